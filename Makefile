@@ -1,0 +1,69 @@
+# `make demo` shows it, `make test` proves it, `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint types imports bench scorecard soak reliability fuzz audit docs lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+demo: .venv/run-installed  ## install what is needed into .venv and stress the faulty farm
+	$(BIN)/tls-stress demo
+
+test: .venv/dev-installed  ## all tests, with real servers where they can be had
+	scripts/servers nginx haproxy openssl curl tshark
+	$(BIN)/python -m pytest -o faulthandler_timeout=180 -o faulthandler_exit_on_timeout=true
+
+quick: .venv/dev-installed  ## the tests that take an instant each
+	$(BIN)/python -m pytest -m 'not slow and not real'
+
+lint: .venv/dev-installed  ## style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/dev-installed  ## types, strict
+	$(BIN)/mypy
+
+imports: .venv/dev-installed  ## who may import whom
+	$(BIN)/lint-imports
+
+bench: .venv/dev-installed  ## the measured claims; writes docs/benchmarks.md
+	scripts/servers nginx openssl ab=apache2-utils hey
+	$(BIN)/python -m benchmarks
+
+scorecard: .venv/dev-installed  ## every fault of the lab, found or not; writes docs/scorecard.md
+	$(BIN)/python -m benchmarks.scorecard
+
+soak: .venv/dev-installed  ## a million handshakes through a farm that changes; takes an hour
+	$(BIN)/python -m benchmarks.soak
+
+reliability: .venv/dev-installed  ## the tests of every promise; writes docs/reliability.md
+	$(BIN)/python -m scripts.reliability
+
+fuzz: .venv/dev-installed  ## ten minutes of damaged records and certificates each
+	$(BIN)/python -m pip install --quiet 'atheris>=3'
+	$(BIN)/python -m tests.fuzz records -max_total_time=600
+	$(BIN)/python -m tests.fuzz certificates -max_total_time=600
+
+audit: .venv/dev-installed  ## known vulnerabilities in what is locked (needs the network)
+	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'
+	$(BIN)/pip-audit --strict --requirement requirements.lock
+
+docs: .venv/dev-installed  ## the generated reference pages
+	$(BIN)/python -m scripts.reference
+
+lock:  ## pin the newest versions of everything (needs uv)
+	scripts/lock
+
+clean:  ## forget .venv and caches; run files stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/run-installed: requirements.lock pyproject.toml
+	scripts/install requirements.lock
+	@touch $@
+
+.venv/dev-installed: requirements-dev.lock pyproject.toml
+	scripts/install requirements-dev.lock
+	@touch $@ .venv/run-installed
