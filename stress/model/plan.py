@@ -1,0 +1,153 @@
+"""A `Plan`: everything a run will do, checked before the first packet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stress.model.client import Client, Stack
+from stress.model.replay import Replay
+from stress.model.target import Address, Target
+
+
+class Close(StrEnum):
+    """How a connection is ended by us."""
+
+    AUTO = "auto"
+    FIN = "fin"
+    RST = "rst"
+
+
+class Arrivals(StrEnum):
+    """How the intended starts of an open loop are spaced."""
+
+    CONSTANT = "constant"
+    POISSON = "poisson"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the open loop in which the offered rate is constant or changes evenly."""
+
+    rate: float
+    """Attempts a second at its beginning, over all addresses and processes; above 0."""
+    seconds: float
+    to: float | None = None
+    """Attempts a second at its end; None: as at its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is asked, and how fast."""
+
+    count: int | None = 1000
+    """Attempts in all, over all addresses and processes; None: until `duration_s`."""
+    duration_s: float | None = None
+    concurrency: int = 64
+    """Most attempts in flight, over all processes."""
+    rate: float | None = None
+    """Offered attempts a second, over all addresses and processes; None: closed loop."""
+    segments: tuple[Segment, ...] = ()
+    """Stretches of the open loop, one after the other, instead of one `rate`."""
+    arrivals: Arrivals = Arrivals.POISSON
+    processes: int = 1
+    warm_up_s: float = 0.0
+    """Attempts due in the first so many seconds are kept but marked, and left out of latency."""
+    hold_s: float = 0.0
+    """Finished connections stay open so long: open ones are half of a target's limit."""
+    stop_on_refusal: bool = False
+    """Stop when the target begins to refuse everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each stage may take, in seconds. `attempt_s` bounds one attempt in all."""
+
+    attempt_s: float = 10.0
+    connect_s: float = 10.0
+    hello_s: float = 10.0
+    """From ClientHello sent to the first byte of the answer."""
+    handshake_s: float = 10.0
+    """From ClientHello sent to finished."""
+    after_handshake_s: float = 0.25
+    """Longest wait for what TLS 1.3 says only after the handshake; 0 turns the read off."""
+    drain_s: float = 3.0
+    """What is in flight at an interruption gets this long."""
+    connection_bytes: int = 2_000_000
+    """Most bytes one connection may receive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How much of what passes on the wire is kept as evidence. Either 0 keeps nothing."""
+
+    per_signature: int = 5
+    """First attempts of each distinct ending, address, client and chain, in each process."""
+    total_bytes: int = 50_000_000
+    """Bytes of the whole run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How finished handshakes are judged."""
+
+    policy: str | None = None
+    """Overrides each client's own policy; the word `none` turns judging off."""
+    host: str = ""
+    """The name that is checked."""
+    anchors: tuple[bytes, ...] = ()
+    """DER of the trust anchors."""
+    anchors_from: str = "system"
+    """Where they came from, for the report: a file name, `system` or `certifi`."""
+    private: bool = False
+    """True when the anchors came from `--ca`: no SCT and no CA/B lifetime rule."""
+    at: int | None = None
+    """Unix seconds to judge for; None: the time of the first sight of each chain."""
+    pins: tuple[bytes, ...] = ()
+    """SHA-256 of acceptable public keys (32 bytes each); empty: no pinning."""
+    aia: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do. Made only by `stress.planning`; serialised into the run file."""
+
+    target: Target
+    addresses: tuple[Address, ...]
+    """At the start; names are resolved again when `resolve_again_s` has passed."""
+    clients: tuple[Client, ...]
+    load: Load = field(default_factory=Load)
+    limits: Limits = field(default_factory=Limits)
+    trust: Trust = field(default_factory=Trust)
+    keeping: Keeping = field(default_factory=Keeping)
+    server_name: str | None = None
+    """The SNI that is sent; None sends none."""
+    stack: Stack = Stack.BORINGSSL
+    close: Close = Close.AUTO
+    resumption: float = 0.0
+    """Share of the attempts that offer a session where there is one; 0: all are full."""
+    sources: tuple[str, ...] = ()
+    """Local addresses to dial from, in turn; empty: the kernel chooses."""
+    resolve_again_s: float | None = None
+    """Seconds after which the name is resolved again (its TTL); None: never."""
+    resolver: str | None = None
+    proxy_protocol: str | None = None
+    """`v1` or `v2` to send a PROXY header first."""
+    client_certificate: str | None = None
+    """Path of a PEM chain for mutual TLS."""
+    client_key: str | None = None
+    goals: tuple[str, ...] = ()
+    """What ends the run when it is reached or refuted (`--until`), as given."""
+    assertions: tuple[str, ...] = ()
+    """What the run is judged by besides (`--assert`), as given."""
+    seed: int = 0
+    profile: str = ""
+    """Name of the load profile, empty when only options were given."""
+    find_limit: str = ""
+    """Bounds whose highest sustained rate is searched for, as given; empty: no search."""
+    replay: Replay | None = None
+    """Combinations of a recorded run that are tried again instead of a load of its own."""
+    authorized: str | None = None
+    """How consent for a public target was given, for the record; None: not needed."""
+    notes: tuple[str, ...] = ()
+    """What planning chose by itself and the report should say."""

@@ -1,0 +1,69 @@
+"""One attempt as a row. A NamedTuple, because it is made, sent and stored by the million."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """What one attempt was, in the columns of the run file. None means "not reached".
+
+    `due_ns` and `started_ns` are Unix time (the wall clock read once at the start, the monotonic
+    clock on top); every other `_ns` is a duration.
+    """
+
+    id: int
+    """Start index: unique in the run, grows with the intended start. Gaps are attempts lost
+    with a killed worker."""
+    due_ns: int
+    """When the attempt was meant to start (equal to `started_ns` in a closed loop)."""
+    started_ns: int
+    address: int
+    """Index into the run's addresses."""
+    source: int | None
+    """Index into the plan's `sources`; None when the kernel chose the local address."""
+    local_port: int | None
+    client: int
+    """Index into the plan's clients."""
+    outcome: str
+    """`Outcome.name`; from the worker the wire's verdict, after the recorder the final one."""
+    stage: int
+    """`Stage` number."""
+    chain: bytes | None
+    """SHA-256 of the chain as sent (32 bytes), None when none was seen."""
+    tls_version: int | None
+    """Negotiated version as wire number (0x0304 is TLS 1.3)."""
+    cipher: int | None
+    """Negotiated suite as IANA number."""
+    key_group: int | None
+    """Negotiated key-exchange group as IANA number; None for RSA key exchange."""
+    alpn: str | None
+    resumed: bool | None
+    connect_ns: int | None
+    """From connect() to the TCP connection being usable."""
+    server_ns: int | None
+    """The target's own time: for each round trip, from our send to the kernel's arrival stamp."""
+    handshake_ns: int | None
+    """From ClientHello sent to handshake finished, as a client would feel it."""
+    total_ns: int
+    """From `due_ns` to the ending."""
+    lag_ns: int | None
+    """What our process added between the kernel's stamp and our reading, summed."""
+    bytes_received: int
+    segment: int
+    """Index of the load segment (rate block, step of a search) it was due in; 0: the only one."""
+    flags: int
+    """Bits of `Flag`."""
+    detail: str | None
+    """Whatever else was seen, for people: an errno name, a library reason, the first bytes."""
+
+
+class Flag:
+    """Bits of `Record.flags`."""
+
+    USER_SPACE_STAMP = 1
+    """At least one arrival had no usable kernel stamp; the monotonic clock was used."""
+    LOCAL_PRESSURE = 2
+    """Our own process lagged while this attempt was in flight."""
+    WARM_UP = 4
+    """Started during the warm-up: kept, but left out of latency."""

@@ -1,0 +1,199 @@
+"""What a recorded run answers when asked: the door between the store and the analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from stress.model.limit import Limit
+from stress.model.plan import Plan
+from stress.model.record import Record
+from stress.model.target import Address
+from stress.model.verdict import Verdict
+
+
+class End(StrEnum):
+    """How the run as a whole came to its end."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    """By the user (SIGINT, SIGTERM)."""
+    STOPPED = "stopped"
+    """By a goal, or because the record could not be written."""
+    UNFINISHED = "unfinished"
+    """The file has no end mark: the run is still going on, or died."""
+
+
+class Phase(StrEnum):
+    """The durations that have histograms."""
+
+    CONNECT = "connect"
+    SERVER = "server"
+    HANDSHAKE = "handshake"
+    TOTAL = "total"
+    """From the intended start: what an open loop is asked about (corrected)."""
+    ATTEMPT = "attempt"
+    """From the real start: without the wait before it (uncorrected)."""
+    LAG = "lag"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the engine came to its end; the store keeps it as the end mark."""
+
+    end: End
+    ended_ns: int
+    """Unix time, nanoseconds."""
+    started: int
+    """Attempts that began, or were due and not sent."""
+    reasons: tuple[str, ...] = ()
+    """What the engine's self-doubt noted, as sentences."""
+    invalid: bool = False
+    """True when the reasons make the whole measurement say nothing about the target."""
+    lag_p99_ns: int | None = None
+    """99th percentile of the event loops' lag, all processes."""
+    limit: Limit | None = None
+    """What a search for the limit found; None: none was searched for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, for the live line."""
+
+    elapsed_s: float
+    total: int | None
+    """Attempts planned, None when a duration ends the run."""
+    duration_s: float | None
+    """Planned duration, None when a count ends the run."""
+    started: int
+    ended: int
+    """Attempts that ended, all sides."""
+    failed: int
+    """Failures of the target."""
+    ours: int
+    not_sent: int
+    chains: int
+    in_flight: int
+    rate: float
+    """Attempts ended a second, over the last few seconds."""
+    lag_ns: int
+    """Worst event-loop lag of the last second."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The run as a whole."""
+
+    name: str
+    file: str
+    """Path of the run file, as the caller would open it."""
+    plan: Plan
+    started_ns: int
+    """Unix time, nanoseconds."""
+    ended_ns: int | None
+    """None when the file has no end mark."""
+    end: End
+    started: int
+    """Attempts that began (or were due and not sent). Larger than the rows only after a kill."""
+    recorded: int
+    versions: Mapping[str, str]
+    """Tool, Python, TLS libraries, kernel."""
+    reasons: tuple[str, ...]
+    """What the engine's self-doubt noted, as sentences (see `validity.reasons`)."""
+    invalid: bool
+    """True when those reasons make the whole measurement say nothing about the target."""
+    lag_p99_ns: int | None
+    """99th percentile of the event loops' lag, all processes."""
+    limit: Limit | None = None
+    """What a search for the limit found; None: none was searched for."""
+    host: str = ""
+    """From where: the local host's name and address."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenChain:
+    """A distinct chain of the run."""
+
+    id: int
+    sha256: bytes
+    certificates: tuple[bytes, ...]
+    """DER, in the order sent."""
+    seen: int
+    first_ns: int
+    """Unix time of the start of the first attempt that met it."""
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A distinct tuple of attributes, and how many attempts had it. None means "not reached"."""
+
+    block: int
+    """Index of the time block of `due_ns`; see `Cube.block_ns`."""
+    address: int
+    source: int | None
+    client: int
+    chain: int | None
+    """`SeenChain.id`."""
+    tls_version: int | None
+    cipher: int | None
+    key_group: int | None
+    alpn: str | None
+    resumed: bool | None
+    segment: int
+    stage: int
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """All attempts, counted by distinct attributes; causes are searched in it, not in the rows."""
+
+    block_ns: int
+    """Width of a time block; block 0 starts at `RunFacts.started_ns`."""
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class PortCount:
+    """Attempts and failures of the target by local port."""
+
+    port: int
+    attempts: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramRow:
+    """One HDR histogram of a phase (microseconds; read it with `stress.measure`)."""
+
+    phase: Phase
+    good: bool
+    """True: of attempts whose outcome is `ok`; False: of failures of the target."""
+    block: int
+    """Index of the time block (same width as the cube's, or a multiple); -1: the whole run."""
+    hdr: bytes
+    """Base64 of the compressed HDR encoding V2."""
+    clamped: int
+    """Values outside the histogram's range, recorded at its edge."""
+
+
+class Run(Protocol):
+    """A recorded run, as the analysis asks it."""
+
+    def facts(self) -> RunFacts: ...
+    def addresses(self) -> Sequence[Address]:
+        """By index."""
+
+    def chains(self) -> Sequence[SeenChain]:
+        """Ordered by id."""
+
+    def verdicts(self) -> Sequence[Verdict]: ...
+    def cube(self) -> Cube: ...
+    def ports(self) -> Sequence[PortCount]: ...
+    def histograms(self) -> Sequence[HistogramRow]: ...
+    def failures(self, limit: int) -> Iterator[Record]:
+        """The first `limit` failures of the target, by id."""

@@ -1,0 +1,118 @@
+"""What passed on the wire in one attempt, byte for byte, kept as evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final
+
+from stress.model.outcome import Outcome, Side
+from stress.model.record import Record
+from stress.model.target import Address
+
+_PROXY_V1: Final = b"PROXY "
+_PROXY_V2: Final = b"\r\n\r\n\0\r\nQUIT\n"
+_LATEST_NS: Final = 1 << 63
+
+
+class Role(StrEnum):
+    """Why a transcript was kept."""
+
+    FAILURE = "failure"
+    """It failed by the target's doing."""
+    CONTROL = "control"
+    """It is good: what a failure is compared with."""
+
+
+class Clock(StrEnum):
+    """Who read the time of a flight."""
+
+    KERNEL = "kernel"
+    """The kernel, when the last segment arrived."""
+    USER = "user"
+    """Our own process, when it sent or read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """The bytes of one send, or of one read."""
+
+    sent: bool
+    """True: ours to the server; False: the server's to us."""
+    at_ns: int
+    """Unix time, nanoseconds."""
+    clock: Clock
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """One side ends its half of the connection, or resets all of it."""
+
+    sent: bool
+    at_ns: int
+    """Unix time, nanoseconds."""
+    reset: bool
+    """True: RST; False: FIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One attempt with every byte that was sent and read.
+
+    Raises:
+        ValueError: the addresses are none or of two families, a port or a time is out of range,
+            or the record's outcome is no ending.
+    """
+
+    record: Record
+    """Its row: what was negotiated, how it ended, what the TLS library said (`detail`)."""
+    address: Address
+    """Dialled."""
+    local_ip: str
+    """Dialled from; the port is `record.local_port`."""
+    dialled_ns: int
+    """Unix time of connect(), on the clock of the flights."""
+    flights: tuple[Flight, ...]
+    """In the order in which they were sent and read."""
+    partings: tuple[Parting, ...] = ()
+    """How the connection ended, in order."""
+    secrets: tuple[str, ...] = ()
+    """Key log lines of this connection: up to TLS 1.2 the master secret, in TLS 1.3 the handshake
+    traffic secrets, never those of application data."""
+    cut: bool = False
+    """More was read than is kept."""
+
+    def __post_init__(self) -> None:
+        """Hold it to what can be written as packets."""
+        if ip_address(self.local_ip).version != ip_address(self.address.ip).version:
+            raise ValueError(f"{self.local_ip} cannot have dialled {self.address}")
+        if not (0 <= (self.record.local_port or 0) < 1 << 16 > self.address.port >= 0):
+            raise ValueError(f"port {self.record.local_port} or {self.address.port} is none")
+        moments = [self.dialled_ns]
+        moments += [flight.at_ns for flight in self.flights]
+        moments += [parting.at_ns for parting in self.partings]
+        if not all(0 <= moment < _LATEST_NS for moment in moments):
+            raise ValueError("a time is out of range")
+        Outcome.parse(self.record.outcome)
+
+    @property
+    def role(self) -> Role:
+        """Whether it is a failure of the target or something to compare one with."""
+        side = Outcome.parse(self.record.outcome).side
+        return Role.FAILURE if side is Side.TARGET else Role.CONTROL
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of all flights."""
+        return sum(len(flight.data) for flight in self.flights)
+
+
+def preamble_bytes(opening: bytes) -> int:
+    """How many bytes of a client's first flight are a PROXY header and not yet TLS."""
+    if opening.startswith(_PROXY_V1):
+        return opening.find(b"\r\n") + 2
+    if opening.startswith(_PROXY_V2) and len(opening) >= 16:
+        return 16 + int.from_bytes(opening[14:16])
+    return 0

@@ -1,0 +1,63 @@
+"""What a client family would say to a chain: findings, and one headline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stress.model.outcome import Category
+
+
+class Refusal(StrEnum):
+    """Would this client family refuse the chain as it was sent?"""
+
+    NO = "no"
+    SOMETIMES = "sometimes"
+    """It depends on what the client has cached or can fetch (AIA, remembered intermediates)."""
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, with one certificate or with the chain."""
+
+    category: Category
+    position: int | None
+    """Index of the certificate in the order sent (0 is the leaf); None: the chain as a whole."""
+    detail: str
+    """One sentence fragment with the values, such as `expired 2026-10-01T00:00:00Z`."""
+    refusal: Refusal = Refusal.YES
+    """How this client family takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer of one policy to one chain for one host at one time."""
+
+    chain: bytes
+    """SHA-256 of the chain."""
+    policy: str
+    host: str
+    at: int
+    """Unix seconds for which it was judged."""
+    findings: tuple[Finding, ...]
+    """All that is wrong, in the policy's order of priority; the first is the headline."""
+    families: tuple[str, ...] = ()
+    """For a policy that asks several families (`any`): those that would refuse."""
+
+    @property
+    def refusal(self) -> Refusal:
+        """The strongest answer among the findings."""
+        answers = {finding.refusal for finding in self.findings}
+        for answer in (Refusal.YES, Refusal.SOMETIMES):
+            if answer in answers:
+                return answer
+        return Refusal.NO
+
+    @property
+    def headline(self) -> Finding | None:
+        """The finding that names the failure, or None when the chain would be accepted."""
+        for finding in self.findings:
+            if finding.refusal is not Refusal.NO:
+                return finding
+        return None

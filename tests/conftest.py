@@ -1,0 +1,87 @@
+"""What all tests share: which real servers there are, and how many tests went without one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no deadline: a shared machine is slow now and then.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
+
+# Distributions keep servers where the path of an ordinary user does not look.
+os.environ["PATH"] += os.pathsep + os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--stack openssl`: the whole suite with that TLS library alone."""
+    parser.addoption("--stack", choices=["boringssl", "openssl"], help="one TLS library alone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the chosen library the default of all that is started."""
+    if config.getoption("--stack"):
+        os.environ["TLS_STRESS_STACK"] = config.getoption("--stack")
+
+
+def _of_the_other_stack(item: pytest.Item, stack: str) -> bool:
+    """Whether a test is the case of the other library."""
+    case = getattr(item, "callspec", None)
+    return case is not None and str(case.params.get("stack", stack)) != stack
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the cases of the library that is not asked for, and skips what is not here."""
+    stack = config.getoption("--stack")
+    if stack:
+        left_out = [item for item in items if _of_the_other_stack(item, stack)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    _skip_missing(items)
+
+
+def _skip_missing(items: list[pytest.Item]) -> None:
+    """Skips what names a program that is not here: `@pytest.mark.real("nginx", "haproxy")`."""
+    for item in items:
+        for mark in item.iter_markers("real"):
+            missing = [program for program in mark.args if shutil.which(program) is None]
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=f"{' and '.join(sorted(missing))} missing"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Counts the real-server tests aloud: a silent skip would look like a pass."""
+    real = {
+        ending: [
+            r
+            for r in reports
+            if "real" in getattr(r, "keywords", ()) and getattr(r, "when", "teardown") != "teardown"
+        ]
+        for ending, reports in terminalreporter.stats.items()
+    }
+    skipped = real.pop("skipped", [])
+    ran = sum(len(real.get(ending, ())) for ending in ("passed", "failed", "error"))
+    reasons = sorted({_reason(report) for report in skipped})
+    because = f" ({', '.join(reasons)})" if reasons else ""
+    terminalreporter.section("real servers")
+    terminalreporter.write_line(f"real-server tests run: {ran}")
+    terminalreporter.write_line(
+        f"real-server tests skipped: {len(skipped)}{because}", yellow=bool(skipped), bold=True
+    )
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped, as its mark says."""
+    _, _, text = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, "no reason")
+    return str(text).removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,37 @@
+"""A plan of which little was said does what the command line promises."""
+
+from __future__ import annotations
+
+from stress.model.client import Client, Stack
+from stress.model.plan import Arrivals, Close, Limits, Load, Plan, Segment, Trust
+from stress.model.target import Address, Target
+
+
+def test_a_plan_says_of_itself_whatever_was_left_out() -> None:
+    plan = Plan(Target("a.test"), (Address("192.0.2.1", 443),), (Client("generic"),))
+
+    assert (plan.load, plan.limits, plan.trust) == (Load(), Limits(), Trust())
+    assert (plan.stack, plan.close) == (Stack.BORINGSSL, Close.AUTO)
+    assert plan.authorized is None
+
+
+def test_a_load_is_a_closed_loop_unless_a_rate_is_given() -> None:
+    load = Load()
+
+    assert (load.count, load.duration_s, load.rate, load.concurrency) == (1000, None, None, 64)
+
+
+def test_no_stage_may_take_longer_than_the_attempt() -> None:
+    limits = Limits()
+
+    stages = (limits.connect_s, limits.hello_s, limits.handshake_s, limits.after_handshake_s)
+    assert max(stages) <= limits.attempt_s
+
+
+def test_a_segment_is_level_unless_it_has_an_end() -> None:
+    assert Segment(rate=50, seconds=2).to is None
+
+
+def test_words_of_the_command_line_are_the_values() -> None:
+    assert [close.value for close in Close] == ["auto", "fin", "rst"]
+    assert [arrivals.value for arrivals in Arrivals] == ["constant", "poisson"]
