@@ -1,0 +1,260 @@
+"""A ClientHello as it really left: its fields, JA3 and JA4.
+
+Libraries compute fingerprints from what they were told to send. This reads the bytes, because what
+a library does not express shows only there. Sources: RFC 8446 section 4.1.2 for the layout,
+salesforce/ja3 and FoxIO-LLC/ja4 (technical_details/JA4.md) for the fingerprints.
+
+GREASE (RFC 8701) stays in the fields as sent, and is left out of both fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import md5, sha256
+from typing import Final
+
+from stress.errors import UsageError
+from stress.model.client import Client
+
+SERVER_NAME: Final = 0
+STATUS_REQUEST: Final = 5
+GROUPS: Final = 10
+POINT_FORMATS: Final = 11
+SIGNATURE_ALGORITHMS: Final = 13
+ALPN: Final = 16
+PADDING: Final = 21
+COMPRESS_CERTIFICATE: Final = 27
+SESSION_TICKET: Final = 35
+SUPPORTED_VERSIONS: Final = 43
+KEY_SHARE: Final = 51
+
+_HANDSHAKE_RECORD: Final = 22
+_CLIENT_HELLO: Final = 1
+_LEAST_BODY: Final = 38
+_COMPRESSIONS: Final = {1: "zlib", 2: "brotli", 3: "zstd"}  # RFC 8879 section 7.3
+_JA4_VERSIONS: Final = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3"}
+
+
+def is_grease(number: int) -> bool:
+    """Whether a code point is one of the sixteen of RFC 8701 section 2."""
+    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
+
+
+def _without_grease(numbers: Iterable[int]) -> tuple[int, ...]:
+    return tuple(number for number in numbers if not is_grease(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One extension as sent."""
+
+    number: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHello:
+    """The fields of a ClientHello, in the order sent, GREASE included."""
+
+    legacy_version: int
+    random: bytes
+    """32 bytes; the key of the connection in key logs."""
+    session_id: bytes
+    cipher_suites: tuple[int, ...]
+    compression_methods: tuple[int, ...]
+    extensions: tuple[Extension, ...]
+
+    def body(self, number: int) -> bytes | None:
+        """The body of the first extension with this number, None when it was not sent."""
+        return next((each.body for each in self.extensions if each.number == number), None)
+
+    @property
+    def server_name(self) -> str | None:
+        """The name of SNI (RFC 6066 section 3), None when none was sent."""
+        body = self.body(SERVER_NAME) or b""
+        return body[5:].decode("ascii", "backslashreplace") if len(body) > 5 else None
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Versions offered; without the extension the legacy version alone."""
+        body = self.body(SUPPORTED_VERSIONS)
+        return (self.legacy_version,) if body is None else _numbers(body[1:])
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Named groups."""
+        return _numbers((self.body(GROUPS) or b"")[2:])
+
+    @property
+    def point_formats(self) -> tuple[int, ...]:
+        """Formats of points on curves (RFC 8422 section 5.1.2)."""
+        return tuple((self.body(POINT_FORMATS) or b"")[1:])
+
+    @property
+    def signature_algorithms(self) -> tuple[int, ...]:
+        """Signature schemes."""
+        return _numbers((self.body(SIGNATURE_ALGORITHMS) or b"")[2:])
+
+    @property
+    def key_shares(self) -> tuple[int, ...]:
+        """Groups for which a share was sent."""
+        return tuple(group for group, _ in _pairs((self.body(KEY_SHARE) or b"")[2:]))
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """Protocols offered (RFC 7301)."""
+        return tuple(each.decode("ascii", "backslashreplace") for each in self._protocols())
+
+    def _protocols(self) -> list[bytes]:
+        body = self.body(ALPN) or b""
+        found, position = [], 2
+        while position < len(body):
+            after = position + 1 + body[position]
+            found.append(body[position + 1 : after])
+            position = after
+        return found
+
+    @property
+    def compress_certificate(self) -> tuple[str, ...]:
+        """Names of the certificate compressions offered (RFC 8879)."""
+        numbers = _numbers((self.body(COMPRESS_CERTIFICATE) or b"")[1:])
+        return tuple(_COMPRESSIONS.get(number, f"0x{number:04x}") for number in numbers)
+
+    @property
+    def grease(self) -> bool:
+        """Whether any GREASE was sent as suite, extension or group."""
+        numbers = (*self.cipher_suites, *self.groups, *(each.number for each in self.extensions))
+        return any(map(is_grease, numbers))
+
+    @property
+    def ja3(self) -> str:
+        """The JA3 string: version, suites, extensions, groups, point formats."""
+        numbers = _without_grease(each.number for each in self.extensions)
+        lists = (_without_grease(self.cipher_suites), numbers, _without_grease(self.groups))
+        fields = ("-".join(map(str, each)) for each in (*lists, self.point_formats))
+        return ",".join((str(self.legacy_version), *fields))
+
+    @property
+    def ja3_md5(self) -> str:
+        """MD5 of the JA3 string, in hexadecimal."""
+        return md5(self.ja3.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def ja4(self) -> str:
+        """The JA4 fingerprint, as of a connection over TCP."""
+        suites = _without_grease(self.cipher_suites)
+        numbers = _without_grease(each.number for each in self.extensions)
+        version = max(_without_grease(self.versions), default=0)
+        name = "i" if self.body(SERVER_NAME) is None else "d"
+        first = f"t{_JA4_VERSIONS.get(version, '00')}{name}"
+        counts = f"{min(len(suites), 99):02}{min(len(numbers), 99):02}"
+        hashed = _hexes(sorted(n for n in numbers if n not in {SERVER_NAME, ALPN}))
+        signatures = _hexes(_without_grease(self.signature_algorithms))
+        if hashed and signatures:
+            hashed += f"_{signatures}"
+        return (
+            f"{first}{counts}{self._ja4_alpn()}_{_short(_hexes(sorted(suites)))}_{_short(hashed)}"
+        )
+
+    def _ja4_alpn(self) -> str:
+        """First and last character of the first protocol, of its hexadecimal form if not ASCII."""
+        protocol = next(iter(self._protocols()), b"")
+        if not protocol:
+            return "00"
+        ends = protocol[:1] + protocol[-1:]
+        text = ends.decode("latin-1")
+        return text if ends.isalnum() else protocol.hex()[0] + protocol.hex()[-1]
+
+    def client(self, name: str, title: str = "") -> Client:
+        """The client profile that says what this hello says."""
+        return Client(
+            name=name,
+            title=title,
+            versions=_without_grease(self.versions),
+            cipher_suites=_without_grease(self.cipher_suites),
+            groups=_without_grease(self.groups),
+            key_shares=_without_grease(self.key_shares),
+            signature_algorithms=_without_grease(self.signature_algorithms),
+            alpn=self.alpn,
+            extensions=_without_grease(each.number for each in self.extensions),
+            compress_certificate=self.compress_certificate,
+            grease=self.grease,
+            server_name=self.body(SERVER_NAME) is not None,
+            session_tickets=self.body(SESSION_TICKET) is not None,
+        )
+
+
+def read_hello(data: bytes) -> ClientHello:
+    """Reads a ClientHello from TLS records (it may span several) or from the bare message.
+
+    Raises:
+        UsageError: the bytes are no ClientHello, or not a whole one.
+    """
+    message = _join(data) if data[:1] == bytes([_HANDSHAKE_RECORD]) else data
+    size = 4 + int.from_bytes(message[1:4])
+    if len(message) < 4 + _LEAST_BODY or message[0] != _CLIENT_HELLO or len(message) < size:
+        raise _no_hello(data)
+    try:
+        return _read_body(message[4:size])
+    except IndexError as error:
+        raise _no_hello(data) from error
+
+
+def _no_hello(data: bytes) -> UsageError:
+    return UsageError(
+        f"no whole ClientHello in {len(data)} bytes, which begin {data[:12].hex() or 'nowhere'}",
+        hint="Give the TLS records of the client's first flight, without TCP and IP headers.",
+    )
+
+
+def _join(data: bytes) -> bytes:
+    """Joins the payloads of the leading handshake records."""
+    joined = bytearray()
+    position = 0
+    while len(data) - position >= 5 and data[position] == _HANDSHAKE_RECORD:
+        after = position + 5 + int.from_bytes(data[position + 3 : position + 5])
+        joined += data[position + 5 : after]
+        position = after
+    return bytes(joined)
+
+
+def _read_body(body: bytes) -> ClientHello:
+    """Reads the body; raises IndexError where it ends too early."""
+    after_id = 35 + body[34]
+    suites_end = after_id + 2 + (body[after_id] << 8 | body[after_id + 1])
+    methods_end = suites_end + 1 + body[suites_end]
+    if methods_end > len(body):
+        raise IndexError
+    return ClientHello(
+        legacy_version=body[0] << 8 | body[1],
+        random=body[2:34],
+        session_id=body[35:after_id],
+        cipher_suites=_numbers(body[after_id + 2 : suites_end]),
+        compression_methods=tuple(body[suites_end + 1 : methods_end]),
+        extensions=tuple(Extension(*pair) for pair in _pairs(body[methods_end + 2 :])),
+    )
+
+
+def _numbers(data: bytes) -> tuple[int, ...]:
+    return tuple(data[at] << 8 | data[at + 1] for at in range(0, len(data) - 1, 2))
+
+
+def _pairs(data: bytes) -> list[tuple[int, bytes]]:
+    """Lists (number, body) where each body has a length of two octets, as far as whole."""
+    found, position = [], 0
+    while len(data) - position >= 4:
+        after = position + 4 + (data[position + 2] << 8 | data[position + 3])
+        if after > len(data):
+            break
+        found.append((data[position] << 8 | data[position + 1], data[position + 4 : after]))
+        position = after
+    return found
+
+
+def _hexes(numbers: Iterable[int]) -> str:
+    return ",".join(f"{number:04x}" for number in numbers)
+
+
+def _short(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12] if text else "000000000000"

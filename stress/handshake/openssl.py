@@ -1,0 +1,231 @@
+"""OpenSSL through pyOpenSSL's memory buffers: the only module that touches it.
+
+What is true and what is tricky:
+
+* Verification is off here too; OpenSSL checks the server's signature all the same.
+* pyOpenSSL drops the numbers of OpenSSL's errors and keeps the words. Those of received alerts
+  have prefixes that differ between releases (`sslv3 alert handshake failure`,
+  `tls alert handshake failure`, `tlsv1 unrecognized name`); what follows is the IANA name.
+* A few calls have no method in pyOpenSSL; they go through the bindings it uses itself.
+* The library OpenSSL comes inside `cryptography`; it is not the one of the standard library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from OpenSSL import SSL, crypto
+from OpenSSL._util import lib as _library
+
+from stress.errors import UsageError
+from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
+from stress.handshake.keylog import KeyLog
+from stress.handshake.machine import Progress
+from stress.handshake.names import alert_number, cipher_name, group_name, signature_name
+from stress.handshake.step import Session
+from stress.model.client import Client
+
+_VERSIONS: Final = frozenset({0x0301, 0x0302, 0x0303, 0x0304})
+_ALERT: Final = re.compile(r"(?:sslv3|tls|tlsv1|tlsv13) (?:alert )?(.+)")
+_TLS_1_2: Final = 0x0303
+_TLS_1_3: Final = 0x0304
+_TLS_1_3_SUITES: Final = 0x13
+_READ: Final = 65536
+
+
+class OpenEngine:
+    """One OpenSSL connection on memory buffers."""
+
+    __slots__ = ("_tls",)
+
+    def __init__(
+        self,
+        context: SSL.Context,
+        server_name: str | None,
+        session: Session | None = None,
+        *,
+        staple: bool = False,
+    ) -> None:
+        """Makes a connection that offers a session, and asks for a staple (status_request)."""
+        self._tls = SSL.Connection(context, None)
+        if session is not None:
+            assert isinstance(session.handle, SSL.Session)
+            self._tls.set_session(session.handle)
+        if staple:
+            self._tls.request_ocsp()
+        if server_name is not None:
+            self._tls.set_tlsext_host_name(server_name.encode("ascii"))
+        self._tls.set_connect_state()
+
+    def advance(self, data: bytes) -> Progress | Failure:
+        """Takes bytes and goes on with the handshake."""
+        if data:
+            self._tls.bio_write(data)
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return Progress.WANTS
+        except SSL.Error as error:
+            return _failure(error)
+        return Progress.DONE
+
+    def after(self, data: bytes) -> Failure | None:
+        """Takes bytes after the handshake, drops what they say."""
+        if data:
+            self._tls.bio_write(data)
+        try:
+            while self._tls.recv(_READ):
+                pass
+        except SSL.WantReadError:
+            return None
+        except SSL.Error as error:
+            return _failure(error)
+        return Failure((), CLOSE_NOTIFY)
+
+    def unread(self) -> bool:
+        """Says yes: pyOpenSSL cannot tell, so reading must."""
+        return True
+
+    def output(self) -> bytes:
+        """Takes what is queued for the server."""
+        chunks = []
+        try:
+            while True:
+                chunks.append(self._tls.bio_read(_READ))
+        except SSL.WantReadError:
+            return b"".join(chunks)
+
+    def chain(self) -> tuple[bytes, ...]:
+        """DER of the server's certificates, leaf first."""
+        chain = self._tls.get_peer_cert_chain() or ()
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
+
+    def alpn(self) -> str | None:
+        """The protocol agreed upon."""
+        return self._tls.get_alpn_proto_negotiated().decode("ascii", "backslashreplace") or None
+
+    def resumed(self) -> bool:
+        """Whether a session was resumed."""
+        return bool(_library.SSL_session_reused(self._tls._ssl))  # noqa: SLF001 no method of its own
+
+    def session(self) -> Session | None:
+        """What a later connection may offer."""
+        with suppress(SSL.Error):
+            self._tls.shutdown()  # queues the goodbye, without which OpenSSL spoils the session
+        session = self._tls.get_session()
+        reusable = self._tls.get_protocol_version() < _TLS_1_3
+        return None if session is None else Session(session, reusable)
+
+    def close(self) -> bytes:
+        """Makes a close_notify."""
+        with suppress(SSL.Error):  # the server's own close_notify is not waited for
+            self._tls.shutdown()
+        return self.output()
+
+
+def open_context(
+    client: Client,
+    credentials: tuple[Path, Path] | None = None,
+    key_log: KeyLog | None = None,
+) -> SSL.Context:
+    """Makes the context that speaks like a client.
+
+    Raises:
+        UsageError: OpenSSL cannot speak this profile, or the PEM files are bad.
+    """
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    _bound_versions(context, client)
+    if not client.session_tickets:
+        context.set_options(SSL.OP_NO_TICKET)
+    _shape_hello(context, client)
+    if credentials is not None:
+        _load(context, *credentials)
+    if key_log is not None:
+        context.set_keylog_callback(lambda _, line: key_log.write(line))
+    return context
+
+
+def _bound_versions(context: SSL.Context, client: Client) -> None:
+    unknown = [version for version in client.versions if version not in _VERSIONS]
+    if unknown or not client.versions:
+        offered = ", ".join(f"0x{version:04x}" for version in client.versions) or "none"
+        raise UsageError(
+            f"client {client.name!r}: OpenSSL speaks TLS 1.0 to 1.3, not {offered}",
+            hint="Give wire numbers in `versions`, such as 0x0303 for TLS 1.2.",
+        )
+    context.set_min_proto_version(min(client.versions))
+    context.set_max_proto_version(max(client.versions))
+
+
+def _shape_hello(context: SSL.Context, client: Client) -> None:
+    """Sets the lists of the hello, where the profile gives any; OpenSSL takes IANA's names."""
+    if client.alpn:
+        context.set_alpn_protos([name.encode("ascii") for name in client.alpn])
+    newer = [number for number in client.cipher_suites if number >> 8 == _TLS_1_3_SUITES]
+    older = [number for number in client.cipher_suites if number >> 8 != _TLS_1_3_SUITES]
+    try:
+        if newer:
+            context.set_tls13_ciphersuites(_joined(map(cipher_name, newer)))
+        # Level 0 lets SHA-1 signatures and TLS 1.0 and 1.1 be offered; nothing here is trusted.
+        if older or client.signature_algorithms or min(client.versions) < _TLS_1_2:
+            suites = map(cipher_name, older) if older else ("DEFAULT",)
+            context.set_cipher_list(_joined((*suites, "@SECLEVEL=0")))
+    except SSL.Error as error:
+        raise _unspeakable(client, "cipher suites") from error
+    # Subtle: these two have no method in pyOpenSSL; a bad list changes nothing and answers 0.
+    handle = context._context  # noqa: SLF001 see above
+    shares = client.key_shares or client.groups[:1]
+    groups = (
+        f"*{group_name(each)}" if each in shares else group_name(each) for each in client.groups
+    )
+    if client.groups and not _library.SSL_CTX_set1_curves_list(handle, _joined(groups)):
+        raise _unspeakable(client, "groups")
+    signatures = _joined(map(signature_name, dict.fromkeys(client.signature_algorithms)))
+    if signatures and not _library.SSL_CTX_set1_sigalgs_list(handle, signatures):
+        raise _unspeakable(client, "signature algorithms")
+
+
+def _joined(names: Iterable[str]) -> bytes:
+    return ":".join(names).encode("ascii")
+
+
+def _unspeakable(client: Client, part: str) -> UsageError:
+    _library.ERR_clear_error()
+    return UsageError(
+        f"client {client.name!r} cannot be spoken by OpenSSL: it knows not all of the {part}",
+        hint="Leave out what it does not know and name it in `cannot-express`.",
+    )
+
+
+def _load(context: SSL.Context, certificate: Path, key: Path) -> None:
+    try:
+        context.use_certificate_chain_file(str(certificate))
+        context.use_privatekey_file(str(key))
+        context.check_privatekey()
+    except SSL.Error as error:
+        said = ", ".join(_failure(error).reasons) or "cannot be read"
+        raise UsageError(
+            f"client certificate {certificate} with key {key}: {said}",
+            hint="Both must be PEM files; the key must fit the first certificate.",
+        ) from error
+
+
+def _failure(error: SSL.Error) -> Failure:
+    """Brings OpenSSL's words into our spelling."""
+    if isinstance(error, SSL.ZeroReturnError):
+        return Failure((), CLOSE_NOTIFY)
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else ()
+    alert = None
+    reasons = []
+    for library, _, words in entries:
+        named = _ALERT.fullmatch(words)
+        if named:
+            alert = alert_number(named[1].replace(" ", "_"))
+        reasons.append(spell(library, words))
+    return Failure(tuple(reasons), alert)

@@ -1,0 +1,37 @@
+"""The PKI and the stacks that every test of this room is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from stress.handshake import Machine, stack_for
+from stress.model.client import Client, Stack
+from tests.handshake.ends import HOST, Pki, make_pki
+
+Begin = Callable[..., Machine]
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """One authority with its leaves."""
+    return make_pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session", params=list(Stack), ids=str)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Each TLS library in turn."""
+    assert isinstance(request.param, Stack)
+    return request.param
+
+
+@pytest.fixture
+def fresh(stack: Stack) -> Begin:
+    """Makes a machine of the stack; keywords are fields of the client."""
+
+    def make(**fields: object) -> Machine:
+        client = Client("test", **fields)  # type: ignore[arg-type] # a table's fields
+        return stack_for(client, stack, server_name=HOST).machine()
+
+    return make

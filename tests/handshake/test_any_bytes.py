@@ -1,0 +1,56 @@
+"""Whatever a server says, a machine ends in a step and never in an exception."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.handshake import HangUp, Machine, State, stack_for
+from stress.model.client import Client, Stack
+from stress.model.outcome import Stage
+from tests.handshake.ends import HOST, Pki
+from tests.handshake.scripted import message, plain_flight, record
+
+FACTORIES = {each: stack_for(Client("test"), each, server_name=HOST) for each in Stack}
+TLS_LIKE = st.builds(
+    record,
+    st.sampled_from([20, 21, 22, 23]),
+    st.binary(max_size=300)
+    | st.builds(message, st.sampled_from([0, 2, 4, 11, 12, 13, 14]), st.binary(max_size=200)),
+    st.sampled_from([0x0301, 0x0303, 0x0304, 0x0300]),
+)
+
+
+@pytest.mark.slow
+@given(data=st.lists(st.binary(max_size=200) | TLS_LIKE, max_size=5), cut=st.integers(1, 50))
+def test_any_bytes_end_in_a_step(stack: Stack, data: list[bytes], cut: int) -> None:
+    machine: Machine = FACTORIES[stack].machine()
+    machine.begin()
+    said = b"".join(data)
+
+    states = [machine.receive(said[at : at + cut]).state for at in range(0, len(said), cut)]
+
+    assert State.FINISHED not in states
+    assert machine.hang_up(HangUp.EOF).state is State.OVER
+    assert machine.facts().stage < Stage.FINISHED
+
+
+@pytest.mark.slow
+@given(
+    damage=st.lists(st.tuples(st.integers(0, 4000), st.integers(1, 255)), max_size=3),
+    keep=st.floats(0, 1),
+)
+def test_any_damage_to_a_tls12_flight_ends_in_a_step(
+    stack: Stack, pki: Pki, damage: list[tuple[int, int]], keep: float
+) -> None:
+    machine: Machine = FACTORIES[stack].machine()
+    sent = machine.begin().send
+    said = bytearray(b"".join(plain_flight(sent, pki.ecdsa.chain, pki.ecdsa.curve_key)))
+    for at, mask in damage:
+        said[at % len(said)] ^= mask
+
+    machine.receive(bytes(said[: round(keep * len(said))]))
+    machine.hang_up(HangUp.EOF)
+
+    assert machine.facts().stage < Stage.FINISHED

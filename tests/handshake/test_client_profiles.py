@@ -1,0 +1,90 @@
+"""Every shipped client profile says what a TLS library of ours really sends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stress.errors import UsageError
+from stress.handshake import State, stack_for
+from stress.handshake.hello import is_grease, read_hello
+from stress.model.client import Stack
+from stress.planning.clients import clients
+from tests.handshake.ends import HOST, Pki, Server, shake
+
+NAMES = {
+    *("generic", "ios-urlsession", "ios-safari", "ios-26", "ios-11", "android-okhttp"),
+    *("android-7", "chrome", "firefox", "java-17", "go", "curl-openssl", "python"),
+    *("tls12-only", "tls13-only", "ecdsa-only", "rsa-only", "no-sni", "mlkem", "no-mlkem"),
+}
+OPENSSL_ONLY = {"java-17", "curl-openssl", "python"}
+FIELDS = ("cipher_suites", "groups", "key_shares", "signature_algorithms")
+
+
+def stacks(name: str) -> list[Stack]:
+    return [Stack.OPENSSL] if name in OPENSSL_ONLY else list(Stack)
+
+
+SPOKEN = [
+    pytest.param(name, each, id=f"{name}-{each}") for name in sorted(NAMES) for each in stacks(name)
+]
+
+
+def test_the_promised_clients_are_there() -> None:
+    assert set(clients()) >= NAMES
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_each_file_says_where_its_facts_come_from(repository: Path, name: str) -> None:
+    text = (repository / "profiles" / "clients" / f"{name}.toml").read_text()
+
+    assert text.startswith("# ")
+    assert clients()[name].title
+    if not clients()[name].title.startswith(("An arm", "BoringSSL")):
+        assert "JA4" in text
+        assert clients()[name].cannot_express
+
+
+@pytest.mark.parametrize(("name", "stack"), SPOKEN)
+def test_each_client_is_sent_as_its_file_says(name: str, stack: Stack) -> None:
+    client = clients()[name]
+
+    hello = read_hello(stack_for(client, stack, server_name=HOST).machine().begin().send)
+
+    for field in FIELDS:
+        asked = getattr(client, field)
+        sent = [each for each in getattr(hello, field) if not is_grease(each) and each != 0xFF]
+        assert not asked or set(sent) == set(asked) - {0xFF}, field
+    assert hello.alpn == client.alpn
+    assert hello.server_name == (HOST if client.server_name else None)
+
+
+@pytest.mark.parametrize(("name", "stack"), SPOKEN)
+def test_each_client_finishes_a_handshake(name: str, stack: Stack, pki: Pki) -> None:
+    machine = stack_for(clients()[name], stack, server_name=HOST).machine()
+    identity = pki.ecdsa if name == "ecdsa-only" else pki.rsa
+
+    step = shake(machine, Server(identity))
+
+    assert step.state is State.FINISHED
+    assert machine.facts().chain == identity.chain
+
+
+@pytest.mark.parametrize("name", sorted(OPENSSL_ONLY))
+def test_what_boringssl_would_only_pretend_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="BoringSSL") as caught:
+        stack_for(clients()[name], Stack.BORINGSSL, server_name=HOST)
+
+    assert "--stack openssl" in (caught.value.hint or "")
+
+
+def test_the_mlkem_arms_differ_in_the_segments_of_their_hello() -> None:
+    sizes = {
+        name: len(
+            stack_for(clients()[name], Stack.BORINGSSL, server_name=HOST).machine().begin().send
+        )
+        for name in ("mlkem", "no-mlkem")
+    }
+
+    assert sizes["no-mlkem"] < 1400 < sizes["mlkem"]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from stress.handshake import names
+from stress.model.client import Client
+
+FIELDS = ("versions", "cipher_suites", "groups", "key_shares", "signature_algorithms", "extensions")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_name_of_a_field_is_read_back(field: str) -> None:
+    known = names.known_names(field)
+    numbers = [names.code_point(field, name) for name in known]
+
+    assert None not in numbers
+    assert len(set(numbers)) == len(known) > 0
+    assert hasattr(Client("any"), field)
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "number"),
+    [
+        ("cipher_suites", "TLS_AES_128_GCM_SHA256", 0x1301),
+        ("cipher_suites", " tls_aes_128_gcm_sha256 ", 0x1301),
+        ("groups", "x25519", 29),
+        ("key_shares", "X25519MLKEM768", 4588),
+        ("signature_algorithms", "rsa_pss_rsae_sha256", 0x0804),
+        ("versions", "TLS 1.2", 0x0303),
+        ("extensions", "server_name", 0),
+        ("groups", "TLS_AES_128_GCM_SHA256", None),
+        ("cipher_suites", "", None),
+    ],
+)
+def test_a_name_is_read_whatever_its_case(field: str, name: str, number: int | None) -> None:
+    assert names.code_point(field, name) == number
+
+
+def test_what_has_no_name_is_shown_as_its_number() -> None:
+    assert names.cipher_name(0x1301) == "TLS_AES_128_GCM_SHA256"
+    assert names.cipher_name(0xFAFA) == "0xfafa"
+    assert names.group_name(29) == "x25519"
+    assert names.group_name(1) == "0x0001"
+    assert names.signature_name(0x0807) == "ed25519"
+    assert names.signature_name(0xFEFE) == "0xfefe"
+    assert names.version_name(0x0304) == "TLS 1.3"
+    assert names.version_name(0x0305) == "0x0305"
+    assert names.extension_name(51) == "key_share"
+    assert names.extension_name(9999) == "9999"
+
+
+def test_alerts_have_names_both_ways() -> None:
+    assert names.alert_name(116) == "certificate_required"
+    assert names.alert_name(99) == "unassigned"
+    assert names.alert_number("certificate_required") == 116
+    assert names.alert_number("no such alert") is None

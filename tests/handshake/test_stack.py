@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from stress.errors import UsageError
+from stress.handshake import Credentials, stack_for
+from stress.model.client import Client, Stack
+from tests.handshake.ends import HOST, Pki, Server, shake
+
+
+def test_a_client_certificate_is_shown_when_it_is_demanded(stack: Stack, pki: Pki) -> None:
+    credentials = Credentials(pki.other.chain_file, pki.other.key_file)
+    factory = stack_for(Client("test"), stack, server_name=HOST, credentials=credentials)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        machine, server = factory.machine(), Server(pki.ecdsa).only(version)
+
+        shake(machine, server.demanding(pki.root_file))
+
+        assert machine.facts().outcome.name == "ok"
+        assert machine.facts().settled
+        assert server.tls
+        assert server.tls.getpeercert(binary_form=True) == pki.other.chain[0]
+
+
+def test_a_server_that_refuses_our_certificate_is_not_said_to_demand_one(
+    stack: Stack, pki: Pki
+) -> None:
+    credentials = Credentials(pki.other.chain_file, pki.other.key_file)
+    factory = stack_for(Client("test"), stack, server_name=HOST, credentials=credentials)
+    machine, server = factory.machine(), Server(pki.ecdsa).only(ssl.TLSVersion.TLSv1_2)
+    server.context.verify_mode = ssl.CERT_REQUIRED  # and nobody is trusted
+
+    shake(machine, server)
+
+    assert machine.facts().outcome.name == "alert-48"
+
+
+@pytest.mark.parametrize("bad", ["missing", "no PEM", "key of another"])
+def test_bad_credentials_are_refused_before_anything_is_sent(
+    stack: Stack, pki: Pki, tmp_path: Path, bad: str
+) -> None:
+    text = tmp_path / "text.pem"
+    text.write_text("no certificate\n")
+    certificate, key = {
+        "missing": (tmp_path / "absent.pem", pki.ecdsa.key_file),
+        "no PEM": (text, text),
+        "key of another": (pki.ecdsa.chain_file, pki.rsa.key_file),
+    }[bad]
+
+    with pytest.raises(UsageError) as caught:
+        stack_for(
+            Client("test"), stack, server_name=HOST, credentials=Credentials(certificate, key)
+        )
+
+    assert str(certificate) in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a" * 64 + ".test", "bücher.test", "a..b", "", "x." * 127 + "xx"])
+def test_a_name_that_cannot_be_sent_is_refused(stack: Stack, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be sent as server name"):
+        stack_for(Client("test"), stack, server_name=name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "stack_of", "words"),
+    [
+        ({"versions": (0x0303, 0x0302)}, Stack.BORINGSSL, "TLS 1.2 and 1.3 only"),
+        ({"versions": ()}, Stack.BORINGSSL, "not none"),
+        ({"versions": (0x0305,)}, Stack.OPENSSL, "0x0305"),
+        ({"cipher_suites": (0xC008,)}, Stack.BORINGSSL, "TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA"),
+        ({"cipher_suites": (0x1301, 0xC024)}, Stack.BORINGSSL, "cipher suites"),
+        ({"groups": (29, 256)}, Stack.BORINGSSL, "groups without ffdhe2048"),
+        ({"groups": (29, 0xFEFE)}, Stack.OPENSSL, "groups"),
+        ({"signature_algorithms": (0xFEFE,)}, Stack.OPENSSL, "signature algorithms"),
+        ({"key_shares": (25,)}, Stack.OPENSSL, "key shares"),
+        ({"cipher_suites": (0xC02B, 0xC008)}, Stack.OPENSSL, "cipher suites without"),
+        ({"cipher_suites": (0xFEFE,)}, Stack.OPENSSL, "cipher suites"),
+    ],
+)
+def test_a_profile_that_the_stack_would_not_really_send_is_refused(
+    fields: dict[str, tuple[int, ...]], stack_of: Stack, words: str
+) -> None:
+    client = Client("mine", **fields)  # type: ignore[arg-type] # a table's fields
+
+    with pytest.raises(UsageError, match=words) as caught:
+        stack_for(client, stack_of, server_name=HOST)
+
+    assert "'mine'" in caught.value.message
+    assert caught.value.hint
