@@ -1,0 +1,30 @@
+"""Judges recorded chains as each client family would; never connects and never reads a clock."""
+
+from stress.trust.anchors import Anchors, load_anchors
+from stress.trust.certificate import CertificateFacts, describe, name_of
+from stress.trust.codes import client_views, fix_for
+from stress.trust.description import differs
+from stress.trust.explain import Explanation, explain
+from stress.trust.judge import Judge
+from stress.trust.pins import parse_pin
+from stress.trust.policy import policy_names
+from stress.trust.printable import printable
+from stress.trust.recognition import Explained
+
+__all__ = [
+    "Anchors",
+    "CertificateFacts",
+    "Explained",
+    "Explanation",
+    "Judge",
+    "client_views",
+    "describe",
+    "differs",
+    "explain",
+    "fix_for",
+    "load_anchors",
+    "name_of",
+    "parse_pin",
+    "policy_names",
+    "printable",
+]

@@ -1,0 +1,179 @@
+"""Loads the trust anchors: the user's file, else the system's store, else `certifi`.
+
+A store that is missing or empty is the user's (or the machine's) fault and raises: judged against
+nothing, every chain of a healthy target would look untrusted.
+"""
+
+from __future__ import annotations
+
+import binascii
+import ssl
+from base64 import b64decode
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from stress.errors import UsageError
+from stress.trust.certificate import describe
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+_COMMON_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # the same, newer
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """The certificates that a path must end in."""
+
+    certificates: tuple[bytes, ...]
+    """DER."""
+    source: str
+    """`system`, `certifi`, or the file's name."""
+    private: bool
+    """True for a user's own file: no rule that holds only for publicly known roots applies."""
+
+    def known_publicly(self) -> frozenset[bytes]:
+        """SHA-256 of those anchors for which the rules of public roots hold.
+
+        A system store also holds what its owner added (a company's own root), and clients judge
+        such roots as private. So of the system's anchors only those count as public which Mozilla's
+        list (`certifi`) has as well.
+        """
+        if self.private:
+            return frozenset()
+        mine = frozenset(sha256(der).digest() for der in self.certificates)
+        return mine & _mozilla() if self.source == "system" else mine
+
+
+def load_anchors(ca: Path | None) -> Anchors:
+    """The anchors of the file `ca`, else of the system, else of `certifi`.
+
+    Raises:
+        UsageError: the file cannot be read, holds no certificate or a broken one; no store at all.
+    """
+    if ca is not None:
+        return Anchors(_user_file(ca), str(ca), private=True)
+    found = first_store(_system_files())
+    if found:
+        return Anchors(found, "system", private=False)
+    return Anchors(_certifi(), "certifi", private=False)
+
+
+def first_store(files: Iterable[Path]) -> tuple[bytes, ...]:
+    """The readable certificates of the first file that has any; empty when none has.
+
+    What cannot be read in a system's store is left out: its owner did not choose it for this run.
+    """
+    for file in files:
+        try:
+            text = file.read_text("utf-8", "replace")
+        except OSError:
+            continue
+        ders = [der for _, der in _blocks(text) if der and not describe(der).unreadable]
+        if ders:
+            return tuple(dict.fromkeys(ders))
+    return ()
+
+
+def _system_files() -> Iterator[Path]:
+    """`SSL_CERT_FILE` or the compiled-in file, the common places, then the hashed folder."""
+    paths = ssl.get_default_verify_paths()
+    yield from (Path(file) for file in (paths.cafile, *_COMMON_FILES) if file)
+    folder = Path(paths.capath) if paths.capath else None
+    if folder is not None and folder.is_dir():
+        yield from sorted(folder.glob("ca-*.pem"))
+
+
+def _certifi() -> tuple[bytes, ...]:
+    import certifi  # noqa: PLC0415  needed only where the system has no store
+
+    found = first_store([Path(certifi.where())])
+    if not found:
+        raise UsageError(
+            f"no trust anchors: neither the system nor {certifi.where()} has any",
+            "name a file of PEM certificates with --ca FILE",
+        )
+    return found
+
+
+def _mozilla() -> frozenset[bytes]:
+    return frozenset(sha256(der).digest() for der in _certifi())
+
+
+def _user_file(file: Path) -> tuple[bytes, ...]:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the trust anchors {file}: {error.strerror or error}",
+            "--ca takes a file of PEM certificates, as curl's --cacert",
+        ) from error
+    return _certificates(data, str(file))
+
+
+def _certificates(data: bytes, file: str) -> tuple[bytes, ...]:
+    """The certificates of a PEM file.
+
+    Raises:
+        UsageError: none, or one that cannot be read, with its line.
+    """
+    ders = []
+    for line, der in _blocks(data.decode("utf-8", "replace")):
+        reason = "its PEM is broken" if der is None else describe(der).unreadable
+        if der is None or reason:
+            raise UsageError(
+                f"the certificate at line {line} of {file} cannot be read: {reason}",
+                "export it again as PEM (base64 between BEGIN and END CERTIFICATE)",
+            )
+        ders.append(der)
+    if not ders:
+        raise UsageError(f"{file} {_instead(data)}", _hint(data, file))
+    return tuple(dict.fromkeys(ders))
+
+
+def _blocks(text: str) -> Iterator[tuple[int, bytes | None]]:
+    """Line number and DER of each PEM certificate; None where it is cut or no base64."""
+    start, body = 0, list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() == _BEGIN:
+            if start:
+                yield start, None
+            start, body = number, []
+        elif line.strip() == _END and start:
+            yield start, _decoded("".join(body))
+            start = 0
+        elif start:
+            body.append(line.strip())
+    if start:
+        yield start, None
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _instead(data: bytes) -> str:
+    if not data.strip():
+        return "is empty: it holds no trust anchor"
+    if data[:1] == b"\x30":
+        return "is not PEM (it looks like DER)"
+    if b"PRIVATE KEY-----" in data:
+        return "holds a private key, but no certificate"
+    first = data.splitlines()[0][:40].decode("utf-8", "replace")
+    return f"holds no PEM certificate; line 1 is {first!r}"
+
+
+def _hint(data: bytes, file: str) -> str:
+    if data[:1] == b"\x30":
+        return f"openssl x509 -inform der -in {file} -out anchors.pem"
+    return "--ca takes a file with one or more -----BEGIN CERTIFICATE----- blocks"

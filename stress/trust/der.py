@@ -1,0 +1,183 @@
+"""Reads DER: one element after the other, total over any bytes, never deeper than it is asked.
+
+Why our own reader beside `cryptography`: that library decodes all extensions of a certificate at
+once, so one odd part (a 2-byte iPAddress, a T61String, the year 0) hides all the others. Here each
+part is cut out first and then decoded alone; what cannot be decoded is a note, and the rest stays
+readable. Nothing here checks a signature or a policy.
+
+Invariants: a length never reaches beyond its parent; tags over 30 and indefinite lengths (BER) are
+errors (X.690 section 10.1); no recursion, so no depth can exhaust the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
+UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
+SEQUENCE, SET = 0x30, 0x31
+
+
+class DerError(ValueError):
+    """Bytes that are no DER, or another type than was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element: its tag octet, its content, and all its octets."""
+
+    tag: int
+    body: bytes
+    raw: bytes
+
+    def children(self) -> list[Element]:
+        """The elements inside.
+
+        Raises:
+            DerError: the content is no series of elements.
+        """
+        return list(elements(self.body))
+
+    def first(self, tag: int) -> Element:
+        """The first element inside, when it has this tag.
+
+        Raises:
+            DerError: there is none, or it has another tag.
+        """
+        for child in elements(self.body):
+            return child.expect(tag)
+        raise DerError("an element that is empty")
+
+    def expect(self, tag: int) -> Element:
+        """Itself, when it has this tag.
+
+        Raises:
+            DerError: another tag.
+        """
+        if self.tag != tag:
+            raise DerError(f"tag 0x{self.tag:02x} where 0x{tag:02x} is due")
+        return self
+
+
+def elements(data: bytes) -> Iterator[Element]:
+    """The elements that follow one another in `data`.
+
+    Raises:
+        DerError: while iterating, at the first octet that makes no sense.
+    """
+    at = 0
+    while at < len(data):
+        head, length = _header(data, at)
+        end = at + head + length
+        if end > len(data):
+            raise DerError(f"length {length} reaches {end - len(data)} octets beyond the end")
+        yield Element(data[at], data[at + head : end], data[at:end])
+        at = end
+
+
+def single(data: bytes) -> Element:
+    """The one element that `data` is.
+
+    Raises:
+        DerError: none, more than one, or no DER.
+    """
+    found = list(elements(data))
+    if len(found) != 1:
+        raise DerError(f"{len(found)} elements where one is due")
+    return found[0]
+
+
+def _header(data: bytes, at: int) -> tuple[int, int]:
+    """Octets of tag and length, and the length of the content."""
+    if data[at] & 0x1F == 0x1F:
+        raise DerError("a tag of several octets")
+    if at + 1 >= len(data):
+        raise DerError("the length is missing")
+    first = data[at + 1]
+    if first < 0x80:
+        return 2, first
+    octets = first & 0x7F
+    if not 1 <= octets <= 4 or at + 2 + octets > len(data):
+        raise DerError(f"a length of {octets} octets")
+    return 2 + octets, int.from_bytes(data[at + 2 : at + 2 + octets], "big")
+
+
+def oid(body: bytes) -> str:
+    """The dotted form of an object identifier's content.
+
+    Raises:
+        DerError: empty, cut, or with an arc of more than 16 octets.
+    """
+    if not body or body[-1] & 0x80:
+        raise DerError("an object identifier that is cut")
+    arcs: list[int] = []
+    value, octets = 0, 0
+    for octet in body:
+        value = value << 7 | octet & 0x7F
+        octets += 1
+        if octets > 16:
+            raise DerError("an object identifier with an endless arc")
+        if not octet & 0x80:
+            arcs.append(value)
+            value, octets = 0, 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
+
+
+def integer(body: bytes) -> int:
+    """A signed integer's content.
+
+    Raises:
+        DerError: no octet.
+    """
+    if not body:
+        raise DerError("an integer without octets")
+    return int.from_bytes(body, "big", signed=True)
+
+
+def bits(body: bytes) -> bytes:
+    """The octets of a bit string's content, without the count of unused bits.
+
+    Raises:
+        DerError: no octet, or more than 7 unused bits.
+    """
+    if not body or body[0] > 7:
+        raise DerError("a bit string without a count of unused bits")
+    return body[1:]
+
+
+def seconds(element: Element) -> int:
+    """Unix seconds of a UTCTime or GeneralizedTime (RFC 5280 section 4.1.2.5).
+
+    The proleptic Gregorian calendar also has a year 0, which Python's datetime has not: counted by
+    hand, because real certificates carry it.
+
+    Raises:
+        DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
+    """
+    text = element.body.decode("ascii", "replace")
+    if element.tag == UTC_TIME and len(text) == 13:
+        text = ("19" if text[:2] >= "50" else "20") + text
+    elif element.tag != GENERALIZED_TIME or len(text) != 15:
+        raise DerError(f"a time of {len(element.body)} octets with tag 0x{element.tag:02x}")
+    if not text[:14].isascii() or not text[:14].isdecimal() or text[14] != "Z":
+        raise DerError(f"the time {text!r}")
+    parts = [int(text[:4]), *(int(text[at : at + 2]) for at in range(4, 14, 2))]
+    return _unix(*parts)
+
+
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _unix(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+    if not (1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]):
+        raise DerError(f"the day {year:04d}-{month:02d}-{day:02d}")
+    if hour > 23 or minute > 59 or second > 60:
+        raise DerError(f"the time {hour:02d}:{minute:02d}:{second:02d}")
+    # Days from civil: years begin in March, so that the leap day is the last of its year.
+    years = year - (month <= 2)
+    era, of_era = divmod(years, 400)
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
