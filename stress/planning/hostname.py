@@ -1,0 +1,69 @@
+"""Host names as they go into DNS and SNI: ASCII labels, internationalised ones encoded."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+import idna
+
+from stress.errors import UsageError
+from stress.planning.words import printable
+
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+
+
+def host_name(text: str) -> str:
+    """Return a DNS name in lower-case ASCII (RFC 5890 A-labels), without a final dot.
+
+    Underscores are let through: they are no host names by RFC 952, yet resolvers and servers
+    answer to them.
+
+    Raises:
+        UsageError: a label is empty, longer than 63 octets, or holds what no name may hold; the
+            whole is longer than 253; or it looks like an IPv4 address and is none.
+    """
+    plain = text.removesuffix(".").lower()
+    name = plain if plain.isascii() else _encoded(plain)
+    for label in name.split("."):
+        _check_label(label, text)
+    if len(name) > 253:
+        raise UsageError(f"the host name of {len(name)} octets is longer than 253 (RFC 1035)")
+    if name.rpartition(".")[2].isdigit():
+        raise UsageError(
+            f'"{printable(text)}" is neither a host name nor an IPv4 address',
+            "An IPv4 address has four numbers of 0 to 255, such as 192.0.2.1.",
+        )
+    return name
+
+
+def literal(text: str) -> str | None:
+    """Return the canonical text of an IPv4 or IPv6 address, or None when it is none."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
+
+
+def _encoded(name: str) -> str:
+    try:
+        return idna.encode(name, uts46=True).decode().lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        reason = printable(str(error))
+        raise UsageError(f'"{printable(name)}" is no host name: {reason}') from None
+
+
+def _check_label(label: str, text: str) -> None:
+    shown = printable(text)
+    if len(label) > 63:
+        raise UsageError(
+            f'the label "{label[:20]}..." has {len(label)} octets; a host name allows 63',
+            "Between two dots of a host name are at most 63 octets (RFC 1035).",
+        )
+    if not label:
+        raise UsageError(f'"{shown}" is no host name: a part between two dots is empty')
+    if not _LABEL.fullmatch(label):
+        raise UsageError(
+            f'"{shown}" is no host name: "{printable(label)}" holds what no name may hold',
+            "A host name is made of letters, digits and hyphens, with dots between.",
+        )

@@ -1,0 +1,87 @@
+"""What this machine allows: cores, open files, local ports, routes. Asks, sends nothing."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stress.model.target import Address
+
+_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_MACOS_PORTS = 65535 - 49152 + 1
+_LINUX_PORTS = 60999 - 32768 + 1
+
+Reaches = Callable[[Address], bool]
+
+
+def has_route(address: Address) -> bool:
+    """Tell whether the kernel knows a way to an address. Connecting UDP sends no packet."""
+    family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address.ip, address.port))
+    except OSError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The limits that a load has to fit into."""
+
+    cores: int
+    """That this process may use."""
+    open_files: int | None
+    """Hard limit of open files for one process; None: no limit."""
+    local_ports: int
+    """Ports the kernel hands out to outgoing connections, per local address and destination."""
+    reaches: Reaches = has_route
+    """Tells whether there is a way to an address."""
+
+    @classmethod
+    def here(cls) -> Machine:
+        """Ask the operating system."""
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(_cores(), None if hard == resource.RLIM_INFINITY else hard, _local_ports())
+
+
+def raise_open_files(needed: int) -> None:
+    """Raise the soft limit of open files to `needed` where it is lower; workers inherit it.
+
+    Raises:
+        OSError: the system refuses although the hard limit allows it (macOS has a third limit).
+        ValueError: the hard limit is lower.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def is_local(ip: str) -> bool:
+    """Tell whether an address is one of this machine's, so that it can be dialled from."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((ip, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _local_ports() -> int:
+    try:
+        low, high = (int(word) for word in _PORT_RANGE.read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return _MACOS_PORTS if sys.platform == "darwin" else _LINUX_PORTS
+    return max(1, high - low + 1)

@@ -1,0 +1,119 @@
+"""From a `Request` to a `Plan`: everything is read, checked and decided here, nothing is sent.
+
+The order matters. What costs nothing comes first; the name is resolved (the only thing that leaves
+the machine) after all that can be wrong with the words; consent comes last, when it is known which
+addresses would be dialled and how hard.
+"""
+
+from __future__ import annotations
+
+from secrets import randbits
+
+from stress.errors import UsageError
+from stress.model.plan import Close, Load, Plan
+from stress.model.target import Target
+from stress.planning.amount import amount_of, files_needed
+from stress.planning.asking import asking_of
+from stress.planning.closing import closing_of
+from stress.planning.consent import leave_for, mindful
+from stress.planning.judging import check_policies, trust_of
+from stress.planning.keeping import keeping_of
+from stress.planning.limits import limits_of
+from stress.planning.machine import Machine, raise_open_files
+from stress.planning.places import places_of
+from stress.planning.profile import consents, filled
+from stress.planning.request import Request
+from stress.planning.resolution import Resolve, resolve
+from stress.planning.targets import parse_target
+from stress.planning.units import count, named, option
+from stress.planning.words import chosen
+
+
+def plan_run(
+    request: Request,
+    *,
+    now: int,
+    resolve: Resolve = resolve,
+    machine: Machine | None = None,
+) -> Plan:
+    """Read, check and decide everything about a run.
+
+    Raises the soft limit of open files where the load needs it. Runs an event loop of its own to
+    resolve the name, so it cannot be called inside one.
+
+    Args:
+        request: what the user asked for.
+        now: Unix seconds, for relative times.
+        resolve: finds the target's addresses.
+        machine: whose limits to fit into; None: this one.
+
+    Raises:
+        UsageError: something asked for is wrong, impossible or needs consent.
+    """
+    machine = machine or Machine.here()
+    whole, profile = filled(request)
+    target = _one_target(whole.targets)
+    limits = limits_of(whole)
+    asked = option("--seed", count, whole.seed)
+    seed = randbits(32) if asked is None else asked
+    amount = amount_of(whole, machine, limits.attempt_s, seed)
+    wish = option("--close", lambda text: chosen(Close, text), whole.close) or Close.AUTO
+    asking = asking_of(whole, target)
+    trust = trust_of(whole, asking.host, now)
+    check_policies(asking.clients)
+    places = places_of(whole, target, asking.sources, resolve=resolve, reaches=machine.reaches)
+    leave = leave_for(amount.load, target, places.addresses, consents(whole, profile, target.host))
+    _allow_files(leave.load)
+    ports = machine.local_ports * max(1, len(asking.sources)) * len(places.addresses)
+    closing = closing_of(wish, leave.load, ports)
+    return Plan(
+        target=target,
+        addresses=places.addresses,
+        clients=asking.clients,
+        load=mindful(leave.load, places.addresses, wish=whole.stop_on_refusal),
+        limits=limits,
+        trust=trust,
+        keeping=keeping_of(whole),
+        server_name=asking.server_name,
+        stack=asking.stack,
+        close=closing.close,
+        resumption=asking.resumption,
+        sources=asking.sources,
+        resolve_again_s=places.again_s,
+        resolver=whole.resolver,
+        proxy_protocol=asking.proxy_protocol,
+        client_certificate=asking.certificate,
+        client_key=asking.key,
+        goals=whole.until,
+        assertions=whole.assertions,
+        seed=seed,
+        profile=profile.name if profile else "",
+        find_limit=whole.find_limit or "",
+        authorized=leave.given,
+        notes=(*amount.notes, *places.notes, *leave.notes, closing.note),
+    )
+
+
+def _one_target(words: tuple[str, ...]) -> Target:
+    if len(words) == 1:
+        return named("TARGET", parse_target, words[0])
+    if not words:
+        raise UsageError(
+            "no TARGET is given", "Name one: tls-stress run example.com, or example.com:8443."
+        )
+    raise UsageError(
+        f"{len(words)} targets are given; a run has one",
+        "Run them one by one; several addresses of one target go into --address.",
+    )
+
+
+def _allow_files(load: Load) -> None:
+    """Raise the soft limit of open files as far as the load needs it."""
+    needed = files_needed(load)
+    try:
+        raise_open_files(needed)
+    except (OSError, ValueError):  # macOS refuses below the hard limit (kern.maxfilesperproc)
+        raise UsageError(
+            f"--concurrency: the system refuses {needed:,} open files a process",
+            "Lower --concurrency, or raise the limit (macOS: sysctl kern.maxfilesperproc).",
+        ) from None

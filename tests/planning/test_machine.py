@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from stress.model.target import Address
+from stress.planning.machine import Machine, has_route, is_local, raise_open_files
+
+LOWER = """
+import resource
+from stress.planning.machine import raise_open_files
+resource.setrlimit(resource.RLIMIT_NOFILE, (50, 200))
+raise_open_files(40)
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+raise_open_files(150)
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+try:
+    raise_open_files(201)
+except (ValueError, OSError):
+    print("refused")
+"""
+
+
+def test_this_machine_has_cores_and_ports() -> None:
+    machine = Machine.here()
+
+    assert machine.cores >= 1
+    assert 1 <= machine.local_ports <= 65_535
+
+
+@pytest.mark.slow
+def test_the_soft_limit_rises_as_far_as_needed_and_never_sinks() -> None:
+    """Python asked for more than the hard limit refuses; as root that is the user's right."""
+    done = subprocess.run([sys.executable, "-c", LOWER], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == ["(50, 200)", "(150, 200)", "refused"]
+
+
+def test_what_is_allowed_already_is_left_alone() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    raise_open_files(1)
+
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def test_loopback_has_a_route_and_nonsense_has_none() -> None:
+    assert has_route(Address("127.0.0.1", 443))
+    assert not has_route(Address("fe80::1%no-such-interface", 443))
+
+
+@pytest.mark.parametrize(("ip", "ours"), [("127.0.0.1", True), ("192.0.2.1", False)])
+def test_an_address_is_ours_when_it_can_be_bound(ip: str, ours: bool) -> None:
+    assert is_local(ip) is ours
