@@ -1,0 +1,18 @@
+"""Runs in files, written and read: one run is one SQLite file; it never judges what it holds."""
+
+from stress.store.export import Format, export_run
+from stress.store.opening import open_run
+from stress.store.reader import RunFile
+from stress.store.results import default_name, locate, reserve
+from stress.store.writer import RunWriter
+
+__all__ = [
+    "Format",
+    "RunFile",
+    "RunWriter",
+    "default_name",
+    "export_run",
+    "locate",
+    "open_run",
+    "reserve",
+]

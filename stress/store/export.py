@@ -1,0 +1,152 @@
+"""The records for other tools: CSV, JSON lines, Parquet, and histogram logs.
+
+The first three have the columns of the view `handshake`. Text that came from the network is written
+so that a spreadsheet does not take it for a formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from stress.errors import RecordError, UsageError
+from stress.measure import Histogram, HistogramLog
+from stress.store.latency import WHOLE_RUN
+from stress.store.reader import RunFile
+
+_ROWS_AT_ONCE = 50_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Format(StrEnum):
+    """What a run can be exported as."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    HLOG = "hlog"
+
+
+def export_run(run: RunFile, form: Format, to: Path | BinaryIO) -> None:
+    """Write a run in another format.
+
+    Args:
+        run: an open run.
+        form: which format.
+        to: a file that does not exist yet, or an open binary stream, which stays open.
+
+    Raises:
+        UsageError: the file exists or cannot be made, or a library for the format is missing.
+        RecordError: the file could not be written to its end.
+        RunFileError: the run file is damaged.
+    """
+    write = _WRITERS[form]
+    if not isinstance(to, Path):
+        write(run, to)
+        return
+    with _new_file(to) as stream:
+        write(run, stream)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file, which disappears again when it could not be written whole."""
+    try:
+        stream = path.open("xb")
+    except FileExistsError:
+        raise UsageError(f"{path} exists already", "choose another name, or remove it") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write {path}: {error}") from error
+    try:
+        with stream:
+            yield stream
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise RecordError(f"could not write {path}: {error.strerror or error}") from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write_csv(run: RunFile, stream: BinaryIO) -> None:
+    names, rows = run.handshakes()
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_harmless(value) if isinstance(value, str) else value for value in row])
+    text.flush()
+    text.detach()
+
+
+def _harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula (OWASP: CSV Injection)."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
+    names, rows = run.handshakes()
+    encoder = msgspec.json.Encoder()
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+        stream.write(encoder.encode_lines([dict(zip(names, row, strict=True)) for row in batch]))
+
+
+def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
+    arrow, parquet = _arrow()
+    names, rows = run.handshakes()
+    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in names])
+    with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+        while batch := list(islice(rows, _ROWS_AT_ONCE)):
+            columns: Sequence[Sequence[Any]] = list(zip(*batch, strict=True))
+            writer.write_table(arrow.table(list(columns), schema=schema))
+
+
+_NUMBERS = frozenset({"id", "local_port", "chain", "resumed", "bytes_received", "segment", "flags"})
+
+
+def _arrow_type(arrow: Any, name: str) -> Any:
+    number = name in _NUMBERS or name.endswith("_ns")
+    return arrow.int64() if number else arrow.string()
+
+
+def _arrow() -> tuple[Any, Any]:
+    """The Parquet library, which is not installed with the tool because of its size."""
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        raise UsageError(
+            "the format parquet needs the library pyarrow, which is not installed",
+            "pip install pyarrow, or choose csv or jsonl",
+        ) from None
+
+
+def _write_hlog(run: RunFile, stream: BinaryIO) -> None:
+    """One tag for each phase and ending; by blocks of time, in the order of time."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+    width = run.histogram_block_ns()
+    log = HistogramLog(text, started_ns=run.facts().started_ns)
+    blocks = [row for row in run.histograms() if row.block != WHOLE_RUN]
+    for row in sorted(blocks, key=lambda row: (row.block, row.phase, not row.good)):
+        histogram = Histogram.decode(row.hdr, row.clamped)
+        if histogram.count:
+            tag = f"{row.phase.value}-{'ok' if row.good else 'failed'}"
+            log.write(tag, histogram, start_ns=row.block * width, length_ns=width)
+    text.flush()
+    text.detach()
+
+
+_WRITERS: dict[Format, Callable[[RunFile, BinaryIO], None]] = {
+    Format.CSV: _write_csv,
+    Format.JSONL: _write_jsonl,
+    Format.PARQUET: _write_parquet,
+    Format.HLOG: _write_hlog,
+}

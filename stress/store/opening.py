@@ -1,0 +1,116 @@
+"""Opens a run file, or says in a sentence why it cannot be one.
+
+Opening may mean recovery: a run that was killed leaves its last seconds in a log beside the file,
+which SQLite folds in when the file is opened for writing. Where that is not allowed the file is
+opened for reading, and where even the log cannot be used, as it stands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+from stress.errors import RunFileError
+from stress.store.damage import damaged, reading
+from stress.store.reader import RunFile
+from stress.store.schema import APPLICATION_ID, SCHEMA
+
+_MAGIC = b"SQLite format 3\x00"
+_HEADER_BYTES = 100
+_BUSY_SECONDS = 5.0
+_WAYS = ("mode=rw", "mode=ro", "immutable=1")
+
+
+def open_run(path: Path) -> RunFile:
+    """The run in a file, as it is at this moment; close it after use.
+
+    Raises:
+        RunFileError: it is missing, is no run file, has another schema, or is damaged.
+    """
+    _check_header(path, _read_header(path))
+    with reading(path):
+        connection = _connect(path)
+        try:
+            return RunFile(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _read_header(path: Path) -> bytes:
+    """The first bytes of what must be a regular file (a pipe would make us wait for ever)."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise RunFileError(f"{path} is a folder, not a run file", "name a file in it")
+        if not stat.S_ISREG(mode):
+            raise RunFileError(f"{path} is not a regular file")
+        with path.open("rb") as file:
+            return file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        raise RunFileError(f"there is no run file {path}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunFileError(f"cannot read {path}: {reason}") from error
+
+
+def _check_header(path: Path, header: bytes) -> None:
+    """Judge the file by SQLite's header (https://sqlite.org/fileformat2.html, section 1.3)."""
+    if not header:
+        raise RunFileError(
+            f"{path} is empty: its run is about to begin, or died before it did",
+            "start the run again",
+        )
+    if not header.startswith(_MAGIC):
+        raise RunFileError(f"{path} is not a run file: it is no SQLite database")
+    if len(header) < _HEADER_BYTES:
+        raise damaged(path, "it ends in the middle of its header")
+    schema = int.from_bytes(header[60:64], "big")
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise RunFileError(f"{path} is not a run file: it is another program's SQLite database")
+    if schema != SCHEMA:
+        raise RunFileError(
+            f"{path} has schema {schema}, and this version reads schema {SCHEMA}",
+            "read it with the version of tls-stress that wrote it",
+        )
+    pages = int.from_bytes(header[28:32], "big")
+    page_bytes = int.from_bytes(header[16:18], "big")
+    size = path.stat().st_size
+    # With a log beside it the file may lag behind its own header for a moment.
+    if size < pages * (65536 if page_bytes == 1 else page_bytes) and not _has_log(path):
+        raise damaged(path, f"it was cut off after {size:,} bytes")
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that has begun to read.
+
+    Raises:
+        sqlite3.Error: the last way in which it could not be opened.
+    """
+    uri = path.absolute().as_uri()
+    for way in _WAYS:
+        connection = sqlite3.connect(
+            f"{uri}?{way}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
+        )
+        try:
+            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM meta").fetchone()
+        except sqlite3.Error as error:
+            connection.close()
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            closed = code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+            if not closed or way == _WAYS[-1]:
+                raise
+        else:
+            return connection
+    raise AssertionError("the last way either opens or raises")

@@ -1,0 +1,37 @@
+"""Rows of small tables, checked for their types: a damaged file may hold anything anywhere."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
+
+
+def fetch_all(connection: sqlite3.Connection, sql: str, kind: type[_T]) -> list[_T]:
+    """All rows of a query, each as a `kind` (a tuple with types, or a NamedTuple).
+
+    Raises:
+        msgspec.ValidationError: a value has another type.
+    """
+    rows = connection.execute(sql).fetchall()
+    return checked(rows, list[kind])  # type: ignore[valid-type]  # known only at run time
+
+
+def checked(value: object, kind: type[_T]) -> _T:
+    """The value as a `kind`.
+
+    Raises:
+        msgspec.ValidationError: it has another type.
+    """
+    # With bytes as a type of its own, text is not taken for base64.
+    return msgspec.convert(value, kind, builtin_types=(bytes,))
+
+
+def check_numbers(numbers: Sequence[int]) -> None:
+    """Raise ValueError unless these count up from 0: they are used as indexes."""
+    if list(numbers) != list(range(len(numbers))):
+        raise ValueError("a numbered table has gaps")

@@ -1,0 +1,294 @@
+"""Reads a run file: answers what the analysis asks (`stress.model.run.Run`).
+
+A run file may come from anywhere and may be damaged, so nothing in it is believed: its views are
+never used, values are checked for their types, and whatever cannot be read becomes a
+`RunFileError`.
+
+A reader sees one moment: it holds a read transaction from `open_run` to `close`, so that all its
+answers agree although the run may go on. What the writer has not counted yet (the last seconds of a
+run that goes on, or what came before a kill) is counted here from the rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from stress.measure import Histogram
+from stress.model.outcome import Category
+from stress.model.record import Record
+from stress.model.run import (
+    Cube,
+    End,
+    Ending,
+    HistogramRow,
+    Phase,
+    PortCount,
+    RunFacts,
+    SeenChain,
+)
+from stress.model.target import Address
+from stress.model.transcript import Transcript
+from stress.model.verdict import Finding, Refusal, Verdict
+from stress.store.counts import Counts
+from stress.store.damage import reading
+from stress.store.planfile import read_plan
+from stress.store.query import check_numbers, checked, fetch_all
+from stress.store.schema import view_text
+from stress.store.transcript import decode_transcript
+
+_T = TypeVar("_T")
+_BATCH = 2000
+_RECORDS = """
+SELECT attempt.arrival + lead AS id, ?1 + due, ?1 + due + late, address, source, port, client,
+  outcome, stage, chain.sha256, tls_version, cipher, key_group, alpn, resumed, connect, server,
+  handshake, total, lag, bytes, segment, flags, detail.text
+FROM {rows}
+JOIN attribute ON attribute.id = attempt.attribute
+LEFT JOIN chain ON chain.id = attribute.chain
+LEFT JOIN detail ON detail.id = remark.detail
+"""
+_ALL = _RECORDS.format(rows="attempt LEFT JOIN remark ON remark.arrival = attempt.arrival")
+_FAILURES = (
+    _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
+    + "WHERE side = 'target' ORDER BY id LIMIT ?2"
+)
+_RESUMED = Record._fields.index("resumed")
+
+
+class RunFile:
+    """A recorded run; made by `open_run`, closed by `close` or a `with` statement."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        meta = fetch_all(connection, "SELECT key, value FROM meta", tuple[str, str])
+        self._meta: Mapping[str, str] = dict(meta)
+        self._origin = int(self._meta["started_ns"])
+        self._counts = Counts(connection, self._meta)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; may be called again.
+
+        A run that died left a log beside its file. Whoever leaves last folds it in; a run that
+        still goes on holds a lock, so nothing happens to it.
+        """
+        with suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+            self._connection.execute("PRAGMA query_only = OFF")
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        self._connection.close()
+
+    def facts(self) -> RunFacts:
+        """The run as a whole."""
+        with reading(self._path):
+            meta = self._meta
+            ending = self._ending()
+            anchors = self._all("SELECT der FROM anchor ORDER BY position", tuple[bytes])
+            return RunFacts(
+                name=self._path.stem,
+                file=str(self._path),
+                plan=read_plan(meta["plan"], [der for (der,) in anchors]),
+                started_ns=self._origin,
+                ended_ns=ending.ended_ns if ending else None,
+                end=ending.end if ending else End.UNFINISHED,
+                started=max(int(meta["started"]), self._recorded),
+                recorded=self._recorded,
+                versions=msgspec.json.decode(meta["versions"], type=dict[str, str]),
+                reasons=ending.reasons if ending else (),
+                invalid=ending.invalid if ending else False,
+                lag_p99_ns=ending.lag_p99_ns if ending else None,
+                limit=ending.limit if ending else None,
+                host=meta["host"],
+            )
+
+    def addresses(self) -> Sequence[Address]:
+        """By index."""
+        with reading(self._path):
+            rows = self._all(
+                "SELECT id, ip, port, label FROM address ORDER BY id",
+                tuple[int, str, int, str | None],
+            )
+            check_numbers([number for number, *_ in rows])
+            return [Address(ip, port, label) for _, ip, port, label in rows]
+
+    def chains(self) -> Sequence[SeenChain]:
+        """Ordered by id."""
+        with reading(self._path):
+            seen = self._counts.seen_by_chain()
+            spans = self._counts.spans_by_chain()
+            certificates = self._certificates_by_chain()
+            rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, bytes])
+            return [
+                SeenChain(
+                    number, digest, certificates.get(number, ()), seen[number], *spans[number]
+                )
+                for number, digest in rows
+                if seen[number]
+            ]
+
+    def verdicts(self) -> Sequence[Verdict]:
+        """In the order in which they were given."""
+        with reading(self._path):
+            findings = self._findings()
+            rows = self._all(
+                "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
+                "JOIN chain ON chain.id = verdict.chain ORDER BY verdict.id",
+                tuple[int, bytes, str, str, int, str],
+            )
+            return [
+                Verdict(
+                    chain,
+                    policy,
+                    host,
+                    at,
+                    tuple(findings.get(number, ())),
+                    msgspec.json.decode(families, type=tuple[str, ...]),
+                )
+                for number, chain, policy, host, at, families in rows
+            ]
+
+    def cube(self) -> Cube:
+        """All attempts, counted by distinct attributes."""
+        with reading(self._path):
+            return Cube(block_ns=self._counts.block_ns, cells=self._counts.cells())
+
+    def ports(self) -> Sequence[PortCount]:
+        """Attempts and failures of the target by local port, without `ours` and `not-sent`."""
+        with reading(self._path):
+            stored = self._all("SELECT port, attempts, failures FROM port", tuple[int, int, int])
+            if self._ending() and stored:
+                return [PortCount(*row) for row in stored]
+            tally = self._counts.whole
+            return [
+                PortCount(port, attempts, tally.failed_ports[port])
+                for port, attempts in sorted(tally.ports.items())
+            ]
+
+    def histograms(self) -> Sequence[HistogramRow]:
+        """Of the whole run (block -1), also the empty ones, and of each block of time."""
+        with reading(self._path):
+            stored = self._all(
+                "SELECT phase, outcome, block, hdr, clamped FROM histogram",
+                tuple[str, str, int, str, int],
+            )
+            if self._ending() and any(block >= 0 for _, _, block, _, _ in stored):
+                return [_histogram_row(*row) for row in stored]
+            latency = self._counts.whole.latency
+            return [
+                HistogramRow(key.phase, key.good, key.block, histogram.encode(), histogram.clamped)
+                for key, histogram in [*latency.whole().items(), *latency.blocks()]
+            ]
+
+    def histogram_block_ns(self) -> int:
+        """Width of the blocks of `histograms`; block 0 starts with the run."""
+        with reading(self._path):
+            stored = self._meta.get("histogram_block_ns")
+            return int(stored) if stored else self._counts.whole.latency.block_ns
+
+    def failures(self, limit: int) -> Iterator[Record]:
+        """The first `limit` failures of the target, by id."""
+        return self._records(_FAILURES, limit)
+
+    def records(self) -> Iterator[Record]:
+        """All attempts, in the order in which they ended."""
+        return self._records(_ALL)
+
+    def transcripts(self) -> Iterator[Transcript]:
+        """What was kept byte for byte, in the order in which it was kept."""
+        with reading(self._path):
+            cursor = self._connection.execute("SELECT transcript FROM evidence ORDER BY id")
+        for (blob,) in self._fetch(cursor):
+            with reading(self._path):
+                transcript = decode_transcript(blob)
+            yield transcript
+
+    def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
+        """The columns of the view `handshake`, and its rows."""
+        with reading(self._path):
+            cursor = self._connection.execute(view_text("handshake"))
+            names = [column[0] for column in cursor.description]
+        return names, self._fetch(cursor)
+
+    @cached_property
+    def _recorded(self) -> int:
+        ((last,),) = self._all("SELECT coalesce(max(arrival), 0) FROM attempt", tuple[int])
+        return last
+
+    def _all(self, sql: str, kind: type[_T]) -> list[_T]:
+        return fetch_all(self._connection, sql, kind)
+
+    def _certificates_by_chain(self) -> Mapping[int, tuple[bytes, ...]]:
+        certificates: dict[int, tuple[bytes, ...]] = {}
+        for chain, der in self._all(
+            "SELECT chain, der FROM chain_certificate "
+            "JOIN certificate ON certificate.id = chain_certificate.certificate "
+            "ORDER BY chain, position",
+            tuple[int, bytes],
+        ):
+            certificates[chain] = (*certificates.get(chain, ()), der)
+        return certificates
+
+    def _findings(self) -> Mapping[int, list[Finding]]:
+        """By number of the verdict, the most important first."""
+        findings: dict[int, list[Finding]] = {}
+        for number, category, position, detail, refusal in self._all(
+            "SELECT verdict, category, position, detail, refusal FROM finding "
+            "ORDER BY verdict, rank",
+            tuple[int, str, int | None, str, str],
+        ):
+            finding = Finding(Category(category), position, detail, Refusal(refusal))
+            findings.setdefault(number, []).append(finding)
+        return findings
+
+    def _ending(self) -> Ending | None:
+        text = self._meta.get("ending")
+        return msgspec.json.decode(text, type=Ending) if text else None
+
+    def _records(self, sql: str, *values: int) -> Iterator[Record]:
+        with reading(self._path):
+            cursor = self._connection.execute(sql, [self._origin, *values])
+        for row in self._fetch(cursor):
+            with reading(self._path):
+                record = _record(row)
+            yield record
+
+    def _fetch(self, cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
+        while True:
+            with reading(self._path):
+                batch = cursor.fetchmany(_BATCH)
+            if not batch:
+                return
+            yield from batch
+
+
+def _record(row: Sequence[Any]) -> Record:
+    fields = list(row)
+    if fields[_RESUMED] is not None:
+        fields[_RESUMED] = bool(fields[_RESUMED])
+    return checked(fields, Record)
+
+
+def _histogram_row(phase: str, outcome: str, block: int, hdr: str, clamped: int) -> HistogramRow:
+    encoded = hdr.encode("ascii")
+    Histogram.decode(encoded)
+    return HistogramRow(Phase(phase), outcome == "ok", block, encoded, clamped)

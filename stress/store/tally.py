@@ -1,0 +1,171 @@
+"""Counts attempts while they pass: the cube, the spans, the ports and the latencies.
+
+The writer counts what it writes; the reader counts what it finds uncounted, with the same class
+over the same rows, so both agree by construction.
+
+Everything is done a batch at a time and column by column, because the budget for a row is two
+microseconds: a batch whose attempts are all counted alike and fall into one block is counted
+whole, any other is split into groups for which that holds. It looks dense for that reason alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from operator import sub
+from typing import NamedTuple
+
+from stress.model.run import Phase
+from stress.store.attributes import FAILURES, Treatment
+from stress.store.latency import Latency
+from stress.store.schema import FIRST_BLOCK_NS
+
+NEVER = 1 << 63
+"""Later than any start."""
+MOST_BLOCKS = 1000
+"""Time blocks of the cube; where there would be more, their width doubles."""
+
+Row = tuple[
+    int, int, int, int, int, int | None, int | None, int | None, int | None, int, int | None, int
+]
+"""One row of the table `attempt`: the fields of `Columns`. A plain tuple, made by the million."""
+
+
+class Columns(NamedTuple):
+    """Rows of the table `attempt`, turned round."""
+
+    arrival: Sequence[int]
+    lead: Sequence[int]
+    attribute: Sequence[int]
+    due: Sequence[int]
+    late: Sequence[int]
+    port: Sequence[int | None]
+    connect: Sequence[int | None]
+    server: Sequence[int | None]
+    handshake: Sequence[int | None]
+    total: Sequence[int]
+    lag: Sequence[int | None]
+    bytes: Sequence[int]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Columns:
+        """Turn rows round. At least one is needed."""
+        return cls._make(zip(*rows, strict=True))
+
+    def rows(self) -> list[Row]:
+        """Turn them back."""
+        return list(zip(*self, strict=True))
+
+    def where(self, chosen: Sequence[bool]) -> Columns:
+        """The rows that are chosen."""
+        return Columns._make(list(compress(column, chosen)) for column in self)
+
+
+class Tally:
+    """Counts rows.
+
+    Args:
+        treatments: how attempts are counted, by attribute; may grow meanwhile.
+        block_ns: width of the cube's blocks to begin with.
+    """
+
+    def __init__(self, treatments: Sequence[Treatment], *, block_ns: int = FIRST_BLOCK_NS) -> None:
+        self._treatments = treatments
+        self.block_ns = block_ns
+        """Width of the cube's blocks; only ever doubles."""
+        self.cells: Counter[tuple[int, int]] = Counter()
+        """Attempts by block and attribute. Whoever stores them clears them."""
+        self.first: list[int] = []
+        """Earliest start by attribute, from the start of the run; `NEVER` before the first."""
+        self.last: list[int] = []
+        """Latest start by attribute."""
+        self.ports: Counter[int] = Counter()
+        """Attempts by local port, without those that say nothing about the target."""
+        self.failed_ports: Counter[int] = Counter()
+        """Failures of the target by local port."""
+        self.latency = Latency()
+
+    def add(self, columns: Columns) -> None:
+        """Count a batch of at least one row."""
+        self._count_cells(columns)
+        self._count_spans(columns)
+        for block, part in self._blocks(columns):
+            for treatment, group in self._kinds(part):
+                self._count_ports(treatment, group)
+                self._count_latency(treatment, block, group)
+
+    def _count_cells(self, columns: Columns) -> None:
+        earliest, latest = (max(0, due) for due in (min(columns.due), max(columns.due)))
+        while latest // self.block_ns >= MOST_BLOCKS:
+            self._widen()
+        width, cells = self.block_ns, self.cells
+        if earliest // width == latest // width:
+            block = latest // width
+            for attribute, count in Counter(columns.attribute).items():
+                cells[block, attribute] += count
+        else:
+            blocks = [max(0, due) // width for due in columns.due]
+            cells.update(zip(blocks, columns.attribute, strict=True))
+
+    def _widen(self) -> None:
+        cells: Counter[tuple[int, int]] = Counter()
+        for (block, attribute), count in self.cells.items():
+            cells[block // 2, attribute] += count
+        self.cells = cells
+        self.block_ns *= 2
+
+    def _count_spans(self, columns: Columns) -> None:
+        first, last = self.first, self.last
+        missing = len(self._treatments) - len(first)
+        first.extend([NEVER] * missing)
+        last.extend([-NEVER] * missing)
+        for attribute, due, late in zip(columns.attribute, columns.due, columns.late, strict=True):
+            start = due + late
+            last[attribute] = max(last[attribute], start)
+            first[attribute] = min(first[attribute], start)
+
+    def _blocks(self, columns: Columns) -> Iterator[tuple[int, Columns]]:
+        """The batch by blocks of latency: nearly always one."""
+        block_of = self.latency.block_of
+        latest = block_of(max(columns.due))
+        if block_of(min(columns.due)) == latest:
+            yield latest, columns
+            return
+        blocks = list(map(block_of, columns.due))
+        for block in set(blocks):
+            yield block, columns.where([other == block for other in blocks])
+
+    def _kinds(self, columns: Columns) -> Iterator[tuple[Treatment, Columns]]:
+        """A part of a batch by treatments."""
+        treatments = self._treatments
+        kinds = {attribute: treatments[attribute] for attribute in set(columns.attribute)}
+        present = set(kinds.values())
+        if len(present) == 1:
+            yield present.pop(), columns
+            return
+        by_row = [kinds[attribute] for attribute in columns.attribute]
+        for kind in present:
+            yield kind, columns.where([other is kind for other in by_row])
+
+    def _count_ports(self, treatment: Treatment, group: Columns) -> None:
+        if treatment in {Treatment.LEFT_OUT, Treatment.WAITED}:
+            return
+        ports = [port for port in group.port if port is not None]
+        self.ports.update(ports)
+        if treatment in FAILURES:
+            self.failed_ports.update(ports)
+
+    def _count_latency(self, treatment: Treatment, block: int, group: Columns) -> None:
+        add = self.latency.add
+        if treatment is Treatment.WAITED:
+            add(Phase.TOTAL, group.total, good=False, block=block)
+        elif treatment in {Treatment.GOOD, Treatment.FAILED}:
+            good = treatment is Treatment.GOOD
+            add(Phase.CONNECT, group.connect, good=good, block=block)
+            add(Phase.SERVER, group.server, good=good, block=block)
+            add(Phase.HANDSHAKE, group.handshake, good=good, block=block)
+            add(Phase.TOTAL, group.total, good=good, block=block)
+            attempt = list(map(sub, group.total, group.late))
+            add(Phase.ATTEMPT, attempt, good=good, block=block)
+            add(Phase.LAG, group.lag, good=good, block=block)

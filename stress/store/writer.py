@@ -1,0 +1,289 @@
+"""Writes a run into its file while it goes on.
+
+What is true here, and what is subtle:
+
+* One connection, one thread. A transaction is open from the first thing taken until `commit`, which
+  the engine calls at least once a second; readers see what was committed (WAL).
+* Rows are numbered in the order in which they come (`arrival`), so the file only grows at its end,
+  and a mark (`meta.counted`) says up to which row the stored counts go. A reader counts the rest.
+* Counts are stored as differences every few commits, so the memory of a run stays flat.
+* Statements are assembled whole before the first is executed: whatever fails on the way
+  (`stress.store.journal` keeps and repeats it), each attempt is counted exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from operator import sub
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from stress.errors import RecordError
+from stress.model.chain import Chain
+from stress.model.plan import Plan
+from stress.model.record import Record
+from stress.model.run import Ending
+from stress.model.target import Address
+from stress.model.transcript import Transcript
+from stress.model.verdict import Verdict
+from stress.store.attributes import FAILURES, Attributes
+from stress.store.catalog import Catalog, address_statements
+from stress.store.create import create_file
+from stress.store.journal import Journal, Statement
+from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, insert_into
+from stress.store.tally import Columns, Tally
+from stress.store.transcript import encode_transcript
+
+_COMMITS_BETWEEN_COUNTS = 10
+_SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_ADD_CELL = (
+    "INSERT INTO cell VALUES (?, ?, ?) "
+    "ON CONFLICT (block, attribute) DO UPDATE SET count = count + excluded.count"
+)
+# Blocks are merged through negative numbers, so that no number is taken twice on the way.
+_MERGE_CELLS = (
+    "INSERT INTO cell SELECT -1 - block / ?, attribute, sum(count) FROM cell GROUP BY 1, 2",
+    "DELETE FROM cell WHERE block >= 0",
+    "UPDATE cell SET block = -1 - block",
+)
+
+
+class RunWriter:
+    """Keeps what the engine saw in a run file; a `stress.model.sink.Sink`."""
+
+    def __init__(self, journal: Journal, *, started_ns: int) -> None:
+        self._journal = journal
+        self._started_ns = started_ns
+        self._attributes = Attributes()
+        self._catalog = Catalog()
+        self._tally = Tally(self._attributes.treatments)
+        self._stored_block_ns = FIRST_BLOCK_NS
+        self._arrived = 0
+        self._committed = 0
+        self._commits = 0
+        self._started = 0
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        plan: Plan,
+        *,
+        started_ns: int,
+        versions: Mapping[str, str],
+        host: str,
+    ) -> Self:
+        """Start a new run file.
+
+        Args:
+            path: where; a name got from `reserve`, or a file that does not exist.
+            plan: what the run will do.
+            started_ns: Unix time of the start, nanoseconds.
+            versions: tool, Python, TLS libraries and their flags, kernel.
+            host: from where the run is made.
+
+        Raises:
+            RunFileError: there is a file of this name already.
+            UsageError: no file can be made there.
+        """
+        connection = create_file(path, plan, started_ns=started_ns, versions=versions, host=host)
+        return cls(Journal(path, connection), started_ns=started_ns)
+
+    @property
+    def taken(self) -> int:
+        """Attempts that were taken."""
+        return self._arrived
+
+    @property
+    def unwritten(self) -> int:
+        """Attempts that were taken and are not yet durable."""
+        return self._arrived - self._committed
+
+    def see_address(self, index: int, address: Address) -> None:
+        """An address joined the run under this index."""
+        self._write(address_statements(index, address))
+
+    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+        """A chain was met for the first time and judged."""
+        self._write(self._catalog.chain_statements(chain, verdicts))
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Write attempts that ended.
+
+        Raises:
+            RecordError: they could not be written; they are kept and tried again.
+        """
+        if not records:
+            return
+        attributes = self._attributes.number(records)
+        columns = self._columns(records, attributes)
+        statements = self._new_attributes()
+        statements.append((insert_into("attempt", len(columns)), columns.rows()))
+        statements += self._remarks(records, columns)
+        self._arrived += len(records)
+        self._tally.add(columns)
+        self._write(statements)
+
+    def keep(self, transcripts: Sequence[Transcript]) -> None:
+        """Write evidence of attempts that were taken.
+
+        Raises:
+            RecordError: as for `take`.
+        """
+        rows = [
+            (None, each.record.id, each.role.value, encode_transcript(each)) for each in transcripts
+        ]
+        self._write([(insert_into("evidence", 4), rows)])
+
+    def commit(self, started: int) -> None:
+        """Make all that was taken durable.
+
+        Raises:
+            RecordError: it could not be written; it is kept and tried again.
+        """
+        self._started = max(started, self._started)
+        statements: list[Statement] = [(_SET_META, [("started", str(self._started))])]
+        self._commits += 1
+        if self._commits % _COMMITS_BETWEEN_COUNTS == 0:
+            statements += self._counts()
+        self._write(statements)
+        self._make_durable()
+
+    def finish(self, ending: Ending) -> None:
+        """Write the end mark and all counts, make one file of it, and close it.
+
+        Raises:
+            RecordError: what is still in hand could not be written; it may be tried again.
+        """
+        statements = self._counts()
+        statements += self._histograms()
+        if self._arrived >= WORTH_KEEPING:
+            statements.append(self._ports())
+        meta = [
+            ("started", str(max(ending.started, self._started))),
+            ("ending", msgspec.json.encode(ending).decode()),
+        ]
+        self._write([*statements, (_SET_META, meta)])
+        self._make_durable()
+        self.close()
+
+    def close(self) -> None:
+        """Save what can be saved and let go of the file; may be called again.
+
+        Without `finish` the run has no end mark.
+        """
+        if not self._closed:
+            self._closed = True
+            with suppress(RecordError):
+                self._journal.commit()
+            self._journal.fold()
+            self._journal.close()
+
+    def _write(self, statements: Sequence[Statement]) -> None:
+        if self._closed:
+            raise RecordError("the run file is closed already")
+        self._journal.write(statements)
+
+    def _make_durable(self) -> None:
+        self._journal.commit()
+        self._committed = self._arrived
+
+    def _columns(self, records: Sequence[Record], attributes: Sequence[int]) -> Columns:
+        """The records as columns of the table `attempt`."""
+        of: Any = Record._make(zip(*records, strict=True))
+        first = self._arrived + 1
+        arrivals = range(first, first + len(records))
+        origin = self._started_ns
+        return Columns(
+            arrival=arrivals,
+            lead=list(map(sub, of.id, arrivals)),
+            attribute=attributes,
+            due=[due_ns - origin for due_ns in of.due_ns],
+            late=list(map(sub, of.started_ns, of.due_ns)),
+            port=of.local_port,
+            connect=of.connect_ns,
+            server=of.server_ns,
+            handshake=of.handshake_ns,
+            total=of.total_ns,
+            lag=of.lag_ns,
+            bytes=of.bytes_received,
+        )
+
+    def _new_attributes(self) -> list[Statement]:
+        statements: list[Statement] = []
+        for number, record in self._attributes.fresh:
+            statements += self._catalog.attribute_statements(number, record)
+        self._attributes.fresh.clear()
+        return statements
+
+    def _remarks(self, records: Sequence[Record], columns: Columns) -> list[Statement]:
+        """Rows for what failed by the target's doing, and for what has a detail."""
+        treatments = self._attributes.treatments
+        failing = {a for a in set(columns.attribute) if treatments[a] in FAILURES}
+        details: list[tuple[object, ...]] = []
+        remarks: list[tuple[object, ...]] = []
+        for record, arrival, attribute in zip(
+            records, columns.arrival, columns.attribute, strict=True
+        ):
+            text = record.detail
+            if text is not None:
+                remarks.append((arrival, self._catalog.detail(text, details)))
+            elif attribute in failing:
+                remarks.append((arrival, None))
+        return [
+            (insert_into("detail", 2), details),
+            (insert_into("remark", 2), remarks),
+        ]
+
+    def _counts(self) -> list[Statement]:
+        """What the tally counted since the last time, and the mark that says so."""
+        tally = self._tally
+        statements: list[Statement] = []
+        factor = tally.block_ns // self._stored_block_ns
+        if factor > 1:
+            merge, forget, turn = _MERGE_CELLS
+            statements += [(merge, [(factor,)]), (forget, [()]), (turn, [()])]
+            self._stored_block_ns = tally.block_ns
+        cells = [(block, attribute, count) for (block, attribute), count in tally.cells.items()]
+        tally.cells.clear()
+        origin = self._started_ns
+        touched = {attribute for _, attribute, _ in cells}
+        spans = [(origin + tally.first[a], origin + tally.last[a], a) for a in touched]
+        marks = [("counted", str(self._arrived)), ("block_ns", str(tally.block_ns))]
+        return [
+            *statements,
+            (_ADD_CELL, cells),
+            ("UPDATE attribute SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
+            (_SET_META, marks),
+        ]
+
+    def _histograms(self) -> list[Statement]:
+        """The latencies of the whole run, and in a large run those of its blocks."""
+        latency = self._tally.latency
+        histograms = list(latency.whole().items())
+        if self._arrived >= WORTH_KEEPING:
+            histograms += latency.blocks()
+        rows = [
+            (
+                key.phase.value,
+                "ok" if key.good else "failed",
+                key.block,
+                histogram.count,
+                histogram.clamped,
+                histogram.encode().decode(),
+            )
+            for key, histogram in histograms
+        ]
+        return [
+            ("INSERT OR REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)", rows),
+            (_SET_META, [("histogram_block_ns", str(latency.block_ns))]),
+        ]
+
+    def _ports(self) -> Statement:
+        failed = self._tally.failed_ports
+        rows = [(port, count, failed[port]) for port, count in self._tally.ports.items()]
+        return "INSERT OR REPLACE INTO port VALUES (?, ?, ?)", rows

@@ -1,0 +1,79 @@
+"""What is written once gets one number and the statements that make it known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from stress.model.chain import Chain
+from stress.model.record import Record
+from stress.model.target import Address
+from stress.model.verdict import Verdict
+from stress.store.catalog import Catalog, address_statements, clean
+from stress.store.journal import Statement
+
+
+def rows_of(table: str, statements: Sequence[Statement]) -> list[tuple[object, ...]]:
+    """What is inserted into a table."""
+    return [row for sql, rows in statements if f"INTO {table} VALUES" in sql for row in rows]
+
+
+def test_an_address_is_written_as_people_write_it() -> None:
+    ((_, rows),) = address_statements(3, Address("2001:db8::1", 443, "blue"))
+
+    assert rows == [(3, "[2001:db8::1]:443", "2001:db8::1", 443, "blue")]
+
+
+def test_chains_share_certificates(chains: tuple[Chain, Chain]) -> None:
+    catalog = Catalog()
+    first, second = (catalog.chain_statements(chain, []) for chain in chains)
+
+    assert rows_of("chain", first + second) == [(1, chains[0].sha256), (2, chains[1].sha256)]
+    assert [row[2] for row in rows_of("certificate", first + second)] == [b"leaf", b"intermediate"]
+    assert rows_of("chain_certificate", first + second) == [(1, 0, 1), (1, 1, 2), (2, 0, 1)]
+
+
+def test_a_verdict_is_written_once_with_all_findings(
+    chains: tuple[Chain, Chain], verdict: Verdict
+) -> None:
+    catalog = Catalog()
+    statements = catalog.chain_statements(chains[1], [verdict, verdict])
+
+    assert rows_of("verdict", statements) == [
+        (1, 1, "any", "x.example", 1_700_000_000, "yes", "incomplete-chain", '["ios"]')
+    ]
+    assert rows_of("finding", statements) == [
+        (1, 0, "incomplete-chain", None, "the issuer was not sent", "yes"),
+        (1, 1, "weak-key", 0, "RSA with 1024 bits", "sometimes"),
+    ]
+
+
+def test_numbers_get_their_names(make_record: Callable[..., Record]) -> None:
+    statements = Catalog().attribute_statements(0, make_record(0, cipher=0xFAFA))
+
+    assert rows_of("name", statements) == [
+        ("tls_version", 0x0304, "TLS 1.3"),
+        ("cipher", 0xFAFA, "0xfafa"),
+        ("key_group", 29, "x25519"),
+    ]
+
+
+def test_details_are_interned_up_to_a_limit() -> None:
+    catalog = Catalog()
+    fresh: list[tuple[object, ...]] = []
+    numbers = [catalog.detail(text, fresh) for text in ("ECONNREFUSED", "other", "ECONNREFUSED")]
+    for number in range(10_000):
+        catalog.detail(f"first bytes {number}", fresh)
+    beyond = [catalog.detail("too many", fresh), catalog.detail("too many", fresh)]
+
+    assert numbers == [1, 2, 1]
+    assert fresh[:2] == [(1, "ECONNREFUSED"), (2, "other")]
+    assert beyond[0] != beyond[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"), [("plain", "plain"), ("ünï\x00", "ünï\x00"), ("a\udcffb", "a?b")]
+)
+def test_only_what_cannot_be_encoded_is_replaced(text: str, stored: str) -> None:
+    assert clean(text) == stored
