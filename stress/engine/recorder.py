@@ -1,0 +1,120 @@
+"""Judges each new chain, gives each row its final outcome, and feeds the sink.
+
+A chain is judged once for each policy of the plan's clients, before its first row is passed on, and
+again when the clock crosses a date inside one of its certificates (a certificate that expires in
+the middle of a run fails from then on).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from stress.model.chain import Chain, chain_hash
+from stress.model.outcome import Outcome, Side
+from stress.model.plan import Plan
+from stress.model.record import Record
+from stress.model.sink import Sink
+from stress.model.transcript import Transcript
+from stress.model.verdict import Verdict
+from stress.trust import Anchors, Judge, describe
+
+NO_POLICY = "none"
+_OK = "ok"
+_NEVER_NS = 1 << 62
+_SECOND = 1_000_000_000
+
+
+class Recorder:
+    """Stands between the workers and the sink; counts what passes."""
+
+    def __init__(self, plan: Plan, sink: Sink) -> None:
+        self._trust = plan.trust
+        self._sink = sink
+        self._policies = [self._trust.policy or client.policy for client in plan.clients]
+        anchors = Anchors(self._trust.anchors, self._trust.anchors_from, self._trust.private)
+        self._judge = Judge(anchors, pins=self._trust.pins)
+        self._certificates: dict[bytes, tuple[bytes, ...]] = {}
+        self._refused: dict[tuple[bytes, int], str | None] = {}
+        self._until_ns: dict[bytes, int] = {}
+        self._sides: dict[str, Side] = {}
+        self.ended = 0
+        self.sides: Counter[Side] = Counter()
+
+    @property
+    def chains(self) -> int:
+        """Distinct chains seen so far."""
+        return len(self._certificates)
+
+    def take(self, records: Sequence[Record], chains: Sequence[tuple[bytes, ...]]) -> list[Record]:
+        """Pass on what a worker sent; returns the rows as they were kept.
+
+        Raises:
+            RecordError: the sink could not keep it.
+        """
+        for certificates in chains:
+            self._certificates.setdefault(chain_hash(certificates), certificates)
+            self._judge.meet(certificates)
+        final = [self._final(record) for record in records]
+        for record in final:
+            self.sides[self._side(record.outcome)] += 1
+        self.ended += len(final)
+        self._sink.take(final)
+        return final
+
+    def keep(self, transcripts: Sequence[Transcript]) -> None:
+        """Pass on what a worker kept of attempts whose rows were taken, with the final outcome.
+
+        Raises:
+            RecordError: the sink could not keep it.
+        """
+        if transcripts:
+            self._sink.keep(
+                [replace(each, record=self._final(each.record)) for each in transcripts]
+            )
+
+    def _final(self, record: Record) -> Record:
+        chain = record.chain
+        if chain is None:
+            return record
+        if record.started_ns >= self._until_ns.get(chain, 0):
+            self._judge_chain(chain, record.started_ns)
+        if record.outcome != _OK:
+            return record
+        refused = self._refused[chain, record.client]
+        return record if refused is None else record._replace(outcome=refused)
+
+    def _judge_chain(self, chain: bytes, now_ns: int) -> None:
+        """Judge it for every policy, tell the sink, and note when the answer may change."""
+        certificates = self._certificates[chain]
+        at = self._trust.at if self._trust.at is not None else now_ns // _SECOND
+        verdicts = {
+            policy: self._verdict(certificates, policy, at)
+            for policy in sorted(set(self._policies) - {NO_POLICY})
+        }
+        for client, policy in enumerate(self._policies):
+            verdict = verdicts.get(policy)
+            headline = verdict.headline if verdict is not None else None
+            self._refused[chain, client] = headline.category.value if headline else None
+        self._until_ns[chain] = self._next_date(certificates, now_ns)
+        self._sink.see_chain(Chain(certificates), list(verdicts.values()))
+
+    def _verdict(self, certificates: tuple[bytes, ...], policy: str, at: int) -> Verdict:
+        return self._judge.judge(certificates, host=self._trust.host, at=at, policy=policy)
+
+    def _next_date(self, certificates: tuple[bytes, ...], now_ns: int) -> int:
+        if self._trust.at is not None:
+            return _NEVER_NS
+        dates: list[int] = []
+        for der in certificates:
+            facts = describe(der)
+            # A certificate is still good in the second of notAfter (RFC 5280 section 4.1.2.5).
+            dates += [facts.not_before, facts.not_after + 1]
+        return min((d * _SECOND for d in dates if d * _SECOND > now_ns), default=_NEVER_NS)
+
+    def _side(self, name: str) -> Side:
+        side = self._sides.get(name)
+        if side is None:
+            side = self._sides[name] = Outcome.parse(name).side
+        return side

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.engine.messages import (
+    Act,
+    Assignment,
+    Batch,
+    Done,
+    Frames,
+    FromWorker,
+    Go,
+    Join,
+    Landed,
+    Ready,
+    Refused,
+    Stop,
+    ToWorker,
+    frame,
+    from_worker,
+    to_worker,
+)
+from stress.model.client import Client
+from stress.model.plan import Limits, Load, Plan, Segment, Trust
+from stress.model.record import Record
+from stress.model.target import Address, Target
+
+PLAN = Plan(
+    Target("lab.test", 8443),
+    (Address("127.0.0.1", 8443, "blue"), Address("::1", 8443)),
+    (Client("generic", cipher_suites=(0x1301,), alpn=("h2",)),),
+    Load(rate=12.5),
+    Limits(attempt_s=3),
+    Trust(anchors=(b"\x30\x00",), pins=(bytes(32),)),
+    server_name="lab.test",
+)
+RECORD = Record(
+    7, 1, 2, 0, None, 40_001, 0, "ok", 5, bytes(32), 0x0304, 0x1301, 29, "h2", False,
+    10, 20, 30, 40, 5, 4096, 0, 1, "detail",
+)  # fmt: skip
+BLANK = RECORD._replace(
+    local_port=None, chain=None, tls_version=None, cipher=None, key_group=None, alpn=None,
+    resumed=None, connect_ns=None, server_ns=None, handshake_ns=None, lag_ns=None, detail=None,
+)  # fmt: skip
+
+
+def bodies(data: bytes, cuts: list[int]) -> list[bytes]:
+    frames, found, edges = Frames(), [], [0, *sorted(cut % len(data) for cut in cuts), len(data)]
+    for start, end in pairwise(edges):
+        found += list(frames.feed(data[start:end]))
+    return found
+
+
+@given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
+def test_what_a_worker_says_survives_any_fragmentation(cuts: list[int]) -> None:
+    words: list[FromWorker] = [
+        Ready(1),
+        Batch([RECORD, BLANK], [(b"leaf", b"intermediate")], 9, 3, [5, 6], 77),
+        Landed(4),
+        Refused("cannot speak 3DES", None),
+        Done(),
+    ]
+
+    found = bodies(b"".join(frame(word) for word in words), cuts)
+
+    assert [from_worker.decode(body) for body in found] == words
+
+
+@given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
+def test_what_the_fleet_says_survives_any_fragmentation(cuts: list[int]) -> None:
+    words: list[ToWorker] = [
+        Assignment(PLAN, 1, 2, -5, reset=True),
+        Go(123),
+        Act(Segment(10, 5, to=20), 3, 99),
+        Join(Address("127.0.0.9", 443)),
+        Stop(3.0),
+    ]
+
+    found = bodies(b"".join(frame(word) for word in words), cuts)
+
+    assert [to_worker.decode(body) for body in found] == words
