@@ -1,0 +1,85 @@
+"""Scenarios in which it depends on how much is asked: each has a limit that is known.
+
+With arrivals at random a queue forms shortly below the limit: at 97.5 % of it one connection in a
+hundred waits for a quarter of a second (an M/D/1 queue at 400 a second). The limits are high enough
+for that to stay within 5 %, and low enough for client and farm to share two cores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stress.lab.blueprint import Act, Fault, Policy, Pool, Process, When
+from stress.lab.scenario import Built, Scenario, Scene, row, single
+from stress.lab.site import Site, address
+
+SHORT_BACKLOG = 128
+AT_ONCE = ("-c", "2000", "--timeout", "3s")
+
+OVERLOAD = Scenario(
+    "overload",
+    "The server takes 400 connections a second from a short accept queue; the rest must wait.",
+    category="timeout-connect",
+    share=1 / 3,
+    count=12_000,
+    options=("--rate", "600", *AT_ONCE),
+    limit_per_s=400.0,
+)
+RATE_LIMITER = Scenario(
+    "rate-limiter",
+    "Something in the path resets whatever comes faster than 200 a second.",
+    category="reset",
+    share=0.5,
+    count=4_000,
+    options=("--rate", "400"),
+    limit_per_s=200.0,
+)
+SLOW_SIGNER = Scenario(
+    "slow-signer",
+    "One signer is busy for 2.5 ms with each handshake; above 400 a second a queue forms.",
+    category="timeout-handshake",
+    share=0.4,
+    count=10_000,
+    options=("--rate", "500", *AT_ONCE),
+    limit_per_s=400.0,
+)
+
+
+def overload(site: Site) -> Built:
+    """A listener with a short queue that is emptied at a steady rate."""
+    good = site.show("good", site.leaf())
+    front = site.front(backlog=SHORT_BACKLOG)
+    pool = Pool(
+        (front,), Policy.ROUND_ROBIN, row([good]), site.seed, accepts_per_s=OVERLOAD.limit_per_s
+    )
+    planted = OVERLOAD.plant(
+        "no more than 400 connections a second are accepted", ("rate", "over 400/s")
+    )
+    return Built((Process((pool,)),), (address(front),), planted)
+
+
+def rate_limiter(site: Site) -> Built:
+    """A token bucket before a healthy server; who finds it empty gets RST at the ClientHello."""
+    good = site.show("good", site.leaf())
+    limited = (Fault(When(over_per_s=RATE_LIMITER.limit_per_s), Act.RESET),)
+    planted = RATE_LIMITER.plant(
+        "connections beyond 200 a second are reset", ("rate", "over 200/s")
+    )
+    return single(site, row([good], None, limited), Policy.ROUND_ROBIN, planted)
+
+
+def slow_signer(site: Site) -> Built:
+    """One node whose signer works at a fixed speed, first come, first served."""
+    good = site.show("good", site.leaf())
+    (node,) = row([good])
+    planted = SLOW_SIGNER.plant(
+        "no more than 400 handshakes a second are signed", ("rate", "over 400/s")
+    )
+    return single(site, (replace(node, signing_ns=2_500_000),), Policy.ROUND_ROBIN, planted)
+
+
+SCENES = (
+    Scene(OVERLOAD, overload),
+    Scene(RATE_LIMITER, rate_limiter),
+    Scene(SLOW_SIGNER, slow_signer),
+)

@@ -1,0 +1,75 @@
+"""A backend: answers connections with its identity, unless one of its faults fires."""
+
+from __future__ import annotations
+
+import socket
+
+import trio
+from OpenSSL import SSL
+
+from stress.lab import blueprint, hello, session
+from stress.lab.blueprint import Act, Fault
+from stress.lab.trigger import Trigger
+from stress.lab.turnstile import Turnstile
+
+
+class Node:
+    """A running backend, which counts what it does."""
+
+    def __init__(self, plan: blueprint.Node, seed: int) -> None:
+        self.name = plan.name
+        self.served = 0
+        """Connections that the balancer gave it."""
+        self.faulted = 0
+        """Connections on which one of its faults fired."""
+        self._context = session.context(plan.identity)
+        self._faults = [
+            (fault, Trigger(fault.when, f"{seed}/{plan.name}/{index}"), _other_context(fault))
+            for index, fault in enumerate(plan.faults)
+        ]
+        self._asks_hello = any(fault.when.asks_hello for fault in plan.faults)
+        self._signer = Turnstile(plan.signing_ns / 1e9) if plan.signing_ns else None
+
+    async def serve(self, peer: socket.socket, first_s: float) -> None:
+        """Serve an accepted, non-blocking connection to its end, and close it.
+
+        Args:
+            peer: the connection.
+            first_s: when the process accepted its first connection, on Trio's clock.
+        """
+        self.served += 1
+        with peer, trio.move_on_after(session.PATIENCE_S):
+            try:
+                await self._answer(session.Session(peer), first_s)
+            except OSError:  # the client has gone; that is the world's doing
+                return
+
+    async def _answer(self, talk: session.Session, first_s: float) -> None:
+        first = await talk.hello()
+        if not first:
+            return
+        fault, made = self._decide(first, trio.current_time() - first_s)
+        if self._signer is not None:
+            await self._signer.pass_one()
+        match fault.act if fault else Act.ANSWER:
+            case Act.ANSWER:
+                if await talk.handshake(made, first):
+                    await talk.converse()
+            case Act.RESET:
+                talk.reset()
+            case Act.SILENCE:
+                await talk.fall_silent(made, first)
+            case Act.CLOSE:
+                pass
+
+    def _decide(self, first: bytes, at_s: float) -> tuple[Fault | None, SSL.Context]:
+        said = hello.read(first) if self._asks_hello else None
+        for fault, trigger, other in self._faults:
+            if trigger.fires(said, at_s):
+                self.faulted += 1
+                return fault, other or self._context
+        return None, self._context
+
+
+def _other_context(fault: Fault) -> SSL.Context | None:
+    return None if fault.identity is None else session.context(fault.identity)

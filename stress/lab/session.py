@@ -1,0 +1,151 @@
+"""The server's end of one TLS connection: an accepted socket and OpenSSL on memory BIOs.
+
+All bytes pass through our hands, so that a node can stop in the middle of a flight. Nothing that
+the client does is an error here: the session simply ends.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import trio
+from OpenSSL import SSL
+
+from stress.lab import hello
+from stress.lab.blueprint import Identity
+
+CHUNK = 65_536
+HTTP = b"http/1.1"
+PATIENCE_S = 300.0
+"""A client that is silent for longer is left alone; it only bounds what a farm keeps open."""
+RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 15\r\n"
+    b"Connection: close\r\n\r\ntls-stress lab\n"
+)
+
+
+def context(identity: Identity) -> SSL.Context:
+    """A server context for TLS 1.2 and 1.3 with the given certificates.
+
+    Raises:
+        SSL.Error: a file is missing or holds no chain and key that fit together.
+    """
+    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    # So that an ECDSA certificate goes to whoever can take it, whatever the client prefers.
+    made.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    made.set_alpn_select_callback(
+        lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+    )
+    for file in identity.files:
+        made.use_certificate_chain_file(file)
+        made.use_privatekey_file(file)
+    if identity.client_ca is not None:
+        made.load_verify_locations(identity.client_ca)
+        made.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _as_verified)
+    return made
+
+
+def _as_verified(
+    _connection: SSL.Connection, _certificate: object, _error: int, _depth: int, good: int
+) -> bool:
+    return bool(good)
+
+
+class Session:
+    """One accepted connection, from its first byte to its end. The caller closes the socket."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._tls: SSL.Connection | None = None
+
+    async def hello(self) -> bytes:
+        """Read until the ClientHello's record is complete; empty when the client has gone."""
+        data = await self._receive()
+        while data and len(data) < hello.record_size(data):
+            more = await self._receive()
+            if not more:
+                return b""
+            data += more
+        return data
+
+    async def handshake(self, made: SSL.Context, first: bytes) -> bool:
+        """Go through the handshake, from the client's first bytes; False when it failed."""
+        tls = self._tls = SSL.Connection(made, None)
+        tls.set_accept_state()
+        data = first
+        while data:
+            tls.bio_write(data)
+            try:
+                tls.do_handshake()
+            except SSL.WantReadError:
+                await self._send(self._queued(tls))
+                data = await self._receive()
+            except SSL.Error:
+                await self._send(self._queued(tls))  # our alert: the client should learn why
+                return False
+            else:
+                await self._send(self._queued(tls))
+                return True
+        return False
+
+    async def converse(self) -> None:
+        """Answer each request with a short page, until the client goes."""
+        tls = self._tls
+        assert tls is not None, "a conversation comes after the handshake"
+        while True:
+            # First what came together with the client's Finished, then what comes later.
+            try:
+                tls.recv(CHUNK)
+                tls.sendall(RESPONSE)
+                tls.shutdown()
+            except SSL.WantReadError:
+                data = await self._receive()
+                if not data:
+                    return
+                tls.bio_write(data)
+            except SSL.Error:  # an alert, or their goodbye
+                return
+            await self._send(self._queued(tls))
+
+    async def fall_silent(self, made: SSL.Context, first: bytes) -> None:
+        """Send the ServerHello alone, then wait for the client to give up."""
+        tls = self._tls = SSL.Connection(made, None)
+        tls.set_accept_state()
+        tls.bio_write(first)
+        try:
+            tls.do_handshake()
+        except SSL.WantReadError:
+            flight = self._queued(tls)
+            await self._send(flight[: hello.record_size(flight)])
+        except SSL.Error:
+            return
+        while await self._receive():
+            pass
+
+    def reset(self) -> None:
+        """Make the coming close send RST instead of FIN."""
+        self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _queued(self, tls: SSL.Connection) -> bytes:
+        try:
+            return tls.bio_read(CHUNK)
+        except SSL.WantReadError:
+            return b""
+
+    async def _receive(self) -> bytes:
+        while True:
+            await trio.lowlevel.wait_readable(self._peer.fileno())
+            try:
+                return self._peer.recv(CHUNK)
+            except BlockingIOError:
+                continue
+
+    async def _send(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[self._peer.send(data) :]
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self._peer.fileno())

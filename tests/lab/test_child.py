@@ -1,0 +1,86 @@
+"""A process of the farm, from its orders to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from stress.errors import LabError
+from stress.lab.blueprint import Identity, Policy, Pool, Process
+from stress.lab.child import Child
+from stress.lab.scenario import row
+from stress.lab.site import Site, address
+from tests.lab.client import ask
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def ending() -> Iterator[ExitStack]:
+    """Ends what a test has started."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def begin(site: Site, ending: ExitStack) -> tuple[Child, Pool]:
+    nodes = row([site.show("good", site.leaf())] * 2)
+    pool = Pool((site.front(),), Policy.ROUND_ROBIN, nodes)
+    child = Child(Process((pool,)), site.write("child.log", b""))
+    ending.callback(child.end)
+    return child, pool
+
+
+def test_a_child_serves_counts_and_keeps_its_count_after_its_end(
+    site: Site, ending: ExitStack
+) -> None:
+    child, pool = begin(site, ending)
+    child.wait_ready()
+    before = child.count()
+    ask([address(pool.fronts[0])], 5)
+    child.end()
+    after = child.count()
+
+    assert (before.served, before.first_ns) == ({"node-01": 0, "node-02": 0}, None)
+    assert after.served == {"node-01": 3, "node-02": 2}
+    assert after.first_ns is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+
+
+def test_the_interrupt_of_the_terminal_is_left_to_the_parent(site: Site, ending: ExitStack) -> None:
+    child, pool = begin(site, ending)
+    child.wait_ready()
+    os.kill(child.pid, signal.SIGINT)
+    (seen,) = ask([address(pool.fronts[0])], 1)
+
+    assert seen.ending == "ok"
+
+
+def test_a_child_that_was_killed_is_a_lab_error_and_can_still_be_ended(
+    site: Site, ending: ExitStack
+) -> None:
+    child, _ = begin(site, ending)
+    child.wait_ready()
+    os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(LabError, match=f"process {child.pid} ended by itself"):
+        child.count()
+    child.end()
+    assert sum(child.count().served.values()) == 0
+
+
+def test_a_child_that_cannot_obey_says_why(site: Site, ending: ExitStack) -> None:
+    front = site.front()
+    missing = row([site.show("good", site.leaf())])[0]
+    broken = type(missing)("broken", Identity((str(site.ca_file.with_name("missing.pem")),)))
+    orders = Process((Pool((front,), Policy.ROUND_ROBIN, (broken,)),))
+    child = Child(orders, site.write("child.log", b""))
+    ending.callback(child.end)
+
+    with pytest.raises(LabError, match="ended by itself") as caught:
+        child.wait_ready()
+    assert "OpenSSL.SSL.Error" in (caught.value.hint or "")

@@ -1,0 +1,120 @@
+"""A farm from start to end: it never outlives us and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stress import lab
+from stress.errors import LabError, UsageError
+from stress.model.target import Address
+from tests.lab.client import ask
+
+PARENT = """
+import sys
+import time
+from stress import lab
+farm = lab.start("healthy")
+address = farm.addresses[0]
+print(address.ip, address.port, farm.ca_file.parent, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_unknown_scenario_is_a_usage_error_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="no scenario named 'missing-intermediates'") as caught:
+        lab.start("missing-intermediates")
+
+    assert caught.value.hint == "Did you mean missing-intermediate?"
+
+
+def test_a_folder_without_a_parent_is_a_lab_error(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="cannot use the folder"):
+        lab.start("healthy", folder=tmp_path / "no" / "where")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_farm_is_what_its_scenario_says_and_gone_after_closing(tmp_path: Path) -> None:
+    folder = tmp_path / "farm"
+    with lab.start("healthy", folder=folder) as farm:
+        ask(farm.addresses, 12)
+        pids = farm.pids
+        assert farm.ca_file.parent == folder
+        assert [file for file in folder.iterdir() if b"PRIVATE KEY" in file.read_bytes()] == []
+        assert farm.first_ns() is not None
+        assert farm.windows_ns() == ()
+    farm.close()
+
+    assert farm.scenario == lab.scenarios()["healthy"]
+    assert farm.host == "www.lab.test"
+    assert sum(farm.served().values()) == 12
+    assert sum(farm.faulted().values()) == 0
+    assert list(tmp_path.iterdir()) == []
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.mark.slow
+def test_what_was_in_the_folder_before_stays(tmp_path: Path) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("mine")
+    with lab.start("healthy", folder=tmp_path) as farm:
+        assert farm.ca_file.exists()
+
+    assert list(tmp_path.iterdir()) == [note]
+
+
+@pytest.mark.slow
+def test_the_same_seed_deals_the_same_and_another_does_not() -> None:
+    served = []
+    for seed in (1, 1, 2):
+        with lab.start("stale-certificate", seed=seed) as farm:
+            ask(farm.addresses, 60, at_once=1)
+            served.append(farm.served())
+
+    assert served[0] == served[1]
+    assert served[0] != served[2]
+
+
+@pytest.mark.slow
+def test_a_farm_dies_with_its_parent_however_that_ends() -> None:
+    """An open connection tells without asking when the farm's process is at its end."""
+    command = [sys.executable, "-c", PARENT]
+    root = str(Path(lab.__file__).parents[2])
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+    ) as parent:
+        assert parent.stdout is not None
+        ip, port, folder = parent.stdout.readline().split()
+        address = Address(ip, int(port))
+        with socket.create_connection((address.ip, address.port), timeout=20) as open_one:
+            (seen,) = ask([address], 1)
+            parent.kill()
+            last = open_one.recv(1)
+
+    assert seen.ending == "ok"
+    assert last == b""
+    assert not Path(folder).exists()
+    assert is_refused_in_the_end(address)
+
+
+def is_refused_in_the_end(address: Address) -> bool:
+    """The last connections may still meet a listening socket whose process is on its way out."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((address.ip, address.port)).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            continue
+    return False

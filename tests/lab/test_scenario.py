@@ -1,0 +1,37 @@
+"""The pieces that scenarios are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from stress.lab.blueprint import Policy
+from stress.lab.scenario import Scenario, row, single
+from stress.lab.site import Site
+
+STORY = Scenario("story", "A story.", category="reset", share=0.25)
+
+
+def test_a_row_numbers_its_nodes_and_gives_them_their_weights(site: Site) -> None:
+    good = site.show("good", site.leaf())
+    nodes = row([good, good], [3.0, 1.0], prefix="left")
+
+    assert [(node.name, node.weight) for node in nodes] == [("left-01", 3.0), ("left-02", 1.0)]
+    assert {node.identity for node in nodes} == {good.identity}
+
+
+def test_a_row_wants_as_many_weights_as_nodes(site: Site) -> None:
+    good = site.show("good", site.leaf())
+    with pytest.raises(ValueError, match="shorter"):
+        row([good, good], [1.0])
+
+
+def test_a_single_farm_has_one_address_and_what_was_planted(site: Site) -> None:
+    nodes = row([site.show("good", site.leaf())])
+    planted = STORY.plant("it resets", ("stage", "client-hello"))
+    built = single(site, nodes, Policy.RANDOM, planted)
+    ((pool,),) = (process.pools for process in built.processes)
+
+    assert (planted.category, planted.share) == ("reset", 0.25)
+    assert built.planted == planted
+    assert [one.port for one in built.addresses] == [front.port for front in pool.fronts]
+    assert pool.nodes == nodes
