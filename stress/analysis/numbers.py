@@ -1,0 +1,79 @@
+"""Numbers as people read them: thousands separators, shares with sensible digits, durations."""
+
+from __future__ import annotations
+
+from math import ceil, floor, log10
+
+from stress.model.summary import Interval
+
+
+def thousands(number: int) -> str:
+    """An integer with separators: 20,000."""
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 attempt`, `2,000 attempts`: a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as percent with digits that mean something: 0.49 %, 12.5 %, 0.0050 %."""
+    return f"{_digits(share)} %"
+
+
+def span(interval: Interval) -> str:
+    """An interval of a share: 0.40-0.60 %, with an en dash and one unit."""
+    return f"{_digits(interval.low)}–{_digits(interval.high)} %"  # noqa: RUF001 - a range
+
+
+def percent_up(share: float) -> str:
+    """A bound on a share, two digits, never understated: 0.3 %, 0.015 %."""
+    value = share * 100.0
+    if value >= 100.0 or value <= 0.0:
+        return f"{min(max(value, 0.0), 100.0):.0f} %"
+    unit = 10.0 ** (floor(log10(value)) - 1)
+    return f"{_plain(ceil(value / unit - 1e-9) * unit)} %"
+
+
+def of(failures: int, attempts: int) -> str:
+    """`515 of 2,558 (20.1 %)`."""
+    share = failures / attempts if attempts else 0.0
+    return f"{failures:,} of {attempts:,} ({percent(share)})"
+
+
+def seconds(duration_s: float) -> str:
+    """A duration in the unit people would use: 41 s, 12 min, 3.2 h."""
+    if duration_s < 1.0:
+        return f"{duration_s * 1000:.0f} ms"
+    if duration_s < 10.0:
+        return f"{duration_s:.1f} s"
+    if duration_s < 120.0:
+        return f"{duration_s:.0f} s"
+    if duration_s < 7200.0:
+        return f"{duration_s / 60:.0f} min"
+    return f"{duration_s / 3600:.1f} h"
+
+
+def _digits(share: float) -> str:
+    value = share * 100.0
+    if value <= 0.0:
+        return "0"
+    if value >= 100.0:
+        return "100"
+    if value > 99.0:
+        return f"{min(value, 99.9999):.{_places(100.0 - value)}f}"
+    if value >= 1.0:
+        text = f"{value:.1f}"
+        return text.removesuffix(".0") if value >= 10.0 else text
+    return f"{value:.{_places(value)}f}"
+
+
+def _places(value: float) -> int:
+    """Decimals that leave two significant digits of a number below one, at most six."""
+    return min(6, 1 - floor(log10(min(value, 1.0)))) if value > 0.0 else 1
+
+
+def _plain(value: float) -> str:
+    text = f"{value:.8f}" if value < 1.0 else f"{value:.1f}"
+    return text.rstrip("0").rstrip(".")

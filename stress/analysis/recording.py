@@ -1,0 +1,188 @@
+"""A recorded run, read once into what the search for causes needs.
+
+Imported late: it needs numpy.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar, cast
+
+from stress.analysis.asking import NANOSECONDS
+from stress.analysis.chains import issuer, short, subject
+from stress.analysis.dimensions import Dimension
+from stress.analysis.table import Reading, Table, tabulate
+from stress.handshake.names import cipher_name, group_name, version_name
+from stress.model.client import Client
+from stress.model.plan import Load
+from stress.model.record import Record
+from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
+from stress.model.target import Address
+from stress.trust import describe, printable
+
+_T = TypeVar("_T")
+
+FEWEST_LEVELS, MOST_LEVELS = 3, 8
+"""Levels of the offered rate between which thresholds are looked for."""
+SAMPLE = 5_000
+"""Failures whose start indices are looked at one by one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A run as the search reads it."""
+
+    facts: RunFacts
+    table: Table
+    block_ns: int
+    chains: Mapping[int, SeenChain]
+    addresses: tuple[Address, ...]
+    ports: tuple[PortCount, ...] = ()
+    failing: tuple[Record, ...] = ()
+    """A sample of the failures, by id."""
+    cube: Cube | None = None
+    timed: bool = True
+    """Stretches of time may be causes. Where the load was varied and decides, they only say when
+    it was high."""
+
+    def moment(self, block: int) -> str:
+        """The time of day at which a block begins, UTC."""
+        return self.instant(self.facts.started_ns + block * self.block_ns)
+
+    def instant(self, unix_ns: int) -> str:
+        """A moment of the run as a time of day, UTC; with the date when the run crosses one."""
+        begun = datetime.fromtimestamp(self.facts.started_ns // NANOSECONDS, UTC)
+        moment = datetime.fromtimestamp(unix_ns // NANOSECONDS, UTC)
+        return f"{moment:%H:%M:%S}" if moment.date() == begun.date() else f"{moment:%m-%d %H:%M:%S}"
+
+
+def record(run: Run) -> Recording:
+    """Reads a run into columns."""
+    recording = read(run.facts(), run.cube(), run.chains(), run.addresses())
+    return replace(recording, ports=tuple(run.ports()), failing=tuple(run.failures(SAMPLE)))
+
+
+def read(
+    facts: RunFacts, cube: Cube, seen: Sequence[SeenChain], addresses: Sequence[Address]
+) -> Recording:
+    """Reads a cube into columns."""
+    chains = {chain.id: chain for chain in seen}
+    rates = segment_rates(facts.plan.load, cube)
+    readings = _readings(facts, chains, addresses, rates)
+    return Recording(
+        facts,
+        tabulate(cube.cells, readings),
+        cube.block_ns,
+        chains,
+        tuple(addresses),
+        cube=cube,
+    )
+
+
+def segment_rates(load: Load, cube: Cube) -> Mapping[int, float]:
+    """Attempts due a second in each load segment: as planned, else as they were counted."""
+    planned = {n: one.rate for n, one in enumerate(load.segments) if one.to in {None, one.rate}}
+    counted = offered_rates(cube.cells, cube.block_ns)
+    return {segment: planned.get(segment, rate) for segment, rate in counted.items()}
+
+
+def offered_rates(cells: Sequence[Cell], block_ns: int) -> Mapping[int, float]:
+    """Attempts due a second in each load segment, from the blocks that it has for itself.
+
+    The edges of a segment share their block with a neighbour; where a segment has no block of its
+    own, its shared ones are all there is.
+    """
+    due: defaultdict[int, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for cell in cells:
+        due[cell.block][cell.segment] += cell.count
+    own: defaultdict[int, list[int]] = defaultdict(list)
+    shared: defaultdict[int, list[int]] = defaultdict(list)
+    for segments in due.values():
+        for segment, count in segments.items():
+            (own if len(segments) == 1 else shared)[segment].append(count)
+    seconds = block_ns / NANOSECONDS
+    return {
+        segment: sum(counts) / len(counts) / seconds
+        for segment in sorted({*own, *shared})
+        for counts in (own.get(segment) or shared[segment],)
+    }
+
+
+def _readings(
+    facts: RunFacts,
+    chains: Mapping[int, SeenChain],
+    addresses: Sequence[Address],
+    rates: Mapping[int, float],
+) -> tuple[Reading, ...]:
+    """How each dimension of the contract comes out of a cell."""
+    plan = facts.plan
+    names = [plan.server_name if one.server_name else None for one in plan.clients]
+
+    def of_chain(make: Callable[[SeenChain], str]) -> Callable[[int], str | None]:
+        return lambda number: make(chains[number]) if number in chains else None
+
+    return (
+        _numeric(
+            Dimension.ADDRESS, "address", lambda number: str(_at(addresses, number) or f"#{number}")
+        ),
+        _numeric(Dimension.LABEL, "address", lambda number: _of(_at(addresses, number), "label")),
+        _numeric(Dimension.FAMILY, "address", lambda number: _of(_at(addresses, number), "family")),
+        _numeric(Dimension.CLIENT, "client", lambda number: _of(_at(plan.clients, number), "name")),
+        _numeric(Dimension.SNI, "client", lambda number: _at(names, number) or "none"),
+        _numeric(Dimension.VANTAGE, "source", lambda number: _at(plan.sources, number)),
+        _numeric(Dimension.RESUMED, "resumed", lambda number: "yes" if number else "no"),
+        _numeric(Dimension.TLS_VERSION, "tls_version", version_name),
+        _numeric(Dimension.CIPHER, "cipher", cipher_name),
+        _numeric(Dimension.KEY_GROUP, "key_group", group_name),
+        Reading(Dimension.ALPN, "alpn", lambda text: printable(str(text))),
+        _numeric(Dimension.RATE, "segment", lambda number: _rate(rates.get(number, 0.0))),
+        *_thresholds(rates),
+        _numeric(Dimension.CHAIN, "chain", of_chain(short)),
+        _numeric(Dimension.LEAF, "chain", of_chain(leaf_text)),
+        _numeric(Dimension.ISSUER, "chain", of_chain(issuer)),
+    )
+
+
+def _at(things: Sequence[_T], number: int) -> _T | None:
+    """The thing of that number; None when a damaged file names one that is not there."""
+    return things[number] if 0 <= number < len(things) else None
+
+
+def _of(thing: Address | Client | None, name: str) -> str | None:
+    """An attribute of something that may not be there."""
+    value: str | None = getattr(thing, name, None)
+    return value
+
+
+def _numeric(dimension: Dimension, field: str, text: Callable[[int], str | None]) -> Reading:
+    """A dimension made of a field that holds numbers."""
+    return Reading(dimension, field, lambda value: text(cast("int", value)))
+
+
+def leaf_text(chain: SeenChain) -> str:
+    """The leaf by name and serial; two leaves of one name differ."""
+    if not chain.certificates:
+        return "no certificate"
+    return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
+
+
+def _thresholds(rates: Mapping[int, float]) -> Iterator[Reading]:
+    """Whatever gives way at a rate gives way above it, too: one dimension for each level."""
+    levels = sorted({float(f"{rate:.2g}") for rate in rates.values()})
+    if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
+        return
+    for level in levels[1:-1]:
+
+        def text(number: int, level: float = level) -> str:
+            reached = float(f"{rates.get(number, 0.0):.2g}") >= level
+            return f"{level:g}/s or more" if reached else f"less than {level:g}/s"
+
+        yield _numeric(Dimension.RATE, "segment", text)
+
+
+def _rate(rate: float) -> str:
+    """Two significant digits, so that repeats of one level are one value."""
+    return f"{float(f'{rate:.2g}'):g}/s"

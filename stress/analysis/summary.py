@@ -1,0 +1,149 @@
+"""One call from a recorded run to the whole answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from stress.analysis.answer import validity, verdict
+from stress.analysis.asking import NANOSECONDS, duration_s, policy_names
+from stress.analysis.ceiling import assertion
+from stress.analysis.chains import chain_lines
+from stress.analysis.estimate import estimate
+from stress.analysis.evidence import assess, evidence_of
+from stress.analysis.explanation import Explanation
+from stress.analysis.goals import Goal
+from stress.analysis.latency import latency
+from stress.analysis.rates import clopper_pearson
+from stress.analysis.retries import retries
+from stress.analysis.sentences import Findings, headlines
+from stress.analysis.tally import Count, Tally, count
+from stress.model.run import Cube, End, Run, RunFacts
+from stress.model.summary import AddressLine, Failures, Interval, RunLine, Summary
+from stress.model.target import Address
+
+
+def summarize(
+    run: Run,
+    *,
+    goals: Sequence[Goal] = (),
+    commands: Collection[str] = (),
+    repairs: Sequence[str] = (),
+) -> Summary:
+    """Answers everything the report says about a recorded run.
+
+    Args:
+        run: the recorded run; it is only read.
+        goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
+            failing and inconclusive.
+        commands: names of the commands that exist, such as `evidence`, for the sentences that
+            propose one.
+        repairs: what was proven by fetching what chains lack, as sentences (`mending`).
+    """
+    facts, cube = run.facts(), run.cube()
+    tally = count(cube.cells)
+    addresses = tuple(run.addresses())
+    chains = tuple(run.chains())
+    histograms = run.histograms()
+    judged = validity(facts, tally, retries(histograms))
+    estimated = estimate(cube, _sampling(facts), max(0, facts.started - facts.recorded))
+    failures = _failures(tally, estimated.interval)
+    explained = _explained(run, tally)
+    line = _run_line(facts, cube, tally)
+    found = evidence_of(run, estimated, line.duration_s, len(explained.failing))
+    assertions = assess(goals, found)
+    if facts.limit is not None:
+        assertions = (*assertions, assertion(facts.limit))
+    findings = Findings(
+        facts,
+        tally,
+        estimated,
+        failures,
+        explained,
+        chains,
+        addresses,
+        judged,
+        commands,
+        assertions,
+        tuple(repairs),
+    )
+    lines = headlines(findings)
+    return Summary(
+        verdict=verdict(facts, tally, judged, assertions),
+        headline=lines.verdict,
+        run=line,
+        attempts=tally.attempts,
+        completed=tally.completed,
+        ours=sum(tally.ours.values()),
+        not_sent=tally.not_sent,
+        failures=failures,
+        causes=explained.causes,
+        unexplained={"failures": explained.unexplained},
+        chains=chain_lines(chains, run.verdicts()),
+        addresses=_address_lines(addresses, tally.addresses),
+        latency=latency(histograms),
+        validity=judged,
+        assertions=assertions,
+        lines=lines,
+        limit=facts.limit,
+    )
+
+
+def _sampling(facts: RunFacts) -> End:
+    """How the end of the sample counts: a run with goals was watched, and might have stopped."""
+    watched = facts.plan.goals and facts.end is End.COMPLETED
+    return End.STOPPED if watched else facts.end
+
+
+def _explained(run: Run, tally: Tally) -> Explanation:
+    """The causes; the search is only imported when there is something to search in."""
+    if not tally.attempts:
+        return Explanation()
+    from stress.analysis.causes import explain  # noqa: PLC0415 - numpy and scipy
+    from stress.analysis.recording import record  # noqa: PLC0415 - the same
+
+    return explain(record(run), tally)
+
+
+def _run_line(facts: RunFacts, cube: Cube, tally: Tally) -> RunLine:
+    plan = facts.plan
+    begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
+    elapsed = duration_s(facts)
+    return RunLine(
+        name=facts.name,
+        file=facts.file,
+        target=str(plan.target),
+        profile=plan.profile,
+        clients=tuple(client.name for client in plan.clients),
+        started=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        # A file without an end mark lasted at least until its last block.
+        duration_s=(tally.last_block + 1) * cube.block_ns / NANOSECONDS
+        if elapsed is None
+        else elapsed,
+        processes=plan.load.processes,
+        seed=plan.seed,
+        server_name=plan.server_name,
+        anchors=plan.trust.anchors_from,
+        policy=policy_names(plan),
+        host=facts.host,
+    )
+
+
+def _failures(tally: Tally, interval: Interval) -> Failures:
+    share = tally.failures / tally.attempts if tally.attempts else 0.0
+    return Failures(tally.failures, share, interval, tally.categories, tally.stages)
+
+
+def _address_lines(
+    addresses: Sequence[Address], counts: Mapping[int, Count]
+) -> tuple[AddressLine, ...]:
+    """Every address of the run, also those that nothing reached."""
+    return tuple(
+        _address_line(address, counts.get(index, Count(0, 0)))
+        for index, address in enumerate(addresses)
+    )
+
+
+def _address_line(address: Address, counted: Count) -> AddressLine:
+    interval = clopper_pearson(counted.failures, counted.attempts)
+    return AddressLine(str(address), address.label, counted.attempts, counted.failures, interval)
