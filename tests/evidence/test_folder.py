@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from stress.errors import UsageError
+from stress.evidence.folder import Dossier, write
+from stress.model.client import Stack
+from stress.model.plan import Trust
+from stress.model.summary import Condition
+from tests.evidence.conftest import ADDRESS, HOST, Shake, cause_of, plan_for, transcript
+from tests.evidence.dossiers import dossier_of
+from tests.evidence.packets import read_capture
+
+LOCAL = b"198.51.100.99"
+PACKED = bytes([198, 51, 100, 99])
+
+
+@pytest.fixture
+def dossier(shake: Shake, server_files: dict[str, Path]) -> Dossier:
+    """A failing and a good connection, their chains, and a private anchor."""
+    certificates = x509.load_pem_x509_certificates(server_files["whole"].read_bytes())
+    whole = tuple(each.public_bytes(Encoding.DER) for each in certificates)
+    kept = [shake(Stack.BORINGSSL, 0x0304, "alone"), shake(Stack.BORINGSSL, 0x0304, "whole")]
+    cause = cause_of(1, "incomplete-chain", ("vantage", LOCAL.decode()))
+    trust = Trust(host=HOST, anchors=whole[1:], private=True, anchors_from="/secret/jane/ca.pem")
+    plan = plan_for(trust=trust, sources=(LOCAL.decode(),), client_key="/secret/jane/key.pem")
+    cause = replace(cause, sentence=f"All from {LOCAL.decode()}.")
+    return dossier_of(kept, [cause], [whole, whole[:1]], plan=plan)
+
+
+def test_a_folder_holds_what_the_readme_promises(dossier: Dossier, tmp_path: Path) -> None:
+    files = write(tmp_path / "proof", dossier, cause=None, share=False)
+
+    inside = {str(path.relative_to(tmp_path / "proof")) for path in files}
+    case = "cause-1-incomplete-chain"
+    assert inside == {
+        "README.txt",
+        "anchors.pem",
+        f"{case}/failing.pcapng",
+        f"{case}/control.pcapng",
+        f"{case}/timeline.txt",
+        f"{case}/chain-failing.pem",
+        f"{case}/chain-good.pem",
+        f"{case}/difference.txt",
+        f"{case}/reproduce.sh",
+    }
+    failing = read_capture((tmp_path / "proof" / case / "failing.pcapng").read_bytes())
+    assert len(failing.secrets.splitlines()) == 2
+    assert b"TRAFFIC_SECRET_0" not in failing.secrets
+
+
+def test_nobody_else_may_read_it(dossier: Dossier, tmp_path: Path) -> None:
+    folder = tmp_path / "proof"
+    folder.mkdir(mode=0o755)
+
+    files = write(folder, dossier, cause=None, share=False)
+
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert {stat.S_IMODE(path.parent.stat().st_mode) for path in files} == {0o700}
+
+
+def test_to_be_shared_nothing_private_is_in_it(dossier: Dossier, tmp_path: Path) -> None:
+    files = write(tmp_path / "shared", dossier, cause=None, share=True)
+
+    said = b"".join(path.read_bytes() for path in files)
+    secrets = [line.split()[2] for each in dossier.transcripts for line in each.secrets]
+    private = [LOCAL, PACKED, b"jane", b"secret/", b"TRAFFIC_SECRET", b"10.9.8.7"]
+    private += [word.encode() for word in secrets] + [bytes.fromhex(word) for word in secrets]
+    assert len(secrets) == 4
+    assert [word for word in private if word in said] == []
+    assert b"192.0.2.1" in said
+    assert ADDRESS.ip.encode() in said
+
+
+def test_the_same_is_in_it_when_it_is_not_shared(dossier: Dossier, tmp_path: Path) -> None:
+    files = write(tmp_path / "proof", dossier, cause=None, share=False)
+
+    said = b"".join(path.read_bytes() for path in files)
+    for word in (LOCAL, PACKED, b"jane", b"TRAFFIC_SECRET"):
+        assert word in said
+
+
+@pytest.mark.parametrize("what", ["a file in it", "a file", "no parent", "below a file"])
+def test_what_exists_is_never_overwritten(what: str, dossier: Dossier, tmp_path: Path) -> None:
+    folder = tmp_path / "proof"
+    if what == "a file in it":
+        folder.mkdir()
+        (folder / "mine.txt").write_text("mine")
+    elif what != "no parent":
+        folder.write_text("mine")
+    place = folder if what.startswith("a file") else folder / "below"
+
+    with pytest.raises(UsageError, match="--out"):
+        write(place, dossier, cause=None, share=False)
+
+    assert what == "no parent" or len(list(tmp_path.glob("**/*"))) <= 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (dossier_of([], failures=0), "nothing failed"),
+        (dossier_of([]), "holds no evidence"),
+        (dossier_of([transcript("eof")]), r"no cause 7"),
+    ],
+)
+def test_where_there_is_nothing_to_show_it_says_why(
+    wrong: Dossier, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        write(tmp_path / "proof", wrong, cause=7, share=False)
+
+    assert caught.value.hint
+    assert not (tmp_path / "proof").exists()
+
+
+def test_one_cause_alone_can_be_written(tmp_path: Path) -> None:
+    known = dossier_of([transcript("eof"), transcript("reset")], [cause_of(1, "eof")])
+
+    write(tmp_path / "proof", known, cause=2, share=False)
+
+    assert [path.name for path in (tmp_path / "proof").iterdir() if path.is_dir()] == [
+        "unexplained-2-reset"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "count"),
+    [
+        ((), 52),
+        ((("address", str(ADDRESS)),), 25),
+        ((("address", "203.0.113.1:1"),), 52),
+        ((("client", "generic"),), 52),
+    ],
+)
+def test_the_tries_go_by_the_share_at_the_address(
+    conditions: tuple[tuple[str, str], ...], count: int, tmp_path: Path
+) -> None:
+    """Five of 40 attempts failed, all of them among the 20 at the address in question."""
+    mechanism = Condition("stage", "finished")
+    known = dossier_of([transcript("eof")], [cause_of(1, "eof", *conditions, mechanism=mechanism)])
+
+    write(tmp_path / "proof", known, cause=None, share=False)
+
+    script = (tmp_path / "proof" / "cause-1-eof" / "reproduce.sh").read_text()
+    assert f"tries=${{2:-{count}}}" in script
+
+
+def test_a_cause_without_a_kept_connection_is_still_named(tmp_path: Path) -> None:
+    known = dossier_of([transcript("eof")], [cause_of(1, "reset")])
+
+    write(tmp_path / "proof", known, cause=None, share=False)
+
+    assert "cause-1-reset" in (tmp_path / "proof" / "README.txt").read_text()
