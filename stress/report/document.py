@@ -1,0 +1,57 @@
+"""The JSON form: exactly the contract's `tls-stress/summary/1`, and the schema that describes it.
+
+Both come from the dataclasses in `stress.model.summary`, so they cannot disagree with each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stress.model.summary import SCHEMA, Summary
+from stress.report.hostile import escape_json
+
+
+class DocumentReport:
+    """One JSON document, indented, safe to print to a terminal."""
+
+    def render(self, summary: Summary) -> str:
+        """The document; a share or duration that is not finite becomes null."""
+        fields: dict[str, Any] = msgspec.to_builtins(summary)
+        ordered = {"schema": fields.pop("schema"), **fields}
+        text = msgspec.json.format(msgspec.json.encode(_encodable(ordered)), indent=2).decode()
+        return escape_json(text) + "\n"
+
+
+def parse(document: str | bytes) -> Summary:
+    """Read a document back.
+
+    Raises:
+        msgspec.ValidationError: it does not follow the schema.
+        msgspec.DecodeError: it is not JSON.
+    """
+    return msgspec.json.decode(document, type=Summary)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the document."""
+    (top,), definitions = msgspec.json.schema_components([Summary], ref_template="#/$defs/{name}")
+    definitions["Summary"]["properties"]["schema"] = {"const": SCHEMA}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        **top,
+        "$defs": definitions,
+    }
+
+
+def _encodable(value: Any) -> Any:
+    """The same tree without lone surrogates, which a hostile name may hold and UTF-8 may not."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value

@@ -1,0 +1,231 @@
+"""The live view: where a run stands, on a terminal, rewritten in place.
+
+It must cost the run nothing that could be seen in a latency: a frame takes about a millisecond and
+is drawn at most three times a second, the interval and the percentiles are computed once a second,
+and there is no thread. It reads no clock (the engine tells the elapsed time with each `Progress`),
+and shows nothing that came over the network: endings are our own words.
+
+The interval is one that holds whenever one looks: a reader who presses `q` as soon as the share
+looks good has not been cheated. Causes are not here: they are searched in the whole run, for the
+report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from stress.measure import Histogram
+from stress.model.outcome import Outcome, Side
+from stress.model.record import Flag, Record
+from stress.model.run import Progress
+from stress.model.summary import Interval
+from stress.report import figures
+from stress.report.hostile import escape
+from stress.report.progress import Bounds, left_s
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+    from rich.table import Table
+
+FRAME_S = 0.3
+INTERVAL_S = 1.0
+WIDTH = 100
+STOPPED = "stopped by the user (q)"
+BUSY_NS = 20_000_000
+"""Lag from which on a reader should know that this machine is busy."""
+_FULL_LAG_NS = 100_000_000
+_BAR = 24
+_MOST_ENDINGS = 3
+
+Keys = Callable[[], str]
+"""The keys that were pressed since the last call."""
+
+
+class LiveView:
+    """Shows each `Progress` that is due, and stops the run well when `q` is pressed.
+
+    Args:
+        stream: the terminal.
+        bounds: the interval of the failing share, valid whenever one looks.
+        target: what is asked, as the user named it.
+        cap: most handshakes in flight.
+        keys: what was typed; None where nobody can type.
+    """
+
+    def __init__(
+        self, stream: TextIO, bounds: Bounds, *, target: str, cap: int, keys: Keys | None
+    ) -> None:
+        self._stream, self._bounds = stream, bounds
+        self._target, self._cap, self._keys = target, cap, keys
+        self._live: Live | None = None
+        self._interval: Interval | None = None
+        self._endings: Counter[str] = Counter()
+        self._phases = {"server": Histogram(), "handshake": Histogram()}
+        self._latency = ""
+        self._shown_s = self._computed_s = float("-inf")
+        self._stopping = self._gone = False
+
+    def __call__(self, progress: Progress) -> str | None:
+        if self._keys is not None and "q" in self._keys().lower():
+            self._stopping = True
+        if not self._gone and progress.elapsed_s - self._shown_s >= FRAME_S:
+            self._shown_s = progress.elapsed_s
+            self._show(progress)
+        return STOPPED if self._stopping else None
+
+    def hear(self, records: Sequence[Record]) -> None:
+        """Count what the engine kept: endings, and latencies of what is good."""
+        self._endings.update([record.outcome for record in records])
+        good = [one for one in records if one.outcome == "ok" and not one.flags & Flag.WARM_UP]
+        self._phases["server"].record_many([record.server_ns for record in good])
+        self._phases["handshake"].record_many([record.handshake_ns for record in good])
+
+    def close(self) -> None:
+        """Wipe the view and give the cursor back."""
+        if self._live is not None:
+            self._quietly(self._live.stop)
+            self._live = None
+
+    def _show(self, progress: Progress) -> None:
+        if progress.elapsed_s - self._computed_s >= INTERVAL_S:
+            self._computed_s = progress.elapsed_s
+            attempts = progress.ended - progress.ours - progress.not_sent
+            self._interval = self._bounds(progress.failed, attempts) if attempts > 0 else None
+            self._latency = "; ".join(_told(*each) for each in self._phases.items())
+        self._quietly(lambda: self._draw(self.frame(progress)))
+
+    def _draw(self, frame: RenderableType) -> None:
+        if self._live is None:
+            from rich.live import Live  # noqa: PLC0415 - heavy
+
+            self._live = Live(
+                console=_console(self._stream),
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        self._live.update(frame, refresh=True)
+
+    def _quietly(self, action: Callable[[], None]) -> None:
+        """A terminal that has gone away silences the view; it does not stop the handshakes."""
+        try:
+            action()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self._gone, self._live = True, None
+
+    def frame(self, progress: Progress) -> RenderableType:
+        """One picture of the run."""
+        from rich.console import Group  # noqa: PLC0415 - heavy
+
+        parts: list[RenderableType] = [self._head(progress), *_advance(progress)]
+        parts.append(self._figures(progress))
+        parts.append(_words(self._hint(), "dim"))
+        return Group(*parts)
+
+    def _head(self, progress: Progress) -> RenderableType:
+        left = left_s(progress)
+        rest = f", {figures.clock(left)} left" if left is not None else ""
+        return _words(f"{escape(self._target)}  {figures.clock(progress.elapsed_s)}{rest}", "bold")
+
+    def _hint(self) -> str:
+        if self._stopping:
+            return "stopping: nothing new is dialled, what is in flight may end"
+        how = "q stops well; " if self._keys is not None else ""
+        return f"{how}Ctrl-C interrupts; what was recorded is reported"
+
+    def _figures(self, progress: Progress) -> Table:
+        from rich.table import Table  # noqa: PLC0415 - heavy
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, style="dim")
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+        grid.add_row("failing", _words(self._failing(progress), "red" if progress.failed else ""))
+        if self._latency:
+            grid.add_row("latency", _words(self._latency))
+        grid.add_row("chains", _words(figures.count(progress.chains)))
+        share = progress.in_flight / self._cap if self._cap else 0.0
+        flying = f"{figures.count(progress.in_flight)} of {figures.count(self._cap)}"
+        grid.add_row("in flight", _bar(share, flying))
+        grid.add_row("our lag", _lag(progress.lag_ns))
+        aside = _aside(progress)
+        if aside:
+            grid.add_row("not counted", _words(aside, "yellow"))
+        return grid
+
+    def _failing(self, progress: Progress) -> str:
+        attempts = progress.ended - progress.ours - progress.not_sent
+        if attempts <= 0:
+            return "-"
+        share = figures.percent(progress.failed / attempts)
+        between = figures.interval(self._interval) if self._interval else "-"
+        failed, tried = figures.count(progress.failed), figures.count(attempts)
+        return f"{failed} of {tried}: {share} (95 % {between}){self._why()}"
+
+    def _why(self) -> str:
+        """The most frequent failures by name."""
+        failures = Counter({name: n for name, n in self._endings.items() if _failure(name)})
+        told = [f"{name} {figures.count(n)}" for name, n in failures.most_common(_MOST_ENDINGS)]
+        return f"  {', '.join(told)}" if told else ""
+
+
+def _failure(name: str) -> bool:
+    return Outcome.parse(name).side is Side.TARGET
+
+
+def _told(phase: str, histogram: Histogram) -> str:
+    """Percentiles of one phase; a dash where there are none yet."""
+    half, most = histogram.percentiles([50.0, 99.0])
+    shown = [figures.milliseconds(value) for value in (half, most)]
+    return f"{phase} p50 {shown[0]}, p99 {shown[1]} ms"
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - heavy
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def _advance(progress: Progress) -> list[RenderableType]:
+    """How far it is, and how fast."""
+    shares = []
+    if progress.total:
+        shares.append(progress.ended / progress.total)
+    if progress.duration_s:
+        shares.append(progress.elapsed_s / progress.duration_s)
+    done = figures.count(progress.ended)
+    if progress.total is not None:
+        done = f"{done} of {figures.count(progress.total)}"
+    return [_bar(min(1.0, max(shares, default=0.0)), f"{done}  {figures.rate(progress.rate)}", 48)]
+
+
+def _lag(lag_ns: int) -> RenderableType:
+    busy = lag_ns >= BUSY_NS
+    words = f"{figures.milliseconds(lag_ns / 1000)} ms"
+    said = f"{words}: this machine is busy" if busy else words
+    return _bar(min(1.0, lag_ns / _FULL_LAG_NS), said, style="yellow" if busy else "")
+
+
+def _aside(progress: Progress) -> str:
+    parts = []
+    if progress.ours:
+        parts.append(f"{figures.count(progress.ours)} failed on this machine")
+    if progress.not_sent:
+        parts.append(f"{figures.count(progress.not_sent)} not sent: the cap was full")
+    return ", ".join(parts)
+
+
+def _bar(share: float, words: str, width: int = _BAR, style: str = "") -> RenderableType:
+    """A bar of text, so that it reads the same without colour."""
+    filled = round(min(1.0, max(0.0, share)) * width)
+    return _words(f"{'━' * filled}{'─' * (width - filled)}  {words}", style)
+
+
+def _words(text: str, style: str = "") -> RenderableType:
+    from rich.text import Text  # noqa: PLC0415 - heavy
+
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,155 @@
+"""The OpenMetrics form: figures of a finished run for a file collector, and of one that goes on.
+
+Prometheus and node exporters read both (https://prometheus.io/docs/specs/om/open_metrics_spec/).
+Times are seconds, shares are fractions. Names and labels are ours; only the target and its
+addresses are the user's, and the library escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from stress.model.run import Progress
+from stress.model.summary import Answer, Quantiles, Summary
+from stress.report.hostile import escape
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+_QUANTILES = (("0.5", "p50"), ("0.9", "p90"), ("0.99", "p99"), ("0.999", "p999"), ("1", "max"))
+Families = Callable[[], Iterator["Metric"]]
+
+
+class OpenMetricsReport:
+    """One exposition in the OpenMetrics text format."""
+
+    def render(self, summary: Summary) -> str:
+        """The exposition, ending in its end mark."""
+        from prometheus_client.openmetrics.exposition import (  # noqa: PLC0415 - only needed here
+            generate_latest,
+        )
+
+        encode: Callable[[CollectorRegistry], bytes] = generate_latest
+        return encode(registry(lambda: finished(summary))).decode()
+
+
+class _Collected:
+    """Makes the metrics anew each time somebody asks."""
+
+    def __init__(self, families: Families) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return self._families()
+
+    def describe(self) -> list[Metric]:
+        """None: nothing is registered by name, so nothing can be there twice."""
+        return []
+
+
+def registry(families: Families) -> CollectorRegistry:
+    """A registry of prometheus_client that holds these and nothing of the process."""
+    from prometheus_client import CollectorRegistry as Registry  # noqa: PLC0415 - only needed here
+
+    made = Registry(auto_describe=False)
+    made.register(_Collected(families))
+    return made
+
+
+def finished(summary: Summary) -> Iterator[Metric]:
+    """The figures of a run that has ended."""
+    run = {"target": escape(summary.run.target)}
+    yield _gauge("run_verdict", "1 for the verdict of the run, 0 for the others.", [
+        (run | {"verdict": answer.value}, float(answer is summary.verdict)) for answer in Answer
+    ])  # fmt: skip
+    yield _gauge("run_attempts", "Attempts, without ours and those not sent.",
+                 [(run, summary.attempts)])  # fmt: skip
+    yield _gauge("run_completed", "Attempts whose handshake finished.", [(run, summary.completed)])
+    yield _gauge("run_ours", "Attempts that failed on this machine.", [(run, summary.ours)])
+    yield _gauge("run_not_sent", "Attempts that were due and not sent.", [(run, summary.not_sent)])
+    yield _gauge("run_failures", "Failures of the target by ending.", [
+        (run | {"category": name}, count) for name, count in summary.failures.categories.items()
+    ])  # fmt: skip
+    yield from _shares(summary, run)
+    yield from _places(summary, run)
+    yield from _latency(summary, run)
+
+
+def _shares(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
+    failures = summary.failures
+    bounds = {"value": failures.share, "low": failures.interval.low, "high": failures.interval.high}
+    yield _gauge("run_failing_ratio", "Failing share; low and high are its 95 % interval.", [
+        (run | {"bound": name}, value) for name, value in bounds.items()
+    ])  # fmt: skip
+    yield _gauge("run_chains", "Distinct certificate chains.", [(run, len(summary.chains))])
+    yield _gauge("run_causes", "Causes that were found.", [(run, len(summary.causes))])
+    yield _gauge("run_duration_seconds", "How long the run took.", [(run, summary.run.duration_s)])
+
+
+def _places(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
+    places = [
+        (run | {"address": line.address, "label": escape(line.label or "")}, line)
+        for line in summary.addresses
+    ]
+    yield _gauge("run_address_attempts", "Attempts by address.",
+                 [(labels, line.attempts) for labels, line in places])  # fmt: skip
+    yield _gauge("run_address_failures", "Failures of the target by address.",
+                 [(labels, line.failures) for labels, line in places])  # fmt: skip
+
+
+def _latency(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
+    rows = [
+        (run | {"phase": phase, "quantile": quantile}, value / 1e6)
+        for phase, quantiles in summary.latency.items()
+        for quantile, value in _values(quantiles)
+    ]
+    yield _gauge("run_latency_seconds", "Quantiles of each phase; lag is this machine's own.", rows)
+
+
+def _values(quantiles: Quantiles) -> Iterator[tuple[str, float]]:
+    for quantile, field in _QUANTILES:
+        value: float | None = getattr(quantiles, field)
+        if value is not None:
+            yield quantile, value
+
+
+def going_on(progress: Progress | None, target: str) -> Iterator[Metric]:
+    """The figures of a run that goes on; before its first word there are none."""
+    if progress is None:
+        return
+    run = {"target": escape(target)}
+    for name, about, count in (
+        ("started", "Attempts that began, or were due and not sent.", progress.started),
+        ("ended", "Attempts that ended, however.", progress.ended),
+        ("failures", "Failures of the target.", progress.failed),
+        ("ours", "Attempts that failed on this machine.", progress.ours),
+        ("not_sent", "Attempts that were due and not sent.", progress.not_sent),
+        ("chains", "Distinct certificate chains that were met.", progress.chains),
+    ):
+        yield _counter(name, about, run, count)
+    for name, about, value in (
+        ("in_flight", "Handshakes in flight.", progress.in_flight),
+        ("rate", "Attempts ended a second, over the last few seconds.", progress.rate),
+        ("lag_seconds", "Worst event-loop lag of the last second.", progress.lag_ns / 1e9),
+        ("elapsed_seconds", "Since the first handshake.", progress.elapsed_s),
+    ):
+        yield _gauge(name, about, [(run, value)])
+
+
+def _gauge(name: str, about: str, rows: list[tuple[dict[str, str], float]]) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - only needed here
+
+    metric: Metric = GaugeMetricFamily(f"tls_stress_{name}", about)
+    for labels, value in rows:
+        metric.add_sample(metric.name, labels, value)
+    return metric
+
+
+def _counter(name: str, about: str, labels: dict[str, str], count: float) -> Metric:
+    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - only needed here
+
+    metric: Metric = CounterMetricFamily(f"tls_stress_{name}", about)
+    metric.add_sample(f"{metric.name}_total", labels, count)
+    return metric

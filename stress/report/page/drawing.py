@@ -1,0 +1,232 @@
+"""Draws the plots of the page with matplotlib, imported when the first one is drawn.
+
+Nothing that came over the network is ever drawn: endings and phases are our own names, so no text
+of a stranger meets matplotlib's mathematics or its fonts. Series differ by line or hatch and not
+only by colour. `Figure` is used without pyplot, so nothing of the process is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from logging import ERROR, getLogger
+from typing import TYPE_CHECKING, Any
+
+from stress.report import figures
+from stress.report.page.course import Course
+from stress.report.page.curves import Curve, Panel
+from stress.report.page.svg import PALETTE, inline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+
+_HATCHES = ("", "////", "xxxx", "....")
+_COLOURS = ("bad", "bad2", "bad3", "bad4")
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tls-stress",
+    "text.parse_math": False,
+    "font.size": 8.5,
+    "font.family": ["DejaVu Sans"],
+    "axes.edgecolor": PALETTE["line"],
+    "axes.labelcolor": PALETTE["muted"],
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": False,
+    "grid.color": PALETTE["line"],
+    "grid.linewidth": 0.6,
+    "text.color": PALETTE["ink"],
+    "xtick.color": PALETTE["line"],
+    "ytick.color": PALETTE["line"],
+    "xtick.labelcolor": PALETTE["muted"],
+    "ytick.labelcolor": PALETTE["muted"],
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "hatch.linewidth": 0.7,
+    "hatch.color": PALETTE["paper"],
+    "lines.linewidth": 1.6,
+}
+
+
+def draw_course(course: Course, started_ns: int) -> str:
+    """Failures in each window, stacked by ending, above the attempts of the same windows."""
+    with _figure(9.4, 2.9, "course", _course_words(course)) as (figure, done):
+        upper, lower = figure.subplots(
+            2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.14}
+        )
+        begun = datetime.fromtimestamp(started_ns / 1e9, UTC)
+        width: Any = timedelta(microseconds=course.width_ns / 1000)
+        times: Any = [begun + width * index for index in range(len(course.attempts))]
+        _stack(upper, times, course, width)
+        lower.bar(times, course.attempts, width, align="edge", color=PALETTE["line"])
+        upper.set_ylabel("failures")
+        lower.set_ylabel("attempts")
+        for axes in (upper, lower):
+            _calm(axes)
+        _tell_time(lower, times[0], times[-1] + width)
+        figure.align_ylabels()
+    return done()
+
+
+def _stack(axes: Axes, times: Any, course: Course, width: Any) -> None:
+    """Bars upon bars; `times` and `width` are datetimes, which matplotlib's types do not know."""
+    below = [0] * len(times)
+    for index, (name, counts) in enumerate(course.failures):
+        axes.bar(
+            times,
+            counts,
+            width,
+            bottom=below,
+            align="edge",
+            color=PALETTE[_COLOURS[index]],
+            hatch=_HATCHES[index],
+            edgecolor=PALETTE["paper"],
+            linewidth=0.4,
+            label=f"{name} ({figures.count(sum(counts))})",
+        )
+        below = [low + count for low, count in zip(below, counts, strict=True)]
+    axes.set_ylim(0, max(1, *below) * 1.08)
+    if course.failures:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+
+
+def _calm(axes: Axes) -> None:
+    """Whole numbers, few lines."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - heavy
+
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figures.count(int(value))))
+    axes.grid(visible=False, axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _tell_time(axes: Axes, first: datetime, last: datetime) -> None:
+    from matplotlib import dates  # noqa: PLC0415 - heavy
+
+    untyped: Any = dates
+
+    day = "%m-%d " if first.date() != last.date() else ""
+    seconds = ":%S" if last - first < timedelta(minutes=20) else ""
+    axes.xaxis.set_major_locator(untyped.AutoDateLocator(minticks=4, maxticks=11, tz=UTC))
+    axes.xaxis.set_major_formatter(untyped.DateFormatter(f"{day}%H:%M{seconds}", tz=UTC))
+    axes.set_xlim(first, last)  # type: ignore[arg-type]  # datetimes are converted by the axis
+    axes.set_xlabel("time of day, UTC")
+
+
+def _course_words(course: Course) -> str:
+    seconds = course.width_ns / 1e9
+    total = sum(sum(counts) for _, counts in course.failures)
+    return (
+        f"Bars: {figures.plural(total, 'failure')} in windows of {seconds:g} s, by ending, above "
+        f"{figures.plural(sum(course.attempts), 'attempt')} in the same windows."
+    )
+
+
+def draw_panel(panel: Panel) -> str:
+    """The percentile curves of one phase."""
+    name = panel.phase.value
+    with _figure(4.6, 2.9, f"panel-{name}", _panel_words(panel)) as (figure, done):
+        axes = figure.subplots()
+        _line(axes, panel.lag, "muted", (0, (1, 1.6)))
+        _line(axes, panel.good, "good", "-")
+        _line(axes, panel.failing, "bad", (0, (5, 2)))
+        axes.set_yscale("log")
+        axes.set_ylabel("ms")
+        axes.yaxis.set_minor_locator(_no_ticks())
+        axes.yaxis.set_major_formatter(_plain())
+        axes.set_ylim(bottom=_bottom(panel))
+        _tell_nines(axes, panel)
+    return done()
+
+
+def _bottom(panel: Panel) -> float:
+    """Where the axis begins: all of the phase is seen, of the lag at least its tail."""
+    phases = [curve.milliseconds[0] for curve in (panel.good, panel.failing) if curve is not None]
+    ends = [panel.lag.milliseconds[-1]] if panel.lag is not None else []
+    return 0.5 * min(phases + ends)
+
+
+def _line(axes: Axes, curve: Curve | None, colour: str, style: Any) -> None:
+    if curve is None:
+        return
+    axes.plot(
+        curve.nines,
+        curve.milliseconds,
+        drawstyle="steps-post",
+        color=PALETTE[colour],
+        linestyle=style,
+        linewidth=1.2 if colour == "muted" else 1.6,
+        marker="o" if curve.count == 1 else "",
+        markersize=4,
+    )
+
+
+def _tell_nines(axes: Axes, panel: Panel) -> None:
+    """Name the powers of ten on the axis as percentages."""
+    longest = max(
+        curve.nines[-1] for curve in (panel.good, panel.failing, panel.lag) if curve is not None
+    )
+    labels = {0.0: "0 %", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
+    labels |= {0.30103: "50"} if longest < 3.5 else {}
+    labels |= {6.0: "99.9999", 7.0: "99.99999"} if longest > 5.5 else {}
+    shown = {place: label for place, label in labels.items() if place <= max(1.0, longest)}
+    axes.set_xticks(list(shown), list(shown.values()))
+    axes.set_xlim(0, max(1.0, longest) * 1.02)
+    axes.set_xlabel("percentile")
+
+
+def _no_ticks() -> Any:
+    from matplotlib.ticker import NullLocator  # noqa: PLC0415 - heavy
+
+    return NullLocator()
+
+
+def _plain() -> Any:
+    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415 - heavy
+
+    return FuncFormatter(lambda value, _: f"{value:,g}")
+
+
+def _panel_words(panel: Panel) -> str:
+    """What the curves are of; their figures stand in the table."""
+    said = [
+        f"{name}: {figures.count(curve.count)} values, longest {curve.milliseconds[-1]:,.3g} ms"
+        for name, curve in (
+            ("good", panel.good),
+            ("failing", panel.failing),
+            ("our own lag", panel.lag),
+        )
+        if curve is not None
+    ]
+    return f"Percentile curves of the phase {panel.phase.value}. {'; '.join(said)}."
+
+
+@contextmanager
+def _figure(
+    width: float, height: float, name: str, described: str
+) -> Iterator[tuple[Any, Callable[[], str]]]:
+    """A figure in our style, and the function that gives the finished drawing."""
+    # It warns of slow font caches and read-only homes, which are no concern of a reader's.
+    getLogger("matplotlib").setLevel(ERROR)
+    from matplotlib import rc_context, rcParamsDefault  # noqa: PLC0415 - heavy
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
+
+    drawn = StringIO()
+    settings: Any = {**_defaults(rcParamsDefault), **_STYLE}
+    with rc_context(settings):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, lambda: inline(drawn.getvalue(), name, described)
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+
+
+def _defaults(everything: Any) -> dict[str, Any]:
+    """The settings that matplotlib has by itself, whatever a matplotlibrc says; no backend."""
+    return {key: value for key, value in everything.items() if not key.startswith("backend")}

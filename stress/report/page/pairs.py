@@ -1,0 +1,201 @@
+"""The good chain and a failing one side by side, with the certificate that is missing or other.
+
+The good one is the chain that most good attempts met. Certificates are paired by their bytes first,
+then in the order sent, so that one replaced intermediate stands beside the one it replaced.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stress.analysis.chains import difference, reference
+from stress.analysis.tally import Tally
+from stress.model.run import SeenChain
+from stress.model.verdict import Refusal, Verdict
+from stress.trust import CertificateFacts, describe
+from stress.trust.instant import instant
+
+MOST_PAIRS = 4
+"""Failing chains that are shown beside the good one; the most frequent ones."""
+_MOST_NAMES = 6
+_MOST_CERTIFICATES = 12
+
+
+class Mark(StrEnum):
+    """What is odd about a row of two certificates."""
+
+    SAME = "the same"
+    OTHER = "differs"
+    MISSING = "missing"
+    EXTRA = "only here"
+    MOVED = "another place"
+    ALONE = ""
+    """There is no good chain to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of a certificate."""
+
+    label: str
+    value: str
+    differs: bool
+    """Whether the certificate beside it says something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One certificate."""
+
+    position: int
+    """In the order sent, from 1."""
+    title: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What stands side by side; None: nothing was sent there."""
+
+    good: Card | None
+    bad: Card | None
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A failing chain beside the good one."""
+
+    good: SeenChain | None
+    bad: SeenChain
+    failures: int
+    differs: str
+    """The difference in one sentence fragment; empty without a good chain."""
+    findings: tuple[str, ...]
+    """What is wrong with the failing chain, and who refuses it for that."""
+    rows: tuple[Row, ...]
+    left_out: int
+    """Rows that are not shown, because nobody reads so many."""
+
+
+def pairs(
+    chains: Sequence[SeenChain], verdicts: Sequence[Verdict], tally: Tally
+) -> tuple[Pair, ...]:
+    """The failing chains, most failures first, each beside the good one."""
+    good = reference(chains, tally.good_chains)
+    if good is not None and good.id not in tally.good_chains:
+        good = None
+    failed = failures_by_chain(tally)
+    bad = [chain for chain in chains if failed.get(chain.id) and chain is not good]
+    bad.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
+    return tuple(_pair(good, chain, failed[chain.id], verdicts) for chain in bad[:MOST_PAIRS])
+
+
+def failures_by_chain(tally: Tally) -> Mapping[int, int]:
+    """`SeenChain.id` -> failures of the target in which it was seen, whatever the ending."""
+    failed: Counter[int] = Counter()
+    for by_chain in tally.chains.values():
+        for number, count in by_chain.items():
+            if number is not None:
+                failed[number] += count
+    return failed
+
+
+def _pair(
+    good: SeenChain | None, bad: SeenChain, failures: int, verdicts: Sequence[Verdict]
+) -> Pair:
+    rows = tuple(_rows(good.certificates if good else None, bad.certificates))
+    return Pair(
+        good=good,
+        bad=bad,
+        failures=failures,
+        differs=difference(good, bad) if good else "",
+        findings=tuple(_findings(bad, verdicts)),
+        rows=rows[:_MOST_CERTIFICATES],
+        left_out=max(0, len(rows) - _MOST_CERTIFICATES),
+    )
+
+
+def _findings(chain: SeenChain, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Category and detail once each, with the policies that say so."""
+    said: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for finding in verdict.findings if verdict.chain == chain.sha256 else ():
+            if finding.refusal is not Refusal.NO:
+                words = f"{finding.category.value}: {finding.detail}"
+                said.setdefault(words, []).append(verdict.policy)
+    for words, policies in said.items():
+        yield f"{words} ({', '.join(dict.fromkeys(policies))})"
+
+
+def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[Row]:
+    if good is None:
+        for place, der in enumerate(bad):
+            yield Row(None, _card(place, der, None), Mark.ALONE)
+        return
+    for ours, theirs in _aligned(good, bad):
+        yield _row(good, bad, ours, theirs)
+
+
+def _aligned(
+    good: Sequence[bytes], bad: Sequence[bytes]
+) -> Iterator[tuple[int | None, int | None]]:
+    """Places in both chains that belong beside each other."""
+    left = list(range(len(bad)))
+    twins: dict[int, int | None] = {}
+    for place, der in enumerate(good):
+        same = next((other for other in left if bad[other] == der), None)
+        twins[place] = same
+        if same is not None:
+            left.remove(same)
+    for place, twin in twins.items():
+        yield place, left.pop(0) if twin is None and left else twin
+    for other in left:
+        yield None, other
+
+
+def _row(good: Sequence[bytes], bad: Sequence[bytes], ours: int | None, theirs: int | None) -> Row:
+    first = None if ours is None else good[ours]
+    second = None if theirs is None else bad[theirs]
+    if first is None:
+        mark = Mark.EXTRA
+    elif second is None:
+        mark = Mark.MISSING
+    elif first != second:
+        mark = Mark.OTHER
+    else:
+        mark = Mark.SAME if ours == theirs else Mark.MOVED
+    return Row(
+        None if first is None or ours is None else _card(ours, first, second),
+        None if second is None or theirs is None else _card(theirs, second, first),
+        mark,
+    )
+
+
+def _card(place: int, der: bytes, beside: bytes | None) -> Card:
+    facts = describe(der)
+    others = dict(_facts(describe(beside))) if beside is not None else {}
+    lines = tuple(
+        Fact(label, value, bool(others) and others.get(label) != value)
+        for label, value in _facts(facts)
+    )
+    return Card(place + 1, facts.common_name or facts.subject or "no name", lines)
+
+
+def _facts(facts: CertificateFacts) -> Iterator[tuple[str, str]]:
+    if facts.unreadable:
+        yield "unreadable", facts.unreadable
+        return
+    yield "subject", facts.subject or "none"
+    yield "issuer", facts.issuer or "none"
+    if facts.sans:
+        more = len(facts.sans) - _MOST_NAMES
+        names = ", ".join(facts.sans[:_MOST_NAMES])
+        yield "names", f"{names} and {more} more" if more > 0 else names
+    yield "valid", f"{instant(facts.not_before)} to {instant(facts.not_after)}"
+    yield "serial", facts.serial
+    yield "key", f"{facts.key}, signed with {facts.signature}"
+    yield "SHA-256", facts.sha256.hex()

@@ -1,0 +1,121 @@
+"""One failing connection beside its control, flight by flight: what differs is marked.
+
+Times run from each connection's own connect(). Sizes of most messages vary by themselves (a
+signature is a byte longer or shorter), so only names are compared, and the size of Certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from stress.evidence.conversation import conversation
+from stress.evidence.selection import Case, cases
+from stress.model.outcome import Stage
+from stress.model.plan import Plan
+from stress.model.summary import Cause
+from stress.model.transcript import Clock, Transcript
+
+MOST_TIMELINES = 3
+MOST_MOMENTS = 40
+"""Rows of one timeline."""
+_SIZE_MATTERS = frozenset({"Certificate", "CompressedCertificate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was said."""
+
+    words: str
+    differs: bool = False
+    """Whether the other connection has nothing like it at this place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened in one connection."""
+
+    since_us: float
+    """Microseconds from its connect()."""
+    title: str
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Both connections of a pair; None where one has nothing at this place."""
+
+    title: str
+    failing: str
+    """Which attempt it was."""
+    control: str | None
+    """The same of the good one; None: none was kept."""
+    rows: tuple[tuple[Moment | None, Moment | None], ...]
+    left_out: int
+
+
+def timelines(
+    transcripts: Sequence[Transcript], causes: Sequence[Cause], plan: Plan
+) -> tuple[Timeline, ...]:
+    """The first pair of each cause, and of what no cause explains."""
+    told = [case for case in cases(transcripts, causes, plan) if case.pairs]
+    return tuple(_timeline(case) for case in told[:MOST_TIMELINES])
+
+
+def _timeline(case: Case) -> Timeline:
+    pair = case.pairs[0]
+    failing = list(_moments(pair.failing))
+    control = list(_moments(pair.control)) if pair.control is not None else []
+    rows = [
+        _compared(one, other) if pair.control is not None else (one, None)
+        for one, other in zip_longest(failing, control)
+    ]
+    return Timeline(
+        title=case.category,
+        failing=_named(pair.failing),
+        control=None if pair.control is None else _named(pair.control),
+        rows=tuple(rows[:MOST_MOMENTS]),
+        left_out=max(0, len(rows) - MOST_MOMENTS),
+    )
+
+
+def _named(transcript: Transcript) -> str:
+    record = transcript.record
+    stages = {stage.value: stage.label for stage in Stage}
+    stage = stages.get(record.stage, f"stage {record.stage}")
+    return f"attempt {record.id} to {transcript.address}: {record.outcome}, came to {stage}"
+
+
+def _moments(transcript: Transcript) -> Iterator[Moment]:
+    record, begun = transcript.record, transcript.dialled_ns
+    if record.connect_ns is None:
+        yield Moment(record.total_ns / 1000, "never connected")
+        return
+    yield Moment(record.connect_ns / 1000, "connected")
+    for flight, words in zip(transcript.flights, conversation(transcript), strict=True):
+        arrow = "→ sent" if flight.sent else "← read"
+        stamp = ", by the kernel's clock" if flight.clock is Clock.KERNEL else ""
+        title = f"{arrow} {len(flight.data):,} bytes{stamp}"
+        yield Moment((flight.at_ns - begun) / 1000, title, tuple(map(Line, words)))
+    for parting in transcript.partings:
+        who, how = "we" if parting.sent else "the server", "RST" if parting.reset else "FIN"
+        yield Moment((parting.at_ns - begun) / 1000, f"{who} sent {how}")
+
+
+def _compared(one: Moment | None, other: Moment | None) -> tuple[Moment | None, Moment | None]:
+    return _marked(one, other), _marked(other, one)
+
+
+def _marked(moment: Moment | None, beside: Moment | None) -> Moment | None:
+    """The moment with the lines marked that the other does not have."""
+    if moment is None:
+        return None
+    known = {_essence(line.words) for line in beside.lines} if beside is not None else set()
+    lines = tuple(Line(line.words, _essence(line.words) not in known) for line in moment.lines)
+    return Moment(moment.since_us, moment.title, lines)
+
+
+def _essence(words: str) -> str:
+    name = words.partition(",")[0]
+    return words if name in _SIZE_MATTERS else name

@@ -1,0 +1,59 @@
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from stress.model.run import Phase
+from stress.report.page.course import Course
+from stress.report.page.curves import Curve, Panel
+from stress.report.page.drawing import draw_course, draw_panel
+
+pytestmark = pytest.mark.slow
+STARTED_NS = 1_795_392_000_000_000_000
+CURVE = Curve(1000, (0.0, 1.0, 2.0, 3.0), (1.0, 2.0, 5.0, 100.0))
+
+
+def texts(drawn: str) -> list[str]:
+    return [each.text or "" for each in ET.fromstring(drawn).iter() if each.tag.endswith("text")]
+
+
+def test_the_course_is_drawn_with_a_hatch_for_each_ending() -> None:
+    failures = (("reset", (1, 0, 3)), ("eof", (0, 2, 0)), ("refused", (1, 1, 1)))
+    drawn = draw_course(Course(1_000_000_000, (10, 12, 5), failures), STARTED_NS)
+
+    assert {"reset (4)", "eof (2)", "refused (3)", "failures", "attempts"} <= set(texts(drawn))
+    assert drawn.count("<pattern") == 2
+    assert "9 failures in windows of 1 s" in drawn
+    assert "style=" not in drawn
+
+
+def test_a_panel_tells_good_failing_and_lag_apart_by_line() -> None:
+    drawn = draw_panel(Panel(Phase.SERVER, CURVE, CURVE, CURVE))
+
+    assert {"90", "99", "99.9", "percentile", "ms"} <= set(texts(drawn))
+    assert drawn.count("stroke-dasharray") == 2
+    assert "failing: 1,000 values, longest 100 ms" in drawn
+
+
+@pytest.mark.parametrize(
+    "panel",
+    [
+        Panel(Phase.TOTAL, None, CURVE, None),
+        Panel(Phase.CONNECT, Curve(1, (0.0,), (3.0,)), None, None),
+        Panel(Phase.CONNECT, Curve(10**7, (0.0, 7.0), (0.001, 120_000.0)), None, CURVE),
+    ],
+)
+def test_odd_distributions_are_drawn_too(panel: Panel) -> None:
+    assert panel.phase.value in draw_panel(panel)
+
+
+def test_the_same_run_gives_the_same_drawing() -> None:
+    panel = Panel(Phase.SERVER, CURVE, None, CURVE)
+
+    assert draw_panel(panel) == draw_panel(panel)
+
+
+@pytest.mark.parametrize("hours", [0.001, 1, 30])
+def test_time_is_told_for_runs_of_any_length(hours: float) -> None:
+    width_ns = int(hours * 3600e9 / 3)
+
+    assert texts(draw_course(Course(width_ns, (1, 1, 1), (("reset", (1, 0, 0)),)), STARTED_NS))

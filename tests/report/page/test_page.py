@@ -1,0 +1,165 @@
+import base64
+import re
+from dataclasses import replace
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from stress.analysis import summarize
+from stress.model.limit import Limit, Standing, Step
+from stress.model.summary import Answer, Assertion, Summary, Validity
+from stress.report.page import PageReport
+from stress.store import RunFile, open_run
+from tests.report.page.test_timelines import transcript
+
+pytestmark = pytest.mark.slow
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and the text between."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [found[attribute] or "" for _, found in self.elements if attribute in found]
+
+
+@pytest.fixture(scope="module")
+def document(page_run: RunFile, page_summary: Summary) -> str:
+    return PageReport(page_run).render(page_summary)
+
+
+@pytest.fixture(scope="module")
+def hostile(hostile_run: RunFile) -> str:
+    return PageReport(hostile_run).render(summarize(hostile_run))
+
+
+def test_it_begins_with_the_verdict_and_shows_every_part(
+    document: str, page_summary: Summary
+) -> None:
+    page = Page(document)
+
+    assert page_summary.headline in page.text
+    assert page.text.index("failing") < page.text.index("Causes")
+    for heading in ("Causes", "The good chain", "Failures", "Failing share", "Latency", "The run,"):
+        assert heading in page.text
+    assert "This certificate was not sent" in page.text
+    assert page_summary.causes[0].sentence in page.text
+
+
+def test_the_policy_names_exactly_the_style_and_the_script_that_are_there(document: str) -> None:
+    for element in ("style", "script"):
+        (inside,) = re.findall(rf"<{element}>(.*?)</{element}>", document, re.DOTALL)
+        digest = base64.b64encode(sha256(inside.encode()).digest()).decode()
+        assert f"{element}-src &#39;sha256-{digest}&#39;" in document
+    assert "default-src &#39;none&#39;" in document
+
+
+@pytest.mark.parametrize("which", ["document", "hostile"])
+def test_nothing_is_fetched_styled_or_run_beside_them(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    page = Page(request.getfixturevalue(which))
+    attributes = [name for _, found in page.elements for name in found]
+    tags = [tag for tag, _ in page.elements]
+
+    assert tags.count("script") == tags.count("style") == 1
+    assert not {"iframe", "img", "object", "embed", "form", "base"} & set(tags)
+    assert not [name for name in attributes if name.startswith("on") or name in {"style", "src"}]
+    assert {href[:1] for href in page.values("href")} <= {"#", "d"}
+    identifiers = page.values("id")
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_hostile_names_are_text_that_shows_what_it_holds(hostile: str) -> None:
+    page = Page(hostile)
+
+    assert "alert(1)" in page.text
+    assert "<script>alert(1)" in page.text
+    assert "\\x1b[2J" in page.text
+    assert not set(hostile) & set("\x1b\u202e")
+
+
+def test_the_exact_figures_of_the_summary_stand_beside_the_rounded(
+    document: str, page_summary: Summary
+) -> None:
+    found = {
+        attributes["data-name"]: attributes.get("data-value")
+        for _, attributes in Page(document).elements
+        if "data-name" in attributes and "data-value" in attributes
+    }
+
+    assert found["attempts"] == str(page_summary.attempts)
+    assert found["failures.count"] == str(page_summary.failures.count)
+    assert float(found["failures.share"] or "") == page_summary.failures.share
+    assert repr(page_summary.latency["server"].p99) in document
+
+
+ODD: list[dict[str, Any]] = [
+    {"verdict": Answer.CLEAN, "causes": ()},
+    {"verdict": Answer.INVALID, "validity": Validity(valid=False, reasons=("no network",))},
+    {"verdict": Answer.INCONCLUSIVE, "assertions": (Assertion("p99<5ms", "unknown", None),)},
+    {"verdict": Answer.INTERRUPTED, "unexplained": {"failures": 7}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd["verdict"]))
+def test_every_verdict_has_its_page(
+    odd: dict[str, Any], page_run: RunFile, page_summary: Summary
+) -> None:
+    page = Page(PageReport(page_run).render(replace(page_summary, **odd)))
+
+    assert odd["verdict"].value in page.text
+    assert ("This run says nothing about the target" in page.text) == ("validity" in odd)
+    assert ("Assertions" in page.text) == ("assertions" in odd)
+    assert ("7 failures have nothing in common" in page.text) == ("unexplained" in odd)
+
+
+def test_what_was_kept_of_a_failure_is_shown(page_run: RunFile, page_summary: Summary) -> None:
+    kept = transcript("reset", [b"\x16\x03\x01\x00\x08\x01\x00\x00\x04aaaa", b"\x1b[2J<blink>"])
+
+    page = Page(PageReport(page_run, [kept]).render(page_summary))
+
+    assert "One failure beside a good connection" in page.text
+    assert "no good connection was kept" in page.text
+    assert "\x1b" not in page.text
+    assert "blink" not in [tag for tag, _ in page.elements]
+
+
+def test_a_search_for_the_limit_has_its_table(page_run: RunFile, page_summary: Summary) -> None:
+    held = Step(100.0, 5.0, 400, 0, 0, 1500.0, 9000.0, Standing.HELD, "p99 9.0 ms")
+    gave = Step(200.0, 5.0, 800, 90, 5, None, None, Standing.GAVE_WAY, "11 % failed")
+    limit = Limit(
+        "failing<1%",
+        (held, gave),
+        100.0,
+        200.0,
+        confirmed=True,
+        gave_way="reset",
+        generator_limited=False,
+    )
+
+    page = Page(PageReport(page_run).render(replace(page_summary, limit=limit)))
+
+    for words in ("The search for the limit", "✓ held", "✗ gave way", "11 % failed", "200/s"):
+        assert words in page.text
+
+
+def test_a_run_in_which_nothing_was_attempted_has_a_page(write_page_run: Any) -> None:
+    with open_run(write_page_run(attempts=0)) as run:
+        page = Page(PageReport(run).render(summarize(run)))
+
+    assert "says nothing about the target" in page.text
+    assert "Failures over time" not in page.text

@@ -1,0 +1,169 @@
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from stress.model.record import Flag, Record
+from stress.model.run import Progress
+from stress.model.summary import Interval
+from stress.report.live import STOPPED, LiveView
+
+HALFWAY = Progress(
+    elapsed_s=15.0,
+    total=20_000,
+    duration_s=None,
+    started=10_064,
+    ended=10_000,
+    failed=49,
+    ours=0,
+    not_sent=0,
+    chains=2,
+    in_flight=64,
+    rate=800.0,
+    lag_ns=3_000_000,
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Bounds:
+    """Counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, failures: int, attempts: int) -> Interval:
+        self.asked += 1
+        share = failures / attempts
+        return Interval(0.95, share / 2, share * 2, "invented")
+
+
+def view(stream: io.StringIO, keys: Callable[[], str] | None = None) -> LiveView:
+    return LiveView(stream, Bounds(), target="x.test:443", cap=128, keys=keys)
+
+
+def shown(progress: Progress, width: int = 100) -> str:
+    live = view(Terminal())
+    live(progress)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(live.frame(progress))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_it_says_where_the_run_stands() -> None:
+    text = shown(HALFWAY)
+
+    assert "x.test:443  15 s, 12 s left" in text
+    assert "10,000 of 20,000  800/s" in text
+    assert "49 of 10,000: 0.49 % (95 % 0.24\u20130.98 %)" in text
+    assert "64 of 128" in text
+    assert "3.00 ms" in text
+    assert "not counted" not in text
+
+
+@pytest.mark.parametrize(
+    ("progress", "part"),
+    [
+        (replace(HALFWAY, lag_ns=30_000_000), "30.0 ms: this machine is busy"),
+        (replace(HALFWAY, ours=3, not_sent=7), "3 failed on this machine, 7 not sent"),
+        (replace(HALFWAY, total=None, duration_s=60.0), "45 s left"),
+        (replace(HALFWAY, ended=0, failed=0, rate=0.0), "failing    -"),
+        (replace(HALFWAY, total=None, rate=0.0), "x.test:443  15 s\n"),
+    ],
+)
+def test_odd_states_have_their_words(progress: Progress, part: str) -> None:
+    assert part in shown(progress)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_line_wraps_on_a_narrow_terminal(width: int) -> None:
+    lines = shown(HALFWAY, width).splitlines()
+
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= width
+
+
+def record(number: int, **odd: Any) -> Record:
+    good = Record(
+        number, 0, 0, 0, None, None, 0, "ok", 5, None, None, None, None, None, None,
+        1, 2_000_000, 3_000_000, 4, 5, 6, 0, 0, None,
+    )  # fmt: skip
+    return good._replace(**odd)
+
+
+def test_it_tells_endings_and_latencies_of_what_it_hears() -> None:
+    live = view(Terminal())
+    bad = record(3, outcome="reset", server_ns=None, handshake_ns=90_000_000)
+    slow = record(4, server_ns=80_000_000, flags=Flag.WARM_UP)
+    live.hear([*map(record, range(50)), bad, bad, slow, record(5, outcome="cancelled")])
+    live(HALFWAY)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(live.frame(HALFWAY))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+
+    assert "server p50 2.00, p99 2.00 ms; handshake p50 3.00, p99 3.00 ms" in text
+    assert "  reset 2\n" in "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    assert "cancelled" not in text
+
+
+def test_q_stops_the_run_and_the_view_says_so() -> None:
+    typed = iter(["", "xQ", ""])
+    stream = Terminal()
+    live = view(stream, lambda: next(typed))
+
+    assert live(HALFWAY) is None
+    assert live(replace(HALFWAY, elapsed_s=16.0)) == STOPPED
+    assert live(replace(HALFWAY, elapsed_s=17.0)) == STOPPED
+    assert "stopping" in stream.getvalue()
+
+
+def test_without_a_keyboard_no_key_is_offered() -> None:
+    stream = Terminal()
+    view(stream)(HALFWAY)
+
+    assert "q stops" not in stream.getvalue()
+    assert "Ctrl-C" in stream.getvalue()
+
+
+def test_it_draws_rarely_and_computes_the_interval_more_rarely() -> None:
+    bounds, stream = Bounds(), Terminal()
+    live = LiveView(stream, bounds, target="x", cap=1, keys=None)
+    for tenth in range(100):
+        live(replace(HALFWAY, elapsed_s=tenth / 10))
+
+    assert bounds.asked <= 11
+    assert stream.getvalue().count("in flight") <= 35
+
+
+def test_the_terminal_is_left_as_it_was() -> None:
+    stream = Terminal()
+    live = view(stream)
+    live(HALFWAY)
+    live.close()
+    live.close()
+
+    assert stream.getvalue().startswith("\x1b[?25l")
+    assert "\x1b[?25h" in stream.getvalue()
+
+
+class Gone(Terminal):
+    """A terminal whose window was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_terminal_that_has_gone_silences_the_view_and_not_the_run() -> None:
+    live = view(Gone())
+
+    assert live(HALFWAY) is None
+    assert live(replace(HALFWAY, elapsed_s=20.0)) is None
+    live.close()
