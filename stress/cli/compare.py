@@ -1,0 +1,46 @@
+"""`tls-stress compare`: is it fixed, is it worse?"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from stress.cli import streams
+from stress.cli.output import Results
+from stress.cli.recording import RESULTS
+from stress.errors import ExitCode
+
+_RUN = "Path of a run file, or a name in the results folder."
+Before = Annotated[str, typer.Argument(metavar="BEFORE", help=_RUN, show_default=False)]
+After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the comparison as one JSON document.")]
+
+
+def compare(before: Before, after: After, *, json: Json = False, results: Results = None) -> int:
+    """Tell whether a fix helped, or something became worse.
+
+    Compares the failing shares in the whole mix and within each cause of the first run, and the
+    latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
+    """
+    from stress.analysis.compare import Change  # noqa: PLC0415 - heavy
+    from stress.analysis.compare import compare as compare_runs  # noqa: PLC0415 - heavy
+    from stress.report.comparison import (  # noqa: PLC0415 - heavy
+        comparison_document,
+        render_comparison,
+    )
+    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
+
+    folder = results or RESULTS
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
+        found = compare_runs(one, two)
+    streams.put(comparison_document(found) if json else render_comparison(found))
+    return {
+        Change.BETTER: ExitCode.CLEAN,
+        Change.NOT_WORSE: ExitCode.CLEAN,
+        Change.WORSE: ExitCode.FAILING,
+        Change.UNKNOWN: ExitCode.INCONCLUSIVE,
+        Change.NOT_COMPARABLE: ExitCode.INVALID,
+    }[found.change]

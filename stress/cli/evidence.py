@@ -1,0 +1,60 @@
+"""`tls-stress evidence`: the proof of a run as a folder of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stress.cli import streams
+from stress.cli.output import Results
+from stress.cli.recording import COMMANDS, RESULTS
+from stress.cli.report import Run
+from stress.errors import ExitCode
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", help="A folder that is empty or does not exist yet."),
+]
+CauseNumber = Annotated[
+    int | None,
+    typer.Option("--cause", metavar="N", help="Only this cause of the report. [default: all]"),
+]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share", help="Leave out secrets, local addresses and names, so that it can be mailed."
+    ),
+]
+
+
+def evidence(
+    out: Out,
+    run: Run = None,
+    cause: CauseNumber = None,
+    *,
+    share: Share = False,
+    results: Results = None,
+) -> int:
+    """Write the proof of a run's failures as a folder.
+
+    For each cause: packets for Wireshark with the secrets inside, the failing and the good chain as
+    PEM and what sets them apart, a timeline, and a script that reproduces the failure with openssl
+    or curl. README.txt explains it.
+    """
+    from stress.analysis import summarize  # noqa: PLC0415 - heavy
+    from stress.evidence.folder import Dossier, write  # noqa: PLC0415 - heavy
+    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
+
+    with open_run(locate(run, results or RESULTS)) as opened:
+        dossier = Dossier(
+            opened.facts(),
+            summarize(opened, commands=COMMANDS),
+            opened.chains(),
+            opened.verdicts(),
+            tuple(opened.transcripts()),
+        )
+    for path in write(out, dossier, cause=cause, share=share):
+        streams.put(f"{path}\n")
+    return ExitCode.CLEAN

@@ -1,0 +1,87 @@
+"""`tls-stress report`: the same report again, from the run file."""
+
+from __future__ import annotations
+
+from time import time
+from typing import Annotated
+
+import typer
+
+from stress.cli.group import Group
+from stress.cli.options import JUDGING, Aia
+from stress.cli.output import EXIT_CODES, OutputOptions, Results
+from stress.cli.recording import RESULTS, tell
+from stress.cli.review import Review
+
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Path of a run file, or a name in the results folder. [default: the latest]",
+        show_default=False,
+    ),
+]
+
+
+Assert = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--assert",
+        metavar="EXPR",
+        help="Judge the run by this instead of its own goals and assertions; repeatable.",
+        rich_help_panel=JUDGING,
+    ),
+]
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|none",
+        help="Judge the recorded chains by this policy instead.",
+        rich_help_panel=JUDGING,
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Judge the recorded chains as of then: a date, an RFC 3339 time, +30d from now.",
+        rich_help_panel=JUDGING,
+    ),
+]
+
+
+def review_of(
+    *, assertion: Assert = None, policy: Policy = None, at: At = None, aia: Aia = False
+) -> Review:
+    """How the words want the run judged.
+
+    Raises:
+        UsageError: no such policy, or no such time.
+    """
+    from stress.planning.judging import policy_name  # noqa: PLC0415 - heavy
+    from stress.planning.moment import moment  # noqa: PLC0415 - heavy
+    from stress.planning.units import option  # noqa: PLC0415 - heavy
+
+    return Review(
+        tuple(assertion or ()),
+        option("--policy", policy_name, policy),
+        option("--at", lambda text: moment(text, int(time())), at),
+        aia,
+    )
+
+
+ReviewOptions = Annotated[Review, Group(review_of)]
+
+
+def report(
+    output: OutputOptions, review: ReviewOptions, run: Run = None, results: Results = None
+) -> int:
+    """Print the report of a recorded run again.
+
+    Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
+    --policy or --at the recorded chains are judged anew; the run file stays as it is.
+    """
+    from stress.store import locate  # noqa: PLC0415 - heavy
+
+    path = locate(run, results or RESULTS)
+    return EXIT_CODES[tell(path, output, review).verdict]

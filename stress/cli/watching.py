@@ -1,0 +1,91 @@
+"""All who watch a run at once: the engine knows one, and here it is made of several."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from stress.cli.keyboard import Keyboard
+from stress.model.plan import Plan
+from stress.model.record import Record
+from stress.model.run import Progress
+from stress.report.live import LiveView
+from stress.report.progress import Bounds
+
+
+class Watcher(Protocol):
+    """Is told several times a second where the run stands."""
+
+    def __call__(self, progress: Progress) -> str | None:
+        """A reason to stop the run, or None to go on."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A watcher who also wants to see the records."""
+
+    def hear(self, records: Sequence[Record]) -> None:
+        """Records as they were kept."""
+
+
+class Watching:
+    """Tells each of them, and stops the run for the first reason that one of them has."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+
+    def __call__(self, progress: Progress) -> str | None:
+        reasons = [watcher(progress) for watcher in self._watchers]
+        return next((reason for reason in reasons if reason), None)
+
+    def hear(self, records: Sequence[Record]) -> None:
+        """Show the records to those who listen."""
+        for watcher in self._watchers:
+            if isinstance(watcher, Listener):
+                watcher.hear(records)
+
+    def close(self) -> None:
+        """Close all, the last first, also when one fails."""
+        watchers = list(self._watchers)
+        while watchers:
+            try:
+                watchers.pop().close()
+            finally:
+                Watching(watchers).close()
+                watchers = []
+
+
+class _Seat:
+    """The live view together with the keyboard in front of it."""
+
+    def __init__(self, view: LiveView, keyboard: Keyboard) -> None:
+        self._view, self._keyboard = view, keyboard
+
+    def __call__(self, progress: Progress) -> str | None:
+        return self._view(progress)
+
+    def hear(self, records: Sequence[Record]) -> None:
+        self._view.hear(records)
+
+    def close(self) -> None:
+        try:
+            self._view.close()
+        finally:
+            self._keyboard.close()
+
+
+def live_view(plan: Plan, bounds: Bounds) -> Watcher:
+    """The live view on standard error, with the keys of standard input."""
+    keyboard = Keyboard()
+    view = LiveView(
+        sys.stderr,
+        bounds,
+        target=str(plan.target),
+        cap=plan.load.concurrency,
+        keys=keyboard if keyboard.hears else None,
+    )
+    return _Seat(view, keyboard)

@@ -1,0 +1,45 @@
+from typing import Any
+
+import pytest
+
+
+def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:
+    answer = ask("doctor")
+
+    for fact in (
+        "open files",
+        "local ports",
+        "cores",
+        "memory",
+        "time stamps",
+        "utls",
+        "pyOpenSSL",
+    ):
+        assert f"\n{fact} " in f"\n{answer.out}"
+    assert answer.code in (0, 4)
+    assert "handshakes a second" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 100
+
+
+def test_a_target_is_looked_up_and_not_dialled(ask: Any, listener: Any) -> None:
+    answer = ask("doctor", listener.target)
+
+    assert f"way to               {listener.target}  yes\n" in answer.out
+    assert listener.connections() == 0
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:70000", "ftp://127.0.0.1", ""])
+def test_a_malformed_target_is_explained_before_anything_is_told(target: str, ask: Any) -> None:
+    answer = ask("doctor", *([target] if target else ["host name"]))
+
+    assert answer.code == 2
+    assert answer.out == ""
+
+
+@pytest.mark.slow
+def test_a_machine_with_too_few_files_cannot_do_it(spawn: Any) -> None:
+    process = spawn("doctor", prefix=("sh", "-c", 'ulimit -n 100; exec "$@"', "sh"))
+    out, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 4
+    assert "NOT ENOUGH: 36 in flight in each process" in out

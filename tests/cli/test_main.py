@@ -1,0 +1,158 @@
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stress
+from stress.cli import main as door
+from stress.cli.recording import COMMANDS
+from stress.errors import ExitCode
+from stress.model.run import End
+from stress.store import open_run
+
+ALL_COMMANDS = [
+    *("run", "report", "compare", "replay"),
+    *("plan", "evidence", "export", "explain", "demo", "doctor"),
+    *("lab", "lab list", "lab up", "profiles", "profiles list", "profiles show"),
+    *("clients", "clients list", "clients show"),
+]
+
+
+def test_the_version_goes_to_stdout(ask: Any) -> None:
+    answer = ask("--version")
+
+    assert (answer.code, answer.out) == (0, f"tls-stress {stress.__version__}\n")
+
+
+def test_no_words_at_all_show_the_help(ask: Any) -> None:
+    assert ask() == ask("--help")
+    assert ask("--help").code == 0
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_every_command_explains_itself_within_a_hundred_columns(command: str, ask: Any) -> None:
+    answer = ask(*command.split(), "--help")
+
+    assert answer.code == 0
+    assert f"Usage: tls-stress {command}" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 100
+    assert answer == ask(*command.split(), "-h")
+
+
+def test_sentences_propose_exactly_the_commands_that_exist(ask: Any) -> None:
+    _, _, listed = ask("--help").out.partition("Commands:\n")
+
+    assert set(re.findall(r"^  (\w+) {2}", listed, re.MULTILINE)) == COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["runn", "edge.test"], "run"),
+        (["edge.test"], "tls-stress run edge.test"),
+        (["127.0.0.1:443"], "tls-stress run 127.0.0.1:443"),
+        (["run"], "TARGET"),
+        (["run", "edge.test", "--count"], "--count"),
+        (["run", "edge.test", "--json=yes"], "--json"),
+        (["run", "edge.test", "other.test"], "one"),
+        (["lab", "up"], "SCENARIO"),
+        (["lab", "up", "x\x1b[2Jx"], "x"),
+        (["report", "a", "b"], "b"),
+    ],
+)
+def test_bad_words_are_explained_with_exit_2(words: list[str], told: str, ask: Any) -> None:
+    answer = ask(*words)
+
+    assert answer.code == ExitCode.USAGE
+    assert answer.out == ""
+    assert answer.err.startswith("error: ")
+    assert "\n\n" in answer.err
+    assert told in answer.err
+    assert "\x1b" not in answer.err
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    heavy = "rich scipy numpy trio cryptography utls OpenSSL dns stress.planning stress.engine"
+    code = (
+        "import sys; from stress.cli.main import main; main(['run', '--help']);"
+        f"found = [n for n in {heavy.split()!r} if n in sys.modules]; sys.exit(found or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_is_no_error(run_file: Path, spawn: Any) -> None:
+    process = spawn("report", run_file)
+    process.stdout.close()
+
+    process.wait(timeout=30)
+
+    assert process.returncode == ExitCode.FAILING
+    assert process.stderr.read() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_its_report_and_every_record(
+    ending: signal.Signals, farm_words: tuple[str, ...], spawn: Any, tmp_path: Path
+) -> None:
+    process = spawn("run", *farm_words, "-d", "60s", "--rate", "50", "--processes", "1")
+    _wait_for_rows(tmp_path / "results")
+    process.send_signal(ending)
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert out.startswith("interrupted")
+    assert "Traceback" not in err
+    (path,) = (tmp_path / "results").iterdir()
+    with open_run(path) as run:
+        facts = run.facts()
+    assert facts.end is End.INTERRUPTED
+    assert facts.started == facts.recorded > 0
+
+
+def _wait_for_rows(folder: Path) -> None:
+    """Until the run file holds its first commit with records."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for path in folder.glob("*.db"):
+            try:
+                with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+                    if database.execute("SELECT count(*) FROM handshake").fetchone()[0]:
+                        return
+            except sqlite3.Error:
+                continue
+    raise AssertionError("no rows within 30 s")
+
+
+@pytest.mark.slow
+def test_a_terminal_that_speaks_ascii_only_gets_escapes(run_file: Path, spawn: Any) -> None:
+    process = spawn("report", run_file, env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == ExitCode.FAILING
+    assert out.isascii()
+    assert "\\u2500" in out or "----" in out
+    assert err == ""
+
+
+def test_a_full_disk_or_a_lost_file_is_told_without_a_traceback(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+
+    answer = ask("report", tmp_path / "loop")
+
+    assert answer.code in (ExitCode.USAGE, ExitCode.INVALID)
+    assert "Traceback" not in answer.err
+
+
+def test_the_door_is_what_the_distribution_installs() -> None:
+    assert callable(door.main)

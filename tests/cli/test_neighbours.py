@@ -1,0 +1,53 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress.cli import neighbours
+from stress.errors import UsageError
+
+
+@pytest.mark.parametrize("spelling", [s for each in neighbours.NEIGHBOURS for s in each.spellings])
+def test_every_spelling_is_refused_with_its_hint(spelling: str) -> None:
+    for word in (spelling, f"{spelling}=value"):
+        with pytest.raises(UsageError) as refused:
+            neighbours.refuse(["run", "edge.test", word])
+
+        assert spelling in refused.value.message
+        assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "edge.test", "-n", "5", "-c", "3", "-d", "1s", "-q", "-h"],
+        ["run", "--", "-k"],
+        ["report", "-q", "results/-k.db"],
+        [],
+    ],
+)
+def test_our_own_words_pass(words: list[str]) -> None:
+    neighbours.refuse(words)
+
+
+def test_no_option_of_ours_is_called_a_neighbours(ask: Any) -> None:
+    spellings = {s for each in neighbours.NEIGHBOURS for s in each.spellings}
+    commands = ["run", "report", "demo"]
+    ours = {
+        word.rstrip(",")
+        for command in commands
+        for line in ask(*command.split(), "--help").out.splitlines()
+        if line.startswith("  -")
+        for word in line.split()
+        if word.startswith("-")
+    }
+
+    assert "--sni" in ours
+    assert not ours & spellings
+
+
+def test_the_list_names_each_spelling_once() -> None:
+    spellings = [s for each in neighbours.NEIGHBOURS for s in each.spellings]
+
+    assert len(spellings) == len(set(spellings))
+    assert Path(neighbours.__file__).is_file()

@@ -1,0 +1,60 @@
+import io
+import os
+import pty
+import sys
+from contextlib import redirect_stdout
+
+import pytest
+
+from stress.cli import streams
+from stress.report import Colour
+
+
+def test_data_and_talk_go_their_own_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    streams.put("data\n")
+    streams.say("talk")
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("data\n", "talk\n")
+
+
+def test_a_stream_without_terminal_has_no_colour_and_a_hundred_columns() -> None:
+    assert streams.colour(io.StringIO()) is Colour.NONE
+    assert streams.width(io.StringIO()) == 100
+
+
+def test_a_terminal_has_colour_unless_somebody_said_no() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+
+        assert streams.colour(terminal) is (Colour.NONE if unwanted else Colour.ANSI)
+    os.close(ours)
+
+
+def test_both_streams_can_print_any_text_after_preparing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    streams.prepare()
+    streams.put("\udc80\n")
+
+    assert capsys.readouterr().out == "\\udc80\n"
+    assert sys.stdout.errors == "backslashreplace"
+
+
+def test_a_terminal_that_has_gone_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = pty.openpty()
+    os.close(ours)
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, redirect_stdout(terminal):
+        streams.put("data\n")
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110 - a device
+def test_a_full_disk_behind_standard_output_is_an_error() -> None:
+    full = open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a device; closing it raises
+    with redirect_stdout(full), pytest.raises(OSError, match="No space left"):
+        streams.put("data\n")
+    streams.deafen(full)
+    full.close()
