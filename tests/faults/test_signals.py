@@ -1,0 +1,147 @@
+"""How a run ends when somebody ends it: nothing is lost in an orderly end, and all is told."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress.model.run import End
+from tests.faults.conftest import Program, until, workers_of
+
+pytestmark = pytest.mark.slow
+
+AT_100 = ("--rate", "100", "-d", "60s", "--processes", "2")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_well_and_the_counts_add_up(
+    program: Program, number: signal.Signals
+) -> None:
+    process = program.run(*AT_100, "--json")
+    program.until_rows(50, process)
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+
+    facts = program.facts()
+    assert process.returncode == 130, err
+    assert '"verdict":"interrupted"' in out.replace(" ", "")
+    assert facts.end is End.INTERRUPTED
+    assert facts.started == facts.recorded == program.rows()
+    assert [path.name for path in program.results.iterdir()] == ["run.db"]
+
+
+def test_the_end_of_the_terminal_is_a_way_to_finish(program: Program) -> None:
+    """The terminal goes: SIGHUP, and nobody is left to talk to."""
+    process, terminal = _on_a_terminal(program)
+    until(lambda: program.rows() >= 50)
+
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+
+    facts = program.facts()
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert facts.end is End.INTERRUPTED
+    assert facts.started == facts.recorded
+
+
+def _on_a_terminal(program: Program) -> tuple[int, int]:
+    words = (*program.target, "--results", str(program.results), "--name", "run", *AT_100)
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(program.command[0], [*program.command, *words])
+    return process, terminal
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_reader_that_has_gone_does_not_break_a_run(program: Program, closed: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ("--results", str(program.results), "--name", "run", "-n", "40", "--processes", "1")
+
+    streams: dict[str, Any] = {closed: writing}
+    process = program.start(*program.target, *words, **streams)
+    os.close(writing)
+    out, err = process.communicate(timeout=30)
+
+    facts = program.facts()
+    assert process.returncode == 0, (out, err)
+    assert "Traceback" not in (err or "")
+    assert (facts.end, facts.recorded) == (End.COMPLETED, 40)
+
+
+def test_a_killed_run_keeps_all_but_the_last_second_and_says_what_it_lost(
+    program: Program,
+) -> None:
+    """`kill -9` of the parent: the workers follow, the file opens and reports."""
+    process = program.run(*AT_100)
+    program.until_rows(150, process)
+    workers = workers_of(process)
+    served = sum(program.farm.served().values())
+
+    process.kill()
+    process.wait()
+
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 2.0)
+    report = program.report()
+    facts = program.facts()
+    assert len(workers) == 2
+    assert facts.end is End.UNFINISHED
+    assert facts.recorded >= 150
+    # At 100 a second, one second and what was in flight.
+    assert facts.started - facts.recorded <= 120
+    assert served - facts.recorded <= served  # the farm is shared by all tests
+    assert report.returncode in {0, 3, 4}, report.stderr
+    assert "unfinished" in report.stdout or "no end mark" in report.stdout, report.stdout
+
+
+def test_the_death_of_a_worker_is_named_and_the_run_goes_on(program: Program) -> None:
+    process = program.run("--rate", "60", "-d", "4s", "--processes", "2")
+    program.until_rows(40, process)
+
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=30)
+
+    facts = program.facts()
+    assert process.returncode in {0, 4}, err
+    assert any("died" in reason for reason in facts.reasons)
+    assert "died" in out
+    assert facts.end is End.COMPLETED
+    assert 0 <= facts.started - facts.recorded <= 60
+
+
+def test_after_a_stall_there_is_no_burst(program: Program) -> None:
+    """The machine sleeps for two seconds: what was due meanwhile is not sent, and told."""
+    process = program.run("--rate", "100", "-d", "5s", "--processes", "2")
+    program.until_rows(60, process)
+    stopped = [process.pid, *workers_of(process)]
+
+    for each in stopped:
+        os.kill(each, signal.SIGSTOP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2.0)
+    for each in stopped:
+        os.kill(each, signal.SIGCONT)
+    process.communicate(timeout=30)
+
+    sql = "SELECT count(*) FROM handshake WHERE outcome {} 'not-sent'"
+    unsent, sent = (program.ask(sql.format(sign)) for sign in ("=", "!="))
+    assert 100 <= unsent <= 260
+    assert 450 <= unsent + sent <= 550
+    assert _busiest_second(program) <= 100 * 1.5 + 20
+
+
+def _busiest_second(program: Program) -> int:
+    return int(
+        program.ask(
+            "SELECT max(n) FROM (SELECT count(*) OVER (ORDER BY started_ns RANGE BETWEEN"
+            " CURRENT ROW AND 1000000000 FOLLOWING) AS n FROM handshake"
+            " WHERE outcome != 'not-sent')"
+        )
+    )

@@ -1,0 +1,112 @@
+"""A real HAProxy in TCP mode before any number of nodes, and its own count of who got what."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers.process import ServerProcess, free_ports
+
+PROGRAM = "haproxy"
+
+# The log goes to standard output, which is a file: nothing is dropped, no system logger is needed.
+_MAIN = """\
+global
+  log stdout format raw local0
+  maxconn 4000
+  nbthread 1
+defaults
+  mode tcp
+  log global
+  timeout connect 10s
+  timeout client 30s
+  timeout server 30s
+frontend front
+  bind 127.0.0.1:{port} backlog 8192
+  log-format "connection %s %ts"
+  default_backend nodes
+backend nodes
+  balance {balance}
+{servers}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A node behind the balancer."""
+
+    name: str
+    port: int
+    weight: int = 100
+    """0 to 256, relative to the others."""
+
+
+class Haproxy:
+    """A running HAProxy; `port` is its front.
+
+    Args:
+        balance: HAProxy's own word, such as `roundrobin` or `random`.
+
+    Raises:
+        RuntimeError: it does not start; with its output.
+    """
+
+    def __init__(
+        self, backends: Sequence[Backend], folder: Path, balance: str = "roundrobin"
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (self.port,) = free_ports(1)
+        self._names = [backend.name for backend in backends]
+        configuration = folder / "haproxy.cfg"
+        servers = "\n".join(
+            f"  server {b.name} 127.0.0.1:{b.port} weight {b.weight}" for b in backends
+        )
+        configuration.write_text(_MAIN.format(port=self.port, balance=balance, servers=servers))
+        program = shutil.which(PROGRAM) or PROGRAM
+        self.process = ServerProcess([program, "-db", "-f", str(configuration)], folder)
+        try:
+            self.process.wait_for_port(self.port)
+            self._knock = self.connections_once(1)
+        except BaseException:
+            self.process.close()
+            raise
+
+    def connections(self) -> Mapping[str, int]:
+        """Connections sent to each node so far, our first knock included."""
+        words = (line.split() for line in self.process.output.read_text().splitlines())
+        counts = Counter(word[1] for word in words if word[:1] == ["connection"])
+        return {name: counts[name] for name in self._names}
+
+    def served(self, total: int) -> Mapping[str, int]:
+        """Connections sent to each node, without our first knock, once they are `total`."""
+        counts = self.connections_once(total + 1)
+        return {name: counts[name] - self._knock[name] for name in self._names}
+
+    def connections_once(self, total: int) -> Mapping[str, int]:
+        """The counts as soon as they add up to the total, or patience is at its end."""
+        counts = self.connections()
+        for _ in range(100):
+            if sum(counts.values()) >= total or not self.process.runs(0.05):
+                break
+            counts = self.connections()
+        return counts
+
+    def close(self) -> None:
+        """End it."""
+        self.process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
