@@ -1,0 +1,63 @@
+"""Measures the claims that are about cost, and writes them down: `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from benchmarks.clients import CONCURRENCY, Aim
+from benchmarks.cost import run
+from benchmarks.flight import answer_times, bytes_per_row, memory_kib
+from benchmarks.handshakes import measure
+from benchmarks.machine import describe
+from benchmarks.page import Rest, page
+from benchmarks.parts import measure_parts
+from benchmarks.truth import stall_reports
+from tests.servers.certificates import Certificates
+from tests.servers.nginx import Nginx, Node
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    """Measure everything in turn, never two things at once."""
+    options, machine = _options(), describe()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        certificates = Certificates.make(folder)
+        node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
+        results = folder / "results"
+        with Nginx([node], folder / "nginx") as nginx:
+            aim = Aim(nginx.ports["node"], certificates, results)
+            figures = measure(aim, options.rounds, options.count)
+            parts = measure_parts(aim)
+            rest_row = bytes_per_row(results)
+            answers = answer_times(aim)
+            memory = memory_kib(aim, options.in_flight)
+            seen = stall_reports(aim, nginx.process.pid)
+    rest = Rest(memory, options.in_flight, rest_row, _help_s())
+    text = page(machine, (figures, options.rounds, CONCURRENCY, parts), answers, rest, seen)
+    options.out.write_text(text)
+    print(text)
+
+
+def _help_s() -> float:
+    """Wall time of `tls-stress --help`, the median of seven, files cached."""
+    program = str(Path(sys.executable).with_name("tls-stress"))
+    return median(run([program, "--help"]).wall_s for _ in range(7))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=10_000, help="handshakes a round and client")
+    parser.add_argument("--in-flight", type=int, default=10_000, help="for the memory figure")
+    parser.add_argument("--out", type=Path, default=PAGE)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What many handshakes at once do to the measurement, and to memory.
+
+Concurrency comes from a silent server beside nginx: half of the attempts go there and wait for
+their time-out, so thousands are in flight while nginx itself has little to do. What `server_ns`
+says about nginx must then not depend on how many others are waiting.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from benchmarks.clients import Aim, run_command
+from benchmarks.cost import run
+from benchmarks.silence import silent_port
+
+CLEAN, FAILING, INVALID = 0, 1, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A number of handshakes in flight: rate / 2 x patience."""
+
+    in_flight: int
+    rate: int
+    patience_s: float
+    seconds: float
+
+
+LEVELS = (
+    Level(1, 0, 10, 0),
+    Level(100, 400, 0.5, 8),
+    Level(1_000, 1_000, 2, 10),
+    Level(5_000, 1_000, 10, 22),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was measured at one level."""
+
+    in_flight: int
+    server_us: float
+    """Median of the target's own time."""
+    lag_us: float
+    """Median of what the client's own process added."""
+    samples: int
+    limited: bool = False
+    """The run called itself invalid: this machine, not nginx, was the limit."""
+
+
+def answer_times(aim: Aim) -> list[Answer]:
+    """Median `server_ns` of nginx at each level."""
+    with silent_port() as silent:
+        return [_at(level, aim, silent) for level in LEVELS]
+
+
+def _at(level: Level, aim: Aim, silent: int) -> Answer:
+    options = ["--name", f"flight-{level.in_flight}", "--timeout", f"{level.patience_s}s"]
+    if level.in_flight == 1:
+        command = run_command(aim, 2_000, *options, "--concurrency", "1")
+    else:
+        command = run_command(
+            aim,
+            round(level.rate * level.seconds),
+            *(*options, "--rate", str(level.rate), "--concurrency", str(level.in_flight * 2)),
+            *("--address", f"127.0.0.1:{aim.port}", "--address", f"127.0.0.1:{silent}"),
+        )
+    cost = run(command)
+    if cost.code not in {CLEAN, FAILING, INVALID}:
+        raise RuntimeError(f"code {cost.code}:\n{cost.output}")
+    limited = cost.code == INVALID
+    return replace(_read(level, aim.results / f"flight-{level.in_flight}.db"), limited=limited)
+
+
+def _read(level: Level, file: Path) -> Answer:
+    """The good handshakes that began when the level had been reached."""
+    query = """
+        SELECT server_ns, lag_ns FROM handshake
+        WHERE outcome = 'ok' AND due_ns >= (SELECT min(due_ns) FROM handshake) + ?
+    """
+    with sqlite3.connect(file) as database:
+        filled_ns = int(level.patience_s * 1e9) if level.in_flight > 1 else 0
+        rows = database.execute(query, (filled_ns,)).fetchall()
+    server, lag = zip(*rows, strict=True)
+    return Answer(level.in_flight, median(server) / 1e3, median(lag) / 1e3, len(rows))
+
+
+def memory_kib(aim: Aim, in_flight: int) -> float:
+    """Memory per handshake in flight: the peak with this many, less the peak with one."""
+    with silent_port() as silent:
+        one, many = (_peak_kib(aim, silent, number) for number in (1, in_flight))
+    return (many - one) / in_flight
+
+
+def _peak_kib(aim: Aim, silent: int, in_flight: int) -> int:
+    options = ["--concurrency", str(in_flight), "--address", f"127.0.0.1:{silent}"]
+    options += ["--timeout", "25s" if in_flight > 1 else "2s"]
+    cost = run(run_command(aim, in_flight, *options), sample_s=0.25)
+    if cost.code not in {FAILING, INVALID}:
+        raise RuntimeError(f"code {cost.code}:\n{cost.output}")
+    return cost.peak_rss_kib
+
+
+def bytes_per_row(results: Path) -> float:
+    """What one more row costs: the largest run file less the smallest, over their rows."""
+    by_size = sorted(results.glob("*.db"), key=lambda path: path.stat().st_size)
+    small, large = by_size[0], by_size[-1]
+    return (large.stat().st_size - small.stat().st_size) / (_rows(large) - _rows(small))
+
+
+def _rows(file: Path) -> int:
+    with sqlite3.connect(file) as database:
+        return int(database.execute("SELECT count(*) FROM handshake").fetchone()[0])

@@ -1,0 +1,181 @@
+"""The figures as a page of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.flight import Answer
+from benchmarks.handshakes import Figure
+from benchmarks.parts import Part
+from benchmarks.truth import Seen
+from benchmarks.truth import rows as stall_rows
+
+OURS = "tls-stress"
+PROMISED = (
+    (OURS, "ab", "0.75", "0.60"),
+    (OURS, "hey", "1.15", "0.95"),
+    ("tls-stress --client ios-urlsession", OURS, "1.15", "1.15"),
+)
+
+_HEAD = """\
+# Benchmarks
+
+Made by `make bench`, which rewrites this page. Every figure is the median of what one run on one
+machine showed; other machines give other figures, so read the ratios.
+"""
+
+_CPU = """\
+## Processor time per full handshake
+
+All clients in turn in each of {rounds} rounds, about {count:,} full handshakes a round,
+{concurrency} at a time, against the same nginx (ECDSA P-256 leaf and one intermediate, TLS 1.3,
+one worker, loopback).
+Processor time is user and system time of the client and all its children; wall time would measure
+the neighbours on the machine. "All in" includes start-up, the run file and the report; "each" is
+what one more handshake costs (all in, less a run of one handshake). `ab` and `hey` also send one
+small request on each connection and verify nothing; `s_time` opens one at a time. tls-stress
+records every chain, ending and latency in its run file while it does this.
+"""
+
+_PARTS = """\
+Where it goes: two parts measured alone, in this process, and what is left of the figure above. The
+rest is the event loop, the time stamps, the row on its way into the run file, and what two
+processes at once take from each other.
+"""
+
+_FLIGHT = """\
+## The target's own time, whatever else is in flight
+
+Half of the attempts go to a server that never answers, so many handshakes are in flight while
+nginx has little to do. What is measured of nginx (`server_ns`) should not depend on them.
+"""
+
+_STALLS = """\
+## A server that stands still
+
+The same nginx, stopped for one second in every ten. Users who arrive at random wait half a second
+on average, one in ten of them: the true 99th percentile is about 0.9 s. A tool that waits together
+with the server asks little meanwhile, and reports a quick server.
+"""
+
+_REST = """\
+## Memory, disk, start-up
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The other figures, where they were measured."""
+
+    memory_kib: float
+    memory_in_flight: int
+    row_bytes: float
+    help_s: float
+
+
+def page(
+    machine: Sequence[tuple[str, str]],
+    handshakes: tuple[Sequence[Figure], int, int, Sequence[Part]],
+    answers: Sequence[Answer],
+    rest: Rest,
+    seen: Sequence[Seen] = (),
+) -> str:
+    """The whole page. `handshakes` is the figures, the rounds, the concurrency and the parts."""
+    figures, rounds, concurrency, parts_alone = handshakes
+    count = max(figure.handshakes for figure in figures)
+    cpu = _CPU.format(rounds=rounds, count=count, concurrency=concurrency)
+    parts = [
+        _HEAD,
+        table(("on", ""), machine),
+        cpu,
+        table(("client", "all in", "each", "each, tls-stress = 1"), _cpu_rows(figures)),
+        _gates(figures),
+        _PARTS,
+        table(("part of `tls-stress`, each", "µs"), _part_rows(figures, parts_alone)),
+        _FLIGHT,
+        table(
+            ("in flight", "median `server_ns`", "against 1", "median lag", "samples"),
+            _flight_rows(answers),
+        ),
+        _STALLS,
+        table(("tool", "asked", "p50", "p99"), stall_rows(seen)),
+        _REST,
+        table(("what", "measured", "target"), _rest_rows(rest)),
+    ]
+    return "\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cpu_rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
+    ours = _find(figures, OURS)
+    rows: list[tuple[str, ...]] = []
+    for figure in sorted(figures, key=lambda figure: figure.marginal_us):
+        ratio = f"{figure.marginal_us / ours.marginal_us:.2f}" if ours else "-"
+        rows.append(
+            (
+                f"`{figure.client}`",
+                f"{figure.all_in_us:.0f} µs",
+                f"{figure.marginal_us:.0f} µs",
+                ratio,
+            )
+        )
+    return rows
+
+
+def _gates(figures: Sequence[Figure]) -> str:
+    """The ratios that were promised, beside what was reached."""
+    rows = (
+        (f"`{one}` / `{other}`", _ratio(figures, one, other), gate, aim)
+        for one, other, gate, aim in PROMISED
+    )
+    return table(("ratio of each", "reached", "gate", "aim"), rows)
+
+
+def _ratio(figures: Sequence[Figure], one: str, other: str) -> str:
+    above, below = _find(figures, one), _find(figures, other)
+    return f"{above.marginal_us / below.marginal_us:.2f}" if above and below else "not measured"
+
+
+def _part_rows(figures: Sequence[Figure], parts: Sequence[Part]) -> list[tuple[str, str]]:
+    ours = _find(figures, OURS)
+    rows = [(part.what, f"{part.us:.0f}") for part in parts]
+    if ours:
+        rest = ours.marginal_us - sum(part.us for part in parts)
+        rows.append(("the rest", f"{rest:.0f}"))
+    return rows
+
+
+def _find(figures: Sequence[Figure], name: str) -> Figure | None:
+    return next((figure for figure in figures if figure.client == name), None)
+
+
+def _flight_rows(answers: Sequence[Answer]) -> list[tuple[str, ...]]:
+    alone = answers[0].server_us
+    return [
+        (
+            f"{answer.in_flight:,}",
+            f"{answer.server_us:.0f} µs",
+            f"{answer.server_us / alone:.2f}",
+            f"{answer.lag_us:.0f} µs",
+            f"{answer.samples:,}{' (this machine was the limit)' if answer.limited else ''}",
+        )
+        for answer in answers
+    ]
+
+
+def _rest_rows(rest: Rest) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"memory per handshake in flight, at {rest.memory_in_flight:,}",
+            f"{rest.memory_kib:.1f} KiB",
+            "40 KiB",
+        ),
+        ("run file, each further handshake", f"{rest.row_bytes:.0f} bytes", "64 bytes"),
+        ("`tls-stress --help`, wall time", f"{rest.help_s:.2f} s", "0.3 s"),
+    ]

@@ -1,0 +1,159 @@
+"""Is what was planted found? Every scenario of the lab, run and judged: `make scorecard`.
+
+A scenario counts as found when the report names what was planted first, in the dimensions in which
+it was planted, and nothing else before it. Healthy farms are run again and again: whatever a report
+blames there is a false finding. Scenarios with a limit are asked at rates that vary at random below
+and above it, because one rate alone can tell no limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.machine import describe
+from stress.cli.finding import missed
+from stress.cli.lab import run_words
+from stress.cli.options import parse
+from stress.cli.output import output_of
+from stress.cli.recording import Place, prepare, record, tell
+from stress.lab import Farm, scenarios, start
+from stress.model.summary import Answer, Summary
+from stress.report import figures
+from stress.report.hostile import escape
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "scorecard.md"
+HEALTHY = "healthy"
+YES = "yes"
+HEALTHY_COUNT = 2_000
+VARIED_FOR = {"slow-signer": "400s"}
+"""How long the rate is varied, where 80 s are too short for a queue to become a timeout. That queue
+outlives its stretch, so the report can only tell it by its times: here `--find-limit` is better."""
+OVER = 1.2
+"""The rate that is varied, in multiples of the limit: 30 to 150 % of it are offered."""
+_HEAD = """\
+# Scorecard
+
+Made by `make scorecard`: every scenario of the lab, run once, and healthy farms {healthy} times,
+{when} on {machine}. "Found" means that the report names what was
+planted first, in the dimensions in which it was planted, and blames nothing else before it.
+
+| scenario | planted | failed | first cause in the report | found |
+|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One run of one scenario."""
+
+    scenario: str
+    planted: str
+    summary: Summary
+    missed: tuple[str, ...]
+
+    @property
+    def found(self) -> str:
+        """In words, for the table."""
+        if self.summary.verdict is Answer.INVALID:
+            return "no verdict: " + self.summary.validity.reasons[0]
+        return "; ".join(self.missed) or YES
+
+    @property
+    def first(self) -> str:
+        """The first cause, or what the report says where it names none."""
+        failing = [cause for cause in self.summary.causes if cause.failures]
+        if failing:
+            return failing[0].sentence
+        return self.summary.lines.where if self.summary.failures.count else "nothing"
+
+    def row(self) -> str:
+        """As a line of the table."""
+        failures, attempts = self.summary.failures.count, self.summary.attempts
+        share = figures.percent(failures / attempts) if attempts else "-"
+        cells = (
+            f"`{self.scenario}`",
+            escape(self.planted, longest=500),
+            f"{failures:,} of {attempts:,} ({share})",
+            escape(self.first, longest=500),
+            escape(self.found, longest=500),
+        )
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def score(name: str, folder: Path, count: int | None = None) -> Score:
+    """Runs one scenario and judges the report."""
+    with start(name) as farm:
+        request = parse([*_words(farm), *(["-n", str(count)] if count else [])])
+        path = record(prepare(request), Place(folder, name), output_of(quiet=True))
+        planted, windows = farm.planted, farm.windows_ns()
+    summary = tell(path, output_of(quiet=True))
+    path.unlink()
+    return Score(name, planted.sentence, summary, missed(summary, planted, windows))
+
+
+def _words(farm: Farm) -> list[str]:
+    """What `run` is told; where a limit was planted, with a load that varies about it."""
+    words, limit = run_words(farm)[1:], farm.scenario.limit_per_s
+    if limit is None:
+        return words
+    for option in ("-n", "--rate"):
+        place = words.index(option)
+        del words[place : place + 2]
+    duration = VARIED_FOR.get(farm.scenario.name, "80s")
+    return [*words, "--rate", f"{limit * OVER:g}", "--rate-blocks", "-d", duration]
+
+
+def page(scores: Sequence[Score], healthy: Sequence[Score]) -> str:
+    """The page of the documentation."""
+    machine = dict(describe())["processor"]
+    when = f"{datetime.now(UTC):%Y-%m-%d}"
+    head = _HEAD.format(healthy=len(healthy), machine=machine, when=when)
+    return head + "".join(one.row() for one in scores) + "\n" + "".join(_summed(scores, healthy))
+
+
+def _summed(scores: Sequence[Score], healthy: Sequence[Score]) -> Iterator[str]:
+    found = sum(one.found == YES for one in scores)
+    silent = sum(one.summary.verdict is Answer.INVALID for one in scores)
+    words = f"; {silent} gave no verdict, because this machine was too busy" if silent else ""
+    yield f"{found} of {len(scores)} scenarios with something planted were found{words}.\n"
+    false = [one for one in healthy if one.missed]
+    handshakes = sum(one.summary.attempts for one in healthy)
+    yield (
+        f"{len(false)} of {len(healthy)} runs of a healthy farm ({handshakes:,} handshakes in all) "
+        "blamed something.\n"
+    )
+    yield f"Load average of the machine: {os.getloadavg()[2]:.1f} over the last 15 minutes.\n"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run everything in turn and write the page; exits 1 when something was not found."""
+    options = _options(words)
+    names = options.only or [name for name in scenarios() if name != HEALTHY]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scores = [score(each, folder) for each in names]
+        healthy = [score(HEALTHY, folder, HEALTHY_COUNT) for _ in range(options.healthy)]
+    text = page(scores, healthy)
+    sys.stdout.write(text)
+    if not options.only:
+        options.page.write_text(text, encoding="utf-8")
+    return int(any(one.missed for one in (*scores, *healthy)))
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--healthy", type=int, default=10, help="runs of a healthy farm")
+    parser.add_argument("--only", nargs="*", help="these scenarios; the page is not written")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""Simulates the claims of the analysis: coverage, false claims, and what isolation finds.
+
+The worlds have known truths; each table line says what was planted, how often it was found and how
+often something was claimed that is not there. The short form runs in the tests, this is the long
+one:
+
+    python benchmarks/simulate.py [--trials 200] [isolation|blocks|nothing|intervals|kinds]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.worlds import (
+    FACTS,
+    Codes,
+    Generator,
+    attributes,
+    found,
+    plant,
+)
+from stress.analysis.asking import NANOSECONDS
+from stress.analysis.classes import failure_classes
+from stress.analysis.clusters import Timeline, korn_graubard
+from stress.analysis.dimensions import Dimension
+from stress.analysis.isolation import Grade, Isolation, grouped, isolate
+from stress.analysis.load import Segment, elasticity
+from stress.analysis.rates import clopper_pearson
+from stress.analysis.recording import Recording
+from stress.analysis.search import search
+from stress.analysis.sequence import claims_below
+from stress.analysis.table import Column, Table
+from stress.analysis.tails import Floats
+from stress.model.outcome import Stage
+
+
+def isolation(trials: int, rows: int = 100_000, seed: int = 1) -> None:
+    """Recall and false claims of the search, by the number of planted causes."""
+    for causes in (0, 1, 2, 3):
+        random = np.random.default_rng([seed, causes])
+        begun = time.perf_counter()
+        hits = claims = any_claim = 0
+        for _ in range(trials):
+            hit, claimed = found(plant(random, attributes(random, rows), rows, causes))
+            hits, claims, any_claim = hits + hit, claims + claimed, any_claim + (claimed > 0)
+        recall = hits / (causes * trials) if causes else float("nan")
+        took = (time.perf_counter() - begun) / trials
+        print(
+            f"isolation  {rows:>8,} rows  causes {causes}  recall {recall:.3f}  "
+            f"claims {claims / trials:.2f}  any {any_claim / trials:.3f}  {took:.2f} s/run"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Story:
+    """Attempts over time with attributes that may drift, and who fails."""
+
+    columns: tuple[Column, ...]
+    blocks: Codes
+    failed: NDArray[np.bool_]
+
+
+def bursts(random: Generator, rows: int, blocks: int = 300) -> Story:
+    """Failures in one to three bursts only, while the mix of clients drifts: nobody is to blame."""
+    block = np.sort(random.integers(0, blocks, size=rows))
+    columns = [one for one in attributes(random, rows) if one.dimension is not Dimension.TIME]
+    drifting = int(np.argmax([column.dimension is Dimension.CLIENT for column in columns]))
+    columns[drifting] = _drifting(random, block, blocks, columns[drifting])
+    failed = np.zeros(rows, dtype=np.bool_)
+    for _ in range(int(random.integers(1, 4))):
+        begin = int(random.integers(0, blocks - 12))
+        length = int(random.integers(1, 12))
+        inside = (block >= begin) & (block < begin + length)
+        failed |= inside & (random.random(rows) < random.uniform(0.05, 0.5))
+    return Story(tuple(columns), block.astype(np.int64), failed)
+
+
+def _drifting(random: Generator, block: Codes, blocks: int, column: Column) -> Column:
+    """A column whose mix moves over the run, as a weighted mix with sine-shaped weights."""
+    phases = random.uniform(0.0, 6.28, size=len(column.values))
+    turns = random.uniform(0.5, 3.0)
+    weights = 1.05 + np.sin(6.28 * turns * block[:, None] / blocks + phases)
+    shares = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
+    codes = (random.random(len(block))[:, None] > shares).sum(axis=1)
+    return Column(column.dimension, codes.clip(max=len(column.values) - 1), column.values)
+
+
+def steady(random: Generator, rows: int, failures: int, blocks: int = 300) -> Story:
+    """One address fails all the time, a little; the power of the block-wise test."""
+    columns = tuple(
+        column for column in attributes(random, rows) if column.dimension is not Dimension.TIME
+    )
+    address = next(column for column in columns if column.dimension is Dimension.ADDRESS)
+    inside = address.codes == int(np.bincount(address.codes).argmin())
+    failed = inside & (random.random(rows) < failures / max(1, int(inside.sum())))
+    return Story(columns, np.sort(random.integers(0, blocks, size=rows)).astype(np.int64), failed)
+
+
+def story(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_]) -> Isolation:
+    """Isolates the failures of a story as if it were a run."""
+    counts = np.ones(len(blocks), dtype=np.int64)
+    table = Table(
+        columns=columns,
+        outcomes=Column(Dimension.STAGE, failed.astype(np.int64), ("ok", "reset")),
+        stages=np.full(len(blocks), int(Stage.FINISHED)),
+        blocks=blocks,
+        chains=np.full(len(blocks), -1),
+        counts=counts,
+    )
+    recording = Recording(FACTS, table, NANOSECONDS, {}, ())
+    (failing,) = failure_classes(table)
+    return isolate(recording, failing)
+
+
+def blamed(isolation: Isolation) -> int:
+    """How many claims blame something else than a stretch of time."""
+    return sum(
+        any(one.dimension is not Dimension.TIME for one in locus.conditions)
+        for locus in isolation.loci
+    )
+
+
+def naive(told: Story) -> bool:
+    """Whether the search without time and without the guard blames somebody."""
+    ones = np.ones(len(told.failed), dtype=np.int64)
+    problem, _ = grouped(told.columns, ones, told.failed.astype(np.int64))
+    return bool(search(problem).cohorts)
+
+
+def even(random: Generator, rows: int, blocks: int) -> Story:
+    """Failures that follow nothing: every claim is false."""
+    columns = tuple(
+        column for column in attributes(random, rows) if column.dimension is not Dimension.TIME
+    )
+    failed = random.random(rows) < 10.0 ** random.uniform(-4.0, -1.5)
+    return Story(columns, np.sort(random.integers(0, blocks, size=rows)).astype(np.int64), failed)
+
+
+def nothing(trials: int, rows: int = 20_000, seed: int = 3) -> None:
+    """Failures that follow nothing, in short and long runs: how often is anything claimed."""
+    for length in (3, 20, 60, 300):
+        random = np.random.default_rng([seed, length])
+        claimed = timed = 0
+        for _ in range(trials):
+            told = even(random, rows, length)
+            loci = story(told.columns, told.blocks, told.failed).loci if told.failed.any() else ()
+            claimed += bool(loci)
+            timed += any(
+                one.dimension is Dimension.TIME for locus in loci for one in locus.conditions
+            )
+        print(
+            f"nothing    {length:>4} blocks  any claim {claimed / trials:.3f}  "
+            f"about time {timed / trials:.3f}"
+        )
+
+
+def blocks(trials: int, rows: int = 100_000, seed: int = 2) -> None:
+    """Bursts with a drifting mix blame nobody; a steady cause passes the same test."""
+    random = np.random.default_rng(seed)
+    wrong = unguarded = 0
+    for _ in range(trials):
+        told = bursts(random, rows)
+        if told.failed.sum() >= 3:
+            wrong += blamed(story(told.columns, told.blocks, told.failed)) > 0
+            unguarded += naive(told)
+    print(
+        f"bursts     blamed {wrong / trials:.3f}  "
+        f"(without time and blocks {unguarded / trials:.3f})"
+    )
+    for failures in (6, 12, 30):
+        hits = strong = 0
+        for _ in range(trials // 2):
+            told = steady(random, rows, failures)
+            loci = story(told.columns, told.blocks, told.failed).loci if told.failed.any() else ()
+            hits += any(locus.conditions[0].dimension is Dimension.ADDRESS for locus in loci)
+            strong += any(locus.grade is Grade.STRONG for locus in loci)
+        total = trials // 2
+        print(
+            f"steady     {failures} failures  found {hits / total:.3f}  strong {strong / total:.3f}"
+        )
+
+
+def intervals(trials: int, seed: int = 4) -> None:
+    """Coverage of every interval, and false claims of the stop rule when it is looked at often."""
+    random = np.random.default_rng(seed)
+    for attempts, share in ((10_000, 5e-5), (100_000, 1e-5), (100_000, 1e-3)):
+        seen = Counter(random.binomial(attempts, share, size=50 * trials).tolist())
+        inside = sum(
+            count
+            for failures, count in seen.items()
+            if (found := clopper_pearson(failures, attempts)).low <= share <= found.high
+        )
+        print(f"exact      n {attempts:>7,} p {share:g}  covers {inside / (50 * trials):.3f}")
+    looks = np.unique(np.geomspace(500, 60_000, 300).astype(int))
+    for part in (1.2, 1.0):
+        wrong = sum(_ever_claims(random, looks, 1e-3, part) for _ in range(5 * trials))
+        print(f"anytime    truth {part} x the limit  ever claimed below {wrong / (5 * trials):.3f}")
+    for chance in (0.02, 0.1):
+        hits = sum(_covers_bursts(random, chance) for _ in range(5 * trials))
+        print(f"blocks     bursts in {chance:.0%} of the seconds  covers {hits / (5 * trials):.3f}")
+
+
+def _ever_claims(random: Generator, looks: Codes, limit: float, part: float) -> bool:
+    """Whether a run that is looked at again and again claims a share below the limit."""
+    failures = np.cumsum(random.binomial(np.diff(looks, prepend=0), part * limit))
+    pairs = zip(failures.tolist(), looks.tolist(), strict=True)
+    return any(claims_below(failed, attempts, limit) for failed, attempts in pairs)
+
+
+def _covers_bursts(random: Generator, chance: float) -> bool:
+    failing = random.random(600) < chance
+    failures = np.where(failing, random.binomial(1000, 0.2, size=600), 0)
+    interval = korn_graubard(Timeline((1000,) * 600, tuple(failures.tolist()), NANOSECONDS))
+    return interval.low <= 0.2 * chance <= interval.high
+
+
+def kinds(trials: int, seed: int = 5) -> None:
+    """Configuration or capacity, from forty segments of random rate."""
+    levels = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
+    truths: dict[str, Callable[[Floats], Floats]] = {
+        "configuration": lambda rates: np.full(len(rates), 0.003),
+        "deploy at 60 %": lambda rates: np.where(np.arange(len(rates)) >= 24, 0.01, 0.0),
+        "overload": lambda rates: 0.2 / (1.0 + np.exp(-(rates - 1000.0) / 60.0)),
+        "rate squared": lambda rates: (rates / 10_000.0) ** 2,
+    }
+    for name, truth in truths.items():
+        random = np.random.default_rng(seed)
+        told: Counter[str] = Counter()
+        for _ in range(trials):
+            rates = random.permutation(levels)
+            attempts = (rates * 10).astype(int)
+            failures = random.binomial(attempts, truth(rates))
+            rows = zip(rates.tolist(), attempts.tolist(), failures.tolist(), strict=True)
+            found = elasticity([Segment(*row) for row in rows])
+            told[found.shape.value if found else "nothing"] += 1
+        shares = ", ".join(f"{word} {count / trials:.2f}" for word, count in told.most_common())
+        print(f"load       {name:<15} {shares}")
+
+
+SIMULATIONS: dict[str, Callable[[int], None]] = {
+    "isolation": isolation,
+    "blocks": blocks,
+    "nothing": nothing,
+    "intervals": intervals,
+    "kinds": kinds,
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(SIMULATIONS)}; default: all")
+    parser.add_argument("--trials", type=int, default=200)
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.names) - set(SIMULATIONS)
+    if unknown:
+        parser.error(f"no simulation is called {', '.join(sorted(unknown))}")
+    for name in chosen.names or SIMULATIONS:
+        SIMULATIONS[name](chosen.trials)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,96 @@
+"""Records what `tls-stress demo` shows on a terminal: docs/demo.svg, and the text in the README.
+
+A real run in a pseudo-terminal of 100 columns; nothing is typed in afterwards. The picture carries
+no web fonts, so that looking at it fetches nothing.
+"""
+
+# ruff: noqa: INP001 - a script is no package
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from io import StringIO
+from pathlib import Path
+
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.ansi import AnsiDecoder
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+COLUMNS = 100
+LIVE_VIEW = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h(?:[\r\n]|\x1b\[\d*[AK])*", re.DOTALL)
+"""From the hidden cursor to the wiped lines."""
+BEGIN, END = "<!-- recorded by scripts/record_demo.py -->\n", "<!-- end of the recording -->\n"
+
+
+def main() -> None:
+    """Run the demo, keep the picture and the text."""
+    command = [str(Path(sys.executable).with_name("tls-stress")), "demo", *sys.argv[1:]]
+    lines = [Text.from_markup("[bold]$ tls-stress demo[/]"), *_decoded(_recorded(command))]
+    (ROOT / "docs" / "demo.svg").write_text(_picture(lines))
+    readme = ROOT / "README.md"
+    readme.write_text(
+        _with_text(readme.read_text(), "\n".join(line.plain.rstrip() for line in lines))
+    )
+
+
+def _recorded(command: list[str]) -> str:
+    """All that the command writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+    environment = os.environ | {"TERM": "xterm-256color"}
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=ROOT
+    ) as child:
+        os.close(theirs)
+        chunks = []
+        while chunk := _read(ours):
+            chunks.append(chunk)
+    os.close(ours)
+    output = b"".join(chunks).decode()
+    if child.returncode != 0:
+        sys.exit(output)
+    return output
+
+
+def _read(terminal: int) -> bytes:
+    """The next bytes, none at the end (Linux says EIO when the other side is gone)."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
+
+
+def _decoded(output: str) -> list[Text]:
+    """Lines as they stand at the end: what was overwritten in place is left out."""
+    lasting = LIVE_VIEW.sub("", output)
+    kept = [line.rstrip("\r").rpartition("\r")[2] for line in lasting.split("\n")]
+    return list(AnsiDecoder().decode("\n".join(kept).rstrip()))
+
+
+def _picture(lines: list[Text]) -> str:
+    console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    plain = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    return console.export_svg(title="tls-stress demo", code_format=plain)
+
+
+def _with_text(readme: str, text: str) -> str:
+    """The README with the recording down to the tables, which are in the picture."""
+    ten_lines, _, tables = text.partition("\n\n")
+    text = f"{ten_lines}\n[...]\n{tables.splitlines()[-1]}"
+    head, _, rest = readme.partition(BEGIN)
+    return f"{head}{BEGIN}```\n{text}\n```\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Runs the tests of every promise and writes docs/reliability.md (`make reliability`)."""
+
+# ruff: noqa: INP001 - a script is no package
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import tomllib
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PROMISES = ROOT / "tests" / "promises.toml"
+SOAK = ROOT / "benchmarks" / "soak.json"
+PAGE = ROOT / "docs" / "reliability.md"
+HEAD = """# Reliability
+
+*Made by `make reliability`, which runs every test that is named here.*
+
+A stress tester meets the worst servers there are, and its record is somebody's evidence. Each line
+is a promise; beside it stand the tests that would fail without it, and how they ended in the last
+full run.
+"""
+
+Results = Mapping[str, Counter[str]]
+"""Endings by `file::test`, the cases of a table together."""
+
+
+def promised() -> list[dict[str, Any]]:
+    """The parts of the list."""
+    parts: list[dict[str, Any]] = tomllib.loads(PROMISES.read_text())["part"]
+    return parts
+
+
+def named() -> Iterator[str]:
+    """Every test that is named, as `file` or `file::test`."""
+    for part in promised():
+        for _, tests in part["promises"]:
+            yield from tests
+
+
+def run() -> Results:
+    """Run what is named, once, and count the endings."""
+    wanted = sorted({f"tests/{name}" for name in named()})
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.xml")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        subprocess.run([*command, f"--junitxml={report}", *wanted], check=False, cwd=ROOT)  # noqa: S603 - ours
+        root = ET.parse(report).getroot()  # noqa: S314 - ours
+    found: dict[str, Counter[str]] = {}
+    for case in root.iter("testcase"):
+        file = case.get("classname", "").removeprefix("tests.").replace(".", "/")
+        key = f"{file}.py::{case.get('name', '').partition('[')[0]}"
+        found.setdefault(key, Counter())[_ending(case)] += 1
+    return found
+
+
+def _ending(case: ET.Element) -> str:
+    kinds = {child.tag for child in case}
+    return "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "held"
+
+
+def count(results: Results, tests: Iterable[str]) -> Counter[str]:
+    """The endings of all tests of a promise."""
+    total: Counter[str] = Counter()
+    for key, endings in results.items():
+        if any(key == test or key.startswith(f"{test}::") for test in tests):
+            total += endings
+    return total
+
+
+def page(results: Results, soak: Mapping[str, Any] | None) -> str:
+    """The document."""
+    lines = [HEAD]
+    for part in promised():
+        lines += [f"## {part['title']}\n", "| promise | tests | last full run |", "|---|---|---|"]
+        for promise, tests in part["promises"]:
+            shown = ", ".join(f"`{test.rpartition('::')[2]}`" for test in tests)
+            ended = count(results, tests)
+            words = ", ".join(f"{number} {word}" for word, number in sorted(ended.items()))
+            lines.append(f"| {promise} | {shown} | {words or 'not run'} |")
+        lines.append("")
+    lines += _figures(results)
+    return "\n".join([*lines, _soak(soak) if soak else ""])
+
+
+def _figures(results: Results) -> list[str]:
+    corpus = "hostile/test_corpus.py::test_a_hostile_server_gets_the_right_ending_and_stage"
+    right = count(results, [corpus])["held"]
+    total = sum(results.values(), Counter())
+    faults = sum((ends for key, ends in results.items() if key[:7] == "faults/"), Counter())
+    ended = ", ".join(f"{total[word]} {word}" for word in ("held", "failed", "skipped"))
+    return [
+        "## Figures of the last full run\n",
+        f"* Hostile servers, times two stacks and two kinds of run: {right} right.",
+        f"* Faults injected into the whole program: {faults['held']} cases held.",
+        f"* All tests named here: {ended}.",
+        "",
+    ]
+
+
+_SOAK = """## The last soak
+
+`make soak`: a farm in which one node reloads, one flaps and one rotates its certificate.
+
+* {attempts:,} handshakes in {seconds:,.0f} s, {rows:,} rows: {lost:,} lost.
+* Failures reported: {reported}. Planted, as the farm counted: {counted}. Of the former the bad
+  chain was named as the cause.
+* All our processes took {peak_mib:.0f} MiB at most while handshakes were opened, and grew in the
+  later part of this run by what would be {mib_per_million:.0f} MiB in a million. They do not go on
+  like that: the process that keeps the rows, given made-up ones, takes
+  {kept}. It grows while the
+  histograms of 64 blocks of time fill, and is flat afterwards.
+* {bytes_per_row:.0f} bytes a handshake, with the evidence of the failures.
+* Measured on {machine}.
+"""
+
+
+def _soak(soak: Mapping[str, Any]) -> str:
+    kept = soak["keeping_mib"].items()
+    return _SOAK.format_map(
+        dict(soak)
+        | {
+            "lost": soak["attempts"] - soak["rows"],
+            "reported": _told(soak["failures"]),
+            "counted": _told(soak["planted"]),
+            "mib_per_million": soak["kib_per_million"] / 1024,
+            "kept": ", ".join(
+                f"{mib:.0f} MiB at {int(rows) / 1e6:g} million" for rows, mib in kept
+            ),
+        }
+    )
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items())
+
+
+def main() -> None:
+    """Run everything and write the page."""
+    soak = json.loads(SOAK.read_text()) if SOAK.exists() else None
+    results = run()
+    PAGE.write_text(page(results, soak))
+    failed = sum(endings["failed"] for endings in results.values())
+    sys.exit(f"{failed} tests failed" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The benchmarks' own instruments: what they count is there, and the page says what was missed."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from benchmarks.clients import CLIENTS
+from benchmarks.cost import run
+from benchmarks.flight import Answer
+from benchmarks.handshakes import Figure
+from benchmarks.page import Rest, page
+from benchmarks.parts import Part
+from benchmarks.silence import silent_port
+from benchmarks.truth import Seen, read_ab, read_hey
+
+SEEN = (Seen("ab", "10 that wait", 0.002, 0.031),)
+BUSY = "x = 0\nfor n in range(3_000_000): x += n"
+PARENT = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}], check=True)"
+
+
+@pytest.mark.slow
+def test_the_time_of_children_counts_as_the_commands_own() -> None:
+    idle = run([sys.executable, "-c", "pass"])
+    alone = run([sys.executable, "-c", BUSY])
+    as_child = run([sys.executable, "-c", PARENT])
+
+    assert as_child.cpu_s > alone.cpu_s / 2 > idle.cpu_s / 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a tree is read from /proc")
+def test_the_memory_of_a_tree_is_sampled() -> None:
+    child = "import threading; b = bytearray(60_000_000); threading.Event().wait(0.5)"
+    cost = run([sys.executable, "-c", child], sample_s=0.05)
+
+    assert cost.peak_rss_kib > 60_000_000 / 1024
+
+
+def test_the_silent_server_takes_a_connection_and_says_nothing() -> None:
+    with silent_port() as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"anybody?")
+        connection.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "made"),
+    [
+        ("tls-stress", '{"attempts":7,"completed": 7}', 7),
+        ("hey", "Status code distribution:\n  [200]\t4000 responses\n", 4000),
+        ("ab", "Complete requests:      1500\nFailed requests:        0\n", 1500),
+        ("openssl s_time", "1295 connections in 1.30s; 996.15 connections/user sec", 1295),
+    ],
+)
+def test_each_client_is_read_by_its_own_word(name: str, output: str, made: int) -> None:
+    (client,) = (client for client in CLIENTS if client.name == name)
+
+    assert client.count(output) == made
+    with pytest.raises(RuntimeError, match="does not say"):
+        client.count("something else")
+
+
+def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
+    figures = [
+        Figure("tls-stress", (400.0, 500.0, 450.0), started_s=0.5, handshakes=10_000),
+        Figure("ab", (600.0, 800.0, 700.0), started_s=0.0, handshakes=10_000),
+    ]
+    answers = [Answer(1, 200.0, 50.0, 2000), Answer(5_000, 220.0, 900.0, 6000)]
+    text = page(
+        [("system", "any")],
+        (figures, 3, 50, [Part("the kernel", 90.0)]),
+        answers,
+        Rest(20.0, 10_000, 45.0, 0.2),
+        SEEN,
+    )
+
+    assert "| `tls-stress` | 450 µs | 400 µs | 1.00 |" in text
+    assert "| `tls-stress` / `ab` | 0.57 | 0.75 | 0.60 |" in text
+    assert "| `tls-stress` / `hey` | not measured | 1.15 | 0.95 |" in text
+    assert "| the kernel | 90 |\n| the rest | 310 |" in text
+    assert "| 5,000 | 220 µs | 1.10 | 900 µs | 6,000 |" in text
+    assert "| `ab` | 10 that wait | 2.0 ms | 31 ms |" in text
+
+
+def test_the_percentiles_of_other_tools_are_read() -> None:
+    hey = "Latency distribution:\n  50% in 0.0021 secs\n  99% in 0.0310 secs\n"
+    newer = hey.replace("%", "%%")
+    ab = "  50%      2\n  66%      3\n  99%     31\n 100%   1001 (longest request)\n"
+
+    assert read_hey(hey) == read_hey(newer) == (0.0021, 0.031)
+    assert read_ab(ab) == (0.002, 0.031)
+    with pytest.raises(RuntimeError, match="no "):
+        read_ab(hey)
