@@ -1,0 +1,42 @@
+"""Every promise names tests that exist, and the page is made of all of them."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from scripts.reliability import PAGE, named, page, promised
+
+TESTS = Path(__file__).resolve().parent
+
+
+@pytest.mark.parametrize("test", sorted(set(named())))
+def test_a_promise_names_tests_that_exist(test: str) -> None:
+    file, _, name = test.partition("::")
+    tree = ast.parse((TESTS / file).read_text())
+    known = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+    assert not name or name in known
+
+
+def test_the_page_tells_every_promise() -> None:
+    text = PAGE.read_text()
+
+    for part in promised():
+        for promise, _ in part["promises"]:
+            assert f"| {promise} |" in text
+
+
+def test_endings_are_counted_by_file_and_by_test() -> None:
+    results = {
+        "engine/test_refusals.py::test_other_stories_do_not": Counter(held=3, failed=1),
+        "planning/test_consent.py::test_x": Counter(held=2),
+    }
+
+    text = page(results, None)
+
+    assert "1 failed, 3 held" in text
+    assert "5 held, 1 failed, 0 skipped" in text
