@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import queues
+from benchmarks.queues import Fails
 from benchmarks.worlds import (
     FACTS,
     Codes,
@@ -32,13 +34,12 @@ from stress.analysis.classes import failure_classes
 from stress.analysis.clusters import Timeline, korn_graubard
 from stress.analysis.dimensions import Dimension
 from stress.analysis.isolation import Grade, Isolation, grouped, isolate
-from stress.analysis.load import Segment, elasticity
+from stress.analysis.load import elasticity, segments
 from stress.analysis.rates import clopper_pearson
 from stress.analysis.recording import Recording
 from stress.analysis.search import search
 from stress.analysis.sequence import claims_below
 from stress.analysis.table import Column, Table
-from stress.analysis.tails import Floats
 from stress.model.outcome import Stage
 
 
@@ -223,26 +224,26 @@ def _covers_bursts(random: Generator, chance: float) -> bool:
 
 
 def kinds(trials: int, seed: int = 5) -> None:
-    """Configuration or capacity, from forty segments of random rate."""
-    levels = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
-    truths: dict[str, Callable[[Floats], Floats]] = {
-        "configuration": lambda rates: np.full(len(rates), 0.003),
-        "deploy at 60 %": lambda rates: np.where(np.arange(len(rates)) >= 24, 0.01, 0.0),
-        "overload": lambda rates: 0.2 / (1.0 + np.exp(-(rates - 1000.0) / 60.0)),
-        "rate squared": lambda rates: (rates / 10_000.0) ** 2,
+    """Configuration or capacity, from forty stretches of random rate, 480/s on average."""
+    random = np.random.default_rng(seed)
+    truths: dict[str, Callable[[], Fails]] = {
+        "nothing but 0.3 %": lambda: queues.steady(random, 0.003),
+        "deploy at 60 %": lambda: queues.steady(random, 0.01, from_s=240.0),
+        "bursts of 2 s": lambda: queues.bursts(random, 2.0, 400.0),
+        "bursts of 15 s": lambda: queues.bursts(random, 15.0, 400.0),
+        "bursts of 40 s": lambda: queues.bursts(random, 40.0, 400.0),
+        "queue of 400/s": lambda: queues.queue(400.0, 3.0),
     }
     for name, truth in truths.items():
-        random = np.random.default_rng(seed)
         told: Counter[str] = Counter()
-        for _ in range(trials):
-            rates = random.permutation(levels)
-            attempts = (rates * 10).astype(int)
-            failures = random.binomial(attempts, truth(rates))
-            rows = zip(rates.tolist(), attempts.tolist(), failures.tolist(), strict=True)
-            found = elasticity([Segment(*row) for row in rows])
+        for trial in range(-(-trials // 4)):
+            load = queues.varied(480.0, 400.0, trial)
+            found = elasticity(segments(load, queues.offer(load, truth(), random)))
             told[found.shape.value if found else "nothing"] += 1
-        shares = ", ".join(f"{word} {count / trials:.2f}" for word, count in told.most_common())
-        print(f"load       {name:<15} {shares}")
+        shares = ", ".join(
+            f"{word} {count / told.total():.2f}" for word, count in told.most_common()
+        )
+        print(f"load       {name:<18} {shares}")
 
 
 SIMULATIONS: dict[str, Callable[[int], None]] = {

@@ -32,7 +32,7 @@ from stress.analysis.load import (
 from stress.analysis.numbers import of, seconds
 from stress.analysis.periodicity import period, round_robin
 from stress.analysis.ports import PortFinding, port_structure
-from stress.analysis.recording import Recording
+from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tails import risk_ratio
 from stress.analysis.tally import Tally
 from stress.analysis.telling import (
@@ -64,7 +64,7 @@ def explain(recording: Recording, tally: Tally) -> Explanation:
     """Isolates every class of failures, then the inconsistencies."""
     follows = _elasticity(recording)
     if follows is not None and follows.shape is LoadShape.DEPENDENT:
-        recording = replace(recording, timed=False)
+        recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
     teller = _Teller(recording, tally, follows.shape.value if follows else None)
     failing = [cause for isolation in isolations for cause in teller.causes(isolation)]

@@ -17,7 +17,7 @@ from stress.analysis.cohorts import Cohort, Mask, Problem, Words
 from stress.analysis.dimensions import Dimension
 from stress.analysis.guard import PASSES, Robustness, robustness
 from stress.analysis.recording import Recording
-from stress.analysis.search import search
+from stress.analysis.search import joined, search
 from stress.analysis.table import UNKNOWN, Column
 from stress.analysis.tails import Floats, Integers, risk_ratio
 from stress.model.summary import RiskRatio
@@ -28,6 +28,10 @@ LONG_RUN = 6
 """Blocks of a run from which on "one episode" can be told at all."""
 SURE = 0.01
 STRONG_RATIO = 3.0
+_TIMES = frozenset({Dimension.TIME})
+_RATES = frozenset({Dimension.RATE})
+_CLOCKED = frozenset({Dimension.TIME, Dimension.RATE})
+"""Alike for all attempts of one moment."""
 
 
 class Grade(StrEnum):
@@ -104,7 +108,7 @@ class _Isolator:
         self.course = course(counted)
         self.onset = _changed(self.course, counted)
         columns = [column.where(rows) for column in explaining(table, failing)]
-        if recording.timed:
+        if not recording.by_load:
             columns += time_columns(recording, self.course, self.blocks)
         columns.sort(key=lambda column: column.dimension.priority)
         self.columns = tuple(columns)
@@ -112,7 +116,7 @@ class _Isolator:
 
     def isolate(self) -> Isolation:
         found = search(self.problem, self.holds)
-        loci = tuple(self.locus(cohort) for cohort in found.cohorts)
+        loci = tuple(self.locus(cohort) for cohort in self.from_a_rate_on(found.cohorts))
         return Isolation(
             self.failing,
             loci,
@@ -123,17 +127,37 @@ class _Isolator:
             varies=any(len(np.unique(column.codes)) > 1 for column in self.columns),
         )
 
+    def from_a_rate_on(self, cohorts: Sequence[Cohort]) -> Sequence[Cohort]:
+        """Several rates told as one threshold, where they are all rates from some level on."""
+        rates = [one for one in cohorts if self.is_(_RATES, one.conditions)]
+        if len(rates) < 2:
+            return cohorts
+        together = np.any([self.problem.rows(one.conditions) for one in rates], axis=0)
+        for column, each in enumerate(self.problem.columns):
+            for code in range(len(each.values)) if each.dimension is Dimension.RATE else ():
+                if np.array_equal(each.codes == code, together):
+                    whole = joined(self.problem, (column, code), rates)
+                    return [whole, *(one for one in cohorts if one not in rates)]
+        return cohorts
+
     def holds(self, cohort: Cohort, mask: Mask) -> bool:
-        """Whether a cohort stands block by block; one that is only a time needs no such test."""
-        if all(self.columns[column].dimension is Dimension.TIME for column, _ in cohort.conditions):
-            return True
+        """Whether a cohort stands block by block.
+
+        Inside a block there is one time and one rate, so of these it can say nothing. A time needs
+        no such test; a rate has passed its own (`stress.analysis.load`), or is none.
+        """
+        ways = [cohort.conditions, *cohort.aliases]
+        if any(self.is_(_CLOCKED, way) for way in ways):
+            return self.recording.by_load or any(self.is_(_TIMES, way) for way in ways)
         return self.robust(cohort.conditions, mask).within <= PASSES
 
     def robust(self, conditions: Words, mask: Mask | None = None) -> Robustness:
+        """Judges a cohort block by block; a rate may change in the middle of one."""
         inside = self.problem.rows(conditions)[self.groups]
-        if mask is None:
-            return robustness(self.blocks, self.attempts, self.failures, inside)
-        rows = mask[self.groups]
+        rows = np.ones(len(inside), dtype=np.bool_) if mask is None else mask[self.groups]
+        if not self.is_(_CLOCKED, conditions):
+            rated = [one for one in conditions if self.is_(_RATES, (one,))]
+            rows = rows & self.problem.rows(rated)[self.groups]
         return robustness(self.blocks[rows], self.attempts[rows], self.failures[rows], inside[rows])
 
     def locus(self, cohort: Cohort) -> Locus:
@@ -153,21 +177,22 @@ class _Isolator:
             hot=tuple((self.meaning(part.conditions), part) for part in cohort.hot),
             robust=robust,
             ratio=ratio,
-            grade=grade(cohort, robust, ratio, self.is_time(cohort.conditions)),
+            grade=grade(cohort, robust, ratio, self.is_(_CLOCKED, cohort.conditions)),
             course=own,
             onset=changed,
         )
 
     def own_course(self, conditions: Words) -> tuple[Course, Instant | None]:
         """The cohort's failing share over time, without its condition on time."""
-        timeless = tuple(one for one in conditions if not self.is_time((one,)))
+        timeless = tuple(one for one in conditions if not self.is_(_TIMES, (one,)))
         inside = self.problem.rows(timeless)[self.groups]
         counted = series(self.blocks[inside], self.attempts[inside], self.failures[inside])
         own = course(counted)
         return own, _changed(own, counted)
 
-    def is_time(self, conditions: Words) -> bool:
-        return all(self.columns[one].dimension is Dimension.TIME for one, _ in conditions)
+    def is_(self, dimensions: frozenset[Dimension], conditions: Words) -> bool:
+        """Whether all of the conditions are of these dimensions."""
+        return all(self.columns[one].dimension in dimensions for one, _ in conditions)
 
     def meaning(self, conditions: Words) -> tuple[Meaning, ...]:
         return tuple(
@@ -181,13 +206,13 @@ def _changed(own: Course, counted: Series) -> Instant | None:
     return onset(counted) if own.shape in {Shape.BEGAN, Shape.ENDED} else None
 
 
-def grade(cohort: Cohort, robust: Robustness, ratio: RiskRatio, only_time: bool) -> Grade:  # noqa: FBT001 - the last of four facts, named at its one call
+def grade(cohort: Cohort, robust: Robustness, ratio: RiskRatio, clocked: bool) -> Grade:  # noqa: FBT001 - the last of four facts, named at its one call
     """How sure a cohort is, by its adjusted p, its blocks, its ratio and its rivals."""
     if robust.failing_blocks < FEW_BLOCKS and robust.blocks >= LONG_RUN:
         return Grade.ONE_EPISODE
     if cohort.rivals:
         return Grade.AMBIGUOUS
-    sure = cohort.adjusted <= SURE and (only_time or robust.by_block <= SURE)
+    sure = cohort.adjusted <= SURE and (clocked or robust.by_block <= SURE)
     return Grade.STRONG if sure and ratio.low >= STRONG_RATIO else Grade.SUGGESTED
 
 

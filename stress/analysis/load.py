@@ -1,23 +1,30 @@
 """Configuration or capacity: does the failing share follow the load that we offer?
 
 Only *randomised* rates can tell. With a ramp, whatever breaks late in the run is blamed on load; a
-deploy in the middle of a ramp fooled it in every simulated run. Over rate segments in random order
-the elasticity d ln(share) / d ln(rate) is estimated by Poisson regression, with a standard error
-that allows for clustering (sandwich, HC2). Together with whether one place holds the failures it
-gives one of four answers.
+deploy in the middle of a ramp fooled it in every simulated run. So each rate must have been offered
+more than once, and then the elasticity d ln(share) / d ln(rate) is the power of the rate that
+leaves no order in the shares. Its interval holds all powers after which the shares could have come
+in any order: it leans on nothing but the randomisation, so it holds for bursts as well, and where
+nothing at all fails below a limit. Together with whether one place holds the failures it gives one
+of four answers.
 
-Imported late: it needs numpy and scipy.
+Failures that a rush leaves behind count as its own: see `stress.analysis.backlog`.
+
+Imported late: it needs numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 
 import numpy as np
-from scipy.special import stdtrit
 
+from stress.analysis.backlog import with_backlog
+from stress.analysis.cohorts import SEED
 from stress.analysis.recording import segment_rates
 from stress.analysis.tails import Floats
 from stress.analysis.tally import side_of
@@ -27,12 +34,18 @@ from stress.model.run import Cube
 
 FEWEST_SEGMENTS = 8
 FEWEST_LEVELS = 3
+"""Rates that were offered at least twice."""
 FEWEST_FAILURES = 8
 DEPENDENT = 0.5
 INDEPENDENT = 0.75
 CONCENTRATED = 0.5
 """A cause that holds at least this share of the failures."""
-_STEPS = 50
+STEEPEST = 30.0
+"""An elasticity beyond this is a wall: its figure means nothing."""
+TAIL = 0.025
+ORDERS = 4_000
+"""Random orders of the rates; the interval's ends are known to about 0.003 of a probability."""
+_STEPS = 40
 
 
 class LoadShape(StrEnum):
@@ -75,10 +88,10 @@ class Elasticity:
 
 
 def segments(load: Load, cube: Cube) -> tuple[Segment, ...]:
-    """Attempts and failures in each load segment."""
-    cells, rates = cube.cells, segment_rates(load, cube)
+    """Attempts and failures of each load segment, with what it left behind."""
+    rates = segment_rates(load, cube)
     counts = {segment: [0, 0] for segment in rates}
-    for cell in cells:
+    for cell in with_backlog(cube).cells:
         side = side_of(cell.outcome)
         if side in {Side.NOBODY, Side.TARGET}:
             counts[cell.segment][0] += cell.count
@@ -90,45 +103,71 @@ def segments(load: Load, cube: Cube) -> tuple[Segment, ...]:
     )
 
 
+def _came_back(rates: Sequence[float]) -> bool:
+    """Whether enough rates were offered again after others; in a ramp or a staircase none is."""
+    levels = [level for level, _ in groupby(float(f"{rate:.2g}") for rate in rates)]
+    again = [level for level, times in Counter(levels).items() if times > 1]
+    return len(rates) >= FEWEST_SEGMENTS and len(again) >= FEWEST_LEVELS
+
+
 def elasticity(stretches: Sequence[Segment]) -> Elasticity | None:
     """Estimates it; None when too few segments, rates or failures were seen."""
-    levels = {float(f"{one.rate:.2g}") for one in stretches}
+    rates = [one.rate for one in stretches]
     failures = sum(one.failures for one in stretches)
-    if len(stretches) < FEWEST_SEGMENTS or len(levels) < FEWEST_LEVELS:
-        return None
     if failures < FEWEST_FAILURES or failures == sum(one.attempts for one in stretches):
         return None
-    value, error = _regression(stretches)
-    reach = float(stdtrit(len(stretches) - 2, 0.975)) * error
-    rates = [one.rate for one in stretches]
-    return Elasticity(value, value - reach, value + reach, len(stretches), min(rates), max(rates))
+    if not _came_back(rates):
+        return None
+    orders = _Orders(rates, [one.failures / one.attempts for one in stretches])
+    value = _crossing(lambda power: orders.lean(power) > 0.0, -STEEPEST, STEEPEST)
+    return Elasticity(
+        value,
+        _crossing(lambda power: orders.steeper(power) <= TAIL, -STEEPEST, value),
+        _crossing(lambda power: orders.flatter(power) > TAIL, value, STEEPEST),
+        len(stretches),
+        min(rates),
+        max(rates),
+    )
 
 
-def _regression(stretches: Sequence[Segment]) -> tuple[float, float]:
-    """Slope and standard error of ln E(failures) = ln attempts + a + b ln rate."""
-    attempts = np.asarray([one.attempts for one in stretches], dtype=np.float64)
-    failures = np.asarray([one.failures for one in stretches], dtype=np.float64)
-    logs = np.log([one.rate for one in stretches])
-    design = np.column_stack((np.ones(len(logs)), logs - logs.mean()))
-    beta = np.asarray([np.log(failures.sum() / attempts.sum()), 0.0])
+class _Orders:
+    """The shares as they came, against the same shares in random orders of the rates."""
+
+    def __init__(self, rates: Sequence[float], shares: Sequence[float]) -> None:
+        logs = np.log(rates)
+        self._logs: Floats = logs - logs.mean()
+        self._shares = np.asarray(shares, dtype=np.float64)
+        random = np.random.default_rng(SEED)
+        self._orders = random.permuted(np.tile(self._logs, (ORDERS, 1)), axis=1)
+
+    def _left(self, power: float) -> Floats:
+        """The shares without their growth with this power of the rate, summing to 1."""
+        left = self._shares * np.exp(-power * self._logs)
+        return np.asarray(left / left.sum(), dtype=np.float64)
+
+    def lean(self, power: float) -> float:
+        """Above 0: even so, the shares still grow with the rate."""
+        return float(self._logs @ self._left(power))
+
+    def steeper(self, power: float) -> float:
+        """How likely a random order leans at least as far towards the high rates."""
+        left = self._left(power)
+        leaning = int(np.count_nonzero(self._orders @ left >= self._logs @ left - 1e-12))
+        return (leaning + 1) / (ORDERS + 1)
+
+    def flatter(self, power: float) -> float:
+        """How likely a random order leans at least as far towards the low rates."""
+        left = self._left(power)
+        leaning = int(np.count_nonzero(self._orders @ left <= self._logs @ left + 1e-12))
+        return (leaning + 1) / (ORDERS + 1)
+
+
+def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Where it ceases to hold; one of the ends where it never or always does."""
     for _ in range(_STEPS):
-        expected = attempts * np.exp((design @ beta).clip(-60.0, 10.0))
-        curvature = design.T @ (design * expected[:, None]) + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, design.T @ (failures - expected))
-        beta = beta + step.clip(-2.0, 2.0)
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(beta[1]), _error(design, attempts * np.exp(design @ beta), failures)
-
-
-def _error(design: Floats, expected: Floats, failures: Floats) -> float:
-    """The larger of the sandwich (HC2) and the model's standard error of the slope."""
-    bread = np.linalg.inv(design.T @ (design * expected[:, None]) + 1e-9 * np.eye(2))
-    leverage = np.einsum("ij,jk,ik->i", design, bread, design) * expected
-    residuals = (failures - expected) ** 2 / (1.0 - leverage).clip(0.05)
-    meat = design.T @ (design * residuals[:, None])
-    sandwich = bread @ meat @ bread
-    return float(np.sqrt(max(sandwich[1, 1], bread[1, 1])))
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return (low + high) / 2.0
 
 
 def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
@@ -136,7 +175,7 @@ def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
     if found is None:
         return ""
     figures = (
-        f"elasticity {found.value:.2f}, 95 % {found.low:.2f} to {found.high:.2f}, "
+        f"{_figures(found)}, "
         f"{found.segments} stretches of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
     )
     if found.shape is LoadShape.UNDECIDED:
@@ -144,6 +183,13 @@ def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
     depends = found.shape is LoadShape.DEPENDENT
     head = f"The failing share {'grows with' if depends else 'does not depend on'} the load"
     return f"{head} ({figures}): {_KINDS[depends, concentrated]}."
+
+
+def _figures(found: Elasticity) -> str:
+    """The elasticity; of a wall, below which nothing fails, only that it is steep."""
+    if found.value < STEEPEST - 1.0:
+        return f"elasticity {found.value:.2f}, 95 % {found.low:.2f} to {found.high:.2f}"
+    return f"elasticity over {min(found.low, STEEPEST - 1.0):.1f}, 95 %"
 
 
 _MORE = "vary it for longer"

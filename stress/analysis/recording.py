@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from stress.analysis.asking import NANOSECONDS
+from stress.analysis.backlog import with_backlog
 from stress.analysis.chains import issuer, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.table import Reading, Table, tabulate
@@ -44,9 +45,11 @@ class Recording:
     failing: tuple[Record, ...] = ()
     """A sample of the failures, by id."""
     cube: Cube | None = None
-    timed: bool = True
-    """Stretches of time may be causes. Where the load was varied and decides, they only say when
-    it was high."""
+    by_load: bool = False
+    """The load was varied at random and decides. Then a rate may be a cause, and stretches of time
+    are none: they only say when it was high."""
+    owed: int = 0
+    """Attempts that are counted at an earlier, higher rate: it had not recovered from that yet."""
 
     def moment(self, block: int) -> str:
         """The time of day at which a block begins, UTC."""
@@ -63,6 +66,20 @@ def record(run: Run) -> Recording:
     """Reads a run into columns."""
     recording = read(run.facts(), run.cube(), run.chains(), run.addresses())
     return replace(recording, ports=tuple(run.ports()), failing=tuple(run.failures(SAMPLE)))
+
+
+def reread_by_load(recording: Recording) -> Recording:
+    """The same run where the load decides: what a rush left behind is counted at its rate."""
+    assert recording.cube is not None
+    facts, cube = recording.facts, with_backlog(recording.cube)
+    rates = segment_rates(facts.plan.load, recording.cube)
+    owed = sum(
+        now.count
+        for was, now in zip(recording.cube.cells, cube.cells, strict=True)
+        if was.segment != now.segment
+    )
+    table = tabulate(cube.cells, _readings(facts, recording.chains, recording.addresses, rates))
+    return replace(recording, table=table, by_load=True, owed=owed)
 
 
 def read(

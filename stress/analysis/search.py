@@ -23,7 +23,7 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -101,6 +101,26 @@ def _look_inside(
     if _no_worse(problem, rest, mask & ~inside):
         return parts
     return [replace(cohort, hot=tuple(parts))]
+
+
+def joined(problem: Problem, condition: Pair, parts: Sequence[Cohort]) -> Cohort:
+    """One condition that holds exactly what was found in parts, the worst of them first."""
+    first, rows = parts[0], problem.rows((condition,))
+    failures, attempts = sums(problem, rows)
+    all_failures, all_attempts = sums(problem, np.ones(len(rows), dtype=np.bool_))
+    share = np.asarray(attempts / all_attempts)
+    return replace(
+        first,
+        conditions=(condition,),
+        aliases=(),
+        rivals=(),
+        failures=failures,
+        attempts=attempts,
+        all_failures=all_failures,
+        all_attempts=all_attempts,
+        p_value=float(upper_tail(np.asarray(float(failures)), all_failures, share)),
+        hot=(first,),
+    )
 
 
 def _no_worse(problem: Problem, rest: Mask, outside: Mask) -> bool:

@@ -68,8 +68,22 @@ def locus_sentence(recording: Recording, isolation: Isolation, locus: Locus) -> 
         f"{place(locus.conditions)}: {of(cohort.failures, cohort.attempts)} there, "
         f"{other} {'in the rest' if peeled else 'elsewhere'}"
     )
-    parts = [first, *_hotter(locus), *_course(recording, locus), *_doubts(locus)]
+    parts = [
+        first,
+        *_owed(recording, locus),
+        *_hotter(locus),
+        *_course(recording, locus),
+        *_doubts(locus),
+    ]
     return f"{'; '.join(parts)}."
+
+
+def _owed(recording: Recording, locus: Locus) -> list[str]:
+    """That a rate is also told for what came before the target had recovered from it."""
+    rated = any(one.dimension is Dimension.RATE for one in locus.conditions)
+    if not rated or not recording.owed:
+        return []
+    return ["what was asked before it had recovered counts with it"]
 
 
 def _hotter(locus: Locus) -> list[str]:

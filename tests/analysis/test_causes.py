@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 
+import numpy as np
 import pytest
 
 from stress.analysis.causes import explain
@@ -8,6 +10,7 @@ from stress.analysis.explanation import Explanation
 from stress.analysis.recording import record
 from stress.analysis.tally import count
 from stress.model.outcome import Stage
+from stress.model.plan import Load, Plan, Segment
 from stress.model.record import Record
 from stress.model.run import Cell, PortCount, Run, SeenChain
 
@@ -109,6 +112,56 @@ def test_failures_by_the_clock_are_told(
     ]
 
     assert "They come back about every" in explained(recorded(cells)).silence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_queue_is_traced_to_the_rates_that_fill_it(
+    recorded: Callable[..., Run], plan: Plan, simulate: ModuleType, seed: int
+) -> None:
+    """It fails at low rates too, for as long as it takes to recover; those times are no cause."""
+    load = simulate.queues.varied(480.0, 400.0, seed)
+    fails = simulate.queues.queue(400.0, 3.0)
+    cube = simulate.queues.offer(load, fails, np.random.default_rng(seed))
+    (cause,) = explained(recorded(cube.cells, plan=replace(plan, load=load))).causes
+
+    assert {one.dimension for one in cause.conditions} == {"rate"}
+    assert cause.conditions[0].value in {"480/s or more", "600/s"}
+    assert cause.recall == 1.0
+    assert "asked before it had recovered" in cause.sentence
+
+
+def test_rates_above_a_limit_are_one_cause(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """Also where each stretch has blocks of its own, in which there is nothing to compare with."""
+    rates = [100.0, 400.0, 200.0, 500.0, 300.0] * 4
+    load = Load(rate=300.0, segments=tuple(Segment(rate, 2.0) for rate in rates))
+    cells = []
+    for block in range(40):
+        rate = rates[block // 2]
+        failed = {400.0: 80, 500.0: 200}.get(rate, 0)
+        cells.append(cell(int(rate) - failed, block=block, segment=block // 2))
+        if failed:
+            cells.append(cell(failed, block=block, segment=block // 2, outcome="reset"))
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).causes
+
+    assert [(one.dimension, one.value) for one in cause.conditions] == [("rate", "400/s or more")]
+    assert (cause.failures, cause.attempts) == (2240, 7200)
+    assert "worst at an offered 500/s" in cause.sentence
+
+
+def test_a_rate_that_was_not_varied_at_random_is_only_a_time(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """In a staircase a deploy looks like load: both are told, neither is believed more."""
+    load = Load(rate=300.0, segments=tuple(Segment(100.0 * n, 5.0) for n in range(1, 6)))
+    cells = [cell(100 * (block // 5 + 1), block=block, segment=block // 5) for block in range(25)]
+    cells += [cell(9, block=block, segment=4, outcome="reset") for block in range(20, 25)]
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).causes
+    ways = [cause.conditions, *cause.aliases]
+
+    assert {way[0].dimension for way in ways} == {"rate", "time"}
 
 
 @pytest.mark.parametrize(

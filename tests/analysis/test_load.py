@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -41,6 +42,58 @@ def test_a_deploy_in_the_middle_of_random_rates_is_not_load() -> None:
     late = [elasticity(run_at(np.where(np.arange(40) >= 24, 0.01, 0.0), s)) for s in range(20)]
 
     assert not any(one and one.shape is LoadShape.DEPENDENT for one in late)
+
+
+def test_a_limit_below_which_nothing_fails_is_load() -> None:
+    """All failures at one rate: no finite power of the rate fits, and none is needed."""
+    walls = [
+        elasticity(run_at(lambda rates: np.where(rates > 1200.0, 0.5, 0.0), s)) for s in (1, 2)
+    ]
+    rare = [elasticity(run_at(lambda rates: np.where(rates > 900.0, 0.002, 0.0), 3))]
+
+    assert all(one and one.shape is LoadShape.DEPENDENT for one in (*walls, *rare))
+    assert "elasticity over " in verdict(walls[0], concentrated=False)
+
+
+def test_a_ramp_tells_nothing() -> None:
+    """A deploy in the middle of one would be taken for load."""
+    rates = np.linspace(100.0, 2000.0, 40)
+
+    assert elasticity([Segment(float(r), 1000, int(r > 1000) * 9) for r in rates]) is None
+
+
+@pytest.mark.slow
+def test_what_a_rush_leaves_behind_is_load(simulate: ModuleType) -> None:
+    """A queue fails for longer than it was filled; counted as they came, the rates told nothing."""
+    shapes = [
+        told(simulate, simulate.queues.queue(400.0, 3.0), simulate.queues.varied(480.0, 400.0, s))
+        for s in range(6)
+    ]
+
+    assert shapes == [LoadShape.DEPENDENT] * 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length_s", [2.0, 15.0, 40.0])
+def test_bursts_at_whatever_rate_are_not_load(simulate: ModuleType, length_s: float) -> None:
+    random = np.random.default_rng(51)
+    shapes = [
+        told(
+            simulate,
+            simulate.queues.bursts(random, length_s, 400.0),
+            simulate.queues.varied(120.0, 400.0, s),
+        )
+        for s in range(12)
+    ]
+
+    assert shapes.count(LoadShape.DEPENDENT) <= 1
+
+
+def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> LoadShape:
+    cube = simulate.queues.offer(load, fails, np.random.default_rng(50))
+    found = elasticity(segments(load, cube))
+    assert found is not None
+    return found.shape
 
 
 @pytest.mark.parametrize(
