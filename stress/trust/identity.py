@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding
 from stress.trust.certificate import CertificateFacts, short_name
-from stress.trust.extension import Address, GeneralNames
+from stress.trust.extension import Address, GeneralNames, NameConstraints
 from stress.trust.hostname import ascii_name, common_name_is, literal, names_host
 from stress.trust.name import NormalName
+from stress.trust.policy import CommonName
 from stress.trust.printable import printable
 from stress.trust.question import Question
 
@@ -26,23 +29,24 @@ def name_findings(question: Question) -> Iterator[Finding]:
     leaf, host = question.leaf, question.host
     if not host or names_host(leaf, host):
         return
-    fits = common_name_is(leaf, host) and _may_look_at_common_name(leaf, host)
-    if fits and question.policy.common_name:
+    fits = common_name_is(leaf, host)
+    counts = _common_name_counts(leaf, question.policy.common_name, address=bool(literal(host)))
+    if fits and counts:
         return
-    if not fits:
+    if leaf.sans or counts or not fits:
         shown = printable(host, 80)
         yield Finding(Category.HOSTNAME_MISMATCH, 0, f"is for {_named(leaf)}, not for {shown}")
-    if not leaf.sans and not question.policy.common_name:
+    if not leaf.sans and not counts:
         common = printable(leaf.common_name, 80) if leaf.common_name else "none"
         yield Finding(Category.NO_SAN, 0, f"no subjectAltName; its CN is {common}")
 
 
-def _may_look_at_common_name(leaf: CertificateFacts, host: str) -> bool:
-    """The CN counts only where the subjectAltName has no name of that kind."""
-    names = leaf.alternative_names
-    if names is None:
-        return True
-    return not (names.addresses if literal(host) else names.dns)
+def _common_name_counts(leaf: CertificateFacts, rule: CommonName, *, address: bool) -> bool:
+    """Whether the policy looks at the CN of this certificate, for a name or an address."""
+    names = _names(leaf)
+    if rule is CommonName.NAMES:
+        return not address and not names.dns
+    return rule is CommonName.ALONE and not names.dns and not names.addresses
 
 
 def _named(leaf: CertificateFacts) -> str:
@@ -53,20 +57,27 @@ def _named(leaf: CertificateFacts) -> str:
 
 
 def constraint_findings(question: Question) -> Iterator[Finding]:
-    """No issuer may be forbidden to speak for a name of the leaf (RFC 5280 section 4.2.1.10)."""
-    for link in question.issuers:
+    """No issuer may be forbidden to speak for what is below it (RFC 5280 section 4.2.1.10).
+
+    What is below: the leaf with all its names, and the issuers in between, except those that signed
+    themselves over to a new key (self-issued).
+    """
+    for place, link in enumerate(question.path.links):
         constraints = link.facts.constraints
-        if constraints is None:
+        if place == 0 or constraints is None:
             continue
-        forbidden = _forbidden(question.leaf, constraints.permitted, constraints.excluded)
+        below = [one.facts for one in question.path.links[1:place] if not one.facts.self_issued]
+        told = (_forbidden(facts, _names(facts), constraints) for facts in below)
+        forbidden = _forbidden(question.leaf, _names_of_leaf(question), constraints)
+        forbidden = forbidden or next(filter(None, told), "")
         if forbidden:
             detail = f"{short_name(link.facts)} may not issue for {forbidden}"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
 
 
-def _forbidden(leaf: CertificateFacts, permitted: GeneralNames, excluded: GeneralNames) -> str:
-    """The first name of the leaf that is not allowed, as text; empty when all are."""
-    names = leaf.alternative_names or GeneralNames()
+def _forbidden(facts: CertificateFacts, names: GeneralNames, constraints: NameConstraints) -> str:
+    """The first name of a certificate that is not allowed, as text; empty when all are."""
+    permitted, excluded = constraints.permitted, constraints.excluded
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
     if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "so many names that nobody compares them"
@@ -79,18 +90,42 @@ def _forbidden(leaf: CertificateFacts, permitted: GeneralNames, excluded: Genera
         outside = any(_in_network(address, base) for base in excluded.networks)
         if (inside and not any(inside)) or outside:
             return str(address)
-    subject = leaf.subject_name.normal
+    subject = facts.subject_name.normal
     inside = [_below(subject, base.normal) for base in permitted.directories]
     if subject and inside and not any(inside):
-        return printable(leaf.subject, 80)
+        return printable(facts.subject, 80)
     if any(_below(subject, base.normal) for base in excluded.directories):
-        return printable(leaf.subject, 80)
+        return printable(facts.subject, 80)
     return ""
 
 
+def _names(facts: CertificateFacts) -> GeneralNames:
+    return facts.alternative_names or GeneralNames()
+
+
+def _names_of_leaf(question: Question) -> GeneralNames:
+    """Those of its subjectAltName, and its CN where the policy takes that for a name."""
+    leaf = question.leaf
+    common = leaf.common_name or ""
+    if _common_name_counts(leaf, question.policy.common_name, address=False) and _is_name(common):
+        return replace(_names(leaf), dns=(common,))
+    return _names(leaf)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a CN could be a host name, as OpenSSL tells (`cn2dnsid` in v3_ncons.c)."""
+    return "." in text.strip(".") and re.fullmatch(r"[A-Za-z0-9_.-]+", text) is not None
+
+
 def _in_domain(name: str, base: str) -> bool:
-    """A base stands for itself and for everything below it; an empty one for every name."""
-    wanted, below = ascii_name(base).removeprefix("."), ascii_name(name)
+    """A base stands for itself and for everything below it; an empty one for every name.
+
+    With a dot in front it stands for what is below it only: so do OpenSSL, Go, Chrome and Java,
+    although RFC 5280 speaks of such a dot for URIs alone.
+    """
+    wanted, below = ascii_name(base), ascii_name(name)
+    if wanted.startswith("."):
+        return below.endswith(wanted)
     return not wanted or below == wanted or below.endswith("." + wanted)
 
 

@@ -41,6 +41,16 @@ class Memory(StrEnum):
     """All that public CAs have disclosed, and those it met."""
 
 
+class CommonName(StrEnum):
+    """When does the CN stand in for the subjectAltName?"""
+
+    NEVER = "never"
+    NAMES = "names"
+    """For a host name, where the subjectAltName has no DNS name; never for an address."""
+    ALONE = "alone"
+    """For names and addresses, where the subjectAltName has neither."""
+
+
 class Scope(StrEnum):
     """Under which anchors a rule holds."""
 
@@ -107,8 +117,7 @@ class Policy:
     """An anchor that is no self-signed root may end a path."""
     anchor_dates: bool = False
     """Whether the anchor itself must be inside its validity."""
-    common_name: bool = False
-    """The CN counts where the certificate has no DNS name in its subjectAltName."""
+    common_name: CommonName = CommonName.NEVER
     pins_leaf_only: bool = False
 
     rsa_bits: int = 1024
@@ -132,6 +141,9 @@ class Policy:
 
     also_unknown: tuple[str, ...] = ()
     """OIDs of extensions that it does not understand when critical, though most others do."""
+
+    directory_constraints: bool = True
+    """It can compare directory names with name constraints; else such a critical one is unknown."""
 
     timestamps: tuple[Timestamps, ...] = ()
     """Empty: SCTs are not asked for."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
 from stress.trust.certificate import CertificateFacts, short_name
-from stress.trust.policy import Presence, unix
+from stress.trust.extension import NAME_CONSTRAINTS
+from stress.trust.policy import Policy, Presence, unix
 from stress.trust.printable import printable
 from stress.trust.question import Question
 
@@ -108,8 +109,8 @@ def _not_issuing(facts: CertificateFacts) -> str:
 
 def extension_findings(question: Question) -> Iterator[Finding]:
     """Critical extensions that nobody knows, and extensions that stand twice."""
-    handled = _HANDLED.difference(question.policy.also_unknown)
     for link in question.below_anchor or question.path.links:
+        handled = _handled(link.facts, question.policy)
         for one in link.facts.extensions:
             if one.critical and one.oid not in handled:
                 what = _KNOWN_CRITICAL.get(one.oid, printable(one.oid, 60))
@@ -119,6 +120,18 @@ def extension_findings(question: Question) -> Iterator[Finding]:
             detail = f"extension {printable(duplicate, 60)} stands twice"
             refusal = question.policy.duplicate_extension
             yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail, refusal)
+
+
+def _handled(facts: CertificateFacts, policy: Policy) -> frozenset[str]:
+    """The extensions of a certificate that the policy understands when they are critical."""
+    unknown = set(policy.also_unknown)
+    limits = facts.constraints
+    directories = limits is not None and (
+        limits.permitted.directories or limits.excluded.directories
+    )
+    if directories and not policy.directory_constraints:
+        unknown.add(NAME_CONSTRAINTS)
+    return _HANDLED - unknown
 
 
 def leaf_findings(question: Question) -> Iterator[Finding]:

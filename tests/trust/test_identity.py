@@ -42,6 +42,71 @@ def test_an_address_is_found_in_the_addresses(judge: Judge) -> None:
     assert categories(judge, sent, "192.0.2.8", "go") == [Category.HOSTNAME_MISMATCH]
 
 
+@pytest.mark.parametrize(
+    ("names", "host", "accepting"),
+    [
+        ({"common_name": "good.test", "dns": ()}, "good.test", {"openssl", "java", "curl"}),
+        ({"common_name": "192.0.2.9", "dns": ()}, "192.0.2.9", {"curl"}),
+        ({"common_name": "192.0.2.9", "dns": ("x.test",)}, "192.0.2.9", set()),
+        (
+            {"common_name": "good.test", "dns": (), "addresses": ("192.0.2.9",)},
+            "good.test",
+            {"openssl", "java"},
+        ),
+    ],
+)
+def test_the_common_name_counts_where_each_client_was_seen_to_look_at_it(
+    judge: Judge, names: dict[str, object], host: str, accepting: set[str]
+) -> None:
+    """Measured with Python 3.11 and OpenSSL 3.0.19, curl 7.88.1, OpenJDK 17.0.15."""
+    sent = good(**names)
+
+    for policy in ("openssl", "java", "curl", "go", "apple", "chrome", "firefox", "android"):
+        found = categories(judge, sent, host, policy)
+        assert (found == []) == (policy in accepting), (policy, found)
+        assert set(found) <= {Category.HOSTNAME_MISMATCH, Category.NO_SAN}
+
+
+def test_a_name_that_nobody_looks_at_is_told_as_such(judge: Judge) -> None:
+    sent = good(common_name="192.0.2.9", dns=())
+
+    assert categories(judge, sent, "192.0.2.9", "openssl") == [Category.NO_SAN]
+
+
+@pytest.mark.parametrize(("policy", "refused"), [("openssl", True), ("go", False)])
+def test_constraints_bind_the_common_name_of_those_who_look_at_it(
+    judge: Judge, policy: str, refused: bool
+) -> None:
+    issuer = issuer_of([x509.DNSName("elsewhere.test")], None)
+    made = issue(Wanted(dns=()), issuer=issuer)
+
+    found = categories(judge, chain(made, issuer), "good.test", policy)
+
+    assert (Category.NAME_CONSTRAINTS in found) == refused
+
+
+def test_constraints_bind_the_issuers_in_between_too(judge: Judge) -> None:
+    """Seen with OpenSSL: verify code 47 at depth 1."""
+    narrow = issuer_of([directory("good.test")], None)
+    middle = issue(replace(AUTHORITY, common_name="Middle CA"), issuer=narrow)
+    again = issue(replace(AUTHORITY, common_name="Narrow CA"), issuer=narrow, key=middle.key)
+    made, below = issue(Wanted(), issuer=middle), issue(Wanted(), issuer=again)
+
+    found = categories(judge, chain(made, middle, narrow), "good.test", "openssl")
+    rolled_over = categories(judge, chain(below, again, narrow), "good.test", "openssl")
+
+    assert found == [Category.NAME_CONSTRAINTS]
+    assert rolled_over == []
+
+
+def test_go_does_not_know_constraints_on_directory_names(judge: Judge) -> None:
+    issuer = issuer_of([directory("good.test")], None)
+
+    found = categories(judge, chain(issue(Wanted(), issuer=issuer), issuer), "good.test", "go")
+
+    assert found == [Category.UNHANDLED_CRITICAL_EXTENSION]
+
+
 def network(text: str) -> x509.IPAddress:
     return x509.IPAddress(ipaddress.ip_network(text))
 
@@ -62,6 +127,8 @@ def issuer_of(permitted: Names | None, excluded: Names | None) -> Certificate:
         ([x509.DNSName("test")], None, False),
         ([x509.DNSName("good.test")], None, False),
         ([x509.DNSName(".test")], None, False),
+        ([x509.DNSName(".good.test")], None, True),
+        (None, [x509.DNSName(".good.test")], False),
         ([x509.DNSName("")], None, False),
         ([x509.DNSName("ood.test")], None, True),
         ([x509.DNSName("a.test"), x509.DNSName("good.test")], None, False),
@@ -83,7 +150,7 @@ def test_constraints_are_held_against_each_kind_of_name(
     issuer = issuer_of(permitted, excluded)
     made = issue(Wanted(addresses=("192.0.2.1",)), issuer=issuer)
 
-    found = categories(judge, chain(made, issuer), "good.test", "go")
+    found = categories(judge, chain(made, issuer), "good.test", "chrome")
 
     assert found == ([Category.NAME_CONSTRAINTS] if refused else [])
 
