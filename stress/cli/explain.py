@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO, Final
 
 import typer
 
@@ -21,6 +21,9 @@ Codes = Annotated[
         show_default=False,
     ),
 ]
+
+_LOGS: Final = frozenset({".log", ".txt", ".crash", ".ips"})
+"""How names of logs end; no code ends like this."""
 
 
 def explain(code: Codes = None) -> int:
@@ -44,22 +47,51 @@ def _text(words: list[str]) -> str:
     Raises:
         UsageError: the file cannot be read, or nothing was given.
     """
-    if not words:
+    if not words or words == ["-"]:
         return _pasted()
-    if len(words) == 1 and Path(words[0]).is_file():
-        try:
-            return Path(words[0]).read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise UsageError(f"cannot read {words[0]}: {error.strerror}") from None
-    return " ".join(words)
+    path = Path(words[0])
+    if len(words) > 1 or not _names_a_log(path):
+        return " ".join(words)
+    try:
+        with path.open("rb") as log:
+            return _decoded(_end_of(log))
+    except OSError as error:
+        raise UsageError(f"cannot read {words[0]}: {error.strerror}") from None
+
+
+def _names_a_log(path: Path) -> bool:
+    """Whether a word is meant as a file: it is one, or looks like one and is no code."""
+    try:
+        return path.exists() or path.suffix in _LOGS
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _pasted() -> str:
     if sys.stdin.isatty():
         streams.say("Paste the log, then press Ctrl-D.")
-    text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    text = _decoded(_end_of(sys.stdin.buffer))
     if not text.strip():
         raise UsageError(
             "there is nothing to explain", "Give a code, such as: tls-stress explain -9807"
         )
     return text
+
+
+def _end_of(log: BinaryIO) -> bytes:
+    """What is read of a log, however long it is; says when that is not all of it."""
+    from stress.trust.explain import LONGEST  # noqa: PLC0415 - heavy
+
+    kept, cut = b"", False
+    while chunk := log.read(LONGEST):
+        cut = cut or len(kept) + len(chunk) > LONGEST
+        kept = (kept + chunk)[-LONGEST:]
+    if cut:
+        streams.say(f"Only the last {LONGEST // 1_000_000} MB of the log are read.")
+    return kept
+
+
+def _decoded(data: bytes) -> str:
+    """The text of a log: UTF-8, or the UTF-16 of Windows tools."""
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return data.decode("utf-16" if wide else "utf-8", errors="replace")

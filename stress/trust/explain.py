@@ -19,10 +19,12 @@ from stress.trust.recognition import LONGEST_CODE, Explained, named_codes, recog
 
 __all__ = ["Explained", "Explanation", "Unknown", "explain"]
 
-_LONGEST = 1_000_000
-"""Characters of a log that are read."""
+LONGEST = 8_000_000
+"""Characters of a log that are read: the last ones, for what failed stands at the end."""
 _MOST = 50
 """Findings that are told."""
+_NEAR = 500
+"""Numbers further apart than this have nothing to do with each other; a digit was mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ def explain(text: str) -> Explanation:
     """Explains one code, one phrase, or a whole pasted log. Never raises.
 
     Args:
-        text: raw text; only the first million characters are read.
+        text: raw text; of more than `LONGEST` characters only the last ones are read.
     """
-    text = text[:_LONGEST]
+    text = text[-LONGEST:]
     hits = recognise(text)
     found = tuple({(one.name, one.family): one for one in hits}.values())[:_MOST]
     candidates = _fitting([one.categories for one in found if one.categories])
@@ -100,7 +102,8 @@ def _nearest(text: str) -> tuple[str, ...]:
         numbers = {int(code) for code in codes if re.fullmatch(r"-?\d+", code)}
         value = int(text)
         near = sorted(numbers, key=lambda one: (abs(one - value), one))
-        return tuple(str(one) for one in near[:3])
+        close = [str(one) for one in near[:3] if abs(one - value) <= _NEAR]
+        return tuple(close or get_close_matches(text, map(str, near), 3, 0.7))
     names = [*named_codes(), *known_categories(), *(phrase.text for phrase in phrases())]
     folded = {name.casefold(): name for name in names}
     return tuple(folded[one] for one in get_close_matches(text.casefold(), folded, 3, 0.5))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from string import ascii_uppercase
 
 from stress.trust.codes import (
@@ -54,7 +54,8 @@ class _Hit:
 
 def recognise(text: str) -> list[Explained]:
     """All that is recognised, in the order of the text."""
-    whole = text.strip()
+    text = text.translate(_MINUS)
+    whole = text.strip().rstrip(".,;")
     found = [*_whole(whole)] if len(whole) <= LONGEST_CODE else []
     if found:
         return found
@@ -82,6 +83,9 @@ def _whole(text: str) -> Iterator[Explained]:
         if text.isdecimal() and int(text) in alerts():
             yield _of_alert(int(text), text)
 
+
+_MINUS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+"""Hyphens and dashes that word processors and web pages make of a minus sign."""
 
 _LOWER = str.maketrans({letter: letter.lower() for letter in ascii_uppercase})
 """Only ASCII, because other letters may change the length of a text and so all positions."""
@@ -112,6 +116,10 @@ _ALERT = re.compile(r"\balert(?:[ _-]number)?[\s:(=-]{0,3}(\d{1,3})(?!\d)", re.I
 _ALERT_NAME = re.compile(
     r"\balert(?: \w+)?: ?([a-z_]{5,40})\b|remote error: tls: ([a-zA-Z ]{5,40})"
 )
+_OPENSSL_ERROR = re.compile(r"\berror:[01][0-9A-F]{4}([0-9A-F]{3})\b", re.IGNORECASE)
+"""A packed code of OpenSSL 3 or 1.1; the last three digits are the reason (openssl/sslerr.h)."""
+_ALERT_REASONS = 1000
+"""OpenSSL's reasons for alerts that came: this plus the number (SSL_AD_REASON_OFFSET)."""
 _VERIFY = re.compile(
     r"(?:X509_V_ERR|verify[ _]code|verify error:num|return code|verify result)[\s:=]{0,3}\(?"
     r"(\d{1,2})(?!\d)|\berror (\d{1,2}) at \d+ depth",
@@ -119,7 +127,7 @@ _VERIFY = re.compile(
 )
 _CURL = re.compile(r"\bcurl\b[^\n\d]{0,20}?\(?(\d{1,2})\)?(?![\d.])", re.IGNORECASE)
 _NET = re.compile(r"\bnet(?:_| )error[\s:=]{0,3}(-\d{1,3})(?!\d)", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.-])(?:\d:)?(-\d{3,6})(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.-])(?:\d:)?(-\d{3,6})(?!\w|\.\d)")
 _NAME = re.compile(r"\b[A-Za-z][A-Za-z0-9_]{5,70}\b")
 _CATEGORY = re.compile(r"(?<![\w-])[a-z]+(?:-[a-z]+)+(?![\w-])")
 
@@ -134,6 +142,27 @@ def _alerts(text: str) -> Iterator[_Hit]:
         name = (match[1] or match[2]).strip()
         if name in names:
             yield _Hit(*match.span(), _of_alert(names[name], match[0]))
+    for match in _spoken().finditer(text):
+        number = _spellings()[match[1].casefold()]
+        yield _Hit(*match.span(), _of_alert(number, match[0]))
+    for match in _OPENSSL_ERROR.finditer(text):
+        number = int(match[1], 16) - _ALERT_REASONS
+        if number in alerts():
+            yield _Hit(*match.span(), _of_alert(number, match[0]))
+
+
+@cache
+def _spellings() -> dict[str, int]:
+    """The names of alerts in the words of a sentence, as OpenSSL's messages have them."""
+    found = {one.name.replace("_", " "): number for number, one in alerts().items()}
+    return found | {"user cancelled": 90}
+
+
+@cache
+def _spoken() -> re.Pattern[str]:
+    """`tlsv1 alert unknown ca`, `sslv3 alert handshake failure`, `tlsv1 unrecognized name`."""
+    names = "|".join(sorted(_spellings(), key=len, reverse=True))
+    return re.compile(rf"\b(?:sslv3|tlsv1|tlsv13)(?: alert)? ({names})\b", re.IGNORECASE)
 
 
 def _numbered(family: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[_Hit]]:
@@ -174,6 +203,7 @@ def named_codes() -> dict[str, tuple[str, str]]:
 
 def _named(text: str) -> Iterator[_Hit]:
     reasons = {one.python.partition(" ")[0]: number for number, one in alerts().items()}
+    reasons |= {one.firefox: number for number, one in alerts().items()}
     for match in _NAME.finditer(text):
         if match[0] in named_codes():
             yield _Hit(*match.span(), _of_code(*named_codes()[match[0]], match[0]))
@@ -199,6 +229,8 @@ _FINDERS: tuple[Callable[[str], Iterator[_Hit]], ...] = (
 )
 
 
+# A log repeats itself: what was explained once is kept.
+@lru_cache(maxsize=1024)
 def _of_code(family: str, code: str, text: str) -> Explained:
     table = code_tables()[family]
     one = table.codes[code]
@@ -213,6 +245,7 @@ def _of_code(family: str, code: str, text: str) -> Explained:
     )
 
 
+@lru_cache(maxsize=1024)
 def _of_alert(number: int, text: str) -> Explained:
     known = alerts().get(number)
     name = f"{known.name} ({number})" if known else f"alert {number}"
@@ -239,6 +272,7 @@ _ALERT_MEANS = {
 }
 
 
+@cache
 def _of_category(name: str) -> Explained:
     one = ending(name)
     fix = f" What to do: {one.fix.replace('{missing}', 'the intermediate')}." if one.fix else ""
