@@ -8,6 +8,7 @@ comes. That keeps the memory of a run flat. The whole run is the sum of its bloc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from stress.measure import Histogram, Packed
@@ -84,11 +85,20 @@ class Latency:
             self._resting[key] = self._open.pop(key).pack()
 
     def _widen(self) -> None:
-        """Double the width of the blocks and merge their histograms by pairs."""
-        merged: dict[Key, Histogram] = {}
-        for key, histogram in self.blocks():
-            merged.setdefault(key._replace(block=key.block // 2), Histogram()).merge(histogram)
-        self._open, self._resting = merged, {}
+        """Double the width of the blocks and merge their histograms by pairs.
+
+        Each pair comes to rest before the next is opened: all at once would take more memory
+        than the whole run does otherwise.
+        """
         self.block_ns *= 2
         self._newest //= 2
-        self._rest()
+        for block in sorted({key.block for key in (*self._open, *self._resting)}):
+            for phase, good in product(Phase, (True, False)):
+                self._move(Key(phase, good, block), Key(phase, good, block // 2))
+            self._rest()
+
+    def _move(self, old: Key, new: Key) -> None:
+        if old != new and (old in self._open or old in self._resting):
+            histogram = self._at(old)
+            del self._open[old]
+            self._at(new).merge(histogram)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain as joined
 from operator import sub
 from pathlib import Path
 from typing import Any, Self
@@ -264,9 +265,8 @@ class RunWriter:
     def _histograms(self) -> list[Statement]:
         """The latencies of the whole run, and in a large run those of its blocks."""
         latency = self._tally.latency
-        histograms = list(latency.whole().items())
-        if self._arrived >= WORTH_KEEPING:
-            histograms += latency.blocks()
+        blocks = latency.blocks() if self._arrived >= WORTH_KEEPING else ()
+        # One after the other: all of them unpacked at once would take more than the run did.
         rows = [
             (
                 key.phase.value,
@@ -276,7 +276,7 @@ class RunWriter:
                 histogram.clamped,
                 histogram.encode().decode(),
             )
-            for key, histogram in histograms
+            for key, histogram in joined(latency.whole().items(), blocks)
         ]
         return [
             ("INSERT OR REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)", rows),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,25 @@ def test_the_whole_run_is_the_sum_and_has_the_empty_ones_too() -> None:
 
 def test_a_time_before_the_start_counts_in_the_first_block() -> None:
     assert Latency().block_of(-5) == 0
+
+
+def test_widening_opens_one_pair_of_blocks_at_a_time() -> None:
+    """All at once, they once took more memory than the whole run did otherwise."""
+    latency = Latency()
+    many = [(1 << 20) + step * 1_000_000 for step in range(2000)]
+    for block in range(MOST_BLOCKS):
+        add(latency, block * SECOND, *many)
+
+    tracemalloc.start()
+    try:
+        add(latency, MOST_BLOCKS * SECOND, MS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert latency.block_ns == 2 * SECOND
+    assert counts(latency)[True, 0] == 2 * len(many)
+    assert peak < 1_500_000
 
 
 @pytest.mark.slow
