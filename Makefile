@@ -13,7 +13,7 @@ demo: .venv/run-installed  ## install what is needed into .venv and stress the f
 	$(BIN)/tls-stress demo
 
 test: .venv/dev-installed  ## all tests, with real servers where they can be had
-	scripts/servers nginx haproxy openssl curl tshark
+	scripts/servers nginx haproxy openssl curl tshark faketime
 	$(BIN)/python -m pytest -o faulthandler_timeout=180 -o faulthandler_exit_on_timeout=true
 
 quick: .venv/dev-installed  ## the tests that take an instant each

@@ -76,6 +76,7 @@ class Fleet:
         self._end = End.COMPLETED
         self._failure: RecordError | None = None
         self._begun_ns = 0
+        self._unix_offset_ns = time_ns() - monotonic_ns()
         self._recent: deque[tuple[int, int]] = deque()
 
     async def run(self) -> Ending:
@@ -105,7 +106,6 @@ class Fleet:
         return self._ending()
 
     def _assignments(self) -> list[Assignment]:
-        offset_ns = time_ns() - monotonic_ns()
         workers = self._plan.load.processes
         reset, directed = self._plan.close is Close.RST, self._conductor is not None
         return [
@@ -113,7 +113,7 @@ class Fleet:
                 self._plan,
                 number,
                 workers,
-                offset_ns,
+                self._unix_offset_ns,
                 reset=reset,
                 directed=directed,
                 first_id=self._first_id,
@@ -257,7 +257,8 @@ class Fleet:
         nobody = all(member.has_died for member in self._crew.members)
         return Ending(
             end=self._end,
-            ended_ns=time_ns(),
+            # As all times of the run: a clock that is set meanwhile changes no duration.
+            ended_ns=monotonic_ns() + self._unix_offset_ns,
             started=self._crew.started,
             reasons=self._health.reasons,
             invalid=self._failure is not None or nobody or self._health.invalid,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stress.model.run import End
+from stress.store import open_run
 from tests.faults.conftest import Program, until
 
 pytestmark = pytest.mark.slow
@@ -132,6 +133,41 @@ def test_without_ipv6_everything_else_works(program: Program) -> None:
 
     assert process.returncode == 0, err
     assert "10 of 80" in out
+
+
+@pytest.mark.real("faketime")
+def test_a_clock_that_is_set_back_an_hour_changes_no_duration(
+    program: Program, tmp_path: Path
+) -> None:
+    """The library of `faketime` answers for the wall clock in all our processes, and jumps."""
+    wall = tmp_path / "wall"
+    wall.write_text("+0")
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    told = {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": wall,
+        "FAKETIME_NO_CACHE": 1,
+        "FAKETIME_DONT_FAKE_MONOTONIC": 1,
+        "NO_FAKE_STAT": 1,
+    }
+    prefix = ("env", *(f"{name}={value}" for name, value in told.items()))
+    process = program.run("--rate", "50", "-d", "4s", "--processes", "2", prefix=prefix)
+    program.until_rows(50, process)
+
+    (tmp_path / "later").write_text("-3600")
+    (tmp_path / "later").replace(wall)
+    out, err = process.communicate(timeout=40)
+
+    with open_run(program.file) as run:
+        facts, rows = run.facts(), list(run.records())
+    assert facts.ended_ns is not None
+    length_ns = facts.ended_ns - facts.started_ns
+    assert process.returncode == 0, err
+    assert "the clock was set by -3600" in " ".join(out.split()).replace("-3,600", "-3600")
+    assert 4e9 < length_ns < 30e9
+    assert facts.started == facts.recorded == len(rows)
+    assert all(0 <= row.started_ns - facts.started_ns <= length_ns for row in rows)
+    assert all(0 < row.total_ns < length_ns for row in rows)
 
 
 def test_two_runs_of_one_name_at_once_get_a_file_each(program: Program) -> None:
