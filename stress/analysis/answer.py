@@ -65,8 +65,7 @@ def _by_goals(assertions: Sequence[Assertion]) -> Answer:
 
 def _fatal(facts: RunFacts, tally: Tally) -> list[str]:
     """Why the measurement says nothing about the target; empty when it does say something."""
-    doubted = doubt(facts.limit)
-    reasons: list[str] = [] if doubted is None else [doubted]
+    reasons = [doubted for doubted in map(doubt, facts.limits) if doubted is not None]
     if facts.invalid:
         reasons.extend(facts.reasons or ("the run was marked invalid while it was recorded",))
     tried = tally.attempts + tally.local

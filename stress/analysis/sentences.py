@@ -71,8 +71,8 @@ def headlines(findings: Findings) -> Headlines:
 def headline(findings: Findings) -> str:
     """How much failed, with its interval, and what it was; then what that says of the goals."""
     words = [_headline(findings)]
-    if findings.facts.limit is not None:
-        words.insert(0, sentence(findings.facts.limit))
+    if findings.facts.limits:
+        words[:0] = map(sentence, findings.facts.limits)
     elif findings.facts.invalid and findings.tally.attempts:
         words.insert(0, f"No verdict: {findings.validity.reasons[0]}.")
     goals = goal_words(findings.assertions)

@@ -52,8 +52,7 @@ def summarize(
     line = _run_line(facts, cube, tally)
     found = evidence_of(run, estimated, line.duration_s, len(explained.failing))
     assertions = assess(goals, found)
-    if facts.limit is not None:
-        assertions = (*assertions, assertion(facts.limit))
+    assertions = (*assertions, *map(assertion, facts.limits))
     findings = Findings(
         facts,
         tally,
@@ -85,7 +84,7 @@ def summarize(
         validity=judged,
         assertions=assertions,
         lines=lines,
-        limit=facts.limit,
+        limits=facts.limits,
     )
 
 

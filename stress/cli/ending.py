@@ -37,7 +37,8 @@ StopOnRefusal = Annotated[
     bool | None,
     typer.Option(
         "--stop-on-refusal/--no-stop-on-refusal",
-        help="Stop when the target begins to refuse everything. [default: stop where it is public]",
+        help="Stop when the target begins to refuse everything; in a search, end that step."
+        " [default: where it is public]",
         show_default=False,
         rich_help_panel=ENDING,
     ),

@@ -87,6 +87,16 @@ FindLimit = Annotated[
         rich_help_panel=LOAD,
     ),
 ]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="clients|concurrency",
+        help="Search for each client alone (with --resumption, once full and once resumed), or for"
+        " how many at once instead of how many a second; repeatable.",
+        rich_help_panel=LOAD,
+    ),
+]
 RateBlocks = Annotated[
     bool,
     typer.Option(
@@ -251,6 +261,7 @@ def request_of(
     processes: Processes = None,
     detect: Detect = None,
     find_limit: FindLimit = None,
+    sweep: SweepOption = None,
     rate_blocks: RateBlocks = False,
     hold: Hold = None,
     seed: Seed = None,
@@ -291,6 +302,7 @@ def request_of(
         processes=processes,
         detect=detect,
         find_limit=find_limit,
+        sweep=tuple(sweep or ()),
         rate_blocks=rate_blocks,
         hold=hold,
         seed=seed,

@@ -28,15 +28,13 @@ from stress.model.target import Address
 
 if TYPE_CHECKING:
     from stress.analysis.goalkeeper import Goalkeeper
-    from stress.analysis.limit import LimitSearch
+    from stress.analysis.sweep import Searches
     from stress.cli.watching import Watching
     from stress.engine.fleet import Hear, Watch
     from stress.planning import Request
     from stress.store import RunWriter
 
 RESULTS = Path("results")
-HIGHEST_RATE = 20_000.0
-"""Handshakes a second above which a search for the limit does not go."""
 COMMANDS = frozenset(
     {
         *("run", "report", "compare", "replay", "plan", "evidence", "export", "explain"),
@@ -162,7 +160,7 @@ def _watched(plan: Plan, writer: RunWriter, output: Output) -> Ending:
             )
     finally:
         watching.close()
-    return ending if search is None else replace(ending, limit=search.limit())
+    return ending if search is None else replace(ending, limits=search.limits())
 
 
 def _keeper(plan: Plan) -> Goalkeeper | None:
@@ -194,15 +192,14 @@ def _heard(watching: Watching, keeper: Goalkeeper | None) -> Hear:
     return hear
 
 
-def _search(plan: Plan) -> LimitSearch | None:
-    """Chooses the rates of a search for the limit; None when the plan has a load of its own."""
+def _search(plan: Plan) -> Searches | None:
+    """Chooses the load of a search for the limit; None when the plan has a load of its own."""
     if not plan.find_limit:
         return None
     from stress.analysis.goals import parse_goals  # noqa: PLC0415 - heavy
-    from stress.analysis.limit import LimitSearch  # noqa: PLC0415 - heavy
+    from stress.analysis.sweep import searches  # noqa: PLC0415 - heavy
 
-    goals = parse_goals(plan.find_limit.split(","))
-    return LimitSearch(goals, start=plan.load.rate or 1.0, ceiling=HIGHEST_RATE)
+    return searches(plan, parse_goals(plan.find_limit.split(",")))
 
 
 def _again(plan: Plan) -> Callable[[], Awaitable[Sequence[Address]]]:

@@ -22,7 +22,7 @@ import trio
 
 from stress.engine.crew import Crew, Member
 from stress.engine.health import Health
-from stress.engine.messages import Act, Assignment, Batch, FromWorker, Go, Join, Stop
+from stress.engine.messages import Act, Assignment, Batch, FromWorker, Go, Halt, Join, Stop
 from stress.engine.recorder import Recorder
 from stress.engine.refusals import Refusals
 from stress.errors import RecordError, UsageError
@@ -77,6 +77,8 @@ class Fleet:
         self._failure: RecordError | None = None
         self._begun_ns = 0
         self._unix_offset_ns = time_ns() - monotonic_ns()
+        self._segment = 0
+        """Number of the segment that goes on, in a conducted run."""
         self._recent: deque[tuple[int, int]] = deque()
 
     async def run(self) -> Ending:
@@ -191,11 +193,18 @@ class Fleet:
         progress = self._progress()
         reason = self._watch(progress) if self._watch is not None else None
         if reason is None and self._plan.load.stop_on_refusal:
-            reason = self._refusals.judge(progress)
+            reason = await self._spare(self._refusals.judge(progress))
         if reason is not None and self._end is End.COMPLETED:
             self._end = End.STOPPED
             self._health.note(reason)
             await self._crew.tell(Stop(self._patience_s))
+
+    async def _spare(self, refusal: str | None) -> str | None:
+        """Leave a target alone that refuses everything: in a search it is the step that ends."""
+        if refusal is None or self._conductor is None:
+            return refusal
+        await self._crew.tell(Halt(self._segment))
+        return None
 
     @property
     def _patience_s(self) -> float:
@@ -204,14 +213,15 @@ class Fleet:
 
     async def _conduct(self) -> None:
         """One segment after the other, each when the last one has landed everywhere."""
-        conductor, number = self._conductor, 0
+        conductor = self._conductor
         if conductor is None:
             return
         while self._end is End.COMPLETED and (segment := conductor.next()) is not None:
-            await self._crew.tell(Act(segment, number, monotonic_ns() + COOL_DOWN_NS))
+            self._refusals.begin()
+            await self._crew.tell(Act(segment, self._segment, monotonic_ns() + COOL_DOWN_NS))
             for member in self._crew.members:
-                await member.landed_at(number)
-            number += 1
+                await member.landed_at(self._segment)
+            self._segment += 1
         await self._crew.tell(Stop(self._patience_s))
 
     async def _look_up_again(self) -> None:

@@ -32,6 +32,7 @@ LATEST_NS = 500_000_000
 """How late an attempt may start in the open loop. Above the lag of a busy machine, so that this
 does not thin out the load; below what a target could tell from a burst."""
 STOOD_STILL = "we stood still when it was due"
+NOT_WRITTEN = "our rows could not be written as fast as they came"
 SLOTS_PER_SECOND = 2_000
 """How fast all workers together fill their slots: a burst of SYNs would only measure the target's
 accept queue."""
@@ -53,7 +54,13 @@ class Flights:
     warm_until_ns: int = 0
     """Monotonic time before which whatever is due is a warm-up."""
     sources: tuple[str, ...] = ()
+    client: int | None = None
+    """The only client that asks now; None: all of them, as they are dealt."""
+    segment: int = 0
+    """The segment that goes on, in a directed run."""
     stopping: trio.Event = field(default_factory=trio.Event)
+    """Nothing more is started: of the segment, or of the run when it is `over`."""
+    over: bool = False
 
     def job(self, due_ns: int, segment: int = 0) -> Job | None:
         """The job that is due then; None when the assignment is over."""
@@ -69,7 +76,7 @@ class Flights:
             due_ns,
             draw.address,
             self.schedule.addresses[draw.address],
-            draw.client,
+            draw.client if self.client is None else self.client,
             draw.source,
             self.sources[draw.source] if draw.source is not None else None,
             segment,
@@ -122,7 +129,7 @@ async def closed_loop(flights: Flights, slots: int) -> None:
 
 async def _slot(flights: Flights, delay_s: float) -> None:
     await pause(flights, delay_s)
-    while (job := flights.job(monotonic_ns())) is not None:
+    while (job := flights.job(monotonic_ns(), flights.segment)) is not None:
         attempt = await flights.fly(job)
         if attempt.ended_at_once:
             await pause(flights, REFUSAL_PAUSE_S)
@@ -139,7 +146,9 @@ async def open_loop(flights: Flights, starts: Iterator[Start], *, begin_ns: int,
             job = flights.job(due_ns, start.segment)
             if job is None:
                 return
-            if len(nursery.child_tasks) >= cap or flights.outbox.is_full:
+            if flights.outbox.is_full:
+                flights.leave(job, NOT_WRITTEN)
+            elif len(nursery.child_tasks) >= cap:
                 flights.leave(job)
             elif monotonic_ns() - due_ns > LATEST_NS:
                 flights.leave(job, STOOD_STILL)

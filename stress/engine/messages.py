@@ -48,6 +48,12 @@ class Act(msgspec.Struct, frozen=True, tag=True):
     start_ns: int
 
 
+class Halt(msgspec.Struct, frozen=True, tag=True):
+    """To a directed worker: start nothing more of this segment; what is in flight may end."""
+
+    number: int
+
+
 class Join(msgspec.Struct, frozen=True, tag=True):
     """To a worker: a new address of the target takes part."""
 
@@ -102,7 +108,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     hint: str | None
 
 
-ToWorker: TypeAlias = Assignment | Go | Act | Join | Stop
+ToWorker: TypeAlias = Assignment | Go | Act | Halt | Join | Stop
 FromWorker: TypeAlias = Ready | Batch | Landed | Done | Refused
 
 _encoder = msgspec.msgpack.Encoder()

@@ -25,6 +25,10 @@ class Refusals:
         self._past: deque[Progress] = deque()
         self._has_worked = False
 
+    def begin(self) -> None:
+        """Another load begins: what the last one met says nothing of it."""
+        self._past.clear()
+
     def judge(self, progress: Progress) -> str | None:
         """The reason to stop, or None."""
         self._past.append(progress)

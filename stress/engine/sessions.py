@@ -26,14 +26,15 @@ class Sessions:
             clients: how many there are.
             seed: of the draw.
         """
-        self._share = share
+        self.share = share
+        """May be changed between two stretches of a run."""
         self._pools: list[deque[Session]] = [deque(maxlen=KEPT) for _ in range(clients)]
         self._random = random.Random(seed)  # noqa: S311 - spreading load, no secret
 
     def offer(self, client: int) -> Session | None:
         """What the next attempt of a client shall offer; None: nothing."""
         pool = self._pools[client]
-        if self._random.random() >= self._share or not pool:
+        if self._random.random() >= self.share or not pool:
             return None
         session = pool.popleft()
         if session.reusable:

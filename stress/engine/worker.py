@@ -22,13 +22,14 @@ from stress.engine import dial, proxy
 from stress.engine.attempt import Equipment
 from stress.engine.canary import interval_s, sing
 from stress.engine.holding import Holding
-from stress.engine.loops import Flights, closed_loop, open_loop
+from stress.engine.loops import Flights, closed_loop, open_loop, pause
 from stress.engine.messages import (
     Act,
     Assignment,
     Done,
     Frames,
     Go,
+    Halt,
     Join,
     Landed,
     Ready,
@@ -162,16 +163,41 @@ def points(task: Assignment) -> Iterator[float]:
 
 async def follow(task: Assignment, flights: Flights, acts: trio.MemoryReceiveChannel[Act]) -> None:
     """Do one segment after the other as they are told, and say when each has landed."""
-    cap = share(task.plan.load.concurrency, task.worker, task.workers)
     async for act in acts:
-        load = replace(task.plan.load, segments=(act.segment,))
-        dealt = spacing(load, worker=task.worker, workers=task.workers, seed=act.number).points()
-        starts = (
-            start._replace(segment=act.number) for start in appointments((act.segment,), dealt)
-        )
-        await open_loop(flights, starts, begin_ns=act.start_ns, cap=cap)
+        prepare(task, flights, act)
+        if act.segment.slots is None:
+            await offer(task, flights, act)
+        else:
+            await keep_in_flight(task, flights, act, act.segment.slots)
         await flights.outbox.flush()
         await flights.outbox.say(Landed(act.number))
+
+
+def prepare(task: Assignment, flights: Flights, act: Act) -> None:
+    """Ask what this segment wants to have asked."""
+    flights.segment, flights.client = act.number, act.segment.client
+    sessions, share_now = flights.equipment.sessions, act.segment.resumption
+    if sessions is not None:
+        sessions.share = task.plan.resumption if share_now is None else share_now
+    if not flights.over:  # the last segment may have been halted
+        flights.stopping = trio.Event()
+
+
+async def offer(task: Assignment, flights: Flights, act: Act) -> None:
+    """Do this worker's part of a segment of the open loop."""
+    load = replace(task.plan.load, segments=(act.segment,))
+    dealt = spacing(load, worker=task.worker, workers=task.workers, seed=act.number).points()
+    starts = (start._replace(segment=act.number) for start in appointments((act.segment,), dealt))
+    cap = share(load.concurrency, task.worker, task.workers)
+    await open_loop(flights, starts, begin_ns=act.start_ns, cap=cap)
+
+
+async def keep_in_flight(task: Assignment, flights: Flights, act: Act, slots: int) -> None:
+    """Do this worker's part of a segment of the closed loop."""
+    await pause(flights, (act.start_ns - monotonic_ns()) / SECOND)
+    flights.until_ns = act.start_ns + int(act.segment.seconds * SECOND)
+    await closed_loop(flights, share(slots, task.worker, task.workers))
+    flights.until_ns = None
 
 
 async def orders(home: trio.SocketStream) -> AsyncIterator[ToWorker]:
@@ -191,11 +217,15 @@ async def obey(
     """Follow what the fleet says during the run."""
     async for word in words:
         if isinstance(word, Stop):
+            flights.over = True
             flights.stopping.set()
             drain.deadline = min(drain.deadline, trio.current_time() + word.drain_s)
             acts.close()
         elif isinstance(word, Join):
             flights.schedule.join(word.address)
+        elif isinstance(word, Halt):
+            if word.number == flights.segment:
+                flights.stopping.set()
         elif isinstance(word, Act):
             await acts.send(word)
     leave()

@@ -18,6 +18,15 @@ class Close(StrEnum):
     RST = "rst"
 
 
+class Sweep(StrEnum):
+    """What a search for the limit goes through in one run."""
+
+    CLIENTS = "clients"
+    """Each client alone; with resumption, each once without and once with it."""
+    CONCURRENCY = "concurrency"
+    """How many are in flight, in a closed loop, instead of the rate."""
+
+
 class Arrivals(StrEnum):
     """How the intended starts of an open loop are spaced."""
 
@@ -27,13 +36,20 @@ class Arrivals(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the open loop in which the offered rate is constant or changes evenly."""
+    """A stretch of a load in which what is offered is constant or changes evenly."""
 
     rate: float
-    """Attempts a second at its beginning, over all addresses and processes; above 0."""
+    """Attempts a second at its beginning, over all addresses and processes; above 0. Without
+    meaning when there are `slots`."""
     seconds: float
     to: float | None = None
     """Attempts a second at its end; None: as at its beginning."""
+    slots: int | None = None
+    """Attempts that are always in flight, over all processes: a closed loop; None: the open one."""
+    client: int | None = None
+    """The only one of the plan's clients that is asked; None: all of them, by their weights."""
+    resumption: float | None = None
+    """Share of the attempts that offer a session; None: the plan's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +161,8 @@ class Plan:
     """Name of the load profile, empty when only options were given."""
     find_limit: str = ""
     """Bounds whose highest sustained rate is searched for, as given; empty: no search."""
+    sweep: tuple[Sweep, ...] = ()
+    """What the search goes through; empty: one search over the rate, for the whole mix."""
     replay: Replay | None = None
     """Combinations of a recorded run that are tried again instead of a load of its own."""
     authorized: str | None = None

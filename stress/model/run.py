@@ -54,8 +54,8 @@ class Ending:
     """True when the reasons make the whole measurement say nothing about the target."""
     lag_p99_ns: int | None = None
     """99th percentile of the event loops' lag, all processes."""
-    limit: Limit | None = None
-    """What a search for the limit found; None: none was searched for."""
+    limits: tuple[Limit, ...] = ()
+    """What each search for a limit found; empty: none was searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class RunFacts:
     """True when those reasons make the whole measurement say nothing about the target."""
     lag_p99_ns: int | None
     """99th percentile of the event loops' lag, all processes."""
-    limit: Limit | None = None
-    """What a search for the limit found; None: none was searched for."""
+    limits: tuple[Limit, ...] = ()
+    """What each search for a limit found; empty: none was searched for."""
     host: str = ""
     """From where: the local host's name and address."""
 

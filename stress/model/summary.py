@@ -220,6 +220,6 @@ class Summary:
     validity: Validity
     assertions: tuple[Assertion, ...]
     lines: Headlines
-    limit: Limit | None = None
-    """What a search for the limit found; None: none was searched for."""
+    limits: tuple[Limit, ...] = ()
+    """What each search for a limit found; empty: none was searched for."""
     schema: str = SCHEMA

@@ -16,11 +16,12 @@ import math
 from dataclasses import dataclass, replace
 
 from stress.errors import UsageError
-from stress.model.plan import Load, Segment
+from stress.model.plan import Load, Segment, Sweep
 from stress.planning.blocks import rate_blocks
 from stress.planning.machine import Machine
 from stress.planning.request import Request
 from stress.planning.shapes import held_open, highest, shaped, stretches_of
+from stress.planning.sweep import sweep_of
 from stress.planning.units import (
     count,
     duration_s,
@@ -67,7 +68,9 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
     total, seconds = _how_long(request)
     rate = option("--rate", rate_per_s, request.rate)
     in_flight = option("--concurrency", positive_count, request.concurrency)
+    swept = sweep_of(request)
     if request.find_limit is not None:
+        rate = None if Sweep.CONCURRENCY in swept else rate or FIRST_RUN.rate
         return _search(request, machine, rate, in_flight)
     segments = stretches_of(request)
     if segments:
@@ -118,7 +121,10 @@ def _within_ceiling(request: Request, seconds: float | None) -> float | None:
 def _search(
     request: Request, machine: Machine, rate: float | None, in_flight: int | None
 ) -> Amount:
-    """Return the load of a search for the limit: what its first step offers; it has no end."""
+    """Return the load of a search for the limit: what its first step offers; it has no end.
+
+    Without a rate it is the concurrency that is searched for.
+    """
     if request.count is not None or request.duration is not None or request.until:
         raise UsageError(
             "--find-limit ends by itself: it takes neither --count, --duration nor --until",
@@ -126,7 +132,7 @@ def _search(
         )
     processes = option("--processes", positive_count, request.processes)
     cap = min(_MOST_IN_FLIGHT, _most_in_flight(machine, processes or machine.cores))
-    load = shaped(request, Load(None, None, in_flight or cap, rate or FIRST_RUN.rate))
+    load = shaped(request, Load(None, None, in_flight or cap, rate))
     return Amount(_spread(load, processes, machine))
 
 

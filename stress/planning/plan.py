@@ -7,6 +7,7 @@ addresses would be dialled and how hard.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from secrets import randbits
 
 from stress.errors import UsageError
@@ -24,6 +25,7 @@ from stress.planning.places import places_of
 from stress.planning.profile import consents, filled
 from stress.planning.request import Request
 from stress.planning.resolution import Resolve, resolve
+from stress.planning.sweep import check_kinds, sweep_of
 from stress.planning.targets import parse_target
 from stress.planning.units import count, named, option
 from stress.planning.words import chosen
@@ -61,11 +63,15 @@ def plan_run(
     asking = asking_of(whole, target)
     trust = trust_of(whole, asking.host, now)
     check_policies(asking.clients)
+    swept = sweep_of(whole)
+    check_kinds(swept, asking.clients, asking.resumption)
     places = places_of(whole, target, asking.sources, resolve=resolve, reaches=machine.reaches)
     leave = leave_for(amount.load, target, places.addresses, consents(whole, profile, target.host))
     _allow_files(leave.load)
     ports = machine.local_ports * max(1, len(asking.sources)) * len(places.addresses)
-    closing = closing_of(wish, leave.load, ports)
+    # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
+    busiest = replace(leave.load, rate=None) if whole.find_limit else leave.load
+    closing = closing_of(wish, busiest, ports)
     return Plan(
         target=target,
         addresses=places.addresses,
@@ -89,6 +95,7 @@ def plan_run(
         seed=seed,
         profile=profile.name if profile else "",
         find_limit=whole.find_limit or "",
+        sweep=swept,
         authorized=leave.given,
         notes=(*amount.notes, *places.notes, *leave.notes, closing.note),
     )

@@ -54,6 +54,7 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay) -> Pla
         goals=(),
         assertions=(),
         find_limit="",
+        sweep=(),
         profile="",
         replay=replay,
     )

@@ -27,6 +27,8 @@ class Request:
     find_limit: str | None = None
     """Bounds such as `p99.total<250ms, failing<0.1%`; the highest rate at which they hold is
     searched for, beginning at `rate`."""
+    sweep: tuple[str, ...] = ()
+    """`clients`, `concurrency` or both: what the search goes through."""
     rate_blocks: bool = False
     """Vary the rate at random, to see whether the failing share follows it."""
     segments: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from stress.model.client import Stack
-from stress.model.plan import Arrivals, Close
+from stress.model.plan import Arrivals, Close, Sweep
 from stress.planning import units
 from stress.planning.addresses import parse_address
 from stress.planning.amount import sample_size
@@ -72,6 +72,7 @@ SETTINGS: Mapping[str, Setting] = {
     "processes": Setting("processes", units.positive_count),
     "detect": Setting("detect", lambda text: sample_size(units.share(text))),
     "find-limit": Setting("find_limit", _as_is),
+    "sweep": Setting("sweep", lambda text: chosen(Sweep, text), Shape.LIST),
     "rate-blocks": Setting("rate_blocks", _as_is, Shape.SWITCH),
     "segments": Setting("segments", stretch, Shape.STRETCHES),
     "arrivals": Setting("arrivals", lambda text: chosen(Arrivals, text)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stress.model.limit import Limit, Standing
+from stress.model.limit import Knob, Limit, Standing
 from stress.model.summary import AddressLine, ChainLine, Quantiles, Summary
 from stress.report import figures
 from stress.report.hostile import escape
@@ -87,13 +87,15 @@ def latency(summary: Summary) -> Table:
 
 def limit(found: Limit) -> Table:
     """The steps of a search for the limit, in the order tried; latency is `total`."""
+    of = f", {escape(found.of)}" if found.of else ""
     table = _table(
-        f"Steps to the limit of {escape(found.goal)}",
-        *("rate", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "it"),
+        f"Steps to the limit of {escape(found.goal)}{of}",
+        *("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "it"),
     )
+    unit = "/s" if found.knob is Knob.RATE else " at once"
     for step in found.steps[-LONGEST:]:
         table.add_row(
-            f"{step.rate:,.0f}/s",
+            f"{step.rate:,.0f}{unit}",
             f"{step.seconds:.0f}",
             figures.count(step.attempts),
             figures.count(step.failed),

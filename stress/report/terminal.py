@@ -104,8 +104,7 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         yield tables.chains(summary)
     if summary.addresses:
         yield tables.addresses(summary)
-    if summary.limit is not None and summary.limit.steps:
-        yield tables.limit(summary.limit)
+    yield from (tables.limit(limit) for limit in summary.limits if limit.steps)
     yield tables.latency(summary)
 
 

@@ -117,7 +117,7 @@ class RunFile:
                 reasons=ending.reasons if ending else (),
                 invalid=ending.invalid if ending else False,
                 lag_p99_ns=ending.lag_p99_ns if ending else None,
-                limit=ending.limit if ending else None,
+                limits=ending.limits if ending else (),
                 host=meta["host"],
             )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stress.analysis.ceiling import assertion, doubt, sentence
-from stress.model.limit import Limit
+from stress.model.limit import Knob, Limit
 
 FOUND = Limit("p99.total<250ms", (), 950.0, 979.6, True, "timeout-connect", False)
 NONE = replace(FOUND, sustained=None, confirmed=False)
@@ -22,6 +22,22 @@ UNSURE = replace(FOUND, confirmed=False)
             (
                 "Sustained 950/s with p99.total<250ms, first failing 980/s;"
                 " what gave way first: timeout-connect."
+            ),
+        ),
+        (
+            replace(FOUND, low=936.4, high=1010.0, gave_way="slow-answer"),
+            (
+                "Sustained 950/s with p99.total<250ms, first failing 980/s,"
+                " surely above 936/s and below 1,010/s (95 %);"
+                " what gave way first: slow-answer (the ClientHello was answered late)."
+            ),
+        ),
+        (
+            replace(FOUND, knob=Knob.CONCURRENCY, of="rsa-only, full", low=900.0),
+            (
+                "rsa-only, full: sustained 950 at once with p99.total<250ms, first failing"
+                " 980 at once, surely above 900 at once (95 %); what gave way first:"
+                " timeout-connect."
             ),
         ),
         (CEILING, "Sustained 950/s with p99.total<250ms, the highest rate that was tried."),
@@ -60,6 +76,6 @@ def test_a_limit_is_an_assertion_with_the_sustained_rate(limit: Limit, holds: st
     assert told.value == limit.sustained
 
 
-@pytest.mark.parametrize(("limit", "doubted"), [(None, False), (FOUND, False), (OURS, True)])
-def test_only_our_own_limit_makes_the_answer_doubtful(limit: Limit | None, doubted: bool) -> None:
+@pytest.mark.parametrize(("limit", "doubted"), [(FOUND, False), (OURS, True)])
+def test_only_our_own_limit_makes_the_answer_doubtful(limit: Limit, doubted: bool) -> None:
     assert (doubt(limit) is not None) is doubted

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from stress.analysis.goals import parse_goals
+from stress.analysis.goals import Goal, parse_goals
 from stress.analysis.limit import LimitSearch
 from stress.errors import UsageError
-from stress.model.limit import Limit, Standing
+from stress.model.limit import Knob, Limit, Standing
 from stress.model.plan import Segment
 from stress.model.record import Flag, Record
 
@@ -20,7 +21,7 @@ Target = Callable[[Segment, random.Random], list[Record]]
 def row(due_ns: int, total_ns: int, outcome: str = "ok", late_ns: int = 0) -> Record:
     return Record(
         0, due_ns, due_ns + late_ns, 0, None, 40_000, 0, outcome, 5, None, None, None, None, None,
-        None, 1_000, 1_000, total_ns, total_ns, 0, 100, 0, 0, None,
+        None, 1_000, total_ns, total_ns, total_ns, 0, 100, 0, 0, None,
     )  # fmt: skip
 
 
@@ -39,8 +40,17 @@ def queue(capacity: float, *, patience_s: float = 3.0) -> Target:
     return serve
 
 
-def search(target: Target, *, seed: int = 1, start: float = 50, ceiling: float = 4_000) -> Limit:
-    draw, conductor = random.Random(seed), LimitSearch(GOALS, start=start, ceiling=ceiling)
+def search(
+    target: Target,
+    *,
+    goals: Sequence[Goal] = GOALS,
+    seed: int = 1,
+    start: float = 50,
+    ceiling: float = 4_000,
+    **more: Any,
+) -> Limit:
+    draw = random.Random(seed)
+    conductor = LimitSearch(goals, start=start, ceiling=ceiling, **more)
     while (segment := conductor.next()) is not None:
         rows = target(segment, draw)
         for place in range(0, len(rows), 500):
@@ -57,6 +67,10 @@ def test_the_limit_of_a_queue_is_found_within_five_percent(seed: int) -> None:
     assert limit.sustained == pytest.approx(400, rel=0.05)
     assert limit.confirmed
     assert not limit.generator_limited
+    assert limit.gave_way == "slow-answer"
+    assert limit.high is not None
+    assert 380 < limit.high < 440
+    assert (limit.low or 0) < limit.high
 
 
 def test_what_gives_way_first_is_named() -> None:
@@ -127,6 +141,106 @@ def test_one_hiccup_of_our_own_does_not_bound_the_search() -> None:
 
     assert limit.sustained == 400
     assert not limit.generator_limited
+
+
+def test_a_hiccup_of_our_own_in_the_confirmation_does_not_decide_it() -> None:
+    hiccups: list[bool] = []
+
+    def hiccup(segment: Segment, draw: random.Random) -> list[Record]:
+        late_ns = 0
+        if segment.seconds >= 30 and not hiccups:
+            hiccups.append(True)
+            late_ns = 200_000_000
+        return [one._replace(started_ns=one.started_ns + late_ns) for one in even(segment)]
+
+    limit = search(hiccup, ceiling=400)
+
+    assert hiccups
+    assert limit.confirmed
+    assert limit.sustained == 400
+
+
+def test_what_we_held_up_for_a_moment_is_not_the_targets_slowness() -> None:
+    """Fewer than one in a hundred, but enough to break a bound on the 99.9th percentile."""
+
+    def stalling(segment: Segment, draw: random.Random) -> list[Record]:
+        return [
+            one._replace(lag_ns=400_000_000, total_ns=400_000_000) if n % 150 == 0 else one
+            for n, one in enumerate(even(segment))
+        ]
+
+    goals = parse_goals(["p99.9.total<250ms"])
+
+    limit = search(stalling, goals=goals, ceiling=200)
+
+    assert limit.sustained == 200
+
+
+def test_places_that_the_target_keeps_taken_fail_the_step_whatever_the_goal() -> None:
+    """A bound on the failing share alone: what could not be sent has not failed."""
+
+    def clogged(segment: Segment, draw: random.Random) -> list[Record]:
+        unsent = segment.rate > 300
+        return [
+            one._replace(outcome="not-sent") if unsent and n % 50 == 0 else one
+            for n, one in enumerate(even(segment))
+        ]
+
+    limit = search(clogged, goals=parse_goals(["failing<1%"]))
+
+    assert limit.sustained == pytest.approx(300, rel=0.05)
+    assert not limit.generator_limited
+    assert {s.reason for s in limit.steps if s.standing is Standing.GAVE_WAY} == {
+        "more than 1 % were not sent: the target kept all places taken"
+    }
+
+
+def test_a_step_that_was_cut_short_is_judged_by_what_there_is() -> None:
+    """A target that refuses everything ends its step within the second that is a warm-up."""
+
+    def refusing(segment: Segment, draw: random.Random) -> list[Record]:
+        rows = even(segment)
+        return rows if segment.rate <= 200 else [one._replace(outcome="reset") for one in rows[:60]]
+
+    limit = search(refusing)
+
+    assert limit.sustained == pytest.approx(200, rel=0.05)
+    assert limit.gave_way == "reset"
+    assert not limit.generator_limited
+
+
+def test_a_run_whose_workers_have_died_comes_to_an_end() -> None:
+    limit = search(lambda _segment, _draw: [])
+
+    assert limit.sustained is None
+    assert limit.generator_limited
+
+
+def test_the_number_in_flight_is_searched_for_in_whole_numbers() -> None:
+    """More than 37 at once wait for each other."""
+
+    def pool(segment: Segment, draw: random.Random) -> list[Record]:
+        assert segment.slots is not None
+        waiting_ns = 400_000_000 if segment.slots > 37 else 10_000_000
+        count = int(100 * segment.seconds)
+        return [row(n * SECOND // 100, waiting_ns) for n in range(count)]
+
+    limit = search(pool, start=1, ceiling=1_000, knob=Knob.CONCURRENCY, of="generic")
+
+    assert (limit.sustained, limit.first_failing) == (37, 38)
+    assert (limit.knob, limit.of, limit.confirmed) == (Knob.CONCURRENCY, "generic", True)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5, 7, 100])
+def test_every_number_in_flight_is_found(most: int) -> None:
+    def pool(segment: Segment, draw: random.Random) -> list[Record]:
+        slow = (segment.slots or 0) > most
+        return [row(n * SECOND // 100, 400_000_000 if slow else 1_000) for n in range(500)]
+
+    limit = search(pool, start=1, ceiling=1_000, knob=Knob.CONCURRENCY)
+
+    assert limit.sustained is not None
+    assert most / 1.031 <= limit.sustained <= most
 
 
 def test_a_target_that_holds_everything_is_sustained_up_to_the_ceiling() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from stress.model.plan import Arrivals, Limits, Load, Segment
 from stress.model.record import Record
 from stress.model.run import End, Progress
 from stress.model.target import Address
-from tests.engine.conftest import Book, Serve, plan_for, silent, speak
+from tests.engine.conftest import Book, Serve, leave, plan_for, silent, speak
 
 pytestmark = pytest.mark.slow
 
@@ -243,10 +244,10 @@ def test_a_reason_to_stop_lets_what_is_in_flight_end_by_itself(
 
 
 class Staircase:
-    """A conductor of three steps."""
+    """A conductor of three steps, if nothing else is said."""
 
-    def __init__(self) -> None:
-        self.left = [Segment(20, 0.5), Segment(40, 0.5), Segment(60, 0.5)]
+    def __init__(self, *steps: Segment) -> None:
+        self.left = list(steps) or [Segment(20, 0.5), Segment(40, 0.5), Segment(60, 0.5)]
         self.seen: Counter[int] = Counter()
         self.seen_at_turn: list[int] = []
 
@@ -271,3 +272,50 @@ def test_a_conductor_is_asked_when_every_attempt_of_its_segment_has_ended(
     assert stairs.seen == {0: 10, 1: 20, 2: 30}
     assert stairs.seen_at_turn == [0, 10, 30, 60]
     assert book.outcomes == {"ok": 60}
+
+
+def test_a_segment_may_be_a_closed_loop_of_one_client(
+    serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
+) -> None:
+    """As in a sweep: one kind of client after the other, with so many always in flight."""
+    book = Book()
+    both = (Client("generic"), Client("again"))
+    stairs = Staircase(Segment(0, 0.5, slots=3, client=1), Segment(40, 0.5, client=0))
+    load = Load(count=None, concurrency=50, processes=2, arrivals=Arrivals.CONSTANT)
+    plan = replace(plan_for(serve(speak(tls)), pki[1]), load=load, clients=both)
+
+    fleet.run(plan, book, conductor=stairs)
+
+    assert {(record.segment, record.client) for record in book.records} == {(0, 1), (1, 0)}
+    closed = sorted(record.started_ns for record in book.records if record.segment == 0)
+    assert len(closed) > 3
+    assert closed[-1] - closed[0] < 600_000_000
+    assert stairs.seen[1] == 20
+
+
+def test_a_refusing_target_ends_the_step_of_a_search_and_not_the_run(
+    serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
+) -> None:
+    """It works, then refuses everything: 30 s of that would tell no more than one."""
+    book, broken = Book(), threading.Event()
+
+    def fickle(connection: socket.socket) -> None:
+        (leave if broken.is_set() else speak(tls))(connection)
+
+    class Breaking(Staircase):
+        def next(self) -> Segment | None:
+            if self.seen:
+                broken.set()
+            return super().next()
+
+    stairs = Breaking(Segment(60, 1.5), Segment(60, 30), Segment(20, 0.5))
+    even = Arrivals.CONSTANT
+    load = Load(None, concurrency=50, processes=2, arrivals=even, stop_on_refusal=True)
+    plan = replace(plan_for(serve(fickle), pki[1]), load=load)
+
+    ending = fleet.run(plan, book, conductor=stairs)
+
+    assert (ending.end, ending.reasons) == (End.COMPLETED, ())
+    assert stairs.seen[0] == 90
+    assert 50 <= stairs.seen[1] < 900, "the second step was to last for 30 s"
+    assert stairs.seen[2] == 10

@@ -11,7 +11,7 @@ import trio
 
 from stress.engine import dial
 from stress.engine.attempt import Equipment
-from stress.engine.loops import LATEST_NS, STOOD_STILL, Flights, closed_loop, open_loop
+from stress.engine.loops import LATEST_NS, NOT_WRITTEN, STOOD_STILL, Flights, closed_loop, open_loop
 from stress.engine.messages import Batch, Frames, from_worker
 from stress.engine.outbox import Outbox
 from stress.engine.pacing import SECOND, Even, appointments
@@ -19,7 +19,7 @@ from stress.engine.schedule import Schedule
 from stress.handshake import stack_for
 from stress.model.client import Client, Stack
 from stress.model.plan import Limits, Segment
-from stress.model.record import Record
+from stress.model.record import Flag, Record
 from stress.model.target import Address
 from tests.engine.conftest import HOST, Serve, silent, speak
 
@@ -32,12 +32,13 @@ def fly(
     *,
     left: int | None,
     limits: Limits,
+    kind: type[Outbox] = Outbox,
 ) -> list[Record]:
     """Run a loop to its end, and read what its outbox sent home."""
 
     async def main() -> list[Record]:
         ours, theirs = trio.socket.socketpair()
-        outbox = Outbox(trio.SocketStream(theirs))
+        outbox = kind(trio.SocketStream(theirs))
         factory = stack_for(GENERIC, Stack.BORINGSSL, server_name=HOST)
         tools = Equipment((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
@@ -96,23 +97,18 @@ def test_a_loop_of_refusals_does_not_spin() -> None:
 
 def test_an_open_loop_starts_at_its_appointments(serve: Serve, tls: ssl.SSLContext) -> None:
     address = serve(speak(tls))
-    begin = monotonic_ns()
 
-    records = fly(address, paced(begin, rate=200, cap=50), left=20, limits=Limits())
+    records = fly(address, paced(rate=200, cap=50), left=20, limits=Limits())
 
-    due = sorted(record.due_ns - begin for record in records)
-    assert due == [int(step * SECOND / 200) for step in range(20)]
+    due = sorted(record.due_ns for record in records)
+    assert [each - due[0] for each in due] == [int(step * SECOND / 200) for step in range(20)]
     assert all(record.started_ns >= record.due_ns for record in records)
     assert Counter(record.outcome for record in records) == {"ok": 20}
 
 
 def test_what_is_due_while_the_cap_is_full_is_recorded_as_not_sent(serve: Serve) -> None:
     """Two places, ten appointments within the time that the first two need to fail."""
-    begin = monotonic_ns()
-
-    records = fly(
-        serve(silent), paced(begin, rate=100, cap=2), left=10, limits=Limits(attempt_s=0.3)
-    )
+    records = fly(serve(silent), paced(rate=100, cap=2), left=10, limits=Limits(attempt_s=0.3))
 
     outcomes = Counter(record.outcome for record in records)
     assert outcomes == {"timeout-handshake": 2, "not-sent": 8}
@@ -124,9 +120,9 @@ def test_what_was_due_while_we_stood_still_is_not_sent_in_a_burst(
     serve: Serve, tls: ssl.SSLContext
 ) -> None:
     """The loop wakes up two seconds late: half a second's worth may be made up for."""
-    begin = monotonic_ns() - 2 * SECOND
+    loop = paced(rate=100, cap=100, since_ns=2 * SECOND)
 
-    records = fly(serve(speak(tls)), paced(begin, rate=100, cap=100), left=205, limits=Limits())
+    records = fly(serve(speak(tls)), loop, left=205, limits=Limits())
 
     unsent = [record for record in records if record.outcome == "not-sent"]
     assert len(records) == 205
@@ -136,9 +132,31 @@ def test_what_was_due_while_we_stood_still_is_not_sent_in_a_burst(
     assert all(record.started_ns - record.due_ns <= LATEST_NS + 50_000_000 for record in sent)
 
 
-def paced(begin_ns: int, *, rate: float, cap: int) -> Callable[[Flights], Awaitable[None]]:
+class Behind(Outbox):
+    """One whose rows are written too slowly."""
+
+    @property
+    def is_full(self) -> bool:
+        """Always."""
+        return True
+
+
+def test_what_our_own_writing_held_back_is_not_blamed_on_the_target(serve: Serve) -> None:
+    """There is room under the cap: it was the disk that could not keep up."""
+    loop = paced(rate=100, cap=100)
+
+    records = fly(serve(silent), loop, left=5, limits=Limits(), kind=Behind)
+
+    assert {(record.outcome, record.detail) for record in records} == {("not-sent", NOT_WRITTEN)}
+    assert all(record.flags & Flag.LOCAL_PRESSURE for record in records)
+
+
+def paced(*, rate: float, cap: int, since_ns: int = 0) -> Callable[[Flights], Awaitable[None]]:
+    """An open loop that begins when it is called, or so long before."""
+
     def loop(flights: Flights) -> Awaitable[None]:
         starts = appointments((Segment(rate, 60),), Even(0, 1).points())
+        begin_ns = monotonic_ns() - since_ns
         return open_loop(flights, starts, begin_ns=begin_ns, cap=cap)
 
     return loop

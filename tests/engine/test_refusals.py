@@ -34,3 +34,18 @@ def test_a_target_that_worked_and_then_refuses_everything_stops_the_run() -> Non
 )
 def test_other_stories_do_not(story: list[tuple[float, int, int]], why: str) -> None:
     assert judge(*story)[-1] is None, why
+
+
+def test_another_load_begins_with_a_clean_sheet() -> None:
+    """The step of a search that was refused says nothing of the next, gentler one."""
+    refusals = Refusals()
+    refusals.judge(at(0, 0, 0))
+    refusals.judge(at(1, 100, 0))
+    refused = refusals.judge(at(2, 300, 200))
+
+    refusals.begin()
+
+    assert refused is None
+    assert refusals.judge(at(2.2, 300, 200)) is None
+    assert refusals.judge(at(3, 400, 200)) is None
+    assert refusals.judge(at(3.2, 500, 300)) is None

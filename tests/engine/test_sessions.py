@@ -68,3 +68,15 @@ def test_as_many_offer_as_was_asked(share: float) -> None:
     offers = sum(pool.offer(0) is not None for _ in range(4_000))
 
     assert offers == pytest.approx(4_000 * share, abs=100)
+
+
+def test_the_share_may_change_in_the_middle_of_a_run() -> None:
+    """A sweep asks full handshakes first, which leave sessions for the resumed ones."""
+    pool = Sessions(1.0, 1, seed=3)
+    pool.share = 0.0
+    pool.keep(0, ticket("first"), resumed=False)
+    offered = pool.offer(0)
+    pool.share = 1.0
+
+    assert offered is None
+    assert pool.offer(0) == ticket("first")

@@ -7,13 +7,14 @@ only by colour. `Figure` is used without pyplot, so nothing of the process is ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
 
+from stress.model.limit import Knob, Limit, Step
 from stress.report import figures
 from stress.report.page.course import Course
 from stress.report.page.curves import Curve, Panel
@@ -207,6 +208,79 @@ def _panel_words(panel: Panel) -> str:
         if curve is not None
     ]
     return f"Percentile curves of the phase {panel.phase.value}. {'; '.join(said)}."
+
+
+def draw_knee(limit: Limit, name: str) -> str:
+    """The steps of a search by what they offered: latency above, what failed or was not sent below.
+
+    The band marks the knee: from the highest that was sustained to the first that gave way.
+    """
+    steps = sorted((step for step in limit.steps if step.attempts), key=lambda step: step.rate)
+    with _figure(9.4, 3.6, name, _knee_words(limit)) as (figure, done):
+        upper, lower = figure.subplots(
+            2, 1, sharex=True, height_ratios=(3, 2), gridspec_kw={"hspace": 0.1}
+        )
+        _steps(upper, steps, lambda step: _ms(step.p99_us), "p99", "bad", "s-")
+        _steps(upper, steps, lambda step: _ms(step.p50_us), "p50", "good", "o--")
+        _steps(lower, steps, lambda step: step.failed / step.attempts, "failed", "bad", "s-")
+        _steps(lower, steps, lambda step: step.not_sent / step.attempts, "not sent", "bad4", "^:")
+        upper.set_yscale("log")
+        upper.set_ylabel("total, ms")
+        upper.yaxis.set_major_formatter(_plain())
+        upper.yaxis.set_minor_locator(_no_ticks())
+        lower.set_ylabel("share")
+        lower.set_ylim(-0.02, 1.02)
+        for axes in (upper, lower):
+            _mark_knee(axes, limit)
+            axes.legend(loc="upper left", ncols=2)
+        _tell_loads(lower, limit, steps)
+        figure.align_ylabels()
+    return done()
+
+
+def _steps(
+    axes: Axes,
+    steps: Sequence[Step],
+    value: Callable[[Step], float | None],
+    label: str,
+    colour: str,
+    style: str,
+) -> None:
+    """One figure of each step that has it, with a marker for each."""
+    found = [(step.rate, value(step)) for step in steps]
+    known: Any = [(rate, figure) for rate, figure in found if figure is not None]
+    places, heights = zip(*known, strict=True) if known else ((), ())
+    axes.plot(places, heights, style, color=PALETTE[colour], label=label, markersize=4)
+
+
+def _ms(value_us: float | None) -> float | None:
+    return None if value_us is None else max(0.001, value_us / 1000)
+
+
+def _mark_knee(axes: Axes, limit: Limit) -> None:
+    if limit.sustained is not None and limit.first_failing is not None:
+        axes.axvspan(limit.sustained, limit.first_failing, color=PALETTE["line"], zorder=0)
+
+
+def _tell_loads(axes: Axes, limit: Limit, steps: Sequence[Step]) -> None:
+    """Loads in ratio, as the search takes them; the ends and the knee by name."""
+    ends = [steps[0].rate, steps[-1].rate] if steps else []
+    named = {*ends, *filter(None, (limit.sustained,))}
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(_no_ticks())
+    axes.set_xticks(sorted(named), [f"{place:,.0f}" for place in sorted(named)])
+    axes.set_xlabel("offered a second" if limit.knob is Knob.RATE else "at once")
+
+
+def _knee_words(limit: Limit) -> str:
+    knee = [
+        f"{words} {figures.rate(load)}"
+        for words, load in (("held at", limit.sustained), ("gave way at", limit.first_failing))
+        if load is not None
+    ]
+    told = f"; the goal {' and '.join(knee)}" if knee else ""
+    steps = figures.plural(len(limit.steps), "step")
+    return f"Latency and failing share of {steps} by what was offered{told}."
 
 
 @contextmanager

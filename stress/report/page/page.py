@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.analysis.rates import clopper_pearson
 from stress.analysis.tally import Tally, count
+from stress.model.limit import Limit
 from stress.model.run import Phase, Run
 from stress.model.summary import Answer, Cause, Interval, Summary
 from stress.model.transcript import Transcript
@@ -30,7 +31,7 @@ from stress.report import figures
 from stress.report.hostile import escape
 from stress.report.page.course import course
 from stress.report.page.curves import panels
-from stress.report.page.drawing import draw_course, draw_panel
+from stress.report.page.drawing import draw_course, draw_knee, draw_panel
 from stress.report.page.pairs import pairs
 from stress.report.page.parameters import parameters
 from stress.report.page.shares import shares
@@ -54,7 +55,7 @@ _MEANINGS = {
     Phase.HANDSHAKE: "handshake: as a client feels it",
     Phase.TOTAL: "total: from the intended start to the ending",
 }
-_PHASES = ("connect", "server", "handshake", "total", "failing-total", "lag")
+_PHASES = ("connect", "server", "handshake", "total", "attempt", "failing-total", "lag")
 
 
 class PageReport:
@@ -106,6 +107,9 @@ def _details(run: Run, summary: Summary, tally: Tally) -> Mapping[str, Any]:
         "panels": [
             (_MEANINGS[panel.phase], _safe(draw_panel(panel))) for panel in panels(run.histograms())
         ],
+        "limits": [
+            (limit, _knee(limit, f"knee-{number}")) for number, limit in enumerate(summary.limits)
+        ],
         "parameters": parameters(summary, facts),
         "inside": _inside,
     }
@@ -116,6 +120,11 @@ def _course(run: Run, counted: Any) -> Any:
     if not counted.failures or len(counted.attempts) < 2:
         return None
     return _safe(draw_course(counted, run.facts().started_ns))
+
+
+def _knee(limit: Limit, name: str) -> Any:
+    """The drawing of a search's steps; None when there are too few for a curve."""
+    return _safe(draw_knee(limit, name)) if len(limit.steps) > 1 else None
 
 
 def _inside(cause: Cause) -> Interval:

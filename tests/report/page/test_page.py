@@ -151,10 +151,14 @@ def test_a_search_for_the_limit_has_its_table(page_run: RunFile, page_summary: S
         generator_limited=False,
     )
 
-    page = Page(PageReport(page_run).render(replace(page_summary, limit=limit)))
+    empty = replace(limit, steps=(), sustained=None, of="rsa-only, full")
+
+    page = Page(PageReport(page_run).render(replace(page_summary, limits=(limit, empty))))
 
     for words in ("The search for the limit", "✓ held", "✗ gave way", "11 % failed", "200/s"):
         assert words in page.text
+    assert "The search for the limit: rsa-only, full" in page.text
+    assert page.text.count("The band is the knee") == 1, "without steps there is nothing to draw"
 
 
 def test_a_run_in_which_nothing_was_attempted_has_a_page(write_page_run: Any) -> None:
