@@ -51,14 +51,15 @@ audit: .venv/dev-installed  ## known vulnerabilities in what is locked (needs th
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'
 	$(BIN)/pip-audit --strict --requirement requirements.lock
 
-docs: .venv/dev-installed  ## the generated reference pages
+docs: .venv/dev-installed  ## the reference from the code, then all pages as a site in site/
 	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs site
 
 lock:  ## pin the newest versions of everything (needs uv)
 	scripts/lock
 
 clean:  ## forget .venv and caches; run files stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site
 
 .venv/run-installed: requirements.lock pyproject.toml
 	scripts/install requirements.lock

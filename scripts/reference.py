@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from stress.lab import scenarios
 from stress.model.outcome import Category, Kind, Stage
 from stress.planning import clients, profiles
 from stress.planning.data import profiles_folder
-from stress.planning.settings import SETTINGS
+from stress.planning.settings import SETTINGS, Shape
 from stress.report.document import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +36,18 @@ _OURS = {
     Category.CANCELLED: "were broken off by us when the run was stopped",
     Category.NOT_SENT: "were due while `--concurrency` was used up, and never started",
 }
+_SHAPES = {
+    Shape.TEXT: "text or number",
+    Shape.LIST: "text, or array of texts",
+    Shape.STRETCHES: "array of tables",
+    Shape.SWITCH: "true or false",
+    Shape.FILE: "path, from the profile's folder",
+}
+_ONLY_IN_PROFILES = {
+    "title": ("text", "One line for people: what the profile is for."),
+    "authorized": ("array of texts", "Hosts whose owners agree to any load, by their exact names."),
+}
+_MODELS = ("summary.py", "limit.py")
 _MADE = "*Made from the code by `make docs`.*\n\n"
 
 
@@ -45,6 +60,7 @@ def pages() -> Mapping[str, str]:
         "scenarios.md": _scenarios(),
         "endings.md": _endings(),
         "run-file.md": _run_file(),
+        "summary.md": _summary(),
         "summary.schema.json": json.dumps(schema(), indent=2) + "\n",
     }
 
@@ -73,12 +89,30 @@ def _profiles() -> str:
         + "A load profile is a TOML file; its keys are the options of `run` without the dashes in "
         "front, and the\ncommand line wins. `--profile` takes a name or a path.\n\n## Keys\n\n"
     )
-    keys = [f"`{key}`" for key in (*SETTINGS, "title", "authorized")]
+    rows = [(f"`{key}`", _SHAPES[setting.shape], _about(key)) for key, setting in SETTINGS.items()]
+    rows += [(f"`{key}`", *words) for key, words in _ONLY_IN_PROFILES.items()]
     shipped = [
         f"## `{name}`\n\n```toml\n{(profiles_folder() / f'{name}.toml').read_text().strip()}\n```\n"
         for name in profiles()
     ]
-    return head + ", ".join(keys) + ".\n\n" + "\n".join(shipped)
+    return head + _table(("key", "value", "what it does"), iter(rows)) + "\n" + "\n".join(shipped)
+
+
+def _about(key: str) -> str:
+    """What a key does, in the words of its option or, where there is none, its own."""
+    return SETTINGS[key].about or _option_words()[key]
+
+
+@cache
+def _option_words() -> Mapping[str, str]:
+    """The long names of `run`'s options, without dashes, to their help."""
+    command: Any = typer.main.get_command(app)
+    return {
+        name.removeprefix("--"): option.help
+        for option in command.commands["run"].params
+        for name in option.opts
+        if name.startswith("--")
+    }
 
 
 def _clients() -> str:
@@ -137,6 +171,60 @@ def _run_file() -> str:
         "'SELECT outcome, stage, count(*) FROM handshake GROUP BY 1, 2'\n```\n\n"
     )
     return f"# The run file\n\n{_MADE}{about}```sql\n{text}\n```\n"
+
+
+def _summary() -> str:
+    about = (
+        "`run --json`, `report --json` and `demo --json` print one document of this form. It is "
+        "also\ndescribed by a [JSON Schema](summary.schema.json), which is installed with the "
+        "package. Shares\nare fractions, times microseconds; null means that there is nothing to "
+        "say.\n\n"
+    )
+    told = _field_words()
+    parts = ["# The summary as JSON\n\n", _MADE, about]
+    for name, part in schema()["$defs"].items():
+        parts.append(f"## {name}\n\n{part.get('description', '')}\n\n")
+        if "enum" in part:
+            parts.append("One of " + ", ".join(f"`{value}`" for value in part["enum"]) + ".\n\n")
+            continue
+        rows = (
+            (f"`{field}`", _kind(kind), told.get((name, field), ""))
+            for field, kind in part["properties"].items()
+        )
+        parts.append(_table(("field", "type", "meaning"), rows) + "\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    """A JSON type in words, with a link where it is one of ours."""
+    if "$ref" in part:
+        name = part["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "const" in part:
+        return f"`{part['const']}`"
+    if "anyOf" in part:
+        return " or ".join(_kind(each) for each in part["anyOf"])
+    if part["type"] == "array":
+        return f"array of {_kind(part['items'])}"
+    if part["type"] == "object":
+        return f"object of {_kind(part['additionalProperties'])}"
+    return str(part["type"])
+
+
+def _field_words() -> Mapping[tuple[str, str], str]:
+    """Class and field to the words under the field, as the models' source has them."""
+    words = {}
+    for file in _MODELS:
+        tree = ast.parse((ROOT / "stress" / "model" / file).read_text())
+        for made in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+            for line, below in pairwise(made.body):
+                match line, below:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        words[made.name, name] = " ".join(text.split()).replace("None:", "null:")
+    return words
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

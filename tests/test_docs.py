@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from stress.planning.settings import SETTINGS
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+Refused: type[Exception] = typer.BadParameter.__mro__[1]
+"""What the parser raises for words that it does not take; typer does not export its name."""
 COMMAND = re.compile(r"(?:^|`|\s)(?:\.venv/bin/)?tls-stress (?!\[)([a-z][^`|\n]*)", re.MULTILINE)
 
 
@@ -40,6 +44,17 @@ def commands_in(page: Path) -> Iterator[list[str]]:
         yield shlex.split(line.partition(" </")[0].partition(" > ")[0], comments=True)
 
 
+def parses(command: Any, words: list[str]) -> bool:
+    """Whether the command itself takes these words: its options, their values, its arguments."""
+    try:
+        command.make_context(command.name, [word for word in words if word != "…"])
+    except typer.Exit:  # --help
+        return True
+    except Refused:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if "reference" not in page.parts and page.name != "CHANGELOG.md"],
@@ -49,12 +64,10 @@ def test_commands_that_the_pages_show_exist(page: Path) -> None:
     top: Any = typer.main.get_command(app)
     wrong = []
     for words in commands_in(page):
-        command = top.commands.get(words[0].rstrip(".,:"))
-        if len(words) > 1 and words[1] in getattr(command, "commands", {}):
-            command = command.commands[words[1]]
-        known = {option for each in getattr(command, "params", ()) for option in each.opts}
-        asked = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-        if command is None or asked - known - {"--help"}:
+        command, rest = top.commands.get(words[0].rstrip(".,:")), words[1:]
+        if rest and rest[0] in getattr(command, "commands", {}):
+            command, rest = command.commands[rest[0]], rest[1:]
+        if command is None or not parses(command, rest):
             wrong.append(" ".join(words))
 
     assert wrong == []
@@ -69,9 +82,51 @@ def test_the_readme_lists_the_exit_codes_that_there_are() -> None:
 
 
 def test_every_key_of_a_load_profile_is_documented() -> None:
-    text = (FOLDER / "profiles.md").read_text()
+    rows = dict(
+        re.findall(
+            r"^\| `([\w-]+)` \|.*\| (\S.*) \|$",
+            (FOLDER / "profiles.md").read_text(),
+            re.MULTILINE,
+        )
+    )
 
-    assert [key for key in SETTINGS if f"`{key}`" not in text] == []
+    assert rows.keys() == {*SETTINGS, "title", "authorized"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as `make docs` makes them: a dead link or a page that nothing leads to fails."""
+    folder = tmp_path_factory.mktemp("site")
+    made = subprocess.run(
+        [
+            *(sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"),
+            *("-d", folder / "trees", ROOT / "docs", folder / "site"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (made.returncode, made.stderr) == (0, "")
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_the_site_has_every_page(site: Path) -> None:
+    pages = {path.relative_to(ROOT / "docs") for path in ROOT.glob("docs/**/*.md")}
+
+    assert [page for page in pages if not (site / page).with_suffix(".html").is_file()] == []
+    assert (site / "index.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_site_fetches_nothing(site: Path) -> None:
+    fetching = re.compile(
+        r"""(?:src|<link[^>]*href)=["'](?:https?:)?//|url\(["']?(?:https?:)?//|@import"""
+    )
+    parts = [*site.rglob("*.html"), *site.rglob("*.css")]
+
+    assert len(parts) > 30
+    assert [str(part) for part in parts if fetching.search(part.read_text())] == []
 
 
 def test_the_map_for_contributors_names_files_that_exist() -> None:

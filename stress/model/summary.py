@@ -31,6 +31,7 @@ class RunLine:
 
     name: str
     file: str
+    """A path that opens from the caller's folder."""
     target: str
     profile: str
     clients: tuple[str, ...]
@@ -40,8 +41,11 @@ class RunLine:
     processes: int
     seed: int
     server_name: str | None = None
+    """The name sent as SNI; null: none was."""
     anchors: str = ""
+    """Where the trust anchors came from."""
     policy: str = ""
+    """By whose rules the chains were judged."""
     host: str = ""
     """From where."""
 
@@ -51,9 +55,11 @@ class Interval:
     """An interval for a share, as fractions."""
 
     level: float
+    """Such as 0.95."""
     low: float
     high: float
     method: str
+    """How it was made: `exact`, `anytime` …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Failures:
     share: float
     interval: Interval
     categories: Mapping[str, int]
+    """Ending -> count."""
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Category -> stage -> count."""
 
@@ -104,19 +111,29 @@ class Cause:
     kind: str
     """`failure` or `inconsistency`."""
     mechanism: Condition | None
+    """What decides the verdict by definition, such as the chain; null: nothing does."""
     conditions: tuple[Condition, ...]
+    """Where it is met: all of them hold."""
     aliases: tuple[tuple[Condition, ...], ...]
+    """Other ways to say the same handshakes."""
     failures: int
     attempts: int
+    """Attempts that fulfil the conditions."""
     precision: float
+    """Share of these attempts that failed."""
     recall: float
+    """Share of all failures of this kind that are in here."""
     risk_ratio: RiskRatio
     p_value: float
+    """Corrected for all that was looked at."""
     grade: str
+    """How sure it is."""
     sentence: str
     likely: tuple[str, ...]
+    """What usually lies behind it."""
     fix: str
     clients: Mapping[str, ClientView]
+    """Client family -> what it does."""
     next: str = ""
     """The next experiment, as a command line."""
 
@@ -126,6 +143,7 @@ class ChainLine:
     """A distinct chain."""
 
     sha256: str
+    """Over the certificates in the order sent."""
     certificates: int
     subject: str
     issuer: str
@@ -177,6 +195,7 @@ class Assertion:
     holds: str
     """`yes`, `no` or `unknown`."""
     value: float | None
+    """What was measured; null: nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +229,17 @@ class Summary:
     completed: int
     """Attempts whose handshake finished."""
     ours: int
+    """Failures of this machine; never counted against the target."""
     not_sent: int
+    """Were due while no place was free."""
     failures: Failures
     causes: tuple[Cause, ...]
     unexplained: Mapping[str, int]
+    """`failures`: so many belong to no cause."""
     chains: tuple[ChainLine, ...]
     addresses: tuple[AddressLine, ...]
     latency: Mapping[str, Quantiles]
+    """By phase, of good attempts; `failing-total` is how long the failing ones took."""
     validity: Validity
     assertions: tuple[Assertion, ...]
     lines: Headlines

@@ -52,6 +52,8 @@ class Setting:
     check: Callable[[str], object]
     """Raises `UsageError` for a value that the option would not take."""
     shape: Shape = Shape.TEXT
+    about: str = ""
+    """What it does; empty where the option of the same name tells it."""
 
 
 def _as_is(text: str) -> str:
@@ -74,9 +76,22 @@ SETTINGS: Mapping[str, Setting] = {
     "find-limit": Setting("find_limit", _as_is),
     "sweep": Setting("sweep", lambda text: chosen(Sweep, text), Shape.LIST),
     "rate-blocks": Setting("rate_blocks", _as_is, Shape.SWITCH),
-    "segments": Setting("segments", stretch, Shape.STRETCHES),
-    "arrivals": Setting("arrivals", lambda text: chosen(Arrivals, text)),
-    "warm-up": Setting("warm_up", units.duration_s),
+    "segments": Setting(
+        "segments",
+        stretch,
+        Shape.STRETCHES,
+        'The load as stretches, such as `{rate = "50/s", to = "500/s", duration = "2m"}`.',
+    ),
+    "arrivals": Setting(
+        "arrivals",
+        lambda text: chosen(Arrivals, text),
+        about="How starts are spaced: `poisson`, as users come, or `constant`. [default: poisson]",
+    ),
+    "warm-up": Setting(
+        "warm_up",
+        units.duration_s,
+        about="What is due in the first so long is kept, marked and left out of latency.",
+    ),
     "hold": Setting("hold", units.duration_s),
     "stop-on-refusal": Setting("stop_on_refusal", _as_is, Shape.SWITCH),
     "seed": Setting("seed", units.count),
@@ -92,13 +107,39 @@ SETTINGS: Mapping[str, Setting] = {
     "cert": Setting("cert", _as_is, Shape.FILE),
     "key": Setting("key", _as_is, Shape.FILE),
     "timeout": Setting("timeout", units.positive_duration_s),
-    "connect-timeout": Setting("connect_timeout", units.positive_duration_s),
-    "hello-timeout": Setting("hello_timeout", units.positive_duration_s),
-    "handshake-timeout": Setting("handshake_timeout", units.positive_duration_s),
-    "after-handshake": Setting("after_handshake", units.duration_s),
+    "connect-timeout": Setting(
+        "connect_timeout",
+        units.positive_duration_s,
+        about="Until the connection is usable. [default: timeout]",
+    ),
+    "hello-timeout": Setting(
+        "hello_timeout",
+        units.positive_duration_s,
+        about="From ClientHello sent to the first byte of the answer. [default: timeout]",
+    ),
+    "handshake-timeout": Setting(
+        "handshake_timeout",
+        units.positive_duration_s,
+        about="From ClientHello sent to finished. [default: timeout]",
+    ),
+    "after-handshake": Setting(
+        "after_handshake",
+        units.duration_s,
+        about="Longest wait for what TLS 1.3 says only after the handshake; 0 turns the read off."
+        " [default: 250ms]",
+    ),
     "close": Setting("close", lambda text: chosen(Close, text)),
-    "evidence-per-signature": Setting("evidence_per_signature", units.count),
-    "evidence-bytes": Setting("evidence_bytes", units.size_bytes),
+    "evidence-per-signature": Setting(
+        "evidence_per_signature",
+        units.count,
+        about="So many first attempts of each distinct ending, address, client and chain are kept"
+        " byte for byte, in each process; 0 keeps none. [default: 5]",
+    ),
+    "evidence-bytes": Setting(
+        "evidence_bytes",
+        units.size_bytes,
+        about="Most bytes of evidence in the run file; 0 keeps none. [default: 50MB]",
+    ),
     "ca": Setting("ca", _as_is, Shape.FILE),
     "policy": Setting("policy", policy_name),
     "at": Setting("at", lambda text: moment(text, _ANY_TIME)),
