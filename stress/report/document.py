@@ -38,12 +38,13 @@ def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the document."""
     (top,), definitions = msgspec.json.schema_components([Summary], ref_template="#/$defs/{name}")
     definitions["Summary"]["properties"]["schema"] = {"const": SCHEMA}
-    return {
+    whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": SCHEMA,
         **top,
         "$defs": definitions,
     }
+    return msgspec.json.decode(msgspec.json.encode(whole), type=dict[str, Any])  # no tuples
 
 
 def _encodable(value: Any) -> Any:
