@@ -41,7 +41,6 @@ CONFIRM_TRIES = 3
 STEP_DOWN = 1.015
 """What a confirmation that gave way is divided by."""
 CONFIRMATIONS = 10
-_OURS = "our own starts came late: the generator is at its limit"
 _OVERFLOWED = "more than 1 % were not sent: the target kept all places taken"
 _GROWING = "the latencies keep growing"
 
@@ -98,6 +97,11 @@ class LimitSearch:
         if trial is not None:
             for record in records:
                 trial.take(record, self._goals)
+
+    def sang(self, totals_ns: Sequence[int | None]) -> None:
+        """How long a healthy server on this machine took meanwhile."""
+        if self._trial is not None:
+            self._trial.canaries_ns.extend(totals_ns)
 
     def next(self) -> Segment | None:
         """Judge the segment that has landed, and choose the next."""
@@ -159,8 +163,9 @@ class LimitSearch:
         """How the step came out; None: cannot tell yet, and it is not the `final` try."""
         strict = self._confirming > 0
         last = final or strict
-        if trial.is_ours() or not trial.blocks:
-            return self._step(trial, Standing.GENERATOR, _OURS) if final else None
+        doubt = trial.doubt()
+        if doubt is not None:
+            return self._step(trial, Standing.GENERATOR, doubt) if final else None
         if trial.overflowed():
             return self._step(trial, Standing.GAVE_WAY, _OVERFLOWED)
         answers = [weigh(goal, trial.warm(), last=last, strict=strict) for goal in self._goals]

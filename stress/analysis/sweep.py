@@ -30,6 +30,10 @@ class Searches:
         """Count what ended in the segment that goes on."""
         self._searches[self._now].take(records)
 
+    def sang(self, totals_ns: Sequence[int | None]) -> None:
+        """How long a healthy server on this machine took meanwhile."""
+        self._searches[self._now].sang(totals_ns)
+
     def next(self) -> Segment | None:
         """The next segment of the search that goes on, or the first of the one after it."""
         while (segment := self._searches[self._now].next()) is None:

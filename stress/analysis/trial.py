@@ -30,6 +30,10 @@ NOT_SENT = 0.01
 GROWTH = 1.5
 GROWTH_NS = 20_000_000
 OURS = 0.05
+CANARY_NS = 100_000_000
+"""A handshake with the healthy server beside us that took longer waited for this machine."""
+FEWEST_SLOW, SLOW_SHARE = 2, 0.1
+"""So many, and more than this share of them, make it the machine's doing."""
 SLOW = "slow"
 SLOW_CONNECT = "slow-connect"
 SLOW_ANSWER = "slow-answer"
@@ -62,6 +66,8 @@ class Trial:
     """Where the good ones that were slower than a goal lost their time."""
     quick: Counter[str] = field(default_factory=Counter)
     """Where the others spent most of theirs: what grows, but is not too slow yet."""
+    canaries_ns: list[int | None] = field(default_factory=list)
+    """How long a healthy server on this machine took meanwhile; None: it failed."""
     ours: int = 0
     stood_still: int = 0
     """Due while we ourselves stood still, and so not sent."""
@@ -123,13 +129,22 @@ class Trial:
         early = _median([total for _, total in dues[:third]])
         return _median([total for _, total in dues[-third:]]) > GROWTH * early + GROWTH_NS
 
-    def is_ours(self) -> bool:
-        """Whether we could not keep the rate ourselves."""
-        late = sorted(self.late_ns)
-        p99 = late[int(0.99 * len(late))] if late else 0
-        everything = self.outcomes.total()
-        idle = self.stood_still > NOT_SENT * everything
-        return p99 > LATE_NS or idle or self.ours > OURS * everything
+    def doubt(self) -> str | None:
+        """Why the step says nothing about the target; None: it does."""
+        late, everything = sorted(self.late_ns), self.outcomes.total()
+        if late and late[int(0.99 * len(late))] > LATE_NS:
+            return "our own starts came late: the generator is at its limit"
+        if self.stood_still > NOT_SENT * everything or self.ours > OURS * everything:
+            return "this machine could not send all of it: the generator is at its limit"
+        if self._canaries_are_slow():
+            return "a healthy server on this machine was slow, too: the machine is at its limit"
+        return None if self.blocks else "nothing was sent"
+
+    def _canaries_are_slow(self) -> bool:
+        """Where none at all is good, this client cannot talk to them, and nothing is known."""
+        good = [total_ns for total_ns in self.canaries_ns if total_ns is not None]
+        slow = len(self.canaries_ns) - sum(total_ns <= CANARY_NS for total_ns in good)
+        return bool(good) and slow >= FEWEST_SLOW and slow > SLOW_SHARE * len(self.canaries_ns)
 
     def overflowed(self) -> bool:
         """Whether too many were not sent because the target kept all places taken."""

@@ -136,6 +136,8 @@ class Fleet:
         if isinstance(word, Batch):
             self._health.heard(member.number, word.lags_ns, word.cpu_ns)
             self._health.sang(word.canaries)
+            if self._conductor is not None:
+                self._conductor.sang(word.canaries)
             self._keep(word)
 
     def _keep(self, batch: Batch) -> None:

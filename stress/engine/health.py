@@ -33,6 +33,8 @@ STALL_LIMIT_US = 50_000
 FEW_DROPS = 10
 """Other programs on a busy machine lose as much."""
 LEAST_FREE_BYTES = 100_000_000
+TABLE_LIMIT = 0.95
+"""A table of connections that is fuller at the end of the run drops some of the next ones."""
 
 
 @dataclass(slots=True)
@@ -60,9 +62,19 @@ class Health:
     def __post_init__(self) -> None:
         """Take the first reading; watch for a limiter where one can be told."""
         self._at_first = self.vitals()
+        self._check_ports()
         load = self.plan.load
         if load.rate is not None or load.segments:
             self._throttle = Throttle()
+
+    def _check_ports(self) -> None:
+        """Tell beforehand when earlier connections still keep most of the local ports."""
+        waiting, there = self._at_first.waiting_ports, self._at_first.local_ports
+        if waiting is not None and there is not None and waiting > there // 2:
+            self.note(
+                f"{waiting:,} sockets of this machine were in TIME_WAIT when the run began, for"
+                f" {there:,} local ports; another run just before keeps them for 60 s"
+            )
 
     def saw(self, records: Sequence[Record]) -> None:
         """The rows as they were kept."""
@@ -177,10 +189,20 @@ class Health:
             )
         if now.free_bytes is not None and now.free_bytes < LEAST_FREE_BYTES:
             self.note(f"memory was nearly used up: {now.free_bytes / 1e6:.0f} MB were left")
+        self._check_table(now)
         if self._clocks.jumped_ns:
             self.note(
                 f"the clock was set by {self._clocks.jumped_ns / 1e9:+.2f} s during the run, or the"
                 " machine slept; times of day before and after it do not fit together"
+            )
+
+    def _check_table(self, now: Vitals) -> None:
+        """Tell when the packet filter of this machine could not follow all connections."""
+        dropped = more(self._at_first.untracked, now.untracked)
+        if dropped or (now.tracked_share or 0.0) > TABLE_LIMIT:
+            self.note(
+                f"the connection tracking table of this machine was full ({dropped:,} packets"
+                " dropped): SYNs got lost here (see nf_conntrack_max)"
             )
 
     def _check_source(self, ended: int, chains: int) -> None:

@@ -24,6 +24,14 @@ class Vitals:
     """Times that a receive buffer or the queue before the sockets was full."""
     free_bytes: int | None = None
     """Memory that is available."""
+    tracked_share: float | None = None
+    """How full the packet filter's table of connections is, 0 to 1."""
+    untracked: int | None = None
+    """Packets that this table dropped because it was full (counter)."""
+    waiting_ports: int | None = None
+    """Sockets in TIME_WAIT, to whatever destination: each keeps a local port for 60 s."""
+    local_ports: int | None = None
+    """Ports that the kernel hands out, per local address and destination."""
 
     @classmethod
     def here(cls, root: Path = Path("/")) -> Vitals:
@@ -35,6 +43,10 @@ class Vitals:
         return cls(
             receive_drops=sum(known) if known else None,
             free_bytes=_free_bytes(root / "proc/meminfo"),
+            tracked_share=_tracked_share(root / "proc/sys/net/netfilter"),
+            untracked=_untracked(root / "proc/net/stat/nf_conntrack"),
+            waiting_ports=_after(root / "proc/net/sockstat", "tw"),
+            local_ports=_ports(root / "proc/sys/net/ipv4/ip_local_port_range"),
         )
 
 
@@ -80,9 +92,37 @@ def _backlog_drops(file: Path) -> int | None:
 
 
 def _free_bytes(file: Path) -> int | None:
+    kibibytes = _after(file, "MemAvailable:")
+    return None if kibibytes is None else kibibytes * 1024
+
+
+def _tracked_share(folder: Path) -> float | None:
+    """The table of nf_conntrack; None where no packet filter follows connections."""
+    count, most = (_text(folder / f"nf_conntrack_{name}").strip() for name in ("count", "max"))
+    return int(count) / int(most) if count.isdigit() and most.isdigit() and int(most) else None
+
+
+def _untracked(file: Path) -> int | None:
+    """The columns `drop` and `early_drop`, hexadecimal, one line a processor."""
+    names, *lines = [line.split() for line in _text(file).splitlines()] or [[]]
+    columns = [names.index(name) for name in ("drop", "early_drop") if name in names]
+    try:
+        return sum(int(words[c], 16) for words in lines for c in columns) if columns else None
+    except (IndexError, ValueError):
+        return None
+
+
+def _ports(file: Path) -> int | None:
     words = _text(file).split()
-    place = words.index("MemAvailable:") + 1 if "MemAvailable:" in words else 0
-    return int(words[place]) * 1024 if 0 < place < len(words) and words[place].isdigit() else None
+    known = len(words) == 2 and all(word.isdigit() for word in words)
+    return int(words[1]) - int(words[0]) + 1 if known else None
+
+
+def _after(file: Path, name: str) -> int | None:
+    """The number after a word."""
+    words = _text(file).split()
+    place = words.index(name) + 1 if name in words else 0
+    return int(words[place]) if 0 < place < len(words) and words[place].isdigit() else None
 
 
 def _text(file: Path) -> str:

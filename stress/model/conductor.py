@@ -15,5 +15,8 @@ class Conductor(Protocol):
     def take(self, records: Sequence[Record]) -> None:
         """Attempts that ended; `Record.segment` says in which segment they were due."""
 
+    def sang(self, totals_ns: Sequence[int | None]) -> None:
+        """How long a healthy server on this machine took meanwhile; None: it failed."""
+
     def next(self) -> Segment | None:
         """What comes now that all attempts of the last segment have ended; None: it is over."""

@@ -71,8 +71,28 @@ def test_the_first_second_is_a_warm_up_unless_there_is_nothing_else() -> None:
 def test_what_we_held_up_is_ours(rows: list[Record]) -> None:
     trial = trial_of(*rows)
 
-    assert trial.is_ours()
+    assert trial.doubt() is not None
     assert trial.total(QUICK.text) == 0
+
+
+@pytest.mark.parametrize(
+    ("canaries_ms", "doubted"),
+    [
+        ([5] * 10, False),
+        ([5] * 9 + [150], False),
+        ([5] * 8 + [150, 300], True),
+        ([5] * 8 + [150, None], True),
+        ([5] * 18 + [150, None], False),
+        ([None] * 10, False),
+    ],
+)
+def test_a_healthy_server_that_is_slow_too_is_the_machines_doing(
+    canaries_ms: list[int | None], doubted: bool
+) -> None:
+    trial = trial_of(row(1, 900))
+    trial.canaries_ns += [None if ms is None else ms * 1_000_000 for ms in canaries_ms]
+
+    assert (trial.doubt() is not None) is doubted
 
 
 def test_a_failure_counts_though_we_were_late_ourselves() -> None:

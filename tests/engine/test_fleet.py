@@ -254,6 +254,10 @@ class Staircase:
     def take(self, records: Sequence[Record]) -> None:
         self.seen.update(record.segment for record in records)
 
+    def sang(self, totals_ns: Sequence[int | None]) -> None:
+        """No canary is asked."""
+        assert not totals_ns
+
     def next(self) -> Segment | None:
         self.seen_at_turn.append(self.seen.total())
         return self.left.pop(0) if self.left else None
@@ -315,7 +319,8 @@ def test_a_refusing_target_ends_the_step_of_a_search_and_not_the_run(
 
     ending = fleet.run(plan, book, conductor=stairs)
 
-    assert (ending.end, ending.reasons) == (End.COMPLETED, ())
+    assert ending.end is End.COMPLETED
+    assert not any("refuse" in reason for reason in ending.reasons)
     assert stairs.seen[0] == 90
     assert 50 <= stairs.seen[1] < 900, "the second step was to last for 30 s"
     assert stairs.seen[2] == 10

@@ -153,3 +153,25 @@ def test_what_the_kernel_counted_meanwhile_is_told() -> None:
     queue, memory = health.reasons
     assert queue.startswith("a receive queue of this machine was full 2,997 times")
     assert memory == "memory was nearly used up: 50 MB were left"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (Vitals(untracked=5, tracked_share=0.5), Vitals(untracked=5, tracked_share=0.9), None),
+        (Vitals(untracked=5), Vitals(untracked=9), "was full (4 packets dropped)"),
+        (Vitals(), Vitals(tracked_share=0.97), "connection tracking table"),
+        (Vitals(waiting_ports=900, local_ports=28_232), Vitals(), None),
+        (Vitals(waiting_ports=20_000, local_ports=28_232), Vitals(), "in TIME_WAIT when the run"),
+    ],
+)
+def test_full_tables_and_used_up_ports_of_this_machine_are_told(
+    first: Vitals, last: Vitals, words: str | None
+) -> None:
+    readings = iter([first, last])
+    health = Health(OPEN, vitals=lambda: next(readings))
+
+    health.check(Counter(), 1000)
+
+    assert len(health.reasons) == (words is not None)
+    assert all((words or "") in reason for reason in health.reasons)

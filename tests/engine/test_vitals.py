@@ -25,11 +25,27 @@ def test_the_counters_are_read_by_name(tmp_path: Path) -> None:
     assert vitals == Vitals(receive_drops=2 + 3 + 17, free_bytes=1024)
 
 
+def test_ports_and_the_table_of_connections_are_read(tmp_path: Path) -> None:
+    for name, text in {
+        "net/sockstat": "sockets: used 9\nTCP: inuse 5 orphan 0 tw 20000 alloc 7 mem 3\n",
+        "sys/net/ipv4/ip_local_port_range": "32768\t60999\n",
+        "sys/net/netfilter/nf_conntrack_count": "960\n",
+        "sys/net/netfilter/nf_conntrack_max": "1000\n",
+        "net/stat/nf_conntrack": "entries drop early_drop\n0a 0000000f 1\n0a 1 0\n",
+    }.items():
+        (tmp_path / "proc" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "proc" / name).write_text(text)
+
+    assert Vitals.here(tmp_path) == Vitals(
+        tracked_share=0.96, untracked=17, waiting_ports=20_000, local_ports=28_232
+    )
+
+
 @pytest.mark.parametrize("text", [None, "", "TcpExt:\n", "TcpExt: A\nTcpExt: x\n", "zz zz\n"])
 def test_a_kernel_that_tells_nothing_is_no_error(tmp_path: Path, text: str | None) -> None:
     (tmp_path / "proc/net").mkdir(parents=True)
     if text is not None:
-        for name in ("net/netstat", "net/softnet_stat", "meminfo"):
+        for name in ("net/netstat", "net/softnet_stat", "meminfo", "net/sockstat"):
             (tmp_path / "proc" / name).write_text(text)
 
     assert Vitals.here(tmp_path) == Vitals()

@@ -18,6 +18,9 @@ class Twice:
     def take(self, records: Sequence[Record]) -> None:
         pass
 
+    def sang(self, totals_ns: Sequence[int | None]) -> None:
+        pass
+
     def next(self) -> Segment | None:
         self.left -= 1
         return Segment(rate=100, seconds=1) if self.left >= 0 else None
