@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from stress.model.outcome import Category
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
-from stress.trust import describe, fix_for, printable
+from stress.trust import fix_for, open_end, printable
 
+_UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
 LONGEST_REPORT = 48
 LONGEST_URL = 200
 _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
 
 def remedy(outcome: str, chain: SeenChain | None = None) -> str:
-    """What to do, as a sentence; of an incomplete chain with the name of what was not sent."""
-    missing = where = ""
-    if outcome == Category.INCOMPLETE_CHAIN and chain and chain.certificates:
-        last = describe(chain.certificates[-1])
-        missing = printable(last.issuer)
-        where = "".join(f" It can be had at {_url(url)}." for url in last.aia_issuers[:1])
+    """What to do, as a sentence; where an issuer was not sent with its name and its address."""
+    last = open_end(chain.certificates) if chain and outcome in _UNFINISHED else None
+    missing = printable(last.issuer) if last else ""
     words = fix_for(outcome, missing).rstrip(".")
+    where = _where(last.aia_issuers) if last else ""
     return f"{words[:1].upper()}{words[1:]}.{where}" if words else ""
+
+
+def _where(addresses: tuple[str, ...]) -> str:
+    """The first address that a browser could open; certificates name files and directories too."""
+    open_to_all = (url for url in addresses if url.lower().startswith(("http:", "https:")))
+    return "".join(f" It can be had at {_url(url)}." for url in islice(open_to_all, 1))
 
 
 def _url(url: str) -> str:

@@ -15,6 +15,7 @@ from stress.planning.words import did_you_mean, printable
 
 NO_NAME: Final = "none"
 """How a hello without SNI is asked for."""
+_GZIP: Final = b"\x1f\x8b"
 _MOST_BYTES: Final = 1 << 30
 _MOST_TRIES: Final = 16
 _MOST_NAMED: Final = 12
@@ -103,6 +104,13 @@ def _content(path: Path) -> bytes:
 def _nothing(path: Path, data: bytes) -> UsageError:
     """Why there is no hello, as far as the bytes tell."""
     shown = printable(path)
+    if data[:2] == _GZIP:
+        return UsageError(f"{shown}: is compressed", "Unpack it first: gunzip FILE")
+    if HELLO_START.match(data):
+        return UsageError(
+            f"{shown}: a ClientHello begins in it, but is not whole ({len(data):,} bytes)",
+            "Give all TLS records of the hello, or a capture.",
+        )
     if not is_capture(data):
         begin = data[:12].hex() or "nothing"
         return UsageError(

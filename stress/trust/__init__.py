@@ -6,6 +6,7 @@ from stress.trust.codes import client_views, fix_for
 from stress.trust.description import differs
 from stress.trust.explain import Explanation, explain
 from stress.trust.judge import Judge
+from stress.trust.path import open_end
 from stress.trust.pins import parse_pin
 from stress.trust.policy import policy_names
 from stress.trust.printable import printable
@@ -24,6 +25,7 @@ __all__ = [
     "fix_for",
     "load_anchors",
     "name_of",
+    "open_end",
     "parse_pin",
     "policy_names",
     "printable",

@@ -183,3 +183,18 @@ def build_paths(
     search = _Search(anchors, by_name, known or Issuers())
     search.run(leaf)
     return Paths(tuple(search.complete), search.longest or Path((leaf,)), tuple(search.broken))
+
+
+def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:
+    """The certificate whose issuer did not come, going by what was sent and nothing else.
+
+    Args:
+        certificates: DER in the order sent; that may be wrong, and strangers may be among them.
+
+    Returns:
+        The end of the longest path from the leaf; None when the leaf cannot be read.
+    """
+    sent = [describe(der) for der in certificates]
+    if not sent or sent[0].unreadable:
+        return None
+    return build_paths(sent, Issuers()).longest.top.facts

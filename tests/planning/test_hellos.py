@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,8 @@ def test_a_name_that_is_not_there_gets_the_nearest() -> None:
     [
         (b"", "neither a capture nor a ClientHello: 0 bytes"),
         (b"-----BEGIN", "neither a capture nor a ClientHello"),
-        (HELLO[:100], "neither a capture nor a ClientHello"),
+        (HELLO[:100], r"begins in it, but is not whole \(100 bytes\)"),
+        (gzip.compress(pcap([])), "is compressed"),
         (pcap([]), r"holds no ClientHello \(0 packets"),
         (pcap(spoken([(0, b"GET / HTTP/1.1\r\n\r\n")])), r"2 packets and 1 TCP streams\)$"),
         (pcap(spoken([(0, HELLO)]))[:200], "breaks off in the middle of a packet"),
