@@ -7,7 +7,7 @@ The order of things, for one handshake:
 
 Invariants: every attempt ends in exactly one Record, whatever the target does; only
 `trio.Cancelled` leaves this file as an exception, after `cancelled()` has been asked for the row.
-One cancel scope serves the whole attempt; its deadline is moved from stage to stage.
+Its deadline is moved from stage to stage; `Deadlines` wakes it when that has passed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from time import monotonic_ns
 import trio
 
 from stress.engine import dial, stamps
+from stress.engine.deadlines import Deadlines
 from stress.engine.holding import Holding
 from stress.engine.sessions import Sessions
 from stress.engine.witness import MOVES_BYTES, Departure, Move, Rupture, Witness
@@ -82,9 +83,11 @@ class Equipment:
     """Keeps finished connections open; None: each is closed at once."""
     sessions: Sessions | None = None
     """What attempts may resume; None: every handshake is a full one."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    """Wakes attempts whose time has come; somebody has to run its `watch`."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One connection in flight."""
 
@@ -92,12 +95,12 @@ class Attempt:
     equipment: Equipment
     chain: tuple[bytes, ...] | None = None
     """DER as sent, when one was seen."""
+    deadline_ns: int = 0
+    """Monotonic time at which this stage has taken too long."""
+    sock: socket.socket | None = None
     _started_ns: int = field(default_factory=monotonic_ns)
     _ended_ns: int = 0
     """When the handshake finished, else when the attempt was given up."""
-    _last_call: float = 0.0
-    """Trio time after which the attempt is over, whatever its stage."""
-    _sock: socket.socket | None = None
     _port: int | None = None
     _stage: Stage = Stage.CONNECT
     _outcome: Outcome | None = None
@@ -114,20 +117,17 @@ class Attempt:
 
     async def run(self) -> Record:
         """Do it, and return its row. Only `trio.Cancelled` is raised."""
-        limits = self.equipment.limits
-        machine = self._machine()
-        self._last_call = trio.current_time() + limits.attempt_s
+        machine, deadlines = self._machine(), self.equipment.deadlines
+        deadlines.add(self)
         try:
-            with trio.CancelScope(deadline=self._last_call) as scope:
-                self._allow(scope, limits.connect_s)
-                await self._dial()
-                self._allow(scope, limits.hello_s)
-                await self._shake(machine, scope)
-            if scope.cancelled_caught:
-                self._time_out(machine)
+            await self._dial()
+            await self._shake(machine)
         except dial.DialError as error:
             self._outcome, self._detail = error.outcome, error.detail
+        except trio.ClosedResourceError:
+            self._time_out(machine)
         finally:
+            deadlines.discard(self)
             self._close(machine)
         record = self._record()
         self._testify(record)
@@ -148,27 +148,24 @@ class Attempt:
         """True when no connection came about in under 10 ms: a loop on this would only spin."""
         return self._connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
 
-    def _allow(self, scope: trio.CancelScope, seconds: float) -> None:
-        """Give the stage that begins now so long, within what the whole attempt may take.
-
-        Moving a deadline costs a few microseconds; by default all stages end with the attempt.
-        """
-        if seconds < self.equipment.limits.attempt_s:
-            scope.deadline = min(self._last_call, trio.current_time() + seconds)
-        elif scope.deadline != self._last_call:
-            scope.deadline = self._last_call
+    def _allow(self, seconds: float) -> None:
+        """Give the stage that begins now so long, within what the whole attempt may take."""
+        longest = self._started_ns + int(self.equipment.limits.attempt_s * 1e9)
+        self.deadline_ns = min(longest, monotonic_ns() + int(seconds * 1e9))
 
     async def _dial(self) -> None:
         job = self.job
         ports = dial.ExactPort(job.local_port) if job.local_port else self.equipment.ports
-        self._sock, self._port, connected = dial.begin(job.address, job.source, ports)
+        self._allow(self.equipment.limits.connect_s)
+        self.sock, self._port, connected = dial.begin(job.address, job.source, ports)
         if not connected:
-            await dial.finish(self._sock)
+            await dial.finish(self.sock)
         self._connect_ns = monotonic_ns() - self._started_ns
         self._stage = Stage.CLIENT_HELLO
-        stamps.ask_for_stamps(self._sock)
+        stamps.ask_for_stamps(self.sock)
 
-    async def _shake(self, machine: Machine, scope: trio.CancelScope) -> None:
+    async def _shake(self, machine: Machine) -> None:
+        self._allow(self.equipment.limits.hello_s)
         step = machine.begin()
         preamble = self.equipment.preamble
         opening = preamble(self._socket, self.job.address) if preamble is not None else b""
@@ -178,10 +175,10 @@ class Attempt:
             first = not self._received
             step = await self._advance(machine)
             if first and self._received:
-                self._allow(scope, self.equipment.limits.handshake_s)
+                self._allow(self.equipment.limits.handshake_s)
         self._facts = machine.facts()
         if step.state is State.FINISHED and not self._facts.settled:
-            await self._settle(machine, scope)
+            await self._settle(machine)
         sessions = self.equipment.sessions
         if sessions is not None and self._facts.outcome == OK:
             resumed = bool(self._facts.resumed)
@@ -223,11 +220,11 @@ class Attempt:
             self._detail = f"more than {self.equipment.limits.connection_bytes:,} bytes"
         return machine.hang_up(HangUp.CANCEL)
 
-    async def _settle(self, machine: Machine, scope: trio.CancelScope) -> None:
+    async def _settle(self, machine: Machine) -> None:
         """Read once more: only now does TLS 1.3 say what it wanted of us (RFC 8446 §4.4.2.4)."""
         longest = self.equipment.limits.after_handshake_s
         wait = max(QUICKEST_SETTLE_S, SETTLE_FACTOR * self._watch.server_ns / 1e9)
-        self._allow(scope, min(longest, wait))
+        self._allow(min(longest, wait))
         step, before = Step(b"", State.FINISHED), self._received
         while longest and step.state is State.FINISHED and self._received == before:
             step = await self._hear(machine)
@@ -240,10 +237,9 @@ class Attempt:
         departure = Departure(data, stamps.now())
         self._watch.sent(departure.at)
         self._moves.append(departure)
-        view = memoryview(data)
-        while view:
+        while data:
             try:
-                view = view[sock.send(view) :]
+                data = data[sock.send(data) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(sock)
             except OSError as error:
@@ -265,22 +261,22 @@ class Attempt:
 
     @property
     def _socket(self) -> socket.socket:
-        assert self._sock is not None
-        return self._sock
+        assert self.sock is not None
+        return self.sock
 
     def _close(self, machine: Machine) -> None:
         holding = self.equipment.holding
-        if holding is not None and self._sock is not None and self._is_good():
+        if holding is not None and self.sock is not None and self._is_good():
             reset = self.equipment.reset
-            holding.keep(self._sock, b"" if reset else machine.hang_up(HangUp.CANCEL).send)
-        elif self._sock is not None:
+            holding.keep(self.sock, b"" if reset else machine.hang_up(HangUp.CANCEL).send)
+        elif self.sock is not None:
             if not self.equipment.reset:
                 last = machine.hang_up(HangUp.CANCEL).send
                 if last:
                     self._moves.append(Departure(last, stamps.now()))
                 with contextlib.suppress(OSError):
-                    self._sock.send(last)
-            dial.close(self._sock, reset=self.equipment.reset)
+                    self.sock.send(last)
+            dial.close(self.sock, reset=self.equipment.reset)
             self._moves.append(Departure(b"", stamps.now(), self.equipment.reset))
         self._ended_ns = self._ended_ns or monotonic_ns()
 

@@ -1,10 +1,13 @@
 """Opening a TCP connection, and the one table from the kernel's errors to endings.
 
-Two things are tricky.
+Three things are tricky.
 
 * Linux hands out even local ports first on `connect()` (since 4.2). A balancer that hashes the
   source port would then only ever show half of its buckets. So we bind ports ourselves, in a
   random order over the whole range, each worker in its own part of it.
+* Over loopback the whole three-way handshake happens within `connect()`, which still says that it
+  is in progress. Waiting for the event loop to tell would put our own lag into `connect_ns`, so
+  the kernel is asked once more at once.
 * The same errno means different things by *when* it comes. ENETUNREACH from `connect()` itself is
   our own routing table; ENETUNREACH from the socket later is a router's word on the path.
 """
@@ -31,6 +34,8 @@ _EPHEMERAL_FALLBACK = (49152, 65535)  # RFC 6335 section 6: what macOS uses, too
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)  # saves a system call where it exists
 _IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
+_UNDER_WAY = frozenset({errno.EALREADY, errno.EINPROGRESS})
+_OPEN = frozenset({0, errno.EISCONN})  # what a second connect() says: Linux, and the others
 
 _ALWAYS = {
     errno.ECONNREFUSED: Category.REFUSED,
@@ -165,7 +170,7 @@ def begin(
     A local port that turns out to be taken for this very peer is no failure: the next one is tried.
 
     Raises:
-        DialError: the kernel refused at once.
+        DialError: the kernel or, over loopback, the target refused at once.
     """
     wildcard = "::" if address.family == "ipv6" else ""
     result = errno.EADDRNOTAVAIL
@@ -175,11 +180,26 @@ def begin(
         except OSError as error:
             raise judge_errno(error, from_socket=False) from error
         if result in {0, errno.EINPROGRESS}:
-            return sock, port, result == 0
+            return sock, port, result == 0 or _is_open(sock, address)
         sock.close()
         if result not in _IN_USE:
             break
     raise judge_errno(OSError(result, errno.errorcode.get(result, "")), from_socket=False)
+
+
+def _is_open(sock: socket.socket, address: Address) -> bool:
+    """Whether a connection that was just begun is open already.
+
+    Raises:
+        DialError: it was refused already; the socket is closed.
+    """
+    number = sock.connect_ex((address.ip, address.port))
+    if number in _UNDER_WAY:
+        return False
+    if number not in _OPEN:
+        sock.close()
+        raise judge_errno(OSError(number, errno.errorcode.get(number, "")), from_socket=True)
+    return True
 
 
 async def finish(sock: socket.socket) -> None:

@@ -5,11 +5,15 @@ queue, not the server's time. Linux stamps every TCP segment on arrival (`SO_TIM
 Documentation/networking/timestamping.rst) and hands the stamp of the *last* segment read along
 with the data of `recvmsg`.
 
-Three things are tricky.
+Four things are tricky.
 
 * The stamps are CLOCK_REALTIME, our durations are monotonic. So both clocks are read at each send
   and each read, and a stamp is taken only if `send <= stamp <= read` in real time: a wall clock
   that was set in between drops out by itself. Then the monotonic clock is used, and counted.
+* The kernel stamps only while some socket asks for it, and turns that on and off a moment later,
+  by a work item of its own (net/core/dev.c, net_enable_timestamp). The first answers of a process
+  would have no stamps, and one connection at a time would turn it on and off with each. So a
+  `Stamping` of ours asks as long as the process measures.
 * Python 3.11 has no name for option 37, nor for its flags.
 * Where there are no stamps (macOS, a seccomp sandbox) everything falls back to user-space time,
   and says so by `Flag.USER_SPACE_STAMP` on each record.
@@ -81,6 +85,35 @@ def read(sock: socket.socket) -> Arrival:
             seconds, nanoseconds = _TIMESPEC.unpack_from(payload)
             return Arrival(data, seconds * 1_000_000_000 + nanoseconds or None, moment)
     return Arrival(data, None, moment)
+
+
+class Stamping:
+    """Keeps the kernel stamping, by a socket that talks to itself over loopback."""
+
+    def __init__(self) -> None:
+        """Begin; where there is no loopback or no stamping, nothing is kept."""
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._sock.bind(("127.0.0.1", 0))
+            self._sock.connect(self._sock.getsockname())
+            self.asked = ask_for_stamps(self._sock)
+            """Whether the kernel knows how."""
+        except OSError:
+            self.asked = False
+
+    def works(self) -> bool:
+        """Whether what arrives now is stamped already."""
+        if not self.asked:
+            return False
+        try:
+            self._sock.send(b"?")
+            return read(self._sock).stamp is not None
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let the kernel stop."""
+        self._sock.close()
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
@@ -44,12 +45,15 @@ from stress.engine.pacing import SECOND, appointments, shape, share, spacing
 from stress.engine.rounds import Script, in_rounds
 from stress.engine.schedule import Dealer, Schedule
 from stress.engine.sessions import Sessions
+from stress.engine.stamps import Stamping
 from stress.engine.witness import Keyed, Witness
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
 from stress.model.plan import Plan
 
 READ_BYTES = 65_536
+STAMPING_TRIES, STAMPING_PAUSE_S = 100, 0.002
+"""How often, and after what pauses, a worker asks whether the kernel has begun to stamp."""
 
 
 def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory, ...]:
@@ -248,7 +252,24 @@ async def serve(home: trio.SocketStream) -> None:
     except StressError as error:
         await home.send_all(frame(Refused(error.message, error.hint)))
         return
-    await home.send_all(frame(Ready(os.getpid())))
+    with closing(Stamping()) as stamping:
+        await stamped(stamping)
+        await home.send_all(frame(Ready(os.getpid())))
+        await work(task, flights, words)
+    await outbox.say(Done())
+
+
+async def stamped(stamping: Stamping) -> None:
+    """Wait until the kernel stamps what arrives; not long, for it may never."""
+    for _ in range(STAMPING_TRIES):
+        if not stamping.asked or stamping.works():
+            return
+        await trio.sleep(STAMPING_PAUSE_S)
+
+
+async def work(task: Assignment, flights: Flights, words: AsyncIterator[ToWorker]) -> None:
+    """Wait for the start, do the assignment, and send home what became of it."""
+    outbox = flights.outbox
     go = await anext(words, None)
     if not isinstance(go, Go):
         leave()
@@ -257,6 +278,7 @@ async def serve(home: trio.SocketStream) -> None:
         drain = trio.CancelScope()
         service.start_soon(outbox.report)
         service.start_soon(outbox.watch_lag)
+        service.start_soon(flights.equipment.deadlines.watch)
         holding = flights.equipment.holding
         if holding is not None:
             service.start_soon(holding.let_go)
@@ -273,7 +295,6 @@ async def serve(home: trio.SocketStream) -> None:
     await outbox.flush()
     if holding is not None:
         holding.close()
-    await outbox.say(Done())
 
 
 def main(argv: list[str]) -> None:

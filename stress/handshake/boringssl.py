@@ -35,7 +35,8 @@ _ENTRY: Final = re.compile(r"error:([0-9a-f]{8}):([^:]*):[^:]*:([^;]+)")
 _SSL_LIBRARY: Final = 0x10
 _ALERT_OFFSET: Final = 1000
 _DER: Final = utls.Certificate.ENCODING_DER
-_READ: Final = 65536
+_READ: Final = 4096
+"""Bytes of application data taken, and dropped, at a time; the library clears as many first."""
 
 
 class BoringEngine:

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trio
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from stress.engine.attempt import Attempt
 from stress.errors import RecordError
 from stress.lab.authority import Authority
 from stress.lab.leaf import Wish, issue, key_pem
@@ -109,6 +111,15 @@ def plain(connection: socket.socket) -> None:
     connection.recv(4096)
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     connection.recv(4096)
+
+
+async def flown(one: Attempt) -> Record:
+    """The row of one attempt, whose deadlines are kept meanwhile."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.equipment.deadlines.watch)
+        record = await one.run()
+        nursery.cancel_scope.cancel()
+    return record
 
 
 class Book:

@@ -24,6 +24,7 @@ from tests.engine.conftest import (
     HOST,
     Behaviour,
     Serve,
+    flown,
     leave,
     plain,
     reset,
@@ -45,7 +46,7 @@ def equipment(
 
 def attempt(address: Address, tools: Equipment) -> tuple[Attempt, Record]:
     one = Attempt(Job(7, monotonic_ns(), 3, address, 0, None, None, 2), tools)
-    return one, trio.run(one.run)
+    return one, trio.run(flown, one)
 
 
 @pytest.fixture(params=list(Stack))

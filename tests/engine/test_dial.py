@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import trio
@@ -69,15 +71,31 @@ def test_a_closed_port_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = address_of(server)
 
-    async def connect() -> None:
-        sock, _, _ = dial.begin(address, None, dial.Ports(seed=1))
-        with sock:
-            await dial.finish(sock)
-
     with pytest.raises(dial.DialError) as caught:
-        trio.run(connect)
+        dial.begin(address, None, dial.Ports(seed=1))
 
     assert caught.value.outcome.category is Category.REFUSED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
+def test_a_connection_that_is_under_way_is_not_taken_for_open() -> None:
+    """A full accept queue lets the SYN wait."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        begun = [dial.begin(address_of(server), None, dial.Ports(seed=1)) for _ in range(3)]
+        for sock, _, _ in begun:
+            stack.enter_context(sock)
+
+    assert [connected for _, _, connected in begun] == [True, False, False]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="loopback of Linux answers within connect()")
+def test_over_loopback_a_connection_is_open_at_once(listener: socket.socket) -> None:
+    """No turn of the event loop, and so none of our own lag, is in its `connect_ns`."""
+    sock, _, connected = dial.begin(address_of(listener), None, dial.Ports(seed=1))
+
+    with sock:
+        assert connected
 
 
 def test_a_source_that_is_not_ours_is_our_own_failure(listener: socket.socket) -> None:

@@ -44,7 +44,10 @@ def fly(
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
         flights = Flights(tools, schedule, outbox, next_id=1, workers=2, left=left)
         with ours, theirs:
-            await loop(flights)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tools.deadlines.watch)
+                await loop(flights)
+                nursery.cancel_scope.cancel()
             assert outbox.in_flight == 0
             await outbox.flush()
             theirs.close()

@@ -3,11 +3,12 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from stress.engine import stamps
-from stress.engine.stamps import Arrival, Moment, Stopwatch
+from stress.engine.stamps import Arrival, Moment, Stamping, Stopwatch
 
 
 @pytest.fixture
@@ -19,9 +20,18 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
             yield client, accepted
 
 
+@pytest.fixture
+def stamping() -> Iterator[Stamping]:
+    """The kernel stamps, and goes on to do so."""
+    with closing(Stamping()) as kept:
+        tries = (kept.works() for _ in range(1_000_000))
+        assert any(tries) or not kept.asked
+        yield kept
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux stamps received TCP segments")
 def test_the_kernels_stamp_lies_between_our_send_and_our_read(
-    pair: tuple[socket.socket, socket.socket],
+    stamping: Stamping, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     client, server = pair
     assert stamps.ask_for_stamps(client)
@@ -33,6 +43,13 @@ def test_the_kernels_stamp_lies_between_our_send_and_our_read(
     assert arrival.data == b"flight"
     assert arrival.stamp is not None
     assert before.real <= arrival.stamp <= arrival.read.real
+
+
+def test_after_the_end_nothing_is_stamped_for_us() -> None:
+    kept = Stamping()
+    kept.close()
+
+    assert not kept.works()
 
 
 def test_a_socket_that_was_not_asked_gives_no_stamp(

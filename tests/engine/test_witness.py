@@ -27,7 +27,7 @@ from stress.model.plan import Limits
 from stress.model.record import Record
 from stress.model.target import Address
 from stress.model.transcript import Clock, Parting, Transcript
-from tests.engine.conftest import HOST, Behaviour, Serve, leave, reset, speak
+from tests.engine.conftest import HOST, Behaviour, Serve, flown, leave, reset, speak
 from tests.engine.test_messages import RECORD
 
 THERE = Address("127.0.0.1", 443)
@@ -162,7 +162,7 @@ def attempt(
         )  # fmt: skip
         tools = replace(tools, **other)  # type: ignore[arg-type]  # the case knows the field
         job = Job(7, monotonic_ns(), 0, address, 0, None, None)
-        record = trio.run(Attempt(job, tools).run)
+        record = trio.run(flown, Attempt(job, tools))
         return record, witness.collect()
 
 
