@@ -30,7 +30,7 @@ imports: .venv/dev-installed  ## who may import whom
 	$(BIN)/lint-imports
 
 bench: .venv/dev-installed  ## the measured claims; writes docs/benchmarks.md
-	scripts/servers nginx openssl ab=apache2-utils hey
+	scripts/servers nginx openssl ab=apache2-utils hey wrk
 	$(BIN)/python -m benchmarks
 
 scorecard: .venv/dev-installed  ## every fault of the lab, found or not; writes docs/scorecard.md

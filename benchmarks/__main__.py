@@ -15,10 +15,14 @@ from benchmarks.handshakes import measure
 from benchmarks.machine import describe
 from benchmarks.page import Rest, page
 from benchmarks.parts import measure_parts
+from benchmarks.scaling import scaling
 from benchmarks.truth import stall_reports
+from benchmarks.writing import writer_us
 from tests.servers.certificates import Certificates
 from tests.servers.nginx import Nginx, Node
 
+WRITTEN = 1_000_000
+"""Rows; `python -m benchmarks.writing` alone stores ten times as many."""
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
@@ -38,7 +42,9 @@ def main() -> None:
             answers = answer_times(aim)
             memory = memory_kib(aim, options.in_flight)
             seen = stall_reports(aim, nginx.process.pid)
-    rest = Rest(memory, options.in_flight, rest_row, _help_s())
+            more = scaling(aim, options.count)
+        written_us = writer_us(WRITTEN, folder)
+    rest = Rest(memory, options.in_flight, rest_row, _help_s(), written_us, more)
     text = page(machine, (figures, options.rounds, CONCURRENCY, parts), answers, rest, seen)
     options.out.write_text(text)
     print(text)

@@ -21,7 +21,10 @@ def describe() -> list[tuple[str, str]]:
         ("nginx", _first_line(["nginx", "-v"]).rpartition("/")[2]),
         ("openssl", _first_line(["openssl", "version"]).removeprefix("OpenSSL ")),
         ("ab", _first_line(["ab", "-V"]).removeprefix("This is ApacheBench, ")),
-        ("hey", "installed" if shutil.which("hey") else "not installed"),
+        *(
+            (tool, "installed" if shutil.which(tool) else "not installed")
+            for tool in ("hey", "wrk")
+        ),
     ]
 
 

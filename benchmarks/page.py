@@ -60,7 +60,11 @@ with the server asks little meanwhile, and reports a quick server.
 """
 
 _REST = """\
-## Memory, disk, start-up
+## Memory, disk, processes, start-up
+
+What several processes do is computed from the processor time of one handshake, with one process and
+with several: on a machine whose cores the server needs, too, their rates would measure the server.
+All workers send their rows to one writer, whose own cost bounds them together.
 """
 
 
@@ -72,6 +76,10 @@ class Rest:
     memory_in_flight: int
     row_bytes: float
     help_s: float
+    writer_us: float
+    """Processor time of the one writer for each row."""
+    scaling: tuple[int, float]
+    """Processes, and how many times as much they do as one, with a core for each."""
 
 
 def page(
@@ -177,5 +185,11 @@ def _rest_rows(rest: Rest) -> list[tuple[str, ...]]:
             "40 KiB",
         ),
         ("run file, each further handshake", f"{rest.row_bytes:.0f} bytes", "64 bytes"),
+        ("the writer, each row of a million", f"{rest.writer_us:.1f} µs", "5 µs"),
+        (
+            f"{rest.scaling[0]} processes do the work of, with a core for each",
+            f"{rest.scaling[1]:.2f}",
+            f"{0.9 * rest.scaling[0]:.1f}",
+        ),
         ("`tls-stress --help`, wall time", f"{rest.help_s:.2f} s", "0.3 s"),
     ]

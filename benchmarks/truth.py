@@ -68,7 +68,7 @@ def stalling(pid: int) -> Iterator[None]:
 def stall_reports(aim: Aim, pid: int, seconds: int = 30) -> list[Seen]:
     """What each installed tool reports of the stalling server."""
     tools: list[tuple[str, Callable[[Aim, int], list[Seen]]]] = [("tls-stress", _ours)]
-    tools += [("hey", _hey), ("ab", _ab)]
+    tools += [("hey", _hey), ("ab", _ab), ("wrk", _wrk)]
     seen: list[Seen] = []
     for program, ask in tools:
         if program == "tls-stress" or shutil.which(program):
@@ -99,6 +99,14 @@ def _ab(aim: Aim, seconds: int) -> list[Seen]:
     return [Seen("ab", f"{WAITERS} that wait", *read_ab(text))]
 
 
+def _wrk(aim: Aim, seconds: int) -> list[Seen]:
+    """Counts from when its request is sent: the handshake before it is in no figure of wrk's."""
+    load = ["-t", "1", "-c", str(WAITERS), "-d", f"{seconds}s", "--latency"]
+    each = ["-H", "Connection: close"]
+    text = _output(["wrk", *load, *each, f"https://127.0.0.1:{aim.port}/"])
+    return [Seen("wrk", f"{WAITERS} that wait, after the handshake", *read_wrk(text))]
+
+
 def read_hey(text: str) -> tuple[float, float]:
     """Median and 99th percentile in seconds, of hey's latency distribution."""
     return _find(text, r"50%% in ([\d.]+) secs"), _find(text, r"99%% in ([\d.]+) secs")
@@ -107,6 +115,18 @@ def read_hey(text: str) -> tuple[float, float]:
 def read_ab(text: str) -> tuple[float, float]:
     """Median and 99th percentile in seconds, of ab's table in milliseconds."""
     return _find(text, r"50%\s+(\d+)") / 1000, _find(text, r"99%\s+(\d+)") / 1000
+
+
+def read_wrk(text: str) -> tuple[float, float]:
+    """Median and 99th percentile in seconds, of wrk's distribution in µs, ms or s."""
+    return _with_unit(text, "50%"), _with_unit(text, "99%")
+
+
+def _with_unit(text: str, percentile: str) -> float:
+    found = re.search(rf"{percentile}\s+([\d.]+)(us|ms|s|m)\s", text)
+    if found is None:
+        raise RuntimeError(f"no {percentile} in:\n{text}")
+    return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}[found[2]]
 
 
 def _find(text: str, pattern: str) -> float:

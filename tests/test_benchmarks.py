@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,8 @@ from benchmarks.handshakes import Figure
 from benchmarks.page import Rest, page
 from benchmarks.parts import Part
 from benchmarks.silence import silent_port
-from benchmarks.truth import Seen, read_ab, read_hey
+from benchmarks.truth import Seen, read_ab, read_hey, read_wrk
+from benchmarks.writing import writer_us
 
 SEEN = (Seen("ab", "10 that wait", 0.002, 0.031),)
 BUSY = "x = 0\nfor n in range(3_000_000): x += n"
@@ -74,7 +77,7 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
         [("system", "any")],
         (figures, 3, 50, [Part("the kernel", 90.0)]),
         answers,
-        Rest(20.0, 10_000, 45.0, 0.2),
+        Rest(20.0, 10_000, 45.0, 0.2, 4.06, (2, 1.91)),
         SEEN,
     )
 
@@ -83,6 +86,8 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
     assert "| `tls-stress` / `hey` | not measured | 1.15 | 0.95 |" in text
     assert "| the kernel | 90 |\n| the rest | 310 |" in text
     assert "| 5,000 | 220 µs | 1.10 | 900 µs | 6,000 |" in text
+    assert "| the writer, each row of a million | 4.1 µs | 5 µs |" in text
+    assert "| 2 processes do the work of, with a core for each | 1.91 | 1.8 |" in text
     assert "| `ab` | 10 that wait | 2.0 ms | 31 ms |" in text
 
 
@@ -93,5 +98,18 @@ def test_the_percentiles_of_other_tools_are_read() -> None:
 
     assert read_hey(hey) == read_hey(newer) == (0.0021, 0.031)
     assert read_ab(ab) == (0.002, 0.031)
-    with pytest.raises(RuntimeError, match="no "):
-        read_ab(hey)
+    wrk = "  Latency Distribution\n     50%  635.00us\n     75%    1.04ms\n     99%    1.02s \n"
+    assert read_wrk(wrk) == pytest.approx((0.000635, 1.02))
+    for read in (read_ab, read_wrk):
+        with pytest.raises(RuntimeError, match="no "):
+            read(hey)
+
+
+def test_the_writer_stores_each_row_that_is_timed(tmp_path: Path) -> None:
+    assert writer_us(1_234, tmp_path) > 0
+
+    with sqlite3.connect(tmp_path / "writing.db") as database:
+        outcomes = database.execute(
+            "SELECT outcome, count(*) FROM handshake GROUP BY outcome ORDER BY 1"
+        ).fetchall()
+    assert outcomes == [("ok", 1_232), ("reset", 2)]
