@@ -112,7 +112,7 @@ def _phrases(text: str) -> Iterator[_Hit]:
             at = folded.find(wanted, end)
 
 
-_ALERT = re.compile(r"\balert(?:[ _-]number)?[\s:(=-]{0,3}(\d{1,3})(?!\d)", re.IGNORECASE)
+_ALERT = re.compile(r"\balert(?:[ _-]number)?[\s:(\[=-]{0,3}(\d{1,3})(?!\d)", re.IGNORECASE)
 _ALERT_NAME = re.compile(
     r"\balert(?: \w+)?: ?([a-z_]{5,40})\b|remote error: tls: ([a-zA-Z ]{5,40})"
 )

@@ -21,6 +21,7 @@ FAILURES = [one for one in Category if one.kind in {Kind.TRUST, Kind.WIRE}]
 POLICY_OF = {
     "ios-urlsession": "apple",
     "ios-ats-off": "apple",
+    "ios-11": "apple-ios12",
     "android-okhttp": "android",
     "chrome": "chrome",
     "firefox": "firefox",

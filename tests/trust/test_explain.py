@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from stress.trust.codes import alerts, code_tables
 from stress.trust.explain import explain
 
 SEED = (Path(__file__).parent / "data" / "ios11.log").read_text(encoding="utf-8")
+
+MESSAGES = tomllib.loads(
+    (Path(__file__).parent / "data" / "messages.toml").read_text(encoding="utf-8")
+)
 
 
 def names(text: str) -> list[str]:
@@ -47,6 +52,7 @@ def names(text: str) -> list[str]:
         ("X509_V_ERR_INVALID_CA", "X509_V_ERR_INVALID_CA (79)", "issuer-not-ca"),
         ("alert 112", "unrecognized_name (112)", "alert-112"),
         ("alert-40", "handshake_failure (40)", "no-shared-cipher"),
+        ("Received alert [40]: Handshake failed", "handshake_failure (40)", "alert-40"),
         ("SSL alert number 70", "protocol_version (70)", "no-shared-version"),
         ("Received fatal alert: internal_error", "internal_error (80)", "alert-80"),
         ("remote error: tls: unrecognized name", "unrecognized_name (112)", "alert-112"),
@@ -85,6 +91,12 @@ def test_one_code_is_recognised(text: str, name: str, category: str) -> None:
     assert category in answer.categories
     assert answer.unknown == ()
     assert all(one.meaning.endswith(".") for one in answer.found)
+
+
+@pytest.mark.parametrize("category", MESSAGES)
+def test_what_real_clients_said_leads_to_what_made_them_say_it(category: str) -> None:
+    for message in MESSAGES[category]["messages"]:
+        assert category in explain(message).categories, message
 
 
 def test_the_seed_log_gets_an_answer_that_can_be_acted_on() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import tomllib
 from dataclasses import replace
@@ -17,6 +18,7 @@ from stress.model.outcome import Category, Kind
 from stress.model.verdict import Refusal, Verdict
 from stress.trust import Judge, describe, load_anchors, policy_names
 from stress.trust.anchors import first_store
+from stress.trust.codes import code_tables
 from stress.trust.judge import PRIORITY
 from tests.trust.certificates import AT, DAY, HOST, Wanted, authorities, chain, issue, leaf
 from tests.trust.defects import ALL, DEFECTS, Defect, good, public, under_rsa
@@ -59,6 +61,15 @@ def test_policies_agree_with_what_was_measured(case: str, policy: str) -> None:
     refused = policy in defect.yes
 
     assert refused == (MEASURED[case][policy] != "accepts")
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_the_verify_code_that_was_measured_can_mean_what_we_say(case: str) -> None:
+    defect = next(one for one in DEFECTS if one.name == case)
+    code = re.search(r"verify_code=(\d+)", MEASURED[case]["openssl"])
+
+    if code is not None:
+        assert defect.category in code_tables()["openssl"].codes[code[1]].categories
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda one: one.name)

@@ -69,6 +69,10 @@ def test_an_expired_anchor_is_refused_by_those_who_look_at_it() -> None:
 @pytest.mark.parametrize(
     ("anchors", "starts", "days", "extra", "refusing"),
     [
+        (public, "2016-06-30", 1827, 3600, ""),
+        (public, "2016-06-30", 1827, 3601, "apple"),
+        (public, "2018-02-28", 1188, 3600, ""),
+        (public, "2018-02-28", 1188, 3601, "apple"),
         (public, "2020-08-31", 825, 0, ""),
         (public, "2020-08-31", 825, 3600, "chrome"),
         (public, "2020-08-31", 825, 3601, "apple chrome"),
