@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from stress.trust.certificate import CertificateFacts
+
+_LONGEST_NAME = 253
+"""Characters of a host name (RFC 1035 section 2.3.4); what is longer names no host."""
 
 
 def names_host(facts: CertificateFacts, host: str) -> bool:
@@ -49,9 +53,11 @@ def literal(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+# Every policy compares the same names again, and IDNA is slow.
+@lru_cache(maxsize=4096)
 def ascii_name(name: str) -> str:
     """The name as it stands in certificates: lower case, A-labels, without a final dot."""
-    if not name.isascii():
+    if not name.isascii() and len(name) <= _LONGEST_NAME:
         # A label that is empty, too long or no IDNA is compared as it is.
         with suppress(UnicodeError):
             name = name.encode("idna").decode("ascii")

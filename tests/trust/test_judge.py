@@ -10,6 +10,7 @@ from pathlib import Path
 
 import certifi
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from stress.trust import Judge, describe, load_anchors, policy_names
 from stress.trust.anchors import first_store
 from stress.trust.codes import code_tables
 from stress.trust.judge import PRIORITY
-from tests.trust.certificates import AT, DAY, HOST, Wanted, authorities, chain, issue, leaf
+from tests.trust.certificates import AT, DAY, HOST, Wanted, authorities, chain, encode, issue, leaf
 from tests.trust.defects import ALL, DEFECTS, Defect, good, public, under_rsa
 
 MEASURED = tomllib.loads(
@@ -245,6 +246,20 @@ def test_a_policy_judges_a_new_chain_in_a_few_milliseconds() -> None:
         took.append(time.process_time() - begun)
 
     assert min(took) < 0.02
+
+
+@pytest.mark.parametrize("names", [(b"\xff" * 100_000,), (b"\xc3\xa9" * 20 + b".test",) * 2_000])
+def test_names_beyond_ascii_do_not_stop_it(judge: Judge, names: tuple[bytes, ...]) -> None:
+    """IDNA is slow in the length of a name, and every policy compares all of them."""
+    listed = encode(0x30, b"".join(encode(0x82, name) for name in names))
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), listed)
+
+    begun = time.process_time()
+    verdict = ask(judge, good(dns=(), extra=(odd,)))
+
+    assert verdict.headline is not None
+    assert verdict.headline.category is Category.HOSTNAME_MISMATCH
+    assert time.process_time() - begun < 0.6
 
 
 def test_two_thousand_certificates_of_one_name_do_not_stop_it(judge: Judge) -> None:
