@@ -13,20 +13,25 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 from stress.engine.stamps import ask_for_stamps
 from stress.engine.versions import versions
 
-HANDSHAKES_PER_CORE = 2_500
-"""Full handshakes a second that a core has been measured to open, everything recorded."""
+HANDSHAKES_PER_CORE = 1_500
+"""Full handshakes a second that a core opens, everything recorded: docs/benchmarks.md, rounded."""
 BYTES_IN_FLIGHT = 40_000
 """Memory that one handshake in flight may take."""
-FILES_ASIDE = 64
-"""Descriptors that a process needs besides its connections."""
+FILES_ASIDE = 128
+"""Descriptors that a process needs besides its connections, as planning reckons."""
 TIME_WAIT_S = 60
 """How long Linux keeps the port of the side that closed first (TCP_TIMEWAIT_LEN)."""
 LEAST_IN_FLIGHT = 64
 """The default concurrency: a machine that cannot hold it cannot do a default run."""
+LATE_S = 0.010
+"""Later than this, our own waiting is part of the latencies (as in `health`)."""
+NAP_S, NAPS = 0.005, 40
 LEAST_PORTS = 1_000
 """What a default run uses up when it closes with FIN."""
 
@@ -47,6 +52,10 @@ class Machine:
     tracked: int | None
     """Connections that the packet filter follows now."""
     tracked_limit: int | None
+    load: float | None
+    """Programs that want a core now, over the last minute."""
+    late_s: float
+    """How late this process wakes up from a short sleep, 90th percentile."""
     kernel_stamps: bool
     """Whether the kernel stamps what arrives."""
     programs: Mapping[str, str]
@@ -65,6 +74,8 @@ class Machine:
             memory_bytes=_memory(root),
             tracked=_number(netfilter / "nf_conntrack_count"),
             tracked_limit=_number(netfilter / "nf_conntrack_max"),
+            load=_load(),
+            late_s=_lateness(),
             kernel_stamps=_stamps(),
             programs=versions(),
         )
@@ -102,6 +113,8 @@ def examine(machine: Machine) -> Examination:
         _ports(machine),
         _waiting_ports(machine),
         _processor(machine),
+        _others(machine),
+        _wakes(machine),
         _room(machine),
         _filter(machine),
         _clock(machine),
@@ -141,13 +154,31 @@ def _ports(machine: Machine) -> Fact:
 
 
 def _waiting_ports(machine: Machine) -> Fact:
-    waiting = "unknown" if machine.waiting_ports is None else f"{machine.waiting_ports:,}"
-    return Fact("ports in TIME_WAIT", waiting, "each for one source and destination")
+    waiting, there = machine.waiting_ports, machine.local_ports
+    if waiting is None:
+        return Fact("ports in TIME_WAIT", "unknown", "")
+    many = there is not None and waiting > there // 2
+    means = "an earlier run keeps them for 60 s: wait a minute" if many else "each for one target"
+    return Fact("ports in TIME_WAIT", f"{waiting:,}", means)
 
 
 def _processor(machine: Machine) -> Fact:
     rate = machine.cores * HANDSHAKES_PER_CORE
     return Fact("cores", f"{machine.cores}", f"about {rate:,} handshakes a second")
+
+
+def _others(machine: Machine) -> Fact:
+    if machine.load is None:
+        return Fact("load average", "unknown", "")
+    busy = machine.load > machine.cores / 2
+    means = "other programs take part of the cores" if busy else "the cores are free"
+    return Fact("load average", f"{machine.load:.1f}", means)
+
+
+def _wakes(machine: Machine) -> Fact:
+    late = machine.late_s > LATE_S
+    means = "so late that latencies would contain it" if late else "in time"
+    return Fact("wakes up late by", f"{machine.late_s * 1000:.1f} ms", means)
 
 
 def _room(machine: Machine) -> Fact:
@@ -194,6 +225,22 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _load() -> float | None:
+    with suppress(OSError):  # not every system tells it
+        return os.getloadavg()[0]
+    return None
+
+
+def _lateness() -> float:
+    """How late the system lets this process wake up: a fifth of a second of short sleeps."""
+    late, never = [], Event()
+    for _ in range(NAPS):
+        before = monotonic()
+        never.wait(NAP_S)
+        late.append(monotonic() - before - NAP_S)
+    return sorted(late)[NAPS * 9 // 10]
 
 
 def _stamps() -> bool:

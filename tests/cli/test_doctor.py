@@ -2,6 +2,9 @@ from typing import Any
 
 import pytest
 
+from stress.engine.examination import FILES_ASIDE
+from stress.planning.amount import FILES_BESIDE
+
 
 def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:
     answer = ask("doctor")
@@ -10,6 +13,8 @@ def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:
         "open files",
         "local ports",
         "cores",
+        "load average",
+        "wakes up late by",
         "memory",
         "time stamps",
         "utls",
@@ -19,6 +24,11 @@ def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:
     assert answer.code in (0, 4)
     assert "handshakes a second" in answer.out
     assert max(map(len, answer.out.splitlines())) <= 100
+
+
+def test_the_doctor_reckons_with_the_files_that_a_run_needs() -> None:
+    """Else it would allow what planning refuses."""
+    assert FILES_ASIDE == FILES_BESIDE
 
 
 def test_a_target_is_looked_up_and_not_dialled(ask: Any, listener: Any) -> None:
@@ -42,4 +52,4 @@ def test_a_machine_with_too_few_files_cannot_do_it(spawn: Any) -> None:
     out, _ = process.communicate(timeout=30)
 
     assert process.returncode == 4
-    assert "NOT ENOUGH: 36 in flight in each process" in out
+    assert "NOT ENOUGH: 0 in flight in each process" in out

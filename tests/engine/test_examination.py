@@ -13,6 +13,8 @@ ABLE = Machine(
     memory_bytes=4_000_000_000,
     tracked=10,
     tracked_limit=262_144,
+    load=0.2,
+    late_s=0.0004,
     kernel_stamps=True,
     programs={"utls": "1.0"},
 )
@@ -22,7 +24,7 @@ def test_an_able_machine_is_told_its_limits() -> None:
     found = examine(ABLE)
 
     assert found.able
-    assert found.limit == "about 10,000 handshakes a second, 79,744 in flight"
+    assert found.limit == "about 6,000 handshakes a second, 79,488 in flight"
     assert [fact.name for fact in found.facts][-1] == "utls"
 
 
@@ -42,6 +44,33 @@ def test_what_is_too_little_for_a_default_run_blocks_it(machine: Machine, fact: 
     assert [each.name for each in found.facts if each.blocks] == [fact]
 
 
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        (ABLE, "the cores are free"),
+        (replace(ABLE, load=7.0), "other programs take part of the cores"),
+        (ABLE, "in time"),
+        (replace(ABLE, late_s=0.03), "latencies would contain it"),
+        (ABLE, "each for one target"),
+        (replace(ABLE, waiting_ports=20_000), "wait a minute"),
+    ],
+)
+def test_what_would_disturb_a_measurement_is_told_and_blocks_nothing(
+    machine: Machine, words: str
+) -> None:
+    found = examine(machine)
+
+    assert found.able
+    assert any(words in fact.means for fact in found.facts)
+
+
+def test_this_machine_tells_how_late_it_wakes_us() -> None:
+    machine = Machine.here()
+
+    assert machine.late_s >= 0
+    assert machine.load is None or machine.load >= 0
+
+
 def test_what_nobody_tells_limits_nothing() -> None:
     silent = replace(
         ABLE,
@@ -51,6 +80,7 @@ def test_what_nobody_tells_limits_nothing() -> None:
         memory_bytes=None,
         tracked=None,
         tracked_limit=None,
+        load=None,
         kernel_stamps=False,
     )
 
