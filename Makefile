@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard soak reliability fuzz audit docs lock clean
+.PHONY: help demo test quick lint types imports bench scorecard soak reliability fuzz audit docs compat lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -54,6 +54,9 @@ audit: .venv/dev-installed  ## known vulnerabilities in what is locked (needs th
 docs: .venv/dev-installed  ## the reference from the code, then all pages as a site in site/
 	$(BIN)/python -m scripts.reference
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs site
+
+compat:  ## the oldest and newest Python and libraries, and OpenSSL alone (needs uv)
+	scripts/compat
 
 lock:  ## pin the newest versions of everything (needs uv)
 	scripts/lock

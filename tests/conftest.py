@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from stress.planning.asking import STACK_VARIABLE
+from tests.stacks import HAS_BORINGSSL
+
 # The same examples in every run, and no deadline: a shared machine is slow now and then.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.load_profile("steady")
@@ -23,9 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the chosen library the default of all that is started."""
+    """Makes the chosen library the default of all that is started; without utls there is one."""
+    if not HAS_BORINGSSL:
+        config.option.stack = "openssl"
     if config.getoption("--stack"):
-        os.environ["TLS_STRESS_STACK"] = config.getoption("--stack")
+        os.environ[STACK_VARIABLE] = config.getoption("--stack")
 
 
 def _of_the_other_stack(item: pytest.Item, stack: str) -> bool:
@@ -42,7 +47,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if _of_the_other_stack(item, stack)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    if stack == "openssl":
+        _skip_boringssl(items)
     _skip_missing(items)
+
+
+def _skip_boringssl(items: list[pytest.Item]) -> None:
+    """Skips what is about BoringSSL itself: `@pytest.mark.boringssl`."""
+    for item in items:
+        if item.get_closest_marker("boringssl") is not None:
+            item.add_marker(pytest.mark.skip(reason="is about BoringSSL (utls) itself"))
 
 
 def _skip_missing(items: list[pytest.Item]) -> None:

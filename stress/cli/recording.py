@@ -97,9 +97,10 @@ def record(plan: Plan, place: Place, output: Output) -> Path:
     try:
         ending = _watched(plan, writer, output)
         writer.finish(ending)
-    except UsageError:  # before the first packet, by the engine's contract
+    except (UsageError, KeyboardInterrupt):  # the former only before the first packet
         writer.close()
-        path.unlink()
+        if not writer.taken:
+            path.unlink()
         raise
     finally:
         writer.close()

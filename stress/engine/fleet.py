@@ -98,7 +98,10 @@ class Fleet:
                         hearing.start_soon(self._hear, member)
                     await self._crew.assemble()
                     self._begun_ns = monotonic_ns()
-                    await self._crew.tell(Go(self._begun_ns + LEAD_NS))
+                    # A signal may have come while not all of them were there to be told.
+                    begins = self._end is End.COMPLETED
+                    go = Go(self._begun_ns + LEAD_NS)
+                    await self._crew.tell(go if begins else Stop(0.0))
                     service.start_soon(self._tick)
                     service.start_soon(self._look_up_again)
                     service.start_soon(self._conduct)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import ssl
+from contextlib import suppress
 from importlib import metadata
 
 import stress
@@ -20,4 +21,7 @@ def versions() -> dict[str, str]:
         "machine": platform.machine(),
         "system-openssl": ssl.OPENSSL_VERSION,
     }
-    return found | {name: metadata.version(name) for name in _LIBRARIES}
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):  # one TLS library may have been left out
+            found[name] = metadata.version(name)
+    return found

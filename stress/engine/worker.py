@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
@@ -231,7 +231,8 @@ async def obey(
             if word.number == flights.segment:
                 flights.stopping.set()
         elif isinstance(word, Act):
-            await acts.send(word)
+            with suppress(trio.ClosedResourceError):  # a signal came in between
+                await acts.send(word)
     leave()
 
 
@@ -271,6 +272,8 @@ async def work(task: Assignment, flights: Flights, words: AsyncIterator[ToWorker
     """Wait for the start, do the assignment, and send home what became of it."""
     outbox = flights.outbox
     go = await anext(words, None)
+    if isinstance(go, Stop):  # before anything was sent
+        return
     if not isinstance(go, Go):
         leave()
     send_act, acts = trio.open_memory_channel[Act](1)

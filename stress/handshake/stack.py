@@ -129,8 +129,13 @@ def _engines(
 ) -> Callable[[Session | None], Engine]:
     """What makes a fresh engine of the stack; the library is imported only when it is asked for."""
     if stack is Stack.BORINGSSL:
-        from stress.handshake.boringssl import BoringEngine, boring_context  # noqa: PLC0415 heavy
-
+        try:
+            from stress.handshake.boringssl import BoringEngine, boring_context  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "the stack boringssl is not installed: there is no module utls",
+                hint="pip install utls, or take --stack openssl",
+            ) from error
         boring = boring_context(client, files, key_log)
         return lambda session: BoringEngine(boring, name, session)
     from stress.handshake.openssl import OpenEngine, open_context  # noqa: PLC0415 heavy

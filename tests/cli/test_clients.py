@@ -40,6 +40,7 @@ def test_what_cannot_be_shown_is_explained(words: list[str], told: str, ask: Any
     assert told in answer.err
 
 
+@pytest.mark.boringssl
 def test_without_a_stack_the_one_that_can_speak_it_does(ask: Any) -> None:
     assert "stack                   openssl\n" in ask("clients", "show", "java-17").out
     assert "stack                   boringssl\n" in ask("clients", "show", "chrome").out

@@ -17,7 +17,6 @@ def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:
         "wakes up late by",
         "memory",
         "time stamps",
-        "utls",
         "pyOpenSSL",
     ):
         assert f"\n{fact} " in f"\n{answer.out}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import struct
@@ -22,12 +21,13 @@ from stress.errors import RecordError
 from stress.lab.authority import Authority
 from stress.lab.leaf import Wish, issue, key_pem
 from stress.model.chain import Chain
-from stress.model.client import Client, Stack
+from stress.model.client import Client
 from stress.model.plan import Close, Load, Plan, Trust
 from stress.model.record import Record
 from stress.model.target import Address, Target
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
+from tests.stacks import main_stack
 
 HOST = "engine.test"
 Behaviour = Callable[[socket.socket], None]
@@ -170,6 +170,6 @@ def plan_for(address: Address, root: bytes, **load: object) -> Plan:
         Load(**load),  # type: ignore[arg-type]  # the caller knows the fields
         trust=Trust(host=HOST, anchors=(root,), anchors_from="test", private=True),
         server_name=HOST,
-        stack=Stack(os.environ.get("TLS_STRESS_STACK", "boringssl")),
+        stack=main_stack(),
         close=Close.RST,
     )

@@ -33,6 +33,7 @@ from tests.engine.conftest import (
 )
 from tests.servers.crooked import House
 from tests.servers.hostile import endless_hello_requests
+from tests.stacks import main_stack
 
 QUICK = Limits(attempt_s=0.2, connect_s=0.2)
 
@@ -201,7 +202,7 @@ def test_a_cancelled_attempt_still_has_its_row(serve: Serve) -> None:
     address = serve(silent)
 
     async def break_off() -> Record:
-        one = Attempt(Job(1, monotonic_ns(), 0, address, 0, None, None), equipment(Stack.BORINGSSL))
+        one = Attempt(Job(1, monotonic_ns(), 0, address, 0, None, None), equipment(main_stack()))
         with trio.move_on_after(0.05):
             await one.run()
         return one.cancelled()
@@ -222,7 +223,7 @@ def test_a_proxy_header_goes_before_the_hello(serve: Serve, tls: ssl.SSLContext)
         speak(tls)(connection)
 
     address = serve(behind_proxy)
-    tools = replace(equipment(Stack.BORINGSSL), preamble=proxy.header_v1)
+    tools = replace(equipment(main_stack()), preamble=proxy.header_v1)
 
     _, record = attempt(address, tools)
 
@@ -271,7 +272,7 @@ def test_a_large_share_of_our_own_lag_is_not_the_servers_time(
         return b""
 
     async def both() -> Record:
-        tools = replace(equipment(Stack.BORINGSSL), preamble=preamble)
+        tools = replace(equipment(main_stack()), preamble=preamble)
         one = Attempt(Job(1, monotonic_ns(), 0, address, 0, None, None), tools)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hold_the_loop)

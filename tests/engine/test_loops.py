@@ -17,11 +17,12 @@ from stress.engine.outbox import Outbox
 from stress.engine.pacing import SECOND, Even, appointments
 from stress.engine.schedule import Schedule
 from stress.handshake import stack_for
-from stress.model.client import Client, Stack
+from stress.model.client import Client
 from stress.model.plan import Limits, Segment
 from stress.model.record import Flag, Record
 from stress.model.target import Address
 from tests.engine.conftest import HOST, Serve, silent, speak
+from tests.stacks import main_stack
 
 GENERIC = Client("generic")
 
@@ -39,7 +40,7 @@ def fly(
     async def main() -> list[Record]:
         ours, theirs = trio.socket.socketpair()
         outbox = kind(trio.SocketStream(theirs))
-        factory = stack_for(GENERIC, Stack.BORINGSSL, server_name=HOST)
+        factory = stack_for(GENERIC, main_stack(), server_name=HOST)
         tools = Equipment((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
         flights = Flights(tools, schedule, outbox, next_id=1, workers=2, left=left)

@@ -29,6 +29,7 @@ from stress.model.target import Address
 from stress.model.transcript import Clock, Parting, Transcript
 from tests.engine.conftest import HOST, Behaviour, Serve, flown, leave, reset, speak
 from tests.engine.test_messages import RECORD
+from tests.stacks import main_stack
 
 THERE = Address("127.0.0.1", 443)
 MINUTE_NS = FIRST_WAIT_NS
@@ -195,13 +196,13 @@ def test_how_the_server_left_is_kept(
     is_reset: bool,
     serve: Serve,
 ) -> None:
-    _, (kept,) = attempt(serve(behaviour), Stack.BORINGSSL)
+    _, (kept,) = attempt(serve(behaviour), main_stack())
 
     assert [(each.sent, each.reset) for each in kept.partings] == [(False, is_reset), (True, True)]
 
 
 def test_the_close_notify_before_a_fin_is_kept(serve: Serve, tls: ssl.SSLContext) -> None:
-    _, (kept,) = attempt(serve(speak(tls)), Stack.BORINGSSL, reset=False)
+    _, (kept,) = attempt(serve(speak(tls)), main_stack(), reset=False)
 
     assert kept.flights[-1].sent
     assert kept.flights[-1].data[:1] == b"\x17"

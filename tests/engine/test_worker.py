@@ -20,10 +20,11 @@ from stress.engine.messages import (
     from_worker,
 )
 from stress.errors import UsageError
-from stress.model.client import Client, Stack
+from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.target import Address
 from tests.engine.conftest import plan_for
+from tests.stacks import main_stack
 
 PLAN = plan_for(Address("127.0.0.1", 1), b"", count=10)
 
@@ -81,13 +82,13 @@ def test_a_worker_leaves_without_a_word_when_its_parent_is_gone(
 def test_a_worker_refuses_what_its_stack_cannot_speak(
     process: tuple[socket.socket, subprocess.Popen[bytes]],
 ) -> None:
-    ancient = Client("ancient", versions=(0x0301,))
-    plan = replace(PLAN, clients=(ancient,), stack=Stack.BORINGSSL)
+    unspeakable = Client("unspeakable", groups=(0xFEFE,))
+    plan = replace(PLAN, clients=(unspeakable,), stack=main_stack())
 
     answer = assign(process[0], plan)
 
     assert isinstance(answer, Refused)
-    assert "ancient" in answer.message
+    assert "unspeakable" in answer.message
 
 
 def test_a_client_certificate_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from stress.evidence.conversation import conversation
 from stress.model.client import Stack
 from stress.model.transcript import Clock, Flight, Transcript
 from tests.evidence.conftest import RECORD, Shake, transcript
+from tests.stacks import main_stack
 
 HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
@@ -41,7 +42,7 @@ def test_a_tls_1_3_handshake_is_read_with_its_secrets(stack: Stack, shake: Shake
 
 
 def test_without_secrets_only_the_hellos_are_read(shake: Shake) -> None:
-    one = replace(shake(Stack.BORINGSSL, 0x0304), secrets=())
+    one = replace(shake(main_stack(), 0x0304), secrets=())
 
     assert names(one)[1][:3] == ["ServerHello", "ChangeCipherSpec", "encrypted record"]
 

@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import UsageError
 from stress.evidence.folder import Dossier, write
-from stress.model.client import Stack
 from stress.model.plan import Trust
 from stress.model.summary import Condition
 from tests.evidence.conftest import ADDRESS, HOST, Shake, cause_of, plan_for, transcript
 from tests.evidence.dossiers import dossier_of
 from tests.evidence.packets import read_capture
+from tests.stacks import main_stack
 
 LOCAL = b"198.51.100.99"
 PACKED = bytes([198, 51, 100, 99])
@@ -26,7 +26,7 @@ def dossier(shake: Shake, server_files: dict[str, Path]) -> Dossier:
     """A failing and a good connection, their chains, and a private anchor."""
     certificates = x509.load_pem_x509_certificates(server_files["whole"].read_bytes())
     whole = tuple(each.public_bytes(Encoding.DER) for each in certificates)
-    kept = [shake(Stack.BORINGSSL, 0x0304, "alone"), shake(Stack.BORINGSSL, 0x0304, "whole")]
+    kept = [shake(main_stack(), 0x0304, "alone"), shake(main_stack(), 0x0304, "whole")]
     cause = cause_of(1, "incomplete-chain", ("vantage", LOCAL.decode()))
     trust = Trust(host=HOST, anchors=whole[1:], private=True, anchors_from="/secret/jane/ca.pem")
     plan = plan_for(trust=trust, sources=(LOCAL.decode(),), client_key="/secret/jane/key.pem")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from stress.evidence.sharing import Mask
-from stress.model.client import Stack
 from stress.model.target import Address
 from stress.model.transcript import Clock, Flight
 from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript
+from tests.stacks import main_stack
 
 LOCAL = "198.51.100.99"
 HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
@@ -19,7 +19,7 @@ def sent(data: bytes) -> Flight:
 
 
 def test_secrets_are_gone_and_the_local_address_is_a_documentation_one(shake: Shake) -> None:
-    one = shake(Stack.BORINGSSL, 0x0304)
+    one = shake(main_stack(), 0x0304)
 
     masked = Mask([one], plan_for()).transcript(one)
 

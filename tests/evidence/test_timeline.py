@@ -6,11 +6,12 @@ from stress.evidence.timeline import COLUMN, timeline
 from stress.model.client import Stack
 from stress.model.transcript import Parting
 from tests.evidence.conftest import BEGUN_NS, Shake, transcript
+from tests.stacks import main_stack
 
 
 def test_a_failing_connection_stands_beside_its_control(shake: Shake) -> None:
-    failing = shake(Stack.BORINGSSL, 0x0304, "alone")
-    control = shake(Stack.BORINGSSL, 0x0304, "whole")
+    failing = shake(main_stack(), 0x0304, "alone")
+    control = shake(main_stack(), 0x0304, "whole")
 
     lines = timeline(failing, control).splitlines()
 

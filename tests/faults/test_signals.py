@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,40 @@ def test_a_signal_ends_a_run_well_and_the_counts_add_up(
     assert [path.name for path in program.results.iterdir()] == ["run.db"]
 
 
+def test_a_second_signal_ends_at_once_what_the_first_let_go_on(program: Program) -> None:
+    """The target never answers: the first would give what is in flight three seconds."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        target = "{}:{}".format(*silent.getsockname())
+        words = ("run", target, "-n", "500", "-c", "8", "--results", str(program.results))
+        process = program.start(*words, "--name", "run", "--processes", "1")
+        until(lambda: _waiting(silent))
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+
+    facts = program.facts()
+    assert process.returncode == 130, err
+    assert facts.ended_ns is not None
+    assert facts.ended_ns - facts.started_ns < 60e9
+    assert facts.end is End.INTERRUPTED
+    assert facts.started == facts.recorded == program.rows() > 0
+    assert program.ask("SELECT count(*) FROM handshake WHERE outcome != 'cancelled'") == 0
+
+
+def test_a_signal_before_the_first_handshake_leaves_a_run_of_none(program: Program) -> None:
+    process = program.run(*AT_100)
+    until(lambda: len(workers_of(process)) > 0)
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130, (out, err)
+    assert "Traceback" not in err
+    assert "died" not in out + err
+
+
 def test_the_end_of_the_terminal_is_a_way_to_finish(program: Program) -> None:
     """The terminal goes: SIGHUP, and nobody is left to talk to."""
     process, terminal = _on_a_terminal(program)
@@ -49,6 +85,11 @@ def test_the_end_of_the_terminal_is_a_way_to_finish(program: Program) -> None:
     assert os.waitstatus_to_exitcode(status) == 130
     assert facts.end is End.INTERRUPTED
     assert facts.started == facts.recorded
+
+
+def _waiting(server: socket.socket) -> bool:
+    """Whether somebody waits to be let in."""
+    return bool(select.select([server], [], [], 0)[0])
 
 
 def _on_a_terminal(program: Program) -> tuple[int, int]:

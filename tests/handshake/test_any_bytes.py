@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.handshake import HangUp, Machine, State, stack_for
+from stress.handshake import HangUp, Machine, MachineFactory, State, stack_for
 from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
 from tests.handshake.ends import HOST, Pki
 from tests.handshake.scripted import message, plain_flight, record
 
-FACTORIES = {each: stack_for(Client("test"), each, server_name=HOST) for each in Stack}
+
+@cache
+def factory(stack: Stack) -> MachineFactory:
+    return stack_for(Client("test"), stack, server_name=HOST)
+
+
 TLS_LIKE = st.builds(
     record,
     st.sampled_from([20, 21, 22, 23]),
@@ -25,7 +32,7 @@ TLS_LIKE = st.builds(
 @pytest.mark.slow
 @given(data=st.lists(st.binary(max_size=200) | TLS_LIKE, max_size=5), cut=st.integers(1, 50))
 def test_any_bytes_end_in_a_step(stack: Stack, data: list[bytes], cut: int) -> None:
-    machine: Machine = FACTORIES[stack].machine()
+    machine: Machine = factory(stack).machine()
     machine.begin()
     said = b"".join(data)
 
@@ -44,7 +51,7 @@ def test_any_bytes_end_in_a_step(stack: Stack, data: list[bytes], cut: int) -> N
 def test_any_damage_to_a_tls12_flight_ends_in_a_step(
     stack: Stack, pki: Pki, damage: list[tuple[int, int]], keep: float
 ) -> None:
-    machine: Machine = FACTORIES[stack].machine()
+    machine: Machine = factory(stack).machine()
     sent = machine.begin().send
     said = bytearray(b"".join(plain_flight(sent, pki.ecdsa.chain, pki.ecdsa.curve_key)))
     for at, mask in damage:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from stress.handshake.boringssl import BoringEngine, boring_context
 from stress.handshake.failure import Failure
 from stress.handshake.hello import read_hello
 from stress.handshake.machine import Progress
@@ -10,9 +11,12 @@ from stress.model.client import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert
 
+boringssl: Any = pytest.importorskip("stress.handshake.boringssl", reason="no utls is installed")
+pytestmark = pytest.mark.boringssl
 
-def engine(client: Client) -> BoringEngine:
-    return BoringEngine(boring_context(client), HOST)
+
+def engine(client: Client) -> Any:
+    return boringssl.BoringEngine(boringssl.boring_context(client), HOST)
 
 
 def test_alerts_have_their_number_and_reasons_our_spelling() -> None:
@@ -45,8 +49,8 @@ def test_nothing_is_accepted_before_it_is_sent() -> None:
 
 @pytest.mark.parametrize("groups", [(29,), (29, 23, 24, 25), (25, 29)])
 def test_groups_alone_need_no_fingerprint(groups: tuple[int, ...]) -> None:
-    context = boring_context(Client("test", groups=groups))
-    tls = BoringEngine(context, HOST)
+    context = boringssl.boring_context(Client("test", groups=groups))
+    tls = boringssl.BoringEngine(context, HOST)
     tls.advance(b"")
     hello = read_hello(tls.output())
 

@@ -71,6 +71,7 @@ def test_each_client_finishes_a_handshake(name: str, stack: Stack, pki: Pki) -> 
     assert machine.facts().chain == identity.chain
 
 
+@pytest.mark.boringssl
 @pytest.mark.parametrize("name", sorted(OPENSSL_ONLY))
 def test_what_boringssl_would_only_pretend_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="BoringSSL") as caught:
@@ -79,6 +80,7 @@ def test_what_boringssl_would_only_pretend_is_refused(name: str) -> None:
     assert "--stack openssl" in (caught.value.hint or "")
 
 
+@pytest.mark.boringssl
 def test_the_mlkem_arms_differ_in_the_segments_of_their_hello() -> None:
     sizes = {
         name: len(

@@ -56,6 +56,7 @@ def test_what_is_left_is_spoken_or_nothing_can_be(stack: Stack, client: Client) 
         stack_for(fitted.client, stack, server_name=HOST)
 
 
+@pytest.mark.boringssl
 @pytest.mark.parametrize("name", clients())
 def test_a_shipped_client_costs_nothing_on_its_own_stack(name: str) -> None:
     fitted = best_fit(clients()[name])
@@ -64,6 +65,7 @@ def test_a_shipped_client_costs_nothing_on_its_own_stack(name: str) -> None:
     assert (fitted.stack is Stack.OPENSSL) == (name in {"java-17", "curl-openssl", "python"})
 
 
+@pytest.mark.boringssl
 def test_each_part_that_is_lost_is_named_once() -> None:
     client = Client(
         "old", versions=(0x0303, 0x0301), cipher_suites=(0xC02F, 0x000A), groups=(29, 30)
@@ -81,6 +83,7 @@ def test_each_part_that_is_lost_is_named_once() -> None:
     )
 
 
+@pytest.mark.boringssl
 def test_what_a_stack_adds_is_named_too() -> None:
     fitted = fit(Client("one", cipher_suites=(0x1301, 0xC02F)), Stack.BORINGSSL)
 
@@ -88,6 +91,7 @@ def test_what_a_stack_adds_is_named_too() -> None:
     assert any("TLS_AES_256_GCM_SHA384" in words for words in fitted.client.cannot_express)
 
 
+@pytest.mark.boringssl
 def test_a_client_that_no_stack_can_speak_is_refused() -> None:
     with pytest.raises(UsageError, match="SSL"):
         best_fit(Client("old", versions=(0x0300,)))

@@ -102,6 +102,7 @@ def test_what_a_library_really_sent_is_read(stack: Stack) -> None:
     assert hello.compression_methods == (0,)
 
 
+@pytest.mark.boringssl
 def test_grease_of_a_library_is_in_the_fields_and_not_in_the_fingerprints() -> None:
     client = Client("test", grease=True, compress_certificate=("brotli",))
     hello = read_hello(stack_for(client, Stack.BORINGSSL, server_name=HOST).machine().begin().send)

@@ -76,6 +76,7 @@ def test_a_line_cut_in_two_is_joined() -> None:
         assert log.lines(b"\xaa") == ("CLIENT_RANDOM aa 01",)
 
 
+@pytest.mark.boringssl
 def test_the_file_is_emptied_when_it_is_read(pki: Pki) -> None:
     with KeyLog() as log:
         factory = stack_for(Client("test"), Stack.BORINGSSL, server_name=HOST, key_log=log)

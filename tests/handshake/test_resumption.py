@@ -122,6 +122,7 @@ def test_a_server_that_forgot_gets_a_full_handshake(
     assert machine.facts().chain == pki.ecdsa.chain
 
 
+@pytest.mark.boringssl
 def test_boringssl_has_nothing_to_offer_after_tls13(pki: Pki) -> None:
     factory = stack_for(Client("test"), Stack.BORINGSSL, server_name=HOST)
 

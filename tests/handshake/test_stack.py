@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,7 +68,7 @@ def test_a_name_that_cannot_be_sent_is_refused(stack: Stack, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "stack_of", "words"),
+    ("fields", "stack", "words"),
     [
         ({"versions": (0x0303, 0x0302)}, Stack.BORINGSSL, "TLS 1.2 and 1.3 only"),
         ({"versions": ()}, Stack.BORINGSSL, "not none"),
@@ -82,12 +84,26 @@ def test_a_name_that_cannot_be_sent_is_refused(stack: Stack, name: str) -> None:
     ],
 )
 def test_a_profile_that_the_stack_would_not_really_send_is_refused(
-    fields: dict[str, tuple[int, ...]], stack_of: Stack, words: str
+    fields: dict[str, tuple[int, ...]], stack: Stack, words: str
 ) -> None:
     client = Client("mine", **fields)  # type: ignore[arg-type] # a table's fields
 
     with pytest.raises(UsageError, match=words) as caught:
-        stack_for(client, stack_of, server_name=HOST)
+        stack_for(client, stack, server_name=HOST)
 
     assert "'mine'" in caught.value.message
     assert caught.value.hint
+
+
+def test_a_stack_that_is_not_installed_is_explained() -> None:
+    script = (
+        "import sys; sys.modules['utls'] = None; from stress.cli.main import main;"
+        " sys.exit(main(['clients', 'show', 'generic', '--stack', 'boringssl']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert "boringssl is not installed" in done.stderr
+    assert "--stack openssl" in done.stderr

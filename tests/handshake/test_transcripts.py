@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from stress.handshake import HangUp, State
 from tests.handshake.conftest import Begin
-from tests.handshake.record_transcripts import TRANSCRIPTS
 
-ROWS: list[dict[str, str]] = json.loads(TRANSCRIPTS.read_text())
+ROWS: list[dict[str, str]] = json.loads(Path(__file__).with_name("transcripts.json").read_text())
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row["name"]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stress.handshake import stack_for
 from stress.handshake.hello import read_hello
 from stress.handshake.wire import Wire, plaintext_alert
-from stress.model.client import Client, Stack
+from stress.model.client import Client
 from tests.handshake.ends import HOST, Pki, Server
 from tests.handshake.scripted import (
     DATA,
@@ -23,9 +23,10 @@ from tests.handshake.scripted import (
     server_hello,
     vector,
 )
+from tests.stacks import main_stack
 
 CHANGE_CIPHER_SPEC = record(20, b"\x01")
-SENT = stack_for(Client("test"), Stack.BORINGSSL, server_name=HOST).machine().begin().send
+SENT = stack_for(Client("test"), main_stack(), server_name=HOST).machine().begin().send
 HELLO = read_hello(SENT)
 HELLO_13 = server_hello(
     HELLO, 0x1302, b"\x00\x2b\x00\x02\x03\x04" + b"\x00\x33\x00\x04\x11\xec\x00\x00"

@@ -12,8 +12,7 @@ from stress.engine.loops import STOOD_STILL
 from stress.model.client import Stack
 from stress.model.run import End
 from tests.hostile.conftest import LIMIT_BYTES, ROUNDS, TIMEOUT_S, Run
-from tests.servers.corpus import CORPUS
-from tests.servers.hostile import Hostile
+from tests.servers.corpus import CORPUS, Hostile
 
 pytestmark = pytest.mark.slow
 

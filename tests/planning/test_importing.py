@@ -42,6 +42,7 @@ def test_the_stack_that_loses_less_is_chosen(tmp_path: Path) -> None:
     stack_for(client, Stack.OPENSSL, server_name="app.lab.test")
 
 
+@pytest.mark.boringssl
 def test_on_the_other_stack_what_it_cannot_send_is_named(tmp_path: Path) -> None:
     made = imported(tmp_path, JAVA, stack=Stack.BORINGSSL)
     words = " ".join(made.fit.client.cannot_express)

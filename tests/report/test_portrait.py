@@ -1,7 +1,10 @@
+import pytest
+
 from stress.handshake import stack_for
 from stress.handshake.hello import ClientHello, read_hello
-from stress.model.client import Client, Stack
+from stress.model.client import Client
 from stress.report.portrait import render_portrait
+from tests.stacks import main_stack
 
 CLIENT = Client(
     "odd",
@@ -14,10 +17,11 @@ CLIENT = Client(
 
 
 def hello() -> ClientHello:
-    machine = stack_for(CLIENT, Stack.BORINGSSL, server_name="edge.test").machine()
+    machine = stack_for(CLIENT, main_stack(), server_name="edge.test").machine()
     return read_hello(machine.begin().send)
 
 
+@pytest.mark.boringssl
 def test_the_fields_are_those_of_the_bytes_that_leave() -> None:
     sent = hello()
     text = render_portrait(CLIENT, sent, "boringssl")

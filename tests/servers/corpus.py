@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import ssl
+from dataclasses import dataclass
+
+from stress.model.client import Stack
 from stress.model.outcome import Stage
 from tests.handshake.scripted import ALERT, DATA, HANDSHAKE, alert, message, record
 from tests.servers import hostile as h
 from tests.servers.crooked import TEXTS
-from tests.servers.hostile import AFTER, CERTIFICATE, DONE, HELLO, SERVER, Behaviour, Hostile
+from tests.servers.hostile import AFTER, CERTIFICATE, DONE, HELLO, SERVER, Behaviour
 
 READABLE = [kind for kind in TEXTS if kind != "no-utf8"]
 HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """One server, and what must become of an attempt at it."""
+
+    name: str
+    behave: Behaviour
+    outcomes: tuple[str, ...]
+    """The categories that are true for it."""
+    stages: tuple[Stage, ...]
+    openssl: tuple[tuple[str, ...], tuple[Stage, ...]] | None = None
+    """The same through OpenSSL, where the libraries differ."""
+    is_good: bool = False
+    """A server without fault."""
+
+    def expected(self, stack: Stack) -> tuple[tuple[str, ...], tuple[Stage, ...]]:
+        """Categories and stages of one stack."""
+        if stack is Stack.OPENSSL and self.openssl is not None:
+            return self.openssl
+        return self.outcomes, self.stages
 
 
 def row(
@@ -86,11 +111,13 @@ CORPUS: tuple[Hostile, ...] = (
     row("endless sealed nothing", h.endless_sealed_nothing, "protocol-error", SERVER),
     row("ServerHello twice", h.answers(h.hello_twice), "protocol-error", SERVER),
     row("done without keys", h.answers(h.done_without_keys), "protocol-error", CERTIFICATE),
+    row("an extension twice in the hello", h.answers(h.extension_twice), "protocol-error", SERVER),
     row("giant ServerHello", h.answers(h.giant_server_hello), "protocol-error", HELLO, SERVER),
     row("unoffered cipher", h.answers(h.unoffered_cipher), "protocol-error", SERVER),
     row("TLS 1.0 only", h.answers(h.old_version), "no-shared-version", SERVER),
     row("TLS 1.0 only, says so", h.says(alert(70)), "no-shared-version", HELLO),
     row("wrong key", h.answers(h.wrong_key), "bad-signature", CERTIFICATE, SERVER),
+    row("wrong key, TLS 1.2", h.older_flight(wrong_key=True), "bad-signature", CERTIFICATE),
     row(
         "RSA of 16,384 bits",
         h.answers(h.rsa_flight(16_384, 65_537)),
@@ -117,7 +144,13 @@ CORPUS: tuple[Hostile, ...] = (
         "client-certificate-required",
         CERTIFICATE,
     ),
-    row("demands a certificate", h.demands_a_certificate, "client-certificate-required", AFTER),
+    row(
+        "demands a certificate",
+        h.asks_for_a_certificate(ssl.CERT_REQUIRED),
+        "client-certificate-required",
+        AFTER,
+    ),
+    ok("asks for a certificate and does without", h.asks_for_a_certificate(ssl.CERT_OPTIONAL)),
     ok(
         "asks for a certificate after the handshake",
         h.shakes_then(lambda server: server.seal(HANDSHAKE, message(13, b"\1a\0\0"))),
@@ -138,6 +171,10 @@ CORPUS: tuple[Hostile, ...] = (
     ),
     row("one megabyte", h.shows("one megabyte"), "protocol-error", SERVER, CERTIFICATE),
     row("no certificate", h.shows("no certificate"), "protocol-error", SERVER, CERTIFICATE),
+    *(
+        row(f"{name}, TLS 1.2", h.older_flight(name), "protocol-error", SERVER, CERTIFICATE)
+        for name in ("one megabyte", "no certificate")
+    ),
     *map(
         malformed, ("leaf cut short", "leaf of zeros", "empty leaf", "nested 2,000 deep", "no time")
     ),

@@ -13,7 +13,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes
@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stress.handshake.hello import read_hello
-from stress.model.client import Stack
 from stress.model.outcome import Stage
 from tests.handshake.scripted import (
     HANDSHAKE,
@@ -47,27 +46,6 @@ TICKET = message(4, bytes(8) + b"\x01\x00" + b"\x00\x04tick" + b"\x00\x00")
 Behaviour = Callable[[socket.socket, House], None]
 HELLO, SERVER, CERTIFICATE = Stage.CLIENT_HELLO, Stage.SERVER_HELLO, Stage.CERTIFICATE
 DONE, AFTER = Stage.FINISHED, Stage.AFTER_HANDSHAKE
-
-
-@dataclass(frozen=True, slots=True)
-class Hostile:
-    """One server, and what must become of an attempt at it."""
-
-    name: str
-    behave: Behaviour
-    outcomes: tuple[str, ...]
-    """The categories that are true for it."""
-    stages: tuple[Stage, ...]
-    openssl: tuple[tuple[str, ...], tuple[Stage, ...]] | None = None
-    """The same through OpenSSL, where the libraries differ."""
-    is_good: bool = False
-    """A server without fault."""
-
-    def expected(self, stack: Stack) -> tuple[tuple[str, ...], tuple[Stage, ...]]:
-        """Categories and stages of one stack."""
-        if stack is Stack.OPENSSL and self.openssl is not None:
-            return self.openssl
-        return self.outcomes, self.stages
 
 
 # -- how they speak ----------------------------------------------------------------------------
@@ -281,6 +259,11 @@ def old_version(sent: bytes, house: House) -> bytes:
     return record(HANDSHAKE, hello, 0x0301)
 
 
+def extension_twice(sent: bytes, house: House) -> bytes:
+    hello = server_hello(read_hello(sent), 0xC02B, RENEGOTIATION_INFO * 2)
+    return record(HANDSHAKE, hello)
+
+
 def unoffered_cipher(sent: bytes, house: House) -> bytes:
     return record(HANDSHAKE, server_hello(read_hello(sent), 0x0005, RENEGOTIATION_INFO))
 
@@ -292,6 +275,18 @@ def giant_server_hello(sent: bytes, house: House) -> bytes:
 
 def wrong_key(sent: bytes, house: House) -> bytes:
     return b"".join(Scripted13(house.good, ec.generate_private_key(ec.SECP256R1())).flight(sent))
+
+
+def older_flight(name: str | None = None, *, wrong_key: bool = False) -> Behaviour:
+    """A TLS 1.2 server: a chain of the collection of crooked ones, or another key than its own."""
+
+    def make(sent: bytes, house: House) -> bytes:
+        chain = house.good if name is None else CHAINS[name](house)
+        key = ec.generate_private_key(ec.SECP256R1()) if wrong_key else house.key
+        speaks = (0xC02B, 0x0403)
+        return b"".join(older(sent, chain, speaks, lambda said: key.sign(said, ECDSA_SHA256)))
+
+    return answers(make)
 
 
 def rsa_flight(bits: int, exponent: int) -> Callable[[bytes, House], bytes]:
@@ -335,11 +330,16 @@ def shows(name: str) -> Behaviour:
     )
 
 
-def demands_a_certificate(connection: socket.socket, house: House) -> None:
-    context = house.context()
-    context.verify_mode = ssl.CERT_REQUIRED
-    with context.wrap_socket(connection, server_side=True) as secure:
-        secure.recv(1)
+def asks_for_a_certificate(mode: ssl.VerifyMode) -> Behaviour:
+    """A healthy server that wants one, or would take one."""
+
+    def behave(connection: socket.socket, house: House) -> None:
+        context = house.context()
+        context.verify_mode = mode
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1)
+
+    return behave
 
 
 def noise(seed: int, head: bytes = b"") -> bytes:
