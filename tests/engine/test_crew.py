@@ -54,6 +54,9 @@ def test_a_crew_starts_is_heard_and_leaves_no_process() -> None:
                 nursery.start_soon(crew.hear, one, lambda _, word: words.append(word))
             await crew.assemble()
             await crew.tell(Go(0))
+        with trio.fail_after(60):  # they leave by themselves, however busy the machine is
+            for one in crew.members:
+                await one.process.wait()
         await crew.see_off()
         return words, [one.process.returncode for one in crew.members]
 
