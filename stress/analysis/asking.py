@@ -83,10 +83,10 @@ def whence(facts: RunFacts, tally: Tally) -> str:
 
 
 def duration_s(facts: RunFacts) -> float | None:
-    """How long the run took; None for a file without an end mark."""
+    """How long the run asked, without its pauses; None for a file without an end mark."""
     if facts.ended_ns is None:
         return None
-    return max(0, facts.ended_ns - facts.started_ns) / NANOSECONDS
+    return max(0, facts.ended_ns - facts.started_ns - facts.stood_ns) / NANOSECONDS
 
 
 def _duration(facts: RunFacts) -> str:

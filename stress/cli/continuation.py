@@ -74,14 +74,20 @@ def take_up(run: str, place: Place, output: Output) -> Path:
             writer.close()
             path.unlink()
             raise
-    gap = _gap(facts, reached.last_ns)
+    gap, stood_ns = _gap(facts, reached.last_ns), facts.stood_ns + time_ns() - reached.last_ns
     streams.say(gap)
     sequel, watching = Sequel(writer, facts.started), output.watching(plan)
     try:
         ending = fleet.run(
-            plan, sequel, watch=watching, resolve=_again(plan), first_id=reached.next_id
+            plan,
+            sequel,
+            watch=watching,
+            resolve=_again(plan),
+            first_id=reached.next_id,
+            still=watching.pausing,
         )
-        sequel.finish(ending, (*facts.reasons, gap))
+        whole = replace(ending, stood_ns=stood_ns + ending.stood_ns)
+        sequel.finish(whole, (*facts.reasons, gap))
     finally:
         watching.close()
         writer.close()

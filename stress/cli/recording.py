@@ -158,6 +158,7 @@ def _watched(plan: Plan, writer: RunWriter, output: Output) -> Ending:
                 conductor=search,
                 hear=hear,
                 canary=bird,
+                still=watching.pausing,
             )
     finally:
         watching.close()

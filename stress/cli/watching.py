@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from stress.analysis.suspects import Suspects
 from stress.cli.keyboard import Keyboard
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -32,6 +33,15 @@ class Listener(Protocol):
         """Records as they were kept."""
 
 
+@runtime_checkable
+class Pauser(Protocol):
+    """A watcher who may let the run stand still."""
+
+    @property
+    def pausing(self) -> bool:
+        """Whether nothing shall be started just now."""
+
+
 class Watching:
     """Tells each of them, and stops the run for the first reason that one of them has."""
 
@@ -47,6 +57,10 @@ class Watching:
         for watcher in self._watchers:
             if isinstance(watcher, Listener):
                 watcher.hear(records)
+
+    def pausing(self) -> bool:
+        """Whether one of them wants the run to stand still just now."""
+        return any(isinstance(each, Pauser) and each.pausing for each in self._watchers)
 
     def close(self) -> None:
         """Close all, the last first, also when one fails."""
@@ -71,6 +85,10 @@ class _Seat:
     def hear(self, records: Sequence[Record]) -> None:
         self._view.hear(records)
 
+    @property
+    def pausing(self) -> bool:
+        return self._view.pausing
+
     def close(self) -> None:
         try:
             self._view.close()
@@ -79,7 +97,10 @@ class _Seat:
 
 
 def live_view(plan: Plan, bounds: Bounds) -> Watcher:
-    """The live view on standard error, with the keys of standard input."""
+    """The live view on standard error, with the keys of standard input.
+
+    Goals and searches take time as evidence (`clean for 10m`, a queue that fills): no pause there.
+    """
     keyboard = Keyboard()
     view = LiveView(
         sys.stderr,
@@ -87,5 +108,9 @@ def live_view(plan: Plan, bounds: Bounds) -> Watcher:
         target=str(plan.target),
         cap=plan.load.concurrency,
         keys=keyboard if keyboard.hears else None,
+        suspects=Suspects(
+            [str(address) for address in plan.addresses], [one.name for one in plan.clients]
+        ),
+        may_pause=not plan.find_limit and not plan.goals,
     )
     return _Seat(view, keyboard)

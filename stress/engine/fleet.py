@@ -22,7 +22,8 @@ import trio
 
 from stress.engine.crew import Crew, Member
 from stress.engine.health import Health
-from stress.engine.messages import Act, Assignment, Batch, FromWorker, Go, Halt, Join, Stop
+from stress.engine.messages import Act, Assignment, Batch, FromWorker, Go, Halt, Join, Still, Stop
+from stress.engine.pauses import Pauses
 from stress.engine.recorder import Recorder
 from stress.engine.refusals import Refusals
 from stress.errors import RecordError, UsageError
@@ -47,6 +48,8 @@ Watch = Callable[[Progress], str | None]
 Resolve = Callable[[], Awaitable[Sequence[Address]]]
 Hear = Callable[[Sequence[Record]], None]
 """Is shown the records as they were kept."""
+Wish = Callable[[], bool]
+"""Whether the user wants the run to stand still just now."""
 
 
 class Fleet:
@@ -62,12 +65,14 @@ class Fleet:
         hear: Hear | None,
         first_id: int,
         canary: Address | None,
+        still: Wish | None,
     ) -> None:
         self._plan, self._sink = plan, sink
         self._watch, self._resolve, self._conductor = watch, resolve, conductor
         self._show = hear
         self._first_id = first_id
         self._canary = canary
+        self._still, self._pauses = still, Pauses()
         self._crew = Crew()
         self._recorder = Recorder(plan, sink)
         self._health = Health(plan)
@@ -192,7 +197,13 @@ class Fleet:
                 committed = trio.current_time()
                 self._commit()
             await self._ask_whether_to_stop()
+            await self._ask_whether_to_stand()
         await self._crew.tell(Stop(0.0))
+
+    async def _ask_whether_to_stand(self) -> None:
+        wish = self._still is not None and self._still() and self._end is End.COMPLETED
+        if self._pauses.follow(self._now_ns, wish=wish):
+            await self._crew.tell(Still(wish))
 
     async def _ask_whether_to_stop(self) -> None:
         progress = self._progress()
@@ -263,22 +274,31 @@ class Fleet:
             in_flight=self._crew.in_flight,
             rate=(self._recorder.ended - ended) / max(1e-9, (now - before) / 1e9),
             lag_ns=self._health.last_lag_ns,
+            stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )
 
     def _ending(self) -> Ending:
         if self._failure is None:
             self._commit()
+        self._pauses.follow(self._now_ns, wish=False)
+        for sentence in self._pauses.sentences():
+            self._health.note(sentence)
         self._health.check(self._recorder.sides, self._recorder.ended, self._recorder.chains)
         nobody = all(member.has_died for member in self._crew.members)
         return Ending(
             end=self._end,
             # As all times of the run: a clock that is set meanwhile changes no duration.
-            ended_ns=monotonic_ns() + self._unix_offset_ns,
+            ended_ns=self._now_ns,
             started=self._crew.started,
             reasons=self._health.reasons,
             invalid=self._failure is not None or nobody or self._health.invalid,
             lag_p99_ns=self._health.lag_p99_ns,
+            stood_ns=self._pauses.total_ns(self._now_ns),
         )
+
+    @property
+    def _now_ns(self) -> int:
+        return monotonic_ns() + self._unix_offset_ns
 
 
 def run(
@@ -291,6 +311,7 @@ def run(
     hear: Hear | None = None,
     first_id: int = 0,
     canary: Address | None = None,
+    still: Wish | None = None,
 ) -> Ending:
     """Do the plan with worker processes, feeding the sink; blocks until the run is over.
 
@@ -303,11 +324,12 @@ def run(
         hear: is shown the records as they were kept.
         first_id: where the ids of the attempts begin; above those of a run that is taken up.
         canary: a known-good server on this machine, asked by the same workers now and then.
+        still: says whether the run shall stand still; only for a run that nothing conducts.
 
     Raises:
         UsageError: the plan cannot be done; nothing has been sent.
     """
-    fleet = Fleet(plan, sink, watch, resolve, conductor, hear, first_id, canary)
+    fleet = Fleet(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
     return trio.run(_unwrap, fleet)
 
 

@@ -8,6 +8,9 @@ cap is full is recorded as `not-sent`, never forgotten and never sent late in a 
 happens to what became due while this very process stood still (stopped, suspended, starved): the
 target never gets more than `LATEST_NS` worth of it at once.
 
+When the user lets the run stand still, neither loop starts anything; afterwards both go on as if
+that time had not been, so nothing is made up for and nothing counts as not sent.
+
 A failure never stops or slows either; only a slot whose attempt ended at once without a connection
 pauses, because it would otherwise spin a core against nobody.
 """
@@ -61,6 +64,36 @@ class Flights:
     stopping: trio.Event = field(default_factory=trio.Event)
     """Nothing more is started: of the segment, or of the run when it is `over`."""
     over: bool = False
+    stood_ns: int = 0
+    """How long the user let the run stand still so far; appointments come so much later."""
+    _still_since_ns: int | None = None
+    _awake: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing may be started just now."""
+        return self._still_since_ns is not None and not self.stopping.is_set()
+
+    def stand(self) -> None:
+        """Start nothing for now."""
+        if self._still_since_ns is None:
+            self._still_since_ns, self._awake = monotonic_ns(), trio.Event()
+
+    def go_on(self) -> None:
+        """Start again; what ends or bounds this assignment by time moves by the time stood."""
+        if self._still_since_ns is None:
+            return
+        stood_ns, self._still_since_ns = monotonic_ns() - self._still_since_ns, None
+        self.stood_ns += stood_ns
+        self.warm_until_ns += stood_ns
+        if self.until_ns is not None:
+            self.until_ns += stood_ns
+        self._awake.set()
+
+    async def turn(self) -> None:
+        """Wait while the run stands still; a stop is heard, too, when it comes with `go_on`."""
+        while self.still:
+            await self._awake.wait()
 
     def job(self, due_ns: int, segment: int = 0) -> Job | None:
         """The job that is due then; None when the assignment is over."""
@@ -129,7 +162,7 @@ async def closed_loop(flights: Flights, slots: int) -> None:
 
 async def _slot(flights: Flights, delay_s: float) -> None:
     await pause(flights, delay_s)
-    while (job := flights.job(monotonic_ns(), flights.segment)) is not None:
+    while (job := await _next(flights)) is not None:
         attempt = await flights.fly(job)
         if attempt.ended_at_once:
             await pause(flights, REFUSAL_PAUSE_S)
@@ -137,12 +170,17 @@ async def _slot(flights: Flights, delay_s: float) -> None:
             await flights.outbox.room()
 
 
+async def _next(flights: Flights) -> Job | None:
+    await flights.turn()
+    return flights.job(monotonic_ns(), flights.segment)
+
+
 async def open_loop(flights: Flights, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
     """Start an attempt at each appointment until the assignment is over."""
+    begin_ns -= flights.stood_ns
     async with trio.open_nursery() as nursery:
         for start in starts:
-            due_ns = begin_ns + start.offset_ns
-            await pause(flights, (due_ns - monotonic_ns()) / SECOND)
+            due_ns = await _due(flights, begin_ns + start.offset_ns)
             job = flights.job(due_ns, start.segment)
             if job is None:
                 return
@@ -154,6 +192,16 @@ async def open_loop(flights: Flights, starts: Iterator[Start], *, begin_ns: int,
                 flights.leave(job, STOOD_STILL)
             else:
                 nursery.start_soon(flights.fly, job)
+
+
+async def _due(flights: Flights, appointment_ns: int) -> int:
+    """Wait for an appointment, however often the run stands still meanwhile; gives its time."""
+    while True:
+        due_ns = appointment_ns + flights.stood_ns
+        await pause(flights, (due_ns - monotonic_ns()) / SECOND)
+        if not flights.still:
+            return due_ns
+        await flights.turn()
 
 
 async def pause(flights: Flights, seconds: float) -> None:

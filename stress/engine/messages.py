@@ -54,6 +54,12 @@ class Halt(msgspec.Struct, frozen=True, tag=True):
     number: int
 
 
+class Still(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: start nothing for now (`on`), or go on as if that time had not been."""
+
+    on: bool
+
+
 class Join(msgspec.Struct, frozen=True, tag=True):
     """To a worker: a new address of the target takes part."""
 
@@ -108,7 +114,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     hint: str | None
 
 
-ToWorker: TypeAlias = Assignment | Go | Act | Halt | Join | Stop
+ToWorker: TypeAlias = Assignment | Go | Act | Halt | Join | Still | Stop
 FromWorker: TypeAlias = Ready | Batch | Landed | Done | Refused
 
 _encoder = msgspec.msgpack.Encoder()

@@ -44,6 +44,7 @@ async def in_rounds(flights: Flights, replay: Replay) -> None:
             await pause(flights, replay.gap_s)
         async with trio.open_nursery() as nursery:
             for _ in range(replay.round_size):
+                await flights.turn()
                 job = flights.job(monotonic_ns())
                 if job is None:
                     return

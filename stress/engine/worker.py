@@ -35,6 +35,7 @@ from stress.engine.messages import (
     Landed,
     Ready,
     Refused,
+    Still,
     Stop,
     ToWorker,
     frame,
@@ -223,8 +224,11 @@ async def obey(
         if isinstance(word, Stop):
             flights.over = True
             flights.stopping.set()
+            flights.go_on()
             drain.deadline = min(drain.deadline, trio.current_time() + word.drain_s)
             acts.close()
+        elif isinstance(word, Still):
+            (flights.stand if word.on else flights.go_on)()
         elif isinstance(word, Join):
             flights.schedule.join(word.address)
         elif isinstance(word, Halt):

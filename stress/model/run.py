@@ -54,6 +54,8 @@ class Ending:
     """True when the reasons make the whole measurement say nothing about the target."""
     lag_p99_ns: int | None = None
     """99th percentile of the event loops' lag, all processes."""
+    stood_ns: int = 0
+    """How long the run stood still in all because its user wanted it to."""
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
 
@@ -80,6 +82,8 @@ class Progress:
     """Attempts ended a second, over the last few seconds."""
     lag_ns: int
     """Worst event-loop lag of the last second."""
+    stood_s: float = 0.0
+    """How much of `elapsed_s` the run stood still because its user wanted it to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class RunFacts:
     """99th percentile of the event loops' lag, all processes."""
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
+    stood_ns: int = 0
+    """How long nothing was dialled between start and end: it was paused, or taken up again."""
     host: str = ""
     """From where: the local host's name and address."""
 

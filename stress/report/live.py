@@ -6,8 +6,8 @@ and there is no thread. It reads no clock (the engine tells the elapsed time wit
 and shows nothing that came over the network: endings are our own words.
 
 The interval is one that holds whenever one looks: a reader who presses `q` as soon as the share
-looks good has not been cheated. Causes are not here: they are searched in the whole run, for the
-report.
+looks good has not been cheated. The same holds for the suspects, which are values of one dimension;
+combinations are searched in the whole run, for the report.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from stress.analysis.suspects import Suspects
 from stress.measure import Histogram
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
@@ -39,13 +40,14 @@ BUSY_NS = 20_000_000
 _FULL_LAG_NS = 100_000_000
 _BAR = 24
 _MOST_ENDINGS = 3
+_MOST_CHAINS = 4
 
 Keys = Callable[[], str]
 """The keys that were pressed since the last call."""
 
 
 class LiveView:
-    """Shows each `Progress` that is due, and stops the run well when `q` is pressed.
+    """Shows each `Progress` that is due; `q` stops the run well, `p` lets it stand still.
 
     Args:
         stream: the terminal.
@@ -53,32 +55,53 @@ class LiveView:
         target: what is asked, as the user named it.
         cap: most handshakes in flight.
         keys: what was typed; None where nobody can type.
+        suspects: told of each record; says what fails more often than the rest.
+        may_pause: whether `p` is heard.
     """
 
     def __init__(
-        self, stream: TextIO, bounds: Bounds, *, target: str, cap: int, keys: Keys | None
+        self,
+        stream: TextIO,
+        bounds: Bounds,
+        *,
+        target: str,
+        cap: int,
+        keys: Keys | None,
+        suspects: Suspects,
+        may_pause: bool = True,
     ) -> None:
         self._stream, self._bounds = stream, bounds
         self._target, self._cap, self._keys = target, cap, keys
+        self._suspects, self._may_pause = suspects, may_pause
         self._live: Live | None = None
         self._interval: Interval | None = None
         self._endings: Counter[str] = Counter()
         self._phases = {"server": Histogram(), "handshake": Histogram()}
         self._latency = ""
+        self._suspected: tuple[str, ...] = ()
+        self.pausing = False
+        """Whether the run shall stand still just now."""
         self._shown_s = self._computed_s = float("-inf")
         self._stopping = self._gone = False
 
     def __call__(self, progress: Progress) -> str | None:
-        if self._keys is not None and "q" in self._keys().lower():
-            self._stopping = True
+        self._listen()
         if not self._gone and progress.elapsed_s - self._shown_s >= FRAME_S:
             self._shown_s = progress.elapsed_s
             self._show(progress)
         return STOPPED if self._stopping else None
 
+    def _listen(self) -> None:
+        keys = self._keys().lower() if self._keys is not None else ""
+        self._stopping = self._stopping or "q" in keys
+        if self._may_pause and keys.count("p") % 2:
+            self.pausing = not self.pausing
+        self.pausing = self.pausing and not self._stopping
+
     def hear(self, records: Sequence[Record]) -> None:
         """Count what the engine kept: endings, and latencies of what is good."""
         self._endings.update([record.outcome for record in records])
+        self._suspects.take(records)
         good = [one for one in records if one.outcome == "ok" and not one.flags & Flag.WARM_UP]
         self._phases["server"].record_many([record.server_ns for record in good])
         self._phases["handshake"].record_many([record.handshake_ns for record in good])
@@ -94,6 +117,7 @@ class LiveView:
             self._computed_s = progress.elapsed_s
             attempts = progress.ended - progress.ours - progress.not_sent
             self._interval = self._bounds(progress.failed, attempts) if attempts > 0 else None
+            self._suspected = self._suspects.sentences()
             self._latency = "; ".join(_told(*each) for each in self._phases.items())
         self._quietly(lambda: self._draw(self.frame(progress)))
 
@@ -130,12 +154,17 @@ class LiveView:
     def _head(self, progress: Progress) -> RenderableType:
         left = left_s(progress)
         rest = f", {figures.clock(left)} left" if left is not None else ""
-        return _words(f"{escape(self._target)}  {figures.clock(progress.elapsed_s)}{rest}", "bold")
+        state = "  paused" if self.pausing else ""
+        clock = figures.clock(progress.elapsed_s - progress.stood_s)
+        return _words(f"{escape(self._target)}  {clock}{rest}{state}", "bold")
 
     def _hint(self) -> str:
         if self._stopping:
             return "stopping: nothing new is dialled, what is in flight may end"
-        how = "q stops well; " if self._keys is not None else ""
+        if self.pausing:
+            return "paused: nothing is dialled; p goes on; q stops well"
+        pause = "p pauses; " if self._may_pause else ""
+        how = f"q stops well; {pause}" if self._keys is not None else ""
         return f"{how}Ctrl-C interrupts; what was recorded is reported"
 
     def _figures(self, progress: Progress) -> Table:
@@ -147,7 +176,11 @@ class LiveView:
         grid.add_row("failing", _words(self._failing(progress), "red" if progress.failed else ""))
         if self._latency:
             grid.add_row("latency", _words(self._latency))
-        grid.add_row("chains", _words(figures.count(progress.chains)))
+        for sentence in self._suspected:
+            grid.add_row("suspect", _words(sentence, "red"))
+        seen = self._suspects.chains(_MOST_CHAINS)
+        told = f": {', '.join(seen)}" if seen else ""
+        grid.add_row("chains", _words(f"{figures.count(progress.chains)}{told}"))
         share = progress.in_flight / self._cap if self._cap else 0.0
         flying = f"{figures.count(progress.in_flight)} of {figures.count(self._cap)}"
         grid.add_row("in flight", _bar(share, flying))
@@ -196,7 +229,7 @@ def _advance(progress: Progress) -> list[RenderableType]:
     if progress.total:
         shares.append(progress.ended / progress.total)
     if progress.duration_s:
-        shares.append(progress.elapsed_s / progress.duration_s)
+        shares.append((progress.elapsed_s - progress.stood_s) / progress.duration_s)
     done = figures.count(progress.ended)
     if progress.total is not None:
         done = f"{done} of {figures.count(progress.total)}"

@@ -115,7 +115,7 @@ def left_s(progress: Progress) -> float | None:
     """Seconds until count or duration ends the run, whichever comes first; None: unknown."""
     ends = []
     if progress.duration_s is not None:
-        ends.append(progress.duration_s - progress.elapsed_s)
+        ends.append(progress.duration_s - (progress.elapsed_s - progress.stood_s))
     if progress.total is not None and progress.rate > 0:
         ends.append((progress.total - progress.ended) / progress.rate)
     return min(ends, default=None)

@@ -118,6 +118,7 @@ class RunFile:
                 invalid=ending.invalid if ending else False,
                 lag_p99_ns=ending.lag_p99_ns if ending else None,
                 limits=ending.limits if ending else (),
+                stood_ns=ending.stood_ns if ending else 0,
                 host=meta["host"],
             )
 

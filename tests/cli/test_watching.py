@@ -55,6 +55,19 @@ def test_those_who_listen_are_shown_the_records() -> None:
     assert log == ["b heard 0"]
 
 
+class Pausing(Recorder):
+    """Wants the run to stand still."""
+
+    pausing = True
+
+
+def test_one_who_wants_a_pause_is_enough() -> None:
+    log: list[str] = []
+
+    assert Watching([Recorder(log, "a"), Pausing(log, "b")]).pausing()
+    assert not Watching([Recorder(log, "a")]).pausing()
+
+
 def test_nobody_has_no_reason() -> None:
     assert Watching([])(HALFWAY) is None
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from stress.analysis.suspects import Suspects
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
@@ -45,7 +46,14 @@ class Bounds:
 
 
 def view(stream: io.StringIO, keys: Callable[[], str] | None = None) -> LiveView:
-    return LiveView(stream, Bounds(), target="x.test:443", cap=128, keys=keys)
+    return LiveView(
+        stream,
+        Bounds(),
+        target="x.test:443",
+        cap=128,
+        keys=keys,
+        suspects=Suspects(["192.0.2.7:443"], ["generic"]),
+    )
 
 
 def shown(progress: Progress, width: int = 100) -> str:
@@ -125,6 +133,53 @@ def test_q_stops_the_run_and_the_view_says_so() -> None:
     assert "stopping" in stream.getvalue()
 
 
+def test_p_pauses_and_p_again_goes_on() -> None:
+    typed = iter(["p", "", "pp", "p", "p", "q"])
+    stream = Terminal()
+    live = view(stream, lambda: next(typed))
+    wishes = []
+    for second in range(6):
+        live(replace(HALFWAY, elapsed_s=16.0 + second))
+        wishes.append(live.pausing)
+
+    assert wishes == [True, True, True, False, True, False]
+    assert "paused: nothing is dialled; p goes on" in stream.getvalue()
+    assert "p pauses" in stream.getvalue()
+
+
+def test_a_run_that_must_not_stand_still_offers_no_pause() -> None:
+    stream = Terminal()
+    nobody = Suspects([], [])
+    live = LiveView(
+        stream, Bounds(), target="x", cap=1, keys=lambda: "p", suspects=nobody, may_pause=False
+    )
+    live(HALFWAY)
+
+    assert not live.pausing
+    assert "p pauses" not in stream.getvalue()
+
+
+def test_time_that_the_run_stood_still_is_not_counted() -> None:
+    text = shown(replace(HALFWAY, total=None, duration_s=60.0, elapsed_s=45.0, stood_s=30.0))
+
+    assert "x.test:443  15 s, 45 s left" in text
+
+
+def test_chains_and_suspects_are_named() -> None:
+    live = view(Terminal())
+    good, bad = bytes(32), b"\x9d" + bytes(31)
+    live.hear([record(number, chain=good) for number in range(300)])
+    live.hear([record(number, chain=bad, outcome="expired-leaf") for number in range(9)])
+    live(HALFWAY)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(live.frame(HALFWAY))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+
+    assert "2: 000000000000 ok 300, 9d0000000000 expired-leaf 9" in text
+    assert "chain 9d0000000000: 9 of 9 fail (100 %), elsewhere 0 of 300" in text
+
+
 def test_without_a_keyboard_no_key_is_offered() -> None:
     stream = Terminal()
     view(stream)(HALFWAY)
@@ -135,7 +190,7 @@ def test_without_a_keyboard_no_key_is_offered() -> None:
 
 def test_it_draws_rarely_and_computes_the_interval_more_rarely() -> None:
     bounds, stream = Bounds(), Terminal()
-    live = LiveView(stream, bounds, target="x", cap=1, keys=None)
+    live = LiveView(stream, bounds, target="x", cap=1, keys=None, suspects=Suspects([], []))
     for tenth in range(100):
         live(replace(HALFWAY, elapsed_s=tenth / 10))
 
