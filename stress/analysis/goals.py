@@ -82,7 +82,7 @@ _GOAL = re.compile(
     r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zµ]+)?\s*"
 )
 _CLEAN = re.compile(r"\s*clean\s+for\s+(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]+)\s*")
-_PERCENTILE = re.compile(r"p(?P<digits>\d{2,5})\.(?P<phase>\w+)")
+_PERCENTILE = re.compile(r"p(?P<digits>\d{2}|[5-9]\d{2,4})\.(?P<phase>\w+)")
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _WORDS = (
     "failures",
@@ -106,6 +106,8 @@ def parse_goal(text: str) -> Goal:
     clean = _CLEAN.fullmatch(text)
     if clean:
         value = _duration(text, float(clean["number"]), clean["unit"])
+        if not value:
+            raise UsageError(f"{text!r} is reached before it begins", "write 'clean for 10m'")
         return Goal(text.strip(), Subject.CLEAN, Operator.FOR, value)
     found = _GOAL.fullmatch(text)
     if not found:
@@ -164,6 +166,8 @@ def _share(text: str, subject: Subject, operator: Operator, number: float, unit:
         )
     if subject is Subject.RELATIVE and operator not in UPPER:
         raise UsageError(f"{text!r}: only an upper bound makes sense", "write 'relative<20%'")
+    if not share:
+        raise UsageError(f"{text!r} is never reached", "write 'relative<20%'")
     return share
 
 
@@ -190,10 +194,12 @@ def _duration(text: str, number: float, unit: str) -> float:
 
 def _unreadable(text: str) -> UsageError:
     words = text.strip().split()
+    if words in ([], ["clean"]):
+        return UsageError(f"{text!r} says nothing to reach", _HINT)
     if len(words) == 1 and (words[0] in _WORDS or words[0].rstrip("<>=") in _WORDS):
         return UsageError(
             f"the goal {text!r} has no value: the shell takes < and > for itself",
-            f"put it in quotes: '{words[0].rstrip('<>=')}<…'",
+            f"put it in quotes: '{words[0] if words[0] not in _WORDS else words[0] + '<'}…'",
         )
     if re.fullmatch(r"[\w.]+\s+[\d.]+\S*", text.strip()):
         return UsageError(f"the goal {text!r} has no operator", f"put it in quotes; {_HINT}")
@@ -206,7 +212,7 @@ def _unknown(text: str, word: str) -> UsageError:
             f"{text!r}: rate is the load that is offered, not a result",
             "for the failing share write 'failing<0.1%'",
         )
-    near = get_close_matches(word, _WORDS, n=1)
+    near = [f"{word}.total"] if f"{word}.total" in _WORDS else get_close_matches(word, _WORDS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(f"{text!r}: nothing is called {word!r}", f"{hint}{_HINT}")
 

@@ -29,7 +29,7 @@ def doctor(target: Target = None) -> int:
     """
     from stress.engine.examination import Machine, examine  # noqa: PLC0415 - heavy
 
-    ways = _ways(target) if target else {}
+    ways = {} if target is None else _ways(target)
     found = examine(Machine.here())
     for fact in found.facts:
         streams.put(_line(fact))

@@ -18,7 +18,7 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="A folder that is empty or does not exist yet."),
 ]
 CauseNumber = Annotated[
-    int | None,
+    str | None,
     typer.Option("--cause", metavar="N", help="Only this cause of the report. [default: all]"),
 ]
 Share = Annotated[
@@ -45,8 +45,10 @@ def evidence(
     """
     from stress.analysis import summarize  # noqa: PLC0415 - heavy
     from stress.evidence.folder import Dossier, write  # noqa: PLC0415 - heavy
+    from stress.planning.units import option, positive_count  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
 
+    number = option("--cause", positive_count, cause)
     with open_run(locate(run, results or RESULTS)) as opened:
         dossier = Dossier(
             opened.facts(),
@@ -55,6 +57,6 @@ def evidence(
             opened.verdicts(),
             tuple(opened.transcripts()),
         )
-    for path in write(out, dossier, cause=cause, share=share):
+    for path in write(out, dossier, cause=number, share=share):
         streams.put(f"{path}\n")
     return ExitCode.CLEAN

@@ -77,6 +77,8 @@ _FORMS: Mapping[str, Callable[[RunFile], Report]] = {
     "--openmetrics": _openmetrics,
     "--markdown": _markdown,
 }
+FORM_NAMES = tuple(option[2:] for option in _FORMS)
+"""As a profile's keys name them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Annotated, cast
 
 import typer
@@ -36,13 +37,14 @@ from stress.cli import (
 from stress.cli.group import flat
 from stress.cli.recording import COMMANDS
 from stress.cli.sections import SectionedCommand
-from stress.errors import ExitCode, StressError
+from stress.errors import ExitCode, StressError, UsageError
 from stress.report.hostile import escape
 
 PROGRAM = "tls-stress"
 WIDTH = 100
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
 _ABOUT = "Opens thousands of TLS handshakes and isolates the rare failing fraction."
+_UNSET = "Give one or leave it out. Is a variable of the shell empty that should have held it?"
 _WORDS_PROBLEM = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """typer's class for whatever is wrong with the words; it has no public name."""
 
@@ -127,7 +129,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except StressError as error:
         return _complain(error.message, error.hint or _manual(given), error.exit_code)
     except _WORDS_PROBLEM as problem:
-        return _complain(*_explained(problem), ExitCode.USAGE)
+        return _complain(*_explained(problem, _manual(given)), ExitCode.USAGE)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except OSError as error:
@@ -145,9 +147,23 @@ def _manual(words: Sequence[str]) -> str:
 
 
 def _answer(words: Sequence[str]) -> int:
+    _refuse_nothing(words)
     if words[0] in {"run", "demo", "report"}:
         neighbours.refuse(words)
     return app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
+
+
+def _refuse_nothing(words: Sequence[str]) -> None:
+    """An empty value is a variable of the shell that was never set, and no wish.
+
+    Raises:
+        UsageError: an option has one.
+    """
+    for before, word in pairwise(["", *words]):
+        if before.startswith("-") and not word.strip():
+            raise UsageError(f"what stands after {before} is empty", _UNSET)
+        if word.startswith("--") and word.endswith("="):
+            raise UsageError(f"what stands after {word} is empty", _UNSET)
 
 
 def _complain(message: str, hint: str | None, code: ExitCode) -> int:
@@ -163,13 +179,13 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _explained(problem: Exception) -> tuple[str, str]:
+def _explained(problem: Exception, manual: str) -> tuple[str, str]:
     """What typer complains of in the words, and what would have done."""
     context: typer.Context | None = getattr(problem, "ctx", None)
-    command = context.command_path if context else PROGRAM
-    help_hint = f"All commands and options: {command} --help"
+    help_hint = f"Everything about it: {context.command_path} --help" if context else manual
     option: str | None = getattr(problem, "option_name", None)
-    message: str = problem.format_message()  # type: ignore[attr-defined]  # all its kinds have it
+    told: str = problem.format_message()  # type: ignore[attr-defined]  # all its kinds have it
+    message = told.replace(": Value error, ", ": ")
     if option is None:
         return message, f"{_forgotten_run(message)}{help_hint}"
     near = get_close_matches(option, _options(context), n=1)

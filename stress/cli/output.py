@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import streams
-from stress.cli.files import Files, Html, Junit, Markdown, Openmetrics
+from stress.cli.files import FORM_NAMES, Files, Html, Junit, Markdown, Openmetrics
 from stress.cli.group import Group
 from stress.cli.metrics import MetricsServer, Place
 from stress.cli.watching import Watcher, Watching, live_view
@@ -25,6 +25,7 @@ from stress.report import DocumentReport, Manner, ProgressLine, Report, Terminal
 from stress.report.hostile import escape
 
 if TYPE_CHECKING:
+    from stress.planning import Request
     from stress.store import RunFile
 
 OUTPUT = "Output"
@@ -90,6 +91,25 @@ class Output:
             UsageError: it names no port.
         """
         return self if words is None else replace(self, metrics=Place.parse(words))
+
+    def filled(self, request: Request) -> Output:
+        """The same, with what a profile asks for and the command line did not.
+
+        Raises:
+            UsageError: the profile is bad, or names no port or a file that could not be written.
+        """
+        from stress.planning import filled  # noqa: PLC0415 - heavy
+
+        words, _ = filled(request)
+        named = {option[2:]: path for option, path in self.files.paths.items()}
+        asked = {name: path for name in FORM_NAMES if (path := getattr(words, name))}
+        files = {name: Path(path) for name, path in asked.items()} | named
+        quiet = self.quiet or words.quiet
+        json = isinstance(self.form, DocumentReport) or words.json
+        served = self if self.metrics else self.serving(words.metrics)
+        return replace(
+            served, form=_form(json=json, quiet=quiet), quiet=quiet, files=Files.of(**files)
+        )
 
     def show(self, summary: Summary, run: RunFile) -> None:
         """Print the answer, then write the files.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stress.store import RunFile
 
 Cause = Annotated[
-    int | None,
+    str | None,
     typer.Option("--cause", metavar="N", help="Only this cause, by its number in the report."),
 ]
 Tries = Annotated[str, typer.Option(metavar="N", help="How often each combination is tried.")]
@@ -63,7 +63,7 @@ def replay(
     return _tell(path, json=json, quiet=quiet)
 
 
-def _plan(recorded: RunFile, cause: int | None, tries: str, gap: str | None) -> Plan:
+def _plan(recorded: RunFile, cause: str | None, tries: str, gap: str | None) -> Plan:
     """What to do.
 
     Raises:
@@ -81,7 +81,7 @@ def _plan(recorded: RunFile, cause: int | None, tries: str, gap: str | None) -> 
         recorded,
         summarize(recorded),
         gap_s=gap_s(addresses) if wait_s is None else wait_s,
-        cause=cause,
+        cause=option("--cause", positive_count, cause),
         tries=rounds,
     )
     streams.say(

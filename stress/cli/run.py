@@ -27,7 +27,7 @@ def run(
     Exit codes: 0 clean, 1 failing, 2 usage (nothing was sent), 3 inconclusive, 4 invalid,
     130 interrupted.
     """
-    output = output.serving(metrics)
+    output = output.serving(metrics).filled(request)
     place = place_of(request, results, name)
     review = AS_RECORDED
     if interrupted is None:

@@ -31,6 +31,7 @@ def find(name: str) -> Scene:
     known = scenes()
     if name not in known:
         near = get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+        guess = f"Did you mean {near[0]}? " if near else ""
+        hint = f"{guess}There are: {', '.join(known)}."
         raise UsageError(f"the lab has no scenario named {name!r}", hint)
     return known[name]

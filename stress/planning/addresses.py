@@ -10,7 +10,7 @@ from stress.errors import UsageError
 from stress.model.target import Address
 from stress.planning.hostname import literal
 from stress.planning.targets import split_port
-from stress.planning.words import printable
+from stress.planning.words import UNREADABLE, printable
 
 _MOST = 10_000
 """An address is a row in every table of the report; more than this is a mistake."""
@@ -88,6 +88,6 @@ def _text(file: str, name: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{name}: cannot be read: {error.strerror}", UNREADABLE) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: is no text (octet {error.start} is not UTF-8)") from None

@@ -17,7 +17,7 @@ from stress.planning.machine import is_local
 from stress.planning.request import Request
 from stress.planning.resolution import parse_resolver
 from stress.planning.units import named, option, share
-from stress.planning.words import chosen, printable
+from stress.planning.words import UNREADABLE, chosen, printable
 
 STACK_VARIABLE = "TLS_STRESS_STACK"
 """Environment variable that holds the default of `--stack`, where one library is not wanted."""
@@ -189,7 +189,8 @@ def _check_pem(name: str, path: str, mark: str) -> None:
         with Path(path).open("rb") as file:
             text = file.read(_MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"{name}: {shown}: cannot be read: {error.strerror}") from None
+        reason = f"cannot be read: {error.strerror}"
+        raise UsageError(f"{name}: {shown}: {reason}", UNREADABLE) from None
     if b"-----BEGIN " not in text or mark.encode() not in text:
         what = mark.removesuffix("-----").lower()
         raise UsageError(

@@ -11,7 +11,7 @@ from stress.errors import UsageError
 from stress.handshake.hello import ClientHello, read_hello
 from stress.planning.capture import is_capture, read_capture
 from stress.planning.segments import HELLO_START, Stream, streams
-from stress.planning.words import did_you_mean, printable
+from stress.planning.words import UNREADABLE, did_you_mean, printable
 
 NO_NAME: Final = "none"
 """How a hello without SNI is asked for."""
@@ -98,7 +98,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file name"
-        raise UsageError(f"{shown}: cannot be read: {reason}") from None
+        raise UsageError(f"{shown}: cannot be read: {reason}", UNREADABLE) from None
 
 
 def _nothing(path: Path, data: bytes) -> UsageError:

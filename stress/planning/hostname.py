@@ -10,6 +10,7 @@ import idna
 from stress.errors import UsageError
 from stress.planning.words import printable
 
+_LETTERS = "A host name is made of letters, digits and hyphens, with dots between."
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 
 
@@ -28,7 +29,10 @@ def host_name(text: str) -> str:
     for label in name.split("."):
         _check_label(label, text)
     if len(name) > 253:
-        raise UsageError(f"the host name of {len(name)} octets is longer than 253 (RFC 1035)")
+        raise UsageError(
+            f"the host name of {len(name)} octets is longer than 253 (RFC 1035)",
+            "Is it the name of a host, and of one?",
+        )
     if name.rpartition(".")[2].isdigit():
         raise UsageError(
             f'"{printable(text)}" is neither a host name nor an IPv4 address',
@@ -49,8 +53,10 @@ def _encoded(name: str) -> str:
     try:
         return idna.encode(name, uts46=True).decode().lower()
     except (idna.IDNAError, UnicodeError) as error:
-        reason = printable(str(error))
-        raise UsageError(f'"{printable(name)}" is no host name: {reason}') from None
+        raise UsageError(
+            f'"{printable(name)}" is no host name: a part of it has no form in ASCII (RFC 5891)',
+            "Letters and digits of any script are taken, symbols are not.",
+        ) from error
 
 
 def _check_label(label: str, text: str) -> None:
@@ -61,9 +67,9 @@ def _check_label(label: str, text: str) -> None:
             "Between two dots of a host name are at most 63 octets (RFC 1035).",
         )
     if not label:
-        raise UsageError(f'"{shown}" is no host name: a part between two dots is empty')
+        raise UsageError(f'"{shown}" is no host name: a part between two dots is empty', _LETTERS)
     if not _LABEL.fullmatch(label):
         raise UsageError(
             f'"{shown}" is no host name: "{printable(label)}" holds what no name may hold',
-            "A host name is made of letters, digits and hyphens, with dots between.",
+            _LETTERS,
         )

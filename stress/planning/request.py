@@ -89,4 +89,14 @@ class Request:
     name: str | None = None
     """Name of the run; planning only carries it."""
     results: str | None = None
-    """Folder for the run file; planning only carries it."""
+    """Folder for the run file; planning only carries it, and all that follows."""
+    json: bool = False
+    """Print the summary as one JSON document."""
+    quiet: bool = False
+    html: str | None = None
+    """A file for the report in this form, as the next three."""
+    junit: str | None = None
+    openmetrics: str | None = None
+    markdown: str | None = None
+    metrics: str | None = None
+    """`[ADDR:]PORT` where figures are served while the run goes on."""

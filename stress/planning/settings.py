@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from stress.errors import UsageError
 from stress.model.client import Stack
 from stress.model.plan import Arrivals, Close, Sweep
 from stress.planning import units
@@ -57,6 +58,13 @@ class Setting:
 
 
 def _as_is(text: str) -> str:
+    """Checked where it is used; that it is something is checked here.
+
+    Raises:
+        UsageError: it is nothing.
+    """
+    if not text.strip():
+        raise UsageError('the value is ""', "Give one, or leave the key out.")
     return text
 
 
@@ -150,4 +158,11 @@ SETTINGS: Mapping[str, Setting] = {
     "max-duration": Setting("max_duration", units.positive_duration_s),
     "name": Setting("name", _as_is),
     "results": Setting("results", _as_is, Shape.FILE),
+    "json": Setting("json", _as_is, Shape.SWITCH),
+    "quiet": Setting("quiet", _as_is, Shape.SWITCH),
+    "html": Setting("html", _as_is, Shape.FILE),
+    "junit": Setting("junit", _as_is, Shape.FILE),
+    "openmetrics": Setting("openmetrics", _as_is, Shape.FILE),
+    "markdown": Setting("markdown", _as_is, Shape.FILE),
+    "metrics": Setting("metrics", _as_is),
 }

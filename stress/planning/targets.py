@@ -22,6 +22,7 @@ def parse_target(text: str) -> Target:
     authority = _authority(text.strip())
     if not authority:
         raise UsageError("the target is empty", _FORMS)
+    _refuse_two_readings(authority)
     host, port = split_port(authority)
     return Target(literal(host) or host_name(host), 443 if port is None else port)
 
@@ -42,6 +43,23 @@ def split_port(text: str) -> tuple[str, int | None]:
     if not host:
         raise UsageError(f'"{printable(text)}" has no host', _FORMS)
     return host, parse_port(port) if colon else None
+
+
+def _refuse_two_readings(text: str) -> None:
+    """Asks for brackets where `::1:443` may be an address, or an address and a port.
+
+    A list of addresses is not asked: there a program wrote it, and means the address.
+
+    Raises:
+        UsageError: both readings are possible.
+    """
+    before, _, last = text.rpartition(":")
+    port = last if last.isdecimal() and not last.startswith("0") else ""
+    if ":" in before and port and literal(text) and literal(before):
+        raise UsageError(
+            f'"{printable(text)}" is an address, or the port {port} of {before}',
+            f"Write [{text}] for the first, [{before}]:{port} for the second.",
+        )
 
 
 def parse_port(text: str) -> int:
@@ -77,9 +95,10 @@ def _authority(text: str) -> str:
         raise UsageError(f'the scheme "{printable(scheme)}" is not spoken here', _FORMS)
     authority, _, path = rest.partition("/")
     if path or "?" in rest or "#" in rest:
+        left = re.split("[/?#]", rest)[0]
         raise UsageError(
             f'"{printable(text)}" has a path or a query; a handshake ends before it',
-            f"Leave it out: {printable(re.split('[/?#]', rest)[0])}",
+            f"Leave it out: {printable(left)}" if left else _FORMS,
         )
     if rest.endswith("/") and not found:
         raise UsageError(f'"{printable(text)}" ends in a slash', _FORMS)

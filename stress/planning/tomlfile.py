@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from stress.errors import UsageError
-from stress.planning.words import did_you_mean, printable
+from stress.planning.words import UNREADABLE, did_you_mean, printable
 
 Kind = TypeVar("Kind")
 
@@ -86,6 +86,6 @@ def _text(path: Path) -> str:
             raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes; that is no profile")
         return raw.decode()
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", UNREADABLE) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is no text (octet {error.start} is not UTF-8)") from None

@@ -109,6 +109,8 @@ def count(text: str) -> int:
     """
     hint = "Write a whole number such as 20000, 20,000 or 20k."
     plain = re.sub(r"(?<=[0-9])[,_](?=[0-9]{3})", "", _plain(text))
+    if re.fullmatch(r"-[0-9]+|[0-9]{19,}", plain):
+        raise UsageError(f'"{printable(text)}" is not between 0 and {MOST:,}', hint)
     found = _AMOUNT.fullmatch(plain)
     scale = _THOUSANDS.get(found[2]) if found else None
     value = Fraction(found[1]) * scale if found and scale else None
@@ -146,7 +148,9 @@ def rate_per_s(text: str) -> float | None:
         raise UsageError(f'"{printable(text)}" is no rate', hint)
     value = Fraction(found[1]) * _THOUSANDS[found[2]] / _PER_SECOND[found[3] or "s"]
     if not 0 < value <= 10**6:
-        raise UsageError(f'a rate of "{printable(text)}" is not between 0 and 1,000,000/s', hint)
+        raise UsageError(
+            f'a rate of "{printable(text)}" is not above 0 and at most 1,000,000/s', hint
+        )
     return float(value)
 
 

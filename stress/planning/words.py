@@ -11,6 +11,9 @@ from stress.errors import UsageError
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+UNREADABLE = "Give a file that exists and may be read; its path begins at the folder you are in."
+"""The hint for a file of the user's that cannot be opened."""
+
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 

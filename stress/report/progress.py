@@ -43,11 +43,12 @@ class ProgressLine:
         if progress.elapsed_s - self._shown_s < self._manner.value:
             return
         self._shown_s = progress.elapsed_s
-        line = describe(progress, self._bounds)
         if self._manner is Manner.PLAIN:
-            self._write(f"[{figures.clock(progress.elapsed_s)}] {line}\n")
+            start = f"[{figures.clock(progress.elapsed_s)}] "
+            line = describe(progress, self._bounds, self._width - len(start))
+            self._write(f"{start}{line}\n")
         else:
-            self._rewrite(line)
+            self._rewrite(describe(progress, self._bounds, self._width - 1))
 
     def close(self) -> None:
         """Wipe a live line, so that what follows starts on a clean one."""
@@ -70,20 +71,18 @@ class ProgressLine:
             self._stream = None
 
 
-def describe(progress: Progress, bounds: Bounds) -> str:
-    """One line: done/total, rate, failing with interval, chains, in flight, time left."""
-    parts = [
-        _done(progress),
-        figures.rate(progress.rate),
-        _failing(progress, bounds),
-        figures.plural(progress.chains, "chain"),
-        f"{figures.count(progress.in_flight)} in flight",
-        *_aside(progress),
-    ]
+def describe(progress: Progress, bounds: Bounds, width: int = 100) -> str:
+    """One line: done/total, rate, failing with interval, chains, in flight, time left.
+
+    Where that is wider than `width`, what is in flight and then the chains are left out.
+    """
+    chains = figures.plural(progress.chains, "chain")
+    in_flight = f"{figures.count(progress.in_flight)} in flight"
+    start = [_done(progress), figures.rate(progress.rate), _failing(progress, bounds)]
     left = left_s(progress)
-    if left is not None:
-        parts.append(f"{figures.clock(left)} left")
-    return "  ".join(parts)
+    end = _aside(progress) + ([] if left is None else [f"{figures.clock(left)} left"])
+    lines = ["  ".join(start + middle + end) for middle in ([chains, in_flight], [chains], [])]
+    return next((line for line in lines if len(line) <= width), lines[-1])
 
 
 def _done(progress: Progress) -> str:

@@ -65,7 +65,10 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
     except FileExistsError:
         raise UsageError(f"{path} exists already", "choose another name, or remove it") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot write {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot write {path}: {reason}", "choose a file in a folder that can be written"
+        ) from error
     try:
         with stream:
             yield stream

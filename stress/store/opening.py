@@ -20,6 +20,7 @@ _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
 _BUSY_SECONDS = 5.0
 _WAYS = ("mode=rw", "mode=ro", "immutable=1")
+_FORMS = "name a run by its path, or as in the results folder; without a name: the latest"
 
 
 def open_run(path: Path) -> RunFile:
@@ -32,6 +33,7 @@ def open_run(path: Path) -> RunFile:
     with reading(path):
         connection = _connect(path)
         try:
+            _check_schema(path, _schema_told(connection))
             return RunFile(path, connection)
         except BaseException:
             connection.close()
@@ -45,11 +47,11 @@ def _read_header(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             raise RunFileError(f"{path} is a folder, not a run file", "name a file in it")
         if not stat.S_ISREG(mode):
-            raise RunFileError(f"{path} is not a regular file")
+            raise RunFileError(f"{path} is not a regular file", _FORMS)
         with path.open("rb") as file:
             return file.read(_HEADER_BYTES)
     except FileNotFoundError:
-        raise RunFileError(f"there is no run file {path}") from None
+        raise RunFileError(f"there is no run file {path}", _FORMS) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunFileError(f"cannot read {path}: {reason}") from error
@@ -63,23 +65,35 @@ def _check_header(path: Path, header: bytes) -> None:
             "start the run again",
         )
     if not header.startswith(_MAGIC):
-        raise RunFileError(f"{path} is not a run file: it is no SQLite database")
+        raise RunFileError(f"{path} is not a run file: it is no SQLite database", _FORMS)
     if len(header) < _HEADER_BYTES:
         raise damaged(path, "it ends in the middle of its header")
     schema = int.from_bytes(header[60:64], "big")
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise RunFileError(f"{path} is not a run file: it is another program's SQLite database")
-    if schema != SCHEMA:
         raise RunFileError(
-            f"{path} has schema {schema}, and this version reads schema {SCHEMA}",
-            "read it with the version of tls-stress that wrote it",
+            f"{path} is not a run file: it is another program's SQLite database", _FORMS
         )
+    _check_schema(path, str(schema))
     pages = int.from_bytes(header[28:32], "big")
     page_bytes = int.from_bytes(header[16:18], "big")
     size = path.stat().st_size
     # With a log beside it the file may lag behind its own header for a moment.
     if size < pages * (65536 if page_bytes == 1 else page_bytes) and not _has_log(path):
         raise damaged(path, f"it was cut off after {size:,} bytes")
+
+
+def _check_schema(path: Path, schema: str) -> None:
+    if schema != str(SCHEMA):
+        raise RunFileError(
+            f"{path} has schema {schema}, and this version reads schema {SCHEMA}",
+            "read it with the version of tls-stress that wrote it",
+        )
+
+
+def _schema_told(connection: sqlite3.Connection) -> str:
+    """The schema as `meta` names it: what other programs read, and so may have written."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return str(found[0]) if found else "unknown"
 
 
 def _has_log(path: Path) -> bool:

@@ -59,7 +59,11 @@ def test_a_percentile_has_its_phase() -> None:
         ("p99.server==5ms", "bounds, not values"),
         ("clean for 10 parsecs", "'parsecs' is no unit of time"),
         ("clean<5", "nothing is called 'clean'"),
-        ("", "is no goal"),
+        ("", "says nothing to reach"),
+        ("clean", "says nothing to reach"),
+        ("clean for 0s", "is reached before it begins"),
+        ("relative<0%", "never reached"),
+        ("p100.server<5ms", "nothing is called 'p100.server'"),
         ("failing<1% and more", "is no goal"),
     ],
 )
@@ -79,6 +83,20 @@ def test_the_nearest_word_is_offered() -> None:
         parse_goal("failng<1%")
 
     assert "did you mean 'failing'" in str(caught.value.hint)
+
+
+def test_a_percentile_without_a_phase_is_offered_what_a_user_feels() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_goal("p99<5ms")
+
+    assert "did you mean 'p99.total'" in str(caught.value.hint)
+
+
+def test_what_the_shell_took_is_offered_as_it_was() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_goal("failures>=")
+
+    assert "'failures>=…'" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

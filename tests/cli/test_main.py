@@ -65,6 +65,14 @@ def test_sentences_propose_exactly_the_commands_that_exist(ask: Any) -> None:
         (["lab", "up"], "SCENARIO"),
         (["lab", "up", "x\x1b[2Jx"], "x"),
         (["report", "a", "b"], "b"),
+        (["run", "edge.test", "-n"], "tls-stress run --help"),
+        (["run", "edge.test", "--stack", ""], "after --stack is empty"),
+        (["run", "edge.test", "--find-limit="], "after --find-limit= is empty"),
+        (["run", "edge.test", "-n", " ", "-q"], "after -n is empty"),
+        (["doctor", ""], "the target is empty"),
+        (["export", "--format", "xml"], "'--format': 'xml' is not one of"),
+        (["evidence", "--out", "x", "--cause", "one"], '--cause: "one" is no whole number'),
+        (["replay", "--cause", "0"], "not at least 1"),
     ],
 )
 def test_bad_words_are_explained_with_exit_2(words: list[str], told: str, ask: Any) -> None:

@@ -289,3 +289,37 @@ def test_a_profiles_name_and_folder_hold_until_the_command_line_says_otherwise(
 
     assert by_profile.code == by_option.code == 1
     assert {path.name for path in (tmp_path / "kept").iterdir()} == {"nightly.db", "other.db"}
+
+
+@pytest.mark.slow
+def test_a_profile_says_also_how_to_be_told(
+    ask: Any, listener: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each option of `run` is a profile key; its files lie beside it, and the options win."""
+    listener.close()
+    monkeypatch.chdir(tmp_path)
+    profile = tmp_path / "far" / "ci.toml"
+    profile.parent.mkdir()
+    keys = 'json = true\nhtml = "page.html"\njunit = "tls.xml"\n'
+    profile.write_text(f"count = 2\nprocesses = 1\n{keys}")
+
+    told = ask("run", listener.target, "--profile", profile, "--junit", "mine.xml")
+    profile.write_text("count = 2\nprocesses = 1\nquiet = true\n")
+    silent = ask("run", listener.target, "--profile", profile)
+
+    assert json.loads(told.out)["verdict"] == "failing"
+    assert sorted(path.name for path in profile.parent.iterdir()) == ["ci.toml", "page.html"]
+    assert (tmp_path / "mine.xml").exists()
+    assert (silent.code, silent.out) == (1, "")
+
+
+def test_what_a_profile_says_of_output_is_checked_before_the_run(
+    ask: Any, listener: Any, tmp_path: Path
+) -> None:
+    profile = tmp_path / "ci.toml"
+    profile.write_text('count = 2\nhtml = "nowhere/page.html"\n')
+    answer = ask("run", listener.target, "--profile", profile, "--results", tmp_path)
+
+    assert answer.code == 2
+    assert "there is no folder" in " ".join(answer.err.split())
+    assert listener.connections() == 0

@@ -93,7 +93,8 @@ def test_a_profile_sets_every_option_of_run(write: Write) -> None:
         ("# a\nrate = 'fast'", r'mine\.toml, line 2: rate: "fast" is no rate'),
         ("count = true", r"line 1: count: expected text or a number"),
         ("count = []", r"line 1: count: expected text or a number"),
-        ("count = -1", r'line 1: count: "-1" is no whole number'),
+        ("count = -1", r'line 1: count: "-1" is not between 0 and 1,000,000,000,000'),
+        ("find-limit = ''", r'line 1: find-limit: the value is ""'),
         ("client = 3", r"line 1: client: Expected array, got int"),
         ("client = [3]", r"line 1: client: Expected str, got int"),
         ("address = ['node-1']", r'line 1: address: "node-1" is no IP address'),
@@ -134,7 +135,7 @@ def test_a_shipped_profile_is_loaded_by_its_name(name: str) -> None:
     [
         ("smok", 'there is no load profile "smok"', 'Did you mean "smoke"?'),
         ("generic", '"generic" is a client', "Give it as --client generic"),
-        ("none/here.toml", "cannot be read", "None"),
+        ("none/here.toml", "cannot be read", "a file that exists"),
     ],
 )
 def test_a_profile_that_is_none_is_explained(word: str, says: str, hint: str) -> None:

@@ -21,6 +21,9 @@ from stress.planning.targets import parse_target
         ("[2001:db8::1]", "2001:db8::1", 443),
         ("2001:db8::1", "2001:db8::1", 443),
         ("::1", "::1", 443),
+        ("[::1:443]", "::1:443", 443),
+        ("2001:db8::a:7f", "2001:db8::a:7f", 443),
+        ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", 443),
         ("https://example.com", "example.com", 443),
         ("HTTPS://example.com:8443/", "example.com", 8443),
         ("https://[::1]:9443/", "::1", 9443),
@@ -47,6 +50,8 @@ def test_a_target_is_read_in_each_of_its_forms(text: str, host: str, port: int) 
         ("[example.com]:443", "is no IPv6 address"),
         ("[1.2.3.4]:443", "is no IPv6 address"),
         ("2001:db8::zz", "several colons"),
+        ("::1:443", "the port 443 of ::1"),
+        ("2001:db8::7:8443", "the port 8443 of 2001:db8::7"),
         ("http://example.com/", 'the scheme "http" is not spoken'),
         ("https://example.com/login", "a handshake ends before it"),
         ("https://example.com?a=b", "a handshake ends before it"),
@@ -80,3 +85,18 @@ def test_any_text_is_a_target_or_refused(text: str) -> None:
     except UsageError:
         return
     assert parse_target(str(target)) == target
+
+
+def test_a_path_alone_is_not_advised_to_be_left_out() -> None:
+    with pytest.raises(UsageError, match="has a path") as caught:
+        parse_target("/etc/passwd")
+
+    assert "Write host, host:port" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["a..b", "\u2603", "a b", "a." * 140 + "b", "x" * 64, "1.2.3"])
+def test_whatever_is_no_host_name_gets_a_hint(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(text)
+
+    assert caught.value.hint

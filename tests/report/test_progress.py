@@ -104,3 +104,20 @@ def test_a_closed_terminal_silences_the_line_and_not_the_run() -> None:
     line(HALFWAY)
     line(replace(HALFWAY, elapsed_s=20.0))
     line.close()
+
+
+@pytest.mark.parametrize(("width", "chains"), [(110, True), (100, False)])
+def test_a_line_that_is_too_wide_leaves_out_what_matters_least(
+    width: int,
+    chains: bool,
+) -> None:
+    stream = io.StringIO()
+    show = ProgressLine(stream, bounds, Manner.PLAIN, width=width)
+    show(replace(HALFWAY, total=200_000, not_sent=234, ours=567))
+    (line,) = stream.getvalue().splitlines()
+
+    assert len(line) <= width
+    assert "failing 49" in line
+    assert line.endswith("left")
+    assert ("2 chains" in line) is chains
+    assert "in flight" not in line

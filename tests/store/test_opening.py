@@ -57,6 +57,20 @@ def run_without_tables(path: Path) -> None:
     connection.close()
 
 
+def test_another_schema_in_the_meta_table_is_told(
+    write_run: Callable[..., Path], make_record: Callable[..., Record]
+) -> None:
+    """`meta.schema` is the public name of it; SQLite's own number is how we find it early."""
+    path = write_run([make_record(0)])
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(RunFileError, match="has schema 2, and this version reads schema 1"):
+        open_run(path)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
