@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 from stress.model.plan import Close, Load
+from stress.planning.shapes import held_open
 
 TIME_WAIT_S = 60
 
@@ -38,8 +39,9 @@ def closing_of(asked: Close, load: Load, ports: int) -> Closing:
     close = (Close.FIN if fits else Close.RST) if asked is Close.AUTO else asked
     needed = "without end" if spent is None else f"{spent:,}"
     arithmetic = f"FIN would keep {needed} of {ports:,} local ports for {TIME_WAIT_S} s"
-    if load.concurrency > ports:
-        arithmetic += f"; only {ports:,} of {load.concurrency:,} can be open at once: local-ports"
+    most = load.concurrency + held_open(load)
+    if most > ports:
+        arithmetic += f"; only {ports:,} of {most:,} can be open at once: local-ports"
     if close is Close.RST:
         return Closing(close, f"closes by RST, the target sees resets after success; {arithmetic}")
     if fits:

@@ -161,6 +161,18 @@ def test_a_search_for_the_limit_has_its_table(page_run: RunFile, page_summary: S
     assert page.text.count("The band is the knee") == 1, "without steps there is nothing to draw"
 
 
+def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
+    page_run: RunFile, page_summary: Summary
+) -> None:
+    late = {**page_summary.latency, "attempt": page_summary.latency["connect"]}
+
+    page = Page(PageReport(page_run).render(replace(page_summary, latency=late)))
+    same = Page(PageReport(page_run).render(page_summary))
+
+    assert "their difference is the wait that a tool without a schedule does not see" in page.text
+    assert "their difference" not in same.text
+
+
 def test_a_run_in_which_nothing_was_attempted_has_a_page(write_page_run: Any) -> None:
     with open_run(write_page_run(attempts=0)) as run:
         page = Page(PageReport(run).render(summarize(run)))
