@@ -36,7 +36,7 @@ bench: .venv/dev-installed  ## the measured claims; writes docs/benchmarks.md
 scorecard: .venv/dev-installed  ## every fault of the lab, found or not; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
 
-soak: .venv/dev-installed  ## a million handshakes through a farm that changes; takes an hour
+soak: .venv/dev-installed  ## a million handshakes through a farm that changes; half an hour
 	$(BIN)/python -m benchmarks.soak
 
 reliability: .venv/dev-installed  ## the tests of every promise; writes docs/reliability.md

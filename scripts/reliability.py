@@ -113,10 +113,9 @@ _SOAK = """## The last soak
 * Failures reported: {reported}. Planted, as the farm counted: {counted}. Of the former the bad
   chain was named as the cause.
 * All our processes took {peak_mib:.0f} MiB at most while handshakes were opened, and grew in the
-  later part of this run by what would be {mib_per_million:.0f} MiB in a million. They do not go on
-  like that: the process that keeps the rows, given made-up ones, takes
-  {kept}. It grows while the
-  histograms of 64 blocks of time fill, and is flat afterwards.
+  later part of this run by what would be {mib_per_million:.0f} MiB in a million.
+* The process that keeps the rows, given made-up ones, takes
+  {kept}.
 * {bytes_per_row:.0f} bytes a handshake, with the evidence of the failures.
 * Measured on {machine}.
 """

@@ -44,7 +44,7 @@ _HALF_BITS = 10
 _SHIFTS = bytes(high.bit_length() for high in range((HIGHEST_US >> _LINEAR_BITS) + 1))
 """How many low bits a bucket leaves out, by the value without its lowest 11 bits: a table, because
 it is asked for every distinct microsecond."""
-_FOLD_AT = 16_384
+_FOLD_AT = 4096
 
 # The encoding V2: a cookie and a length, then zlib over a header and the counters.
 _OUTER = struct.Struct(">II")

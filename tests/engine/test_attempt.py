@@ -114,7 +114,8 @@ def test_what_the_target_does_ends_as_an_outcome(
 
 def test_a_closed_port_is_refused_at_once(stack: Stack) -> None:
     """Each time it is refused; on a busy machine not each time within 10 ms."""
-    tools, tries = equipment(stack), []
+    tools = equipment(stack)
+    tries: list[tuple[Attempt, Record]] = []
     with socket.socket() as holder:  # bound, so that nobody else gets the port, and deaf
         holder.bind(("127.0.0.1", 0))
         address = Address(*holder.getsockname())

@@ -51,9 +51,9 @@ def test_a_canary_that_cannot_be_reached_says_nothing(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:
     plan = plan_for(serve(speak(tls)), pki[1], count=40, concurrency=40, rate=20.0)
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        address = Address(*gone.getsockname()[:2])
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
 
-    ending = fleet.run(plan, Book(), canary=address)
+        ending = fleet.run(plan, Book(), canary=Address(*deaf.getsockname()))
 
     assert not [reason for reason in ending.reasons if "healthy server" in reason]
