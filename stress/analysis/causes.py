@@ -297,7 +297,9 @@ class _Teller:
             return sentence
         table = self.recording.table
         met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
-        always = "it always fails" if met == failing.count else of(failing.count, met)
+        always = (
+            "it always fails" if met == failing.count else f"it failed {of(failing.count, met)}"
+        )
         chain = self.chain(failing)
         met_at = ""
         if chain and met == failing.count and timed:

@@ -5,7 +5,7 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from stress.analysis.changes import Course, Instant, Series, Shape, course, onse
 from stress.analysis.classes import FailureClass, explaining
 from stress.analysis.cohorts import Cohort, Mask, Problem, Words
 from stress.analysis.dimensions import Dimension
-from stress.analysis.guard import PASSES, Robustness, robustness
+from stress.analysis.guard import PASSES, Robustness, refuted, robustness
 from stress.analysis.recording import Recording
 from stress.analysis.search import joined, search
 from stress.analysis.table import UNKNOWN, Column
@@ -116,16 +116,22 @@ class _Isolator:
 
     def isolate(self) -> Isolation:
         found = search(self.problem, self.holds)
-        loci = tuple(self.locus(cohort) for cohort in self.from_a_rate_on(found.cohorts))
         return Isolation(
             self.failing,
-            loci,
+            tuple(self.loci(self.from_a_rate_on(found.cohorts))),
             self.course,
             self.onset,
             found.considered,
             found.hypotheses,
             varies=any(len(np.unique(column.codes)) > 1 for column in self.columns),
         )
+
+    def loci(self, cohorts: Sequence[Cohort]) -> Iterator[Locus]:
+        """Each cohort among the rows that those before it left."""
+        left = np.ones(len(self.problem.attempts), dtype=np.bool_)
+        for cohort in cohorts:
+            yield self.locus(cohort, left)
+            left = left & ~self.problem.rows(cohort.conditions)
 
     def from_a_rate_on(self, cohorts: Sequence[Cohort]) -> Sequence[Cohort]:
         """Several rates told as one threshold, where they are all rates from some level on."""
@@ -149,26 +155,38 @@ class _Isolator:
         ways = [cohort.conditions, *cohort.aliases]
         if any(self.is_(_CLOCKED, way) for way in ways):
             return self.recording.by_load or any(self.is_(_TIMES, way) for way in ways)
-        return self.robust(cohort.conditions, mask).within <= PASSES
+        within = self.robust(cohort.conditions, mask).within
+        return within <= PASSES and not self.follows_another(cohort.conditions, mask)
 
-    def robust(self, conditions: Words, mask: Mask | None = None) -> Robustness:
+    def follows_another(self, conditions: Words, mask: Mask) -> bool:
+        """Whether it only fails more often because of where else it is met more often."""
+        problem, inside = self.problem, self.problem.rows(conditions)[mask]
+        attempts, failures = problem.attempts[mask], problem.failures[mask]
+        own = {self.columns[column].dimension for column, _ in conditions}
+        return any(
+            refuted(column.codes[mask], attempts, failures, inside)
+            for column in problem.columns
+            if column.dimension not in own
+        )
+
+    def robust(self, conditions: Words, mask: Mask) -> Robustness:
         """Judges a cohort block by block; a rate may change in the middle of one."""
         inside = self.problem.rows(conditions)[self.groups]
-        rows = np.ones(len(inside), dtype=np.bool_) if mask is None else mask[self.groups]
+        rows = mask[self.groups]
         if not self.is_(_CLOCKED, conditions):
             rated = [one for one in conditions if self.is_(_RATES, (one,))]
             rows = rows & self.problem.rows(rated)[self.groups]
         return robustness(self.blocks[rows], self.attempts[rows], self.failures[rows], inside[rows])
 
-    def locus(self, cohort: Cohort) -> Locus:
+    def locus(self, cohort: Cohort, left: Mask) -> Locus:
         ratio = risk_ratio(
             cohort.failures,
             cohort.attempts,
             cohort.all_failures - cohort.failures,
             cohort.all_attempts - cohort.attempts,
         )
-        robust = self.robust(cohort.conditions)
-        own, changed = self.own_course(cohort.conditions)
+        robust = self.robust(cohort.conditions, left)
+        own, changed = self.own_course(cohort.conditions, left)
         return Locus(
             cohort=cohort,
             conditions=self.meaning(cohort.conditions),
@@ -182,10 +200,10 @@ class _Isolator:
             onset=changed,
         )
 
-    def own_course(self, conditions: Words) -> tuple[Course, Instant | None]:
+    def own_course(self, conditions: Words, left: Mask) -> tuple[Course, Instant | None]:
         """The cohort's failing share over time, without its condition on time."""
         timeless = tuple(one for one in conditions if not self.is_(_TIMES, (one,)))
-        inside = self.problem.rows(timeless)[self.groups]
+        inside = (left & self.problem.rows(timeless))[self.groups]
         counted = series(self.blocks[inside], self.attempts[inside], self.failures[inside])
         own = course(counted)
         return own, _changed(own, counted)

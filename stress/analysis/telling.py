@@ -28,6 +28,15 @@ _PHRASES = {
     Dimension.ISSUER: "with a certificate issued by {}",
     Dimension.BACKEND: "behind backend {}",
 }
+_NAMES = {
+    Dimension.LABEL: Dimension.ADDRESS,
+    Dimension.FAMILY: Dimension.ADDRESS,
+    Dimension.SNI: Dimension.CLIENT,
+    Dimension.LEAF: Dimension.CHAIN,
+    Dimension.ISSUER: Dimension.CHAIN,
+    Dimension.TIME: Dimension.RATE,
+}
+"""Dimensions that are other names of one: an alias in them adds nothing that one could doubt."""
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
@@ -70,12 +79,22 @@ def locus_sentence(recording: Recording, isolation: Isolation, locus: Locus) -> 
     )
     parts = [
         first,
+        *_same(locus),
         *_owed(recording, locus),
         *_hotter(locus),
         *_course(recording, locus),
         *_doubts(locus),
     ]
     return f"{'; '.join(parts)}."
+
+
+def _same(locus: Locus) -> list[str]:
+    """Another place that holds the very same handshakes, unless it is only another name of it."""
+    named = {_NAMES.get(one.dimension, one.dimension) for one in locus.conditions}
+    for way in locus.aliases:
+        if not {_NAMES.get(one.dimension, one.dimension) for one in way} <= named:
+            return [f"these are also all those {place(way)}, so it may as well be that"]
+    return []
 
 
 def _owed(recording: Recording, locus: Locus) -> list[str]:
@@ -131,8 +150,14 @@ def port_sentence(found: PortFinding, failures: int, rest: int, attempts: int) -
     """Which local ports fail."""
     if found.structure is Structure.REPEATS:
         return f"The {thousands(failures)} come back with the local port: {found.text}."
+    whole = found.failures == failures
+    which = (
+        f"All {thousands(failures)}"
+        if whole
+        else (f"{thousands(found.failures)} of the {thousands(failures)}")
+    )
     return (
-        f"{thousands(found.failures)} of the {thousands(failures)} are from local ports with "
+        f"{which} are from local ports with "
         f"{found.text}: {of(found.failures, found.attempts)} there, "
         f"{of(rest, attempts - found.attempts)} elsewhere."
     )

@@ -70,6 +70,49 @@ def test_two_causes_are_two(located: Callable[..., Run]) -> None:
     ]
 
 
+def test_a_client_that_mostly_asks_the_bad_addresses_is_not_blamed(
+    located: Callable[..., Run],
+) -> None:
+    run = located(lambda like: 4 if like.address < 2 else 1, each=100)
+    busy = [
+        replace(one, count=9 * one.count) if (one.client == 1) == (one.address < 2) else one
+        for one in run.cube().cells
+    ]
+    run.the_cube = replace(run.cube(), cells=busy)  # type: ignore[attr-defined] # the fake
+    causes = explained(run).causes
+
+    assert [[one.dimension for one in cause.conditions] for cause in causes] == [["address"]] * 2
+    assert {cause.conditions[0].value for cause in causes} == {"10.0.3.6:443", "10.0.3.7:443"}
+
+
+def test_the_second_cause_is_told_without_the_failures_of_the_first(
+    located: Callable[..., Run],
+) -> None:
+    """An outage of one address does not make a client's steady failures a matter of time."""
+
+    def failing(like: Cell) -> int:
+        if like.address == 1 and 20 <= like.block < 24:
+            return 20
+        return int(like.client == 1 and like.block % 2)
+
+    first, second = explained(located(failing)).causes
+
+    assert {one.dimension for one in first.conditions} == {"address", "time"}
+    assert [one.value for one in second.conditions] == ["chrome"]
+    assert "stretch of the run" not in second.sentence
+    assert second.grade == "strong"
+
+
+def test_what_cannot_be_told_apart_is_said(located: Callable[..., Run]) -> None:
+    """One client asked one address only, and nobody else did."""
+    run = located(lambda like: 5 if like.address == 1 else 0)
+    kept = [one for one in run.cube().cells if (one.client == 1) == (one.address == 1)]
+    run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
+    (cause,) = explained(run).causes
+
+    assert "these are also all those as client chrome, so it may as well be that" in cause.sentence
+
+
 def test_a_port_explains_what_nothing_else_does(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:

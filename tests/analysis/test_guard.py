@@ -3,7 +3,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.guard import PASSES, robustness
+from stress.analysis.guard import PASSES, refuted, robustness
 
 
 def test_a_cohort_that_was_busy_in_the_burst_does_not_pass() -> None:
@@ -54,3 +54,30 @@ def test_bursts_with_a_drifting_mix_blame_nobody(simulate: ModuleType) -> None:
 
     assert wrong <= 1
     assert naive >= 5
+
+
+def strata(*counts: tuple[int, int, int, int]) -> bool:
+    """For each stratum: attempts and failures inside the cohort, then outside it."""
+    flat = np.asarray(counts).reshape(-1, 2)
+    inside = np.tile([True, False], len(counts))
+    return refuted(np.repeat(np.arange(len(counts)), 2), flat[:, 0], flat[:, 1], inside)
+
+
+def test_who_mostly_asks_the_bad_ones_is_not_to_blame() -> None:
+    """Simpson's paradox: 90 % of its attempts are where 4 % fail, whoever asks."""
+    assert strata((1000, 10, 9000, 90), (9000, 360, 1000, 40))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param([(1000, 40, 9000, 0), (9000, 360, 1000, 0)], id="it fails in each stratum"),
+        pytest.param([(1000, 40, 0, 0), (0, 0, 9000, 0)], id="the stratum follows from it"),
+        pytest.param([(1000, 30, 9000, 90), (9000, 360, 1000, 30)], id="a part of it is its own"),
+        pytest.param([(50, 2, 50, 0), (100, 0, 0, 0)], id="too little to say so"),
+    ],
+)
+def test_a_cohort_is_only_refuted_by_what_was_seen(
+    counts: list[tuple[int, int, int, int]],
+) -> None:
+    assert not strata(*counts)

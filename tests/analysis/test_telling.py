@@ -89,7 +89,7 @@ def test_ports_are_told() -> None:
     found = PortFinding(Structure.REMAINDER, "port mod 8 = 3", 1000, 900, 1e-9)
 
     assert port_sentence(found, 900, 0, 8000) == (
-        "900 of the 900 are from local ports with port mod 8 = 3: 900 of 1,000 (90 %) there, "
+        "All 900 are from local ports with port mod 8 = 3: 900 of 1,000 (90 %) there, "
         "0 of 7,000 (0 %) elsewhere."
     )
     again = PortFinding(Structure.REPEATS, "a number that fails again", 10, 9, 1e-9)
