@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard soak reliability fuzz audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard simulate soak reliability fuzz audit docs compat lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12

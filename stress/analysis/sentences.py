@@ -19,7 +19,7 @@ from stress.analysis.command import run_line
 from stress.analysis.estimate import Estimate
 from stress.analysis.evidence import blind_to
 from stress.analysis.explanation import Explanation
-from stress.analysis.numbers import percent, percent_up, seconds, span, thousands
+from stress.analysis.numbers import counted, percent, percent_up, seconds, span, thousands
 from stress.analysis.rates import detectable
 from stress.analysis.sequence import ANYTIME, confidence_sequence
 from stress.analysis.tally import Tally
@@ -85,20 +85,20 @@ def _headline(findings: Findings) -> str:
         return f"No answer: {findings.validity.reasons[0]}."
     if not tally.failures:
         return _clean(findings)
-    counted = (
+    share = (
         f"{thousands(tally.failures)} of {thousands(tally.attempts)} handshakes "
         f"({percent(findings.failures.share)}, 95 % {span(findings.failures.interval)})"
     )
-    counted += _episodes(findings)
+    share += _episodes(findings)
     if len(tally.categories) == 1:
         category = next(iter(tally.categories))
-        return f"{counted} {got(category)}{_difference(findings, category)}."
+        return f"{share} {got(category)}{_difference(findings, category)}."
     kinds = "; ".join(
         f"{thousands(count)} {got(category)}{_difference(findings, category, '(', ')')}"
         for category, count in list(tally.categories.items())[:3]
     )
     more = len(tally.categories) - 3
-    return f"{counted} failed: {kinds}{f'; {more} more kinds' if more > 0 else ''}."
+    return f"{share} failed: {kinds}{f'; {more} more kinds' if more > 0 else ''}."
 
 
 def _episodes(findings: Findings) -> str:
@@ -141,10 +141,10 @@ def _difference(findings: Findings, category: str, before: str = "", after: str 
 def failing_chain(findings: Findings, category: str) -> SeenChain | None:
     """The chain most of these failures got; None when no chain was seen."""
     seen_by = findings.tally.chains.get(category, {})
-    counted = [(count, chain) for chain, count in seen_by.items() if chain is not None]
-    if not counted:
+    met = [(count, chain) for chain, count in seen_by.items() if chain is not None]
+    if not met:
         return None
-    most = max(counted, key=lambda pair: (pair[0], -pair[1]))[1]
+    most = max(met, key=lambda pair: (pair[0], -pair[1]))[1]
     return next((chain for chain in findings.chains if chain.id == most), None)
 
 
@@ -259,7 +259,7 @@ def seen(findings: Findings) -> str:
         return "Nothing could have been seen."
     return (
         f"A share of {percent_up(detectable(attempts))} or more would have shown at least once in "
-        f"{thousands(attempts)} handshakes (95 %).{_outages(findings.facts)}"
+        f"{counted(attempts, 'handshake')} (95 %).{_outages(findings.facts)}"
     )
 
 

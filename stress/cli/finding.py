@@ -24,6 +24,7 @@ _TABLED = frozenset({"stage"})
 _MECHANISMS = frozenset({"chain"})
 _SLACK_S = 2.0
 _DAY_S = 86_400
+_PER_SECOND = re.compile(r"([\d.e+]+)/s")
 _SPAN = re.compile(r"(?:(from|until) )?(\d\d):(\d\d):(\d\d)(?:\u2013(\d\d):(\d\d):(\d\d))?")
 
 
@@ -77,8 +78,6 @@ def _told(
     """Whether one of the first causes, or the table of failures, points at the place."""
     if place.dimension in _TABLED:
         return bool(summary.failures.stages.get(category, {}).get(place.value))
-    if place.dimension == "rate" and "grows with the load" in summary.lines.where:
-        return True
     return any(
         _is(condition, place, windows) for cause in causes for condition in _conditions(cause)
     )
@@ -92,8 +91,16 @@ def _is(condition: Condition, place: Condition, windows: Windows) -> bool:
         return place.value.startswith(condition.value)
     if place.dimension == "time":
         return _same_time(condition.value, windows)
-    # A hash of the port has many descriptions, a rate many levels above the limit.
-    return place.dimension in {"local_port", "rate"} or condition.value == place.value
+    if place.dimension == "rate":
+        return _rate(condition.value) > _rate(place.value)
+    # A hash of the port has many descriptions.
+    return place.dimension == "local_port" or condition.value == place.value
+
+
+def _rate(text: str) -> float:
+    """Attempts a second in `400/s or more` or `over 400/s`; what is below a rate is none."""
+    found = _PER_SECOND.search(text)
+    return float(found.group(1)) if found and "less" not in text else 0.0
 
 
 def _same_time(told: str, windows: Windows) -> bool:

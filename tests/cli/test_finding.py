@@ -193,6 +193,14 @@ def test_a_hash_or_a_limit_may_be_described_in_other_words(
     assert missed(seen, planted("reset", (dimension, value))) == ()
 
 
+@pytest.mark.parametrize("told", ["180/s or more", "less than 240/s", "all of it"])
+def test_a_rate_below_the_limit_is_not_the_limit(told: str) -> None:
+    found_there = cause(Condition("rate", told))
+    seen = summary(Answer.FAILING, categories={"reset": 3}, causes=(found_there,))
+
+    assert missed(seen, planted("reset", ("rate", "over 200/s"))) != ()
+
+
 def test_a_stage_is_found_in_the_table_of_failures() -> None:
     failures = Failures(3, 0.3, BOUNDS, {"reset": 3}, {"reset": {"client-hello": 3}})
     seen = summary(Answer.FAILING, failures=failures)
