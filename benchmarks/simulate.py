@@ -72,9 +72,9 @@ def isolation(trials: int, rows: int = 100_000, seed: int = 1) -> Iterator[str]:
         for _ in range(trials):
             hit, claimed = found(plant(random, attributes(random, rows), rows, causes))
             hits, claims, any_claim = hits + hit, claims + claimed, any_claim + (claimed > 0)
-        recall = hits / (causes * trials) if causes else float("nan")
+        recall = f"{hits / (causes * trials):.3f}" if causes else "  -  "
         yield (
-            f"isolation  {rows:>8,} rows  causes {causes}  recall {recall:.3f}  "
+            f"isolation  {rows:>8,} rows  causes {causes}  recall {recall}  "
             f"claims {claims / trials:.2f}  any {any_claim / trials:.3f}"
         )
 

@@ -91,7 +91,8 @@ def segments(load: Load, cube: Cube) -> tuple[Segment, ...]:
     """Attempts and failures of each load segment, with what it left behind."""
     rates = segment_rates(load, cube)
     counts = {segment: [0, 0] for segment in rates}
-    for cell in with_backlog(cube).cells:
+    varied = _came_back(list(rates.values()))
+    for cell in (with_backlog(cube) if varied else cube).cells:
         side = side_of(cell.outcome)
         if side in {Side.NOBODY, Side.TARGET}:
             counts[cell.segment][0] += cell.count

@@ -85,8 +85,9 @@ class Counts:
         """Width of the blocks of `cells`."""
         return self._uncounted.block_ns
 
-    def cells(self) -> list[Cell]:
-        """The cube."""
+    @cached_property
+    def cells(self) -> Sequence[Cell]:
+        """The cube; a report asks for it more than once."""
         keys = [attribute.key() for attribute in self._attributes]
         merged: Counter[tuple[int, _CellKey]] = Counter()
         for (block, number), count in self._cells.items():

@@ -171,7 +171,7 @@ class RunFile:
     def cube(self) -> Cube:
         """All attempts, counted by distinct attributes."""
         with reading(self._path):
-            return Cube(block_ns=self._counts.block_ns, cells=self._counts.cells())
+            return Cube(block_ns=self._counts.block_ns, cells=self._counts.cells)
 
     def ports(self) -> Sequence[PortCount]:
         """Attempts and failures of the target by local port, without `ours` and `not-sent`."""

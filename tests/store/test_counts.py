@@ -45,7 +45,7 @@ def test_rows_after_the_mark_are_counted_with_the_stored_ones(
         writer.commit(number)
     stored = sqlite3.connect(tmp_path / "run.db").execute("SELECT sum(count) FROM cell").fetchone()
     counts = counts_of(tmp_path / "run.db")
-    cells = counts.cells()
+    cells = counts.cells
     writer.close()
 
     assert stored == (10,)
@@ -69,8 +69,8 @@ def test_stored_blocks_are_merged_when_the_run_grows_long(
     counts = counts_of(tmp_path / "run.db")
 
     assert counts.block_ns == 4 * SECOND
-    assert {cell.block: cell.count for cell in counts.cells()} == {0: 4, 249: 1, 250: 1, 999: 1}
-    assert max(cell.block for cell in counts.cells()) < MOST_BLOCKS
+    assert {cell.block: cell.count for cell in counts.cells} == {0: 4, 249: 1, 250: 1, 999: 1}
+    assert max(cell.block for cell in counts.cells) < MOST_BLOCKS
 
 
 def test_a_reader_widens_the_blocks_for_rows_that_are_not_counted_yet(
@@ -88,7 +88,7 @@ def test_a_reader_widens_the_blocks_for_rows_that_are_not_counted_yet(
     counts = counts_of(tmp_path / "run.db")
 
     assert counts.block_ns == 2 * SECOND
-    assert {cell.block: cell.count for cell in counts.cells()} == {0: 1, 1: 1, 750: 1}
+    assert {cell.block: cell.count for cell in counts.cells} == {0: 1, 1: 1, 750: 1}
 
 
 def test_flags_alone_make_no_cell(
@@ -97,7 +97,7 @@ def test_flags_alone_make_no_cell(
     counts_of: Callable[[Path], Counts],
 ) -> None:
     path = write_run([make_record(0), make_record(2, flags=Flag.WARM_UP)])
-    (cell,) = counts_of(path).cells()
+    (cell,) = counts_of(path).cells
 
     assert (cell.count, cell.outcome, cell.resumed, cell.stage) == (2, "ok", False, 5)
 
