@@ -82,7 +82,8 @@ _GOAL = re.compile(
     r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zµ]+)?\s*"
 )
 _CLEAN = re.compile(r"\s*clean\s+for\s+(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]+)\s*")
-_PERCENTILE = re.compile(r"p(?P<digits>\d{2}|[5-9]\d{2,4})\.(?P<phase>\w+)")
+_PERCENTILE = re.compile(r"p(?P<digits>\d{2}|[5-9]\d{2,4}|\d{2}\.\d{1,3})\.(?P<phase>\w+)")
+"""`p99.server`; the 99.9th is `p999.server` or `p99.9.server`."""
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _WORDS = (
     "failures",
@@ -172,7 +173,7 @@ def _share(text: str, subject: Subject, operator: Operator, number: float, unit:
 
 
 def _latency(text: str, found: re.Match[str], operator: Operator, value_us: float) -> Goal:
-    digits = found["digits"]
+    digits = found["digits"].replace(".", "")
     percentile = float(f"{digits[:2]}.{digits[2:] or 0}")
     try:
         phase = Phase(found["phase"])

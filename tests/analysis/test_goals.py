@@ -30,8 +30,9 @@ def test_goals_are_read(text: str, subject: Subject, operator: Operator, value: 
     assert goal.text == text
 
 
-def test_a_percentile_has_its_phase() -> None:
-    goal = parse_goal("p999.handshake<1s")
+@pytest.mark.parametrize("text", ["p999.handshake<1s", "p99.9.handshake<1s"])
+def test_a_percentile_has_its_phase(text: str) -> None:
+    goal = parse_goal(text)
 
     assert (goal.percentile, goal.phase) == (99.9, Phase.HANDSHAKE)
 
