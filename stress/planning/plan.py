@@ -20,7 +20,7 @@ from stress.planning.consent import leave_for, mindful
 from stress.planning.judging import check_policies, trust_of
 from stress.planning.keeping import keeping_of
 from stress.planning.limits import limits_of
-from stress.planning.machine import Machine, raise_open_files
+from stress.planning.machine import Machine, raise_open_files, raise_open_files_fully
 from stress.planning.places import places_of
 from stress.planning.profile import consents, filled
 from stress.planning.request import Request
@@ -68,6 +68,8 @@ def plan_run(
     places = places_of(whole, target, asking.sources, resolve=resolve, reaches=machine.reaches)
     leave = leave_for(amount.load, target, places.addresses, consents(whole, profile, target.host))
     _allow_files(leave.load)
+    if whole.find_limit and leave.load.hold_s:
+        raise_open_files_fully()  # nobody knows yet how many will be held open
     ports = machine.local_ports * max(1, len(asking.sources)) * len(places.addresses)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     busiest = replace(leave.load, rate=None) if whole.find_limit else leave.load

@@ -39,6 +39,24 @@ def test_the_soft_limit_rises_as_far_as_needed_and_never_sinks() -> None:
     assert done.stdout.splitlines() == ["(50, 200)", "(150, 200)", "refused"]
 
 
+@pytest.mark.slow
+def test_a_search_that_holds_connections_gets_all_the_files_there_are() -> None:
+    """Which rate it will reach, and so how many it will hold open, is what it is to find out."""
+    words = LOWER.partition("raise_open_files(40)")[0]
+    plan = (
+        "from stress.planning import Request, plan_run\n"
+        "plan_run(Request(('127.0.0.1:443',), find_limit='failing<1%', hold='1s', rate='5',"
+        " concurrency=8), now=0)\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", words + plan], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == ["(200, 200)"]
+
+
 def test_what_is_allowed_already_is_left_alone() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
 
