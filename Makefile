@@ -36,6 +36,9 @@ bench: .venv/dev-installed  ## the measured claims; writes docs/benchmarks.md
 scorecard: .venv/dev-installed  ## every fault of the lab, found or not; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
 
+simulate: .venv/dev-installed  ## what the statistics claim, counted in simulated worlds; writes docs/simulations.md
+	$(BIN)/python -m benchmarks.simulate
+
 soak: .venv/dev-installed  ## a million handshakes through a farm that changes; half an hour
 	$(BIN)/python -m benchmarks.soak
 
