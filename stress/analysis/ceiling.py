@@ -56,7 +56,8 @@ def doubt(limit: Limit) -> str | None:
     of = f" ({limit.of})" if limit.of else ""
     return (
         f"generator limited: at {_load(limit, limit.first_failing)}{of} this machine could not keep"
-        " the rate, so the target's limit lies above it; use more processes or another machine"
+        " up, so that nothing is known of the target from there on; use more processes or another"
+        " machine"
     )
 
 
