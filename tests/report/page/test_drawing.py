@@ -2,10 +2,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.run import Phase
 from stress.report.page.course import Course
 from stress.report.page.curves import Curve, Panel
-from stress.report.page.drawing import draw_course, draw_panel
+from stress.report.page.drawing import draw_course, draw_knee, draw_panel
 
 pytestmark = pytest.mark.slow
 STARTED_NS = 1_795_392_000_000_000_000
@@ -57,3 +58,33 @@ def test_time_is_told_for_runs_of_any_length(hours: float) -> None:
     width_ns = int(hours * 3600e9 / 3)
 
     assert texts(draw_course(Course(width_ns, (1, 1, 1), (("reset", (1, 0, 0)),)), STARTED_NS))
+
+
+@pytest.mark.parametrize(
+    ("knob", "axis"), [(Knob.RATE, "offered a second"), (Knob.CONCURRENCY, "at once")]
+)
+def test_the_knee_is_drawn_between_what_held_and_what_gave_way(knob: Knob, axis: str) -> None:
+    steps = tuple(
+        Step(load, 5.0, attempts, failed, 0, 2_000.0, p99, Standing.HELD, "")
+        for load, attempts, failed, p99 in (
+            (200.0, 800, 90, None),
+            (100.0, 400, 0, 9_000.0),
+            (400.0, 0, 0, None),
+        )
+    )
+    limit = Limit(
+        "failing<1%",
+        steps,
+        100.0,
+        200.0,
+        confirmed=True,
+        gave_way="reset",
+        generator_limited=False,
+        knob=knob,
+    )
+
+    drawing = draw_knee(limit, "knee-0")
+
+    assert "the goal held at 100/s and gave way at 200/s" in drawing
+    assert axis in texts(drawing)
+    assert "400" not in texts(drawing), "a step without an attempt has no place"
