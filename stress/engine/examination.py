@@ -158,7 +158,7 @@ def _waiting_ports(machine: Machine) -> Fact:
     if waiting is None:
         return Fact("ports in TIME_WAIT", "unknown", "")
     many = there is not None and waiting > there // 2
-    means = "an earlier run keeps them for 60 s: wait a minute" if many else "each for one target"
+    means = "if an earlier run left them, wait a minute" if many else "each for one target"
     return Fact("ports in TIME_WAIT", f"{waiting:,}", means)
 
 

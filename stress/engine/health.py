@@ -72,8 +72,8 @@ class Health:
         waiting, there = self._at_first.waiting_ports, self._at_first.local_ports
         if waiting is not None and there is not None and waiting > there // 2:
             self.note(
-                f"{waiting:,} sockets of this machine were in TIME_WAIT when the run began, for"
-                f" {there:,} local ports; another run just before keeps them for 60 s"
+                f"{waiting:,} sockets of this machine were in TIME_WAIT when the run began: those"
+                f" of an earlier run keep that many of the {there:,} local ports for 60 s"
             )
 
     def saw(self, records: Sequence[Record]) -> None:
