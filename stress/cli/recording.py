@@ -137,7 +137,7 @@ def _reserved(plan: Plan, place: Place) -> Path:
 
     name = place.name or default_name(plan.target.host, datetime.now(UTC))
     path = reserve(place.folder, name)
-    if path.stem != name:
+    if path.stem != name.removesuffix(path.suffix):
         streams.say(f'the name "{name}" is taken; this run is "{path.stem}"')
     return path
 

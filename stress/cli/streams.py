@@ -19,11 +19,25 @@ _NOBODY_LISTENS = frozenset({errno.EPIPE, errno.EIO})
 
 
 def prepare() -> None:
-    """Make both streams able to print any text."""
+    """Make both streams able to print any text, also where whoever started us closed them."""
+    _occupy()
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def _occupy() -> None:
+    """Open nothing in the place of each standard descriptor that is closed (`2>&-`).
+
+    Else the next file that is opened gets its number: the run file would be written to by every
+    library and worker that complains.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)  # noqa: FBT003 - by position only
+    os.close(number)
 
 
 def put(data: str) -> None:

@@ -171,7 +171,7 @@ class LiveView:
         from rich.table import Table  # noqa: PLC0415 - heavy
 
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, style="dim")
+        grid.add_column(no_wrap=True, style="dim", min_width=9)
         grid.add_column(no_wrap=True, overflow="ellipsis")
         grid.add_row("failing", _words(self._failing(progress), "red" if progress.failed else ""))
         if self._latency:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 WIDTH = 100
-NARROWEST = 60
+NARROWEST, NARROWEST_TABLE = 40, 60
+"""Columns below which nothing fits: a narrower terminal breaks the lines itself."""
 
 _LABELS = ("where", "what", "who", "fix", "prove", "seen", "asked", "whence", "valid")
 """Fields of `Headlines` below the verdict, in the contract's order."""
@@ -47,26 +48,25 @@ class TerminalReport:
     """Renders a summary for a reader at a terminal, or for a file somebody will `cat`."""
 
     def __init__(self, *, width: int = WIDTH, colour: Colour = Colour.NONE) -> None:
-        self._width = max(NARROWEST, min(width, WIDTH))
+        self._width = min(width, WIDTH)
         self._colour = colour
 
     def render(self, summary: Summary) -> str:
         """The ten lines, then whatever of the tables has something to say."""
-        console = self._console()
-        console.print(_headlines(summary))
+        text = StringIO()
+        self._console(text, NARROWEST).print(_headlines(summary))
+        tables = self._console(text, NARROWEST_TABLE)
         for part in _parts(summary):
-            console.print()
-            console.print(part)
-        file = console.file
-        assert isinstance(file, StringIO)
-        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+            tables.print()
+            tables.print(part)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
-    def _console(self) -> Console:
+    def _console(self, text: StringIO, narrowest: int) -> Console:
         from rich.console import Console  # noqa: PLC0415 - heavy, and only needed here
 
         return Console(
-            file=StringIO(),
-            width=self._width,
+            file=text,
+            width=max(narrowest, self._width),
             force_terminal=self._colour is Colour.ANSI,
             color_system="standard" if self._colour is Colour.ANSI else None,
             no_color=self._colour is Colour.NONE,

@@ -274,6 +274,7 @@ def test_a_taken_name_is_never_overwritten(ask: Any, listener: Any, tmp_path: Pa
     assert first.code == second.code == 1
     assert {path.name for path in tmp_path.iterdir()} == {"twice.db", "twice-2.db"}
     assert 'the name "twice" is taken' in second.err
+    assert "is taken" not in ask(*words[:-4], "--name", "new.db", *words[-2:]).err
 
 
 @pytest.mark.slow

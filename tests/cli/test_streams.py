@@ -3,11 +3,14 @@ import os
 import pty
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stress.cli import streams
 from stress.report import Colour
+from stress.store import open_run
 
 
 def test_data_and_talk_go_their_own_ways(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,3 +61,21 @@ def test_a_full_disk_behind_standard_output_is_an_error() -> None:
         streams.put("data\n")
     streams.deafen(full)
     full.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_nothing(
+    closed: str, spawn: Any, listener: Any, tmp_path: Path
+) -> None:
+    """As cron and some supervisors start programs; the run file must not become descriptor 2."""
+    listener.close()
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    words = ("--name", "closed", "--results", tmp_path, "-n", "3", "--processes", "1")
+    process = spawn("run", listener.target, *words, prefix=shell)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "Traceback" not in out + err
+    with open_run(tmp_path / "closed.db") as run:
+        assert run.facts().recorded == 3

@@ -39,6 +39,13 @@ def test_no_line_is_wider_than_asked_nor_than_a_hundred_columns(
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_on_forty_columns_the_answer_fits_though_tables_do_not(summary: Summary) -> None:
+    answer, _, _ = TerminalReport(width=40).render(summary).partition("\n\n")
+
+    assert max(map(len, answer.splitlines())) <= 40
+    assert answer.startswith("failing")
+
+
 def test_colour_only_repeats_what_the_words_say(summary: Summary) -> None:
     plain = TerminalReport().render(summary)
     coloured = TerminalReport(colour=Colour.ANSI).render(summary)
