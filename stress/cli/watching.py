@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from stress.analysis.suspects import Suspects
 from stress.cli.keyboard import Keyboard
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.run import Progress
-from stress.report.live import LiveView
 from stress.report.progress import Bounds
+
+if TYPE_CHECKING:
+    from stress.report.live import LiveView
 
 
 class Watcher(Protocol):
@@ -101,6 +102,9 @@ def live_view(plan: Plan, bounds: Bounds) -> Watcher:
 
     Goals and searches take time as evidence (`clean for 10m`, a queue that fills): no pause there.
     """
+    from stress.analysis.suspects import Suspects  # noqa: PLC0415 - heavy
+    from stress.report.live import LiveView  # noqa: PLC0415 - heavy
+
     keyboard = Keyboard()
     view = LiveView(
         sys.stderr,
