@@ -1,7 +1,8 @@
 """The same run as another judge would have recorded it: another policy, another time.
 
 A verdict is computed from stored bytes, so it can be computed again. Only finished handshakes
-change: what ended on the wire ended there for everybody.
+change: what ended on the wire ended there for everybody. Staples are not stored: a row that failed
+by its own stays as it is where the other policy minds, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from stress.model.record import Record
 from stress.model.run import Cell, Cube, HistogramRow, PortCount, Run, RunFacts, SeenChain
 from stress.model.target import Address
 from stress.model.verdict import Verdict
-from stress.trust import Judge
+from stress.trust import Judge, refused_by_staple
 
 NO_POLICY = "none"
 
@@ -48,7 +49,8 @@ class Restated:
 
     def cube(self) -> Cube:
         cube, names = self.run.cube(), self._names()
-        return Cube(cube.block_ns, tuple(_restated(cell, names) for cell in cube.cells))
+        policies = _policies(self.facts().plan)
+        return Cube(cube.block_ns, tuple(_restated(cell, names, policies) for cell in cube.cells))
 
     def ports(self) -> Sequence[PortCount]:
         return self.run.ports()
@@ -71,11 +73,15 @@ class Restated:
         return named
 
 
-def _restated(cell: Cell, names: dict[tuple[int, int], str]) -> Cell:
-    judged = Outcome.parse(cell.outcome).kind in {Kind.OK, Kind.TRUST}
+def _restated(cell: Cell, names: dict[tuple[int, int], str], policies: Sequence[str]) -> Cell:
+    recorded = Outcome.parse(cell.outcome)
+    judged = recorded.kind in {Kind.OK, Kind.TRUST}
     if not judged or cell.chain is None or (cell.chain, cell.client) not in names:
         return cell
-    return replace(cell, outcome=names[cell.chain, cell.client])
+    name = names[cell.chain, cell.client]
+    if name == OK.name and refused_by_staple(recorded.category, policies[cell.client]):
+        return cell
+    return replace(cell, outcome=name)
 
 
 def _policies(plan: Plan) -> list[str]:

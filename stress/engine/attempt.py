@@ -95,6 +95,8 @@ class Attempt:
     equipment: Equipment
     chain: tuple[bytes, ...] | None = None
     """DER as sent, when one was seen."""
+    staple: bytes | None = None
+    """The stapled OCSP response of a finished handshake; see `Facts`."""
     deadline_ns: int = 0
     """Monotonic time at which this stage has taken too long."""
     sock: socket.socket | None = None
@@ -303,6 +305,7 @@ class Attempt:
         """The row; the facts of the machine where it came that far."""
         job, facts, offset = self.job, self._facts, self.equipment.unix_offset_ns
         self.chain = facts.chain if facts is not None else None
+        self.staple = facts.staple if facts is not None else None
         outcome = self._outcome or (facts.outcome if facts is not None else CANCELLED)
         answered = self._received > 0
         return Record(

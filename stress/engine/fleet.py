@@ -151,7 +151,7 @@ class Fleet:
     def _keep(self, batch: Batch) -> None:
         """Pass a batch on; when it cannot be kept, the run stops dialling."""
         try:
-            records = self._recorder.take(batch.records, batch.chains)
+            records = self._recorder.take(batch.records, batch.chains, batch.staples, batch.stapled)
             self._recorder.keep(batch.transcripts)
         except RecordError as error:
             self._fail(error)

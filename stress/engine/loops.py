@@ -128,7 +128,7 @@ class Flights:
             raise
         finally:
             self.outbox.in_flight -= 1
-        self.outbox.add(record, attempt.chain)
+        self.outbox.add(record, attempt.chain, attempt.staple)
         return attempt
 
     def leave(self, job: Job, why: str | None = None) -> None:

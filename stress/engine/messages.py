@@ -95,6 +95,10 @@ class Batch(msgspec.Struct, frozen=True, tag=True):
     """Attempts that are kept byte for byte; their rows are in this batch or came before."""
     canaries: list[int | None] = []
     """How long a known-good server took, in nanoseconds; None: it failed."""
+    staples: list[bytes] = []
+    """OCSP responses that this worker has not sent before; an empty one stands for none."""
+    stapled: dict[int, bytes] = {}
+    """SHA-256 of the staple, by id of the row; rows of which nothing is known are left out."""
 
 
 class Landed(msgspec.Struct, frozen=True, tag=True):

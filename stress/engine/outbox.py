@@ -6,6 +6,7 @@ Back-pressure, not loss: when the writer cannot keep up, `room()` holds the next
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from time import monotonic_ns, process_time_ns
 
 import trio
@@ -19,6 +20,8 @@ BATCH_S = 0.2
 LIMIT = 20_000
 """Rows that may wait; beyond that nothing new is started."""
 LAG_SAMPLE_S = 0.02
+MOST_STAPLES = 1_000
+"""Distinct OCSP responses that are reported; a server that makes up more is not followed."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,9 @@ class Outbox:
     """How long a known-good server took, in nanoseconds; None: it failed."""
     _records: list[Record] = field(default_factory=list)
     _chains: list[tuple[bytes, ...]] = field(default_factory=list)
+    _staples: list[bytes] = field(default_factory=list)
+    _stapled: dict[int, bytes] = field(default_factory=dict)
+    _known_staples: set[bytes] = field(default_factory=set)
     _known: set[bytes] = field(default_factory=set)
     _lags_ns: list[int] = field(default_factory=list)
     _sent: trio.Event = field(default_factory=trio.Event)
@@ -44,12 +50,25 @@ class Outbox:
         """True when the writer is so far behind that nothing more may be started."""
         return len(self._records) >= LIMIT
 
-    def add(self, record: Record, chain: tuple[bytes, ...] | None) -> None:
-        """Keep a row; the certificates only with the first row that met them."""
+    def add(
+        self, record: Record, chain: tuple[bytes, ...] | None, staple: bytes | None = None
+    ) -> None:
+        """Keep a row; the certificates and the staple only with the first row that met them."""
         if chain and record.chain is not None and record.chain not in self._known:
             self._known.add(record.chain)
             self._chains.append(chain)
+        if staple is not None:
+            self._add_staple(record.id, staple)
         self._records.append(record)
+
+    def _add_staple(self, row: int, staple: bytes) -> None:
+        digest = sha256(staple).digest()
+        if digest not in self._known_staples:
+            if len(self._known_staples) >= MOST_STAPLES:
+                return
+            self._known_staples.add(digest)
+            self._staples.append(staple)
+        self._stapled[row] = digest
 
     async def room(self) -> None:
         """Wait until there is room for another row."""
@@ -60,6 +79,8 @@ class Outbox:
         """Send what is there, even if it is nothing: the figures are news, too."""
         records, self._records = self._records, []
         chains, self._chains = self._chains, []
+        staples, self._staples = self._staples, []
+        stapled, self._stapled = self._stapled, {}
         lags, self._lags_ns = self._lags_ns, []
         self._sent.set()
         self._sent = trio.Event()
@@ -68,6 +89,8 @@ class Outbox:
         batch = Batch(
             *(records, chains, self.started, self.in_flight, lags, process_time_ns(), kept),
             canaries=canaries,
+            staples=staples,
+            stapled=stapled,
         )
         await self.say(batch)
 

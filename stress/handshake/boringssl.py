@@ -93,6 +93,9 @@ class BoringEngine:
             found.append(der)
         return tuple(found)
 
+    def staple(self) -> bytes | None:
+        """Says nothing: `utls` has no way to it."""
+
     def alpn(self) -> str | None:
         """The protocol agreed upon."""
         return self._tls.selected_alpn_protocol()

@@ -76,6 +76,9 @@ class Engine(Protocol):
     def resumed(self) -> bool:
         """Whether a session was resumed; only after the handshake."""
 
+    def staple(self) -> bytes | None:
+        """The stapled OCSP response, as in `Facts`; only after the handshake."""
+
     def session(self) -> Session | None:
         """What a later connection may offer; only after the handshake."""
 
@@ -189,6 +192,7 @@ class Exchange:
             resumed=resumed,
             detail=self._detail,
             settled=finished and (self._settled or (wire.version or 0) < _TLS_1_3),
+            staple=engine.staple() if finished else None,
         )
 
     def session(self) -> Session | None:

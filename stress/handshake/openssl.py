@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from OpenSSL import SSL, crypto
+from OpenSSL._util import ffi as _ffi
 from OpenSSL._util import lib as _library
 
 from stress.errors import UsageError
@@ -40,7 +41,7 @@ _READ: Final = 65536
 class OpenEngine:
     """One OpenSSL connection on memory buffers."""
 
-    __slots__ = ("_tls",)
+    __slots__ = ("_asked", "_tls")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class OpenEngine:
         if session is not None:
             assert isinstance(session.handle, SSL.Session)
             self._tls.set_session(session.handle)
+        self._asked = staple
         if staple:
             self._tls.request_ocsp()
         if server_name is not None:
@@ -103,6 +105,15 @@ class OpenEngine:
         """DER of the server's certificates, leaf first."""
         chain = self._tls.get_peer_cert_chain() or ()
         return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
+
+    def staple(self) -> bytes | None:
+        """The stapled OCSP response; a resumption brings none."""
+        if not self._asked or self.resumed():
+            return None
+        place = _ffi.new("unsigned char **")
+        handle = self._tls._ssl  # noqa: SLF001 no method of its own
+        length = _library.SSL_get_tlsext_status_ocsp_resp(handle, place)
+        return bytes(_ffi.buffer(place[0], length)) if length > 0 else b""
 
     def alpn(self) -> str | None:
         """The protocol agreed upon."""

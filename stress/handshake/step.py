@@ -61,6 +61,9 @@ class Facts:
     settled: bool
     """Nothing decisive can follow any more: up to TLS 1.2 the handshake finished, in TLS 1.3
     some record after the handshake was read."""
+    staple: bytes | None = None
+    """The stapled OCSP response; empty: asked for, none came; None: not asked, or not to be known
+    (a resumption; BoringSSL does not tell)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from stress.trust.pins import parse_pin
 from stress.trust.policy import policy_names
 from stress.trust.printable import printable
 from stress.trust.recognition import Explained
+from stress.trust.staple import refused_by_staple
 
 __all__ = [
     "Anchors",
@@ -29,4 +30,5 @@ __all__ = [
     "parse_pin",
     "policy_names",
     "printable",
+    "refused_by_staple",
 ]

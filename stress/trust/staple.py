@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
 from stress.trust.instant import instant
+from stress.trust.policy import find_policy
 from stress.trust.question import Question
 
 if TYPE_CHECKING:
@@ -24,6 +25,26 @@ class Staple:
     """Why it is no good, in words; empty: it is."""
     revoked_at: int | None = None
     """Unix seconds of the revocation; None: it does not say "revoked"."""
+
+
+def refused_by_staple(category: str, policy: str) -> bool:
+    """Whether the policy refuses what a staple (or its absence) has shown.
+
+    Args:
+        category: of an ending; other categories than those of staples are never refused by one.
+        policy: its name.
+
+    Raises:
+        UsageError: no such policy.
+    """
+    rules = find_policy(policy)
+    asked = [find_policy(name) for name in rules.asks] or [rules]
+    minds = {
+        Category.MUST_STAPLE_MISSING: (one.must_staple for one in asked),
+        Category.BAD_STAPLE: (one.bad_staple for one in asked),
+        Category.REVOKED: (one.revoked for one in asked),
+    }
+    return any(one is not Refusal.NO for one in minds.get(Category(category), ()))
 
 
 def staple_findings(question: Question) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from stress.analysis import summarize
 from stress.analysis.restatement import Restated, restate
 from stress.model.outcome import Category, Stage
@@ -65,3 +67,30 @@ def test_each_client_keeps_its_policy_when_only_the_time_is_another(
 
     assert [one.outcome != "ok" for one in now.cube().cells] == [False, True]
     assert now.facts().plan.trust.policy == plan.trust.policy
+
+
+@pytest.mark.parametrize(
+    ("outcome", "policy", "restated"),
+    [
+        ("must-staple-missing", "firefox", "must-staple-missing"),
+        ("must-staple-missing", "any", "must-staple-missing"),
+        ("must-staple-missing", "apple", "ok"),
+        ("bad-staple", "chrome", "ok"),
+        ("revoked", "chrome", "revoked"),
+        ("revoked", "go", "ok"),
+        ("expired-leaf", "firefox", "ok"),
+    ],
+)
+def test_what_a_staple_showed_stays_for_those_who_mind(
+    outcome: str,
+    policy: str,
+    restated: str,
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+) -> None:
+    run = recorded([cell(9, outcome=outcome)], chains=leaf_and_more)
+
+    (one,) = Restated(run, (), policy, None).cube().cells
+
+    assert one.outcome == restated

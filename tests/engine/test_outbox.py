@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 
 import trio
 import trio.testing
 
 from stress.engine.messages import Batch, Frames, from_worker
-from stress.engine.outbox import LIMIT, Outbox
+from stress.engine.outbox import LIMIT, MOST_STAPLES, Outbox
 from tests.engine.test_messages import RECORD
 
 
@@ -90,3 +91,31 @@ def test_lag_is_measured_while_the_loop_is_held() -> None:
             return await next_batch(home)
 
     assert trio.run(main).lags_ns
+
+
+def test_a_staple_is_sent_once_and_named_for_each_row_that_got_it() -> None:
+    async def main() -> Batch:
+        with pair() as (home, outbox):
+            for number, staple in enumerate((b"one", b"", b"one", None)):
+                outbox.add(RECORD._replace(id=number), None, staple)
+            await outbox.flush()
+            return await next_batch(home)
+
+    batch = trio.run(main)
+
+    assert batch.staples == [b"one", b""]
+    one, none = (sha256(each).digest() for each in batch.staples)
+    assert batch.stapled == {0: one, 1: none, 2: one}
+
+
+def test_a_server_that_makes_up_staples_fills_no_memory() -> None:
+    async def main() -> Batch:
+        with pair() as (home, outbox):
+            for number in range(MOST_STAPLES + 5):
+                outbox.add(RECORD._replace(id=number), None, b"%d" % number)
+            await outbox.flush()
+            return await next_batch(home)
+
+    batch = trio.run(main)
+
+    assert len(batch.staples) == len(batch.stapled) == MOST_STAPLES

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +20,8 @@ from stress.model.target import Address
 from stress.model.transcript import Role, Transcript
 from tests.engine.conftest import HOST, Book, plan_for
 from tests.engine.test_messages import RECORD
+from tests.trust.certificates import AT, authorities
+from tests.trust.defects import good
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 1_000_000_000
@@ -141,3 +144,21 @@ def test_what_passes_is_counted_by_whom_it_says_something_about() -> None:
 def test_a_sink_that_cannot_keep_is_heard() -> None:
     with pytest.raises(RecordError, match="disk is full"):
         Recorder(PLAN, Book(fail_after=0)).take([row(FULL)], [FULL])
+
+
+@pytest.mark.parametrize(("policy", "ending"), [("firefox", "must-staple-missing"), ("go", "ok")])
+def test_a_missing_staple_fails_the_row_that_missed_it(policy: str, ending: str) -> None:
+    """Under one chain each connection has its own staple, or none; None: nobody asked."""
+    demanding = good(must_staple=True)
+    trust = replace(PLAN.trust, host="good.test", anchors=authorities().anchors, at=AT)
+    plan = replace(PLAN, clients=(Client("client", policy=policy),), trust=trust)
+    book = Book()
+    recorder = Recorder(plan, book)
+    none = sha256(b"").digest()
+    rows = [row(demanding)._replace(id=number) for number in range(3)]
+
+    recorder.take(rows, [demanding], [b""], {0: none, 2: none})
+    recorder.keep([transcript(each) for each in rows])
+
+    assert [each.outcome for each in book.records] == [ending, "ok", ending]
+    assert [each.record.outcome for each in book.transcripts] == [ending, "ok", ending]
