@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import log
 
@@ -124,7 +124,7 @@ def course(counted: Series) -> Course:
     pieces = [_piece(counted, begin, end) for begin, end in itertools.pairwise(cuts)]
     merged = [
         (is_hot, _joined(list(together)))
-        for is_hot, together in itertools.groupby(pieces, key=_hotness(pieces))
+        for is_hot, together in itertools.groupby(pieces, key=_hotness(pieces, _price(counted)))
     ]
     hot = tuple(place for place, (is_hot, _) in enumerate(merged) if is_hot)
     return Course(tuple(piece for _, piece in merged), hot)
@@ -160,10 +160,15 @@ def onset(counted: Series) -> Instant | None:
     )
 
 
+def _price(counted: Series) -> float:
+    """Nats that a cut must earn."""
+    return max(CHEAPEST_CUT, CUT * log(max(2, len(counted))))
+
+
 def _partition(counted: Series) -> list[int]:
     """Boundaries of the best cut, from 0 to the length."""
     length = len(counted)
-    price = max(CHEAPEST_CUT, CUT * log(max(2, length)))
+    price = _price(counted)
     failures = np.concatenate(([0.0], np.cumsum(counted.failures)))
     attempts = np.concatenate(([0.0], np.cumsum(counted.attempts)))
     cost = np.zeros(length + 1)
@@ -230,11 +235,33 @@ def _piece(counted: Series, begin: int, end: int) -> Piece:
     )
 
 
-def _hotness(pieces: Sequence[Piece]) -> Callable[[Piece], bool]:
-    """Whether a piece clearly fails more often than the quietest one."""
-    quiet = min((piece.share for piece in pieces), default=0.0)
-    several = len(pieces) > 1
-    return lambda piece: several and piece.failures > 0 and piece.share > HOT * quiet
+def _hotness(pieces: Sequence[Piece], price: float) -> Callable[[Piece], bool]:
+    """Whether a piece clearly fails more often than the quiet ones.
+
+    Quiet is the quietest, and whatever else might be of the same share: a stray failure between
+    two bursts does not make them one.
+    """
+    quiet = Piece(0, 0, 0, 0)
+    for piece in sorted(pieces, key=lambda piece: (piece.share, piece.begin)):
+        if quiet.attempts and piece.share > HOT * quiet.share and _apart(quiet, piece) > price:
+            break
+        quiet = replace(
+            quiet,
+            attempts=quiet.attempts + piece.attempts,
+            failures=quiet.failures + piece.failures,
+        )
+    else:
+        return lambda _piece: False
+    least = piece.share
+    return lambda each: each.share >= least
+
+
+def _apart(one: Piece, other: Piece) -> float:
+    """Nats by which two shares explain two pieces better than one share does."""
+    failures = np.asarray([one.failures, other.failures, one.failures + other.failures], float)
+    attempts = np.asarray([one.attempts, other.attempts, one.attempts + other.attempts], float)
+    first, second, both = _loglik(failures, attempts)
+    return float(first + second - both)
 
 
 def _joined(pieces: Sequence[Piece]) -> Piece:

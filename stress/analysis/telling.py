@@ -92,8 +92,15 @@ def _same(locus: Locus) -> list[str]:
     """Another place that holds the very same handshakes, unless it is only another name of it."""
     named = {_NAMES.get(one.dimension, one.dimension) for one in locus.conditions}
     for way in locus.aliases:
-        if not {_NAMES.get(one.dimension, one.dimension) for one in way} <= named:
+        if {_NAMES.get(one.dimension, one.dimension) for one in way} <= named:
+            continue
+        if not set(way) & set(locus.conditions):
             return [f"these are also all those {place(way)}, so it may as well be that"]
+        own, other = (
+            place([one for one in these if one not in those])
+            for these, those in ((locus.conditions, way), (way, locus.conditions))
+        )
+        return [f"there, {own} and {other} mean the same handshakes"]
     return []
 
 

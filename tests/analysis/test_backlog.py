@@ -41,6 +41,14 @@ def test_a_stray_failure_before_the_rush_does_not_begin_it(cell: Callable[..., C
     assert {segment for block, segment in told([*quiet, *rush]) if block >= 4} == {1}
 
 
+def test_a_stray_failure_between_two_rushes_does_not_join_them(cell: Callable[..., Cell]) -> None:
+    cells = stretch(cell, 0, 0, [30, 30, 30, 30])
+    cells += stretch(cell, 1, 4, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    cells += stretch(cell, 2, 14, [30, 30, 30, 30])
+
+    assert told(cells) == [(one.block, one.segment) for one in cells]
+
+
 def test_a_change_within_a_block_is_seen(cell: Callable[..., Cell]) -> None:
     """Segments do not begin where blocks do."""
     cells = [*stretch(cell, 0, 0, [0, 0, 0, 0]), *stretch(cell, 1, 3, [90, 90, 90])]

@@ -113,6 +113,16 @@ def test_what_cannot_be_told_apart_is_said(located: Callable[..., Run]) -> None:
     assert "these are also all those as client chrome, so it may as well be that" in cause.sentence
 
 
+def test_what_is_the_same_within_a_place_is_said(located: Callable[..., Run]) -> None:
+    """One client knows TLS 1.2 only, and the others never speak it."""
+    run = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
+    kept = [one for one in run.cube().cells if (one.client == 1) == (one.tls_version == 0x0303)]
+    run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
+    (cause,) = explained(run).causes
+
+    assert "there, as client chrome and with TLS 1.2 mean the same handshakes" in cause.sentence
+
+
 def test_a_port_explains_what_nothing_else_does(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:

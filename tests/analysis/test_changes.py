@@ -31,6 +31,23 @@ def test_time_is_cut_where_the_share_changes(
     assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == hot
 
 
+def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
+    counted = even((20, 0.0), (5, 0.3), (40, 0.0), (5, 0.3), (20, 0.0))
+    counted.failures[40] = 1.0
+    found = course(counted)
+
+    assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == [
+        (20, 25),
+        (65, 70),
+    ]
+
+
+def test_a_mild_burst_beside_a_bad_one_is_one_too() -> None:
+    found = course(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
+
+    assert len(found.hot) == 2
+
+
 @pytest.mark.parametrize("edge", [0.01, 0.05, 0.1])
 def test_a_block_cut_in_the_middle_belongs_to_the_window(edge: float) -> None:
     found = course(even((29, 0.0), (1, edge), (10, 0.2), (1, edge), (19, 0.0)))
