@@ -52,36 +52,37 @@ def replay(
 
     Exits 0 no longer there, 1 the failure follows the combination, 3 partly or too few to tell.
     """
+    from stress.planning.units import duration_s, named, option, positive_count  # noqa: PLC0415
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
 
+    rounds = named("--tries", positive_count, tries)
+    wait_s = option("--gap", duration_s, gap)
+    number = option("--cause", positive_count, cause)
     folder = results or RESULTS
     with open_run(locate(run, folder)) as recorded:
-        plan = _plan(recorded, cause, tries, gap)
+        plan = _plan(recorded, number, rounds, wait_s)
         kept_as = name or f"{recorded.facts().name}-replay"
     output = output_of(json=json, quiet=quiet)
     path = record(plan, Place(folder, kept_as), output)
     return _tell(path, json=json, quiet=quiet)
 
 
-def _plan(recorded: RunFile, cause: str | None, tries: str, gap: str | None) -> Plan:
+def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | None) -> Plan:
     """What to do.
 
     Raises:
-        UsageError: an option is wrong, or there is nothing to replay.
+        UsageError: there is nothing to replay.
     """
     from stress.analysis import summarize  # noqa: PLC0415 - heavy
     from stress.analysis.replayed import replay_of  # noqa: PLC0415 - heavy
     from stress.planning.replay import gap_s, replay_plan  # noqa: PLC0415 - heavy
-    from stress.planning.units import duration_s, named, option, positive_count  # noqa: PLC0415
 
-    rounds = named("--tries", positive_count, tries)
-    wait_s = option("--gap", duration_s, gap)
     addresses = recorded.addresses()
     wanted = replay_of(
         recorded,
         summarize(recorded),
         gap_s=gap_s(addresses) if wait_s is None else wait_s,
-        cause=option("--cause", positive_count, cause),
+        cause=cause,
         tries=rounds,
     )
     streams.say(
