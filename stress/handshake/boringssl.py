@@ -201,7 +201,8 @@ def _set_fingerprint(context: utls.SSLContext, client: Client) -> None:
         # Subtle: some of the lists are looked at only when a connection is made.
         BoringEngine(context, None)
     except utls.SSLError as error:
-        raise _unspeakable(client, ", ".join(_failure(error).reasons)) from error
+        reasons = dict.fromkeys(_failure(error).reasons)
+        raise _unspeakable(client, ", ".join(reasons)) from error
     except (ValueError, TypeError, OverflowError) as error:
         raise _unspeakable(client, str(error)) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from stress.handshake.hello import is_grease, read_hello
 from stress.model.client import Stack
 from stress.planning.clients import clients
 from tests.handshake.ends import HOST, Pki, Server, shake
+from tests.planning.packets import ethernet, pcap, tcp
 
 NAMES = {
     *("generic", "ios-urlsession", "ios-safari", "ios-26", "ios-11", "android-okhttp"),
@@ -90,3 +93,50 @@ def test_the_mlkem_arms_differ_in_the_segments_of_their_hello() -> None:
     }
 
     assert sizes["no-mlkem"] < 1400 < sizes["mlkem"]
+
+
+TSHARK = ("srcport", "ja3", "ciphersuite", "extension.type", "sig_hash_alg")
+
+
+@pytest.mark.slow
+@pytest.mark.real("tshark")
+def test_wireshark_reads_the_same_fingerprints_from_the_bytes(tmp_path: Path) -> None:
+    """JA3 is Wireshark's own; JA4 is put together here from the lists that Wireshark decoded."""
+    ours, packets = {}, []
+    for number, (name, stack) in enumerate(one.values for one in SPOKEN):
+        assert isinstance(name, str)
+        assert isinstance(stack, Stack)
+        sent = stack_for(clients()[name], stack, server_name=HOST).machine().begin().send
+        hello, port = read_hello(sent), 20_000 + number
+        ours[port] = (hello.ja3_md5, *hello.ja4.split("_")[1:])
+        packets += [
+            ethernet(tcp(sent[at : at + 1_400], 1_000 + at, source=("192.0.2.1", port)))
+            for at in range(0, len(sent), 1_400)
+        ]
+    file = tmp_path / "hellos.pcap"
+    file.write_bytes(pcap(packets))
+
+    assert wiresharks(file) == ours
+
+
+def wiresharks(file: Path) -> dict[int, tuple[str, ...]]:
+    """Local port -> JA3, and the two hashes of JA4."""
+    fields = [f"tls.handshake.{name}" if name != "srcport" else "tcp.srcport" for name in TSHARK]
+    command = ["tshark", "-r", str(file), "-Y", "tls.handshake.type == 1", "-T", "fields"]
+    command += [word for field in fields for word in ("-e", field)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    found = {}
+    for line in done.stdout.splitlines():
+        port, ja3, *lists = line.split("\t")
+        suites, extensions, signatures = (
+            [number for word in each.split(",") if word and not is_grease(number := int(word, 0))]
+            for each in lists
+        )
+        rest = sorted(number for number in extensions if number not in {0, 16})
+        hashes = (hexes(sorted(suites)), f"{hexes(rest)}_{hexes(signatures)}".rstrip("_"))
+        found[int(port)] = (ja3, *(sha256(each.encode()).hexdigest()[:12] for each in hashes))
+    return found
+
+
+def hexes(numbers: list[int]) -> str:
+    return ",".join(f"{number:04x}" for number in numbers)
