@@ -44,6 +44,8 @@ PROGRAM = "tls-stress"
 WIDTH = 100
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
 _ABOUT = "Opens thousands of TLS handshakes and isolates the rare failing fraction."
+_DASHES = ("\u2013", "\u2014", "\u2212")
+_TYPED = "Copied from a page? Options begin with - or --, as the keyboard has them."
 _UNSET = "Give one or leave it out. Is a variable of the shell empty that should have held it?"
 _WORDS_PROBLEM = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """typer's class for whatever is wrong with the words; it has no public name."""
@@ -147,19 +149,22 @@ def _manual(words: Sequence[str]) -> str:
 
 
 def _answer(words: Sequence[str]) -> int:
-    _refuse_nothing(words)
+    if words[0] != "explain":  # which takes any text
+        _refuse_slips(words)
     if words[0] in {"run", "demo", "report"}:
         neighbours.refuse(words)
     return app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
 
 
-def _refuse_nothing(words: Sequence[str]) -> None:
-    """An empty value is a variable of the shell that was never set, and no wish.
+def _refuse_slips(words: Sequence[str]) -> None:
+    """What the shell or a web page made of the words: no wish, though it could be read as one.
 
     Raises:
-        UsageError: an option has one.
+        UsageError: an option has an empty value, or begins with a dash that is no hyphen.
     """
     for before, word in pairwise(["", *words]):
+        if word.startswith(_DASHES):
+            raise UsageError(f"{word} begins with a dash that is no hyphen", _TYPED)
         if before.startswith("-") and not word.strip():
             raise UsageError(f"what stands after {before} is empty", _UNSET)
         if word.startswith("--") and word.endswith("="):
@@ -171,7 +176,7 @@ def _complain(message: str, hint: str | None, code: ExitCode) -> int:
     streams.say(_wrapped(f"error: {escape(message, longest=2000)}"))
     if hint:
         streams.say("")
-        streams.say("\n".join(_wrapped(escape(line)) for line in hint.splitlines()))
+        streams.say("\n".join(_wrapped(escape(line, longest=2000)) for line in hint.splitlines()))
     return code
 
 

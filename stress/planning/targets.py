@@ -98,7 +98,7 @@ def _authority(text: str) -> str:
         left = re.split("[/?#]", rest)[0]
         raise UsageError(
             f'"{printable(text)}" has a path or a query; a handshake ends before it',
-            f"Leave it out: {printable(left)}" if left else _FORMS,
+            f"Leave it out: {printable(left)}" if left.strip(":") == left != "" else _FORMS,
         )
     if rest.endswith("/") and not found:
         raise UsageError(f'"{printable(text)}" ends in a slash', _FORMS)

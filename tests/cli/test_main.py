@@ -67,6 +67,7 @@ def test_sentences_propose_exactly_the_commands_that_exist(ask: Any) -> None:
         (["report", "a", "b"], "b"),
         (["run", "edge.test", "-n"], "tls-stress run --help"),
         (["run", "edge.test", "--stack", ""], "after --stack is empty"),
+        (["run", "edge.test", "\u2013\u2013count", "5"], "dash that is no hyphen"),
         (["run", "edge.test", "--find-limit="], "after --find-limit= is empty"),
         (["run", "edge.test", "-n", " ", "-q"], "after -n is empty"),
         (["doctor", ""], "the target is empty"),

@@ -147,6 +147,14 @@ def test_a_bad_profile_is_explained_by_file_line_and_key(
     assert listener.connections() == 0
 
 
+def test_an_unknown_key_is_told_all_that_are_known(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("cuont = 5")
+    told = ask("run", "127.0.0.1:9", "--profile", tmp_path / "bad.toml").err
+
+    assert 'Did you mean "count"?' in told
+    assert told.rstrip().endswith("until, warm-up.")
+
+
 @pytest.mark.parametrize(("text", "told"), [("", "empty"), ("hello\n", "no PEM certificate")])
 def test_anchors_that_are_none_are_a_usage_error_and_never_untrusted_root(
     text: str, told: str, ask: Any, listener: Any, tmp_path: Path

@@ -87,9 +87,10 @@ def test_any_text_is_a_target_or_refused(text: str) -> None:
     assert parse_target(str(target)) == target
 
 
-def test_a_path_alone_is_not_advised_to_be_left_out() -> None:
+@pytest.mark.parametrize("text", ["/etc/passwd", "//example.com", "https:/example.com"])
+def test_where_no_host_would_be_left_the_forms_are_shown(text: str) -> None:
     with pytest.raises(UsageError, match="has a path") as caught:
-        parse_target("/etc/passwd")
+        parse_target(text)
 
     assert "Write host, host:port" in str(caught.value.hint)
 
