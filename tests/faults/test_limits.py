@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,36 @@ def test_a_full_disk_stops_the_run_and_what_is_written_reports(
     assert "the disk is full" in " ".join(err.split())
     assert "Traceback" not in err
     assert "handshakes" in out
+
+
+@pytest.mark.real("chattr")
+def test_a_run_file_that_becomes_read_only_in_the_middle_stops_the_run(
+    program: Program,
+) -> None:
+    """Immutable, as `chattr` makes it: the kernel then refuses also who has it open already."""
+    process = program.run("-d", "60s", "-c", "4", "--processes", "1")
+    program.until_rows(20, process)
+    files = [program.file, program.file.with_name("run.db-wal")]
+
+    with _immutable(files):
+        out, err = process.communicate(timeout=40)
+
+    assert process.returncode == 4, err
+    assert "could not write to the run file run.db" in " ".join(err.split())
+    assert "Traceback" not in out + err
+    assert program.facts().recorded >= 20
+
+
+@contextmanager
+def _immutable(files: Sequence[Path]) -> Iterator[None]:
+    """Skips where the file system or the user cannot do it."""
+    try:
+        done = subprocess.run(["chattr", "+i", *files], check=False, capture_output=True)
+        if done.returncode != 0:
+            pytest.skip("no file can be made immutable here")
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *files], check=False, capture_output=True)
 
 
 def test_a_run_file_that_is_deleted_in_the_middle_stops_the_run(program: Program) -> None:
