@@ -59,12 +59,13 @@ def take_up(run: str, place: Place, output: Output) -> Path:
         _refuse_if_alive(source, facts)
         facts, reached = replace(facts, plan=with_anchors(facts.plan)), extent(before)
         plan = remainder(facts, addresses, last_ns=reached.last_ns)
+        programs = versions(plan)
         path = _reserved(plan, Place(place.folder, place.name or facts.name))
         writer = RunWriter.create(
             path,
             facts.plan,
             started_ns=facts.started_ns,
-            versions=versions(),
+            versions=programs,
             host=_whence(addresses),
         )
         try:

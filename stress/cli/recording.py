@@ -91,9 +91,9 @@ def record(plan: Plan, place: Place, output: Output) -> Path:
     from stress.store import RunWriter  # noqa: PLC0415 - heavy
 
     _search(plan)  # a bad goal is told before there is a file
+    programs, host = versions(plan), _whence(plan.addresses)
     path = _reserved(plan, place)
-    host = _whence(plan.addresses)
-    writer = RunWriter.create(path, plan, started_ns=time_ns(), versions=versions(), host=host)
+    writer = RunWriter.create(path, plan, started_ns=time_ns(), versions=programs, host=host)
     try:
         ending = _watched(plan, writer, output)
         writer.finish(ending)

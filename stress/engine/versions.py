@@ -8,12 +8,20 @@ from contextlib import suppress
 from importlib import metadata
 
 import stress
+from stress.handshake.stack import tls_flags
+from stress.model.plan import Plan
 
 _LIBRARIES = ("trio", "utls", "cryptography", "pyOpenSSL", "hdrhistogram")
 
 
-def versions() -> dict[str, str]:
-    """Name -> version of the tool, the interpreter, the kernel and the libraries that matter."""
+def versions(plan: Plan | None = None) -> dict[str, str]:
+    """Name -> version of the tool, the interpreter, the kernel and the libraries that matter.
+
+    With a plan also the TLS flags of each client that it asks as.
+
+    Raises:
+        UsageError: the stack is not installed, or cannot speak one of the clients.
+    """
     found = {
         "tls-stress": stress.__version__,
         "python": platform.python_version(),
@@ -24,4 +32,11 @@ def versions() -> dict[str, str]:
     for name in _LIBRARIES:
         with suppress(metadata.PackageNotFoundError):  # one TLS library may have been left out
             found[name] = metadata.version(name)
-    return found
+    return found if plan is None else found | _flags(plan)
+
+
+def _flags(plan: Plan) -> dict[str, str]:
+    return {
+        f"tls-flags of {client.name}": f"{plan.stack} {tls_flags(client, plan.stack)}"
+        for client in plan.clients
+    }

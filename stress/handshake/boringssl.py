@@ -140,6 +140,14 @@ def boring_context(
     return context
 
 
+def boring_flags(context: utls.SSLContext) -> str:
+    """What a context is set to besides its hello, in the library's own words and numbers."""
+    return (
+        f"verify_mode={int(context.verify_mode)} check_hostname={int(context.check_hostname)}"
+        f" options={int(context.options):#x} verify_flags={int(context.verify_flags):#x}"
+    )
+
+
 def _version_range(client: Client) -> tuple[utls.TLSVersion, utls.TLSVersion]:
     unknown = [version for version in client.versions if version not in _VERSIONS]
     if unknown or not client.versions:

@@ -162,6 +162,14 @@ def open_context(
     return context
 
 
+def open_flags(context: SSL.Context) -> str:
+    """What a context is set to besides its hello, in the library's own words and numbers."""
+    return (
+        f"verify_mode={context.get_verify_mode()} options={context.set_options(0):#x}"
+        f" session_cache_mode={context.get_session_cache_mode():#x}"
+    )
+
+
 def _bound_versions(context: SSL.Context, client: Client) -> None:
     unknown = [version for version in client.versions if version not in _VERSIONS]
     if unknown or not client.versions:

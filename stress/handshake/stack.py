@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -97,6 +98,21 @@ def stack_for(
     return factory
 
 
+def tls_flags(client: Client, stack: Stack) -> str:
+    """Tells what is set in a stack's context for a client: kept with a run, defaults change.
+
+    Raises:
+        UsageError: the stack is not installed, or cannot speak the profile.
+    """
+    if stack is Stack.BORINGSSL:
+        with _boringssl():
+            from stress.handshake.boringssl import boring_context, boring_flags  # noqa: PLC0415
+        return boring_flags(boring_context(client))
+    from stress.handshake.openssl import open_context, open_flags  # noqa: PLC0415 heavy
+
+    return open_flags(open_context(client))
+
+
 def spoken_hello(client: Client, stack: Stack, *, server_name: str | None) -> ClientHello:
     """Makes the hello that a stack sends when asked for a profile, also when it is another one.
 
@@ -129,13 +145,8 @@ def _engines(
 ) -> Callable[[Session | None], Engine]:
     """What makes a fresh engine of the stack; the library is imported only when it is asked for."""
     if stack is Stack.BORINGSSL:
-        try:
+        with _boringssl():
             from stress.handshake.boringssl import BoringEngine, boring_context  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                "the stack boringssl is not installed: there is no module utls",
-                hint="pip install utls, or take --stack openssl",
-            ) from error
         boring = boring_context(client, files, key_log)
         return lambda session: BoringEngine(boring, name, session)
     from stress.handshake.openssl import OpenEngine, open_context  # noqa: PLC0415 heavy
@@ -143,6 +154,22 @@ def _engines(
     context = open_context(client, files, key_log)
     staple = STATUS_REQUEST in client.extensions
     return lambda session: OpenEngine(context, name, session, staple=staple)
+
+
+@contextmanager
+def _boringssl() -> Iterator[None]:
+    """Around an import of the stack.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "the stack boringssl is not installed: there is no module utls",
+            hint="pip install utls, or take --stack openssl",
+        ) from error
 
 
 def _sendable(name: str | None) -> str | None:
