@@ -32,12 +32,13 @@ RATIO = 1.03
 """The search ends when the lowest failing rate is within this of the highest that held."""
 STEP_S = (5.0, 10.0, 20.0)
 """A step's length, and what it grows to while it is undecided. The first second is a warm-up."""
+LAST = len(STEP_S) - 1
 CONFIRM_S = 30.0
 LONGEST_CONFIRM_S = 120.0
 FAILURES_WORTH = 3.5
 """Attempts times allowed share that a confirmation needs: 3.0 would do without any failure."""
-CONFIRM_TRIES = 3
-"""A confirmation in which we ourselves were late is tried again, so often in all."""
+EXCUSES = 2
+"""So often in one search a confirmation is tried again because we ourselves were late in it."""
 STEP_DOWN = 1.015
 """What a confirmation that gave way is divided by."""
 CONFIRMATIONS = 10
@@ -87,6 +88,7 @@ class LimitSearch:
         self._failed_by: Standing | None = None
         self._gave_way = SLOW
         self._confirming = 0
+        self._excuses = 0
         self._confirmed = False
         self._trial: Trial | None = None
         self._steps: list[Step] = []
@@ -149,10 +151,11 @@ class LimitSearch:
 
     def _conclude(self, trial: Trial) -> bool:
         """Whether the step is decided; an undecided one is repeated for longer."""
-        tries = CONFIRM_TRIES if self._confirming else len(STEP_S)
-        step = self._judged(trial, final=self._length == tries - 1)
+        is_final = self._excuses == EXCUSES if self._confirming else self._length == LAST
+        step = self._judged(trial, final=is_final)
         if step is None:
-            self._length += 1
+            self._excuses += self._confirming > 0
+            self._length += not self._confirming
             return False
         self._steps.append(step)
         self._move(step.standing, trial)

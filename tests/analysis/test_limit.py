@@ -160,6 +160,22 @@ def test_a_hiccup_of_our_own_in_the_confirmation_does_not_decide_it() -> None:
     assert limit.sustained == 400
 
 
+def test_a_machine_that_is_always_busy_ends_a_search_within_its_time() -> None:
+    """Each confirmation goes wrong by our doing; it must not be excused for ever."""
+    seconds = []
+
+    def busy(segment: Segment, draw: random.Random) -> list[Record]:
+        seconds.append(segment.seconds)
+        late_ns = 200_000_000 if segment.seconds >= 30 else 0
+        return [one._replace(started_ns=one.started_ns + late_ns) for one in even(segment)]
+
+    limit = search(busy, ceiling=400)
+
+    assert limit.generator_limited
+    assert not limit.confirmed
+    assert sum(each >= 30 for each in seconds) <= 12
+
+
 def test_what_we_held_up_for_a_moment_is_not_the_targets_slowness() -> None:
     """Fewer than one in a hundred, but enough to break a bound on the 99.9th percentile."""
 
