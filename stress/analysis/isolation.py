@@ -32,6 +32,8 @@ _TIMES = frozenset({Dimension.TIME})
 _RATES = frozenset({Dimension.RATE})
 _CLOCKED = frozenset({Dimension.TIME, Dimension.RATE})
 """Alike for all attempts of one moment."""
+_ONCE = frozenset({Shape.WINDOW, Shape.BEGAN, Shape.ENDED})
+"""A rate that was offered again and again failed only once: that may have been an outage."""
 
 
 class Grade(StrEnum):
@@ -195,7 +197,9 @@ class _Isolator:
             hot=tuple((self.meaning(part.conditions), part) for part in cohort.hot),
             robust=robust,
             ratio=ratio,
-            grade=grade(cohort, robust, ratio, self.is_(_CLOCKED, cohort.conditions)),
+            grade=Grade.ONE_EPISODE
+            if self.is_(_RATES, cohort.conditions) and own.shape in _ONCE
+            else grade(cohort, robust, ratio, self.is_(_CLOCKED, cohort.conditions)),
             course=own,
             onset=changed,
         )

@@ -204,6 +204,25 @@ def test_rates_above_a_limit_are_one_cause(
     assert "worst at an offered 500/s" in cause.sentence
 
 
+def test_an_outage_beside_a_limit_is_one_episode_and_no_second_limit(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    rates = [100.0, 400.0, 200.0, 500.0, 300.0] * 8
+    load = Load(rate=300.0, segments=tuple(Segment(rate, 5.0) for rate in rates))
+    cells = []
+    for block in range(200):
+        offered = rates[block // 5]
+        failed = 200 if offered == 500.0 else 20 if block // 5 == 15 else 0
+        cells.append(cell(int(offered) - failed, block=block, segment=block // 5))
+        if failed:
+            cells.append(cell(failed, block=block, segment=block // 5, outcome="reset"))
+    limit, outage = explained(recorded(cells, plan=replace(plan, load=load))).causes
+
+    assert (limit.conditions[0].value, limit.grade) == ("500/s", "strong")
+    assert (outage.conditions[0].value, outage.grade) == ("100/s", "one-episode")
+    assert outage.failures == 100
+
+
 def test_a_rate_that_was_not_varied_at_random_is_only_a_time(
     recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
 ) -> None:
