@@ -73,7 +73,8 @@ def _rest(facts: RunFacts, load: Load, last_ns: int) -> Load:
     if count is not None:
         count -= facts.started
     if seconds is not None:
-        seconds -= (last_ns - facts.started_ns) / _SECOND
+        # While it stood still, taken up before for instance, nothing of it was done.
+        seconds -= (last_ns - facts.started_ns - facts.stood_ns) / _SECOND
     if (count is not None and count <= 0) or (seconds is not None and seconds <= 0):
         raise UsageError(
             f"the run {facts.name} had begun everything that it was to do", "Report it instead."

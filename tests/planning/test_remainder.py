@@ -52,6 +52,13 @@ def test_what_has_begun_is_taken_off(load: Load, expected: Load) -> None:
     assert left(facts(load)) == expected
 
 
+def test_the_time_between_two_parts_was_not_used() -> None:
+    """A night's rest before the run was taken up for the first time leaves the second its hours."""
+    twice = replace(facts(Load(None, 10.0, rate=10.0)), stood_ns=30_000_000_000)
+
+    assert left(twice, after_s=34.0).duration_s == 6.0
+
+
 def test_the_rest_asks_all_addresses_in_another_order() -> None:
     joined = (*PLAN.addresses, Address("127.0.0.2", 443))
 
