@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 Refused: type[Exception] = typer.BadParameter.__mro__[1]
 """What the parser raises for words that it does not take; typer does not export its name."""
+QUERY = re.compile(r"""sqlite3 \S+\.db\s+(?:\\\n)?\s*(['"])(.*?)\1""")
 COMMAND = re.compile(r"(?:^|`|\s)(?:\.venv/bin/)?tls-stress (?!\[)([a-z][^`|\n]*)", re.MULTILINE)
 
 
@@ -71,6 +74,15 @@ def test_commands_that_the_pages_show_exist(page: Path) -> None:
             wrong.append(" ".join(words))
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_queries_that_the_pages_show_can_be_asked(page: Path) -> None:
+    asked = [query for _, query in QUERY.findall(page.read_text())]
+    with closing(sqlite3.connect(":memory:")) as run:
+        run.executescript((ROOT / "stress/store/schema.sql").read_text())
+
+        assert [run.execute(query).fetchall() for query in asked] == [[] for _ in asked]
 
 
 def test_the_readme_lists_the_exit_codes_that_there_are() -> None:
