@@ -24,6 +24,8 @@ _TABLED = frozenset({"stage"})
 _MECHANISMS = frozenset({"chain"})
 _SLACK_S = 2.0
 _DAY_S = 86_400
+NEAR = 0.8
+"""Part of a limit from which arrivals at random can exceed it for a moment."""
 _PER_SECOND = re.compile(r"([\d.e+]+)/s")
 _SPAN = re.compile(r"(?:(from|until) )?(\d\d):(\d\d):(\d\d)(?:\u2013(\d\d):(\d\d):(\d\d))?")
 
@@ -92,7 +94,7 @@ def _is(condition: Condition, place: Condition, windows: Windows) -> bool:
     if place.dimension == "time":
         return _same_time(condition.value, windows)
     if place.dimension == "rate":
-        return _rate(condition.value) > _rate(place.value)
+        return _rate(condition.value) >= NEAR * _rate(place.value)
     # A hash of the port has many descriptions.
     return place.dimension == "local_port" or condition.value == place.value
 
