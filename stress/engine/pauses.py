@@ -40,7 +40,7 @@ class Pauses:
         """Each pause that is over, for the reader of the report."""
         return tuple(
             f"paused by the user (p) from {_clock(begin)} to {_clock(end)} UTC: nothing was dialled"
-            f" in these {(end - begin) / _SECOND:.0f} s"
+            f" in these {end // _SECOND - begin // _SECOND} s"
             for begin, end in self._over
         )
 

@@ -39,6 +39,8 @@ BUSY_NS = 20_000_000
 """Lag from which on a reader should know that this machine is busy."""
 _FULL_LAG_NS = 100_000_000
 _BAR = 24
+_LONG_BAR = 32
+"""Leaves room for the count and the rate at 60 columns."""
 _MOST_ENDINGS = 3
 _MOST_CHAINS = 4
 
@@ -233,7 +235,11 @@ def _advance(progress: Progress) -> list[RenderableType]:
     done = figures.count(progress.ended)
     if progress.total is not None:
         done = f"{done} of {figures.count(progress.total)}"
-    return [_bar(min(1.0, max(shares, default=0.0)), f"{done}  {figures.rate(progress.rate)}", 48)]
+    return [
+        _bar(
+            min(1.0, max(shares, default=0.0)), f"{done}  {figures.rate(progress.rate)}", _LONG_BAR
+        )
+    ]
 
 
 def _lag(lag_ns: int) -> RenderableType:

@@ -98,6 +98,10 @@ def test_no_line_wraps_on_a_narrow_terminal(width: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+def test_count_and_rate_are_seen_at_sixty_columns() -> None:
+    assert "10,000 of 20,000  800/s" in shown(HALFWAY, 60)
+
+
 def record(number: int, **odd: Any) -> Record:
     good = Record(
         number, 0, 0, 0, None, None, 0, "ok", 5, None, None, None, None, None, None,
