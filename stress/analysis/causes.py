@@ -5,7 +5,7 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,8 +44,9 @@ from stress.analysis.telling import (
     port_sentence,
 )
 from stress.model.run import SeenChain
-from stress.model.summary import Cause, Condition, RiskRatio
-from stress.trust import client_views
+from stress.model.summary import Cause, ClientView, Condition, RiskRatio
+from stress.model.verdict import Verdict
+from stress.trust import chain_views, client_views
 
 EVERY_ONE = "Every handshake failed: there is no good one to compare with."
 NO_PLACE = "none"
@@ -186,7 +187,7 @@ class _Teller:
             ),
             likely=self.likely(failing, loci, _shape(locus, isolation)),
             fix=remedy(failing.outcome, self.chain(failing)),
-            clients=client_views(failing.outcome),
+            clients=self.clients(failing),
             next=confirm(self.recording, locus, failing.outcome),
         )
 
@@ -216,7 +217,7 @@ class _Teller:
             ),
             likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.course.shape.value),
             fix=remedy(failing.outcome, self.chain(failing)),
-            clients=client_views(failing.outcome),
+            clients=self.clients(failing),
         )
 
     def alone(self, isolation: Isolation, failures: int) -> Cause:
@@ -247,7 +248,7 @@ class _Teller:
             ),
             likely=self.likely(failing, ["chain"], isolation.course.shape.value),
             fix=remedy(failing.outcome, self.chain(failing)),
-            clients=client_views(failing.outcome),
+            clients=self.clients(failing),
             next=more(self.recording, failing.count, self.tally.attempts),
         )
 
@@ -285,6 +286,18 @@ class _Teller:
     def chain(self, failing: FailureClass) -> SeenChain | None:
         """The chain that decides this ending."""
         return None if failing.chain is None else self.recording.chains.get(failing.chain)
+
+    def clients(self, failing: FailureClass) -> Mapping[str, ClientView]:
+        """Who would see it: each family's answer to that very chain, where a chain decides."""
+        chain = self.chain(failing)
+        if chain is None:
+            return client_views(failing.outcome)
+        met: dict[str, Verdict] = {}
+        for one in self.recording.verdicts:
+            # Judged again when a date was crossed; the verdict that refuses is the one in question.
+            if one.chain == chain.sha256 and (one.headline or one.policy not in met):
+                met[one.policy] = one
+        return chain_views(failing.outcome, met)
 
     def named(self, failing: FailureClass) -> str:
         """The chain's short hash; its number when the run does not hold it."""

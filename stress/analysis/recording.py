@@ -22,6 +22,7 @@ from stress.model.plan import Load
 from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
 from stress.model.target import Address
+from stress.model.verdict import Verdict
 from stress.trust import describe, printable
 
 _T = TypeVar("_T")
@@ -44,6 +45,7 @@ class Recording:
     ports: tuple[PortCount, ...] = ()
     failing: tuple[Record, ...] = ()
     """A sample of the failures, by id."""
+    verdicts: tuple[Verdict, ...] = ()
     cube: Cube | None = None
     by_load: bool = False
     """The load was varied at random and decides. Then a rate may be a cause, and stretches of time
@@ -65,7 +67,12 @@ class Recording:
 def record(run: Run) -> Recording:
     """Reads a run into columns."""
     recording = read(run.facts(), run.cube(), run.chains(), run.addresses())
-    return replace(recording, ports=tuple(run.ports()), failing=tuple(run.failures(SAMPLE)))
+    return replace(
+        recording,
+        ports=tuple(run.ports()),
+        failing=tuple(run.failures(SAMPLE)),
+        verdicts=tuple(run.verdicts()),
+    )
 
 
 def reread_by_load(recording: Recording) -> Recording:

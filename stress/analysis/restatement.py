@@ -106,13 +106,13 @@ def restate(
     plan = run.facts().plan
     wanted = {policy} if policy else set(_policies(plan))
     verdicts = tuple(
-        judge.judge(
+        verdict
+        for chain in run.chains()
+        for verdict in judge.verdicts(
             chain.certificates,
             host=plan.trust.host,
             at=chain.first_ns // 1_000_000_000 if at is None else at,
-            policy=each,
-        )
-        for each in sorted(wanted - {NO_POLICY})
-        for chain in run.chains()
+            policies=wanted,
+        ).values()
     )
     return Restated(run, verdicts, policy, at)

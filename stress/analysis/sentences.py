@@ -216,7 +216,10 @@ def who(findings: Findings) -> str:
     if not findings.tally.failures:
         return "Nobody would have seen a failure in these handshakes."
     category = next(iter(findings.tally.categories))
-    words = who_sees(client_views(category)) or "Every client that meets this ending."
+    causes = (one for one in findings.explanation.failing if one.category == category)
+    first = next(causes, None)
+    views = first.clients if first else client_views(category)
+    words = who_sees(views) or "Every client that meets this ending."
     return words if len(findings.tally.categories) == 1 else f"Of {category}: {words}"
 
 

@@ -1,9 +1,10 @@
 """Judges each new chain, gives each row its final outcome, and feeds the sink.
 
-A chain is judged once for each policy of the plan's clients, before its first row is passed on, and
-again when the clock crosses a date inside one of its certificates (a certificate that expires in
-the middle of a run fails from then on). A stapled OCSP response belongs to the connection, not to
-the chain: what it changes is told in the row.
+A chain is judged once for each policy of the plan's clients, before its first row is passed on;
+where one refuses it, for every client family, to tell who else would. It is judged again when the
+clock crosses a date inside one of its certificates (a certificate that expires in the middle of a
+run fails from then on). A stapled OCSP response belongs to the connection, not to the chain: what
+it changes is told in the row.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.sink import Sink
 from stress.model.transcript import Transcript
-from stress.model.verdict import Verdict
 from stress.trust import Anchors, Judge, describe
 
 NO_POLICY = "none"
@@ -147,19 +147,15 @@ class Recorder:
         """Judge it for every policy, tell the sink, and note when the answer may change."""
         certificates = self._certificates[chain]
         at = self._trust.at if self._trust.at is not None else now_ns // _SECOND
-        verdicts = {
-            policy: self._verdict(certificates, policy, at)
-            for policy in sorted(set(self._policies) - {NO_POLICY})
-        }
+        verdicts = self._judge.verdicts(
+            certificates, host=self._trust.host, at=at, policies=self._policies
+        )
         for client, policy in enumerate(self._policies):
             verdict = verdicts.get(policy)
             headline = verdict.headline if verdict is not None else None
             self._refused[chain, client] = headline.category.value if headline else None
         self._until_ns[chain] = self._next_date(certificates, now_ns)
         self._sink.see_chain(Chain(certificates), list(verdicts.values()))
-
-    def _verdict(self, certificates: tuple[bytes, ...], policy: str, at: int) -> Verdict:
-        return self._judge.judge(certificates, host=self._trust.host, at=at, policy=policy)
 
     def _next_date(self, certificates: tuple[bytes, ...], now_ns: int) -> int:
         if self._trust.at is not None:

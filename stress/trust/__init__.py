@@ -2,7 +2,7 @@
 
 from stress.trust.anchors import Anchors, load_anchors
 from stress.trust.certificate import CertificateFacts, describe, name_of
-from stress.trust.codes import client_views, fix_for
+from stress.trust.codes import chain_views, client_views, fix_for
 from stress.trust.description import differs
 from stress.trust.explain import Explanation, explain
 from stress.trust.judge import Judge
@@ -19,6 +19,7 @@ __all__ = [
     "Explained",
     "Explanation",
     "Judge",
+    "chain_views",
     "client_views",
     "describe",
     "differs",

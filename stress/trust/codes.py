@@ -11,24 +11,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 
 import msgspec
 
 from stress.model.outcome import Category, Outcome
 from stress.model.summary import ClientView
+from stress.model.verdict import Verdict
 
-FAMILIES = (
-    "ios-urlsession",
-    "ios-ats-off",
-    "ios-11",
-    "android-okhttp",
-    "chrome",
-    "firefox",
-    "java-17",
-    "go",
-    "python",
-    "curl-openssl",
+POLICY_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "ios-urlsession": "apple",
+        "ios-ats-off": "apple",
+        "ios-11": "apple-ios12",
+        "android-okhttp": "android",
+        "chrome": "chrome",
+        "firefox": "firefox",
+        "java-17": "java",
+        "go": "go",
+        "python": "openssl",
+        "curl-openssl": "curl",
+    }
 )
+"""The trust policy of each family."""
+FAMILIES = tuple(POLICY_OF)
 """Client families for which views are given, in the order of reports."""
 
 _ISSUER = "the intermediate certificate"
@@ -158,6 +164,37 @@ def client_views(outcome: str) -> Mapping[str, ClientView]:
         return {family: _alert_view(parsed.alert, family) for family in FAMILIES}
     found = endings()[parsed.category.value].clients
     return {family: ClientView(*found[family]) for family in FAMILIES if family in found}
+
+
+def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, ClientView]:
+    """What each family would do and show, given the very chain that led to this ending.
+
+    Args:
+        outcome: a trust ending, `Outcome.name`.
+        verdicts: of that chain, by policy. Families without one are told as `client_views` does;
+            so are all of them where none refuses, for then it was not the chain alone (a staple).
+
+    Raises:
+        ValueError: no such outcome.
+    """
+    general = client_views(outcome)
+    if all(verdicts[one].headline is None for one in POLICY_OF.values() if one in verdicts):
+        return general
+    return {
+        family: _given(verdicts.get(POLICY_OF[family]), family) or view
+        for family, view in general.items()
+    }
+
+
+def _given(verdict: Verdict | None, family: str) -> ClientView | None:
+    """A family's answer to one chain; None when it was not asked."""
+    if verdict is None:
+        return None
+    headline = verdict.headline
+    if headline is None:
+        return ClientView("no", "accepts this chain")
+    shown = client_views(headline.category.value)[family].reports
+    return ClientView(headline.refusal.value, shown)
 
 
 _DEPENDS_ON_HELLO = frozenset({10, 40, 47, 50, 70, 71, 86, 109, 110, 112, 115, 120})

@@ -18,6 +18,7 @@ from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.trust.anchors import Anchors
 from stress.trust.certificate import CertificateFacts, describe
+from stress.trust.codes import POLICY_OF
 from stress.trust.identity import constraint_findings, name_findings
 from stress.trust.path import Issuers, Path, Paths, build_paths
 from stress.trust.pins import pin_findings
@@ -168,6 +169,24 @@ class Judge:
             _merged(answers.values()),
             refusing if rules.asks else (),
         )
+
+    def verdicts(
+        self, certificates: tuple[bytes, ...], *, host: str, at: int, policies: Iterable[str]
+    ) -> dict[str, Verdict]:
+        """The verdicts of these policies, by their names; the policy `none` has none.
+
+        Of a chain that one of them refuses, those of every client family, too: who would see it?
+
+        Raises:
+            UsageError: no such policy.
+        """
+        asked = dict.fromkeys(sorted(set(policies) - {"none"}))
+        answers = {name: self.judge(certificates, host=host, at=at, policy=name) for name in asked}
+        if any(answer.headline is not None for answer in answers.values()):
+            for name in dict.fromkeys(POLICY_OF.values()):
+                if name not in answers:
+                    answers[name] = self.judge(certificates, host=host, at=at, policy=name)
+        return answers
 
     def last_link(self, certificates: tuple[bytes, ...]) -> CertificateFacts | None:
         """The certificate whose issuer did not come; None: there is a path, or no leaf."""

@@ -18,6 +18,7 @@ from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.target import Address
 from stress.model.transcript import Role, Transcript
+from stress.trust.codes import POLICY_OF
 from tests.engine.conftest import HOST, Book, plan_for
 from tests.engine.test_messages import RECORD
 from tests.trust.certificates import AT, authorities
@@ -62,6 +63,13 @@ def test_a_chain_is_judged_before_its_first_row() -> None:
     assert [each.outcome for each in book.records] == ["ok", "incomplete-chain"]
     assert [chain.certificates for chain, _ in book.chains] == [FULL, ALONE]
     assert [verdicts[0].policy for _, verdicts in book.chains] == ["any", "any"]
+
+
+def test_a_refused_chain_is_judged_for_every_family_to_tell_who_would_see_it() -> None:
+    book = record(PLAN, row(FULL), row(ALONE), chains=(FULL, ALONE))
+    policies = [{verdict.policy for verdict in verdicts} for _, verdicts in book.chains]
+
+    assert policies == [{"any"}, {"any", *POLICY_OF.values()}]
 
 
 def test_evidence_is_kept_with_the_final_outcome_after_its_row() -> None:

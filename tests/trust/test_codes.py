@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stress.model.outcome import Category, Kind, Outcome
-from stress.trust import client_views, fix_for
+from stress.model.verdict import Refusal, Verdict
+from stress.trust import Judge, chain_views, client_views, fix_for
 from stress.trust.codes import (
     FAMILIES,
+    POLICY_OF,
     alerts,
     code_tables,
     ending,
@@ -15,21 +19,10 @@ from stress.trust.codes import (
     spelled_out,
 )
 from stress.trust.policy import find_policy
+from tests.trust.certificates import AT
 from tests.trust.defects import DEFECTS
 
 FAILURES = [one for one in Category if one.kind in {Kind.TRUST, Kind.WIRE}]
-POLICY_OF = {
-    "ios-urlsession": "apple",
-    "ios-ats-off": "apple",
-    "ios-11": "apple-ios12",
-    "android-okhttp": "android",
-    "chrome": "chrome",
-    "firefox": "firefox",
-    "java-17": "java",
-    "go": "go",
-    "python": "openssl",
-    "curl-openssl": "curl",
-}
 
 
 @pytest.mark.parametrize("category", FAILURES, ids=str)
@@ -65,6 +58,44 @@ def test_views_do_not_contradict_the_policies(defect: object, family: str) -> No
     assert find_policy(policy).name == policy
     if policy in chosen.yes or policy in chosen.sometimes:
         assert view.fails in {"yes", "sometimes"}
+
+
+def verdicts(name: str) -> dict[str, Verdict]:
+    """What every family says to a defect of that name."""
+    defect = next(one for one in DEFECTS if one.name == name)
+    judge = Judge(defect.anchors())
+    return judge.verdicts(defect.make(), host=defect.host, at=AT, policies=["any"])
+
+
+def test_an_issuer_that_can_be_fetched_is_missed_only_sometimes() -> None:
+    named = {
+        name: chain_views("incomplete-chain", verdicts(name))["ios-urlsession"]
+        for name in ("incomplete-chain", "incomplete-chain-aia")
+    }
+
+    assert {name: view.fails for name, view in named.items()} == {
+        "incomplete-chain": "yes",
+        "incomplete-chain-aia": "sometimes",
+    }
+    assert "-9802" in named["incomplete-chain"].reports
+
+
+def test_who_accepts_the_very_chain_is_told_apart_from_who_refuses_it() -> None:
+    told = chain_views("no-san", verdicts("no-san-cn-only"))
+    refusing = {family for family in FAMILIES if told[family].fails == "yes"}
+    judged = verdicts("no-san-cn-only")
+
+    assert refusing == {f for f in FAMILIES if judged[POLICY_OF[f]].refusal is Refusal.YES}
+    assert refusing not in (set(), set(FAMILIES))
+
+
+def test_an_ending_that_the_chain_alone_does_not_explain_is_told_in_general() -> None:
+    accepted = {
+        policy: replace(one, findings=()) for policy, one in verdicts("no-san-cn-only").items()
+    }
+
+    assert chain_views("revoked", accepted) == client_views("revoked")
+    assert chain_views("revoked", {}) == client_views("revoked")
 
 
 def test_iphones_without_ats_show_1202_and_with_ats_1200() -> None:
