@@ -47,7 +47,7 @@ from stress.store.transcript import decode_transcript
 _T = TypeVar("_T")
 _BATCH = 2000
 _RECORDS = """
-SELECT attempt.arrival + lead AS id, ?1 + due, ?1 + due + late, address, source, port, client,
+SELECT attempt.arrival + lead AS id, ? + due, ? + due + late, address, source, port, client,
   outcome, stage, chain.sha256, tls_version, cipher, key_group, alpn, resumed, connect, server,
   handshake, total, lag, bytes, segment, flags, detail.text
 FROM {rows}
@@ -58,7 +58,7 @@ LEFT JOIN detail ON detail.id = remark.detail
 _ALL = _RECORDS.format(rows="attempt LEFT JOIN remark ON remark.arrival = attempt.arrival")
 _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
-    + "WHERE side = 'target' ORDER BY id LIMIT ?2"
+    + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
 _RESUMED = Record._fields.index("resumed")
 
@@ -267,7 +267,7 @@ class RunFile:
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):
-            cursor = self._connection.execute(sql, [self._origin, *values])
+            cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
         for row in self._fetch(cursor):
             with reading(self._path):
                 record = _record(row)
