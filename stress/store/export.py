@@ -128,7 +128,7 @@ def _arrow() -> tuple[Any, Any]:
     except ImportError:
         raise UsageError(
             "the format parquet needs the library pyarrow, which is not installed",
-            "pip install pyarrow, or choose csv or jsonl",
+            "pip install 'tls-stress[parquet]', or choose csv or jsonl",
         ) from None
 
 
