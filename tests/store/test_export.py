@@ -93,7 +93,7 @@ WITHOUT_PYARROW = """
 import sys
 from stress.cli.main import main
 sys.modules["pyarrow"] = None  # as where it is not installed
-main(["export", sys.argv[1], "--format", "parquet", "--out", sys.argv[2]])
+sys.exit(main(["export", sys.argv[1], "--format", "parquet", "--out", sys.argv[2]]))
 """
 
 
