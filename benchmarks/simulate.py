@@ -30,16 +30,16 @@ from benchmarks.worlds import (
     plant,
 )
 from stress.analysis.asking import NANOSECONDS
-from stress.analysis.classes import failure_classes
-from stress.analysis.clusters import Timeline, korn_graubard
+from stress.analysis.causes.classes import failure_classes
+from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
+from stress.analysis.causes.load import elasticity, segments
+from stress.analysis.causes.search import search
+from stress.analysis.causes.table import Column, Table
 from stress.analysis.dimensions import Dimension
-from stress.analysis.isolation import Grade, Isolation, grouped, isolate
-from stress.analysis.load import elasticity, segments
-from stress.analysis.rates import clopper_pearson
 from stress.analysis.recording import Recording
-from stress.analysis.search import search
-from stress.analysis.sequence import claims_below
-from stress.analysis.table import Column, Table
+from stress.analysis.share.clusters import Timeline, korn_graubard
+from stress.analysis.share.rates import clopper_pearson
+from stress.analysis.share.sequence import claims_below
 from stress.model.outcome import Stage
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"

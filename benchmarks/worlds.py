@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stress.analysis.asking import NANOSECONDS
-from stress.analysis.cohorts import Problem, Words
+from stress.analysis.causes.cohorts import Problem, Words
+from stress.analysis.causes.search import search
+from stress.analysis.causes.table import Column
 from stress.analysis.dimensions import Dimension
-from stress.analysis.search import search
-from stress.analysis.table import Column
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.run import End, RunFacts

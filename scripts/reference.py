@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from stress.analysis.wording import got
+from stress.analysis.words.wording import got
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.lab import scenarios
 from stress.model.outcome import Category, Kind, Stage

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from stress.analysis.asking import NANOSECONDS
-from stress.analysis.backlog import with_backlog
+from stress.analysis.causes.backlog import with_backlog
+from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.chains import issuer, short, subject
 from stress.analysis.dimensions import Dimension
-from stress.analysis.table import Reading, Table, tabulate
 from stress.handshake.names import cipher_name, group_name, version_name
 from stress.model.client import Client
 from stress.model.plan import Load

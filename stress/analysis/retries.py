@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stress.analysis.latency import whole_run
-from stress.analysis.numbers import thousands
+from stress.analysis.words.numbers import thousands
 from stress.measure import Histogram
 from stress.model.run import HistogramRow, Phase
 

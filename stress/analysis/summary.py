@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 
 from stress.analysis.answer import validity, verdict
 from stress.analysis.asking import NANOSECONDS, duration_s, policy_names
-from stress.analysis.ceiling import assertion
+from stress.analysis.causes.tally import Count, Tally, count
 from stress.analysis.chains import chain_lines
-from stress.analysis.estimate import estimate
-from stress.analysis.evidence import assess, evidence_of
 from stress.analysis.explanation import Explanation
-from stress.analysis.goals import Goal
+from stress.analysis.goals.evidence import assess, evidence_of
+from stress.analysis.goals.goals import Goal
 from stress.analysis.latency import latency
-from stress.analysis.rates import clopper_pearson
+from stress.analysis.limit.ceiling import assertion
 from stress.analysis.retries import retries
-from stress.analysis.sentences import Findings, headlines
-from stress.analysis.tally import Count, Tally, count
+from stress.analysis.share.estimate import estimate
+from stress.analysis.share.rates import clopper_pearson
+from stress.analysis.words.sentences import Findings, headlines
 from stress.model.run import Cube, End, Run, RunFacts
 from stress.model.summary import AddressLine, Failures, Interval, RunLine, Summary
 from stress.model.target import Address
@@ -98,7 +98,7 @@ def _explained(run: Run, tally: Tally) -> Explanation:
     """The causes; the search is only imported when there is something to search in."""
     if not tally.attempts:
         return Explanation()
-    from stress.analysis.causes import explain  # noqa: PLC0415 - numpy and scipy
+    from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
     from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
     return explain(record(run), tally)

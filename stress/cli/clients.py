@@ -16,7 +16,7 @@ from stress.report.portrait import render_portrait
 
 if TYPE_CHECKING:
     from stress.model.client import Client, Stack
-    from stress.planning.importing import Imported
+    from stress.planning.client.importing import Imported
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 StackOption = Annotated[
@@ -89,7 +89,7 @@ def import_client(
     It is trimmed to what a TLS library of ours can send; what was lost is listed, and kept in the
     profile. Then ask as that app does: tls-stress run HOST --client NAME.toml
     """
-    from stress.planning import importing  # noqa: PLC0415 - heavy
+    from stress.planning.client import importing  # noqa: PLC0415 - heavy
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
     if out == Path("-"):

@@ -24,8 +24,8 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     Compares the failing shares in the whole mix and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
     """
-    from stress.analysis.compare import Change  # noqa: PLC0415 - heavy
-    from stress.analysis.compare import compare as compare_runs  # noqa: PLC0415 - heavy
+    from stress.analysis.fixed.compare import Change  # noqa: PLC0415 - heavy
+    from stress.analysis.fixed.compare import compare as compare_runs  # noqa: PLC0415 - heavy
     from stress.report.comparison import (  # noqa: PLC0415 - heavy
         comparison_document,
         render_comparison,

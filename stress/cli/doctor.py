@@ -51,7 +51,7 @@ def _ways(words: str) -> dict[str, bool]:
 
     from stress.planning import resolve  # noqa: PLC0415 - heavy
     from stress.planning.machine import has_route  # noqa: PLC0415 - heavy
-    from stress.planning.targets import parse_target  # noqa: PLC0415 - heavy
+    from stress.planning.place.targets import parse_target  # noqa: PLC0415 - heavy
 
     target = parse_target(words)
     found = trio.run(resolve, target, None)

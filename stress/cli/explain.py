@@ -33,7 +33,7 @@ def explain(code: Codes = None) -> int:
     finds out. Exits 0, or 2 when nothing in the text is known.
     """
     from stress.trust import client_views  # noqa: PLC0415 - heavy
-    from stress.trust.explain import explain as look_up  # noqa: PLC0415 - heavy
+    from stress.trust.codes.explain import explain as look_up  # noqa: PLC0415 - heavy
 
     answer = look_up(_text(code or []))
     single = answer.categories[0] if len(answer.categories) == 1 else None
@@ -80,7 +80,7 @@ def _pasted() -> str:
 
 def _end_of(log: BinaryIO) -> bytes:
     """What is read of a log, however long it is; says when that is not all of it."""
-    from stress.trust.explain import LONGEST  # noqa: PLC0415 - heavy
+    from stress.trust.codes.explain import LONGEST  # noqa: PLC0415 - heavy
 
     kept, cut = b"", False
     while chunk := log.read(LONGEST):

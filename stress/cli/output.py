@@ -144,7 +144,7 @@ class Output:
 
 def _progress(plan: Plan) -> Watcher:
     """The live view on a terminal that can rewrite itself, else lines of text."""
-    from stress.analysis.sequence import confidence_sequence  # noqa: PLC0415 - scipy, heavy
+    from stress.analysis.share.sequence import confidence_sequence  # noqa: PLC0415 - scipy, heavy
 
     confidence_sequence(0, 1)  # loads scipy now, not while handshakes wait for the recorder
     if streams.can_rewrite(sys.stderr):

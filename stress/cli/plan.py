@@ -13,7 +13,7 @@ from stress.errors import ExitCode, UsageError
 from stress.report import figures
 
 if TYPE_CHECKING:
-    from stress.analysis.sizes import Size
+    from stress.analysis.share.sizes import Size
 
 Share = Annotated[
     str | None, typer.Option(metavar="SHARE", help="A failing share to see, such as 0.1%.")
@@ -81,7 +81,7 @@ def _sizes(
     Raises:
         UsageError: no question, or a value that cannot be read or planned for.
     """
-    from stress.analysis import sizes  # noqa: PLC0415 - heavy
+    from stress.analysis.share import sizes  # noqa: PLC0415 - heavy
     from stress.planning import units  # noqa: PLC0415 - heavy
 
     sure = units.option("--confidence", units.share, confidence)

@@ -27,8 +27,8 @@ from stress.model.summary import Summary
 from stress.model.target import Address
 
 if TYPE_CHECKING:
-    from stress.analysis.goalkeeper import Goalkeeper
-    from stress.analysis.sweep import Searches
+    from stress.analysis.goals.goalkeeper import Goalkeeper
+    from stress.analysis.limit.sweep import Searches
     from stress.cli.watching import Watching
     from stress.engine.fleet import Hear, Watch
     from stress.planning import Request
@@ -59,7 +59,7 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goalkeeper import check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.goalkeeper import check_goals  # noqa: PLC0415 - heavy
     from stress.planning import filled, plan_run  # noqa: PLC0415 - heavy
 
     words, _ = filled(request)
@@ -169,7 +169,7 @@ def _keeper(plan: Plan) -> Goalkeeper | None:
     """Watches for the goals that end the run; None when there are none."""
     if not plan.goals:
         return None
-    from stress.analysis.goalkeeper import Goalkeeper  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.goalkeeper import Goalkeeper  # noqa: PLC0415 - heavy
 
     return Goalkeeper(plan.goals, plan.load.processes)
 
@@ -198,8 +198,8 @@ def _search(plan: Plan) -> Searches | None:
     """Chooses the load of a search for the limit; None when the plan has a load of its own."""
     if not plan.find_limit:
         return None
-    from stress.analysis.goals import parse_goals  # noqa: PLC0415 - heavy
-    from stress.analysis.sweep import searches  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.goals import parse_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.limit.sweep import searches  # noqa: PLC0415 - heavy
 
     return searches(plan, parse_goals(plan.find_limit.split(",")))
 

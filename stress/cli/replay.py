@@ -74,7 +74,7 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
         UsageError: there is nothing to replay.
     """
     from stress.analysis import summarize  # noqa: PLC0415 - heavy
-    from stress.analysis.replayed import replay_of  # noqa: PLC0415 - heavy
+    from stress.analysis.fixed.replayed import replay_of  # noqa: PLC0415 - heavy
     from stress.planning.replay import gap_s, replay_plan  # noqa: PLC0415 - heavy
 
     addresses = recorded.addresses()
@@ -94,8 +94,8 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
 
 def _tell(path: Path, *, json: bool, quiet: bool) -> int:
     """Reads the replay's own run file and prints what it says."""
-    from stress.analysis.replay import Answer  # noqa: PLC0415 - heavy
-    from stress.analysis.replayed import conclude, failing_first, replayed  # noqa: PLC0415 - heavy
+    from stress.analysis.fixed.replay import Answer  # noqa: PLC0415 - heavy
+    from stress.analysis.fixed.replayed import conclude, failing_first, replayed  # noqa: PLC0415 - heavy
     from stress.report.replay import ReplayReport  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
 

@@ -102,7 +102,7 @@ def live_view(plan: Plan, bounds: Bounds) -> Watcher:
 
     Goals and searches take time as evidence (`clean for 10m`, a queue that fills): no pause there.
     """
-    from stress.analysis.suspects import Suspects  # noqa: PLC0415 - heavy
+    from stress.analysis.causes.suspects import Suspects  # noqa: PLC0415 - heavy
     from stress.report.live import LiveView  # noqa: PLC0415 - heavy
 
     keyboard = Keyboard()

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Sequence
 
 from stress.trust import describe, differs, name_of, printable
-from stress.trust.instant import instant
+from stress.trust.reading.instant import instant
 
 
 def pem(certificates: Sequence[bytes]) -> str:

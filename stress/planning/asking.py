@@ -11,11 +11,11 @@ from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.model.client import Client, Stack
 from stress.model.target import Target
-from stress.planning.clients import asked_clients
-from stress.planning.hostname import host_name, literal
+from stress.planning.client.clients import asked_clients
 from stress.planning.machine import is_local
+from stress.planning.place.hostname import host_name, literal
+from stress.planning.place.resolution import parse_resolver
 from stress.planning.request import Request
-from stress.planning.resolution import parse_resolver
 from stress.planning.units import named, option, share
 from stress.planning.words import UNREADABLE, chosen, printable
 

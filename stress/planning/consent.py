@@ -25,10 +25,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from stress.errors import UsageError
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
+from stress.planning.load.shapes import highest
 from stress.planning.machine import Reaches, has_route
-from stress.planning.places import dialable
-from stress.planning.resolution import Resolution, Resolve, resolve
-from stress.planning.shapes import highest
+from stress.planning.place.places import dialable
+from stress.planning.place.resolution import Resolution, Resolve, resolve
 from stress.planning.units import show_duration, show_rate, show_size
 from stress.planning.words import printable
 

@@ -13,20 +13,20 @@ from secrets import randbits
 from stress.errors import UsageError
 from stress.model.plan import Close, Load, Plan
 from stress.model.target import Target
-from stress.planning.amount import amount_of, files_needed
 from stress.planning.asking import asking_of
-from stress.planning.closing import closing_of
 from stress.planning.consent import leave_for, mindful
 from stress.planning.judging import check_policies, trust_of
 from stress.planning.keeping import keeping_of
-from stress.planning.limits import limits_of
+from stress.planning.load.amount import amount_of, files_needed
+from stress.planning.load.closing import closing_of
+from stress.planning.load.limits import limits_of
+from stress.planning.load.sweep import check_kinds, sweep_of
 from stress.planning.machine import Machine, raise_open_files, raise_open_files_fully
-from stress.planning.places import places_of
+from stress.planning.place.places import places_of
+from stress.planning.place.resolution import Resolve, resolve
+from stress.planning.place.targets import parse_target
 from stress.planning.profile import consents, filled
 from stress.planning.request import Request
-from stress.planning.resolution import Resolve, resolve
-from stress.planning.sweep import check_kinds, sweep_of
-from stress.planning.targets import parse_target
 from stress.planning.units import count, named, option
 from stress.planning.words import chosen
 

@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 from stress.errors import UsageError
 from stress.planning.data import profiles_folder, shipped
-from stress.planning.hostname import host_name, literal
+from stress.planning.load.shapes import stretch_words
+from stress.planning.place.hostname import host_name, literal
 from stress.planning.request import Request
 from stress.planning.settings import SETTINGS, Setting, Shape
-from stress.planning.shapes import stretch_words
 from stress.planning.tomlfile import TomlFile
 from stress.planning.units import named, written
 from stress.planning.words import did_you_mean, printable

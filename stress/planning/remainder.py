@@ -9,7 +9,7 @@ from stress.errors import UsageError
 from stress.model.plan import Load, Plan
 from stress.model.run import End, RunFacts
 from stress.model.target import Address
-from stress.planning.amount import files_needed
+from stress.planning.load.amount import files_needed
 from stress.planning.machine import raise_open_files
 
 _SECOND = 1_000_000_000

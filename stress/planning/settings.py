@@ -15,14 +15,14 @@ from stress.errors import UsageError
 from stress.model.client import Stack
 from stress.model.plan import Arrivals, Close, Sweep
 from stress.planning import units
-from stress.planning.addresses import parse_address
-from stress.planning.amount import sample_size
 from stress.planning.asking import ProxyProtocol, own_address, server_name
-from stress.planning.clients import weight
+from stress.planning.client.clients import weight
 from stress.planning.judging import policy_name, read_pins
+from stress.planning.load.amount import sample_size
+from stress.planning.load.shapes import stretch
 from stress.planning.moment import moment
-from stress.planning.resolution import parse_resolver
-from stress.planning.shapes import stretch
+from stress.planning.place.addresses import parse_address
+from stress.planning.place.resolution import parse_resolver
 from stress.planning.words import chosen
 
 _ANY_TIME = 2**31

@@ -11,7 +11,7 @@ import msgspec
 from stress.report.hostile import escape, escape_json
 
 if TYPE_CHECKING:  # numpy and scipy come with it
-    from stress.analysis.compare import Comparison
+    from stress.analysis.fixed.compare import Comparison
     from stress.model.summary import Summary
 
 SCHEMA = "tls-stress/comparison/1"

@@ -10,7 +10,7 @@ from stress.report.hostile import escape
 
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
     from stress.model.summary import ClientView
-    from stress.trust.explain import Explained, Explanation, Unknown
+    from stress.trust.codes.explain import Explained, Explanation, Unknown
 
 WIDTH = 100
 _INDENT = "    "

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from stress.analysis.suspects import Suspects
+from stress.analysis.causes.suspects import Suspects
 from stress.measure import Histogram
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record

@@ -13,7 +13,7 @@ from stress.report.figures import plural
 from stress.report.hostile import escape, escape_json
 
 if TYPE_CHECKING:  # much comes with it
-    from stress.analysis.replay import ReplayAnswer, Replayed
+    from stress.analysis.fixed.replay import ReplayAnswer, Replayed
     from stress.model.replay import Replay
     from stress.model.run import RunFacts
     from stress.model.target import Address

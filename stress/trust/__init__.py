@@ -1,17 +1,17 @@
 """Judges recorded chains as each client family would; never connects and never reads a clock."""
 
 from stress.trust.anchors import Anchors, load_anchors
-from stress.trust.certificate import CertificateFacts, describe, name_of
-from stress.trust.codes import chain_views, client_views, fix_for
-from stress.trust.description import differs
-from stress.trust.explain import Explanation, explain
+from stress.trust.codes.codes import chain_views, client_views, fix_for
+from stress.trust.codes.explain import Explanation, explain
+from stress.trust.codes.recognition import Explained
 from stress.trust.judge import Judge
 from stress.trust.path import open_end
-from stress.trust.pins import parse_pin
 from stress.trust.policy import policy_names
 from stress.trust.printable import printable
-from stress.trust.recognition import Explained
-from stress.trust.staple import refused_by_staple
+from stress.trust.reading.certificate import CertificateFacts, describe, name_of
+from stress.trust.reading.description import differs
+from stress.trust.rules.pins import parse_pin
+from stress.trust.rules.staple import refused_by_staple
 
 __all__ = [
     "Anchors",

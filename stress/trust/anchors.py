@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from stress.errors import UsageError
-from stress.trust.certificate import describe
+from stress.trust.reading.certificate import describe
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 

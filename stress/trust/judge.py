@@ -17,24 +17,24 @@ from stress.model.chain import chain_hash
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.trust.anchors import Anchors
-from stress.trust.certificate import CertificateFacts, describe
-from stress.trust.codes import POLICY_OF
-from stress.trust.identity import constraint_findings, name_findings
+from stress.trust.codes.codes import POLICY_OF
 from stress.trust.path import Issuers, Path, Paths, build_paths
-from stress.trust.pins import pin_findings
 from stress.trust.policy import Policy, find_policy
-from stress.trust.question import Question
-from stress.trust.staple import staple_findings
-from stress.trust.strength import key_findings, signature_findings
-from stress.trust.structure import Gap, find_gap, malformed
-from stress.trust.transparency import timestamp_findings
-from stress.trust.usage import (
+from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.rules.identity import constraint_findings, name_findings
+from stress.trust.rules.pins import pin_findings
+from stress.trust.rules.question import Question
+from stress.trust.rules.staple import staple_findings
+from stress.trust.rules.strength import key_findings, signature_findings
+from stress.trust.rules.transparency import timestamp_findings
+from stress.trust.rules.usage import (
     extension_findings,
     issuer_findings,
     leaf_findings,
     purpose_findings,
 )
-from stress.trust.validity import lifetime_findings, time_findings
+from stress.trust.rules.validity import lifetime_findings, time_findings
+from stress.trust.structure import Gap, find_gap, malformed
 
 PRIORITY = (
     Category.MALFORMED_CERTIFICATE,

@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stress.trust.certificate import CertificateFacts, describe
-from stress.trust.name import NormalName
+from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.reading.name import NormalName
 from stress.trust.signature import Signature, check
 
 LONGEST = 15

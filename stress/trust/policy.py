@@ -17,7 +17,7 @@ import msgspec
 
 from stress.errors import UsageError
 from stress.model.verdict import Refusal
-from stress.trust.key import KeyKind
+from stress.trust.reading.key import KeyKind
 
 _LONG_AGO = date(1, 1, 1)
 DAY = 86_400

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from stress.model.verdict import Verdict
-from stress.trust.certificate import CertificateFacts, describe, short_name
 from stress.trust.judge import Judge
 from stress.trust.printable import printable
+from stress.trust.reading.certificate import CertificateFacts, describe, short_name
 from stress.trust.structure import REPAIRABLE
 
 Fetch = Callable[[str], bytes]

@@ -13,7 +13,7 @@ from stress.handshake import stack_for
 from stress.handshake.fitting import best_fit, fit
 from stress.handshake.hello import PADDING, ClientHello, read_hello
 from stress.model.client import Client, Stack
-from stress.planning.clients import clients
+from stress.planning.client.clients import clients
 from tests.handshake.ends import HOST
 
 KNOWN = {

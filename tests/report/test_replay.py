@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.replay import Answer, ReplayAnswer, Replayed
+from stress.analysis.fixed.replay import Answer, ReplayAnswer, Replayed
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.replay import Combination, Replay, Role

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from stress.trust.der import SEQUENCE, Element, single
+from stress.trust.reading.der import SEQUENCE, Element, single
 
 AT = 1_795_392_000
 """The moment of judgement: 2026-11-23T00:00:00Z."""

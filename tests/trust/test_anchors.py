@@ -7,7 +7,7 @@ import pytest
 from stress.errors import UsageError
 from stress.trust import Anchors, load_anchors
 from stress.trust.anchors import first_store
-from stress.trust.certificate import describe
+from stress.trust.reading.certificate import describe
 from tests.trust.certificates import authorities
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stress.trust.certificate import describe
 from stress.trust.path import LONGEST, MOST_PATHS, Issuers, Paths, build_paths
+from stress.trust.reading.certificate import describe
 from tests.trust.certificates import (
     AUTHORITY,
     Certificate,

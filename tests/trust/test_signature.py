@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from stress.trust.certificate import CertificateFacts, describe
-from stress.trust.key import Signing
+from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.reading.key import Signing
 from stress.trust.signature import Signature, check
 from tests.trust.certificates import authorities, leaf, rsa_key
 from tests.trust.defects import under_rsa

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stress.analysis.causes.tally import Tally
 from stress.analysis.chains import difference, reference
-from stress.analysis.tally import Tally
 from stress.model.run import SeenChain
 from stress.model.verdict import Refusal, Verdict
 from stress.trust import CertificateFacts, describe
-from stress.trust.instant import instant
+from stress.trust.reading.instant import instant
 
 MOST_PAIRS = 4
 """Failing chains that are shown beside the good one; the most frequent ones."""

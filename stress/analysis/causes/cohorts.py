@@ -1,0 +1,303 @@
+"""Counts every cohort of up to three conditions at once, and ranks those that pass the test.
+
+One round of the search in `search`, which explains the method. For each set of dimensions the rows
+get one mixed-radix key, and a handful of `bincount`s gives the attempts, the failures and the
+fingerprint of all its cohorts. The fingerprint is the sum of random numbers given
+to the rows: two cohorts of equal fingerprint hold the same rows (72 bits; a collision among a
+million cohorts has a chance of one in a billion).
+
+Imported late: it needs numpy and scipy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stress.analysis.causes.table import UNKNOWN, Column
+from stress.analysis.share.tails import (
+    Floats,
+    Integers,
+    smallest_tail,
+    tarone,
+    two_rates,
+    upper_tail,
+)
+
+Mask: TypeAlias = NDArray[np.bool_]
+Pair: TypeAlias = tuple[int, int]
+"""A condition: number of the column, code of the value."""
+Words: TypeAlias = tuple[Pair, ...]
+"""A conjunction of conditions, in the order of the columns."""
+
+LEVEL = 0.05
+DEPTH = 3
+FEWEST = 3
+"""Failures below which nothing is claimed."""
+PENALTY = 4.0
+"""Nats that each condition after the first must earn."""
+RIVAL = 3.0
+"""Nats within which another row set counts as nearly as good."""
+RIVALS = 5
+SEED = 20260101
+_DENSE = 4
+"""A key space up to this many times the rows is counted directly, a larger one is sorted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Rows of attributes with their attempts and failures."""
+
+    columns: tuple[Column, ...]
+    attempts: Integers
+    failures: Integers
+
+    def rows(self, conditions: Sequence[Pair]) -> Mask:
+        """The rows that meet all the conditions."""
+        mask = np.ones(len(self.attempts), dtype=np.bool_)
+        for column, code in conditions:
+            mask &= self.columns[column].codes == code
+        return mask
+
+
+def sums(problem: Problem, mask: Mask) -> tuple[int, int]:
+    """Failures and attempts in these rows."""
+    return int(problem.failures[mask].sum()), int(problem.attempts[mask].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A set of rows that fail more often than the others."""
+
+    conditions: Words
+    aliases: tuple[Words, ...]
+    """Other ways to say exactly these rows; none contains another."""
+    rivals: tuple[Words, ...]
+    """Other row sets that explain it nearly as well."""
+    failures: int
+    attempts: int
+    all_failures: int
+    """In the rows that were still in the search."""
+    all_attempts: int
+    p_value: float
+    """Of its own test."""
+    hypotheses: int
+    """Among how many the level was shared."""
+    score: float
+    hot: tuple[Cohort, ...] = ()
+    """Still worse places inside it."""
+
+    @property
+    def adjusted(self) -> float:
+        """The p-value times the number of hypotheses, at most 1."""
+        return min(1.0, self.p_value * self.hypotheses)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Space:
+    """The cohorts of one set of columns."""
+
+    columns: tuple[int, ...]
+    sizes: tuple[int, ...]
+    keys: Integers
+
+    def words(self, place: int) -> Words:
+        """The conditions of one of its cohorts."""
+        key, codes = int(self.keys[place]), []
+        for size in reversed(self.sizes):
+            key, code = divmod(key, size)
+            codes.append(code)
+        return tuple(zip(self.columns, reversed(codes), strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """All cohorts of one round."""
+
+    spaces: tuple[_Space, ...]
+    starts: Integers
+    """Where each space begins in the arrays below."""
+    attempts: Floats
+    failures: Floats
+    prints: NDArray[np.uint64]
+    scores: Floats
+    tails: Floats
+    order: Integers
+    """Places of those that pass, best first; one for each distinct row set."""
+    failing: int
+    total: int
+    hypotheses: int
+    considered: int
+
+    def cohorts(self, most: int) -> Iterator[Cohort]:
+        """The best that pass the test, with their aliases and rivals; made as they are asked."""
+        for place in self.order[:most]:
+            yield self._cohort(int(place))
+
+    def _cohort(self, place: int) -> Cohort:
+        same = sorted(
+            (self._words(int(one)) for one in np.flatnonzero(self.prints == self.prints[place])),
+            key=_simplest,
+        )
+        return Cohort(
+            conditions=same[0],
+            aliases=tuple(_without_larger(same)[1:]),
+            rivals=self._rivals(place),
+            failures=int(self.failures[place]),
+            attempts=int(self.attempts[place]),
+            all_failures=self.failing,
+            all_attempts=self.total,
+            p_value=float(self.tails[place]),
+            hypotheses=self.hypotheses,
+            score=float(self.scores[place]),
+        )
+
+    def _rivals(self, place: int) -> tuple[Words, ...]:
+        near = self.order[np.abs(self.scores[self.order] - self.scores[place]) <= RIVAL]
+        return tuple(self._words(int(one)) for one in near if one != place)[:RIVALS]
+
+    def _words(self, place: int) -> Words:
+        space = int(np.searchsorted(self.starts, place, side="right")) - 1
+        return self.spaces[space].words(place - int(self.starts[space]))
+
+
+def rank(problem: Problem, mask: Mask) -> Ranking:
+    """Tests every cohort of the masked rows; with fewer than three failures none passes."""
+    failing, total = sums(problem, mask)
+    if failing < FEWEST or failing >= total:
+        return _nothing(failing, total)
+    counter = _Counter(problem, np.flatnonzero(mask))
+    counter.count()
+    return counter.ranking(failing, total)
+
+
+def _nothing(failing: int, total: int) -> Ranking:
+    none, empty = np.zeros(0, dtype=np.float64), np.zeros(0, dtype=np.int64)
+    prints = np.zeros(0, dtype=np.uint64)
+    return Ranking((), empty, none, none, prints, none, none, empty, failing, total, 0, 0)
+
+
+def _simplest(words: Words) -> tuple[int, Words]:
+    """Fewer conditions first, then the preferred dimensions, then the value."""
+    return len(words), words
+
+
+def _without_larger(ways: Sequence[Words]) -> list[Words]:
+    """Drops each way that only adds conditions to a simpler one."""
+    kept: list[Words] = []
+    for way in ways:
+        if not any(set(simpler) <= set(way) for simpler in kept):
+            kept.append(way)
+    return kept
+
+
+class _Counter:
+    """Counts the cohorts of the chosen rows, one set of columns after the other."""
+
+    def __init__(self, problem: Problem, rows: Integers) -> None:
+        self.attempts = problem.attempts[rows].astype(np.float64)
+        self.failures = problem.failures[rows].astype(np.float64)
+        random = np.random.default_rng(SEED)
+        # Sums must stay below 2^53, where floats are exact.
+        bits = min(36, 52 - len(rows).bit_length())
+        self.marks = random.integers(1, 1 << bits, size=(2, len(rows))).astype(np.float64)
+        columns = [(number, column.codes[rows]) for number, column in enumerate(problem.columns)]
+        self.columns = [(number, codes) for number, codes in columns if _varies(codes)]
+        self.sizes = {number: len(problem.columns[number].values) for number, _ in self.columns}
+        self.spaces: list[_Space] = []
+        self.counted: list[tuple[Floats, Floats, NDArray[np.uint64]]] = []
+
+    def count(self) -> None:
+        for depth in range(1, DEPTH + 1):
+            for chosen in combinations(self.columns, depth):
+                self._count(chosen)
+
+    def _count(self, chosen: tuple[tuple[int, Integers], ...]) -> None:
+        sizes = tuple(self.sizes[number] for number, _ in chosen)
+        keys, known = _keys([codes for _, codes in chosen], sizes)
+        keys, space, width = _compressed(keys, int(np.prod(sizes)))
+
+        def counted(weights: Floats) -> Floats:
+            mine = weights if known is None else weights[known]
+            return np.bincount(keys, weights=mine, minlength=width).astype(np.float64, copy=False)
+
+        attempts = counted(self.attempts)
+        held = np.flatnonzero(attempts)
+        prints = [counted(marks)[held].astype(np.uint64) for marks in self.marks]
+        columns = tuple(number for number, _ in chosen)
+        self.spaces.append(_Space(columns, sizes, held if space is None else space[held]))
+        self.counted.append(
+            (attempts[held], counted(self.failures)[held], _mixed(prints[0], prints[1]))
+        )
+
+    def ranking(self, failing: int, total: int) -> Ranking:
+        """Tests what was counted."""
+        if not self.counted:
+            return _nothing(failing, total)
+        attempts, failures, prints = (
+            np.concatenate(part) for part in zip(*self.counted, strict=True)
+        )
+        depths = np.concatenate(
+            [np.full(len(space.keys), len(space.columns)) for space in self.spaces]
+        )
+        starts = np.cumsum([0, *(len(space.keys) for space in self.spaces[:-1])])
+        # The first of equal fingerprints is the simplest: the spaces come in that order.
+        _, firsts = np.unique(prints, return_index=True)
+        firsts = firsts[attempts[firsts] < total]
+        shares = attempts / total
+        hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+        tails = np.ones(len(attempts))
+        worth = firsts[failures[firsts] >= FEWEST]
+        tails[worth] = upper_tail(failures[worth], failing, shares[worth])
+        scores = two_rates(failures, attempts, failing, total) - PENALTY * (depths - 1)
+        worse = failures[worth] * total > failing * attempts[worth]
+        passing = worth[worse & (tails[worth] <= LEVEL / hypotheses)]
+        order = passing[np.lexsort((passing, -np.round(scores[passing], 9)))]
+        return Ranking(
+            spaces=tuple(self.spaces),
+            starts=starts,
+            attempts=attempts,
+            failures=failures,
+            prints=prints,
+            scores=scores,
+            tails=tails,
+            order=order,
+            failing=failing,
+            total=total,
+            hypotheses=hypotheses,
+            considered=len(firsts),
+        )
+
+
+def _varies(codes: Integers) -> bool:
+    """Whether at least two known values are met."""
+    known = codes[codes != UNKNOWN]
+    return len(known) > 0 and bool((known != known[0]).any())
+
+
+def _keys(columns: Sequence[Integers], sizes: Sequence[int]) -> tuple[Integers, Mask | None]:
+    """One mixed-radix key for each row in which all columns are known, and which rows these are."""
+    keys = columns[0]
+    known = columns[0] != UNKNOWN
+    for codes, size in zip(columns[1:], sizes[1:], strict=True):
+        keys = keys * size + codes
+        known &= codes != UNKNOWN
+    return (keys, None) if known.all() else (keys[known], known)
+
+
+def _compressed(keys: Integers, width: int) -> tuple[Integers, Integers | None, int]:
+    """Dense keys as they are; sparse ones by their rank, with the list to look them up."""
+    if width <= _DENSE * len(keys) + 1024:
+        return keys, None, width
+    space, ranks = np.unique(keys, return_inverse=True)
+    return ranks, space, len(space)
+
+
+def _mixed(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Two sums folded into 64 bits; linear, so equal sets stay equal."""
+    return first * np.uint64(0x9E3779B97F4A7C15) + second * np.uint64(0xC2B2AE3D27D4EB4F)

@@ -1,0 +1,118 @@
+"""The cube as arrays: one column of small integers for each dimension.
+
+Imported late: it needs numpy. Codes are positions in the sorted texts of the values, so that
+neither the order of the rows nor of the dimensions can change an answer. -1 is "not reached".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+
+from stress.analysis.causes.tally import side_of
+from stress.analysis.dimensions import Dimension
+from stress.analysis.share.tails import Integers
+from stress.model.outcome import Side
+from stress.model.run import Cell
+
+UNKNOWN = -1
+"""The code of "not reached"."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A dimension of every row."""
+
+    dimension: Dimension
+    codes: Integers
+    values: tuple[str, ...]
+    """The text of each code."""
+
+    def where(self, rows: Integers) -> Column:
+        """The same dimension of these rows only."""
+        return Column(self.dimension, self.codes[rows], self.values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The attempts that say something about the target, counted by distinct attributes."""
+
+    columns: tuple[Column, ...]
+    outcomes: Column
+    """Not a dimension: it is what has to be explained. Named `stage` for want of another."""
+    stages: Integers
+    blocks: Integers
+    chains: Integers
+    """`SeenChain.id`, or -1."""
+    counts: Integers
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def column(self, dimension: Dimension) -> Column | None:
+        """The column of that dimension, None when the run has none."""
+        return next((one for one in self.columns if one.dimension is dimension), None)
+
+    def holding(self, dimension: Dimension, value: str) -> Column | None:
+        """The column of that dimension in which that value occurs, None when there is none."""
+        mine = (one for one in self.columns if one.dimension is dimension)
+        return next((one for one in mine if value in one.values), None)
+
+
+Text = Callable[[Hashable], str | None]
+"""What people read for a value of a cell's field; None for "not reached"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one dimension comes out of a cell: a function of one of its fields."""
+
+    dimension: Dimension
+    field: str
+    """Name of the field of `Cell`."""
+    text: Text
+    """Asked once for each distinct value that is not None."""
+
+
+def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
+    """Counts a cube's cells into columns; our own endings and unsent attempts are left out."""
+    told = [
+        cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
+    ]
+    needed = sorted({reading.field for reading in readings} | {"outcome"})
+    fields = {field: _numbered(map(attrgetter(field), told)) for field in needed}
+    columns = tuple(
+        _column(reading.dimension, *fields[reading.field], reading.text)
+        for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
+    )
+    return Table(
+        columns=columns,
+        outcomes=_column(Dimension.STAGE, *fields["outcome"], str),
+        stages=_integers(map(attrgetter("stage"), told)),
+        blocks=_integers(map(attrgetter("block"), told)),
+        chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in told),
+        counts=_integers(map(attrgetter("count"), told)),
+    )
+
+
+def _numbered(values: Iterable[Hashable]) -> tuple[Integers, list[Hashable]]:
+    """Numbers the distinct values in the order in which they come."""
+    numbers: dict[Hashable, int] = {}
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
+    return _integers(codes), list(numbers)
+
+
+def _column(dimension: Dimension, codes: Integers, keys: Sequence[Hashable], text: Text) -> Column:
+    """Turns numbered values into a column; two values of the same text are one."""
+    texts = [None if key is None else text(key) for key in keys]
+    values = tuple(sorted({one for one in texts if one is not None}))
+    places = {value: place for place, value in enumerate(values)}
+    code_of = _integers(UNKNOWN if one is None else places[one] for one in texts)
+    return Column(dimension, code_of[codes] if len(codes) else codes, values)
+
+
+def _integers(values: Iterable[int]) -> Integers:
+    return np.fromiter(values, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""How much the target can take: the search for the highest rate at which a goal still holds."""

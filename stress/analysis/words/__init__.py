@@ -1,0 +1,1 @@
+"""The answer in sentences that somebody can forward as they are."""

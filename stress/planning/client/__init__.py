@@ -1,0 +1,1 @@
+"""Who asks: client profiles, the files they are in, and those made from a packet capture."""

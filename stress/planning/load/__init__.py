@@ -1,0 +1,1 @@
+"""How much is asked, how fast, in which shape, and how long one attempt may take."""

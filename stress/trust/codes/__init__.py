@@ -1,0 +1,1 @@
+"""What clients say when they refuse, and what it means."""

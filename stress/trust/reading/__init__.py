@@ -1,0 +1,1 @@
+"""Certificates taken apart: what each says, whatever bytes it is made of."""

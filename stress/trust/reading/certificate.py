@@ -1,0 +1,282 @@
+"""One certificate as facts: what it says, and which of its parts cannot be read.
+
+`describe` never raises. A certificate that cannot be taken apart at all has `unreadable` set and
+nothing else; one with a single odd part has that part in `problems` and everything else filled.
+All texts are raw, as the network sent them: show them through `printable`, or use `name_of`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from typing import TypeVar
+
+from stress.trust.printable import printable
+from stress.trust.reading import extension
+from stress.trust.reading.der import (
+    BOOLEAN,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    DerError,
+    Element,
+    bits,
+    integer,
+    oid,
+    seconds,
+    single,
+)
+from stress.trust.reading.extension import GeneralNames, NameConstraints
+from stress.trust.reading.key import Key, Signing, read_key, read_signing
+from stress.trust.reading.name import Name, read_name
+
+_T = TypeVar("_T")
+
+UNREADABLE = "unreadable certificate"
+
+MOST_OCTETS = 131_072
+"""Larger certificates are not read: OpenSSL and BoringSSL take chains of up to 100 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One extension as it stands in the certificate."""
+
+    oid: str
+    critical: bool
+    value: bytes
+    """The content of extnValue."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What one certificate says. `None` and empty mean: it does not say."""
+
+    der: bytes
+    unreadable: str | None = None
+    """Why it cannot be taken apart at all; None: it can."""
+    problems: tuple[str, ...] = ()
+    """Parts that could not be decoded, in words. Its other parts are all here."""
+    version: int = 3
+    subject: str = ""
+    issuer: str = ""
+    common_name: str | None = None
+    serial: str = ""
+    """Hexadecimal, without leading zeros; `-` in front when it is negative."""
+    not_before: int = 0
+    """Unix seconds."""
+    not_after: int = 0
+    """Unix seconds; the certificate is valid in this second still."""
+    sans: tuple[str, ...] = ()
+    """DNS names and addresses of the subjectAltName, as text."""
+    key: str = "unreadable key"
+    """Such as `ECDSA P-256`."""
+    signature: str = "unreadable signature algorithm"
+    """Such as `RSA with SHA-256`: how the issuer signed it."""
+    is_ca: bool = False
+    """basicConstraints says so."""
+    aia_issuers: tuple[str, ...] = ()
+    """URLs of the issuer's certificate."""
+    spki_sha256: bytes = b""
+    """SHA-256 of the SubjectPublicKeyInfo: what pins name."""
+    sha256: bytes = b""
+    """SHA-256 of the DER."""
+
+    subject_name: Name = field(default_factory=Name)
+    issuer_name: Name = field(default_factory=Name)
+    signed_part: bytes = b""
+    """The octets that the issuer signed (TBSCertificate)."""
+    signature_value: bytes = b""
+    signing: Signing = field(default_factory=Signing)
+    spki: bytes = b""
+    public_key: Key = field(default_factory=Key)
+    extensions: tuple[Extension, ...] = ()
+    alternative_names: GeneralNames | None = None
+    """The subjectAltName; None: there is none (or it cannot be read: see `problems`)."""
+    path_length: int | None = None
+    may_sign_certificates: bool | None = None
+    """What keyUsage says; None: there is no keyUsage, which allows everything."""
+    purposes: tuple[str, ...] | None = None
+    """OIDs of the extendedKeyUsage; None: there is none."""
+    subject_key_id: bytes | None = None
+    authority_key_id: bytes | None = None
+    constraints: NameConstraints | None = None
+    must_staple: bool = False
+    sct_logs: tuple[bytes, ...] = ()
+    """Log ids of the embedded SCTs."""
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether subject and issuer are the same name (the signature is not looked at)."""
+        return not self.unreadable and self.subject_name.normal == self.issuer_name.normal
+
+    @property
+    def lifetime(self) -> int:
+        """From notBefore to notAfter, in seconds."""
+        return self.not_after - self.not_before
+
+    @property
+    def duplicates(self) -> tuple[str, ...]:
+        """OIDs that more than one extension has (forbidden by RFC 5280 section 4.2)."""
+        counted = Counter(one.oid for one in self.extensions)
+        return tuple(sorted(one for one, count in counted.items() if count > 1))
+
+
+@lru_cache(maxsize=512)
+def describe(der: bytes) -> CertificateFacts:
+    """The facts of one certificate. Never raises, whatever the bytes are."""
+    try:
+        return _Reader(der).facts()
+    except DerError as error:
+        return CertificateFacts(der, unreadable=str(error), sha256=sha256(der).digest())
+
+
+def name_of(der: bytes) -> str:
+    """The best short name for people: CN, else the first SAN, else the subject. Printable."""
+    return short_name(describe(der))
+
+
+def short_name(facts: CertificateFacts) -> str:
+    """As `name_of`, of facts already read."""
+    if facts.unreadable:
+        return UNREADABLE
+    name = facts.common_name or next(iter(facts.sans), "") or facts.subject
+    return printable(name, 80) if name else f"certificate with serial {facts.serial[:40]}"
+
+
+class _Reader:
+    """Takes one certificate apart (RFC 5280 section 4.1); made for one call of `facts`.
+
+    Raises:
+        DerError: it has not the outer form of a certificate.
+    """
+
+    def __init__(self, der: bytes) -> None:
+        if len(der) > MOST_OCTETS:
+            raise DerError(f"{len(der)} octets, more than any client takes")
+        self.der = der
+        self.problems: list[str] = []
+        parts = single(der).expect(SEQUENCE).children()
+        if len(parts) != 3:
+            raise DerError(f"a certificate of {len(parts)} parts")
+        self.signed, self.algorithm, self.signature = parts
+        fields = self.signed.expect(SEQUENCE).children()
+        self.version = 1
+        if fields and fields[0].tag == 0xA0:
+            self.version = integer(single(fields.pop(0).body).expect(INTEGER).body) + 1
+        if len(fields) < 6:
+            raise DerError(f"a TBSCertificate of {len(fields)} fields")
+        self.fields = fields
+        none: tuple[Extension, ...] = ()
+        self.extensions = self.part("extensions", self.all_extensions, none)
+        # Of an extension that stands twice the first one counts.
+        self.values = {one.oid: one.value for one in reversed(self.extensions)}
+
+    def facts(self) -> CertificateFacts:
+        serial, inner, issuer, validity, subject, spki = self.fields[:6]
+        if inner.raw != self.algorithm.raw:
+            self.problems.append("its two signature algorithms differ")
+        to_name = self.part("subject", lambda: read_name(subject), Name())
+        from_name = self.part("issuer", lambda: read_name(issuer), Name())
+        signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
+        key = self.part("public key", lambda: read_key(spki), Key())
+        not_before, not_after = _validity(validity)
+        names = self.alternative_names()
+        is_ca, path_length = self.extension(
+            "basicConstraints", extension.BASIC_CONSTRAINTS, extension.basic_constraints
+        ) or (False, None)
+        read = self.extension
+        return CertificateFacts(
+            self.der,
+            version=self.version,
+            subject=to_name.text,
+            issuer=from_name.text,
+            common_name=to_name.common_name,
+            serial=self.part("serial number", lambda: f"{integer(serial.body):x}", ""),
+            not_before=not_before,
+            not_after=not_after,
+            sans=(*names.dns, *map(str, names.addresses)) if names else (),
+            key=key.text,
+            signature=signing.text,
+            is_ca=is_ca,
+            aia_issuers=read("authorityInfoAccess", extension.AUTHORITY_INFO, extension.issuer_urls)
+            or (),
+            spki_sha256=sha256(spki.raw).digest(),
+            sha256=sha256(self.der).digest(),
+            subject_name=to_name,
+            issuer_name=from_name,
+            signed_part=self.signed.raw,
+            signature_value=self.part("signature", lambda: bits(self.signature.body), b""),
+            signing=signing,
+            spki=spki.raw,
+            public_key=key,
+            extensions=self.extensions,
+            alternative_names=names,
+            path_length=path_length,
+            may_sign_certificates=read(
+                "keyUsage", extension.KEY_USAGE, extension.may_sign_certificates
+            ),
+            purposes=read("extendedKeyUsage", extension.EXTENDED_KEY_USAGE, extension.purposes),
+            subject_key_id=read(
+                "subjectKeyIdentifier", extension.SUBJECT_KEY_ID, extension.subject_key_id
+            ),
+            authority_key_id=read(
+                "authorityKeyIdentifier", extension.AUTHORITY_KEY_ID, extension.authority_key_id
+            ),
+            constraints=read(
+                "nameConstraints", extension.NAME_CONSTRAINTS, extension.name_constraints
+            ),
+            must_staple=bool(read("TLS feature", extension.TLS_FEATURE, extension.must_staple)),
+            sct_logs=read("SCT list", extension.EMBEDDED_SCTS, extension.embedded_logs) or (),
+            problems=tuple(self.problems),
+        )
+
+    def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
+        """What `read` gives, or the default and a note."""
+        try:
+            return read()
+        except DerError as error:
+            self.problems.append(f"{what}: {error}")
+            return default
+
+    def extension(self, what: str, kind: str, read: Callable[[bytes], _T]) -> _T | None:
+        """The decoded extension; None when there is none, or (with a note) it is unreadable."""
+        if kind not in self.values:
+            return None
+        value = self.values[kind]
+        return self.part(what, lambda: read(value), None)
+
+    def alternative_names(self) -> GeneralNames | None:
+        names = self.extension(
+            "subjectAltName", extension.SUBJECT_ALT_NAME, extension.general_names
+        )
+        for octets in names.networks if names else ():
+            self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
+        return names
+
+    def all_extensions(self) -> tuple[Extension, ...]:
+        for element in self.fields[6:]:
+            if element.tag == 0xA3:
+                return tuple(
+                    _one_extension(one) for one in single(element.body).expect(SEQUENCE).children()
+                )
+        return ()
+
+
+def _validity(element: Element) -> tuple[int, int]:
+    parts = element.expect(SEQUENCE).children()
+    if len(parts) != 2:
+        raise DerError(f"a validity of {len(parts)} times")
+    return seconds(parts[0]), seconds(parts[1])
+
+
+def _one_extension(element: Element) -> Extension:
+    parts = element.expect(SEQUENCE).children()
+    if not 2 <= len(parts) <= 3:
+        raise DerError(f"an extension of {len(parts)} parts")
+    critical = len(parts) == 3 and any(parts[1].expect(BOOLEAN).body)
+    return Extension(oid(parts[0].expect(OID).body), critical, parts[-1].expect(OCTET_STRING).body)

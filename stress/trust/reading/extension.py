@@ -1,0 +1,173 @@
+"""Decodes the certificate extensions that trust rules ask about, each one alone.
+
+Every function takes the content of `extnValue` and raises `DerError` when it is something else;
+the caller notes that and goes on. Sources: RFC 5280 section 4.2, RFC 6962 section 3.3, RFC 7633.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from stress.trust.reading.der import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    DerError,
+    Element,
+    bits,
+    integer,
+    oid,
+    single,
+)
+from stress.trust.reading.name import Name, read_name
+
+SUBJECT_KEY_ID, KEY_USAGE, SUBJECT_ALT_NAME = "2.5.29.14", "2.5.29.15", "2.5.29.17"
+BASIC_CONSTRAINTS, NAME_CONSTRAINTS = "2.5.29.19", "2.5.29.30"
+AUTHORITY_KEY_ID, EXTENDED_KEY_USAGE = "2.5.29.35", "2.5.29.37"
+AUTHORITY_INFO, TLS_FEATURE = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24"
+EMBEDDED_SCTS = "1.3.6.1.4.1.11129.2.4.2"
+
+_CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
+_STATUS_REQUEST = 5
+_CERT_SIGN = 0x04
+"""keyCertSign is bit 5 of KeyUsage, counted from the most significant."""
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralNames:
+    """The kinds of GeneralName that clients compare; raw text."""
+
+    dns: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    networks: tuple[bytes, ...] = ()
+    """iPAddress values of other lengths: address and mask in name constraints (8 or 32 octets)."""
+    directories: tuple[Name, ...] = ()
+    others: int = 0
+    """How many of kinds that no TLS client compares (mail, URI, …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameConstraints:
+    """Subtrees an issuer may, and may not, name (RFC 5280 section 4.2.1.10)."""
+
+    permitted: GeneralNames = field(default_factory=GeneralNames)
+    excluded: GeneralNames = field(default_factory=GeneralNames)
+
+
+def general_names(data: bytes) -> GeneralNames:
+    """The names of a subjectAltName."""
+    return _collect(single(data).expect(SEQUENCE).children())
+
+
+def name_constraints(data: bytes) -> NameConstraints:
+    """Permitted and excluded subtrees."""
+    found = {0xA0: GeneralNames(), 0xA1: GeneralNames()}
+    for part in single(data).expect(SEQUENCE).children():
+        if part.tag not in found:
+            raise DerError(f"tag 0x{part.tag:02x} in name constraints")
+        bases = [subtree.expect(SEQUENCE).children() for subtree in part.children()]
+        found[part.tag] = _collect([base[0] for base in bases if base])
+    return NameConstraints(found[0xA0], found[0xA1])
+
+
+def _collect(names: list[Element]) -> GeneralNames:
+    dns: list[str] = []
+    addresses: list[Address] = []
+    networks: list[bytes] = []
+    directories: list[Name] = []
+    others = 0
+    for name in names:
+        if name.tag == 0x82:
+            dns.append(name.body.decode("ascii", "replace"))
+        elif name.tag == 0x87 and len(name.body) in {4, 16}:
+            addresses.append(ip_address(name.body))
+        elif name.tag == 0x87:
+            networks.append(name.body)
+        elif name.tag == 0xA4:
+            directories.append(read_name(single(name.body)))
+        else:
+            others += 1
+    return GeneralNames(tuple(dns), tuple(addresses), tuple(networks), tuple(directories), others)
+
+
+def basic_constraints(data: bytes) -> tuple[bool, int | None]:
+    """Whether the subject is a CA, and how many CAs may follow below it (None: any)."""
+    is_ca, path_length = False, None
+    for part in single(data).expect(SEQUENCE).children():
+        if part.tag == BOOLEAN:
+            is_ca = any(part.body)
+        else:
+            path_length = integer(part.expect(INTEGER).body)
+    return is_ca, path_length
+
+
+def may_sign_certificates(data: bytes) -> bool:
+    """Whether a keyUsage holds keyCertSign."""
+    octets = bits(single(data).expect(BIT_STRING).body)
+    return bool(octets and octets[0] & _CERT_SIGN)
+
+
+def purposes(data: bytes) -> tuple[str, ...]:
+    """The OIDs of an extendedKeyUsage."""
+    parts = single(data).expect(SEQUENCE).children()
+    return tuple(oid(part.expect(OID).body) for part in parts)
+
+
+def subject_key_id(data: bytes) -> bytes:
+    """The identifier of the subject's key."""
+    return single(data).expect(OCTET_STRING).body
+
+
+def authority_key_id(data: bytes) -> bytes | None:
+    """The identifier of the issuer's key; None: named by issuer and serial only."""
+    for part in single(data).expect(SEQUENCE).children():
+        if part.tag == 0x80:
+            return part.body
+    return None
+
+
+def issuer_urls(data: bytes) -> tuple[str, ...]:
+    """Where the issuer's certificate can be had (caIssuers); raw text."""
+    found = []
+    for description in single(data).expect(SEQUENCE).children():
+        parts = description.expect(SEQUENCE).children()
+        wanted = len(parts) == 2 and parts[1].tag == 0x86
+        if wanted and oid(parts[0].expect(OID).body) == _CA_ISSUERS:
+            found.append(parts[1].body.decode("ascii", "replace"))
+    return tuple(found)
+
+
+def must_staple(data: bytes) -> bool:
+    """Whether the TLS feature `status_request` is demanded (RFC 7633)."""
+    parts = single(data).expect(SEQUENCE).children()
+    return any(integer(part.expect(INTEGER).body) == _STATUS_REQUEST for part in parts)
+
+
+def embedded_logs(data: bytes) -> tuple[bytes, ...]:
+    """The 32-byte log ids of an embedded SCT list, in its order."""
+    return sct_logs(single(data).expect(OCTET_STRING).body)
+
+
+def sct_logs(data: bytes) -> tuple[bytes, ...]:
+    """The log ids of a SignedCertificateTimestampList (RFC 6962 section 3.3).
+
+    Raises:
+        DerError: the lengths do not add up.
+    """
+    if len(data) < 2 or int.from_bytes(data[:2], "big") != len(data) - 2:
+        raise DerError("an SCT list whose length is wrong")
+    logs, at = [], 2
+    while at < len(data):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        # A version 1 SCT: version, log id, time, extensions' length, signature's header.
+        if end > len(data) or end - at < 2 + 1 + 32 + 8 + 2:
+            raise DerError("an SCT that is cut")
+        logs.append(data[at + 3 : at + 35])
+        at = end
+    return tuple(logs)

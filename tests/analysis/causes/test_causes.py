@@ -1,0 +1,299 @@
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from stress.analysis.causes.causes import explain
+from stress.analysis.causes.tally import count
+from stress.analysis.explanation import Explanation
+from stress.analysis.recording import record
+from stress.model.outcome import Stage
+from stress.model.plan import Load, Plan, Segment
+from stress.model.record import Record
+from stress.model.run import Cell, PortCount, Run, SeenChain
+
+
+def explained(run: Run) -> Explanation:
+    return explain(record(run), count(run.cube().cells))
+
+
+def told(run: Run) -> list[tuple[str, list[str], int]]:
+    return [
+        (cause.category, [one.value for one in cause.conditions], cause.failures)
+        for cause in explained(run).causes
+    ]
+
+
+def test_the_chain_alone_is_the_mechanism(leaf_alone: Run) -> None:
+    (cause,) = explained(leaf_alone).causes
+
+    assert cause.mechanism is not None
+    assert cause.mechanism.dimension == "chain"
+    assert cause.conditions == ()
+    assert (cause.failures, cause.attempts, cause.precision, cause.recall) == (98, 98, 1.0, 1.0)
+    assert cause.grade == "by-definition"
+    assert "cert.pem" in cause.likely[0]
+    assert "Lab Intermediate A" in cause.fix
+    assert cause.clients["java-17"].fails == "yes"
+
+
+def test_the_chain_is_what_failed_and_the_address_is_where(
+    located: Callable[..., Run], leaf_and_more: tuple[SeenChain, SeenChain]
+) -> None:
+    run = located(
+        lambda like: 25 if like.address == 1 else 0,
+        outcome="incomplete-chain",
+        chains=leaf_and_more,
+    )
+    cells = tuple(replace(one, chain=2) if one.outcome != "ok" else one for one in run.cube().cells)
+    run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
+    (cause,) = explained(run).causes
+
+    assert [one.value for one in cause.conditions] == ["10.0.3.7:443"]
+    assert cause.mechanism is not None
+    assert cause.grade == "strong"
+    assert "it always fails" in cause.sentence
+    assert "--address 10.0.3.7:443=node-b" in cause.next
+
+
+def test_two_causes_are_two(located: Callable[..., Run]) -> None:
+    def failing(like: Cell) -> int:
+        if like.address == 1:
+            return 6
+        return 3 if like.client == 1 and like.tls_version == 0x0303 else 0
+
+    assert told(located(failing)) == [
+        ("reset", ["10.0.3.7:443"], 960),
+        ("reset", ["chrome", "TLS 1.2"], 360),
+    ]
+
+
+def test_a_client_that_mostly_asks_the_bad_addresses_is_not_blamed(
+    located: Callable[..., Run],
+) -> None:
+    run = located(lambda like: 4 if like.address < 2 else 1, each=100)
+    busy = [
+        replace(one, count=9 * one.count) if (one.client == 1) == (one.address < 2) else one
+        for one in run.cube().cells
+    ]
+    run.the_cube = replace(run.cube(), cells=busy)  # type: ignore[attr-defined] # the fake
+    causes = explained(run).causes
+
+    assert [[one.dimension for one in cause.conditions] for cause in causes] == [["address"]] * 2
+    assert {cause.conditions[0].value for cause in causes} == {"10.0.3.6:443", "10.0.3.7:443"}
+
+
+def test_the_second_cause_is_told_without_the_failures_of_the_first(
+    located: Callable[..., Run],
+) -> None:
+    """An outage of one address does not make a client's steady failures a matter of time."""
+
+    def failing(like: Cell) -> int:
+        if like.address == 1 and 20 <= like.block < 24:
+            return 20
+        return int(like.client == 1 and like.block % 2)
+
+    first, second = explained(located(failing)).causes
+
+    assert {one.dimension for one in first.conditions} == {"address", "time"}
+    assert [one.value for one in second.conditions] == ["chrome"]
+    assert "stretch of the run" not in second.sentence
+    assert second.grade == "strong"
+
+
+def test_what_cannot_be_told_apart_is_said(located: Callable[..., Run]) -> None:
+    """One client asked one address only, and nobody else did."""
+    run = located(lambda like: 5 if like.address == 1 else 0)
+    kept = [one for one in run.cube().cells if (one.client == 1) == (one.address == 1)]
+    run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
+    (cause,) = explained(run).causes
+
+    assert "these are also all those as client chrome, so it may as well be that" in cause.sentence
+
+
+def test_what_is_the_same_within_a_place_is_said(located: Callable[..., Run]) -> None:
+    """One client knows TLS 1.2 only, and the others never speak it."""
+    run = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
+    kept = [one for one in run.cube().cells if (one.client == 1) == (one.tls_version == 0x0303)]
+    run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
+    (cause,) = explained(run).causes
+
+    assert "there, as client chrome and with TLS 1.2 mean the same handshakes" in cause.sentence
+
+
+def test_a_port_explains_what_nothing_else_does(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    cells = [cell(70, block=block) for block in range(40)]
+    cells += [
+        cell(10, block=block, outcome="reset", stage=Stage.CLIENT_HELLO) for block in range(40)
+    ]
+    ports = [PortCount(p, 1, int(p % 8 == 3)) for p in range(33_000, 36_200)]
+    (cause,) = explained(recorded(cells, ports=ports)).causes
+
+    assert [(one.dimension, one.value) for one in cause.conditions] == [
+        ("local_port", "port mod 8 = 3")
+    ]
+    assert cause.failures == 400
+    assert cause.grade == "strong"
+
+
+def test_failures_in_turn_are_told(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], record: Callable[..., Record]
+) -> None:
+    cells = [cell(70, block=block) for block in range(40)]
+    cells += [
+        cell(10, block=block, outcome="reset", stage=Stage.CLIENT_HELLO) for block in range(40)
+    ]
+    rows = [record(8 * number + 5) for number in range(400)]
+    found = explained(recorded(cells, records=rows))
+
+    assert found.causes == ()
+    assert found.unexplained == 400
+    assert "a cycle of 8" in found.silence
+
+
+def test_failures_by_the_clock_are_told(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    cells = [cell(50, block=block) for block in range(600)]
+    cells += [
+        cell(1, block=block, outcome="reset", stage=Stage.CLIENT_HELLO)
+        for block in range(7, 600, 30)
+    ]
+
+    assert "They come back about every" in explained(recorded(cells)).silence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_queue_is_traced_to_the_rates_that_fill_it(
+    recorded: Callable[..., Run], plan: Plan, simulate: ModuleType, seed: int
+) -> None:
+    """It fails at low rates too, for as long as it takes to recover; those times are no cause."""
+    load = simulate.queues.varied(480.0, 400.0, seed)
+    fails = simulate.queues.queue(400.0, 3.0)
+    cube = simulate.queues.offer(load, fails, np.random.default_rng(seed))
+    (cause,) = explained(recorded(cube.cells, plan=replace(plan, load=load))).causes
+
+    assert {one.dimension for one in cause.conditions} == {"rate"}
+    assert cause.conditions[0].value in {"480/s or more", "600/s"}
+    assert cause.recall == 1.0
+    assert "asked before it had recovered" in cause.sentence
+
+
+def test_rates_above_a_limit_are_one_cause(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """Also where each stretch has blocks of its own, in which there is nothing to compare with."""
+    rates = [100.0, 400.0, 200.0, 500.0, 300.0] * 4
+    load = Load(rate=300.0, segments=tuple(Segment(rate, 2.0) for rate in rates))
+    cells = []
+    for block in range(40):
+        rate = rates[block // 2]
+        failed = {400.0: 80, 500.0: 200}.get(rate, 0)
+        cells.append(cell(int(rate) - failed, block=block, segment=block // 2))
+        if failed:
+            cells.append(cell(failed, block=block, segment=block // 2, outcome="reset"))
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).causes
+
+    assert [(one.dimension, one.value) for one in cause.conditions] == [("rate", "400/s or more")]
+    assert (cause.failures, cause.attempts) == (2240, 7200)
+    assert "worst at an offered 500/s" in cause.sentence
+
+
+def test_an_outage_beside_a_limit_is_one_episode_and_no_second_limit(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    rates = [100.0, 400.0, 200.0, 500.0, 300.0] * 8
+    load = Load(rate=300.0, segments=tuple(Segment(rate, 5.0) for rate in rates))
+    cells = []
+    for block in range(200):
+        offered = rates[block // 5]
+        failed = 200 if offered == 500.0 else 20 if block // 5 == 15 else 0
+        cells.append(cell(int(offered) - failed, block=block, segment=block // 5))
+        if failed:
+            cells.append(cell(failed, block=block, segment=block // 5, outcome="reset"))
+    limit, outage = explained(recorded(cells, plan=replace(plan, load=load))).causes
+
+    assert (limit.conditions[0].value, limit.grade) == ("500/s", "strong")
+    assert (outage.conditions[0].value, outage.grade) == ("100/s", "one-episode")
+    assert outage.failures == 100
+
+
+def test_a_rate_that_was_not_varied_at_random_is_only_a_time(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """In a staircase a deploy looks like load: both are told, neither is believed more."""
+    load = Load(rate=300.0, segments=tuple(Segment(100.0 * n, 5.0) for n in range(1, 6)))
+    cells = [cell(100 * (block // 5 + 1), block=block, segment=block // 5) for block in range(25)]
+    cells += [cell(9, block=block, segment=4, outcome="reset") for block in range(20, 25)]
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).causes
+    ways = [cause.conditions, *cause.aliases]
+
+    assert {way[0].dimension for way in ways} == {"rate", "time"}
+
+
+@pytest.mark.parametrize(
+    ("endings", "unexplained", "words"),
+    [
+        ({"ok": 100}, 0, ""),
+        ({"ok": 99, "reset": 1}, 1, "behind that address"),
+        ({"ok": 97, "reset": 3}, 3, "behind that address"),
+        ({"reset": 50}, 50, "Every handshake failed"),
+        ({"reset": 1}, 1, "Every handshake failed"),
+        ({"ok": 5, "alert-40": 2, "eof": 1}, 3, "behind that address"),
+    ],
+)
+def test_what_nothing_explains_is_left(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    endings: dict[str, int],
+    unexplained: int,
+    words: str,
+) -> None:
+    found = explained(recorded([cell(number, outcome=name) for name, number in endings.items()]))
+
+    assert found.causes == ()
+    assert found.unexplained == unexplained
+    assert words in found.silence
+
+
+def test_silence_says_what_would_have_been_seen(located: Callable[..., Run]) -> None:
+    scattered = {
+        (b, a, c) for b, a, c in zip(range(0, 40, 4), [0, 1, 2, 3] * 3, [0, 1] * 5, strict=False)
+    }
+    found = explained(
+        located(lambda like: int((like.block, like.address, like.client) in scattered))
+    )
+
+    assert found.causes == ()
+    assert "No group of up to 3 attributes explains 20 failures" in found.silence
+
+
+def test_few_of_each_kind_are_too_few(located: Callable[..., Run]) -> None:
+    run = located(lambda like: int(like.block == 3 and like.address == 1 and like.client == 1))
+    cells = tuple(
+        replace(one, outcome="eof") if one.outcome != "ok" and one.tls_version == 0x0303 else one
+        for one in run.cube().cells
+    )
+    run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
+
+    assert "too few" in explained(run).silence
+
+
+def test_randomised_rates_tell_configuration_from_capacity(
+    located: Callable[..., Run],
+) -> None:
+    run = located(lambda like: 5 if like.address == 1 else 0)
+    cells = tuple(
+        replace(one, count=one.count * (1 + one.block % 4), segment=one.block // 2)
+        for one in run.cube().cells
+    )
+    run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
+    steady = tuple(replace(one, count=one.count * (1 + one.block // 2 % 4)) for one in cells)
+    run.the_cube = replace(run.cube(), cells=steady)  # type: ignore[attr-defined] # the fake
+
+    assert "configuration" in explained(run).load

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from stress.analysis.causes.changes import Instant, Series, Shape, course, onset, rhythm, series
+
+
+def even(*shares: tuple[int, float], attempts: int = 100) -> Series:
+    """Blocks with these shares, as (how many blocks, share)."""
+    failures = np.concatenate([np.full(count, share * attempts) for count, share in shares])
+    return Series(np.full(len(failures), float(attempts)), failures, 1)
+
+
+@pytest.mark.parametrize(
+    ("shares", "shape", "hot"),
+    [
+        (((60, 0.02),), Shape.CONSTANT, []),
+        (((30, 0.0), (30, 0.1)), Shape.BEGAN, [(30, 60)]),
+        (((30, 0.1), (30, 0.0)), Shape.ENDED, [(0, 30)]),
+        (((30, 0.0), (10, 0.2), (20, 0.0)), Shape.WINDOW, [(30, 40)]),
+        (((10, 0.0), (5, 0.3), (30, 0.0), (5, 0.3), (10, 0.0)), Shape.BURSTS, [(10, 15), (45, 50)]),
+        (((40, 1.0),), Shape.CONSTANT, []),
+        (((40, 0.0),), Shape.CONSTANT, []),
+    ],
+)
+def test_time_is_cut_where_the_share_changes(
+    shares: tuple[tuple[int, float], ...], shape: Shape, hot: list[tuple[int, int]]
+) -> None:
+    found = course(even(*shares))
+
+    assert found.shape is shape
+    assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == hot
+
+
+def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
+    counted = even((20, 0.0), (5, 0.3), (40, 0.0), (5, 0.3), (20, 0.0))
+    counted.failures[40] = 1.0
+    found = course(counted)
+
+    assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == [
+        (20, 25),
+        (65, 70),
+    ]
+
+
+def test_a_mild_burst_beside_a_bad_one_is_one_too() -> None:
+    found = course(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
+
+    assert len(found.hot) == 2
+
+
+@pytest.mark.parametrize("edge", [0.01, 0.05, 0.1])
+def test_a_block_cut_in_the_middle_belongs_to_the_window(edge: float) -> None:
+    found = course(even((29, 0.0), (1, edge), (10, 0.2), (1, edge), (19, 0.0)))
+
+    assert [found.pieces[one].failures for one in found.hot] == [pytest.approx(200 + 200 * edge)]
+    assert found.shape is Shape.WINDOW
+
+
+def test_bursts_at_equal_distances_have_a_rhythm() -> None:
+    burst, quiet = (2, 0.4), (8, 0.0)
+    uneven = even(quiet, burst, quiet, burst, (40, 0.0), burst, quiet)
+
+    assert rhythm(course(even(quiet, burst, quiet, burst, quiet, burst, quiet))) == 10.0
+    assert rhythm(course(uneven)) is None
+    assert rhythm(course(even(quiet, burst, quiet))) is None
+
+
+@pytest.mark.slow
+def test_chance_is_not_cut() -> None:
+    random = np.random.default_rng(21)
+    cut = 0
+    for length in (5, 20, 60, 300) * 25:
+        failures = random.binomial(200, 0.01, size=length).astype(float)
+        cut += course(Series(np.full(length, 200.0), failures, 1)).shape is not Shape.CONSTANT
+
+    assert cut <= 2
+
+
+def test_many_blocks_are_joined_to_few() -> None:
+    blocks = np.arange(1000, dtype=np.int64)
+    counted = series(blocks, np.full(1000, 10), np.where(blocks >= 600, 5, 0))
+    found = course(counted)
+
+    assert counted.width == 3
+    assert len(counted) == 334
+    assert found.shape is Shape.BEGAN
+    assert found.pieces[1].begin == 600
+    assert found.pieces[1].share == 0.5
+
+
+def test_nothing_has_no_course() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+
+    assert course(series(nothing, nothing, nothing)).shape is Shape.CONSTANT
+    assert onset(series(nothing, nothing, nothing)) is None
+
+
+def test_the_instant_of_a_change_has_an_interval() -> None:
+    assert onset(even((30, 0.0), (30, 0.1))) == Instant(30, 30, 30)
+    assert onset(even((1, 0.5))) is None
+    assert onset(even((10, 0.0))) is None
+
+
+@pytest.mark.slow
+def test_the_interval_covers_the_instant() -> None:
+    random = np.random.default_rng(22)
+    covered = 0
+    for _ in range(200):
+        rates = np.where(np.arange(100) >= 60, 0.02, 0.003)
+        found = onset(Series(np.full(100, 100.0), random.binomial(100, rates).astype(float), 1))
+        assert found is not None
+        covered += found.low <= 60 <= found.high
+
+    assert covered >= 184

@@ -1,0 +1,114 @@
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from stress.analysis.causes.changes import Shape
+from stress.analysis.causes.classes import failure_classes
+from stress.analysis.causes.isolation import Grade, Isolation, isolate
+from stress.analysis.dimensions import Dimension
+from stress.analysis.recording import record
+from stress.model.run import Cell, Run
+
+
+def isolated(run: Run) -> Isolation:
+    recording = record(run)
+    (failing,) = failure_classes(recording.table)
+    return isolate(recording, failing)
+
+
+def said(isolation: Isolation) -> list[list[str]]:
+    return [[one.value for one in locus.conditions] for locus in isolation.loci]
+
+
+def test_a_place_is_found_with_its_aliases_and_grade(located: Callable[..., Run]) -> None:
+    found = isolated(located(lambda like: 5 if like.address == 1 else 0))
+    (locus,) = found.loci
+
+    assert said(found) == [["10.0.3.7:443"]]
+    assert [[one.value for one in way] for way in locus.aliases] == [["node-b"]]
+    assert locus.grade is Grade.STRONG
+    assert locus.course.shape is Shape.CONSTANT
+    assert locus.ratio.low > 100
+
+
+def test_two_conditions_are_found_together(located: Callable[..., Run]) -> None:
+    found = isolated(
+        located(lambda like: 5 if like.address == 1 and like.tls_version == 0x0303 else 0)
+    )
+
+    assert said(found) == [["10.0.3.7:443", "TLS 1.2"]]
+    assert (found.loci[0].cohort.failures, found.loci[0].cohort.attempts) == (400, 2000)
+
+
+def test_a_place_that_broke_in_the_middle_has_an_onset(located: Callable[..., Run]) -> None:
+    found = isolated(located(lambda like: 5 if like.address == 1 and like.block >= 25 else 0))
+    locus = found.loci[0]
+
+    assert {one.dimension for one in locus.conditions} == {Dimension.ADDRESS, Dimension.TIME}
+    assert locus.course.shape is Shape.BEGAN
+    assert locus.onset is not None
+    assert (locus.onset.low, locus.onset.best, locus.onset.high) == (25, 25, 25)
+
+
+def test_a_stretch_of_time_is_a_cause_by_itself(located: Callable[..., Run]) -> None:
+    found = isolated(located(lambda like: 3 if 20 <= like.block < 24 else 0))
+
+    assert [[one.dimension for one in locus.conditions] for locus in found.loci] == [
+        [Dimension.TIME]
+    ]
+    assert found.course.shape is Shape.WINDOW
+
+
+def test_one_block_of_a_long_run_is_one_episode(located: Callable[..., Run]) -> None:
+    found = isolated(located(lambda like: 25 if like.block == 20 and like.address == 1 else 0))
+
+    assert found.loci[0].grade is Grade.ONE_EPISODE
+
+
+def test_several_bursts_are_told_together(located: Callable[..., Run]) -> None:
+    found = isolated(located(lambda like: 8 if like.block in {10, 20, 30} else 0))
+
+    assert found.course.shape is Shape.BURSTS
+    assert len(found.loci) == 1
+    assert found.loci[0].conditions[0].value.count(",") == 2
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_too_few_failures_explain_nothing(located: Callable[..., Run], failures: int) -> None:
+    left = [failures]
+
+    def first(like: Cell) -> int:
+        taken, left[0] = min(1, left[0]), max(0, left[0] - 1)
+        return taken
+
+    assert not isolated(located(first)).loci
+
+
+def test_only_failures_explain_nothing(located: Callable[..., Run]) -> None:
+    assert not isolated(located(lambda like: 25)).loci
+
+
+@pytest.mark.slow
+def test_failures_that_follow_nothing_are_rarely_explained(simulate: ModuleType) -> None:
+    random = np.random.default_rng(41)
+    claimed = 0
+    for _ in range(40):
+        told = simulate.even(random, 8_000, 60)
+        if told.failed.any():
+            claimed += bool(simulate.story(told.columns, told.blocks, told.failed).loci)
+
+    assert claimed <= 3
+
+
+@pytest.mark.slow
+def test_a_steady_cause_passes_the_test_of_blocks(simulate: ModuleType) -> None:
+    random = np.random.default_rng(42)
+    strong = 0
+    for _ in range(12):
+        told = simulate.steady(random, 20_000, 20)
+        loci = simulate.story(told.columns, told.blocks, told.failed).loci
+        strong += any(locus.grade is Grade.STRONG for locus in loci)
+
+    assert strong >= 11

@@ -1,0 +1,144 @@
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from stress.analysis.causes.load import LoadShape, Segment, elasticity, segments, verdict
+from stress.model.plan import Load
+from stress.model.plan import Segment as Stretch
+from stress.model.run import Cell, Cube
+
+LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
+
+
+def run_at(shares: object, seed: int) -> list[Segment]:
+    random = np.random.default_rng(seed)
+    rates = random.permutation(LEVELS)
+    attempts = (rates * 10).astype(int)
+    made = shares(rates) if callable(shares) else shares
+    failures = random.binomial(attempts, np.broadcast_to(np.asarray(made, dtype=float), 40))
+    return [
+        Segment(float(r), int(n), int(k)) for r, n, k in zip(rates, attempts, failures, strict=True)
+    ]
+
+
+def test_a_fault_of_configuration_does_not_follow_the_load() -> None:
+    shapes = [elasticity(run_at(0.003, seed)) for seed in range(20)]
+
+    assert all(one and one.shape is LoadShape.INDEPENDENT for one in shapes)
+
+
+def test_overload_does() -> None:
+    def sigmoid(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> object:
+        return 0.2 / (1.0 + np.exp(-(rates - 1000.0) / 60.0))
+
+    shapes = [elasticity(run_at(sigmoid, seed)) for seed in range(20)]
+
+    assert all(one and one.shape is LoadShape.DEPENDENT for one in shapes)
+
+
+def test_a_deploy_in_the_middle_of_random_rates_is_not_load() -> None:
+    late = [elasticity(run_at(np.where(np.arange(40) >= 24, 0.01, 0.0), s)) for s in range(20)]
+
+    assert not any(one and one.shape is LoadShape.DEPENDENT for one in late)
+
+
+def test_a_limit_below_which_nothing_fails_is_load() -> None:
+    """All failures at one rate: no finite power of the rate fits, and none is needed."""
+    walls = [
+        elasticity(run_at(lambda rates: np.where(rates > 1200.0, 0.5, 0.0), s)) for s in (1, 2)
+    ]
+    rare = [elasticity(run_at(lambda rates: np.where(rates > 900.0, 0.002, 0.0), 3))]
+
+    assert all(one and one.shape is LoadShape.DEPENDENT for one in (*walls, *rare))
+    assert "elasticity over " in verdict(walls[0], concentrated=False)
+
+
+def test_a_ramp_tells_nothing() -> None:
+    """A deploy in the middle of one would be taken for load."""
+    rates = np.linspace(100.0, 2000.0, 40)
+
+    assert elasticity([Segment(float(r), 1000, int(r > 1000) * 9) for r in rates]) is None
+
+
+@pytest.mark.slow
+def test_what_a_rush_leaves_behind_is_load(simulate: ModuleType) -> None:
+    """A queue fails for longer than it was filled; counted as they came, the rates told nothing."""
+    shapes = [
+        told(simulate, simulate.queues.queue(400.0, 3.0), simulate.queues.varied(480.0, 400.0, s))
+        for s in range(6)
+    ]
+
+    assert shapes == [LoadShape.DEPENDENT] * 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length_s", [2.0, 15.0, 40.0])
+def test_bursts_at_whatever_rate_are_not_load(simulate: ModuleType, length_s: float) -> None:
+    random = np.random.default_rng(51)
+    shapes = [
+        told(
+            simulate,
+            simulate.queues.bursts(random, length_s, 400.0),
+            simulate.queues.varied(120.0, 400.0, s),
+        )
+        for s in range(12)
+    ]
+
+    assert shapes.count(LoadShape.DEPENDENT) <= 1
+
+
+def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> LoadShape:
+    cube = simulate.queues.offer(load, fails, np.random.default_rng(50))
+    found = elasticity(segments(load, cube))
+    assert found is not None
+    return found.shape
+
+
+@pytest.mark.parametrize(
+    "stretches",
+    [
+        [],
+        [Segment(100.0, 1000, 5)] * 40,
+        [Segment(100.0 * n, 1000, 0) for n in range(1, 20)],
+        [Segment(100.0 * n, 10, 10) for n in range(1, 20)],
+        [Segment(100.0 * n, 1000, 9) for n in range(1, 5)],
+    ],
+)
+def test_too_little_variation_says_nothing(stretches: list[Segment]) -> None:
+    assert elasticity(stretches) is None
+    assert verdict(None, concentrated=True) == ""
+
+
+def test_the_two_by_two_is_told() -> None:
+    flat, steep = elasticity(run_at(0.003, 1)), elasticity(run_at(lambda r: (r / 4000) ** 2, 1))
+
+    assert "configuration there" in verdict(flat, concentrated=True)
+    assert "second network" in verdict(flat, concentrated=False)
+    assert "too small" in verdict(steep, concentrated=True)
+    assert "at its capacity" in verdict(steep, concentrated=False)
+
+
+def test_segments_are_counted_with_their_rates(cell: Callable[..., Cell]) -> None:
+    cells = [
+        cell(100),
+        cell(10, outcome="reset"),
+        cell(5, outcome="local-ports"),
+        cell(200, block=1, segment=1),
+    ]
+
+    cube = Cube(1_000_000_000, cells)
+    planned = Load(segments=(Stretch(100.0, 1.0), Stretch(50.0, 1.0, to=90.0)))
+
+    assert segments(Load(), cube) == (Segment(115.0, 110, 10), Segment(200.0, 200, 0))
+    assert segments(planned, cube) == (Segment(100.0, 110, 10), Segment(200.0, 200, 0))
+
+
+def test_a_share_that_jumps_about_is_not_decided() -> None:
+    counts = (1, 50, 3, 40, 2, 60, 1, 30, 5, 45)
+    jumps = elasticity([Segment(100.0 * (n % 5 + 1), 100, k) for n, k in enumerate(counts)])
+
+    assert jumps is not None
+    assert jumps.shape is LoadShape.UNDECIDED
+    assert "not decided" in verdict(jumps, concentrated=False)

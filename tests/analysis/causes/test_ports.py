@@ -1,0 +1,81 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from stress.analysis.causes.ports import Structure, port_structure
+from stress.model.run import PortCount
+
+KEY = 0x6D5A56DA255B0EC2
+
+
+def toeplitz(port: int) -> int:
+    """Three bits of a Toeplitz hash: each the parity of the port under a window of the key."""
+    bits = [(port & (KEY >> shift & 0xFFFF)).bit_count() % 2 for shift in (11, 23, 31)]
+    return bits[0] * 4 + bits[1] * 2 + bits[2]
+
+
+def oracle(port: int) -> int:
+    """A hash without structure."""
+    return int(np.random.default_rng(port).integers(8))
+
+
+def counts(
+    bucket: Callable[[int], int], inside: float, times: int = 1, step: int = 1, seed: int = 71
+) -> list[PortCount]:
+    random = np.random.default_rng(seed)
+    ports = range(33_000, 34_600, step)
+    return [
+        PortCount(port, times, int(random.binomial(times, inside if bucket(port) == 3 else 0.0)))
+        for port in ports
+    ]
+
+
+@pytest.mark.parametrize("inside", [1.0, 0.4])
+def test_a_linear_hash_is_found_by_its_parities(inside: float) -> None:
+    found = port_structure(counts(toeplitz, inside))
+
+    assert found is not None
+    assert found.structure is Structure.LINEAR
+    assert "parity(port & 0x" in found.text
+    assert found.failures >= 60
+
+
+def test_a_remainder_is_named() -> None:
+    found = port_structure(counts(lambda port: port % 12, 0.9))
+
+    assert found is not None
+    assert found.text == "port mod 12 = 3"
+    assert found.attempts == pytest.approx(1600 / 12, abs=1)
+
+
+def test_even_ports_only_are_no_structure() -> None:
+    random = np.random.default_rng(72)
+    even = [PortCount(port, 1, int(random.random() < 0.05)) for port in range(33_000, 36_000, 2)]
+
+    assert port_structure(even) is None
+
+
+def test_a_hash_without_structure_shows_in_repeats() -> None:
+    found = port_structure(counts(oracle, 0.9, times=4))
+
+    assert found is not None
+    assert found.structure is Structure.REPEATS
+
+
+@pytest.mark.slow
+def test_chance_has_no_structure() -> None:
+    found = 0
+    for seed in range(40):
+        random = np.random.default_rng([73, seed])
+        rows = [PortCount(p, 2, int(random.binomial(2, 0.03))) for p in range(33_000, 35_000)]
+        found += port_structure(rows) is not None
+
+    assert found <= 2
+
+
+def test_without_failures_there_is_nothing_to_explain() -> None:
+    assert port_structure([]) is None
+    assert port_structure([PortCount(40_000, 0, 0)]) is None
+    assert port_structure([PortCount(40_000, 5, 0)]) is None
+    assert port_structure([PortCount(40_000, 5, 5)]) is None

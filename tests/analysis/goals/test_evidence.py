@@ -1,0 +1,112 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from stress.analysis.goals.evidence import (
+    Evidence,
+    Holds,
+    Stopping,
+    assess,
+    blind_to,
+    evidence_of,
+    holds,
+    may_stop,
+    value_of,
+)
+from stress.analysis.goals.goals import parse_goal, parse_goals
+from stress.analysis.share.estimate import estimate
+from stress.measure import Histogram
+from stress.model.run import HistogramRow, Phase, Run
+
+CLEAN = Evidence(10_000, 0, 120.0, 120.0, chains=1, causes=0)
+PLANNED = replace(CLEAN, stopping=Stopping.PLANNED)
+BAD = Evidence(10_000, 100, 120.0, 2.0, chains=2, causes=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "answer"),
+    [
+        ("failing<0.1%", CLEAN, Holds.YES),
+        ("failing<0.03%", CLEAN, Holds.UNKNOWN),
+        ("failing<0.03%", PLANNED, Holds.YES),
+        ("failing<0.5%", BAD, Holds.NO),
+        ("failing>0.5%", BAD, Holds.YES),
+        ("failing>2%", BAD, Holds.NO),
+        ("failing<1.05%", BAD, Holds.UNKNOWN),
+        ("failures>=20", BAD, Holds.YES),
+        ("failures>=200", BAD, Holds.UNKNOWN),
+        ("failures==0", BAD, Holds.NO),
+        ("failures==0", CLEAN, Holds.YES),
+        ("chains==1", BAD, Holds.NO),
+        ("causes==0", BAD, Holds.NO),
+        ("causes==0", replace(BAD, causes=None), Holds.UNKNOWN),
+        ("relative<50%", BAD, Holds.YES),
+        ("relative<10%", BAD, Holds.UNKNOWN),
+        ("relative<10%", CLEAN, Holds.UNKNOWN),
+        ("clean for 1m", CLEAN, Holds.YES),
+        ("clean for 10m", CLEAN, Holds.UNKNOWN),
+        ("clean for 1m", BAD, Holds.UNKNOWN),
+        ("clean for 1m", replace(BAD, stopping=Stopping.PLANNED), Holds.NO),
+        ("p99.server<50ms", CLEAN, Holds.UNKNOWN),
+        ("failing<1%", Evidence(0, 0, 0.0, 0.0), Holds.UNKNOWN),
+        ("failing<1%", Evidence(0, 0, 0.0, 0.0, Stopping.PLANNED), Holds.UNKNOWN),
+    ],
+)
+def test_a_claim_needs_evidence(text: str, evidence: Evidence, answer: Holds) -> None:
+    assert holds(parse_goal(text), evidence) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "slow", "answer"),
+    [
+        ("p99.server<50ms", 0, Holds.YES),
+        ("p99.server<50ms", 10, Holds.UNKNOWN),
+        ("p99.server<50ms", 40, Holds.NO),
+        ("p99.server>50ms", 40, Holds.YES),
+    ],
+)
+def test_a_percentile_is_a_share_of_slow_ones(text: str, slow: int, answer: Holds) -> None:
+    histogram = Histogram()
+    histogram.record_many([1_000_000] * (1000 - slow) + [90_000_000] * slow)
+    evidence = replace(PLANNED, latencies={Phase.SERVER: histogram})
+
+    assert holds(parse_goal(text), evidence) is answer
+    assert value_of(parse_goal(text), evidence) is not None
+
+
+def test_a_run_stops_when_it_has_its_answers() -> None:
+    goals = parse_goals(["failing<0.1%"])
+
+    assert may_stop(goals, CLEAN)
+    assert not may_stop(goals, replace(CLEAN, elapsed_s=5.0))
+    assert may_stop(goals, BAD)
+    assert not may_stop([], CLEAN)
+    assert not may_stop(parse_goals(["failing<0.1%", "failures>=1"]), CLEAN)
+    assert may_stop(parse_goals(["failures>=20"]), BAD)
+    assert not may_stop(parse_goals(["failures==0"]), CLEAN)
+    assert may_stop(parse_goals(["failures<10"]), BAD)
+
+
+def test_answers_carry_their_figure() -> None:
+    texts = ["failing<5%", "failures>=20", "relative<90%", "clean for 1s", "chains==2"]
+    answers = assess(parse_goals(texts), BAD)
+
+    assert [one.expression for one in answers] == texts
+    assert [one.holds for one in answers] == ["yes"] * 5
+    assert [one.value for one in answers] == [0.01, 100, pytest.approx(0.38, abs=0.01), 2.0, 2.0]
+
+
+def test_a_recorded_run_is_evidence(
+    leaf_alone: Run, histogram_row: Callable[..., HistogramRow]
+) -> None:
+    facts = leaf_alone.facts()
+    found = evidence_of(leaf_alone, estimate(leaf_alone.cube(), facts.end), 20.0, 1)
+
+    assert (found.attempts, found.failures, found.chains, found.causes) == (20_000, 98, 2, 1)
+    assert found.stopping is Stopping.PLANNED
+    assert found.latencies == {}
+
+
+def test_outages_that_were_too_rare_are_said() -> None:
+    assert "5.0 min" in blind_to(900.0) or "5 min" in blind_to(900.0)

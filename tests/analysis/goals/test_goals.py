@@ -1,0 +1,130 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.analysis.goals.goals import Operator, Subject, parse_goal, parse_goals
+from stress.errors import UsageError
+from stress.model.run import Phase
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "operator", "value"),
+    [
+        ("failures>=20", Subject.FAILURES, Operator.AT_LEAST, 20),
+        ("failures == 0", Subject.FAILURES, Operator.EQUAL, 0),
+        ("failing<0.1%", Subject.FAILING, Operator.LESS, 0.001),
+        ("failing>0.001", Subject.FAILING, Operator.MORE, 0.001),
+        ("relative<20%", Subject.RELATIVE, Operator.LESS, 0.2),
+        ("clean for 10m", Subject.CLEAN, Operator.FOR, 600),
+        ("chains=1", Subject.CHAINS, Operator.EQUAL, 1),
+        ("causes!=0", Subject.CAUSES, Operator.UNEQUAL, 0),
+        ("p99.server<50ms", Subject.LATENCY, Operator.LESS, 50_000),
+        ("p999.total <= 2s", Subject.LATENCY, Operator.AT_MOST, 2_000_000),
+    ],
+)
+def test_goals_are_read(text: str, subject: Subject, operator: Operator, value: float) -> None:
+    goal = parse_goal(text)
+
+    assert (goal.subject, goal.operator) == (subject, operator)
+    assert goal.value == pytest.approx(value)
+    assert goal.text == text
+
+
+@pytest.mark.parametrize("text", ["p999.handshake<1s", "p99.9.handshake<1s"])
+def test_a_percentile_has_its_phase(text: str) -> None:
+    goal = parse_goal(text)
+
+    assert (goal.percentile, goal.phase) == (99.9, Phase.HANDSHAKE)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("failing", "the shell takes < and >"),
+        ("failures>", "the shell takes < and >"),
+        ("failing 0.1%", "no operator"),
+        ("failing<0.1", ""),
+        ("failures<0.5", "whole number"),
+        ("failures<5%", "whole number"),
+        ("failing<5ms", "no unit of a share"),
+        ("failing==1%", "never known exactly"),
+        ("failing<0%", "between 0 % and 100 %"),
+        ("failing<120%", "between 0 % and 100 %"),
+        ("relative>20%", "only an upper bound"),
+        ("rate<5%", "the load that is offered"),
+        ("failng<1%", "nothing is called 'failng'"),
+        ("latency<5", "nothing is called 'latency'"),
+        ("p99.sever<5ms", "nothing is called 'p99.sever'"),
+        ("p99.server<5", "no unit of time"),
+        ("p99.server<5%", "'%' is no unit of time"),
+        ("p99.server==5ms", "bounds, not values"),
+        ("clean for 10 parsecs", "'parsecs' is no unit of time"),
+        ("clean<5", "nothing is called 'clean'"),
+        ("", "says nothing to reach"),
+        ("clean", "says nothing to reach"),
+        ("clean for 0s", "is reached before it begins"),
+        ("relative<0%", "never reached"),
+        ("p100.server<5ms", "nothing is called 'p100.server'"),
+        ("failing<1% and more", "is no goal"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, words: str) -> None:
+    if not words:
+        assert parse_goal(text).text == text
+        return
+    with pytest.raises(UsageError) as caught:
+        parse_goal(text)
+
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+def test_the_nearest_word_is_offered() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_goal("failng<1%")
+
+    assert "did you mean 'failing'" in str(caught.value.hint)
+
+
+def test_a_percentile_without_a_phase_is_offered_what_a_user_feels() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_goal("p99<5ms")
+
+    assert "did you mean 'p99.total'" in str(caught.value.hint)
+
+
+def test_what_the_shell_took_is_offered_as_it_was() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_goal("failures>=")
+
+    assert "'failures>=…'" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("texts", "contradict"),
+    [
+        (("failing<1%", "failing>2%"), True),
+        (("failing<1%", "failing>1%"), True),
+        (("failing<=1%", "failing>=1%"), False),
+        (("failing<2%", "failing>1%"), False),
+        (("chains==1", "chains==2"), True),
+        (("chains==1", "chains!=2"), False),
+        (("failures>=20", "failing<1%"), False),
+        (("p99.server<5ms", "p99.server>6ms"), True),
+        (("p99.server<5ms", "p50.server>6ms"), False),
+    ],
+)
+def test_goals_that_cannot_both_hold_are_refused(texts: tuple[str, ...], contradict: bool) -> None:
+    if not contradict:
+        assert len(parse_goals(texts)) == 2
+        return
+    with pytest.raises(UsageError, match="can never both hold"):
+        parse_goals(texts)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_goal_or_a_usage_error(text: str) -> None:
+    try:
+        parse_goal(text)
+    except UsageError:
+        return
