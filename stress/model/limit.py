@@ -25,6 +25,16 @@ class Knob(StrEnum):
     CONCURRENCY = "concurrency"
     """Attempts that are always in flight, in a closed loop."""
 
+    @property
+    def unit(self) -> str:
+        """What stands behind a figure of it."""
+        return "/s" if self is Knob.RATE else " at once"
+
+    @property
+    def heading(self) -> str:
+        """What stands above such figures."""
+        return "offered a second" if self is Knob.RATE else "at once"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

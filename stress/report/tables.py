@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stress.model.limit import Knob, Limit, Standing
+from stress.model.limit import Limit, Standing
 from stress.model.summary import AddressLine, ChainLine, Quantiles, Summary
 from stress.report import figures
 from stress.report.hostile import escape
@@ -92,10 +92,9 @@ def limit(found: Limit) -> Table:
         f"Steps to the limit of {escape(found.goal)}{of}",
         *("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "it"),
     )
-    unit = "/s" if found.knob is Knob.RATE else " at once"
     for step in found.steps[-LONGEST:]:
         table.add_row(
-            f"{step.rate:,.0f}{unit}",
+            f"{step.rate:,.0f}{found.knob.unit}",
             f"{step.seconds:.0f}",
             figures.count(step.attempts),
             figures.count(step.failed),

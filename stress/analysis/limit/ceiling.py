@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.words.numbers import thousands
-from stress.model.limit import Knob, Limit
+from stress.model.limit import Limit
 from stress.model.summary import Assertion
 
 _LATE = {
@@ -78,5 +78,4 @@ def _unless_confirmed(limit: Limit) -> str:
 def _load(limit: Limit, load: float | None) -> str:
     if load is None:
         return f"no {limit.knob}"
-    unit = "/s" if limit.knob is Knob.RATE else " at once"
-    return f"{thousands(round(load))}{unit}"
+    return f"{thousands(round(load))}{limit.knob.unit}"

@@ -14,7 +14,7 @@ from io import StringIO
 from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
 
-from stress.model.limit import Knob, Limit, Step
+from stress.model.limit import Limit, Step
 from stress.report import figures
 from stress.report.page.course import Course
 from stress.report.page.curves import Curve, Panel
@@ -269,12 +269,12 @@ def _tell_loads(axes: Axes, limit: Limit, steps: Sequence[Step]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(_no_ticks())
     axes.set_xticks(sorted(named), [f"{place:,.0f}" for place in sorted(named)])
-    axes.set_xlabel("offered a second" if limit.knob is Knob.RATE else "at once")
+    axes.set_xlabel(limit.knob.heading)
 
 
 def _knee_words(limit: Limit) -> str:
     knee = [
-        f"{words} {figures.rate(load)}"
+        f"{words} {load:,.0f}{limit.knob.unit}"
         for words, load in (("held at", limit.sustained), ("gave way at", limit.first_failing))
         if load is not None
     ]

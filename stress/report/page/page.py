@@ -165,7 +165,6 @@ def _template() -> Template:
         "percent": lambda share: "-" if share is None else figures.percent(share),
         "interval": figures.interval,
         "milliseconds": figures.milliseconds,
-        "rate": figures.rate,
         "raw": json.dumps,
         "plural": figures.plural,
     }

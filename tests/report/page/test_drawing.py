@@ -61,9 +61,15 @@ def test_time_is_told_for_runs_of_any_length(hours: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "axis"), [(Knob.RATE, "offered a second"), (Knob.CONCURRENCY, "at once")]
+    ("knob", "axis", "told"),
+    [
+        (Knob.RATE, "offered a second", "held at 100/s and gave way at 200/s"),
+        (Knob.CONCURRENCY, "at once", "held at 100 at once and gave way at 200 at once"),
+    ],
 )
-def test_the_knee_is_drawn_between_what_held_and_what_gave_way(knob: Knob, axis: str) -> None:
+def test_the_knee_is_drawn_between_what_held_and_what_gave_way(
+    knob: Knob, axis: str, told: str
+) -> None:
     steps = tuple(
         Step(load, 5.0, attempts, failed, 0, 2_000.0, p99, Standing.HELD, "")
         for load, attempts, failed, p99 in (
@@ -85,6 +91,6 @@ def test_the_knee_is_drawn_between_what_held_and_what_gave_way(knob: Knob, axis:
 
     drawing = draw_knee(limit, "knee-0")
 
-    assert "the goal held at 100/s and gave way at 200/s" in drawing
+    assert f"the goal {told}" in drawing
     assert axis in texts(drawing)
     assert "400" not in texts(drawing), "a step without an attempt has no place"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stress.analysis import summarize
-from stress.model.limit import Limit, Standing, Step
+from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.summary import Answer, Assertion, Summary, Validity
 from stress.report.page import PageReport
 from stress.store import RunFile, open_run
@@ -159,6 +159,30 @@ def test_a_search_for_the_limit_has_its_table(page_run: RunFile, page_summary: S
         assert words in page.text
     assert "The search for the limit: rsa-only, full" in page.text
     assert page.text.count("The band is the knee") == 1, "without steps there is nothing to draw"
+
+
+def test_a_search_over_the_concurrency_speaks_of_no_rate(
+    page_run: RunFile, page_summary: Summary
+) -> None:
+    steps = (
+        Step(63.0, 5.0, 400, 0, 0, 1500.0, 9000.0, Standing.HELD, ""),
+        Step(64.0, 5.0, 400, 90, 0, 1500.0, 9000.0, Standing.GAVE_WAY, ""),
+    )
+    limit = Limit(
+        "failing<1%",
+        steps,
+        63.0,
+        64.0,
+        confirmed=True,
+        gave_way="reset",
+        generator_limited=False,
+        knob=Knob.CONCURRENCY,
+    )
+
+    page = Page(PageReport(page_run).render(replace(page_summary, limits=(limit,))))
+
+    assert "63 at once" in page.text
+    assert not any(words in page.text for words in ("offered a second", "63/s", "64/s"))
 
 
 def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
