@@ -18,6 +18,7 @@ from time import monotonic
 
 from stress.engine.stamps import ask_for_stamps
 from stress.engine.versions import versions
+from stress.engine.vitals import Vitals
 
 HANDSHAKES_PER_CORE = 1_500
 """Full handshakes a second that a core opens, everything recorded: docs/benchmarks.md, rounded."""
@@ -65,13 +66,13 @@ class Machine:
     def here(cls, root: Path = Path("/")) -> Machine:
         """Ask the operating system; `root` is where its `proc` and `sys` are."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        netfilter = root / "proc/sys/net/netfilter"
+        netfilter, vitals = root / "proc/sys/net/netfilter", Vitals.here(root)
         return cls(
             cores=_cores(),
             open_files=None if hard == resource.RLIM_INFINITY else hard,
-            local_ports=_local_ports(root / "proc/sys/net/ipv4/ip_local_port_range"),
-            waiting_ports=_waiting(root / "proc/net/sockstat"),
-            memory_bytes=_memory(root),
+            local_ports=vitals.local_ports,
+            waiting_ports=vitals.waiting_ports,
+            memory_bytes=_memory(root, vitals.free_bytes),
             tracked=_number(netfilter / "nf_conntrack_count"),
             tracked_limit=_number(netfilter / "nf_conntrack_max"),
             load=_load(),
@@ -249,22 +250,7 @@ def _stamps() -> bool:
     return False
 
 
-def _local_ports(file: Path) -> int | None:
-    low, high = [*_words(file), "", ""][:2]
-    return int(high) - int(low) + 1 if low.isdigit() and high.isdigit() else None
-
-
-def _waiting(file: Path) -> int | None:
-    words = _words(file)
-    place = words.index("tw") + 1 if "tw" in words else 0
-    return int(words[place]) if 0 < place < len(words) and words[place].isdigit() else None
-
-
-def _memory(root: Path) -> int | None:
-    words = _words(root / "proc/meminfo")
-    free = None
-    if "MemAvailable:" in words:
-        free = int(words[words.index("MemAvailable:") + 1]) * 1024
+def _memory(root: Path, free: int | None) -> int | None:
     limit, used = (_number(root / f"sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
     if limit is None or used is None:
         return free
@@ -273,12 +259,6 @@ def _memory(root: Path) -> int | None:
 
 
 def _number(file: Path) -> int | None:
-    words = _words(file)
-    return int(words[0]) if words and words[0].isdigit() else None
-
-
-def _words(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="ascii", errors="replace").split()
-    except OSError:
-        return []
+    with suppress(OSError, ValueError):
+        return int(file.read_text(encoding="ascii"))
+    return None

@@ -35,7 +35,6 @@ from stress.analysis.share.tails import Floats, Integers, repeated_tail, weighte
 PASSES = 0.01
 """A cohort whose `within` is larger is not claimed."""
 
-
 AGAINST = log(20.0)
 """Nats by which the strata must prefer "no effect" to refute a cohort: twenty to one."""
 
