@@ -1,1 +1,1 @@
-"""What the failing connections have in common, since when, and what is likely behind it."""
+"""What failures have in common and since when; claims nothing that chance alone explains."""

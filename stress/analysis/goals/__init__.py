@@ -1,1 +1,1 @@
-"""Whether what was sampled bears a goal out: yes, no, or not known."""
+"""Whether what was sampled bears a goal out: yes, no, or not known; never a guess."""

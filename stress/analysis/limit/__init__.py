@@ -1,1 +1,1 @@
-"""How much the target can take: the search for the highest rate at which a goal still holds."""
+"""Searches the highest load at which a goal still holds; it offers nothing itself."""

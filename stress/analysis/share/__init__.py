@@ -1,1 +1,1 @@
-"""How large the failing share is, how sure that is, and how many handshakes an answer takes."""
+"""How large the failing share is and how sure that is; never what lies behind it."""

@@ -1,1 +1,1 @@
-"""Who asks: client profiles, the files they are in, and those made from a packet capture."""
+"""Who asks: client profiles, their files, and those made from a capture; never connects."""

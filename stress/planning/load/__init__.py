@@ -1,1 +1,1 @@
-"""How much is asked, how fast, in which shape, and how long one attempt may take."""
+"""How much is asked, how fast and in which shape; never starts it."""

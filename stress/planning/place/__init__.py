@@ -1,1 +1,1 @@
-"""Who is asked: the target, its addresses, and what they stand for now."""
+"""Who is asked: the target and its addresses; sends nothing but DNS queries."""

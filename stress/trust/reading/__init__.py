@@ -1,1 +1,1 @@
-"""Certificates taken apart: what each says, whatever bytes it is made of."""
+"""Certificates taken apart, whatever bytes they are made of; never whether to trust them."""

@@ -1,1 +1,1 @@
-"""What a policy asks of a path of certificates, one kind of rule a module."""
+"""What a policy asks of a path, one kind of rule a module; never builds the path."""
