@@ -291,7 +291,7 @@ def test_a_segment_may_be_a_closed_loop_of_one_client(
     fleet.run(plan, book, conductor=stairs)
 
     assert {(record.segment, record.client) for record in book.records} == {(0, 1), (1, 0)}
-    closed = sorted(record.started_ns for record in book.records if record.segment == 0)
+    closed = sorted(record.due_ns for record in book.records if record.segment == 0)
     assert len(closed) > 3
     assert closed[-1] - closed[0] < 600_000_000
     assert stairs.seen[1] == 20

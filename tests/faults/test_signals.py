@@ -68,9 +68,12 @@ def test_a_signal_before_the_first_handshake_leaves_a_run_of_none(program: Progr
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
 
+    facts = program.facts()
     assert process.returncode == 130, (out, err)
     assert "Traceback" not in err
     assert "died" not in out + err
+    assert facts.end is End.INTERRUPTED
+    assert facts.started == facts.recorded == program.rows()
 
 
 def test_the_end_of_the_terminal_is_a_way_to_finish(program: Program) -> None:
