@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
+from stress.engine.health import LAG_LIMIT_US
 from stress.engine.stamps import ask_for_stamps
 from stress.engine.versions import versions
 from stress.engine.vitals import Vitals
@@ -30,8 +31,6 @@ TIME_WAIT_S = 60
 """How long Linux keeps the port of the side that closed first (TCP_TIMEWAIT_LEN)."""
 LEAST_IN_FLIGHT = 64
 """The default concurrency: a machine that cannot hold it cannot do a default run."""
-LATE_S = 0.010
-"""Later than this, our own waiting is part of the latencies (as in `health`)."""
 NAP_S, NAPS = 0.005, 40
 LEAST_PORTS = 1_000
 """What a default run uses up when it closes with FIN."""
@@ -177,7 +176,7 @@ def _others(machine: Machine) -> Fact:
 
 
 def _wakes(machine: Machine) -> Fact:
-    late = machine.late_s > LATE_S
+    late = machine.late_s * 1e6 > LAG_LIMIT_US
     means = "so late that latencies would contain it" if late else "in time"
     return Fact("wakes up late by", f"{machine.late_s * 1000:.1f} ms", means)
 
