@@ -18,8 +18,6 @@ from stress.model.target import Address
 from stress.model.verdict import Verdict
 from stress.trust import Judge, refused_by_staple
 
-NO_POLICY = "none"
-
 
 @dataclass(frozen=True, slots=True)
 class Restated:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from stress.model.chain import Chain, chain_hash
+from stress.model.client import NO_POLICY
 from stress.model.outcome import Outcome, Side
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -23,7 +24,6 @@ from stress.model.sink import Sink
 from stress.model.transcript import Transcript
 from stress.trust import Anchors, Judge, describe
 
-NO_POLICY = "none"
 _OK = "ok"
 _NEVER_NS = 1 << 62
 _SECOND = 1_000_000_000

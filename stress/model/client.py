@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+NO_POLICY = "none"
+"""The trust policy that refuses nothing: chains are kept and no verdict is made."""
+
 
 class Stack(StrEnum):
     """The TLS library that performs the handshake."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.errors import UsageError
-from stress.model.client import Client
+from stress.model.client import NO_POLICY, Client
 from stress.model.plan import Trust
 from stress.planning.moment import moment
 from stress.planning.request import Request
@@ -16,8 +16,6 @@ from stress.planning.words import did_you_mean, printable
 
 if TYPE_CHECKING:
     from stress.trust import Anchors
-
-NO_POLICY = "none"
 
 
 def trust_of(request: Request, host: str, now: int) -> Trust:
@@ -49,7 +47,7 @@ def policy_name(text: str) -> str:
     """
     from stress.trust import policy_names  # noqa: PLC0415 - loads cryptography, slow to start
 
-    known = {*policy_names(), NO_POLICY}
+    known = policy_names()
     name = text.strip().lower()
     if name not in known:
         raise UsageError(f'there is no policy "{printable(text)}"', did_you_mean(name, known))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stress.model.chain import chain_hash
+from stress.model.client import NO_POLICY
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.trust.anchors import Anchors
@@ -158,7 +159,7 @@ class Judge:
         rules = find_policy(policy)
         asked = [find_policy(name) for name in rules.asks]
         if not asked:
-            asked = [] if policy == "none" else [rules]
+            asked = [] if policy == NO_POLICY else [rules]
         answers = {one.name: self._ask(one, certificates, host, at, staple, scts) for one in asked}
         refusing = tuple(name for name, found in answers.items() if _strongest(found) > 0)
         return Verdict(
@@ -180,7 +181,7 @@ class Judge:
         Raises:
             UsageError: no such policy.
         """
-        asked = dict.fromkeys(sorted(set(policies) - {"none"}))
+        asked = sorted(set(policies) - {NO_POLICY})
         answers = {name: self.judge(certificates, host=host, at=at, policy=name) for name in asked}
         if any(answer.headline is not None for answer in answers.values()):
             for name in dict.fromkeys(POLICY_OF.values()):
