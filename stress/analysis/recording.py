@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import sqrt
 from typing import TypeVar, cast
 
 from stress.analysis.asking import NANOSECONDS
@@ -18,6 +19,7 @@ from stress.analysis.chains import issuer, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.handshake.names import cipher_name, group_name, version_name
 from stress.model.client import Client
+from stress.model.limit import Knob, Limit
 from stress.model.plan import Load
 from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
@@ -48,8 +50,9 @@ class Recording:
     verdicts: tuple[Verdict, ...] = ()
     cube: Cube | None = None
     by_load: bool = False
-    """The load was varied at random and decides. Then a rate may be a cause, and stretches of time
-    are none: they only say when it was high."""
+    """The load decides: it was varied at random and the share follows it, or a search for the limit
+    chose it. Then a rate may be a cause, and stretches of time are none: they only say when it was
+    high."""
     owed: int = 0
     """Attempts that are counted at an earlier, higher rate: it had not recovered from that yet."""
 
@@ -79,7 +82,7 @@ def reread_by_load(recording: Recording) -> Recording:
     """The same run where the load decides: what a rush left behind is counted at its rate."""
     assert recording.cube is not None
     facts, cube = recording.facts, with_backlog(recording.cube)
-    rates = segment_rates(facts.plan.load, recording.cube)
+    rates = segment_rates(facts.plan.load, recording.cube, facts.limits)
     owed = sum(
         now.count
         for was, now in zip(recording.cube.cells, cube.cells, strict=True)
@@ -94,7 +97,7 @@ def read(
 ) -> Recording:
     """Reads a cube into columns."""
     chains = {chain.id: chain for chain in seen}
-    rates = segment_rates(facts.plan.load, cube)
+    rates = segment_rates(facts.plan.load, cube, facts.limits)
     readings = _readings(facts, chains, addresses, rates)
     return Recording(
         facts,
@@ -106,11 +109,21 @@ def read(
     )
 
 
-def segment_rates(load: Load, cube: Cube) -> Mapping[int, float]:
-    """Attempts due a second in each load segment: as planned, else as they were counted."""
+def segment_rates(load: Load, cube: Cube, limits: Sequence[Limit] = ()) -> Mapping[int, float]:
+    """Attempts due a second in each load segment: as planned or searched, else as counted.
+
+    Where the number in flight was searched for, it stands for the rate.
+    """
     planned = {n: one.rate for n, one in enumerate(load.segments) if one.to in {None, one.rate}}
     counted = offered_rates(cube.cells, cube.block_ns)
+    planned |= _tried(limits, len(counted))
     return {segment: planned.get(segment, rate) for segment, rate in counted.items()}
+
+
+def _tried(limits: Sequence[Limit], segments: int) -> Mapping[int, float]:
+    """What a search offered in each of its segments; the last may have been broken off."""
+    rates = [step.rate for limit in limits for step in limit.steps for _ in range(step.tries)]
+    return dict(enumerate(rates)) if len(rates) in {segments - 1, segments} else {}
 
 
 def offered_rates(cells: Sequence[Cell], block_ns: int) -> Mapping[int, float]:
@@ -162,8 +175,7 @@ def _readings(
         _numeric(Dimension.CIPHER, "cipher", cipher_name),
         _numeric(Dimension.KEY_GROUP, "key_group", group_name),
         Reading(Dimension.ALPN, "alpn", lambda text: printable(str(text))),
-        _numeric(Dimension.RATE, "segment", lambda number: _rate(rates.get(number, 0.0))),
-        *_thresholds(rates),
+        *_loads(rates, facts.limits),
         _numeric(Dimension.CHAIN, "chain", of_chain(short)),
         _numeric(Dimension.LEAF, "chain", of_chain(leaf_text)),
         _numeric(Dimension.ISSUER, "chain", of_chain(issuer)),
@@ -193,20 +205,36 @@ def leaf_text(chain: SeenChain) -> str:
     return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
 
 
-def _thresholds(rates: Mapping[int, float]) -> Iterator[Reading]:
-    """Whatever gives way at a rate gives way above it, too: one dimension for each level."""
-    levels = sorted({float(f"{rate:.2g}") for rate in rates.values()})
-    if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
+def _loads(rates: Mapping[int, float], limits: Sequence[Limit]) -> Iterator[Reading]:
+    """What was offered: as a level, and from each threshold on.
+
+    Of a search nothing but the limit that it found: its steps crowd around that, and between two
+    of them anything can happen once.
+    """
+    if limits:
+        yield from (_beyond(rates, one, one.first_failing) for one in limits if one.first_failing)
         return
-    for level in levels[1:-1]:
+    # Two significant digits, so that repeats of one level are one value.
+    levels = {number: float(f"{rate:.2g}") for number, rate in rates.items()}
+    yield _numeric(Dimension.RATE, "segment", lambda number: f"{levels.get(number, 0.0):g}/s")
+    distinct = sorted(set(levels.values()))
+    if FEWEST_LEVELS <= len(distinct) <= MOST_LEVELS:
+        # Whatever gives way at a rate gives way above it, too.
+        yield from (_threshold(levels, level, f"{level:g}/s") for level in distinct[1:-1])
 
-        def text(number: int, level: float = level) -> str:
-            reached = float(f"{rates.get(number, 0.0):.2g}") >= level
-            return f"{level:g}/s or more" if reached else f"less than {level:g}/s"
 
-        yield _numeric(Dimension.RATE, "segment", text)
+def _beyond(rates: Mapping[int, float], limit: Limit, failing: float) -> Reading:
+    """Whether the load was beyond the limit that was found; nothing was tried close to the edge."""
+    edge = sqrt((limit.sustained or failing) * failing)
+    return _threshold(
+        rates, edge, f"{failing:.0f}{'/s' if limit.knob is Knob.RATE else ' at once'}"
+    )
 
 
-def _rate(rate: float) -> str:
-    """Two significant digits, so that repeats of one level are one value."""
-    return f"{float(f'{rate:.2g}'):g}/s"
+def _threshold(loads: Mapping[int, float], least: float, named: str) -> Reading:
+    """A load from which on something may give way."""
+
+    def text(number: int) -> str:
+        return f"{named} or more" if loads.get(number, 0.0) >= least else f"less than {named}"
+
+    return _numeric(Dimension.RATE, "segment", text)

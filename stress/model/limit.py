@@ -55,6 +55,8 @@ class Step:
     """What decided it, with the figures."""
     sure: bool = False
     """Whether the figures alone say so with 95 %, without any benefit of the doubt."""
+    tries: int = 1
+    """How often it was offered, one after the other: what cannot be decided is tried for longer."""
 
     @property
     def pace(self) -> float:

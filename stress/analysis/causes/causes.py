@@ -64,7 +64,7 @@ SAME_EVERYWHERE = (
 def explain(recording: Recording, tally: Tally) -> Explanation:
     """Isolates every class of failures, then the inconsistencies."""
     follows = _elasticity(recording)
-    if follows is not None and follows.shape is LoadShape.DEPENDENT:
+    if recording.facts.limits or (follows and follows.shape is LoadShape.DEPENDENT):
         recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
     teller = _Teller(recording, tally, follows.shape.value if follows else None)
@@ -93,9 +93,9 @@ def _placed(cause: Cause) -> bool:
 
 
 def _elasticity(recording: Recording) -> Elasticity | None:
-    """How the failing share follows the offered load, when that was varied."""
-    cube = recording.cube
-    return elasticity(segments(recording.facts.plan.load, cube)) if cube else None
+    """How the failing share follows the load, when that was varied; a search does not at random."""
+    facts, cube = recording.facts, recording.cube
+    return elasticity(segments(facts.plan.load, cube)) if cube and not facts.limits else None
 
 
 def _silence(teller: _Teller, isolations: Sequence[Isolation], left: int) -> str:

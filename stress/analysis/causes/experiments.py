@@ -78,9 +78,8 @@ def _pinned(
     if set(values) == {Dimension.TIME} and category in _OF_LOAD:
         return slower(recording)
     addresses = _addresses(recording, values)
-    client, name, rate = (
-        values.get(one) for one in (Dimension.CLIENT, Dimension.SNI, Dimension.RATE)
-    )
+    client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
+    rate = _per_second(values.get(Dimension.RATE, ""))
     source = values.get(Dimension.VANTAGE)
     if not (addresses or client or name or rate or source):
         return ""
@@ -89,16 +88,16 @@ def _pinned(
         addresses=addresses or None,
         clients=(client,) if client else None,
         server_name=name,
-        rate=_per_second(rate) if rate else None,
+        rate=rate,
         extra=("--source", source) if source and source not in plan.sources[1:] else (),
     )
     return run_line(plan, change)
 
 
 def _per_second(rate: str) -> float | None:
-    """Of `240/s` or `240/s or more`; None where it is a bound from above."""
-    number, _, _ = rate.partition("/s")
-    return float(number) if number.replace(".", "").isdigit() else None
+    """Of `240/s` or `240/s or more`; None where it is a bound from above, or no rate."""
+    number, per_second, _ = rate.partition("/s")
+    return float(number) if per_second and number.replace(".", "").isdigit() else None
 
 
 def _addresses(recording: Recording, values: dict[Dimension, str]) -> tuple[Address, ...]:

@@ -152,7 +152,8 @@ class _Isolator:
         """Whether a cohort stands block by block.
 
         Inside a block there is one time and one rate, so of these it can say nothing. A time needs
-        no such test; a rate has passed its own (`stress.analysis.causes.load`), or is none.
+        no such test; a rate has passed its own (`stress.analysis.causes.load`), was chosen by a
+        search for the limit, or is none.
         """
         ways = [cohort.conditions, *cohort.aliases]
         if any(self.is_(_CLOCKED, way) for way in ways):
@@ -197,12 +198,19 @@ class _Isolator:
             hot=tuple((self.meaning(part.conditions), part) for part in cohort.hot),
             robust=robust,
             ratio=ratio,
-            grade=Grade.ONE_EPISODE
-            if self.is_(_RATES, cohort.conditions) and own.shape in _ONCE
-            else grade(cohort, robust, ratio, self.is_(_CLOCKED, cohort.conditions)),
+            grade=self.graded(cohort, robust, ratio, own),
             course=own,
             onset=changed,
         )
+
+    def graded(self, cohort: Cohort, robust: Robustness, ratio: RiskRatio, own: Course) -> Grade:
+        """How sure a cohort is; a rate that a search chose is never more than suggested."""
+        rated = self.is_(_RATES, cohort.conditions)
+        if rated and own.shape in _ONCE:
+            return Grade.ONE_EPISODE
+        found = grade(cohort, robust, ratio, self.is_(_CLOCKED, cohort.conditions))
+        by_search = rated and self.recording.facts.limits
+        return Grade.SUGGESTED if by_search and found is Grade.STRONG else found
 
     def own_course(self, conditions: Words, left: Mask) -> tuple[Course, Instant | None]:
         """The cohort's failing share over time, without its condition on time."""

@@ -83,6 +83,7 @@ class LimitSearch:
         self._ceiling = ceiling
         self._offered = min(start, ceiling)
         self._length = 0
+        self._tries = 1
         self._held: float | None = None
         self._failed: float | None = None
         self._failed_by: Standing | None = None
@@ -156,10 +157,11 @@ class LimitSearch:
         if step is None:
             self._excuses += self._confirming > 0
             self._length += not self._confirming
+            self._tries += 1
             return False
         self._steps.append(step)
         self._move(step.standing, trial)
-        self._length = 0
+        self._length, self._tries = 0, 1
         return True
 
     def _judged(self, trial: Trial, *, final: bool) -> Step | None:
@@ -239,6 +241,7 @@ class LimitSearch:
             standing,
             reason,
             sure,
+            self._tries,
         )
 
 

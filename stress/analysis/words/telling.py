@@ -80,7 +80,7 @@ def locus_sentence(recording: Recording, isolation: Isolation, locus: Locus) -> 
     parts = [
         first,
         *_same(locus),
-        *_owed(recording, locus),
+        *_rated(recording, locus),
         *_hotter(locus),
         *_course(recording, locus),
         *_doubts(locus),
@@ -104,12 +104,17 @@ def _same(locus: Locus) -> list[str]:
     return []
 
 
-def _owed(recording: Recording, locus: Locus) -> list[str]:
-    """That a rate is also told for what came before the target had recovered from it."""
-    rated = any(one.dimension is Dimension.RATE for one in locus.conditions)
-    if not rated or not recording.owed:
+def _rated(recording: Recording, locus: Locus) -> list[str]:
+    """What to know of a rate: what counts with it, and that a search proves less than chance."""
+    if all(one.dimension is not Dimension.RATE for one in locus.conditions):
         return []
-    return ["what was asked before it had recovered counts with it"]
+    return [
+        *(["what was asked before it had recovered counts with it"] if recording.owed else []),
+        *([_BY_SEARCH] if recording.facts.limits else []),
+    ]
+
+
+_BY_SEARCH = "the search chose the loads, not chance: a change in time could look the same"
 
 
 def _hotter(locus: Locus) -> list[str]:

@@ -4,10 +4,16 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from stress.analysis.causes.causes import explain
 from stress.analysis.causes.load import LoadShape, Segment, elasticity, segments, verdict
+from stress.analysis.causes.tally import count
+from stress.analysis.explanation import Explanation
+from stress.analysis.recording import record
+from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.plan import Load
 from stress.model.plan import Segment as Stretch
-from stress.model.run import Cell, Cube
+from stress.model.run import Cell, Cube, Run
+from stress.model.target import Address
 
 LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
 
@@ -142,3 +148,83 @@ def test_a_share_that_jumps_about_is_not_decided() -> None:
     assert jumps is not None
     assert jumps.shape is LoadShape.UNDECIDED
     assert "not decided" in verdict(jumps, concentrated=False)
+
+
+def explained(run: Run) -> Explanation:
+    return explain(record(run), count(run.cube().cells))
+
+
+def searched(*steps: tuple[float, float, int], **more: object) -> tuple[Limit, ...]:
+    """A search that tried these: what was offered, how much of it failed, and how often."""
+    tried = tuple(
+        Step(rate, 5.0, 1, 0, 0, None, None, Standing.HELD, "", tries=tries)
+        for rate, _, tries in steps
+    )
+    return (Limit("failing<1%", tried, 478.3, 480.9, True, "reset", False, **more),)  # type: ignore[arg-type]
+
+
+SEARCH = [
+    *((50.0, 0.0, 1), (100.0, 0.0, 1), (200.0, 0.0, 2), (400.0, 0.0, 1), (800.0, 0.3, 1)),
+    *((565.7, 0.3, 1), (475.7, 0.0, 1), (518.7, 0.3, 1), (496.7, 0.3, 2), (486.1, 0.3, 1)),
+    *((480.9, 0.3, 1), (478.3, 0.0, 3), (478.3, 0.0, 1)),
+]
+"""Eleven loads, most of them within 3 % of another."""
+
+
+def offered(cell: Callable[..., Cell], *, seconds: int = 5) -> list[Cell]:
+    """What the search met, one block a second."""
+    cells, block = [], 0
+    tries = [(rate, share) for rate, share, times in SEARCH for _ in range(times)]
+    for segment, (rate, share) in enumerate(tries):
+        for _ in range(seconds):
+            failed = round(rate * share)
+            cells.append(cell(round(rate) - failed, block=block, segment=segment))
+            if failed:
+                cells.append(cell(failed, block=block, segment=segment, outcome="reset"))
+            block += 1
+    return cells
+
+
+def test_the_failures_of_a_search_are_told_by_what_it_offered(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    """Not by the times at which it was more; and it does not pass for an experiment."""
+    found = explained(recorded(offered(cell), limits=searched(*SEARCH)))
+    (cause,) = found.causes
+
+    assert [(one.dimension, one.value) for one in cause.conditions] == [("rate", "481/s or more")]
+    assert cause.aliases == ()
+    assert cause.recall == 1.0
+    assert ", 0 of " in cause.sentence
+    assert "the search chose the loads, not chance" in cause.sentence
+    assert cause.grade == "suggested"
+    assert "the times" not in cause.sentence
+    assert found.load == ""
+
+
+def test_a_search_for_the_number_in_flight_is_told_by_that_number(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    limits = searched(*SEARCH, knob=Knob.CONCURRENCY)
+    (cause,) = explained(recorded(offered(cell), limits=limits)).causes
+
+    assert [one.value for one in cause.conditions] == ["481 at once or more"]
+    assert "at an offered 481 at once or more" in cause.sentence
+    assert cause.next == ""
+
+
+def test_failures_that_follow_no_load_are_not_blamed_on_the_search(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    """A node that fails whatever is offered is told by its address, as ever."""
+    cells = [
+        cell(count, block=block, segment=block // 2, address=address, outcome=outcome)
+        for block in range(2 * len(SEARCH))
+        for address, outcome, count in ((0, "ok", 100), (1, "ok", 60), (1, "reset", 40))
+    ]
+    addresses = (Address("10.0.0.1", 443), Address("10.0.0.2", 443))
+    limits = searched(*((rate, 0.0, 1) for rate, _, _ in SEARCH))
+    (cause,) = explained(recorded(cells, addresses=addresses, limits=limits)).causes
+
+    assert [one.value for one in cause.conditions] == ["10.0.0.2:443"]
+    assert cause.grade == "strong"

@@ -92,6 +92,20 @@ def test_what_gives_way_first_is_named() -> None:
     assert limit.sustained == pytest.approx(200, rel=0.05)
 
 
+def test_each_step_says_how_often_it_was_offered() -> None:
+    """So that what was offered in each segment is known, though steps are repeated."""
+    offered: list[float] = []
+
+    def noted(segment: Segment, draw: random.Random) -> list[Record]:
+        offered.append(segment.rate)
+        return queue(400)(segment, draw)
+
+    limit = search(noted)
+
+    assert [step.rate for step in limit.steps for _ in range(step.tries)] == offered
+    assert max(step.tries for step in limit.steps) > 1
+
+
 def test_our_own_limit_is_not_the_targets() -> None:
     def tired(segment: Segment, draw: random.Random) -> list[Record]:
         late = 200_000_000 if segment.rate > 300 else 0
