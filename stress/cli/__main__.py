@@ -2,6 +2,6 @@
 
 import sys
 
-from stress.cli.main import main
+from stress.cli.door import main
 
 sys.exit(main())
