@@ -61,12 +61,14 @@ def take_up(run: str, place: Place, output: Output) -> Path:
         plan = remainder(facts, addresses, last_ns=reached.last_ns)
         programs = versions(plan)
         path = _reserved(plan, Place(place.folder, place.name or facts.name))
+        gap, stood_ns = _gap(facts, reached.last_ns), facts.stood_ns + time_ns() - reached.last_ns
         writer = RunWriter.create(
             path,
             facts.plan,
             started_ns=facts.started_ns,
             versions=programs,
             host=_whence(addresses),
+            stood_ns=stood_ns,
         )
         try:
             retell(before, writer)
@@ -75,7 +77,6 @@ def take_up(run: str, place: Place, output: Output) -> Path:
             writer.close()
             path.unlink()
             raise
-    gap, stood_ns = _gap(facts, reached.last_ns), facts.stood_ns + time_ns() - reached.last_ns
     streams.say(gap)
     sequel, watching = Sequel(writer, facts.started), output.watching(plan)
     try:

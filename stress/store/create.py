@@ -19,7 +19,13 @@ _BUSY_SECONDS = 5.0
 
 
 def create_file(
-    path: Path, plan: Plan, *, started_ns: int, versions: Mapping[str, str], host: str
+    path: Path,
+    plan: Plan,
+    *,
+    started_ns: int,
+    versions: Mapping[str, str],
+    host: str,
+    stood_ns: int = 0,
 ) -> sqlite3.Connection:
     """A connection to a new run file that knows its plan and no attempt yet.
 
@@ -43,6 +49,7 @@ def create_file(
             "host": host,
             "started_ns": str(started_ns),
             "started": "0",
+            "stood_ns": str(stood_ns),
             "block_ns": str(FIRST_BLOCK_NS),
             "counted": "0",
         }

@@ -118,7 +118,8 @@ class RunFile:
                 invalid=ending.invalid if ending else False,
                 lag_p99_ns=ending.lag_p99_ns if ending else None,
                 limits=ending.limits if ending else (),
-                stood_ns=ending.stood_ns if ending else 0,
+                # Without an end mark: what was known at the start, before it was taken up.
+                stood_ns=ending.stood_ns if ending else int(meta.get("stood_ns", "0")),
                 host=meta["host"],
             )
 

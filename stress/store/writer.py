@@ -77,6 +77,7 @@ class RunWriter:
         started_ns: int,
         versions: Mapping[str, str],
         host: str,
+        stood_ns: int = 0,
     ) -> Self:
         """Start a new run file.
 
@@ -86,12 +87,15 @@ class RunWriter:
             started_ns: Unix time of the start, nanoseconds.
             versions: tool, Python, TLS libraries and their flags, kernel.
             host: from where the run is made.
+            stood_ns: how long it has stood still already, where an earlier run is taken up.
 
         Raises:
             RunFileError: there is a file of this name already.
             UsageError: no file can be made there.
         """
-        connection = create_file(path, plan, started_ns=started_ns, versions=versions, host=host)
+        connection = create_file(
+            path, plan, started_ns=started_ns, versions=versions, host=host, stood_ns=stood_ns
+        )
         return cls(Journal(path, connection), started_ns=started_ns)
 
     @property

@@ -31,6 +31,8 @@ class Program:
     farm: Farm
     results: Path
     started: list[subprocess.Popen[str]]
+    name: str = "run"
+    """Of the run and of its file."""
 
     @property
     def target(self) -> tuple[str, ...]:
@@ -40,8 +42,8 @@ class Program:
         return ("run", host, "--address", str(address), "--ca", str(self.farm.ca_file))
 
     def run(self, *options: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        """Start a run in the background; its file is `run.db`."""
-        words = (*self.target, "--results", str(self.results), "--name", "run", *options)
+        """Start a run in the background."""
+        words = (*self.target, "--results", str(self.results), "--name", self.name, *options)
         return self.start(*words, prefix=prefix)
 
     def start(
@@ -65,7 +67,7 @@ class Program:
 
     @property
     def file(self) -> Path:
-        return self.results / "run.db"
+        return self.results / f"{self.name}.db"
 
     def rows(self) -> int:
         """Committed rows so far; 0 before there is a file."""
@@ -130,4 +132,5 @@ def program(farm: Farm, tmp_path: Path) -> Iterator[Program]:
     yield made
     for process in made.started:
         process.kill()
-        process.communicate()
+        with suppress(subprocess.TimeoutExpired):  # orphans may hold its pipes: a test's to tell
+            process.communicate(timeout=PATIENCE_S)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from dataclasses import replace
+from time import time_ns
 
 import pytest
 
@@ -43,6 +45,27 @@ def test_an_interrupted_run_goes_on_as_one_run_with_the_gap_told(
     assert "taken up again" in out
     assert facts.started_ns == first.started_ns
     assert program.file.read_bytes() == left_alone
+
+
+def test_a_second_part_that_is_killed_still_knows_the_gap_before_it(program: Program) -> None:
+    """Else the night before it would be taken off the time that the third part has."""
+    first = program.run("-d", "60s", "--rate", "60", "--processes", "1")
+    program.until_rows(30, first)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=20)
+    with open_run(program.file) as run:
+        last_ns = max(row.started_ns for row in run.records())
+
+    began_ns, told = time_ns(), program.rows()
+    second = program.start("run", "--continue", "run", "--results", str(program.results))
+    sequel = replace(program, name="run-2")
+    sequel.until_rows(told + 30, second)
+    second.kill()
+    second.communicate(timeout=20)
+
+    facts = sequel.facts()
+    assert facts.end is End.UNFINISHED
+    assert facts.stood_ns >= began_ns - last_ns
 
 
 def test_a_run_that_came_to_its_end_cannot_be_taken_up(program: Program) -> None:

@@ -55,3 +55,19 @@ def test_both_parts_are_one_run(tmp_path: Path, plan: Plan, make_record: MakeRec
     assert rows == [*told, *more]
     assert (facts.started, facts.recorded, facts.end) == (9, 8, End.COMPLETED)
     assert facts.reasons == ("a gap", "late")
+
+
+def test_how_long_it_stood_is_known_though_the_second_part_dies(
+    tmp_path: Path, plan: Plan, make_record: MakeRecord
+) -> None:
+    path = tmp_path / "b.db"
+    writer = RunWriter.create(
+        path, plan, started_ns=STARTED_NS, versions={}, host="here", stood_ns=7
+    )
+    writer.see_address(0, Address("127.0.0.1", 443))
+    writer.take([make_record(0)])
+    writer.commit(1)
+    writer.close()
+
+    with open_run(path) as run:
+        assert (run.facts().end, run.facts().stood_ns) == (End.UNFINISHED, 7)
