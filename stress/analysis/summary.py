@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from stress.analysis.answer import validity, verdict
@@ -27,7 +27,6 @@ def summarize(
     run: Run,
     *,
     goals: Sequence[Goal] = (),
-    commands: Collection[str] = (),
     repairs: Sequence[str] = (),
 ) -> Summary:
     """Answers everything the report says about a recorded run.
@@ -36,8 +35,6 @@ def summarize(
         run: the recorded run; it is only read.
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
-        commands: names of the commands that exist, such as `evidence`, for the sentences that
-            propose one.
         repairs: what was proven by fetching what chains lack, as sentences (`mending`).
     """
     facts, cube = run.facts(), run.cube()
@@ -62,7 +59,6 @@ def summarize(
         chains,
         addresses,
         judged,
-        commands,
         assertions,
         tuple(repairs),
     )

@@ -9,7 +9,7 @@ import typer
 
 from stress.cli import streams
 from stress.cli.output import Results
-from stress.cli.recording import COMMANDS, RESULTS
+from stress.cli.recording import RESULTS
 from stress.cli.report import Run
 from stress.errors import ExitCode
 
@@ -52,7 +52,7 @@ def evidence(
     with open_run(locate(run, results or RESULTS)) as opened:
         dossier = Dossier(
             opened.facts(),
-            summarize(opened, commands=COMMANDS),
+            summarize(opened),
             opened.chains(),
             opened.verdicts(),
             tuple(opened.transcripts()),

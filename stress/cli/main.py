@@ -35,7 +35,6 @@ from stress.cli import (
     streams,
 )
 from stress.cli.group import flat
-from stress.cli.recording import COMMANDS
 from stress.cli.sections import SectionedCommand
 from stress.errors import ExitCode, StressError, UsageError
 from stress.report.hostile import escape
@@ -211,3 +210,10 @@ def _forgotten_run(message: str) -> str:
 
 if __name__ == "__main__":
     sys.exit(main())
+COMMANDS = frozenset(
+    {
+        *("run", "report", "compare", "replay", "plan", "evidence", "export", "explain"),
+        *("clients", "profiles", "lab", "demo", "doctor"),
+    }
+)
+"""Those whose `--help` a message may point to."""

@@ -35,13 +35,6 @@ if TYPE_CHECKING:
     from stress.store import RunWriter
 
 RESULTS = Path("results")
-COMMANDS = frozenset(
-    {
-        *("run", "report", "compare", "replay", "plan", "evidence", "export", "explain"),
-        *("clients", "profiles", "lab", "demo", "doctor"),
-    }
-)
-"""The commands that exist, for sentences which propose one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +119,7 @@ def tell(path: Path, output: Output, review: Review = AS_RECORDED) -> Summary:
     with open_run(path) as run:
         goals, judged = review.goals(run), review.judged(run)
         repairs = review.repairs(judged)
-        summary = summarize(judged, goals=goals, commands=COMMANDS, repairs=repairs)
+        summary = summarize(judged, goals=goals, repairs=repairs)
         output.show(summary, run)
     return summary
 

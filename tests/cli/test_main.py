@@ -12,7 +12,7 @@ import pytest
 
 import stress
 from stress.cli import main as door
-from stress.cli.recording import COMMANDS
+from stress.cli.main import COMMANDS
 from stress.errors import ExitCode
 from stress.model.run import End
 from stress.store import open_run
@@ -46,7 +46,7 @@ def test_every_command_explains_itself_within_a_hundred_columns(command: str, as
     assert answer == ask(*command.split(), "-h")
 
 
-def test_sentences_propose_exactly_the_commands_that_exist(ask: Any) -> None:
+def test_messages_point_to_exactly_the_commands_that_exist(ask: Any) -> None:
     _, _, listed = ask("--help").out.partition("Commands:\n")
 
     assert set(re.findall(r"^  (\w+) {2}", listed, re.MULTILINE)) == COMMANDS

@@ -6,7 +6,6 @@ counts: everything is handed in (`Findings`), so that a sentence can be tested b
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -45,7 +44,6 @@ class Findings:
     chains: tuple[SeenChain, ...]
     addresses: tuple[Address, ...]
     validity: Validity
-    commands: Collection[str] = ()
     """Commands that exist, such as `evidence`; a sentence never names one that does not."""
     assertions: tuple[Assertion, ...] = ()
     repairs: tuple[str, ...] = ()
@@ -235,24 +233,14 @@ def fix(findings: Findings) -> str:
 
 
 def prove(findings: Findings) -> str:
-    """How to hand over proof and how to check a fix, with commands that exist."""
-    name = findings.facts.name
-    again = run_line(findings.facts.plan)
+    """How to hand over proof and how to check a fix."""
+    name, again = findings.facts.name, run_line(findings.facts.plan)
     if not findings.tally.failures:
         return f"To ask again: {again}"
-    steps: list[str] = []
-    if "evidence" in findings.commands:
-        steps.append(f"Proof: tls-stress evidence {name} --out proof.")
-    if {"replay", "compare"} <= set(findings.commands):
-        steps.append(f"After the fix: tls-stress replay {name}; for a rare failure run it again")
-        steps.append(f"and: tls-stress compare {name} NEWER.")
-    elif "replay" in findings.commands:
-        steps.append(f"After the fix: tls-stress replay {name}.")
-    elif "compare" in findings.commands:
-        steps.append(f"After the fix: {again}; then: tls-stress compare {name} NEWER.")
-    if steps:
-        return " ".join(steps)
-    return f"The proof is in {findings.facts.file}. After the fix: {again}"
+    return (
+        f"Proof: tls-stress evidence {name} --out proof. After the fix: tls-stress replay {name}; "
+        f"where the failure is rare: {again} --name fixed; tls-stress compare {name} fixed"
+    )
 
 
 def seen(findings: Findings) -> str:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,8 +8,8 @@ from stress.model.run import Cell, Run, SeenChain
 from stress.model.summary import Headlines
 
 
-def lines(run: Run, *commands: str) -> Headlines:
-    return summarize(run, commands=commands).lines
+def lines(run: Run) -> Headlines:
+    return summarize(run).lines
 
 
 def test_a_failing_run_is_told_line_by_line(leaf_alone: Run) -> None:
@@ -20,16 +21,19 @@ def test_a_failing_run_is_told_line_by_line(leaf_alone: Run) -> None:
     assert "sent alone" in said.what
     assert "Fails for" in said.who
     assert "CN=Lab Intermediate A" in said.fix
-    assert "results/lab.db" in said.prove
+    assert "tls-stress evidence lab" in said.prove
     assert "0.015 %" in said.seen
     assert said.valid.startswith("Valid")
 
 
-def test_only_commands_that_exist_are_proposed(leaf_alone: Run) -> None:
-    assert "tls-stress run lab.test:443" in lines(leaf_alone).prove
-    assert "tls-stress evidence lab" in lines(leaf_alone, "evidence").prove
-    assert "tls-stress replay lab" in lines(leaf_alone, "replay", "compare").prove
-    assert "tls-stress compare lab NEWER" in lines(leaf_alone, "compare").prove
+def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
+    said = lines(leaf_alone).prove
+
+    assert "tls-stress evidence lab --out proof" in said
+    assert "tls-stress replay lab;" in said
+    assert re.search(
+        r"tls-stress run lab\.test:443 .* --name fixed; tls-stress compare lab fixed$", said
+    )
 
 
 def test_several_kinds_are_listed(
