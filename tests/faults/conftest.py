@@ -119,6 +119,20 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return [int(word) for word in done.stdout.split()]
 
 
+def end(process: subprocess.Popen[str], patience_s: float = 5.0) -> None:
+    """Kill it and let go of its pipes, also where an orphan of it never would.
+
+    Whether there is one is for the test to say, which a hanging end would keep from its verdict.
+    """
+    process.kill()
+    process.wait(patience_s)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=patience_s)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
 @pytest.fixture(scope="session")
 def farm() -> Iterator[Farm]:
     """All its nodes are well."""
@@ -131,6 +145,4 @@ def program(farm: Farm, tmp_path: Path) -> Iterator[Program]:
     made = Program(farm, tmp_path / "results", [])
     yield made
     for process in made.started:
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):  # orphans may hold its pipes: a test's to tell
-            process.communicate(timeout=PATIENCE_S)
+        end(process)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stress.model.run import End
-from tests.faults.conftest import Program, until, workers_of
+from tests.faults.conftest import Program, end, until, workers_of
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +143,25 @@ def test_a_killed_run_keeps_all_but_the_last_second_and_says_what_it_lost(
     assert served - facts.recorded <= served  # the farm is shared by all tests
     assert report.returncode in {0, 3, 4}, report.stderr
     assert "unfinished" in report.stdout or "no end mark" in report.stdout, report.stdout
+
+
+def test_an_orphan_that_holds_the_pipes_keeps_no_test_from_its_verdict(program: Program) -> None:
+    """The end of each test here lets go of them; else that of the test above would never come."""
+    orphaning = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
+    process = subprocess.Popen(
+        [program.command[0], "-c", orphaning],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    orphan = int(process.stdout.readline())
+    process.wait(30)
+
+    try:
+        end(process, 0.1)
+        assert Path(f"/proc/{orphan}").exists()
+    finally:
+        os.kill(orphan, signal.SIGKILL)
+    assert process.stdout.closed
 
 
 def test_the_death_of_a_worker_is_named_and_the_run_goes_on(program: Program) -> None:

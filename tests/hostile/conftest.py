@@ -14,6 +14,7 @@ from time import time_ns
 import pytest
 
 from stress.engine import fleet
+from stress.engine.loops import STOOD_STILL
 from stress.model.client import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
 from stress.model.record import Record
@@ -25,6 +26,8 @@ from tests.servers.crooked import HOST, House
 from tests.servers.hostile import Behaviour
 
 ROUNDS = 2
+TRIES = 3
+"""Of a run that a busy machine kept from asking every server."""
 TIMEOUT_S = 2.5
 LIMIT_BYTES = 2_000_000
 LOADS = {
@@ -41,6 +44,11 @@ class Run:
     file: Path
     rows: Mapping[str, Sequence[Record]]
     """By the server's name."""
+
+    @property
+    def has_asked_all(self) -> bool:
+        """False where the machine was too busy to send anything to one of them."""
+        return all(any(row.detail != STOOD_STILL for row in rows) for rows in self.rows.values())
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +112,11 @@ def run(
 ) -> Run:
     """The run of this stack and this kind of load."""
     if (stack, kind) not in runs:
-        runs[stack, kind] = _run(_plan(addresses, house, stack, kind), tmp_path / "hostile.db")
+        plan = _plan(addresses, house, stack, kind)
+        for number in range(TRIES):
+            runs[stack, kind] = _run(plan, tmp_path / f"hostile-{number}.db")
+            if runs[stack, kind].has_asked_all:
+                break
     return runs[stack, kind]
 
 

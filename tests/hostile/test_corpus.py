@@ -31,6 +31,7 @@ def test_a_hostile_server_gets_the_right_ending_and_stage(
 
     sent = [row for row in rows if row.detail != STOOD_STILL]  # on a machine that is too busy
     assert len(rows) == ROUNDS
+    assert sent, "nothing was sent to it in any round: nothing is known"
     assert {row.outcome for row in sent} <= set(outcomes), [row.detail for row in rows]
     assert {row.stage for row in sent} <= set(stages)
 
