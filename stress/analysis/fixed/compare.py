@@ -249,9 +249,10 @@ def _headline(
         f"{of(mix.after_failures, mix.after_attempts)} failed, before "
         f"{of(mix.before_failures, mix.before_attempts)}"
     )
+    left = ", but not fixed" if mix.after_failures else ""
     words = {
-        Change.BETTER: f"Better: {counted} (p {_p(mix.better_p)})",
-        Change.NOT_WORSE: f"Not worse: {counted}",
+        Change.BETTER: f"Better{left}: {counted} (p {_p(mix.better_p)})",
+        Change.NOT_WORSE: f"Not worse{left}: {counted}",
         Change.WORSE: f"Worse: {counted} (p {_p(mix.worse_p)})",
         Change.UNKNOWN: f"Cannot tell: {counted}",
         Change.NOT_COMPARABLE: counted,

@@ -68,6 +68,25 @@ def test_a_fixed_place_is_proven_in_its_cohort(
     assert found.headline.startswith("Better: 0 of 16,000")
 
 
+@pytest.mark.parametrize(
+    ("failed", "begins"),
+    [
+        (0, "Better: 0 of"),
+        (20, "Better, but not fixed: 20 of"),
+        (95, "Not worse, but not fixed: 95 of"),
+    ],
+)
+def test_who_asks_whether_it_is_fixed_is_told(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], failed: int, begins: str
+) -> None:
+    def cells(failures: int) -> list[Cell]:
+        return [cell(20_000 - failures), cell(failures, outcome="reset")]
+
+    found = compare(recorded(cells(98)), after(recorded, cells(failed)))
+
+    assert found.headline.startswith(begins)
+
+
 def test_a_run_is_not_compared_with_itself(leaf_alone: Run) -> None:
     found = compare(leaf_alone, leaf_alone)
 
