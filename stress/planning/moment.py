@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from stress.errors import UsageError
-from stress.planning.units import duration_s
+from stress.planning.units import span_s
 from stress.planning.words import printable
 
 _UNIX = re.compile(r"[0-9]{9,12}")
@@ -38,7 +38,7 @@ def moment(text: str, now: int) -> int:
 
 def _relative(words: str, now: int) -> int:
     try:
-        seconds = duration_s(words[1:])
+        seconds = span_s(words[1:])
     except UsageError as error:
         raise UsageError(error.message, _HINT) from None
     return now + round(-seconds if words[0] == "-" else seconds)

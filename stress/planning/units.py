@@ -44,6 +44,7 @@ _AMOUNT = re.compile(rf"({_NUMBER})\s?([a-z]{{0,3}})")
 _RATE = re.compile(rf"({_NUMBER})(k?)(?:/([smh]))?")
 _SHARE = re.compile(rf"({_NUMBER})\s?(%|/[1-9][0-9]{{0,17}})?")
 
+_DURATIONS = "Write a duration such as 500ms, 30s, 10m or 1h30m."
 LONGEST_S = 366 * 86400.0
 MOST = 10**12
 
@@ -75,7 +76,18 @@ def duration_s(text: str) -> float:
     Raises:
         UsageError: it is no duration, or longer than a year.
     """
-    hint = "Write a duration such as 500ms, 30s, 10m or 1h30m."
+    seconds = span_s(text)
+    if seconds > LONGEST_S:
+        raise UsageError(f'"{printable(text)}" is longer than a year', _DURATIONS)
+    return seconds
+
+
+def span_s(text: str) -> float:
+    """Read what `duration_s` reads, however long.
+
+    Raises:
+        UsageError: it is no duration.
+    """
     plain = _plain(text)
     parts = _DURATION.findall(plain)
     if re.fullmatch(_NUMBER, plain):
@@ -83,9 +95,7 @@ def duration_s(text: str) -> float:
     elif parts and "".join(number + unit for number, unit in parts) == plain:
         seconds = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
     else:
-        raise UsageError(f'"{printable(text)}" is no duration', hint)
-    if seconds > LONGEST_S:
-        raise UsageError(f'"{printable(text)}" is longer than a year', hint)
+        raise UsageError(f'"{printable(text)}" is no duration', _DURATIONS)
     return float(seconds)
 
 

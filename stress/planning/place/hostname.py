@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
+from socket import if_nameindex
 
 import idna
 
@@ -42,11 +43,28 @@ def host_name(text: str) -> str:
 
 
 def literal(text: str) -> str | None:
-    """Return the canonical text of an IPv4 or IPv6 address, or None when it is none."""
+    """Return the canonical text of an IPv4 or IPv6 address, or None when it is none.
+
+    Raises:
+        UsageError: it names a zone (RFC 4007) that is no interface of this machine.
+    """
     try:
-        return str(ip_address(text))
+        address = ip_address(text)
     except ValueError:
         return None
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        _check_zone(address.scope_id, text)
+    return str(address)
+
+
+def _check_zone(zone: str, text: str) -> None:
+    """Refuse what the kernel would refuse at each single attempt."""
+    known = [name for pair in if_nameindex() for name in map(str, pair)]
+    if zone not in known:
+        raise UsageError(
+            f'"{printable(text)}" is in the zone "{printable(zone)}", no interface of this machine',
+            f"Interfaces of this machine: {', '.join(known[1::2])}.",
+        )
 
 
 def _encoded(name: str) -> str:

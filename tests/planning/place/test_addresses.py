@@ -35,6 +35,7 @@ def test_an_address_is_read_with_port_and_label(text: str, address: Address) -> 
         ("example.com", "is no IP address"),
         ("192.0.2.1:0", "is no port"),
         ("192.0.2.1=", "empty label"),
+        ("[fe80::1%nosuch]:443", "no interface of this machine"),
         ("192.0.2.1=\x1b[31m", "cannot be printed"),
         ("", "has no host"),
     ],

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from socket import if_nameindex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 from stress.errors import UsageError
 from stress.model.target import Target
 from stress.planning.place.targets import parse_target
+
+NUMBER, ZONE = if_nameindex()[0]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,8 @@ from stress.planning.place.targets import parse_target
         ("https://example.com", "example.com", 443),
         ("HTTPS://example.com:8443/", "example.com", 8443),
         ("https://[::1]:9443/", "::1", 9443),
+        (f"[fe80::1%{ZONE}]:8443", f"fe80::1%{ZONE}", 8443),
+        (f"fe80::1%{NUMBER}", f"fe80::1%{NUMBER}", 443),
         ("bücher.example:65535", "xn--bcher-kva.example", 65535),
     ],
 )
@@ -58,6 +64,8 @@ def test_a_target_is_read_in_each_of_its_forms(text: str, host: str, port: int) 
         ("example.com/index.html", "a handshake ends before it"),
         ("example.com/", "ends in a slash"),
         ("300.1.1.1", "nor an IPv4 address"),
+        ("[fe80::1%nosuch]", 'the zone "nosuch", no interface of this machine'),
+        ("fe80::1%99999999999", "no interface of this machine"),
         ("exa mple.com", "no name may hold"),
     ],
 )
