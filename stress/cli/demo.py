@@ -42,7 +42,9 @@ def demo(
     """
     from stress.cli.finding import missed  # noqa: PLC0415 - heavy
     from stress.lab import start  # noqa: PLC0415 - heavy
+    from stress.planning.units import option, positive_count  # noqa: PLC0415 - heavy
 
+    option("--count", positive_count, count)  # before a whole farm is started for nothing
     output = output.serving(metrics)
     with start(scenario) as farm:
         words = run_words(farm)[1:]

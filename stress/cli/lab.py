@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import textwrap
 from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,20 +19,28 @@ Scenario = Annotated[
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Of balancers and faults.")]
 
+_WIDTH = 100
 ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 def list_scenarios() -> int:
     """List the scenarios.
 
-    A line each: what a user of such a farm would live through.
+    What a user of such a farm would live through.
     """
     from stress.lab import scenarios  # noqa: PLC0415 - heavy
 
     known = scenarios()
-    longest = max(map(len, known))
+    beside = max(map(len, known)) + 2
     for name, scenario in known.items():
-        streams.put(f"{name:<{longest}}  {scenario.title}\n")
+        entry = textwrap.fill(
+            scenario.title,
+            _WIDTH,
+            initial_indent=name.ljust(beside),
+            subsequent_indent=" " * beside,
+            break_on_hyphens=False,
+        )
+        streams.put(f"{entry}\n")
     return 0
 
 

@@ -6,6 +6,7 @@ as `-connect` must be found before parsing, because they read as `-c onnect`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,6 +146,11 @@ _OUTPUT = (
 )
 
 NEIGHBOURS = (*_TRUST, *_WHERE, *_LOAD, *_ASKING, *_OUTPUT)
+_ELSEWHERE = {
+    "report": frozenset({"--policy", "--json", "--quiet", "--results"}),
+    "demo": frozenset({"--count", "--json", "--quiet", "--name", "--results"}),
+}
+"""What of the options in hints other commands have, too."""
 _BY_SPELLING = {spelling: each for each in NEIGHBOURS for spelling in each.spellings}
 
 
@@ -152,7 +158,7 @@ def refuse(words: Sequence[str]) -> None:
     """Looks for an option of another tool among the words of a command line.
 
     Raises:
-        UsageError: there is one; the hint names ours.
+        UsageError: there is one; the hint names ours, or that of `run` where others have none.
     """
     for word in words:
         if word == "--":
@@ -161,5 +167,14 @@ def refuse(words: Sequence[str]) -> None:
         neighbour = _BY_SPELLING.get(spelling)
         if neighbour is not None:
             raise UsageError(
-                f"{spelling} is an option of {neighbour.tools}, not of tls-stress", neighbour.hint
+                f"{spelling} is an option of {neighbour.tools}, not of tls-stress",
+                _hint(neighbour.hint, words[0]),
             )
+
+
+def _hint(hint: str, command: str) -> str:
+    """As it stands for `run`; elsewhere only where each option in it is there as well."""
+    named = set(re.findall(r"--[a-z][a-z-]*", hint))
+    if named <= _ELSEWHERE.get(command, named):
+        return hint
+    return f"tls-stress {command} has no such option. Of tls-stress run: {hint}"

@@ -26,6 +26,20 @@ def test_a_demo_too_short_to_find_it_says_so_and_exits_1(ask: Any, tmp_path: Pat
     assert (tmp_path / "short.db").is_file()
 
 
+@pytest.mark.parametrize(("count", "says"), [("0", "not at least 1"), ("few", "no whole number")])
+def test_a_count_that_is_none_is_refused_before_a_farm_is_started(
+    ask: Any, tmp_path: Path, count: str, says: str
+) -> None:
+    answer = ask("demo", "--count", count, "--results", tmp_path)
+
+    assert answer.code == 2
+    assert answer.err.startswith("error: --count: ")
+    assert says in answer.err
+    assert "planted" not in answer.err
+    assert "--duration" not in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_healthy_farm_is_found_healthy(ask: Any, tmp_path: Path) -> None:
     answer = ask("demo", "healthy", "-n", "100", "-q", "--results", tmp_path)

@@ -9,11 +9,15 @@ from stress.cli.options import parse
 from stress.lab import Farm, scenarios
 
 
-def test_alone_and_by_list_it_tells_every_scenario_in_a_line(ask: Any) -> None:
+def test_alone_and_by_list_it_tells_every_scenario(ask: Any) -> None:
     answer = ask("lab")
+    lines = answer.out.splitlines()
+    told = " ".join(answer.out.split())
 
     assert answer == ask("lab", "list")
-    assert [line.split()[0] for line in answer.out.splitlines()] == list(scenarios())
+    assert [line.split()[0] for line in lines if line[0] != " "] == list(scenarios())
+    assert all(f"{name} {each.title}" in told for name, each in scenarios().items())
+    assert max(map(len, lines)) <= 100
 
 
 def test_an_unknown_scenario_is_explained(ask: Any) -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,26 @@ def test_every_spelling_is_refused_with_its_hint(spelling: str) -> None:
 
         assert spelling in refused.value.message
         assert refused.value.hint
+
+
+@pytest.mark.parametrize("command", ["report", "demo"])
+def test_a_hint_names_no_option_that_the_command_lacks_as_its_own(ask: Any, command: str) -> None:
+    ours = set(re.findall(r"--[a-z-]+", ask(command, "--help").out))
+    for spelling in [each.spellings[0] for each in neighbours.NEIGHBOURS]:
+        with pytest.raises(UsageError) as refused:
+            neighbours.refuse([command, spelling])
+
+        own, _, _ = (refused.value.hint or "").partition("Of tls-stress run: ")
+        assert set(re.findall(r"--[a-z][a-z-]*", own)) <= ours, own
+
+    assert neighbours._ELSEWHERE[command] <= ours
+
+
+def test_a_report_says_where_trust_anchors_are_given(ask: Any) -> None:
+    answer = ask("report", "--cacert", "ca.pem")
+
+    assert answer.code == 2
+    assert "report has no such option. Of tls-stress run: Trust anchors" in answer.err
 
 
 @pytest.mark.parametrize(
