@@ -1,4 +1,6 @@
+from collections import Counter
 from collections.abc import Callable
+from random import Random
 from types import ModuleType
 
 import numpy as np
@@ -8,12 +10,14 @@ from stress.analysis.causes.causes import explain
 from stress.analysis.causes.load import LoadShape, Segment, elasticity, segments, verdict
 from stress.analysis.causes.tally import count
 from stress.analysis.explanation import Explanation
+from stress.analysis.limit.limit import LimitSearch
 from stress.analysis.recording import record
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.plan import Load
 from stress.model.plan import Segment as Stretch
 from stress.model.run import Cell, Cube, Run
 from stress.model.target import Address
+from tests.analysis.limit.test_limit import GOALS, SECOND, queue
 
 LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
 
@@ -228,3 +232,27 @@ def test_failures_that_follow_no_load_are_not_blamed_on_the_search(
 
     assert [one.value for one in cause.conditions] == ["10.0.0.2:443"]
     assert cause.grade == "strong"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_real_search_against_a_queue_is_told_by_the_limit_it_found(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], seed: int
+) -> None:
+    """With arrivals at random, so that what was offered cannot be counted to the last per cent."""
+    draw, serve = Random(seed), queue(400)
+    search, begin, number = LimitSearch(GOALS, start=50, ceiling=4_000), 0, 0
+    counts: Counter[tuple[int, int, str]] = Counter()
+    while (stretch := search.next()) is not None:
+        rows = serve(stretch, draw)
+        search.take(rows)
+        for row in rows:
+            counts[begin + (row.due_ns - rows[0].due_ns) // SECOND, number, row.outcome] += 1
+        begin, number = begin + int(stretch.seconds) + 1, number + 1
+    cells = [cell(n, block=b, segment=s, outcome=o) for (b, s, o), n in counts.items()]
+    limit = search.limit()
+    (cause,) = explained(recorded(cells, limits=(limit,))).causes
+
+    assert [one.value for one in cause.conditions] == [f"{limit.first_failing:.0f}/s or more"]
+    assert f"All {cause.failures:,} are at an offered " in cause.sentence
+    assert ", 0 of " in cause.sentence
