@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stress.analysis.causes.tally import Tally
-from stress.analysis.limit.ceiling import doubt
+from stress.analysis.limit.telling import doubt
+from stress.analysis.tally import Tally
 from stress.analysis.words.numbers import counted, thousands
 from stress.model.run import End, RunFacts
 from stress.model.summary import Answer, Assertion, Validity

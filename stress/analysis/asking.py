@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from stress.analysis.causes.tally import Tally
+from stress.analysis.tally import Tally
 from stress.analysis.words.numbers import seconds, thousands
 from stress.handshake.names import version_name
 from stress.model.plan import Plan

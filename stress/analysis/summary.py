@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 from stress.analysis.answer import validity, verdict
 from stress.analysis.asking import NANOSECONDS, duration_s, policy_names
-from stress.analysis.causes.tally import Count, Tally, count
 from stress.analysis.chains import chain_lines
 from stress.analysis.explanation import Explanation
 from stress.analysis.goals.evidence import assess, evidence_of
-from stress.analysis.goals.goals import Goal
+from stress.analysis.goals.goal import Goal
 from stress.analysis.latency import latency
-from stress.analysis.limit.ceiling import assertion
+from stress.analysis.limit.telling import assertion
 from stress.analysis.retries import retries
 from stress.analysis.share.estimate import estimate
 from stress.analysis.share.rates import clopper_pearson
+from stress.analysis.tally import Count, Tally, count
 from stress.analysis.words.sentences import Findings, headlines
 from stress.model.run import Cube, End, Run, RunFacts
 from stress.model.summary import AddressLine, Failures, Interval, RunLine, Summary

@@ -191,7 +191,7 @@ def _search(plan: Plan) -> Searches | None:
     """Chooses the load of a search for the limit; None when the plan has a load of its own."""
     if not plan.find_limit:
         return None
-    from stress.analysis.goals.goals import parse_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
     from stress.analysis.limit.sweep import searches  # noqa: PLC0415 - heavy
 
     return searches(plan, parse_goals(plan.find_limit.split(",")))

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stress.analysis.goals.goals import Goal
+    from stress.analysis.goals.goal import Goal
     from stress.model.run import Run
     from stress.model.target import Address
     from stress.trust import Judge
@@ -37,7 +37,7 @@ class Review:
         Raises:
             UsageError: one cannot be read.
         """
-        from stress.analysis.goals.goals import parse_goals  # noqa: PLC0415 - heavy
+        from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
 
         plan = run.facts().plan
         return parse_goals(self.assertions) or parse_goals([*plan.goals, *plan.assertions])

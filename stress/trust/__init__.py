@@ -1,7 +1,7 @@
 """Judges recorded chains as each client family would; never connects and never reads a clock."""
 
 from stress.trust.anchors import Anchors, load_anchors
-from stress.trust.codes.codes import chain_views, client_views, fix_for
+from stress.trust.codes.catalogue import chain_views, client_views, fix_for
 from stress.trust.codes.explain import Explanation, explain
 from stress.trust.codes.recognition import Explained
 from stress.trust.judge import Judge

@@ -18,7 +18,7 @@ from stress.model.client import NO_POLICY
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.trust.anchors import Anchors
-from stress.trust.codes.codes import POLICY_OF
+from stress.trust.codes.catalogue import POLICY_OF
 from stress.trust.path import Issuers, Path, Paths, build_paths
 from stress.trust.policy import Policy, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from stress.analysis.answer import validity, verdict
-from stress.analysis.causes.tally import count
+from stress.analysis.tally import count
 from stress.model.run import Cell, End, RunFacts
 from stress.model.summary import Answer, Assertion
 

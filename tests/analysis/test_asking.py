@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from stress.analysis.asking import asked, duration_s, policy_names, untested, whence
-from stress.analysis.causes.tally import count
+from stress.analysis.tally import count
 from stress.model.client import Client
 from stress.model.plan import Load, Trust
 from stress.model.run import RunFacts

@@ -9,7 +9,7 @@ from stress.model.outcome import Category, Stage
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.verdict import Verdict
 from stress.trust import Anchors, Judge
-from stress.trust.codes.codes import POLICY_OF
+from stress.trust.codes.catalogue import POLICY_OF
 
 
 def test_finished_handshakes_get_the_new_verdict_and_others_keep_theirs(

@@ -18,7 +18,7 @@ from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.target import Address
 from stress.model.transcript import Role, Transcript
-from stress.trust.codes.codes import POLICY_OF
+from stress.trust.codes.catalogue import POLICY_OF
 from tests.engine.conftest import HOST, Book, plan_for
 from tests.engine.test_messages import RECORD
 from tests.trust.certificates import AT, authorities

@@ -20,8 +20,8 @@ from typing import TypeAlias
 import numpy as np
 
 from stress.analysis.causes.changes import Piece, course, series
-from stress.analysis.causes.tally import side_of
 from stress.analysis.share.tails import Integers
+from stress.analysis.tally import side_of
 from stress.model.outcome import Side
 from stress.model.run import Cell, Cube
 

@@ -26,13 +26,13 @@ from stress.analysis.causes.load import (
 )
 from stress.analysis.causes.periodicity import period, round_robin
 from stress.analysis.causes.ports import PortFinding, port_structure
-from stress.analysis.causes.tally import Tally
 from stress.analysis.chains import difference, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.explanation import FAILURE, INCONSISTENCY, Explanation
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.share.clusters import Timeline
 from stress.analysis.share.tails import risk_ratio
+from stress.analysis.tally import Tally
 from stress.analysis.words.advice import remedy
 from stress.analysis.words.numbers import of, seconds
 from stress.analysis.words.telling import (

@@ -25,9 +25,9 @@ import numpy as np
 
 from stress.analysis.causes.backlog import with_backlog
 from stress.analysis.causes.cohorts import SEED
-from stress.analysis.causes.tally import side_of
 from stress.analysis.recording import segment_rates
 from stress.analysis.share.tails import Floats
+from stress.analysis.tally import side_of
 from stress.model.outcome import Side
 from stress.model.plan import Load
 from stress.model.run import Cube

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from stress.analysis.causes.tally import side_of
 from stress.analysis.share.rates import LEVEL
 from stress.analysis.share.sequence import confidence_sequence
+from stress.analysis.tally import side_of
 from stress.analysis.words.numbers import percent, thousands
 from stress.model.outcome import Side
 from stress.model.record import Record

@@ -16,7 +16,7 @@ from itertools import cycle, islice
 from math import ceil, log
 from random import Random
 
-from stress.analysis.causes.tally import side_of
+from stress.analysis.tally import side_of
 from stress.analysis.words.numbers import of, percent
 from stress.errors import UsageError
 from stress.model.outcome import Side

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
-from stress.analysis.causes.tally import side_of
 from stress.analysis.fixed.matching import matcher
 from stress.analysis.fixed.replay import (
     COMBINATIONS,
@@ -23,6 +22,7 @@ from stress.analysis.fixed.replay import (
     clean_needed,
     interleaved,
 )
+from stress.analysis.tally import side_of
 from stress.analysis.words.numbers import thousands
 from stress.errors import UsageError
 from stress.model.outcome import Side

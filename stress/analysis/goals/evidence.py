@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stress.analysis.goals.goals import COUNTED, LOWER, UPPER, Goal, Operator, Subject
+from stress.analysis.goals.goal import COUNTED, LOWER, UPPER, Goal, Operator, Subject
 from stress.analysis.latency import whole_run
 from stress.analysis.share.estimate import Estimate
 from stress.analysis.share.rates import LEVEL, exact_bounds

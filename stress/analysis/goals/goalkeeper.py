@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stress.analysis.causes.tally import side_of
 from stress.analysis.goals.evidence import Evidence, Holds, may_stop, while_running
-from stress.analysis.goals.goals import Subject, parse_goals
+from stress.analysis.goals.goal import Subject, parse_goals
 from stress.analysis.share.prefix import Prefix
+from stress.analysis.tally import side_of
 from stress.analysis.words.numbers import seconds
 from stress.errors import UsageError
 from stress.measure import Histogram

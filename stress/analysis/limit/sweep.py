@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stress.analysis.goals.goals import Goal
-from stress.analysis.limit.limit import LimitSearch
+from stress.analysis.goals.goal import Goal
+from stress.analysis.limit.bisection import LimitSearch
 from stress.model.limit import Knob, Limit
 from stress.model.plan import Plan, Segment, Sweep
 from stress.model.record import Record

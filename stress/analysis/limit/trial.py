@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stress.analysis.goals.goals import Goal, Subject
+from stress.analysis.goals.goal import Goal, Subject
 from stress.analysis.share.rates import exact_bounds
 from stress.model.outcome import NOT_SENT as UNSENT
 from stress.model.outcome import Outcome, Side

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
-from stress.analysis.causes.tally import side_of
 from stress.analysis.share.rates import LEVEL, exact_bounds
+from stress.analysis.tally import side_of
 from stress.model.outcome import Category, Side
 from stress.model.run import Cell
 from stress.model.summary import Interval

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stress.analysis.causes.tally import side_of
+from stress.analysis.tally import side_of
 from stress.model.outcome import Side
 from stress.model.record import Record
 

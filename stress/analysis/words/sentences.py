@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from stress.analysis import chains as chain_words
 from stress.analysis.answer import goal_words
 from stress.analysis.asking import asked, duration_s, whence
-from stress.analysis.causes.tally import Tally
 from stress.analysis.command import run_line
 from stress.analysis.explanation import Explanation
 from stress.analysis.goals.evidence import blind_to
-from stress.analysis.limit.ceiling import sentence
+from stress.analysis.limit.telling import sentence
 from stress.analysis.share.estimate import Estimate
 from stress.analysis.share.rates import detectable
 from stress.analysis.share.sequence import ANYTIME, confidence_sequence
+from stress.analysis.tally import Tally
 from stress.analysis.words.advice import remedy, who_sees
 from stress.analysis.words.numbers import counted, percent, percent_up, seconds, span, thousands
 from stress.analysis.words.wording import got

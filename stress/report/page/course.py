@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stress.analysis.causes.tally import side_of
+from stress.analysis.tally import side_of
 from stress.model.outcome import Side
 from stress.model.run import Cube
 

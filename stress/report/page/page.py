@@ -21,8 +21,8 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from stress.analysis.causes.tally import Tally, count
 from stress.analysis.share.rates import clopper_pearson
+from stress.analysis.tally import Tally, count
 from stress.model.limit import Limit
 from stress.model.run import Phase, Run
 from stress.model.summary import Answer, Cause, Interval, Summary

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stress.analysis.causes.tally import Tally
 from stress.analysis.chains import difference, reference
+from stress.analysis.tally import Tally
 from stress.model.run import SeenChain
 from stress.model.verdict import Refusal, Verdict
 from stress.trust import CertificateFacts, describe

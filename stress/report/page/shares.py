@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from stress.analysis.causes.tally import Count, Tally
 from stress.analysis.share.rates import clopper_pearson
+from stress.analysis.tally import Count, Tally
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import AddressLine, ChainLine, Interval, Summary
 from stress.report.page.pairs import failures_by_chain

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from stress.model.outcome import Category, Kind, Outcome
-from stress.trust.codes.codes import code_tables, known_categories, phrases
+from stress.trust.codes.catalogue import code_tables, known_categories, phrases
 from stress.trust.codes.recognition import LONGEST_CODE, Explained, named_codes, recognise
 from stress.trust.printable import printable
 

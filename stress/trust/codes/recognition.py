@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from string import ascii_uppercase
 
-from stress.trust.codes.codes import (
+from stress.trust.codes.catalogue import (
     alerts,
     code_tables,
     ending,

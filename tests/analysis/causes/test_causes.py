@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.causes.tally import count
 from stress.analysis.explanation import Explanation
 from stress.analysis.recording import record
+from stress.analysis.tally import count
 from stress.model.outcome import Stage
 from stress.model.plan import Load, Plan, Segment
 from stress.model.record import Record

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from stress.analysis.goals.goals import parse_goals
+from stress.analysis.goals.goal import parse_goals
 from stress.analysis.limit.sweep import Searches, searches
 from stress.model.client import Client
 from stress.model.limit import Knob

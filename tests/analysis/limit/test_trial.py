@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.goals.goals import parse_goals
+from stress.analysis.goals.goal import parse_goals
 from stress.analysis.limit.trial import Trial, weigh
 from stress.model.record import Flag, Record
 

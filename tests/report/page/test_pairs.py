@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from stress.analysis.causes.tally import count
+from stress.analysis.tally import count
 from stress.model.run import Cell, SeenChain
 from stress.report.page.pairs import Mark, Pair, failures_by_chain, pairs
 from stress.store import RunFile

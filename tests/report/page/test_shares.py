@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from stress.analysis.causes.tally import count
+from stress.analysis.tally import count
 from stress.model.summary import AddressLine, Interval, Summary
 from stress.report.page.shares import MOST_ROWS, Share, Shares, shares
 from stress.store import RunFile

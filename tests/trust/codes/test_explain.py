@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.model.outcome import Category, Kind, Outcome
-from stress.trust.codes.codes import alerts, code_tables
+from stress.trust.codes.catalogue import alerts, code_tables
 from stress.trust.codes.explain import explain
 
 SEED = (Path(__file__).parents[1] / "data" / "ios11.log").read_text(encoding="utf-8")

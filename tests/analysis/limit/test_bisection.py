@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.goals.goals import Goal, parse_goals
-from stress.analysis.limit.limit import LimitSearch
+from stress.analysis.goals.goal import Goal, parse_goals
+from stress.analysis.limit.bisection import LimitSearch
 from stress.errors import UsageError
 from stress.model.limit import Knob, Limit, Standing
 from stress.model.plan import Segment

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.limit.ceiling import assertion, doubt, sentence
+from stress.analysis.limit.telling import assertion, doubt, sentence
 from stress.model.limit import Knob, Limit
 
 FOUND = Limit("p99.total<250ms", (), 950.0, 979.6, True, "timeout-connect", False)

@@ -7,7 +7,7 @@ import pytest
 from stress.model.outcome import Category, Kind, Outcome
 from stress.model.verdict import Refusal, Verdict
 from stress.trust import Judge, chain_views, client_views, fix_for
-from stress.trust.codes.codes import (
+from stress.trust.codes.catalogue import (
     FAMILIES,
     POLICY_OF,
     alerts,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.goals.goals import Operator, Subject, parse_goal, parse_goals
+from stress.analysis.goals.goal import Operator, Subject, parse_goal, parse_goals
 from stress.errors import UsageError
 from stress.model.run import Phase
 

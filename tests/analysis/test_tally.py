@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from stress.analysis.causes.tally import Count, count
+from stress.analysis.tally import Count, count
 from stress.model.outcome import Stage
 from stress.model.run import Cell
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import floor, sqrt
 
-from stress.analysis.goals.goals import UPPER, Goal, Subject
+from stress.analysis.goals.goal import UPPER, Goal, Subject
 from stress.analysis.limit.trial import SLOW, Trial, Weighed, weigh
 from stress.errors import UsageError
 from stress.model.limit import Knob, Limit, Standing, Step
