@@ -96,6 +96,8 @@ def refuted(strata: Integers, attempts: Integers, failures: Integers, inside: Ma
 
     size, hits = counted(attempts, inside), counted(failures, inside)
     other_size, other_hits = counted(attempts, outside), counted(failures, outside)
+    if not other_size.any():
+        return False  # nobody to compare with: what an early ending leaves unknown
     # Half a failure more everywhere keeps the ratio finite where one side has none.
     odds = (hits.sum() + 0.5) / (other_hits.sum() + 0.5)
     ratio = odds * other_size.sum() / max(1.0, size.sum())

@@ -81,3 +81,10 @@ def test_a_cohort_is_only_refuted_by_what_was_seen(
     counts: list[tuple[int, int, int, int]],
 ) -> None:
     assert not strata(*counts)
+
+
+def test_where_nobody_else_is_known_nothing_is_refuted() -> None:
+    """As when only the failing connections came far enough to have a value."""
+    inside = np.array([True, True, False])
+
+    assert not refuted(np.array([0, 1, -1]), np.array([9, 9, 80]), np.array([9, 8, 0]), inside)
