@@ -39,7 +39,7 @@ def main() -> None:
             figures = measure(aim, options.rounds, options.count)
             parts = measure_parts(aim)
             rest_row = bytes_per_row(results)
-            answers = answer_times(aim)
+            answers = answer_times(aim, nginx.process.pid)
             memory = memory_kib(aim, options.in_flight)
             seen = stall_reports(aim, nginx.process.pid)
             more = scaling(aim, options.count)

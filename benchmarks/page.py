@@ -48,7 +48,8 @@ _FLIGHT = """\
 ## The target's own time, whatever else is in flight
 
 Half of the attempts go to a server that never answers, so many handshakes are in flight while
-nginx has little to do. What is measured of nginx (`server_ns`) should not depend on them.
+nginx has little to do. It is asked 500 times a second at every level, and has a core for itself, as
+on a machine of its own. What is measured of it (`server_ns`) should not depend on the others.
 """
 
 _STALLS = """\
