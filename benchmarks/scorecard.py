@@ -31,6 +31,7 @@ from stress.report.hostile import escape
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scorecard.md"
 HEALTHY = "healthy"
 YES = "yes"
+NO_VERDICT = "no verdict"
 HEALTHY_RUNS, HEALTHY_COUNT = 100, 1_000
 VARIED_FOR = {"slow-signer": "300s"}
 """How long the rate is varied, where 80 s are too short: a queue must grow for some seconds before
@@ -71,9 +72,9 @@ class Score:
 
     @property
     def found(self) -> str:
-        """In words, for the table."""
-        if self.silent:
-            return f"no verdict: {self.silent}"
+        """In words, for the table. What is named is found, also where the rest is in doubt."""
+        if self.missed and self.silent:
+            return f"{NO_VERDICT}: {self.silent}"
         return "; ".join(self.missed) or YES
 
     @property
@@ -144,7 +145,7 @@ def page(scores: Sequence[Score], clean: Sequence[Score]) -> str:
 
 def _summed(scores: Sequence[Score], clean: Sequence[Score]) -> Iterator[str]:
     found = sum(one.found == YES for one in scores)
-    silent = sum(bool(one.silent) for one in scores)
+    silent = sum(one.found.startswith(NO_VERDICT) for one in scores)
     words = f"; {silent} gave no verdict, because this machine was too busy" if silent else ""
     yield f"{found} of {len(scores)} scenarios with something planted were found{words}.\n"
     false = [one for one in clean if one.missed]
