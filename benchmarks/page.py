@@ -12,10 +12,14 @@ from benchmarks.truth import Seen
 from benchmarks.truth import rows as stall_rows
 
 OURS = "tls-stress"
+PLAIN = "tls-stress --client ios-urlsession"
+"""Without the post-quantum key share that the default makes and the other tools do not."""
 PROMISED = (
     (OURS, "ab", "0.75", "0.60"),
     (OURS, "hey", "1.15", "0.95"),
-    ("tls-stress --client ios-urlsession", OURS, "1.15", "1.15"),
+    (PLAIN, "ab", "0.75", "0.60"),
+    (PLAIN, "hey", "1.15", "0.95"),
+    (PLAIN, OURS, "1.15", "1.15"),
 )
 
 _HEAD = """\
@@ -35,7 +39,9 @@ Processor time is user and system time of the client and all its children; wall 
 the neighbours on the machine. "All in" includes start-up, the run file and the report; "each" is
 what one more handshake costs (all in, less a run of one handshake). `ab` and `hey` also send one
 small request on each connection and verify nothing; `s_time` opens one at a time. tls-stress
-records every chain, ending and latency in its run file while it does this.
+records every chain, ending and latency in its run file while it does this. Its default hello is
+BoringSSL's own, with a post-quantum key share (X25519MLKEM768) that this nginx does not take and
+the other tools do not make; `ios-urlsession` makes none.
 """
 
 _PARTS = """\
