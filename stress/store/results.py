@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import count
@@ -69,11 +69,15 @@ def locate(run: str | None, folder: Path) -> Path:
             return path
     names = sorted(path.stem for path in _files(folder))
     nearest = get_close_matches(run.removesuffix(_SUFFIX), names, n=_NEAREST, cutoff=0.4)
-    if nearest:
-        hint = f"did you mean {', '.join(nearest)}?"
-    else:
-        hint = f"there are {len(names)} runs in {folder}" if names else f"{folder} has no runs yet"
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else f"{folder} has {_listed(names)}"
     raise RunFileError(f"there is no run {run!r}", hint)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Some of the names, and how many there are besides."""
+    more = len(names) - _NEAREST
+    told = ", ".join(names[:_NEAREST]) or "no runs yet"
+    return f"{told} and {more} more" if more > 0 else told
 
 
 def _candidates(run: str, folder: Path) -> Iterator[Path]:

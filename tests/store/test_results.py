@@ -174,3 +174,16 @@ def test_an_empty_or_missing_folder_has_no_latest_run(tmp_path: Path, made: bool
         locate(None, folder)
     with pytest.raises(RunFileError, match="there is no run 'x'"):
         locate("x", folder)
+
+
+def test_where_no_name_is_near_those_that_exist_are_told(folder: Path, tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(9):
+        (many / f"alpha{number}.db").write_bytes((folder / "first.db").read_bytes())
+
+    few = (folder, "has first, second, zz-other")
+    for place, told in (few, (many, "has alpha0, alpha1, alpha2 and 6 more")):
+        with pytest.raises(RunFileError) as caught:
+            locate("zzzzz", place)
+        assert (caught.value.hint or "").endswith(told)
