@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard simulate soak reliability fuzz audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard limits simulate soak reliability fuzz audit docs compat lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: .venv/dev-installed  ## the measured claims; writes docs/benchmarks.md
 
 scorecard: .venv/dev-installed  ## every fault of the lab, found or not; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
+
+limits: .venv/dev-installed  ## two limits that are known, searched for ten times each; writes docs/limits.md
+	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## what the statistics claim, counted in simulated worlds; writes docs/simulations.md
 	$(BIN)/python -m benchmarks.simulate

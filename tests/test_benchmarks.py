@@ -13,11 +13,15 @@ from benchmarks.clients import CLIENTS
 from benchmarks.cost import run
 from benchmarks.flight import Answer
 from benchmarks.handshakes import Figure
+from benchmarks.limits import Search
+from benchmarks.limits import page as limits_page
 from benchmarks.page import Rest, page
 from benchmarks.parts import Part
 from benchmarks.silence import silent_port
 from benchmarks.truth import Seen, read_ab, read_hey, read_wrk
 from benchmarks.writing import writer_us
+from stress.model.limit import Limit
+from stress.model.summary import Answer as Verdict
 
 SEEN = (Seen("ab", "10 that wait", 0.002, 0.031),)
 BUSY = "x = 0\nfor n in range(3_000_000): x += n"
@@ -113,3 +117,46 @@ def test_the_writer_stores_each_row_that_is_timed(tmp_path: Path) -> None:
             "SELECT outcome, count(*) FROM handshake GROUP BY outcome ORDER BY 1"
         ).fetchall()
     assert outcomes == [("ok", 1_232), ("reset", 2)]
+
+
+def searched(
+    sustained: float | None,
+    first_failing: float | None,
+    *,
+    confirmed: bool = True,
+    generator_limited: bool = False,
+) -> Search:
+    way, goal = "slow-answer", "p99.total<250ms"
+    limit = Limit(goal, (), sustained, first_failing, confirmed, way, generator_limited)
+    return Search("overload", 400.0, 150.0, limit, Verdict.CLEAN, 120.0)
+
+
+@pytest.mark.parametrize(("sustained", "first_failing"), [(398, 406), (380, 388), (412, 420)])
+def test_a_limit_is_found_when_both_its_ends_are_near(
+    sustained: float, first_failing: float
+) -> None:
+    assert searched(sustained, first_failing).found
+
+
+@pytest.mark.parametrize(
+    ("search", "why"),
+    [
+        (searched(379, 388), "no"),
+        (searched(398, 421), "no"),
+        (searched(398, None), "no"),
+        (searched(None, 398), "no"),
+        (searched(398, 406, confirmed=False), "no: not confirmed"),
+        (searched(398, 406, generator_limited=True), "no: generator limited"),
+        (Search("overload", 400.0, 150.0, None, Verdict.INVALID, 3.0), "no: invalid"),
+    ],
+)
+def test_a_limit_that_is_far_or_unsure_is_not_found(search: Search, why: str) -> None:
+    assert not search.found
+    assert search.row().endswith(f"| {why} |\n")
+
+
+def test_the_page_of_limits_counts_what_was_found() -> None:
+    text = limits_page([searched(398, 406), searched(300, 310)])
+
+    assert "| `overload` | 400/s | 150/s | 398/s (-0.5%) | 406/s (+1.5%) | slow-answer |" in text
+    assert "`overload`: found in 1 of 2.\n" in text

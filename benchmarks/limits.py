@@ -1,0 +1,171 @@
+"""Is a known limit found? Searches from rates drawn at random: `make limits`.
+
+Two scenarios of the lab take 400 connections a second and no more: one empties its accept queue at
+that rate, one signs for 2.5 ms each, one handshake at a time. Each search is what a user would type
+(`--find-limit`), begins elsewhere, and is right when both the rate that it calls sustained and the
+first that it calls failing lie within 5 % of what was planted.
+
+A search needs a quiet machine with two cores, because the farm works on the same one: on a busy
+machine it ends as *generator limited*, which counts here as not found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from benchmarks.machine import describe
+from stress.cli.options import parse
+from stress.cli.output import output_of
+from stress.cli.recording import Place, prepare, record, tell
+from stress.lab import Farm, start
+from stress.model.limit import Limit
+from stress.model.summary import Answer
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
+SCENARIOS = ("overload", "slow-signer")
+GOAL = "p99.total<250ms, failing<0.1%"
+TIMES = 10
+NEAR = 0.05
+"""Of the planted limit: how far off a right answer may be."""
+FROM, TO = 0.25, 0.75
+"""Where a search begins, in parts of the limit."""
+SEED = 1
+_HEAD = """\
+# Limits
+
+Made by `make limits`, {when} on {machine}.
+
+Two scenarios of the lab have a known limit. `tls-stress run --find-limit '{goal}'`
+searched it {times} times in each, beginning at rates drawn at random. Found means: confirmed, and
+both the sustained rate and the first that failed are within {near:.0f} % of the planted one.
+
+| scenario | planted | began at | sustained | first failing | gave way | took | found |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What one search said, beside what is true."""
+
+    scenario: str
+    planted: float
+    """Connections a second."""
+    begun: float
+    limit: Limit | None
+    """None: the search ended without one."""
+    verdict: Answer
+    seconds: float
+
+    @property
+    def found(self) -> bool:
+        """Whether it was confirmed and both its ends are near what was planted."""
+        limit = self.limit
+        if limit is None or not limit.confirmed or limit.generator_limited:
+            return False
+        ends = (limit.sustained, limit.first_failing)
+        return all(end is not None and self._is_near(end) for end in ends)
+
+    def _is_near(self, rate: float) -> bool:
+        return abs(rate - self.planted) <= NEAR * self.planted
+
+    def row(self) -> str:
+        """As a line of the table."""
+        limit = self.limit
+        cells = (
+            f"`{self.scenario}`",
+            f"{self.planted:.0f}/s",
+            f"{self.begun:.0f}/s",
+            self._rate(limit.sustained if limit else None),
+            self._rate(limit.first_failing if limit else None),
+            limit.gave_way if limit else "-",
+            f"{self.seconds:.0f} s",
+            "yes" if self.found else self._why(),
+        )
+        return "| " + " | ".join(cells) + " |\n"
+
+    def _rate(self, rate: float | None) -> str:
+        return "-" if rate is None else f"{rate:.0f}/s ({rate / self.planted - 1.0:+.1%})"
+
+    def _why(self) -> str:
+        if self.limit is None:
+            return f"no: {self.verdict}"
+        if self.limit.generator_limited:
+            return "no: generator limited"
+        return "no" if self.limit.confirmed else "no: not confirmed"
+
+
+def search(name: str, begin: float, seed: int, folder: Path) -> Search:
+    """Starts the scenario anew and searches once, from this part of its limit."""
+    with start(name) as farm:
+        planted = farm.scenario.limit_per_s
+        assert planted is not None, f"{name} has no limit"
+        words, output = _words(farm, begin * planted, seed), output_of(quiet=True)
+        begun = monotonic()
+        path = record(prepare(parse(words)), Place(folder, name), output)
+        took = monotonic() - begun
+    summary = tell(path, output)
+    path.unlink()
+    limit = summary.limits[0] if summary.limits else None
+    return Search(name, planted, begin * planted, limit, summary.verdict, took)
+
+
+def _words(farm: Farm, rate: float, seed: int) -> list[str]:
+    first = farm.addresses[0]
+    words = [f"{farm.host}:{first.port}", "--address", str(first), "--ca", str(farm.ca_file)]
+    return [*words, "--find-limit", GOAL, "--rate", f"{rate:.0f}", "--seed", str(seed)]
+
+
+def page(searches: Sequence[Search]) -> str:
+    """The page of the documentation."""
+    machine = dict(describe())["processor"]
+    when = f"{datetime.now(UTC):%Y-%m-%d}"
+    times = len(searches) // len({one.scenario for one in searches})
+    head = _HEAD.format(goal=GOAL, machine=machine, near=100 * NEAR, times=times, when=when)
+    return head + "".join(one.row() for one in searches) + "\n" + "".join(_summed(searches))
+
+
+def _summed(searches: Sequence[Search]) -> Iterator[str]:
+    for name in dict.fromkeys(one.scenario for one in searches):
+        mine = [one for one in searches if one.scenario == name]
+        found = sum(one.found for one in mine)
+        yield f"`{name}`: found in {found} of {len(mine)}.\n"
+    yield f"\nLoad average of the machine: {os.getloadavg()[2]:.1f} over the last 15 minutes.\n"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Search everything in turn and write the page; exits 1 when a limit was not found."""
+    options = _options(words)
+    searches = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.only or SCENARIOS:
+            starts = random.Random(f"{name} {SEED}")
+            for seed in range(options.times):
+                searches.append(search(name, starts.uniform(FROM, TO), seed, Path(folder)))
+                print(searches[-1].row(), end="", flush=True)
+    text = page(searches)
+    if not options.only:
+        options.page.write_text(text, encoding="utf-8")
+    print(text.rpartition("|\n")[2], end="")
+    return int(not all(one.found for one in searches))
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
+    parser.add_argument("--times", type=int, default=TIMES, help="searches in each scenario")
+    parser.add_argument("--only", nargs="*", help="these scenarios; the page is not written")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
