@@ -96,6 +96,12 @@ _COMPLETED = re.compile(r'"completed":\s*(\d+)')
 CLIENTS = (
     Client("tls-stress", sys.executable, _tls_stress, _COMPLETED),
     Client(
+        "tls-stress --client no-mlkem",
+        sys.executable,
+        _as("--client", "no-mlkem"),
+        _COMPLETED,
+    ),
+    Client(
         "tls-stress --client ios-urlsession",
         sys.executable,
         _as("--client", "ios-urlsession"),

@@ -18,6 +18,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic_ns
+from typing import NamedTuple
 
 import trio
 
@@ -44,8 +45,7 @@ LONGEST_ANSWER = 262_144
 """Bytes beyond which something unread is no answer that we were too slow to read, but a flood."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What one attempt shall do: drawn by the schedule, timed by the pacer."""
 
     id: int
@@ -101,6 +101,8 @@ class Attempt:
     """Monotonic time at which this stage has taken too long."""
     sock: socket.socket | None = None
     _started_ns: int = field(default_factory=monotonic_ns)
+    _latest_ns: int = 0
+    """Monotonic time at which the whole attempt has taken too long."""
     _ended_ns: int = 0
     """When the handshake finished, else when the attempt was given up."""
     _port: int | None = None
@@ -120,6 +122,7 @@ class Attempt:
     async def run(self) -> Record:
         """Do it, and return its row. Only `trio.Cancelled` is raised."""
         machine, deadlines = self._machine(), self.equipment.deadlines
+        self._latest_ns = self._started_ns + int(self.equipment.limits.attempt_s * 1e9)
         deadlines.add(self)
         try:
             await self._dial()
@@ -152,8 +155,7 @@ class Attempt:
 
     def _allow(self, seconds: float) -> None:
         """Give the stage that begins now so long, within what the whole attempt may take."""
-        longest = self._started_ns + int(self.equipment.limits.attempt_s * 1e9)
-        self.deadline_ns = min(longest, monotonic_ns() + int(seconds * 1e9))
+        self.deadline_ns = min(self._latest_ns, monotonic_ns() + int(seconds * 1e9))
 
     async def _dial(self) -> None:
         job = self.job

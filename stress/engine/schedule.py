@@ -71,5 +71,6 @@ class Schedule:
     def _rounds(self) -> Iterator[int]:
         while True:
             order = list(range(len(self.addresses)))
-            self._random.shuffle(order)
+            if len(order) > 1:  # of one there is no order, and it is drawn for each attempt
+                self._random.shuffle(order)
             yield from order

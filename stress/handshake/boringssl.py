@@ -2,6 +2,9 @@
 
 What is true and what is tricky:
 
+* Contexts are made by `utls`' face, which is shaped like `ssl`; connections by the layer below it
+  (`utls._utls`), because the face costs 30 us a handshake (docs/decisions/0018-below-the-face.md).
+
 * Certificates are not judged here, so verification is off; BoringSSL still checks the server's
   signature over the key exchange, and still refuses a certificate that it cannot parse.
 * A failure is a text, `error:10000410:SSL routines:OPENSSL_internal:SSLV3_ALERT_...`, entries
@@ -15,10 +18,12 @@ What is true and what is tricky:
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import utls
+from utls import _utls as core
 
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
@@ -34,7 +39,6 @@ _COMPRESSIONS: Final = frozenset({"brotli"})
 _ENTRY: Final = re.compile(r"error:([0-9a-f]{8}):([^:]*):[^:]*:([^;]+)")
 _SSL_LIBRARY: Final = 0x10
 _ALERT_OFFSET: Final = 1000
-_DER: Final = utls.Certificate.ENCODING_DER
 _READ: Final = 4096
 """Bytes of application data taken, and dropped, at a time; the library clears as many first."""
 
@@ -48,13 +52,11 @@ class BoringEngine:
         self, context: utls.SSLContext, server_name: str | None, session: Session | None = None
     ) -> None:
         """Makes a connection, which offers a session or not."""
-        self._incoming = utls.MemoryBIO()
-        self._outgoing = utls.MemoryBIO()
+        self._incoming = core.MemoryBio()
+        self._outgoing = core.MemoryBio()
         offered = None if session is None else session.handle
-        assert offered is None or isinstance(offered, utls.SSLSession)
-        self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=server_name, session=offered
-        )
+        assert offered is None or isinstance(offered, core.Session)
+        self._tls = context._ctx.wrap_bio(self._incoming, self._outgoing, server_name, offered)  # noqa: SLF001
 
     def advance(self, data: bytes) -> Progress | Failure:
         """Takes bytes and goes on with the handshake."""
@@ -62,7 +64,7 @@ class BoringEngine:
             self._incoming.write(data)
         try:
             self._tls.do_handshake()
-        except utls.SSLError as error:
+        except core.CoreError as error:
             return Progress.WANTS if _wants_more(error) else _failure(error)
         return Progress.DONE
 
@@ -72,7 +74,7 @@ class BoringEngine:
         try:
             while self._tls.read(_READ):
                 pass
-        except utls.SSLError as error:
+        except core.CoreError as error:
             return None if _wants_more(error) else _failure(error)
         return Failure((), CLOSE_NOTIFY)
 
@@ -86,35 +88,28 @@ class BoringEngine:
 
     def chain(self) -> tuple[bytes, ...]:
         """DER of the server's certificates, leaf first."""
-        found = []
-        for certificate in self._tls.get_unverified_chain():
-            der = certificate.public_bytes(_DER)
-            assert isinstance(der, bytes)
-            found.append(der)
-        return tuple(found)
+        return tuple(self._tls.peer_chain_der())
 
     def staple(self) -> bytes | None:
         """Says nothing: `utls` has no way to it."""
 
     def alpn(self) -> str | None:
         """The protocol agreed upon."""
-        return self._tls.selected_alpn_protocol()
+        return self._tls.selected_alpn()
 
     def resumed(self) -> bool:
         """Whether a session was resumed."""
-        return self._tls.session_reused
+        return self._tls.session_reused()
 
     def session(self) -> Session | None:
         """What a later connection may offer; nothing in TLS 1.3."""
-        session = None if self._tls.version() == "TLSv1.3" else self._tls.session
+        session = None if self._tls.version() == "TLSv1.3" else self._tls.session()
         return None if session is None else Session(session, reusable=True)
 
     def close(self) -> bytes:
         """Makes a close_notify."""
-        try:
-            self._tls.unwrap()
-        except utls.SSLError as error:
-            _wants_more(error)  # the server's own close_notify is not waited for
+        with suppress(core.CoreError):  # the server's own close_notify is not waited for
+            self._tls.shutdown()
         return self._outgoing.read()
 
 
@@ -208,7 +203,7 @@ def _set_fingerprint(context: utls.SSLContext, client: Client) -> None:
         )
         # Subtle: some of the lists are looked at only when a connection is made.
         BoringEngine(context, None)
-    except utls.SSLError as error:
+    except (utls.SSLError, core.CoreError) as error:
         reasons = dict.fromkeys(_failure(error).reasons)
         raise _unspeakable(client, ", ".join(reasons)) from error
     except (ValueError, TypeError, OverflowError) as error:
@@ -222,19 +217,14 @@ def _unspeakable(client: Client, reason: str) -> UsageError:
     )
 
 
-def _wants_more(error: utls.SSLError) -> bool:
-    """Whether it is only the call for more bytes; lets go of the frames in any case.
-
-    Subtle: where `utls` raises, a frame keeps the exception that keeps the frame, and the whole
-    connection with it (24 KB) waits for the garbage collector. Without the traceback it does not.
-    """
-    error.__traceback__ = None
-    return isinstance(error, utls.SSLWantReadError)
+def _wants_more(error: core.CoreError) -> bool:
+    """Whether it is only the call for more bytes."""
+    return bool(error.args[0] == "WantRead")
 
 
-def _failure(error: utls.SSLError) -> Failure:
+def _failure(error: utls.SSLError | core.CoreError) -> Failure:
     """Brings BoringSSL's words into our spelling."""
-    if isinstance(error, utls.SSLZeroReturnError):
+    if error.args[0] == "ZeroReturn":
         return Failure((), CLOSE_NOTIFY)
     text = str(error.args[-1]) if error.args else ""
     entries = _ENTRY.findall(text)

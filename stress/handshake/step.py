@@ -41,9 +41,11 @@ class Step(NamedTuple):
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known about a connection so far; None means "not reached" or "cannot be known"."""
+class Facts(NamedTuple):
+    """What is known about a connection so far; None means "not reached" or "cannot be known".
+
+    A NamedTuple, as it is made for each handshake.
+    """
 
     outcome: Outcome
     """The ending; of a handshake that is still going on, what hanging up now would say."""

@@ -17,6 +17,7 @@ what it has reported does not change by later bytes, except that more alerts may
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 _CHANGE_CIPHER_SPEC: Final = 20
@@ -37,6 +38,7 @@ _NAMED_CURVE: Final = 3
 _TLS_1_3: Final = 0x0304
 _LARGEST: Final = 1 << 20
 _QUOTED: Final = 64
+_TWO_NUMBERS: Final = struct.Struct(">HH")
 
 # SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3).
 _RETRY_RANDOM: Final = bytes.fromhex(
@@ -67,7 +69,7 @@ class Wire:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._messages = bytearray()
-        self._alert = bytearray()
+        self._alert = b""
         self._begun = False
         self.done = False
         """Nothing more can be learnt in the clear."""
@@ -94,30 +96,28 @@ class Wire:
         """Takes the next bytes from the server."""
         if self.done:
             return
-        buffer = self._buffer
-        buffer += data
-        if not self._begun and not self._looks_like_tls():
+        said = _joined(self._buffer, data)
+        if not self._begun and not self._looks_like_tls(said):
             return
-        position, end = 0, len(buffer)
+        position, end = 0, len(said)
         while end - position >= 5:
-            after = position + 5 + (buffer[position + 3] << 8 | buffer[position + 4])
+            after = position + 5 + (said[position + 3] << 8 | said[position + 4])
             if end < after:
                 break
-            readable = self._record(buffer[position], bytes(buffer[position + 5 : after]))
+            readable = self._record(said[position], bytes(said[position + 5 : after]))
             position = after if readable else end
-        del buffer[:position]
+        _keep(self._buffer, said, position)
 
-    def _looks_like_tls(self) -> bool:
+    def _looks_like_tls(self, said: bytes | bytearray) -> bool:
         """Judges the first two octets: content type 20 to 23, major version 3."""
-        buffer = self._buffer
-        if not buffer:
+        if not said:
             return False
-        ours = _CHANGE_CIPHER_SPEC <= buffer[0] <= _APPLICATION_DATA
-        if not ours or (len(buffer) > 1 and buffer[1] != _MAJOR_VERSION):
-            self.foreign = bytes(buffer[:_QUOTED])
+        ours = _CHANGE_CIPHER_SPEC <= said[0] <= _APPLICATION_DATA
+        if not ours or (len(said) > 1 and said[1] != _MAJOR_VERSION):
+            self.foreign = bytes(said[:_QUOTED])
             self.done = True
             return False
-        self._begun = len(buffer) > 1
+        self._begun = len(said) > 1
         return True
 
     def _record(self, kind: int, payload: bytes) -> bool:
@@ -125,10 +125,9 @@ class Wire:
         if kind == _HANDSHAKE:
             self._handshake(payload)
         elif kind == _ALERT:
-            self._alert += payload
-            while len(self._alert) >= 2:
-                self.alerts.append((self._alert[0], self._alert[1]))
-                del self._alert[:2]
+            said = self._alert + payload
+            self.alerts += zip(said[::2], said[1::2], strict=False)
+            self._alert = said[len(said) & ~1 :]
         elif kind == _CHANGE_CIPHER_SPEC:
             self.done = self.server_hello
         else:
@@ -136,15 +135,16 @@ class Wire:
         return not self.done
 
     def _handshake(self, payload: bytes) -> None:
-        messages = self._messages
-        messages += payload
-        while len(messages) >= 4:
-            size = 4 + int.from_bytes(messages[1:4])
-            if len(messages) < size:
-                self.done = size > _LARGEST
-                return
-            self._message(messages[0], bytes(messages[4:size]))
-            del messages[:size]
+        said = _joined(self._messages, payload)
+        position, end = 0, len(said)
+        while end - position >= 4:
+            after = position + 4 + int.from_bytes(said[position + 1 : position + 4])
+            if end < after:
+                self.done = after - position > _LARGEST
+                break
+            self._message(said[position], bytes(said[position + 4 : after]))
+            position = after
+        _keep(self._messages, said, position)
 
     def _message(self, kind: int, body: bytes) -> None:
         if kind == _SERVER_HELLO:
@@ -164,13 +164,7 @@ class Wire:
             self.done = True
             return
         after_session = 35 + body[34]
-        version = body[0] << 8 | body[1]
-        group = None
-        for number, value in _extensions(body, after_session + 3):
-            if number == _EXTENSION_SUPPORTED_VERSIONS and len(value) == 2:
-                version = value[0] << 8 | value[1]
-            elif number == _EXTENSION_KEY_SHARE and len(value) >= 2:
-                group = value[0] << 8 | value[1]
+        version, group = _chosen(body, after_session + 5)
         if body[2:34] == _RETRY_RANDOM:
             self.retried = True
             return
@@ -181,19 +175,36 @@ class Wire:
         self.done = version >= _TLS_1_3
 
 
-def _extensions(body: bytes, position: int) -> list[tuple[int, bytes]]:
-    """Lists (number, value) of an extensions block that starts at `position`, as far as whole."""
-    found = []
-    position += 2
+def _joined(kept: bytearray, data: bytes) -> bytes | bytearray:
+    """What was kept, with more behind it; where nothing was, the data itself: nothing is copied."""
+    if not kept:
+        return data
+    kept += data
+    return kept
+
+
+def _keep(kept: bytearray, said: bytes | bytearray, position: int) -> None:
+    """Keeps what `_joined` gave, from a position on."""
+    if said is kept:
+        del kept[:position]
+    else:
+        kept += said[position:]
+
+
+def _chosen(body: bytes, position: int) -> tuple[int, int | None]:
+    """Version and group that a ServerHello chose, from its extensions as far as they are whole."""
+    version, group = body[0] << 8 | body[1], None
     end = len(body)
     while end - position >= 4:
-        number = body[position] << 8 | body[position + 1]
-        after = position + 4 + (body[position + 2] << 8 | body[position + 3])
-        if after > end:
+        number, size = _TWO_NUMBERS.unpack_from(body, position)
+        position += 4 + size
+        if position > end:
             break
-        found.append((number, body[position + 4 : after]))
-        position = after
-    return found
+        if number == _EXTENSION_SUPPORTED_VERSIONS and size == 2:
+            version = body[position - 2] << 8 | body[position - 1]
+        elif number == _EXTENSION_KEY_SHARE and size >= 2:
+            group = body[position - size] << 8 | body[position - size + 1]
+    return version, group
 
 
 def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:

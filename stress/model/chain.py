@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 
@@ -22,6 +23,10 @@ class Chain:
         return chain_hash(self.certificates)
 
 
-def chain_hash(certificates: tuple[bytes, ...] | list[bytes]) -> bytes:
-    """SHA-256 over the concatenated DER in the order sent (32 bytes)."""
+@lru_cache(maxsize=32)
+def chain_hash(certificates: tuple[bytes, ...]) -> bytes:
+    """SHA-256 over the concatenated DER in the order sent (32 bytes).
+
+    Remembered for the latest chains: a run meets few, and each of them in thousands of handshakes.
+    """
     return sha256(b"".join(certificates)).digest()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-
 import pytest
 
 from stress.handshake import Machine, MachineFactory, State, Step, stack_for
@@ -26,5 +24,5 @@ def test_both_stacks_make_machines_of_one_shape(stack: Stack) -> None:
 def test_facts_cannot_be_changed(stack: Stack) -> None:
     facts = stack_for(Client("test"), stack, server_name=None).machine().facts()
 
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         facts.detail = "other"  # type: ignore[misc] # that is the point

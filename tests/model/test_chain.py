@@ -24,7 +24,7 @@ def test_the_name_is_the_hash_over_all_certificates_in_order(
     certificates: tuple[bytes, ...], hashed: bytes
 ) -> None:
     assert Chain(certificates).sha256 == sha256(hashed).digest()
-    assert chain_hash(list(certificates)) == Chain(certificates).sha256
+    assert chain_hash(certificates) == Chain(certificates).sha256
 
 
 def test_a_leaf_alone_is_another_chain_than_with_its_intermediate() -> None:

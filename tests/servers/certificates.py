@@ -61,4 +61,4 @@ def _pem(chain: Sequence[x509.Certificate]) -> bytes:
 
 
 def _hash(chain: Sequence[x509.Certificate]) -> str:
-    return chain_hash([certificate.public_bytes(Encoding.DER) for certificate in chain]).hex()
+    return chain_hash(tuple(each.public_bytes(Encoding.DER) for each in chain)).hex()
