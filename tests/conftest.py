@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ settings.load_profile("steady")
 
 # Distributions keep servers where the path of an ordinary user does not look.
 os.environ["PATH"] += os.pathsep + os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
+
+# Who starts the tests in the background of a script has interrupts ignored, by them and by whatever
+# they start: the tests that interrupt something would only show that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
