@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.cost import run
-from stress.analysis.asking import NANOSECONDS
+from stress.analysis.tested import NANOSECONDS
 from stress.model.client import Client
 from stress.model.outcome import Stage
 from stress.model.plan import Plan

@@ -26,7 +26,7 @@ from benchmarks.machine import describe
 from stress.cli.options import parse
 from stress.cli.output import output_of
 from stress.cli.recording import Place, prepare, record, tell
-from stress.lab import Farm, start
+from stress.lab.farm import Farm, start
 from stress.model.limit import Limit
 from stress.model.summary import Answer
 

@@ -18,15 +18,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe
-from stress.cli.finding import missed
 from stress.cli.lab import run_words
 from stress.cli.options import parse
 from stress.cli.output import output_of
 from stress.cli.recording import Place, prepare, record, tell
-from stress.lab import Farm, scenarios, start
+from stress.cli.scoring import missed
+from stress.lab.catalog import scenarios
+from stress.lab.farm import Farm, start
 from stress.model.summary import Answer, Summary
-from stress.report import figures
-from stress.report.hostile import escape
+from stress.text import figures
+from stress.text.escape import escape
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scorecard.md"
 HEALTHY = "healthy"

@@ -29,17 +29,17 @@ from benchmarks.worlds import (
     found,
     plant,
 )
-from stress.analysis.asking import NANOSECONDS
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
 from stress.analysis.causes.load import elasticity, segments
 from stress.analysis.causes.search import search
 from stress.analysis.causes.table import Column, Table
 from stress.analysis.dimensions import Dimension
+from stress.analysis.proportions.binomial import clopper_pearson
+from stress.analysis.proportions.clusters import Timeline, korn_graubard
+from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
-from stress.analysis.share.clusters import Timeline, korn_graubard
-from stress.analysis.share.rates import clopper_pearson
-from stress.analysis.share.sequence import claims_below
+from stress.analysis.tested import NANOSECONDS
 from stress.model.outcome import Stage
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"

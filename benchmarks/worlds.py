@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stress.analysis.asking import NANOSECONDS
 from stress.analysis.causes.cohorts import Problem, Words
 from stress.analysis.causes.search import search
 from stress.analysis.causes.table import Column
 from stress.analysis.dimensions import Dimension
+from stress.analysis.tested import NANOSECONDS
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.run import End, RunFacts

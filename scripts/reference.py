@@ -14,12 +14,12 @@ from typing import Any
 
 import typer
 
-from stress.analysis.words.wording import got
+from stress.analysis.wording.advice import got
 from stress.cli.main import PROGRAM, WIDTH, app
-from stress.lab import scenarios
+from stress.host.shipped import profiles_folder
+from stress.lab.catalog import scenarios
 from stress.model.outcome import Category, Kind, Stage
 from stress.planning import clients, profiles
-from stress.planning.data import profiles_folder
 from stress.planning.settings import SETTINGS, Shape
 from stress.report.document import schema
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from stress.planning.asking import STACK_VARIABLE
+from stress.model.client import Stack
+from stress.planning.connection_options import STACK_VARIABLE
 from tests.stacks import HAS_BORINGSSL
 
 # The same examples in every run, and no deadline: a shared machine is slow now and then.
@@ -104,3 +106,22 @@ def _reason(report: pytest.TestReport) -> str:
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Writes a text into a file of the test's own folder."""
+
+    def put(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return put
+
+
+@pytest.fixture(scope="session", params=list(Stack), ids=str)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Each TLS library in turn."""
+    assert isinstance(request.param, Stack)
+    return request.param

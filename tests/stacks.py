@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 
 from stress.model.client import Stack
-from stress.planning.asking import STACK_VARIABLE
+from stress.planning.connection_options import STACK_VARIABLE
 
 HAS_BORINGSSL = find_spec("utls") is not None
 

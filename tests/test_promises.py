@@ -32,7 +32,9 @@ def test_the_page_tells_every_promise() -> None:
 
 def test_endings_are_counted_by_file_and_by_test() -> None:
     results = {
-        "engine/test_refusals.py::test_other_stories_do_not": Counter(held=3, failed=1),
+        "engine/checks/test_circuit_breaker.py::test_other_stories_do_not": Counter(
+            held=3, failed=1
+        ),
         "planning/test_consent.py::test_x": Counter(held=2),
     }
 

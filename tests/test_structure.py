@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.glob("stress/**/*.py"))
 ROOMS = sorted(path for path in MODULES if path.name == "__init__.py" and len(path.parts) == 3)
 WITHOUT_TEST = {"__init__.py", "__main__.py"}
-LONGEST = 350
+LONGEST = 600
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
 
 # Left-overs and ways round the real thing; written in halves so that this file passes itself.
@@ -34,9 +34,9 @@ def committed() -> list[Path]:
 
 def test_every_module_has_a_test_file_of_its_own() -> None:
     modules = [module for module in MODULES if module.name not in WITHOUT_TEST]
-    mirrored = {m: Path("tests", *m.parts[1:-1], f"test_{m.name}") for m in modules}
+    folders = {m: ROOT / Path("tests", *m.parts[1:-1]) for m in modules}
 
-    assert [str(m) for m, test in mirrored.items() if not (ROOT / test).is_file()] == []
+    assert [str(m) for m, f in folders.items() if not [*f.glob(f"test_{m.stem}*.py")]] == []
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=str)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from stress.model.run import SeenChain
 from stress.model.summary import ChainLine
 from stress.model.verdict import Refusal, Verdict
-from stress.trust import describe, differs, name_of, printable
+from stress.text.escape import printable
+from stress.trust import describe, differs, name_of
 
 
 def by_frequency(chains: Sequence[SeenChain]) -> list[SeenChain]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from stress.analysis.answer import validity, verdict
-from stress.analysis.asking import NANOSECONDS, duration_s, policy_names
+from stress.analysis.causes.classes import Explanation
 from stress.analysis.chains import chain_lines
-from stress.analysis.explanation import Explanation
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
-from stress.analysis.latency import latency
-from stress.analysis.limit.telling import assertion
-from stress.analysis.retries import retries
-from stress.analysis.share.estimate import estimate
-from stress.analysis.share.rates import clopper_pearson
+from stress.analysis.latency import latency, retries
+from stress.analysis.limit.limit_text import assertion
+from stress.analysis.proportions.binomial import clopper_pearson
+from stress.analysis.proportions.estimate import estimate
 from stress.analysis.tally import Count, Tally, count
-from stress.analysis.words.sentences import Findings, headlines
+from stress.analysis.tested import NANOSECONDS, duration_s, policy_names
+from stress.analysis.verdict import validity, verdict
+from stress.analysis.wording.ten_lines import Findings, headlines
 from stress.model.run import Cube, End, Run, RunFacts
 from stress.model.summary import AddressLine, Failures, Interval, RunLine, Summary
 from stress.model.target import Address

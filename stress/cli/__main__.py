@@ -2,6 +2,6 @@
 
 import sys
 
-from stress.cli.door import main
+from stress.cli.entrypoint import main
 
 sys.exit(main())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stress.cli import streams
+from stress.cli import console
 from stress.errors import LabError
 from stress.model.plan import Plan
 from stress.model.target import Address
@@ -30,12 +30,12 @@ def canary_for(plan: Plan) -> Iterator[Address | None]:
     if not is_wanted(plan):
         yield None
         return
-    from stress.lab import start  # noqa: PLC0415 - heavy
+    from stress.lab.farm import start  # noqa: PLC0415 - heavy
 
     try:
         farm = start(HEALTHY)
     except LabError as error:
-        streams.say(f"no canary: {error.message}")
+        console.say(f"no canary: {error.message}")
         yield None
         return
     with farm:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
+from stress.clients.client_text import render_portrait
 from stress.errors import ExitCode, UsageError
-from stress.report.portrait import render_portrait
 
 if TYPE_CHECKING:
+    from stress.clients.importing import Imported
     from stress.model.client import Client, Stack
-    from stress.planning.client.importing import Imported
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 StackOption = Annotated[
@@ -56,7 +56,7 @@ def list_clients() -> int:
     known = clients()
     longest = max(map(len, known))
     for name, client in known.items():
-        streams.put(f"{name:<{longest}}  {client.title}\n")
+        console.put(f"{name:<{longest}}  {client.title}\n")
     return ExitCode.CLEAN
 
 
@@ -73,7 +73,7 @@ def show_client(name: Name, stack: StackOption = None) -> int:
     library = _library(stack) or _speaker(client)
     machine = stack_for(client, library, server_name=_SHOWN_NAME).machine()
     hello = read_hello(machine.begin().send)
-    streams.put(render_portrait(client, hello, library.value))
+    console.put(render_portrait(client, hello, library.value))
     return ExitCode.CLEAN
 
 
@@ -89,22 +89,22 @@ def import_client(
     It is trimmed to what a TLS library of ours can send; what was lost is listed, and kept in the
     profile. Then ask as that app does: tls-stress run HOST --client NAME.toml
     """
-    from stress.planning.client import importing  # noqa: PLC0415 - heavy
+    from stress.clients import importing  # noqa: PLC0415 - heavy
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
     if out == Path("-"):
-        streams.put(made.toml)
+        console.put(made.toml)
         return ExitCode.CLEAN
     file = out or Path(f"{made.fit.client.name}.toml")
     _write(file, made.toml)
-    streams.put("\n".join(_told(made, file)) + "\n")
+    console.put("\n".join(_told(made, file)) + "\n")
     return ExitCode.CLEAN
 
 
 def _library(word: str | None) -> Stack | None:
     from stress.model.client import Stack  # noqa: PLC0415 - with the others
-    from stress.planning.units import option  # noqa: PLC0415 - heavy
-    from stress.planning.words import chosen  # noqa: PLC0415 - heavy
+    from stress.text.suggestions import chosen  # noqa: PLC0415 - heavy
+    from stress.text.units import option  # noqa: PLC0415 - heavy
 
     return option("--stack", lambda text: chosen(Stack, text), word)
 
@@ -134,7 +134,7 @@ def _write(file: Path, text: str) -> None:
 
 def _told(made: Imported, file: Path) -> Iterator[str]:
     from stress.model.client import Stack  # noqa: PLC0415 - with the others
-    from stress.report.hostile import escape  # noqa: PLC0415 - with the others
+    from stress.text.escape import escape  # noqa: PLC0415 - with the others
 
     fit = made.fit
     yield f"ClientHello {made.source}: JA3 {made.hello.ja3_md5}, JA4 {made.hello.ja4}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.cli.output import Results
 from stress.cli.recording import RESULTS
 from stress.errors import ExitCode
@@ -24,8 +24,8 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     Compares the failing shares in the whole mix and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
     """
-    from stress.analysis.fixed.compare import Change  # noqa: PLC0415 - heavy
-    from stress.analysis.fixed.compare import compare as compare_runs  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.compare import Change  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.compare import compare as compare_runs  # noqa: PLC0415 - heavy
     from stress.report.comparison import (  # noqa: PLC0415 - heavy
         comparison_document,
         render_comparison,
@@ -36,7 +36,7 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     with ExitStack() as stack:
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
         found = compare_runs(one, two)
-    streams.put(comparison_document(found) if json else render_comparison(found))
+    console.put(comparison_document(found) if json else render_comparison(found))
     return {
         Change.BETTER: ExitCode.CLEAN,
         Change.NOT_WORSE: ExitCode.CLEAN,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.cli.lab import run_words
 from stress.cli.metrics import MetricsOption
 from stress.cli.options import parse
@@ -40,25 +40,25 @@ def demo(
     Starts the farm of a scenario, runs against it and prints the report. Needs nothing installed
     and no network. Exits 0 when it found what was planted, 1 when not.
     """
-    from stress.cli.finding import missed  # noqa: PLC0415 - heavy
-    from stress.lab import start  # noqa: PLC0415 - heavy
-    from stress.planning.units import option, positive_count  # noqa: PLC0415 - heavy
+    from stress.cli.scoring import missed  # noqa: PLC0415 - heavy
+    from stress.lab.farm import start  # noqa: PLC0415 - heavy
+    from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
 
     option("--count", positive_count, count)  # before a whole farm is started for nothing
     output = output.serving(metrics)
     with start(scenario) as farm:
         words = run_words(farm)[1:]
         request = parse([*words, *(["-n", count] if count else [])])
-        streams.say(f"planted: {farm.planted.sentence}")
+        console.say(f"planted: {farm.planted.sentence}")
         path = record(prepare(request), place_of(request, results, name), output)
         planted, windows = farm.planted, farm.windows_ns()
     summary = tell(path, output)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
-    streams.say(f"that farm is gone; to keep one up: tls-stress lab up {scenario}")
+    console.say(f"that farm is gone; to keep one up: tls-stress lab up {scenario}")
     left = missed(summary, planted, windows)
     for sentence in left:
-        streams.say(f"not found: {sentence}")
+        console.say(f"not found: {sentence}")
     if not left:
-        streams.say(f"found what was planted: {planted.sentence}")
+        console.say(f"found what was planted: {planted.sentence}")
     return ExitCode.FAILING if left else ExitCode.CLEAN

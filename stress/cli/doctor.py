@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.errors import ExitCode
 
 if TYPE_CHECKING:
-    from stress.engine.examination import Fact
+    from stress.engine.preflight import Fact
 
 Target = Annotated[
     str | None,
@@ -27,16 +27,16 @@ def doctor(target: Target = None) -> int:
 
     And what would limit a run. Exits 0, or 4 when not even a default run could be believed.
     """
-    from stress.engine.examination import Machine, examine  # noqa: PLC0415 - heavy
+    from stress.engine.preflight import Machine, examine  # noqa: PLC0415 - heavy
 
     ways = {} if target is None else _ways(target)
     found = examine(Machine.here())
     for fact in found.facts:
-        streams.put(_line(fact))
+        console.put(_line(fact))
     for address, there in ways.items():
-        streams.put(f"{'way to':<20} {address}  {'yes' if there else 'NO ROUTE'}\n")
+        console.put(f"{'way to':<20} {address}  {'yes' if there else 'NO ROUTE'}\n")
     able = found.able and (not ways or any(ways.values()))
-    streams.put(f"\nLimit: {found.limit}\n" if able else "\nThis machine cannot do such a run.\n")
+    console.put(f"\nLimit: {found.limit}\n" if able else "\nThis machine cannot do such a run.\n")
     return ExitCode.CLEAN if able else ExitCode.INVALID
 
 
@@ -49,9 +49,9 @@ def _ways(words: str) -> dict[str, bool]:
     """Address -> whether the kernel knows a way to it. Only a DNS query leaves the machine."""
     import trio  # noqa: PLC0415 - heavy
 
+    from stress.host.limits import has_route  # noqa: PLC0415 - heavy
     from stress.planning import resolve  # noqa: PLC0415 - heavy
-    from stress.planning.machine import has_route  # noqa: PLC0415 - heavy
-    from stress.planning.place.targets import parse_target  # noqa: PLC0415 - heavy
+    from stress.planning.targets import parse_target  # noqa: PLC0415 - heavy
 
     target = parse_target(words)
     found = trio.run(resolve, target, None)

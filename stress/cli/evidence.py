@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.cli.output import Results
 from stress.cli.recording import RESULTS
 from stress.cli.report import Run
@@ -43,10 +43,10 @@ def evidence(
     PEM and what sets them apart, a timeline, and a script that reproduces the failure with openssl
     or curl. README.txt explains it.
     """
-    from stress.analysis import summarize  # noqa: PLC0415 - heavy
+    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
     from stress.evidence.folder import Dossier, write  # noqa: PLC0415 - heavy
-    from stress.planning.units import option, positive_count  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
+    from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
 
     number = option("--cause", positive_count, cause)
     with open_run(locate(run, results or RESULTS)) as opened:
@@ -58,5 +58,5 @@ def evidence(
             tuple(opened.transcripts()),
         )
     for path in write(out, dossier, cause=number, share=share):
-        streams.put(f"{path}\n")
+        console.put(f"{path}\n")
     return ExitCode.CLEAN

@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO, Final
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.errors import ExitCode, UsageError
 from stress.report.explanation import render_explanation
 
@@ -32,12 +32,12 @@ def explain(code: Codes = None) -> int:
     What they say, what they leave open, which failures can lead to them, and the command that
     finds out. Exits 0, or 2 when nothing in the text is known.
     """
+    from stress.codes.explain import explain as look_up  # noqa: PLC0415 - heavy
     from stress.trust import client_views  # noqa: PLC0415 - heavy
-    from stress.trust.codes.explain import explain as look_up  # noqa: PLC0415 - heavy
 
     answer = look_up(_text(code or []))
     single = answer.categories[0] if len(answer.categories) == 1 else None
-    streams.put(render_explanation(answer, client_views(single) if single else {}))
+    console.put(render_explanation(answer, client_views(single) if single else {}))
     return ExitCode.CLEAN if answer.found else ExitCode.USAGE
 
 
@@ -69,7 +69,7 @@ def _names_a_log(path: Path) -> bool:
 
 def _pasted() -> str:
     if sys.stdin.isatty():
-        streams.say("Paste the log, then press Ctrl-D.")
+        console.say("Paste the log, then press Ctrl-D.")
     text = _decoded(_end_of(sys.stdin.buffer))
     if not text.strip():
         raise UsageError(
@@ -80,14 +80,14 @@ def _pasted() -> str:
 
 def _end_of(log: BinaryIO) -> bytes:
     """What is read of a log, however long it is; says when that is not all of it."""
-    from stress.trust.codes.explain import LONGEST  # noqa: PLC0415 - heavy
+    from stress.codes.explain import LONGEST  # noqa: PLC0415 - heavy
 
     kept, cut = b"", False
     while chunk := log.read(LONGEST):
         cut = cut or len(kept) + len(chunk) > LONGEST
         kept = (kept + chunk)[-LONGEST:]
     if cut:
-        streams.say(f"Only the last {LONGEST // 1_000_000} MB of the log are read.")
+        console.say(f"Only the last {LONGEST // 1_000_000} MB of the log are read.")
     return kept
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.cli.output import Results
 from stress.cli.recording import RESULTS
 from stress.cli.report import Run
@@ -50,5 +50,5 @@ def export(
             export_run(opened, Format(form.value), out or sys.stdout.buffer)
             sys.stdout.flush()
         except BrokenPipeError:  # whoever reads has seen enough
-            streams.deafen(sys.stdout)
+            console.deafen(sys.stdout)
     return ExitCode.CLEAN

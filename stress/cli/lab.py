@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 
 if TYPE_CHECKING:
-    from stress.lab import Farm
+    from stress.lab.farm import Farm
 
 Scenario = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="See `lab list`.", show_default=False)
@@ -28,7 +28,7 @@ def list_scenarios() -> int:
 
     What a user of such a farm would live through.
     """
-    from stress.lab import scenarios  # noqa: PLC0415 - heavy
+    from stress.lab.catalog import scenarios  # noqa: PLC0415 - heavy
 
     known = scenarios()
     beside = max(map(len, known)) + 2
@@ -40,7 +40,7 @@ def list_scenarios() -> int:
             subsequent_indent=" " * beside,
             break_on_hyphens=False,
         )
-        streams.put(f"{entry}\n")
+        console.put(f"{entry}\n")
     return 0
 
 
@@ -49,12 +49,12 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
 
     Prints its address, the name to ask for, its CA file and a line that runs against it.
     """
-    from stress.lab import start  # noqa: PLC0415 - heavy
+    from stress.lab.farm import start  # noqa: PLC0415 - heavy
 
     with start(scenario, seed=seed) as farm:
         # Blocked only now, because the farm's processes would inherit it.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-        streams.put(_description(farm))
+        console.put(_description(farm))
         signal.sigwait(ENDINGS)
     return 0
 

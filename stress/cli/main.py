@@ -20,24 +20,23 @@ import stress
 from stress.cli import (
     clients,
     compare,
+    console,
     demo,
     doctor,
     evidence,
     explain,
     export,
+    foreign_options,
     lab,
-    neighbours,
     plan,
     profiles,
     replay,
     report,
     run,
-    streams,
 )
-from stress.cli.group import flat
-from stress.cli.sections import SectionedCommand
+from stress.cli.option_groups import SectionedCommand, flat
 from stress.errors import ExitCode, StressError, UsageError
-from stress.report.hostile import escape
+from stress.text.escape import escape
 
 PROGRAM = "tls-stress"
 WIDTH = 100
@@ -62,7 +61,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
     if wanted:
-        streams.put(f"{PROGRAM} {stress.__version__}\n")
+        console.put(f"{PROGRAM} {stress.__version__}\n")
         raise typer.Exit
 
 
@@ -123,7 +122,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, one of `ExitCode`.
     """
-    streams.prepare()
+    console.prepare()
     given = list(sys.argv[1:] if words is None else words)
     try:
         return int(_answer(given or ["--help"]))
@@ -151,7 +150,7 @@ def _answer(words: Sequence[str]) -> int:
     if words[0] != "explain":  # which takes any text
         _refuse_slips(words)
     if words[0] in {"run", "demo", "report"}:
-        neighbours.refuse(words)
+        foreign_options.refuse(words)
     return app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
 
 
@@ -172,10 +171,10 @@ def _refuse_slips(words: Sequence[str]) -> None:
 
 def _complain(message: str, hint: str | None, code: ExitCode) -> int:
     """A message that fits 100 columns, a blank line, a hint."""
-    streams.say(_wrapped(f"error: {escape(message, longest=2000)}"))
+    console.say(_wrapped(f"error: {escape(message, longest=2000)}"))
     if hint:
-        streams.say("")
-        streams.say("\n".join(_wrapped(escape(line, longest=2000)) for line in hint.splitlines()))
+        console.say("")
+        console.say("\n".join(_wrapped(escape(line, longest=2000)) for line in hint.splitlines()))
     return code
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli.ending import Assert, MaxDuration, StopOnRefusal, Until
-from stress.cli.group import Group, flat
+from stress.cli.option_groups import Group, flat
+from stress.cli.stop_options import Assert, MaxDuration, StopOnRefusal, Until
 
 if TYPE_CHECKING:
     from stress.planning import Request

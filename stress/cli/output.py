@@ -6,23 +6,180 @@ JSON document; `--quiet` leaves the headline, the reasons and the errors, on sta
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import streams
-from stress.cli.files import FORM_NAMES, Files, Html, Junit, Markdown, Openmetrics
-from stress.cli.group import Group
+from stress.cli import console
 from stress.cli.metrics import MetricsServer, Place
-from stress.cli.watching import Watcher, Watching, live_view
-from stress.errors import ExitCode
+from stress.cli.observers import Watcher, Watching, live_view
+from stress.cli.option_groups import Group
+from stress.errors import ExitCode, StressError, UsageError
 from stress.model.plan import Plan
 from stress.model.summary import Answer, Summary
 from stress.report import DocumentReport, Manner, ProgressLine, Report, TerminalReport
-from stress.report.hostile import escape
+from stress.text.escape import escape
+
+# Reports into files: `--html`, `--junit`, `--openmetrics` and `--markdown`.
+#
+# Each is checked before the first packet, so that a run of an hour is not followed by "no such
+# folder". A file appears whole or not at all (it is written beside its place and moved there),
+# since a collector may read it at any moment. What stood there is replaced, unless it is a run
+# file.
+
+if TYPE_CHECKING:
+    from stress.store import RunFile
+
+FILES_OUTPUT = "Output"
+_RUN_FILE = b"SQLite format 3\x00"
+
+
+def _option(name: str, about: str) -> object:
+    return typer.Option(name, metavar="FILE", help=about, rich_help_panel=FILES_OUTPUT)
+
+
+Html = Annotated[
+    Path | None,
+    _option("--html", "Also write the report as one HTML page that needs nothing else."),
+]
+Junit = Annotated[
+    Path | None, _option("--junit", "Also write the result as JUnit XML, for a CI system.")
+]
+Openmetrics = Annotated[
+    Path | None,
+    _option("--openmetrics", "Also write the figures as OpenMetrics, for a file collector."),
+]
+Markdown = Annotated[
+    Path | None, _option("--markdown", "Also write the report as Markdown, for a CI summary.")
+]
+
+
+def _page(run: RunFile) -> Report:
+    from stress.report.page import PageReport  # noqa: PLC0415 - heavy
+
+    return PageReport(run, tuple(run.transcripts()))
+
+
+def _junit(_: RunFile) -> Report:
+    from stress.report.junit import JunitReport  # noqa: PLC0415 - rarely needed
+
+    return JunitReport()
+
+
+def _openmetrics(_: RunFile) -> Report:
+    from stress.report.openmetrics import OpenMetricsReport  # noqa: PLC0415 - rarely needed
+
+    return OpenMetricsReport()
+
+
+def _markdown(_: RunFile) -> Report:
+    from stress.report.markdown import MarkdownReport  # noqa: PLC0415 - rarely needed
+
+    return MarkdownReport()
+
+
+_FORMS: Mapping[str, Callable[[RunFile], Report]] = {
+    "--html": _page,
+    "--junit": _junit,
+    "--openmetrics": _openmetrics,
+    "--markdown": _markdown,
+}
+FORM_NAMES = tuple(option[2:] for option in _FORMS)
+"""As a profile's keys name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where each form that was asked for goes, by its option."""
+
+    paths: Mapping[str, Path]
+
+    @classmethod
+    def of(cls, **wishes: Path | None) -> Files:
+        """The files that were asked for, checked.
+
+        Args:
+            wishes: option without its dashes -> path, None where it was not given.
+
+        Raises:
+            UsageError: one cannot be written, or two are the same.
+        """
+        paths = {f"--{name}": path for name, path in wishes.items() if path is not None}
+        taken: dict[Path, str] = {}
+        for option, path in paths.items():
+            _check(option, path)
+            other = taken.setdefault(path.resolve(), option)
+            if other != option and path.is_file() | (not path.exists()):
+                raise UsageError(f"{other} and {option} name the same file, {path}")
+        return cls(paths)
+
+    def write(self, summary: Summary, run: RunFile) -> None:
+        """Render and write each form.
+
+        Raises:
+            StressError: a file could not be written after all.
+        """
+        for option, path in self.paths.items():
+            text = _FORMS[option](run).render(summary)
+            try:
+                _replace(path, text)
+            except OSError as error:
+                raise StressError(
+                    f"{option}: could not write {path}: {error.strerror or error}",
+                    "The run is safe in its file. Again, elsewhere: tls-stress report",
+                ) from error
+
+
+def _check(option: str, path: Path) -> None:
+    """Whether the file could be written now.
+
+    Raises:
+        UsageError: it could not.
+    """
+    for reason in _obstacles(path):
+        raise UsageError(f"{option} {path}: {reason}", "Choose another file.")
+
+
+def _obstacles(path: Path) -> Iterator[str]:
+    try:
+        if path.is_dir():
+            yield "that is a folder"
+        elif not path.parent.is_dir():
+            yield f"there is no folder {path.parent}"
+        elif path.is_file() and _is_run_file(path):
+            yield "that is a run file, which is never overwritten"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            yield "no permission to write there"
+    except OSError as error:  # such as a name that is too long
+        yield error.strerror or str(error)
+
+
+def _is_run_file(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(len(_RUN_FILE)) == _RUN_FILE
+    return False
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put the whole text there at once; a pipe or a device is simply written to."""
+    content = text.encode("utf-8", "backslashreplace")
+    place = path.resolve()
+    if place.exists() and not place.is_file():
+        place.write_bytes(content)
+        return
+    partial = place.with_name(f".{place.name[:200]}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
+
 
 if TYPE_CHECKING:
     from stress.planning import Request
@@ -118,15 +275,15 @@ class Output:
             StressError: one could not be written.
         """
         if self.quiet:
-            streams.say(escape(summary.headline))
+            console.say(escape(summary.headline))
             for reason in summary.validity.reasons:
-                streams.say(escape(reason))
+                console.say(escape(reason))
         if self.form is not None:
-            streams.put(self.form.render(summary))
+            console.put(self.form.render(summary))
         self.files.write(summary, run)
         for option, path in self.files.paths.items():
             if not self.quiet:
-                streams.say(f"{option[2:]}: {path}")
+                console.say(f"{option[2:]}: {path}")
 
     def watching(self, plan: Plan) -> Watching:
         """All who watch the run: the view or the progress line, and the metrics.
@@ -144,13 +301,13 @@ class Output:
 
 def _progress(plan: Plan) -> Watcher:
     """The live view on a terminal that can rewrite itself, else lines of text."""
-    from stress.analysis.share.sequence import confidence_sequence  # noqa: PLC0415 - scipy, heavy
+    from stress.analysis.proportions.sequence import confidence_sequence  # noqa: PLC0415 - scipy, heavy
 
     confidence_sequence(0, 1)  # loads scipy now, not while handshakes wait for the recorder
-    if streams.can_rewrite(sys.stderr):
+    if console.can_rewrite(sys.stderr):
         return live_view(plan, confidence_sequence)
     manner = Manner.LIVE if sys.stderr.isatty() else Manner.PLAIN
-    width = streams.width(sys.stderr)
+    width = console.width(sys.stderr)
     return ProgressLine(sys.stderr, confidence_sequence, manner, width=width)
 
 
@@ -177,7 +334,7 @@ def _form(*, json: bool, quiet: bool) -> Report | None:
         return DocumentReport()
     if quiet:
         return None
-    return TerminalReport(width=streams.width(sys.stdout), colour=streams.colour(sys.stdout))
+    return TerminalReport(width=console.width(sys.stdout), colour=console.colour(sys.stdout))
 
 
 OutputOptions = Annotated[Output, Group(output_of)]

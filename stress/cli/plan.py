@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.errors import ExitCode, UsageError
-from stress.report import figures
+from stress.text import figures
 
 if TYPE_CHECKING:
-    from stress.analysis.share.sizes import Size
+    from stress.analysis.proportions.sizes import Size
 
 Share = Annotated[
     str | None, typer.Option(metavar="SHARE", help="A failing share to see, such as 0.1%.")
@@ -54,12 +54,12 @@ def plan(
     For example: plan --share 0.1%, plan --share 0.1% --relative 20%, plan --rule-out 0.01%,
     plan --backends 12. Several questions at once are answered in turn.
     """
-    from stress.planning.units import option, rate_per_s  # noqa: PLC0415 - heavy
+    from stress.text.units import option, rate_per_s  # noqa: PLC0415 - heavy
 
     per_second = option("--rate", rate_per_s, rate)
     sizes = list(_sizes(share, relative, rule_out, backends, confidence))
     for size in sizes:
-        streams.put(f"{textwrap.fill(size.sentence, 100)}\n{_line(size, per_second)}\n")
+        console.put(f"{textwrap.fill(size.sentence, 100)}\n{_line(size, per_second)}\n")
     return ExitCode.CLEAN
 
 
@@ -81,8 +81,8 @@ def _sizes(
     Raises:
         UsageError: no question, or a value that cannot be read or planned for.
     """
-    from stress.analysis.share import sizes  # noqa: PLC0415 - heavy
-    from stress.planning import units  # noqa: PLC0415 - heavy
+    from stress.analysis.proportions import sizes  # noqa: PLC0415 - heavy
+    from stress.text import units  # noqa: PLC0415 - heavy
 
     sure = units.option("--confidence", units.share, confidence)
     by: _Sure = {} if sure is None else {"confidence": sure}

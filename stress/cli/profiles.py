@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 
 Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 
@@ -18,7 +18,7 @@ def list_profiles() -> int:
     known = profiles()
     longest = max(map(len, known), default=0)
     for name, profile in known.items():
-        streams.put(f"{name:<{longest}}  {profile.title}\n")
+        console.put(f"{name:<{longest}}  {profile.title}\n")
     return 0
 
 
@@ -30,5 +30,5 @@ def show_profile(name: Profile) -> int:
     from stress.planning import load_profile  # noqa: PLC0415 - heavy
 
     profile = load_profile(name)
-    streams.put(profile.file.read_text(encoding="utf-8"))
+    console.put(profile.file.read_text(encoding="utf-8"))
     return 0

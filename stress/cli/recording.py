@@ -15,10 +15,10 @@ from pathlib import Path
 from time import time, time_ns
 from typing import TYPE_CHECKING
 
-from stress.cli import streams
+from stress.cli import console
 from stress.cli.canary import canary_for
 from stress.cli.output import Output
-from stress.cli.review import AS_RECORDED, Review
+from stress.cli.rejudge import AS_RECORDED, Review
 from stress.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -27,10 +27,10 @@ from stress.model.summary import Summary
 from stress.model.target import Address
 
 if TYPE_CHECKING:
-    from stress.analysis.goals.goalkeeper import Goalkeeper
-    from stress.analysis.limit.sweep import Searches
-    from stress.cli.watching import Watching
-    from stress.engine.fleet import Hear, Watch
+    from stress.analysis.goals.stopping_rule import Goalkeeper
+    from stress.analysis.limit.search import Searches
+    from stress.cli.observers import Watching
+    from stress.engine.coordinator import Hear, Watch
     from stress.planning import Request
     from stress.store import RunWriter
 
@@ -52,7 +52,7 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goals.goalkeeper import check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.stopping_rule import check_goals  # noqa: PLC0415 - heavy
     from stress.planning import filled, plan_run  # noqa: PLC0415 - heavy
 
     words, _ = filled(request)
@@ -97,7 +97,7 @@ def record(plan: Plan, place: Place, output: Output) -> Path:
         raise
     finally:
         writer.close()
-    streams.say(f"run file: {path}")
+    console.say(f"run file: {path}")
     return path
 
 
@@ -113,7 +113,7 @@ def tell(path: Path, output: Output, review: Review = AS_RECORDED) -> Summary:
         RunFileError: there is no readable run.
         UsageError: it cannot be judged in that way.
     """
-    from stress.analysis import summarize  # noqa: PLC0415 - heavy
+    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
 
     with open_run(path) as run:
@@ -131,12 +131,12 @@ def _reserved(plan: Plan, place: Place) -> Path:
     name = place.name or default_name(plan.target.host, datetime.now(UTC))
     path = reserve(place.folder, name)
     if path.stem != name.removesuffix(path.suffix):
-        streams.say(f'the name "{name}" is taken; this run is "{path.stem}"')
+        console.say(f'the name "{name}" is taken; this run is "{path.stem}"')
     return path
 
 
 def _watched(plan: Plan, writer: RunWriter, output: Output) -> Ending:
-    from stress.engine.fleet import run  # noqa: PLC0415 - heavy
+    from stress.engine.coordinator import run  # noqa: PLC0415 - heavy
 
     watching, search, keeper = output.watching(plan), _search(plan), _keeper(plan)
     watch = _both(watching, keeper.reason) if keeper else watching
@@ -162,7 +162,7 @@ def _keeper(plan: Plan) -> Goalkeeper | None:
     """Watches for the goals that end the run; None when there are none."""
     if not plan.goals:
         return None
-    from stress.analysis.goals.goalkeeper import Goalkeeper  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.stopping_rule import Goalkeeper  # noqa: PLC0415 - heavy
 
     return Goalkeeper(plan.goals, plan.load.processes)
 
@@ -192,7 +192,7 @@ def _search(plan: Plan) -> Searches | None:
     if not plan.find_limit:
         return None
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
-    from stress.analysis.limit.sweep import searches  # noqa: PLC0415 - heavy
+    from stress.analysis.limit.search import searches  # noqa: PLC0415 - heavy
 
     return searches(plan, parse_goals(plan.find_limit.split(",")))
 

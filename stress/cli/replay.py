@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import streams
+from stress.cli import console
 from stress.cli.output import Name, Quiet, Results, output_of
 from stress.cli.recording import RESULTS, Place, record
 from stress.cli.report import Run
 from stress.errors import ExitCode
 from stress.model.run import End
-from stress.report import figures
+from stress.text import figures
 
 if TYPE_CHECKING:
     from stress.model.plan import Plan
@@ -52,8 +52,8 @@ def replay(
 
     Exits 0 no longer there, 1 the failure follows the combination, 3 partly or too few to tell.
     """
-    from stress.planning.units import duration_s, named, option, positive_count  # noqa: PLC0415
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
+    from stress.text.units import duration_s, named, option, positive_count  # noqa: PLC0415
 
     rounds = named("--tries", positive_count, tries)
     wait_s = option("--gap", duration_s, gap)
@@ -73,9 +73,9 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
     Raises:
         UsageError: there is nothing to replay.
     """
-    from stress.analysis import summarize  # noqa: PLC0415 - heavy
-    from stress.analysis.fixed.replayed import replay_of  # noqa: PLC0415 - heavy
-    from stress.planning.replay import gap_s, replay_plan  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.replayed import replay_of  # noqa: PLC0415 - heavy
+    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
+    from stress.planning.resume import gap_s, replay_plan  # noqa: PLC0415 - heavy
 
     addresses = recorded.addresses()
     wanted = replay_of(
@@ -85,7 +85,7 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
         cause=cause,
         tries=rounds,
     )
-    streams.say(
+    console.say(
         f"{figures.plural(wanted.round_size, 'combination')}, {figures.plural(rounds, 'round')},"
         f" {wanted.gap_s:g} s between the rounds"
     )
@@ -94,8 +94,8 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
 
 def _tell(path: Path, *, json: bool, quiet: bool) -> int:
     """Reads the replay's own run file and prints what it says."""
-    from stress.analysis.fixed.replay import Answer  # noqa: PLC0415 - heavy
-    from stress.analysis.fixed.replayed import conclude, failing_first, replayed  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.replay import Answer  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.replayed import conclude, failing_first, replayed  # noqa: PLC0415 - heavy
     from stress.report.replay import ReplayReport  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
 
@@ -107,9 +107,9 @@ def _tell(path: Path, *, json: bool, quiet: bool) -> int:
         found = failing_first(replayed(wanted, records))
         told = ReplayReport(facts, again.addresses(), found, answer)
     if quiet:
-        streams.say(answer.sentence)
+        console.say(answer.sentence)
     if json or not quiet:
-        streams.put(told.document() if json else told.text())
+        console.put(told.document() if json else told.text())
     if facts.end is End.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from stress.cli.group import Group
+from stress.cli.option_groups import Group
 from stress.cli.options import JUDGING, Aia
 from stress.cli.output import EXIT_CODES, OutputOptions, Results
 from stress.cli.recording import RESULTS, tell
-from stress.cli.review import Review
+from stress.cli.rejudge import Review
 
 Run = Annotated[
     str | None,
@@ -58,9 +58,9 @@ def review_of(
     Raises:
         UsageError: no such policy, or no such time.
     """
-    from stress.planning.judging import policy_name  # noqa: PLC0415 - heavy
-    from stress.planning.moment import moment  # noqa: PLC0415 - heavy
-    from stress.planning.units import option  # noqa: PLC0415 - heavy
+    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
+    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
+    from stress.text.units import option  # noqa: PLC0415 - heavy
 
     return Review(
         tuple(assertion or ()),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stress.cli.continuation import refuse_other_words, take_up
-from stress.cli.ending import Continue
 from stress.cli.metrics import MetricsOption
 from stress.cli.options import RequestOptions
 from stress.cli.output import EXIT_CODES, Name, OutputOptions, Results
 from stress.cli.recording import place_of, prepare, record, tell
-from stress.cli.review import AS_RECORDED, Review
+from stress.cli.rejudge import AS_RECORDED, Review
+from stress.cli.resume import refuse_other_words, take_up
+from stress.cli.stop_options import Continue
 
 
 def run(

@@ -25,7 +25,7 @@ from stress.model.client import Client
 from stress.model.outcome import Category, Kind, Outcome, Stage
 from stress.model.plan import Plan
 from stress.model.transcript import Transcript
-from stress.trust import printable
+from stress.text.escape import printable
 
 FAILING_CHAIN: Final = "chain-failing.pem"
 _MISSED: Final = 0.001

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from stress.evidence.conversation import conversation
+from stress.evidence.tls_decode import conversation
 from stress.handshake.names import cipher_name, group_name, version_name
 from stress.model.outcome import Stage
 from stress.model.transcript import Clock, Transcript
-from stress.trust import printable
+from stress.text.escape import printable
 
 COLUMN = 48
 """Characters of one connection's column."""

@@ -27,9 +27,8 @@ from utls import _utls as core
 
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
-from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import Progress
-from stress.handshake.step import Session
+from stress.handshake.flight import KeyLog
+from stress.handshake.machine import Progress, Session
 from stress.model.client import Client
 
 _VERSIONS: Final = {0x0303: utls.TLSVersion.TLSv1_2, 0x0304: utls.TLSVersion.TLSv1_3}

@@ -24,10 +24,9 @@ from OpenSSL._util import lib as _library
 
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
-from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import Progress
+from stress.handshake.flight import KeyLog
+from stress.handshake.machine import Progress, Session
 from stress.handshake.names import alert_number, cipher_name, group_name, signature_name
-from stress.handshake.step import Session
 from stress.model.client import Client
 
 _VERSIONS: Final = frozenset({0x0301, 0x0302, 0x0303, 0x0304})

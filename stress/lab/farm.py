@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from stress.errors import LabError
-from stress.lab import catalogue
+from stress.lab import catalog
 from stress.lab.blueprint import Process
 from stress.lab.child import Child
 from stress.lab.scenario import Built, Planted, Scenario
@@ -128,7 +128,7 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         UsageError: no scenario has that name.
         LabError: it cannot be started on this machine.
     """
-    scene = catalogue.find(name)
+    scene = catalog.find(name)
     with ExitStack() as undo:
         place = _folder(folder, undo)
         scratch = str(place) if folder is None else None

@@ -21,7 +21,7 @@ import trio
 from stress.lab import balancer, control
 from stress.lab.blueprint import Pool, Process
 from stress.lab.node import Node
-from stress.lab.turnstile import Turnstile
+from stress.lab.rate_limiter import Turnstile
 
 BURST = 256
 FULL_PAUSE_S = 0.02

@@ -12,9 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import LabError
-from stress.lab.authority import Authority, Issuer
 from stress.lab.blueprint import Front, Identity
-from stress.lab.leaf import Leaf, Wish, issue, key_pem
+from stress.lab.certificates import Authority, Issuer, Leaf, Wish, issue, key_pem
 from stress.model.chain import Chain
 from stress.model.target import Address
 

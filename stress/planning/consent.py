@@ -23,14 +23,14 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from stress.errors import UsageError
+from stress.host.limits import Reaches, has_route
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
-from stress.planning.load.shapes import highest
-from stress.planning.machine import Reaches, has_route
-from stress.planning.place.places import dialable
-from stress.planning.place.resolution import Resolution, Resolve, resolve
-from stress.planning.units import show_duration, show_rate, show_size
-from stress.planning.words import printable
+from stress.planning.addresses import dialable
+from stress.planning.load_shapes import highest
+from stress.planning.resolution import Resolution, Resolve, resolve
+from stress.text.suggestions import printable
+from stress.text.units import show_duration, show_rate, show_size
 
 FREE_RATE = 50.0
 """Attempts a second that need nobody's leave."""

@@ -11,24 +11,38 @@ from dataclasses import replace
 from secrets import randbits
 
 from stress.errors import UsageError
-from stress.model.plan import Close, Load, Plan
+from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
+from stress.model.plan import Close, Keeping, Load, Plan
 from stress.model.target import Target
-from stress.planning.asking import asking_of
+from stress.planning.addresses import places_of
+from stress.planning.connection_options import asking_of, closing_of
 from stress.planning.consent import leave_for, mindful
-from stress.planning.judging import check_policies, trust_of
-from stress.planning.keeping import keeping_of
-from stress.planning.load.amount import amount_of, files_needed
-from stress.planning.load.closing import closing_of
-from stress.planning.load.limits import limits_of
-from stress.planning.load.sweep import check_kinds, sweep_of
-from stress.planning.machine import Machine, raise_open_files, raise_open_files_fully
-from stress.planning.place.places import places_of
-from stress.planning.place.resolution import Resolve, resolve
-from stress.planning.place.targets import parse_target
+from stress.planning.load import amount_of, check_kinds, files_needed, limits_of, sweep_of
 from stress.planning.profile import consents, filled
 from stress.planning.request import Request
-from stress.planning.units import count, named, option
-from stress.planning.words import chosen
+from stress.planning.resolution import Resolve, resolve
+from stress.planning.targets import parse_target
+from stress.planning.trust_options import check_policies, trust_of
+from stress.text.suggestions import chosen
+from stress.text.units import count, named, option, size_bytes
+
+# How much of what passes on the wire is kept as evidence, read into `Keeping`.
+
+_DEFAULT = Keeping()
+
+
+def keeping_of(request: Request) -> Keeping:
+    """Read the bounds of the evidence; 0 keeps none.
+
+    Raises:
+        UsageError: a bound is no count, or no size.
+    """
+    first = option("evidence-per-signature", count, request.evidence_per_signature)
+    most = option("evidence-bytes", size_bytes, request.evidence_bytes)
+    return Keeping(
+        _DEFAULT.per_signature if first is None else first,
+        _DEFAULT.total_bytes if most is None else most,
+    )
 
 
 def plan_run(

@@ -10,14 +10,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from stress.errors import UsageError
-from stress.planning.data import profiles_folder, shipped
-from stress.planning.load.shapes import stretch_words
-from stress.planning.place.hostname import host_name, literal
+from stress.host.shipped import profiles_folder, shipped
+from stress.planning.load_shapes import stretch_words
 from stress.planning.request import Request
 from stress.planning.settings import SETTINGS, Setting, Shape
-from stress.planning.tomlfile import TomlFile
-from stress.planning.units import named, written
-from stress.planning.words import did_you_mean, printable
+from stress.planning.targets import host_name, literal
+from stress.text.suggestions import did_you_mean, printable
+from stress.text.tomlfile import TomlFile
+from stress.text.units import named, written
 
 _TITLE = "title"
 _AUTHORIZED = "authorized"

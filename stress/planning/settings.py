@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from stress.clients.profiles import weight
 from stress.errors import UsageError
 from stress.model.client import Stack
 from stress.model.plan import Arrivals, Close, Sweep
-from stress.planning import units
-from stress.planning.asking import ProxyProtocol, own_address, server_name
-from stress.planning.client.clients import weight
-from stress.planning.judging import policy_name, read_pins
-from stress.planning.load.amount import sample_size
-from stress.planning.load.shapes import stretch
-from stress.planning.moment import moment
-from stress.planning.place.addresses import parse_address
-from stress.planning.place.resolution import parse_resolver
-from stress.planning.words import chosen
+from stress.planning.addresses import parse_address
+from stress.planning.connection_options import ProxyProtocol, own_address, server_name
+from stress.planning.load import sample_size
+from stress.planning.load_shapes import stretch
+from stress.planning.resolution import parse_resolver
+from stress.planning.trust_options import policy_name, read_pins
+from stress.text import units
+from stress.text.datetimes import moment
+from stress.text.suggestions import chosen
 
 _ANY_TIME = 2**31
 """A present for checking the form of `at`; relative times are read again with the true one."""

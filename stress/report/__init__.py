@@ -1,8 +1,7 @@
 """Renders a Summary as text, JSON or a progress line; decides nothing and computes nothing new."""
 
-from stress.report.document import DocumentReport, schema
-from stress.report.form import Report
-from stress.report.progress import Manner, ProgressLine
+from stress.report.document import DocumentReport, Report, schema
+from stress.report.live import Manner, ProgressLine
 from stress.report.terminal import Colour, TerminalReport
 
 __all__ = [

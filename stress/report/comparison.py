@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stress.report.hostile import escape, escape_json
+from stress.text.escape import escape, escape_json
 
 if TYPE_CHECKING:  # numpy and scipy come with it
-    from stress.analysis.fixed.compare import Comparison
+    from stress.analysis.compare.compare import Comparison
     from stress.model.summary import Summary
 
 SCHEMA = "tls-stress/comparison/1"

@@ -5,12 +5,12 @@ Both come from the dataclasses in `stress.model.summary`, so they cannot disagre
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from stress.model.summary import SCHEMA, Summary
-from stress.report.hostile import escape_json
+from stress.text.escape import escape_json
 
 
 class DocumentReport:
@@ -56,3 +56,13 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_encodable(item) for item in value]
     return value
+
+
+# The door for every form of the answer: a `Report` renders a `Summary`.
+
+
+class Report(Protocol):
+    """One form of the answer. A new form is a class with this method, and its line in the docs."""
+
+    def render(self, summary: Summary) -> str:
+        """The whole document, ending in a newline. Reads no clock, no file, no environment."""

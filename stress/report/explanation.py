@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from stress.report.hostile import escape
+from stress.text.escape import escape
 
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
+    from stress.codes.explain import Explained, Explanation, Unknown
     from stress.model.summary import ClientView
-    from stress.trust.codes.explain import Explained, Explanation, Unknown
 
 WIDTH = 100
 _INDENT = "    "

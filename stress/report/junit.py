@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from stress.model.summary import AddressLine, Answer, Assertion, Cause, Summary
-from stress.report import figures
-from stress.report.hostile import escape
+from stress.text import figures
+from stress.text.escape import escape
 
 _LONGEST = 4_000
 _UNDECIDED = frozenset({Answer.INCONCLUSIVE, Answer.INVALID, Answer.INTERRUPTED})

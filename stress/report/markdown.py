@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stress.model.summary import Answer, Cause, Summary
-from stress.report import figures
-from stress.report.hostile import escape
+from stress.text import figures
+from stress.text.escape import escape
 
 LONGEST_TABLE = 20
 """Rows of one table; what is left out is counted."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from stress.model.run import Progress
 from stress.model.summary import Answer, Quantiles, Summary
-from stress.report.hostile import escape
+from stress.text.escape import escape
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stress.model.replay import Role
-from stress.report.figures import plural
-from stress.report.hostile import escape, escape_json
+from stress.model.plan import Role
+from stress.text.escape import escape, escape_json
+from stress.text.figures import plural
 
 if TYPE_CHECKING:  # much comes with it
-    from stress.analysis.fixed.replay import ReplayAnswer, Replayed
-    from stress.model.replay import Replay
+    from stress.analysis.compare.replay import ReplayAnswer, Replayed
+    from stress.model.plan import Replay
     from stress.model.run import RunFacts
     from stress.model.target import Address
 

@@ -3,7 +3,7 @@
 from stress.store.export import Format, export_run
 from stress.store.opening import open_run
 from stress.store.reader import RunFile
-from stress.store.results import default_name, locate, reserve
+from stress.store.run_directory import default_name, locate, reserve
 from stress.store.writer import RunWriter
 
 __all__ = [

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from stress.model.outcome import Stage
 from stress.model.run import Cell
-from stress.store.attributes import Treatment
-from stress.store.query import check_numbers, fetch_all
+from stress.store.catalog import Treatment
+from stress.store.corruption import check_numbers, fetch_all
 from stress.store.tally import NEVER, Columns, Tally
 
 _BATCH = 2000

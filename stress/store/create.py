@@ -12,8 +12,16 @@ import msgspec
 from stress.errors import RunFileError, UsageError
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
-from stress.store.planfile import anchors_fingerprint, plan_text, private_anchors
-from stress.store.schema import APPLICATION_ID, FIRST_BLOCK_NS, SCHEMA, insert_into, schema_text
+from stress.store.schema import (
+    APPLICATION_ID,
+    FIRST_BLOCK_NS,
+    SCHEMA,
+    anchors_fingerprint,
+    insert_into,
+    plan_text,
+    private_anchors,
+    schema_text,
+)
 
 _BUSY_SECONDS = 5.0
 
@@ -29,7 +37,7 @@ def create_file(
 ) -> sqlite3.Connection:
     """A connection to a new run file that knows its plan and no attempt yet.
 
-    An empty file is taken for a reserved name (`stress.store.results`).
+    An empty file is taken for a reserved name (`stress.store.run_directory`).
 
     Raises:
         RunFileError: there is a file of this name already.

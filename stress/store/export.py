@@ -20,8 +20,8 @@ import msgspec
 
 from stress.errors import RecordError, UsageError
 from stress.measure import Histogram, HistogramLog
-from stress.store.latency import WHOLE_RUN
 from stress.store.reader import RunFile
+from stress.store.tally import WHOLE_RUN
 
 _ROWS_AT_ONCE = 50_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

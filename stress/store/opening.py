@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from stress.errors import RunFileError
-from stress.store.damage import damaged, reading
+from stress.store.corruption import damaged, reading
 from stress.store.reader import RunFile
 from stress.store.schema import APPLICATION_ID, SCHEMA
 

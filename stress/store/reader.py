@@ -37,12 +37,9 @@ from stress.model.run import (
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Finding, Refusal, Verdict
+from stress.store.corruption import check_numbers, checked, fetch_all, reading
 from stress.store.counts import Counts
-from stress.store.damage import reading
-from stress.store.planfile import read_plan
-from stress.store.query import check_numbers, checked, fetch_all
-from stress.store.schema import view_text
-from stress.store.transcript import decode_transcript
+from stress.store.schema import decode_transcript, read_plan, view_text
 
 _T = TypeVar("_T")
 _BATCH = 2000

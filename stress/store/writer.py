@@ -30,13 +30,11 @@ from stress.model.run import Ending
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
-from stress.store.attributes import FAILURES, Attributes
-from stress.store.catalog import Catalog, address_statements
+from stress.store.catalog import FAILURES, Attributes, Catalog, address_statements
 from stress.store.create import create_file
 from stress.store.journal import Journal, Statement
-from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, insert_into
+from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, encode_transcript, insert_into
 from stress.store.tally import Columns, Tally
-from stress.store.transcript import encode_transcript
 
 _COMMITS_BETWEEN_COUNTS = 10
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"

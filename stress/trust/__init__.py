@@ -1,16 +1,16 @@
 """Judges recorded chains as each client family would; never connects and never reads a clock."""
 
+from stress.codes.catalog import chain_views, client_views, fix_for
+from stress.codes.explain import Explanation, explain
+from stress.codes.recognition import Explained
+from stress.text.escape import printable
 from stress.trust.anchors import Anchors, load_anchors
-from stress.trust.codes.catalogue import chain_views, client_views, fix_for
-from stress.trust.codes.explain import Explanation, explain
-from stress.trust.codes.recognition import Explained
 from stress.trust.judge import Judge
 from stress.trust.path import open_end
 from stress.trust.policy import policy_names
-from stress.trust.printable import printable
 from stress.trust.reading.certificate import CertificateFacts, describe, name_of
 from stress.trust.reading.description import differs
-from stress.trust.rules.pins import parse_pin
+from stress.trust.rules.keys import parse_pin
 from stress.trust.rules.staple import refused_by_staple
 
 __all__ = [

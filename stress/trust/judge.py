@@ -13,20 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from stress.codes.catalog import POLICY_OF
 from stress.model.chain import chain_hash
 from stress.model.client import NO_POLICY
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.trust.anchors import Anchors
-from stress.trust.codes.catalogue import POLICY_OF
 from stress.trust.path import Issuers, Path, Paths, build_paths
 from stress.trust.policy import Policy, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.rules.context import Question
 from stress.trust.rules.identity import constraint_findings, name_findings
-from stress.trust.rules.pins import pin_findings
-from stress.trust.rules.question import Question
+from stress.trust.rules.keys import key_findings, pin_findings, signature_findings
 from stress.trust.rules.staple import staple_findings
-from stress.trust.rules.strength import key_findings, signature_findings
 from stress.trust.rules.transparency import timestamp_findings
 from stress.trust.rules.usage import (
     extension_findings,

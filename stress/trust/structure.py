@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
+from stress.text.escape import printable
 from stress.trust.path import Issuers, Link, Paths, build_paths
 from stress.trust.policy import Aia, Memory, Policy
-from stress.trust.printable import printable
 from stress.trust.reading.certificate import CertificateFacts, short_name
 
 REPAIRABLE = frozenset({Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE})

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.analysis import summarize
 from stress.analysis.goals.goal import parse_goals
+from stress.analysis.summary import summarize
 from stress.model.outcome import Stage
 from stress.model.run import Cell, End, HistogramRow, Phase, Run
 from stress.model.summary import Answer

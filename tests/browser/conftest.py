@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stress.cli.main import main
-from stress.lab import start
+from stress.lab.farm import start
 
 FLAGS = (
     "--headless",

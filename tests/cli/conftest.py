@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 
 from stress.cli.main import main
-from stress.lab import Farm, start
+from stress.lab.farm import Farm, start
 
 ROOT = Path(__file__).resolve().parents[2]
 

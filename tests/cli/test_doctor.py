@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from stress.engine.examination import FILES_ASIDE
-from stress.planning.load.amount import FILES_BESIDE
+from stress.engine.preflight import FILES_ASIDE
+from stress.planning.load import FILES_BESIDE
 
 
 def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stress.lab import Farm
+from stress.lab.farm import Farm
 from stress.model.client import Stack
 from stress.store import open_run
 

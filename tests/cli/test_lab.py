@@ -6,7 +6,8 @@ import pytest
 
 from stress.cli.lab import run_words
 from stress.cli.options import parse
-from stress.lab import Farm, scenarios
+from stress.lab.catalog import scenarios
+from stress.lab.farm import Farm
 
 
 def test_alone_and_by_list_it_tells_every_scenario(ask: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stress.lab import Farm, start
+from stress.lab.farm import Farm, start
 from stress.store import open_run
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from stress.lab import start
+from stress.lab.farm import start
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from stress.lab import Farm, start
+from stress.lab.farm import Farm, start
 from tests.cli.conftest import Listener, Spawn
 
 pytestmark = pytest.mark.slow

@@ -16,10 +16,9 @@ import pytest
 import trio
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.engine.attempt import Attempt
+from stress.engine.worker.attempt import Attempt
 from stress.errors import RecordError
-from stress.lab.authority import Authority
-from stress.lab.leaf import Wish, issue, key_pem
+from stress.lab.certificates import Authority, Wish, issue, key_pem
 from stress.model.chain import Chain
 from stress.model.client import Client
 from stress.model.plan import Close, Load, Plan, Trust

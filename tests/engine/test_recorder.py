@@ -7,10 +7,10 @@ from hashlib import sha256
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from stress.codes.catalog import POLICY_OF
 from stress.engine.recorder import Recorder
 from stress.errors import RecordError
-from stress.lab.authority import Authority
-from stress.lab.leaf import Wish, issue
+from stress.lab.certificates import Authority, Wish, issue
 from stress.model.chain import chain_hash
 from stress.model.client import Client
 from stress.model.outcome import Side
@@ -18,7 +18,6 @@ from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.target import Address
 from stress.model.transcript import Role, Transcript
-from stress.trust.codes.catalogue import POLICY_OF
 from tests.engine.conftest import HOST, Book, plan_for
 from tests.engine.test_messages import RECORD
 from tests.trust.certificates import AT, authorities

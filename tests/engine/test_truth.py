@@ -16,7 +16,7 @@ from time import monotonic
 
 import pytest
 
-from stress.engine import fleet
+from stress.engine import coordinator
 from stress.model.plan import Limits, Plan
 from stress.model.record import Record
 from stress.model.target import Address
@@ -57,7 +57,7 @@ def stalling(context: ssl.SSLContext) -> Behaviour:
 
 def good(plan: Plan) -> list[Record]:
     book = Book()
-    fleet.run(plan, book)
+    coordinator.run(plan, book)
     return [record for record in book.records if record.outcome == "ok"]
 
 

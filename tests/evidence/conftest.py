@@ -11,8 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.handshake import Facts, KeyLog, Machine, State, stack_for
-from stress.lab.authority import Authority
-from stress.lab.leaf import Wish, issue, key_pem
+from stress.lab.certificates import Authority, Wish, issue, key_pem
 from stress.model.chain import chain_hash
 from stress.model.client import Client, Stack
 from stress.model.plan import Plan, Trust

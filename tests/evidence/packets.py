@@ -7,8 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from stress.evidence.frames import checksum
-from stress.evidence.pcapng import Packet
+from stress.evidence.packets import Packet, checksum
 
 Socket = tuple[str, int]
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.evidence.chains import pem
+from stress.evidence.folder import pem
 from stress.evidence.reproduce import Script, reproduce, tries
 from stress.model.client import Client
 from stress.model.plan import Plan

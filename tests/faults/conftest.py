@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from stress.lab import Farm, start
+from stress.lab.farm import Farm, start
 from stress.model.run import RunFacts
 from stress.store import open_run
 
@@ -113,7 +113,7 @@ def until(true: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """The process ids of a run's workers."""
     done = subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", "stress.engine.worker"],
+        ["pgrep", "-P", str(process.pid), "-f", "stress.engine.worker.process"],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     return [int(word) for word in done.stdout.split()]

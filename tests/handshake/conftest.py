@@ -19,13 +19,6 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     return make_pki(tmp_path_factory.mktemp("pki"))
 
 
-@pytest.fixture(scope="session", params=list(Stack), ids=str)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """Each TLS library in turn."""
-    assert isinstance(request.param, Stack)
-    return request.param
-
-
 @pytest.fixture
 def fresh(stack: Stack) -> Begin:
     """Makes a machine of the stack; keywords are fields of the client."""

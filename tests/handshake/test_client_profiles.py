@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from stress.clients.profiles import clients
 from stress.errors import UsageError
 from stress.handshake import State, stack_for
 from stress.handshake.hello import is_grease, read_hello
 from stress.model.client import Stack
-from stress.planning.client.clients import clients
 from tests.handshake.ends import HOST, Pki, Server, shake
 from tests.planning.packets import ethernet, pcap, tcp
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from stress.handshake import MachineFactory, Session, State, stack_for
-from stress.handshake.step import Machine
+from stress.handshake.machine import Machine
 from stress.model.client import Client, Stack
 from stress.model.outcome import OK, Category, Stage
 from tests.handshake.ends import HOST, Pki, Server, shake, single_bytes, whole

@@ -13,8 +13,8 @@ from time import time_ns
 
 import pytest
 
-from stress.engine import fleet
-from stress.engine.loops import STOOD_STILL
+from stress.engine import coordinator
+from stress.engine.worker.loops import STOOD_STILL
 from stress.model.client import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
 from stress.model.record import Record
@@ -136,7 +136,7 @@ def _plan(addresses: tuple[Address, ...], house: House, stack: Stack, kind: str)
 
 def _run(plan: Plan, path: Path) -> Run:
     writer = RunWriter.create(path, plan, started_ns=time_ns(), versions={}, host="here")
-    ending = fleet.run(plan, writer)
+    ending = coordinator.run(plan, writer)
     writer.finish(ending)
     rows: dict[str, list[Record]] = defaultdict(list)
     with open_run(path) as run:

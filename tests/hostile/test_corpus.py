@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from stress.cli.main import main
-from stress.engine.loops import STOOD_STILL
+from stress.engine.worker.loops import STOOD_STILL
 from stress.model.client import Stack
 from stress.model.run import End
 from tests.hostile.conftest import LIMIT_BYTES, ROUNDS, TIMEOUT_S, Run

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from stress import lab
 from stress.errors import LabError, UsageError
+from stress.lab.catalog import scenarios
+from stress.lab.farm import start
 from stress.model.target import Address
 from tests.lab.client import ask
 
 PARENT = """
 import sys
 import time
-from stress import lab
-farm = lab.start("healthy")
+from stress.lab.catalog import scenarios
+from stress.lab.farm import start
+farm = start("healthy")
 address = farm.addresses[0]
 print(address.ip, address.port, farm.ca_file.parent, flush=True)
 sys.stdin.read()
@@ -29,14 +31,14 @@ sys.stdin.read()
 
 def test_an_unknown_scenario_is_a_usage_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="no scenario named 'missing-intermediates'") as caught:
-        lab.start("missing-intermediates")
+        start("missing-intermediates")
 
     assert (caught.value.hint or "").startswith("Did you mean missing-intermediate?")
 
 
 def test_a_folder_without_a_parent_is_a_lab_error(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot use the folder"):
-        lab.start("healthy", folder=tmp_path / "no" / "where")
+        start("healthy", folder=tmp_path / "no" / "where")
 
     assert list(tmp_path.iterdir()) == []
 
@@ -44,7 +46,7 @@ def test_a_folder_without_a_parent_is_a_lab_error(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_farm_is_what_its_scenario_says_and_gone_after_closing(tmp_path: Path) -> None:
     folder = tmp_path / "farm"
-    with lab.start("healthy", folder=folder) as farm:
+    with start("healthy", folder=folder) as farm:
         ask(farm.addresses, 12)
         pids = farm.pids
         assert farm.ca_file.parent == folder
@@ -53,7 +55,7 @@ def test_a_farm_is_what_its_scenario_says_and_gone_after_closing(tmp_path: Path)
         assert farm.windows_ns() == ()
     farm.close()
 
-    assert farm.scenario == lab.scenarios()["healthy"]
+    assert farm.scenario == scenarios()["healthy"]
     assert farm.host == "www.lab.test"
     assert sum(farm.served().values()) == 12
     assert sum(farm.faulted().values()) == 0
@@ -67,7 +69,7 @@ def test_a_farm_is_what_its_scenario_says_and_gone_after_closing(tmp_path: Path)
 def test_what_was_in_the_folder_before_stays(tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text("mine")
-    with lab.start("healthy", folder=tmp_path) as farm:
+    with start("healthy", folder=tmp_path) as farm:
         assert farm.ca_file.exists()
 
     assert list(tmp_path.iterdir()) == [note]
@@ -77,7 +79,7 @@ def test_what_was_in_the_folder_before_stays(tmp_path: Path) -> None:
 def test_the_same_seed_deals_the_same_and_another_does_not() -> None:
     served = []
     for seed in (1, 1, 2):
-        with lab.start("stale-certificate", seed=seed) as farm:
+        with start("stale-certificate", seed=seed) as farm:
             ask(farm.addresses, 60, at_once=1)
             served.append(farm.served())
 
@@ -89,7 +91,7 @@ def test_the_same_seed_deals_the_same_and_another_does_not() -> None:
 def test_a_farm_dies_with_its_parent_however_that_ends() -> None:
     """An open connection tells without asking when the farm's process is at its end."""
     command = [sys.executable, "-c", PARENT]
-    root = str(Path(lab.__file__).parents[2])
+    root = str(Path(__file__).parents[2])
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
     ) as parent:

@@ -11,7 +11,7 @@ from stress.model.client import Client
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
 from stress.planning.consent import Guard, exceeds, is_public, leave_for, mindful, total_of
-from stress.planning.place.resolution import Resolution
+from stress.planning.resolution import Resolution
 
 PUBLIC = Address("8.8.8.8", 443)
 PRIVATE = Address("10.1.2.3", 443)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
+from stress.host.limits import Machine
 from stress.model.plan import Close, Load, Plan
 from stress.model.target import Address, Target
-from stress.planning.machine import Machine
-from stress.planning.place.resolution import Resolution
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
+from stress.planning.resolution import Resolution
 
 Write = Callable[[str, str], Path]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.fixed.compare import CauseChange, Change, Comparison, Rates
-from stress.analysis.fixed.shift import Shift
+from stress.analysis.compare.compare import CauseChange, Change, Comparison, Rates
+from stress.analysis.compare.latency_change import Shift
 from stress.model.run import Phase
 from stress.model.summary import Summary
 from stress.report.comparison import SCHEMA, comparison_document, render_comparison

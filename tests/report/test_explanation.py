@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stress.codes.explain import explain
 from stress.model.summary import ClientView
 from stress.report.explanation import render_explanation
-from stress.trust.codes.explain import explain
 
 SEED_LOG = """TIC SSL Trust Error [1:0x1c0174d00]: 3:0
 NSURLSession/NSURLConnection HTTP load failed (kCFStreamErrorDomainSSL, -9807)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stress.analysis.causes.suspects import Suspects
+from stress.analysis.causes.live_anomalies import Suspects
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval

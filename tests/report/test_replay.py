@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.fixed.replay import Answer, ReplayAnswer, Replayed
+from stress.analysis.compare.replay import Answer, ReplayAnswer, Replayed
 from stress.model.client import Client
-from stress.model.plan import Plan
-from stress.model.replay import Combination, Replay, Role
+from stress.model.plan import Combination, Plan, Replay, Role
 from stress.model.run import End, RunFacts
 from stress.model.target import Address, Target
 from stress.report.replay import LONGEST, SCHEMA, ReplayReport

@@ -10,8 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.lab.authority import Authority
-from stress.lab.leaf import KeyKind, Wish, issue, key_pem
+from stress.lab.certificates import Authority, KeyKind, Wish, issue, key_pem
 from stress.model.chain import chain_hash
 
 HOST = "real.test"

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress.model.run import Phase
-from stress.store.attributes import Treatment
-from stress.store.latency import WHOLE_RUN, Key
+from stress.store.catalog import Treatment
 from stress.store.schema import FIRST_BLOCK_NS
-from stress.store.tally import MOST_BLOCKS, Columns, Row, Tally
+from stress.store.tally import MOST_BLOCKS, WHOLE_RUN, Columns, Key, Row, Tally
 
 SECOND = FIRST_BLOCK_NS
 TREATMENTS = list(Treatment)

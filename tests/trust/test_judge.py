@@ -14,12 +14,12 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stress.codes.catalog import code_tables
 from stress.errors import UsageError
 from stress.model.outcome import Category, Kind
 from stress.model.verdict import Refusal, Verdict
 from stress.trust import Judge, describe, load_anchors, policy_names
 from stress.trust.anchors import first_store
-from stress.trust.codes.catalogue import code_tables
 from stress.trust.judge import PRIORITY
 from tests.trust.certificates import AT, DAY, HOST, Wanted, authorities, chain, encode, issue, leaf
 from tests.trust.defects import ALL, DEFECTS, Defect, good, public, under_rsa

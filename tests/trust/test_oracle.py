@@ -10,7 +10,7 @@ import pytest
 
 from stress.model.verdict import Refusal
 from stress.trust import Judge, describe
-from stress.trust.rules.hostname import literal
+from stress.trust.rules.identity import literal
 from tests.trust.certificates import AT, authorities
 from tests.trust.defects import DEFECTS, Defect, private
 from tests.trust.random_chains import draw

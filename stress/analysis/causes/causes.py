@@ -12,7 +12,13 @@ import numpy as np
 
 from stress.analysis.causes import inconsistencies as odd
 from stress.analysis.causes.changes import Shape
-from stress.analysis.causes.classes import FailureClass, failure_classes
+from stress.analysis.causes.classes import (
+    FAILURE,
+    INCONSISTENCY,
+    Explanation,
+    FailureClass,
+    failure_classes,
+)
 from stress.analysis.causes.experiments import confirm, more
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Locus, Meaning, isolate
 from stress.analysis.causes.likely import Signs, likely
@@ -28,14 +34,12 @@ from stress.analysis.causes.periodicity import period, round_robin
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.chains import difference, reference, short, subject
 from stress.analysis.dimensions import Dimension
-from stress.analysis.explanation import FAILURE, INCONSISTENCY, Explanation
+from stress.analysis.proportions.binomial import risk_ratio
+from stress.analysis.proportions.clusters import Timeline
 from stress.analysis.recording import Recording, reread_by_load
-from stress.analysis.share.clusters import Timeline
-from stress.analysis.share.tails import risk_ratio
 from stress.analysis.tally import Tally
-from stress.analysis.words.advice import remedy
-from stress.analysis.words.numbers import of, seconds
-from stress.analysis.words.telling import (
+from stress.analysis.wording.advice import remedy
+from stress.analysis.wording.cohorts import (
     alike,
     alone_sentence,
     locus_sentence,
@@ -46,6 +50,7 @@ from stress.analysis.words.telling import (
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, ClientView, Condition, RiskRatio
 from stress.model.verdict import Verdict
+from stress.text.numbers import of, seconds
 from stress.trust import chain_views, client_views
 
 EVERY_ONE = "Every handshake failed: there is no good one to compare with."

@@ -18,7 +18,7 @@ from math import log
 import numpy as np
 from scipy.special import xlogy
 
-from stress.analysis.share.tails import Floats, Integers
+from stress.analysis.proportions.binomial import Floats, Integers
 
 MOST_BLOCKS = 400
 CUT = 1.5

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stress.analysis.causes.table import UNKNOWN, Column
-from stress.analysis.share.tails import (
+from stress.analysis.proportions.binomial import (
     Floats,
     Integers,
     smallest_tail,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, log
 
-from stress.analysis.asking import duration_s
 from stress.analysis.causes.isolation import Grade, Locus, Meaning
 from stress.analysis.command import Change, run_line
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
+from stress.analysis.tested import duration_s
 from stress.model.outcome import Category
 from stress.model.target import Address
 

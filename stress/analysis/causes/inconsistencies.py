@@ -109,7 +109,7 @@ def _kind(odd: SeenChain, usual: SeenChain) -> str:
 def sentence(found: Inconsistency, where: str) -> str:
     """What differs, how often, and where it is met; all of it good."""
     from stress.analysis.chains import difference  # noqa: PLC0415 - the words, not the counting
-    from stress.analysis.words.numbers import of, thousands  # noqa: PLC0415 - the same
+    from stress.text.numbers import of, thousands  # noqa: PLC0415 - the same
 
     more = f" {thousands(found.others)} more chains differ too." if found.others else ""
     return (

@@ -14,12 +14,12 @@ import numpy as np
 from stress.analysis.causes.changes import Course, Instant, Series, Shape, course, onset, series
 from stress.analysis.causes.classes import FailureClass, explaining
 from stress.analysis.causes.cohorts import Cohort, Mask, Problem, Words
-from stress.analysis.causes.guard import PASSES, Robustness, refuted, robustness
 from stress.analysis.causes.search import joined, search
+from stress.analysis.causes.stratified_check import PASSES, Robustness, refuted, robustness
 from stress.analysis.causes.table import UNKNOWN, Column
 from stress.analysis.dimensions import Dimension
+from stress.analysis.proportions.binomial import Floats, Integers, risk_ratio
 from stress.analysis.recording import Recording
-from stress.analysis.share.tails import Floats, Integers, risk_ratio
 from stress.model.summary import RiskRatio
 
 FEW_BLOCKS = 3

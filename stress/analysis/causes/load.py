@@ -8,7 +8,7 @@ in any order: it leans on nothing but the randomisation, so it holds for bursts 
 nothing at all fails below a limit. Together with whether one place holds the failures it gives one
 of four answers.
 
-Failures that a rush leaves behind count as its own: see `stress.analysis.causes.backlog`.
+Failures that a rush leaves behind count as its own: see `stress.analysis.recording`.
 
 Imported late: it needs numpy.
 """
@@ -23,10 +23,9 @@ from itertools import groupby
 
 import numpy as np
 
-from stress.analysis.causes.backlog import with_backlog
 from stress.analysis.causes.cohorts import SEED
-from stress.analysis.recording import segment_rates
-from stress.analysis.share.tails import Floats
+from stress.analysis.proportions.binomial import Floats
+from stress.analysis.recording import segment_rates, with_backlog
 from stress.analysis.tally import side_of
 from stress.model.outcome import Side
 from stress.model.plan import Load

@@ -12,7 +12,7 @@ from math import exp, gcd, pi
 import numpy as np
 from scipy.special import bdtrc
 
-from stress.analysis.share.clusters import Timeline
+from stress.analysis.proportions.clusters import Timeline
 
 LEVEL = 0.01
 LARGEST_CYCLE = 512

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import bdtrc, ndtr, ndtri, pdtrc
 
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.share.tails import Floats, Integers
+from stress.analysis.proportions.binomial import Floats, Integers
 from stress.model.run import PortCount
 
 BITS = 16

@@ -16,7 +16,7 @@ for long enough:
 
 Invariants: the order of rows and of dimensions changes nothing; an unknown value belongs to no
 cohort; fewer than three failures find nothing. A caller may pass a `guard`, which has the last word
-on each candidate (see `stress.analysis.causes.guard`).
+on each candidate (see `stress.analysis.causes.stratified_check`).
 
 Imported late: it needs numpy and scipy.
 """
@@ -30,7 +30,7 @@ from typing import TypeAlias
 import numpy as np
 
 from stress.analysis.causes.cohorts import Cohort, Mask, Pair, Problem, Ranking, rank, sums
-from stress.analysis.share.tails import upper_tail
+from stress.analysis.proportions.binomial import upper_tail
 
 Guard: TypeAlias = Callable[[Cohort, Mask], bool]
 """Whether a candidate may be claimed, given the rows that are still in the search."""

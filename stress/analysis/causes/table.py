@@ -13,7 +13,7 @@ from operator import attrgetter
 import numpy as np
 
 from stress.analysis.dimensions import Dimension
-from stress.analysis.share.tails import Integers
+from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.model.outcome import Side
 from stress.model.run import Cell

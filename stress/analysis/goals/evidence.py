@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from stress.analysis.goals.goal import COUNTED, LOWER, UPPER, Goal, Operator, Subject
 from stress.analysis.latency import whole_run
-from stress.analysis.share.estimate import Estimate
-from stress.analysis.share.rates import LEVEL, exact_bounds
-from stress.analysis.share.sequence import claims_above, claims_below, confidence_sequence
-from stress.analysis.words.numbers import seconds
+from stress.analysis.proportions.binomial import LEVEL, exact_bounds
+from stress.analysis.proportions.estimate import Estimate
+from stress.analysis.proportions.sequence import claims_above, claims_below, confidence_sequence
 from stress.measure import Histogram
 from stress.model.run import End, Phase, Run
 from stress.model.summary import Assertion
+from stress.text.numbers import seconds
 
 SHORTEST_S = 60.0
 """A run may not stop for `failing<X` before this: an outage comes in seconds, not in handshakes."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stress.analysis.goals.goal import Goal, Subject
-from stress.analysis.share.rates import exact_bounds
+from stress.analysis.proportions.binomial import exact_bounds
 from stress.model.outcome import NOT_SENT as UNSENT
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record

@@ -15,8 +15,8 @@ from stress.analysis.chains import difference, reference
 from stress.analysis.tally import Tally
 from stress.model.run import SeenChain
 from stress.model.verdict import Refusal, Verdict
+from stress.text.datetimes import instant
 from stress.trust import CertificateFacts, describe
-from stress.trust.reading.instant import instant
 
 MOST_PAIRS = 4
 """Failing chains that are shown beside the good one; the most frequent ones."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from stress.evidence.conversation import conversation
 from stress.evidence.selection import Case, cases
+from stress.evidence.tls_decode import conversation
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.summary import Cause

@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
 
-from stress.trust.printable import printable
+from stress.text.escape import printable
 from stress.trust.reading import extension
 from stress.trust.reading.der import (
     BOOLEAN,

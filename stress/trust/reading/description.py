@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stress.trust.printable import printable
+from stress.text.datetimes import instant
+from stress.text.escape import printable
 from stress.trust.reading.certificate import CertificateFacts, describe, name_of, short_name
-from stress.trust.reading.instant import instant
 
 _MOST_NAMES = 3
 

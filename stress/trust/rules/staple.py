@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
+from stress.text.datetimes import instant
 from stress.trust.policy import find_policy
-from stress.trust.reading.instant import instant
-from stress.trust.rules.question import Question
+from stress.trust.rules.context import Question
 
 if TYPE_CHECKING:
     from cryptography.x509 import ocsp

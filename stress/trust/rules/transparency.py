@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding
+from stress.text.datetimes import days
 from stress.trust.policy import Timestamps, unix
 from stress.trust.reading.der import DerError
 from stress.trust.reading.extension import sct_logs
-from stress.trust.reading.instant import days
-from stress.trust.rules.question import Question
+from stress.trust.rules.context import Question
 
 _LEAST_BY_TLS = 2
 """SCTs that suffice when they come in the handshake (Apple's path B, Chrome's policy)."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
+from stress.text.escape import printable
 from stress.trust.policy import Policy, Presence, unix
-from stress.trust.printable import printable
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.extension import NAME_CONSTRAINTS
-from stress.trust.rules.question import Question
+from stress.trust.rules.context import Question
 
 SERVER_AUTH, ANY_PURPOSE = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
+from stress.text.datetimes import days, instant, span
 from stress.trust.path import Link
 from stress.trust.policy import Lifetime, unix
 from stress.trust.reading.certificate import short_name
-from stress.trust.reading.instant import days, instant, span
-from stress.trust.rules.question import Question
+from stress.trust.rules.context import Question
 
 
 def time_findings(question: Question) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.explanation import Explanation
+from stress.analysis.causes.classes import Explanation
 from stress.analysis.recording import record
 from stress.analysis.tally import count
 from stress.model.outcome import Stage

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
+from stress.analysis.causes.classes import Explanation
 from stress.analysis.causes.load import LoadShape, Segment, elasticity, segments, verdict
-from stress.analysis.explanation import Explanation
-from stress.analysis.limit.bisection import LimitSearch
+from stress.analysis.limit.search import LimitSearch
 from stress.analysis.recording import record
 from stress.analysis.tally import count
 from stress.model.limit import Knob, Limit, Standing, Step
@@ -17,7 +17,7 @@ from stress.model.plan import Load
 from stress.model.plan import Segment as Stretch
 from stress.model.run import Cell, Cube, Run
 from stress.model.target import Address
-from tests.analysis.limit.test_bisection import GOALS, SECOND, queue
+from tests.analysis.limit.test_search import GOALS, SECOND, queue
 
 LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
 

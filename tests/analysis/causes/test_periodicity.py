@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.periodicity import period, round_robin
-from stress.analysis.share.clusters import Timeline
+from stress.analysis.proportions.clusters import Timeline
 
 
 @pytest.mark.parametrize("length", [2, 8, 12, 100])

@@ -15,7 +15,7 @@ from stress.analysis.goals.evidence import (
     value_of,
 )
 from stress.analysis.goals.goal import parse_goal, parse_goals
-from stress.analysis.share.estimate import estimate
+from stress.analysis.proportions.estimate import estimate
 from stress.measure import Histogram
 from stress.model.run import HistogramRow, Phase, Run
 

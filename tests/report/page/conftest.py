@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stress.analysis import summarize
+from stress.analysis.summary import summarize
 from stress.model.chain import Chain
 from stress.model.client import Client
 from stress.model.outcome import Category

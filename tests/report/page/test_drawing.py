@@ -4,9 +4,8 @@ import pytest
 
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.run import Phase
-from stress.report.page.course import Course
-from stress.report.page.curves import Curve, Panel
 from stress.report.page.drawing import draw_course, draw_knee, draw_panel
+from stress.report.page.series import Course, Curve, Panel
 
 pytestmark = pytest.mark.slow
 STARTED_NS = 1_795_392_000_000_000_000

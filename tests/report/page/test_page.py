@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stress.analysis import summarize
+from stress.analysis.summary import summarize
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.summary import Answer, Assertion, Summary, Validity
 from stress.report.page import PageReport

@@ -1,0 +1,1 @@
+"""What this machine is and allows: limits, ports, shipped files; it never sends a packet."""

@@ -1,0 +1,247 @@
+"""The lab's certificate authority: a root and its intermediates, made anew for each farm.
+
+The certificates are clean for every client family when the root is given as `--ca`: key usage,
+extended key usage, basic constraints, key identifiers and issuer URLs are as a public authority
+sets them (CA/B Forum Baseline Requirements 7.1.2), so that whatever a scenario breaks is the only
+thing that is wrong.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+YEAR = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A certificate that signs others, with its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    path: tuple[x509.Certificate, ...]
+    """What a server must send above a leaf of this issuer, without the root; () for the root."""
+    url: str
+    """Where clients could fetch the certificate (AIA caIssuers); nobody listens there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One root, and the intermediates that it makes when asked."""
+
+    root: Issuer
+
+    @classmethod
+    def make(cls, now: datetime) -> Authority:
+        """Make a root that began five years before `now` and ends five years after."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = subject("tls-stress lab root")
+        builder = (
+            _begin(name, name, key, now - 5 * YEAR, now + 5 * YEAR)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
+        )
+        certificate = builder.sign(key, SHA256())
+        return cls(Issuer(certificate, key, (), "http://aia.lab.test/root.der"))
+
+    @property
+    def pem(self) -> bytes:
+        """The root as PEM: what a client takes as its only anchor."""
+        return self.root.certificate.public_bytes(Encoding.PEM)
+
+    def intermediate(self, common_name: str, now: datetime) -> Issuer:
+        """Make an intermediate under the root, valid from a year ago for three years."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        begins, ends = now - YEAR, now + 2 * YEAR
+        builder = (
+            _begin(subject(common_name), self.root.certificate.subject, key, begins, ends)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
+            .add_extension(server_authentication(), critical=False)
+            .add_extension(authority_key(self.root), critical=False)
+            .add_extension(issuer_url(self.root), critical=False)
+        )
+        certificate = builder.sign(self.root.key, SHA256())
+        serial = f"{certificate.serial_number:x}"[:8]
+        return Issuer(certificate, key, (certificate,), f"http://aia.lab.test/{serial}.der")
+
+
+def subject(common_name: str, organization: str = "tls-stress lab") -> x509.Name:
+    """A distinguished name of organization and common name."""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+def key_usage(*, signs_certificates: bool = False, enciphers_keys: bool = False) -> x509.KeyUsage:
+    """The key usage of an authority (which signs certificates) or of a leaf."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=enciphers_keys,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def server_authentication() -> x509.ExtendedKeyUsage:
+    """The extended key usage of a TLS server."""
+    return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+
+
+def authority_key(issuer: Issuer) -> x509.AuthorityKeyIdentifier:
+    """The identifier that links a certificate to its issuer's key."""
+    known = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known.value)
+
+
+def issuer_url(issuer: Issuer) -> x509.AuthorityInformationAccess:
+    """Where the issuer's certificate is said to be."""
+    location = x509.UniformResourceIdentifier(issuer.url)
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
+    )
+
+
+def _begin(
+    name: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    begins: datetime,
+    ends: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+# Server certificates: what a scenario wishes for, and the leaf that comes of it.
+
+DAY = timedelta(days=1)
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+class KeyKind(StrEnum):
+    """The key types that servers have."""
+
+    ECDSA = "ecdsa-p256"
+    RSA = "rsa-2048"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a leaf should be; the defaults make one that every client accepts."""
+
+    names: tuple[str, ...]
+    """DNS names; the first is the common name too unless `common_name` says otherwise."""
+    key: KeyKind = KeyKind.ECDSA
+    begins: timedelta = -DAY
+    """Start of validity, relative to the making."""
+    ends: timedelta = 89 * DAY
+    """End of validity, relative to the making."""
+    common_name: str | None = None
+    organization: str = "tls-stress lab"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A server's certificate with its key and its issuer."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+    issuer: Issuer
+
+    @property
+    def full(self) -> tuple[x509.Certificate, ...]:
+        """The chain as it should be sent: the leaf and the intermediates."""
+        return (self.certificate, *self.issuer.path)
+
+    @property
+    def alone(self) -> tuple[x509.Certificate, ...]:
+        """The leaf without its intermediate, the commonest mistake."""
+        return (self.certificate,)
+
+
+def issue(issuer: Issuer, wish: Wish, now: datetime) -> Leaf:
+    """Sign a leaf as wished, with a fresh key."""
+    key = _generate(wish.key)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject(wish.common_name or wish.names[0], wish.organization))
+        .issuer_name(issuer.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + wish.begins)
+        .not_valid_after(now + wish.ends)
+    )
+    for extension, critical in _extensions(issuer, wish, key):
+        builder = builder.add_extension(extension, critical)
+    return Leaf(builder.sign(issuer.key, SHA256()), key, issuer)
+
+
+def _extensions(
+    issuer: Issuer, wish: Wish, key: PrivateKey
+) -> tuple[tuple[x509.ExtensionType, bool], ...]:
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in wish.names])
+    enciphers = wish.key is KeyKind.RSA
+    return (
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (key_usage(enciphers_keys=enciphers), True),
+        (server_authentication(), False),
+        (names, False),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (authority_key(issuer), False),
+        (issuer_url(issuer), False),
+    )
+
+
+def _generate(kind: KeyKind) -> PrivateKey:
+    if kind is KeyKind.RSA:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def forged_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key that claims the public half of `key` and signs with another secret.
+
+    OpenSSL compares public halves when it loads a certificate with its key, so it takes the pair;
+    each signature it makes is wrong. SEC 1 keeps the public point (65 bytes) at the end of the DER.
+    """
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    other = ec.generate_private_key(key.curve)
+    der = other.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    text = b64encode(der[: -len(point)] + point).decode()
+    return f"-----BEGIN EC PRIVATE KEY-----\n{text}\n-----END EC PRIVATE KEY-----\n".encode()
+
+
+def key_pem(key: PrivateKey) -> bytes:
+    """The private key as PEM (SEC 1 or PKCS #1)."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())

@@ -1,0 +1,335 @@
+"""Durations as HDR histograms: counts, merges, reads and writes them; never measures a time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from operator import sub
+from typing import Any, Self, TextIO
+
+# A latency histogram: nanoseconds in, microseconds out, HDR (high dynamic range) in between.
+#
+# This is the only module that touches `hdrh`. What is true there, and what it means here:
+#
+# * `HdrHistogram.record_value` is pure Python and costs 0.64 µs a value; it drops what lies outside
+#   its range without a word. So values are counted here, in a plain dictionary, and put into a real
+#   `HdrHistogram` only to encode. The bytes are the same as if each value had been recorded there.
+# * Counting happens in two steps. `Counter.update` counts a whole batch by its microsecond in C
+#   (about 0.05 µs a value); only distinct microseconds are then folded into HDR buckets. Folding is
+#   put off until somebody asks or too many distinct microseconds wait (`_FOLD_AT`), so memory stays
+#   bounded whatever the values are.
+# * A bucket is an index into HDR's array of counters. With 3 significant digits the first 2,048
+#   buckets are one microsecond wide, and each following 1,024 are twice as wide as the ones before.
+# * An encoded histogram may come from a hostile file: its settings and its unpacked size are
+#   checked before the library sees it.
+#
+# Invariants: `count` is the number of values ever recorded, clamped ones included; `_counts` holds
+# no zero; what `encode` writes, `decode` reads back equal.
+
+LOWEST_US = 1
+"""Values are told apart down to one microsecond; what is shorter counts as 0 or 1."""
+HIGHEST_US = 120_000_000
+"""Two minutes. Longer values are recorded as this and counted in `Histogram.clamped`."""
+DIGITS = 3
+"""Significant decimal digits: any value is known to 0.1 %."""
+
+_LINEAR_BITS = 11
+_HALF_BITS = 10
+_SHIFTS = bytes(high.bit_length() for high in range((HIGHEST_US >> _LINEAR_BITS) + 1))
+"""How many low bits a bucket leaves out, by the value without its lowest 11 bits: a table, because
+it is asked for every distinct microsecond."""
+_FOLD_AT = 4096
+
+# The encoding V2: a cookie and a length, then zlib over a header and the counters.
+_OUTER = struct.Struct(">II")
+_INNER = struct.Struct(">IIIIQQd")
+_OUTER_COOKIE = 0x1C849314
+_INNER_COOKIE = 0x1C849313
+_MOST_BYTES = _INNER.size + 9 * 18_432
+_SETTINGS = (DIGITS, LOWEST_US, HIGHEST_US)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bucket that holds something."""
+
+    low_us: int
+    """Shortest duration that falls into it."""
+    high_us: int
+    """Longest duration that falls into it."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A histogram at rest, inside this process; to store or send one there is `encode`."""
+
+    distinct: int
+    """How many buckets hold something."""
+    body: bytes
+    """Compressed: the steps from bucket to bucket (16 bits each), then the counts (64 bits)."""
+    clamped: int
+
+
+class Histogram:
+    """Durations of one phase, counted in buckets of 0.1 % width."""
+
+    __slots__ = ("_clamped", "_count", "_counts", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: Counter[int] = Counter()
+        self._counts: dict[int, int] = {}
+        self._count = 0
+        self._clamped = 0
+
+    @property
+    def count(self) -> int:
+        """How many values were recorded, clamped ones included."""
+        self._fold()
+        return self._count
+
+    @property
+    def clamped(self) -> int:
+        """How many of them lay outside the range and were recorded at its edge."""
+        self._fold()
+        return self._clamped
+
+    @property
+    def max(self) -> float | None:
+        """The longest duration in microseconds (upper edge of its bucket); None when empty."""
+        self._fold()
+        return float(_bin_of(max(self._counts))[1]) if self._counts else None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean in microseconds, each value taken as the middle of its bucket."""
+        self._fold()
+        if not self._count:
+            return None
+        total = sum(_middle(index) * count for index, count in self._counts.items())
+        return total / self._count
+
+    def record(self, duration_ns: int) -> None:
+        """Count one duration."""
+        self._waiting[(duration_ns + 500) // 1000] += 1
+        if len(self._waiting) > _FOLD_AT:
+            self._fold()
+
+    def record_many(self, durations_ns: Iterable[int | None]) -> None:
+        """Count many durations; None is skipped."""
+        self._waiting.update([(ns + 500) // 1000 for ns in durations_ns if ns is not None])
+        if len(self._waiting) > _FOLD_AT:
+            self._fold()
+
+    def merge(self, other: Histogram) -> None:
+        """Add what another histogram counted."""
+        self._fold()
+        other._fold()
+        counts = self._counts
+        for index, count in other._counts.items():
+            counts[index] = counts.get(index, 0) + count
+        self._count += other._count
+        self._clamped += other._clamped
+
+    def percentile(self, percent: float) -> float | None:
+        """The duration in microseconds that `percent` (0 to 100) of the values do not exceed.
+
+        It is the upper edge of the bucket, as HdrHistogram has it. None when nothing was recorded.
+        """
+        return self.percentiles([percent])[0]
+
+    def percentiles(self, percents: Sequence[float]) -> list[float | None]:
+        """The answers of `percentile` to several questions, in their order, in one pass."""
+        self._fold()
+        if not self._count:
+            return [None] * len(percents)
+        answers: dict[float, float] = {}
+        bins = self.bins()
+        current, reached = next(bins), 0
+        for percent in sorted(set(percents)):
+            wanted = max(1, int(min(percent, 100.0) * self._count / 100 + 0.5))
+            while reached + current.count < wanted:
+                reached += current.count
+                current = next(bins)
+            answers[percent] = float(current.high_us if percent else current.low_us)
+        return [answers[percent] for percent in percents]
+
+    def bins(self) -> Iterator[Bin]:
+        """Every bucket that holds something, shortest durations first."""
+        self._fold()
+        for index in sorted(self._counts):
+            low, high = _bin_of(index)
+            yield Bin(low, high, self._counts[index])
+
+    def encode(self) -> bytes:
+        """Base64 of the compressed HDR encoding V2, as every HdrHistogram library reads it.
+
+        `clamped` is not part of it; keep it beside.
+        """
+        from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - not needed to start
+
+        self._fold()
+        hdr: Any = HdrHistogram(LOWEST_US, HIGHEST_US, DIGITS)
+        for index, count in self._counts.items():
+            hdr.counts[index] = count
+        hdr.total_count = self._count
+        if self._counts:
+            hdr.max_value = _bin_of(max(self._counts))[1]
+        encoded: bytes = hdr.encode()
+        return encoded
+
+    @classmethod
+    def decode(cls, encoded: bytes, clamped: int = 0) -> Self:
+        """Read what `encode` wrote.
+
+        Raises:
+            ValueError: the bytes are no HDR histogram, or one with another range or precision.
+        """
+        from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - not needed to start
+
+        _check(encoded)
+        try:
+            hdr: Any = HdrHistogram.decode(encoded)
+        except (IndexError, OverflowError) as error:  # from its C part, for counters that are none
+            raise ValueError(f"this is no HDR histogram: {error}") from error
+        histogram = cls()
+        used = hdr.get_counts_array_index(hdr.max_value) + 1
+        counts = {index: count for index, count in enumerate(hdr.counts[:used]) if count}
+        histogram._counts = counts
+        histogram._count = sum(counts.values())
+        histogram._clamped = clamped
+        return histogram
+
+    def pack(self) -> Packed:
+        """The same in a fiftieth of the memory, for a histogram that rests; see `unpack`."""
+        self._fold()
+        counts, order = self._counts, sorted(self._counts)
+        # Neighbours are near and most counts are small, so steps and counts compress tenfold.
+        steps = array("H", map(sub, order, [0, *order]))
+        held = array("Q", map(counts.__getitem__, order))
+        return Packed(len(order), zlib.compress(steps.tobytes() + held.tobytes(), 1), self._clamped)
+
+    @classmethod
+    def unpack(cls, packed: Packed) -> Self:
+        """The histogram that was packed."""
+        body, histogram = zlib.decompress(packed.body), cls()
+        steps, counts = array("H"), array("Q")
+        steps.frombytes(body[: packed.distinct * steps.itemsize])
+        counts.frombytes(body[packed.distinct * steps.itemsize :])
+        histogram._counts = dict(zip(accumulate(steps), counts, strict=True))
+        histogram._count = sum(counts)
+        histogram._clamped = packed.clamped
+        return histogram
+
+    def _fold(self) -> None:
+        """Move what waits into buckets. Runs once per distinct microsecond, so it is inlined."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        self._clamp()
+        counts, known = self._counts, self._counts.get
+        for value, count in waiting.items():
+            shift = _SHIFTS[value >> _LINEAR_BITS]
+            index = (shift << _HALF_BITS) + (value >> shift)
+            counts[index] = known(index, 0) + count
+        self._count += waiting.total()
+        waiting.clear()
+
+    def _clamp(self) -> None:
+        """Move what lies outside the range to its edge, and count it."""
+        waiting = self._waiting
+        if min(waiting) >= 0 and max(waiting) <= HIGHEST_US:
+            return
+        for value in [value for value in waiting if not 0 <= value <= HIGHEST_US]:
+            count = waiting.pop(value)
+            waiting[0 if value < 0 else HIGHEST_US] += count
+            self._clamped += count
+
+
+def _bin_of(index: int) -> tuple[int, int]:
+    """The lowest and the highest microsecond of a bucket."""
+    shift = max(0, (index >> _HALF_BITS) - 1)
+    low = (index - (shift << _HALF_BITS)) << shift
+    return low, low + (1 << shift) - 1
+
+
+def _middle(index: int) -> int:
+    low, high = _bin_of(index)
+    return low + ((high - low + 1) >> 1)
+
+
+def _check(encoded: bytes) -> None:
+    """Raise ValueError unless these bytes may be given to the library's decoder."""
+    try:
+        packed = base64.b64decode(encoded, validate=True)
+        cookie, length = _OUTER.unpack_from(packed)
+        unpacker = zlib.decompressobj()
+        inner = unpacker.decompress(packed[_OUTER.size :], _MOST_BYTES)
+        inner_cookie, payload, _, digits, lowest, highest, _ = _INNER.unpack_from(inner)
+    except (binascii.Error, struct.error, zlib.error) as error:
+        raise ValueError(f"this is no HDR histogram: {error}") from error
+    whole = unpacker.eof and not unpacker.unused_data and payload == len(inner) - _INNER.size
+    lengths_fit = length == len(packed) - _OUTER.size and whole
+    if (cookie, inner_cookie) != (_OUTER_COOKIE, _INNER_COOKIE) or not lengths_fit:
+        raise ValueError("this is no HDR histogram of encoding V2")
+    if (digits, lowest, highest) != _SETTINGS:
+        raise ValueError(
+            f"this HDR histogram counts {lowest} to {highest} with {digits} digits, "
+            f"not {LOWEST_US} to {HIGHEST_US} with {DIGITS}"
+        )
+
+
+# Histogram logs (`.hlog`), written so that HdrHistogram's own readers open them.
+#
+# The library's writer cannot be used: it fails on its own start time and never writes tags
+# (https://github.com/HdrHistogram/HdrHistogram_py, `hdrh/log.py`, version 0.10.8).
+
+_SECOND = 1_000_000_000
+_VERSION = "#[Histogram log format version 1.3]\n"
+_LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+
+
+class HistogramLog:
+    """Writes intervals to a log. Values are microseconds, `Interval_Max` is milliseconds.
+
+    Args:
+        stream: where to; the caller closes it.
+        started_ns: Unix time, nanoseconds. Intervals are given relative to it.
+    """
+
+    def __init__(self, stream: TextIO, *, started_ns: int) -> None:
+        self._stream = stream
+        started = datetime.fromtimestamp(started_ns // _SECOND, UTC).isoformat()
+        seconds = f"{started_ns / _SECOND:.3f} (seconds since epoch)"
+        stream.write(_VERSION)
+        stream.write(f"#[BaseTime: {seconds}]\n#[StartTime: {seconds}, {started}]\n")
+        stream.write(_LEGEND)
+
+    def write(self, tag: str, histogram: Histogram, *, start_ns: int, length_ns: int) -> None:
+        """Write one interval.
+
+        Args:
+            tag: which series it belongs to, such as `server-ok`.
+            histogram: what was counted in the interval.
+            start_ns: begin of the interval, relative to the start of the log.
+            length_ns: its length.
+
+        Raises:
+            ValueError: the tag could not be read back.
+        """
+        if not tag or any(mark in tag for mark in ", \t\r\n"):
+            raise ValueError(f"a tag has no comma and no space: {tag!r}")
+        longest_ms = (histogram.max or 0.0) / 1000
+        times = f"{start_ns / _SECOND:.3f},{length_ns / _SECOND:.3f},{longest_ms:.3f}"
+        self._stream.write(f"Tag={tag},{times},{histogram.encode().decode('ascii')}\n")
+
+
+__all__ = ["Histogram", "HistogramLog", "Packed"]

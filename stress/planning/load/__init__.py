@@ -1,1 +1,0 @@
-"""How much is asked, how fast and in which shape; never starts it."""

@@ -1,0 +1,81 @@
+"""How finished handshakes shall be judged: anchors, policy, time and pins, read into `Trust`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stress.errors import UsageError
+from stress.model.client import NO_POLICY, Client
+from stress.model.plan import Trust
+from stress.planning.request import Request
+from stress.text.datetimes import moment
+from stress.text.suggestions import did_you_mean, printable
+from stress.text.units import named, option
+
+if TYPE_CHECKING:
+    from stress.trust import Anchors
+
+
+def trust_of(request: Request, host: str, now: int) -> Trust:
+    """Read the judging options.
+
+    Args:
+        request: with the profile filled in.
+        host: the name that certificates are checked against.
+        now: Unix seconds, for a relative `--at`.
+
+    Raises:
+        UsageError: an unknown policy, a bad time or pin, or no usable trust anchors.
+    """
+    policy = option("--policy", policy_name, request.policy)
+    at = option("--at", lambda text: moment(text, now), request.at)
+    pins = tuple(pin for text in request.pins for pin in named("--pin", read_pins, text))
+    if policy == NO_POLICY and request.ca is None:
+        return Trust(policy, host, anchors_from="", at=at, pins=pins)
+    found = _anchors(request.ca)
+    anchors = found.certificates
+    return Trust(policy, host, anchors, found.source, found.private, at, pins, request.aia)
+
+
+def policy_name(text: str) -> str:
+    """Return the name of a trust policy, or `none`.
+
+    Raises:
+        UsageError: there is no such policy; the hint has the nearest.
+    """
+    from stress.trust import policy_names  # noqa: PLC0415 - loads cryptography, slow to start
+
+    known = policy_names()
+    name = text.strip().lower()
+    if name not in known:
+        raise UsageError(f'there is no policy "{printable(text)}"', did_you_mean(name, known))
+    return name
+
+
+def check_policies(clients: Iterable[Client]) -> None:
+    """Refuse a client that lives under a policy nobody knows.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for client in clients:
+        named(f"client {client.name}", policy_name, client.policy)
+
+
+def read_pins(text: str) -> tuple[bytes, ...]:
+    """Read `sha256//BASE64`, or several with `;` between them, as curl does.
+
+    Raises:
+        UsageError: a pin is not the base64 of 32 octets.
+    """
+    from stress.trust import parse_pin  # noqa: PLC0415 - loads cryptography, slow to start
+
+    return tuple(parse_pin(word.strip()) for word in text.split(";"))
+
+
+def _anchors(ca: str | None) -> Anchors:
+    from stress.trust import load_anchors  # noqa: PLC0415 - loads cryptography, slow to start
+
+    return load_anchors(Path(ca) if ca is not None else None)

@@ -1,0 +1,1 @@
+"""Text for people: escapes, formats and matches it; never decides what is said."""

@@ -1,0 +1,91 @@
+"""A TOML file of ours, read so that every complaint names the file, the line and the key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from stress.errors import UsageError
+from stress.text.suggestions import UNREADABLE, did_you_mean, printable
+
+Kind = TypeVar("Kind")
+
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A parsed TOML file. Keys are as written, in kebab-case."""
+
+    path: Path
+    table: dict[str, Any]
+    """A foreign shape until `value` has converted it."""
+    text: str = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> TomlFile:
+        """Read and parse a file.
+
+        Raises:
+            UsageError: it is missing, is no text, or is no TOML (with the line).
+        """
+        text = _text(path)
+        try:
+            return cls(path, tomllib.loads(text), text)
+        except tomllib.TOMLDecodeError as error:
+            reason = str(error)
+            at = re.search(r"\(at line (\d+), column \d+\)", reason)
+            line = f", line {at[1]}" if at else ""
+            raise UsageError(f"{path}{line}: is no TOML: {printable(reason)}") from None
+
+    def check_keys(self, known: frozenset[str]) -> None:
+        """Refuse a key that nobody would read.
+
+        Raises:
+            UsageError: there is one; the hint has the nearest known key.
+        """
+        for key in self.table:
+            if key not in known:
+                raise self.fault(key, "unknown key", did_you_mean(key, known))
+
+    def value(self, key: str, kind: type[Kind]) -> Kind:
+        """Return the value of a key that is there, as the type it must have.
+
+        Raises:
+            UsageError: it has another type.
+        """
+        try:
+            return msgspec.convert(self.table[key], type=kind)
+        except msgspec.ValidationError as error:
+            raise self.fault(key, printable(error).replace("`", "")) from None
+
+    def fault(self, key: str, message: str, hint: str | None = None) -> UsageError:
+        """Return the error that tells where a key's trouble is."""
+        return UsageError(f"{self.path}, line {self.line(key)}: {printable(key)}: {message}", hint)
+
+    def line(self, key: str) -> int:
+        """Return the number of the line on which a top-level key stands (1 when not found)."""
+        name = re.escape(key)
+        stands = re.compile(rf"""\s*(?:\[\[?\s*)?["']?{name}["']?\s*(?:[=.\]]|$)""")
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if stands.match(line):
+                return number
+        return 1
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes; that is no profile")
+        return raw.decode()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", UNREADABLE) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is no text (octet {error.start} is not UTF-8)") from None

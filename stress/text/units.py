@@ -1,0 +1,236 @@
+"""Amounts as people write them: durations, counts, rates, shares and sizes.
+
+Every reader here takes the text alone and raises a `UsageError` that quotes it; `option` puts the
+name of the option before the message.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import TypeVar
+
+from stress.errors import UsageError
+from stress.text.suggestions import printable
+
+Read = TypeVar("Read")
+
+_SECONDS: Mapping[str, Fraction] = {
+    "d": Fraction(86400),
+    "h": Fraction(3600),
+    "m": Fraction(60),
+    "s": Fraction(1),
+    "ms": Fraction(1, 10**3),
+    "us": Fraction(1, 10**6),
+    "ns": Fraction(1, 10**9),
+}
+_PER_SECOND: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600}
+_THOUSANDS: Mapping[str, int] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_BYTES: Mapping[str, int] = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+}
+_NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,9})?"
+_DURATION = re.compile(rf"(?:({_NUMBER})(ms|us|ns|d|h|m|s))")
+_AMOUNT = re.compile(rf"({_NUMBER})\s?([a-z]{{0,3}})")
+_RATE = re.compile(rf"({_NUMBER})(k?)(?:/([smh]))?")
+_SHARE = re.compile(rf"({_NUMBER})\s?(%|/[1-9][0-9]{{0,17}})?")
+
+_DURATIONS = "Write a duration such as 500ms, 30s, 10m or 1h30m."
+LONGEST_S = 366 * 86400.0
+MOST = 10**12
+
+
+def option(name: str, read: Callable[[str], Read], value: str | float | None) -> Read | None:
+    """Read an option's value when it was given, as text or as a plain number.
+
+    Raises:
+        UsageError: the value cannot be read; the message begins with the option's name.
+    """
+    return None if value is None else named(name, read, written(value))
+
+
+def named(name: str, read: Callable[[str], Read], text: str) -> Read:
+    """Read a text that was given.
+
+    Raises:
+        UsageError: it cannot be read; the message begins with the name.
+    """
+    try:
+        return read(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", error.hint) from None
+
+
+def duration_s(text: str) -> float:
+    """Read `500ms`, `30s`, `10m`, `1h30m` or a bare number of seconds, as seconds.
+
+    Raises:
+        UsageError: it is no duration, or longer than a year.
+    """
+    seconds = span_s(text)
+    if seconds > LONGEST_S:
+        raise UsageError(f'"{printable(text)}" is longer than a year', _DURATIONS)
+    return seconds
+
+
+def span_s(text: str) -> float:
+    """Read what `duration_s` reads, however long.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    plain = _plain(text)
+    parts = _DURATION.findall(plain)
+    if re.fullmatch(_NUMBER, plain):
+        seconds = Fraction(plain)
+    elif parts and "".join(number + unit for number, unit in parts) == plain:
+        seconds = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
+    else:
+        raise UsageError(f'"{printable(text)}" is no duration', _DURATIONS)
+    return float(seconds)
+
+
+def positive_duration_s(text: str) -> float:
+    """Read a duration that must be longer than nothing.
+
+    Raises:
+        UsageError: it is no duration, zero, or longer than a year.
+    """
+    seconds = duration_s(text)
+    if not seconds:
+        raise UsageError(f'"{printable(text)}" is no time at all', "Write 500ms, 30s or 10m.")
+    return seconds
+
+
+def count(text: str) -> int:
+    """Read `20000`, `20,000`, `20_000`, `20k` or `1.5M` as a whole number.
+
+    Raises:
+        UsageError: it is no whole number of at least 0, or absurdly large.
+    """
+    hint = "Write a whole number such as 20000, 20,000 or 20k."
+    plain = re.sub(r"(?<=[0-9])[,_](?=[0-9]{3})", "", _plain(text))
+    if re.fullmatch(r"-[0-9]+|[0-9]{19,}", plain):
+        raise UsageError(f'"{printable(text)}" is not between 0 and {MOST:,}', hint)
+    found = _AMOUNT.fullmatch(plain)
+    scale = _THOUSANDS.get(found[2]) if found else None
+    value = Fraction(found[1]) * scale if found and scale else None
+    if value is None or value.denominator != 1:
+        raise UsageError(f'"{printable(text)}" is no whole number', hint)
+    if value > MOST:
+        raise UsageError(f'"{printable(text)}" is more than {MOST:,}', hint)
+    return int(value)
+
+
+def positive_count(text: str) -> int:
+    """Read a whole number of at least 1.
+
+    Raises:
+        UsageError: it is none.
+    """
+    value = count(text)
+    if not value:
+        raise UsageError(f'"{printable(text)}" is not at least 1', "Write a whole number above 0.")
+    return value
+
+
+def rate_per_s(text: str) -> float | None:
+    """Read `500`, `500/s`, `30/m`, `2k/s` as attempts a second; `none` is None (closed loop).
+
+    Raises:
+        UsageError: it is no rate, or zero.
+    """
+    hint = "Write attempts a second such as 500, 500/s or 30/m; none paces by answers alone."
+    plain = _plain(text)
+    if plain == "none":
+        return None
+    found = _RATE.fullmatch(plain)
+    if not found:
+        raise UsageError(f'"{printable(text)}" is no rate', hint)
+    value = Fraction(found[1]) * _THOUSANDS[found[2]] / _PER_SECOND[found[3] or "s"]
+    if not 0 < value <= 10**6:
+        raise UsageError(
+            f'a rate of "{printable(text)}" is not above 0 and at most 1,000,000/s', hint
+        )
+    return float(value)
+
+
+def share(text: str) -> float:
+    """Read `0.1%`, `0.001` or `1/1000` as a fraction of 0 to 1.
+
+    Raises:
+        UsageError: it is no share, or not between 0 and 1.
+    """
+    hint = "Write a share such as 0.1%, 0.001 or 1/1000."
+    found = _SHARE.fullmatch(_plain(text))
+    if not found:
+        raise UsageError(f'"{printable(text)}" is no share', hint)
+    unit = found[2] or "/1"
+    value = Fraction(found[1]) / (100 if unit == "%" else int(unit[1:]))
+    if value > 1:
+        raise UsageError(f'a share of "{printable(text)}" is more than everything', hint)
+    return float(value)
+
+
+def size_bytes(text: str) -> int:
+    """Read `500`, `64KiB` or `2MB` as bytes.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    found = _AMOUNT.fullmatch(_plain(text))
+    scale = _BYTES.get(found[2]) if found else None
+    value = Fraction(found[1]) * scale if found and scale else None
+    if value is None or value.denominator != 1 or value > MOST:
+        raise UsageError(f'"{printable(text)}" is no size', "Write a size such as 64KiB or 2MB.")
+    return int(value)
+
+
+def show_duration(seconds: float) -> str:
+    """Return a duration as `duration_s` reads it, to the millisecond: `1h30m`, `40s`, `250ms`."""
+    left = round(seconds * 1000)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        amount, left = divmod(left, size)
+        if amount:
+            parts.append(f"{amount}{unit}")
+    return "".join(parts) or "0s"
+
+
+def show_rate(per_second: float) -> str:
+    """Return a rate for people, as `rate_per_s` reads it: `500/s`, `30/m`."""
+    if per_second < 1 and math.isclose(per_second * 60, round(per_second * 60)):
+        return f"{round(per_second * 60)}/m"
+    return f"{per_second:.9g}/s"
+
+
+def show_size(size: int) -> str:
+    """Return a size for people, rounded: `100 MB`."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return (
+                f"{size / scale:,.3g} {unit}"
+                if size < 1000 * scale
+                else f"{size // scale:,} {unit}"
+            )
+    return f"{size} bytes"
+
+
+def written(value: str | float) -> str:
+    """Return a value as the command line would have it; no exponent, as `str` may give."""
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower()

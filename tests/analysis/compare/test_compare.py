@@ -1,0 +1,161 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from stress.analysis.compare.compare import Change, compare, judge, rates
+from stress.model.client import Client
+from stress.model.plan import Load, Plan, Trust
+from stress.model.run import Cell, HistogramRow, Phase, Run
+from stress.model.target import Target
+
+LATER = 1_790_000_100_000_000_000
+
+
+def after(
+    recorded: Callable[..., Run], cells: list[Cell], seconds: int = 20, **changes: object
+) -> Run:
+    return recorded(
+        cells,
+        file="results/after.db",
+        started_ns=LATER,
+        ended_ns=LATER + seconds * 1_000_000_000,
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "change"),
+    [
+        ((98, 20_000), (0, 20_000), Change.BETTER),
+        ((98, 20_000), (0, 600), Change.NOT_WORSE),
+        ((98, 20_000), (0, 300), Change.UNKNOWN),
+        ((98, 20_000), (95, 20_000), Change.NOT_WORSE),
+        ((98, 20_000), (160, 20_000), Change.WORSE),
+        ((0, 1000), (0, 1000), Change.NOT_WORSE),
+        ((0, 10_000), (0, 100), Change.UNKNOWN),
+        ((0, 1000), (9, 1000), Change.WORSE),
+        ((0, 1000), (1, 1000), Change.UNKNOWN),
+        ((3, 1000), (0, 1000), Change.NOT_WORSE),
+        ((1, 1000), (0, 1000), Change.UNKNOWN),
+    ],
+)
+def test_counts_decide_exactly(
+    before: tuple[int, int], later: tuple[int, int], change: Change
+) -> None:
+    assert judge(rates(before, later)) is change
+
+
+@pytest.mark.parametrize(("failed", "factor"), [(1, 19.0), (3, 1.71), (10, 0.35)])
+def test_a_fix_needs_so_many_clean_handshakes(failed: int, factor: float) -> None:
+    enough = rates((failed, 10_000), (0, int(10_000 * factor * 1.01)))
+    short = rates((failed, 10_000), (0, int(10_000 * factor * 0.97)))
+
+    assert enough.better_p <= 0.05 < short.better_p
+
+
+def test_a_fixed_place_is_proven_in_its_cohort(
+    located: Callable[..., Run], recorded: Callable[..., Run]
+) -> None:
+    before = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
+    fixed = located(lambda like: 0, file="results/after.db", started_ns=LATER, blocks=40)
+    found = compare(before, fixed)
+
+    assert found.change is Change.BETTER
+    assert found.causes[0].change is Change.BETTER
+    assert "0 of 2,000" in found.causes[0].sentence
+    assert '"unchanged" is excluded' in found.causes[0].sentence
+    assert found.headline.startswith("Better: 0 of 16,000")
+
+
+@pytest.mark.parametrize(
+    ("failed", "begins"),
+    [
+        (0, "Better: 0 of"),
+        (20, "Better, but not fixed: 20 of"),
+        (95, "Not worse, but not fixed: 95 of"),
+    ],
+)
+def test_who_asks_whether_it_is_fixed_is_told(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], failed: int, begins: str
+) -> None:
+    def cells(failures: int) -> list[Cell]:
+        return [cell(20_000 - failures), cell(failures, outcome="reset")]
+
+    found = compare(recorded(cells(98)), after(recorded, cells(failed)))
+
+    assert found.headline.startswith(begins)
+
+
+def test_a_run_is_not_compared_with_itself(leaf_alone: Run) -> None:
+    found = compare(leaf_alone, leaf_alone)
+
+    assert found.change is Change.NOT_COMPARABLE
+    assert found.headline == "Not comparable: both are the same run."
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"target": Target("other.test")},
+            "the target differs (lab.test:443, then other.test:443)",
+        ),
+        ({"server_name": None}, "the name asked for differs"),
+        ({"clients": (Client("chrome"),)}, "the mix of clients differs"),
+        ({"trust": Trust(anchors_from="system")}, "the trust store differs"),
+        ({"trust": Trust(anchors_from="ca.pem", policy="go")}, "the trust policy differs"),
+        ({"load": Load(rate=900.0)}, "the offered load differs (50/s, then 900/s)"),
+    ],
+)
+def test_other_questions_are_not_compared(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    plan: Plan,
+    changes: dict[str, object],
+    words: str,
+) -> None:
+    other = after(recorded, [cell(100)], plan=replace(plan, **changes))  # type: ignore[arg-type] # table
+    found = compare(recorded([cell(100)]), other)
+
+    assert found.change is Change.NOT_COMPARABLE
+    assert words in found.headline
+
+
+def test_other_durations_and_empty_runs_are_not_compared(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    short = after(recorded, [cell(100)], seconds=1)
+
+    assert "the duration differs" in compare(recorded([cell(100)]), short).headline
+    assert "no attempts" in compare(recorded([cell(100)]), after(recorded, [])).headline
+
+
+def test_too_few_says_how_many_would_do(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    before = recorded([cell(997), cell(2, outcome="reset", chain=None)])
+    found = compare(before, after(recorded, [cell(100)]))
+
+    assert found.change is Change.UNKNOWN
+    assert "handshakes without a failure would settle it" in found.headline
+
+
+def test_slower_is_worse(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    histogram_row: Callable[..., HistogramRow],
+) -> None:
+    def rows(base: int) -> list[HistogramRow]:
+        return [
+            histogram_row(Phase.SERVER, [base + 1000 * (n % 97) for n in range(400)], block=block)
+            for block in range(20)
+        ]
+
+    found = compare(
+        recorded([cell(9000)], histograms=rows(1_000_000)),
+        after(recorded, [cell(9000)], histograms=rows(2_000_000)),
+    )
+
+    assert found.change is Change.WORSE
+    assert "p50 of server: 2.05 ms, before 1.05 ms" in found.headline

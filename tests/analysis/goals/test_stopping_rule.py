@@ -1,0 +1,137 @@
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+
+from stress.analysis.goals.stopping_rule import Goalkeeper, check_goals
+from stress.errors import UsageError
+from stress.model.record import Flag, Record
+from stress.model.run import Progress
+
+MS = 1_000_000
+PROGRESS = Progress(
+    elapsed_s=70.0,
+    total=None,
+    duration_s=900.0,
+    started=0,
+    ended=0,
+    failed=0,
+    ours=0,
+    not_sent=0,
+    chains=2,
+    in_flight=0,
+    rate=0.0,
+    lag_ns=0,
+)
+
+
+@pytest.fixture
+def rows(record: Callable[..., Record]) -> Callable[..., list[Record]]:
+    """So many attempts, 20 ms after each other; the numbered ones failed."""
+
+    def make(count: int, failed: Iterable[int] = (), **changes: object) -> list[Record]:
+        bad = set(failed)
+        return [
+            record(
+                number,
+                outcome="reset" if number in bad else "ok",
+                started_ns=number * 20 * MS,
+                **changes,
+            )
+            for number in range(count)
+        ]
+
+    return make
+
+
+def reason(keeper: Goalkeeper, records: list[Record]) -> str | None:
+    keeper.take(records)
+    return keeper.reason(PROGRESS)
+
+
+@pytest.mark.parametrize(
+    ("goals", "count", "failed", "told"),
+    [
+        (["failures>=3"], 100, range(3), "'failures>=3' reached"),
+        (["failures>=3"], 100, range(2), None),
+        (["failing<0.1%"], 3_900, (), "'failing<0.1%' reached"),
+        (["failing<0.1%"], 3_000, (), None),
+        (["failing<1%"], 400, (), None),  # 3.8 would do, but eight seconds hide an outage
+        (["failing<0.1%"], 400, range(30), "'failing<0.1%' refuted"),
+        (["failing>1%"], 400, range(30), "'failing>1%' reached"),
+        (["relative<50%"], 4_000, range(0, 4_000, 20), "'relative<50%' reached"),
+        (["clean for 30s"], 2_000, [10], "'clean for 30s' reached"),
+        (["clean for 30s"], 2_000, [1_900], None),
+        (["clean for 40s"], 2_000, (), None),  # the file counts in blocks, hence a margin
+        (["failures>=3", "chains>=5"], 100, range(3), None),
+        (["failures>=3", "chains>=2"], 100, range(3), "'failures>=3', 'chains>=2' reached"),
+    ],
+)
+def test_a_run_stops_when_it_has_its_answer(
+    goals: list[str],
+    count: int,
+    failed: Iterable[int],
+    told: str | None,
+    rows: Callable[..., list[Record]],
+) -> None:
+    said = reason(Goalkeeper(goals, 1), rows(count, failed))
+
+    assert said == (told and f"stopped after 70 s: {told}")
+
+
+def test_what_is_in_flight_is_not_taken_for_good(rows: Callable[..., list[Record]]) -> None:
+    """The slow ones are those that fail: without the first attempt, nothing is decided."""
+    first, *others = rows(5_000)
+    keeper = Goalkeeper(["failing<0.1%"], 1)
+
+    assert reason(keeper, others) is None
+    assert reason(keeper, [first]) is not None
+
+
+def test_latencies_are_those_of_good_attempts_after_the_warm_up(
+    rows: Callable[..., list[Record]],
+) -> None:
+    quick = rows(2_000, server_ns=2 * MS)
+    slow = [
+        each._replace(id=each.id + 2_000, server_ns=900 * MS, flags=Flag.WARM_UP)
+        for each in rows(1_000)
+    ]
+
+    assert reason(Goalkeeper(["p99.server<50ms"], 1), [*quick, *slow]) is not None
+    assert reason(Goalkeeper(["p99.server<1ms"], 1), quick) is not None
+    assert reason(Goalkeeper(["p99.server<50ms"], 1), quick[:50]) is None
+
+
+def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
+    rows: Callable[..., list[Record]],
+) -> None:
+    """One run in which exactly every 200th fails: 'below 0.5 %' is never claimed on the way."""
+    keeper = Goalkeeper(["failing<0.5%"], 1)
+    told = set()
+    records = rows(20_000, range(100, 20_000, 200))
+    for begin in range(0, len(records), 500):
+        keeper.take(records[begin : begin + 500])
+        told.add(keeper.reason(replace(PROGRESS, elapsed_s=begin / 50)))
+
+    assert told == {None}
+
+
+@pytest.mark.parametrize(
+    ("until", "assertions", "says"),
+    [
+        (["failing"], [], "no value"),
+        (["causes==0"], [], "end of a run"),
+        (["failing<1%", "failing>2%"], [], "never both hold"),
+        (["failing<1%"], ["failing>2%"], "never both hold"),
+        ([], ["speed<2"], "nothing is called"),
+    ],
+)
+def test_bad_goals_are_told_before_anything_is_sent(
+    until: list[str], assertions: list[str], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        check_goals(until, assertions)
+
+
+def test_good_goals_pass() -> None:
+    check_goals(["failures>=20", "clean for 10m"], ["causes==0", "chains==1"])

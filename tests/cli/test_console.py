@@ -1,0 +1,81 @@
+import io
+import os
+import pty
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress.cli import console
+from stress.report import Colour
+from stress.store import open_run
+
+
+def test_data_and_talk_go_their_own_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    console.put("data\n")
+    console.say("talk")
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("data\n", "talk\n")
+
+
+def test_a_stream_without_terminal_has_no_colour_and_a_hundred_columns() -> None:
+    assert console.colour(io.StringIO()) is Colour.NONE
+    assert console.width(io.StringIO()) == 100
+
+
+def test_a_terminal_has_colour_unless_somebody_said_no() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+
+        assert console.colour(terminal) is (Colour.NONE if unwanted else Colour.ANSI)
+    os.close(ours)
+
+
+def test_both_streams_can_print_any_text_after_preparing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.prepare()
+    console.put("\udc80\n")
+
+    assert capsys.readouterr().out == "\\udc80\n"
+    assert sys.stdout.errors == "backslashreplace"
+
+
+def test_a_terminal_that_has_gone_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = pty.openpty()
+    os.close(ours)
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, redirect_stdout(terminal):
+        console.put("data\n")
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110 - a device
+def test_a_full_disk_behind_standard_output_is_an_error() -> None:
+    full = open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a device; closing it raises
+    with redirect_stdout(full), pytest.raises(OSError, match="No space left"):
+        console.put("data\n")
+    console.deafen(full)
+    full.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_nothing(
+    closed: str, spawn: Any, listener: Any, tmp_path: Path
+) -> None:
+    """As cron and some supervisors start programs; the run file must not become descriptor 2."""
+    listener.close()
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    words = ("--name", "closed", "--results", tmp_path, "-n", "3", "--processes", "1")
+    process = spawn("run", listener.target, *words, prefix=shell)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "Traceback" not in out + err
+    with open_run(tmp_path / "closed.db") as run:
+        assert run.facts().recorded == 3

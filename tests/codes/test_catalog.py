@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stress.codes.catalog import (
+    FAMILIES,
+    POLICY_OF,
+    alerts,
+    code_tables,
+    ending,
+    endings,
+    known_categories,
+    phrases,
+    spelled_out,
+)
+from stress.model.outcome import Category, Kind, Outcome
+from stress.model.verdict import Refusal, Verdict
+from stress.trust import Judge, chain_views, client_views, fix_for
+from stress.trust.policy import find_policy
+from tests.trust.certificates import AT
+from tests.trust.defects import DEFECTS
+
+FAILURES = [one for one in Category if one.kind in {Kind.TRUST, Kind.WIRE}]
+
+
+@pytest.mark.parametrize("category", FAILURES, ids=str)
+def test_every_failure_says_what_each_family_would_do_and_what_cures_it(
+    category: Category,
+) -> None:
+    name = "alert-80" if category is Category.ALERT else category.value
+
+    views = client_views(name)
+
+    assert tuple(views) == FAMILIES
+    assert all(one.fails in {"yes", "no", "sometimes"} and one.reports for one in views.values())
+    assert fix_for(name)
+    assert ending(name).meaning.endswith(".")
+
+
+@pytest.mark.parametrize("category", [one for one in Category if one not in FAILURES], ids=str)
+def test_what_is_no_failure_of_the_target_has_a_meaning_and_no_views(category: Category) -> None:
+    assert client_views(category.value) == {}
+    assert ending(category.value).meaning
+
+
+@pytest.mark.parametrize("family", POLICY_OF)
+@pytest.mark.parametrize(
+    "defect", [one for one in DEFECTS if one.category], ids=lambda one: one.name
+)
+def test_views_do_not_contradict_the_policies(defect: object, family: str) -> None:
+    """A family whose policy refuses some chain of a category never "does not fail" there."""
+    chosen = next(one for one in DEFECTS if one is defect)
+    policy = POLICY_OF[family]
+    view = client_views(chosen.category)[family]
+
+    assert find_policy(policy).name == policy
+    if policy in chosen.yes or policy in chosen.sometimes:
+        assert view.fails in {"yes", "sometimes"}
+
+
+def verdicts(name: str) -> dict[str, Verdict]:
+    """What every family says to a defect of that name."""
+    defect = next(one for one in DEFECTS if one.name == name)
+    judge = Judge(defect.anchors())
+    return judge.verdicts(defect.make(), host=defect.host, at=AT, policies=["any"])
+
+
+def test_an_issuer_that_can_be_fetched_is_missed_only_sometimes() -> None:
+    named = {
+        name: chain_views("incomplete-chain", verdicts(name))["ios-urlsession"]
+        for name in ("incomplete-chain", "incomplete-chain-aia")
+    }
+
+    assert {name: view.fails for name, view in named.items()} == {
+        "incomplete-chain": "yes",
+        "incomplete-chain-aia": "sometimes",
+    }
+    assert "-9802" in named["incomplete-chain"].reports
+
+
+def test_who_accepts_the_very_chain_is_told_apart_from_who_refuses_it() -> None:
+    told = chain_views("no-san", verdicts("no-san-cn-only"))
+    refusing = {family for family in FAMILIES if told[family].fails == "yes"}
+    judged = verdicts("no-san-cn-only")
+
+    assert refusing == {f for f in FAMILIES if judged[POLICY_OF[f]].refusal is Refusal.YES}
+    assert refusing not in (set(), set(FAMILIES))
+
+
+def test_an_ending_that_the_chain_alone_does_not_explain_is_told_in_general() -> None:
+    accepted = {
+        policy: replace(one, findings=()) for policy, one in verdicts("no-san-cn-only").items()
+    }
+
+    assert chain_views("revoked", accepted) == client_views("revoked")
+    assert chain_views("revoked", {}) == client_views("revoked")
+
+
+def test_iphones_without_ats_show_1202_and_with_ats_1200() -> None:
+    views = client_views("expired-leaf")
+
+    assert views["ios-ats-off"].reports == (
+        "NSURLErrorDomain -1202, TLS code one of -9814, -9807; SecTrust -67818"
+    )
+    assert views["ios-urlsession"].reports.startswith("NSURLErrorDomain -1200, TLS code -9802")
+    assert "-9807, as for every trust failure" in views["ios-11"].reports
+
+
+@pytest.mark.parametrize(
+    ("number", "family", "shown"),
+    [
+        (40, "ios-urlsession", "NSURLErrorDomain -1200, TLS code -9824"),
+        (112, "chrome", "net error -159"),
+        (120, "ios-11", "NSURLErrorDomain -1200"),
+        (80, "java-17", "Received fatal alert: internal_error"),
+        (80, "go", "remote error: tls: internal error"),
+        (99, "python", "SSLError: unassigned"),
+    ],
+)
+def test_alerts_are_shown_with_their_codes(number: int, family: str, shown: str) -> None:
+    assert client_views(f"alert-{number}")[family].reports == shown
+
+
+def test_the_fix_names_what_is_missing() -> None:
+    assert "followed by Test CA 1, then reload" in fix_for("incomplete-chain", "Test CA 1")
+    assert "followed by the intermediate certificate" in fix_for("incomplete-chain")
+
+
+@pytest.mark.parametrize("name", ["", "nonsense", "alert-", "alert-999"])
+def test_an_unknown_outcome_is_a_value_error(name: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        client_views(name)
+
+
+def test_all_tables_speak_of_endings_that_exist() -> None:
+    named = [one.categories for table in code_tables().values() for one in table.codes.values()]
+    named += [one.categories for one in phrases()]
+
+    for categories in named:
+        for name in spelled_out(categories):
+            assert Outcome.parse(name).kind in {Kind.TRUST, Kind.WIRE}
+
+
+def test_every_category_is_in_the_table() -> None:
+    assert set(known_categories()) == {one.value for one in Category} == set(endings())
+
+
+def test_texts_are_sentences_of_one_line() -> None:
+    for table in code_tables().values():
+        assert table.source
+        for one in table.codes.values():
+            assert "\n" not in one.says
+            assert not one.says or one.says.endswith(".")
+    assert all(0 <= number <= 255 and one.says.endswith(".") for number, one in alerts().items())

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from stress.engine.checks.host_stats import Vitals
+from stress.engine.checks.run_validity import Health
+from stress.model.outcome import NOT_SENT, Side
+from stress.model.record import Flag, Record
+from stress.model.target import Address
+from tests.engine.conftest import plan_for
+
+PLAN = plan_for(Address("127.0.0.1", 443), b"", concurrency=64)
+CALM = [1_000] * 100
+LATE = [50_000_000] * 100
+
+
+@pytest.mark.parametrize(
+    ("lags_ns", "words"),
+    [(CALM, None), (CALM + LATE, "woke up 50 ms late"), (CALM * 99 + [10**9], None)],
+)
+def test_a_late_event_loop_is_told_when_it_is_the_rule(
+    lags_ns: list[int], words: str | None
+) -> None:
+    health = Health(PLAN, vitals=Vitals)
+
+    health.heard(0, lags_ns, cpu_ns=0)
+    health.check(Counter(), 100)
+
+    assert len(health.reasons) == (words is not None)
+    assert all((words or "") in reason for reason in health.reasons)
+    assert health.last_lag_ns == max(lags_ns)
+
+
+def test_the_lag_of_all_workers_is_one_distribution() -> None:
+    health = Health(PLAN, vitals=Vitals)
+
+    health.heard(0, CALM, cpu_ns=0)
+    health.heard(1, LATE, cpu_ns=0)
+
+    assert health.lag_p99_ns == pytest.approx(50_000_000, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("not_sent", "is_told"), [(0, False), (10, False), (11, True), (1000, True)]
+)
+def test_starts_that_found_no_place_are_told_above_one_percent(
+    not_sent: int, is_told: bool
+) -> None:
+    health = Health(PLAN, vitals=Vitals)
+
+    health.check(Counter({Side.NOT_SENT: not_sent}), 1000)
+
+    assert any("not sent" in reason for reason in health.reasons) is is_told
+
+
+def test_a_dead_worker_is_named_with_what_was_lost() -> None:
+    health = Health(PLAN, vitals=Vitals)
+
+    health.lost_worker(1, 32)
+
+    (reason,) = health.reasons
+    assert reason.startswith("worker 1 died: the 32 attempts it had in flight are lost")
+
+
+def test_the_same_note_is_kept_once() -> None:
+    health = Health(PLAN, vitals=Vitals)
+
+    health.note("once")
+    health.note("once")
+
+    assert health.reasons == ("once",)
+
+
+def test_without_a_word_from_the_workers_nothing_is_known() -> None:
+    health = Health(PLAN, vitals=Vitals)
+
+    health.check(Counter(), 0)
+
+    assert health.reasons == ()
+    assert health.lag_p99_ns is None
+
+
+OPEN = plan_for(Address("127.0.0.1", 443), b"", rate=100.0, concurrency=64)
+BLANK = Record(**dict.fromkeys(Record._fields))  # type: ignore[arg-type] # filled in where it tells
+STILL = BLANK._replace(outcome=NOT_SENT.name, flags=Flag.LOCAL_PRESSURE)
+UNSENT = {Side.NOT_SENT: 100}
+
+
+def test_places_that_a_slow_target_kept_are_no_fault_of_the_generator() -> None:
+    health = Health(OPEN, vitals=Vitals)
+
+    health.heard(0, CALM, cpu_ns=0)
+    health.check(Counter(UNSENT), 1000)
+
+    assert not health.invalid
+    assert "100 of 1,000 starts were due and not sent: all 64 places" in health.reasons[0]
+
+
+@pytest.mark.parametrize(("lags_ns", "rows"), [(LATE, []), (CALM, [STILL] * 100)])
+def test_starts_that_we_ourselves_missed_make_the_run_invalid(
+    lags_ns: list[int], rows: list[Record]
+) -> None:
+    health = Health(OPEN, vitals=Vitals)
+
+    health.heard(0, lags_ns, cpu_ns=0)
+    health.saw(rows)
+    health.check(Counter(UNSENT), 1000)
+
+    assert health.invalid
+    assert health.reasons[0].startswith("generator limited: 100 of 1,000 starts were due")
+
+
+def test_a_search_for_the_limit_goes_beyond_what_is_possible_on_purpose() -> None:
+    health = Health(replace(OPEN, find_limit="failing<1%"), vitals=Vitals)
+
+    health.heard(0, LATE, cpu_ns=0)
+    health.check(Counter(UNSENT), 1000)
+
+    assert not health.invalid
+
+
+@pytest.mark.parametrize(
+    ("ip", "sources", "chains", "is_told"),
+    [
+        ("192.0.2.1", (), 1, True),
+        ("192.0.2.1", (), 2, False),
+        ("192.0.2.1", ("10.0.0.1", "10.0.0.2"), 1, False),
+        ("127.0.0.1", (), 1, False),
+    ],
+)
+def test_one_source_that_met_one_chain_is_said(
+    ip: str, sources: tuple[str, ...], chains: int, is_told: bool
+) -> None:
+    health = Health(
+        replace(plan_for(Address(ip, 443), b"", rate=100.0), sources=sources), vitals=Vitals
+    )
+
+    health.check(Counter(), 1000, chains)
+
+    assert any(reason.startswith("one-source: ") for reason in health.reasons) is is_told
+    assert not health.invalid
+
+
+def test_what_the_kernel_counted_meanwhile_is_told() -> None:
+    readings = iter([Vitals(3, 10**10), Vitals(3_000, 5 * 10**7)])
+    health = Health(OPEN, vitals=lambda: next(readings))
+
+    health.check(Counter(), 1000)
+
+    queue, memory = health.reasons
+    assert queue.startswith("a receive queue of this machine was full 2,997 times")
+    assert memory == "memory was nearly used up: 50 MB were left"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (Vitals(untracked=5, tracked_share=0.5), Vitals(untracked=5, tracked_share=0.9), None),
+        (Vitals(untracked=5), Vitals(untracked=9), "was full (4 packets dropped)"),
+        (Vitals(), Vitals(tracked_share=0.97), "connection tracking table"),
+        (Vitals(waiting_ports=900, local_ports=28_232), Vitals(), None),
+        (Vitals(waiting_ports=20_000, local_ports=28_232), Vitals(), "in TIME_WAIT when the run"),
+    ],
+)
+def test_full_tables_and_used_up_ports_of_this_machine_are_told(
+    first: Vitals, last: Vitals, words: str | None
+) -> None:
+    readings = iter([first, last])
+    health = Health(OPEN, vitals=lambda: next(readings))
+
+    health.check(Counter(), 1000)
+
+    assert len(health.reasons) == (words is not None)
+    assert all((words or "") in reason for reason in health.reasons)

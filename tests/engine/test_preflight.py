@@ -1,0 +1,135 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stress.engine.preflight import Machine, examine
+
+ABLE = Machine(
+    cores=4,
+    open_files=20_000,
+    local_ports=28_232,
+    waiting_ports=300,
+    memory_bytes=4_000_000_000,
+    tracked=10,
+    tracked_limit=262_144,
+    load=0.2,
+    late_s=0.0004,
+    kernel_stamps=True,
+    programs={"utls": "1.0"},
+)
+
+
+def test_an_able_machine_is_told_its_limits() -> None:
+    found = examine(ABLE)
+
+    assert found.able
+    assert found.limit == "about 6,000 handshakes a second, 79,488 in flight"
+    assert [fact.name for fact in found.facts][-1] == "utls"
+
+
+@pytest.mark.parametrize(
+    ("machine", "fact"),
+    [
+        (replace(ABLE, open_files=100), "open files"),
+        (replace(ABLE, local_ports=500), "local ports"),
+        (replace(ABLE, memory_bytes=1_000_000), "memory"),
+        (replace(ABLE, tracked=262_000), "connection tracking"),
+    ],
+)
+def test_what_is_too_little_for_a_default_run_blocks_it(machine: Machine, fact: str) -> None:
+    found = examine(machine)
+
+    assert not found.able
+    assert [each.name for each in found.facts if each.blocks] == [fact]
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        (ABLE, "the cores are free"),
+        (replace(ABLE, load=7.0), "other programs take part of the cores"),
+        (ABLE, "in time"),
+        (replace(ABLE, late_s=0.03), "latencies would contain it"),
+        (ABLE, "each for one target"),
+        (replace(ABLE, waiting_ports=20_000), "wait a minute"),
+    ],
+)
+def test_what_would_disturb_a_measurement_is_told_and_blocks_nothing(
+    machine: Machine, words: str
+) -> None:
+    found = examine(machine)
+
+    assert found.able
+    assert any(words in fact.means for fact in found.facts)
+
+
+def test_this_machine_tells_how_late_it_wakes_us() -> None:
+    machine = Machine.here()
+
+    assert machine.late_s >= 0
+    assert machine.load is None or machine.load >= 0
+
+
+def test_what_nobody_tells_limits_nothing() -> None:
+    silent = replace(
+        ABLE,
+        open_files=None,
+        local_ports=None,
+        waiting_ports=None,
+        memory_bytes=None,
+        tracked=None,
+        tracked_limit=None,
+        load=None,
+        kernel_stamps=False,
+    )
+
+    found = examine(silent)
+
+    assert found.able
+    assert found.limit.endswith("no limit in flight")
+    assert {"unlimited", "unknown", "none", "user space"} <= {fact.value for fact in found.facts}
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_the_system_is_read_where_it_tells(tmp_path: Path) -> None:
+    write(tmp_path, "proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n")
+    write(tmp_path, "proc/net/sockstat", "sockets: used 19\nTCP: inuse 2 orphan 0 tw 4 alloc 2\n")
+    write(tmp_path, "proc/meminfo", "MemTotal: 99 kB\nMemAvailable:    2000 kB\n")
+    write(tmp_path, "proc/sys/net/netfilter/nf_conntrack_count", "7\n")
+    write(tmp_path, "proc/sys/net/netfilter/nf_conntrack_max", "100\n")
+
+    machine = Machine.here(tmp_path)
+
+    assert machine.local_ports == 28_232
+    assert machine.waiting_ports == 4
+    assert machine.memory_bytes == 2_048_000
+    assert (machine.tracked, machine.tracked_limit) == (7, 100)
+    assert machine.cores >= 1
+
+
+@pytest.mark.parametrize(("limit", "memory"), [("1500000\n", 1_000_000), ("max\n", 2_048_000)])
+def test_a_control_groups_limit_counts(limit: str, memory: int, tmp_path: Path) -> None:
+    write(tmp_path, "proc/meminfo", "MemAvailable: 2000 kB\n")
+    write(tmp_path, "sys/fs/cgroup/memory.max", limit)
+    write(tmp_path, "sys/fs/cgroup/memory.current", "500000\n")
+
+    assert Machine.here(tmp_path).memory_bytes == memory
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "1", "one two"])
+def test_odd_files_tell_nothing(text: str, tmp_path: Path) -> None:
+    write(tmp_path, "proc/sys/net/ipv4/ip_local_port_range", text)
+    write(tmp_path, "proc/net/sockstat", f"TCP: {text} tw")
+    write(tmp_path, "proc/meminfo", text)
+
+    machine = Machine.here(tmp_path)
+
+    assert machine.local_ports is None
+    assert machine.waiting_ports is None
+    assert machine.memory_bytes is None

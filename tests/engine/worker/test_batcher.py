@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+import trio
+import trio.testing
+
+from stress.engine.messages import Batch, Frames, from_worker
+from stress.engine.worker.batcher import LIMIT, MOST_STAPLES, Outbox
+from tests.engine.test_messages import RECORD
+
+
+@contextmanager
+def pair() -> Iterator[tuple[trio.SocketStream, Outbox]]:
+    ours, theirs = trio.socket.socketpair()
+    with ours, theirs:
+        yield trio.SocketStream(ours), Outbox(trio.SocketStream(theirs))
+
+
+async def next_batch(home: trio.SocketStream) -> Batch:
+    frames = Frames()
+    while True:
+        for body in frames.feed(await home.receive_some(1 << 20)):
+            batch = from_worker.decode(body)
+            assert isinstance(batch, Batch)
+            return batch
+
+
+def test_the_certificates_of_a_chain_are_sent_once() -> None:
+    async def main() -> tuple[Batch, Batch]:
+        with pair() as (home, outbox):
+            outbox.add(RECORD, (b"leaf",))
+            outbox.add(RECORD, (b"leaf",))
+            await outbox.flush()
+            first = await next_batch(home)
+            outbox.add(RECORD, (b"leaf",))
+            await outbox.flush()
+            return first, await next_batch(home)
+
+    first, second = trio.run(main)
+
+    assert first.chains == [(b"leaf",)]
+    assert len(first.records) == 2
+    assert second.chains == []
+    assert second.records == [RECORD]
+
+
+def test_a_full_outbox_holds_the_next_start_back_until_it_was_emptied() -> None:
+    async def main() -> list[str]:
+        with pair() as (home, outbox):
+            for _ in range(LIMIT):
+                outbox.add(RECORD, None)
+            order: list[str] = []
+
+            async def start_next() -> None:
+                await outbox.room()
+                order.append("started")
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(start_next)
+                await trio.testing.wait_all_tasks_blocked()
+                order.append("waits")
+                nursery.start_soon(next_batch, home)
+                await outbox.flush()
+            return order
+
+    assert trio.run(main) == ["waits", "started"]
+
+
+def test_an_empty_batch_still_tells_how_the_worker_feels() -> None:
+    async def main() -> Batch:
+        with pair() as (home, outbox):
+            outbox.started, outbox.in_flight = 5, 2
+            await outbox.flush()
+            return await next_batch(home)
+
+    batch = trio.run(main)
+
+    assert (batch.started, batch.in_flight, batch.records) == (5, 2, [])
+    assert batch.cpu_ns > 0
+
+
+def test_lag_is_measured_while_the_loop_is_held() -> None:
+    async def main() -> Batch:
+        with pair() as (home, outbox):
+            with trio.move_on_after(0.1):
+                await outbox.watch_lag()
+            await outbox.flush()
+            return await next_batch(home)
+
+    assert trio.run(main).lags_ns
+
+
+def test_a_staple_is_sent_once_and_named_for_each_row_that_got_it() -> None:
+    async def main() -> Batch:
+        with pair() as (home, outbox):
+            for number, staple in enumerate((b"one", b"", b"one", None)):
+                outbox.add(RECORD._replace(id=number), None, staple)
+            await outbox.flush()
+            return await next_batch(home)
+
+    batch = trio.run(main)
+
+    assert batch.staples == [b"one", b""]
+    one, none = (sha256(each).digest() for each in batch.staples)
+    assert batch.stapled == {0: one, 1: none, 2: one}
+
+
+def test_a_server_that_makes_up_staples_fills_no_memory() -> None:
+    async def main() -> Batch:
+        with pair() as (home, outbox):
+            for number in range(MOST_STAPLES + 5):
+                outbox.add(RECORD._replace(id=number), None, b"%d" % number)
+            await outbox.flush()
+            return await next_batch(home)
+
+    batch = trio.run(main)
+
+    assert len(batch.staples) == len(batch.stapled) == MOST_STAPLES

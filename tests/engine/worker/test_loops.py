@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from time import monotonic_ns
+
+import pytest
+import trio
+
+from stress.engine.messages import Batch, Frames, from_worker
+from stress.engine.worker import dial
+from stress.engine.worker.attempt import Equipment
+from stress.engine.worker.batcher import Outbox
+from stress.engine.worker.loops import (
+    LATEST_NS,
+    NOT_WRITTEN,
+    STOOD_STILL,
+    Flights,
+    closed_loop,
+    open_loop,
+)
+from stress.engine.worker.pacing import SECOND, Even, appointments
+from stress.engine.worker.schedule import Schedule
+from stress.handshake import stack_for
+from stress.model.client import Client
+from stress.model.plan import Limits, Segment
+from stress.model.record import Flag, Record
+from stress.model.target import Address
+from tests.engine.conftest import HOST, Serve, silent, speak
+from tests.stacks import main_stack
+
+GENERIC = Client("generic")
+
+
+def fly(
+    address: Address,
+    loop: Callable[[Flights], Awaitable[None]],
+    *,
+    left: int | None,
+    limits: Limits,
+    kind: type[Outbox] = Outbox,
+) -> list[Record]:
+    """Run a loop to its end, and read what its outbox sent home."""
+
+    async def main() -> list[Record]:
+        ours, theirs = trio.socket.socketpair()
+        outbox = kind(trio.SocketStream(theirs))
+        factory = stack_for(GENERIC, main_stack(), server_name=HOST)
+        tools = Equipment((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
+        schedule = Schedule((address,), (GENERIC,), (), seed=0)
+        flights = Flights(tools, schedule, outbox, next_id=1, workers=2, left=left)
+        with ours, theirs:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tools.deadlines.watch)
+                await loop(flights)
+                nursery.cancel_scope.cancel()
+            assert outbox.in_flight == 0
+            await outbox.flush()
+            theirs.close()
+            return await read_home(ours)
+
+    return trio.run(main)
+
+
+async def read_home(home: trio.socket.SocketType) -> list[Record]:
+    frames, records = Frames(), []
+    while data := await home.recv(1 << 16):
+        for body in frames.feed(data):
+            batch = from_worker.decode(body)
+            assert isinstance(batch, Batch)
+            assert batch.started == len(batch.records)
+            records += batch.records
+    return records
+
+
+def test_a_closed_loop_makes_exactly_the_attempts_it_was_given(
+    serve: Serve, tls: ssl.SSLContext
+) -> None:
+    address = serve(speak(tls))
+
+    records = fly(address, lambda flights: closed_loop(flights, 5), left=23, limits=Limits())
+
+    assert Counter(record.outcome for record in records) == {"ok": 23}
+    assert sorted(record.id for record in records) == [1 + 2 * step for step in range(23)]
+
+
+def test_failures_neither_stop_nor_thin_out_a_closed_loop(serve: Serve) -> None:
+    limits = Limits(attempt_s=0.05)
+
+    records = fly(serve(silent), lambda flights: closed_loop(flights, 4), left=12, limits=limits)
+
+    assert Counter(record.outcome for record in records) == {"timeout-handshake": 12}
+
+
+def test_a_loop_of_refusals_does_not_spin() -> None:
+    """Four rounds of two slots with 50 ms between: a spinning loop would need almost none."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        address = Address(*deaf.getsockname())
+        before = monotonic_ns()
+
+        records = fly(address, lambda flights: closed_loop(flights, 2), left=8, limits=Limits())
+
+    assert Counter(record.outcome for record in records) == {"refused": 8}
+    assert monotonic_ns() - before > 3 * 50_000_000
+
+
+def test_an_open_loop_starts_at_its_appointments(serve: Serve, tls: ssl.SSLContext) -> None:
+    address = serve(speak(tls))
+
+    records = fly(address, paced(rate=200, cap=50), left=20, limits=Limits())
+
+    due = sorted(record.due_ns for record in records)
+    assert [each - due[0] for each in due] == [int(step * SECOND / 200) for step in range(20)]
+    assert all(record.started_ns >= record.due_ns for record in records)
+    assert Counter(record.outcome for record in records) == {"ok": 20}
+
+
+def test_what_is_due_while_the_cap_is_full_is_recorded_as_not_sent(serve: Serve) -> None:
+    """Two places, ten appointments within the time that the first two need to fail."""
+    records = fly(serve(silent), paced(rate=100, cap=2), left=10, limits=Limits(attempt_s=0.3))
+
+    outcomes = Counter(record.outcome for record in records)
+    assert outcomes == {"timeout-handshake": 2, "not-sent": 8}
+    unsent = [record for record in records if record.outcome == "not-sent"]
+    assert all(record.local_port is None and record.connect_ns is None for record in unsent)
+
+
+def test_what_was_due_while_we_stood_still_is_not_sent_in_a_burst(
+    serve: Serve, tls: ssl.SSLContext
+) -> None:
+    """The loop wakes up two seconds late: half a second's worth may be made up for."""
+    loop = paced(rate=100, cap=100, since_ns=2 * SECOND)
+
+    records = fly(serve(speak(tls)), loop, left=205, limits=Limits())
+
+    unsent = [record for record in records if record.outcome == "not-sent"]
+    assert len(records) == 205
+    assert 150 <= len(unsent) < 205
+    assert {record.detail for record in unsent} == {STOOD_STILL}
+    sent = [record for record in records if record.outcome != "not-sent"]
+    assert all(record.started_ns - record.due_ns <= LATEST_NS + 50_000_000 for record in sent)
+
+
+class Behind(Outbox):
+    """One whose rows are written too slowly."""
+
+    @property
+    def is_full(self) -> bool:
+        """Always."""
+        return True
+
+
+def test_what_our_own_writing_held_back_is_not_blamed_on_the_target(serve: Serve) -> None:
+    """There is room under the cap: it was the disk that could not keep up."""
+    loop = paced(rate=100, cap=100)
+
+    records = fly(serve(silent), loop, left=5, limits=Limits(), kind=Behind)
+
+    assert {(record.outcome, record.detail) for record in records} == {("not-sent", NOT_WRITTEN)}
+    assert all(record.flags & Flag.LOCAL_PRESSURE for record in records)
+
+
+def paced(*, rate: float, cap: int, since_ns: int = 0) -> Callable[[Flights], Awaitable[None]]:
+    """An open loop that begins when it is called, or so long before."""
+
+    def loop(flights: Flights) -> Awaitable[None]:
+        starts = appointments((Segment(rate, 60),), Even(0, 1).points())
+        begin_ns = monotonic_ns() - since_ns
+        return open_loop(flights, starts, begin_ns=begin_ns, cap=cap)
+
+    return loop
+
+
+@pytest.mark.parametrize("left", [None, 1_000_000])
+def test_a_stop_ends_the_starting_and_lets_what_flies_land(
+    serve: Serve, tls: ssl.SSLContext, left: int | None
+) -> None:
+    address = serve(speak(tls))
+
+    async def stopping(flights: Flights) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(closed_loop, flights, 3)
+            while flights.outbox.started < 6:
+                await trio.lowlevel.checkpoint()
+            flights.stopping.set()
+
+    records = fly(address, stopping, left=left, limits=Limits())
+
+    assert len(records) >= 6
+    assert {record.outcome for record in records} == {"ok"}

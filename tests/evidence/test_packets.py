@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.evidence.packets import checksum, packets
+from stress.model.target import Address
+from stress.model.transcript import Clock, Flight, Parting, Transcript
+from tests.evidence.conftest import BEGUN_NS, RECORD, transcript
+from tests.evidence.packets import read_segment, streams
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+V4 = (Address("198.51.100.7", 443), "198.51.100.99")
+V6 = (Address("2001:db8::7", 443), "2001:db8::99")
+
+
+def flight(data: bytes, *, sent: bool, at_ns: int = BEGUN_NS + 100_000) -> Flight:
+    return Flight(sent=sent, at_ns=at_ns, clock=Clock.USER, data=data)
+
+
+def flags(one: Transcript) -> list[int]:
+    return [read_segment(packet.data).flags for packet in packets(one)]
+
+
+@given(
+    ends=st.sampled_from([V4, V6]),
+    said=st.lists(st.tuples(st.booleans(), st.binary(max_size=4_000)), max_size=6),
+    times=st.lists(st.integers(0, (1 << 63) - 1), min_size=6, max_size=6),
+    number=st.integers(0, 1 << 40),
+)
+def test_both_streams_come_out_as_they_went_in(
+    ends: tuple[Address, str], said: list[tuple[bool, bytes]], times: list[int], number: int
+) -> None:
+    address, local = ends
+    flights = tuple(
+        flight(data, sent=sent, at_ns=at_ns)
+        for (sent, data), at_ns in zip(said, sorted(times), strict=False)
+    )
+    one = Transcript(RECORD._replace(id=number), address, local, BEGUN_NS, flights)
+
+    found = packets(one)
+    sent = streams(found)
+
+    for is_ours, place in ((True, (local, 40_001)), (False, (address.ip, address.port))):
+        assert sent[place] == b"".join(each.data for each in flights if each.sent is is_ours)
+    assert [packet.at_ns for packet in found] == sorted(packet.at_ns for packet in found)
+
+
+@pytest.mark.parametrize(("ends", "most"), [(V4, 1460), (V6, 1440)])
+def test_what_is_long_goes_in_segments(ends: tuple[Address, str], most: int) -> None:
+    one = Transcript(RECORD, *ends, BEGUN_NS, (flight(bytes(3_000), sent=True),))
+
+    sizes = [len(read_segment(packet.data).data) for packet in packets(one)]
+
+    assert sizes == [0, 0, 0, most, most, 3_000 - 2 * most]
+
+
+def test_the_three_way_handshake_takes_the_time_of_connect() -> None:
+    found = packets(transcript())
+
+    assert flags(transcript()) == [SYN, SYN | ACK, ACK]
+    assert [packet.at_ns - BEGUN_NS for packet in found] == [0, 50_000, 50_000]
+
+
+def test_what_we_read_is_acknowledged_unless_we_answer() -> None:
+    one = replace(
+        transcript(),
+        flights=(flight(b"a", sent=True), flight(b"b", sent=False), flight(b"c", sent=True)),
+    )
+    last = replace(one, flights=one.flights[:2])
+
+    assert flags(one)[3:] == [PSH | ACK] * 3
+    assert flags(last)[3:] == [PSH | ACK, PSH | ACK, ACK]
+
+
+@pytest.mark.parametrize(
+    ("partings", "ending"),
+    [
+        ([(True, False)], [FIN | ACK]),
+        ([(True, True)], [RST | ACK]),
+        ([(False, False), (True, False)], [FIN | ACK, ACK, FIN | ACK]),
+        ([(False, False), (True, True)], [FIN | ACK, ACK, RST | ACK]),
+        ([(False, True), (True, True)], [RST | ACK]),
+    ],
+)
+def test_the_end_is_as_it_was_met(partings: list[tuple[bool, bool]], ending: list[int]) -> None:
+    at_ns = BEGUN_NS + 900_000
+    one = replace(
+        transcript(),
+        partings=tuple(Parting(sent=sent, at_ns=at_ns, reset=reset) for sent, reset in partings),
+    )
+
+    assert flags(one)[3:] == ending
+    assert streams(packets(one))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ending"), [("refused", [RST | ACK]), ("timeout-connect", []), ("unreachable", [])]
+)
+def test_a_connection_that_never_was_is_a_syn(outcome: str, ending: list[int]) -> None:
+    one = replace(
+        transcript(outcome, connect_ns=None),
+        partings=(Parting(sent=True, at_ns=BEGUN_NS, reset=True),),
+    )
+
+    assert flags(one) == [SYN, *ending]
+
+
+def test_without_a_local_port_nothing_was_sent() -> None:
+    assert packets(transcript(local_port=None)) == []
+
+
+def test_the_checksum_is_that_of_the_rfc() -> None:
+    """RFC 1071, section 3: the example sums up to 0xddf2."""
+    assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF - 0xDDF2
+    assert checksum(b"\xff") == 0x00FF

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stress.evidence.redaction import Mask
+from stress.model.target import Address
+from stress.model.transcript import Clock, Flight
+from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript
+from tests.stacks import main_stack
+
+LOCAL = "198.51.100.99"
+HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
+
+
+def sent(data: bytes) -> Flight:
+    return Flight(sent=True, at_ns=1, clock=Clock.USER, data=data)
+
+
+def test_secrets_are_gone_and_the_local_address_is_a_documentation_one(shake: Shake) -> None:
+    one = shake(main_stack(), 0x0304)
+
+    masked = Mask([one], plan_for()).transcript(one)
+
+    assert one.secrets
+    assert masked.secrets == ()
+    assert masked.local_ip == "192.0.2.1"
+    assert (masked.address, masked.flights) == (one.address, one.flights)
+
+
+def test_an_ipv6_address_becomes_one() -> None:
+    one = replace(transcript(), address=Address("2001:db8:1::7", 1), local_ip="fe80::9")
+
+    assert Mask([one], plan_for()).transcript(one).local_ip == "2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"from {LOCAL} port 5", "from 192.0.2.1 port 5"),
+        (f"from {LOCAL}.", "from 192.0.2.1."),
+        (f"1{LOCAL} {LOCAL}1 {LOCAL}.4", f"1{LOCAL} {LOCAL}1 {LOCAL}.4"),
+        ("from 10.9.8.7,", "from 192.0.2.2,"),
+        (f"to {ADDRESS}", f"to {ADDRESS}"),
+    ],
+)
+def test_local_addresses_in_words_are_replaced_whole(text: str, shown: str) -> None:
+    mask = Mask([transcript()], plan_for(sources=("10.9.8.7", ADDRESS.ip)))
+
+    assert mask.text(text) == shown
+
+
+def test_a_proxy_header_is_left_out() -> None:
+    header = f"PROXY TCP4 {LOCAL} 198.51.100.7 1 2\r\n".encode()
+    one = replace(transcript(), flights=(sent(header + HELLO), sent(b"next")))
+
+    masked = Mask([one], plan_for()).transcript(one)
+
+    assert [flight.data for flight in masked.flights] == [HELLO, b"next"]
+
+
+def test_a_client_certificate_may_name_a_person_and_is_left_out() -> None:
+    answer = Flight(sent=False, at_ns=2, clock=Clock.USER, data=b"answer")
+    one = replace(transcript(), flights=(sent(HELLO), answer, sent(b"CN=Jane")))
+
+    masked = Mask([one], plan_for(client_certificate="jane.pem")).transcript(one)
+
+    assert [flight.data for flight in masked.flights] == [HELLO, b"answer"]

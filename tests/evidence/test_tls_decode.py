@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.evidence.tls_decode import conversation
+from stress.model.client import Stack
+from stress.model.transcript import Clock, Flight, Transcript
+from tests.evidence.conftest import RECORD, Shake, transcript
+from tests.stacks import main_stack
+
+HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
+ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
+
+
+def told(*flights: tuple[bool, bytes]) -> list[list[str]]:
+    said = tuple(
+        Flight(sent=sent, at_ns=place, clock=Clock.USER, data=data)
+        for place, (sent, data) in enumerate(flights)
+    )
+    return conversation(replace(transcript(), flights=said))
+
+
+def names(one: Transcript) -> list[list[str]]:
+    """Without the sizes."""
+    return [[words.partition(",")[0] for words in flight] for flight in conversation(one)]
+
+
+@pytest.mark.parametrize("stack", Stack)
+def test_a_tls_1_3_handshake_is_read_with_its_secrets(stack: Stack, shake: Shake) -> None:
+    said = names(shake(stack, 0x0304))
+
+    assert said[0] == ["ClientHello"]
+    assert [each for each in said[1] if each != "ChangeCipherSpec"] == [
+        "ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify", "Finished",
+    ]  # fmt: skip
+    assert said[2][-1] == "Finished"
+    assert said[3][0] == "encrypted record"
+
+
+def test_without_secrets_only_the_hellos_are_read(shake: Shake) -> None:
+    one = replace(shake(main_stack(), 0x0304), secrets=())
+
+    assert names(one)[1][:3] == ["ServerHello", "ChangeCipherSpec", "encrypted record"]
+
+
+@pytest.mark.parametrize("secret", ["x y", "SERVER_HANDSHAKE_TRAFFIC_SECRET 00 zz"])
+def test_secrets_that_are_none_are_none(secret: str, shake: Shake) -> None:
+    one = replace(shake(Stack.OPENSSL, 0x0304), secrets=(secret,))
+
+    assert "encrypted record" in names(one)[1]
+
+
+@pytest.mark.parametrize("stack", Stack)
+def test_a_tls_1_2_handshake_is_read_up_to_the_change_of_ciphers(
+    stack: Stack, shake: Shake
+) -> None:
+    said = names(shake(stack, 0x0303))
+
+    assert said[1] == ["ServerHello", "Certificate", "ServerKeyExchange", "ServerHelloDone"]
+    assert said[2] == ["ClientKeyExchange", "ChangeCipherSpec", "encrypted handshake message"]
+
+
+def test_a_message_is_told_in_the_flight_in_which_it_ends() -> None:
+    said = told((True, HELLO[:7]), (True, HELLO[7:]), (False, ALERT))
+
+    assert said == [
+        ["7 bytes of something longer"],
+        ["ClientHello, 5 bytes"],
+        ["Alert 40 handshake_failure (fatal)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 400\x1b[2J", r"16 bytes that are no TLS: HTTP/1.1 400\x1b[2J"),
+        (b"\x16\x03\x03\x00\x09abc", "a record that was cut off"),
+        (b"\x16\x03", "2 bytes that are no TLS: \\x16\\x03"),
+        (b"\x16\x03\x03\x00\x04\x63\x00\x00\x00", "message of type 99, 4 bytes"),
+        (b"\x15\x03\x03\x00\x01\x00", "record of type 21, 1 bytes"),
+    ],
+)
+def test_whatever_came_is_told(answer: bytes, words: str) -> None:
+    assert told((True, HELLO), (False, answer))[1] == [words]
+
+
+def test_a_retry_is_told_from_a_hello() -> None:
+    random = "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+    retry = bytes.fromhex("160303002602000022" + "0303" + random)
+
+    assert told((False, retry)) == [["HelloRetryRequest, 38 bytes"]]
+
+
+def test_a_proxy_header_is_no_tls() -> None:
+    header = b"PROXY TCP4 192.0.2.9 192.0.2.1 40001 443\r\n"
+
+    assert told((True, header + HELLO)) == [["PROXY header, 42 bytes", "ClientHello, 5 bytes"]]
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), max_size=5),
+    st.sampled_from([None, 0x0303, 0x0304]),
+    st.lists(st.text(max_size=60), max_size=2),
+)
+def test_nothing_that_was_said_makes_it_fall(
+    said: list[tuple[bool, bytes]], version: int | None, secrets: list[str]
+) -> None:
+    flights = tuple(
+        Flight(sent=sent, at_ns=0, clock=Clock.USER, data=b"\x16\x03\x03" + data)
+        for sent, data in said
+    )
+    record = RECORD._replace(tls_version=version, cipher=0x1301)
+
+    words = conversation(
+        replace(transcript(), record=record, flights=flights, secrets=tuple(secrets))
+    )
+
+    assert len(words) == len(flights)
+    assert all(words)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.errors import UsageError
+from stress.host.limits import Machine
+from stress.model.plan import Load
+from stress.planning.load import FILES_BESIDE, amount_of, files_needed, sample_size
+from stress.planning.request import Request
+
+
+def load_of(machine: Machine, request: Request) -> Load:
+    return amount_of(request, machine, attempt_s=10.0).load
+
+
+@pytest.mark.parametrize(
+    ("request_", "load"),
+    [
+        (Request(), Load(1000, None, 64, 50.0, processes=4)),
+        (Request(seed=7, processes=2), Load(1000, None, 64, 50.0, processes=2)),
+        (Request(count=500), Load(500, None, 64, None, processes=4)),
+        (Request(count="20k"), Load(20_000, None, 64, None, processes=4)),
+        (Request(duration="30s"), Load(None, 30.0, 64, None, processes=4)),
+        (Request(count=500, duration="30s"), Load(500, 30.0, 64, None, processes=4)),
+        (Request(count=0, duration="30s"), Load(None, 30.0, 64, None, processes=4)),
+        (Request(concurrency=200), Load(1000, None, 200, None, processes=4)),
+        (Request(concurrency=3), Load(1000, None, 3, None, processes=3)),
+        (Request(count=2), Load(2, None, 2, None, processes=2)),
+        (Request(count=100, concurrency=500), Load(100, None, 100, None, processes=4)),
+        (Request(rate="20/s"), Load(1000, None, 200, 20.0, processes=4)),
+        (Request(rate="1"), Load(1000, None, 64, 1.0, processes=4)),
+        (Request(rate="none"), Load(1000, None, 64, None, processes=4)),
+        (Request(rate="30/m", duration="1h"), Load(None, 3600.0, 64, 0.5, processes=4)),
+        (Request(detect="0.3%"), Load(998, None, 64, None, processes=4)),
+        (Request(detect="0.1%", rate="500"), Load(2995, None, 2995, 500.0, processes=4)),
+        (Request(until=("failures>=1",)), Load(None, 900.0, 64, 50.0, processes=4)),
+        (Request(until=("x",), max_duration="5m"), Load(None, 300.0, 64, 50.0, processes=4)),
+        (Request(until=("x",), count=500), Load(500, 900.0, 64, None, processes=4)),
+        (Request(until=("x",), duration="1h"), Load(None, 900.0, 64, None, processes=4)),
+        (Request(until=("x",), duration="30s"), Load(None, 30.0, 64, None, processes=4)),
+        (Request(max_duration="30s"), Load(1000, 30.0, 64, 50.0, processes=4)),
+    ],
+)
+def test_load_options_become_a_load(machine: Machine, request_: Request, load: Load) -> None:
+    assert load_of(replace(machine, open_files=20_000), request_) == load
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(count=0), "nothing would be sent"),
+        (Request(count=0, duration="0s"), "nothing would be sent"),
+        (Request(duration="0"), "nothing would be sent"),
+        (Request(detect="0.1%", count=5), "--detect and --count"),
+        (Request(detect="0%"), "--detect: a share of 0"),
+        (Request(detect="100%"), "--detect: a share of 1"),
+        (Request(find_limit="p99.total<1s", until=("failures>=1",)), "nor --until"),
+        (Request(max_duration="0"), '--max-duration: "0"'),
+        (Request(rate="none", rate_blocks=True), "--rate-blocks: no rate"),
+        (Request(rate="100", rate_blocks=True, count=5), "by time"),
+        (Request(rate="100", rate_blocks=True, detect="1%"), "by time"),
+        (Request(rate="100", rate_blocks=True, duration="9s"), "too short"),
+        (Request(count="lots"), '--count: "lots"'),
+        (Request(duration="soon"), '--duration: "soon"'),
+        (Request(rate="0"), "--rate: a rate"),
+        (Request(concurrency=0), '--concurrency: "0"'),
+        (Request(processes=0), '--processes: "0"'),
+        (Request(processes=8, concurrency=4), "--processes: 8 for 4"),
+    ],
+)
+def test_a_load_that_is_none_is_explained(machine: Machine, request_: Request, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        load_of(machine, request_)
+
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("request_", [Request(), Request(count=5, rate="50")])
+def test_more_in_flight_than_files_is_refused_with_the_limit(
+    machine: Machine, request_: Request
+) -> None:
+    asked = replace(request_, concurrency=10_000)
+
+    with pytest.raises(UsageError, match="1,000 are allowed") as caught:
+        load_of(machine, asked)
+
+    assert "3,488 would fit" in str(caught.value.hint)
+    assert "ulimit -Hn 2628" in str(caught.value.hint)
+
+
+def test_exactly_what_fits_the_file_limit_is_allowed(machine: Machine) -> None:
+    load = load_of(machine, Request(count=10_000, concurrency=4 * (1000 - FILES_BESIDE)))
+
+    assert files_needed(load) == 1000
+    with pytest.raises(UsageError):
+        load_of(machine, Request(count=10_000, concurrency=load.concurrency + 1))
+
+
+def test_a_default_is_lowered_to_what_fits_and_says_so(machine: Machine) -> None:
+    amount = amount_of(Request(rate="5000", duration="1m"), machine, attempt_s=10.0)
+
+    assert amount.load.concurrency == 4 * (1000 - FILES_BESIDE)
+    assert "a silent target would hold 50,000" in amount.notes[0]
+
+
+def test_without_a_limit_of_files_anything_fits() -> None:
+    machine = Machine(cores=1, open_files=None, local_ports=1)
+
+    assert load_of(machine, Request(count=10**6, concurrency=10**6)).concurrency == 10**6
+
+
+@pytest.mark.parametrize(
+    ("share", "size"), [(0.003, 998), (0.001, 2995), (0.5, 5), (0.01, 299), (0.96, 1)]
+)
+def test_the_sample_is_the_smallest_that_shows_the_share(share: float, size: int) -> None:
+    assert sample_size(share) == size
+
+
+@given(st.floats(1e-6, 0.999))
+def test_a_smaller_sample_would_overlook_it_too_often(share: float) -> None:
+    size = sample_size(share)
+
+    assert (1 - share) ** size <= 0.05 * (1 + 1e-6)
+    assert (1 - share) ** (size - 1) > 0.05 * (1 - 1e-6)
+
+
+def test_a_run_with_rate_blocks_lasts_as_long_as_its_stretches(machine: Machine) -> None:
+    """The cap must hold what the fastest stretch may have in flight."""
+    load = amount_of(Request(rate="20", rate_blocks=True), machine, 10.0, seed=3).load
+
+    assert (load.count, load.duration_s, load.concurrency) == (None, 400.0, 250)
+    assert max(segment.rate for segment in load.segments) == 25.0

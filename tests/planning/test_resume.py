@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stress.errors import UsageError
+from stress.model.client import Client
+from stress.model.plan import Load, Plan, Segment, Trust
+from stress.model.run import End, RunFacts
+from stress.model.target import Address, Target
+from stress.planning.resume import remainder, with_anchors
+
+START_NS = 1_800_000_000_000_000_000
+PLAN = Plan(Target("a.test"), (Address("127.0.0.1", 443),), (Client("generic"),), seed=5)
+
+
+def facts(load: Load, *, started: int = 40, end: End = End.INTERRUPTED, **odd: object) -> RunFacts:
+    return RunFacts(
+        name="night",
+        file="night.db",
+        plan=replace(PLAN, load=load, **odd),  # type: ignore[arg-type]  # fields by name
+        started_ns=START_NS,
+        ended_ns=None,
+        end=end,
+        started=started,
+        recorded=started,
+        versions={},
+        reasons=(),
+        invalid=False,
+        lag_p99_ns=None,
+    )
+
+
+def left(of: RunFacts, after_s: float = 4.0) -> Load:
+    return remainder(of, PLAN.addresses, last_ns=START_NS + int(after_s * 1e9)).load
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        (Load(100, concurrency=8), Load(60, concurrency=8)),
+        (Load(50, concurrency=64, processes=20), Load(10, concurrency=10, processes=10)),
+        (
+            Load(None, 10.0, concurrency=8, rate=10.0),
+            Load(None, 6.0, concurrency=8, rate=10.0),
+        ),
+        (Load(100, 10.0, concurrency=8), Load(60, 6.0, concurrency=8)),
+    ],
+)
+def test_what_has_begun_is_taken_off(load: Load, expected: Load) -> None:
+    assert left(facts(load)) == expected
+
+
+def test_the_time_between_two_parts_was_not_used() -> None:
+    """A night's rest before the run was taken up for the first time leaves the second its hours."""
+    twice = replace(facts(Load(None, 10.0, rate=10.0)), stood_ns=30_000_000_000)
+
+    assert left(twice, after_s=34.0).duration_s == 6.0
+
+
+def test_the_rest_asks_all_addresses_in_another_order() -> None:
+    joined = (*PLAN.addresses, Address("127.0.0.2", 443))
+
+    plan = remainder(facts(Load(100)), joined, last_ns=START_NS)
+
+    assert plan.addresses == joined
+    assert plan.seed != PLAN.seed
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        (facts(Load(100), end=End.COMPLETED), "nothing of it is left"),
+        (facts(Load(40)), "begun everything"),
+        (facts(Load(None, 3.0)), "begun everything"),
+        (facts(Load(None, 9.0, rate=1.0, segments=(Segment(1.0, 9.0),))), "in one piece"),
+        (facts(Load(100), find_limit="failing<1%"), "in one piece"),
+        (facts(Load(100), goals=("failures>=1",)), "in one piece"),
+    ],
+)
+def test_what_cannot_be_taken_up_is_refused(of: RunFacts, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        left(of)
+
+
+def test_the_systems_anchors_are_read_again_and_private_ones_are_kept() -> None:
+    private = replace(PLAN, trust=Trust(anchors=(b"der",), anchors_from="ca.pem", private=True))
+    none = replace(PLAN, trust=Trust(policy="none", anchors_from=""))
+
+    assert with_anchors(private) is private
+    assert with_anchors(none) is none
+    assert with_anchors(PLAN).trust.anchors

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from socket import if_nameindex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.errors import UsageError
+from stress.model.target import Target
+from stress.planning.targets import parse_target
+
+NUMBER, ZONE = if_nameindex()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("example.com", "example.com", 443),
+        (" Example.COM ", "example.com", 443),
+        ("example.com:8443", "example.com", 8443),
+        ("192.0.2.1:443", "192.0.2.1", 443),
+        ("192.0.2.1", "192.0.2.1", 443),
+        ("[2001:db8::1]:8443", "2001:db8::1", 8443),
+        ("[2001:db8::1]", "2001:db8::1", 443),
+        ("2001:db8::1", "2001:db8::1", 443),
+        ("::1", "::1", 443),
+        ("[::1:443]", "::1:443", 443),
+        ("2001:db8::a:7f", "2001:db8::a:7f", 443),
+        ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", 443),
+        ("https://example.com", "example.com", 443),
+        ("HTTPS://example.com:8443/", "example.com", 8443),
+        ("https://[::1]:9443/", "::1", 9443),
+        (f"[fe80::1%{ZONE}]:8443", f"fe80::1%{ZONE}", 8443),
+        (f"fe80::1%{NUMBER}", f"fe80::1%{NUMBER}", 443),
+        ("bücher.example:65535", "xn--bcher-kva.example", 65535),
+    ],
+)
+def test_a_target_is_read_in_each_of_its_forms(text: str, host: str, port: int) -> None:
+    assert parse_target(text) == Target(host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("https:///", "empty"),
+        ("example.com:0", '"0" is no port'),
+        ("example.com:70000", '"70000" is no port'),
+        ("example.com:", '"" is no port'),
+        ("example.com:https", '"https" is no port'),
+        ("example.com:٤٤٣", "is no port"),
+        (":443", "has no host"),
+        ("[::1", "brackets"),
+        ("[::1]x", "brackets"),
+        ("[example.com]:443", "is no IPv6 address"),
+        ("[1.2.3.4]:443", "is no IPv6 address"),
+        ("2001:db8::zz", "several colons"),
+        ("::1:443", "the port 443 of ::1"),
+        ("2001:db8::7:8443", "the port 8443 of 2001:db8::7"),
+        ("http://example.com/", 'the scheme "http" is not spoken'),
+        ("https://example.com/login", "a handshake ends before it"),
+        ("https://example.com?a=b", "a handshake ends before it"),
+        ("example.com/index.html", "a handshake ends before it"),
+        ("example.com/", "ends in a slash"),
+        ("300.1.1.1", "nor an IPv4 address"),
+        ("[fe80::1%nosuch]", 'the zone "nosuch", no interface of this machine'),
+        ("fe80::1%99999999999", "no interface of this machine"),
+        ("exa mple.com", "no name may hold"),
+    ],
+)
+def test_what_is_no_target_is_explained(text: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(text)
+
+    assert says in caught.value.message
+    assert caught.value.hint
+    assert len(caught.value.message) <= 100
+
+
+@pytest.mark.parametrize("text", ["https://me:secret@example.com/", "me:secret@example.com"])
+def test_a_password_in_a_target_is_never_repeated(text: str) -> None:
+    with pytest.raises(UsageError, match="user name or password") as caught:
+        parse_target(text)
+
+    assert "secret" not in f"{caught.value.message}{caught.value.hint}"
+
+
+@given(st.text() | st.text(alphabet="[]:./0123456789abc@%"))
+def test_any_text_is_a_target_or_refused(text: str) -> None:
+    try:
+        target = parse_target(text)
+    except UsageError:
+        return
+    assert parse_target(str(target)) == target
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "//example.com", "https:/example.com"])
+def test_where_no_host_would_be_left_the_forms_are_shown(text: str) -> None:
+    with pytest.raises(UsageError, match="has a path") as caught:
+        parse_target(text)
+
+    assert "Write host, host:port" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["a..b", "\u2603", "a b", "a." * 140 + "b", "x" * 64, "1.2.3"])
+def test_whatever_is_no_host_name_gets_a_hint(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(text)
+
+    assert caught.value.hint

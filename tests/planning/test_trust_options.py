@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from stress.errors import UsageError
+from stress.model.client import Client
+from stress.model.plan import Trust
+from stress.planning.request import Request
+from stress.planning.trust_options import check_policies, policy_name, read_pins, trust_of
+
+Write = Callable[[str, str], Path]
+
+NOW = 1_790_000_000
+DIGEST = sha256(b"a key").digest()
+PIN = f"sha256//{b64encode(DIGEST).decode()}"
+
+
+def test_without_judging_no_anchors_are_needed() -> None:
+    assert trust_of(Request(policy="none"), "example.com", NOW) == Trust(
+        "none", "example.com", anchors_from=""
+    )
+
+
+def test_time_and_pins_are_read() -> None:
+    trust = trust_of(Request(policy="none", at="+1d", pins=(PIN, f"{PIN};{PIN}")), "h", NOW)
+
+    assert trust.at == NOW + 86_400
+    assert trust.pins == (DIGEST,) * 3
+
+
+@pytest.mark.parametrize("name", ["any", "none", "apple", "android", "OpenSSL "])
+def test_a_policy_is_known_by_its_name(name: str) -> None:
+    assert policy_name(name) == name.strip().lower()
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(policy="appel"), '--policy: there is no policy "appel"'),
+        (Request(at="tomorrow"), '--at: "tomorrow" is no point in time'),
+        (Request(pins=("sha256//AAAA",)), "--pin: .*is no pin"),
+        (Request(pins=("md5//AAAA",)), "--pin: .*is no pin"),
+        (Request(ca="none/here.pem"), "here.pem"),
+    ],
+)
+def test_a_bad_judging_option_is_explained(request_: Request, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        trust_of(request_, "example.com", NOW)
+
+
+def test_a_ca_file_without_a_certificate_is_refused(write: Write) -> None:
+    with pytest.raises(UsageError, match=r"empty\.pem"):
+        trust_of(Request(ca=str(write("empty.pem", "nothing\n"))), "example.com", NOW)
+
+
+def test_a_client_under_a_policy_nobody_knows_is_refused() -> None:
+    check_policies([Client("generic"), Client("mine", policy="apple")])
+
+    with pytest.raises(UsageError, match='client mine: there is no policy "appel"') as caught:
+        check_policies([Client("mine", policy="appel")])
+
+    assert 'Did you mean "apple"?' in str(caught.value.hint)
+
+
+def test_pins_are_read_as_curl_reads_them() -> None:
+    assert read_pins(PIN) == (DIGEST,)

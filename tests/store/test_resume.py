@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from stress.model.plan import Plan
+from stress.model.record import Record
+from stress.model.run import End, Ending
+from stress.model.target import Address
+from stress.store import RunWriter, open_run
+from stress.store.resume import Sequel, extent, retell
+from tests.store.conftest import STARTED_NS
+
+MakeRecord = Callable[..., Record]
+
+
+def written(path: Path, plan: Plan, records: list[Record], started: int) -> Path:
+    writer = RunWriter.create(path, plan, started_ns=STARTED_NS, versions={}, host="here")
+    writer.see_address(0, Address("127.0.0.1", 443))
+    writer.take(records)
+    writer.commit(started)
+    writer.close()
+    return path
+
+
+def test_an_extent_is_above_all_that_began(
+    tmp_path: Path, plan: Plan, make_record: MakeRecord
+) -> None:
+    late = STARTED_NS + 5_000_000_000
+    records = [make_record(0), make_record(9, due_ns=late, started_ns=late)]
+
+    with open_run(written(tmp_path / "a.db", plan, records, started=7)) as run:
+        reached = extent(run)
+
+    assert (reached.next_id, reached.last_ns) == (10, late)
+
+
+def test_both_parts_are_one_run(tmp_path: Path, plan: Plan, make_record: MakeRecord) -> None:
+    first = written(tmp_path / "a.db", plan, [make_record(n) for n in range(5)], started=6)
+    writer = RunWriter.create(
+        tmp_path / "b.db", plan, started_ns=STARTED_NS, versions={}, host="here"
+    )
+    with open_run(first) as run:
+        told = list(run.records())
+        retell(run, writer)
+    sequel = Sequel(writer, before=6)
+    more = [make_record(n) for n in range(6, 9)]
+    sequel.take(more)
+    sequel.commit(3)
+    sequel.finish(Ending(End.COMPLETED, STARTED_NS + 1, 3, ("late",)), ("a gap",))
+
+    with open_run(tmp_path / "b.db") as run:
+        facts, rows = run.facts(), list(run.records())
+
+    assert rows == [*told, *more]
+    assert (facts.started, facts.recorded, facts.end) == (9, 8, End.COMPLETED)
+    assert facts.reasons == ("a gap", "late")
+
+
+def test_how_long_it_stood_is_known_though_the_second_part_dies(
+    tmp_path: Path, plan: Plan, make_record: MakeRecord
+) -> None:
+    path = tmp_path / "b.db"
+    writer = RunWriter.create(
+        path, plan, started_ns=STARTED_NS, versions={}, host="here", stood_ns=7
+    )
+    writer.see_address(0, Address("127.0.0.1", 443))
+    writer.take([make_record(0)])
+    writer.commit(1)
+    writer.close()
+
+    with open_run(path) as run:
+        assert (run.facts().end, run.facts().stood_ns) == (End.UNFINISHED, 7)
