@@ -76,7 +76,7 @@ def _s_time(aim: Aim, count: int) -> list[str]:
 def run_command(aim: Aim, count: int, *options: str) -> list[str]:
     """`tls-stress run` of this many handshakes with one worker, everything recorded."""
     return [
-        *(sys.executable, "-m", "stress.cli", "run", f"127.0.0.1:{aim.port}", "--sni", HOST),
+        *(sys.executable, "-m", "stress", "run", f"127.0.0.1:{aim.port}", "--sni", HOST),
         *("--ca", str(aim.certificates.root), "--results", str(aim.results), "--processes", "1"),
         *("--count", str(count), "--json", "--quiet", *options),
     ]

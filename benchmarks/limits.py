@@ -3,7 +3,7 @@
 Two scenarios of the lab take 400 connections a second and no more: one empties its accept queue at
 that rate, one signs for 2.5 ms each, one handshake at a time. Each search is what a user would type
 (`--find-limit`), begins elsewhere, and is right when both the rate that it calls sustained and the
-first that it calls failing lie within 5 % of what was planted.
+first that it calls failing lie within 5% of what was planted.
 
 A search needs a quiet machine with two cores, because the farm works on the same one: on a busy
 machine it ends as *generator limited*, which counts here as not found.
@@ -46,7 +46,7 @@ Made by `make limits`, {when} on {machine}.
 
 Two scenarios of the lab have a known limit. `tls-stress run --find-limit '{goal}'`
 searched it {times} times in each, beginning at rates drawn at random. Found means: confirmed, and
-both the sustained rate and the first that failed are within {near:.0f} % of the planted one.
+both the sustained rate and the first that failed are within {near:.0f}% of the planted one.
 
 | scenario | planted | began at | sustained | first failing | gave way | took | found |
 |---|---|---|---|---|---|---|---|

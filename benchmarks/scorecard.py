@@ -26,7 +26,7 @@ from stress.cli.scoring import missed
 from stress.lab.catalog import scenarios
 from stress.lab.farm import Farm, start
 from stress.model.summary import Answer, Summary
-from stress.text import figures
+from stress.text import numbers
 from stress.text.escape import escape
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scorecard.md"
@@ -40,7 +40,7 @@ it becomes a timeout, and must have gone before the next one can be told apart."
 MOST_UNSENT = 0.1
 """A load of which a larger part was not offered says nothing about a limit."""
 OVER = 1.2
-"""The rate that is varied, in multiples of the limit: 30 to 150 % of it are offered."""
+"""The rate that is varied, in multiples of the limit: 30 to 150% of it are offered."""
 _HEAD = """\
 # Scorecard
 
@@ -89,7 +89,7 @@ class Score:
     def row(self) -> str:
         """As a line of the table."""
         failures, attempts = self.summary.failures.count, self.summary.attempts
-        share = figures.percent(failures / attempts) if attempts else "-"
+        share = numbers.percent(failures / attempts) if attempts else "-"
         cells = (
             f"`{self.scenario}`",
             escape(self.planted, longest=500),

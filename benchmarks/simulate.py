@@ -49,7 +49,7 @@ _HEAD = """\
 Made by `make simulate` with {trials} trials and fixed seeds. Every world has a known truth, so each
 claim of the analysis can be counted as right or wrong. Promised: at least 0.95 of single causes
 and 0.90 of two are found exactly, at most 0.05 of the runs without a cause claim one, bursts with a
-drifting mix blame nobody, and an interval of 95 % covers as often.
+drifting mix blame nobody, and an interval of 95% covers as often.
 
 | line | what was simulated |
 |---|---|
@@ -246,8 +246,8 @@ def kinds(trials: int, seed: int = 5) -> Iterator[str]:
     """Configuration or capacity, from forty stretches of random rate, 480/s on average."""
     random = np.random.default_rng(seed)
     truths: dict[str, Callable[[], Fails]] = {
-        "nothing but 0.3 %": lambda: queues.steady(random, 0.003),
-        "deploy at 60 %": lambda: queues.steady(random, 0.01, from_s=240.0),
+        "nothing but 0.3%": lambda: queues.steady(random, 0.003),
+        "deploy at 60%": lambda: queues.steady(random, 0.01, from_s=240.0),
         "bursts of 2 s": lambda: queues.bursts(random, 2.0, 400.0),
         "bursts of 15 s": lambda: queues.bursts(random, 15.0, 400.0),
         "bursts of 40 s": lambda: queues.bursts(random, 40.0, 400.0),

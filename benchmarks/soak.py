@@ -137,7 +137,7 @@ def keeping(most: int, folder: Path) -> dict[int, float]:
 
 
 def _made_up(number: int, start_ns: int, chance: random.Random) -> Record:
-    """A row with every latency drawn over three powers of ten; 3 % of them failures."""
+    """A row with every latency drawn over three powers of ten; 3% of them failures."""
     due = start_ns + number * 2_000_000
     good = chance.random() > 0.03
     blank = dict.fromkeys(Record._fields)
@@ -205,7 +205,7 @@ def _run(
 ) -> tuple[dict[str, Any], list[int]]:
     """The summary of the run, and the memory of its processes in KiB, sampled."""
     (only,) = farm.addresses
-    command = [sys.executable, "-m", "stress.cli", "run", f"{HOST}:{only.port}"]
+    command = [sys.executable, "-m", "stress", "run", f"{HOST}:{only.port}"]
     command += ["--address", str(only), "--ca", str(farm.ca_file), "-n", str(count), "--json"]
     command += ["--results", str(results), "--name", "soak", *options]
     memory: list[int] = []

@@ -39,7 +39,7 @@ LOWEST_US = 1
 HIGHEST_US = 120_000_000
 """Two minutes. Longer values are recorded as this and counted in `Histogram.clamped`."""
 DIGITS = 3
-"""Significant decimal digits: any value is known to 0.1 %."""
+"""Significant decimal digits: any value is known to 0.1%."""
 
 _LINEAR_BITS = 11
 _HALF_BITS = 10
@@ -80,7 +80,7 @@ class Packed:
 
 
 class Histogram:
-    """Durations of one phase, counted in buckets of 0.1 % width."""
+    """Durations of one phase, counted in buckets of 0.1% width."""
 
     __slots__ = ("_clamped", "_count", "_counts", "_waiting")
 

@@ -55,4 +55,4 @@ def _ways(words: str) -> dict[str, bool]:
 
     target = parse_target(words)
     found = trio.run(resolve, target, None)
-    return {str(address): has_route(address) for address in found.addresses}
+    return {str(address): has_route(address.ip) for address in found.addresses}

@@ -102,7 +102,7 @@ def live_view(plan: Plan, bounds: Bounds) -> Watcher:
 
     Goals and searches take time as evidence (`clean for 10m`, a queue that fills): no pause there.
     """
-    from stress.analysis.causes.live_anomalies import Suspects  # noqa: PLC0415 - heavy
+    from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
     from stress.report.live import LiveView  # noqa: PLC0415 - heavy
 
     keyboard = Keyboard()
@@ -112,7 +112,7 @@ def live_view(plan: Plan, bounds: Bounds) -> Watcher:
         target=str(plan.target),
         cap=plan.load.concurrency,
         keys=keyboard if keyboard.hears else None,
-        suspects=Suspects(
+        suspects=LiveAnomalies(
             [str(address) for address in plan.addresses], [one.name for one in plan.clients]
         ),
         may_pause=not plan.find_limit and not plan.goals,

@@ -75,7 +75,7 @@ Detect = Annotated[
     str | None,
     typer.Option(
         metavar="SHARE",
-        help="As many handshakes as show a failing share such as 0.1% with 95 %.",
+        help="As many handshakes as show a failing share such as 0.1% with 95%.",
         rich_help_panel=LOAD,
     ),
 ]
@@ -101,7 +101,7 @@ RateBlocks = Annotated[
     bool,
     typer.Option(
         "--rate-blocks",
-        help="Vary --rate at random (25 to 125 %, for 400 s or --duration): is it a fault of"
+        help="Vary --rate at random (25 to 125%, for 400 s or --duration): is it a fault of"
         " configuration or of capacity?",
         rich_help_panel=LOAD,
     ),

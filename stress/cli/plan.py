@@ -10,7 +10,7 @@ import typer
 
 from stress.cli import console
 from stress.errors import ExitCode, UsageError
-from stress.text import figures
+from stress.text import numbers
 
 if TYPE_CHECKING:
     from stress.analysis.proportions.sizes import Size
@@ -107,4 +107,4 @@ def _line(size: Size, per_second: float | None) -> str:
     if per_second is None:
         return command
     rate = f"{per_second:g}"
-    return f"{command} --rate {rate}   ({figures.clock(size.handshakes / per_second)})"
+    return f"{command} --rate {rate}   ({numbers.clock(size.handshakes / per_second)})"

@@ -27,7 +27,7 @@ from stress.model.summary import Summary
 from stress.model.target import Address
 
 if TYPE_CHECKING:
-    from stress.analysis.goals.stopping_rule import Goalkeeper
+    from stress.analysis.goals.stopping_rule import StoppingRule
     from stress.analysis.limit.search import Searches
     from stress.cli.observers import Watching
     from stress.engine.coordinator import Hear, Watch
@@ -158,13 +158,13 @@ def _watched(plan: Plan, writer: RunWriter, output: Output) -> Ending:
     return ending if search is None else replace(ending, limits=search.limits())
 
 
-def _keeper(plan: Plan) -> Goalkeeper | None:
+def _keeper(plan: Plan) -> StoppingRule | None:
     """Watches for the goals that end the run; None when there are none."""
     if not plan.goals:
         return None
-    from stress.analysis.goals.stopping_rule import Goalkeeper  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
 
-    return Goalkeeper(plan.goals, plan.load.processes)
+    return StoppingRule(plan.goals, plan.load.processes)
 
 
 def _both(first: Watch, second: Watch) -> Watch:
@@ -176,7 +176,7 @@ def _both(first: Watch, second: Watch) -> Watch:
     return watch
 
 
-def _heard(watching: Watching, keeper: Goalkeeper | None) -> Hear:
+def _heard(watching: Watching, keeper: StoppingRule | None) -> Hear:
     """Shows the records to whoever watches, and to the keeper of the goals."""
 
     def hear(records: Sequence[Record]) -> None:

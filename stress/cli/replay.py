@@ -13,7 +13,7 @@ from stress.cli.recording import RESULTS, Place, record
 from stress.cli.report import Run
 from stress.errors import ExitCode
 from stress.model.run import End
-from stress.text import figures
+from stress.text import numbers
 
 if TYPE_CHECKING:
     from stress.model.plan import Plan
@@ -86,7 +86,7 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
         tries=rounds,
     )
     console.say(
-        f"{figures.plural(wanted.round_size, 'combination')}, {figures.plural(rounds, 'round')},"
+        f"{numbers.counted(wanted.round_size, 'combination')}, {numbers.counted(rounds, 'round')},"
         f" {wanted.gap_s:g} s between the rounds"
     )
     return replay_plan(recorded.facts().plan, addresses, wanted)

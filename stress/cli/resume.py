@@ -51,7 +51,7 @@ def take_up(run: str, place: Place, output: Output) -> Path:
     from stress.engine.versions import versions  # noqa: PLC0415 - heavy
     from stress.planning.resume import remainder, with_anchors  # noqa: PLC0415 - heavy
     from stress.store import RunWriter, locate, open_run  # noqa: PLC0415 - heavy
-    from stress.store.resume import Sequel, extent, retell  # noqa: PLC0415 - heavy
+    from stress.store.resume import ResumedWriter, extent, retell  # noqa: PLC0415 - heavy
 
     source = locate(run, place.folder)
     with open_run(source) as before:
@@ -78,7 +78,7 @@ def take_up(run: str, place: Place, output: Output) -> Path:
             path.unlink()
             raise
     console.say(gap)
-    sequel, watching = Sequel(writer, facts.started), output.watching(plan)
+    sequel, watching = ResumedWriter(writer, facts.started), output.watching(plan)
     try:
         ending = coordinator.run(
             plan,

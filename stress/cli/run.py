@@ -21,8 +21,8 @@ def run(
 ) -> int:
     """Open handshakes, record them, print the report.
 
-    Without a load option: 1,000 handshakes at 50 a second, which shows a failing share of 0.3 %
-    with 95 % and needs nobody's consent. Ctrl-C ends a run well: what was recorded is reported.
+    Without a load option: 1,000 handshakes at 50 a second, which shows a failing share of 0.3%
+    with 95% and needs nobody's consent. Ctrl-C ends a run well: what was recorded is reported.
 
     Exit codes: 0 clean, 1 failing, 2 usage (nothing was sent), 3 inconclusive, 4 invalid,
     130 interrupted.

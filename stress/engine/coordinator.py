@@ -22,17 +22,17 @@ from time import monotonic_ns, time_ns
 
 import trio
 
-from stress.engine.checks.circuit_breaker import Refusals
-from stress.engine.checks.run_validity import Health
+from stress.engine.checks.circuit_breaker import CircuitBreaker
+from stress.engine.checks.run_validity import RunValidity
 from stress.engine.messages import Act, Assignment, Batch, FromWorker, Go, Halt, Join, Still, Stop
 from stress.engine.recorder import Recorder
-from stress.engine.worker_pool import Crew, Member
+from stress.engine.worker_pool import Member, WorkerPool
 from stress.errors import RecordError, UsageError
 from stress.model.outcome import Side
 from stress.model.plan import Close, Plan
 from stress.model.record import Record
 from stress.model.run import End, Ending, Progress
-from stress.model.sink import Conductor, Sink
+from stress.model.sink import LoadController, Sink
 from stress.model.target import Address
 
 # When a run stood still because its user wanted it to: how often, how long, and in which words.
@@ -98,7 +98,7 @@ Wish = Callable[[], bool]
 """Whether the user wants the run to stand still just now."""
 
 
-class Fleet:
+class Coordinator:
     """One run."""
 
     def __init__(
@@ -107,7 +107,7 @@ class Fleet:
         sink: Sink,
         watch: Watch | None,
         resolve: Resolve | None,
-        conductor: Conductor | None,
+        conductor: LoadController | None,
         hear: Hear | None,
         first_id: int,
         canary: Address | None,
@@ -119,10 +119,10 @@ class Fleet:
         self._first_id = first_id
         self._canary = canary
         self._still, self._pauses = still, Pauses()
-        self._crew = Crew()
+        self._crew = WorkerPool()
         self._recorder = Recorder(plan, sink)
-        self._health = Health(plan)
-        self._refusals = Refusals()
+        self._health = RunValidity(plan)
+        self._refusals = CircuitBreaker()
         self._addresses = list(plan.addresses)
         self._end = End.COMPLETED
         self._failure: RecordError | None = None
@@ -353,7 +353,7 @@ def run(
     *,
     watch: Watch | None = None,
     resolve: Resolve | None = None,
-    conductor: Conductor | None = None,
+    conductor: LoadController | None = None,
     hear: Hear | None = None,
     first_id: int = 0,
     canary: Address | None = None,
@@ -375,11 +375,11 @@ def run(
     Raises:
         UsageError: the plan cannot be done; nothing has been sent.
     """
-    fleet = Fleet(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
+    fleet = Coordinator(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
     return trio.run(_unwrap, fleet)
 
 
-async def _unwrap(fleet: Fleet) -> Ending:
+async def _unwrap(fleet: Coordinator) -> Ending:
     """Let a usage error leave the nurseries as itself, not as a group of one."""
     try:
         return await fleet.run()

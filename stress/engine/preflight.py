@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
-from stress.engine.checks.host_stats import Vitals
+from stress.engine.checks.host_stats import HostStats
 from stress.engine.checks.run_validity import LAG_LIMIT_US
 from stress.engine.versions import versions
 from stress.engine.worker.timestamps import ask_for_stamps
@@ -65,7 +65,7 @@ class Machine:
     def here(cls, root: Path = Path("/")) -> Machine:
         """Ask the operating system; `root` is where its `proc` and `sys` are."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        netfilter, vitals = root / "proc/sys/net/netfilter", Vitals.here(root)
+        netfilter, vitals = root / "proc/sys/net/netfilter", HostStats.here(root)
         return cls(
             cores=_cores(),
             open_files=None if hard == resource.RLIM_INFINITY else hard,
@@ -94,7 +94,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class Preflight:
     """All facts, and the limit that is met first."""
 
     facts: tuple[Fact, ...]
@@ -106,7 +106,7 @@ class Examination:
         return not any(fact.blocks for fact in self.facts)
 
 
-def examine(machine: Machine) -> Examination:
+def examine(machine: Machine) -> Preflight:
     """Weighs what a machine says of itself."""
     facts = (
         _files(machine),
@@ -126,7 +126,7 @@ def examine(machine: Machine) -> Examination:
         default=None,
     )
     flying = "no limit in flight" if in_flight is None else f"{in_flight:,} in flight"
-    return Examination(facts, f"about {rate:,} handshakes a second, {flying}")
+    return Preflight(facts, f"about {rate:,} handshakes a second, {flying}")
 
 
 def _files(machine: Machine) -> Fact:

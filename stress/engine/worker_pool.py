@@ -83,7 +83,7 @@ class Member:
         return not self.done and self.refusal is None
 
 
-class Crew:
+class WorkerPool:
     """All workers of a run."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 What is true and what is tricky:
 
 * People trust the tools they know. The script asks as they would by hand, at the fixed address,
-  often enough to meet the failing share with 99.9 %, and exits 0 as soon as the failure showed.
+  often enough to meet the failing share with 99.9%, and exits 0 as soon as the failure showed.
 * A chain is recognised by being the same, byte for byte, as the PEM file beside the script;
   whether a tool would trust it does not matter, so verification is off.
 * A handshake that fails is recognised by its alert, or by not having finished.
@@ -72,7 +72,7 @@ def _tool(plan: Plan) -> str:
 
 
 def tries(share: float) -> int:
-    """How many attempts meet a failing share with 99.9 %."""
+    """How many attempts meet a failing share with 99.9%."""
     if share >= 1:
         return 3
     if share <= 0:

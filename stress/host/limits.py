@@ -11,21 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.model.target import Address
-
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _MACOS_PORTS = 65535 - 49152 + 1
 _LINUX_PORTS = 60999 - 32768 + 1
 
-Reaches = Callable[[Address], bool]
+Reaches = Callable[[str], bool]
+"""Whether there is a route to an IP address."""
 
 
-def has_route(address: Address) -> bool:
-    """Tell whether the kernel knows a way to an address. Connecting UDP sends no packet."""
-    family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
+def has_route(ip: str) -> bool:
+    """Whether the kernel has a route to an IP address. Connecting UDP sends no packet."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((address.ip, address.port))
+            probe.connect((ip, 9))
     except OSError:
         return False
     return True
@@ -42,7 +41,7 @@ class Machine:
     local_ports: int
     """Ports the kernel hands out to outgoing connections, per local address and destination."""
     reaches: Reaches = has_route
-    """Tells whether there is a way to an address."""
+    """Tells whether there is a route to an IP address."""
 
     @classmethod
     def here(cls) -> Machine:

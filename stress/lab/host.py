@@ -21,7 +21,7 @@ import trio
 from stress.lab import balancer, control
 from stress.lab.blueprint import Pool, Process
 from stress.lab.node import Node
-from stress.lab.rate_limiter import Turnstile
+from stress.lab.rate_limiter import RateLimiter
 
 BURST = 256
 FULL_PAUSE_S = 0.02
@@ -94,7 +94,7 @@ class Lane:
         nursery: trio.Nursery,
     ) -> None:
         self._host = host
-        self._pace = Turnstile(1 / pool.accepts_per_s) if pool.accepts_per_s else None
+        self._pace = RateLimiter(1 / pool.accepts_per_s) if pool.accepts_per_s else None
         self._nodes = nodes
         self._choose = choose
         self._nursery = nursery
@@ -108,7 +108,7 @@ class Lane:
             else:
                 await self._take_paced(listener, self._pace)
 
-    async def _take_paced(self, listener: socket.socket, pace: Turnstile) -> None:
+    async def _take_paced(self, listener: socket.socket, pace: RateLimiter) -> None:
         """Take one after the other until the queue is empty."""
         pace.begin()
         await pace.pass_next()

@@ -11,7 +11,7 @@ from OpenSSL import SSL
 from stress.lab import blueprint, hello, session
 from stress.lab.blueprint import Act, Fault, When
 from stress.lab.hello import Hello
-from stress.lab.rate_limiter import Turnstile
+from stress.lab.rate_limiter import RateLimiter
 
 # Decides whether a fault hits a connection. Whoever calls says what time it is.
 
@@ -77,7 +77,7 @@ class Node:
             for index, fault in enumerate(plan.faults)
         ]
         self._asks_hello = any(fault.when.asks_hello for fault in plan.faults)
-        self._signer = Turnstile(plan.signing_ns / 1e9) if plan.signing_ns else None
+        self._signer = RateLimiter(plan.signing_ns / 1e9) if plan.signing_ns else None
 
     async def serve(self, peer: socket.socket, first_s: float) -> None:
         """Serve an accepted, non-blocking connection to its end, and close it.

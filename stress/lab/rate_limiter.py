@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 
-class Turnstile:
+class RateLimiter:
     """Lets one through each `each_s` seconds, in order of arrival.
 
     Keeps a schedule instead of sleeping for each, so that its rate is exact whatever the timers

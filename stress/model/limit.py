@@ -54,7 +54,7 @@ class Step:
     reason: str
     """What decided it, with the figures."""
     sure: bool = False
-    """Whether the figures alone say so with 95 %, without any benefit of the doubt."""
+    """Whether the figures alone say so with 95%, without any benefit of the doubt."""
     tries: int = 1
     """How often it was offered, one after the other: what cannot be decided is tried for longer."""
 
@@ -84,9 +84,9 @@ class Limit:
     generator_limited: bool
     """True when the first failing rate was our own limit, not the target's."""
     low: float | None = None
-    """Highest rate that surely held (one-sided 95 %); None: none was sampled long enough."""
+    """Highest rate that surely held (one-sided 95%); None: none was sampled long enough."""
     high: float | None = None
-    """Lowest rate that surely gave way (one-sided 95 %); None: none did."""
+    """Lowest rate that surely gave way (one-sided 95%); None: none did."""
     knob: Knob = Knob.RATE
     """What all these figures count."""
     of: str = ""

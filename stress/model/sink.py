@@ -50,7 +50,7 @@ class Sink(Protocol):
 # The door for whoever decides, while a run goes on, what load comes next.
 
 
-class Conductor(Protocol):
+class LoadController(Protocol):
     """Decides the next segment from what became of the ones before. Pure: it is told the time."""
 
     def take(self, records: Sequence[Record]) -> None:

@@ -170,7 +170,7 @@ def _from_sources(places: Places, sources: Sequence[str]) -> Places:
 
 def _with_route(places: Places, reaches: Reaches) -> Places:
     """Leave out what this machine has no way to; a family we lack says nothing of the target."""
-    kept = tuple(address for address in places.addresses if reaches(address))
+    kept = tuple(address for address in places.addresses if reaches(address.ip))
     return _without(places, kept, "this machine has no route to them") if kept else places
 
 

@@ -134,7 +134,7 @@ class Guard:
         """
         found = await self.ask(target, resolver)
         kept = dialable(found.addresses, self.plan.sources)
-        kept = tuple(address for address in kept if self.reaches(address))
+        kept = tuple(address for address in kept if self.reaches(address.ip))
         if self.plan.authorized is None and exceeds(self.plan.load):
             kept = tuple(address for address in kept if not is_public(address.ip))
         if not kept:

@@ -79,7 +79,7 @@ FILES_BESIDE = 128
 """Open files of one process besides its connections: event loop, pipes, library, run file."""
 _MOST_IN_FLIGHT = 10_000
 _MISS = 0.05
-"""Chance that `--detect` overlooks a share: 1 - 95 %."""
+"""Chance that `--detect` overlooks a share: 1 - 95%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _search(
 
 
 def sample_size(failing: float) -> int:
-    """Return how many independent attempts show a failing share at least once with 95 %.
+    """Return how many independent attempts show a failing share at least once with 95%.
 
     The smallest n with (1 - share)^n <= 0.05.
 

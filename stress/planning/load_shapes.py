@@ -139,7 +139,7 @@ def rate_blocks(rate: float, duration_s: float | None, seed: int) -> tuple[Segme
     """The stretches of a run that varies its rate at random.
 
     Args:
-        rate: that was asked for; the stretches offer 25 to 125 % of it.
+        rate: that was asked for; the stretches offer 25 to 125% of it.
         duration_s: of all stretches together; None: 5 levels, 8 repeats, 10 s each.
         seed: of the order.
 

@@ -23,7 +23,7 @@ class Request:
     """`500`, `500/s`, `30/m`, or `none` for a closed loop in spite of a profile."""
     processes: int | str | None = None
     detect: str | None = None
-    """A failing share to be seen with 95 %, such as `0.1%`; sets the count."""
+    """A failing share to be seen with 95%, such as `0.1%`; sets the count."""
     find_limit: str | None = None
     """Bounds such as `p99.total<250ms, failing<0.1%`; the highest rate at which they hold is
     searched for, beginning at `rate`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from stress.model.summary import AddressLine, Answer, Assertion, Cause, Summary
-from stress.text import figures
+from stress.text import numbers
 from stress.text.escape import escape
 
 _LONGEST = 4_000
@@ -79,10 +79,10 @@ def _address(summary: Summary, line: AddressLine) -> Element:
     name = f"{line.address} ({line.label})" if line.label else line.address
     case = _case(summary, f"handshakes succeed at {name}")
     if line.failures:
-        share = figures.percent(line.failures / line.attempts)
+        share = numbers.percent(line.failures / line.attempts)
         said = (
-            f"{figures.count(line.failures)} of {figures.count(line.attempts)} failed "
-            f"({share}, 95 % {figures.interval(line.interval)})"
+            f"{numbers.thousands(line.failures)} of {numbers.thousands(line.attempts)} failed "
+            f"({share}, 95% {numbers.interval(line.interval)})"
         )
         _add(case, "failure", "failing", said, ())
     return case

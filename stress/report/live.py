@@ -22,7 +22,7 @@ from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
-from stress.text import figures
+from stress.text import numbers
 from stress.text.escape import escape
 
 # The progress line: where the run stands, while it runs.
@@ -60,7 +60,7 @@ class ProgressLine:
             return
         self._shown_s = progress.elapsed_s
         if self._manner is Manner.PLAIN:
-            start = f"[{figures.clock(progress.elapsed_s)}] "
+            start = f"[{numbers.clock(progress.elapsed_s)}] "
             line = describe(progress, self._bounds, self._width - len(start))
             self._write(f"{start}{line}\n")
         else:
@@ -92,37 +92,37 @@ def describe(progress: Progress, bounds: Bounds, width: int = 100) -> str:
 
     Where that is wider than `width`, what is in flight and then the chains are left out.
     """
-    chains = figures.plural(progress.chains, "chain")
-    in_flight = f"{figures.count(progress.in_flight)} in flight"
-    start = [_done(progress), figures.rate(progress.rate), _failing(progress, bounds)]
+    chains = numbers.counted(progress.chains, "chain")
+    in_flight = f"{numbers.thousands(progress.in_flight)} in flight"
+    start = [_done(progress), numbers.rate(progress.rate), _failing(progress, bounds)]
     left = left_s(progress)
-    end = _progress_aside(progress) + ([] if left is None else [f"{figures.clock(left)} left"])
+    end = _progress_aside(progress) + ([] if left is None else [f"{numbers.clock(left)} left"])
     lines = ["  ".join(start + middle + end) for middle in ([chains, in_flight], [chains], [])]
     return next((line for line in lines if len(line) <= width), lines[-1])
 
 
 def _done(progress: Progress) -> str:
     if progress.total is None:
-        return figures.count(progress.ended)
-    return f"{figures.count(progress.ended)}/{figures.count(progress.total)}"
+        return numbers.thousands(progress.ended)
+    return f"{numbers.thousands(progress.ended)}/{numbers.thousands(progress.total)}"
 
 
 def _failing(progress: Progress, bounds: Bounds) -> str:
     attempts = progress.ended - progress.ours - progress.not_sent
     if attempts <= 0:
         return "failing 0"
-    share = figures.percent(progress.failed / attempts)
-    interval = figures.interval(bounds(progress.failed, attempts))
-    return f"failing {figures.count(progress.failed)} ({share}, {interval})"
+    share = numbers.percent(progress.failed / attempts)
+    interval = numbers.interval(bounds(progress.failed, attempts))
+    return f"failing {numbers.thousands(progress.failed)} ({share}, {interval})"
 
 
 def _progress_aside(progress: Progress) -> list[str]:
     """What says something about our own side, shown only when there is any."""
     asides = []
     if progress.ours:
-        asides.append(f"{figures.count(progress.ours)} ours")
+        asides.append(f"{numbers.thousands(progress.ours)} ours")
     if progress.not_sent:
-        asides.append(f"{figures.count(progress.not_sent)} not sent")
+        asides.append(f"{numbers.thousands(progress.not_sent)} not sent")
     return asides
 
 
@@ -141,7 +141,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from stress.analysis.causes.live_anomalies import Suspects
+    from stress.analysis.causes.live_anomalies import LiveAnomalies
 
 FRAME_S = 0.3
 INTERVAL_S = 1.0
@@ -181,7 +181,7 @@ class LiveView:
         target: str,
         cap: int,
         keys: Keys | None,
-        suspects: Suspects,
+        suspects: LiveAnomalies,
         may_pause: bool = True,
     ) -> None:
         self._stream, self._bounds = stream, bounds
@@ -267,9 +267,9 @@ class LiveView:
 
     def _head(self, progress: Progress) -> RenderableType:
         left = left_s(progress)
-        rest = f", {figures.clock(left)} left" if left is not None else ""
+        rest = f", {numbers.clock(left)} left" if left is not None else ""
         state = "  paused" if self.pausing else ""
-        clock = figures.clock(progress.elapsed_s - progress.stood_s)
+        clock = numbers.clock(progress.elapsed_s - progress.stood_s)
         return _words(f"{escape(self._target)}  {clock}{rest}{state}", "bold")
 
     def _hint(self) -> str:
@@ -294,9 +294,9 @@ class LiveView:
             grid.add_row("suspect", _words(sentence, "red"))
         seen = self._suspects.chains(_MOST_CHAINS)
         told = f": {', '.join(seen)}" if seen else ""
-        grid.add_row("chains", _words(f"{figures.count(progress.chains)}{told}"))
+        grid.add_row("chains", _words(f"{numbers.thousands(progress.chains)}{told}"))
         share = progress.in_flight / self._cap if self._cap else 0.0
-        flying = f"{figures.count(progress.in_flight)} of {figures.count(self._cap)}"
+        flying = f"{numbers.thousands(progress.in_flight)} of {numbers.thousands(self._cap)}"
         grid.add_row("in flight", _bar(share, flying))
         grid.add_row("our lag", _lag(progress.lag_ns))
         aside = _aside(progress)
@@ -308,15 +308,15 @@ class LiveView:
         attempts = progress.ended - progress.ours - progress.not_sent
         if attempts <= 0:
             return "-"
-        share = figures.percent(progress.failed / attempts)
-        between = figures.interval(self._interval) if self._interval else "-"
-        failed, tried = figures.count(progress.failed), figures.count(attempts)
-        return f"{failed} of {tried}: {share} (95 % {between}){self._why()}"
+        share = numbers.percent(progress.failed / attempts)
+        between = numbers.interval(self._interval) if self._interval else "-"
+        failed, tried = numbers.thousands(progress.failed), numbers.thousands(attempts)
+        return f"{failed} of {tried}: {share} (95% {between}){self._why()}"
 
     def _why(self) -> str:
         """The most frequent failures by name."""
         failures = Counter({name: n for name, n in self._endings.items() if _failure(name)})
-        told = [f"{name} {figures.count(n)}" for name, n in failures.most_common(_MOST_ENDINGS)]
+        told = [f"{name} {numbers.thousands(n)}" for name, n in failures.most_common(_MOST_ENDINGS)]
         return f"  {', '.join(told)}" if told else ""
 
 
@@ -327,7 +327,7 @@ def _failure(name: str) -> bool:
 def _told(phase: str, histogram: Histogram) -> str:
     """Percentiles of one phase; a dash where there are none yet."""
     half, most = histogram.percentiles([50.0, 99.0])
-    shown = [figures.milliseconds(value) for value in (half, most)]
+    shown = [numbers.milliseconds(value) for value in (half, most)]
     return f"{phase} p50 {shown[0]}, p99 {shown[1]} ms"
 
 
@@ -344,19 +344,19 @@ def _advance(progress: Progress) -> list[RenderableType]:
         shares.append(progress.ended / progress.total)
     if progress.duration_s:
         shares.append((progress.elapsed_s - progress.stood_s) / progress.duration_s)
-    done = figures.count(progress.ended)
+    done = numbers.thousands(progress.ended)
     if progress.total is not None:
-        done = f"{done} of {figures.count(progress.total)}"
+        done = f"{done} of {numbers.thousands(progress.total)}"
     return [
         _bar(
-            min(1.0, max(shares, default=0.0)), f"{done}  {figures.rate(progress.rate)}", _LONG_BAR
+            min(1.0, max(shares, default=0.0)), f"{done}  {numbers.rate(progress.rate)}", _LONG_BAR
         )
     ]
 
 
 def _lag(lag_ns: int) -> RenderableType:
     busy = lag_ns >= BUSY_NS
-    words = f"{figures.milliseconds(lag_ns / 1000)} ms"
+    words = f"{numbers.milliseconds(lag_ns / 1000)} ms"
     said = f"{words}: this machine is busy" if busy else words
     return _bar(min(1.0, lag_ns / _FULL_LAG_NS), said, style="yellow" if busy else "")
 
@@ -364,9 +364,9 @@ def _lag(lag_ns: int) -> RenderableType:
 def _aside(progress: Progress) -> str:
     parts = []
     if progress.ours:
-        parts.append(f"{figures.count(progress.ours)} failed on this machine")
+        parts.append(f"{numbers.thousands(progress.ours)} failed on this machine")
     if progress.not_sent:
-        parts.append(f"{figures.count(progress.not_sent)} not sent: the cap was full")
+        parts.append(f"{numbers.thousands(progress.not_sent)} not sent: the cap was full")
     return ", ".join(parts)
 
 

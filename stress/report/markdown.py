@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stress.model.summary import Answer, Cause, Summary
-from stress.text import figures
+from stress.text import numbers
 from stress.text.escape import escape
 
 LONGEST_TABLE = 20
@@ -101,8 +101,8 @@ def _failures(summary: Summary) -> Iterator[str]:
     rows = [
         (
             text(name),
-            figures.count(count),
-            figures.percent(count / summary.attempts) if summary.attempts else "-",
+            numbers.thousands(count),
+            numbers.percent(count / summary.attempts) if summary.attempts else "-",
         )
         for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
@@ -114,13 +114,13 @@ def _addresses(summary: Summary) -> Iterator[str]:
     rows = [
         (
             text(f"{line.address} {line.label}" if line.label else line.address),
-            figures.count(line.attempts),
-            figures.count(line.failures),
-            figures.interval(line.interval),
+            numbers.thousands(line.attempts),
+            numbers.thousands(line.failures),
+            numbers.interval(line.interval),
         )
         for line in ordered
     ]
-    yield from _folded("Addresses", ("address", "attempts", "failures", "95 %"), rows)
+    yield from _folded("Addresses", ("address", "attempts", "failures", "95%"), rows)
 
 
 def _latency(summary: Summary) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _latency(summary: Summary) -> Iterator[str]:
         found = summary.latency.get(phase)
         if found is not None:
             values = (found.p50, found.p90, found.p99, found.p999, found.max)
-            rows.append((phase, *map(figures.milliseconds, values)))
+            rows.append((phase, *map(numbers.milliseconds, values)))
     yield from _folded("Latency, ms", ("phase", "p50", "p90", "p99", "p99.9", "max"), rows)
 
 
@@ -147,7 +147,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield from map(_row, rows[:LONGEST_TABLE])
     yield ""
     if len(rows) > LONGEST_TABLE:
-        yield from (f"and {figures.count(len(rows) - LONGEST_TABLE)} more", "")
+        yield from (f"and {numbers.thousands(len(rows) - LONGEST_TABLE)} more", "")
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -80,7 +80,7 @@ def finished(summary: Summary) -> Iterator[Metric]:
 def _shares(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
     failures = summary.failures
     bounds = {"value": failures.share, "low": failures.interval.low, "high": failures.interval.high}
-    yield _gauge("run_failing_ratio", "Failing share; low and high are its 95 % interval.", [
+    yield _gauge("run_failing_ratio", "Failing share; low and high are its 95% interval.", [
         (run | {"bound": name}, value) for name, value in bounds.items()
     ])  # fmt: skip
     yield _gauge("run_chains", "Distinct certificate chains.", [(run, len(summary.chains))])

@@ -10,7 +10,7 @@ import msgspec
 
 from stress.model.plan import Role
 from stress.text.escape import escape, escape_json
-from stress.text.figures import plural
+from stress.text.numbers import counted
 
 if TYPE_CHECKING:  # much comes with it
     from stress.analysis.compare.replay import ReplayAnswer, Replayed
@@ -79,14 +79,14 @@ class ReplayReport:
         for one in failed[:LONGEST]:
             yield from _labelled(f"{one.failures} of {one.tries}", self._words(one))
         if len(failed) > LONGEST:
-            yield from _labelled("", f"and {plural(len(failed) - LONGEST, 'more combination')}")
+            yield from _labelled("", f"and {counted(len(failed) - LONGEST, 'more combination')}")
         yield from _labelled("run file", self._facts.file)
 
     def _how(self) -> str:
         replay = self._replay
         return (
-            f"{plural(replay.round_size, 'combination')} in random order, "
-            f"{plural(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds; "
+            f"{counted(replay.round_size, 'combination')} in random order, "
+            f"{counted(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds; "
             f"failures are {', '.join(replay.endings)}"
         )
 

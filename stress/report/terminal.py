@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
 from stress.model.summary import AddressLine, Answer, Cause, ChainLine, Quantiles, Summary
-from stress.text import figures
+from stress.text import numbers
 from stress.text.escape import escape
 
 # The tables under the ten lines: failures, chains, addresses, latency, assertions.
@@ -42,8 +42,8 @@ def failures(summary: Summary) -> Table:
         count = counts[category]
         table.add_row(
             text(category),
-            figures.count(count),
-            figures.percent(count / summary.attempts) if summary.attempts else "-",
+            numbers.thousands(count),
+            numbers.percent(count / summary.attempts) if summary.attempts else "-",
             text(_stages(summary.failures.stages.get(category, {}))),
         )
     return table
@@ -55,9 +55,9 @@ def chains(summary: Summary) -> Table:
     for line in summary.chains[:LONGEST]:
         table.add_row(
             text(line.sha256[:SHORT_HASH]),
-            figures.count(line.certificates),
-            figures.count(line.seen),
-            figures.percent(line.share),
+            numbers.thousands(line.certificates),
+            numbers.thousands(line.seen),
+            numbers.percent(line.share),
             text("\n".join(_chain_words(line))),
         )
     _tell_tail(table, summary.chains, "chain")
@@ -66,15 +66,15 @@ def chains(summary: Summary) -> Table:
 
 def addresses(summary: Summary) -> Table:
     """The target's addresses; those that failed come first."""
-    table = _table("Addresses", "address", "attempts", "failures", "share", "95 %")
+    table = _table("Addresses", "address", "attempts", "failures", "share", "95%")
     ordered = sorted(summary.addresses, key=_failing_first)
     for line in ordered[:LONGEST]:
         table.add_row(
             text(escape(f"{line.address} {line.label}" if line.label else line.address)),
-            figures.count(line.attempts),
-            figures.count(line.failures),
-            figures.percent(line.failures / line.attempts) if line.attempts else "-",
-            figures.interval(line.interval),
+            numbers.thousands(line.attempts),
+            numbers.thousands(line.failures),
+            numbers.percent(line.failures / line.attempts) if line.attempts else "-",
+            numbers.interval(line.interval),
         )
     _tell_tail(table, ordered, "address")
     return table
@@ -104,16 +104,16 @@ def limit(found: Limit) -> Table:
         table.add_row(
             f"{step.rate:,.0f}{found.knob.unit}",
             f"{step.seconds:.0f}",
-            figures.count(step.attempts),
-            figures.count(step.failed),
-            figures.count(step.not_sent),
-            figures.milliseconds(step.p50_us),
-            figures.milliseconds(step.p99_us),
+            numbers.thousands(step.attempts),
+            numbers.thousands(step.failed),
+            numbers.thousands(step.not_sent),
+            numbers.milliseconds(step.p50_us),
+            numbers.milliseconds(step.p99_us),
             text(_STANDINGS[step.standing]),
         )
     hidden = len(found.steps) - LONGEST
     if hidden > 0:
-        table.caption = text(f"without the first {figures.count(hidden)}")
+        table.caption = text(f"without the first {numbers.thousands(hidden)}")
         table.caption_justify = "left"
     return table
 
@@ -182,12 +182,14 @@ def _tell_tail(table: Table, rows: Sequence[object], noun: str) -> None:
     hidden = len(rows) - LONGEST
     if hidden > 0:
         nouns = {"address": "addresses", "chain": "chains"}
-        table.caption = f"and {figures.count(hidden)} more {nouns[noun] if hidden > 1 else noun}"
+        table.caption = (
+            f"and {numbers.thousands(hidden)} more {nouns[noun] if hidden > 1 else noun}"
+        )
         table.caption_justify = "left"
 
 
 def _stages(stages: Mapping[str, int]) -> str:
-    return ", ".join(f"{stage} {figures.count(count)}" for stage, count in stages.items())
+    return ", ".join(f"{stage} {numbers.thousands(count)}" for stage, count in stages.items())
 
 
 def _chain_words(line: ChainLine) -> list[str]:
@@ -214,7 +216,7 @@ def _failing_first(line: AddressLine) -> tuple[float, int]:
 
 def _quantiles(quantiles: Quantiles) -> tuple[str, ...]:
     values = (quantiles.p50, quantiles.p90, quantiles.p99, quantiles.p999, quantiles.max)
-    return tuple(figures.milliseconds(value) for value in values)
+    return tuple(numbers.milliseconds(value) for value in values)
 
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ def retell(run: RunFile, sink: Sink) -> None:
         sink.keep(kept)
 
 
-class Sequel:
+class ResumedWriter:
     """Keeps the second part behind the first; a `stress.model.sink.Sink`.
 
     Args:

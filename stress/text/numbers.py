@@ -1,10 +1,18 @@
-"""Numbers as people read them: thousands separators, shares with sensible digits, durations."""
+"""Numbers as people read them: shares, counts, rates and durations. Rounding happens only here."""
 
 from __future__ import annotations
 
 from math import ceil, floor, log10
+from typing import Protocol
 
-from stress.model.summary import Interval
+
+class Bounds(Protocol):
+    """Two ends of an interval of a share, 0 to 1."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 def thousands(number: int) -> str:
@@ -18,26 +26,26 @@ def counted(number: int, noun: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as percent with digits that mean something: 0.49 %, 12.5 %, 0.0050 %."""
-    return f"{_digits(share)} %"
+    """A share as percent with digits that mean something: 0.49%, 12.5%, 0.0050%."""
+    return f"{_digits(share)}%"
 
 
-def span(interval: Interval) -> str:
-    """An interval of a share: 0.40-0.60 %, with an en dash and one unit."""
-    return f"{_digits(interval.low)}–{_digits(interval.high)} %"  # noqa: RUF001 - a range
+def interval(bounds: Bounds) -> str:
+    """An interval of a share, one unit and an en dash: 0.40-0.60%."""
+    return f"{_digits(bounds.low)}\u2013{percent(bounds.high)}"
 
 
 def percent_up(share: float) -> str:
-    """A bound on a share, two digits, never understated: 0.3 %, 0.015 %."""
+    """A bound on a share, two digits, never understated: 0.3%, 0.015%."""
     value = share * 100.0
     if value >= 100.0 or value <= 0.0:
-        return f"{min(max(value, 0.0), 100.0):.0f} %"
+        return f"{min(max(value, 0.0), 100.0):.0f}%"
     unit = 10.0 ** (floor(log10(value)) - 1)
-    return f"{_plain(ceil(value / unit - 1e-9) * unit)} %"
+    return f"{_plain(ceil(value / unit - 1e-9) * unit)}%"
 
 
 def of(failures: int, attempts: int) -> str:
-    """`515 of 2,558 (20.1 %)`."""
+    """`515 of 2,558 (20.1%)`."""
     share = failures / attempts if attempts else 0.0
     return f"{failures:,} of {attempts:,} ({percent(share)})"
 
@@ -55,10 +63,39 @@ def seconds(duration_s: float) -> str:
     return f"{duration_s / 3600:.1f} h"
 
 
+def milliseconds(microseconds: float | None) -> str:
+    """A duration in milliseconds with about three digits; `-` when nothing was recorded."""
+    if microseconds is None:
+        return "-"
+    value = microseconds / 1000
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+
+
+def clock(seconds: float) -> str:
+    """A time span such as `9 s`, `1:05` or `2:03:04`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def rate(per_second: float) -> str:
+    """Events a second, such as `812/s` or `0.5/s`."""
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
 def _digits(share: float) -> str:
     value = share * 100.0
     if value <= 0.0:
         return "0"
+    if value < 1e-6:
+        return f"{value:.1e}"
     if value >= 100.0:
         return "100"
     if value > 99.0:
@@ -71,7 +108,7 @@ def _digits(share: float) -> str:
 
 def _places(value: float) -> int:
     """Decimals that leave two significant digits of a number below one, at most six."""
-    return min(6, 1 - floor(log10(min(value, 1.0)))) if value > 0.0 else 1
+    return min(8, 1 - floor(log10(min(value, 1.0)))) if value > 0.0 else 1
 
 
 def _plain(value: float) -> str:

@@ -22,7 +22,7 @@ from stress.trust.anchors import Anchors
 from stress.trust.path import Issuers, Path, Paths, build_paths
 from stress.trust.policy import Policy, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 from stress.trust.rules.identity import constraint_findings, name_findings
 from stress.trust.rules.keys import key_findings, pin_findings, signature_findings
 from stress.trust.rules.staple import staple_findings
@@ -66,7 +66,7 @@ PRIORITY = (
 > Trust > Usage > Name > Expired), with one change: rules that only some families have (Apple's
 "Compliance", pinning, staples) come last, so that a stale certificate is called expired."""
 
-_RULES: tuple[Callable[[Question], Iterator[Finding]], ...] = (
+_RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
     key_findings,
     signature_findings,
     extension_findings,
@@ -209,7 +209,7 @@ class Judge:
         found = list(malformed(built.sent, policy))
         if not built.paths.longest.links:
             return found
-        question = Question(
+        question = Context(
             policy,
             built.paths.longest,
             anchored=False,
@@ -226,11 +226,11 @@ class Judge:
         gap = built.gap or _no_root(built.paths.complete[0])
         return [*found, gap.finding(policy), *self._rules(question)]
 
-    def _along(self, question: Question, path: Path) -> Question:
+    def _along(self, question: Context, path: Path) -> Context:
         public = path.top.facts.sha256 in self._public
         return replace(question, path=path, anchored=True, public=public)
 
-    def _rules(self, question: Question) -> Iterator[Finding]:
+    def _rules(self, question: Context) -> Iterator[Finding]:
         for rule in _RULES:
             yield from rule(question)
         yield from pin_findings(question, self._pins)

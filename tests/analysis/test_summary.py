@@ -17,7 +17,7 @@ def test_the_demo_is_told_in_one_sentence(leaf_alone: Run) -> None:
 
     assert summary.verdict is Answer.FAILING
     assert (summary.attempts, summary.failures.count) == (20_000, 98)
-    assert "98 of 20,000 handshakes (0.49 %" in summary.headline
+    assert "98 of 20,000 handshakes (0.49%" in summary.headline
     assert "got an incomplete chain" in summary.headline
     assert "Lab Intermediate A" in summary.headline
     assert summary.unexplained == {"failures": 0}
@@ -33,9 +33,7 @@ def test_a_clean_run_carries_its_bound(
     summary = summarize(recorded([cell(1000)], histograms=rows))
 
     assert summary.verdict is Answer.CLEAN
-    assert summary.headline == (
-        "0 of 1,000 failed; a share of 0.3 % or more would have shown, 95 %."
-    )
+    assert summary.headline == ("0 of 1,000 failed; a share of 0.3% or more would have shown, 95%.")
     assert summary.latency["server"].p99 == pytest.approx(1000, rel=0.01)
     assert summary.causes == ()
 

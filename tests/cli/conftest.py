@@ -66,7 +66,7 @@ def spawn(tmp_path: Path) -> Iterator[Spawn]:
         stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "stress.cli", *map(str, words)],
+            [*prefix, sys.executable, "-m", "stress", *map(str, words)],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             stdin=stdin,

@@ -18,7 +18,7 @@ MODULE, NAME = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["proj
 ].split(":")
 SCRIPT = ("-c", f"import sys; from {MODULE} import {NAME}; sys.exit({NAME}())")
 TRIES = 10
-STARTS = {"script": SCRIPT, "module": ("-m", "stress.cli")}
+STARTS = {"script": SCRIPT, "module": ("-m", "stress")}
 
 
 def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tuple[int, str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import trio
 
 from stress.engine.messages import Assignment, Batch, Done, FromWorker, Go, Landed, Ready, Refused
-from stress.engine.worker_pool import Crew, Member
+from stress.engine.worker_pool import Member, WorkerPool
 from stress.model.target import Address
 from tests.engine.conftest import plan_for
 
@@ -47,7 +47,7 @@ def test_nobody_waits_for_a_segment_of_the_dead() -> None:
 
 def test_a_crew_starts_is_heard_and_leaves_no_process() -> None:
     async def main() -> tuple[list[FromWorker], list[int | None]]:
-        crew, words = Crew(), list[FromWorker]()
+        crew, words = WorkerPool(), list[FromWorker]()
         await crew.enlist([Assignment(PLAN, number, 2, 0, reset=True) for number in range(2)])
         async with trio.open_nursery() as nursery:
             for one in crew.members:

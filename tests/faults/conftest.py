@@ -63,7 +63,7 @@ class Program:
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (sys.executable, "-m", "stress.cli")
+        return (sys.executable, "-m", "stress")
 
     @property
     def file(self) -> Path:

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from stress.lab.rate_limiter import Turnstile
+from stress.lab.rate_limiter import RateLimiter
 
 
 def test_whoever_waits_is_let_through_in_order_at_the_rate() -> None:
@@ -14,7 +14,7 @@ def test_whoever_waits_is_let_through_in_order_at_the_rate() -> None:
     passed: list[tuple[int, float]] = []
 
     async def work() -> None:
-        turnstile = Turnstile(0.0025)
+        turnstile = RateLimiter(0.0025)
         began_s = trio.current_time()
 
         async def one(turn: int) -> None:
@@ -34,7 +34,7 @@ def test_a_late_waker_does_not_slow_the_rest() -> None:
     """The schedule counts, not the moment at which the one before was woken."""
 
     async def work() -> float:
-        turnstile = Turnstile(1.0)
+        turnstile = RateLimiter(1.0)
         began_s = trio.current_time()
         async with trio.open_nursery() as nursery:
             for _ in range(3):
@@ -48,7 +48,7 @@ def test_a_late_waker_does_not_slow_the_rest() -> None:
 
 def test_a_rest_is_not_made_up_for() -> None:
     async def work() -> float:
-        turnstile = Turnstile(1.0)
+        turnstile = RateLimiter(1.0)
         await turnstile.pass_one()
         await trio.sleep(10)
         began_s = trio.current_time()
@@ -62,7 +62,7 @@ def test_a_queue_that_is_fetched_from_late_is_let_through_at_the_rate_all_the_sa
     """Each of ten wakes 0.6 s late; ten of them take ten seconds and not sixteen."""
 
     async def work() -> float:
-        turnstile = Turnstile(1.0)
+        turnstile = RateLimiter(1.0)
         began_s = trio.current_time()
         turnstile.begin()
         for _ in range(10):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stress.model.plan import Segment
 from stress.model.record import Record
-from stress.model.sink import Conductor
+from stress.model.sink import LoadController
 
 
 class Twice:
@@ -27,7 +27,7 @@ class Twice:
 
 
 def test_a_conductor_ends_by_saying_none() -> None:
-    conductor: Conductor = Twice()  # the type checker's half of this test
+    conductor: LoadController = Twice()  # the type checker's half of this test
     conductor.take(())
 
     assert conductor.next() == conductor.next() == Segment(100, 1)

@@ -24,8 +24,8 @@ def find(request: Request, *ips: str, target: Target = HOST, source: str = "") -
         ttl_s = None if asked.literal else 30.0
         return Resolution(tuple(Address(ip, asked.port) for ip in ips), ttl_s)
 
-    def reaches(address: Address) -> bool:
-        return not address.ip.startswith("fe80")
+    def reaches(ip: str) -> bool:
+        return not ip.startswith("fe80")
 
     return places_of(request, target, (source,) if source else (), resolve=resolve, reaches=reaches)
 

@@ -161,7 +161,7 @@ def dialled(a_plan: Plan, *ips: str) -> list[str]:
     async def ask(target: Target, resolver: str | None, /) -> Resolution:
         return Resolution(tuple(Address(ip, target.port) for ip in ips), 30.0)
 
-    guard = Guard(a_plan, ask, reaches=lambda address: address.ip != NO_WAY)
+    guard = Guard(a_plan, ask, reaches=lambda ip: ip != NO_WAY)
     found = trio.run(guard, HOST, None)
     return [address.ip for address in found.addresses]
 

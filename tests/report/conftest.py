@@ -19,7 +19,7 @@ def summary() -> nouns.Summary:
     """98 of 20,000 got a leaf without its intermediate."""
     return nouns.Summary(
         verdict=nouns.Answer.FAILING,
-        headline="98 of 20,000 handshakes (0.49 %) got an incomplete chain",
+        headline="98 of 20,000 handshakes (0.49%) got an incomplete chain",
         run=_run(),
         attempts=20_000,
         completed=20_000,
@@ -111,13 +111,13 @@ def _chains() -> tuple[nouns.ChainLine, ...]:
 
 def _lines() -> nouns.Headlines:
     return nouns.Headlines(
-        verdict="98 of 20,000 handshakes (0.49 %, 95 % 0.40-0.60 %) got an incomplete chain.",
+        verdict="98 of 20,000 handshakes (0.49%, 95% 0.40-0.60%) got an incomplete chain.",
         where="127.0.0.1:8443, the only address.",
         what="CN=lab.test comes without CN=Lab Intermediate A.",
         who="ios-urlsession: NSURLErrorDomain -1202; android-okhttp: SSLHandshakeException.",
         fix="Append the intermediate to the node's certificate file.",
         prove="tls-stress run lab.test:8443 --ca lab.pem -n 20000",
-        seen="A share of 0.015 % or more would have shown (95 %).",
+        seen="A share of 0.015% or more would have shown (95%).",
         asked="As generic, 1 address, SNI lab.test, anchors lab.pem.",
         whence="From host.example, 2026-01-01T00:00:00Z, for 31.5 s.",
         valid="Valid: nothing on this side limited the run.",

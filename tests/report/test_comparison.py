@@ -18,7 +18,7 @@ SLOWER = Shift(Phase.SERVER, 99.0, 2_000.0, 9_000.0, 5_000.0, 8_000.0)
 
 @pytest.fixture
 def found(summary: Summary) -> Comparison:
-    cause = CauseChange("All 20 at a.", BEFORE, Change.BETTER, "0 of 40 at a, 50 % before.")
+    cause = CauseChange("All 20 at a.", BEFORE, Change.BETTER, "0 of 40 at a, 50% before.")
     return Comparison(
         Change.BETTER, "Better: 0 of 160.", (), BEFORE, (cause,), (SLOWER,), summary, summary
     )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stress.analysis.causes.live_anomalies import Suspects
+from stress.analysis.causes.live_anomalies import LiveAnomalies
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
@@ -52,7 +52,7 @@ def view(stream: io.StringIO, keys: Callable[[], str] | None = None) -> LiveView
         target="x.test:443",
         cap=128,
         keys=keys,
-        suspects=Suspects(["192.0.2.7:443"], ["generic"]),
+        suspects=LiveAnomalies(["192.0.2.7:443"], ["generic"]),
     )
 
 
@@ -70,7 +70,7 @@ def test_it_says_where_the_run_stands() -> None:
 
     assert "x.test:443  15 s, 12 s left" in text
     assert "10,000 of 20,000  800/s" in text
-    assert "49 of 10,000: 0.49 % (95 % 0.24\u20130.98 %)" in text
+    assert "49 of 10,000: 0.49% (95% 0.24\u20130.98%)" in text
     assert "64 of 128" in text
     assert "3.00 ms" in text
     assert "not counted" not in text
@@ -153,7 +153,7 @@ def test_p_pauses_and_p_again_goes_on() -> None:
 
 def test_a_run_that_must_not_stand_still_offers_no_pause() -> None:
     stream = Terminal()
-    nobody = Suspects([], [])
+    nobody = LiveAnomalies([], [])
     live = LiveView(
         stream, Bounds(), target="x", cap=1, keys=lambda: "p", suspects=nobody, may_pause=False
     )
@@ -181,7 +181,7 @@ def test_chains_and_suspects_are_named() -> None:
     text = console.file.getvalue()
 
     assert "2: 000000000000 ok 300, 9d0000000000 expired-leaf 9" in text
-    assert "chain 9d0000000000: 9 of 9 fail (100 %), elsewhere 0 of 300" in text
+    assert "chain 9d0000000000: 9 of 9 fail (100%), elsewhere 0 of 300" in text
 
 
 def test_without_a_keyboard_no_key_is_offered() -> None:
@@ -194,7 +194,7 @@ def test_without_a_keyboard_no_key_is_offered() -> None:
 
 def test_it_draws_rarely_and_computes_the_interval_more_rarely() -> None:
     bounds, stream = Bounds(), Terminal()
-    live = LiveView(stream, bounds, target="x", cap=1, keys=None, suspects=Suspects([], []))
+    live = LiveView(stream, bounds, target="x", cap=1, keys=None, suspects=LiveAnomalies([], []))
     for tenth in range(100):
         live(replace(HALFWAY, elapsed_s=tenth / 10))
 

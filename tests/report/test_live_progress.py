@@ -30,7 +30,7 @@ def bounds(failures: int, attempts: int) -> Interval:
 
 def test_the_line_says_done_rate_failing_chains_in_flight_and_time_left() -> None:
     assert describe(HALFWAY, bounds) == (
-        "10,000/20,000  800/s  failing 49 (0.49 %, 0.24\u20130.98 %)"
+        "10,000/20,000  800/s  failing 49 (0.49%, 0.24\u20130.98%)"
         "  2 chains  64 in flight  12 s left"
     )
 

@@ -101,7 +101,7 @@ def tls_stress(certificates: Certificates, tmp_path: Path) -> RunIt:
 
     def run(port: int, *options: str) -> Finished:
         results = tmp_path / "results"
-        command = [sys.executable, "-m", "stress.cli", "run", f"127.0.0.1:{port}", "--sni", HOST]
+        command = [sys.executable, "-m", "stress", "run", f"127.0.0.1:{port}", "--sni", HOST]
         command += ["--ca", str(certificates.root), "--results", str(results), "--name", "run"]
         done = subprocess.run(
             [*command, "--json", *options], check=False, capture_output=True, text=True, timeout=120

@@ -55,7 +55,7 @@ def test_facts_are_as_the_engine_gave_them(
     tmp_path: Path, open_writer: Callable[..., RunWriter], plan: Plan, started_ns: int
 ) -> None:
     writer = open_writer()
-    reasons = ("the generator was saturated", "41 % lag")
+    reasons = ("the generator was saturated", "41% lag")
     writer.finish(Ending(End.INTERRUPTED, started_ns + 5, 12, reasons, True, 1234))
     with open_run(tmp_path / "run.db") as run:
         facts = run.facts()

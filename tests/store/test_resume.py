@@ -8,7 +8,7 @@ from stress.model.record import Record
 from stress.model.run import End, Ending
 from stress.model.target import Address
 from stress.store import RunWriter, open_run
-from stress.store.resume import Sequel, extent, retell
+from stress.store.resume import ResumedWriter, extent, retell
 from tests.store.conftest import STARTED_NS
 
 MakeRecord = Callable[..., Record]
@@ -43,7 +43,7 @@ def test_both_parts_are_one_run(tmp_path: Path, plan: Plan, make_record: MakeRec
     with open_run(first) as run:
         told = list(run.records())
         retell(run, writer)
-    sequel = Sequel(writer, before=6)
+    sequel = ResumedWriter(writer, before=6)
     more = [make_record(n) for n in range(6, 9)]
     sequel.take(more)
     sequel.commit(3)

@@ -3,21 +3,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.model.summary import Interval
-from stress.text.numbers import counted, of, percent, percent_up, seconds, span, thousands
+from stress.text.numbers import (
+    clock,
+    counted,
+    interval,
+    milliseconds,
+    of,
+    percent,
+    percent_up,
+    seconds,
+    thousands,
+)
+from stress.text.numbers import rate as per_second
 
 
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        (0.0, "0 %"),
-        (0.0049, "0.49 %"),
-        (0.00005, "0.0050 %"),
-        (0.034, "3.4 %"),
-        (0.201, "20.1 %"),
-        (0.2, "20 %"),
-        (0.9997, "99.970 %"),
-        (1.0, "100 %"),
-        (1e-9, "0.000000 %"),
+        (0.0, "0%"),
+        (0.0049, "0.49%"),
+        (0.00005, "0.0050%"),
+        (0.125, "12.5%"),
+        (0.9951, "99.51%"),
+        (0.0000023, "0.00023%"),
+        (0.034, "3.4%"),
+        (0.201, "20.1%"),
+        (0.2, "20%"),
+        (0.9997, "99.970%"),
+        (1.0, "100%"),
+        (1e-9, "1.0e-07%"),
     ],
 )
 def test_shares_have_digits_that_mean_something(share: float, text: str) -> None:
@@ -27,12 +41,12 @@ def test_shares_have_digits_that_mean_something(share: float, text: str) -> None
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        (0.002991, "0.3 %"),
-        (0.0001498, "0.015 %"),
-        (1.0, "100 %"),
-        (0.0, "0 %"),
-        (0.95, "95 %"),
-        (0.0300, "3 %"),
+        (0.002991, "0.3%"),
+        (0.0001498, "0.015%"),
+        (1.0, "100%"),
+        (0.0, "0%"),
+        (0.95, "95%"),
+        (0.0300, "3%"),
     ],
 )
 def test_bounds_are_rounded_up(share: float, text: str) -> None:
@@ -41,17 +55,17 @@ def test_bounds_are_rounded_up(share: float, text: str) -> None:
 
 @given(st.floats(0.0, 1.0))
 def test_any_share_can_be_said(share: float) -> None:
-    assert percent(share).endswith(" %")
-    assert percent_up(share).endswith(" %")
+    assert percent(share).endswith("%")
+    assert percent_up(share).endswith("%")
 
 
 def test_counts_and_intervals() -> None:
     assert thousands(20_000) == "20,000"
-    assert of(515, 2558) == "515 of 2,558 (20.1 %)"
+    assert of(515, 2558) == "515 of 2,558 (20.1%)"
     assert counted(1, "attempt") == "1 attempt"
     assert counted(1000, "attempt") == "1,000 attempts"
-    assert of(0, 0) == "0 of 0 (0 %)"
-    assert span(Interval(0.95, 0.00398, 0.00597, "exact")) == "0.40\u20130.60 %"
+    assert of(0, 0) == "0 of 0 (0%)"
+    assert interval(Interval(0.95, 0.00398, 0.00597, "exact")) == "0.40\u20130.60%"
 
 
 @pytest.mark.parametrize(
@@ -60,3 +74,34 @@ def test_counts_and_intervals() -> None:
 )
 def test_durations_come_in_their_unit(duration: float, text: str) -> None:
     assert seconds(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "shown"),
+    [
+        (None, "-"),
+        (0.0, "0.000"),
+        (412.0, "0.412"),
+        (2_100.0, "2.10"),
+        (15_040.0, "15.0"),
+        (130_000.0, "130"),
+        (12_345_678.0, "12,346"),
+    ],
+)
+def test_durations_show_about_three_digits(microseconds: float | None, shown: str) -> None:
+    assert milliseconds(microseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-3.0, "0 s"), (9.4, "9 s"), (59.6, "1:00"), (65.0, "1:05"), (7384.0, "2:03:04")],
+)
+def test_time_spans_read_like_a_clock(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"), [(812.4, "812/s"), (0.52, "0.5/s"), (12_345, "12,345/s")]
+)
+def test_rates_are_events_a_second(rate: float, shown: str) -> None:
+    assert per_second(rate) == shown

@@ -20,7 +20,7 @@ from stress.analysis.causes.classes import (
     failure_classes,
 )
 from stress.analysis.causes.experiments import confirm, more
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Locus, Meaning, isolate
+from stress.analysis.causes.isolation import SURE, Grade, Isolation, Meaning, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -165,7 +165,7 @@ class _Teller:
         ]
         return Timeline(tuple(sums[0]), tuple(sums[1]), self.recording.block_ns)
 
-    def at(self, isolation: Isolation, locus: Locus) -> Cause:
+    def at(self, isolation: Isolation, locus: Slice) -> Cause:
         """A cause with a place."""
         cohort, failing = locus.cohort, isolation.failing
         loci = {one.dimension.value for way in (locus.conditions, *locus.aliases) for one in way}
@@ -332,7 +332,7 @@ class _Teller:
         )
 
 
-def _shape(locus: Locus, isolation: Isolation) -> str:
+def _shape(locus: Slice, isolation: Isolation) -> str:
     timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
     return (isolation.course if timed else locus.course).shape.value
 

@@ -26,7 +26,7 @@ CUT = 1.5
 CHEAPEST_CUT = 7.0
 """Short runs: few blocks make 1.5 ln B too small a price."""
 DROP = 8.0
-"""Twice the log-likelihood that an instant may lose and still belong to the interval (95 %)."""
+"""Twice the log-likelihood that an instant may lose and still belong to the interval (95%)."""
 EDGE = 2
 """Blocks by which a cut may move to where the change really was."""
 UNEVEN = 0.2
@@ -75,7 +75,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TimeProfile:
     """The run cut into pieces, hot and quiet in turn."""
 
     pieces: tuple[Piece, ...]
@@ -97,7 +97,7 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A change in time, in original blocks: the likeliest block boundary and its 95 % interval."""
+    """A change in time, in original blocks: the likeliest block boundary and its 95% interval."""
 
     low: int
     best: int
@@ -118,7 +118,7 @@ def series(
     )
 
 
-def course(counted: Series) -> Course:
+def course(counted: Series) -> TimeProfile:
     """Cuts the series where the failing share changed."""
     cuts = _settled(counted, _partition(counted))
     pieces = [_piece(counted, begin, end) for begin, end in itertools.pairwise(cuts)]
@@ -127,10 +127,10 @@ def course(counted: Series) -> Course:
         for is_hot, together in itertools.groupby(pieces, key=_hotness(pieces, _price(counted)))
     ]
     hot = tuple(place for place, (is_hot, _) in enumerate(merged) if is_hot)
-    return Course(tuple(piece for _, piece in merged), hot)
+    return TimeProfile(tuple(piece for _, piece in merged), hot)
 
 
-def rhythm(found: Course) -> float | None:
+def rhythm(found: TimeProfile) -> float | None:
     """Blocks from burst to burst, when at least three come at equal distances; else None."""
     begins = [found.pieces[place].begin for place in found.hot]
     gaps = [after - before for before, after in itertools.pairwise(begins)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, log
 
-from stress.analysis.causes.isolation import Grade, Locus, Meaning
+from stress.analysis.causes.isolation import Grade, Meaning, Slice
 from stress.analysis.command import Change, run_line
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
@@ -30,7 +30,7 @@ ENOUGH_FAILURES = 20
 """What isolation wants to see."""
 
 
-def confirm(recording: Recording, locus: Locus, category: str = "") -> str:
+def confirm(recording: Recording, locus: Slice, category: str = "") -> str:
     """The run that pins the cohort; of rivals, the rows in which they disagree."""
     precision = locus.cohort.failures / max(1, locus.cohort.attempts)
     wanted = list(locus.conditions)

@@ -11,7 +11,15 @@ from enum import StrEnum
 
 import numpy as np
 
-from stress.analysis.causes.changes import Course, Instant, Series, Shape, course, onset, series
+from stress.analysis.causes.changes import (
+    Instant,
+    Series,
+    Shape,
+    TimeProfile,
+    course,
+    onset,
+    series,
+)
 from stress.analysis.causes.classes import FailureClass, explaining
 from stress.analysis.causes.cohorts import Cohort, Mask, Problem, Words
 from stress.analysis.causes.search import joined, search
@@ -52,7 +60,7 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Locus:
+class Slice:
     """Where a class of failures is met."""
 
     cohort: Cohort
@@ -63,7 +71,7 @@ class Locus:
     robust: Robustness
     ratio: RiskRatio
     grade: Grade
-    course: Course
+    course: TimeProfile
     """Its own failures over time, without the condition on time."""
     onset: Instant | None
     """When its share changed for good; None when it did not."""
@@ -82,8 +90,8 @@ class Isolation:
     """What is known about one class."""
 
     failing: FailureClass
-    loci: tuple[Locus, ...]
-    course: Course
+    loci: tuple[Slice, ...]
+    course: TimeProfile
     onset: Instant | None
     considered: int
     """Cohorts that were looked at."""
@@ -128,7 +136,7 @@ class _Isolator:
             varies=any(len(np.unique(column.codes)) > 1 for column in self.columns),
         )
 
-    def loci(self, cohorts: Sequence[Cohort]) -> Iterator[Locus]:
+    def loci(self, cohorts: Sequence[Cohort]) -> Iterator[Slice]:
         """Each cohort among the rows that those before it left."""
         left = np.ones(len(self.problem.attempts), dtype=np.bool_)
         for cohort in cohorts:
@@ -181,7 +189,7 @@ class _Isolator:
             rows = rows & self.problem.rows(rated)[self.groups]
         return robustness(self.blocks[rows], self.attempts[rows], self.failures[rows], inside[rows])
 
-    def locus(self, cohort: Cohort, left: Mask) -> Locus:
+    def locus(self, cohort: Cohort, left: Mask) -> Slice:
         ratio = risk_ratio(
             cohort.failures,
             cohort.attempts,
@@ -190,7 +198,7 @@ class _Isolator:
         )
         robust = self.robust(cohort.conditions, left)
         own, changed = self.own_course(cohort.conditions, left)
-        return Locus(
+        return Slice(
             cohort=cohort,
             conditions=self.meaning(cohort.conditions),
             aliases=tuple(self.meaning(words) for words in cohort.aliases),
@@ -203,7 +211,9 @@ class _Isolator:
             onset=changed,
         )
 
-    def graded(self, cohort: Cohort, robust: Robustness, ratio: RiskRatio, own: Course) -> Grade:
+    def graded(
+        self, cohort: Cohort, robust: Robustness, ratio: RiskRatio, own: TimeProfile
+    ) -> Grade:
         """How sure a cohort is; a rate that a search chose is never more than suggested."""
         rated = self.is_(_RATES, cohort.conditions)
         if rated and own.shape in _ONCE:
@@ -212,7 +222,7 @@ class _Isolator:
         by_search = rated and self.recording.facts.limits
         return Grade.SUGGESTED if by_search and found is Grade.STRONG else found
 
-    def own_course(self, conditions: Words, left: Mask) -> tuple[Course, Instant | None]:
+    def own_course(self, conditions: Words, left: Mask) -> tuple[TimeProfile, Instant | None]:
         """The cohort's failing share over time, without its condition on time."""
         timeless = tuple(one for one in conditions if not self.is_(_TIMES, (one,)))
         inside = (left & self.problem.rows(timeless))[self.groups]
@@ -231,7 +241,7 @@ class _Isolator:
         )
 
 
-def _changed(own: Course, counted: Series) -> Instant | None:
+def _changed(own: TimeProfile, counted: Series) -> Instant | None:
     """When the share changed once for good."""
     return onset(counted) if own.shape in {Shape.BEGAN, Shape.ENDED} else None
 
@@ -271,7 +281,7 @@ def grouped(
     return problem, groups
 
 
-def time_columns(recording: Recording, cut: Course, blocks: Integers) -> list[Column]:
+def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> list[Column]:
     """The pieces of time as a dimension; with several bursts also all of them together."""
     if not cut.hot:
         return []

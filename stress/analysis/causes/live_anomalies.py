@@ -29,7 +29,7 @@ _SHORT = 12
 _Value = tuple[int, int | bytes]
 
 
-class Suspects:
+class LiveAnomalies:
     """Counts attempts and failures by value.
 
     Args:

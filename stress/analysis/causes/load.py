@@ -188,8 +188,8 @@ def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
 def _figures(found: Elasticity) -> str:
     """The elasticity; of a wall, below which nothing fails, only that it is steep."""
     if found.value < STEEPEST - 1.0:
-        return f"elasticity {found.value:.2f}, 95 % {found.low:.2f} to {found.high:.2f}"
-    return f"elasticity over {min(found.low, STEEPEST - 1.0):.1f}, 95 %"
+        return f"elasticity {found.value:.2f}, 95% {found.low:.2f} to {found.high:.2f}"
+    return f"elasticity over {min(found.low, STEEPEST - 1.0):.1f}, 95%"
 
 
 _MORE = "vary it for longer"

@@ -2,7 +2,7 @@
 
 Given the failures of both runs together, those of the second are a binomial draw with its part of
 the handshakes, if nothing has changed: an exact test with no approximation at small counts. A fix
-is proven soonest where it failed: a cohort which failed at 20 % is refuted by fourteen clean
+is proven soonest where it failed: a cohort which failed at 20% is refuted by fourteen clean
 handshakes, while the same proof in the whole mix takes thousands.
 
 Imported late: it needs numpy and scipy.
@@ -29,7 +29,7 @@ from stress.text.numbers import of, percent, seconds, thousands
 
 LEVEL = 0.05
 WORSE_FACTOR = 2.0
-"""Not worse: 95 % sure that less than this many times as many fail."""
+"""Not worse: 95% sure that less than this many times as many fail."""
 LONGER = 10.0
 """Runs whose durations differ by more than this see different outages."""
 DENSER = 4.0
@@ -59,7 +59,7 @@ class Rates:
     better_p: float
     """P(so few or fewer after), if nothing has changed."""
     ratio_high: float
-    """95 % upper bound of how many times as many fail."""
+    """95% upper bound of how many times as many fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def rates(before: tuple[float, float], after: tuple[float, float]) -> Rates:
 
 
 def _ratio_high(failed: float, size: float, failed_after: float, size_after: float) -> float:
-    """One-sided 95 % upper bound of the ratio of the shares, given the sum of failures."""
+    """One-sided 95% upper bound of the ratio of the shares, given the sum of failures."""
     if not failed or not size_after:
         return inf
     high = float(betaincinv(failed_after + 1.0, failed, 1.0 - LEVEL))

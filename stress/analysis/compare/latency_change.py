@@ -31,7 +31,7 @@ FEWEST_ABOVE = 10
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A percentile before and after, with a 95 % interval of the difference, in microseconds."""
+    """A percentile before and after, with a 95% interval of the difference, in microseconds."""
 
     phase: Phase
     percentile: float

@@ -182,7 +182,7 @@ def _followed(figures: str, p: float, again: float) -> ReplayAnswer:
 
 
 def _gone(figures: str, tries: int, rate: float) -> ReplayAnswer:
-    """Nothing failed: gone, if a share of `rate` would have shown with 95 %."""
+    """Nothing failed: gone, if a share of `rate` would have shown with 95%."""
     needed = clean_needed(rate)
     if tries >= needed:
         return ReplayAnswer(Answer.GONE, 1.0, f"No longer there. {figures}.")
@@ -195,7 +195,7 @@ def _gone(figures: str, tries: int, rate: float) -> ReplayAnswer:
 
 
 def clean_needed(rate: float) -> int:
-    """Clean tries that refute a cohort which failed at this rate (95 %)."""
+    """Clean tries that refute a cohort which failed at this rate (95%)."""
     return 1 if rate >= 0.95 else ceil(log(0.05) / log(1.0 - max(rate, 1e-6)))
 
 

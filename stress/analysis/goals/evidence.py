@@ -155,7 +155,7 @@ def _failing(goal: Goal, evidence: Evidence) -> Holds:
 
 
 def _claims(failures: int, attempts: int, share: float, stopping: Stopping) -> tuple[bool, bool]:
-    """Whether "below" and "above" may be claimed, one-sided, with 95 % each."""
+    """Whether "below" and "above" may be claimed, one-sided, with 95% each."""
     if stopping is Stopping.ANYTIME:
         return claims_below(failures, attempts, share), claims_above(failures, attempts, share)
     low, high = exact_bounds(failures, attempts, 1.0 - LEVEL)

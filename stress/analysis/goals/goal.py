@@ -162,7 +162,7 @@ def _share(text: str, subject: Subject, operator: Operator, number: float, unit:
         )
     if not 0.0 < share < 1.0 and subject is Subject.FAILING:
         raise UsageError(
-            f"{text!r}: a share lies between 0 % and 100 %",
+            f"{text!r}: a share lies between 0% and 100%",
             "for no failure at all write 'failures==0'",
         )
     if subject is Subject.RELATIVE and operator not in UPPER:

@@ -107,7 +107,7 @@ def check_goals(until: Sequence[str], assertions: Sequence[str]) -> None:
     parse_goals([*until, *assertions])
 
 
-class Goalkeeper:
+class StoppingRule:
     """Is shown what ended, and answers whether the run may stop."""
 
     def __init__(self, until: Sequence[str], workers: int) -> None:

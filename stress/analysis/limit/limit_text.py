@@ -68,7 +68,7 @@ def _interval(limit: Limit) -> str:
         for word, bound in (("above", limit.low), ("below", limit.high))
         if bound is not None
     ]
-    return f", surely {' and '.join(bounds)} (95 %)" if bounds else ""
+    return f", surely {' and '.join(bounds)} (95%)" if bounds else ""
 
 
 def _unless_confirmed(limit: Limit) -> str:

@@ -2,9 +2,9 @@
 
 Each step offers one rate, in an open loop, for some seconds; or, where the concurrency is what is
 searched for, keeps so many attempts in flight. "p99 of the total latency below 250 ms
-and fewer than 0.1 % failing" is two proportions: less than 1 % slower (or failed, or not sent), and
-less than 0.1 % failed; each is tested (see `trial`). Where the target keeps so many
-places taken that more than 1 % cannot be sent, it gave way, whatever the goals are. A step that
+and fewer than 0.1% failing" is two proportions: less than 1% slower (or failed, or not sent), and
+less than 0.1% failed; each is tested (see `trial`). Where the target keeps so many
+places taken that more than 1% cannot be sent, it gave way, whatever the goals are. A step that
 cannot be decided is tried again for twice as long; one whose latencies grow from its first third to
 its last is a queue that has not overflowed yet, and is not believed when it looks good.
 
@@ -42,12 +42,12 @@ EXCUSES = 2
 STEP_DOWN = 1.015
 """What a confirmation that gave way is divided by."""
 CONFIRMATIONS = 10
-_OVERFLOWED = "more than 1 % were not sent: the target kept all places taken"
+_OVERFLOWED = "more than 1% were not sent: the target kept all places taken"
 _GROWING = "the latencies keep growing"
 
 
 class LimitSearch:
-    """Chooses what is offered; a `Conductor`.
+    """Chooses what is offered; a `LoadController`.
 
     Args:
         goals: upper bounds on percentiles of latency and on the failing share, all to hold.
@@ -264,7 +264,7 @@ HIGHEST_RATE = 20_000.0
 
 
 class Searches:
-    """Searches one after the other; a `Conductor`."""
+    """Searches one after the other; a `LoadController`."""
 
     def __init__(self, searches: Sequence[LimitSearch]) -> None:
         self._searches = list(searches)

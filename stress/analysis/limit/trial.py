@@ -1,6 +1,6 @@
 """One step of a search for the limit: what became of its attempts, and whether a goal held in it.
 
-A goal such as "p99 of the total latency below 250 ms" is a proportion: less than 1 % slower (or
+A goal such as "p99 of the total latency below 250 ms" is a proportion: less than 1% slower (or
 failed, or not sent). It is tested with the design effect over blocks of one second, because
 failures under load come in bursts.
 
@@ -45,7 +45,7 @@ class Weighed(NamedTuple):
     holds: bool | None
     """None: these attempts cannot tell."""
     sure: bool
-    """The figures alone say so, with 95 %; False: the benefit of the doubt, or the point value."""
+    """The figures alone say so, with 95%; False: the benefit of the doubt, or the point value."""
     reason: str
     """The figures in words."""
 

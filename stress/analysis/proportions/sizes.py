@@ -49,7 +49,7 @@ def to_see(share: float, confidence: float = 0.99, times: int = 1) -> Size:
 def to_measure(share: float, relative: float, confidence: float = LEVEL) -> Size:
     """So many that the share is known within plus or minus `relative` of itself.
 
-    What counts is the number of failures; it is planned with 90 % assurance.
+    What counts is the number of failures; it is planned with 90% assurance.
 
     Raises:
         UsageError: a share, relative error or confidence that is not between 0 and 1.
@@ -141,9 +141,9 @@ def for_backends(backends: int, confidence: float = 0.99) -> Size:
 def _check(share: float, confidence: float) -> None:
     if not 0.0 < share <= 1.0:
         raise UsageError(
-            f"a share of {share:g} cannot be planned for", "give one above 0 % and at most 100 %"
+            f"a share of {share:g} cannot be planned for", "give one above 0% and at most 100%"
         )
     if not 0.0 < confidence < 1.0:
         raise UsageError(
-            f"a confidence of {confidence:g} is not between 0 and 1", "95 % and 99 % are usual"
+            f"a confidence of {confidence:g} is not between 0 and 1", "95% and 99% are usual"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stress.analysis.causes.changes import Instant, Shape, rhythm
-from stress.analysis.causes.isolation import Isolation, Locus, Meaning
+from stress.analysis.causes.isolation import Isolation, Meaning, Slice
 from stress.analysis.causes.ports import PortFinding, Structure
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
@@ -65,7 +65,7 @@ def _time(value: str) -> str:
     return f"{value} on" if alone else value if value[0] in "ftu" else f"in the times {value}"
 
 
-def locus_sentence(recording: Recording, isolation: Isolation, locus: Locus) -> str:
+def locus_sentence(recording: Recording, isolation: Isolation, locus: Slice) -> str:
     """Where they are, how much fails there and elsewhere, since when."""
     cohort = locus.cohort
     total = isolation.failing.count
@@ -88,7 +88,7 @@ def locus_sentence(recording: Recording, isolation: Isolation, locus: Locus) -> 
     return f"{'; '.join(parts)}."
 
 
-def _same(locus: Locus) -> list[str]:
+def _same(locus: Slice) -> list[str]:
     """Another place that holds the very same handshakes, unless it is only another name of it."""
     named = {_NAMES.get(one.dimension, one.dimension) for one in locus.conditions}
     for way in locus.aliases:
@@ -104,7 +104,7 @@ def _same(locus: Locus) -> list[str]:
     return []
 
 
-def _rated(recording: Recording, locus: Locus) -> list[str]:
+def _rated(recording: Recording, locus: Slice) -> list[str]:
     """What to know of a rate: what counts with it, and that a search proves less than chance."""
     if all(one.dimension is not Dimension.RATE for one in locus.conditions):
         return []
@@ -117,14 +117,14 @@ def _rated(recording: Recording, locus: Locus) -> list[str]:
 _BY_SEARCH = "the search chose the loads, not chance: a change in time could look the same"
 
 
-def _hotter(locus: Locus) -> list[str]:
+def _hotter(locus: Slice) -> list[str]:
     return [
         f"worst {place(conditions)}: {of(cohort.failures, cohort.attempts)}"
         for conditions, cohort in locus.hot[:1]
     ]
 
 
-def _course(recording: Recording, locus: Locus) -> list[str]:
+def _course(recording: Recording, locus: Slice) -> list[str]:
     """When it began or ended, unless the conditions already say so; how often bursts come."""
     if any(one.dimension is Dimension.TIME for one in locus.conditions):
         beat = rhythm(locus.course)
@@ -151,7 +151,7 @@ def _give_or_take(recording: Recording, changed: Instant) -> str:
     return f" ± {seconds(blocks * recording.block_ns / 1e9)}"
 
 
-def _doubts(locus: Locus) -> list[str]:
+def _doubts(locus: Slice) -> list[str]:
     """Rivals, and a finding that happened only once."""
     if not locus.rivals:
         return []

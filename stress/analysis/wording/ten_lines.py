@@ -26,7 +26,7 @@ from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Assertion, Failures, Headlines, Validity
 from stress.model.target import Address
 from stress.text.escape import printable
-from stress.text.numbers import counted, percent, percent_up, seconds, span, thousands
+from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import client_views, describe
 
 DAY = "%Y-%m-%d"
@@ -85,7 +85,7 @@ def _headline(findings: Findings) -> str:
         return _clean(findings)
     share = (
         f"{thousands(tally.failures)} of {thousands(tally.attempts)} handshakes "
-        f"({percent(findings.failures.share)}, 95 % {span(findings.failures.interval)})"
+        f"({percent(findings.failures.share)}, 95% {interval(findings.failures.interval)})"
     )
     share += _episodes(findings)
     if len(tally.categories) == 1:
@@ -117,11 +117,11 @@ def _clean(findings: Findings) -> str:
             " had begun and have no ending: what is slow may be what fails."
         )
     if findings.failures.interval.method == ANYTIME:
-        # One-sided 95 %, as the claims are; the interval beside it has two sides.
+        # One-sided 95%, as the claims are; the interval beside it has two sides.
         bound = percent_up(confidence_sequence(0, attempts, 0.90).high)
-        return f"0 of {thousands(attempts)} failed: below {bound} (95 %, whenever it was stopped)."
+        return f"0 of {thousands(attempts)} failed: below {bound} (95%, whenever it was stopped)."
     bound = percent_up(detectable(attempts))
-    return f"0 of {thousands(attempts)} failed; a share of {bound} or more would have shown, 95 %."
+    return f"0 of {thousands(attempts)} failed; a share of {bound} or more would have shown, 95%."
 
 
 def _difference(findings: Findings, category: str, before: str = "", after: str = "") -> str:
@@ -250,7 +250,7 @@ def seen(findings: Findings) -> str:
         return "Nothing could have been seen."
     return (
         f"A share of {percent_up(detectable(attempts))} or more would have shown at least once in "
-        f"{counted(attempts, 'handshake')} (95 %).{_outages(findings.facts)}"
+        f"{counted(attempts, 'handshake')} (95%).{_outages(findings.facts)}"
     )
 
 

@@ -18,7 +18,7 @@ HEALTHY = 0.5
 """A share of failures below this, at any time before, shows that the target once worked."""
 
 
-class Refusals:
+class CircuitBreaker:
     """Watches the failing share of the last seconds."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ _PRUNED = ("PruneCalled", "RcvPruned", "TCPRcvQDrop")
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class HostStats:
     """One reading. The counter is of the whole machine (its network namespace), since boot."""
 
     receive_drops: int | None = None
@@ -34,7 +34,7 @@ class Vitals:
     """Ports that the kernel hands out, per local address and destination."""
 
     @classmethod
-    def here(cls, root: Path = Path("/")) -> Vitals:
+    def here(cls, root: Path = Path("/")) -> HostStats:
         """Ask the kernel; `root` is where its `proc` is."""
         extended = _netstat(root / "proc/net/netstat")
         pruned = [extended[name] for name in _PRUNED if name in extended]

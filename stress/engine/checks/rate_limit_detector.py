@@ -65,7 +65,7 @@ class _Sums:
 
 
 @dataclass(slots=True)
-class Throttle:
+class RateLimitDetector:
     """Watches the attempts of an open loop."""
 
     _windows: dict[int, list[int]] = field(default_factory=dict)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from time import monotonic_ns, time_ns
 
-from stress.engine.checks.host_stats import Clocks, Vitals, more
-from stress.engine.checks.rate_limit_detector import Throttle
+from stress.engine.checks.host_stats import Clocks, HostStats, more
+from stress.engine.checks.rate_limit_detector import RateLimitDetector
 from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Side
 from stress.model.plan import Plan
@@ -84,21 +84,21 @@ TABLE_LIMIT = 0.95
 
 
 @dataclass(slots=True)
-class Health:
+class RunValidity:
     """Collects what the workers say of themselves."""
 
     plan: Plan
     last_lag_ns: int = 0
     """Worst lag in the latest batch of any worker."""
-    vitals: Callable[[], Vitals] = Vitals.here
+    vitals: Callable[[], HostStats] = HostStats.here
     """Reads what the kernel counts."""
     _lag: Histogram = field(default_factory=Histogram)
     _first_cpu: dict[int, tuple[int, int]] = field(default_factory=dict)
     _last_cpu: dict[int, tuple[int, int]] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
-    _at_first: Vitals = field(init=False)
+    _at_first: HostStats = field(init=False)
     _clocks: Clocks = field(default_factory=Clocks)
-    _throttle: Throttle | None = None
+    _throttle: RateLimitDetector | None = None
     """Only in an open loop, where what is offered does not depend on the answers."""
     _stood_still: int = 0
     _canaries: Canaries = field(default_factory=Canaries)
@@ -111,7 +111,7 @@ class Health:
         self._check_ports()
         load = self.plan.load
         if load.rate is not None or load.segments:
-            self._throttle = Throttle()
+            self._throttle = RateLimitDetector()
 
     def _check_ports(self) -> None:
         """Tell beforehand when earlier connections still keep most of the local ports."""
@@ -226,7 +226,7 @@ class Health:
                 " the rate reached is ours, not the target's limit"
             )
 
-    def _check_machine(self, now: Vitals, ended: int) -> None:
+    def _check_machine(self, now: HostStats, ended: int) -> None:
         drops = more(self._at_first.receive_drops, now.receive_drops)
         if drops > FEW_DROPS + ended / 1000:
             self.note(
@@ -242,7 +242,7 @@ class Health:
                 " machine slept; times of day before and after it do not fit together"
             )
 
-    def _check_table(self, now: Vitals) -> None:
+    def _check_table(self, now: HostStats) -> None:
         """Tell when the packet filter of this machine could not follow all connections."""
         dropped = more(self._at_first.untracked, now.untracked)
         if dropped or (now.tracked_share or 0.0) > TABLE_LIMIT:

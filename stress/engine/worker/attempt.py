@@ -26,7 +26,13 @@ from stress.engine.worker import dial, timestamps
 from stress.engine.worker.deadlines import Deadlines
 from stress.engine.worker.holding import Holding
 from stress.engine.worker.sessions import Sessions
-from stress.engine.worker.transcript_sampler import MOVES_BYTES, Departure, Move, Rupture, Witness
+from stress.engine.worker.transcript_sampler import (
+    MOVES_BYTES,
+    Departure,
+    Move,
+    Rupture,
+    TranscriptSampler,
+)
 from stress.handshake import Facts, HangUp, Machine, MachineFactory, State, Step
 from stress.model.chain import chain_hash
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
@@ -45,7 +51,7 @@ LONGEST_ANSWER = 262_144
 """Bytes beyond which something unread is no answer that we were too slow to read, but a flood."""
 
 
-class Job(NamedTuple):
+class AttemptSpec(NamedTuple):
     """What one attempt shall do: drawn by the schedule, timed by the pacer."""
 
     id: int
@@ -64,7 +70,7 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class WorkerContext:
     """What all attempts of a worker share."""
 
     factories: tuple[MachineFactory, ...]
@@ -77,7 +83,7 @@ class Equipment:
     """What turns our monotonic clock into Unix time."""
     preamble: Callable[[socket.socket, Address], bytes] | None = None
     """Makes the bytes that go before the ClientHello (a PROXY header)."""
-    witness: Witness | None = None
+    witness: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: nobody does."""
     holding: Holding | None = None
     """Keeps finished connections open; None: each is closed at once."""
@@ -91,8 +97,8 @@ class Equipment:
 class Attempt:
     """One connection in flight."""
 
-    job: Job
-    equipment: Equipment
+    job: AttemptSpec
+    equipment: WorkerContext
     chain: tuple[bytes, ...] | None = None
     """DER as sent, when one was seen."""
     staple: bytes | None = None
@@ -115,7 +121,7 @@ class Attempt:
     _received: int = 0
     _was_reset: bool = False
     """A send of ours was answered by RST."""
-    _watch: timestamps.Stopwatch = field(default_factory=timestamps.Stopwatch)
+    _watch: timestamps.FlightTimer = field(default_factory=timestamps.FlightTimer)
     _facts: Facts | None = None
     _moves: list[Move] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ from time import monotonic_ns, process_time_ns
 import trio
 
 from stress.engine.messages import Batch, FromWorker, frame
-from stress.engine.worker.transcript_sampler import Witness
+from stress.engine.worker.transcript_sampler import TranscriptSampler
 from stress.model.record import Record
 
 BATCH_S = 0.2
@@ -25,13 +25,13 @@ MOST_STAPLES = 1_000
 
 
 @dataclass(slots=True)
-class Outbox:
+class Batcher:
     """Collects what ended, and sends it in batches."""
 
     home: trio.SocketStream
     started: int = 0
     in_flight: int = 0
-    witness: Witness | None = None
+    witness: TranscriptSampler | None = None
     """Whose transcripts travel with the rows."""
     canaries: list[int | None] = field(default_factory=list)
     """How long a known-good server took, in nanoseconds; None: it failed."""

@@ -12,8 +12,8 @@ from time import monotonic_ns
 
 import trio
 
-from stress.engine.worker.attempt import Attempt, Equipment, Job
-from stress.engine.worker.batcher import Outbox
+from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
+from stress.engine.worker.batcher import Batcher
 from stress.model.outcome import OK
 from stress.model.plan import Load
 from stress.model.target import Address
@@ -30,11 +30,11 @@ def interval_s(load: Load) -> float:
     return min(SELDOM_S, max(OFTEN_S, ONE_OF * load.processes / rate)) if rate else SELDOM_S
 
 
-async def sing(address: Address, equipment: Equipment, outbox: Outbox, every_s: float) -> None:
+async def sing(address: Address, equipment: WorkerContext, outbox: Batcher, every_s: float) -> None:
     """Ask the canary, and send home how long it took, for ever."""
     plain = replace(equipment, holding=None, sessions=None, witness=None, preamble=None)
     while True:
         await trio.sleep(every_s)
-        attempt = Attempt(Job(NO_ID, monotonic_ns(), 0, address, 0, None, None), plain)
+        attempt = Attempt(AttemptSpec(NO_ID, monotonic_ns(), 0, address, 0, None, None), plain)
         record = await attempt.run()
         outbox.canaries.append(record.total_ns if record.outcome == OK.name else None)

@@ -23,10 +23,10 @@ from time import monotonic_ns
 
 import trio
 
-from stress.engine.worker.attempt import Attempt, Equipment, Job
-from stress.engine.worker.batcher import Outbox
+from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
+from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start
-from stress.engine.worker.schedule import Dealer
+from stress.engine.worker.schedule import AttemptSource
 from stress.model.outcome import NOT_SENT, Stage
 from stress.model.record import Flag, Record
 
@@ -42,12 +42,12 @@ accept queue."""
 
 
 @dataclass(slots=True)
-class Flights:
+class LoadRun:
     """Draws jobs while the assignment lasts, flies them, and keeps what became of them."""
 
-    equipment: Equipment
-    schedule: Dealer
-    outbox: Outbox
+    equipment: WorkerContext
+    schedule: AttemptSource
+    outbox: Batcher
     next_id: int
     workers: int
     left: int | None
@@ -95,7 +95,7 @@ class Flights:
         while self.still:
             await self._awake.wait()
 
-    def job(self, due_ns: int, segment: int = 0) -> Job | None:
+    def job(self, due_ns: int, segment: int = 0) -> AttemptSpec | None:
         """The job that is due then; None when the assignment is over."""
         over = self.until_ns is not None and due_ns >= self.until_ns
         if over or self.left == 0 or self.stopping.is_set():
@@ -104,7 +104,7 @@ class Flights:
         number, self.next_id = self.next_id, self.next_id + self.workers
         self.left = self.left - 1 if self.left is not None else None
         self.outbox.started += 1
-        return Job(
+        return AttemptSpec(
             number,
             due_ns,
             draw.address,
@@ -117,7 +117,7 @@ class Flights:
             draw.local_port,
         )
 
-    async def fly(self, job: Job) -> Attempt:
+    async def fly(self, job: AttemptSpec) -> Attempt:
         """Make the attempt; its row is kept even when we are cancelled in the middle."""
         attempt = Attempt(job, self.equipment)
         self.outbox.in_flight += 1
@@ -131,7 +131,7 @@ class Flights:
         self.outbox.add(record, attempt.chain, attempt.staple)
         return attempt
 
-    def leave(self, job: Job, why: str | None = None) -> None:
+    def leave(self, job: AttemptSpec, why: str | None = None) -> None:
         """Keep the row of an attempt that was due and could not be sent: the cap full, or `why`."""
         offset, now = self.equipment.unix_offset_ns, monotonic_ns()
         blank = dict.fromkeys(Record._fields)
@@ -153,14 +153,14 @@ class Flights:
         self.outbox.add(Record(**told), None)  # type: ignore[arg-type]  # a row of mixed types
 
 
-async def closed_loop(flights: Flights, slots: int) -> None:
+async def closed_loop(flights: LoadRun, slots: int) -> None:
     """Keep so many attempts in flight until the assignment is over."""
     async with trio.open_nursery() as nursery:
         for number in range(slots):
             nursery.start_soon(_slot, flights, number * flights.workers / SLOTS_PER_SECOND)
 
 
-async def _slot(flights: Flights, delay_s: float) -> None:
+async def _slot(flights: LoadRun, delay_s: float) -> None:
     await pause(flights, delay_s)
     while (job := await _next(flights)) is not None:
         attempt = await flights.fly(job)
@@ -170,12 +170,12 @@ async def _slot(flights: Flights, delay_s: float) -> None:
             await flights.outbox.room()
 
 
-async def _next(flights: Flights) -> Job | None:
+async def _next(flights: LoadRun) -> AttemptSpec | None:
     await flights.turn()
     return flights.job(monotonic_ns(), flights.segment)
 
 
-async def open_loop(flights: Flights, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
+async def open_loop(flights: LoadRun, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
     """Start an attempt at each appointment until the assignment is over."""
     begin_ns -= flights.stood_ns
     async with trio.open_nursery() as nursery:
@@ -194,7 +194,7 @@ async def open_loop(flights: Flights, starts: Iterator[Start], *, begin_ns: int,
                 nursery.start_soon(flights.fly, job)
 
 
-async def _due(flights: Flights, appointment_ns: int) -> int:
+async def _due(flights: LoadRun, appointment_ns: int) -> int:
     """Wait for an appointment, however often the run stands still meanwhile; gives its time."""
     while True:
         due_ns = appointment_ns + flights.stood_ns
@@ -204,7 +204,7 @@ async def _due(flights: Flights, appointment_ns: int) -> int:
         await flights.turn()
 
 
-async def pause(flights: Flights, seconds: float) -> None:
+async def pause(flights: LoadRun, seconds: float) -> None:
     """Sleep so long, or until a stop is asked for; at least yield."""
     if seconds <= 0:
         await trio.lowlevel.checkpoint()

@@ -37,17 +37,17 @@ from stress.engine.messages import (
     to_worker,
 )
 from stress.engine.worker import dial
-from stress.engine.worker.attempt import Equipment
-from stress.engine.worker.batcher import Outbox
+from stress.engine.worker.attempt import WorkerContext
+from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.canary import interval_s, sing
 from stress.engine.worker.holding import Holding
-from stress.engine.worker.loops import Flights, closed_loop, open_loop, pause
+from stress.engine.worker.loops import LoadRun, closed_loop, open_loop, pause
 from stress.engine.worker.pacing import SECOND, appointments, shape, share, spacing
 from stress.engine.worker.replay import Script, in_rounds
-from stress.engine.worker.schedule import Dealer, Schedule
+from stress.engine.worker.schedule import AttemptSource, Schedule
 from stress.engine.worker.sessions import Sessions
 from stress.engine.worker.timestamps import Stamping
-from stress.engine.worker.transcript_sampler import Keyed, Witness
+from stress.engine.worker.transcript_sampler import Keyed, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
 from stress.model.plan import Plan
@@ -83,22 +83,22 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
     )
 
 
-def witness_of(task: Assignment) -> Witness | None:
+def witness_of(task: Assignment) -> TranscriptSampler | None:
     """Who keeps evidence in this process; None when the plan wants none."""
     keeping = task.plan.keeping
     if not keeping.per_signature or not keeping.total_bytes:
         return None
-    return Witness(keeping.per_signature, keeping.total_bytes // task.workers, KeyLog())
+    return TranscriptSampler(keeping.per_signature, keeping.total_bytes // task.workers, KeyLog())
 
 
-def equip(task: Assignment, witness: Witness | None) -> Equipment:
+def equip(task: Assignment, witness: TranscriptSampler | None) -> WorkerContext:
     """What all attempts of this process share."""
     plan = task.plan
     makers = factories(plan)
     if witness is not None:
         logging = factories(plan, witness.key_log)
         makers = tuple(Keyed(*pair, witness) for pair in zip(makers, logging, strict=True))
-    return Equipment(
+    return WorkerContext(
         makers,
         plan.limits,
         dial.Ports(plan.seed, task.worker, task.workers),
@@ -119,7 +119,7 @@ def sessions_of(task: Assignment) -> Sessions | None:
     return Sessions(plan.resumption, len(plan.clients), seed=plan.seed * 4099 + task.worker)
 
 
-def dealer_of(task: Assignment) -> Dealer:
+def dealer_of(task: Assignment) -> AttemptSource:
     """Who says what the next attempt shall ask."""
     plan = task.plan
     if plan.replay is not None:
@@ -127,11 +127,11 @@ def dealer_of(task: Assignment) -> Dealer:
     return Schedule(plan.addresses, plan.clients, plan.sources, seed=plan.seed * 4099 + task.worker)
 
 
-def flights_of(task: Assignment, outbox: Outbox) -> Flights:
+def flights_of(task: Assignment, outbox: Batcher) -> LoadRun:
     """This worker's part of the plan."""
     plan, load = task.plan, task.plan.load
     outbox.witness = witness_of(task)
-    return Flights(
+    return LoadRun(
         equip(task, outbox.witness),
         dealer_of(task),
         outbox,
@@ -142,7 +142,7 @@ def flights_of(task: Assignment, outbox: Outbox) -> Flights:
     )
 
 
-async def fly(task: Assignment, flights: Flights, start_ns: int) -> None:
+async def fly(task: Assignment, flights: LoadRun, start_ns: int) -> None:
     """Do the plan's own load; returns when its last attempt has ended."""
     load = task.plan.load
     if load.duration_s is not None:
@@ -166,7 +166,7 @@ def points(task: Assignment) -> Iterator[float]:
     return spacing(plan.load, worker=task.worker, workers=task.workers, seed=plan.seed).points()
 
 
-async def follow(task: Assignment, flights: Flights, acts: trio.MemoryReceiveChannel[Act]) -> None:
+async def follow(task: Assignment, flights: LoadRun, acts: trio.MemoryReceiveChannel[Act]) -> None:
     """Do one segment after the other as they are told, and say when each has landed."""
     async for act in acts:
         prepare(task, flights, act)
@@ -178,7 +178,7 @@ async def follow(task: Assignment, flights: Flights, acts: trio.MemoryReceiveCha
         await flights.outbox.say(Landed(act.number))
 
 
-def prepare(task: Assignment, flights: Flights, act: Act) -> None:
+def prepare(task: Assignment, flights: LoadRun, act: Act) -> None:
     """Ask what this segment wants to have asked."""
     flights.segment, flights.client = act.number, act.segment.client
     sessions, share_now = flights.equipment.sessions, act.segment.resumption
@@ -188,7 +188,7 @@ def prepare(task: Assignment, flights: Flights, act: Act) -> None:
         flights.stopping = trio.Event()
 
 
-async def offer(task: Assignment, flights: Flights, act: Act) -> None:
+async def offer(task: Assignment, flights: LoadRun, act: Act) -> None:
     """Do this worker's part of a segment of the open loop."""
     load = replace(task.plan.load, segments=(act.segment,))
     dealt = spacing(load, worker=task.worker, workers=task.workers, seed=act.number).points()
@@ -197,7 +197,7 @@ async def offer(task: Assignment, flights: Flights, act: Act) -> None:
     await open_loop(flights, starts, begin_ns=act.start_ns, cap=cap)
 
 
-async def keep_in_flight(task: Assignment, flights: Flights, act: Act, slots: int) -> None:
+async def keep_in_flight(task: Assignment, flights: LoadRun, act: Act, slots: int) -> None:
     """Do this worker's part of a segment of the closed loop."""
     await pause(flights, (act.start_ns - monotonic_ns()) / SECOND)
     flights.until_ns = act.start_ns + int(act.segment.seconds * SECOND)
@@ -215,7 +215,7 @@ async def orders(home: trio.SocketStream) -> AsyncIterator[ToWorker]:
 
 async def obey(
     words: AsyncIterator[ToWorker],
-    flights: Flights,
+    flights: LoadRun,
     drain: trio.CancelScope,
     acts: trio.MemorySendChannel[Act],
 ) -> None:
@@ -251,7 +251,7 @@ async def serve(home: trio.SocketStream) -> None:
     task = await anext(words, None)
     if not isinstance(task, Assignment):
         leave()
-    outbox = Outbox(home)
+    outbox = Batcher(home)
     try:
         flights = flights_of(task, outbox)
     except StressError as error:
@@ -272,7 +272,7 @@ async def stamped(stamping: Stamping) -> None:
         await trio.sleep(STAMPING_PAUSE_S)
 
 
-async def work(task: Assignment, flights: Flights, words: AsyncIterator[ToWorker]) -> None:
+async def work(task: Assignment, flights: LoadRun, words: AsyncIterator[ToWorker]) -> None:
     """Wait for the start, do the assignment, and send home what became of it."""
     outbox = flights.outbox
     go = await anext(words, None)

@@ -7,7 +7,7 @@ from time import monotonic_ns
 
 import trio
 
-from stress.engine.worker.loops import Flights, pause
+from stress.engine.worker.loops import LoadRun, pause
 from stress.engine.worker.schedule import Draw
 from stress.model.plan import Replay
 from stress.model.target import Address
@@ -17,7 +17,7 @@ PACE_S = 0.1
 
 
 class Script:
-    """Deals the tries of a replay, in their order; a `Dealer`."""
+    """Deals the tries of a replay, in their order; a `AttemptSource`."""
 
     def __init__(self, replay: Replay, addresses: Sequence[Address]) -> None:
         self.addresses = list(addresses)
@@ -33,7 +33,7 @@ class Script:
         return Draw(one.address, one.client, one.source, one.local_port)
 
 
-async def in_rounds(flights: Flights, replay: Replay) -> None:
+async def in_rounds(flights: LoadRun, replay: Replay) -> None:
     """Try everything in order; the next round begins when the last has ended and time has passed.
 
     So a round that an outage fell into is one of several, and no combination is tried again while

@@ -21,7 +21,7 @@ class Draw(NamedTuple):
     """None: any."""
 
 
-class Dealer(Protocol):
+class AttemptSource(Protocol):
     """Whoever says what the next attempt shall ask."""
 
     addresses: list[Address]

@@ -117,7 +117,7 @@ class Stamping:
 
 
 @dataclass(slots=True)
-class Stopwatch:
+class FlightTimer:
     """Sums the server's time and our own lag over the round trips of one connection."""
 
     server_ns: int = 0

@@ -78,7 +78,7 @@ class Sighting:
 
 
 @dataclass(slots=True)
-class Witness:
+class TranscriptSampler:
     """Keeps transcripts for one worker."""
 
     per_signature: int
@@ -187,7 +187,9 @@ class Keyed:
 
     __slots__ = ("_logged", "_plain", "_witness")
 
-    def __init__(self, plain: MachineFactory, logged: MachineFactory, witness: Witness) -> None:
+    def __init__(
+        self, plain: MachineFactory, logged: MachineFactory, witness: TranscriptSampler
+    ) -> None:
         """Takes two factories for one client, without and with a key log."""
         self._plain, self._logged, self._witness = plain, logged, witness
 

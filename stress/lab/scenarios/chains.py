@@ -21,7 +21,7 @@ HEALTHY = Scenario(
 )
 MISSING_INTERMEDIATE = Scenario(
     "missing-intermediate",
-    "One node in twelve was given cert.pem instead of fullchain.pem and gets 0.5 % of the load.",
+    "One node in twelve was given cert.pem instead of fullchain.pem and gets 0.5% of the load.",
     category="incomplete-chain",
     share=0.005,
     count=20_000,
@@ -82,7 +82,7 @@ def missing_intermediate(site: Site) -> Built:
     share = MISSING_INTERMEDIATE.share
     weights = [(1 - share) / 11] * 11 + [share]
     planted = MISSING_INTERMEDIATE.plant(
-        "node-12 sends the leaf without its intermediate, to 0.5 % of the connections",
+        "node-12 sends the leaf without its intermediate, to 0.5% of the connections",
         ("chain", alone.sha256),
     )
     return single(site, row([good] * 11 + [alone], weights), Policy.RANDOM, planted)

@@ -1,8 +1,8 @@
 """Scenarios in which it depends on how much is asked: each has a limit that is known.
 
-With arrivals at random a queue forms shortly below the limit: at 97.5 % of it one connection in a
+With arrivals at random a queue forms shortly below the limit: at 97.5% of it one connection in a
 hundred waits for a quarter of a second (an M/D/1 queue at 400 a second). The limits are high enough
-for that to stay within 5 %, and low enough for client and farm to share two cores.
+for that to stay within 5%, and low enough for client and farm to share two cores.
 """
 
 from __future__ import annotations

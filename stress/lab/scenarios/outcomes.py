@@ -41,17 +41,17 @@ CLIENT_CERTIFICATE = Scenario(
 
 
 def resets(site: Site) -> Built:
-    """The last of eight nodes resets 8 % of its connections: 1 % of all."""
+    """The last of eight nodes resets 8% of its connections: 1% of all."""
     planted = RESETS.plant(
-        "node-08 resets 8 % of its connections at the ClientHello", ("stage", "client-hello")
+        "node-08 resets 8% of its connections at the ClientHello", ("stage", "client-hello")
     )
     return single(site, _one_in_eight(site, Act.RESET, RESETS.share), Policy.RANDOM, planted)
 
 
 def stalls(site: Site) -> Built:
-    """The last of eight nodes falls silent on 1.6 % of its connections: 0.2 % of all."""
+    """The last of eight nodes falls silent on 1.6% of its connections: 0.2% of all."""
     planted = STALLS.plant(
-        "node-08 goes silent after ServerHello on 1.6 % of its connections",
+        "node-08 goes silent after ServerHello on 1.6% of its connections",
         ("stage", "server-hello"),
     )
     return single(site, _one_in_eight(site, Act.SILENCE, STALLS.share), Policy.RANDOM, planted)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from stress.model.limit import Limit, Step
-from stress.report.page.series import Course, Curve, Panel
-from stress.text import figures
+from stress.report.page.series import Curve, Panel, TimeProfile
+from stress.text import numbers
 
 # Takes a drawing of matplotlib apart and makes it fit into a page of ours.
 #
@@ -153,7 +153,7 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def draw_course(course: Course, started_ns: int) -> str:
+def draw_course(course: TimeProfile, started_ns: int) -> str:
     """Failures in each window, stacked by ending, above the attempts of the same windows."""
     with _figure(9.4, 2.9, "course", _course_words(course)) as (figure, done):
         upper, lower = figure.subplots(
@@ -173,7 +173,7 @@ def draw_course(course: Course, started_ns: int) -> str:
     return done()
 
 
-def _stack(axes: Axes, times: Any, course: Course, width: Any) -> None:
+def _stack(axes: Axes, times: Any, course: TimeProfile, width: Any) -> None:
     """Bars upon bars; `times` and `width` are datetimes, which matplotlib's types do not know."""
     below = [0] * len(times)
     for index, (name, counts) in enumerate(course.failures):
@@ -187,7 +187,7 @@ def _stack(axes: Axes, times: Any, course: Course, width: Any) -> None:
             hatch=_HATCHES[index],
             edgecolor=PALETTE["paper"],
             linewidth=0.4,
-            label=f"{name} ({figures.count(sum(counts))})",
+            label=f"{name} ({numbers.thousands(sum(counts))})",
         )
         below = [low + count for low, count in zip(below, counts, strict=True)]
     axes.set_ylim(0, max(1, *below) * 1.08)
@@ -200,7 +200,7 @@ def _calm(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - heavy
 
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figures.count(int(value))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.thousands(int(value))))
     axes.grid(visible=False, axis="x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -219,12 +219,12 @@ def _tell_time(axes: Axes, first: datetime, last: datetime) -> None:
     axes.set_xlabel("time of day, UTC")
 
 
-def _course_words(course: Course) -> str:
+def _course_words(course: TimeProfile) -> str:
     seconds = course.width_ns / 1e9
     total = sum(sum(counts) for _, counts in course.failures)
     return (
-        f"Bars: {figures.plural(total, 'failure')} in windows of {seconds:g} s, by ending, above "
-        f"{figures.plural(sum(course.attempts), 'attempt')} in the same windows."
+        f"Bars: {numbers.counted(total, 'failure')} in windows of {seconds:g} s, by ending, above "
+        f"{numbers.counted(sum(course.attempts), 'attempt')} in the same windows."
     )
 
 
@@ -272,7 +272,7 @@ def _tell_nines(axes: Axes, panel: Panel) -> None:
     longest = max(
         curve.nines[-1] for curve in (panel.good, panel.failing, panel.lag) if curve is not None
     )
-    labels = {0.0: "0 %", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
+    labels = {0.0: "0%", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
     labels |= {0.30103: "50"} if longest < 3.5 else {}
     labels |= {6.0: "99.9999", 7.0: "99.99999"} if longest > 5.5 else {}
     shown = {place: label for place, label in labels.items() if place <= max(1.0, longest)}
@@ -296,7 +296,7 @@ def _plain() -> Any:
 def _panel_words(panel: Panel) -> str:
     """What the curves are of; their figures stand in the table."""
     said = [
-        f"{name}: {figures.count(curve.count)} values, longest {curve.milliseconds[-1]:,.3g} ms"
+        f"{name}: {numbers.thousands(curve.count)} values, longest {curve.milliseconds[-1]:,.3g} ms"
         for name, curve in (
             ("good", panel.good),
             ("failing", panel.failing),
@@ -376,7 +376,7 @@ def _knee_words(limit: Limit) -> str:
         if load is not None
     ]
     told = f"; the goal {' and '.join(knee)}" if knee else ""
-    steps = figures.plural(len(limit.steps), "step")
+    steps = numbers.counted(len(limit.steps), "step")
     return f"Latency and failing share of {steps} by what was offered{told}."
 
 

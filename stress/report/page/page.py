@@ -32,7 +32,7 @@ from stress.report.page.drawing import draw_course, draw_knee, draw_panel
 from stress.report.page.pairs import pairs
 from stress.report.page.series import course, panels, shares
 from stress.report.page.timelines import timelines
-from stress.text import figures
+from stress.text import numbers
 from stress.text.escape import escape
 
 # How the run asked: every choice that somebody needs to repeat it or to doubt it.
@@ -58,29 +58,29 @@ def _of_the_run(summary: Summary, facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "file", summary.run.file
     yield "from", facts.host
     yield "started", summary.run.started
-    yield "lasted", figures.clock(summary.run.duration_s)
+    yield "lasted", numbers.clock(summary.run.duration_s)
     yield "ended", facts.end.value
     yield "profile", facts.plan.profile
-    yield "planned", "" if load.count is None else figures.plural(load.count, "handshake")
+    yield "planned", "" if load.count is None else numbers.counted(load.count, "handshake")
     yield "duration", "" if load.duration_s is None else f"{load.duration_s:g} s"
     yield "offered rate", _rate(facts.plan)
-    yield "most in flight", figures.count(load.concurrency)
-    yield "processes", figures.count(load.processes)
+    yield "most in flight", numbers.thousands(load.concurrency)
+    yield "processes", numbers.thousands(load.processes)
     yield "seed", str(facts.plan.seed)
 
 
 def _rate(plan: Plan) -> str:
     load = plan.load
     if load.segments:
-        return f"in {figures.plural(len(load.segments), 'segment')}, {load.arrivals.value}"
+        return f"in {numbers.counted(len(load.segments), 'segment')}, {load.arrivals.value}"
     if load.rate is None:
         return "each that ends starts the next (closed loop)"
-    return f"{figures.rate(load.rate)}, {load.arrivals.value}"
+    return f"{numbers.rate(load.rate)}, {load.arrivals.value}"
 
 
 def _of_the_asking(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "target", str(plan.target)
-    yield "addresses at the start", figures.count(len(plan.addresses))
+    yield "addresses at the start", numbers.thousands(len(plan.addresses))
     yield "clients", ", ".join(client.name for client in plan.clients)
     yield "server name sent", plan.server_name or "none"
     yield "TLS stack", plan.stack.value
@@ -100,9 +100,9 @@ def _of_the_judging(plan: Plan) -> Iterator[tuple[str, str]]:
         "policy",
         trust.policy or ", ".join(dict.fromkeys(client.policy for client in plan.clients)),
     )
-    anchors = figures.plural(len(trust.anchors), "anchor")
+    anchors = numbers.counted(len(trust.anchors), "anchor")
     yield "trust anchors", f"{trust.anchors_from} ({anchors}{', private' * trust.private})"
-    yield "public keys pinned", figures.count(len(trust.pins)) if trust.pins else ""
+    yield "public keys pinned", numbers.thousands(len(trust.pins)) if trust.pins else ""
     yield "notes", " ".join(plan.notes)
 
 
@@ -230,12 +230,12 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "count": figures.count,
-        "percent": lambda share: "-" if share is None else figures.percent(share),
-        "interval": figures.interval,
-        "milliseconds": figures.milliseconds,
+        "count": numbers.thousands,
+        "percent": lambda share: "-" if share is None else numbers.percent(share),
+        "interval": numbers.interval,
+        "milliseconds": numbers.milliseconds,
         "raw": json.dumps,
-        "plural": figures.plural,
+        "plural": numbers.counted,
     }
     return environment.from_string(_part("page.html.jinja"))
 

@@ -114,7 +114,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TimeProfile:
     """Attempts and failures in windows of equal width, from the start of the run."""
 
     width_ns: int
@@ -124,7 +124,7 @@ class Course:
     """Name of an ending, and its failures by window; the most frequent first."""
 
 
-def course(cube: Cube) -> Course:
+def course(cube: Cube) -> TimeProfile:
     """Count attempts and failures by window of `due` time."""
     blocks: defaultdict[tuple[int, str], int] = defaultdict(int)
     for cell in cube.cells:
@@ -140,7 +140,7 @@ def course(cube: Cube) -> Course:
             attempts[block // factor] += count
         if side is Side.TARGET:
             failures[outcome][block // factor] += count
-    return Course(cube.block_ns * factor, tuple(attempts), _ranked(failures))
+    return TimeProfile(cube.block_ns * factor, tuple(attempts), _ranked(failures))
 
 
 def _ranked(failures: dict[str, list[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -160,9 +160,9 @@ def _summed(rows: Sequence[Sequence[int]]) -> list[int]:
 
 # Latency as curves: which duration is not exceeded by how many of the attempts.
 #
-# The axis is that of HdrHistogram's percentile plots: the distance between 90 %, 99 % and 99.9 % is
+# The axis is that of HdrHistogram's percentile plots: the distance between 90%, 99% and 99.9% is
 # the same, because what hurts is in the tail. A curve ends where its data ends: of 1,000 values
-# nothing can be said about 99.99 %.
+# nothing can be said about 99.99%.
 
 SHOWN = (Phase.CONNECT, Phase.SERVER, Phase.HANDSHAKE, Phase.TOTAL)
 """The phases that have a panel; our own lag stands in each."""
@@ -172,7 +172,7 @@ _SHORTEST_MS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One distribution: `nines` is -log10 of the share that takes longer (1 is 90 %)."""
+    """One distribution: `nines` is -log10 of the share that takes longer (1 is 90%)."""
 
     count: int
     nines: tuple[float, ...]

@@ -10,7 +10,7 @@ from stress.trust.reading.certificate import CertificateFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Context:
     """Would this policy take this path?"""
 
     policy: Policy

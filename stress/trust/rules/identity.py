@@ -16,7 +16,7 @@ from stress.trust.policy import CommonName
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.extension import Address, GeneralNames, NameConstraints
 from stress.trust.reading.name import NormalName
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 
 # Compares the host that was asked for with the names of a certificate (RFC 9525 section 6).
 
@@ -80,7 +80,7 @@ _MOST_COMPARISONS = 250_000
 """Names times constraints of one issuer; Go's limit (crypto/x509 maxConstraintComparisons)."""
 
 
-def name_findings(question: Question) -> Iterator[Finding]:
+def name_findings(question: Context) -> Iterator[Finding]:
     """The certificate must name the host, in the place where the policy looks.
 
     `no-san` says that there is no name where clients look; `hostname-mismatch` that no name,
@@ -116,7 +116,7 @@ def _named(leaf: CertificateFacts) -> str:
     return f"{shown}{more}" if shown else "no name"
 
 
-def constraint_findings(question: Question) -> Iterator[Finding]:
+def constraint_findings(question: Context) -> Iterator[Finding]:
     """No issuer may be forbidden to speak for what is below it (RFC 5280 section 4.2.1.10).
 
     What is below: the leaf with all its names, and the issuers in between, except those that signed
@@ -163,7 +163,7 @@ def _names(facts: CertificateFacts) -> GeneralNames:
     return facts.alternative_names or GeneralNames()
 
 
-def _names_of_leaf(question: Question) -> GeneralNames:
+def _names_of_leaf(question: Context) -> GeneralNames:
     """Those of its subjectAltName, and its CN where the policy takes that for a name."""
     leaf = question.leaf
     common = leaf.common_name or ""

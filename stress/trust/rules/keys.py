@@ -13,10 +13,10 @@ from stress.trust.path import Link
 from stress.trust.policy import Policy
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.key import KeyKind
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 
 
-def key_findings(question: Question) -> Iterator[Finding]:
+def key_findings(question: Context) -> Iterator[Finding]:
     """Every key of the path must be large enough, and the leaf's of a kind that is known."""
     for link in question.path.links:
         reason = _weakness(link, question.policy)
@@ -42,7 +42,7 @@ def _weakness(link: Link, policy: Policy) -> str:
     return ""
 
 
-def signature_findings(question: Question) -> Iterator[Finding]:
+def signature_findings(question: Context) -> Iterator[Finding]:
     """No signature of the path, except the anchor's own, may use a broken digest."""
     weak = set(question.policy.weak_digests)
     if question.public:
@@ -83,7 +83,7 @@ def parse_pin(text: str) -> bytes:
     return digest
 
 
-def pin_findings(question: Question, pins: Sequence[bytes]) -> Iterator[Finding]:
+def pin_findings(question: Context, pins: Sequence[bytes]) -> Iterator[Finding]:
     """One key of the path (for curl: the leaf's) must be among the pins, if there are any."""
     links = question.path.links[:1] if question.policy.pins_leaf_only else question.path.links
     keys = [link.facts.spki_sha256 for link in links]

@@ -11,7 +11,7 @@ from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
 from stress.text.datetimes import instant
 from stress.trust.policy import find_policy
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 
 if TYPE_CHECKING:
     from cryptography.x509 import ocsp
@@ -47,7 +47,7 @@ def refused_by_staple(category: str, policy: str) -> bool:
     return any(one is not Refusal.NO for one in minds.get(Category(category), ()))
 
 
-def staple_findings(question: Question) -> Iterator[Finding]:
+def staple_findings(question: Context) -> Iterator[Finding]:
     """`must-staple-missing`, `bad-staple` and `revoked`, as far as the policy looks at staples.
 
     None means that nobody asked (a stack without status_request): then a certificate that demands

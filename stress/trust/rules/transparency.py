@@ -15,13 +15,13 @@ from stress.text.datetimes import days
 from stress.trust.policy import Timestamps, unix
 from stress.trust.reading.der import DerError
 from stress.trust.reading.extension import sct_logs
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 
 _LEAST_BY_TLS = 2
 """SCTs that suffice when they come in the handshake (Apple's path B, Chrome's policy)."""
 
 
-def timestamp_findings(question: Question) -> Iterator[Finding]:
+def timestamp_findings(question: Context) -> Iterator[Finding]:
     """A leaf under a publicly known root needs SCTs, by its lifetime."""
     policy, leaf = question.policy, question.leaf
     asked = question.public and question.anchored and bool(question.issuers)
@@ -47,7 +47,7 @@ def _sent(scts: bytes | None) -> set[bytes]:
         return set()
 
 
-def _in_force(question: Question) -> Timestamps | None:
+def _in_force(question: Context) -> Timestamps | None:
     """The latest schedule that had begun, and in it the row for the leaf's lifetime."""
     leaf, table = question.leaf, question.policy.timestamps
     begun = [one for one in table if unix(one.issued_from) <= leaf.not_before]

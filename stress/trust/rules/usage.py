@@ -10,7 +10,7 @@ from stress.text.escape import printable
 from stress.trust.policy import Policy, Presence, unix
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.extension import NAME_CONSTRAINTS
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 
 SERVER_AUTH, ANY_PURPOSE = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 
@@ -48,7 +48,7 @@ _KNOWN_CRITICAL = {
 }
 
 
-def purpose_findings(question: Question) -> Iterator[Finding]:
+def purpose_findings(question: Context) -> Iterator[Finding]:
     """The leaf's extendedKeyUsage, and that of the intermediates where the policy looks at it."""
     leaf = question.leaf
     if leaf.purposes is None:
@@ -66,7 +66,7 @@ def purpose_findings(question: Question) -> Iterator[Finding]:
             yield Finding(Category.WRONG_EKU, link.position, detail)
 
 
-def _needed(rule: Presence, question: Question) -> bool:
+def _needed(rule: Presence, question: Context) -> bool:
     begun = unix(rule.issued_from) <= question.leaf.not_before
     return question.anchored and begun and rule.anchors.holds(public=question.public)
 
@@ -81,7 +81,7 @@ def _listed(facts: CertificateFacts) -> str:
     return ", ".join(names[:5]) or "nothing"
 
 
-def issuer_findings(question: Question) -> Iterator[Finding]:
+def issuer_findings(question: Context) -> Iterator[Finding]:
     """Every issuer must be a CA that may sign certificates, with room for what is below it."""
     intermediates = 0
     for link in question.issuers:
@@ -107,7 +107,7 @@ def _not_issuing(facts: CertificateFacts) -> str:
     return ""
 
 
-def extension_findings(question: Question) -> Iterator[Finding]:
+def extension_findings(question: Context) -> Iterator[Finding]:
     """Critical extensions that nobody knows, and extensions that stand twice."""
     for link in question.below_anchor or question.path.links:
         handled = _handled(link.facts, question.policy)
@@ -134,7 +134,7 @@ def _handled(facts: CertificateFacts, policy: Policy) -> frozenset[str]:
     return _HANDLED - unknown
 
 
-def leaf_findings(question: Question) -> Iterator[Finding]:
+def leaf_findings(question: Context) -> Iterator[Finding]:
     """A leaf that says it is a CA, under the policies that mind."""
     minds = question.policy.ca_leaf is not Refusal.NO
     if minds and question.anchored and question.issuers and question.leaf.is_ca:

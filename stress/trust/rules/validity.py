@@ -10,10 +10,10 @@ from stress.text.datetimes import days, instant, span
 from stress.trust.path import Link
 from stress.trust.policy import Lifetime, unix
 from stress.trust.reading.certificate import short_name
-from stress.trust.rules.context import Question
+from stress.trust.rules.context import Context
 
 
-def time_findings(question: Question) -> Iterator[Finding]:
+def time_findings(question: Context) -> Iterator[Finding]:
     """Every certificate of the path must be inside its validity (RFC 5280 section 6.1.3)."""
     links = question.path.links if question.policy.anchor_dates else question.below_anchor
     for link in links or question.path.links:
@@ -33,7 +33,7 @@ def _outside(link: Link, at: int) -> Iterator[Finding]:
         yield Finding(Category.NOT_YET_VALID, link.position, detail)
 
 
-def lifetime_findings(question: Question) -> Iterator[Finding]:
+def lifetime_findings(question: Context) -> Iterator[Finding]:
     """The leaf's validity period must not be longer than the policy allows.
 
     A leaf that is itself an anchor is trusted as it is. Rules that refuse and rules that only note
@@ -54,7 +54,7 @@ def lifetime_findings(question: Question) -> Iterator[Finding]:
             return
 
 
-def _in_force(question: Question, refusal: Refusal) -> Lifetime | None:
+def _in_force(question: Context, refusal: Refusal) -> Lifetime | None:
     """The latest schedule entry that had begun; files list them in order of time."""
     rules = [
         rule

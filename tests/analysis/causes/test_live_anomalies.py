@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from stress.analysis.causes.live_anomalies import Suspects
+from stress.analysis.causes.live_anomalies import LiveAnomalies
 from stress.model.record import Record
 
 GOOD, BAD = bytes(32), bytes.fromhex("9d1d84524156") + bytes(26)
 Make = Callable[..., Record]
 
 
-def suspects() -> Suspects:
-    return Suspects(["192.0.2.1:443", "192.0.2.2:443"], ["generic", "go"])
+def suspects() -> LiveAnomalies:
+    return LiveAnomalies(["192.0.2.1:443", "192.0.2.2:443"], ["generic", "go"])
 
 
 def test_nothing_is_said_before_there_is_anything_to_say(record: Make) -> None:
@@ -29,7 +29,7 @@ def test_an_address_that_fails_more_often_is_named(record: Make) -> None:
         bad = number % 2 == 1 and number % 20 == 1
         watched.take([record(number, address=number % 2, outcome="reset" if bad else "ok")])
 
-    assert watched.sentences() == ("192.0.2.2:443: 20 of 200 fail (10 %), elsewhere 0 of 200",)
+    assert watched.sentences() == ("192.0.2.2:443: 20 of 200 fail (10%), elsewhere 0 of 200",)
 
 
 def test_a_bad_chain_is_named_as_the_report_names_it(record: Make) -> None:
@@ -37,7 +37,7 @@ def test_a_bad_chain_is_named_as_the_report_names_it(record: Make) -> None:
     watched.take([record(number, chain=GOOD, outcome="ok") for number in range(300)])
     watched.take([record(number, chain=BAD, outcome="expired-leaf") for number in range(5)])
 
-    assert watched.sentences() == ("chain 9d1d84524156: 5 of 5 fail (100 %), elsewhere 0 of 300",)
+    assert watched.sentences() == ("chain 9d1d84524156: 5 of 5 fail (100%), elsewhere 0 of 300",)
     assert watched.chains(4) == ["000000000000 ok 300", "9d1d84524156 expired-leaf 5"]
     assert watched.chains(1) == ["9d1d84524156 expired-leaf 5"]
 

@@ -172,7 +172,7 @@ SEARCH = [
     *((565.7, 0.3, 1), (475.7, 0.0, 1), (518.7, 0.3, 1), (496.7, 0.3, 2), (486.1, 0.3, 1)),
     *((480.9, 0.3, 1), (478.3, 0.0, 3), (478.3, 0.0, 1)),
 ]
-"""Eleven loads, most of them within 3 % of another."""
+"""Eleven loads, most of them within 3% of another."""
 
 
 def offered(cell: Callable[..., Cell], *, seconds: int = 5) -> list[Cell]:

@@ -64,7 +64,7 @@ def strata(*counts: tuple[int, int, int, int]) -> bool:
 
 
 def test_who_mostly_asks_the_bad_ones_is_not_to_blame() -> None:
-    """Simpson's paradox: 90 % of its attempts are where 4 % fail, whoever asks."""
+    """Simpson's paradox: 90% of its attempts are where 4% fail, whoever asks."""
     assert strata((1000, 10, 9000, 90), (9000, 360, 1000, 40))
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.goals.stopping_rule import Goalkeeper, check_goals
+from stress.analysis.goals.stopping_rule import StoppingRule, check_goals
 from stress.errors import UsageError
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
@@ -44,7 +44,7 @@ def rows(record: Callable[..., Record]) -> Callable[..., list[Record]]:
     return make
 
 
-def reason(keeper: Goalkeeper, records: list[Record]) -> str | None:
+def reason(keeper: StoppingRule, records: list[Record]) -> str | None:
     keeper.take(records)
     return keeper.reason(PROGRESS)
 
@@ -74,7 +74,7 @@ def test_a_run_stops_when_it_has_its_answer(
     told: str | None,
     rows: Callable[..., list[Record]],
 ) -> None:
-    said = reason(Goalkeeper(goals, 1), rows(count, failed))
+    said = reason(StoppingRule(goals, 1), rows(count, failed))
 
     assert said == (told and f"stopped after 70 s: {told}")
 
@@ -82,7 +82,7 @@ def test_a_run_stops_when_it_has_its_answer(
 def test_what_is_in_flight_is_not_taken_for_good(rows: Callable[..., list[Record]]) -> None:
     """The slow ones are those that fail: without the first attempt, nothing is decided."""
     first, *others = rows(5_000)
-    keeper = Goalkeeper(["failing<0.1%"], 1)
+    keeper = StoppingRule(["failing<0.1%"], 1)
 
     assert reason(keeper, others) is None
     assert reason(keeper, [first]) is not None
@@ -97,16 +97,16 @@ def test_latencies_are_those_of_good_attempts_after_the_warm_up(
         for each in rows(1_000)
     ]
 
-    assert reason(Goalkeeper(["p99.server<50ms"], 1), [*quick, *slow]) is not None
-    assert reason(Goalkeeper(["p99.server<1ms"], 1), quick) is not None
-    assert reason(Goalkeeper(["p99.server<50ms"], 1), quick[:50]) is None
+    assert reason(StoppingRule(["p99.server<50ms"], 1), [*quick, *slow]) is not None
+    assert reason(StoppingRule(["p99.server<1ms"], 1), quick) is not None
+    assert reason(StoppingRule(["p99.server<50ms"], 1), quick[:50]) is None
 
 
 def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
     rows: Callable[..., list[Record]],
 ) -> None:
-    """One run in which exactly every 200th fails: 'below 0.5 %' is never claimed on the way."""
-    keeper = Goalkeeper(["failing<0.5%"], 1)
+    """One run in which exactly every 200th fails: 'below 0.5%' is never claimed on the way."""
+    keeper = StoppingRule(["failing<0.5%"], 1)
     told = set()
     records = rows(20_000, range(100, 20_000, 200))
     for begin in range(0, len(records), 500):

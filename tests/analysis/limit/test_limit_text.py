@@ -28,7 +28,7 @@ UNSURE = replace(FOUND, confirmed=False)
             replace(FOUND, low=936.4, high=1010.0, gave_way="slow-answer"),
             (
                 "Sustained 950/s with p99.total<250ms, first failing 980/s,"
-                " surely above 936/s and below 1,010/s (95 %);"
+                " surely above 936/s and below 1,010/s (95%);"
                 " what gave way first: slow-answer (the ClientHello was answered late)."
             ),
         ),
@@ -36,7 +36,7 @@ UNSURE = replace(FOUND, confirmed=False)
             replace(FOUND, knob=Knob.CONCURRENCY, of="rsa-only, full", low=900.0),
             (
                 "rsa-only, full: sustained 950 at once with p99.total<250ms, first failing"
-                " 980 at once, surely above 900 at once (95 %); what gave way first:"
+                " 980 at once, surely above 900 at once (95%); what gave way first:"
                 " timeout-connect."
             ),
         ),

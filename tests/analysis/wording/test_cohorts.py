@@ -49,7 +49,7 @@ def test_a_place_is_told_with_here_and_elsewhere(located: Callable[..., Run]) ->
     text = sentence(located(lambda like: 5 if like.address == 1 else 0))
 
     assert text == (
-        "All 800 are at 10.0.3.7:443: 800 of 4,000 (20 %) there, 0 of 12,000 (0 %) elsewhere."
+        "All 800 are at 10.0.3.7:443: 800 of 4,000 (20%) there, 0 of 12,000 (0%) elsewhere."
     )
 
 
@@ -89,8 +89,8 @@ def test_ports_are_told() -> None:
     found = PortFinding(Structure.REMAINDER, "port mod 8 = 3", 1000, 900, 1e-9)
 
     assert port_sentence(found, 900, 0, 8000) == (
-        "All 900 are from local ports with port mod 8 = 3: 900 of 1,000 (90 %) there, "
-        "0 of 7,000 (0 %) elsewhere."
+        "All 900 are from local ports with port mod 8 = 3: 900 of 1,000 (90%) there, "
+        "0 of 7,000 (0%) elsewhere."
     )
     again = PortFinding(Structure.REPEATS, "a number that fails again", 10, 9, 1e-9)
     assert "come back with the local port" in port_sentence(again, 9, 0, 100)

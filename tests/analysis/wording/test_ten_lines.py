@@ -22,7 +22,7 @@ def test_a_failing_run_is_told_line_by_line(leaf_alone: Run) -> None:
     assert "Fails for" in said.who
     assert "CN=Lab Intermediate A" in said.fix
     assert "tls-stress evidence lab" in said.prove
-    assert "0.015 %" in said.seen
+    assert "0.015%" in said.seen
     assert said.valid.startswith("Valid")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stress.engine.checks.circuit_breaker import Refusals
+from stress.engine.checks.circuit_breaker import CircuitBreaker
 from stress.model.run import Progress
 
 
@@ -11,7 +11,7 @@ def at(second: float, ended: int, failed: int) -> Progress:
 
 
 def judge(*story: tuple[float, int, int]) -> list[str | None]:
-    refusals = Refusals()
+    refusals = CircuitBreaker()
     return [refusals.judge(at(*moment)) for moment in story]
 
 
@@ -38,7 +38,7 @@ def test_other_stories_do_not(story: list[tuple[float, int, int]], why: str) -> 
 
 def test_another_load_begins_with_a_clean_sheet() -> None:
     """The step of a search that was refused says nothing of the next, gentler one."""
-    refusals = Refusals()
+    refusals = CircuitBreaker()
     refusals.judge(at(0, 0, 0))
     refusals.judge(at(1, 100, 0))
     refused = refusals.judge(at(2, 300, 200))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.engine.checks.host_stats import Clocks, Vitals, more
+from stress.engine.checks.host_stats import Clocks, HostStats, more
 
 NETSTAT = """\
 TcpExt: SyncookiesSent PruneCalled ListenOverflows TCPRcvQDrop
@@ -20,9 +20,9 @@ def test_the_counters_are_read_by_name(tmp_path: Path) -> None:
     (tmp_path / "proc/net/softnet_stat").write_text("000a 00000010 0\n000b 00000001 0\n")
     (tmp_path / "proc/meminfo").write_text("MemTotal: 2 kB\nMemAvailable: 1 kB\n")
 
-    vitals = Vitals.here(tmp_path)
+    vitals = HostStats.here(tmp_path)
 
-    assert vitals == Vitals(receive_drops=2 + 3 + 17, free_bytes=1024)
+    assert vitals == HostStats(receive_drops=2 + 3 + 17, free_bytes=1024)
 
 
 def test_ports_and_the_table_of_connections_are_read(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_ports_and_the_table_of_connections_are_read(tmp_path: Path) -> None:
         (tmp_path / "proc" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "proc" / name).write_text(text)
 
-    assert Vitals.here(tmp_path) == Vitals(
+    assert HostStats.here(tmp_path) == HostStats(
         tracked_share=0.96, untracked=17, waiting_ports=20_000, local_ports=28_232
     )
 
@@ -48,7 +48,7 @@ def test_a_kernel_that_tells_nothing_is_no_error(tmp_path: Path, text: str | Non
         for name in ("net/netstat", "net/softnet_stat", "meminfo", "net/sockstat"):
             (tmp_path / "proc" / name).write_text(text)
 
-    assert Vitals.here(tmp_path) == Vitals()
+    assert HostStats.here(tmp_path) == HostStats()
 
 
 @pytest.mark.parametrize(

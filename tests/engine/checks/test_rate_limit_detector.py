@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from stress.engine.checks.rate_limit_detector import Throttle
+from stress.engine.checks.rate_limit_detector import RateLimitDetector
 from stress.model.record import Record
 
 SECOND = 10**9
@@ -23,8 +23,10 @@ def arrivals(rate: int, seconds: int, seed: int) -> Iterator[float]:
         yield from sorted(second + draw.random() for _ in range(rate))
 
 
-def throttled(answer: Answer, *, rate: int = 400, seconds: int = 20, seed: int = 1) -> Throttle:
-    throttle = Throttle()
+def throttled(
+    answer: Answer, *, rate: int = 400, seconds: int = 20, seed: int = 1
+) -> RateLimitDetector:
+    throttle = RateLimitDetector()
     rows = []
     for start_s in arrivals(rate, seconds, seed):
         outcome, server_ns = answer(start_s)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from stress.engine.checks.host_stats import Vitals
-from stress.engine.checks.run_validity import Health
+from stress.engine.checks.host_stats import HostStats
+from stress.engine.checks.run_validity import RunValidity
 from stress.model.outcome import NOT_SENT, Side
 from stress.model.record import Flag, Record
 from stress.model.target import Address
@@ -24,7 +24,7 @@ LATE = [50_000_000] * 100
 def test_a_late_event_loop_is_told_when_it_is_the_rule(
     lags_ns: list[int], words: str | None
 ) -> None:
-    health = Health(PLAN, vitals=Vitals)
+    health = RunValidity(PLAN, vitals=HostStats)
 
     health.heard(0, lags_ns, cpu_ns=0)
     health.check(Counter(), 100)
@@ -35,7 +35,7 @@ def test_a_late_event_loop_is_told_when_it_is_the_rule(
 
 
 def test_the_lag_of_all_workers_is_one_distribution() -> None:
-    health = Health(PLAN, vitals=Vitals)
+    health = RunValidity(PLAN, vitals=HostStats)
 
     health.heard(0, CALM, cpu_ns=0)
     health.heard(1, LATE, cpu_ns=0)
@@ -49,7 +49,7 @@ def test_the_lag_of_all_workers_is_one_distribution() -> None:
 def test_starts_that_found_no_place_are_told_above_one_percent(
     not_sent: int, is_told: bool
 ) -> None:
-    health = Health(PLAN, vitals=Vitals)
+    health = RunValidity(PLAN, vitals=HostStats)
 
     health.check(Counter({Side.NOT_SENT: not_sent}), 1000)
 
@@ -57,7 +57,7 @@ def test_starts_that_found_no_place_are_told_above_one_percent(
 
 
 def test_a_dead_worker_is_named_with_what_was_lost() -> None:
-    health = Health(PLAN, vitals=Vitals)
+    health = RunValidity(PLAN, vitals=HostStats)
 
     health.lost_worker(1, 32)
 
@@ -66,7 +66,7 @@ def test_a_dead_worker_is_named_with_what_was_lost() -> None:
 
 
 def test_the_same_note_is_kept_once() -> None:
-    health = Health(PLAN, vitals=Vitals)
+    health = RunValidity(PLAN, vitals=HostStats)
 
     health.note("once")
     health.note("once")
@@ -75,7 +75,7 @@ def test_the_same_note_is_kept_once() -> None:
 
 
 def test_without_a_word_from_the_workers_nothing_is_known() -> None:
-    health = Health(PLAN, vitals=Vitals)
+    health = RunValidity(PLAN, vitals=HostStats)
 
     health.check(Counter(), 0)
 
@@ -90,7 +90,7 @@ UNSENT = {Side.NOT_SENT: 100}
 
 
 def test_places_that_a_slow_target_kept_are_no_fault_of_the_generator() -> None:
-    health = Health(OPEN, vitals=Vitals)
+    health = RunValidity(OPEN, vitals=HostStats)
 
     health.heard(0, CALM, cpu_ns=0)
     health.check(Counter(UNSENT), 1000)
@@ -103,7 +103,7 @@ def test_places_that_a_slow_target_kept_are_no_fault_of_the_generator() -> None:
 def test_starts_that_we_ourselves_missed_make_the_run_invalid(
     lags_ns: list[int], rows: list[Record]
 ) -> None:
-    health = Health(OPEN, vitals=Vitals)
+    health = RunValidity(OPEN, vitals=HostStats)
 
     health.heard(0, lags_ns, cpu_ns=0)
     health.saw(rows)
@@ -114,7 +114,7 @@ def test_starts_that_we_ourselves_missed_make_the_run_invalid(
 
 
 def test_a_search_for_the_limit_goes_beyond_what_is_possible_on_purpose() -> None:
-    health = Health(replace(OPEN, find_limit="failing<1%"), vitals=Vitals)
+    health = RunValidity(replace(OPEN, find_limit="failing<1%"), vitals=HostStats)
 
     health.heard(0, LATE, cpu_ns=0)
     health.check(Counter(UNSENT), 1000)
@@ -134,8 +134,8 @@ def test_a_search_for_the_limit_goes_beyond_what_is_possible_on_purpose() -> Non
 def test_one_source_that_met_one_chain_is_said(
     ip: str, sources: tuple[str, ...], chains: int, is_told: bool
 ) -> None:
-    health = Health(
-        replace(plan_for(Address(ip, 443), b"", rate=100.0), sources=sources), vitals=Vitals
+    health = RunValidity(
+        replace(plan_for(Address(ip, 443), b"", rate=100.0), sources=sources), vitals=HostStats
     )
 
     health.check(Counter(), 1000, chains)
@@ -145,8 +145,8 @@ def test_one_source_that_met_one_chain_is_said(
 
 
 def test_what_the_kernel_counted_meanwhile_is_told() -> None:
-    readings = iter([Vitals(3, 10**10), Vitals(3_000, 5 * 10**7)])
-    health = Health(OPEN, vitals=lambda: next(readings))
+    readings = iter([HostStats(3, 10**10), HostStats(3_000, 5 * 10**7)])
+    health = RunValidity(OPEN, vitals=lambda: next(readings))
 
     health.check(Counter(), 1000)
 
@@ -158,18 +158,26 @@ def test_what_the_kernel_counted_meanwhile_is_told() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "words"),
     [
-        (Vitals(untracked=5, tracked_share=0.5), Vitals(untracked=5, tracked_share=0.9), None),
-        (Vitals(untracked=5), Vitals(untracked=9), "was full (4 packets dropped)"),
-        (Vitals(), Vitals(tracked_share=0.97), "connection tracking table"),
-        (Vitals(waiting_ports=900, local_ports=28_232), Vitals(), None),
-        (Vitals(waiting_ports=20_000, local_ports=28_232), Vitals(), "in TIME_WAIT when the run"),
+        (
+            HostStats(untracked=5, tracked_share=0.5),
+            HostStats(untracked=5, tracked_share=0.9),
+            None,
+        ),
+        (HostStats(untracked=5), HostStats(untracked=9), "was full (4 packets dropped)"),
+        (HostStats(), HostStats(tracked_share=0.97), "connection tracking table"),
+        (HostStats(waiting_ports=900, local_ports=28_232), HostStats(), None),
+        (
+            HostStats(waiting_ports=20_000, local_ports=28_232),
+            HostStats(),
+            "in TIME_WAIT when the run",
+        ),
     ],
 )
 def test_full_tables_and_used_up_ports_of_this_machine_are_told(
-    first: Vitals, last: Vitals, words: str | None
+    first: HostStats, last: HostStats, words: str | None
 ) -> None:
     readings = iter([first, last])
-    health = Health(OPEN, vitals=lambda: next(readings))
+    health = RunValidity(OPEN, vitals=lambda: next(readings))
 
     health.check(Counter(), 1000)
 

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from stress.engine.worker import dial
-from stress.engine.worker.attempt import Attempt, Equipment, Job
+from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.handshake import stack_for
 from stress.model.chain import chain_hash
 from stress.model.client import Client, Stack
@@ -40,13 +40,15 @@ QUICK = Limits(attempt_s=0.2, connect_s=0.2)
 
 def equipment(
     stack: Stack, client: Client | None = None, limits: Limits | None = None
-) -> Equipment:
+) -> WorkerContext:
     factory = stack_for(client or Client("generic"), stack, server_name=HOST)
-    return Equipment((factory,), limits or Limits(), dial.Ports(1), reset=True, unix_offset_ns=0)
+    return WorkerContext(
+        (factory,), limits or Limits(), dial.Ports(1), reset=True, unix_offset_ns=0
+    )
 
 
-def attempt(address: Address, tools: Equipment) -> tuple[Attempt, Record]:
-    one = Attempt(Job(7, monotonic_ns(), 3, address, 0, None, None, 2), tools)
+def attempt(address: Address, tools: WorkerContext) -> tuple[Attempt, Record]:
+    one = Attempt(AttemptSpec(7, monotonic_ns(), 3, address, 0, None, None, 2), tools)
     return one, trio.run(flown, one)
 
 
@@ -204,7 +206,9 @@ def test_a_cancelled_attempt_still_has_its_row(serve: Serve) -> None:
     address = serve(silent)
 
     async def break_off() -> Record:
-        one = Attempt(Job(1, monotonic_ns(), 0, address, 0, None, None), equipment(main_stack()))
+        one = Attempt(
+            AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), equipment(main_stack())
+        )
         with trio.move_on_after(0.05):
             await one.run()
         return one.cancelled()
@@ -275,7 +279,7 @@ def test_a_large_share_of_our_own_lag_is_not_the_servers_time(
 
     async def both() -> Record:
         tools = replace(equipment(main_stack()), preamble=preamble)
-        one = Attempt(Job(1, monotonic_ns(), 0, address, 0, None, None), tools)
+        one = Attempt(AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), tools)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hold_the_loop)
             return await one.run()

@@ -8,15 +8,15 @@ import trio
 import trio.testing
 
 from stress.engine.messages import Batch, Frames, from_worker
-from stress.engine.worker.batcher import LIMIT, MOST_STAPLES, Outbox
+from stress.engine.worker.batcher import LIMIT, MOST_STAPLES, Batcher
 from tests.engine.test_messages import RECORD
 
 
 @contextmanager
-def pair() -> Iterator[tuple[trio.SocketStream, Outbox]]:
+def pair() -> Iterator[tuple[trio.SocketStream, Batcher]]:
     ours, theirs = trio.socket.socketpair()
     with ours, theirs:
-        yield trio.SocketStream(ours), Outbox(trio.SocketStream(theirs))
+        yield trio.SocketStream(ours), Batcher(trio.SocketStream(theirs))
 
 
 async def next_batch(home: trio.SocketStream) -> Batch:

@@ -11,13 +11,13 @@ import trio
 
 from stress.engine.messages import Batch, Frames, from_worker
 from stress.engine.worker import dial
-from stress.engine.worker.attempt import Equipment
-from stress.engine.worker.batcher import Outbox
+from stress.engine.worker.attempt import WorkerContext
+from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.loops import (
     LATEST_NS,
     NOT_WRITTEN,
     STOOD_STILL,
-    Flights,
+    LoadRun,
     closed_loop,
     open_loop,
 )
@@ -36,11 +36,11 @@ GENERIC = Client("generic")
 
 def fly(
     address: Address,
-    loop: Callable[[Flights], Awaitable[None]],
+    loop: Callable[[LoadRun], Awaitable[None]],
     *,
     left: int | None,
     limits: Limits,
-    kind: type[Outbox] = Outbox,
+    kind: type[Batcher] = Batcher,
 ) -> list[Record]:
     """Run a loop to its end, and read what its outbox sent home."""
 
@@ -48,9 +48,9 @@ def fly(
         ours, theirs = trio.socket.socketpair()
         outbox = kind(trio.SocketStream(theirs))
         factory = stack_for(GENERIC, main_stack(), server_name=HOST)
-        tools = Equipment((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
+        tools = WorkerContext((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
-        flights = Flights(tools, schedule, outbox, next_id=1, workers=2, left=left)
+        flights = LoadRun(tools, schedule, outbox, next_id=1, workers=2, left=left)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tools.deadlines.watch)
@@ -144,7 +144,7 @@ def test_what_was_due_while_we_stood_still_is_not_sent_in_a_burst(
     assert all(record.started_ns - record.due_ns <= LATEST_NS + 50_000_000 for record in sent)
 
 
-class Behind(Outbox):
+class Behind(Batcher):
     """One whose rows are written too slowly."""
 
     @property
@@ -163,10 +163,10 @@ def test_what_our_own_writing_held_back_is_not_blamed_on_the_target(serve: Serve
     assert all(record.flags & Flag.LOCAL_PRESSURE for record in records)
 
 
-def paced(*, rate: float, cap: int, since_ns: int = 0) -> Callable[[Flights], Awaitable[None]]:
+def paced(*, rate: float, cap: int, since_ns: int = 0) -> Callable[[LoadRun], Awaitable[None]]:
     """An open loop that begins when it is called, or so long before."""
 
-    def loop(flights: Flights) -> Awaitable[None]:
+    def loop(flights: LoadRun) -> Awaitable[None]:
         starts = appointments((Segment(rate, 60),), Even(0, 1).points())
         begin_ns = monotonic_ns() - since_ns
         return open_loop(flights, starts, begin_ns=begin_ns, cap=cap)
@@ -180,7 +180,7 @@ def test_a_stop_ends_the_starting_and_lets_what_flies_land(
 ) -> None:
     address = serve(speak(tls))
 
-    async def stopping(flights: Flights) -> None:
+    async def stopping(flights: LoadRun) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(closed_loop, flights, 3)
             while flights.outbox.started < 6:

@@ -58,7 +58,7 @@ def test_an_even_raster_does_not_drift_over_ten_million_starts() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 7])
 @pytest.mark.parametrize("rate", [5.0, 50.0, 333.3, 2_000.0])
 def test_random_starts_hold_the_rate_exactly(rate: float, workers: int) -> None:
-    """Never above what was asked: a Poisson process of 500/s would be 1.4 % off in 10 s."""
+    """Never above what was asked: a Poisson process of 500/s would be 1.4% off in 10 s."""
     merged = starts(Load(rate=rate, duration_s=10.0), workers)
 
     assert abs(len(merged) - 10 * rate) <= max(0.01 * 10 * rate, workers)

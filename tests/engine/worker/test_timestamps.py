@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from stress.engine.worker import timestamps
-from stress.engine.worker.timestamps import Arrival, Moment, Stamping, Stopwatch
+from stress.engine.worker.timestamps import Arrival, FlightTimer, Moment, Stamping
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def at(real: int, mono: int | None = None) -> Moment:
 
 
 def test_round_trips_add_up_and_our_own_lag_is_kept_apart() -> None:
-    watch = Stopwatch()
+    watch = FlightTimer()
 
     watch.sent(at(1_000))
     watch.arrived(Arrival(b"a", 1_400, at(1_900)))
@@ -87,7 +87,7 @@ def test_round_trips_add_up_and_our_own_lag_is_kept_apart() -> None:
 
 
 def test_the_last_part_of_an_answer_decides() -> None:
-    watch = Stopwatch()
+    watch = FlightTimer()
 
     watch.sent(at(0))
     watch.arrived(Arrival(b"first", 100, at(110)))
@@ -103,7 +103,7 @@ def test_the_last_part_of_an_answer_decides() -> None:
 )
 def test_an_impossible_stamp_falls_back_to_the_monotonic_clock(stamp: int | None, why: str) -> None:
     """As when the wall clock was set between the two."""
-    watch = Stopwatch()
+    watch = FlightTimer()
 
     watch.sent(at(1_000, mono=70))
     watch.arrived(Arrival(b"a", stamp, at(5_000, mono=90)))
@@ -114,7 +114,7 @@ def test_an_impossible_stamp_falls_back_to_the_monotonic_clock(stamp: int | None
 
 
 def test_what_comes_unasked_counts_for_nobody() -> None:
-    watch = Stopwatch()
+    watch = FlightTimer()
 
     watch.arrived(Arrival(b"early", 5, at(9)))
 

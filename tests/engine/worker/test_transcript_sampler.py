@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from stress.engine.worker import dial
-from stress.engine.worker.attempt import Attempt, Equipment, Job
+from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.timestamps import Arrival, Moment
 from stress.engine.worker.transcript_sampler import (
     FIRST_WAIT_NS,
@@ -19,7 +19,7 @@ from stress.engine.worker.transcript_sampler import (
     Keyed,
     Move,
     Rupture,
-    Witness,
+    TranscriptSampler,
 )
 from stress.handshake import KeyLog, stack_for
 from stress.model.client import Client, Stack
@@ -41,7 +41,9 @@ MOVES: tuple[Move, ...] = (
 )
 
 
-def heard(witness: Witness, *records: Record, moves: tuple[Move, ...] = MOVES) -> list[Transcript]:
+def heard(
+    witness: TranscriptSampler, *records: Record, moves: tuple[Move, ...] = MOVES
+) -> list[Transcript]:
     for record in records:
         witness.hear(record, moves, address=THERE, source=None, started_ns=90)
     return witness.collect()
@@ -52,7 +54,7 @@ def row(chain: bytes | None = GOOD, *, after_ns: int = 0, **other: object) -> Re
 
 
 def test_the_first_of_each_signature_are_kept() -> None:
-    kept = heard(Witness(2, 100_000), *[row()] * 9, *[row(BAD)] * 9, *[row(client=1)] * 9)
+    kept = heard(TranscriptSampler(2, 100_000), *[row()] * 9, *[row(BAD)] * 9, *[row(client=1)] * 9)
 
     assert [(each.record.chain, each.record.client) for each in kept] == [
         *[(GOOD, 0)] * 2, *[(BAD, 0)] * 2, *[(GOOD, 1)] * 2,
@@ -62,13 +64,13 @@ def test_the_first_of_each_signature_are_kept() -> None:
 def test_later_ones_are_kept_ever_more_rarely() -> None:
     minutes = [row(after_ns=minute * MINUTE_NS) for minute in range(64)]
 
-    kept = heard(Witness(1, 100_000), *minutes)
+    kept = heard(TranscriptSampler(1, 100_000), *minutes)
 
     assert [each.record.started_ns // MINUTE_NS for each in kept] == [0, 1, 3, 7, 15, 31, 63]
 
 
 def test_a_rare_one_gets_a_companion_of_the_same_place_and_moment() -> None:
-    witness = Witness(1, 100_000)
+    witness = TranscriptSampler(1, 100_000)
     heard(witness, *[row()] * 5, *[row(client=1)] * 5)
 
     kept = heard(witness, row(BAD, after_ns=7), row(client=1, after_ns=8), row(after_ns=9), row())
@@ -77,13 +79,13 @@ def test_a_rare_one_gets_a_companion_of_the_same_place_and_moment() -> None:
 
 
 def test_a_common_one_gets_no_companion() -> None:
-    witness = Witness(1, 100_000)
+    witness = TranscriptSampler(1, 100_000)
 
     assert len(heard(witness, row(), row(BAD), *[row(), row(BAD)] * 20)) < 6
 
 
 def test_what_is_kept_stays_within_its_room() -> None:
-    witness = Witness(5, 10_000)
+    witness = TranscriptSampler(5, 10_000)
 
     kept = heard(witness, *[row(bytes([number]) * 32) for number in range(200)])
 
@@ -93,7 +95,7 @@ def test_what_is_kept_stays_within_its_room() -> None:
 
 
 def test_later_ones_leave_half_of_the_room_to_new_signatures() -> None:
-    witness = Witness(1, 2_000)
+    witness = TranscriptSampler(1, 2_000)
     heard(witness, row(), row(client=1))
 
     assert heard(witness, row(after_ns=9 * MINUTE_NS)) == []
@@ -101,7 +103,7 @@ def test_later_ones_leave_half_of_the_room_to_new_signatures() -> None:
 
 
 def test_signatures_that_never_end_are_not_told_apart_for_ever() -> None:
-    witness = Witness(1, 1)
+    witness = TranscriptSampler(1, 1)
     heard(witness, *[row(number.to_bytes(32)) for number in range(SIGNATURES + 9)])
 
     assert len(witness._seen) == SIGNATURES
@@ -109,13 +111,16 @@ def test_signatures_that_never_end_are_not_told_apart_for_ever() -> None:
 
 @pytest.mark.parametrize("outcome", ["cancelled", "local-ports", "local-lag", "not-sent"])
 def test_an_ending_of_our_own_is_never_kept(outcome: str) -> None:
-    assert heard(Witness(5, 100_000), row(outcome=outcome)) == []
+    assert heard(TranscriptSampler(5, 100_000), row(outcome=outcome)) == []
 
 
 def test_a_kernel_stamp_is_taken_where_it_can_be_true() -> None:
     late = (*MOVES[:1], Arrival(b"world", 1_901, Moment(1_900, 1_000)))
 
-    (true,), (false,) = heard(Witness(1, 9_999), row()), heard(Witness(1, 9_999), row(), moves=late)
+    (true,), (false,) = (
+        heard(TranscriptSampler(1, 9_999), row()),
+        heard(TranscriptSampler(1, 9_999), row(), moves=late),
+    )
 
     assert [(each.at_ns, each.clock) for each in true.flights] == [
         (1_000, Clock.USER),
@@ -125,17 +130,19 @@ def test_a_kernel_stamp_is_taken_where_it_can_be_true() -> None:
 
 
 def test_the_dial_is_told_on_the_clock_of_the_flights() -> None:
-    (kept,) = heard(Witness(1, 9_999), row(after_ns=123_456))
+    (kept,) = heard(TranscriptSampler(1, 9_999), row(after_ns=123_456))
 
     assert kept.dialled_ns == 990
-    assert heard(Witness(1, 9_999), row(after_ns=123_456), moves=())[0].dialled_ns == 123_456
+    assert (
+        heard(TranscriptSampler(1, 9_999), row(after_ns=123_456), moves=())[0].dialled_ns == 123_456
+    )
 
 
 def test_partings_say_who_left_and_how() -> None:
     at = Moment(3_000, 5)
     moves = (*MOVES[:1], Rupture(at), Arrival(b"", None, at), Departure(b"", at, reset=True))
 
-    (kept,) = heard(Witness(1, 9_999), row(), moves=moves)
+    (kept,) = heard(TranscriptSampler(1, 9_999), row(), moves=moves)
 
     assert kept.partings == (
         Parting(sent=False, at_ns=3_000, reset=True),
@@ -145,8 +152,8 @@ def test_partings_say_who_left_and_how() -> None:
 
 
 def test_more_received_than_noted_is_said() -> None:
-    assert not heard(Witness(1, 9_999), row())[0].cut
-    assert heard(Witness(1, 9_999), row()._replace(bytes_received=6))[0].cut
+    assert not heard(TranscriptSampler(1, 9_999), row())[0].cut
+    assert heard(TranscriptSampler(1, 9_999), row()._replace(bytes_received=6))[0].cut
 
 
 def attempt(
@@ -154,15 +161,18 @@ def attempt(
 ) -> tuple[Record, list[Transcript]]:
     """One attempt against a real server, heard by a witness with a key log."""
     with KeyLog() as key_log:
-        client, witness = Client("generic", versions=versions), Witness(5, 100_000, key_log)
+        client, witness = (
+            Client("generic", versions=versions),
+            TranscriptSampler(5, 100_000, key_log),
+        )
         plain = stack_for(client, stack, server_name=HOST)
         logged = stack_for(client, stack, server_name=HOST, key_log=key_log)
-        tools = Equipment(
+        tools = WorkerContext(
             (Keyed(plain, logged, witness),), Limits(attempt_s=2), dial.Ports(1), reset=True,
             unix_offset_ns=0, witness=witness,
         )  # fmt: skip
         tools = replace(tools, **other)  # type: ignore[arg-type]  # the case knows the field
-        job = Job(7, monotonic_ns(), 0, address, 0, None, None)
+        job = AttemptSpec(7, monotonic_ns(), 0, address, 0, None, None)
         record = trio.run(flown, Attempt(job, tools))
         return record, witness.collect()
 
@@ -217,7 +227,7 @@ def test_a_flood_is_noted_only_in_its_beginning(serve: Serve) -> None:
 
 def test_secrets_are_logged_while_they_may_be_needed() -> None:
     with KeyLog() as key_log:
-        witness = Witness(1, 100_000, key_log)
+        witness = TranscriptSampler(1, 100_000, key_log)
         plain = stack_for(Client("generic"), Stack.OPENSSL, server_name=HOST)
         logged = stack_for(Client("generic"), Stack.OPENSSL, server_name=HOST, key_log=key_log)
         maker = Keyed(plain, logged, witness)

@@ -140,7 +140,7 @@ def test_what_was_kept_of_a_failure_is_shown(page_run: RunFile, page_summary: Su
 
 def test_a_search_for_the_limit_has_its_table(page_run: RunFile, page_summary: Summary) -> None:
     held = Step(100.0, 5.0, 400, 0, 0, 1500.0, 9000.0, Standing.HELD, "p99 9.0 ms")
-    gave = Step(200.0, 5.0, 800, 90, 5, None, None, Standing.GAVE_WAY, "11 % failed")
+    gave = Step(200.0, 5.0, 800, 90, 5, None, None, Standing.GAVE_WAY, "11% failed")
     limit = Limit(
         "failing<1%",
         (held, gave),
@@ -155,7 +155,7 @@ def test_a_search_for_the_limit_has_its_table(page_run: RunFile, page_summary: S
 
     page = Page(PageReport(page_run).render(replace(page_summary, limits=(limit, empty))))
 
-    for words in ("The search for the limit", "✓ held", "✗ gave way", "11 % failed", "200/s"):
+    for words in ("The search for the limit", "✓ held", "✗ gave way", "11% failed", "200/s"):
         assert words in page.text
     assert "The search for the limit: rsa-only, full" in page.text
     assert page.text.count("The band is the knee") == 1, "without steps there is nothing to draw"

@@ -1,4 +1,4 @@
-"""`python -m stress.cli` is `tls-stress`."""
+"""`python -m stress` is `tls-stress`."""
 
 import sys
 
