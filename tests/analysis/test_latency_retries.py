@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from stress.analysis.latency import retries, retry_steps
-from stress.analysis.summary import summarize
 from stress.measure import Histogram
 from stress.model.run import Cell, HistogramRow, Phase, Run
+from stress.report.summary import summarize
 
 MILLISECOND = 1_000_000
 SECOND = 1000 * MILLISECOND

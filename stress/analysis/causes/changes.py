@@ -12,13 +12,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from math import log
 
 import numpy as np
 from scipy.special import xlogy
 
 from stress.analysis.proportions.binomial import Floats, Integers
+from stress.model.claims import Shape
 
 MOST_BLOCKS = 400
 CUT = 1.5
@@ -33,18 +33,6 @@ UNEVEN = 0.2
 """Part by which the distances of bursts may differ and still be a rhythm."""
 HOT = 2.0
 """A piece is hot when its share is at least this many times the share of the quietest."""
-
-
-class Shape(StrEnum):
-    """What the failing share did over the run."""
-
-    CONSTANT = "constant"
-    BEGAN = "began"
-    """Quiet, then failing until the end of the run."""
-    ENDED = "ended"
-    WINDOW = "window"
-    BURSTS = "bursts"
-    """More than one window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,6 @@ from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.dimensions import OF_THE_CHAIN, When
 from stress.analysis.proportions.binomial import Integers
 from stress.model.outcome import OK, Kind, Outcome, Stage
-from stress.model.summary import Cause
 
 MOST_CHAINS = 8
 """Bad chains told apart in one ending; the rest stays together."""
@@ -114,26 +113,3 @@ def _may_explain(column: Column, failing: FailureClass) -> bool:
         return True
     known = int(failing.failures[column.codes != UNKNOWN].sum())
     return known >= LATE_KNOWN * failing.count
-
-
-# What explains the failures of a run, and what is left.
-
-FAILURE = "failure"
-INCONSISTENCY = "inconsistency"
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The causes in their order, and the failures none of them holds."""
-
-    causes: tuple[Cause, ...] = ()
-    unexplained: int = 0
-    silence: str = ""
-    """What would have been seen, where nothing was; empty when everything is explained."""
-    load: str = ""
-    """Whether it follows the offered load; empty when the load was not varied."""
-
-    @property
-    def failing(self) -> tuple[Cause, ...]:
-        """The causes of failures, without the inconsistencies."""
-        return tuple(cause for cause in self.causes if cause.kind == FAILURE)

@@ -14,7 +14,6 @@ import numpy as np
 from stress.analysis.causes.changes import (
     Instant,
     Series,
-    Shape,
     TimeProfile,
     course,
     onset,
@@ -28,6 +27,7 @@ from stress.analysis.causes.table import UNKNOWN, Column
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import Floats, Integers, risk_ratio
 from stress.analysis.recording import Recording
+from stress.model.claims import Shape
 from stress.model.summary import RiskRatio
 
 FEW_BLOCKS = 3

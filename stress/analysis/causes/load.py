@@ -168,34 +168,3 @@ def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
         middle = (low + high) / 2.0
         low, high = (middle, high) if holds(middle) else (low, middle)
     return (low + high) / 2.0
-
-
-def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
-    """The two-by-two of load and place, as a sentence; empty when the load was not varied."""
-    if found is None:
-        return ""
-    figures = (
-        f"{_figures(found)}, "
-        f"{found.segments} stretches of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
-    )
-    if found.shape is LoadShape.UNDECIDED:
-        return f"Whether the failing share follows the load is not decided ({figures}): {_MORE}."
-    depends = found.shape is LoadShape.DEPENDENT
-    head = f"The failing share {'grows with' if depends else 'does not depend on'} the load"
-    return f"{head} ({figures}): {_KINDS[depends, concentrated]}."
-
-
-def _figures(found: Elasticity) -> str:
-    """The elasticity; of a wall, below which nothing fails, only that it is steep."""
-    if found.value < STEEPEST - 1.0:
-        return f"elasticity {found.value:.2f}, 95% {found.low:.2f} to {found.high:.2f}"
-    return f"elasticity over {min(found.low, STEEPEST - 1.0):.1f}, 95%"
-
-
-_MORE = "vary it for longer"
-_KINDS = {
-    (False, True): "a fault of configuration there, not of capacity",
-    (False, False): "no fault of capacity, and no one place; ask from a second network",
-    (True, True): "that member is too small, or a limit applies to it",
-    (True, False): "the shared tier is at its capacity (or this machine is: look at the lag)",
-}

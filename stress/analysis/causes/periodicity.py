@@ -32,15 +32,6 @@ class Cycle:
     of: int
     p_value: float
 
-    @property
-    def sentence(self) -> str:
-        """What it means."""
-        return (
-            f"{self.hits} of {self.of} failing connections are at the same place of a cycle of "
-            f"{self.length}, as when a balancer deals in turn and one of its"
-            f" {self.length} places is bad"
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Period:

@@ -52,7 +52,7 @@ class PortFinding:
 
     structure: Structure
     text: str
-    """Said after "from local ports with"."""
+    """What the ports share; follows "local ports with"."""
     attempts: int
     """Attempts from ports that fit."""
     failures: int

@@ -20,7 +20,6 @@ from scipy.special import bdtr, bdtrc, betaincinv
 from stress.analysis.compare.latency_change import Shift, shifts
 from stress.analysis.compare.match_cohort import Again, meet_again
 from stress.analysis.proportions.clusters import CLUSTERED, design_effect, timeline
-from stress.analysis.summary import summarize
 from stress.analysis.tested import duration_s, policy_names
 from stress.model.plan import Trust
 from stress.model.run import Run
@@ -88,9 +87,9 @@ class Comparison:
     after: Summary
 
 
-def compare(before: Run, after: Run) -> Comparison:
-    """Compares two recorded runs; the first is the reference."""
-    one, two = summarize(before), summarize(after)
+def compare(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> Comparison:
+    """Compares two recorded runs, given their summaries; the first is the reference."""
+    one, two = summaries
     reasons = tuple(_differences(before, after))
     mix = _mix(before, after)
     causes = tuple(_cause(again) for again in meet_again(before, after, one.causes))

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stress.analysis.causes.classes import FAILURE
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.isolation import Meaning
 from stress.analysis.causes.table import Table
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
-from stress.analysis.wording.cohorts import place
 from stress.model.run import Run
-from stress.model.summary import Cause, Condition
+from stress.model.summary import FAILURE, Cause, Condition
+from stress.text.places import place
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def meet_again(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[Aga
 
 def placing(conditions: Sequence[Condition]) -> tuple[Meaning, ...]:
     """The conditions that another run can meet: not its time, not its sample of ports."""
-    meanings = (Meaning(Dimension(one.dimension), one.value) for one in conditions)
+    meanings = (Meaning(Dimension(one.dimension), one.text) for one in conditions)
     return tuple(
         one for one in meanings if one.dimension not in {Dimension.TIME, Dimension.LOCAL_PORT}
     )

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stress.analysis.causes.changes import Instant, Series, Shape, course, onset, rhythm, series
+from stress.analysis.causes.changes import Instant, Series, course, onset, rhythm, series
+from stress.model.claims import Shape
 
 
 def even(*shares: tuple[int, float], attempts: int = 100) -> Series:

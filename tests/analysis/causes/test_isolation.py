@@ -4,11 +4,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.causes.changes import Shape
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
+from stress.model.claims import Shape
 from stress.model.run import Cell, Run
 
 

@@ -2,9 +2,9 @@ from collections.abc import Callable
 
 from stress.analysis.compare.match_cohort import counted, meet_again, placing
 from stress.analysis.recording import record
-from stress.analysis.summary import summarize
 from stress.model.run import Cell, Run
 from stress.model.summary import Condition
+from stress.report.summary import summarize
 
 
 def test_a_cohort_is_met_again(located: Callable[..., Run]) -> None:
