@@ -11,6 +11,8 @@ from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition, RiskRatio
 from stress.model.target import Address
 
+UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
+
 
 class Shape(StrEnum):
     """What the failure rate did over the run."""
@@ -104,12 +106,10 @@ class Claim:
     category: str
     mechanism: Mechanism | None
     failures: int
-    attempts: int
-    precision: float
-    recall: float
-    risk_ratio: RiskRatio
-    p_value: float
+    """That it explains; none of a difference between valid answers."""
     grade: str
+    risk_ratio: RiskRatio = UNKNOWN_RATIO
+    p_value: float = 1.0
     likely: tuple[str, ...] = ()
     """Ids of the catalogue, the most likely first."""
     conditions: tuple[Condition, ...] = ()
@@ -117,9 +117,9 @@ class Claim:
     rivals: tuple[tuple[Condition, ...], ...] = ()
     """Conditions that explain the failures nearly as well."""
     total: FailureCount = FailureCount(0, 0)
-    """All failures of this class, and the attempts they are compared with."""
+    """All failures of this class (or odd answers), and the attempts they are compared with."""
     inside: FailureCount = FailureCount(0, 0)
-    """Under the conditions."""
+    """Under the conditions, or of the chain where it stands alone."""
     elsewhere: FailureCount = FailureCount(0, 0)
     peeled: bool = False
     """Whether `elsewhere` leaves out what earlier claims of this class explain."""
@@ -142,6 +142,22 @@ class Claim:
     clients: Mapping[str, ClientView] = field(default_factory=dict)
     experiment: RunChange | None = None
     """The next run: it confirms the claim, or separates it from a rival."""
+
+    @property
+    def attempts(self) -> int:
+        """Attempts that fulfil the conditions; of a difference, those that got the odd answer."""
+        return self.total.failures if self.basis is Basis.DIFFERENCE else self.inside.attempts
+
+    @property
+    def precision(self) -> float:
+        """Part of the attempts under the conditions that failed."""
+        return self.inside.failures / self.inside.attempts if self.inside.attempts else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Part of the failures of this class that it explains."""
+        explained = self.inside.failures if self.basis is Basis.DIFFERENCE else self.failures
+        return explained / self.total.failures if self.total.failures else 0.0
 
 
 class Silence(StrEnum):

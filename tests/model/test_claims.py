@@ -7,11 +7,10 @@ from stress.model.claims import (
     UnexplainedClaim,
     ValidityClaim,
 )
-from stress.model.summary import RiskRatio
 
 
 def claim(basis: Basis) -> Claim:
-    return Claim(basis, "reset", None, 1, 1, 1.0, 1.0, RiskRatio(None, 1.0, None), 1.0, "strong")
+    return Claim(basis, "reset", None, 1, "strong")
 
 
 def test_inconsistencies_are_no_claims_about_failures() -> None:

@@ -6,6 +6,7 @@ Imported late: it needs numpy and scipy.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,7 +53,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Comparator, Condition, RiskRatio
+from stress.model.summary import ClientView, Comparator, Condition
 from stress.model.verdict import Verdict
 from stress.trust import chain_views, client_views
 
@@ -171,9 +172,6 @@ class _Claimant:
             category=failing.outcome,
             mechanism=self.mechanism(failing),
             failures=cohort.failures,
-            attempts=cohort.attempts,
-            precision=cohort.failures / cohort.attempts,
-            recall=cohort.failures / failing.count,
             risk_ratio=locus.ratio,
             p_value=cohort.adjusted,
             grade=locus.grade.value,
@@ -203,15 +201,11 @@ class _Claimant:
         failing = isolation.failing
         rest = self.tally.failures - found.failures
         outside = self.tally.attempts - found.attempts
-        hits = min(found.failures, failing.count)
         return Claim(
             basis=Basis.PORTS,
             category=failing.outcome,
             mechanism=self.mechanism(failing),
-            failures=hits,
-            attempts=found.attempts,
-            precision=found.failures / max(1, found.attempts),
-            recall=hits / failing.count,
+            failures=min(found.failures, failing.count),
             risk_ratio=risk_ratio(found.failures, found.attempts, rest, outside),
             p_value=found.p_value,
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
@@ -229,20 +223,15 @@ class _Claimant:
         failing = isolation.failing
         mechanism = self.mechanism(failing)
         assert mechanism is not None
-        met = mechanism.met.attempts
         return Claim(
             basis=Basis.CHAIN,
             category=failing.outcome,
             mechanism=mechanism,
             failures=failures,
-            attempts=met,
-            precision=failing.count / met if met else 0.0,
-            recall=failures / failing.count,
-            risk_ratio=RiskRatio(None, 1.0, None),
-            p_value=1.0,
             grade=Grade.BY_DEFINITION.value,
             likely=self.likely(failing, [Dimension.CHAIN.value], isolation.course.shape),
             total=FailureCount(failing.count, self.tally.attempts),
+            inside=mechanism.met,
             timing=self.timing(isolation.course, isolation.onset),
             recurrence=self.recurrence(isolation),
             usual=self.usual,
@@ -252,28 +241,29 @@ class _Claimant:
 
     def inconsistency(self, found: Inconsistency) -> Claim:
         """Two valid answers, and where the odd one occurs, if that is known."""
-        locus = next(iter(found.isolation.loci), None)
-        return Claim(
+        claim = Claim(
             basis=Basis.DIFFERENCE,
             category=found.name,
             mechanism=Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
             failures=0,
-            attempts=found.met,
-            precision=locus.cohort.failures / locus.cohort.attempts if locus else 0.0,
-            recall=locus.cohort.failures / found.met if locus else 0.0,
-            risk_ratio=locus.ratio if locus else RiskRatio(None, 1.0, None),
-            p_value=locus.cohort.adjusted if locus else 1.0,
-            grade=(locus.grade if locus else Grade.BY_DEFINITION).value,
-            likely=likely(
-                Signs(found.name, (), found.isolation.course.shape.value),
-            ),
-            conditions=conditions(locus.conditions) if locus else (),
-            aliases=tuple(map(conditions, locus.aliases)) if locus else (),
-            total=FailureCount(0, found.good),
+            grade=Grade.BY_DEFINITION.value,
+            likely=likely(Signs(found.name, (), found.isolation.course.shape.value)),
+            total=FailureCount(found.met, found.good),
             usual=found.usual,
             others=found.others,
-            experiment=confirm(self.recording, locus) if locus else None,
         )
+        for locus in found.isolation.loci[:1]:
+            return replace(
+                claim,
+                grade=locus.grade.value,
+                risk_ratio=locus.ratio,
+                p_value=locus.cohort.adjusted,
+                conditions=conditions(locus.conditions),
+                aliases=tuple(map(conditions, locus.aliases)),
+                inside=FailureCount(locus.cohort.failures, locus.cohort.attempts),
+                experiment=confirm(self.recording, locus),
+            )
+        return claim
 
     def unexplained(self, left: int) -> UnexplainedClaim:
         """The failures that no claim holds, and why there is none for them."""
@@ -399,11 +389,13 @@ class _Claimant:
 
 def conditions(meanings: Sequence[Meaning]) -> tuple[Condition, ...]:
     """Decoded conditions as the report has them; one stretch of time becomes a range."""
-    return tuple(map(_condition, meanings))
-
-
-def _condition(meaning: Meaning) -> Condition:
-    begin, dash, end = meaning.value.partition(_RANGE)
-    if meaning.dimension is Dimension.TIME and dash and _RANGE not in end and "," not in end:
-        return Condition(meaning.dimension.value, (begin, end), Comparator.BETWEEN)
-    return Condition(meaning.dimension.value, meaning.value)
+    made = []
+    for meaning in meanings:
+        dimension, (begin, dash, end) = meaning.dimension, meaning.value.partition(_RANGE)
+        single = dimension is Dimension.TIME and dash and _RANGE not in end and "," not in end
+        made.append(
+            Condition(dimension.value, (begin, end), Comparator.BETWEEN)
+            if single
+            else Condition(dimension.value, meaning.value)
+        )
+    return tuple(made)

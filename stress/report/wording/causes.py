@@ -7,7 +7,7 @@ from math import ceil, log
 from shlex import join
 
 from stress.analysis.causes.likely import catalogue
-from stress.analysis.chains import difference, issuer, short
+from stress.analysis.chains import difference
 from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings
 from stress.model.claims import (
@@ -22,7 +22,6 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.run import SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
@@ -56,37 +55,35 @@ _BACKLOG = "late answers after a rush count at the rate of the rush"
 
 def causes(findings: Findings) -> tuple[Cause, ...]:
     """All claims of a run as causes, in their order."""
-    return tuple(
-        _cause(rank, claim, findings)
-        for rank, claim in enumerate(findings.explanation.claims, start=1)
-    )
-
-
-def _cause(rank: int, claim: Claim, findings: Findings) -> Cause:
-    mechanism = claim.mechanism
-    valid = claim.basis is Basis.DIFFERENCE
-    return Cause(
-        rank=rank,
-        category=claim.category,
-        kind=INCONSISTENCY if valid else FAILURE,
-        mechanism=Condition("chain", mechanism.name) if mechanism else None,
-        conditions=claim.conditions,
-        aliases=claim.aliases,
-        failures=claim.failures,
-        attempts=claim.attempts,
-        precision=claim.precision,
-        recall=claim.recall,
-        risk_ratio=claim.risk_ratio,
-        p_value=claim.p_value,
-        grade=claim.grade,
-        sentence=sentence(claim, findings),
-        likely=likely(claim.likely),
-        fix=_alignment(claim)
-        if valid
-        else remedy(claim.category, mechanism.chain if mechanism else None),
-        clients=claim.clients,
-        next=join(run_argv(findings.facts.plan, claim.experiment)) if claim.experiment else "",
-    )
+    made = []
+    for rank, claim in enumerate(findings.explanation.claims, start=1):
+        chain = claim.mechanism.chain if claim.mechanism else None
+        valid = claim.basis is Basis.DIFFERENCE
+        fix = "" if valid and _equivalent(claim) else SAME_EVERYWHERE
+        plan, change = findings.facts.plan, claim.experiment
+        made.append(
+            Cause(
+                rank=rank,
+                category=claim.category,
+                kind=INCONSISTENCY if valid else FAILURE,
+                mechanism=Condition("chain", claim.mechanism.name) if claim.mechanism else None,
+                conditions=claim.conditions,
+                aliases=claim.aliases,
+                failures=claim.failures,
+                attempts=claim.attempts,
+                precision=claim.precision,
+                recall=claim.recall,
+                risk_ratio=claim.risk_ratio,
+                p_value=claim.p_value,
+                grade=claim.grade,
+                sentence=sentence(claim, findings),
+                likely=likely(claim.likely),
+                fix=fix if valid else remedy(claim.category, chain),
+                clients=claim.clients,
+                next=join(run_argv(plan, change)) if change else "",
+            )
+        )
+    return tuple(made)
 
 
 def likely(ids: Sequence[str]) -> tuple[Likely, ...]:
@@ -102,19 +99,24 @@ def sentence(claim: Claim, findings: Findings) -> str:
             return _chain_alone(claim, findings)
         case Basis.DIFFERENCE:
             return _difference(claim)
-        case Basis.PORTS:
-            return f"{_ports(claim)}{_failing_chain(claim, findings.facts.started_ns)}"
-        case Basis.CONDITIONS:
+        case Basis.PORTS | Basis.CONDITIONS:
             begun_ns = findings.facts.started_ns
             return f"{_place(claim, begun_ns)}{_failing_chain(claim, begun_ns)}"
 
 
 def _place(claim: Claim, begun_ns: int) -> str:
     """Where they are, how much fails there and elsewhere, since when."""
-    which = _part(claim.inside.failures, claim.total.failures)
-    compared = _compared(claim, "in the rest" if claim.peeled else "elsewhere")
+    if claim.sticky_ports:
+        failures = counted(claim.total.failures, "failure")
+        return f"The {failures} recur with the local port: {claim.conditions[0].text}."
+    told, total = min(claim.inside.failures, claim.total.failures), claim.total.failures
+    if told < total:
+        which = f"{thousands(told)} of the {thousands(total)} failures are"
+    else:
+        which = "The failure is" if total == 1 else f"All {thousands(total)} failures are"
+    rest = f"{_counts(claim.elsewhere)} {'in the rest' if claim.peeled else 'elsewhere'}"
     parts = [
-        f"{which} {place(claim.conditions)}: {compared}",
+        f"{which} {place(claim.conditions)}: {_counts(claim.inside)} there, {rest}",
         *_other_name(claim),
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),
@@ -130,16 +132,6 @@ def _place(claim: Claim, begun_ns: int) -> str:
     if claim.rivals:
         parts.append(f"nearly as well explained by: {place(claim.rivals[0])}")
     return f"{'; '.join(parts)}."
-
-
-def _part(failures: int, total: int) -> str:
-    if failures == total:
-        return "The failure is" if total == 1 else f"All {thousands(total)} failures are"
-    return f"{thousands(failures)} of the {thousands(total)} failures are"
-
-
-def _compared(claim: Claim, elsewhere: str) -> str:
-    return f"{_counts(claim.inside)} there, {_counts(claim.elsewhere)} {elsewhere}"
 
 
 def _counts(counts: FailureCount) -> str:
@@ -178,16 +170,6 @@ def course_words(timing: Timing, begun_ns: int) -> str:
     verb = "began" if timing.shape is Shape.BEGAN else "ended"
     at = time_of_day(timing.changed_ns, begun_ns)
     return f"it {verb} at {at} ± {seconds(timing.uncertainty_s)}"
-
-
-def _ports(claim: Claim) -> str:
-    """Which local ports fail."""
-    (condition,) = claim.conditions
-    if claim.sticky_ports:
-        failures = counted(claim.total.failures, "failure")
-        return f"The {failures} recur with the local port: {condition.text}."
-    which = _part(min(claim.inside.failures, claim.total.failures), claim.total.failures)
-    return f"{which} {place(claim.conditions)}: {_compared(claim, 'elsewhere')}."
 
 
 def _failing_chain(claim: Claim, begun_ns: int) -> str:
@@ -250,39 +232,26 @@ def recurrence_words(found: Recurrence) -> str:
 
 def _difference(claim: Claim) -> str:
     """What differs between two valid answers, how often, and where."""
-    mechanism, usual = claim.mechanism, claim.usual
-    assert mechanism is not None
-    assert mechanism.chain is not None
-    assert usual is not None
+    odd, usual = claim.mechanism, claim.usual
     where = f", {place(claim.conditions)}" if claim.conditions else ""
+    differs = difference(usual, odd.chain) if usual and odd and odd.chain else "different"
     words = (
         f"Two valid certificate chains: {of(claim.attempts, claim.total.attempts)} received chain "
-        f"{short(mechanism.chain)} ({difference(usual, mechanism.chain)}){where}."
+        f"{odd.name if odd else '?'} ({differs}){where}."
     )
-    if _equivalent(mechanism.chain, usual):
+    if _equivalent(claim):
         words += " Each node may rightly have a certificate of its own."
     return f"{words} {thousands(claim.others)} more chains differ too." if claim.others else words
 
 
-def _equivalent(odd: SeenChain, usual: SeenChain) -> bool:
-    """Whether both leaves have the same names and issuer, so that nothing needs to change."""
-    if (
-        not odd.certificates
-        or not usual.certificates
-        or len(odd.certificates) != len(usual.certificates)
-    ):
+def _equivalent(claim: Claim) -> bool:
+    """Whether two valid leaves have the same names and issuer, so that nothing needs to change."""
+    odd, usual = claim.mechanism.chain if claim.mechanism else None, claim.usual
+    if not (odd and usual and odd.certificates and usual.certificates):
         return False
-    names = [set(describe(chain.certificates[0]).sans) for chain in (odd, usual)]
-    other_leaf = odd.certificates[0] != usual.certificates[0]
-    return other_leaf and names[0] == names[1] and issuer(odd) == issuer(usual)
-
-
-def _alignment(claim: Claim) -> str:
-    """What to do about two valid answers; empty where each node may have a leaf of its own."""
-    assert claim.mechanism is not None
-    assert claim.mechanism.chain is not None
-    assert claim.usual is not None
-    return "" if _equivalent(claim.mechanism.chain, claim.usual) else SAME_EVERYWHERE
+    one, two = (describe(chain.certificates[0]) for chain in (odd, usual))
+    alike = set(one.sans) == set(two.sans) and one.issuer == two.issuer
+    return alike and one.der != two.der and len(odd.certificates) == len(usual.certificates)
 
 
 def unexplained(found: UnexplainedClaim) -> Unexplained:

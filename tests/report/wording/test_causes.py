@@ -17,7 +17,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.run import Cell, Run, SeenChain
-from stress.model.summary import Condition, RiskRatio
+from stress.model.summary import Condition
 from stress.report.summary import summarize
 from stress.report.wording.causes import (
     SAME_EVERYWHERE,
@@ -34,11 +34,6 @@ CLAIM = Claim(
     category="reset",
     mechanism=None,
     failures=800,
-    attempts=4000,
-    precision=0.2,
-    recall=1.0,
-    risk_ratio=RiskRatio(None, 1.0, None),
-    p_value=0.0,
     grade="strong",
     conditions=(Condition("address", "10.0.3.7:443"),),
     total=FailureCount(800, 16_000),
