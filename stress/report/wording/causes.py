@@ -22,6 +22,7 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
+from stress.model.run import SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
@@ -49,6 +50,9 @@ SAME_EVERYWHERE = (
     "Nothing fails. Unless certificates are being replaced right now, deploy the same chain on "
     "every node."
 )
+_NAMED_BY_THE_CHAIN = frozenset(
+    {"intermediate-not-deployed", "second-intermediate-not-deployed", "stale-bundle"}
+)
 _BY_SEARCH = "a search chose these loads, not chance: a change over time could look the same"
 _BACKLOG = "late answers after a rush count at the rate of the rush"
 
@@ -59,7 +63,11 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
     for rank, claim in enumerate(findings.explanation.claims, start=1):
         chain = claim.mechanism.chain if claim.mechanism else None
         valid = claim.basis is Basis.DIFFERENCE
-        fix = "" if valid and _equivalent(claim) else SAME_EVERYWHERE
+        roots = likely(claim.likely)
+        if valid:
+            fix = "" if _equivalent(claim) else SAME_EVERYWHERE
+        else:
+            fix = fix_of(claim.category, roots, chain)
         plan, change = findings.facts.plan, claim.experiment
         made.append(
             Cause(
@@ -77,8 +85,8 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 p_value=claim.p_value,
                 grade=claim.grade,
                 sentence=sentence(claim, findings),
-                likely=likely(claim.likely),
-                fix=fix if valid else remedy(claim.category, chain),
+                likely=roots,
+                fix=fix,
                 clients=claim.clients,
                 next=join(run_argv(plan, change)) if change else "",
             )
@@ -90,6 +98,18 @@ def likely(ids: Sequence[str]) -> tuple[Likely, ...]:
     """Root causes by their ids, with their texts."""
     roots = [catalogue()[one] for one in ids]
     return tuple(Likely(root.id, root.text, root.fix) for root in roots)
+
+
+def fix_of(category: str, roots: Sequence[Likely], chain: SeenChain | None = None) -> str:
+    """What to do: what the likeliest root cause calls for, else what the outcome does.
+
+    Where an intermediate is missing, the outcome's own fix names it; a root cause that excludes
+    that has a fix of its own.
+    """
+    first = roots[0] if roots else None
+    if first is None or not first.fix or first.id in _NAMED_BY_THE_CHAIN:
+        return remedy(category, chain)
+    return first.fix
 
 
 def sentence(claim: Claim, findings: Findings) -> str:

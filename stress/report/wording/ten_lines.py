@@ -18,8 +18,8 @@ from stress.analysis.tested import duration_s
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
-from stress.report.wording.advice import got, remedy, who_sees
-from stress.report.wording.causes import load_words, silence
+from stress.report.wording.advice import got, who_sees
+from stress.report.wording.causes import fix_of, likely, load_words, silence
 from stress.report.wording.context import goal_words, origin, scope, valid
 from stress.report.wording.limits import limit_sentence
 from stress.text.escape import printable
@@ -203,7 +203,9 @@ def _fix(findings: Findings, causes: Sequence[Cause], repairs: Sequence[str]) ->
     if not findings.tally.failures:
         return "Nothing to fix was found."
     fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
-    fixes = fixes or dict.fromkeys(map(remedy, findings.tally.categories))
+    if not fixes:
+        roots = likely(findings.explanation.unexplained.likely)
+        fixes = {fix_of(next(iter(findings.tally.categories)), roots): None}
     words = " ".join(filter(None, fixes)) or "Look at the failing connections first."
     return " ".join([words, *repairs])
 

@@ -22,6 +22,8 @@ from stress.report.summary import summarize
 from stress.report.wording.causes import (
     SAME_EVERYWHERE,
     course_words,
+    fix_of,
+    likely,
     load_words,
     recurrence_words,
     sentence,
@@ -160,6 +162,14 @@ def test_recurrence_is_in_turn_or_in_time() -> None:
 )
 def test_silence_has_a_reason(found: UnexplainedClaim, text: str) -> None:
     assert text in silence(found)
+
+
+def test_a_fix_is_never_for_a_thing_that_is_not_there() -> None:
+    roots = likely(["no-sni-default"])
+
+    assert "SNI mapping" not in fix_of("hostname-mismatch", roots)
+    assert fix_of("hostname-mismatch", roots) == roots[0].fix
+    assert fix_of("reset", ()).startswith("Look at what")
 
 
 LOAD = LoadClaim(False, True, 0.02, -0.1, 0.14, 40, 250.0, 1250.0)
