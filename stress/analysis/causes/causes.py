@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 
@@ -162,8 +163,8 @@ class _Claimant:
         timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
         rated = any(one.dimension is Dimension.RATE for one in locus.conditions)
         shape = (isolation.course if timed else locus.course).shape
-        place = {one.dimension.value: one.value for one in locus.conditions}
-        found = set(facts_of_the_place(place, loci))
+        place = {one.dimension.value: one.value for way in reversed(ways) for one in way}
+        found = set(facts_of_the_place(place, self.recording.facts.plan))
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
         hot = next(iter(locus.hot), None)
@@ -360,8 +361,11 @@ class _Claimant:
         evidence = {*found, *facts_of_the_plan(plan)}
         if self.load:
             evidence.add(f"load-{self.load}")
-        if self.tally.failures == self.tally.attempts:
+        attempts, failures = self.tally.attempts, failing.count
+        if self.tally.failures == attempts:
             evidence.add("all-failed")
+        if abs(failures - attempts / 2.0) <= 1.5 * sqrt(attempts):  # three standard deviations
+            evidence.add("half")
         if chain is not None:
             evidence |= set(facts_of_the_chain(chain, self.usual, plan.trust.anchors))
             evidence |= set(facts_of_the_clients(self.clients(failing)))

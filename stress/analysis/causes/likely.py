@@ -22,7 +22,9 @@ TIMED = 2
 STEADY = "constant"
 STRICT_CLIENTS = frozenset({"go", "python"})
 STARTTLS_PORTS = frozenset({21, 24, 25, 110, 119, 143, 389, 587, 3306, 4190, 5222, 5269, 5432})
-SMALL_HELLO = "no-mlkem"
+TLS_1_3 = 0x0304
+POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
+"""Key exchanges with ML-KEM, whose shares are longer than 1,100 bytes."""
 _ADDRESSES = frozenset({"address", "label", "family"})
 
 FACTS = frozenset(
@@ -32,11 +34,13 @@ FACTS = frozenset(
         "at-some-addresses",
         "client-certificate-sent",
         "follows-client",
+        "half",
         "issuer-not-sent",
         "leaf-only",
         "load-dependent",
         "load-independent",
         "no-sni",
+        "old-tls",
         "one-address",
         "one-bad-root",
         "private-ca",
@@ -194,21 +198,28 @@ def facts_of_the_plan(plan: Plan) -> Iterator[str]:
         yield "starttls-port"
 
 
-def facts_of_the_place(conditions: Mapping[str, str], dimensions: Collection[str]) -> Iterator[str]:
-    """What the conditions of a claim say.
+def facts_of_the_place(place: Mapping[str, str], plan: Plan) -> Iterator[str]:
+    """What the conditions of a claim, and their aliases, say.
 
     Args:
-        conditions: dimension and value of each.
-        dimensions: of the conditions and of their aliases.
+        place: dimension and value of each.
+        plan: of the run.
     """
-    if _ADDRESSES & set(dimensions):
+    if _ADDRESSES & set(place):
         yield "at-some-addresses"
-    if "client" in dimensions:
-        yield "follows-client"
-    if conditions.get("sni") == "none":
+    if place.get("sni") == "none":
         yield "no-sni"
-    if SMALL_HELLO in conditions.get("client", ""):
-        yield "small-hello"
+    for client in plan.clients if "client" in place else ():
+        if client.name == place["client"]:
+            yield "follows-client"
+            # Only post-quantum key shares, which need TLS 1.3, make a hello of two segments.
+            groups = {*client.groups, *client.key_shares}
+            if TLS_1_3 not in client.versions or (groups and not groups & POST_QUANTUM):
+                yield "small-hello"
+            if TLS_1_3 not in client.versions:
+                yield "old-tls"
+            if not client.server_name:
+                yield "no-sni"
 
 
 def facts_of_the_chain(
