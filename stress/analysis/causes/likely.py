@@ -46,6 +46,7 @@ FACTS = frozenset(
         "private-ca",
         "same-issuer-as-usual",
         "same-issuer-name",
+        "same-key-type",
         "same-names",
         "self-signed",
         "several-sent",
@@ -245,6 +246,8 @@ def _beside(leaf: CertificateFacts, usual: CertificateFacts) -> Iterator[str]:
     yield "usual-differs"
     if leaf.issuer == usual.issuer:
         yield "same-issuer-as-usual"
+    if leaf.key.split()[0] == usual.key.split()[0]:
+        yield "same-key-type"
     names, expected = set(leaf.sans), set(usual.sans)
     if names == expected:
         yield "same-names"

@@ -83,9 +83,10 @@ def timelines(
 
 def _named(transcript: Transcript) -> str:
     record = transcript.record
-    stages = {stage.value: stage.label for stage in Stage}
-    stage = stages.get(record.stage, f"stage {record.stage}")
-    return f"attempt {record.id} to {transcript.address}: {record.outcome}, reached {stage}"
+    labels = {stage.value: f"reached {stage.label}" for stage in Stage}
+    labels[Stage.FINISHED] = "handshake completed"
+    reached = labels.get(record.stage, f"reached stage {record.stage}")
+    return f"attempt {record.id} to {transcript.address}: {record.outcome}, {reached}"
 
 
 def _events(transcript: Transcript) -> Iterator[ConnectionEvent]:
