@@ -45,7 +45,7 @@ def main() -> None:
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for words in commands:
         events.clear()
-        out, err = io.StringIO(), io.StringIO()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         begun, code = time.process_time(), -1
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -54,13 +54,20 @@ def main() -> None:
             err.write(traceback.format_exc())
         ended = {
             "code": code,
-            "out": out.getvalue()[:20_000],
-            "err": err.getvalue()[:20_000],
+            "out": _text(out),
+            "err": _text(err),
             "seconds": time.process_time() - begun,
             "events": list(events),
         }
         told.write(json.dumps(ended) + "\n")
         told.flush()
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    """What was written, or its beginning."""
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue()[:20_000].decode("utf-8", "replace")
 
 
 if __name__ == "__main__":
