@@ -30,13 +30,13 @@ from benchmarks.worlds import (
     plant,
 )
 from stress.analysis.causes.classes import failure_classes
+from stress.analysis.causes.cohorts import search
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
 from stress.analysis.causes.load import elasticity, segments
-from stress.analysis.causes.search import search
 from stress.analysis.causes.table import Column, Table
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.proportions.clusters import Timeline, korn_graubard
+from stress.analysis.proportions.estimate import BlockCounts, korn_graubard
 from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
 from stress.analysis.tested import NANOSECONDS
@@ -144,7 +144,7 @@ def blamed(isolation: Isolation) -> int:
     """How many claims blame something else than a stretch of time."""
     return sum(
         any(one.dimension is not Dimension.TIME for one in locus.conditions)
-        for locus in isolation.loci
+        for locus in isolation.slices
     )
 
 
@@ -171,7 +171,7 @@ def nothing(trials: int, rows: int = 20_000, seed: int = 3) -> Iterator[str]:
         claimed = timed = 0
         for _ in range(trials):
             told = even(random, rows, length)
-            loci = story(told.columns, told.blocks, told.failed).loci if told.failed.any() else ()
+            loci = story(told.columns, told.blocks, told.failed).slices if told.failed.any() else ()
             claimed += bool(loci)
             timed += any(
                 one.dimension is Dimension.TIME for locus in loci for one in locus.conditions
@@ -199,7 +199,7 @@ def blocks(trials: int, rows: int = 100_000, seed: int = 2) -> Iterator[str]:
         hits = strong = 0
         for _ in range(trials // 2):
             told = steady(random, rows, failures)
-            loci = story(told.columns, told.blocks, told.failed).loci if told.failed.any() else ()
+            loci = story(told.columns, told.blocks, told.failed).slices if told.failed.any() else ()
             hits += any(locus.conditions[0].dimension is Dimension.ADDRESS for locus in loci)
             strong += any(locus.grade is Grade.STRONG for locus in loci)
         total = trials // 2
@@ -238,7 +238,7 @@ def _ever_claims(random: Generator, looks: Codes, limit: float, part: float) -> 
 def _covers_bursts(random: Generator, chance: float) -> bool:
     failing = random.random(600) < chance
     failures = np.where(failing, random.binomial(1000, 0.2, size=600), 0)
-    interval = korn_graubard(Timeline((1000,) * 600, tuple(failures.tolist()), NANOSECONDS))
+    interval = korn_graubard(BlockCounts((1000,) * 600, tuple(failures.tolist()), NANOSECONDS))
     return interval.low <= 0.2 * chance <= interval.high
 
 

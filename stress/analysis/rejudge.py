@@ -20,7 +20,7 @@ from stress.trust import Judge, refused_by_staple
 
 
 @dataclass(frozen=True, slots=True)
-class Restated:
+class RejudgedRun:
     """A recorded run under other verdicts. Histograms and local ports stay as recorded."""
 
     run: Run
@@ -87,9 +87,9 @@ def _policies(plan: Plan) -> list[str]:
     return [plan.trust.policy or client.policy for client in plan.clients]
 
 
-def restate(
+def rejudge(
     run: Run, judge: Judge, *, policy: str | None = None, at: int | None = None
-) -> Restated:
+) -> RejudgedRun:
     """Judges every chain of a run again.
 
     Args:
@@ -113,4 +113,4 @@ def restate(
             policies=wanted,
         ).values()
     )
-    return Restated(run, verdicts, policy, at)
+    return RejudgedRun(run, verdicts, policy, at)

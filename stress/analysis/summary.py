@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from stress.analysis.causes.classes import Explanation
+from stress.analysis.causes.classes import Diagnosis
 from stress.analysis.chains import chain_lines
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
@@ -89,10 +89,10 @@ def _sampling(facts: RunFacts) -> End:
     return End.STOPPED if watched else facts.end
 
 
-def _explained(run: Run, tally: Tally) -> Explanation:
+def _explained(run: Run, tally: Tally) -> Diagnosis:
     """The causes; the search is only imported when there is something to search in."""
     if not tally.attempts:
-        return Explanation()
+        return Diagnosis()
     from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
     from stress.analysis.recording import record  # noqa: PLC0415 - the same
 

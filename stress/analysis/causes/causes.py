@@ -11,16 +11,16 @@ from dataclasses import replace
 import numpy as np
 
 from stress.analysis.causes import inconsistencies as odd
-from stress.analysis.causes.changes import Shape
+from stress.analysis.causes.changes import TimeShape, period, round_robin
 from stress.analysis.causes.classes import (
     FAILURE,
     INCONSISTENCY,
-    Explanation,
+    Diagnosis,
     FailureClass,
     failure_classes,
 )
 from stress.analysis.causes.experiments import confirm, more
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Meaning, Slice, isolate
+from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -30,12 +30,11 @@ from stress.analysis.causes.load import (
     segments,
     verdict,
 )
-from stress.analysis.causes.periodicity import period, round_robin
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.chains import difference, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
-from stress.analysis.proportions.clusters import Timeline
+from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import Tally
 from stress.analysis.wording.advice import remedy
@@ -66,7 +65,7 @@ SAME_EVERYWHERE = (
 )
 
 
-def explain(recording: Recording, tally: Tally) -> Explanation:
+def explain(recording: Recording, tally: Tally) -> Diagnosis:
     """Isolates every class of failures, then the inconsistencies."""
     follows = _elasticity(recording)
     if recording.facts.limits or (follows and follows.shape is LoadShape.DEPENDENT):
@@ -83,7 +82,7 @@ def explain(recording: Recording, tally: Tally) -> Explanation:
     concentrated = any(
         _placed(cause) and cause.failures >= CONCENTRATED * tally.failures for cause in failing
     )
-    return Explanation(
+    return Diagnosis(
         causes,
         left,
         _silence(teller, isolations, left),
@@ -106,7 +105,7 @@ def _elasticity(recording: Recording) -> Elasticity | None:
 def _silence(teller: _Teller, isolations: Sequence[Isolation], left: int) -> str:
     if not left:
         return ""
-    alone = [one for one in isolations if one.failing.chain is None and not one.loci]
+    alone = [one for one in isolations if one.failing.chain is None and not one.slices]
     turns = [turn for turn in map(teller.turn, alone) if turn]
     if turns:
         return f"{turns[0]}."
@@ -127,7 +126,7 @@ class _Teller:
     def causes(self, isolation: Isolation) -> Iterator[Cause]:
         """One cause for each place; the mechanism alone for what is met in no special place."""
         told = 0
-        for locus in isolation.loci:
+        for locus in isolation.slices:
             told += locus.cohort.failures
             yield self.at(isolation, locus)
         left = isolation.failing.count - told
@@ -156,14 +155,14 @@ class _Teller:
         again = period(self.line(isolation.failing))
         return f"They come back about every {seconds(again.seconds)}" if again else ""
 
-    def line(self, failing: FailureClass) -> Timeline:
+    def line(self, failing: FailureClass) -> BlockCounts:
         """A class of failures over time."""
         table, rows = self.recording.table, failing.reached
         sums = [
             np.bincount(table.blocks[rows], weights=weights[rows]).astype(np.int64).tolist()
             for weights in (table.counts, failing.failures)
         ]
-        return Timeline(tuple(sums[0]), tuple(sums[1]), self.recording.block_ns)
+        return BlockCounts(tuple(sums[0]), tuple(sums[1]), self.recording.block_ns)
 
     def at(self, isolation: Isolation, locus: Slice) -> Cause:
         """A cause with a place."""
@@ -188,7 +187,7 @@ class _Teller:
             sentence=self.with_mechanism(
                 failing,
                 locus_sentence(self.recording, isolation, locus),
-                timed=isolation.course.shape is not Shape.CONSTANT,
+                timed=isolation.time_profile.shape is not TimeShape.CONSTANT,
             ),
             likely=self.likely(failing, loci, _shape(locus, isolation)),
             fix=remedy(failing.outcome, self.chain(failing)),
@@ -198,7 +197,7 @@ class _Teller:
 
     def from_ports(self, isolation: Isolation, found: PortFinding) -> Cause:
         """A cause that is told by the local port; whatever decides the ending is its mechanism."""
-        failing, where = isolation.failing, Meaning(Dimension.LOCAL_PORT, found.text)
+        failing, where = isolation.failing, SliceCondition(Dimension.LOCAL_PORT, found.text)
         rest = self.tally.failures - found.failures
         hits = min(found.failures, failing.count)
         return Cause(
@@ -220,7 +219,9 @@ class _Teller:
             sentence=self.with_mechanism(
                 failing, port_sentence(found, failing.count, rest, self.tally.attempts)
             ),
-            likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.course.shape.value),
+            likely=self.likely(
+                failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape.value
+            ),
             fix=remedy(failing.outcome, self.chain(failing)),
             clients=self.clients(failing),
         )
@@ -251,7 +252,7 @@ class _Teller:
                 (failures, met),
                 self.turn(isolation),
             ),
-            likely=self.likely(failing, ["chain"], isolation.course.shape.value),
+            likely=self.likely(failing, ["chain"], isolation.time_profile.shape.value),
             fix=remedy(failing.outcome, self.chain(failing)),
             clients=self.clients(failing),
             next=more(self.recording, failing.count, self.tally.attempts),
@@ -259,7 +260,7 @@ class _Teller:
 
     def inconsistency(self, found: odd.Inconsistency) -> Cause:
         """Two good answers; where the odd one is met, when that is known."""
-        locus = next(iter(found.isolation.loci), None)
+        locus = next(iter(found.isolation.slices), None)
         where = f", {place(locus.conditions)}" if locus else ""
         return Cause(
             rank=0,
@@ -334,8 +335,8 @@ class _Teller:
 
 def _shape(locus: Slice, isolation: Isolation) -> str:
     timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
-    return (isolation.course if timed else locus.course).shape.value
+    return (isolation.time_profile if timed else locus.time_profile).shape.value
 
 
-def _conditions(meanings: Sequence[Meaning]) -> tuple[Condition, ...]:
+def _conditions(meanings: Sequence[SliceCondition]) -> tuple[Condition, ...]:
     return tuple(Condition(one.dimension.value, one.value) for one in meanings)

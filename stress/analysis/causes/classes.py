@@ -123,7 +123,7 @@ INCONSISTENCY = "inconsistency"
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Diagnosis:
     """The causes in their order, and the failures none of them holds."""
 
     causes: tuple[Cause, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, log
 
-from stress.analysis.causes.isolation import Grade, Meaning, Slice
+from stress.analysis.causes.isolation import Grade, Slice, SliceCondition
 from stress.analysis.command import Change, run_line
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
@@ -54,7 +54,9 @@ def _attempts(precision: float) -> int:
     return max(FEWEST, min(MOST, ceil(log(1.0 - SURE) / log(1.0 - precision))))
 
 
-def _apart(conditions: Sequence[Meaning], rival: Sequence[Meaning]) -> list[Meaning]:
+def _apart(
+    conditions: Sequence[SliceCondition], rival: Sequence[SliceCondition]
+) -> list[SliceCondition]:
     """Conditions of the winner that the rival does not share: where they disagree."""
     return [one for one in conditions if one not in rival] or list(conditions)
 
@@ -70,7 +72,7 @@ def slower(recording: Recording) -> str:
 
 
 def _pinned(
-    recording: Recording, conditions: Sequence[Meaning], count: int, category: str = ""
+    recording: Recording, conditions: Sequence[SliceCondition], count: int, category: str = ""
 ) -> str:
     """The run line with everything pinned that an option can pin; empty when nothing can be."""
     values = {one.dimension: one.value for one in conditions}

@@ -14,15 +14,14 @@ import numpy as np
 from stress.analysis.causes.changes import (
     Instant,
     Series,
-    Shape,
     TimeProfile,
-    course,
+    TimeShape,
     onset,
     series,
+    time_profile,
 )
 from stress.analysis.causes.classes import FailureClass, explaining
-from stress.analysis.causes.cohorts import Cohort, Mask, Problem, Words
-from stress.analysis.causes.search import joined, search
+from stress.analysis.causes.cohorts import Cohort, Conjunction, Mask, Problem, joined, search
 from stress.analysis.causes.stratified_check import PASSES, Robustness, refuted, robustness
 from stress.analysis.causes.table import UNKNOWN, Column
 from stress.analysis.dimensions import Dimension
@@ -40,7 +39,7 @@ _TIMES = frozenset({Dimension.TIME})
 _RATES = frozenset({Dimension.RATE})
 _CLOCKED = frozenset({Dimension.TIME, Dimension.RATE})
 """Alike for all attempts of one moment."""
-_ONCE = frozenset({Shape.WINDOW, Shape.BEGAN, Shape.ENDED})
+_ONCE = frozenset({TimeShape.WINDOW, TimeShape.BEGAN, TimeShape.ENDED})
 """A rate that was offered again and again failed only once: that may have been an outage."""
 
 
@@ -64,21 +63,21 @@ class Slice:
     """Where a class of failures is met."""
 
     cohort: Cohort
-    conditions: tuple[Meaning, ...]
-    aliases: tuple[tuple[Meaning, ...], ...]
-    rivals: tuple[tuple[Meaning, ...], ...]
-    hot: tuple[tuple[tuple[Meaning, ...], Cohort], ...]
+    conditions: tuple[SliceCondition, ...]
+    aliases: tuple[tuple[SliceCondition, ...], ...]
+    rivals: tuple[tuple[SliceCondition, ...], ...]
+    hot: tuple[tuple[tuple[SliceCondition, ...], Cohort], ...]
     robust: Robustness
     ratio: RiskRatio
     grade: Grade
-    course: TimeProfile
+    time_profile: TimeProfile
     """Its own failures over time, without the condition on time."""
     onset: Instant | None
     """When its share changed for good; None when it did not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class SliceCondition:
     """A condition, decoded."""
 
     dimension: Dimension
@@ -90,8 +89,8 @@ class Isolation:
     """What is known about one class."""
 
     failing: FailureClass
-    loci: tuple[Slice, ...]
-    course: TimeProfile
+    slices: tuple[Slice, ...]
+    time_profile: TimeProfile
     onset: Instant | None
     considered: int
     """Cohorts that were looked at."""
@@ -115,11 +114,11 @@ class _Isolator:
         self.blocks, self.attempts = table.blocks[rows], table.counts[rows]
         self.failures = failing.failures[rows]
         counted = series(self.blocks, self.attempts, self.failures)
-        self.course = course(counted)
-        self.onset = _changed(self.course, counted)
+        self.time_profile = time_profile(counted)
+        self.onset = _changed(self.time_profile, counted)
         columns = [column.where(rows) for column in explaining(table, failing)]
         if not recording.by_load:
-            columns += time_columns(recording, self.course, self.blocks)
+            columns += time_columns(recording, self.time_profile, self.blocks)
         columns.sort(key=lambda column: column.dimension.priority)
         self.columns = tuple(columns)
         self.problem, self.groups = grouped(self.columns, self.attempts, self.failures)
@@ -128,15 +127,15 @@ class _Isolator:
         found = search(self.problem, self.holds)
         return Isolation(
             self.failing,
-            tuple(self.loci(self.from_a_rate_on(found.cohorts))),
-            self.course,
+            tuple(self.slices(self.from_a_rate_on(found.cohorts))),
+            self.time_profile,
             self.onset,
             found.considered,
             found.hypotheses,
             varies=any(len(np.unique(column.codes)) > 1 for column in self.columns),
         )
 
-    def loci(self, cohorts: Sequence[Cohort]) -> Iterator[Slice]:
+    def slices(self, cohorts: Sequence[Cohort]) -> Iterator[Slice]:
         """Each cohort among the rows that those before it left."""
         left = np.ones(len(self.problem.attempts), dtype=np.bool_)
         for cohort in cohorts:
@@ -169,7 +168,7 @@ class _Isolator:
         within = self.robust(cohort.conditions, mask).within
         return within <= PASSES and not self.follows_another(cohort.conditions, mask)
 
-    def follows_another(self, conditions: Words, mask: Mask) -> bool:
+    def follows_another(self, conditions: Conjunction, mask: Mask) -> bool:
         """Whether it only fails more often because of where else it is met more often."""
         problem, inside = self.problem, self.problem.rows(conditions)[mask]
         attempts, failures = problem.attempts[mask], problem.failures[mask]
@@ -180,7 +179,7 @@ class _Isolator:
             if column.dimension not in own
         )
 
-    def robust(self, conditions: Words, mask: Mask) -> Robustness:
+    def robust(self, conditions: Conjunction, mask: Mask) -> Robustness:
         """Judges a cohort block by block; a rate may change in the middle of one."""
         inside = self.problem.rows(conditions)[self.groups]
         rows = mask[self.groups]
@@ -207,7 +206,7 @@ class _Isolator:
             robust=robust,
             ratio=ratio,
             grade=self.graded(cohort, robust, ratio, own),
-            course=own,
+            time_profile=own,
             onset=changed,
         )
 
@@ -222,28 +221,28 @@ class _Isolator:
         by_search = rated and self.recording.facts.limits
         return Grade.SUGGESTED if by_search and found is Grade.STRONG else found
 
-    def own_course(self, conditions: Words, left: Mask) -> tuple[TimeProfile, Instant | None]:
+    def own_course(self, conditions: Conjunction, left: Mask) -> tuple[TimeProfile, Instant | None]:
         """The cohort's failing share over time, without its condition on time."""
         timeless = tuple(one for one in conditions if not self.is_(_TIMES, (one,)))
         inside = (left & self.problem.rows(timeless))[self.groups]
         counted = series(self.blocks[inside], self.attempts[inside], self.failures[inside])
-        own = course(counted)
+        own = time_profile(counted)
         return own, _changed(own, counted)
 
-    def is_(self, dimensions: frozenset[Dimension], conditions: Words) -> bool:
+    def is_(self, dimensions: frozenset[Dimension], conditions: Conjunction) -> bool:
         """Whether all of the conditions are of these dimensions."""
         return all(self.columns[one].dimension in dimensions for one, _ in conditions)
 
-    def meaning(self, conditions: Words) -> tuple[Meaning, ...]:
+    def meaning(self, conditions: Conjunction) -> tuple[SliceCondition, ...]:
         return tuple(
-            Meaning(self.columns[column].dimension, self.columns[column].values[code])
+            SliceCondition(self.columns[column].dimension, self.columns[column].values[code])
             for column, code in conditions
         )
 
 
 def _changed(own: TimeProfile, counted: Series) -> Instant | None:
     """When the share changed once for good."""
-    return onset(counted) if own.shape in {Shape.BEGAN, Shape.ENDED} else None
+    return onset(counted) if own.shape in {TimeShape.BEGAN, TimeShape.ENDED} else None
 
 
 def grade(cohort: Cohort, robust: Robustness, ratio: RiskRatio, clocked: bool) -> Grade:  # noqa: FBT001 - the last of four facts, named at its one call
@@ -293,7 +292,7 @@ def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> li
     ends = np.asarray([piece.end for piece in cut.pieces])
     piece_of = np.searchsorted(ends, blocks, side="right").clip(max=last).astype(np.int64)
     columns = [Column(Dimension.TIME, piece_of, tuple(texts))]
-    if cut.shape is Shape.BURSTS:
+    if cut.shape is TimeShape.BURSTS:
         hot = np.isin(piece_of, cut.hot).astype(np.int64)
         named = ", ".join(texts[place] for place in cut.hot[:3])
         more = f" and {len(cut.hot) - 3} more" if len(cut.hot) > 3 else ""

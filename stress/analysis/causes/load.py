@@ -56,7 +56,7 @@ class LoadShape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class LoadSegment:
     """A stretch with one offered rate."""
 
     rate: float
@@ -86,7 +86,7 @@ class Elasticity:
         return LoadShape.UNDECIDED
 
 
-def segments(load: Load, cube: Cube) -> tuple[Segment, ...]:
+def segments(load: Load, cube: Cube) -> tuple[LoadSegment, ...]:
     """Attempts and failures of each load segment, with what it left behind."""
     rates = segment_rates(load, cube)
     counts = {segment: [0, 0] for segment in rates}
@@ -97,7 +97,7 @@ def segments(load: Load, cube: Cube) -> tuple[Segment, ...]:
             counts[cell.segment][0] += cell.count
             counts[cell.segment][1] += cell.count if side is Side.TARGET else 0
     return tuple(
-        Segment(rates[segment], attempts, failures)
+        LoadSegment(rates[segment], attempts, failures)
         for segment, (attempts, failures) in counts.items()
         if attempts and rates[segment] > 0.0
     )
@@ -110,7 +110,7 @@ def _came_back(rates: Sequence[float]) -> bool:
     return len(rates) >= FEWEST_SEGMENTS and len(again) >= FEWEST_LEVELS
 
 
-def elasticity(stretches: Sequence[Segment]) -> Elasticity | None:
+def elasticity(stretches: Sequence[LoadSegment]) -> Elasticity | None:
     """Estimates it; None when too few segments, rates or failures were seen."""
     rates = [one.rate for one in stretches]
     failures = sum(one.failures for one in stretches)

@@ -10,21 +10,28 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
+import numpy as np
 from scipy.special import bdtr, bdtrc, betaincinv
 
-from stress.analysis.compare.latency_change import Shift, shifts
-from stress.analysis.compare.match_cohort import Again, meet_again
-from stress.analysis.proportions.clusters import CLUSTERED, design_effect, timeline
+from stress.analysis.causes.classes import FAILURE
+from stress.analysis.causes.cohorts import Mask
+from stress.analysis.causes.isolation import SliceCondition
+from stress.analysis.causes.table import Table
+from stress.analysis.compare.latency_change import LatencyChange, latency_changes
+from stress.analysis.dimensions import Dimension
+from stress.analysis.proportions.estimate import CLUSTERED, block_counts, design_effect
+from stress.analysis.recording import record
 from stress.analysis.summary import summarize
 from stress.analysis.tested import duration_s, policy_names
+from stress.analysis.wording.cohorts import place
 from stress.model.plan import Trust
 from stress.model.run import Run
-from stress.model.summary import Summary
+from stress.model.summary import Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
 LEVEL = 0.05
@@ -83,7 +90,7 @@ class Comparison:
     """Why they cannot be compared; empty when they can."""
     rates: Rates
     causes: tuple[CauseChange, ...]
-    latency: tuple[Shift, ...]
+    latency: tuple[LatencyChange, ...]
     before: Summary
     after: Summary
 
@@ -93,8 +100,8 @@ def compare(before: Run, after: Run) -> Comparison:
     one, two = summarize(before), summarize(after)
     reasons = tuple(_differences(before, after))
     mix = _mix(before, after)
-    causes = tuple(_cause(again) for again in meet_again(before, after, one.causes))
-    latency = shifts(before.histograms(), after.histograms())
+    causes = tuple(_cause(again) for again in match_cohorts(before, after, one.causes))
+    latency = latency_changes(before.histograms(), after.histograms())
     change = Change.NOT_COMPARABLE if reasons else _overall(mix, causes, latency)
     return Comparison(
         change,
@@ -141,7 +148,7 @@ def _mix(before: Run, after: Run) -> Rates:
 def _effective(run: Run) -> tuple[float, float]:
     """Failures and attempts, fewer when the failures are clustered."""
     cube = run.cube()
-    line = timeline(cube.cells, cube.block_ns)
+    line = block_counts(cube.cells, cube.block_ns)
     failures, attempts = line.totals
     effect = design_effect(line)
     return (failures / effect, attempts / effect) if effect > CLUSTERED else (failures, attempts)
@@ -204,7 +211,9 @@ def judge(counted: Rates) -> Change:
     return Change.NOT_WORSE if clean and enough else Change.UNKNOWN
 
 
-def _overall(mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[Shift, ...]) -> Change:
+def _overall(
+    mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[LatencyChange, ...]
+) -> Change:
     """Worse anywhere is worse; a cause that is refuted counts as better."""
     change = judge(mix)
     if change is Change.WORSE or any(one.change is Change.WORSE for one in causes):
@@ -218,7 +227,7 @@ def _overall(mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[Shift, 
     return change
 
 
-def _cause(again: Again) -> CauseChange:
+def _cause(again: CohortMatch) -> CauseChange:
     counted = rates(again.before, again.after)
     change = judge(counted)
     was = percent(again.before[0] / again.before[1]) if again.before[1] else "nothing"
@@ -240,7 +249,7 @@ def _headline(
     change: Change,
     mix: Rates,
     causes: tuple[CauseChange, ...],
-    latency: tuple[Shift, ...],
+    latency: tuple[LatencyChange, ...],
     reasons: tuple[str, ...],
 ) -> str:
     if reasons:
@@ -271,3 +280,64 @@ def _needed(change: Change, mix: Rates) -> str:
     factor = LEVEL ** (-1.0 / mix.before_failures) - 1.0
     wanted = round(factor * mix.before_attempts) + 1
     return f"; {thousands(wanted)} handshakes without a failure would settle it"
+
+
+# Finds the cohort of a cause again in another run, and counts it there.
+#
+# Imported late: it needs numpy.
+
+
+@dataclass(frozen=True, slots=True)
+class CohortMatch:
+    """A cause counted in two runs: failures of its category, and attempts, within its cohort."""
+
+    cause: str
+    where: str
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+
+def match_cohorts(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[CohortMatch]:
+    """Counts each cause of the first run in both; those that no condition places, in the mix."""
+    failing = [cause for cause in causes if cause.kind == FAILURE]
+    if not failing:
+        return
+    one, two = record(before).table, record(after).table
+    for cause in failing:
+        conditions = placing(cause.conditions)
+        where = place(conditions) if conditions else "in the whole mix"
+        yield CohortMatch(
+            cause.sentence,
+            where,
+            counted(one, conditions, cause.category),
+            counted(two, conditions, cause.category),
+        )
+
+
+def placing(conditions: Sequence[Condition]) -> tuple[SliceCondition, ...]:
+    """The conditions that another run can meet: not its time, not its sample of ports."""
+    meanings = (SliceCondition(Dimension(one.dimension), one.value) for one in conditions)
+    return tuple(
+        one for one in meanings if one.dimension not in {Dimension.TIME, Dimension.LOCAL_PORT}
+    )
+
+
+def counted(table: Table, conditions: Sequence[SliceCondition], category: str) -> tuple[int, int]:
+    """Failures of the category and attempts among the rows that meet the conditions."""
+    rows = rows_of(table, conditions)
+    names = table.outcomes.values
+    failing = rows & (
+        table.outcomes.codes == (names.index(category) if category in names else len(names))
+    )
+    return int(table.counts[failing].sum()), int(table.counts[rows].sum())
+
+
+def rows_of(table: Table, conditions: Sequence[SliceCondition]) -> Mask:
+    """The rows that meet all the conditions; none when a value never occurs."""
+    rows = np.ones(len(table), dtype=np.bool_)
+    for one in conditions:
+        column = table.holding(one.dimension, one.value)
+        if column is None:
+            return np.zeros(len(table), dtype=np.bool_)
+        rows &= column.codes == column.values.index(one.value)
+    return rows

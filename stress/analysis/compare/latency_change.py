@@ -30,7 +30,7 @@ FEWEST_ABOVE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class LatencyChange:
     """A percentile before and after, with a 95% interval of the difference, in microseconds."""
 
     phase: Phase
@@ -55,7 +55,9 @@ class Shift:
         )
 
 
-def shifts(before: Sequence[HistogramRow], after: Sequence[HistogramRow]) -> tuple[Shift, ...]:
+def latency_changes(
+    before: Sequence[HistogramRow], after: Sequence[HistogramRow]
+) -> tuple[LatencyChange, ...]:
     """The shifts of all compared percentiles; none where the blocks are too few."""
     found = (
         _shift(_blocks(before, phase), _blocks(after, phase), phase, percentile)
@@ -75,7 +77,7 @@ def _blocks(rows: Sequence[HistogramRow], phase: Phase) -> list[Histogram]:
 
 def _shift(
     before: Sequence[Histogram], after: Sequence[Histogram], phase: Phase, percentile: float
-) -> Shift | None:
+) -> LatencyChange | None:
     if min(len(before), len(after)) < FEWEST_BLOCKS:
         return None
     wanted = FEWEST_ABOVE / (1.0 - percentile / 100.0)
@@ -85,7 +87,7 @@ def _shift(
     one, old = _resampled(before, percentile, random)
     two, new = _resampled(after, percentile, random)
     low, high = np.quantile(two - one, (0.025, 0.975))
-    return Shift(phase, percentile, old, new, float(low), float(high))
+    return LatencyChange(phase, percentile, old, new, float(low), float(high))
 
 
 def _resampled(

@@ -25,9 +25,9 @@ from stress.model.run import Run
 from stress.text.numbers import of, percent
 
 __all__ = [
-    "Answer",
     "Combination",
-    "ReplayAnswer",
+    "ReplayResult",
+    "ReplayVerdict",
     "Replayed",
     "Role",
     "answer",
@@ -45,7 +45,7 @@ NEARLY_ALWAYS = 0.8
 SAMPLE = 5_000
 
 
-class Answer(StrEnum):
+class ReplayVerdict(StrEnum):
     """What a replay says."""
 
     FOLLOWS = "follows"
@@ -64,10 +64,10 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayAnswer:
+class ReplayResult:
     """The answer, how sure it is, and the sentence to forward."""
 
-    answer: Answer
+    answer: ReplayVerdict
     p_value: float
     sentence: str
 
@@ -146,7 +146,7 @@ def interleaved(
     return tuple(combination for one in rounds for combination in one)
 
 
-def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayAnswer:
+def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
     """Whether the failure follows the combinations.
 
     Args:
@@ -163,31 +163,33 @@ def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayAnswer:
         f"{of(sum(one.failures for one in good), sum(one.tries for one in good))}"
     )
     if not tries:
-        return ReplayAnswer(Answer.TOO_FEW, 1.0, "No failing combination could be tried again.")
+        return ReplayResult(
+            ReplayVerdict.TOO_FEW, 1.0, "No failing combination could be tried again."
+        )
     if not again and not any(one.failures for one in good):
         return _gone(figures, tries, rate)
     p = permuted(_shares(failed), _shares(good))
     return _followed(figures, p, again / tries)
 
 
-def _followed(figures: str, p: float, again: float) -> ReplayAnswer:
+def _followed(figures: str, p: float, again: float) -> ReplayResult:
     if p <= SURE and again >= NEARLY_ALWAYS:
         words = f"The failure follows the combination (permutation p = {p:.3f})"
-        return ReplayAnswer(Answer.FOLLOWS, p, f"{words}. {figures}.")
+        return ReplayResult(ReplayVerdict.FOLLOWS, p, f"{words}. {figures}.")
     if p <= SURE:
         words = f"It follows the combination in part (permutation p = {p:.3f})"
-        return ReplayAnswer(Answer.PARTLY, p, f"{words}. {figures}.")
+        return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}.")
     words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
-    return ReplayAnswer(Answer.PARTLY, p, f"{words}. {figures}.")
+    return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}.")
 
 
-def _gone(figures: str, tries: int, rate: float) -> ReplayAnswer:
+def _gone(figures: str, tries: int, rate: float) -> ReplayResult:
     """Nothing failed: gone, if a share of `rate` would have shown with 95%."""
     needed = clean_needed(rate)
     if tries >= needed:
-        return ReplayAnswer(Answer.GONE, 1.0, f"No longer there. {figures}.")
-    return ReplayAnswer(
-        Answer.TOO_FEW,
+        return ReplayResult(ReplayVerdict.GONE, 1.0, f"No longer there. {figures}.")
+    return ReplayResult(
+        ReplayVerdict.TOO_FEW,
         1.0,
         f"Nothing failed, but {tries} tries are too few where {percent(rate)} failed: "
         f"{needed} are needed. {figures}.",

@@ -29,7 +29,7 @@ from stress.text.numbers import seconds
 _SECOND = 1_000_000_000
 
 
-class Prefix:
+class ClosedPrefix:
     """Counts the attempts whose predecessors have all ended.
 
     Args:
@@ -112,7 +112,7 @@ class StoppingRule:
 
     def __init__(self, until: Sequence[str], workers: int) -> None:
         self._goals = parse_goals(until)
-        self._prefix = Prefix(workers)
+        self._prefix = ClosedPrefix(workers)
         phases = {goal.phase for goal in self._goals if goal.phase is not None}
         self._latencies = {phase: Histogram() for phase in phases}
 

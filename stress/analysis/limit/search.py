@@ -22,7 +22,7 @@ from dataclasses import replace
 from math import floor, sqrt
 
 from stress.analysis.goals.goal import UPPER, Goal, Subject
-from stress.analysis.limit.trial import SLOW, Trial, Weighed, weigh
+from stress.analysis.limit.trial import SLOW, GoalResult, Trial, judge_goal
 from stress.errors import UsageError
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.plan import Plan, Segment, Sweep
@@ -173,7 +173,7 @@ class LimitSearch:
             return self._step(trial, Standing.GENERATOR, doubt) if final else None
         if trial.overflowed():
             return self._step(trial, Standing.GAVE_WAY, _OVERFLOWED)
-        answers = [weigh(goal, trial.warm(), last=last, strict=strict) for goal in self._goals]
+        answers = [judge_goal(goal, trial.warm(), last=last, strict=strict) for goal in self._goals]
         refuted = next((answer for answer in answers if answer.holds is False), None)
         if refuted is not None:
             return self._step(trial, Standing.GAVE_WAY, refuted.reason, sure=refuted.sure)
@@ -183,7 +183,7 @@ class LimitSearch:
             return None
         return self._held_step(trial, answers)
 
-    def _held_step(self, trial: Trial, answers: Sequence[Weighed]) -> Step:
+    def _held_step(self, trial: Trial, answers: Sequence[GoalResult]) -> Step:
         reason = "; ".join(answer.reason for answer in answers)
         return self._step(trial, Standing.HELD, reason, sure=all(answer.sure for answer in answers))
 
@@ -263,7 +263,7 @@ HIGHEST_RATE = 20_000.0
 """Handshakes a second above which a search for the limit does not go."""
 
 
-class Searches:
+class SearchSequence:
     """Searches one after the other; a `LoadController`."""
 
     def __init__(self, searches: Sequence[LimitSearch]) -> None:
@@ -291,13 +291,13 @@ class Searches:
         return tuple(search.limit() for search in self._searches[: self._now + 1])
 
 
-def searches(plan: Plan, goals: Sequence[Goal]) -> Searches:
+def limit_searches(plan: Plan, goals: Sequence[Goal]) -> SearchSequence:
     """What a plan searches for.
 
     Raises:
         UsageError: a goal is no bound that can be searched for.
     """
-    return Searches([_search(plan, goals, asking, words) for asking, words in _kinds(plan)])
+    return SearchSequence([_search(plan, goals, asking, words) for asking, words in _kinds(plan)])
 
 
 def _search(plan: Plan, goals: Sequence[Goal], asking: Segment, words: str) -> LimitSearch:

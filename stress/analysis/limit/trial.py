@@ -39,7 +39,7 @@ SLOW_CONNECT = "slow-connect"
 SLOW_ANSWER = "slow-answer"
 
 
-class Weighed(NamedTuple):
+class GoalResult(NamedTuple):
     """How a goal came out in one step."""
 
     holds: bool | None
@@ -168,7 +168,9 @@ class Trial:
         )
 
 
-def weigh(goal: Goal, blocks: Sequence[Counter[str]], *, last: bool, strict: bool) -> Weighed:
+def judge_goal(
+    goal: Goal, blocks: Sequence[Counter[str]], *, last: bool, strict: bool
+) -> GoalResult:
     """Whether the goal holds in these blocks.
 
     Args:
@@ -184,13 +186,13 @@ def weigh(goal: Goal, blocks: Sequence[Counter[str]], *, last: bool, strict: boo
     effect = _design_effect(blocks, goal.text)
     low, high = exact_bounds(missed / effect, attempts / effect, TAIL)
     if high < allowed:
-        return Weighed(holds=True, sure=True, reason=reason)
+        return GoalResult(holds=True, sure=True, reason=reason)
     if low > allowed:
-        return Weighed(holds=False, sure=True, reason=reason)
+        return GoalResult(holds=False, sure=True, reason=reason)
     if missed == 0 and attempts and not strict:
-        return Weighed(holds=True, sure=False, reason=reason)
+        return GoalResult(holds=True, sure=False, reason=reason)
     holds = missed <= allowed * attempts if last and attempts else None
-    return Weighed(holds=holds, sure=False, reason=reason)
+    return GoalResult(holds=holds, sure=False, reason=reason)
 
 
 def _design_effect(blocks: Sequence[Counter[str]], text: str) -> float:

@@ -16,14 +16,14 @@ MOST = 10**12
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SampleSize:
     """A number of handshakes and what it buys."""
 
     handshakes: int
     sentence: str
 
 
-def to_see(share: float, confidence: float = 0.99, times: int = 1) -> Size:
+def to_see(share: float, confidence: float = 0.99, times: int = 1) -> SampleSize:
     """So many that a failing share shows at least `times` times.
 
     Raises:
@@ -39,14 +39,14 @@ def to_see(share: float, confidence: float = 0.99, times: int = 1) -> Size:
 
         count = ceil(float(gammaincinv(times, confidence)) / share)
     often = "once" if times == 1 else f"{times} times"
-    return Size(
+    return SampleSize(
         count,
         f"{thousands(count)} handshakes show a failing share of {percent(share)} at least {often} "
         f"with {percent(confidence)} confidence.",
     )
 
 
-def to_measure(share: float, relative: float, confidence: float = LEVEL) -> Size:
+def to_measure(share: float, relative: float, confidence: float = LEVEL) -> SampleSize:
     """So many that the share is known within plus or minus `relative` of itself.
 
     What counts is the number of failures; it is planned with 90% assurance.
@@ -62,7 +62,7 @@ def to_measure(share: float, relative: float, confidence: float = LEVEL) -> Size
 
     planned = ceil(float(gammaincinv(needed, ASSURANCE)))
     count = ceil(planned / share)
-    return Size(
+    return SampleSize(
         count,
         f"{thousands(count)} handshakes: about {thousands(needed)} failures measure a share of "
         f"{percent(share)} to ±{percent(relative)} of itself ({percent(confidence)} confidence); "
@@ -90,7 +90,7 @@ def _narrow(failures: int, relative: float, confidence: float) -> bool:
     return max(high - failures, failures - low) <= relative * failures
 
 
-def to_rule_out(share: float, confidence: float = LEVEL) -> Size:
+def to_rule_out(share: float, confidence: float = LEVEL) -> SampleSize:
     """So many, all good, that the failing share is below this.
 
     Raises:
@@ -99,7 +99,7 @@ def to_rule_out(share: float, confidence: float = LEVEL) -> Size:
     _check(share, confidence)
     count = ceil(log1p(-confidence) / log1p(-share)) if share < 1.0 else 1
     stopped = _anytime(share, confidence, count)
-    return Size(
+    return SampleSize(
         count,
         f"{thousands(count)} handshakes without a failure say the share is below {percent(share)} "
         f"({percent(confidence)} confidence); {thousands(stopped)} when the run stops as soon as "
@@ -118,7 +118,7 @@ def _anytime(share: float, confidence: float, at_least: int) -> int:
     return low
 
 
-def for_backends(backends: int, confidence: float = 0.99) -> Size:
+def for_backends(backends: int, confidence: float = 0.99) -> SampleSize:
     """So many that each of that many equal backends is met at least once.
 
     Raises:
@@ -128,10 +128,10 @@ def for_backends(backends: int, confidence: float = 0.99) -> Size:
         raise UsageError(f"{backends} backends cannot be met", "give at least 1")
     _check(0.5, confidence)
     if backends == 1:
-        return Size(1, "1 handshake meets the one backend.")
+        return SampleSize(1, "1 handshake meets the one backend.")
     missed = -expm1(log(confidence) / backends)
     count = ceil(log(missed) / log1p(-1.0 / backends))
-    return Size(
+    return SampleSize(
         count,
         f"{thousands(count)} handshakes meet each of {thousands(backends)} equal backends with "
         f"{percent(confidence)} confidence, if each connection is balanced anew.",

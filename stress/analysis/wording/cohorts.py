@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stress.analysis.causes.changes import Instant, Shape, rhythm
-from stress.analysis.causes.isolation import Isolation, Meaning, Slice
+from stress.analysis.causes.changes import Instant, TimeShape, rhythm
+from stress.analysis.causes.isolation import Isolation, Slice, SliceCondition
 from stress.analysis.causes.ports import PortFinding, Structure
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
@@ -40,12 +40,12 @@ _NAMES = {
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
-def place(conditions: Sequence[Meaning]) -> str:
+def place(conditions: Sequence[SliceCondition]) -> str:
     """All conditions as one phrase."""
     return " ".join(_phrase(condition) for condition in conditions)
 
 
-def _phrase(condition: Meaning) -> str:
+def _phrase(condition: SliceCondition) -> str:
     dimension, value = condition.dimension, condition.value
     if dimension is Dimension.TIME:
         return _time(value)
@@ -71,7 +71,7 @@ def locus_sentence(recording: Recording, isolation: Isolation, locus: Slice) -> 
     total = isolation.failing.count
     share = "All" if cohort.failures == total else f"{thousands(cohort.failures)} of"
     other = of(cohort.all_failures - cohort.failures, cohort.all_attempts - cohort.attempts)
-    peeled = cohort.all_failures < total and cohort is not isolation.loci[0].cohort
+    peeled = cohort.all_failures < total and cohort is not isolation.slices[0].cohort
     first = (
         f"{share} {'' if share == 'All' else 'the '}{thousands(total)} are "
         f"{place(locus.conditions)}: {of(cohort.failures, cohort.attempts)} there, "
@@ -127,21 +127,25 @@ def _hotter(locus: Slice) -> list[str]:
 def _course(recording: Recording, locus: Slice) -> list[str]:
     """When it began or ended, unless the conditions already say so; how often bursts come."""
     if any(one.dimension is Dimension.TIME for one in locus.conditions):
-        beat = rhythm(locus.course)
+        beat = rhythm(locus.time_profile)
         return [f"about every {seconds(beat * recording.block_ns / 1e9)}"] if beat else []
-    said = course_words(recording, locus.course.shape, locus.onset, len(locus.course.hot))
+    said = course_words(
+        recording, locus.time_profile.shape, locus.onset, len(locus.time_profile.hot)
+    )
     return [said] if said else []
 
 
-def course_words(recording: Recording, shape: Shape, changed: Instant | None, windows: int) -> str:
+def course_words(
+    recording: Recording, shape: TimeShape, changed: Instant | None, windows: int
+) -> str:
     """What happened over time; empty for a constant share."""
-    if shape is Shape.BURSTS:
+    if shape is TimeShape.BURSTS:
         return f"in {windows} bursts"
-    if shape is Shape.WINDOW:
+    if shape is TimeShape.WINDOW:
         return "in one stretch of the run only"
     if changed is None:
         return ""
-    word = "began" if shape is Shape.BEGAN else "ended"
+    word = "began" if shape is TimeShape.BEGAN else "ended"
     return f"it {word} {recording.moment(changed.best)}{_give_or_take(recording, changed)}"
 
 
@@ -192,7 +196,7 @@ def alone_sentence(
         return f"{thousands(failures)} more of the {thousands(count)} got chain {chain} elsewhere."
     first = f"All {thousands(count)} got chain {chain}" if count > 1 else f"It got chain {chain}"
     said = course_words(
-        recording, isolation.course.shape, isolation.onset, len(isolation.course.hot)
+        recording, isolation.time_profile.shape, isolation.onset, len(isolation.time_profile.hot)
     )
     always = "every handshake that got it failed" if met == count else f"it failed {of(count, met)}"
     else_ = turn or "Nothing else that is recorded tells them apart"

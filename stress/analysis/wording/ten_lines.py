@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stress.analysis import chains as chain_words
-from stress.analysis.causes.classes import Explanation
+from stress.analysis.causes.classes import Diagnosis
 from stress.analysis.command import run_line
 from stress.analysis.goals.evidence import blind_to
 from stress.analysis.limit.limit_text import sentence
@@ -40,7 +40,7 @@ class Findings:
     tally: Tally
     estimate: Estimate
     failures: Failures
-    explanation: Explanation
+    explanation: Diagnosis
     chains: tuple[SeenChain, ...]
     addresses: tuple[Address, ...]
     validity: Validity

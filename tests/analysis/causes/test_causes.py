@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.causes.classes import Explanation
+from stress.analysis.causes.classes import Diagnosis
 from stress.analysis.recording import record
 from stress.analysis.tally import count
 from stress.model.outcome import Stage
@@ -15,7 +15,7 @@ from stress.model.record import Record
 from stress.model.run import Cell, PortCount, Run, SeenChain
 
 
-def explained(run: Run) -> Explanation:
+def explained(run: Run) -> Diagnosis:
     return explain(record(run), count(run.cube().cells))
 
 

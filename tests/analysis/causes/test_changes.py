@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from stress.analysis.causes.changes import Instant, Series, Shape, course, onset, rhythm, series
+from stress.analysis.causes.changes import (
+    Instant,
+    Series,
+    TimeShape,
+    onset,
+    rhythm,
+    series,
+    time_profile,
+)
 
 
 def even(*shares: tuple[int, float], attempts: int = 100) -> Series:
@@ -13,19 +21,23 @@ def even(*shares: tuple[int, float], attempts: int = 100) -> Series:
 @pytest.mark.parametrize(
     ("shares", "shape", "hot"),
     [
-        (((60, 0.02),), Shape.CONSTANT, []),
-        (((30, 0.0), (30, 0.1)), Shape.BEGAN, [(30, 60)]),
-        (((30, 0.1), (30, 0.0)), Shape.ENDED, [(0, 30)]),
-        (((30, 0.0), (10, 0.2), (20, 0.0)), Shape.WINDOW, [(30, 40)]),
-        (((10, 0.0), (5, 0.3), (30, 0.0), (5, 0.3), (10, 0.0)), Shape.BURSTS, [(10, 15), (45, 50)]),
-        (((40, 1.0),), Shape.CONSTANT, []),
-        (((40, 0.0),), Shape.CONSTANT, []),
+        (((60, 0.02),), TimeShape.CONSTANT, []),
+        (((30, 0.0), (30, 0.1)), TimeShape.BEGAN, [(30, 60)]),
+        (((30, 0.1), (30, 0.0)), TimeShape.ENDED, [(0, 30)]),
+        (((30, 0.0), (10, 0.2), (20, 0.0)), TimeShape.WINDOW, [(30, 40)]),
+        (
+            ((10, 0.0), (5, 0.3), (30, 0.0), (5, 0.3), (10, 0.0)),
+            TimeShape.BURSTS,
+            [(10, 15), (45, 50)],
+        ),
+        (((40, 1.0),), TimeShape.CONSTANT, []),
+        (((40, 0.0),), TimeShape.CONSTANT, []),
     ],
 )
 def test_time_is_cut_where_the_share_changes(
-    shares: tuple[tuple[int, float], ...], shape: Shape, hot: list[tuple[int, int]]
+    shares: tuple[tuple[int, float], ...], shape: TimeShape, hot: list[tuple[int, int]]
 ) -> None:
-    found = course(even(*shares))
+    found = time_profile(even(*shares))
 
     assert found.shape is shape
     assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == hot
@@ -34,7 +46,7 @@ def test_time_is_cut_where_the_share_changes(
 def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
     counted = even((20, 0.0), (5, 0.3), (40, 0.0), (5, 0.3), (20, 0.0))
     counted.failures[40] = 1.0
-    found = course(counted)
+    found = time_profile(counted)
 
     assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == [
         (20, 25),
@@ -43,26 +55,26 @@ def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
 
 
 def test_a_mild_burst_beside_a_bad_one_is_one_too() -> None:
-    found = course(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
+    found = time_profile(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
 
     assert len(found.hot) == 2
 
 
 @pytest.mark.parametrize("edge", [0.01, 0.05, 0.1])
 def test_a_block_cut_in_the_middle_belongs_to_the_window(edge: float) -> None:
-    found = course(even((29, 0.0), (1, edge), (10, 0.2), (1, edge), (19, 0.0)))
+    found = time_profile(even((29, 0.0), (1, edge), (10, 0.2), (1, edge), (19, 0.0)))
 
     assert [found.pieces[one].failures for one in found.hot] == [pytest.approx(200 + 200 * edge)]
-    assert found.shape is Shape.WINDOW
+    assert found.shape is TimeShape.WINDOW
 
 
 def test_bursts_at_equal_distances_have_a_rhythm() -> None:
     burst, quiet = (2, 0.4), (8, 0.0)
     uneven = even(quiet, burst, quiet, burst, (40, 0.0), burst, quiet)
 
-    assert rhythm(course(even(quiet, burst, quiet, burst, quiet, burst, quiet))) == 10.0
-    assert rhythm(course(uneven)) is None
-    assert rhythm(course(even(quiet, burst, quiet))) is None
+    assert rhythm(time_profile(even(quiet, burst, quiet, burst, quiet, burst, quiet))) == 10.0
+    assert rhythm(time_profile(uneven)) is None
+    assert rhythm(time_profile(even(quiet, burst, quiet))) is None
 
 
 @pytest.mark.slow
@@ -71,7 +83,10 @@ def test_chance_is_not_cut() -> None:
     cut = 0
     for length in (5, 20, 60, 300) * 25:
         failures = random.binomial(200, 0.01, size=length).astype(float)
-        cut += course(Series(np.full(length, 200.0), failures, 1)).shape is not Shape.CONSTANT
+        cut += (
+            time_profile(Series(np.full(length, 200.0), failures, 1)).shape
+            is not TimeShape.CONSTANT
+        )
 
     assert cut <= 2
 
@@ -79,11 +94,11 @@ def test_chance_is_not_cut() -> None:
 def test_many_blocks_are_joined_to_few() -> None:
     blocks = np.arange(1000, dtype=np.int64)
     counted = series(blocks, np.full(1000, 10), np.where(blocks >= 600, 5, 0))
-    found = course(counted)
+    found = time_profile(counted)
 
     assert counted.width == 3
     assert len(counted) == 334
-    assert found.shape is Shape.BEGAN
+    assert found.shape is TimeShape.BEGAN
     assert found.pieces[1].begin == 600
     assert found.pieces[1].share == 0.5
 
@@ -91,7 +106,7 @@ def test_many_blocks_are_joined_to_few() -> None:
 def test_nothing_has_no_course() -> None:
     nothing = np.zeros(0, dtype=np.int64)
 
-    assert course(series(nothing, nothing, nothing)).shape is Shape.CONSTANT
+    assert time_profile(series(nothing, nothing, nothing)).shape is TimeShape.CONSTANT
     assert onset(series(nothing, nothing, nothing)) is None
 
 

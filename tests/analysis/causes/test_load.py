@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.causes.classes import Explanation
-from stress.analysis.causes.load import LoadShape, Segment, elasticity, segments, verdict
+from stress.analysis.causes.classes import Diagnosis
+from stress.analysis.causes.load import LoadSegment, LoadShape, elasticity, segments, verdict
 from stress.analysis.limit.search import LimitSearch
 from stress.analysis.recording import record
 from stress.analysis.tally import count
@@ -22,14 +22,15 @@ from tests.analysis.limit.test_search import GOALS, SECOND, queue
 LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
 
 
-def run_at(shares: object, seed: int) -> list[Segment]:
+def run_at(shares: object, seed: int) -> list[LoadSegment]:
     random = np.random.default_rng(seed)
     rates = random.permutation(LEVELS)
     attempts = (rates * 10).astype(int)
     made = shares(rates) if callable(shares) else shares
     failures = random.binomial(attempts, np.broadcast_to(np.asarray(made, dtype=float), 40))
     return [
-        Segment(float(r), int(n), int(k)) for r, n, k in zip(rates, attempts, failures, strict=True)
+        LoadSegment(float(r), int(n), int(k))
+        for r, n, k in zip(rates, attempts, failures, strict=True)
     ]
 
 
@@ -69,7 +70,7 @@ def test_a_ramp_tells_nothing() -> None:
     """A deploy in the middle of one would be taken for load."""
     rates = np.linspace(100.0, 2000.0, 40)
 
-    assert elasticity([Segment(float(r), 1000, int(r > 1000) * 9) for r in rates]) is None
+    assert elasticity([LoadSegment(float(r), 1000, int(r > 1000) * 9) for r in rates]) is None
 
 
 @pytest.mark.slow
@@ -110,13 +111,13 @@ def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> Lo
     "stretches",
     [
         [],
-        [Segment(100.0, 1000, 5)] * 40,
-        [Segment(100.0 * n, 1000, 0) for n in range(1, 20)],
-        [Segment(100.0 * n, 10, 10) for n in range(1, 20)],
-        [Segment(100.0 * n, 1000, 9) for n in range(1, 5)],
+        [LoadSegment(100.0, 1000, 5)] * 40,
+        [LoadSegment(100.0 * n, 1000, 0) for n in range(1, 20)],
+        [LoadSegment(100.0 * n, 10, 10) for n in range(1, 20)],
+        [LoadSegment(100.0 * n, 1000, 9) for n in range(1, 5)],
     ],
 )
-def test_too_little_variation_says_nothing(stretches: list[Segment]) -> None:
+def test_too_little_variation_says_nothing(stretches: list[LoadSegment]) -> None:
     assert elasticity(stretches) is None
     assert verdict(None, concentrated=True) == ""
 
@@ -141,20 +142,20 @@ def test_segments_are_counted_with_their_rates(cell: Callable[..., Cell]) -> Non
     cube = Cube(1_000_000_000, cells)
     planned = Load(segments=(Stretch(100.0, 1.0), Stretch(50.0, 1.0, to=90.0)))
 
-    assert segments(Load(), cube) == (Segment(115.0, 110, 10), Segment(200.0, 200, 0))
-    assert segments(planned, cube) == (Segment(100.0, 110, 10), Segment(200.0, 200, 0))
+    assert segments(Load(), cube) == (LoadSegment(115.0, 110, 10), LoadSegment(200.0, 200, 0))
+    assert segments(planned, cube) == (LoadSegment(100.0, 110, 10), LoadSegment(200.0, 200, 0))
 
 
 def test_a_share_that_jumps_about_is_not_decided() -> None:
     counts = (1, 50, 3, 40, 2, 60, 1, 30, 5, 45)
-    jumps = elasticity([Segment(100.0 * (n % 5 + 1), 100, k) for n, k in enumerate(counts)])
+    jumps = elasticity([LoadSegment(100.0 * (n % 5 + 1), 100, k) for n, k in enumerate(counts)])
 
     assert jumps is not None
     assert jumps.shape is LoadShape.UNDECIDED
     assert "not decided" in verdict(jumps, concentrated=False)
 
 
-def explained(run: Run) -> Explanation:
+def explained(run: Run) -> Diagnosis:
     return explain(record(run), count(run.cube().cells))
 
 

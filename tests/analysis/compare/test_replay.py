@@ -4,9 +4,9 @@ from collections.abc import Callable
 import pytest
 
 from stress.analysis.compare.replay import (
-    Answer,
     Combination,
     Replayed,
+    ReplayVerdict,
     Role,
     answer,
     choose,
@@ -89,17 +89,17 @@ def tried(failed: list[int], good: list[int], tries: int = 5) -> list[Replayed]:
 @pytest.mark.parametrize(
     ("failed", "good", "rate", "expected"),
     [
-        ([5] * 10, [0] * 10, 1.0, Answer.FOLLOWS),
-        ([2, 1, 3, 2, 1, 2, 0, 3, 2, 1], [0] * 10, 0.3, Answer.PARTLY),
-        ([1, 0, 0, 0, 1] * 2, [0, 1, 0, 0, 1] * 2, 1.0, Answer.PARTLY),
-        ([0] * 10, [0] * 10, 1.0, Answer.GONE),
-        ([0] * 10, [0] * 10, 0.01, Answer.TOO_FEW),
-        ([], [0] * 5, 1.0, Answer.TOO_FEW),
-        ([5], [0], 1.0, Answer.PARTLY),
+        ([5] * 10, [0] * 10, 1.0, ReplayVerdict.FOLLOWS),
+        ([2, 1, 3, 2, 1, 2, 0, 3, 2, 1], [0] * 10, 0.3, ReplayVerdict.PARTLY),
+        ([1, 0, 0, 0, 1] * 2, [0, 1, 0, 0, 1] * 2, 1.0, ReplayVerdict.PARTLY),
+        ([0] * 10, [0] * 10, 1.0, ReplayVerdict.GONE),
+        ([0] * 10, [0] * 10, 0.01, ReplayVerdict.TOO_FEW),
+        ([], [0] * 5, 1.0, ReplayVerdict.TOO_FEW),
+        ([5], [0], 1.0, ReplayVerdict.PARTLY),
     ],
 )
 def test_the_combinations_decide(
-    failed: list[int], good: list[int], rate: float, expected: Answer
+    failed: list[int], good: list[int], rate: float, expected: ReplayVerdict
 ) -> None:
     found = answer(tried(failed, good), rate)
 
@@ -108,7 +108,7 @@ def test_the_combinations_decide(
 
 
 def test_a_busy_port_is_no_try() -> None:
-    assert answer(tried([0, 0], [0], tries=0)).answer is Answer.TOO_FEW
+    assert answer(tried([0, 0], [0], tries=0)).answer is ReplayVerdict.TOO_FEW
 
 
 def test_the_figures_are_those_of_the_tables() -> None:

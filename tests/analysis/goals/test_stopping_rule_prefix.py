@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.goals.stopping_rule import Prefix
+from stress.analysis.goals.stopping_rule import ClosedPrefix
 from stress.model.record import Record
 
 S = 1_000_000_000
 
 
 def test_an_attempt_counts_when_all_before_it_have_ended(record: Callable[..., Record]) -> None:
-    prefix = Prefix(1)
+    prefix = ClosedPrefix(1)
     prefix.take([record(1, outcome="ok"), record(2, outcome="ok")])
     waiting = (prefix.attempts, prefix.failures)
     prefix.take([record(0, outcome="timeout-handshake")])
@@ -22,7 +22,7 @@ def test_an_attempt_counts_when_all_before_it_have_ended(record: Callable[..., R
 
 
 def test_a_slow_attempt_holds_up_its_own_worker_only(record: Callable[..., Record]) -> None:
-    prefix = Prefix(2)
+    prefix = ClosedPrefix(2)
     closed = prefix.take([record(number, outcome="ok") for number in (0, 2, 4, 3, 5)])
 
     assert [each.id for each in closed] == [0, 2, 4]
@@ -35,7 +35,7 @@ def test_a_slow_attempt_holds_up_its_own_worker_only(record: Callable[..., Recor
 def test_what_is_no_attempt_is_passed_over(
     outcome: str, attempts: int, failures: int, record: Callable[..., Record]
 ) -> None:
-    prefix = Prefix(1)
+    prefix = ClosedPrefix(1)
     closed = prefix.take([record(0, outcome=outcome)])
 
     assert len(closed) == 1
@@ -43,7 +43,7 @@ def test_what_is_no_attempt_is_passed_over(
 
 
 def test_a_continued_run_begins_with_its_first_id(record: Callable[..., Record]) -> None:
-    prefix = Prefix(2, first_id=100)
+    prefix = ClosedPrefix(2, first_id=100)
     prefix.take([record(100, outcome="ok"), record(101, outcome="ok")])
 
     assert prefix.attempts == 2
@@ -52,7 +52,7 @@ def test_a_continued_run_begins_with_its_first_id(record: Callable[..., Record])
 def test_time_is_that_of_the_worker_that_is_furthest_behind(
     record: Callable[..., Record],
 ) -> None:
-    prefix = Prefix(2)
+    prefix = ClosedPrefix(2)
     alone = prefix.take([record(0, outcome="reset", started_ns=10 * S)])
     unknown = prefix.elapsed_s
     prefix.take([record(2, outcome="ok", started_ns=20 * S)])
@@ -74,7 +74,7 @@ def test_the_order_in_which_attempts_end_does_not_matter(
         Record(**{**blank, "id": number, "started_ns": number, "outcome": outcome})  # type: ignore[arg-type]  # only these are read
         for number, outcome in enumerate(random.choices(["ok", "reset", "cancelled"], k=count))
     ]
-    mixed = Prefix(workers)
+    mixed = ClosedPrefix(workers)
     for row in random.sample(rows, count):
         mixed.take([row])
 

@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 
 from stress.analysis.goals.goal import parse_goals
-from stress.analysis.limit.search import Searches, searches
+from stress.analysis.limit.search import SearchSequence, limit_searches
 from stress.model.client import Client
 from stress.model.limit import Knob
 from stress.model.plan import Load, Plan, Segment, Sweep
@@ -34,9 +34,9 @@ def served(segment: Segment, most: float) -> list[Record]:
     ]
 
 
-def carry_out(plan: Plan, most: dict[int | None, float]) -> tuple[Searches, list[Segment]]:
+def carry_out(plan: Plan, most: dict[int | None, float]) -> tuple[SearchSequence, list[Segment]]:
     """The searches of a plan, against a target that takes so much of each client."""
-    conductor, seen = searches(plan, GOALS), list[Segment]()
+    conductor, seen = limit_searches(plan, GOALS), list[Segment]()
     for segment in islice(iter(conductor.next, None), 500):
         seen.append(segment)
         conductor.take(served(segment, most[segment.client]))
@@ -85,7 +85,7 @@ def test_the_concurrency_is_searched_up_to_the_plans() -> None:
 
 
 def test_what_has_not_begun_is_not_told() -> None:
-    conductor = searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), GOALS)
+    conductor = limit_searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), GOALS)
     conductor.next()
 
     assert [limit.of for limit in conductor.limits()] == ["rsa-only"]

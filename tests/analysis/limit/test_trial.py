@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stress.analysis.goals.goal import parse_goals
-from stress.analysis.limit.trial import Trial, weigh
+from stress.analysis.limit.trial import Trial, judge_goal
 from stress.model.record import Flag, Record
 
 SECOND = 1_000_000_000
@@ -120,12 +120,12 @@ def test_more_than_one_percent_not_sent_is_told(unsent: int, overflowed: bool) -
 def test_a_goal_holds_surely_or_by_the_benefit_of_the_doubt(
     counted: list[Counter[str]], holds: bool | None, sure: bool
 ) -> None:
-    assert weigh(QUICK, counted, last=False, strict=False)[:2] == (holds, sure)
+    assert judge_goal(QUICK, counted, last=False, strict=False)[:2] == (holds, sure)
 
 
 def test_the_last_try_is_decided_by_what_was_seen() -> None:
-    assert weigh(QUICK, blocks((1_000, 9)), last=True, strict=True)[:2] == (True, False)
-    assert weigh(QUICK, blocks((1_000, 11)), last=True, strict=True)[:2] == (False, False)
+    assert judge_goal(QUICK, blocks((1_000, 9)), last=True, strict=True)[:2] == (True, False)
+    assert judge_goal(QUICK, blocks((1_000, 11)), last=True, strict=True)[:2] == (False, False)
 
 
 def test_misses_in_one_burst_say_less_than_spread_ones() -> None:
@@ -133,5 +133,5 @@ def test_misses_in_one_burst_say_less_than_spread_ones() -> None:
     spread = blocks(*[(100, 3)] * 20)
     burst = blocks((100, 60), *[(100, 0)] * 19)
 
-    assert weigh(QUICK, spread, last=False, strict=False).holds is False
-    assert weigh(QUICK, burst, last=False, strict=False).holds is None
+    assert judge_goal(QUICK, spread, last=False, strict=False).holds is False
+    assert judge_goal(QUICK, burst, last=False, strict=False).holds is None

@@ -2,9 +2,9 @@ from collections.abc import Callable
 
 import pytest
 
-from stress.analysis.causes.changes import Instant, Shape
+from stress.analysis.causes.changes import Instant, TimeShape
 from stress.analysis.causes.classes import failure_classes
-from stress.analysis.causes.isolation import Meaning, isolate
+from stress.analysis.causes.isolation import SliceCondition, isolate
 from stress.analysis.causes.ports import PortFinding, Structure
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
@@ -35,14 +35,14 @@ from stress.model.run import Run
     ],
 )
 def test_conditions_are_said_plainly(conditions: list[tuple[Dimension, str]], text: str) -> None:
-    assert place([Meaning(*one) for one in conditions]) == text
+    assert place([SliceCondition(*one) for one in conditions]) == text
 
 
 def sentence(run: Run) -> str:
     recording = record(run)
     (failing,) = failure_classes(recording.table)
     isolation = isolate(recording, failing)
-    return locus_sentence(recording, isolation, isolation.loci[0])
+    return locus_sentence(recording, isolation, isolation.slices[0])
 
 
 def test_a_place_is_told_with_here_and_elsewhere(located: Callable[..., Run]) -> None:
@@ -64,14 +64,14 @@ def test_a_part_is_told_as_a_part(located: Callable[..., Run]) -> None:
 def test_a_change_in_time_is_told(located: Callable[..., Run]) -> None:
     recording = record(located(lambda like: 0))
 
-    def said(shape: Shape, changed: Instant | None, windows: int = 1) -> str:
+    def said(shape: TimeShape, changed: Instant | None, windows: int = 1) -> str:
         return course_words(recording, shape, changed, windows)
 
-    assert said(Shape.BEGAN, Instant(9, 10, 13)) == "it began 14:13:30 ± 3.0 s"
-    assert said(Shape.ENDED, Instant(10, 10, 10)) == "it ended 14:13:30 ± 1.0 s"
-    assert said(Shape.BURSTS, None, 3) == "in 3 bursts"
-    assert said(Shape.WINDOW, None) == "in one stretch of the run only"
-    assert said(Shape.CONSTANT, None) == ""
+    assert said(TimeShape.BEGAN, Instant(9, 10, 13)) == "it began 14:13:30 ± 3.0 s"
+    assert said(TimeShape.ENDED, Instant(10, 10, 10)) == "it ended 14:13:30 ± 1.0 s"
+    assert said(TimeShape.BURSTS, None, 3) == "in 3 bursts"
+    assert said(TimeShape.WINDOW, None) == "in one stretch of the run only"
+    assert said(TimeShape.CONSTANT, None) == ""
 
 
 def test_silence_says_what_would_have_been_seen() -> None:

@@ -4,8 +4,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.causes.cohorts import Cohort, Mask, Problem
-from stress.analysis.causes.search import search
+from stress.analysis.causes.cohorts import Cohort, Mask, Problem, search
 from stress.analysis.causes.table import Column
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stress.analysis.aia import mend
+from stress.analysis.chains import repair_chains
 from stress.analysis.summary import summarize
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.verdict import Verdict
@@ -48,7 +48,7 @@ def test_what_is_missing_is_fetched_and_proven_to_be_all(alone: Run, judge: Judg
         asked.append(url)
         return authorities().intermediate.der
 
-    (said,) = mend(alone, judge, fetch)
+    (said,) = repair_chains(alone, judge, fetch)
 
     assert asked == [URL]
     assert said.startswith("Proven: with ")
@@ -62,7 +62,7 @@ def test_what_cannot_be_fetched_is_said(alone: Run, judge: Judge) -> None:
     def fetch(url: str) -> bytes:
         raise OSError("no route\x1b[31m")
 
-    (said,) = mend(alone, judge, fetch)
+    (said,) = repair_chains(alone, judge, fetch)
 
     assert said.startswith("Not proven: ")
     assert "no route" in said
@@ -70,7 +70,7 @@ def test_what_cannot_be_fetched_is_said(alone: Run, judge: Judge) -> None:
 
 
 def test_another_certificate_does_not_help(alone: Run, judge: Judge) -> None:
-    (said,) = mend(alone, judge, lambda _: authorities().other_intermediate.der)
+    (said,) = repair_chains(alone, judge, lambda _: authorities().other_intermediate.der)
 
     assert said.startswith("Not proven: ")
 
@@ -78,4 +78,4 @@ def test_another_certificate_does_not_help(alone: Run, judge: Judge) -> None:
 def test_a_good_run_lacks_nothing(
     recorded: Callable[..., Run], cell: Callable[..., Cell], judge: Judge
 ) -> None:
-    assert mend(recorded([cell(9)]), judge, lambda _: b"") == ()
+    assert repair_chains(recorded([cell(9)]), judge, lambda _: b"") == ()

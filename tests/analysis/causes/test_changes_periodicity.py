@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stress.analysis.causes.periodicity import period, round_robin
-from stress.analysis.proportions.clusters import Timeline
+from stress.analysis.causes.changes import period, round_robin
+from stress.analysis.proportions.estimate import BlockCounts
 
 
 @pytest.mark.parametrize("length", [2, 8, 12, 100])
@@ -43,7 +43,7 @@ def test_failures_by_the_clock_have_a_period() -> None:
     failures = [0] * 600
     for block in range(7, 600, 30):
         failures[block] = 3
-    found = period(Timeline((50,) * 600, tuple(failures), 1_000_000_000))
+    found = period(BlockCounts((50,) * 600, tuple(failures), 1_000_000_000))
 
     assert found is not None
     ratio = 30.0 / found.seconds
@@ -56,10 +56,12 @@ def test_chance_has_no_period() -> None:
     found = 0
     for _ in range(30):
         failures = random.binomial(50, 0.002, size=600)
-        found += period(Timeline((50,) * 600, tuple(failures.tolist()), 1_000_000_000)) is not None
+        found += (
+            period(BlockCounts((50,) * 600, tuple(failures.tolist()), 1_000_000_000)) is not None
+        )
 
     assert found <= 1
-    assert period(Timeline((50,) * 5, (1,) * 5, 1_000_000_000)) is None
+    assert period(BlockCounts((50,) * 5, (1,) * 5, 1_000_000_000)) is None
 
 
 def test_a_cycle_of_our_own_workers_is_not_the_balancers() -> None:

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from stress.analysis.compare.match_cohort import counted, meet_again, placing
+from stress.analysis.compare.compare import counted, match_cohorts, placing
 from stress.analysis.recording import record
 from stress.analysis.summary import summarize
 from stress.model.run import Cell, Run
@@ -10,7 +10,7 @@ from stress.model.summary import Condition
 def test_a_cohort_is_met_again(located: Callable[..., Run]) -> None:
     before = located(lambda like: 5 if like.address == 1 else 0)
     after = located(lambda like: 0)
-    (again,) = meet_again(before, after, summarize(before).causes)
+    (again,) = match_cohorts(before, after, summarize(before).causes)
 
     assert again.where == "at 10.0.3.7:443"
     assert (again.before, again.after) == ((800, 4000), (0, 4000))
@@ -23,7 +23,7 @@ def test_time_and_ports_are_not_met_again() -> None:
 
 
 def test_a_mechanism_alone_is_counted_in_the_mix(leaf_alone: Run) -> None:
-    (again,) = meet_again(leaf_alone, leaf_alone, summarize(leaf_alone).causes)
+    (again,) = match_cohorts(leaf_alone, leaf_alone, summarize(leaf_alone).causes)
 
     assert again.where == "in the whole mix"
     assert again.before == again.after == (98, 20_000)
@@ -37,4 +37,4 @@ def test_a_value_that_never_occurs_counts_nothing(
     assert counted(table, placing([Condition("client", "nobody")]), "reset") == (0, 0)
     assert counted(table, placing([Condition("backend", "x")]), "reset") == (0, 0)
     assert counted(table, (), "reset") == (0, 10)
-    assert list(meet_again(recorded([cell(1)]), recorded([cell(1)]), ())) == []
+    assert list(match_cohorts(recorded([cell(1)]), recorded([cell(1)]), ())) == []
