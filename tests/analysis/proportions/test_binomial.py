@@ -3,7 +3,6 @@ import pytest
 from scipy.stats import binom
 
 from stress.analysis.proportions.binomial import (
-    repeated_tail,
     risk_ratio,
     smallest_tail,
     tarone,
@@ -56,10 +55,10 @@ def test_the_bound_of_a_weighted_tail_is_never_too_small() -> None:
 
 
 def test_repeats_are_independent_draws() -> None:
-    bound = repeated_tail(array(1), array(0.1), array(20), 10)
+    bound = weighted_tail(array(1), array(0.1), 10, array(20))
 
     assert binom.sf(9, 20, 0.1) <= bound <= 20 * binom.sf(9, 20, 0.1)
-    assert repeated_tail(array(1), array(0.1), array(3), 3) == pytest.approx(1e-3)
+    assert weighted_tail(array(1), array(0.1), 3, array(3)) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize(

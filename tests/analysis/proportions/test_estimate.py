@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stress.analysis.proportions.estimate import BlockCounts, clean_s, estimate
+from stress.analysis.proportions.estimate import BlockCounts, estimate
 from stress.model.run import Cell, Cube, End
 
 SECOND = 1_000_000_000
@@ -72,5 +72,5 @@ def test_nothing_is_estimated_from_nothing() -> None:
 
 
 def test_clean_time_counts_from_the_last_failure() -> None:
-    assert clean_s(BlockCounts((5,) * 10, (0, 0, 1, 0, 0, 0, 0, 0, 0, 0), SECOND)) == 7.0
-    assert clean_s(BlockCounts((5,) * 10, (0,) * 10, SECOND)) == 10.0
+    assert BlockCounts((5,) * 10, (0, 0, 1, 0, 0, 0, 0, 0, 0, 0), SECOND).clean_s == 7.0
+    assert BlockCounts((5,) * 10, (0,) * 10, SECOND).clean_s == 10.0

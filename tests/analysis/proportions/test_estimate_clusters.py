@@ -9,7 +9,6 @@ from stress.analysis.proportions.estimate import (
     block_counts,
     closed_prefix,
     design_effect,
-    episode_bounds,
     episodes,
     korn_graubard,
 )
@@ -67,8 +66,3 @@ def test_episodes_are_told_apart_by_quiet() -> None:
 
     assert (found.count, found.longest_s, found.outside) == (2, 5.0, 540)
     assert episodes(BlockCounts((10,), (0,), SECOND)).count == 0
-
-
-def test_three_episodes_could_have_been_nine() -> None:
-    assert episode_bounds(3) == pytest.approx((0.62, 8.77), abs=0.01)
-    assert episode_bounds(0)[0] == 0.0
