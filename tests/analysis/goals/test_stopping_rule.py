@@ -123,7 +123,7 @@ def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
         (["causes==0"], [], "end of a run"),
         (["failing<1%", "failing>2%"], [], "never both hold"),
         (["failing<1%"], ["failing>2%"], "never both hold"),
-        ([], ["speed<2"], "nothing is called"),
+        ([], ["speed<2"], "unknown goal"),
     ],
 )
 def test_bad_goals_are_told_before_anything_is_sent(

@@ -221,7 +221,7 @@ def test_places_that_the_target_keeps_taken_fail_the_step_whatever_the_goal() ->
     assert limit.sustained == pytest.approx(300, rel=0.05)
     assert not limit.generator_limited
     assert {s.reason for s in limit.steps if s.standing is Standing.GAVE_WAY} == {
-        "more than 1% were not sent: the target kept all places taken"
+        "more than 1% were not sent: the concurrency limit was reached"
     }
 
 
