@@ -64,7 +64,8 @@ def test_a_fixed_place_is_proven_in_its_cohort(
     assert found.change is Change.BETTER
     assert found.causes[0].change is Change.BETTER
     assert "0 of 2,000" in found.causes[0].sentence
-    assert '"unchanged" is excluded' in found.causes[0].sentence
+    assert "at 10.0.3.7:443" in found.causes[0].sentence
+    assert "an unchanged failure rate is ruled out" in found.causes[0].sentence
     assert found.headline.startswith("Better: 0 of 16,000")
 
 
@@ -101,7 +102,7 @@ def test_a_run_is_not_compared_with_itself(leaf_alone: Run) -> None:
             {"target": Target("other.test")},
             "the target differs (lab.test:443, then other.test:443)",
         ),
-        ({"server_name": None}, "the name asked for differs"),
+        ({"server_name": None}, "the server name differs"),
         ({"clients": (Client("chrome"),)}, "the mix of clients differs"),
         ({"trust": Trust(anchors_from="system")}, "the trust store differs"),
         ({"trust": Trust(anchors_from="ca.pem", policy="go")}, "the trust policy differs"),

@@ -4,10 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from stress.analysis.compare.replay import (
-    Combination,
     Replayed,
     ReplayVerdict,
-    Role,
     answer,
     choose,
     clean_needed,
@@ -15,6 +13,7 @@ from stress.analysis.compare.replay import (
     permuted,
 )
 from stress.errors import UsageError
+from stress.model.plan import Combination, Role
 from stress.model.record import Record
 from stress.model.run import Cell, PortCount, Run
 
@@ -58,7 +57,7 @@ def test_without_failures_there_is_nothing_to_replay(
 ) -> None:
     with pytest.raises(UsageError, match="no failure to replay"):
         choose(recorded([cell(10)]))
-    with pytest.raises(UsageError, match="no failure of the kind 'dns'"):
+    with pytest.raises(UsageError, match="no failure of the category 'dns'"):
         choose(failing, category="dns")
 
 
