@@ -12,7 +12,7 @@ Imported late: it needs scipy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from stress.analysis.proportions.binomial import LEVEL
 from stress.analysis.proportions.sequence import confidence_sequence
@@ -73,29 +73,27 @@ class LiveAnomalies:
 
     def sentences(self) -> tuple[str, ...]:
         """Those that surely fail more often than the rest, the highest failure rate first."""
+        sentences: list[str] = []
         worst = sorted(self._rank, key=lambda value: -self._failed[value] / self._tried[value])
-        likely = [value for value in worst if self._failed[value] >= FEWEST][:MOST]
-        return tuple(sentence for value in likely for sentence in self._tested(value))
-
-    def _tested(self, value: _Value) -> Iterator[str]:
-        dimension, which = value
-        failed, tried = self._failed[value], self._tried[value]
-        same_dimension = [each for each in self._tried if each[0] == dimension]
-        rest = sum(self._tried[each] for each in same_dimension) - tried
-        rest_failed = sum(self._failed[each] for each in same_dimension) - failed
-        if not rest:
-            return
-        rank = self._rank[value]
-        level = 1 - (1 - LEVEL) / (rank * (rank + 1))
-        inside = confidence_sequence(failed, tried, level)
-        if inside.low <= confidence_sequence(rest_failed, rest, level).high:
-            return
-        if isinstance(which, bytes):
-            name = f"chain {which.hex()[:_SHORT]}"
-        else:
-            names = self._names[dimension]
-            name = names[which] if which < len(names) else f"address #{which}"
-        yield (
-            f"{name}: {thousands(failed)} of {thousands(tried)} fail"
-            f" ({percent(failed / tried)}), elsewhere {thousands(rest_failed)} of {thousands(rest)}"
-        )
+        for value in [value for value in worst if self._failed[value] >= FEWEST][:MOST]:
+            dimension, which = value
+            failed, tried = self._failed[value], self._tried[value]
+            same_dimension = [each for each in self._tried if each[0] == dimension]
+            rest = sum(self._tried[each] for each in same_dimension) - tried
+            rest_failed = sum(self._failed[each] for each in same_dimension) - failed
+            rank = self._rank[value]
+            level = 1 - (1 - LEVEL) / (rank * (rank + 1))
+            # Without a rest its interval is 0 to 1, so that nothing lies above it.
+            outside = confidence_sequence(rest_failed, rest, level)
+            if confidence_sequence(failed, tried, level).low <= outside.high:
+                continue
+            if isinstance(which, bytes):
+                name = f"chain {which.hex()[:_SHORT]}"
+            else:
+                names = self._names[dimension]
+                name = names[which] if which < len(names) else f"address #{which}"
+            sentences.append(
+                f"{name}: {thousands(failed)} of {thousands(tried)} fail ({percent(failed / tried)}"
+                f"), elsewhere {thousands(rest_failed)} of {thousands(rest)}"
+            )
+        return tuple(sentences)

@@ -125,7 +125,10 @@ class _Ports:
         inside = np.ones(len(self.ports), dtype=np.bool_)
         for mask in masks.tolist():
             bit = 0 if scores[mask] > 0 else 1
-            fits = inside & (_parity(self.ports & mask) == bit)
+            parity = self.ports & mask
+            for shift in (8, 4, 2, 1):
+                parity = parity ^ (parity >> shift)
+            fits = inside & (parity & 1 == bit)
             kept = int(self.failed[fits].sum()) >= KEPT * int(self.failed[inside].sum())
             if not chosen or (kept and int(fits.sum()) <= CUT * int(inside.sum())):
                 chosen.append(f"parity(port & 0x{mask:04X}) = {bit}")
@@ -185,13 +188,6 @@ def _walsh(values: Floats) -> Floats:
         out = np.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), axis=1).reshape(-1)
         half *= 2
     return out
-
-
-def _parity(values: Integers) -> Integers:
-    folded = values.copy()
-    for shift in (8, 4, 2, 1):
-        folded ^= folded >> shift
-    return folded & 1
 
 
 def _basis(values: Iterable[int]) -> list[int]:

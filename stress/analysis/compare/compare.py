@@ -205,7 +205,15 @@ def _differences(before: Run, after: Run) -> Iterator[str]:
     ):
         if was != became:
             yield f"the {what} differs ({was}, then {became})"
-    yield from _load_differences(before, after)
+    loads = one.plan.load.rate or 0.0, two.plan.load.rate or 0.0
+    for what, first, second, factor, text in (
+        ("duration", duration_s(one) or 0.0, duration_s(two) or 0.0, LONGER, seconds),
+        ("offered load", *loads, DENSER, "{:g}/s".format),
+    ):
+        if first and second and max(first, second) > factor * min(first, second):
+            yield f"the {what} differs ({text(first)}, then {text(second)})"
+    if not all(sum(cell.count for cell in run.cube().cells) for run in (before, after)):
+        yield "one of the runs has no attempts"
 
 
 def _client_mix(run: Run) -> str:
@@ -214,17 +222,6 @@ def _client_mix(run: Run) -> str:
     return ", ".join(
         sorted(f"{client.name} {percent(client.weight / whole)}" for client in clients)
     )
-
-
-def _load_differences(before: Run, after: Run) -> Iterator[str]:
-    long, short = duration_s(before.facts()), duration_s(after.facts())
-    if long and short and max(long, short) > LONGER * min(long, short):
-        yield f"the duration differs ({seconds(long)}, then {seconds(short)})"
-    was, became = before.facts().plan.load.rate, after.facts().plan.load.rate
-    if was and became and max(was, became) > DENSER * min(was, became):
-        yield f"the offered load differs ({was:g}/s, then {became:g}/s)"
-    if not all(sum(cell.count for cell in run.cube().cells) for run in (before, after)):
-        yield "one of the runs has no attempts"
 
 
 def judge(counts: Rates) -> Change:

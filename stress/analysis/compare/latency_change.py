@@ -61,7 +61,13 @@ def latency_changes(
     """The changes of all compared percentiles; none where the blocks or handshakes are too few."""
     changes: list[LatencyChange] = []
     for phase in PHASES:
-        runs = [_blocks(rows, phase) for rows in (before, after)]
+        runs: list[list[Histogram]] = []
+        for rows in (before, after):
+            mine = sorted(
+                (row for row in rows if row.phase is phase and row.good and row.block != WHOLE_RUN),
+                key=lambda row: row.block,
+            )
+            runs.append([Histogram.decode(row.hdr) for row in mine])
         fewest = min(sum(block.count for block in blocks) for blocks in runs)
         if min(len(blocks) for blocks in runs) < FEWEST_BLOCKS:
             continue
@@ -73,11 +79,6 @@ def latency_changes(
             low, high = np.quantile(two - one, (0.025, 0.975))
             changes.append(LatencyChange(phase, percentile, old, new, float(low), float(high)))
     return tuple(changes)
-
-
-def _blocks(rows: Sequence[HistogramRow], phase: Phase) -> list[Histogram]:
-    mine = [row for row in rows if row.phase is phase and row.good and row.block != WHOLE_RUN]
-    return [Histogram.decode(row.hdr) for row in sorted(mine, key=lambda row: row.block)]
 
 
 def _resampled(

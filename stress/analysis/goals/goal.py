@@ -6,6 +6,7 @@ limit (`--find-limit`). Whether one holds is decided in `stress.analysis.goals.e
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,6 +79,17 @@ class Goal:
             Operator.UNEQUAL: value != self.value,
         }[self.operator]
 
+    def contradicts(self, other: Goal) -> bool:
+        """Whether no value can meet both."""
+        same = (self.phase, self.percentile) == (other.phase, other.percentile)
+        if not same or self.subject is not other.subject:
+            return False
+        operators = {self.operator, other.operator}
+        low = max(-inf if goal.operator in UPPER else goal.value for goal in (self, other))
+        high = min(inf if goal.operator in LOWER else goal.value for goal in (self, other))
+        touching = low == high and bool(operators & {Operator.LESS, Operator.MORE})
+        return Operator.UNEQUAL not in operators and (low > high or touching)
+
 
 _GOAL = re.compile(
     r"\s*(?P<word>[A-Za-z][\w.]*)\s*(?P<operator><=|>=|==|!=|=|<|>)\s*"
@@ -135,12 +147,11 @@ def parse_goals(texts: Sequence[str]) -> tuple[Goal, ...]:
         UsageError: one cannot be read, or two of them contradict each other.
     """
     goals = tuple(parse_goal(text) for text in texts)
-    for place, goal in enumerate(goals):
-        for other in goals[:place]:
-            if _contradict(goal, other):
-                raise UsageError(
-                    f"{other.text!r} and {goal.text!r} can never both hold", "drop one of them"
-                )
+    for one, other in itertools.combinations(goals, 2):
+        if one.contradicts(other):
+            raise UsageError(
+                f"{one.text!r} and {other.text!r} can never both hold", "drop one of them"
+            )
     return goals
 
 
@@ -211,14 +222,3 @@ def _unknown(text: str, word: str) -> UsageError:
     near = [f"{word}.total"] if f"{word}.total" in _NAMES else get_close_matches(word, _NAMES, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(f"{text!r}: unknown goal {word!r}", f"{hint}{_HINT}")
-
-
-def _contradict(one: Goal, other: Goal) -> bool:
-    """Whether no value can meet both."""
-    if (one.subject, one.phase, one.percentile) != (other.subject, other.phase, other.percentile):
-        return False
-    operators = {one.operator, other.operator}
-    low = max(-inf if goal.operator in UPPER else goal.value for goal in (one, other))
-    high = min(inf if goal.operator in LOWER else goal.value for goal in (one, other))
-    touching = low == high and bool(operators & {Operator.LESS, Operator.MORE})
-    return Operator.UNEQUAL not in operators and (low > high or touching)
