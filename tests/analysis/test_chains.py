@@ -29,7 +29,7 @@ def test_lines_come_commonest_first_with_what_differs(
     assert lines[0].subject == "lab.test"
 
 
-def test_what_nobody_refuses_is_no_problem(
+def test_what_no_policy_refuses_is_not_a_problem(
     leaf_and_more: tuple[SeenChain, SeenChain],
 ) -> None:
     alone, _ = leaf_and_more
@@ -49,7 +49,7 @@ def test_others_are_compared_with_the_commonest_good_chain(
     assert reference([], ()) is None
 
 
-def test_an_empty_certificate_message_is_told(
+def test_an_empty_certificate_message_is_described(
     seen: Callable[..., SeenChain], leaf_and_more: tuple[SeenChain, SeenChain]
 ) -> None:
     nothing = seen(9, [], 1)
@@ -110,7 +110,7 @@ def test_what_is_missing_is_fetched_and_proven_to_be_all(alone: Run, judge: Judg
     assert f"It can be had at {URL}." in summarize(alone).lines.fix
 
 
-def test_what_cannot_be_fetched_is_said(alone: Run, judge: Judge) -> None:
+def test_what_cannot_be_fetched_is_reported(alone: Run, judge: Judge) -> None:
     def fetch(url: str) -> bytes:
         raise OSError("no route\x1b[31m")
 

@@ -39,7 +39,7 @@ def test_nothing_recorded_is_nothing() -> None:
     assert set(latency([]).values()) == {NOTHING}
 
 
-def test_the_uncorrected_is_told_only_where_it_differs(
+def test_the_uncorrected_latency_is_shown_only_where_it_differs(
     histogram_row: Callable[..., HistogramRow],
 ) -> None:
     total = histogram_row(Phase.TOTAL, [5_000_000] * 9)
@@ -80,12 +80,12 @@ def test_repeated_syns_show_as_steps(values_ns: list[int], steps: dict[int, int]
     assert retry_steps(histogram(values_ns)) == steps
 
 
-def test_without_a_histogram_nothing_is_said() -> None:
+def test_without_a_histogram_there_are_no_retries() -> None:
     assert retry_steps(None) == {}
     assert retries([]) is None
 
 
-def test_the_report_says_it_with_what_it_means(
+def test_the_report_explains_retries(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],
     histogram_row: Callable[..., HistogramRow],

@@ -50,7 +50,7 @@ def test_every_chain_is_judged_again(
     assert summarize(now).run.policy == "openssl"
 
 
-def test_each_client_keeps_its_policy_when_only_the_time_is_another(
+def test_each_client_keeps_its_policy_when_only_the_time_changes(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],
     leaf_and_more: tuple[SeenChain, SeenChain],
@@ -82,7 +82,7 @@ def test_each_client_keeps_its_policy_when_only_the_time_is_another(
         ("expired-leaf", "firefox", "ok"),
     ],
 )
-def test_what_a_staple_showed_stays_for_those_who_mind(
+def test_failures_by_staple_stay_where_the_policy_checks_staples(
     outcome: str,
     policy: str,
     restated: str,

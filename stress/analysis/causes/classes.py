@@ -1,8 +1,8 @@
 """Splits the failures into classes that may have a cause each: by outcome, and by bad chain.
 
-The outcome of a connection never explains anything; it says which failures belong together. A trust
-failure is decided by the chain (and by the client's policy), so each bad chain is a class of its
-own and that chain is its *mechanism*: what failed. Where it occurs is searched separately.
+The outcome of a connection never explains anything; it defines which failures belong together. A
+trust failure is decided by the chain (and by the client's policy), so each bad chain is a class of
+its own and that chain is its *mechanism*: what failed. Where it occurs is searched separately.
 
 Imported late: it needs numpy.
 """
@@ -21,7 +21,7 @@ from stress.model.outcome import OK, Kind, Outcome, Stage
 from stress.model.summary import Cause
 
 MOST_CHAINS = 8
-"""Bad chains told apart in one outcome; the rest stays together."""
+"""Bad chains with a class of their own in one outcome; the rest stays together."""
 LATE_KNOWN = 0.8
 """A late dimension may explain a class only if this part of the failures knows its value."""
 DECIDES = 0.998

@@ -72,7 +72,7 @@ class LiveAnomalies:
         ]
 
     def sentences(self) -> tuple[str, ...]:
-        """Those that surely fail more often than the rest, the highest failure rate first."""
+        """Those that fail more often than the rest with 95% confidence, worst first."""
         sentences: list[str] = []
         worst = sorted(self._rank, key=lambda value: -self._failed[value] / self._tried[value])
         for value in [value for value in worst if self._failed[value] >= FEWEST][:MOST]:

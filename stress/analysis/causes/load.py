@@ -6,7 +6,7 @@ have been offered more than once. Then the elasticity d ln(failure rate) / d ln(
 of the rate that leaves no order in the failure rates (a randomisation test, inverted). Its interval
 holds all powers after which the failure rates could have come in any order: it assumes nothing but
 the randomisation, so it holds for bursts as well, and where nothing at all fails below a limit.
-Together with whether one slice holds the failures it gives one of four answers.
+Together with whether one slice holds the failures this gives one of four answers.
 
 Failures that an earlier, higher rate left behind count for that rate: see
 `stress.analysis.recording`.
@@ -37,9 +37,9 @@ FEWEST_LEVELS = 3
 """Rates that were offered at least twice."""
 FEWEST_FAILURES = 8
 DEPENDENT = 0.5
-"""An elasticity that is surely above this follows the load."""
+"""The failure rate follows the load when the whole interval is above this."""
 INDEPENDENT = 0.75
-"""One that is surely between minus and plus this does not."""
+"""It does not when the whole interval is between minus and plus this."""
 CONCENTRATED = 0.5
 """A slice is to blame when it holds at least this part of the failures."""
 STEEPEST = 30.0
@@ -165,7 +165,7 @@ def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
     if found.value < STEEPEST - 1.0:
         figures = f"elasticity {found.value:.2f}, 95% CI {found.low:.2f} to {found.high:.2f}"
     else:
-        # A wall, below which nothing fails: only that it is steep can be said.
+        # A wall, below which nothing fails: all that is known is that it is steep.
         figures = f"elasticity over {min(found.low, STEEPEST - 1.0):.1f} at 95% confidence"
     figures += f", {found.segments} stretches of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
     if found.shape is LoadShape.UNDECIDED:

@@ -10,7 +10,7 @@ Four tests on which ports ever failed, from the most specific to the most genera
   ports, but no other failures;
 * *repeats*: ports that are used again fail again, as with any other hash.
 
-Distinct ports are counted, not failures: one sticky port which fails a hundred times says nothing
+Distinct ports are counted, not failures: one sticky port which fails a hundred times tells nothing
 about the others. Masks that never vary among our ports (a kernel which hands out even ports only)
 have no variance and drop out.
 

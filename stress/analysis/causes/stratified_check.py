@@ -7,7 +7,7 @@ block's attempts:
 
 * `within`: given each block's failures, those in the cohort are draws with its part of the block.
   A cohort that only happened to be busy during a burst does not pass this.
-* `by_block`: the same with each block's failures falling all together, as in one burst. It says
+* `by_block`: the same with each block's failures falling all together, as in one burst. It shows
   whether the cohort fails in block after block; one burst counts once. This decides the grade.
 
 Both tails are Chernoff bounds, so they never claim too much.

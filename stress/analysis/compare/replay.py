@@ -158,13 +158,13 @@ def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
         [one.failures / one.tries for one in failed], [one.failures / one.tries for one in good]
     )
     if p > SURE:
-        said = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
-        return ReplayResult(ReplayVerdict.PARTLY, p, f"{said}. {figures}")
+        words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
+        return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
     if again / tries >= NEARLY_ALWAYS:
-        said = f"The failure follows the combination (permutation p = {p:.3f})"
-        return ReplayResult(ReplayVerdict.FOLLOWS, p, f"{said}. {figures}")
-    said = f"The failure partly follows the combination (permutation p = {p:.3f})"
-    return ReplayResult(ReplayVerdict.PARTLY, p, f"{said}. {figures}")
+        words = f"The failure follows the combination (permutation p = {p:.3f})"
+        return ReplayResult(ReplayVerdict.FOLLOWS, p, f"{words}. {figures}")
+    words = f"The failure partly follows the combination (permutation p = {p:.3f})"
+    return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
 
 
 def clean_needed(rate: float) -> int:

@@ -35,7 +35,7 @@ class Holds(StrEnum):
 
 
 class Stopping(StrEnum):
-    """How the end of the sample was chosen; it decides which proof is honest."""
+    """How the end of the sample was chosen; it decides which proof is valid."""
 
     PLANNED = "planned"
     ANYTIME = "anytime"
@@ -63,7 +63,7 @@ def evidence_of(run: Run, estimated: Estimate, elapsed_s: float, causes: int) ->
     """The evidence of a recorded run.
 
     A run with goals might have stopped at any time, also when it went on to its ceiling: only what
-    is valid at any time is honest then.
+    is valid at any time counts then.
     """
     facts = run.facts()
     ended = facts.end is End.COMPLETED

@@ -114,7 +114,7 @@ def parse_goal(text: str) -> Goal:
     """Reads a goal or an assertion.
 
     Raises:
-        UsageError: it is not one; says what is wrong, and suggests the nearest that is right.
+        UsageError: it is not one; with what is wrong, and the nearest that is right.
     """
     clean = _CLEAN.fullmatch(text)
     if clean:

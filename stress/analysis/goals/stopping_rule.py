@@ -5,7 +5,7 @@ will time out. So only the *closed prefix* counts: an attempt counts once every 
 before it has ended, too. Each worker assigns its ids in the order of its starts, so the prefix is
 kept for each worker, and one slow attempt holds up only its own worker's. Claims about rates are
 the anytime-valid ones: the goals are evaluated several times a second, so nothing less would be
-honest. What is in flight at the stop ends by itself and is counted in the report.
+valid. What is in flight at the stop ends by itself and is counted in the report.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The failure rate of a run, with the interval that the run supports.
 
-Which interval is honest depends on how the run ended and on how its failures came:
+Which interval is valid depends on how the run ended and on how its failures came:
 
 * A planned end gets the exact interval; a run that was stopped, the one that is valid at any
   stopping time.
@@ -12,7 +12,7 @@ Which interval is honest depends on how the run ended and on how its failures ca
   with that of independent handshakes. The ratio is the design effect, and the exact interval is
   made for as many handshakes as there effectively are (Korn and Graubard 1998, "Confidence
   intervals for proportions with small expected number of positive counts estimated from survey
-  data"). With fewer than about ten episodes no statement per handshake is honest, and the episodes
+  data"). With fewer than about ten episodes no statement per handshake is valid, and the episodes
   themselves are counted.
 
 Where two of these apply, the interval has the wider bounds of both.
@@ -39,7 +39,7 @@ from stress.model.summary import Interval
 BLOCKS = "blocks"
 """`Interval.method` of the exact interval with design effect."""
 CLOSED_SHARE = 0.5
-"""The resolved blocks stand for the run when they hold at least this part of the attempts."""
+"""The resolved blocks represent the run when they hold at least this part of the attempts."""
 STRETCHES = 40
 FEWEST_STRETCHES = 10
 CLUSTERED = 2.0
@@ -123,7 +123,7 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
             cell.count for cell in cube.cells if cell.outcome == Category.CANCELLED
         )
     if unresolved:
-        # Without a record nobody knows when the missing ones began: no block is surely resolved.
+        # Without a record nobody knows when the missing ones began: no block is certainly resolved.
         cut = 0 if unrecorded else closed_prefix(cube.cells)
         line = BlockCounts(whole.attempts[:cut], whole.failures[:cut], whole.block_ns)
         if line.totals[1] >= CLOSED_SHARE * attempts:

@@ -1,6 +1,6 @@
-"""The anytime-valid interval of a rate: honest however often one looks, whenever one stops.
+"""The anytime-valid interval of a rate: valid however often one looks, whenever one stops.
 
-Looking at an exact interval again and again until it says what one hopes for is wrong in a quarter
+Looking at an exact interval again and again until it shows what one hopes for is wrong in a quarter
 to a half of the runs. Here each side is a bet against the hypothesis (a mixture e-process): a
 nonnegative supermartingale under "the rate is at least x" (or "at most x"), so by Ville's
 inequality it ever exceeds 1/a with probability at most a. See Howard, Ramdas, McAuliffe and Sekhon

@@ -37,7 +37,7 @@ def to_see(share: float, confidence: float = 0.99, times: int = 1) -> SampleSize
     """
     _check(share, confidence)
     if times < 1:
-        raise UsageError(f"seeing it {times} times takes no handshake", "ask for at least 1")
+        raise UsageError(f"seeing it {times} times takes no handshake", "give at least 1")
     if times == 1:
         count = _until_one(share, confidence)
     else:

@@ -37,7 +37,7 @@ def even(*shares: tuple[int, float], attempts: int = 100) -> Series:
         (((40, 0.0),), TimeShape.CONSTANT, []),
     ],
 )
-def test_time_is_cut_where_the_share_changes(
+def test_time_is_cut_where_the_failure_rate_changes(
     shares: tuple[tuple[int, float], ...], shape: TimeShape, hot: list[tuple[int, int]]
 ) -> None:
     found = time_profile(even(*shares))
@@ -57,7 +57,7 @@ def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
     ]
 
 
-def test_a_mild_burst_beside_a_bad_one_is_one_too() -> None:
+def test_a_mild_burst_next_to_a_severe_one_is_hot() -> None:
     found = time_profile(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
 
     assert len(found.hot) == 2
@@ -106,7 +106,7 @@ def test_many_blocks_are_joined_to_few() -> None:
     assert found.pieces[1].share == 0.5
 
 
-def test_nothing_has_no_course() -> None:
+def test_no_attempts_have_a_constant_profile() -> None:
     nothing = np.zeros(0, dtype=np.int64)
 
     assert time_profile(series(nothing, nothing, nothing)).shape is TimeShape.CONSTANT
@@ -133,7 +133,7 @@ def test_the_interval_covers_the_instant() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 8, 12, 100])
-def test_one_in_turn_is_found(length: int) -> None:
+def test_every_nth_connection_is_found(length: int) -> None:
     found = round_robin([length * n + 3 for n in range(40)], 1 / length if length > 2 else 0.49)
 
     assert found is not None
@@ -151,7 +151,7 @@ def test_jitter_in_the_order_does_not_hide_it() -> None:
 
 
 @pytest.mark.slow
-def test_chance_has_no_turn() -> None:
+def test_chance_shows_no_cycle() -> None:
     random = np.random.default_rng(62)
     found = [
         round_robin(np.sort(random.choice(20_000, 60, replace=False)).tolist(), 0.003)
@@ -161,12 +161,12 @@ def test_chance_has_no_turn() -> None:
     assert sum(one is not None for one in found) <= 2
 
 
-def test_too_few_failures_have_no_turn() -> None:
+def test_too_few_failures_show_no_cycle() -> None:
     assert round_robin([8, 16, 24], 0.1) is None
     assert round_robin(list(range(50)), 0.9) is None
 
 
-def test_failures_by_the_clock_have_a_period() -> None:
+def test_failures_at_fixed_times_have_a_period() -> None:
     failures = [0] * 600
     for block in range(7, 600, 30):
         failures[block] = 3

@@ -36,7 +36,7 @@ def test_the_failing_conjunction_wins() -> None:
     assert found.adjusted < 1e-9
 
 
-def test_two_ways_to_say_it_are_aliases_and_the_preferred_one_names_it() -> None:
+def test_equal_row_sets_are_aliases_and_the_preferred_dimension_names_them() -> None:
     label = column(Dimension.LABEL, 2, 1, 0, 2, 1, 0)
     found = best(problem(ADDRESS, label, attempts=[100] * 6, failures=[0, 20, 0, 0, 20, 0]))
 
@@ -167,7 +167,7 @@ def test_an_umbrella_gives_way_to_what_is_under_it() -> None:
     assert all((0, 1) in cohort.conditions for cohort in found.cohorts)
 
 
-def test_a_worse_place_inside_a_bad_one_is_told_with_it() -> None:
+def test_a_worse_part_of_a_bad_cohort_is_found_with_it() -> None:
     columns = cross(4, 4)
     failures = np.where(columns[0].codes == 1, 50, 0)
     failures[(columns[0].codes == 1) & (columns[1].codes == 3)] = 400
@@ -178,7 +178,7 @@ def test_a_worse_place_inside_a_bad_one_is_told_with_it() -> None:
     assert sum(one.failures for one in found.cohorts) == int(failures.sum())
 
 
-def test_the_guard_has_the_last_word() -> None:
+def test_the_check_decides_on_each_candidate() -> None:
     columns = cross(4, 4)
     failures = np.where(columns[0].codes == 1, 50, 0)
 

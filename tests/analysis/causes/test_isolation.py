@@ -19,18 +19,18 @@ def isolated(run: Run) -> Isolation:
 
 
 def said(isolation: Isolation) -> list[list[str]]:
-    return [[one.value for one in locus.conditions] for locus in isolation.slices]
+    return [[each.value for each in one.conditions] for one in isolation.slices]
 
 
-def test_a_place_is_found_with_its_aliases_and_grade(located: Callable[..., Run]) -> None:
+def test_a_slice_is_found_with_its_aliases_and_grade(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 5 if like.address == 1 else 0))
-    (locus,) = found.slices
+    (one,) = found.slices
 
     assert said(found) == [["10.0.3.7:443"]]
-    assert [[one.value for one in way] for way in locus.aliases] == [["node-b"]]
-    assert locus.grade is Grade.STRONG
-    assert locus.time_profile.shape is TimeShape.CONSTANT
-    assert locus.ratio.low > 100
+    assert [[one.value for one in way] for way in one.aliases] == [["node-b"]]
+    assert one.grade is Grade.STRONG
+    assert one.time_profile.shape is TimeShape.CONSTANT
+    assert one.ratio.low > 100
 
 
 def test_two_conditions_are_found_together(located: Callable[..., Run]) -> None:
@@ -42,22 +42,20 @@ def test_two_conditions_are_found_together(located: Callable[..., Run]) -> None:
     assert (found.slices[0].cohort.failures, found.slices[0].cohort.attempts) == (400, 2000)
 
 
-def test_a_place_that_broke_in_the_middle_has_an_onset(located: Callable[..., Run]) -> None:
+def test_a_slice_that_broke_during_the_run_has_an_onset(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 5 if like.address == 1 and like.block >= 25 else 0))
-    locus = found.slices[0]
+    one = found.slices[0]
 
-    assert {one.dimension for one in locus.conditions} == {Dimension.ADDRESS, Dimension.TIME}
-    assert locus.time_profile.shape is TimeShape.BEGAN
-    assert locus.onset is not None
-    assert (locus.onset.low, locus.onset.best, locus.onset.high) == (25, 25, 25)
+    assert {each.dimension for each in one.conditions} == {Dimension.ADDRESS, Dimension.TIME}
+    assert one.time_profile.shape is TimeShape.BEGAN
+    assert one.onset is not None
+    assert (one.onset.low, one.onset.best, one.onset.high) == (25, 25, 25)
 
 
 def test_a_stretch_of_time_is_a_cause_by_itself(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 3 if 20 <= like.block < 24 else 0))
 
-    assert [[one.dimension for one in locus.conditions] for locus in found.slices] == [
-        [Dimension.TIME]
-    ]
+    assert [[each.dimension for each in one.conditions] for one in found.slices] == [[Dimension.TIME]]
     assert found.time_profile.shape is TimeShape.WINDOW
 
 
@@ -67,7 +65,7 @@ def test_one_block_of_a_long_run_is_one_episode(located: Callable[..., Run]) -> 
     assert found.slices[0].grade is Grade.ONE_EPISODE
 
 
-def test_several_bursts_are_told_together(located: Callable[..., Run]) -> None:
+def test_several_bursts_are_one_slice(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 8 if like.block in {10, 20, 30} else 0))
 
     assert found.time_profile.shape is TimeShape.BURSTS
@@ -108,7 +106,7 @@ def test_a_steady_cause_passes_the_test_of_blocks(simulate: ModuleType) -> None:
     strong = 0
     for _ in range(12):
         told = simulate.steady(random, 20_000, 20)
-        loci = simulate.story(told.columns, told.blocks, told.failed).slices
-        strong += any(locus.grade is Grade.STRONG for locus in loci)
+        slices = simulate.story(told.columns, told.blocks, told.failed).slices
+        strong += any(one.grade is Grade.STRONG for one in slices)
 
     assert strong >= 11

@@ -66,7 +66,7 @@ def test_a_limit_below_which_nothing_fails_is_load() -> None:
     assert "elasticity over " in verdict(walls[0], concentrated=False)
 
 
-def test_a_ramp_tells_nothing() -> None:
+def test_a_ramp_decides_nothing() -> None:
     """A deploy in the middle of one would be taken for load."""
     rates = np.linspace(100.0, 2000.0, 40)
 
@@ -74,7 +74,7 @@ def test_a_ramp_tells_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_what_a_rush_leaves_behind_is_load(simulate: ModuleType) -> None:
+def test_what_a_peak_leaves_behind_counts_as_load(simulate: ModuleType) -> None:
     """A queue fails for longer than it was filled; counted as they came, the rates told nothing."""
     shapes = [
         told(simulate, simulate.queues.queue(400.0, 3.0), simulate.queues.varied(480.0, 400.0, s))
@@ -117,12 +117,12 @@ def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> Lo
         [LoadSegment(100.0 * n, 1000, 9) for n in range(1, 5)],
     ],
 )
-def test_too_little_variation_says_nothing(stretches: list[LoadSegment]) -> None:
+def test_too_little_variation_decides_nothing(stretches: list[LoadSegment]) -> None:
     assert elasticity(stretches) is None
     assert verdict(None, concentrated=True) == ""
 
 
-def test_the_two_by_two_is_told() -> None:
+def test_load_and_concentration_give_four_answers() -> None:
     flat, steep = elasticity(run_at(0.003, 1)), elasticity(run_at(lambda r: (r / 4000) ** 2, 1))
 
     assert "configuration there" in verdict(flat, concentrated=True)
@@ -146,7 +146,7 @@ def test_segments_are_counted_with_their_rates(cell: Callable[..., Cell]) -> Non
     assert segments(planned, cube) == (LoadSegment(100.0, 110, 10), LoadSegment(200.0, 200, 0))
 
 
-def test_a_share_that_jumps_about_is_not_decided() -> None:
+def test_an_erratic_failure_rate_is_not_decided() -> None:
     counts = (1, 50, 3, 40, 2, 60, 1, 30, 5, 45)
     jumps = elasticity([LoadSegment(100.0 * (n % 5 + 1), 100, k) for n, k in enumerate(counts)])
 
@@ -190,7 +190,7 @@ def offered(cell: Callable[..., Cell], *, seconds: int = 5) -> list[Cell]:
     return cells
 
 
-def test_the_failures_of_a_search_are_told_by_what_it_offered(
+def test_the_failures_of_a_search_are_explained_by_the_offered_rate(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:
     """Not by the times at which it was more; and it does not pass for an experiment."""
@@ -207,7 +207,7 @@ def test_the_failures_of_a_search_are_told_by_what_it_offered(
     assert found.load == ""
 
 
-def test_a_search_for_the_number_in_flight_is_told_by_that_number(
+def test_failures_of_a_concurrency_search_are_explained_by_the_concurrency(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:
     limits = searched(*SEARCH, knob=Knob.CONCURRENCY)
@@ -237,7 +237,7 @@ def test_failures_that_follow_no_load_are_not_blamed_on_the_search(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_a_real_search_against_a_queue_is_told_by_the_limit_it_found(
+def test_a_search_against_a_queue_is_explained_by_the_limit_it_found(
     recorded: Callable[..., Run], cell: Callable[..., Cell], seed: int
 ) -> None:
     """With arrivals at random, so that what was offered cannot be counted to the last per cent."""

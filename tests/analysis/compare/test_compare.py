@@ -65,7 +65,7 @@ def test_a_fix_needs_so_many_clean_handshakes(failed: int, factor: float) -> Non
     assert enough.better_p <= 0.05 < short.better_p
 
 
-def test_a_fixed_place_is_proven_in_its_cohort(
+def test_a_fix_is_proven_in_its_cohort(
     located: Callable[..., Run], recorded: Callable[..., Run]
 ) -> None:
     before = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
@@ -88,7 +88,7 @@ def test_a_fixed_place_is_proven_in_its_cohort(
         (95, "Not worse, but not fixed: 95 of"),
     ],
 )
-def test_who_asks_whether_it_is_fixed_is_told(
+def test_the_headline_says_whether_it_is_fixed(
     recorded: Callable[..., Run], cell: Callable[..., Cell], failed: int, begins: str
 ) -> None:
     def cells(failures: int) -> list[Cell]:
@@ -120,7 +120,7 @@ def test_a_run_is_not_compared_with_itself(leaf_alone: Run) -> None:
         ({"load": Load(rate=900.0)}, "the offered load differs (50/s, then 900/s)"),
     ],
 )
-def test_other_questions_are_not_compared(
+def test_runs_with_different_setups_are_not_compared(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],
     plan: Plan,
@@ -143,7 +143,7 @@ def test_other_durations_and_empty_runs_are_not_compared(
     assert "no attempts" in compare(recorded([cell(100)]), after(recorded, [])).headline
 
 
-def test_too_few_says_how_many_would_do(
+def test_too_few_handshakes_are_reported_with_how_many_it_takes(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:
     before = recorded([cell(997), cell(2, outcome="reset", chain=None)])
@@ -173,7 +173,7 @@ def test_slower_is_worse(
     assert "p50 of server: 2.05 ms, before 1.05 ms" in found.headline
 
 
-def test_a_cohort_is_met_again(located: Callable[..., Run]) -> None:
+def test_a_cohort_is_counted_in_both_runs(located: Callable[..., Run]) -> None:
     before = located(lambda like: 5 if like.address == 1 else 0)
     after = located(lambda like: 0)
     (again,) = match_cohorts(before, after, summarize(before).causes)
@@ -182,7 +182,7 @@ def test_a_cohort_is_met_again(located: Callable[..., Run]) -> None:
     assert (again.before, again.after) == ((800, 4000), (0, 4000))
 
 
-def test_time_and_ports_are_not_met_again() -> None:
+def test_conditions_on_time_and_ports_are_dropped() -> None:
     conditions = [Condition("time", "x"), Condition("local_port", "y"), Condition("client", "z")]
 
     assert [one.value for one in matching(conditions)] == ["z"]

@@ -46,7 +46,7 @@ def test_as_many_good_combinations_as_failing_ones_are_chosen(failing: Run) -> N
     assert choose(failing, category="reset", seed=1) != chosen
 
 
-def test_one_kind_can_be_asked_for(failing: Run) -> None:
+def test_one_category_can_be_chosen(failing: Run) -> None:
     failed = [one for one in choose(failing, category="eof") if one.role is Role.FAILED]
 
     assert [one.address for one in failed] == [1]
@@ -106,7 +106,7 @@ def test_the_combinations_decide(
     assert found.sentence.endswith(".")
 
 
-def test_a_busy_port_is_no_try() -> None:
+def test_a_busy_port_is_not_a_try() -> None:
     assert answer(tried([0, 0], [0], tries=0)).answer is ReplayVerdict.TOO_FEW
 
 

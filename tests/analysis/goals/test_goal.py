@@ -68,7 +68,7 @@ def test_a_percentile_has_its_phase(text: str) -> None:
         ("failing<1% and more", "is not a goal"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, words: str) -> None:
+def test_errors_name_what_is_wrong(text: str, words: str) -> None:
     if not words:
         assert parse_goal(text).text == text
         return
@@ -79,21 +79,21 @@ def test_what_is_wrong_is_said(text: str, words: str) -> None:
     assert caught.value.hint
 
 
-def test_the_nearest_word_is_offered() -> None:
+def test_the_nearest_goal_is_suggested() -> None:
     with pytest.raises(UsageError) as caught:
         parse_goal("failng<1%")
 
     assert "did you mean 'failing'" in str(caught.value.hint)
 
 
-def test_a_percentile_without_a_phase_is_offered_what_a_user_feels() -> None:
+def test_a_percentile_without_a_phase_suggests_the_total() -> None:
     with pytest.raises(UsageError) as caught:
         parse_goal("p99<5ms")
 
     assert "did you mean 'p99.total'" in str(caught.value.hint)
 
 
-def test_what_the_shell_took_is_offered_as_it_was() -> None:
+def test_an_operator_lost_to_the_shell_is_restored_in_the_hint() -> None:
     with pytest.raises(UsageError) as caught:
         parse_goal("failures>=")
 

@@ -82,7 +82,7 @@ def test_a_run_stops_when_it_has_its_answer(
     assert said == (told and f"stopped after 70 s: {told}")
 
 
-def test_what_is_in_flight_is_not_taken_for_good(rows: Callable[..., list[Record]]) -> None:
+def test_attempts_in_flight_do_not_count_as_good(rows: Callable[..., list[Record]]) -> None:
     """The slow ones are those that fail: without the first attempt, nothing is decided."""
     first, *others = rows(5_000)
     keeper = StoppingRule(["failing<0.1%"], 1)
@@ -105,7 +105,7 @@ def test_latencies_are_those_of_good_attempts_after_the_warm_up(
     assert reason(StoppingRule(["p99.server<50ms"], 1), quick[:50]) is None
 
 
-def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
+def test_many_looks_at_a_borderline_rate_rarely_claim_it(
     rows: Callable[..., list[Record]],
 ) -> None:
     """One run in which exactly every 200th fails: 'below 0.5%' is never claimed on the way."""
@@ -129,7 +129,7 @@ def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
         ([], ["speed<2"], "unknown goal"),
     ],
 )
-def test_bad_goals_are_told_before_anything_is_sent(
+def test_bad_goals_are_refused_before_anything_is_sent(
     until: list[str], assertions: list[str], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
@@ -164,7 +164,7 @@ def test_a_slow_attempt_holds_up_its_own_worker_only(record: Callable[..., Recor
     ("outcome", "attempts", "failures"),
     [("ok", 1, 0), ("reset", 1, 1), ("alert-40", 1, 1), ("local-ports", 0, 0), ("not-sent", 0, 0)],
 )
-def test_what_is_no_attempt_is_passed_over(
+def test_our_own_failures_are_not_attempts(
     outcome: str, attempts: int, failures: int, record: Callable[..., Record]
 ) -> None:
     prefix = ClosedPrefix(1)

@@ -96,7 +96,7 @@ def test_what_gives_way_first_is_named() -> None:
     assert limit.sustained == pytest.approx(200, rel=0.05)
 
 
-def test_each_step_says_how_often_it_was_offered() -> None:
+def test_each_step_records_how_often_it_was_offered() -> None:
     """So that what was offered in each segment is known, though steps are repeated."""
     offered: list[float] = []
 
@@ -210,7 +210,7 @@ def test_what_we_held_up_for_a_moment_is_not_the_targets_slowness() -> None:
     assert limit.sustained == 200
 
 
-def test_places_that_the_target_keeps_taken_fail_the_step_whatever_the_goal() -> None:
+def test_reaching_the_concurrency_limit_fails_the_step_whatever_the_goal() -> None:
     """A bound on the failing share alone: what could not be sent has not failed."""
 
     def clogged(segment: Segment, draw: random.Random) -> list[Record]:
@@ -373,7 +373,7 @@ def test_the_concurrency_is_searched_up_to_the_plans() -> None:
     assert [segment.slots for segment in seen[:7]] == [1, 2, 4, 8, 16, 32, 64]
 
 
-def test_what_has_not_begun_is_not_told() -> None:
+def test_a_search_that_has_not_begun_is_not_reported() -> None:
     conductor = limit_searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), FAILING)
     conductor.next()
 

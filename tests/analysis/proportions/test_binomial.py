@@ -121,14 +121,14 @@ def test_it_agrees_with_scipys_slow_form() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 10_000_000))
-def test_the_share_always_lies_inside(failures: int, attempts: int) -> None:
+def test_the_observed_rate_is_always_inside(failures: int, attempts: int) -> None:
     failures = min(failures, attempts)
     interval = clopper_pearson(failures, attempts)
 
     assert 0.0 <= interval.low <= failures / attempts <= interval.high <= 1.0
 
 
-def test_a_thousand_handshakes_show_three_in_a_thousand() -> None:
+def test_the_detectable_rate_follows_the_rule_of_three() -> None:
     assert detectable(1000) == pytest.approx(0.002991, rel=1e-3)
     assert detectable(0) == 1.0
     assert detectable(10**9) == pytest.approx(2.9957e-9, rel=1e-3)

@@ -55,7 +55,7 @@ def test_what_was_cut_off_does_not_hide_the_slow_failures(cell: Callable[..., Ce
     assert found.interval.low < 0.1 < found.interval.high
 
 
-def test_where_too_little_is_resolved_the_interval_holds_whatever_became_of_the_rest(
+def test_with_many_unresolved_attempts_the_interval_covers_every_way_they_could_end(
     cell: Callable[..., Cell],
 ) -> None:
     """Half of the servers are silent: what answered is good, what was cut off would have failed."""
@@ -86,7 +86,7 @@ def test_clean_time_counts_from_the_last_failure() -> None:
     assert BlockCounts((5,) * 10, (0,) * 10, SECOND).clean_s == 10.0
 
 
-def test_a_cube_becomes_a_timeline(cell: Callable[..., Cell]) -> None:
+def test_a_cube_is_counted_by_block(cell: Callable[..., Cell]) -> None:
     line = block_counts(
         [cell(5), cell(2, block=2, outcome="reset"), cell(9, block=3, outcome="cancelled")], SECOND
     )
@@ -112,7 +112,7 @@ def test_bursts_have_a_design_effect_and_chance_has_none() -> None:
 
 
 @pytest.mark.slow
-def test_the_interval_covers_the_long_run_share_of_bursts() -> None:
+def test_the_interval_covers_the_long_run_rate_of_bursts() -> None:
     random = np.random.default_rng(52)
     covered = naive = 0
     for _ in range(200):
@@ -127,7 +127,7 @@ def test_the_interval_covers_the_long_run_share_of_bursts() -> None:
     assert naive <= 120
 
 
-def test_episodes_are_told_apart_by_quiet() -> None:
+def test_episodes_are_separated_by_quiet() -> None:
     failures = [0] * 60
     for block in (10, 11, 14, 30):
         failures[block] = 5
