@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from math import sqrt
 from typing import TypeAlias, TypeVar, cast
 
@@ -30,6 +29,7 @@ from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
 from stress.model.target import Address
 from stress.model.verdict import Verdict
+from stress.text.datetimes import time_of_day
 from stress.text.escape import printable
 from stress.trust import describe
 
@@ -128,13 +128,7 @@ class Recording:
 
     def moment(self, block: int) -> str:
         """The time of day at which a block begins, UTC."""
-        return self.instant(self.facts.started_ns + block * self.block_ns)
-
-    def instant(self, unix_ns: int) -> str:
-        """A moment of the run as a time of day, UTC; with the date when the run crosses one."""
-        begun = datetime.fromtimestamp(self.facts.started_ns // NANOSECONDS, UTC)
-        moment = datetime.fromtimestamp(unix_ns // NANOSECONDS, UTC)
-        return f"{moment:%H:%M:%S}" if moment.date() == begun.date() else f"{moment:%m-%d %H:%M:%S}"
+        return time_of_day(self.facts.started_ns + block * self.block_ns, self.facts.started_ns)
 
 
 def record(run: Run) -> Recording:

@@ -113,7 +113,7 @@ def tell(path: Path, output: Output, review: Review = AS_RECORDED) -> Summary:
         RunFileError: there is no readable run.
         UsageError: it cannot be judged in that way.
     """
-    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
 
     with open_run(path) as run:

@@ -74,8 +74,8 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
         UsageError: there is nothing to replay.
     """
     from stress.analysis.compare.replayed import replay_of  # noqa: PLC0415 - heavy
-    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
     from stress.planning.resume import gap_s, replay_plan  # noqa: PLC0415 - heavy
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
     addresses = recorded.addresses()
     wanted = replay_of(

@@ -1,4 +1,4 @@
-"""The JUnit form, for the test tab of a CI system: which questions were asked, and which failed.
+"""The JUnit form, for the test tab of a CI system: which checks were made, and which failed.
 
 The names of the cases do not change from run to run, so that a CI system can follow them. With
 assertions they alone are the cases, because then they alone decide. A case that could not be
@@ -51,8 +51,8 @@ def _cases(summary: Summary) -> Iterator[Element]:
 
 
 def _run(summary: Summary) -> Element:
-    """May the run be believed, and did it come to its end."""
-    case = _case(summary, "the run can be believed")
+    """Whether the run is valid, and finished."""
+    case = _case(summary, "the run is valid")
     if summary.verdict in (Answer.INVALID, Answer.INTERRUPTED):
         _add(case, "error", summary.verdict.value, summary.lines.valid, summary.validity.reasons)
     return case
@@ -82,7 +82,7 @@ def _address(summary: Summary, line: AddressLine) -> Element:
         share = numbers.percent(line.failures / line.attempts)
         said = (
             f"{numbers.thousands(line.failures)} of {numbers.thousands(line.attempts)} failed "
-            f"({share}, 95% {numbers.interval(line.interval)})"
+            f"({share}, 95% CI {numbers.interval(line.interval)})"
         )
         _add(case, "failure", "failing", said, ())
     return case
@@ -95,7 +95,7 @@ def _assertion(summary: Summary, assertion: Assertion) -> Element:
     if assertion.holds == "no":
         _add(case, "failure", "assertion", said, [summary.headline])
     elif assertion.holds != "yes":
-        _add(case, "error", "inconclusive", f"{said}; it can be neither shown nor refuted", ())
+        _add(case, "error", "inconclusive", f"{said}; undecided", ())
     return case
 
 

@@ -22,7 +22,7 @@ _LINKED = re.compile(r"(?<=:)/(?=/)|(?i:(?<=www)\.)")
 _CALLS = re.compile(r"([@#])(?=\w)")
 _SIGNS = {Answer.CLEAN: "✅", Answer.FAILING: "❌"}
 _LINES = ("where", "what", "who", "fix", "seen", "asked", "whence", "valid")
-_SHOWN_AS = {"whence": "from", "seen": "would show"}
+_SHOWN_AS = {"whence": "from", "seen": "detectable", "asked": "tested"}
 _PHASES = ("connect", "server", "handshake", "total", "lag")
 
 
@@ -83,8 +83,8 @@ def _cause(cause: Cause) -> Iterator[str]:
     yield ""
     yield text(cause.sentence)
     yield ""
-    if cause.likely:
-        yield f"- **likely**: {text('; '.join(cause.likely))}"
+    for root in cause.likely:
+        yield f"- **likely**: {text(f'{root.text} ({root.id})')}"
     if cause.fix:
         yield f"- **fix**: {text(cause.fix)}"
     for name, view in cause.clients.items():
@@ -106,7 +106,7 @@ def _failures(summary: Summary) -> Iterator[str]:
         )
         for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
-    yield from _table(("ending", "count", "share"), rows)
+    yield from _table(("outcome", "count", "rate"), rows)
 
 
 def _addresses(summary: Summary) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _addresses(summary: Summary) -> Iterator[str]:
         )
         for line in ordered
     ]
-    yield from _folded("Addresses", ("address", "attempts", "failures", "95%"), rows)
+    yield from _folded("Addresses", ("address", "attempts", "failures", "95% CI"), rows)
 
 
 def _latency(summary: Summary) -> Iterator[str]:

@@ -13,7 +13,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
-from stress.model.summary import AddressLine, Answer, Cause, ChainLine, Quantiles, Summary
+from stress.model.summary import AddressLine, Answer, Cause, ChainLine, Likely, Quantiles, Summary
 from stress.text import numbers
 from stress.text.escape import escape
 
@@ -36,7 +36,7 @@ _PHASES = ("connect", "server", "handshake", "total", "attempt", "lag")
 
 def failures(summary: Summary) -> Table:
     """Failures by category and by the stage that was reached."""
-    table = _table("Failures", "category", "count", "share", "stage reached")
+    table = _table("Failures", "category", "count", "rate", "stage reached")
     counts = summary.failures.categories
     for category in sorted(counts, key=lambda name: (-counts[name], name)):
         count = counts[category]
@@ -50,8 +50,10 @@ def failures(summary: Summary) -> Table:
 
 
 def chains(summary: Summary) -> Table:
-    """The distinct chains: how often, whose, and what is odd about each."""
-    table = _table("Chains", "chain", "certificates", "seen", "share", "subject, and what is odd")
+    """The distinct chains: how often, whose, and what is wrong with each."""
+    table = _table(
+        "Chains", "chain", "certificates", "seen", "of all", "subject, differences, problems"
+    )
     for line in summary.chains[:LONGEST]:
         table.add_row(
             text(line.sha256[:SHORT_HASH]),
@@ -66,7 +68,7 @@ def chains(summary: Summary) -> Table:
 
 def addresses(summary: Summary) -> Table:
     """The target's addresses; those that failed come first."""
-    table = _table("Addresses", "address", "attempts", "failures", "share", "95%")
+    table = _table("Addresses", "address", "attempts", "failures", "rate", "95% CI")
     ordered = sorted(summary.addresses, key=_failing_first)
     for line in ordered[:LONGEST]:
         table.add_row(
@@ -81,7 +83,7 @@ def addresses(summary: Summary) -> Table:
 
 
 def latency(summary: Summary) -> Table:
-    """Percentiles of each phase of the good attempts; lag is our own."""
+    """Percentiles of each phase of the good attempts; lag is the client's own."""
     table = _table("Latency, ms", "phase", "p50", "p90", "p99", "p99.9", "max", "")
     for phase in _PHASES:
         quantiles = summary.latency.get(phase)
@@ -98,7 +100,7 @@ def limit(found: Limit) -> Table:
     of = f", {escape(found.of)}" if found.of else ""
     table = _table(
         f"Steps to the limit of {escape(found.goal)}{of}",
-        *("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "it"),
+        *("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "result"),
     )
     for step in found.steps[-LONGEST:]:
         table.add_row(
@@ -121,16 +123,16 @@ def limit(found: Limit) -> Table:
 _STANDINGS = {
     Standing.HELD: "held",
     Standing.GAVE_WAY: "gave way",
-    Standing.GENERATOR: "our own limit",
+    Standing.GENERATOR: "generator-limited",
 }
 _CORRECTED = (
-    "total counts from when an attempt was due (corrected), attempt from when it could begin:"
-    " their difference is the wait that a tool without a schedule does not see"
+    "total counts from when an attempt was due (corrected), attempt from when it was sent:"
+    " the difference is the wait that a tool without a schedule does not measure"
 )
 
 
 _PHASE_MEANS = {
-    "connect": "TCP connection",
+    "connect": "TCP connect time",
     "server": "the target's own time",
     "handshake": "as a client feels it",
     "total": "from the intended start",
@@ -229,7 +231,7 @@ NARROWEST, NARROWEST_TABLE = 40, 60
 
 _LABELS = ("where", "what", "who", "fix", "prove", "seen", "asked", "whence", "valid")
 """Fields of `Headlines` below the verdict, in the contract's order."""
-_SHOWN_AS = {"whence": "from", "seen": "would show"}
+_SHOWN_AS = {"whence": "from", "seen": "detectable", "asked": "tested"}
 
 _STYLE = {
     Answer.CLEAN: "bold green",
@@ -297,7 +299,7 @@ def _headlines(summary: Summary) -> RenderableType:
 
 
 def _parts(summary: Summary) -> Iterator[RenderableType]:
-    if summary.causes:
+    if summary.causes or summary.unexplained.failures:
         yield _causes(summary)
     if summary.assertions:
         yield assertions(summary)
@@ -318,23 +320,33 @@ def _causes(summary: Summary) -> RenderableType:
     parts: list[RenderableType] = [_text("Causes", "bold")]
     for cause in summary.causes:
         parts.extend(_cause(cause))
-    left = sum(summary.unexplained.values())
-    if left:
-        parts.append(_text(f"  Unexplained: {left:,} failures have nothing in common that tells."))
+    left = summary.unexplained
+    if left.failures:
+        count = numbers.counted(left.failures, "failure")
+        parts.append(_text(f"  Unexplained: {count} with nothing recorded in common."))
+        parts.extend(_likely(left.likely))
     return Group(*parts)
 
 
 def _cause(cause: Cause) -> Iterator[RenderableType]:
     yield _indented(f"{cause.rank}.", f"{cause.sentence} [{cause.grade}]")
     for alias in cause.aliases:
-        words = " and ".join(f"{each.dimension} {each.value}" for each in alias)
+        words = " and ".join(map(str, alias))
         yield _indented("", f"the same connections: {words}")
-    if cause.likely:
-        yield _indented("", f"likely: {'; '.join(cause.likely)}")
+    yield from _likely(cause.likely)
     if cause.fix:
         yield _indented("", f"fix: {cause.fix}")
     if cause.next:
         yield _indented("", f"next: {cause.next}")
+
+
+def _likely(roots: Sequence[Likely]) -> Iterator[RenderableType]:
+    """Root causes that fit, one a line, with their ids and what to change."""
+    for place, root in enumerate(roots):
+        words = f"{root.text} ({root.id})"
+        if root.fix:
+            words += f". {root.fix}"
+        yield _indented("", f"{'likely' if place == 0 else 'or'}: {words}")
 
 
 def _indented(label: str, text: str) -> RenderableType:

@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 
 from stress.analysis.chains import by_frequency, chain_lines, difference, reference, repair_chains
-from stress.analysis.summary import summarize
 from stress.model.outcome import Category
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.verdict import Verdict
+from stress.report.summary import summarize
 from stress.trust import Anchors, Judge
 from tests.trust.certificates import AT, HOST, authorities
 from tests.trust.defects import good
@@ -107,7 +107,7 @@ def test_what_is_missing_is_fetched_and_proven_to_be_all(alone: Run, judge: Judg
     assert URL in said
     assert "chain 020202020202 is accepted" in said
     assert summarize(alone, repairs=(said,)).lines.fix.endswith(said)
-    assert f"It can be had at {URL}." in summarize(alone).lines.fix
+    assert f"It is available at {URL}." in summarize(alone).lines.fix
 
 
 def test_what_cannot_be_fetched_is_reported(alone: Run, judge: Judge) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from stress.analysis.latency import FAILING_TOTAL, NOTHING, latency, merged, retries, retry_steps
-from stress.analysis.summary import summarize
 from stress.measure import Histogram
 from stress.model.run import Cell, HistogramRow, Phase, Run
+from stress.report.summary import summarize
 
 
 def test_good_and_failing_attempts_are_apart(histogram_row: Callable[..., HistogramRow]) -> None:

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 
 from stress.analysis.rejudge import RejudgedRun, rejudge
-from stress.analysis.summary import summarize
 from stress.codes.catalog import POLICY_OF
 from stress.model.outcome import Category, Stage
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.verdict import Verdict
+from stress.report.summary import summarize
 from stress.trust import Anchors, Judge
 
 

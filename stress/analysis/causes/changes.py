@@ -19,7 +19,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import exp, gcd, inf, log, pi
 
 import numpy as np
@@ -27,6 +26,7 @@ from scipy.special import bdtrc
 
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood
 from stress.analysis.proportions.estimate import BlockCounts
+from stress.model.claims import Shape
 
 MOST_BLOCKS = 400
 CUT = 1.5
@@ -50,18 +50,6 @@ PERIODS = 3000
 """Frequencies that are tested."""
 FEWEST_TURNS = 4
 """Times that a period has to fit into the run."""
-
-
-class TimeShape(StrEnum):
-    """What the failure rate did over the run."""
-
-    CONSTANT = "constant"
-    BEGAN = "began"
-    """Quiet, then failing until the end of the run."""
-    ENDED = "ended"
-    WINDOW = "window"
-    BURSTS = "bursts"
-    """More than one window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,15 +97,15 @@ class TimeProfile:
     """Indices of the hot pieces; empty when the failure rate is constant."""
 
     @property
-    def shape(self) -> TimeShape:
+    def shape(self) -> Shape:
         """What the failure rate did."""
         if not self.hot:
-            return TimeShape.CONSTANT
+            return Shape.CONSTANT
         if len(self.hot) > 1:
-            return TimeShape.BURSTS
+            return Shape.BURSTS
         if self.hot[0] == len(self.pieces) - 1:
-            return TimeShape.BEGAN
-        return TimeShape.ENDED if self.hot[0] == 0 else TimeShape.WINDOW
+            return Shape.BEGAN
+        return Shape.ENDED if self.hot[0] == 0 else Shape.WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,15 +263,6 @@ class Cycle:
     hits: int
     of: int
     p_value: float
-
-    @property
-    def sentence(self) -> str:
-        """What it means."""
-        return (
-            f"{self.hits} of {self.of} failing connections are at the same place of a cycle of "
-            f"{self.length}, as when a balancer deals in turn and one of its"
-            f" {self.length} places is bad"
-        )
 
 
 @dataclass(frozen=True, slots=True)

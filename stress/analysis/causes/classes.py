@@ -18,7 +18,6 @@ from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.dimensions import OF_THE_CHAIN, When
 from stress.analysis.proportions.binomial import Integers
 from stress.model.outcome import OK, Kind, Outcome, Stage
-from stress.model.summary import Cause
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
@@ -26,10 +25,6 @@ LATE_KNOWN = 0.8
 """A late dimension may explain a class only if this part of the failures knows its value."""
 DECIDES = 0.998
 """A chain with at least this failure rate decides the outcome by definition."""
-FAILURE = "failure"
-"""Kind of a cause that explains failures."""
-INCONSISTENCY = "inconsistency"
-"""Kind of a cause that explains a difference between good answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,23 +43,6 @@ class FailureClass:
     def count(self) -> int:
         """How many failures."""
         return int(self.failures.sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What explains the failures of a run: the causes in their order, and what is left."""
-
-    causes: tuple[Cause, ...] = ()
-    unexplained: int = 0
-    silence: str = ""
-    """What would have been seen, where nothing was; empty when everything is explained."""
-    load: str = ""
-    """Whether it follows the offered load; empty when the load was not varied."""
-
-    @property
-    def failing(self) -> tuple[Cause, ...]:
-        """The causes of failures, without the inconsistencies."""
-        return tuple(cause for cause in self.causes if cause.kind == FAILURE)
 
 
 def failure_classes(table: Table) -> tuple[FailureClass, ...]:

@@ -19,7 +19,6 @@ import numpy as np
 from stress.analysis.causes.changes import (
     Instant,
     TimeProfile,
-    TimeShape,
     onset,
     series,
     time_profile,
@@ -31,6 +30,7 @@ from stress.analysis.causes.table import UNKNOWN, Column
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import Integers, risk_ratio
 from stress.analysis.recording import Recording
+from stress.model.claims import Shape
 from stress.model.summary import RiskRatio
 
 FEW_BLOCKS = 3
@@ -43,7 +43,7 @@ _TIMES = frozenset({Dimension.TIME})
 _RATES = frozenset({Dimension.RATE})
 _CLOCKED = frozenset({Dimension.TIME, Dimension.RATE})
 """The same for all attempts of one moment."""
-_ONCE = frozenset({TimeShape.WINDOW, TimeShape.BEGAN, TimeShape.ENDED})
+_ONCE = frozenset({Shape.WINDOW, Shape.BEGAN, Shape.ENDED})
 """A rate that was offered several times and failed only once: that may have been an outage."""
 
 
@@ -230,7 +230,7 @@ class _Isolator:
         """The failure rate of these rows over time, and when it changed once for good."""
         counted = series(self.blocks[rows], self.attempts[rows], self.failures[rows])
         found = time_profile(counted)
-        once = found.shape in {TimeShape.BEGAN, TimeShape.ENDED}
+        once = found.shape in {Shape.BEGAN, Shape.ENDED}
         return found, onset(counted) if once else None
 
     def only(self, dimensions: frozenset[Dimension], conditions: Conjunction) -> bool:
@@ -277,7 +277,7 @@ def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> li
     ends = np.asarray([piece.end for piece in cut.pieces])
     piece_of = np.searchsorted(ends, blocks, side="right").clip(max=last).astype(np.int64)
     columns = [Column(Dimension.TIME, piece_of, tuple(texts))]
-    if cut.shape is TimeShape.BURSTS:
+    if cut.shape is Shape.BURSTS:
         hot = np.isin(piece_of, cut.hot).astype(np.int64)
         named = ", ".join(texts[place] for place in cut.hot[:3])
         more = f" and {len(cut.hot) - 3} more" if len(cut.hot) > 3 else ""

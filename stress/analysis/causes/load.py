@@ -156,32 +156,3 @@ def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
         middle = (low + high) / 2.0
         low, high = (middle, high) if holds(middle) else (low, middle)
     return (low + high) / 2.0
-
-
-def verdict(found: Elasticity | None, *, concentrated: bool) -> str:
-    """The two-by-two of load and slice, as a sentence; empty when the load was not varied."""
-    if found is None:
-        return ""
-    if found.value < STEEPEST - 1.0:
-        figures = f"elasticity {found.value:.2f}, 95% CI {found.low:.2f} to {found.high:.2f}"
-    else:
-        # A wall, below which nothing fails: all that is known is that it is steep.
-        figures = f"elasticity over {min(found.low, STEEPEST - 1.0):.1f} at 95% confidence"
-    figures += f", {found.segments} stretches of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
-    if found.shape is LoadShape.UNDECIDED:
-        return (
-            f"Whether the failure rate follows the load is not decided ({figures}): vary the load"
-            " for longer."
-        )
-    depends = found.shape is LoadShape.DEPENDENT
-    head = f"The failure rate {'grows with' if depends else 'does not depend on'} the load"
-    return f"{head} ({figures}): {_KINDS[depends, concentrated]}."
-
-
-_KINDS = {
-    (False, True): "a fault of configuration there, not of capacity",
-    (False, False): "not a fault of capacity, and not of one node; test from a second network",
-    (True, True): "that member is too small, or a limit applies to it",
-    (True, False): "the shared tier is at its capacity (or this machine is: check the lag)",
-}
-"""By whether it depends on the load, and whether one slice holds the failures."""

@@ -57,7 +57,7 @@ class PortFinding:
 
     structure: Structure
     text: str
-    """Completes "from local ports with"."""
+    """What the ports share; follows "local ports with"."""
     attempts: int
     """Attempts from ports that fit."""
     failures: int

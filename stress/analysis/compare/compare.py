@@ -19,19 +19,17 @@ from math import inf
 import numpy as np
 from scipy.special import bdtr, bdtrc, betaincinv
 
-from stress.analysis.causes.classes import FAILURE
 from stress.analysis.causes.isolation import SliceCondition
 from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import LatencyChange, latency_changes
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.estimate import CLUSTERED, block_counts, design_effect
 from stress.analysis.recording import record
-from stress.analysis.summary import summarize
 from stress.analysis.tested import duration_s, policy_names
-from stress.analysis.wording.cohorts import place
 from stress.model.run import Run
-from stress.model.summary import Cause, Condition, Summary
+from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
+from stress.text.places import place
 
 LEVEL = 0.05
 WORSE_FACTOR = 2.0
@@ -105,19 +103,18 @@ class CohortMatch:
     after: tuple[int, int]
 
 
-def compare(before: Run, after: Run) -> Comparison:
-    """Compares two recorded runs; the first is the reference."""
-    one, two = summarize(before), summarize(after)
+def compare(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> Comparison:
+    """Compares two recorded runs, given their summaries; the first is the reference."""
     reasons = tuple(_differences(before, after))
     mix = rates(_effective(before), _effective(after))
-    causes = tuple(_cause(match) for match in match_cohorts(before, after, one.causes))
+    causes = tuple(_cause(match) for match in match_cohorts(before, after, summaries[0].causes))
     latency = latency_changes(before.histograms(), after.histograms())
     change = Change.NOT_COMPARABLE if reasons else _overall(mix, causes, latency)
     if reasons:
         headline = f"Not comparable: {'; '.join(reasons)}."
     else:
         headline = _headline(change, mix, causes, latency)
-    return Comparison(change, headline, reasons, mix, causes, latency, one, two)
+    return Comparison(change, headline, reasons, mix, causes, latency, *summaries)
 
 
 def rates(before: tuple[float, float], after: tuple[float, float]) -> Rates:
@@ -163,7 +160,7 @@ def match_cohorts(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[
 
 def matching(conditions: Sequence[Condition]) -> tuple[SliceCondition, ...]:
     """The conditions that another run can meet: not its time, not its sample of ports."""
-    decoded = (SliceCondition(Dimension(one.dimension), one.value) for one in conditions)
+    decoded = (SliceCondition(Dimension(one.dimension), one.text) for one in conditions)
     return tuple(
         one for one in decoded if one.dimension not in {Dimension.TIME, Dimension.LOCAL_PORT}
     )

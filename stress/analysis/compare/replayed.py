@@ -45,7 +45,7 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     """
     readers = _readers(run)
     wanted = [
-        (readers[Dimension(one.dimension)], one.value)
+        (readers[Dimension(one.dimension)], one.text)
         for one in conditions
         if Dimension(one.dimension) in readers
     ]

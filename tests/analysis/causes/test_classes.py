@@ -1,15 +1,8 @@
 from collections.abc import Callable
 
-from stress.analysis.causes.classes import (
-    FAILURE,
-    MOST_CHAINS,
-    Diagnosis,
-    explaining,
-    failure_classes,
-)
+from stress.analysis.causes.classes import MOST_CHAINS, explaining, failure_classes
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
-from stress.analysis.summary import summarize
 from stress.model.outcome import Stage
 from stress.model.run import Cell, Run, SeenChain
 
@@ -88,14 +81,3 @@ def test_what_decides_by_definition_or_is_not_known_may_not_explain(
 def test_good_runs_have_no_classes(recorded: Callable[..., Run], cell: Callable[..., Cell]) -> None:
     assert failure_classes(record(recorded([cell(5)])).table) == ()
     assert failure_classes(record(recorded([])).table) == ()
-
-
-def test_inconsistencies_are_no_causes_of_failures(leaf_alone: Run) -> None:
-    causes = summarize(leaf_alone).causes
-
-    assert [one.kind for one in Diagnosis(causes).failing] == [FAILURE]
-    assert Diagnosis().failing == ()
-
-
-def test_nothing_is_explained_by_nothing(located: Callable[..., Run]) -> None:
-    assert Diagnosis().unexplained == 0

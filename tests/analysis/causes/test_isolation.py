@@ -4,11 +4,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.causes.changes import TimeShape
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
+from stress.model.claims import Shape
 from stress.model.run import Cell, Run
 
 
@@ -29,7 +29,7 @@ def test_a_slice_is_found_with_its_aliases_and_grade(located: Callable[..., Run]
     assert said(found) == [["10.0.3.7:443"]]
     assert [[one.value for one in way] for way in one.aliases] == [["node-b"]]
     assert one.grade is Grade.STRONG
-    assert one.time_profile.shape is TimeShape.CONSTANT
+    assert one.time_profile.shape is Shape.CONSTANT
     assert one.ratio.low > 100
 
 
@@ -47,7 +47,7 @@ def test_a_slice_that_broke_during_the_run_has_an_onset(located: Callable[..., R
     one = found.slices[0]
 
     assert {each.dimension for each in one.conditions} == {Dimension.ADDRESS, Dimension.TIME}
-    assert one.time_profile.shape is TimeShape.BEGAN
+    assert one.time_profile.shape is Shape.BEGAN
     assert one.onset is not None
     assert (one.onset.low, one.onset.best, one.onset.high) == (25, 25, 25)
 
@@ -55,8 +55,10 @@ def test_a_slice_that_broke_during_the_run_has_an_onset(located: Callable[..., R
 def test_a_stretch_of_time_is_a_cause_by_itself(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 3 if 20 <= like.block < 24 else 0))
 
-    assert [[each.dimension for each in one.conditions] for one in found.slices] == [[Dimension.TIME]]
-    assert found.time_profile.shape is TimeShape.WINDOW
+    assert [[each.dimension for each in one.conditions] for one in found.slices] == [
+        [Dimension.TIME]
+    ]
+    assert found.time_profile.shape is Shape.WINDOW
 
 
 def test_one_block_of_a_long_run_is_one_episode(located: Callable[..., Run]) -> None:
@@ -68,7 +70,7 @@ def test_one_block_of_a_long_run_is_one_episode(located: Callable[..., Run]) -> 
 def test_several_bursts_are_one_slice(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 8 if like.block in {10, 20, 30} else 0))
 
-    assert found.time_profile.shape is TimeShape.BURSTS
+    assert found.time_profile.shape is Shape.BURSTS
     assert len(found.slices) == 1
     assert found.slices[0].conditions[0].value.count(",") == 2
 

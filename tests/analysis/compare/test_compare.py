@@ -5,22 +5,27 @@ import pytest
 
 from stress.analysis.compare.compare import (
     Change,
-    compare,
+    Comparison,
     counted,
     judge,
     match_cohorts,
     matching,
     rates,
 )
+from stress.analysis.compare.compare import compare as compare_runs
 from stress.analysis.recording import record
-from stress.analysis.summary import summarize
 from stress.model.client import Client
 from stress.model.plan import Load, Plan, Trust
 from stress.model.run import Cell, HistogramRow, Phase, Run
 from stress.model.summary import Condition
 from stress.model.target import Target
+from stress.report.summary import summarize
 
 LATER = 1_790_000_100_000_000_000
+
+
+def compare(before: Run, after: Run) -> Comparison:
+    return compare_runs(before, after, (summarize(before), summarize(after)))
 
 
 def after(

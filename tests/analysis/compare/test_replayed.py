@@ -5,11 +5,11 @@ import pytest
 
 from stress.analysis.compare.replay import ReplayVerdict
 from stress.analysis.compare.replayed import conclude, failing_first, replay_of, replayed
-from stress.analysis.summary import summarize
 from stress.errors import UsageError
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Cell, Run
+from stress.report.summary import summarize
 
 FAILED = tuple(Combination(Role.FAILED, 0, 0, None, 40_000 + n) for n in range(10))
 GOOD = tuple(Combination(Role.GOOD, 0, 0, None, 50_000 + n) for n in range(10))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.summary import summarize
 from stress.model.limit import Knob, Limit, Standing, Step
-from stress.model.summary import Answer, Assertion, Summary, Validity
+from stress.model.summary import Answer, Assertion, Summary, Unexplained, Validity
 from stress.report.page import PageReport
+from stress.report.summary import summarize
 from stress.store import RunFile, open_run
 from tests.report.page.test_timelines import transcript
 
@@ -111,7 +111,7 @@ ODD: list[dict[str, Any]] = [
     {"verdict": Answer.CLEAN, "causes": ()},
     {"verdict": Answer.INVALID, "validity": Validity(valid=False, reasons=("no network",))},
     {"verdict": Answer.INCONCLUSIVE, "assertions": (Assertion("p99<5ms", "unknown", None),)},
-    {"verdict": Answer.INTERRUPTED, "unexplained": {"failures": 7}},
+    {"verdict": Answer.INTERRUPTED, "unexplained": Unexplained(7)},
 ]
 
 
@@ -124,7 +124,7 @@ def test_every_verdict_has_its_page(
     assert odd["verdict"].value in page.text
     assert ("This run says nothing about the target" in page.text) == ("validity" in odd)
     assert ("Assertions" in page.text) == ("assertions" in odd)
-    assert ("7 failures have nothing in common" in page.text) == ("unexplained" in odd)
+    assert ("7 failures with nothing recorded in common" in page.text) == ("unexplained" in odd)
 
 
 def test_what_was_kept_of_a_failure_is_shown(page_run: RunFile, page_summary: Summary) -> None:
