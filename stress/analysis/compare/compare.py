@@ -92,22 +92,11 @@ class Comparison:
     after: Summary
 
 
-@dataclass(frozen=True, slots=True)
-class CohortMatch:
-    """A cause counted in two runs: failures of its category, and attempts, within its cohort."""
-
-    cause: str
-    conditions: tuple[SliceCondition, ...]
-    """Of the cohort; empty: the whole mix."""
-    before: tuple[int, int]
-    after: tuple[int, int]
-
-
 def compare(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> Comparison:
     """Compares two recorded runs, given their summaries; the first is the reference."""
     reasons = tuple(_differences(before, after))
     mix = rates(_effective(before), _effective(after))
-    causes = tuple(_cause(match) for match in match_cohorts(before, after, summaries[0].causes))
+    causes = tuple(cause_changes(before, after, summaries[0].causes))
     latency = latency_changes(before.histograms(), after.histograms())
     change = Change.NOT_COMPARABLE if reasons else _overall(mix, causes, latency)
     if reasons:
@@ -142,20 +131,27 @@ def _effective(run: Run) -> tuple[float, float]:
     return (failures / effect, attempts / effect) if effect > CLUSTERED else (failures, attempts)
 
 
-def match_cohorts(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[CohortMatch]:
+def cause_changes(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[CauseChange]:
     """Counts each cause of the first run in both; one without conditions, in the whole mix."""
     failing = [cause for cause in causes if cause.kind == FAILURE]
     if not failing:
         return
-    one, two = record(before).table, record(after).table
+    tables = record(before).table, record(after).table
     for cause in failing:
         conditions = matching(cause.conditions)
-        yield CohortMatch(
-            cause.sentence,
-            conditions,
-            counted(one, conditions, cause.category),
-            counted(two, conditions, cause.category),
-        )
+        was, now = (counted(table, conditions, cause.category) for table in tables)
+        found = rates(was, now)
+        change = judge(found)
+        verdicts = {
+            Change.BETTER: f"an unchanged failure rate is ruled out (p {_p(found.better_p)})",
+            Change.WORSE: f"it is worse (p {_p(found.worse_p)})",
+            Change.NOT_WORSE: "it is not worse",
+            Change.UNKNOWN: "too few attempts to tell",
+        }
+        where = place(conditions) if conditions else "in the whole mix"
+        reference = percent(was[0] / was[1]) if was[1] else "nothing"
+        sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
+        yield CauseChange(cause.sentence, found, change, sentence)
 
 
 def matching(conditions: Sequence[Condition]) -> tuple[SliceCondition, ...]:
@@ -246,21 +242,6 @@ def _overall(
     if change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
         return Change.BETTER
     return change
-
-
-def _cause(match: CohortMatch) -> CauseChange:
-    counts = rates(match.before, match.after)
-    change = judge(counts)
-    where = place(match.conditions) if match.conditions else "in the whole mix"
-    was = percent(match.before[0] / match.before[1]) if match.before[1] else "nothing"
-    verdicts = {
-        Change.BETTER: f"an unchanged failure rate is ruled out (p {_p(counts.better_p)})",
-        Change.WORSE: f"it is worse (p {_p(counts.worse_p)})",
-        Change.NOT_WORSE: "it is not worse",
-        Change.UNKNOWN: "too few attempts to tell",
-    }
-    sentence = f"{of(*match.after)} {where}, {was} before: {verdicts[change]}."
-    return CauseChange(match.cause, counts, change, sentence)
 
 
 def _p(value: float) -> str:

@@ -191,6 +191,7 @@ class LimitSearch:
 
     def _move(self, standing: Standing, trial: Trial) -> None:
         """Chooses what is offered next, by how the step came out."""
+        whole = self._knob is Knob.CONCURRENCY
         if standing is Standing.HELD:
             self._held = self._offered
             self._confirmed = self._confirming > 0
@@ -208,16 +209,11 @@ class LimitSearch:
             self._offered = min(self._ceiling, self._offered * 2)
         elif self._held is None:
             self._offered = self._less(2)
+        elif self._failed / self._held <= RATIO or (whole and self._failed - self._held <= 1):
+            # Nothing is left between the two: confirm what held.
+            self._offered, self._confirming = self._held, 1
         else:
-            self._halve(self._held, self._failed)
-
-    def _halve(self, held: float, failed: float) -> None:
-        """Offers the middle in ratio, or the confirmation of what held when nothing is between."""
-        whole = self._knob is Knob.CONCURRENCY
-        if failed / held <= RATIO or (whole and failed - held <= 1):
-            self._offered, self._confirming = held, 1
-        else:
-            middle = sqrt(failed * held)
+            middle = sqrt(self._failed * self._held)
             self._offered = round(middle) if whole else middle
 
     def _less(self, divisor: float) -> float:

@@ -6,9 +6,9 @@ import pytest
 from stress.analysis.compare.compare import (
     Change,
     Comparison,
+    cause_changes,
     counted,
     judge,
-    match_cohorts,
     matching,
     rates,
 )
@@ -181,10 +181,11 @@ def test_slower_is_worse(
 def test_a_cohort_is_counted_in_both_runs(located: Callable[..., Run]) -> None:
     before = located(lambda like: 5 if like.address == 1 else 0)
     after = located(lambda like: 0)
-    (again,) = match_cohorts(before, after, summarize(before).causes)
+    (found,) = cause_changes(before, after, summarize(before).causes)
 
-    assert [one.value for one in again.conditions] == ["10.0.3.7:443"]
-    assert (again.before, again.after) == ((800, 4000), (0, 4000))
+    assert found.sentence.startswith("0 of 4,000 (0%) at 10.0.3.7:443, 20% before: ")
+    assert (found.rates.before_failures, found.rates.before_attempts) == (800, 4000)
+    assert (found.rates.after_failures, found.rates.after_attempts) == (0, 4000)
 
 
 def test_conditions_on_time_and_ports_are_dropped() -> None:
@@ -194,10 +195,11 @@ def test_conditions_on_time_and_ports_are_dropped() -> None:
 
 
 def test_a_mechanism_alone_is_counted_in_the_mix(leaf_alone: Run) -> None:
-    (again,) = match_cohorts(leaf_alone, leaf_alone, summarize(leaf_alone).causes)
+    (found,) = cause_changes(leaf_alone, leaf_alone, summarize(leaf_alone).causes)
 
-    assert again.conditions == ()
-    assert again.before == again.after == (98, 20_000)
+    assert " in the whole mix, " in found.sentence
+    assert (found.rates.before_failures, found.rates.before_attempts) == (98, 20_000)
+    assert (found.rates.after_failures, found.rates.after_attempts) == (98, 20_000)
 
 
 def test_a_value_that_never_occurs_counts_nothing(
@@ -208,4 +210,4 @@ def test_a_value_that_never_occurs_counts_nothing(
     assert counted(table, matching([Condition("client", "nobody")]), "reset") == (0, 0)
     assert counted(table, matching([Condition("backend", "x")]), "reset") == (0, 0)
     assert counted(table, (), "reset") == (0, 10)
-    assert list(match_cohorts(recorded([cell(1)]), recorded([cell(1)]), ())) == []
+    assert list(cause_changes(recorded([cell(1)]), recorded([cell(1)]), ())) == []
