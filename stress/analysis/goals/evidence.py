@@ -20,7 +20,6 @@ from stress.analysis.proportions.sequence import claims_above, claims_below, con
 from stress.measure import Histogram
 from stress.model.run import End, Phase, Run
 from stress.model.summary import Assertion
-from stress.text.numbers import seconds
 
 SHORTEST_S = 60.0
 """A run may not stop for `failing<X` before this: how long it ran limits which outages it saw."""
@@ -174,8 +173,3 @@ def _latency(goal: Goal, evidence: Evidence) -> Holds:
     )
     allowed = 1.0 - goal.percentile / 100.0
     return _rate(goal, allowed, slower, histogram.count, evidence.stopping)
-
-
-def blind_to(elapsed_s: float) -> str:
-    """Which outages such a run would have missed (no episode in T: fewer than 3 in T)."""
-    return f"Outages rarer than about one in {seconds(elapsed_s / 3.0)} would not have been seen."

@@ -8,7 +8,6 @@ from stress.analysis.goals.evidence import (
     Holds,
     Stopping,
     assess,
-    blind_to,
     evidence_of,
     holds,
     may_stop,
@@ -106,7 +105,3 @@ def test_a_recorded_run_is_evidence(
     assert (found.attempts, found.failures, found.chains, found.causes) == (20_000, 98, 2, 1)
     assert found.stopping is Stopping.PLANNED
     assert found.latencies == {}
-
-
-def test_outages_that_could_have_been_missed_are_named() -> None:
-    assert "5.0 min" in blind_to(900.0) or "5 min" in blind_to(900.0)
