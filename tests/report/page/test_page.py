@@ -53,7 +53,7 @@ def test_it_begins_with_the_verdict_and_shows_every_part(
 
     assert page_summary.headline in page.text
     assert page.text.index("failing") < page.text.index("Causes")
-    for heading in ("Causes", "The good chain", "Failures", "Failing share", "Latency", "The run,"):
+    for heading in ("Causes", "The good chain", "Failures", "Failure rate", "Latency", "The run,"):
         assert heading in page.text
     assert "This certificate was not sent" in page.text
     assert page_summary.causes[0].sentence in page.text
@@ -133,7 +133,7 @@ def test_what_was_kept_of_a_failure_is_shown(page_run: RunFile, page_summary: Su
     page = Page(PageReport(page_run, [kept]).render(page_summary))
 
     assert "One failure beside a good connection" in page.text
-    assert "no good connection was kept" in page.text
+    assert "no good connection was recorded" in page.text
     assert "\x1b" not in page.text
     assert "blink" not in [tag for tag, _ in page.elements]
 
@@ -193,7 +193,7 @@ def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
     page = Page(PageReport(page_run).render(replace(page_summary, latency=late)))
     same = Page(PageReport(page_run).render(page_summary))
 
-    assert "their difference is the wait that a tool without a schedule does not see" in page.text
+    assert "the difference is the wait that a tool without a schedule does not measure" in page.text
     assert "their difference" not in same.text
 
 
