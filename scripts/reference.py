@@ -14,7 +14,6 @@ from typing import Any
 
 import typer
 
-from stress.analysis.wording.advice import got
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.host.shipped import profiles_folder
 from stress.lab.catalog import scenarios
@@ -22,6 +21,7 @@ from stress.model.outcome import Category, Kind, Stage
 from stress.planning import clients, profiles
 from stress.planning.settings import SETTINGS, Shape
 from stress.report.document import schema
+from stress.report.wording.advice import got
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -205,7 +205,9 @@ def _kind(part: Mapping[str, Any]) -> str:
     if "anyOf" in part:
         return " or ".join(_kind(each) for each in part["anyOf"])
     if part["type"] == "array":
-        return f"array of {_kind(part['items'])}"
+        # The items of a tuple come one by one; ours are all of one kind.
+        items = part["items"] or part["prefixItems"][0]
+        return f"array of {_kind(items)}"
     if part["type"] == "object":
         return f"object of {_kind(part['additionalProperties'])}"
     return str(part["type"])

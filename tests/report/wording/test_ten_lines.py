@@ -2,23 +2,23 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from stress.analysis.summary import summarize
 from stress.model.outcome import Stage
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.summary import Headlines
+from stress.report.summary import summarize
 
 
 def lines(run: Run) -> Headlines:
     return summarize(run).lines
 
 
-def test_a_failing_run_is_told_line_by_line(leaf_alone: Run) -> None:
+def test_a_failing_run_fills_every_line(leaf_alone: Run) -> None:
     said = lines(leaf_alone)
 
     assert said.verdict.endswith("same leaf; intermediate Lab Intermediate A missing.")
-    assert said.where.startswith("All 98 got chain ")
+    assert said.where.startswith("Some connections to 127.0.0.1:443 are answered with a different ")
     assert "Certificate lab.test, serial" in said.what
-    assert "sent alone" in said.what
+    assert "leaf only" in said.what
     assert "Fails for" in said.who
     assert "CN=Lab Intermediate A" in said.fix
     assert "tls-stress evidence lab" in said.prove
@@ -55,7 +55,7 @@ def test_several_kinds_are_listed(
 
     assert "84 of 984 handshakes" in said.verdict
     assert "failed: 60 got an incomplete chain (same leaf;" in said.verdict
-    assert "22 were reset; 1 were closed in the handshake; 1 more kind" in said.verdict
+    assert "22 were reset; 1 were closed during the handshake; 1 more kind" in said.verdict
     assert said.who.startswith("Of incomplete-chain: ")
 
 
@@ -64,7 +64,7 @@ def test_a_wire_failure_names_the_stage_instead_of_a_certificate(
 ) -> None:
     run = recorded([cell(90), cell(9, outcome="reset", chain=None, stage=Stage.CLIENT_HELLO)])
 
-    assert "came as far as client-hello (9)" in lines(run).what
+    assert "the failing connections reached client-hello (9)" in lines(run).what
 
 
 def test_a_clean_run_names_the_certificates(
@@ -78,7 +78,7 @@ def test_a_clean_run_names_the_certificates(
     assert one.what.startswith("One chain everywhere. Certificate lab.test")
     assert two.what.startswith("2 distinct chains, all good.")
     assert one.fix == "Nothing to fix was found."
-    assert one.where == "No failing handshake, so there is no place to name."
+    assert one.where == "No handshake failed."
     assert lines(recorded([cell(5)])).what == "No certificate was seen."
 
 

@@ -1,8 +1,9 @@
 import pytest
 
-from stress.analysis.wording.advice import remedy, who_sees
+from stress.model.outcome import Category, Kind
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
+from stress.report.wording.advice import got, remedy, who_sees
 from stress.trust import describe
 from tests.trust.certificates import authorities
 from tests.trust.defects import good, two_intermediates
@@ -34,15 +35,15 @@ def test_the_missing_certificate_is_named_whatever_else_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "end"),
     [
-        ("http://ca.test/i.cer", " It can be had at http://ca.test/i.cer."),
+        ("http://ca.test/i.cer", " It is available at http://ca.test/i.cer."),
         ("file:///etc/passwd", "reload."),
         ("ldap://ca.test/cn=x", "reload."),
     ],
 )
-def test_only_addresses_that_a_browser_opens_are_passed_on(url: str, told: str) -> None:
-    assert remedy("incomplete-chain", sent(*good(issuer_url=url)[:1])).endswith(told)
+def test_only_addresses_that_a_browser_opens_are_passed_on(url: str, end: str) -> None:
+    assert remedy("incomplete-chain", sent(*good(issuer_url=url)[:1])).endswith(end)
 
 
 def test_a_leaf_that_cannot_be_read_names_nothing() -> None:
@@ -75,3 +76,16 @@ def test_long_reports_are_cut_at_a_word() -> None:
 
 def test_no_client_no_words() -> None:
     assert who_sees({}) == ""
+
+
+@pytest.mark.parametrize(
+    "category",
+    [one for one in Category if one.kind in {Kind.TRUST, Kind.WIRE} and one is not Category.ALERT],
+)
+def test_every_failure_of_the_target_has_words_of_its_own(category: Category) -> None:
+    assert "ended as" not in got(category.value)
+
+
+def test_an_alert_has_its_number() -> None:
+    assert got("alert-40") == "were refused with alert 40"
+    assert got("local-ports") == "ended as local-ports"

@@ -1,15 +1,16 @@
 from collections.abc import Callable
 from dataclasses import fields, replace
+from shlex import join
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress.analysis.goals.goal import parse_goals
-from stress.analysis.summary import summarize
 from stress.model.outcome import Stage
 from stress.model.run import Cell, End, HistogramRow, Phase, Run
-from stress.model.summary import Answer
+from stress.model.summary import Answer, Purpose, Unexplained
+from stress.report.summary import summarize
 
 
 def test_the_demo_is_told_in_one_sentence(leaf_alone: Run) -> None:
@@ -20,7 +21,7 @@ def test_the_demo_is_told_in_one_sentence(leaf_alone: Run) -> None:
     assert "98 of 20,000 handshakes (0.49%" in summary.headline
     assert "got an incomplete chain" in summary.headline
     assert "Lab Intermediate A" in summary.headline
-    assert summary.unexplained == {"failures": 0}
+    assert summary.unexplained == Unexplained()
     assert len(summary.chains) == 2
 
 
@@ -33,7 +34,10 @@ def test_a_clean_run_carries_its_bound(
     summary = summarize(recorded([cell(1000)], histograms=rows))
 
     assert summary.verdict is Answer.CLEAN
-    assert summary.headline == ("0 of 1,000 failed; a share of 0.3% or more would have shown, 95%.")
+    assert summary.headline == (
+        "0 of 1,000 handshakes failed; a failure rate of 0.3% or more would have been detected "
+        "(95% confidence)."
+    )
     assert summary.latency["server"].p99 == pytest.approx(1000, rel=0.01)
     assert summary.causes == ()
 
@@ -81,7 +85,7 @@ def test_small_and_odd_runs_have_sensible_sentences(
     for line in fields(summary.lines):
         text = getattr(summary.lines, line.name)
         assert text
-        assert text[0].isupper() or text[0].isdigit()
+        assert text[0].isprintable()
         assert "None" not in text
 
 
@@ -144,7 +148,22 @@ def test_any_run_gets_an_answer_that_adds_up(
     summary = summarize(recorded(cells, end=end))
     told = sum(cause.failures for cause in summary.causes)
 
-    assert told + summary.unexplained["failures"] == summary.failures.count
-    assert summary.unexplained["failures"] >= 0
+    assert told + summary.unexplained.failures == summary.failures.count
+    assert summary.unexplained.failures >= 0
     assert summary.failures.interval.low <= summary.failures.share <= summary.failures.interval.high
     assert [cause.rank for cause in summary.causes] == list(range(1, len(summary.causes) + 1))
+    assert bool(summary.unexplained.likely) == bool(summary.unexplained.failures)
+    assert all(cause.likely for cause in summary.causes if cause.failures)
+
+
+def test_every_printed_command_is_there_as_arguments(leaf_alone: Run) -> None:
+    summary = summarize(leaf_alone)
+
+    assert [(one.purpose, one.argv[:2]) for one in summary.commands] == [
+        (Purpose.PROVE, ("tls-stress", "evidence")),
+        (Purpose.VERIFY_FIX, ("tls-stress", "replay")),
+        (Purpose.VERIFY_FIX, ("tls-stress", "run")),
+        (Purpose.VERIFY_FIX, ("tls-stress", "compare")),
+    ]
+    for command in summary.commands:
+        assert join(command.argv) in summary.lines.prove

@@ -1,9 +1,8 @@
-"""What to do about one way to fail, and who would notice it, in words for people."""
+"""Writes what to do about an outcome, and which clients would notice it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 
 from stress.model.outcome import Category, Outcome
 from stress.model.run import SeenChain
@@ -18,37 +17,31 @@ _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not fo
 
 
 def remedy(outcome: str, chain: SeenChain | None = None) -> str:
-    """What to do, as a sentence; where an issuer was not sent with its name and its address."""
+    """What to do, as a sentence; names an issuer that was not sent, and where to get it."""
     last = open_end(chain.certificates) if chain and outcome in _UNFINISHED else None
-    missing = printable(last.issuer) if last else ""
-    words = fix_for(outcome, missing).rstrip(".")
-    where = _where(last.aia_issuers) if last else ""
-    return f"{words[:1].upper()}{words[1:]}.{where}" if words else ""
-
-
-def _where(addresses: tuple[str, ...]) -> str:
-    """The first address that a browser could open; certificates name files and directories too."""
-    open_to_all = (url for url in addresses if url.lower().startswith(("http:", "https:")))
-    return "".join(f" It can be had at {_url(url)}." for url in islice(open_to_all, 1))
-
-
-def _url(url: str) -> str:
-    return printable(url, LONGEST_URL)
+    words = fix_for(outcome, printable(last.issuer) if last else "").rstrip(".")
+    if not words:
+        return ""
+    fix = f"{words[:1].upper()}{words[1:]}."
+    # The first address that a browser could open; certificates name files and directories too.
+    for url in last.aia_issuers if last else ():
+        if url.lower().startswith(("http:", "https:")):
+            return f"{fix} It is available at {printable(url, LONGEST_URL)}."
+    return fix
 
 
 def who_sees(views: Mapping[str, ClientView]) -> str:
     """Which client families fail, with the codes their users see; one line for people."""
-    parts = [_family(views, answer, words) for answer, words in _ANSWERS]
-    return " ".join(part for part in parts if part)
-
-
-def _family(views: Mapping[str, ClientView], answer: str, words: str) -> str:
-    named = [
-        f"{family} ({_short(view.reports)})" if view.reports and answer != "no" else family
-        for family, view in views.items()
-        if view.fails == answer
-    ]
-    return f"{words} {', '.join(named)}." if named else ""
+    parts = []
+    for answer, words in _ANSWERS:
+        named = [
+            f"{family} ({_short(view.reports)})" if view.reports and answer != "no" else family
+            for family, view in views.items()
+            if view.fails == answer
+        ]
+        if named:
+            parts.append(f"{words} {', '.join(named)}.")
+    return " ".join(parts)
 
 
 def _short(reports: str) -> str:
@@ -59,7 +52,7 @@ def _short(reports: str) -> str:
     return f"{text[:LONGEST_REPORT].rsplit(' ', 1)[0]} …"
 
 
-# Plain words for each way to fail, to be read after "98 of 20,000 handshakes".
+# Each outcome as a predicate, to be read after "98 of 20,000 handshakes".
 
 _GOT = {
     Category.INCOMPLETE_CHAIN: "got an incomplete chain",
@@ -74,31 +67,31 @@ _GOT = {
     Category.WEAK_SIGNATURE: "got a certificate with a weak signature",
     Category.WEAK_KEY: "got a certificate with a weak key",
     Category.LIFETIME_TOO_LONG: "got a certificate with too long a lifetime",
-    Category.MISSING_EKU: "got a certificate without the server purpose (no EKU)",
+    Category.MISSING_EKU: "got a certificate without the server-authentication purpose (no EKU)",
     Category.WRONG_EKU: "got a certificate that is not for servers (wrong EKU)",
     Category.UNHANDLED_CRITICAL_EXTENSION: "got a certificate with an unknown critical extension",
     Category.NAME_CONSTRAINTS: "got a certificate outside its issuer's name constraints",
-    Category.ISSUER_NOT_CA: "got a certificate whose issuer is no CA",
+    Category.ISSUER_NOT_CA: "got a certificate whose issuer is not a CA",
     Category.PATH_LENGTH: "got a chain that is longer than its CA allows",
     Category.REVOKED: "got a revoked certificate",
-    Category.MISSING_SCT: "got a certificate without certificate-transparency proofs",
-    Category.MUST_STAPLE_MISSING: "got no OCSP staple though the certificate demands one",
+    Category.MISSING_SCT: "got a certificate without certificate-transparency timestamps (SCTs)",
+    Category.MUST_STAPLE_MISSING: "got no OCSP staple although the certificate requires one",
     Category.BAD_STAPLE: "got a bad OCSP staple",
     Category.MALFORMED_CERTIFICATE: "got a malformed certificate",
     Category.PIN_MISMATCH: "got a certificate that matches no pin",
     Category.DNS: "found no address for the name",
     Category.REFUSED: "were refused",
-    Category.UNREACHABLE: "found no way to the target",
+    Category.UNREACHABLE: "had no route to the target",
     Category.TIMEOUT_CONNECT: "timed out while connecting",
-    Category.TIMEOUT_HANDSHAKE: "timed out in the handshake",
+    Category.TIMEOUT_HANDSHAKE: "timed out during the handshake",
     Category.RESET: "were reset",
-    Category.EOF: "were closed in the handshake",
+    Category.EOF: "were closed during the handshake",
     Category.NOT_TLS: "got an answer that is not TLS",
     Category.NO_SHARED_VERSION: "found no shared TLS version",
     Category.NO_SHARED_CIPHER: "found no shared cipher suite",
-    Category.CLIENT_CERTIFICATE_REQUIRED: "were asked for a client certificate",
+    Category.CLIENT_CERTIFICATE_REQUIRED: "were required to send a client certificate",
     Category.BAD_SIGNATURE: "got a signature that does not match the certificate",
-    Category.PROTOCOL_ERROR: "got an answer that breaks the protocol",
+    Category.PROTOCOL_ERROR: "got an answer that violates the protocol",
 }
 
 
