@@ -31,7 +31,7 @@ def _lines(answer: Explanation, views: Mapping[str, ClientView]) -> Iterator[str
         yield from _found(one)
     for stranger in answer.unknown:
         yield from _unknown(stranger)
-    yield from _labelled("Together:" if len(answer.found) > 1 else "That is:", answer.said)
+    yield from _labelled("Together:" if len(answer.found) > 1 else "That is:", answer.conclusion)
     for sentence in answer.leaves_open:
         yield from _labelled("Open:", sentence)
     if answer.categories:

@@ -36,36 +36,6 @@ from stress.trust.rules.usage import (
 from stress.trust.rules.validity import lifetime_findings, time_findings
 from stress.trust.structure import Gap, find_gap, malformed
 
-PRIORITY = (
-    Category.MALFORMED_CERTIFICATE,
-    Category.REVOKED,
-    Category.WEAK_KEY,
-    Category.WEAK_SIGNATURE,
-    Category.UNHANDLED_CRITICAL_EXTENSION,
-    Category.SELF_SIGNED,
-    Category.WRONG_INTERMEDIATE,
-    Category.INCOMPLETE_CHAIN,
-    Category.UNTRUSTED_ROOT,
-    Category.ISSUER_NOT_CA,
-    Category.PATH_LENGTH,
-    Category.NAME_CONSTRAINTS,
-    Category.WRONG_EKU,
-    Category.HOSTNAME_MISMATCH,
-    Category.NO_SAN,
-    Category.EXPIRED_LEAF,
-    Category.EXPIRED_INTERMEDIATE,
-    Category.NOT_YET_VALID,
-    Category.MISSING_EKU,
-    Category.LIFETIME_TOO_LONG,
-    Category.MISSING_SCT,
-    Category.PIN_MISMATCH,
-    Category.MUST_STAPLE_MISSING,
-    Category.BAD_STAPLE,
-)
-"""Which finding names the failure. Apple's order (SecTrustInternal.h: Revoked > KeySize > WeakHash
-> Trust > Usage > Name > Expired), with one change: rules that only some families have (Apple's
-"Compliance", pinning, staples) come last, so that a stale certificate is called expired."""
-
 _RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
     key_findings,
     signature_findings,
@@ -293,4 +263,4 @@ def _merged(answers: Iterable[list[Finding]]) -> tuple[Finding, ...]:
 def _order(finding: Finding) -> tuple[int, int, int]:
     """What is refused for certain before what is refused sometimes, notes last."""
     place = 99 if finding.position is None else finding.position
-    return -_STRENGTH[finding.refusal], PRIORITY.index(finding.category), place
+    return -_STRENGTH[finding.refusal], finding.category.precedence, place

@@ -20,7 +20,8 @@ from stress.analysis.proportions.sequence import ANYTIME, confidence_sequence
 from stress.analysis.tally import Tally
 from stress.analysis.tested import asked, duration_s, whence
 from stress.analysis.verdict import goal_words
-from stress.analysis.wording.advice import got, remedy, who_sees
+from stress.analysis.wording.advice import remedy, who_sees
+from stress.codes.catalog import phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Assertion, Failures, Headlines, Validity
@@ -90,9 +91,9 @@ def _headline(findings: Findings) -> str:
     share += _episodes(findings)
     if len(tally.categories) == 1:
         category = next(iter(tally.categories))
-        return f"{share} {got(category)}{_difference(findings, category)}."
+        return f"{share} {phrase_for(category)}{_difference(findings, category)}."
     kinds = "; ".join(
-        f"{thousands(count)} {got(category)}{_difference(findings, category, '(', ')')}"
+        f"{thousands(count)} {phrase_for(category)}{_difference(findings, category, '(', ')')}"
         for category, count in list(tally.categories.items())[:3]
     )
     more = len(tally.categories) - 3
