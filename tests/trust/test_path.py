@@ -28,7 +28,6 @@ def test_a_good_chain_has_one_path_that_ends_in_the_anchor() -> None:
     (path,) = found.complete
     assert [link.position for link in path.links] == [0, 1, None]
     assert path.top.facts.common_name == "Test Root"
-    assert not path.unchecked
 
 
 def test_the_order_sent_does_not_matter() -> None:

@@ -37,6 +37,7 @@ from stress.trust.reading.name import Name, read_name
 _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
+_MOST_NAMES = 3
 
 MOST_OCTETS = 131_072
 """Larger certificates are not read: OpenSSL and BoringSSL take chains of up to 100 KiB."""
@@ -146,6 +147,20 @@ def short_name(facts: CertificateFacts) -> str:
         return UNREADABLE
     name = facts.common_name or next(iter(facts.sans), "") or facts.subject
     return printable(name, 80) if name else f"certificate with serial {facts.serial[:40]}"
+
+
+def shown_names(facts: CertificateFacts) -> str:
+    """The first names that a certificate is for, else its CN. Printable."""
+    names = facts.sans or ((facts.common_name,) if facts.common_name else ())
+    shown = ", ".join(printable(name, 60) for name in names[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{shown}{more}" if shown else "no name"
+
+
+def shown_issuer(facts: CertificateFacts) -> str:
+    """The best short name of the issuer, as the certificate gives it. Printable."""
+    name = facts.issuer_name
+    return printable(name.common_name or name.text, 80) or "an issuer without a name"
 
 
 class _Reader:

@@ -31,8 +31,8 @@ def serial(der: bytes) -> str:
             "same leaf; one more certificate, Test Root",
         ),
         (chain(LEAF, A.intermediate, A.intermediate), "same leaf; certificates repeated"),
-        ((), "no certificate at all"),
-        ((b"x", COMMON[1]), "another leaf, which cannot be read"),
+        ((), "no certificates"),
+        ((b"x", COMMON[1]), "another leaf, which cannot be parsed"),
     ],
 )
 def test_what_is_around_the_leaf_is_told(other: tuple[bytes, ...], words: str) -> None:
@@ -79,7 +79,7 @@ def test_a_placeholder_that_signed_itself_is_told() -> None:
 
     said = differs(COMMON, chain(fake))
 
-    assert said.startswith("another leaf for DEFAULT CERT, signed by itself")
+    assert said.startswith("another leaf for DEFAULT CERT, self-signed")
     assert said.endswith("intermediate Test Intermediate missing")
 
 

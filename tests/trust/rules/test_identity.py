@@ -163,4 +163,4 @@ def test_more_names_than_anybody_compares_are_refused_quickly(judge: Judge) -> N
     verdict = judge.judge(chain(made, issuer), host="h1.test", at=AT, policy="go")
 
     assert verdict.headline is not None
-    assert "so many names" in verdict.headline.detail
+    assert "more names than clients" in verdict.headline.detail

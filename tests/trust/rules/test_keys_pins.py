@@ -34,7 +34,7 @@ def test_base64_that_begins_with_a_slash_is_read_in_both_forms() -> None:
     "text", ["", "sha256//", "sha256//%%%", "sha1//" + "A" * 28, "sha256//QUJD", "A" * 44]
 )
 def test_what_is_no_pin_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="no pin of a public key"):
+    with pytest.raises(UsageError, match="not a valid pin of a public key"):
         parse_pin(text)
 
 

@@ -71,7 +71,7 @@ def test_not_having_asked_for_a_staple_is_no_finding_against_the_target(judge: J
     verdict = ask(judge, None, "any")
 
     assert verdict.headline is None
-    assert verdict.findings[0].detail.endswith("whether one comes was not asked")
+    assert verdict.findings[0].detail.endswith("none was requested")
     assert ask(judge, None, "any", PLAIN.der).findings == ()
     assert ask(judge, b"", "any", PLAIN.der).findings == ()
 
@@ -120,7 +120,7 @@ def test_a_staple_that_says_revoked_is_believed_by_those_who_look(judge: Judge) 
     assert found == {"apple", "chrome", "firefox"}
     assert headline is not None
     assert headline.category is Category.REVOKED
-    assert headline.detail == "revoked 2026-11-13T00:00:00Z, says the staple"
+    assert headline.detail == "revoked 2026-11-13T00:00:00Z according to the staple"
 
 
 @pytest.mark.slow
