@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import TypeVar
 
@@ -89,17 +89,15 @@ class Policy:
     keys: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """Everything in the file, for `settings`."""
 
+    _read: dict[type, object] = field(default_factory=dict, compare=False, repr=False)
+
     def settings(self, kind: type[_S]) -> _S:
         """What this policy's file says for one class of settings."""
-        found = _settings(self, kind)
+        found = self._read.get(kind)  # rules read their settings for every path
+        if found is None:
+            found = self._read[kind] = msgspec.convert(self.keys, kind)
         assert isinstance(found, kind)
         return found
-
-
-# Rules read their settings for every path.
-@lru_cache(maxsize=1024)
-def _settings(policy: Policy, kind: type[Settings]) -> Settings:
-    return msgspec.convert(policy.keys, kind)
 
 
 def unix(day: date) -> int:

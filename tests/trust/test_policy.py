@@ -11,7 +11,7 @@ import stress.trust.judge  # noqa: F401  loads the rules, which declare keys
 from stress.errors import UsageError
 from stress.trust.policy import Policy, Scope, Settings, find_policy, policies, policy_names, unix
 
-KEYS = {field.name for field in fields(Policy)} - {"keys"}
+KEYS = {field.name for field in fields(Policy)} - {"keys", "_read"}
 KEYS.update(*(kind.__struct_fields__ for kind in Settings.__subclasses__()))
 FILES = sorted(
     one.name for one in (files("stress.trust") / "policies").iterdir() if one.name.endswith(".toml")
