@@ -152,7 +152,7 @@ def test_a_client_without_a_name_is_told_apart_in_ja4() -> None:
     ],
 )
 def test_what_is_no_hello_is_refused(data: bytes) -> None:
-    with pytest.raises(UsageError, match="no whole ClientHello") as caught:
+    with pytest.raises(UsageError, match="no complete ClientHello") as caught:
         read_hello(data)
 
     assert len(caught.value.message) <= 100

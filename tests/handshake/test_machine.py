@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from stress.handshake import HangUp, Machine, State, stack_for
+from stress.handshake import HandshakeMachine, HangUp, State, stack_for
 from stress.handshake.hello import read_hello
 from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
@@ -16,11 +16,11 @@ from tests.handshake.ends import HOST, Cut, Identity, Pki, Server, shake, single
 from tests.handshake.scripted import DATA, HANDSHAKE, alert, message, record
 
 TLS12, TLS13 = (0x0303,), (0x0304,)
-ENGINES = {"Exchange", "BoringEngine", "OpenEngine"}
+ENGINES = {"HandshakeMachine", "BoringEngine", "OpenEngine"}
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
-def ended(machine: Machine) -> tuple[str, Stage]:
+def ended(machine: HandshakeMachine) -> tuple[str, Stage]:
     facts = machine.facts()
     return facts.outcome.name, facts.stage
 
@@ -251,3 +251,10 @@ def test_a_machine_leaves_nothing_for_the_garbage_collector(fresh: Begin, pki: P
         gc.enable()
 
     assert left == []
+
+
+def test_facts_cannot_be_changed(fresh: Begin) -> None:
+    facts = fresh().facts()
+
+    with pytest.raises(AttributeError):
+        facts.detail = "other"  # type: ignore[misc] # that is the point

@@ -4,7 +4,7 @@ import pytest
 
 from stress.handshake.failure import Failure
 from stress.handshake.hello import SESSION_TICKET, ClientHello, read_hello
-from stress.handshake.machine import Progress
+from stress.handshake.machine import HandshakeProgress
 from stress.handshake.openssl import OpenEngine, open_context
 from stress.model.client import Client
 from tests.handshake.ends import HOST
@@ -51,7 +51,7 @@ def test_nothing_is_accepted_before_it_is_sent() -> None:
     assert tls.alpn() is None
     assert not tls.resumed()
     assert tls.close() == b""
-    assert tls.advance(b"") is Progress.WANTS
+    assert tls.advance(b"") is HandshakeProgress.WANTS
 
 
 def test_a_profile_is_sent_as_it_says() -> None:
