@@ -1,4 +1,4 @@
-"""Judges recorded chains as each client family would; never connects and never reads a clock."""
+"""Judges chains as each client family would; it reads no clock, and only `download` connects."""
 
 from stress.codes.catalog import chain_views, client_views, fix_for
 from stress.codes.explain import Explanation, explain
