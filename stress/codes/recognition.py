@@ -62,7 +62,7 @@ def recognise(text: str) -> list[Explained]:
         return found
     hits: list[_Hit] = []
     taken = bytearray(len(text))
-    for hit in (*_phrases(text), *_alerts(text), *_numbers(text), *_names(text)):
+    for hit in (*_phrases(text), *_alerts(text), *_codes(text)):
         if not any(taken[hit.start : hit.end]):
             taken[hit.start : hit.end] = b"\x01" * (hit.end - hit.start)
             hits.append(hit)
@@ -170,16 +170,6 @@ def _openssl_alerts() -> tuple[dict[str, int], re.Pattern[str]]:
     return found, re.compile(sentence, re.IGNORECASE)
 
 
-def _numbers(text: str) -> Iterator[_Hit]:
-    """Numbers that their context, or their range, assigns to a table."""
-    for pattern, families in _NUMBERED:
-        for match in pattern.finditer(text):
-            code = next(group for group in match.groups() if group)
-            for family in families:
-                if code in code_tables()[family].codes:
-                    yield _Hit(*match.span(), _of_code(family, code, match[0]))
-
-
 @cache
 def named_codes() -> dict[str, tuple[str, str]]:
     """Name -> family and code, of all tables, with the other spellings of Apple and OpenSSL."""
@@ -195,8 +185,14 @@ def named_codes() -> dict[str, tuple[str, str]]:
     return found
 
 
-def _names(text: str) -> Iterator[_Hit]:
-    """Names of codes and alerts, then those of our own categories."""
+def _codes(text: str) -> Iterator[_Hit]:
+    """Numbers that their context or range assigns to a table, names of codes, and categories."""
+    for pattern, families in _NUMBERED:
+        for match in pattern.finditer(text):
+            code = next(group for group in match.groups() if group)
+            for family in families:
+                if code in code_tables()[family].codes:
+                    yield _Hit(*match.span(), _of_code(family, code, match[0]))
     reasons = {one.python.partition(" ")[0]: number for number, one in alerts().items()}
     reasons |= {one.firefox: number for number, one in alerts().items()}
     for match in _NAME.finditer(text):

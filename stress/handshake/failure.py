@@ -27,7 +27,7 @@ _BEFORE_SERVER_HELLO: Final[Mapping[int, Category]] = MappingProxyType(
 )
 """Alerts that reject the ClientHello itself."""
 
-_CERTIFICATE_DEMANDED: Final = frozenset({40, 41, 42, 46, 49})
+_CERTIFICATE_REQUESTED: Final = frozenset({40, 41, 42, 46, 49})
 """Alerts by which TLS 1.2 servers end a handshake in which the client sent no certificate."""
 
 _MALFORMED: Final = (Category.MALFORMED_CERTIFICATE, Stage.CERTIFICATE)
@@ -81,18 +81,18 @@ def spell(library: str, reason: str) -> str:
     return words if part in {"SSL", ""} else f"{part}:{words}"
 
 
-def judge(failure: Failure, stage: Stage, *, demanded: bool) -> tuple[Outcome, Stage]:
+def judge(failure: Failure, stage: Stage, *, requested: bool) -> tuple[Outcome, Stage]:
     """Names the outcome of a failed handshake, and the stage that it proves.
 
     Args:
         failure: the library's error.
         stage: how far the handshake is known to have got.
-        demanded: a client certificate was requested, and none was sent.
+        requested: a client certificate was requested, and none was sent.
     """
     number = failure.alert
     if number is not None:
         outcome = Outcome(Category.ALERT, number)
-        if number == _CERTIFICATE_REQUIRED or (demanded and number in _CERTIFICATE_DEMANDED):
+        if number == _CERTIFICATE_REQUIRED or (requested and number in _CERTIFICATE_REQUESTED):
             outcome = Outcome(Category.CLIENT_CERTIFICATE_REQUIRED)
         elif stage < Stage.SERVER_HELLO and number in _BEFORE_SERVER_HELLO:
             outcome = Outcome(_BEFORE_SERVER_HELLO[number])

@@ -344,7 +344,7 @@ class HandshakeMachine:
             self._outcome, self._stage = Outcome(Category.NO_SHARED_VERSION), Stage.SERVER_HELLO
         else:
             stage = self._reached(self._sent())
-            self._outcome, self._stage = judge(failure, stage, demanded=self._demanded())
+            self._outcome, self._stage = judge(failure, stage, requested=self._requested())
         self._detail = describe(failure, encrypted if plain is None else plain)
         return Output(send, State.OVER)
 
@@ -354,8 +354,8 @@ class HandshakeMachine:
             self._detail = f"after the handshake: {describe(failure, None)}"
         elif failure.alert != CLOSE_NOTIFY:
             self._decrypt(b"")
-            stage, demanded = Stage.AFTER_HANDSHAKE, self._demanded()
-            self._outcome, self._stage = judge(failure, stage, demanded=demanded)
+            stage, requested = Stage.AFTER_HANDSHAKE, self._requested()
+            self._outcome, self._stage = judge(failure, stage, requested=requested)
             self._detail = describe(failure, None)
 
     def _decrypt(self, send: bytes) -> int | None:
@@ -367,7 +367,7 @@ class HandshakeMachine:
         self._sealed.clear()
         return self._sealed.alert_sent(send, cipher)
 
-    def _demanded(self) -> bool:
+    def _requested(self) -> bool:
         """Whether a client certificate is known to have been requested, and none was sent."""
         flight = self._flight
         requested = flight is not None and flight.certificate_requested

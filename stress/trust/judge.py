@@ -109,7 +109,7 @@ class Judge:
             UsageError: there is no such policy.
         """
         chosen = find_policy(policy)
-        families = [find_policy(name) for name in chosen.asks]
+        families = [find_policy(name) for name in chosen.families]
         if not families and policy != NO_POLICY:
             families = [chosen]
         built = self._paths(certificates)
@@ -136,7 +136,12 @@ class Judge:
                 best[key] = one
         findings = tuple(sorted(best.values(), key=_rank)[:_MOST_FINDINGS])
         return Verdict(
-            chain_hash(certificates), policy, host, at, findings, refusing if chosen.asks else ()
+            chain_hash(certificates),
+            policy,
+            host,
+            at,
+            findings,
+            refusing if chosen.families else (),
         )
 
     def verdicts(

@@ -169,7 +169,10 @@ class _Search:
         while stack and len(self.complete) < MOST_PATHS and self.steps < MOST_STEPS:
             self.steps += 1
             path = stack.pop()
-            anchor = self._anchor_of(path.top)
+            anchor = self.anchors.same_key(path.top.facts)
+            if anchor is not None and path.top.position == 0:
+                # A leaf is an anchor only if it is that very certificate.
+                anchor = anchor if anchor.der == path.top.facts.der else None
             if anchor is not None:
                 top = path.top if path.top.facts.der == anchor.der else Link(anchor, None)
                 self.complete.append(Path((*path.links[:-1], top)))
@@ -179,13 +182,8 @@ class _Search:
                 self.longest = path
             stack.extend(reversed(list(self._longer(path))))
 
-    def _anchor_of(self, link: Link) -> CertificateFacts | None:
-        """The anchor that this certificate is; a leaf must be that very certificate."""
-        anchor = self.anchors.same_key(link.facts)
-        return None if link.position == 0 and anchor and anchor.der != link.facts.der else anchor
-
     def _longer(self, path: Path) -> Iterator[Path]:
-        """The path with each possible issuer behind it."""
+        """The path extended by each possible issuer."""
         top = path.top
         if len(path.links) >= LONGEST:
             return

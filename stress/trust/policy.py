@@ -72,8 +72,8 @@ class Policy:
     name: str
     title: str
     """Which programs it stands for."""
-    asks: tuple[str, ...] = ()
-    """Names of other policies: this one rejects what any of them rejects. It has no own rules."""
+    families: tuple[str, ...] = ()
+    """Names of other policies: this one rejects what any of them rejects. No rules of its own."""
     mainstream: bool = False
     """Whether `any` includes it (a test keeps both in step)."""
 

@@ -30,10 +30,10 @@ def test_each_file_says_its_name_only_known_keys_and_where_it_has_it_from(name: 
     assert name in {"any.toml", "none.toml"} or "Sources:" in text
 
 
-def test_any_asks_every_mainstream_family() -> None:
+def test_any_includes_every_mainstream_family() -> None:
     mainstream = {one.name for one in policies().values() if one.mainstream}
 
-    assert set(find_policy("any").asks) == mainstream
+    assert set(find_policy("any").families) == mainstream
 
 
 def test_an_unknown_name_offers_the_nearest_or_all() -> None:

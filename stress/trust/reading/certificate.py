@@ -199,15 +199,11 @@ class _Reader:
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         key = self.part("public key", lambda: read_key(spki), Key())
         not_before, not_after = self.validity()
-        names = self.extension(
-            "subjectAltName", extension.SUBJECT_ALT_NAME, extension.general_names
-        )
+        read = self.extension
+        names = read(extension.SUBJECT_ALT_NAME, extension.general_names)
         for octets in names.networks if names else ():
             self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
-        is_ca, path_length = self.extension(
-            "basicConstraints", extension.BASIC_CONSTRAINTS, extension.basic_constraints
-        ) or (False, None)
-        read = self.extension
+        basic = read(extension.BASIC_CONSTRAINTS, extension.basic_constraints) or (False, None)
         return CertificateFacts(
             self.der,
             version=self.version,
@@ -220,9 +216,8 @@ class _Reader:
             sans=(*names.dns, *map(str, names.addresses)) if names else (),
             key=key.text,
             signature=signing.text,
-            is_ca=is_ca,
-            aia_issuers=read("authorityInfoAccess", extension.AUTHORITY_INFO, extension.issuer_urls)
-            or (),
+            is_ca=basic[0],
+            aia_issuers=read(extension.AUTHORITY_INFO, extension.issuer_urls) or (),
             spki_sha256=sha256(spki.raw).digest(),
             sha256=sha256(self.der).digest(),
             subject_name=to_name,
@@ -234,22 +229,14 @@ class _Reader:
             public_key=key,
             extensions=self.extensions,
             alternative_names=names,
-            path_length=path_length,
-            may_sign_certificates=read(
-                "keyUsage", extension.KEY_USAGE, extension.may_sign_certificates
-            ),
-            purposes=read("extendedKeyUsage", extension.EXTENDED_KEY_USAGE, extension.purposes),
-            subject_key_id=read(
-                "subjectKeyIdentifier", extension.SUBJECT_KEY_ID, extension.subject_key_id
-            ),
-            authority_key_id=read(
-                "authorityKeyIdentifier", extension.AUTHORITY_KEY_ID, extension.authority_key_id
-            ),
-            constraints=read(
-                "nameConstraints", extension.NAME_CONSTRAINTS, extension.name_constraints
-            ),
-            must_staple=bool(read("TLS feature", extension.TLS_FEATURE, extension.must_staple)),
-            sct_logs=read("SCT list", extension.EMBEDDED_SCTS, extension.embedded_logs) or (),
+            path_length=basic[1],
+            may_sign_certificates=read(extension.KEY_USAGE, extension.may_sign_certificates),
+            purposes=read(extension.EXTENDED_KEY_USAGE, extension.purposes),
+            subject_key_id=read(extension.SUBJECT_KEY_ID, extension.subject_key_id),
+            authority_key_id=read(extension.AUTHORITY_KEY_ID, extension.authority_key_id),
+            constraints=read(extension.NAME_CONSTRAINTS, extension.name_constraints),
+            must_staple=bool(read(extension.TLS_FEATURE, extension.must_staple)),
+            sct_logs=read(extension.EMBEDDED_SCTS, extension.embedded_logs) or (),
             problems=tuple(self.problems),
         )
 
@@ -261,12 +248,12 @@ class _Reader:
             self.problems.append(f"{what}: {error}")
             return default
 
-    def extension(self, what: str, kind: str, read: Callable[[bytes], _T]) -> _T | None:
+    def extension(self, kind: str, read: Callable[[bytes], _T]) -> _T | None:
         """The decoded extension; None if there is none, or (with a note) it cannot be decoded."""
         if kind not in self.values:
             return None
         value = self.values[kind]
-        return self.part(what, lambda: read(value), None)
+        return self.part(extension.TITLES[kind], lambda: read(value), None)
 
     def all_extensions(self) -> tuple[CertificateExtension, ...]:
         found = []

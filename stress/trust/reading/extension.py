@@ -31,6 +31,19 @@ AUTHORITY_KEY_ID, EXTENDED_KEY_USAGE = "2.5.29.35", "2.5.29.37"
 AUTHORITY_INFO, TLS_FEATURE = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24"
 EMBEDDED_SCTS = "1.3.6.1.4.1.11129.2.4.2"
 
+TITLES = {
+    SUBJECT_KEY_ID: "subjectKeyIdentifier",
+    KEY_USAGE: "keyUsage",
+    SUBJECT_ALT_NAME: "subjectAltName",
+    BASIC_CONSTRAINTS: "basicConstraints",
+    NAME_CONSTRAINTS: "nameConstraints",
+    AUTHORITY_KEY_ID: "authorityKeyIdentifier",
+    EXTENDED_KEY_USAGE: "extendedKeyUsage",
+    AUTHORITY_INFO: "authorityInfoAccess",
+    TLS_FEATURE: "TLS feature",
+    EMBEDDED_SCTS: "SCT list",
+}
+
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 _STATUS_REQUEST = 5
 _CERT_SIGN = 0x04

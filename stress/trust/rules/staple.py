@@ -44,7 +44,7 @@ def refused_by_staple(category: str, policy: str) -> bool:
         UsageError: there is no such policy.
     """
     chosen = find_policy(policy)
-    for one in [find_policy(name) for name in chosen.asks] or [chosen]:
+    for one in [find_policy(name) for name in chosen.families] or [chosen]:
         settings = one.settings(StapleSettings)
         refusals = {
             Category.MUST_STAPLE_MISSING: settings.must_staple,
