@@ -80,7 +80,7 @@ def test_an_issuer_that_can_be_fetched_is_missed_only_sometimes() -> None:
     assert "-9802" in named["incomplete-chain"].reports
 
 
-def test_who_accepts_the_very_chain_is_told_apart_from_who_refuses_it() -> None:
+def test_clients_that_accept_the_very_chain_are_distinguished_from_those_that_reject_it() -> None:
     told = chain_views("no-san", verdicts("no-san-cn-only"))
     refusing = {family for family in FAMILIES if told[family].fails == "yes"}
     judged = verdicts("no-san-cn-only")

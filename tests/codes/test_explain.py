@@ -117,7 +117,7 @@ def test_the_seed_log_gets_an_answer_that_can_be_acted_on() -> None:
     assert {Outcome.parse(one).kind for one in answer.categories} == {Kind.TRUST}
 
 
-def test_what_a_log_says_together_narrows_the_endings() -> None:
+def test_what_a_log_says_together_narrows_the_outcomes() -> None:
     answer = explain(
         "curl: (60) SSL certificate problem: unable to get local issuer certificate\n"
         "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
@@ -156,7 +156,7 @@ def test_an_unknown_code_says_so_and_offers_the_nearest(text: str, nearest: str)
     assert answer.command == "tls-stress run HOST"
 
 
-def test_unknown_codes_in_a_log_are_told_beside_the_known_ones() -> None:
+def test_unknown_codes_in_a_log_are_reported_with_the_known_ones() -> None:
     answer = explain("a: -9807\nb: net::ERR_CERT_STRANGE_THING\nc: 3:0 -9899")
 
     assert [one.text for one in answer.unknown] == ["ERR_CERT_STRANGE_THING", "-9899"]

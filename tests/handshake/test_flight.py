@@ -100,7 +100,7 @@ def test_an_encrypted_alert_without_a_name_is_numbered(
 
 
 @pytest.mark.parametrize("number", [40, 42, 116])
-def test_any_refusal_after_a_request_for_a_certificate_is_a_demand(
+def test_any_rejection_after_a_certificate_request_means_that_one_is_required(
     stack: Stack, log: KeyLog, server: Scripted13, number: int
 ) -> None:
     machine = fresh(stack, log)

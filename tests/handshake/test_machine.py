@@ -73,7 +73,7 @@ def test_suites_and_groups_are_read_from_the_wire(fresh: Begin, pki: Pki) -> Non
     assert machine.facts().key_group is None
 
 
-def test_a_hello_retry_request_is_answered_and_its_group_told(fresh: Begin, pki: Pki) -> None:
+def test_a_hello_retry_request_is_answered_and_its_group_reported(fresh: Begin, pki: Pki) -> None:
     server = Server(pki.ecdsa)
     server.context.set_ecdh_curve("secp384r1")
     machine = fresh()
@@ -99,7 +99,9 @@ def test_a_connection_lost_after_hello_retry_request_is_still_at_the_client_hell
 
 
 @pytest.mark.parametrize(("offered", "taken"), [(("h2", "http/1.1"), "http/1.1"), ((), None)])
-def test_alpn_is_told(fresh: Begin, pki: Pki, offered: tuple[str, ...], taken: str | None) -> None:
+def test_alpn_is_reported(
+    fresh: Begin, pki: Pki, offered: tuple[str, ...], taken: str | None
+) -> None:
     server = Server(pki.ecdsa)
     server.context.set_alpn_protocols(["http/1.1"])
     machine = fresh(alpn=offered)
@@ -130,7 +132,7 @@ def test_the_name_is_sent_as_dns_would_have_it_or_not_at_all(
     assert hello.server_name == seen
 
 
-def test_a_certificate_demanded_in_tls13_shows_after_the_handshake(fresh: Begin, pki: Pki) -> None:
+def test_a_certificate_request_in_tls13_fails_after_the_handshake(fresh: Begin, pki: Pki) -> None:
     machine = fresh()
 
     step = shake(machine, Server(pki.ecdsa).demanding(pki.root_file))
@@ -141,7 +143,7 @@ def test_a_certificate_demanded_in_tls13_shows_after_the_handshake(fresh: Begin,
     assert machine.facts().chain == pki.ecdsa.chain
 
 
-def test_a_certificate_demanded_in_tls12_ends_the_handshake(fresh: Begin, pki: Pki) -> None:
+def test_a_certificate_request_in_tls12_ends_the_handshake(fresh: Begin, pki: Pki) -> None:
     machine = fresh()
 
     shake(machine, Server(pki.ecdsa).only(V12).demanding(pki.root_file))

@@ -16,7 +16,7 @@ from stress.model.client import Client, Stack
 from tests.handshake.ends import HOST, Pki, Server, shake
 
 
-def test_a_client_certificate_is_shown_when_it_is_demanded(stack: Stack, pki: Pki) -> None:
+def test_a_client_certificate_is_sent_on_request(stack: Stack, pki: Pki) -> None:
     credentials = Credentials(pki.other.chain_file, pki.other.key_file)
     factory = stack_for(Client("test"), stack, server_name=HOST, credentials=credentials)
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -30,7 +30,7 @@ def test_a_client_certificate_is_shown_when_it_is_demanded(stack: Stack, pki: Pk
         assert server.tls.getpeercert(binary_form=True) == pki.other.chain[0]
 
 
-def test_a_server_that_refuses_our_certificate_is_not_said_to_demand_one(
+def test_a_server_that_rejects_our_certificate_does_not_count_as_requiring_one(
     stack: Stack, pki: Pki
 ) -> None:
     credentials = Credentials(pki.other.chain_file, pki.other.key_file)
@@ -127,7 +127,7 @@ def sent(stack: Stack, client: Client = ASKED) -> ClientHello:
     return read_hello(stack_for(client, stack, server_name=HOST).machine().begin().send)
 
 
-def test_a_hello_as_asked_for_has_none(stack: Stack) -> None:
+def test_a_hello_that_matches_the_profile_has_no_shortfall(stack: Stack) -> None:
     assert shortfall(ASKED, sent(stack)) == ()
 
 

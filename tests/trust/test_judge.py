@@ -93,7 +93,7 @@ def test_the_table_produces_every_trust_category_that_needs_no_extra_evidence() 
     assert trust - produced == by_other_tests
 
 
-def test_all_findings_are_told_and_the_structure_is_the_headline(judge: Judge) -> None:
+def test_all_findings_are_reported_and_the_structure_is_the_headline(judge: Judge) -> None:
     certificates = chain(leaf(ends=-DAY, dns=("old.test",)))
 
     verdict = ask(judge, certificates)

@@ -94,7 +94,7 @@ def test_a_leaf_is_an_anchor_only_as_the_very_certificate() -> None:
     assert not paths(chain(again), (one.der,)).complete
 
 
-def test_a_wrong_signature_breaks_a_link_and_is_told() -> None:
+def test_a_wrong_signature_breaks_a_link_and_is_reported() -> None:
     fake = issue(
         replace(AUTHORITY, common_name="Test Intermediate"),
         issuer=authorities().root,

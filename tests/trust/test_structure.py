@@ -69,7 +69,7 @@ def test_hostile_names_are_escaped() -> None:
     assert all(finding.detail.isprintable() for finding in verdict.findings)
 
 
-def test_an_unreadable_part_is_a_note_unless_the_policy_minds() -> None:
+def test_an_unreadable_part_is_a_note_unless_the_policy_rejects_it() -> None:
     sent = (describe(b"x"), describe(authorities().root.der))
 
     (finding,) = malformed(sent, find_policy("apple"))

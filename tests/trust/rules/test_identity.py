@@ -80,7 +80,7 @@ def test_the_common_name_counts_where_each_client_was_seen_to_look_at_it(
         assert set(found) <= {Category.HOSTNAME_MISMATCH, Category.NO_SAN}
 
 
-def test_a_name_that_nobody_looks_at_is_told_as_such(judge: Judge) -> None:
+def test_a_name_that_no_client_looks_at_is_reported_as_such(judge: Judge) -> None:
     sent = good(common_name="192.0.2.9", dns=())
 
     assert categories(judge, sent, "192.0.2.9", "openssl") == [Category.NO_SAN]
@@ -168,7 +168,7 @@ def test_constraints_are_held_against_each_kind_of_name(
     assert found == ([Category.NAME_CONSTRAINTS] if refused else [])
 
 
-def test_more_names_than_anybody_compares_are_refused_quickly(judge: Judge) -> None:
+def test_more_names_than_clients_compare_are_rejected_quickly(judge: Judge) -> None:
     many = [x509.DNSName(f"n{number}.elsewhere.test") for number in range(600)]
     issuer = issuer_of(None, list(many))
     made = issue(Wanted(dns=[f"h{number}.test" for number in range(500)]), issuer=issuer)
@@ -247,7 +247,7 @@ def test_the_common_name_is_compared_like_a_name() -> None:
 
 @pytest.mark.slow
 @given(st.text(max_size=300))
-def test_any_text_can_be_asked_for(host: str) -> None:
+def test_any_text_can_be_explained(host: str) -> None:
     names_host(LEAF, host)
     common_name_is(LEAF, host)
     assert ascii_name(host) is not None

@@ -101,7 +101,7 @@ def test_what_is_no_pin_is_a_usage_error(text: str) -> None:
         parse_pin(text)
 
 
-def test_the_keys_that_came_are_told_in_the_form_of_pins() -> None:
+def test_the_keys_sent_are_reported_in_the_form_of_pins() -> None:
     sent = good()
     judge = Judge(private(), pins=[bytes(32)])
 

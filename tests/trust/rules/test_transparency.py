@@ -74,7 +74,7 @@ def test_two_timestamps_in_the_handshake_suffice(
     assert missing(verdict) == refused
 
 
-def test_the_count_is_told(public_judge: Judge) -> None:
+def test_the_count_is_reported(public_judge: Judge) -> None:
     verdict = public_judge.judge(good(scts=1), host=HOST, at=AT, policy="apple", scts=sct_list(1))
 
     assert verdict.findings[0].detail == (

@@ -42,7 +42,7 @@ def test_both_ends_of_the_validity_belong_to_it(
     assert (headline.category if headline else None) is category
 
 
-def test_both_times_are_told(judge: Judge) -> None:
+def test_both_times_are_reported(judge: Judge) -> None:
     early = ask(judge, good(starts=12), "go").headline
     late = ask(judge, good(ends=-3 * DAY), "go").headline
 
