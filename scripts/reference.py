@@ -15,27 +15,18 @@ from typing import Any
 import typer
 
 from stress.cli.main import PROGRAM, WIDTH, app
+from stress.codes.catalog import outcome_entries
 from stress.host.shipped import profiles_folder
 from stress.lab.catalog import scenarios
 from stress.model.outcome import Category, Kind, Stage
 from stress.planning import clients, profiles
 from stress.planning.settings import SETTINGS, Shape
 from stress.report.document import schema
-from stress.report.wording.advice import got
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SHIPPED = ROOT / "stress" / "report" / "summary.schema.json"
 """The schema as it is installed with the package."""
-_OURS = {
-    Category.LOCAL_PORTS: "found no free local port",
-    Category.LOCAL_FILES: "met our limit of open files",
-    Category.LOCAL_MEMORY: "found no memory left here",
-    Category.LOCAL_NETWORK: "could not leave this machine",
-    Category.LOCAL_LAG: "had their answer, but our own process read it too late",
-    Category.CANCELLED: "were broken off by us when the run was stopped",
-    Category.NOT_SENT: "were due while `--concurrency` was used up, and never started",
-}
 _SHAPES = {
     Shape.TEXT: "text or number",
     Shape.LIST: "text, or array of texts",
@@ -148,19 +139,13 @@ def _endings() -> str:
     }
     parts = ["# Endings\n\n", _MADE, about]
     for kind, title in titles.items():
-        rows = ((f"`{_name(c)}`", _words(c)) for c in Category if c.kind is kind)
+        rows = ((f"`{_name(c)}`", outcome_entries()[c].phrase) for c in Category if c.kind is kind)
         parts.append(f"## {title}\n\n{_table(('name', 'handshakes with it …'), rows)}\n")
     return "".join(parts).rstrip() + "\n"
 
 
 def _name(category: Category) -> str:
     return "alert-<number>" if category is Category.ALERT else category.value
-
-
-def _words(category: Category) -> str:
-    if category in _OURS:
-        return _OURS[category]
-    return got("alert-40" if category is Category.ALERT else category.value)
 
 
 def _run_file() -> str:

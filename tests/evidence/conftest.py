@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.handshake import Facts, KeyLog, Machine, State, stack_for
+from stress.handshake import Facts, HandshakeMachine, KeyLog, State, stack_for
 from stress.lab.certificates import Authority, Wish, issue, key_pem
 from stress.model.chain import chain_hash
 from stress.model.client import Client, Stack
@@ -80,7 +80,7 @@ def shake(server_files: dict[str, Path], key_log: KeyLog) -> Shake:
     return shaken
 
 
-def _join(client: Machine, context: ssl.SSLContext) -> list[Flight]:
+def _join(client: HandshakeMachine, context: ssl.SSLContext) -> list[Flight]:
     """Carry bytes between both ends until the handshake is over."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(incoming, outgoing, server_side=True)

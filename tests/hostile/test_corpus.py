@@ -23,7 +23,7 @@ HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 
 @pytest.mark.parametrize("server", CORPUS, ids=lambda server: server.name)
-def test_a_hostile_server_gets_the_right_ending_and_stage(
+def test_a_hostile_server_gets_the_right_outcome_and_stage(
     run: Run, stack: Stack, server: Hostile
 ) -> None:
     rows = run.rows[server.name]
@@ -52,7 +52,7 @@ def test_the_worker_goes_on_and_every_row_is_there(run: Run) -> None:
     assert Counter(row.id for row in rows) == Counter(range(len(rows)))
 
 
-def test_what_they_said_harms_nobody_who_reads_the_report(
+def test_hostile_bytes_cannot_harm_the_reader_of_the_report(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["report", str(run.file)])

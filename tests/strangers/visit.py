@@ -1,13 +1,11 @@
 """A process that opens one stranger's file through many doors, and writes down what it did.
 
-Started by `doors.visit` as `python -P visit.py`, with a JSON list of command lines on standard input.
-An audit hook notes each connection, name lookup, program start and file opened for writing. One line
-of JSON goes to standard output for each command line as soon as it has ended; whoever started this
-process kills it when the next line does not come in time, since a query that never ends cannot be
-interrupted from within.
+Started by `doors.visit` as `python -P visit.py`, with a JSON list of command lines on standard
+input. An audit hook notes each connection, name lookup, program start and file opened for writing.
+One line of JSON goes to standard output for each command line as soon as it has ended; whoever
+started this process kills it when the next line does not come in time, since a query that never
+ends cannot be interrupted from within.
 """
-
-# ruff: noqa: INP001 - started by its path
 
 from __future__ import annotations
 

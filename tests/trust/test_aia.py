@@ -113,10 +113,10 @@ def test_an_address_that_gives_another_certificate_repairs_nothing(judge: Judge)
     assert found.added == ()
 
 
-def test_without_an_address_nothing_is_asked(judge: Judge) -> None:
+def test_without_a_url_nothing_is_fetched(judge: Judge) -> None:
     found = repair_chains(judge, good()[:1], Web())
 
-    assert found.notes == ("good.test does not say over http where its issuer can be had",)
+    assert found.notes == ("good.test gives no http URL of its issuer",)
 
 
 def test_answers_are_read_in_every_form_that_cas_use() -> None:

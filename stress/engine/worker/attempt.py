@@ -33,7 +33,7 @@ from stress.engine.worker.transcript_sampler import (
     Rupture,
     TranscriptSampler,
 )
-from stress.handshake import Facts, HangUp, Machine, MachineFactory, State, Step
+from stress.handshake import Facts, HandshakeMachine, HangUp, MachineFactory, Output, State
 from stress.model.chain import chain_hash
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
 from stress.model.plan import Limits
@@ -144,7 +144,7 @@ class Attempt:
         self._testify(record)
         return record
 
-    def _machine(self) -> Machine:
+    def _machine(self) -> HandshakeMachine:
         client, sessions = self.job.client, self.equipment.sessions
         session = sessions.offer(client) if sessions is not None else None
         return self.equipment.factories[client].machine(session)
@@ -174,7 +174,7 @@ class Attempt:
         self._stage = Stage.CLIENT_HELLO
         timestamps.ask_for_stamps(self.sock)
 
-    async def _shake(self, machine: Machine) -> None:
+    async def _shake(self, machine: HandshakeMachine) -> None:
         self._allow(self.equipment.limits.hello_s)
         step = machine.begin()
         preamble = self.equipment.preamble
@@ -194,7 +194,7 @@ class Attempt:
             resumed = bool(self._facts.resumed)
             sessions.keep(self.job.client, machine.session(), resumed=resumed)
 
-    async def _advance(self, machine: Machine) -> Step:
+    async def _advance(self, machine: HandshakeMachine) -> Output:
         """Read one flight (or part of one), feed the machine, send what it answers."""
         step = await self._hear(machine)
         if step.state is State.FINISHED and self._handshake_ns is None:
@@ -205,12 +205,12 @@ class Attempt:
             await self._send(step.send)
         return step
 
-    async def _hear(self, machine: Machine) -> Step:
+    async def _hear(self, machine: HandshakeMachine) -> Output:
         await trio.lowlevel.wait_readable(self._socket)
         try:
             arrival = timestamps.read(self._socket)
         except BlockingIOError:
-            return Step(b"", State.WAITING)
+            return Output(b"", State.WAITING)
         except OSError:
             self._moves.append(Rupture(timestamps.now()))
             return machine.hang_up(HangUp.RESET)
@@ -224,18 +224,18 @@ class Attempt:
             return self._overflow(machine)
         return machine.receive(arrival.data)
 
-    def _overflow(self, machine: Machine) -> Step:
+    def _overflow(self, machine: HandshakeMachine) -> Output:
         if self._handshake_ns is None:
             self._outcome = Outcome(Category.PROTOCOL_ERROR)
             self._detail = f"more than {self.equipment.limits.connection_bytes:,} bytes"
         return machine.hang_up(HangUp.CANCEL)
 
-    async def _settle(self, machine: Machine) -> None:
+    async def _settle(self, machine: HandshakeMachine) -> None:
         """Read once more: only now does TLS 1.3 say what it wanted of us (RFC 8446 §4.4.2.4)."""
         longest = self.equipment.limits.after_handshake_s
         wait = max(QUICKEST_SETTLE_S, SETTLE_FACTOR * self._watch.server_ns / 1e9)
         self._allow(min(longest, wait))
-        step, before = Step(b"", State.FINISHED), self._received
+        step, before = Output(b"", State.FINISHED), self._received
         while longest and step.state is State.FINISHED and self._received == before:
             step = await self._hear(machine)
         if step.state is State.OVER:
@@ -257,7 +257,7 @@ class Attempt:
                 self._was_reset = error.errno == errno.ECONNRESET
                 return
 
-    def _time_out(self, machine: Machine) -> None:
+    def _time_out(self, machine: HandshakeMachine) -> None:
         """A deadline passed: the target's silence, or our own lag with its answer unread?"""
         if self._connect_ns is None:
             self._outcome = Outcome(Category.TIMEOUT_CONNECT)
@@ -274,7 +274,7 @@ class Attempt:
         assert self.sock is not None
         return self.sock
 
-    def _close(self, machine: Machine) -> None:
+    def _close(self, machine: HandshakeMachine) -> None:
         holding = self.equipment.holding
         if holding is not None and self.sock is not None and self._is_good():
             reset = self.equipment.reset

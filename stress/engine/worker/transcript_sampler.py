@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from stress.engine.worker.timestamps import Arrival, Moment
-from stress.handshake import KeyLog, Machine, MachineFactory, Session
+from stress.handshake import HandshakeMachine, KeyLog, MachineFactory, Session
 from stress.model.outcome import Category, Kind
 from stress.model.record import Record
 from stress.model.target import Address
@@ -193,7 +193,7 @@ class Keyed:
         """Takes two factories for one client, without and with a key log."""
         self._plain, self._logged, self._witness = plain, logged, witness
 
-    def machine(self, session: Session | None = None) -> Machine:
+    def machine(self, session: Session | None = None) -> HandshakeMachine:
         """Makes a fresh machine, which offers a session or not."""
         return (self._logged if self._witness.keyed > 0 else self._plain).machine(session)
 

@@ -324,7 +324,7 @@ def test_nothing_read_changes_nothing(fresh: Begin) -> None:
         (b"\x01\x00", "ok", Stage.FINISHED),
     ],
 )
-def test_an_alert_in_one_piece_with_the_end_of_the_handshake_is_heard(
+def test_an_alert_in_one_piece_with_the_end_of_the_handshake_is_read(
     fresh: Begin, pki: Pki, said: bytes, outcome: str, stage: Stage
 ) -> None:
     machine = fresh()
