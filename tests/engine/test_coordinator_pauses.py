@@ -38,8 +38,8 @@ def test_each_pause_is_told_with_its_times() -> None:
     assert not pauses.on
     assert pauses.total_ns(500 * SECOND) == 63 * SECOND
     assert pauses.sentences() == (
-        "paused by the user (p) from 00:00:10 to 00:01:10 UTC: nothing was dialled in these 60 s",
-        "paused by the user (p) from 00:01:40 to 00:01:43 UTC: nothing was dialled in these 3 s",
+        "paused by the user (p) from 00:00:10 to 00:01:10 UTC: no connections were opened for 60 s",
+        "paused by the user (p) from 00:01:40 to 00:01:43 UTC: no connections were opened for 3 s",
     )
 
 

@@ -1,15 +1,15 @@
-"""Opening a TCP connection, and the one table from the kernel's errors to endings.
+"""Opens and closes TCP connections; holds the one table from the kernel's errors to outcomes.
 
 Three things are tricky.
 
 * Linux hands out even local ports first on `connect()` (since 4.2). A balancer that hashes the
-  source port would then only ever show half of its buckets. So we bind ports ourselves, in a
-  random order over the whole range, each worker in its own part of it.
+  source port would then only use half of its buckets. So we bind ports ourselves, in a random
+  order over the whole range, each worker in its own part of it.
 * Over loopback the whole three-way handshake happens within `connect()`, which still says that it
-  is in progress. Waiting for the event loop to tell would put our own lag into `connect_ns`, so
-  the kernel is asked once more at once.
+  is in progress. Waiting for the event loop would put our own lag into `connect_ns`, so we call
+  `connect()` once more at once.
 * The same errno means different things by *when* it comes. ENETUNREACH from `connect()` itself is
-  our own routing table; ENETUNREACH from the socket later is a router's word on the path.
+  our own routing table; ENETUNREACH from the socket later comes from a router on the path.
 """
 
 from __future__ import annotations
@@ -22,22 +22,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import cycle
-from pathlib import Path
 
 import trio
 
+from stress.host.ports import local_port_range
 from stress.model.outcome import Category, Outcome
 from stress.model.target import Address
 
 PORT_TRIES = 16
 """Local ports tried before we say that we have none."""
 
-_EPHEMERAL_FALLBACK = (49152, 65535)  # RFC 6335 section 6: what macOS uses, too
-_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)  # saves a system call where it exists
 _IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 _UNDER_WAY = frozenset({errno.EALREADY, errno.EINPROGRESS})
-_OPEN = frozenset({0, errno.EISCONN})  # what a second connect() says: Linux, and the others
+_OPEN = frozenset({0, errno.EISCONN})  # what a second connect() returns: Linux, and the others
+_LINGER_RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger {1, 0}
+
+# The PROXY header that some nodes expect before the ClientHello (HAProxy's proxy-protocol.txt).
+_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
+_VERSION_2_PROXY = 0x21
+_TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
+Preamble = Callable[[socket.socket, Address], bytes]
+"""Makes the bytes that are sent before the ClientHello."""
 
 _ALWAYS = {
     errno.ECONNREFUSED: Category.REFUSED,
@@ -62,7 +68,7 @@ _ON_THE_PATH = {
 
 
 class DialError(Exception):
-    """The connection was not opened; says how that counts. Caught where the attempt ends."""
+    """The connection was not opened; carries the outcome. Caught where the attempt ends."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
@@ -71,12 +77,12 @@ class DialError(Exception):
 
 
 def judge_errno(error: OSError, *, from_socket: bool) -> DialError:
-    """Name the ending that an error of the kernel stands for.
+    """Map an error of the kernel to an outcome.
 
     Args:
-        error: what the kernel said.
-        from_socket: True when the socket reported it later (the path spoke), False when the call
-            itself failed (our own machine spoke).
+        error: as the kernel reported it.
+        from_socket: True when the socket reported it later (it comes from the path), False when
+            the call itself failed (it comes from our own machine).
     """
     number = error.errno or 0
     category = _ALWAYS.get(number)
@@ -87,16 +93,6 @@ def judge_errno(error: OSError, *, from_socket: bool) -> DialError:
     )
 
 
-def ephemeral_range() -> tuple[int, int]:
-    """The first and last local port the kernel may use for outgoing connections."""
-    try:
-        text = _PORT_RANGE.read_text(encoding="ascii")
-    except OSError:  # not Linux
-        return _EPHEMERAL_FALLBACK
-    first, last = (int(part) for part in text.split())
-    return first, last
-
-
 @dataclass(slots=True)
 class Ports:
     """Local ports in random order, over and over; each worker has its own part of the range."""
@@ -104,11 +100,11 @@ class Ports:
     seed: int
     worker: int = 0
     workers: int = 1
-    span: tuple[int, int] = field(default_factory=ephemeral_range)
+    span: range = field(default_factory=local_port_range)
     _order: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        ports = list(range(self.span[0], self.span[1] + 1))
+        ports = list(self.span)
         random.Random(self.seed).shuffle(ports)  # noqa: S311  # spreading load, no secret
         self._order = cycle(ports[self.worker :: self.workers])
 
@@ -133,7 +129,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class ExactPort:
-    """The one local port that a replay asks for; where it is busy, that is our own affair."""
+    """The one local port that a replay needs; where it is busy, the attempt fails on our side."""
 
     port: int
 
@@ -151,7 +147,7 @@ class ExactPort:
 def _connect_now(
     address: Address, source: str, ports: Ports | ExactPort
 ) -> tuple[socket.socket, int, int]:
-    """Begin one connection; returns the socket, its local port and connect_ex's answer."""
+    """Begin one connection; returns the socket, its local port and the result of connect_ex."""
     family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
     try:
@@ -190,7 +186,7 @@ def begin(
 
 
 def _is_open(sock: socket.socket, address: Address) -> bool:
-    """Whether a connection that was just begun is open already.
+    """Tell whether a connection that was just begun is open already.
 
     Raises:
         DialError: it was refused already; the socket is closed.
@@ -208,7 +204,7 @@ async def finish(sock: socket.socket) -> None:
     """Wait until the connection is open.
 
     Raises:
-        DialError: it was refused, reset, or the path said no.
+        DialError: it was refused, reset, or the path rejected it.
     """
     await trio.lowlevel.wait_writable(sock)
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -223,32 +219,20 @@ def close(sock: socket.socket, *, reset: bool) -> None:
     sock.close()
 
 
-_LINGER_RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger {1, 0}
-
-
-# The PROXY header that some nodes expect before the ClientHello (HAProxy's proxy-protocol.txt).
-
-_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
-_VERSION_2_PROXY = 0x21
-_TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
-
-Preamble = Callable[[socket.socket, Address], bytes]
-
-
 def preamble(version: str | None) -> Preamble | None:
-    """The maker of headers for `v1` or `v2`; None when none is wanted."""
+    """Return the function that makes a PROXY header `v1` or `v2`; None: no header."""
     return {None: None, "v1": header_v1, "v2": header_v2}[version]
 
 
 def header_v1(sock: socket.socket, address: Address) -> bytes:
-    """The line of text (section 2.1): our own end, and the address we dialled."""
+    """Make the line of text (section 2.1): our own end, and the target's address."""
     source, port = sock.getsockname()[:2]
     family = "TCP6" if address.family == "ipv6" else "TCP4"
     return f"PROXY {family} {source} {address.ip} {port} {address.port}\r\n".encode("ascii")
 
 
 def header_v2(sock: socket.socket, address: Address) -> bytes:
-    """The binary header (section 2.2)."""
+    """Make the binary header (section 2.2)."""
     source, port = sock.getsockname()[:2]
     ends = ip_address(source).packed + ip_address(address.ip).packed
     body = ends + struct.pack("!HH", port, address.port)
