@@ -29,7 +29,6 @@ from stress.engine.messages import (
     Assignment,
     Batch,
     EndSegment,
-    FromWorker,
     RunSegment,
     SetPaused,
     StartRun,
@@ -186,24 +185,21 @@ class Coordinator:
     # -- what the workers send -----------------------------------------------------------------
 
     async def _receive(self, worker: WorkerHandle) -> None:
-        await self._pool.receive(worker, self._handle)
+        async for message in worker.messages():
+            if isinstance(message, Batch):
+                self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
+                self._validity.add_canaries(message.canaries)
+                if self._conductor is not None:
+                    self._conductor.sang(message.canaries)
+                self._keep(message)
         if worker.has_died:
             self._validity.worker_died(worker.number, worker.in_flight)
         worker.disconnect()
 
-    def _handle(self, worker: WorkerHandle, message: FromWorker) -> None:
-        if isinstance(message, Batch):
-            self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
-            self._validity.add_canaries(message.canaries)
-            if self._conductor is not None:
-                self._conductor.sang(message.canaries)
-            self._keep(message)
-
     def _keep(self, batch: Batch) -> None:
         """Store a batch; when that fails, no more connections are opened."""
         try:
-            records = self._recorder.add(batch.records, batch.chains, batch.staples, batch.stapled)
-            self._recorder.add_transcripts(batch.transcripts)
+            records = self._recorder.add(batch)
         except RecordError as error:
             self._fail(error)
             return
@@ -380,14 +376,9 @@ def run(
         UsageError: the plan cannot be done; nothing has been sent.
     """
     coordinator = Coordinator(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
-    return trio.run(_unwrap, coordinator)
-
-
-async def _unwrap(coordinator: Coordinator) -> Ending:
-    """Raise a usage error as itself, not as an exception group of one."""
     try:
-        return await coordinator.run()
-    except BaseExceptionGroup as group:
+        return trio.run(coordinator.run)
+    except BaseExceptionGroup as group:  # a usage error is raised as itself, not as a group of one
         refused, others = group.split(UsageError)
         if refused is None or others is not None:
             raise

@@ -78,18 +78,18 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     pid: int
 
 
-class Batch(msgspec.Struct, frozen=True, tag=True):
+class Batch(msgspec.Struct, tag=True):
     """From a worker, several times a second: attempts that ended, and the worker's load."""
 
-    records: list[Record]
-    chains: list[tuple[bytes, ...]]
+    records: list[Record] = []
+    chains: list[tuple[bytes, ...]] = []
     """Chains that this worker has not sent before; they come with their first record."""
-    started: int
+    started: int = 0
     """Attempts this worker has started (or recorded as not sent) so far."""
-    in_flight: int
-    lags_ns: list[int]
+    in_flight: int = 0
+    lags_ns: list[int] = []
     """Event-loop lag, sampled since the last batch."""
-    cpu_ns: int
+    cpu_ns: int = 0
     """CPU time of the worker's process so far."""
     transcripts: list[Transcript] = []
     """Attempts that are kept byte for byte; their rows are in this batch or came before."""

@@ -78,6 +78,11 @@ class HostCapacity:
         stamps = False
         with suppress(OSError), socket.socket() as probe:
             stamps = enable_kernel_stamps(probe)
+        late, never = [], Event()
+        for _ in range(NAPS):
+            before = monotonic()
+            never.wait(NAP_S)
+            late.append(monotonic() - before - NAP_S)
         return cls(
             cores=machine.cores,
             open_files=machine.open_files,
@@ -87,7 +92,7 @@ class HostCapacity:
             tracked=stats.tracked,
             tracked_limit=stats.tracked_limit,
             load=load,
-            late_s=_scheduler_delay_s(),
+            late_s=sorted(late)[NAPS * 9 // 10],
             kernel_stamps=stamps,
             programs=versions(),
         )
@@ -130,13 +135,13 @@ def examine(host: HostCapacity) -> Preflight:
     if limits:
         in_flight = f"{min(limits):,} in flight"
     return Preflight(
-        (*_room(host), *_conditions(host), *programs),
+        (*_facts(host), *programs),
         f"about {rate:,} handshakes a second, {in_flight}",
     )
 
 
-def _room(host: HostCapacity) -> list[HostFact]:
-    """List what a run uses up, and whether there is enough of it for a default run."""
+def _facts(host: HostCapacity) -> list[HostFact]:
+    """List what a run uses up, which blocks a run when short, then what would disturb a run."""
     files = HostFact("open files", "unlimited")
     ports, memory = HostFact("local ports", "unknown"), HostFact("memory", "unknown")
     tracking = HostFact("connection tracking", "none")
@@ -159,11 +164,6 @@ def _room(host: HostCapacity) -> list[HostFact]:
         room = max(0, host.tracked_limit - host.tracked)
         used = f"{host.tracked:,} of {host.tracked_limit:,}"
         tracking = HostFact(tracking.name, used, f"room for {room:,} more", room < LEAST_PORTS)
-    return [files, ports, memory, tracking]
-
-
-def _conditions(host: HostCapacity) -> list[HostFact]:
-    """List what would disturb a measurement, and blocks nothing."""
     cores = f"about {host.cores * HANDSHAKES_PER_CORE:,} handshakes a second"
     waiting, load = HostFact("ports in TIME_WAIT", "unknown"), HostFact("load average", "unknown")
     if host.waiting_ports is not None:
@@ -181,19 +181,13 @@ def _conditions(host: HostCapacity) -> list[HostFact]:
     else:
         stamps = HostFact("time stamps", "user space", "server time contains our own lag")
     return [
+        files,
+        ports,
+        memory,
+        tracking,
         waiting,
         HostFact("cores", f"{host.cores}", cores),
         load,
         HostFact("scheduler delay", f"{host.late_s * 1000:.1f} ms", delay),
         stamps,
     ]
-
-
-def _scheduler_delay_s() -> float:
-    """Measure how late this process wakes up, in a fifth of a second of short sleeps."""
-    late, never = [], Event()
-    for _ in range(NAPS):
-        before = monotonic()
-        never.wait(NAP_S)
-        late.append(monotonic() - before - NAP_S)
-    return sorted(late)[NAPS * 9 // 10]

@@ -10,18 +10,16 @@ changes is stored in the row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from types import MappingProxyType
 
+from stress.engine.messages import Batch
 from stress.model.chain import Chain, chain_hash
 from stress.model.client import NO_POLICY
 from stress.model.outcome import Outcome, Side
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.sink import Sink
-from stress.model.transcript import Transcript
 from stress.trust import Anchors, Judge, describe
 
 _OK = "ok"
@@ -62,29 +60,17 @@ class Recorder:
         """Distinct chains seen so far."""
         return len(self._certificates)
 
-    def add(
-        self,
-        records: Sequence[Record],
-        chains: Sequence[tuple[bytes, ...]],
-        staples: Sequence[bytes] = (),
-        stapled: Mapping[int, bytes] = MappingProxyType({}),
-    ) -> list[Record]:
+    def add(self, batch: Batch) -> list[Record]:
         """Pass on what a worker sent; returns the rows as they were stored.
 
-        Args:
-            records: with the outcome on the wire.
-            chains: those that this worker sends for the first time.
-            staples: OCSP responses, likewise; an empty one stands for none.
-            stapled: SHA-256 of the staple, by id of the row.
-
         Raises:
-            RecordError: the sink could not keep it.
+            RecordError: the sink could not store it.
         """
-        for certificates in chains:
+        for certificates in batch.chains:
             self._certificates.setdefault(chain_hash(certificates), certificates)
             self._judge.meet(certificates)
-        self._staples.update((sha256(staple).digest(), staple) for staple in staples)
-        final = [self._final(record, stapled.get(record.id)) for record in records]
+        self._staples.update((sha256(staple).digest(), staple) for staple in batch.staples)
+        final = [self._final(record, batch.stapled.get(record.id)) for record in batch.records]
         for record in final:
             side = self._sides.get(record.outcome)
             if side is None:
@@ -92,18 +78,10 @@ class Recorder:
             self.sides[side] += 1
         self.ended += len(final)
         self._sink.take(final)
+        if batch.transcripts:
+            kept = [replace(each, record=self._final(each.record)) for each in batch.transcripts]
+            self._sink.keep(kept)
         return final
-
-    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
-        """Pass on transcripts of attempts whose rows were added before, with the final outcome.
-
-        Raises:
-            RecordError: the sink could not keep it.
-        """
-        if transcripts:
-            self._sink.keep(
-                [replace(each, record=self._final(each.record)) for each in transcripts]
-            )
 
     def _final(self, record: Record, staple: bytes | None = None) -> Record:
         chain = record.chain

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import trio
@@ -51,6 +51,21 @@ class WorkerHandle:
         """Wait until the segment is done, or the worker is gone."""
         while self._segment < number:
             await self._segment_done.wait()
+
+    async def messages(self) -> AsyncIterator[FromWorker]:
+        """Yield the worker's messages until it has finished, or died."""
+        frames = Frames()
+        while not self.done:
+            try:
+                data = await self.stream.receive_some(READ_BYTES)
+            except trio.BrokenResourceError:
+                return
+            if not data:
+                return
+            for body in frames.feed(data):
+                message: FromWorker = from_worker.decode(body)
+                self.update(message)
+                yield message
 
     def update(self, message: FromWorker) -> None:
         """Follow what the worker reports about itself."""
@@ -127,25 +142,8 @@ class WorkerPool:
         async with self._sending:
             for worker in self.workers:
                 if not worker.done:
-                    with contextlib.suppress(trio.BrokenResourceError):  # `receive` sees its death
+                    with contextlib.suppress(trio.BrokenResourceError):  # its reader notices
                         await worker.stream.send_all(frame(message))
-
-    async def receive(
-        self, worker: WorkerHandle, handle: Callable[[WorkerHandle, FromWorker], None]
-    ) -> None:
-        """Handle the messages of one worker until it has finished, or died."""
-        frames = Frames()
-        while not worker.done:
-            try:
-                data = await worker.stream.receive_some(READ_BYTES)
-            except trio.BrokenResourceError:
-                data = b""
-            if not data:
-                break
-            for body in frames.feed(data):
-                message: FromWorker = from_worker.decode(body)
-                worker.update(message)
-                handle(worker, message)
 
     async def shut_down(self) -> None:
         """Let the workers exit, then kill those that did not. No process or socket is left."""

@@ -57,10 +57,14 @@ def test_nobody_waits_for_a_segment_of_the_dead() -> None:
 def test_a_crew_starts_is_heard_and_leaves_no_process() -> None:
     async def main() -> tuple[list[FromWorker], list[int | None]]:
         pool, words = WorkerPool(), list[FromWorker]()
+
+        async def collect(one: WorkerHandle) -> None:
+            words.extend([message async for message in one.messages()])
+
         await pool.start([Assignment(PLAN, number, 2, 0, reset=True) for number in range(2)])
         async with trio.open_nursery() as nursery:
             for one in pool.workers:
-                nursery.start_soon(pool.receive, one, lambda _, word: words.append(word))
+                nursery.start_soon(collect, one)
             await pool.wait_until_ready()
             await pool.broadcast(StartRun(0))
         with trio.fail_after(60):  # they leave by themselves, however busy the machine is

@@ -126,7 +126,13 @@ class Attempt:
 
     async def run(self) -> Record:
         """Make the attempt, and return its row. Only `trio.Cancelled` is raised."""
-        machine, deadlines = self._machine(), self.context.deadlines
+        client, sessions, deadlines = (
+            self.spec.client,
+            self.context.sessions,
+            self.context.deadlines,
+        )
+        session = sessions.offer(client) if sessions is not None else None
+        machine = self.context.factories[client].machine(session)
         self._latest_ns = self._started_ns + int(self.context.limits.attempt_s * 1e9)
         deadlines.add(self)
         try:
@@ -142,11 +148,6 @@ class Attempt:
         record = self._record()
         self._offer_transcript(record)
         return record
-
-    def _machine(self) -> Machine:
-        client, sessions = self.spec.client, self.context.sessions
-        session = sessions.offer(client) if sessions is not None else None
-        return self.context.factories[client].machine(session)
 
     def cancelled(self) -> Record:
         """Return the row of an attempt that we ourselves cancelled."""
@@ -164,7 +165,9 @@ class Attempt:
 
     async def _dial(self) -> None:
         spec = self.spec
-        ports = dial.ExactPort(spec.local_port) if spec.local_port else self.context.ports
+        ports, exact = self.context.ports, spec.local_port
+        if exact:
+            ports = dial.Ports(0, span=range(exact, exact + 1))
         self._allow(self.context.limits.connect_s)
         self.sock, self._port, connected = dial.begin(spec.address, spec.source, ports)
         if not connected:
@@ -220,14 +223,11 @@ class Attempt:
         self._received += len(arrival.data)
         self._watch.arrived(arrival)
         if self._received > self.context.limits.connection_bytes:
-            return self._overflow(machine)
+            if self._handshake_ns is None:
+                self._outcome = Outcome(Category.PROTOCOL_ERROR)
+                self._detail = f"more than {self.context.limits.connection_bytes:,} bytes"
+            return machine.hang_up(HangUp.CANCEL)
         return machine.receive(arrival.data)
-
-    def _overflow(self, machine: Machine) -> Step:
-        if self._handshake_ns is None:
-            self._outcome = Outcome(Category.PROTOCOL_ERROR)
-            self._detail = f"more than {self.context.limits.connection_bytes:,} bytes"
-        return machine.hang_up(HangUp.CANCEL)
 
     async def _settle(self, machine: Machine) -> None:
         """Read once more: TLS 1.3 demands a client certificate only now (RFC 8446 §4.4.2.4)."""
@@ -275,7 +275,8 @@ class Attempt:
 
     def _close(self, machine: Machine) -> None:
         held = self.context.held
-        if held is not None and self.sock is not None and self._is_good():
+        good = self._outcome is None and self._facts is not None and self._facts.outcome == OK
+        if held is not None and self.sock is not None and good:
             reset = self.context.reset
             held.add(self.sock, b"" if reset else machine.hang_up(HangUp.CANCEL).send)
         elif self.sock is not None:
@@ -288,9 +289,6 @@ class Attempt:
             dial.close(self.sock, reset=self.context.reset)
             self._events.append(SentData(b"", now(), self.context.reset))
         self._ended_ns = self._ended_ns or monotonic_ns()
-
-    def _is_good(self) -> bool:
-        return self._outcome is None and self._facts is not None and self._facts.outcome == OK
 
     def _offer_transcript(self, record: Record) -> None:
         """Offer what passed on the wire as evidence."""

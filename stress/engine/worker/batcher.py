@@ -33,22 +33,17 @@ class Batcher:
     in_flight: int = 0
     sampler: TranscriptSampler | None = None
     """Whose transcripts are sent with the rows."""
-    canaries: list[int | None] = field(default_factory=list)
-    """Handshake times of the known-good server, in nanoseconds; None: it failed."""
-    _records: list[Record] = field(default_factory=list)
-    _chains: list[tuple[bytes, ...]] = field(default_factory=list)
+    pending: Batch = field(default_factory=Batch)
+    """What the next batch contains."""
     _known_chains: set[bytes] = field(default_factory=set)
-    _staples: list[bytes] = field(default_factory=list)
-    _stapled: dict[int, bytes] = field(default_factory=dict)
     _known_staples: set[bytes] = field(default_factory=set)
-    _lags_ns: list[int] = field(default_factory=list)
     _emptied: trio.Event = field(default_factory=trio.Event)
     _sending: trio.Lock = field(default_factory=trio.Lock)
 
     @property
     def is_full(self) -> bool:
         """True when the writer is so far behind that nothing more may be started."""
-        return len(self._records) >= LIMIT
+        return len(self.pending.records) >= LIMIT
 
     def add(
         self, record: Record, chain: tuple[bytes, ...] | None, staple: bytes | None = None
@@ -56,17 +51,17 @@ class Batcher:
         """Add a row; certificates and staple are sent only with the first row that got them."""
         if chain and record.chain is not None and record.chain not in self._known_chains:
             self._known_chains.add(record.chain)
-            self._chains.append(chain)
+            self.pending.chains.append(chain)
         if staple is not None:
             digest = sha256(staple).digest()
             known = digest in self._known_staples
             if not known and len(self._known_staples) < MOST_STAPLES:
                 self._known_staples.add(digest)
-                self._staples.append(staple)
+                self.pending.staples.append(staple)
                 known = True
             if known:
-                self._stapled[record.id] = digest
-        self._records.append(record)
+                self.pending.stapled[record.id] = digest
+        self.pending.records.append(record)
 
     async def wait_for_room(self) -> None:
         """Wait until there is room for another row."""
@@ -75,20 +70,11 @@ class Batcher:
 
     async def flush(self) -> None:
         """Send what there is, even without rows: the load figures are news, too."""
-        batch = Batch(
-            self._records,
-            self._chains,
-            self.started,
-            self.in_flight,
-            self._lags_ns,
-            process_time_ns(),
-            self.sampler.collect() if self.sampler is not None else [],
-            self.canaries,
-            self._staples,
-            self._stapled,
-        )
-        self._records, self._chains, self._lags_ns, self.canaries = [], [], [], []
-        self._staples, self._stapled = [], {}
+        batch, self.pending = self.pending, Batch()
+        batch.started, batch.in_flight = self.started, self.in_flight
+        batch.cpu_ns = process_time_ns()
+        if self.sampler is not None:
+            batch.transcripts = self.sampler.collect()
         self._emptied.set()
         self._emptied = trio.Event()
         await self.send(batch)
@@ -110,4 +96,4 @@ class Batcher:
         while True:
             before = monotonic_ns()
             await trio.sleep(LAG_SAMPLE_S)
-            self._lags_ns.append(max(0, monotonic_ns() - before - int(LAG_SAMPLE_S * 1e9)))
+            self.pending.lags_ns.append(max(0, monotonic_ns() - before - int(LAG_SAMPLE_S * 1e9)))

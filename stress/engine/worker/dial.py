@@ -95,7 +95,10 @@ def judge_errno(error: OSError, *, from_socket: bool) -> DialError:
 
 @dataclass(slots=True)
 class Ports:
-    """Local ports in random order, over and over; each worker has its own part of the range."""
+    """Local ports in random order, over and over; each worker has its own part of the range.
+
+    A span of one port is what a replay binds; where it is busy, the attempt fails on our side.
+    """
 
     seed: int
     worker: int = 0
@@ -115,7 +118,7 @@ class Ports:
             OSError: no port could be bound (EADDRINUSE), or the source is not ours.
         """
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        for _ in range(PORT_TRIES):
+        for _ in range(min(PORT_TRIES, len(self.span))):
             port = next(self._order)
             try:
                 sock.bind((source, port))
@@ -127,26 +130,7 @@ class Ports:
         raise OSError(errno.EADDRINUSE, "no free local port")
 
 
-@dataclass(frozen=True, slots=True)
-class ExactPort:
-    """The one local port that a replay needs; where it is busy, the attempt fails on our side."""
-
-    port: int
-
-    def bind(self, sock: socket.socket, source: str) -> int:
-        """Bind the socket to it.
-
-        Raises:
-            OSError: it is taken (EADDRINUSE), or the source is not ours.
-        """
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((source, self.port))
-        return self.port
-
-
-def _connect_now(
-    address: Address, source: str, ports: Ports | ExactPort
-) -> tuple[socket.socket, int, int]:
+def _connect_now(address: Address, source: str, ports: Ports) -> tuple[socket.socket, int, int]:
     """Begin one connection; returns the socket, its local port and the result of connect_ex."""
     family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
@@ -160,9 +144,7 @@ def _connect_now(
         raise
 
 
-def begin(
-    address: Address, source: str | None, ports: Ports | ExactPort
-) -> tuple[socket.socket, int, bool]:
+def begin(address: Address, source: str | None, ports: Ports) -> tuple[socket.socket, int, bool]:
     """Send the SYN: returns the socket, its local port, and whether it is connected already.
 
     A local port that turns out to be taken for this very peer is no failure: the next one is tried.
@@ -178,26 +160,16 @@ def begin(
         except OSError as error:
             raise judge_errno(error, from_socket=False) from error
         if result in {0, errno.EINPROGRESS}:
-            return sock, port, result == 0 or _is_open(sock, address)
+            # Over loopback it is open, or refused, already.
+            again = sock.connect_ex((address.ip, address.port)) if result else 0
+            if again in _OPEN or again in _UNDER_WAY:
+                return sock, port, again in _OPEN
+            sock.close()
+            raise judge_errno(OSError(again, errno.errorcode.get(again, "")), from_socket=True)
         sock.close()
         if result not in _IN_USE:
             break
     raise judge_errno(OSError(result, errno.errorcode.get(result, "")), from_socket=False)
-
-
-def _is_open(sock: socket.socket, address: Address) -> bool:
-    """Tell whether a connection that was just begun is open already.
-
-    Raises:
-        DialError: it was refused already; the socket is closed.
-    """
-    number = sock.connect_ex((address.ip, address.port))
-    if number in _UNDER_WAY:
-        return False
-    if number not in _OPEN:
-        sock.close()
-        raise judge_errno(OSError(number, errno.errorcode.get(number, "")), from_socket=True)
-    return True
 
 
 async def finish(sock: socket.socket) -> None:

@@ -251,4 +251,4 @@ async def probe_canary(address: Address, run: LoadRun, every_s: float) -> None:
         await trio.sleep(every_s)
         spec = AttemptSpec(-1, monotonic_ns(), 0, address, 0, None, None)
         record = await Attempt(spec, context).run()
-        run.batcher.canaries.append(record.total_ns if record.outcome == OK.name else None)
+        run.batcher.pending.canaries.append(record.total_ns if record.outcome == OK.name else None)
