@@ -69,14 +69,9 @@ class Pauses:
     _since_ns: int | None = None
     _over: list[tuple[int, int]] = field(default_factory=list)
 
-    @property
-    def on(self) -> bool:
-        """Whether the run is paused now."""
-        return self._since_ns is not None
-
     def follow(self, now_ns: int, *, wish: bool) -> bool:
         """Pause or resume as wished; returns whether that changed anything."""
-        if wish == self.on:
+        if wish == (self._since_ns is not None):
             return False
         if self._since_ns is None:
             self._since_ns = now_ns
@@ -368,8 +363,8 @@ def run(
         resolve: answers the target's addresses again (only asked when the plan says so).
         conductor: chooses the load segment by segment, instead of the plan's own load.
         hear: is shown the records as they were kept.
-        first_id: where the ids of the attempts begin; above those of a run that is taken up.
-        canary: a known-good server on this machine, asked by the same workers now and then.
+        first_id: where the ids of the attempts begin; above those of a run that is resumed.
+        canary: a known-good server on this machine, which the same workers probe now and then.
         still: says whether the run shall stand still; only for a run that nothing conducts.
 
     Raises:

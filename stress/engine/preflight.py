@@ -41,18 +41,10 @@ LEAST_PORTS = 1_000
 class HostCapacity:
     """What the operating system reports. None: it reports nothing."""
 
-    cores: int
-    open_files: int | None
-    """Hard limit for one process; None: unlimited."""
-    local_ports: int | None
-    """Ports that the kernel hands out, per local address and destination."""
-    waiting_ports: int | None
-    """Sockets in TIME_WAIT now, to whatever destination."""
+    machine: Machine
+    stats: HostStats
     memory_bytes: int | None
     """Available to us, a control group's limit included."""
-    tracked: int | None
-    """Connections that the packet filter follows now."""
-    tracked_limit: int | None
     load: float | None
     """Load average of the last minute."""
     late_s: float
@@ -65,9 +57,8 @@ class HostCapacity:
     @classmethod
     def here(cls, root: Path = Path("/")) -> HostCapacity:
         """Read the capacity from the operating system; `root` holds its `proc` and `sys`."""
-        machine, stats = Machine.here(), HostStats.here(root)
-        memory = stats.free_bytes
-        group = root / "sys/fs/cgroup"
+        stats = HostStats.here(root)
+        memory, group = stats.free_bytes, root / "sys/fs/cgroup"
         limit, used = read_number(group / "memory.max"), read_number(group / "memory.current")
         if limit is not None and used is not None:
             room = max(0, limit - used)
@@ -83,19 +74,8 @@ class HostCapacity:
             before = monotonic()
             never.wait(NAP_S)
             late.append(monotonic() - before - NAP_S)
-        return cls(
-            cores=machine.cores,
-            open_files=machine.open_files,
-            local_ports=stats.local_ports,
-            waiting_ports=stats.waiting_ports,
-            memory_bytes=memory,
-            tracked=stats.tracked,
-            tracked_limit=stats.tracked_limit,
-            load=load,
-            late_s=sorted(late)[NAPS * 9 // 10],
-            kernel_stamps=stamps,
-            programs=versions(),
-        )
+        delay_s = sorted(late)[NAPS * 9 // 10]
+        return cls(Machine.here(), stats, memory, load, delay_s, stamps, versions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +106,10 @@ class Preflight:
 def examine(host: HostCapacity) -> Preflight:
     """Turn the figures of a machine into what they mean for a run."""
     programs = [HostFact(name, version) for name, version in host.programs.items()]
-    rate, in_flight = host.cores * HANDSHAKES_PER_CORE, "no limit in flight"
+    rate, in_flight = host.machine.cores * HANDSHAKES_PER_CORE, "no limit in flight"
     limits = []
-    if host.open_files is not None:
-        limits.append(max(0, host.open_files - FILES_ASIDE) * host.cores)
+    if host.machine.open_files is not None:
+        limits.append(max(0, host.machine.open_files - FILES_ASIDE) * host.machine.cores)
     if host.memory_bytes is not None:
         limits.append(host.memory_bytes // BYTES_IN_FLIGHT)
     if limits:
@@ -145,33 +125,36 @@ def _facts(host: HostCapacity) -> list[HostFact]:
     files = HostFact("open files", "unlimited")
     ports, memory = HostFact("local ports", "unknown"), HostFact("memory", "unknown")
     tracking = HostFact("connection tracking", "none")
-    if host.open_files is not None:
-        room = max(0, host.open_files - FILES_ASIDE)
+    if host.machine.open_files is not None:
+        room = max(0, host.machine.open_files - FILES_ASIDE)
         means = f"{room:,} in flight in each process"
-        files = HostFact(files.name, f"{host.open_files:,}", means, room < LEAST_IN_FLIGHT)
-    if host.local_ports is not None:
-        rate = host.local_ports // TIME_WAIT_S
+        files = HostFact(files.name, f"{host.machine.open_files:,}", means, room < LEAST_IN_FLIGHT)
+    if host.stats.local_ports is not None:
+        rate = host.stats.local_ports // TIME_WAIT_S
         means = f"{rate:,}/s for each source and address, unless --close rst"
-        short = host.local_ports < LEAST_PORTS
-        ports = HostFact(ports.name, f"{host.local_ports:,}", means, short)
+        short = host.stats.local_ports < LEAST_PORTS
+        ports = HostFact(ports.name, f"{host.stats.local_ports:,}", means, short)
     if host.memory_bytes is not None:
         room, available = host.memory_bytes // BYTES_IN_FLIGHT, host.memory_bytes / 1e9
         means = f"about {room:,} in flight"
         memory = HostFact(
             memory.name, f"{available:.1f} GB available", means, room < LEAST_IN_FLIGHT
         )
-    if host.tracked is not None and host.tracked_limit:
-        room = max(0, host.tracked_limit - host.tracked)
-        used = f"{host.tracked:,} of {host.tracked_limit:,}"
+    if host.stats.tracked is not None and host.stats.tracked_limit:
+        room = max(0, host.stats.tracked_limit - host.stats.tracked)
+        used = f"{host.stats.tracked:,} of {host.stats.tracked_limit:,}"
         tracking = HostFact(tracking.name, used, f"room for {room:,} more", room < LEAST_PORTS)
-    cores = f"about {host.cores * HANDSHAKES_PER_CORE:,} handshakes a second"
+    cores = f"about {host.machine.cores * HANDSHAKES_PER_CORE:,} handshakes a second"
     waiting, load = HostFact("ports in TIME_WAIT", "unknown"), HostFact("load average", "unknown")
-    if host.waiting_ports is not None:
-        many = host.local_ports is not None and host.waiting_ports > host.local_ports // 2
+    if host.stats.waiting_ports is not None:
+        many = (
+            host.stats.local_ports is not None
+            and host.stats.waiting_ports > host.stats.local_ports // 2
+        )
         means = "if an earlier run left them, wait a minute" if many else "each for one target"
-        waiting = HostFact(waiting.name, f"{host.waiting_ports:,}", means)
+        waiting = HostFact(waiting.name, f"{host.stats.waiting_ports:,}", means)
     if host.load is not None:
-        busy = host.load > host.cores / 2
+        busy = host.load > host.machine.cores / 2
         means = "other programs take part of the cores" if busy else "the cores are free"
         load = HostFact(load.name, f"{host.load:.1f}", means)
     late = host.late_s * 1e6 > LAG_LIMIT_US
@@ -186,7 +169,7 @@ def _facts(host: HostCapacity) -> list[HostFact]:
         memory,
         tracking,
         waiting,
-        HostFact("cores", f"{host.cores}", cores),
+        HostFact("cores", f"{host.machine.cores}", cores),
         load,
         HostFact("scheduler delay", f"{host.late_s * 1000:.1f} ms", delay),
         stamps,

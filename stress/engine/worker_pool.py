@@ -28,7 +28,6 @@ from stress.errors import UsageError
 READ_BYTES = 1 << 20
 EXIT_S = 2.0
 """How long a worker may take to exit after its socket was closed."""
-_ALL = sys.maxsize
 
 
 @dataclass(slots=True)
@@ -45,12 +44,12 @@ class WorkerHandle:
     rejection: Rejected | None = None
     _segment: int = -1
     """The last segment that is done."""
-    _segment_done: trio.Event = field(default_factory=trio.Event)
+    _waiting: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
     async def wait_for_segment(self, number: int) -> None:
         """Wait until the segment is done, or the worker is gone."""
         while self._segment < number:
-            await self._segment_done.wait()
+            await self._waiting.park()
 
     async def messages(self) -> AsyncIterator[FromWorker]:
         """Yield the worker's messages until it has finished, or died."""
@@ -72,7 +71,8 @@ class WorkerHandle:
         if isinstance(message, Ready):
             self.ready.set()
         elif isinstance(message, SegmentDone):
-            self._release_waiters(message.number)
+            self._segment = message.number
+            self._waiting.unpark_all()
         elif isinstance(message, Rejected):
             self.rejection = message
             self.ready.set()
@@ -85,12 +85,8 @@ class WorkerHandle:
         """Note that no more messages will come, so that nobody waits for one."""
         self.in_flight = 0
         self.ready.set()
-        self._release_waiters(_ALL)
-
-    def _release_waiters(self, number: int) -> None:
-        self._segment = number
-        self._segment_done.set()
-        self._segment_done = trio.Event()
+        self._segment = sys.maxsize
+        self._waiting.unpark_all()
 
     @property
     def has_died(self) -> bool:

@@ -126,14 +126,10 @@ class Attempt:
 
     async def run(self) -> Record:
         """Make the attempt, and return its row. Only `trio.Cancelled` is raised."""
-        client, sessions, deadlines = (
-            self.spec.client,
-            self.context.sessions,
-            self.context.deadlines,
-        )
-        session = sessions.offer(client) if sessions is not None else None
-        machine = self.context.factories[client].machine(session)
-        self._latest_ns = self._started_ns + int(self.context.limits.attempt_s * 1e9)
+        context, client = self.context, self.spec.client
+        session = context.sessions.offer(client) if context.sessions is not None else None
+        machine, deadlines = context.factories[client].machine(session), context.deadlines
+        self._latest_ns = self._started_ns + int(context.limits.attempt_s * 1e9)
         deadlines.add(self)
         try:
             await self._dial()

@@ -37,7 +37,7 @@ class Batcher:
     """What the next batch contains."""
     _known_chains: set[bytes] = field(default_factory=set)
     _known_staples: set[bytes] = field(default_factory=set)
-    _emptied: trio.Event = field(default_factory=trio.Event)
+    _waiting: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
     _sending: trio.Lock = field(default_factory=trio.Lock)
 
     @property
@@ -66,7 +66,7 @@ class Batcher:
     async def wait_for_room(self) -> None:
         """Wait until there is room for another row."""
         while self.is_full:
-            await self._emptied.wait()
+            await self._waiting.park()
 
     async def flush(self) -> None:
         """Send what there is, even without rows: the load figures are news, too."""
@@ -75,8 +75,7 @@ class Batcher:
         batch.cpu_ns = process_time_ns()
         if self.sampler is not None:
             batch.transcripts = self.sampler.collect()
-        self._emptied.set()
-        self._emptied = trio.Event()
+        self._waiting.unpark_all()
         await self.send(batch)
 
     async def send(self, message: FromWorker) -> None:
@@ -86,13 +85,13 @@ class Batcher:
                 await self.stream.send_all(frame(message))
 
     async def send_batches(self) -> None:
-        """Send a batch several times a second, for ever."""
+        """Send a batch several times a second, until cancelled."""
         while True:
             await trio.sleep(BATCH_S)
             await self.flush()
 
     async def sample_lag(self) -> None:
-        """Measure how late this event loop wakes up, for ever."""
+        """Measure how late this event loop wakes up, until cancelled."""
         while True:
             before = monotonic_ns()
             await trio.sleep(LAG_SAMPLE_S)

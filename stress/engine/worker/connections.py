@@ -49,7 +49,7 @@ class Deadlines:
         """It has ended."""
 
     async def watch(self) -> None:
-        """Wake whatever is overdue, for ever."""
+        """Wake whatever is overdue, until cancelled."""
         while True:
             await trio.sleep(DEADLINE_LOOK_S)
             now_ns = monotonic_ns()
@@ -84,7 +84,7 @@ class HeldConnections:
         self._open.append((trio.current_time() + self.seconds, sock, close_notify))
 
     async def watch(self) -> None:
-        """Close each when its time has passed, for ever."""
+        """Close each when its time has passed, until cancelled."""
         while True:
             await trio.sleep(HELD_LOOK_S)
             self.close(trio.current_time())

@@ -245,7 +245,7 @@ def canary_interval_s(load: Load) -> float:
 
 
 async def probe_canary(address: Address, run: LoadRun, every_s: float) -> None:
-    """Connect to the canary now and then, one attempt at a time, and report its times, for ever."""
+    """Probe the canary, one attempt at a time, and report its times, until cancelled."""
     context = replace(run.context, held=None, sessions=None, sampler=None, preamble=None)
     while True:
         await trio.sleep(every_s)

@@ -57,11 +57,19 @@ def random_points(stretch: int, workers: int, seed: int) -> Iterator[float]:
         yield from (place * workers for place in places)
 
 
-def start_times(segments: Iterable[Segment], points: Iterator[float]) -> Iterator[Start]:
-    """Yield the times of the points on the curve of the segments; ends with the last segment."""
+def start_times(
+    segments: Iterable[Segment], points: Iterator[float], *, first: int = 0
+) -> Iterator[Start]:
+    """Yield the times of the points on the curve of the segments; ends with the last segment.
+
+    Args:
+        segments: of the load.
+        points: in the count of all starts, ascending.
+        first: number of the first segment.
+    """
     begin_ns, before = 0, 0.0
     point = next(points)
-    for number, segment in enumerate(segments):
+    for number, segment in enumerate(segments, first):
         due = before + starts_in(segment)
         while point < due - _FLAT:
             yield Start(begin_ns + int(time_of(segment, point - before) * SECOND), number)

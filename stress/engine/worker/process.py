@@ -257,7 +257,7 @@ async def run_segments(
         if segment.slots is None:
             load = replace(plan.load, segments=(segment,))
             points = points_of(load, worker=worker, workers=workers, seed=number)
-            starts = (start._replace(segment=number) for start in start_times((segment,), points))
+            starts = start_times((segment,), points, first=number)
             cap = part_of(load.concurrency, worker, workers)
             await open_loop(run, starts, begin_ns=start_ns, cap=cap)
         else:
