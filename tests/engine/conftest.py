@@ -112,7 +112,7 @@ def plain(connection: socket.socket) -> None:
     connection.recv(4096)
 
 
-async def flown(one: Attempt) -> Record:
+async def finished(one: Attempt) -> Record:
     """The row of one attempt, whose deadlines are kept meanwhile."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.context.deadlines.watch)

@@ -52,6 +52,8 @@ REPLAY_PACE_S = 0.1
 ATTEMPTS_PER_CANARY = 100
 SELDOM_S, OFTEN_S = 1.0, 0.1
 """Longest and shortest time between two canaries of one worker."""
+_NOT_SENT_ROW = {"outcome": NOT_SENT.name, "stage": Stage.RESOLVE, "bytes_received": 0}
+_BLANK = Record(**dict.fromkeys(Record._fields) | _NOT_SENT_ROW)  # type: ignore[arg-type]  # filled in by `record_not_sent`
 
 
 @dataclass(slots=True)
@@ -155,22 +157,19 @@ class LoadRun:
     def record_not_sent(self, spec: AttemptSpec, why: str | None = None) -> None:
         """Store the row of an attempt that was due and not sent: limit reached, or `why`."""
         offset, now = self.context.unix_offset_ns, monotonic_ns()
-        row = dict.fromkeys(Record._fields) | {
-            "id": spec.id,
-            "due_ns": spec.due_ns + offset,
-            "started_ns": now + offset,
-            "address": spec.address_index,
-            "source": spec.source_index,
-            "client": spec.client,
-            "outcome": NOT_SENT.name,
-            "stage": Stage.RESOLVE,
-            "total_ns": now - spec.due_ns,
-            "bytes_received": 0,
-            "segment": spec.segment,
-            "flags": spec.flags | (Flag.LOCAL_PRESSURE if why else 0),
-            "detail": why,
-        }
-        self.batcher.add(Record(**row), None)  # type: ignore[arg-type]  # a row of mixed types
+        row = _BLANK._replace(
+            id=spec.id,
+            due_ns=spec.due_ns + offset,
+            started_ns=now + offset,
+            address=spec.address_index,
+            source=spec.source_index,
+            client=spec.client,
+            total_ns=now - spec.due_ns,
+            segment=spec.segment,
+            flags=spec.flags | (Flag.LOCAL_PRESSURE if why else 0),
+            detail=why,
+        )
+        self.batcher.add(row, None)
 
 
 async def closed_loop(run: LoadRun, slots: int) -> None:

@@ -47,7 +47,7 @@ def test_the_certificates_of_a_chain_are_sent_once() -> None:
     assert second.records == [RECORD]
 
 
-def test_a_full_outbox_holds_the_next_start_back_until_it_was_emptied() -> None:
+def test_a_full_batcher_holds_the_next_start_back_until_it_was_emptied() -> None:
     async def main() -> list[str]:
         with pair() as (home, batcher):
             for _ in range(LIMIT):
@@ -69,7 +69,7 @@ def test_a_full_outbox_holds_the_next_start_back_until_it_was_emptied() -> None:
     assert trio.run(main) == ["waits", "started"]
 
 
-def test_an_empty_batch_still_tells_how_the_worker_feels() -> None:
+def test_an_empty_batch_still_reports_the_workers_load() -> None:
     async def main() -> Batch:
         with pair() as (home, batcher):
             batcher.started, batcher.in_flight = 5, 2

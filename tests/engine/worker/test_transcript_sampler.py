@@ -28,7 +28,7 @@ from stress.model.plan import Limits
 from stress.model.record import Record
 from stress.model.target import Address
 from stress.model.transcript import Clock, Parting, Transcript
-from tests.engine.conftest import HOST, Behaviour, Serve, flown, leave, reset, speak
+from tests.engine.conftest import HOST, Behaviour, Serve, finished, leave, reset, speak
 from tests.engine.test_messages import RECORD
 from tests.stacks import main_stack
 
@@ -177,7 +177,7 @@ def attempt(
         )  # fmt: skip
         tools = replace(tools, **other)  # type: ignore[arg-type]  # the case knows the field
         spec = AttemptSpec(7, monotonic_ns(), 0, address, 0, None, None)
-        record = trio.run(flown, Attempt(spec, tools))
+        record = trio.run(finished, Attempt(spec, tools))
         return record, sampler.collect()
 
 
