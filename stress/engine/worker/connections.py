@@ -1,9 +1,8 @@
 """The open connections of a worker: those in flight end in time, finished ones may stay open.
 
-One look around every now and then serves all connections. A cancel scope for each attempt would
-take fewer lines, and would cost a twentieth of the whole handshake (docs/decisions/
-0016-deadlines.md). Limits of seconds need no such precision, and looking at 10,000 attempts takes
-half a millisecond.
+One task looks over all connections every now and then. A cancel scope for each attempt would take
+fewer lines, and a twentieth of the whole handshake (docs/decisions/0016-deadlines.md). Limits of
+seconds need no such precision, and looking at 10,000 attempts takes half a millisecond.
 
 Subtle: an attempt is woken where it waits, by `notify_closing` on its socket, which makes that wait
 raise `trio.ClosedResourceError`. One that was about to run is not waiting; it is woken by the next

@@ -48,7 +48,7 @@ from stress.engine.worker.loops import (
     replay_rounds,
 )
 from stress.engine.worker.pacing import SECOND, part_of, points_of, shape, start_times
-from stress.engine.worker.schedule import ReplaySchedule, Schedule
+from stress.engine.worker.schedule import AttemptSource, ReplaySchedule, Schedule
 from stress.engine.worker.sessions import Sessions
 from stress.engine.worker.timestamps import StampingSocket
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
@@ -142,6 +142,10 @@ def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
         logging = factories(plan, key_log)
         makers = tuple(KeyLogSwitch(*pair, sampler) for pair in zip(makers, logging, strict=True))
         batcher.sampler = sampler
+    held = HeldConnections(load.hold_s, assignment.reset) if load.hold_s else None
+    sessions = None
+    if plan.resumption:
+        sessions = Sessions(plan.resumption, len(plan.clients), seed=seed)
     context = WorkerContext(
         makers,
         plan.limits,
@@ -150,16 +154,17 @@ def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
         sampler=batcher.sampler,
-        held=HeldConnections(load.hold_s, assignment.reset) if load.hold_s else None,
-        sessions=(
-            Sessions(plan.resumption, len(plan.clients), seed=seed) if plan.resumption else None
-        ),
+        held=held,
+        sessions=sessions,
     )
+    source: AttemptSource
+    if plan.replay is not None:
+        source = ReplaySchedule(plan.replay, plan.addresses)
+    else:
+        source = Schedule(plan.addresses, plan.clients, plan.sources, seed=seed)
     return LoadRun(
         context,
-        ReplaySchedule(plan.replay, plan.addresses)
-        if plan.replay is not None
-        else Schedule(plan.addresses, plan.clients, plan.sources, seed=seed),
+        source,
         batcher,
         next_id=assignment.first_id + worker,
         workers=workers,
