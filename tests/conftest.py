@@ -40,6 +40,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[STACK_VARIABLE] = config.getoption("--stack")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names a case after its argument where the value is a long row of bytes.
+
+    Such bytes may be random (a ClientHello), and the processes that share the tests have to agree
+    on their names.
+    """
+    return argname if isinstance(val, bytes) and len(val) > 32 else None
+
+
 def _of_the_other_stack(item: pytest.Item, stack: str) -> bool:
     """Whether a test is the case of the other library."""
     case = getattr(item, "callspec", None)
