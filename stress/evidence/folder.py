@@ -40,7 +40,7 @@ In each folder, as far as there is anything to put in it:
   chain-failing.pem  the chain of the failing connections, in the order sent
   chain-good.pem     the chain of the good connections, in the order sent
   difference.txt     both chains described, and how they differ
-  reproduce.sh       repeats the failure with openssl or curl: sh reproduce.sh; exit 0 if it shows"""
+  reproduce.sh       run it with sh: repeats the failure with openssl or curl; exit 0 if it shows"""
 _HOW: Final = """\
 How the packets were made
 
@@ -57,7 +57,7 @@ decrypt the handshakes of these connections and nothing else; in TLS 1.3 not eve
 them. To write a folder without them: tls-stress evidence --share."""
 _SHARED: Final = """\
 This folder is safe to share: secrets are left out, and documentation addresses replace local ones.
-The certificates of TLS 1.3 are therefore encrypted in the pcapng files; find them in the PEM files."""
+Certificates of TLS 1.3 are therefore encrypted in the pcapng files; find them in the PEM files."""
 
 
 @dataclass(frozen=True, slots=True)
