@@ -12,9 +12,10 @@ help:  ## this list
 demo: .venv/run-installed  ## install what is needed into .venv and stress the faulty farm
 	$(BIN)/tls-stress demo
 
-test: .venv/dev-installed  ## all tests, with real servers where they can be had
+test: .venv/dev-installed  ## all tests on all cores, with the real servers that can be installed
 	scripts/servers nginx haproxy openssl curl tshark faketime
-	$(BIN)/python -m pytest -o faulthandler_timeout=180 -o faulthandler_exit_on_timeout=true
+	$(BIN)/python -m pytest -n auto --dist worksteal \
+		-o faulthandler_timeout=180 -o faulthandler_exit_on_timeout=true
 
 quick: .venv/dev-installed  ## the tests that take an instant each
 	$(BIN)/python -m pytest -m 'not slow and not real'

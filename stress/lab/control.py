@@ -1,8 +1,8 @@
-"""What the farm and its processes say to each other: one JSON document a line, over pipes.
+"""Messages between the farm and its processes: one JSON document per line, over pipes.
 
-The farm writes the `Process` first and then questions; the process answers each with a `Count`,
-the first time when it is ready. The end of its input means that the farm is gone, however it
-died, and the process ends.
+The farm sends the `Process` first and then requests for counts. The process answers each with
+`NodeCounts`, and sends one more when it is ready. At the end of its input the farm is gone, however
+it died, and the process ends.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import msgspec
 
 from stress.lab.blueprint import Process
 
-QUESTION = b"count\n"
+COUNT_REQUEST = b"count\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """What the nodes of one process have seen so far."""
+class NodeCounts:
+    """Connections of the nodes of one process so far."""
 
     served: Mapping[str, int]
     """Connections by node."""
@@ -29,13 +29,13 @@ class Count:
     """Unix time of the first connection, nanoseconds; None: none yet."""
 
 
-def to_line(message: Process | Count) -> bytes:
+def to_line(message: Process | NodeCounts) -> bytes:
     """Encode a message, newline included."""
     return msgspec.json.encode(message) + b"\n"
 
 
 def read_process(line: bytes) -> Process:
-    """Decode what a process is told to be.
+    """Decode what a process has to serve.
 
     Raises:
         msgspec.ValidationError: the line holds something else.
@@ -43,10 +43,10 @@ def read_process(line: bytes) -> Process:
     return msgspec.json.decode(line, type=Process)
 
 
-def read_count(line: bytes) -> Count:
-    """Decode an answer.
+def read_counts(line: bytes) -> NodeCounts:
+    """Decode the counts of a process.
 
     Raises:
         msgspec.ValidationError: the line holds something else.
     """
-    return msgspec.json.decode(line, type=Count)
+    return msgspec.json.decode(line, type=NodeCounts)

@@ -1,7 +1,7 @@
-"""The little that a faulty node wants to know of a ClientHello: versions, name, size.
+"""Parses the little that faults depend on in a ClientHello: versions, name, size.
 
-Reads RFC 8446 section 4.1.2 from raw bytes, because a fault decides before the TLS library has
-seen any. Only the first record counts: a middlebox that looks at one packet does no better.
+Reads RFC 8446 section 4.1.2 from raw bytes, because a fault is decided before the TLS library
+sees any. Only the first record counts: a middlebox that looks at one packet does no better.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SUPPORTED_VERSIONS = 43
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What one ClientHello says."""
+    """The fields of one ClientHello."""
 
     size: int
     """Bytes of its record, header included."""
@@ -37,7 +37,7 @@ def record_size(data: bytes) -> int:
 
 
 def read(data: bytes) -> Hello:
-    """Read the first record; what cannot be read is left at its default."""
+    """Parse the first record; what cannot be parsed is left at its default."""
     size = record_size(data)
     body = data[RECORD_HEADER + 4 : size]  # 4: handshake type and length
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stress.lab.blueprint import When, Window
+from stress.lab.blueprint import FaultCondition, Window
 
 ONCE = Window(2.0, 1.0)
 AGAIN = Window(2.0, 1.0, 5.0)
@@ -33,12 +33,12 @@ def test_a_window_holds_from_its_start_to_before_its_end(
 @pytest.mark.parametrize(
     ("when", "asks"),
     [
-        (When(best_version=0x0303), True),
-        (When(hello_over=0), True),
-        (When(without_name=True), True),
-        (When(), False),
-        (When(share=0.5, window=ONCE, over_per_s=3.0), False),
+        (FaultCondition(best_version=0x0303), True),
+        (FaultCondition(hello_over=0), True),
+        (FaultCondition(without_name=True), True),
+        (FaultCondition(), False),
+        (FaultCondition(share=0.5, window=ONCE, over_per_s=3.0), False),
     ],
 )
-def test_only_conditions_on_the_client_need_its_hello(when: When, asks: bool) -> None:
-    assert when.asks_hello is asks
+def test_only_conditions_on_the_client_need_its_hello(when: FaultCondition, asks: bool) -> None:
+    assert when.needs_hello is asks

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from stress.lab.certificates import Authority, KeyKind, Wish, issue
+from stress.lab.certificates import Authority, LeafKeyType, LeafSpec, issue
 
 
 @pytest.fixture(scope="module")
@@ -16,11 +16,11 @@ def moment() -> datetime:
     return datetime.fromisoformat("2026-10-01T12:00:00+00:00")
 
 
-@pytest.mark.parametrize("key", KeyKind)
-def test_a_verifier_of_the_web_pki_accepts_a_chain(moment: datetime, key: KeyKind) -> None:
+@pytest.mark.parametrize("key", LeafKeyType)
+def test_a_verifier_of_the_web_pki_accepts_a_chain(moment: datetime, key: LeafKeyType) -> None:
     authority = Authority.make(moment)
     issuer = authority.intermediate("R1", moment)
-    leaf = issue(issuer, Wish(("www.lab.test",), key), moment)
+    leaf = issue(issuer, LeafSpec(("www.lab.test",), key), moment)
     store = Store([authority.root.certificate])
     verifier = (
         PolicyBuilder()
@@ -40,7 +40,7 @@ def test_a_verifier_of_the_web_pki_accepts_a_chain(moment: datetime, key: KeyKin
 def test_each_certificate_names_its_issuer_by_key_and_by_url(moment: datetime) -> None:
     authority = Authority.make(moment)
     issuer = authority.intermediate("R1", moment)
-    leaf = issue(issuer, Wish(("www.lab.test",)), moment)
+    leaf = issue(issuer, LeafSpec(("www.lab.test",)), moment)
     for child, parent in ((leaf.certificate, issuer), (issuer.certificate, authority.root)):
         key = child.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
         own = parent.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
-from stress.lab.certificates import KeyKind, Wish, forged_key_pem, key_pem
+from stress.lab.certificates import LeafKeyType, LeafSpec, forged_key_pem, key_pem
 from stress.lab.site import Site
 
 
@@ -24,19 +24,19 @@ def test_a_plain_wish_makes_ninety_days_that_began_yesterday(site: Site, now: da
 @pytest.mark.parametrize(
     "wish",
     [
-        Wish(("a.test",)),
-        Wish(("a.test", "b.test"), KeyKind.RSA),
-        Wish(("a.test",), begins=timedelta(days=1), ends=timedelta(days=2)),
-        Wish(("<b>.test",), common_name="\x1b[2J", organization="\u202e"),
+        LeafSpec(("a.test",)),
+        LeafSpec(("a.test", "b.test"), LeafKeyType.RSA),
+        LeafSpec(("a.test",), begins=timedelta(days=1), ends=timedelta(days=2)),
+        LeafSpec(("<b>.test",), common_name="\x1b[2J", organization="\u202e"),
     ],
     ids=["plain", "rsa", "future", "hostile"],
 )
 def test_a_leaf_has_the_names_times_and_key_of_the_wish(
-    site: Site, now: datetime, wish: Wish
+    site: Site, now: datetime, wish: LeafSpec
 ) -> None:
     leaf = site.leaf(wish)
     names = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    kind = rsa.RSAPublicKey if wish.key is KeyKind.RSA else ec.EllipticCurvePublicKey
+    kind = rsa.RSAPublicKey if wish.key is LeafKeyType.RSA else ec.EllipticCurvePublicKey
 
     assert tuple(names.value.get_values_for_type(x509.DNSName)) == wish.names
     assert leaf.certificate.not_valid_before_utc == now + wish.begins

@@ -9,40 +9,40 @@ from hypothesis import strategies as st
 
 from stress.lab import control
 from stress.lab.blueprint import (
-    Act,
+    Balancing,
     Fault,
+    FaultAction,
+    FaultCondition,
     Front,
     Identity,
-    Node,
-    Policy,
+    NodeSpec,
     Pool,
     Process,
-    When,
     Window,
 )
 
 WHENS = st.builds(
-    When,
+    FaultCondition,
     share=st.floats(0, 1),
     window=st.none() | st.builds(Window, st.floats(0, 9), st.floats(0, 9), st.none()),
     best_version=st.none() | st.integers(0, 65_535),
     without_name=st.booleans(),
 )
 IDENTITIES = st.builds(Identity, st.lists(st.text(), max_size=2).map(tuple), st.none() | st.text())
-FAULTS = st.builds(Fault, WHENS, st.sampled_from(Act), st.none() | IDENTITIES)
+FAULTS = st.builds(Fault, WHENS, st.sampled_from(FaultAction), st.none() | IDENTITIES)
 NODES = st.builds(
-    Node, st.text(), IDENTITIES, st.floats(0.1, 9), st.lists(FAULTS, max_size=2).map(tuple)
+    NodeSpec, st.text(), IDENTITIES, st.floats(0.1, 9), st.lists(FAULTS, max_size=2).map(tuple)
 )
 POOLS = st.builds(
     Pool,
     st.just((Front("::1", 443, 3),)),
-    st.sampled_from(Policy),
+    st.sampled_from(Balancing),
     st.lists(NODES, max_size=2).map(tuple),
     st.integers(0, 2**31),
 )
 PROCESSES = st.builds(Process, st.lists(POOLS, max_size=2).map(tuple))
 COUNTS = st.builds(
-    control.Count,
+    control.NodeCounts,
     st.dictionaries(st.text(), st.integers(0, 2**40)),
     st.dictionaries(st.text(), st.integers(0, 2**40)),
     st.none() | st.integers(0, 2**62),
@@ -58,13 +58,13 @@ def test_orders_come_back_as_they_were_and_fit_in_one_line(orders: Process) -> N
 
 
 @given(COUNTS)
-def test_counts_come_back_as_they_were_and_fit_in_one_line(count: control.Count) -> None:
+def test_counts_come_back_as_they_were_and_fit_in_one_line(count: control.NodeCounts) -> None:
     line = control.to_line(count)
 
-    assert control.read_count(line) == count
+    assert control.read_counts(line) == count
     assert line.count(b"\n") == 1
 
 
 def test_what_is_no_count_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
-        control.read_count(b'{"served": 3}\n')
+        control.read_counts(b'{"served": 3}\n')

@@ -7,10 +7,9 @@ import socket
 import pytest
 import trio
 
-from stress.lab.blueprint import Act, Fault, Identity, When
-from stress.lab.blueprint import Node as Plan
+from stress.lab.blueprint import Fault, FaultAction, FaultCondition, Identity, NodeSpec
 from stress.lab.node import Node
-from stress.lab.site import Site, address
+from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Seen
 
 
@@ -35,7 +34,7 @@ def visit(site: Site, node: Node, times: int) -> list[Seen]:
     async def both() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve, trio.current_time())
-            attempts = [Attempt(address(front), PLAIN, PLAIN.context()) for _ in range(times)]
+            attempts = [Attempt(front.address, PLAIN, PLAIN.context()) for _ in range(times)]
             seen.extend([await attempt.run() for attempt in attempts])
 
     try:
@@ -46,12 +45,13 @@ def visit(site: Site, node: Node, times: int) -> list[Seen]:
 
 
 @pytest.mark.parametrize(
-    ("act", "ending"), [(Act.RESET, "reset"), (Act.CLOSE, "eof"), (Act.ANSWER, "ok")]
+    ("act", "ending"),
+    [(FaultAction.RESET, "reset"), (FaultAction.CLOSE, "eof"), (FaultAction.ANSWER, "ok")],
 )
 def test_a_fault_that_fires_does_its_act_and_is_counted(
-    site: Site, good: Identity, act: Act, ending: str
+    site: Site, good: Identity, act: FaultAction, ending: str
 ) -> None:
-    node = Node(Plan("a", good, faults=(Fault(When(), act),)), seed=0)
+    node = Node(NodeSpec("a", good, faults=(Fault(FaultCondition(), act),)), seed=0)
     seen = visit(site, node, 3)
 
     assert [one.ending for one in seen] == [ending] * 3
@@ -59,7 +59,7 @@ def test_a_fault_that_fires_does_its_act_and_is_counted(
 
 
 def test_a_node_without_faults_answers_and_counts_none(site: Site, good: Identity) -> None:
-    node = Node(Plan("a", good), seed=0)
+    node = Node(NodeSpec("a", good), seed=0)
     seen = visit(site, node, 2)
 
     assert [one.ending for one in seen] == ["ok"] * 2
@@ -69,17 +69,17 @@ def test_a_node_without_faults_answers_and_counts_none(site: Site, good: Identit
 def test_the_first_fault_that_fires_decides(site: Site, good: Identity) -> None:
     other = site.show("other", site.leaf())
     faults = (
-        Fault(When(best_version=0x0303), Act.RESET),
-        Fault(When(best_version=0x0304), Act.ANSWER, other.identity),
-        Fault(When(), Act.CLOSE),
+        Fault(FaultCondition(best_version=0x0303), FaultAction.RESET),
+        Fault(FaultCondition(best_version=0x0304), FaultAction.ANSWER, other.identity),
+        Fault(FaultCondition(), FaultAction.CLOSE),
     )
-    (seen,) = visit(site, Node(Plan("a", good, faults=faults), seed=0), 1)
+    (seen,) = visit(site, Node(NodeSpec("a", good, faults=faults), seed=0), 1)
 
     assert (seen.ending, seen.chain) == ("ok", other.sha256)
 
 
 def test_a_client_that_hangs_up_in_the_middle_is_no_error(site: Site, good: Identity) -> None:
-    node = Node(Plan("a", good), seed=0)
+    node = Node(NodeSpec("a", good), seed=0)
     ours, theirs = socket.socketpair()
     ours.settimeout(0)
     theirs.sendall(b"\x16\x03\x01")

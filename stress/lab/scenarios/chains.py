@@ -1,21 +1,21 @@
-"""Scenarios in which some connections get another chain than the rest."""
+"""Scenarios in which some connections get a different chain."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from stress.lab.blueprint import Policy, Pool, Process
-from stress.lab.certificates import Wish
+from stress.lab.blueprint import Balancing, Pool, Process
+from stress.lab.certificates import LeafSpec
 from stress.lab.scenario import Built, Scenario, Scene, row, single
-from stress.lab.site import HOST, Site, address
+from stress.lab.site import HOST, Site
 
 DAY = timedelta(days=1)
-EXPIRED = Wish((HOST, "lab.test"), begins=-91 * DAY, ends=-DAY)
-FALLBACK = Wish(("fallback.lab.test",), organization="Default certificate")
+EXPIRED = LeafSpec((HOST, "lab.test"), begins=-91 * DAY, ends=-DAY)
+FALLBACK = LeafSpec(("fallback.lab.test",), organization="Default certificate")
 
 HEALTHY = Scenario(
     "healthy",
-    "Twelve nodes behind a balancer, and all of them are well.",
+    "Twelve nodes behind a balancer, all of them healthy.",
     category=None,
     share=0.0,
 )
@@ -56,12 +56,12 @@ IPV6_ONLY = Scenario(
 )
 HOSTILE_NAMES = Scenario(
     "hostile-names",
-    "One node in eight has a certificate whose names attack whoever prints them.",
+    "One node in eight has a certificate whose names attack any program that prints them.",
     category="hostname-mismatch",
     share=1 / 8,
     count=2_000,
 )
-HOSTILE = Wish(
+HOSTILE = LeafSpec(
     ("<b>bold</b>.lab.test", "'; drop table chain; --", "=cmd.lab.test"),
     common_name="<script>alert(1)</script>\x1b[2J\x07",
     organization="\u202egro\u202c \x1b]0;title\x07 \r\n=1+1",
@@ -69,23 +69,22 @@ HOSTILE = Wish(
 
 
 def healthy(site: Site) -> Built:
-    """Twelve nodes with one and the same chain."""
+    """Twelve nodes with the same chain."""
     good = site.show("good", site.leaf())
     planted = HEALTHY.plant("nothing is wrong")
-    return single(site, row([good] * 12), Policy.ROUND_ROBIN, planted)
+    return single(site, row([good] * 12), Balancing.ROUND_ROBIN, planted)
 
 
 def missing_intermediate(site: Site) -> Built:
     """The same leaf everywhere; the last node sends it alone."""
-    leaf = site.leaf()
-    good, alone = site.show("good", leaf), site.show("alone", leaf, leaf.alone)
+    good, alone = site.complete_and_incomplete()
     share = MISSING_INTERMEDIATE.share
     weights = [(1 - share) / 11] * 11 + [share]
     planted = MISSING_INTERMEDIATE.plant(
         "node-12 sends the leaf without its intermediate, to 0.5% of the connections",
         ("chain", alone.sha256),
     )
-    return single(site, row([good] * 11 + [alone], weights), Policy.RANDOM, planted)
+    return single(site, row([good] * 11 + [alone], weights), Balancing.RANDOM, planted)
 
 
 def stale_certificate(site: Site) -> Built:
@@ -94,16 +93,16 @@ def stale_certificate(site: Site) -> Built:
     planted = STALE_CERTIFICATE.plant(
         "node-08 serves a leaf that expired a day ago", ("chain", stale.sha256)
     )
-    return single(site, row([good] * 7 + [stale]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [stale]), Balancing.RANDOM, planted)
 
 
 def default_certificate(site: Site) -> Built:
-    """The last of eight nodes knows another name only."""
+    """The last of eight nodes has a certificate for another name only."""
     good, other = site.show("good", site.leaf()), site.show("fallback", site.leaf(FALLBACK))
     planted = DEFAULT_CERTIFICATE.plant(
         "node-08 serves the certificate of fallback.lab.test", ("chain", other.sha256)
     )
-    return single(site, row([good] * 7 + [other]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [other]), Balancing.RANDOM, planted)
 
 
 def two_processes(site: Site) -> Built:
@@ -111,29 +110,28 @@ def two_processes(site: Site) -> Built:
     new, old = site.show("new", site.leaf()), site.show("old", site.leaf(EXPIRED))
     fronts = site.twins()
     processes = tuple(
-        Process((Pool((front,), Policy.ROUND_ROBIN, row([shown], prefix=name), site.seed),))
+        Process((Pool((front,), Balancing.ROUND_ROBIN, row([shown], prefix=name), site.seed),))
         for front, shown, name in zip(fronts, (new, old), ("new", "old"), strict=True)
     )
     planted = TWO_PROCESSES.plant(
         "the old process serves a leaf that expired a day ago", ("chain", old.sha256)
     )
-    return Built(processes, (address(fronts[0]),), planted)
+    return Built(processes, (fronts[0].address,), planted)
 
 
 def ipv6_only(site: Site) -> Built:
     """One host, two addresses, two configurations."""
-    leaf = site.leaf()
-    good, alone = site.show("good", leaf), site.show("alone", leaf, leaf.alone)
+    good, alone = site.complete_and_incomplete()
     four, six = site.front("127.0.0.1"), site.front("::1")
     pools = (
-        Pool((four,), Policy.ROUND_ROBIN, row([good] * 2, prefix="four"), site.seed),
-        Pool((six,), Policy.ROUND_ROBIN, row([alone] * 2, prefix="six"), site.seed),
+        Pool((four,), Balancing.ROUND_ROBIN, row([good] * 2, prefix="four"), site.seed),
+        Pool((six,), Balancing.ROUND_ROBIN, row([alone] * 2, prefix="six"), site.seed),
     )
     planted = IPV6_ONLY.plant(
         "the nodes behind ::1 send the leaf without its intermediate",
-        ("address", str(address(six))),
+        ("address", str(six.address)),
     )
-    return Built((Process(pools),), (address(four), address(six)), planted)
+    return Built((Process(pools),), (four.address, six.address), planted)
 
 
 def hostile_names(site: Site) -> Built:
@@ -143,7 +141,7 @@ def hostile_names(site: Site) -> Built:
     planted = HOSTILE_NAMES.plant(
         "node-08 serves a certificate for hostile names", ("chain", odd.sha256)
     )
-    return single(site, row([good] * 7 + [odd]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [odd]), Balancing.RANDOM, planted)
 
 
 SCENES = (

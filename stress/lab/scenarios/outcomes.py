@@ -6,34 +6,34 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from stress.lab.blueprint import Act, Fault, Node, Policy, When
+from stress.lab.blueprint import Balancing, Fault, FaultAction, FaultCondition, NodeSpec
 from stress.lab.certificates import forged_key_pem
 from stress.lab.scenario import Built, Scenario, Scene, row, single
 from stress.lab.site import Site
 
 RESETS = Scenario(
     "resets",
-    "One node in eight resets some connections as soon as the ClientHello has come.",
+    "One node in eight resets some connections as soon as it has the ClientHello.",
     category="reset",
     share=0.01,
 )
 STALLS = Scenario(
     "stalls",
-    "One node in eight now and then goes silent after its ServerHello.",
+    "One node in eight sometimes goes silent after its ServerHello.",
     category="timeout-handshake",
     share=0.002,
     options=("--timeout", "3s"),
 )
 WRONG_KEY = Scenario(
     "wrong-key",
-    "One node in eight has the right certificate and somebody else's key.",
+    "One node in eight has the right certificate and the wrong key.",
     category="bad-signature",
     share=1 / 8,
     count=2_000,
 )
 CLIENT_CERTIFICATE = Scenario(
     "client-certificate",
-    "One node in eight demands a client certificate, which TLS 1.3 clients learn too late.",
+    "One node in eight requires a client certificate, which TLS 1.3 clients learn late.",
     category="client-certificate-required",
     share=1 / 8,
     count=2_000,
@@ -45,7 +45,9 @@ def resets(site: Site) -> Built:
     planted = RESETS.plant(
         "node-08 resets 8% of its connections at the ClientHello", ("stage", "client-hello")
     )
-    return single(site, _one_in_eight(site, Act.RESET, RESETS.share), Policy.RANDOM, planted)
+    return single(
+        site, _one_in_eight(site, FaultAction.RESET, RESETS.share), Balancing.RANDOM, planted
+    )
 
 
 def stalls(site: Site) -> Built:
@@ -54,7 +56,9 @@ def stalls(site: Site) -> Built:
         "node-08 goes silent after ServerHello on 1.6% of its connections",
         ("stage", "server-hello"),
     )
-    return single(site, _one_in_eight(site, Act.SILENCE, STALLS.share), Policy.RANDOM, planted)
+    return single(
+        site, _one_in_eight(site, FaultAction.SILENCE, STALLS.share), Balancing.RANDOM, planted
+    )
 
 
 def wrong_key(site: Site) -> Built:
@@ -66,7 +70,7 @@ def wrong_key(site: Site) -> Built:
     planted = WRONG_KEY.plant(
         "node-08 signs with a key that is not its certificate's", ("stage", "certificate")
     )
-    return single(site, row([good] * 7 + [bad]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [bad]), Balancing.RANDOM, planted)
 
 
 def client_certificate(site: Site) -> Built:
@@ -77,14 +81,14 @@ def client_certificate(site: Site) -> Built:
     planted = CLIENT_CERTIFICATE.plant(
         "node-08 requires a client certificate", ("stage", "after-handshake")
     )
-    return single(site, (*others, strict), Policy.RANDOM, planted)
+    return single(site, (*others, strict), Balancing.RANDOM, planted)
 
 
-def _one_in_eight(site: Site, act: Act, share: float) -> tuple[Node, ...]:
+def _one_in_eight(site: Site, action: FaultAction, share: float) -> tuple[NodeSpec, ...]:
     """Eight equal nodes, of which the last does this to the given share of all connections."""
     good = site.show("good", site.leaf())
     *others, last = row([good] * 8)
-    return (*others, replace(last, faults=(Fault(When(share=share * 8), act),)))
+    return (*others, replace(last, faults=(Fault(FaultCondition(share=share * 8), action),)))
 
 
 SCENES = (

@@ -12,7 +12,7 @@ from stress.lab.farm import Farm, start
 from tests.lab.client import Kind, Seen, ask
 from tests.lab.test_hello import HELLO
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 
 def timed(farm: Farm, count: int, at_once: int) -> tuple[list[Seen], float]:
@@ -24,7 +24,7 @@ def timed(farm: Farm, count: int, at_once: int) -> tuple[list[Seen], float]:
 
 @pytest.mark.parametrize("name", ["overload", "slow-signer"])
 def test_a_closed_loop_never_exceeds_the_known_limit(name: str) -> None:
-    """How near it comes depends on how busy this machine is; the turnstile itself is exact."""
+    """How near it comes depends on how busy this machine is; the limiter itself is exact."""
     with start(name) as farm:
         seen, rate = timed(farm, 300, at_once=64)
     limit = farm.scenario.limit_per_s

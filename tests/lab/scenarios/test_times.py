@@ -10,7 +10,7 @@ import pytest
 from stress.lab.farm import Farm, start
 from tests.lab.client import Seen, ask
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 
 Told = tuple[float, float, Seen]
