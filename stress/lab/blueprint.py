@@ -1,4 +1,8 @@
-"""What each process of the lab serves: plain data, sent to it as JSON.
+"""The data that the farm and its processes exchange: one JSON document per line, over pipes.
+
+The farm sends the `Process` first and then requests for counts. The process answers each with
+`NodeCounts`, and sends one more when it is ready. At the end of its input the farm is gone, however
+it died, and the process ends.
 
 A farm is one or more processes; a process holds pools; a pool is one balancer with its front
 addresses and the nodes behind it; a node answers with an identity unless one of its faults fires.
@@ -7,10 +11,15 @@ All times are seconds since the first connection that the process accepted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from stress.model.target import Address
+
+COUNT_REQUEST = b"count\n"
 
 
 class Balancing(StrEnum):
@@ -143,3 +152,20 @@ class Process:
     pools: tuple[Pool, ...]
     scratch: str | None = None
     """The farm's temporary folder, removed at the end in case the farm has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCounts:
+    """Connections of the nodes of one process so far."""
+
+    served: Mapping[str, int]
+    """Connections by node."""
+    faulted: Mapping[str, int]
+    """Connections on which a planted fault fired, by node."""
+    first_ns: int | None
+    """Unix time of the first connection, nanoseconds; None: none yet."""
+
+
+def to_line(message: Process | NodeCounts) -> bytes:
+    """Encode a message, newline included; `msgspec.json.decode` reads it."""
+    return msgspec.json.encode(message) + b"\n"

@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from stress.errors import LabError
-from stress.lab import control
-from stress.lab.blueprint import Process
+from stress.lab.blueprint import COUNT_REQUEST, NodeCounts, Process, to_line
 
 READY_S = 30.0
 ANSWER_S = 10.0
@@ -31,7 +32,7 @@ class Child:
 
     def __init__(self, orders: Process, log: Path) -> None:
         self._log = log
-        self._last: control.NodeCounts | None = None
+        self._last: NodeCounts | None = None
         sockets = [front.descriptor for pool in orders.pools for front in pool.fronts]
         # It imports from where we do; an empty entry means the current folder.
         import_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
@@ -51,7 +52,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
-        self._send(control.to_line(orders))
+        self._send(to_line(orders))
 
     @property
     def pid(self) -> int:
@@ -66,14 +67,14 @@ class Child:
         """
         self._last = self._receive(READY_S)
 
-    def count(self) -> control.NodeCounts:
+    def count(self) -> NodeCounts:
         """Connections of its nodes so far; after its end, the last counts.
 
         Raises:
             LabError: it ended by itself, or does not answer.
         """
         if not self._input.closed:
-            self._send(control.COUNT_REQUEST)
+            self._send(COUNT_REQUEST)
             self._last = self._receive(ANSWER_S)
         assert self._last is not None, "a child is ready before its counts are read"
         return self._last
@@ -103,7 +104,7 @@ class Child:
         except BrokenPipeError as error:
             raise self._error("ended by itself") from error
 
-    def _receive(self, timeout_s: float) -> control.NodeCounts:
+    def _receive(self, timeout_s: float) -> NodeCounts:
         descriptor, line = self._output.fileno(), b""
         deadline_s = time.monotonic() + timeout_s
         while not line.endswith(b"\n"):
@@ -114,7 +115,7 @@ class Child:
             if not chunk:
                 raise self._error("ended by itself")
             line += chunk
-        return control.read_counts(line)
+        return msgspec.json.decode(line, type=NodeCounts)
 
     def _error(self, what: str) -> LabError:
         lines = self._log.read_text(errors="replace").strip().splitlines()

@@ -1,7 +1,7 @@
 """One process of the farm: accepts, balances and serves, in one Trio loop.
 
 The farm runs it as `python -m stress.lab.host`. It inherits its listening sockets and reads what to
-serve from standard input (see `stress.lab.control`). It accepts in bursts, so that a thousand
+serve from standard input (see `stress.lab.blueprint`). It accepts in bursts, so that a thousand
 simultaneous clients find room in the queue, and leaves SIGINT to the parent, because Ctrl-C must
 let the client finish what is in flight.
 """
@@ -16,10 +16,11 @@ import socket
 import sys
 import time
 
+import msgspec
 import trio
 
-from stress.lab import balancer, control
-from stress.lab.blueprint import Pool, Process
+from stress.lab import balancer
+from stress.lab.blueprint import COUNT_REQUEST, NodeCounts, Pool, Process, to_line
 from stress.lab.node import Node
 from stress.lab.rate_limiter import RateLimiter
 
@@ -50,7 +51,7 @@ class Host:
             async with trio.lowlevel.FdStream(sys.stdin.fileno()) as requests:
                 self._report()
                 while chunk := await requests.receive_some():
-                    for _ in range(chunk.count(control.COUNT_REQUEST)):
+                    for _ in range(chunk.count(COUNT_REQUEST)):
                         self._report()
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
@@ -65,12 +66,12 @@ class Host:
 
     def _report(self) -> None:
         nodes = [node for _, group in self._pools for node in group]
-        counts = control.NodeCounts(
+        counts = NodeCounts(
             {node.name: node.served for node in nodes},
             {node.name: node.faulted for node in nodes},
             self._first_ns,
         )
-        sys.stdout.buffer.write(control.to_line(counts))
+        sys.stdout.buffer.write(to_line(counts))
         sys.stdout.buffer.flush()
 
 
@@ -129,7 +130,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Unbuffered, because Trio reads what follows the first line from the descriptor.
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as orders:
-        process = control.read_process(orders.readline())
+        process = msgspec.json.decode(orders.readline(), type=Process)
     host = Host(process)
     gc.freeze()
     trio.run(host.run)

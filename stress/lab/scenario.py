@@ -61,6 +61,10 @@ class Scenario:
         """What this scenario plants, once it is known where."""
         return Planted(self.category, self.share, dimensions, sentence)
 
+    def built_by(self, builder: Callable[[Site, Scenario], Built]) -> Scene:
+        """Decorate the function that builds the farm."""
+        return Scene(self, builder)
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -76,7 +80,11 @@ class Scene:
     """A scenario with the function that builds it."""
 
     scenario: Scenario
-    build: Callable[[Site], Built]
+    builder: Callable[[Site, Scenario], Built]
+
+    def build(self, site: Site) -> Built:
+        """Build the farm's configuration."""
+        return self.builder(site, self.scenario)
 
 
 def row(

@@ -76,7 +76,7 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class LeafSpec:
+class Wish:
     """What a certificate shall say; a case says only what is odd."""
 
     subject: bytes = HOST.encode()
@@ -94,7 +94,7 @@ class LeafSpec:
 
 
 def certificate(
-    wish: LeafSpec,
+    wish: Wish,
     key: ec.EllipticCurvePrivateKey,
     issuer: bytes,
     issuer_key: ec.EllipticCurvePrivateKey,
@@ -132,7 +132,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.key, self._middle_key, self._root_key = (_curve_key() for _ in range(3))
-        top, middle = (LeafSpec(subject=name, authority=True) for name in (b"Root", b"Middle"))
+        top, middle = (Wish(subject=name, authority=True) for name in (b"Root", b"Middle"))
         self.root = certificate(top, self._root_key, b"Root", self._root_key)
         self.middle = certificate(middle, self._middle_key, b"Root", self._root_key)
         self.good = self.chain()
@@ -145,15 +145,15 @@ class House:
         made.load_cert_chain(self.pem)
         return made
 
-    def chain(self, wish: LeafSpec | None = None) -> tuple[bytes, ...]:
+    def chain(self, wish: Wish | None = None) -> tuple[bytes, ...]:
         """A leaf below the intermediate."""
-        return certificate(wish or LeafSpec(), self.key, b"Middle", self._middle_key), self.middle
+        return certificate(wish or Wish(), self.key, b"Middle", self._middle_key), self.middle
 
     def below(self, issuer: bytes) -> tuple[bytes, ...]:
         """A good leaf below an intermediate with a name of its own."""
-        wish = LeafSpec(subject=issuer, authority=True)
+        wish = Wish(subject=issuer, authority=True)
         middle = certificate(wish, self._middle_key, b"Root", self._root_key)
-        return certificate(LeafSpec(), self.key, issuer, self._middle_key), middle
+        return certificate(Wish(), self.key, issuer, self._middle_key), middle
 
 
 def _curve_key() -> ec.EllipticCurvePrivateKey:
@@ -224,29 +224,27 @@ CHAINS: dict[str, Made] = {
     "leaf of zeros": lambda house: (bytes(300), house.middle),
     "empty leaf": lambda house: (b"", house.middle),
     "nested 2,000 deep": lambda house: (_nested(2000), house.middle),
-    "extension twice": lambda house: house.chain(LeafSpec(more=extension(BASIC, der(SEQUENCE)))),
-    "giant extension": lambda house: house.chain(LeafSpec(more=extension(UNKNOWN, bytes(60_000)))),
+    "extension twice": lambda house: house.chain(Wish(more=extension(BASIC, der(SEQUENCE)))),
+    "giant extension": lambda house: house.chain(Wish(more=extension(UNKNOWN, bytes(60_000)))),
     "ten thousand names": lambda house: house.chain(
-        LeafSpec(more=extension(UNKNOWN, der(SEQUENCE, *[der(0x82, b"a.test")] * 5000)))
+        Wish(more=extension(UNKNOWN, der(SEQUENCE, *[der(0x82, b"a.test")] * 5000)))
     ),
-    "negative serial": lambda house: house.chain(LeafSpec(serial=b"\x80\x01")),
-    "huge serial": lambda house: house.chain(LeafSpec(serial=b"\x7f" * 500)),
-    "serial zero": lambda house: house.chain(LeafSpec(serial=b"\0")),
-    "year 9999": lambda house: house.chain(
-        LeafSpec(ends=der(GENERALIZED_TIME, b"99991231235959Z"))
-    ),
+    "negative serial": lambda house: house.chain(Wish(serial=b"\x80\x01")),
+    "huge serial": lambda house: house.chain(Wish(serial=b"\x7f" * 500)),
+    "serial zero": lambda house: house.chain(Wish(serial=b"\0")),
+    "year 9999": lambda house: house.chain(Wish(ends=der(GENERALIZED_TIME, b"99991231235959Z"))),
     "year 1950": lambda house: house.chain(
-        LeafSpec(starts=der(UTC_TIME, b"500101000000Z"), ends=der(UTC_TIME, b"510101000000Z"))
+        Wish(starts=der(UTC_TIME, b"500101000000Z"), ends=der(UTC_TIME, b"510101000000Z"))
     ),
-    "year 0": lambda house: house.chain(LeafSpec(starts=der(GENERALIZED_TIME, b"00000101000000Z"))),
-    "no time": lambda house: house.chain(LeafSpec(ends=der(UTC_TIME, b"yesterday"))),
+    "year 0": lambda house: house.chain(Wish(starts=der(GENERALIZED_TIME, b"00000101000000Z"))),
+    "no time": lambda house: house.chain(Wish(ends=der(UTC_TIME, b"yesterday"))),
 }
 for _kind, _text in TEXTS.items():
     CHAINS[f"{_kind} in the subject"] = lambda house, text=_text: house.chain(  # type: ignore[misc]  # a default binds the text of this round
-        LeafSpec(subject=text)
+        Wish(subject=text)
     )
     CHAINS[f"{_kind} in the alternative name"] = lambda house, text=_text: house.chain(  # type: ignore[misc]  # the same
-        LeafSpec(alternative=text)
+        Wish(alternative=text)
     )
     CHAINS[f"{_kind} in the issuer"] = lambda house, text=_text: house.below(text)  # type: ignore[misc]  # the same
 

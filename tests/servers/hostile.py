@@ -35,7 +35,7 @@ from tests.handshake.scripted import (
     server_hello,
     vector,
 )
-from tests.servers.crooked import CHAINS, House, LeafSpec, rsa_key
+from tests.servers.crooked import CHAINS, House, Wish, rsa_key
 
 ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 DRIP_S = 1.0
@@ -294,7 +294,7 @@ def rsa_flight(bits: int, exponent: int) -> Callable[[bytes, House], bytes]:
 
     def make(sent: bytes, house: House) -> bytes:
         key = rsa_key(bits, exponent)
-        chain = house.chain(LeafSpec(public=key.public))
+        chain = house.chain(Wish(public=key.public))
         return b"".join(older(sent, chain, (0xC02F, 0x0401), key.sign))
 
     return make

@@ -18,7 +18,7 @@ from stress.lab.blueprint import (
     Process,
 )
 from stress.lab.certificates import LeafKeyType, LeafSpec
-from stress.lab.scenario import GENERIC, Built, Scenario, Scene, row, single
+from stress.lab.scenario import GENERIC, Built, Scenario, row, single
 from stress.lab.scenarios.chains import FALLBACK
 from stress.lab.site import HOST, Site
 
@@ -26,48 +26,15 @@ TLS12 = 0x0303
 SEGMENT_BYTES = 1_400
 """What a middlebox sees that reads one Ethernet segment and takes it for the whole hello."""
 
-BAD_ONLY_TLS12 = Scenario(
+
+@Scenario(
     "bad-only-tls12",
     "One of four addresses has an old TLS 1.2 configuration without the intermediate.",
     category="incomplete-chain",
     share=1 / 8,
     clients=(GENERIC, "tls12-only"),
-)
-ECDSA_ONLY = Scenario(
-    "ecdsa-only",
-    "Of the two certificates only the ECDSA one was renewed without its intermediate.",
-    category="incomplete-chain",
-    share=0.5,
-    count=2_000,
-    clients=(GENERIC, "rsa-only"),
-)
-NO_SNI_DEFAULT = Scenario(
-    "no-sni-default",
-    "Clients that send no server name get the default certificate.",
-    category="hostname-mismatch",
-    share=0.5,
-    count=2_000,
-    clients=(GENERIC, "no-sni"),
-)
-MLKEM_SPLITS = Scenario(
-    "mlkem-splits",
-    "A box in the path resets ClientHellos that no longer fit into one segment.",
-    category="reset",
-    share=0.5,
-    count=2_000,
-    clients=("mlkem", "no-mlkem"),
-)
-MLKEM_CHAIN = Scenario(
-    "mlkem-chain",
-    "ClientHellos that no longer fit into one segment go to an old pool without the intermediate.",
-    category="incomplete-chain",
-    share=0.5,
-    count=2_000,
-    clients=("mlkem", "no-mlkem"),
-)
-
-
-def bad_only_tls12(site: Site) -> Built:
+).built_by
+def bad_only_tls12(site: Site, scenario: Scenario) -> Built:
     """Four addresses; the second has another chain for clients without TLS 1.3."""
     good, alone = site.complete_and_incomplete()
     old = (Fault(FaultCondition(best_version=TLS12), FaultAction.ANSWER, alone.identity),)
@@ -81,7 +48,7 @@ def bad_only_tls12(site: Site) -> Built:
         for index, front in enumerate(fronts)
     )
     addresses = tuple(front.address for front in fronts)
-    planted = BAD_ONLY_TLS12.plant(
+    planted = scenario.plant(
         f"{addresses[1]} sends the leaf alone to clients without TLS 1.3",
         ("address", str(addresses[1])),
         ("client", "tls12-only"),
@@ -89,51 +56,74 @@ def bad_only_tls12(site: Site) -> Built:
     return Built((Process(pools),), addresses, planted)
 
 
-def ecdsa_only(site: Site) -> Built:
+@Scenario(
+    "ecdsa-only",
+    "Of the two certificates only the ECDSA one was renewed without its intermediate.",
+    category="incomplete-chain",
+    share=0.5,
+    count=2_000,
+    clients=(GENERIC, "rsa-only"),
+).built_by
+def ecdsa_only(site: Site, scenario: Scenario) -> Built:
     """Each node has an RSA and an ECDSA certificate; the ECDSA one comes alone."""
     rsa, ecdsa = site.leaf(LeafSpec((HOST,), LeafKeyType.RSA)), site.leaf()
     good, alone = site.show("rsa", rsa), site.show("ecdsa-alone", ecdsa, ecdsa.alone)
     both = replace(good, identity=Identity(good.identity.files + alone.identity.files))
-    planted = ECDSA_ONLY.plant(
+    planted = scenario.plant(
         "clients that accept ECDSA get a leaf without its intermediate", ("client", GENERIC)
     )
     return single(site, row([both] * 4), Balancing.ROUND_ROBIN, planted)
 
 
-def no_sni_default(site: Site) -> Built:
+@Scenario(
+    "no-sni-default",
+    "Clients that send no server name get the default certificate.",
+    category="hostname-mismatch",
+    share=0.5,
+    count=2_000,
+    clients=(GENERIC, "no-sni"),
+).built_by
+def no_sni_default(site: Site, scenario: Scenario) -> Built:
     """Each node answers with its default certificate when no name is sent."""
     good, other = site.show("good", site.leaf()), site.show("fallback", site.leaf(FALLBACK))
     nameless = (Fault(FaultCondition(without_name=True), FaultAction.ANSWER, other.identity),)
-    planted = NO_SNI_DEFAULT.plant(
+    planted = scenario.plant(
         "clients without SNI get the certificate of fallback.lab.test", ("client", "no-sni")
     )
     return single(site, row([good] * 4, None, nameless), Balancing.ROUND_ROBIN, planted)
 
 
-def mlkem_splits(site: Site) -> Built:
+@Scenario(
+    "mlkem-splits",
+    "A box in the path resets ClientHellos that no longer fit into one segment.",
+    category="reset",
+    share=0.5,
+    count=2_000,
+    clients=("mlkem", "no-mlkem"),
+).built_by
+def mlkem_splits(site: Site, scenario: Scenario) -> Built:
     """Whatever the node, a large ClientHello is answered with RST."""
     good = site.show("good", site.leaf())
     large = (Fault(FaultCondition(hello_over=SEGMENT_BYTES), FaultAction.RESET),)
-    planted = MLKEM_SPLITS.plant(
+    planted = scenario.plant(
         f"ClientHellos of more than {SEGMENT_BYTES} bytes are reset", ("client", "mlkem")
     )
     return single(site, row([good] * 4, None, large), Balancing.ROUND_ROBIN, planted)
 
 
-def mlkem_chain(site: Site) -> Built:
+@Scenario(
+    "mlkem-chain",
+    "ClientHellos that no longer fit into one segment go to an old pool without the intermediate.",
+    category="incomplete-chain",
+    share=0.5,
+    count=2_000,
+    clients=("mlkem", "no-mlkem"),
+).built_by
+def mlkem_chain(site: Site, scenario: Scenario) -> Built:
     """Whatever the node, a large ClientHello is answered with the leaf alone."""
     good, alone = site.complete_and_incomplete()
     large = (Fault(FaultCondition(hello_over=SEGMENT_BYTES), FaultAction.ANSWER, alone.identity),)
-    planted = MLKEM_CHAIN.plant(
+    planted = scenario.plant(
         f"ClientHellos of more than {SEGMENT_BYTES} bytes get the leaf alone", ("client", "mlkem")
     )
     return single(site, row([good] * 4, None, large), Balancing.ROUND_ROBIN, planted)
-
-
-SCENES = (
-    Scene(BAD_ONLY_TLS12, bad_only_tls12),
-    Scene(ECDSA_ONLY, ecdsa_only),
-    Scene(NO_SNI_DEFAULT, no_sni_default),
-    Scene(MLKEM_SPLITS, mlkem_splits),
-    Scene(MLKEM_CHAIN, mlkem_chain),
-)

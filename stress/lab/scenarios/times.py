@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from stress.lab.blueprint import Balancing, Fault, FaultAction, FaultCondition, Window
 from stress.lab.certificates import LeafSpec
-from stress.lab.scenario import Built, Planted, Scenario, Scene, row, single
+from stress.lab.scenario import Built, Planted, Scenario, row, single
 from stress.lab.scenarios.chains import FALLBACK
 from stress.lab.site import HOST, Site
 
@@ -15,33 +15,16 @@ RUN_S = 30
 """How long a run of 6,000 handshakes at 200 a second takes."""
 AT_200 = ("--rate", "200")
 
-BAD_WINDOW = Scenario(
+
+@Scenario(
     "bad-window",
     "During ten seconds of a rolling reload each node in turn sends its leaf alone.",
     category="incomplete-chain",
     share=10 / RUN_S / 8,
     count=6_000,
     options=AT_200,
-)
-AT_START = Scenario(
-    "default-certificate-at-start",
-    "The proxy restarts every ten seconds and has only its default certificate for a second.",
-    category="hostname-mismatch",
-    share=3 / RUN_S,
-    count=6_000,
-    options=AT_200,
-)
-EXPIRES = Scenario(
-    "expires-during-run",
-    "The certificate expires twelve seconds after the farm has started.",
-    category="expired-leaf",
-    share=18 / RUN_S,
-    count=6_000,
-    options=AT_200,
-)
-
-
-def bad_window(site: Site) -> Built:
+).built_by
+def bad_window(site: Site, scenario: Scenario) -> Built:
     """Eight nodes, each bad for an eighth of the window, one after the other."""
     good, alone = site.complete_and_incomplete()
     start_s, each_s = 8 * site.pace, 10 / 8 * site.pace
@@ -58,20 +41,28 @@ def bad_window(site: Site) -> Built:
         )
         for index, node in enumerate(row([good] * 8))
     )
-    planted = BAD_WINDOW.plant(
+    planted = scenario.plant(
         "one node after the other sends the leaf without its intermediate while it reloads",
     )
     window_s = (start_s, start_s + len(nodes) * each_s)
     return single(site, nodes, Balancing.RANDOM, _at(planted, (window_s,)))
 
 
-def default_certificate_at_start(site: Site) -> Built:
+@Scenario(
+    "default-certificate-at-start",
+    "The proxy restarts every ten seconds and has only its default certificate for a second.",
+    category="hostname-mismatch",
+    share=3 / RUN_S,
+    count=6_000,
+    options=AT_200,
+).built_by
+def default_certificate_at_start(site: Site, scenario: Scenario) -> Built:
     """Two nodes that restart together, repeatedly."""
     good, other = site.show("good", site.leaf()), site.show("fallback", site.leaf(FALLBACK))
     starts_s = [second * site.pace for second in (4, 14, 24)]
     window = Window(starts_s[0], site.pace, 10 * site.pace)
     cold = (Fault(FaultCondition(window=window), FaultAction.ANSWER, other.identity),)
-    planted = AT_START.plant(
+    planted = scenario.plant(
         "after each restart the certificate of fallback.lab.test is served for a short time"
     )
     windows_s = tuple((start_s, start_s + site.pace) for start_s in starts_s)
@@ -79,13 +70,21 @@ def default_certificate_at_start(site: Site) -> Built:
     return single(site, nodes, Balancing.ROUND_ROBIN, _at(planted, windows_s))
 
 
-def expires_during_run(site: Site) -> Built:
+@Scenario(
+    "expires-during-run",
+    "The certificate expires twelve seconds after the farm has started.",
+    category="expired-leaf",
+    share=18 / RUN_S,
+    count=6_000,
+    options=AT_200,
+).built_by
+def expires_during_run(site: Site, scenario: Scenario) -> Built:
     """All nodes share a leaf that expires soon; the time is the certificate's, not ours."""
     ends = timedelta(seconds=12 * site.pace)
     leaf = site.leaf(LeafSpec((HOST, "lab.test"), ends=ends))
     shown = site.show("expiring", leaf)
     expires = leaf.certificate.not_valid_after_utc
-    planted = EXPIRES.plant(
+    planted = scenario.plant(
         f"the leaf expires at {expires:%Y-%m-%dT%H:%M:%SZ}",
         ("time", f"from {expires:%Y-%m-%dT%H:%M:%SZ}"),
     )
@@ -97,10 +96,3 @@ def _at(planted: Planted, windows_s: tuple[tuple[float, float], ...]) -> Planted
     """The same, told in these windows too."""
     told = ", ".join(f"{start_s:g}-{end_s:g} s" for start_s, end_s in windows_s)
     return replace(planted, dimensions=(("time", told),), windows_s=windows_s)
-
-
-SCENES = (
-    Scene(BAD_WINDOW, bad_window),
-    Scene(AT_START, default_certificate_at_start),
-    Scene(EXPIRES, expires_during_run),
-)
