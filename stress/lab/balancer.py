@@ -31,8 +31,6 @@ def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Choice:
         case Balancing.ROUND_ROBIN:
             order = cycle(nodes)
             return lambda _port: next(order)
-        case Balancing.WEIGHTED:
-            return _smooth_weighted(weights)
         case Balancing.RANDOM:
             dice = Random(seed)  # noqa: S311 - a repeatable balancer, no secret
             limits = list(accumulate(weights))
@@ -40,18 +38,3 @@ def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Choice:
         case Balancing.SOURCE_PORT:
             # CRC-32 of the port, as in many switches: linear, so its buckets can be recovered.
             return lambda port: crc32(port.to_bytes(2, "big")) % len(nodes)
-
-
-def _smooth_weighted(weights: Sequence[float]) -> Choice:
-    """As nginx does it: raise each by its weight, take the largest, lower it by the total."""
-    total = sum(weights)
-    balance = [0.0] * len(weights)
-
-    def choose(_port: int) -> int:
-        for index, weight in enumerate(weights):
-            balance[index] += weight
-        best = max(range(len(weights)), key=balance.__getitem__)
-        balance[best] -= total
-        return best
-
-    return choose

@@ -26,8 +26,6 @@ class Balancing(StrEnum):
     """How a balancer chooses a node; it sees addresses, never payload."""
 
     ROUND_ROBIN = "round-robin"
-    WEIGHTED = "weighted"
-    """Smooth weighted round robin, as nginx does it: exact shares, spread evenly."""
     RANDOM = "random"
     """At random by weight, from the seed."""
     SOURCE_PORT = "source-port"
@@ -40,9 +38,7 @@ class FaultAction(StrEnum):
     ANSWER = "answer"
     """Completes the handshake with the fault's own identity."""
     RESET = "reset"
-    """Sends RST when the ClientHello has come."""
-    CLOSE = "close"
-    """Sends FIN when the ClientHello has come."""
+    """Sends RST after the ClientHello."""
     SILENCE = "silence"
     """Sends the ServerHello, then nothing more."""
 

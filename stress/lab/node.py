@@ -114,5 +114,3 @@ class Node:
                 connection.reset()
             case FaultAction.SILENCE:
                 await connection.fall_silent(context, first)
-            case FaultAction.CLOSE:
-                pass

@@ -19,21 +19,6 @@ def test_round_robin_takes_turns() -> None:
     assert [choose(port) for port in (5, 5, 9, 9, 5)] == [0, 1, 2, 0, 1]
 
 
-def test_weights_are_exact_over_each_period_and_spread_evenly() -> None:
-    """nginx's own example: 5, 1, 1 gives a a b a c a a."""
-    choose = balancer(Balancing.WEIGHTED, [5, 1, 1], 0)
-
-    assert [choose(1) for _ in range(14)] == [0, 0, 1, 0, 2, 0, 0] * 2
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(0, 65_535))
-def test_weighted_shares_are_the_weights(weights: list[int], port: int) -> None:
-    choose = balancer(Balancing.WEIGHTED, weights, 0)
-    dealt = Counter(choose(port) for _ in range(sum(weights)))
-
-    assert [dealt[index] for index in range(len(weights))] == weights
-
-
 def test_random_shares_are_the_weights_within_chance() -> None:
     choose = balancer(Balancing.RANDOM, [0.995, 0.005], 1)
     rare = sum(choose(1) for _ in range(20_000))
