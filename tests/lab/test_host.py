@@ -50,7 +50,7 @@ def test_a_thousand_clients_at_once_are_all_served(site: Site, begin: Begin, man
     child = begin(pool)
     seen = ask([pool.fronts[0].address], many, at_once=many)
 
-    assert {one.ending for one in seen} == {"ok"}
+    assert {one.outcome for one in seen} == {"ok"}
     assert set(child.count().served.values()) == {many // 4}
 
 

@@ -48,16 +48,16 @@ def visit(site: Site, node: Node, times: int) -> list[Seen]:
 
 
 @pytest.mark.parametrize(
-    ("act", "ending"),
+    ("act", "outcome"),
     [(FaultAction.RESET, "reset"), (FaultAction.ANSWER, "ok")],
 )
 def test_a_fault_that_fires_does_its_act_and_is_counted(
-    site: Site, good: Identity, act: FaultAction, ending: str
+    site: Site, good: Identity, act: FaultAction, outcome: str
 ) -> None:
     node = Node(NodeSpec("a", good, faults=(Fault(FaultCondition(), act),)), seed=0)
     seen = visit(site, node, 3)
 
-    assert [one.ending for one in seen] == [ending] * 3
+    assert [one.outcome for one in seen] == [outcome] * 3
     assert (node.served, node.faulted) == (3, 3)
 
 
@@ -65,7 +65,7 @@ def test_a_node_without_faults_answers_and_counts_none(site: Site, good: Identit
     node = Node(NodeSpec("a", good), seed=0)
     seen = visit(site, node, 2)
 
-    assert [one.ending for one in seen] == ["ok"] * 2
+    assert [one.outcome for one in seen] == ["ok"] * 2
     assert (node.served, node.faulted) == (2, 0)
 
 
@@ -78,7 +78,7 @@ def test_the_first_fault_that_fires_decides(site: Site, good: Identity) -> None:
     )
     (seen,) = visit(site, Node(NodeSpec("a", good, faults=faults), seed=0), 1)
 
-    assert (seen.ending, seen.chain) == ("ok", other.sha256)
+    assert (seen.outcome, seen.chain) == ("ok", other.sha256)
 
 
 def test_a_client_that_hangs_up_in_the_middle_is_no_error(site: Site, good: Identity) -> None:

@@ -56,7 +56,7 @@ def test_a_client_gets_its_handshake_and_its_page(site: Site, good: Identity, be
 
     seen = meet(site, serve, Kind(best=best))
 
-    assert seen.ending == "ok"
+    assert seen.outcome == "ok"
     assert seen.version == {SSL.TLS1_3_VERSION: "TLSv1.3", SSL.TLS1_2_VERSION: "TLSv1.2"}[best]
 
 
@@ -69,7 +69,7 @@ def test_a_hello_of_many_bytes_is_read_to_its_end(site: Site, good: Identity) ->
         assert await talk.handshake(made, first)
         await talk.answer_requests()
 
-    assert meet(site, serve, Kind(padding=10_000)).ending == "ok"
+    assert meet(site, serve, Kind(padding=10_000)).outcome == "ok"
     assert sizes[0] > 10_000
 
 
@@ -81,7 +81,7 @@ def test_a_client_that_shares_no_suite_is_told_so(site: Site, good: Identity) ->
 
     seen = meet(site, serve, Kind(best=SSL.TLS1_2_VERSION, ciphers=b"aRSA"))
 
-    assert seen.ending.endswith("alert handshake failure")
+    assert seen.outcome.endswith("alert handshake failure")
     assert ended == [False]
 
 
@@ -93,8 +93,8 @@ def test_a_reset_is_a_reset_and_a_close_is_an_end(site: Site) -> None:
     async def close(talk: ServerSession) -> None:
         await talk.hello()
 
-    assert meet(site, reset).ending == "reset"
-    assert meet(site, close).ending == "eof"
+    assert meet(site, reset).outcome == "reset"
+    assert meet(site, close).outcome == "eof"
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_silence_comes_after_the_server_hello(site: Site, good: Identity) -> Non
 
     seen = meet(site, serve, Kind(timeout_s=0.3))
 
-    assert (seen.ending, seen.chain) == ("timeout", None)
+    assert (seen.outcome, seen.chain) == ("timeout", None)
 
 
 def test_a_client_that_leaves_at_once_ends_the_session_without_a_word(site: Site) -> None:
