@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.engine.worker.attempt import Attempt
 from stress.errors import RecordError
-from stress.lab.certificates import Authority, Wish, issue, key_pem
+from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import Chain
 from stress.model.client import Client
 from stress.model.plan import Close, Load, Plan, Trust
@@ -38,7 +38,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A PEM file with chain and key for HOST, and the root as DER."""
     now = datetime.now(UTC)
     authority = Authority.make(now)
-    leaf = issue(authority.intermediate("Engine Intermediate", now), Wish((HOST,)), now)
+    leaf = issue(authority.intermediate("Engine Intermediate", now), LeafSpec((HOST,)), now)
     path = tmp_path_factory.mktemp("pki") / "server.pem"
     chain = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in leaf.full)
     path.write_bytes(chain + key_pem(leaf.key))
