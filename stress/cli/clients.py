@@ -51,7 +51,7 @@ _SHOWN_NAME = "www.example.com"
 
 def list_clients() -> int:
     """List the client profiles."""
-    from stress.planning import clients  # noqa: PLC0415 - heavy
+    from stress.clients.profiles import clients  # noqa: PLC0415 - heavy
 
     known = clients()
     longest = max(map(len, known))
@@ -65,9 +65,9 @@ def show_client(name: Name, stack: StackOption = None) -> int:
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello made for it.
     """
+    from stress.clients.profiles import load_client  # noqa: PLC0415 - heavy
     from stress.handshake import stack_for  # noqa: PLC0415 - heavy
     from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
-    from stress.planning import load_client  # noqa: PLC0415 - heavy
 
     client = load_client(name)
     library = _library(stack) or _speaker(client)
