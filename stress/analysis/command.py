@@ -64,6 +64,8 @@ def _ending(plan: Plan) -> list[str]:
     words += _repeated("--until", plan.goals) + _repeated("--assert", plan.assertions)
     if plan.goals and plan.load.duration_s not in {None, CEILING_S}:
         words += ["--max-duration", f"{plan.load.duration_s:g}s"]
+    if plan.limits.drain_s != Limits().drain_s:
+        words += ["--drain", f"{plan.limits.drain_s:g}s"]
     return words
 
 

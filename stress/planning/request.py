@@ -446,6 +446,15 @@ class Request:
             STOP,
         ),
     ] = None
+    drain: Annotated[
+        str | None,
+        timespan(
+            "On Ctrl-C or SIGTERM, wait at most TIME for handshakes in flight. [default: 3s]",
+            STOP,
+            units.duration_s,
+            plan="limits.drain_s",
+        ),
+    ] = None
     interrupted: Annotated[
         str | None,
         Option(

@@ -39,6 +39,7 @@ WORDS = {
     "assertions": "--assert chains==1",
     "max_duration": "--max-duration 5m",
     "stop_on_refusal": "--stop-on-refusal",
+    "drain": "--drain 0",
     "interrupted": "--continue nightly",
     "authorized": "--i-am-authorized",
     "json": "--json",

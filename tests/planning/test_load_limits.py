@@ -29,6 +29,8 @@ def test_limits_have_defaults() -> None:
         ),
         (Request(after_handshake="0"), Limits(after_handshake_s=0)),
         (Request(after_handshake="1s"), Limits(after_handshake_s=1)),
+        (Request(drain="0"), Limits(drain_s=0)),
+        (Request(drain="30s"), Limits(drain_s=30)),
     ],
 )
 def test_a_stage_takes_the_whole_attempt_unless_limited(request_: Request, limits: Limits) -> None:

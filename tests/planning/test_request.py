@@ -99,6 +99,7 @@ def test_an_option_of_few_words_shows_them() -> None:
         ("hello-timeout", "1s", "0"),
         ("handshake-timeout", "1s", "0"),
         ("after-handshake", "0", "x"),
+        ("drain", "0", "long"),
         ("close", "fin", "never"),
         ("evidence-per-signature", "0", "-1"),
         ("evidence-bytes", "50MB", "much"),
