@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
-from stress.clients.client_text import render_portrait
+from stress.clients.client_text import client_text
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def show_client(name: Name, stack: StackOption = None) -> int:
     library = _library(stack) or _speaker(client)
     machine = stack_for(client, library, server_name=_SHOWN_NAME).machine()
     hello = read_hello(machine.begin().send)
-    console.put(render_portrait(client, hello, library.value))
+    console.put(client_text(client, hello, library.value))
     return ExitCode.CLEAN
 
 
