@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.model.client import Client
-from stress.model.plan import Limits, Load, Segment, Sweep
+from stress.model.plan import Limits, Load, Sweep
 from stress.planning.load_shapes import held_open, highest, rate_blocks, segments_of, shaped
 from stress.planning.request import Request
 from stress.text.units import share, show_duration, show_rate
@@ -118,7 +118,10 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
         rate = highest(segments)
     elif (total, seconds, request.rate, in_flight) == (None, None, None, None):
         rate, in_flight = FIRST_RUN.rate, FIRST_RUN.concurrency
-    segments = segments or _blocks(request, rate, seconds, seed)
+    if request.rate_blocks:
+        if rate is None:
+            raise UsageError("--rate-blocks: no rate is given to vary", "Add --rate 200.")
+        segments = rate_blocks(rate, seconds, seed)
     if segments:
         seconds = sum(segment.seconds for segment in segments)
     if total is None and seconds is None and not request.until:
@@ -162,6 +165,11 @@ def _how_long(request: Request) -> tuple[int | None, float | None]:
             "--find-limit ends by itself and cannot be used with --count, --duration or --until",
             "Remove them; --rate is where the search starts.",
         )
+    if request.rate_blocks and {"count", "detect"} & request.given():
+        raise UsageError(
+            "--rate-blocks runs by time, not by count",
+            "Remove --count and --detect; give --duration 2m, or nothing for 400 s.",
+        )
     total, seconds = request.value("count", int), request.value("duration", float)
     detecting = request.value("detect", int)
     if detecting is not None:
@@ -176,22 +184,6 @@ def _how_long(request: Request) -> tuple[int | None, float | None]:
             "Give --count 1000 or --duration 30s, or neither for a first run.",
         )
     return total or None, seconds or None
-
-
-def _blocks(
-    request: Request, rate: float | None, seconds: float | None, seed: int
-) -> tuple[Segment, ...]:
-    """Return the segments of a run that varies its rate; none when it does not."""
-    if not request.rate_blocks:
-        return ()
-    if rate is None:
-        raise UsageError("--rate-blocks: no rate is given to vary", "Add --rate 200.")
-    if {"count", "detect"} & request.given():
-        raise UsageError(
-            "--rate-blocks runs by time, not by count",
-            "Remove --count and --detect; give --duration 2m, or nothing for 400 s.",
-        )
-    return rate_blocks(rate, seconds, seed)
 
 
 def _default_in_flight(

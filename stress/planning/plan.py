@@ -13,7 +13,6 @@ from secrets import randbits
 from stress.errors import UsageError
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Close, Keeping, Load, Plan
-from stress.model.target import Target
 from stress.planning.addresses import places_of
 from stress.planning.connection_options import closing_of, connection_of
 from stress.planning.consent import allow_for, mindful
@@ -21,9 +20,8 @@ from stress.planning.load import amount_of, check_kinds, files_needed, limits_of
 from stress.planning.profile import consents, filled
 from stress.planning.request import Request
 from stress.planning.resolution import Resolve, resolve
-from stress.planning.targets import parse_target
+from stress.planning.targets import one_target
 from stress.planning.trust_options import check_policies, trust_of
-from stress.text.units import named
 
 
 def plan_run(
@@ -49,9 +47,8 @@ def plan_run(
     """
     machine = machine or Machine.here()
     whole, profile = filled(request)
-    target = _one_target(whole.targets)
-    limits = limits_of(whole)
-    seed = whole.value("seed", int)
+    target = one_target(whole.targets)
+    limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
     amount = amount_of(whole, machine, limits.attempt_s, seed)
     wish = whole.value("close", Close) or Close.AUTO
@@ -60,26 +57,22 @@ def plan_run(
     check_policies(connection.clients)
     sweep = sweep_of(whole)
     check_kinds(sweep, connection.clients, connection.resumption)
-    passed, keeping = whole.part(""), Keeping(**whole.part("keeping"))
+    passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
-    allowed = allow_for(
-        amount.load, target, places.addresses, consents(whole, profile, target.host)
-    )
-    _allow_files(allowed.load)
-    if whole.find_limit and allowed.load.hold_s:
-        raise_open_files_fully()  # nobody knows yet how many will be held open
+    consent = consents(whole, profile, target.host)
+    allowed = allow_for(amount.load, target, places.addresses, consent)
+    load = mindful(allowed.load, places.addresses, wish=whole.stop_on_refusal)
+    _allow_files(load, search=bool(whole.find_limit))
     ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
-    busiest = replace(allowed.load, rate=None) if whole.find_limit else allowed.load
-    closing = closing_of(wish, busiest, ports)
+    closing = closing_of(wish, replace(load, rate=None) if whole.find_limit else load, ports)
     return Plan(
         target=target,
         addresses=places.addresses,
         clients=connection.clients,
-        load=mindful(allowed.load, places.addresses, wish=whole.stop_on_refusal),
+        load=load,
         limits=limits,
         trust=trust,
-        keeping=keeping,
         server_name=connection.server_name,
         stack=connection.stack,
         close=closing.close,
@@ -98,18 +91,7 @@ def plan_run(
     )
 
 
-def _one_target(words: tuple[str, ...]) -> Target:
-    if len(words) == 1:
-        return named("TARGET", parse_target, words[0])
-    if not words:
-        raise UsageError("TARGET is missing", "Try: tls-stress run example.com")
-    raise UsageError(
-        f"{len(words)} targets are given; a run has one",
-        "Start one run per target; use --address for several addresses of one target.",
-    )
-
-
-def _allow_files(load: Load) -> None:
+def _allow_files(load: Load, *, search: bool) -> None:
     """Raise the soft limit of open files as far as the load needs it."""
     needed = files_needed(load)
     try:
@@ -119,3 +101,5 @@ def _allow_files(load: Load) -> None:
             f"--concurrency: the system refuses {needed:,} open files per process",
             "Lower --concurrency, or raise the limit (macOS: sysctl kern.maxfilesperproc).",
         ) from None
+    if search and load.hold_s:
+        raise_open_files_fully()  # nobody knows yet how many will be held open

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
 from socket import if_nameindex
 
@@ -11,11 +12,28 @@ import idna
 from stress.errors import UsageError
 from stress.model.target import Target
 from stress.text.escape import quoted
+from stress.text.units import named
 
 _FORMS = "Write host, host:port, 192.0.2.1:443, [2001:db8::1]:443 or https://host[:port]/."
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _LETTERS = "A host name consists of letters, digits and hyphens, with dots between its parts."
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+
+
+def one_target(words: Sequence[str]) -> Target:
+    """Read the one target of a command line.
+
+    Raises:
+        UsageError: there is none or several, or it is not a target.
+    """
+    if not words:
+        raise UsageError("TARGET is missing", "Try: tls-stress run example.com")
+    if len(words) > 1:
+        raise UsageError(
+            f"{len(words)} targets are given; a run has one",
+            "Start one run per target; use --address for several addresses of one target.",
+        )
+    return named("TARGET", parse_target, words[0])
 
 
 def parse_target(text: str) -> Target:
