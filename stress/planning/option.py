@@ -57,16 +57,17 @@ def later(module: str, reader: str) -> Callable[[str], object]:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How one field of `Request` is given, explained and read."""
+    """How one field of `Request` is given and read."""
 
-    help: str
     section: str
     """Heading in `--help`."""
     metavar: str | None = None
     short: str | None = None
     """Such as `-n`."""
     name: str = ""
-    """Long name and profile key, without dashes; filled in from the field where they are alike."""
+    """Long name and profile key, without dashes; `options` fills it in where it is the field's."""
+    help: str = ""
+    """Filled in by `options`: the text beside it in the annotation."""
     value: ValueType = ValueType.TEXT
     read: Callable[[str], object] = not_empty
     """Turns the text into the value; raises `UsageError` for one that makes no sense."""
@@ -90,26 +91,25 @@ def choice(kind: type[StrEnum]) -> dict[str, Any]:
     return {"metavar": "|".join(kind), "choices": kind, "read": partial(chosen, kind)}
 
 
-def path(about: str, section: str, metavar: str = "FILE", **more: Any) -> Option:
+def path(section: str, metavar: str = "FILE", **more: Any) -> Option:
     """Return an option that takes the path of a file or folder."""
-    return Option(about, section, metavar, value=ValueType.FILE, **more)
+    return Option(section, metavar, value=ValueType.FILE, **more)
 
 
-def switch(about: str, section: str, **more: Any) -> Option:
+def switch(section: str, **more: Any) -> Option:
     """Return an option without a value."""
-    return Option(about, section, value=ValueType.SWITCH, **more)
+    return Option(section, value=ValueType.SWITCH, **more)
 
 
-def repeated(about: str, section: str, metavar: str | None = None, **more: Any) -> Option:
+def repeated(section: str, metavar: str | None = None, **more: Any) -> Option:
     """Return an option that may be given several times."""
-    return Option(about, section, value=ValueType.LIST, **{"metavar": metavar} | more)
+    return Option(section, value=ValueType.LIST, **{"metavar": metavar} | more)
 
 
 def timespan(
-    about: str,
     section: str,
     read: Callable[[str], object] = units.positive_duration_s,
     **more: Any,
 ) -> Option:
     """Return an option that takes a length of time."""
-    return Option(about, section, "TIME", read=read, **more)
+    return Option(section, "TIME", read=read, **more)

@@ -25,7 +25,7 @@ class Colour(StrEnum):
 
 
 def test_an_option_of_few_words_shows_and_reads_them() -> None:
-    option = Option("Colour.", "Look", **choice(Colour))
+    option = Option("Look", **choice(Colour))
 
     assert option.metavar == "red|blue"
     assert option.read("Blue") is Colour.BLUE
@@ -47,17 +47,17 @@ def test_an_empty_value_is_refused() -> None:
 
 
 def test_an_option_is_shown_as_the_user_gives_it() -> None:
-    assert Option("", "Load", name="rate").shown == "--rate"
-    assert Option("", PROFILE_ONLY, name="warm-up").shown == "warm-up"
+    assert Option("Load", name="rate").shown == "--rate"
+    assert Option(PROFILE_ONLY, name="warm-up").shown == "warm-up"
 
 
 def test_each_kind_of_option_has_its_type_and_metavar() -> None:
-    kinds = [(o.value, o.metavar) for o in (path("", ""), switch("", ""), repeated("", "", "IP"))]
+    kinds = [(o.value, o.metavar) for o in (path(""), switch(""), repeated("", "IP"))]
 
     assert kinds == [
         (ValueType.FILE, "FILE"),
         (ValueType.SWITCH, None),
         (ValueType.LIST, "IP"),
     ]
-    assert repeated("", "", **choice(Colour)).metavar == "red|blue"
-    assert timespan("", "").read("30s") == 30.0
+    assert repeated("", **choice(Colour)).metavar == "red|blue"
+    assert timespan("").read("30s") == 30.0
