@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from stress.clients.capture import HELLO_START, Stream, is_capture, read_capture, streams
+from stress.clients.capture import HELLO_START, is_capture, read_capture, streams
 from stress.errors import UsageError
 from stress.handshake.hello import ClientHello, read_hello
 from stress.text.escape import quoted
@@ -68,8 +68,19 @@ def hellos_in(data: bytes) -> tuple[Sighting, ...]:
     if not is_capture(data):
         hello = _hello(data)
         return () if hello is None else (Sighting(hello),)
-    packets = read_capture(data).packets
-    return tuple(each for stream in streams(packets) if (each := _sighting(stream)) is not None)
+    found: list[Sighting] = []
+    for stream in streams(read_capture(data).packets):
+        # A hello may follow the words of a proxy or of STARTTLS.
+        candidates = (
+            _hello(start[match.start() :])
+            for start in stream.beginnings()
+            for match in islice(HELLO_START.finditer(start), _MOST_TRIES)
+        )
+        hello = next((each for each in candidates if each is not None), None)
+        if hello is not None:
+            ip, port = stream.flow.target, stream.flow.target_port
+            found.append(Sighting(hello, f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"))
+    return tuple(found)
 
 
 def pick(sightings: Iterable[Sighting], name: str | None) -> tuple[Sighting, ...]:
@@ -129,18 +140,6 @@ def _nothing(data: bytes) -> tuple[str, str]:
         f"contains no ClientHello ({amount}){end}",
         "Start the capture before the app connects; QUIC (UDP) is not read.",
     )
-
-
-def _sighting(stream: Stream) -> Sighting | None:
-    """Return the first hello of a stream, also after the words of a proxy or of STARTTLS."""
-    for data in stream.beginnings():
-        for match in islice(HELLO_START.finditer(data), _MOST_TRIES):
-            hello = _hello(data[match.start() :])
-            if hello is not None:
-                flow = stream.flow
-                ip = f"[{flow.target}]" if ":" in flow.target else flow.target
-                return Sighting(hello, f"{ip}:{flow.target_port}")
-    return None
 
 
 def _hello(data: bytes) -> ClientHello | None:

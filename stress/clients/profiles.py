@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
@@ -189,21 +189,17 @@ def client_toml(client: Client, comment: str) -> str:
         if not isinstance(value, tuple):
             lines.append(f"{key} = {_literal(value)}")
             continue
-        items = [_literal(each) for each in _by_name(field, value)]
+        items = [_literal(each) for each in value]
+        if field in _NAMES:  # by name, where the name is read back as the same number
+            named_points = ((point, _NAMES[field](point)) for point in value)
+            items = [
+                _literal(name if names.code_point(field, name) == point else f"0x{point:04x}")
+                for point, name in named_points
+            ]
         short = f"{key} = [{', '.join(items)}]"
         long = [f"{key} = [", *(f"  {item}," for item in items), "]"]
         lines += [short] if len(short) <= _WIDTH else long
     return "\n".join(lines) + "\n"
-
-
-def _by_name(field: str, values: Iterable[object]) -> Iterable[object]:
-    """Return code points by name, where the name is read back as the same number."""
-    for value in values:
-        if isinstance(value, int):
-            name = _NAMES[field](value)
-            yield name if names.code_point(field, name) == value else f"0x{value:04x}"
-        else:
-            yield value
 
 
 def _literal(value: object) -> str:

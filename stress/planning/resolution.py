@@ -9,7 +9,7 @@ its addresses alike each time.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
@@ -65,7 +65,14 @@ async def resolve(
         if resolver is not None:
             ips, ttl_s = await _query_server(target.host, *parse_resolver(resolver))
         else:
-            ips, ttl_s = await _query_system(target), UNKNOWN_TTL_S
+            try:
+                found = await trio.socket.getaddrinfo(
+                    target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+                )
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "no answer"
+                raise UsageError(f"{target.host} does not resolve: {reason}", _HINT) from None
+            ips, ttl_s = [str(place[0]) for *_, place in found], UNKNOWN_TTL_S
         canonical = {ip_address(ip) for ip in ips}
         ordered = sorted(canonical, key=lambda ip: (ip.version, int(ip), str(ip)))
         return Resolution(tuple(Address(str(ip), target.port) for ip in ordered), ttl_s)
@@ -87,20 +94,7 @@ def parse_resolver(text: str) -> tuple[str, int]:
     return ip, port or 53
 
 
-async def _query_system(target: Target) -> Iterable[str]:
-    import trio  # noqa: PLC0415 - see `resolve`
-
-    try:
-        found = await trio.socket.getaddrinfo(
-            target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "no answer"
-        raise UsageError(f"{target.host} does not resolve: {reason}", _HINT) from None
-    return (str(place[0]) for *_, place in found)
-
-
-async def _query_server(host: str, ip: str, port: int) -> tuple[Iterable[str], float]:
+async def _query_server(host: str, ip: str, port: int) -> tuple[list[str], float]:
     """Return the addresses, and the seconds until they should be resolved again."""
     # Late, for the start-up time: only --resolver needs dnspython.
     import dns.asyncresolver  # noqa: PLC0415 - see above
