@@ -1,4 +1,4 @@
-"""Fits a real client's hello to what a stack can send, and lists in words what was lost.
+"""Fits a real client's hello to what a stack can send, and lists what was lost.
 
 What is true and what is tricky:
 
@@ -118,7 +118,7 @@ def fit(client: Client, stack: Stack) -> Fit:
         if sorted(real) == sorted(ours) and real != ours:
             words.append(f"the order of the {part}s: {title} has its own")
     if set(client.alpn) != set(fitted.alpn):
-        words.append(f"ALPN as it was: {', '.join(map(ascii, client.alpn)) or 'not sent'}")
+        words.append(f"the original ALPN: {', '.join(map(ascii, client.alpn)) or 'not sent'}")
         cost += 1
     words += _minor(client, sent, title)
     return Fit(replace(fitted, cannot_express=(*client.cannot_express, *words)), stack, cost)
@@ -179,7 +179,7 @@ def _like(wanted: tuple[int, ...], sent: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _minor(client: Client, sent: ClientHello, stack: str) -> Iterator[str]:
-    """Yield in words what hardly changes the server's choice."""
+    """Yield the losses that hardly change the server's choice, as text."""
     wanted = [number for number in client.extensions if number != PADDING]
     numbers = [each.number for each in sent.extensions if not is_grease(each.number)]
     missing = [extension_name(number) for number in wanted if number not in numbers]

@@ -46,7 +46,7 @@ def places_of(
         request: with the profile filled in.
         target: whose addresses they are.
         sources: local addresses to connect from; empty: any.
-        resolve: finds what the target's name stands for.
+        resolve: resolves the target's name.
         reaches: whether this machine has a route to an address.
 
     Raises:
@@ -64,7 +64,7 @@ def places_of(
         resolution = trio.run(resolve, target, request.resolver)
         places = Places(resolution.addresses, resolution.ttl_s)
         routed = tuple(address for address in places.addresses if reaches(address.ip))
-        # A missing route, such as a machine without IPv6, says nothing about the target.
+        # A missing route, such as a machine without IPv6, is not the target's fault.
         if routed and not target.literal:
             places = _without(places, routed, "no route from this machine")
     kept = connectable(places.addresses, sources)

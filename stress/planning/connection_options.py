@@ -174,7 +174,7 @@ def closing_of(wish: Close, load: Load, ports: int) -> Closing:
     Args:
         wish: of the user; only `auto` is decided here.
         load: of the run.
-        ports: local ports in all: per source and destination, times sources, times destinations.
+        ports: local ports in total: per source and destination, times sources, times destinations.
     """
     spent = ports_spent(load)
     fits = spent is not None and spent <= ports // 2
@@ -183,7 +183,7 @@ def closing_of(wish: Close, load: Load, ports: int) -> Closing:
     arithmetic = f"FIN would keep {needed} of {ports:,} local ports for {TIME_WAIT_S} s"
     most = load.concurrency + held_open(load)
     if most > ports:
-        arithmetic += f"; only {ports:,} of {most:,} can be open at once: local-ports"
+        arithmetic += f"; only {ports:,} of {most:,} can be open at the same time (local-ports)"
     if close is Close.RST:
         return Closing(close, f"closes by RST: the target sees resets after success; {arithmetic}")
     if fits:

@@ -1,14 +1,14 @@
 """Consent: how much load a public target gets without its owner's permission.
 
 A handshake costs a server far more than it costs us, so a load test of somebody else's server is
-an attack. What an ordinary visitor might do is free: 50 handshakes a second and 1,000 in total.
+an attack. What an ordinary visitor might do is free: 50 handshakes per second and 1,000 in total.
 Private, loopback, link-local and documentation addresses belong to the user or to nobody. More
 against a public address needs a statement that it is agreed: on the command line, or once in the
 profile, by the exact host name. The statement is recorded with the run.
 
 Subtle:
 
-* A closed loop has no rate of its own; against a public address it is paced to 50 a second, so
+* A closed loop has no rate of its own; against a public address it is paced to 50 per second, so
   that "small" stays true however fast the target answers.
 * Names are resolved again during a run. `Guard` keeps a public address out that appears after
   the start of a run without consent.
@@ -52,7 +52,7 @@ class Allowed:
     notes: tuple[str, ...] = ()
 
 
-def allow_for(
+def allow(
     load: Load, target: Target, addresses: Iterable[Address], consent: Collection[str]
 ) -> Allowed:
     """Decide whether a load may be sent.
@@ -61,7 +61,7 @@ def allow_for(
         load: as planned.
         target: as the user named it.
         addresses: that it would be sent to.
-        consent: how the user consented for this target, in words; empty: not at all.
+        consent: how the user consented for this target, as text; empty: not at all.
 
     Raises:
         UsageError: it needs consent and has none; the hint prints the line to add.
@@ -81,7 +81,7 @@ def allow_for(
     return Allowed(paced, None, (note,))
 
 
-def mindful(load: Load, addresses: Iterable[Address], *, wish: bool | None) -> Load:
+def stopping_on_refusal(load: Load, addresses: Iterable[Address], *, wish: bool | None) -> Load:
     """Return the load with the decision to stop when the target refuses every connection.
 
     Args:
@@ -129,7 +129,7 @@ class Guard:
     reaches: Reaches = has_route
 
     async def __call__(self, target: Target, resolver: str | None, /) -> Resolution:
-        """Resolve, and leave out what this run may not or cannot connect to.
+        """Resolve, without addresses that this run may not or cannot connect to.
 
         Raises:
             UsageError: the name does not resolve, or to no address that is left.

@@ -2,7 +2,7 @@
 
 What is true:
 
-* Without any load option a run is small enough for a target whose owner was not asked.
+* Without any load option a run is small enough to need no consent.
 * A rate makes an open loop: attempts start when due, whatever the target does, and the
   concurrency is only a cap. So its default is what a silent target would hold: rate x timeout.
   A lower one would turn a slow target into attempts that were not sent.
@@ -38,7 +38,7 @@ _STAGES = {"connect_s", "hello_s", "handshake_s", "after_handshake_s"}
 
 
 def limits_of(request: Request) -> Limits:
-    """Read the time limits; a stage without one of its own may take the whole attempt's.
+    """Read the time limits; a stage without a limit of its own gets that of the attempt.
 
     Raises:
         UsageError: a limit is not a duration, or zero where that would end every attempt.
@@ -93,7 +93,7 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
     Args:
         request: with the profile filled in.
         machine: what the load has to fit into.
-        attempt_s: the longest that one attempt may take.
+        attempt_s: time limit of one attempt.
         seed: random seed.
 
     Raises:
@@ -119,8 +119,6 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
     elif (total, seconds, request.rate, in_flight) == (None, None, None, None):
         rate, in_flight = FIRST_RUN.rate, FIRST_RUN.concurrency
     if request.rate_blocks:
-        if rate is None:
-            raise UsageError("--rate-blocks: no rate is given to vary", "Add --rate 200.")
         segments = rate_blocks(rate, seconds, seed)
     if segments:
         seconds = sum(segment.seconds for segment in segments)

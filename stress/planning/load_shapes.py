@@ -113,7 +113,7 @@ SHORTEST_S = 4.0
 FEWEST_ROUNDS = 2
 
 
-def rate_blocks(rate: float, duration_s: float | None, seed: int) -> tuple[Segment, ...]:
+def rate_blocks(rate: float | None, duration_s: float | None, seed: int) -> tuple[Segment, ...]:
     """Return the segments of a run that varies its rate at random.
 
     Args:
@@ -122,8 +122,10 @@ def rate_blocks(rate: float, duration_s: float | None, seed: int) -> tuple[Segme
         seed: of the order.
 
     Raises:
-        UsageError: the duration is too short to show anything.
+        UsageError: there is no rate, or the duration is too short to show anything.
     """
+    if rate is None:
+        raise UsageError("--rate-blocks: no rate is given to vary", "Add --rate 200.")
     rounds, seconds = ROUNDS, SEGMENT_S
     if duration_s is not None:
         shortest = FEWEST_ROUNDS * len(LEVELS) * SHORTEST_S

@@ -31,7 +31,7 @@ class ValueType(Enum):
     FILE = auto()
     """A path; in TOML relative to the profile's folder."""
     ARGUMENTS = auto()
-    """The words without an option; only on the command line."""
+    """Positional arguments; only on the command line."""
 
 
 def not_empty(text: str) -> str:
@@ -70,13 +70,13 @@ class Option:
     """Filled in by `options`: the text beside it in the annotation."""
     value: ValueType = ValueType.TEXT
     read: Callable[[str], object] = not_empty
-    """Turns the text into the value; raises `UsageError` for one that makes no sense."""
+    """Turns the text into the value; raises `UsageError` for one that is not valid."""
     choices: type[StrEnum] | None = None
     """The words that `read` accepts, if there are only a few."""
     profile_key: bool = True
     together: str = ""
-    """The question it answers along with others: if the command line gives one of them, the
-    profile's answers are ignored."""
+    """The question that it answers together with other options: if the command line gives one of
+    them, the profile's are ignored."""
     plan: str = ""
     """Where the value goes as it is: a field of `Plan`, or a part and its field (`load.hold_s`)."""
 
@@ -87,7 +87,7 @@ class Option:
 
 
 def choice(kind: type[StrEnum]) -> dict[str, Any]:
-    """Return what an `Option` says that takes one of a few words."""
+    """Return the arguments of an `Option` that takes one of a few words."""
     return {"metavar": "|".join(kind), "choices": kind, "read": partial(chosen, kind)}
 
 

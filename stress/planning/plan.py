@@ -15,7 +15,7 @@ from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Close, Keeping, Load, Plan
 from stress.planning.addresses import places_of
 from stress.planning.connection_options import closing_of, connection_of
-from stress.planning.consent import allow_for, mindful
+from stress.planning.consent import allow, stopping_on_refusal
 from stress.planning.load import amount_of, check_kinds, files_needed, limits_of, sweep_of
 from stress.planning.profile import consents, filled
 from stress.planning.request import Request
@@ -60,8 +60,8 @@ def plan_run(
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
     consent = consents(whole, profile, target.host)
-    allowed = allow_for(amount.load, target, places.addresses, consent)
-    load = mindful(allowed.load, places.addresses, wish=whole.stop_on_refusal)
+    allowed = allow(amount.load, target, places.addresses, consent)
+    load = stopping_on_refusal(allowed.load, places.addresses, wish=whole.stop_on_refusal)
     _allow_files(load, search=bool(whole.find_limit))
     ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.

@@ -132,7 +132,7 @@ def filled(request: Request) -> tuple[Request, LoadProfile | None]:
 
 
 def consents(request: Request, profile: LoadProfile | None, host: str) -> tuple[str, ...]:
-    """Return in words how the user consented to a load on a host; empty: not at all."""
+    """Return how the user consented to a load on a host, as text; empty: not at all."""
     consent = ["--i-am-authorized"] if request.authorized else []
     if profile is not None and host in profile.authorized:
         consent.append(f'authorized = ["{host}"] in {profile.file}')

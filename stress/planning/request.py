@@ -1,12 +1,13 @@
-"""What the user requests: one declaration of every option of `run`, as typed and not yet checked.
+"""The request: one declaration of every option of `run`, as typed and not yet checked.
 
-To add an option, add a field to `Request`: its type, what `--help` says about it, and an `Option`
-that says how it is given and read. From that come the command line, the keys of load profiles with their JSON Schema, the merging of
-both, and the reference pages. Where the value needs no decision, `plan` says where in the `Plan`
-it goes, and planning puts it there.
+To add an option, add a field to `Request`: its type, its help text, and an `Option` that says how
+it is given and read. From this come the command line, the keys of load profiles with their JSON
+Schema, the merging of both, and the reference pages. If the value goes into the `Plan` unchanged,
+`plan` names the place, and planning puts it there.
 
-Subtle: every `--help` imports this module, so it must stay cheap. Readers of this room and of
-`clients` are imported when they are first used (`later`), which also avoids an import ring.
+Subtle: every `--help` imports this module, so it must stay cheap. Readers in this room and in
+`clients` are imported on first use (`later`), which also avoids an import ring. Annotations are
+evaluated (no `from __future__`), because `options` reads them.
 """
 
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ class ProxyProtocol(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The options of `run`. None, empty or False: not given. Texts stay as typed."""
+    """The options of `run`, as typed. None, empty or False: not given."""
 
     targets: Annotated[
         tuple[str, ...],
@@ -84,7 +85,7 @@ class Request:
         " Without it, a new handshake starts when one finishes (closed loop).",
         Option(LOAD, "N[/s]", read=units.rate_per_s),
     ] = None
-    """`none` asks for a closed loop in spite of a profile."""
+    """`none` makes a closed loop, whatever the profile says."""
     processes: Annotated[
         int | str | None,
         "Number of worker processes. [default: one per core]",
@@ -125,8 +126,8 @@ class Request:
     """As texts such as `200/s to 1000/s for 30s`."""
     arrivals: Annotated[
         str | None,
-        "How starts are spaced: `poisson`, like independent users, or `constant`. [default:"
-        " poisson]",
+        "How starts are spaced: `poisson`, like independent users, or `constant`."
+        " [default: poisson]",
         Option(PROFILE_ONLY, plan="load.arrivals", **choice(Arrivals)),
     ] = None
     warm_up: Annotated[
@@ -379,7 +380,7 @@ class Request:
     ] = None
 
     def value(self, field: str, kind: type[Read]) -> Read | None:
-        """Return what the text of a field stands for; None: not given.
+        """Return the value of a field, read from its text; None: not given.
 
         Raises:
             UsageError: it cannot be read; the message begins with the option's name.
@@ -389,7 +390,7 @@ class Request:
         return found
 
     def values(self, field: str, kind: type[Read]) -> tuple[Read, ...]:
-        """Return what the texts of a repeatable option stand for.
+        """Return the values of a repeatable option, read from their texts.
 
         Raises:
             UsageError: one cannot be read; the message begins with the option's name.
@@ -399,11 +400,11 @@ class Request:
         return tuple(found)
 
     def given(self) -> frozenset[str]:
-        """Return the fields that say something: a seed of 0 does, and so does a plain no."""
+        """Return the fields that are set; a seed of 0 and a plain no count."""
         return frozenset(f.name for f in fields(self) if getattr(self, f.name) != f.default)
 
     def part(self, name: str) -> dict[str, Any]:
-        """Return what goes as it is into a part of the plan: its fields to the values given.
+        """Return what goes unchanged into a part of the plan: its fields to the given values.
 
         Args:
             name: of the part, such as `load`; empty: the `Plan` itself.

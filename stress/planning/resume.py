@@ -12,7 +12,7 @@ from stress.model.plan import Close, Load, Plan, Replay
 from stress.model.run import End, RunFacts
 from stress.model.target import Address
 from stress.planning.connection_options import own_address
-from stress.planning.consent import allow_for
+from stress.planning.consent import allow
 from stress.planning.load import files_needed
 from stress.text.units import named
 
@@ -20,7 +20,7 @@ _SECOND = 1_000_000_000
 
 
 def with_anchors(plan: Plan) -> Plan:
-    """Return the plan with this machine's trust anchors, where it was made with a system's.
+    """Return the plan with this machine's trust anchors, where it was recorded with a system's.
 
     A run file holds private anchors alone; those of the system are read again.
 
@@ -116,7 +116,7 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay) -> Pla
         named("the recorded --source", own_address, source)
     load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
     consent = [plan.authorized] if plan.authorized else []
-    allowed = allow_for(load, plan.target, addresses, consent)
+    allowed = allow(load, plan.target, addresses, consent)
     return replace(
         with_anchors(plan),
         addresses=tuple(addresses),

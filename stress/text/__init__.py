@@ -1,1 +1,1 @@
-"""Reads and writes text for people: amounts, times, words, TOML; never decides what is said."""
+"""Reads and writes text for people: amounts, times, words, TOML; never decides on content."""

@@ -5,7 +5,7 @@ function       use it for                                             kept as it
 =============  =====================================================  ==================
 `escape`       a whole line just before it is printed                 letters, backslash
 `printable`    a name from the network inside one of our sentences    letters
-`quoted`       a word of the user's in an error message               ASCII, backslash
+`quoted`       a word that the user typed, in a message               ASCII, backslash
 =============  =====================================================  ==================
 
 Subjects, issuers, host labels and first bytes are chosen by whoever runs the target. A terminal

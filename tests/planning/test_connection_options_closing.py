@@ -57,10 +57,13 @@ def test_fin_against_reason_is_done_with_a_warning() -> None:
 def test_more_in_flight_than_ports_is_warned_of(in_flight: int, is_warned: bool) -> None:
     closing = closing_of(Close.AUTO, Load(1000, concurrency=in_flight), 16)
 
-    assert ("only 16 of 17 can be open at once" in closing.note) is is_warned
+    assert ("only 16 of 17 can be open at the same time" in closing.note) is is_warned
 
 
 def test_what_is_held_open_keeps_its_ports_too() -> None:
     load = Load(None, 600.0, concurrency=100, rate=1_000.0, hold_s=60.0)
 
-    assert "only 28,232 of 60,100 can be open at once" in closing_of(Close.AUTO, load, PORTS).note
+    assert (
+        "only 28,232 of 60,100 can be open at the same time"
+        in closing_of(Close.AUTO, load, PORTS).note
+    )

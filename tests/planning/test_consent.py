@@ -10,7 +10,7 @@ from stress.errors import UsageError
 from stress.model.client import Client
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
-from stress.planning.consent import Guard, allow_for, exceeds, is_public, mindful, total_of
+from stress.planning.consent import Guard, allow, exceeds, is_public, stopping_on_refusal, total_of
 from stress.planning.resolution import Resolution
 
 PUBLIC = Address("8.8.8.8", 443)
@@ -71,7 +71,7 @@ MUCH = [
 
 @pytest.mark.parametrize("load", FREE, ids=str)
 def test_a_visitors_load_needs_no_consent(load: Load) -> None:
-    allowed = allow_for(load, HOST, [PUBLIC], ())
+    allowed = allow(load, HOST, [PUBLIC], ())
 
     assert allowed.load == load
     assert allowed.given is None
@@ -80,7 +80,7 @@ def test_a_visitors_load_needs_no_consent(load: Load) -> None:
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_more_against_a_public_address_is_refused(load: Load) -> None:
     with pytest.raises(UsageError, match=r"edge.example.com \(8.8.8.8\) is public") as caught:
-        allow_for(load, HOST, [PRIVATE, PUBLIC], ())
+        allow(load, HOST, [PRIVATE, PUBLIC], ())
 
     hint = str(caught.value.hint)
     assert 'authorized = ["edge.example.com"]' in hint.splitlines()[-1]
@@ -90,7 +90,7 @@ def test_more_against_a_public_address_is_refused(load: Load) -> None:
 
 def test_the_refusal_says_what_the_load_amounts_to() -> None:
     with pytest.raises(UsageError, match="20,000 handshakes at 500/s") as caught:
-        allow_for(Load(20_000, rate=500.0), HOST, [PUBLIC], ())
+        allow(Load(20_000, rate=500.0), HOST, [PUBLIC], ())
 
     assert "100 MB of traffic" in str(caught.value.hint)
     assert "20,000 new visitors" in str(caught.value.hint)
@@ -100,7 +100,7 @@ def test_a_long_name_keeps_the_message_short_and_the_line_exact() -> None:
     name = ".".join(["a" * 49] * 5)
 
     with pytest.raises(UsageError) as caught:
-        allow_for(Load(10**6, 86_399.5, rate=12_345.678), Target(name), [PUBLIC], ())
+        allow(Load(10**6, 86_399.5, rate=12_345.678), Target(name), [PUBLIC], ())
 
     assert len(caught.value.message) <= 160
     assert f'["{name}"]' in str(caught.value.hint)
@@ -108,7 +108,7 @@ def test_a_long_name_keeps_the_message_short_and_the_line_exact() -> None:
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_nobodys_leave_is_needed_for_ones_own_addresses(load: Load) -> None:
-    allowed = allow_for(load, HOST, [PRIVATE, Address("::1", 443)], ())
+    allowed = allow(load, HOST, [PRIVATE, Address("::1", 443)], ())
 
     assert allowed.load == load
     assert allowed.given is None
@@ -116,14 +116,14 @@ def test_nobodys_leave_is_needed_for_ones_own_addresses(load: Load) -> None:
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_consent_is_kept_for_the_record(load: Load) -> None:
-    allowed = allow_for(load, HOST, [PUBLIC], ["--i-am-authorized"])
+    allowed = allow(load, HOST, [PUBLIC], ["--i-am-authorized"])
 
     assert allowed.load == load
     assert allowed.given == "--i-am-authorized"
 
 
 def test_a_closed_loop_against_a_public_address_is_paced() -> None:
-    allowed = allow_for(Load(1000), HOST, [PUBLIC], ())
+    allowed = allow(Load(1000), HOST, [PUBLIC], ())
 
     assert allowed.load == Load(1000, rate=50.0)
     assert "paced to 50/s" in allowed.notes[0]
@@ -141,7 +141,7 @@ def test_a_closed_loop_against_a_public_address_is_paced() -> None:
 def test_others_servers_are_spared_when_they_begin_to_refuse_everything(
     wish: bool | None, ip: str, stops: bool
 ) -> None:
-    assert mindful(Load(), [Address(ip, 443)], wish=wish).stop_on_refusal is stops
+    assert stopping_on_refusal(Load(), [Address(ip, 443)], wish=wish).stop_on_refusal is stops
 
 
 def test_the_total_is_bounded_by_count_and_by_time() -> None:
