@@ -17,6 +17,7 @@ from stress.model.target import Target
 from stress.planning.load_shapes import held_open
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal
+from stress.planning.trust_options import policy_name
 from stress.text.escape import quoted
 from stress.text.suggestions import UNREADABLE, chosen
 from stress.text.units import named
@@ -64,6 +65,7 @@ def connection_of(request: Request, target: Target) -> ConnectionOptions:
     both = Credentials(Path(certificate), Path(key)) if certificate and key else None
     resumption = request.value("resumption", float) or 0.0
     for client in clients:
+        named(f"client {client.name}", policy_name, client.policy)
         stack_for(client, stack, server_name=sent, credentials=both)
         # BoringSSL's binding keeps no TLS 1.3 tickets; such clients would silently never resume.
         if resumption and stack is Stack.BORINGSSL and _TLS_1_3 in client.versions:

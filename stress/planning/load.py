@@ -51,11 +51,11 @@ def limits_of(request: Request) -> Limits:
     return replace(_DEFAULT_LIMITS, **chosen)
 
 
-def sweep_of(request: Request) -> tuple[Sweep, ...]:
+def sweep_of(request: Request, clients: Sequence[Client], resumption: float) -> tuple[Sweep, ...]:
     """Read what the search for the limit varies.
 
     Raises:
-        UsageError: it is not one of the known, or there is no search.
+        UsageError: it is not one of the known, there is no search, or only one kind of handshake.
     """
     swept = tuple(dict.fromkeys(request.values("sweep", Sweep)))
     if swept and request.find_limit is None:
@@ -63,20 +63,12 @@ def sweep_of(request: Request) -> tuple[Sweep, ...]:
             "--sweep: there is no search for a limit",
             "Say which goals must hold: --find-limit 'p99.total<250ms, failing<0.1%'.",
         )
-    return swept
-
-
-def check_kinds(swept: Sequence[Sweep], clients: Sequence[Client], resumption: float) -> None:
-    """Check that there is more than one kind of handshake to sweep over.
-
-    Raises:
-        UsageError: there is one.
-    """
     if Sweep.CLIENTS in swept and len(clients) == 1 and not resumption:
         raise UsageError(
             f"--sweep clients: {clients[0].name} is the only kind of handshake in this run",
             "Add a --client, such as --client rsa-only --client ecdsa-only, or --resumption 100%.",
         )
+    return swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +102,9 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
     if request.find_limit is not None:
         # What the first step of the search offers; it has no end. Without a rate it is the
         # concurrency that is searched for.
-        rate = None if Sweep.CONCURRENCY in sweep_of(request) else rate or FIRST_RUN.rate
+        rate = (
+            None if Sweep.CONCURRENCY in request.values("sweep", Sweep) else rate or FIRST_RUN.rate
+        )
         first = Load(None, None, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
         return Amount(_spread(shaped(request, first), processes, machine))
     segments = segments_of(request)

@@ -7,29 +7,27 @@ which addresses would get how much load.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from secrets import randbits
 
 from stress.errors import UsageError
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Close, Keeping, Load, Plan
+from stress.model.target import Address, Target
 from stress.planning.addresses import places_of
 from stress.planning.connection_options import closing_of, connection_of
-from stress.planning.consent import allow, stopping_on_refusal
-from stress.planning.load import amount_of, check_kinds, files_needed, limits_of, sweep_of
-from stress.planning.profile import consents, filled
+from stress.planning.consent import Allowed, allow, stopping_on_refusal
+from stress.planning.load import amount_of, files_needed, limits_of, sweep_of
+from stress.planning.profile import LoadProfile, consents, filled
 from stress.planning.request import Request
 from stress.planning.resolution import Resolve, resolve
 from stress.planning.targets import one_target
-from stress.planning.trust_options import check_policies, trust_of
+from stress.planning.trust_options import trust_of
 
 
 def plan_run(
-    request: Request,
-    *,
-    now: int,
-    resolve: Resolve = resolve,
-    machine: Machine | None = None,
+    request: Request, *, now: int, resolve: Resolve = resolve, machine: Machine | None = None
 ) -> Plan:
     """Read, check and decide everything about a run.
 
@@ -54,15 +52,11 @@ def plan_run(
     wish = whole.value("close", Close) or Close.AUTO
     connection = connection_of(whole, target)
     trust = trust_of(whole, connection.host, now)
-    check_policies(connection.clients)
-    sweep = sweep_of(whole)
-    check_kinds(sweep, connection.clients, connection.resumption)
+    sweep = sweep_of(whole, connection.clients, connection.resumption)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
-    consent = consents(whole, profile, target.host)
-    allowed = allow(amount.load, target, places.addresses, consent)
-    load = stopping_on_refusal(allowed.load, places.addresses, wish=whole.stop_on_refusal)
-    _allow_files(load, search=bool(whole.find_limit))
+    allowed = _allowed(whole, profile, target, amount.load, places.addresses)
+    load = allowed.load
     ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     closing = closing_of(wish, replace(load, rate=None) if whole.find_limit else load, ports)
@@ -91,8 +85,16 @@ def plan_run(
     )
 
 
-def _allow_files(load: Load, *, search: bool) -> None:
-    """Raise the soft limit of open files as far as the load needs it."""
+def _allowed(
+    request: Request,
+    profile: LoadProfile | None,
+    target: Target,
+    load: Load,
+    addresses: Sequence[Address],
+) -> Allowed:
+    """Return the load that consent and this machine allow; raise the soft limit of open files."""
+    allowed = allow(load, target, addresses, consents(request, profile, target.host))
+    load = stopping_on_refusal(allowed.load, addresses, wish=request.stop_on_refusal)
     needed = files_needed(load)
     try:
         raise_open_files(needed)
@@ -101,5 +103,6 @@ def _allow_files(load: Load, *, search: bool) -> None:
             f"--concurrency: the system refuses {needed:,} open files per process",
             "Lower --concurrency, or raise the limit (macOS: sysctl kern.maxfilesperproc).",
         ) from None
-    if search and load.hold_s:
-        raise_open_files_fully()  # nobody knows yet how many will be held open
+    if request.find_limit and load.hold_s:
+        raise_open_files_fully()  # the search decides how many will be held open
+    return replace(allowed, load=load)

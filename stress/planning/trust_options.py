@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from stress.errors import UsageError
-from stress.model.client import NO_POLICY, Client
+from stress.model.client import NO_POLICY
 from stress.model.plan import Trust
 from stress.planning.request import Request
 from stress.text.datetimes import moment
 from stress.text.escape import quoted
 from stress.text.suggestions import did_you_mean
-from stress.text.units import named, option
+from stress.text.units import option
 
 
 def trust_of(request: Request, host: str, now: int) -> Trust:
@@ -51,16 +50,6 @@ def policy_name(text: str) -> str:
     if name not in known:
         raise UsageError(f'there is no policy "{quoted(text)}"', did_you_mean(name, known))
     return name
-
-
-def check_policies(clients: Iterable[Client]) -> None:
-    """Refuse a client profile with an unknown trust policy.
-
-    Raises:
-        UsageError: there is one.
-    """
-    for client in clients:
-        named(f"client {client.name}", policy_name, client.policy)
 
 
 def read_pins(text: str) -> tuple[bytes, ...]:

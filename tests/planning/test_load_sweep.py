@@ -6,12 +6,13 @@ from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.model.client import Client
 from stress.model.plan import Close, Sweep
-from stress.planning.load import check_kinds, sweep_of
+from stress.planning.load import sweep_of
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
 
 BOTH = ("rsa-only", "ecdsa-only")
 GOAL = "failing<0.1%"
+ONE = (Client("generic"),)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ GOAL = "failing<0.1%"
     ],
 )
 def test_what_is_swept_over_is_read(words: tuple[str, ...], sweep: tuple[Sweep, ...]) -> None:
-    assert sweep_of(Request(sweep=words, find_limit=GOAL)) == sweep
+    assert sweep_of(Request(sweep=words, find_limit=GOAL), ONE, 1.0) == sweep
 
 
 @pytest.mark.parametrize(
@@ -35,18 +36,18 @@ def test_what_is_swept_over_is_read(words: tuple[str, ...], sweep: tuple[Sweep, 
 )
 def test_what_is_no_sweep_is_explained(request_: Request, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        sweep_of(request_)
+        sweep_of(request_, ONE, 1.0)
 
 
-def test_one_kind_of_handshake_is_nothing_to_go_through() -> None:
-    clients = (Client("generic"),)
+def test_one_kind_of_handshake_is_nothing_to_sweep_over() -> None:
+    by_client = Request(sweep=("clients",), find_limit=GOAL)
 
     with pytest.raises(UsageError, match="generic is the only kind"):
-        check_kinds((Sweep.CLIENTS,), clients, 0.0)
+        sweep_of(by_client, ONE, 0.0)
 
-    check_kinds((Sweep.CLIENTS,), clients, 0.7)
-    check_kinds((Sweep.CLIENTS,), (Client("a"), Client("b")), 0.0)
-    check_kinds((Sweep.CONCURRENCY,), clients, 0.0)
+    assert sweep_of(by_client, ONE, 0.7)
+    assert sweep_of(by_client, (Client("a"), Client("b")), 0.0)
+    assert sweep_of(Request(sweep=("concurrency",), find_limit=GOAL), ONE, 0.0)
 
 
 def test_a_sweep_becomes_part_of_the_plan(machine: Machine) -> None:
