@@ -1,11 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stress.clients.profiles import client_mix, clients, load_client, name_and_weight, read_client
+from stress.clients.profiles import (
+    client_mix,
+    client_toml,
+    clients,
+    code_point,
+    load_client,
+    name_and_weight,
+    read_client,
+)
 from stress.errors import UsageError
 from stress.model.client import Client
 
@@ -137,3 +149,94 @@ def test_a_weight_is_a_number_or_a_percentage() -> None:
     assert name_and_weight("generic=3") == ("generic", 3.0)
     assert name_and_weight("generic=25%") == ("generic", 0.25)
     assert name_and_weight(" generic ") == ("generic", None)
+
+
+numbers = st.lists(st.integers(0, 0xFFFF), max_size=12).map(tuple)
+texts = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=40)
+CLIENTS = st.builds(
+    Client,
+    name=texts,
+    title=texts,
+    versions=st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=4).map(tuple),
+    cipher_suites=numbers,
+    groups=numbers,
+    key_shares=numbers,
+    signature_algorithms=numbers,
+    alpn=st.lists(texts, max_size=3).map(tuple),
+    extensions=numbers,
+    compress_certificate=st.lists(texts, max_size=2).map(tuple),
+    grease=st.booleans(),
+    server_name=st.booleans(),
+    session_tickets=st.booleans(),
+    policy=texts,
+    cannot_express=st.lists(texts, max_size=3).map(tuple),
+)
+
+
+def read_back(text: str) -> Client:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "some.toml"
+        file.write_text(text)
+        return read_client(file)
+
+
+@pytest.mark.slow
+@given(CLIENTS, st.text(st.characters(codec="ascii"), max_size=300))
+def test_any_client_survives(client: Client, comment: str) -> None:
+    safe = "".join(each for each in comment if each.isprintable() or each == "\n")
+
+    assert read_back(client_toml(client, safe)) == client
+
+
+@pytest.mark.parametrize("name", clients())
+def test_each_shipped_client_survives(name: str) -> None:
+    client = clients()[name]
+
+    assert read_back(client_toml(client, "As shipped.")) == client
+
+
+def test_names_are_written_where_they_are_known() -> None:
+    text = client_toml(replace(clients()["mlkem"], extensions=(0, 0x1234)), "One.\nTwo.")
+
+    assert text.startswith("# One.\n# Two.\n\nname = ")
+    assert 'groups = ["X25519MLKEM768", "x25519", "secp256r1", "secp384r1"]' in text
+    assert 'extensions = ["server_name", "0x1234"]' in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_what_toml_could_not_hold_is_escaped() -> None:
+    assert 'title = "a\\\\x00b\\\\xe9"' in client_toml(Client("x", title="a\0b\xe9"), "")
+
+
+@given(st.integers(0, 0xFFFF))
+def test_a_code_point_is_read_from_hexadecimal(number: int) -> None:
+    assert code_point("groups", f"0x{number:04x}") == number
+    assert code_point("cipher_suites", f" 0X{number:X} ") == number
+
+
+@pytest.mark.parametrize("word", ["", "0x", "0x10000", "4865", "no-such-thing"])
+def test_what_is_no_code_point_is_refused_with_its_field(word: str) -> None:
+    with pytest.raises(UsageError, match="among the known cipher suites"):
+        code_point("cipher_suites", word)
+
+
+@pytest.mark.parametrize(
+    ("field", "word", "number"),
+    [
+        ("cipher_suites", "TLS_AES_128_GCM_SHA256", 0x1301),
+        ("groups", "X25519", 0x001D),
+        ("key_shares", "x25519", 0x001D),
+        ("versions", "TLS 1.3", 0x0304),
+        ("signature_algorithms", "ed25519", 0x0807),
+        ("extensions", "server_name", 0),
+    ],
+)
+def test_a_code_point_is_read_from_its_iana_name(field: str, word: str, number: int) -> None:
+    assert code_point(field, word) == number
+
+
+def test_a_misspelt_name_gets_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        code_point("cipher_suites", "TLS_AES_128_GCM_SHA265")
+
+    assert 'Did you mean "TLS_AES_128_GCM_SHA256"?' in str(caught.value.hint)
