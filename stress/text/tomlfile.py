@@ -20,6 +20,10 @@ Kind = TypeVar("Kind")
 Raw = TypeVar("Raw")
 
 _MOST_BYTES = 1_000_000
+_DEEP_KEY = re.compile(
+    r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""", re.ASCII
+)
+"""A dotted key of more than 40 parts, for which `tomllib` takes quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class TomlFile:
             if len(raw) > _MOST_BYTES:
                 raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes")
             text = raw.decode()
+            if _DEEP_KEY.search(text):
+                raise RecursionError
             return cls(path, tomllib.loads(text), text)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror}", UNREADABLE) from None

@@ -79,6 +79,30 @@ def test_a_file_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
         TomlFile.read(tmp_path / "large.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("a." * 200_000 + "a = 1", "nested too deeply"),
+        ("[" + "'a' . " * 100_000 + "a]", "nested too deeply"),
+        ("a = {" + "b." * 100_000 + "b = 1}", "nested too deeply"),
+        ("a = " + "9" * 100_000, "is not valid TOML"),
+    ],
+    ids=["arrays", "key", "table", "inline", "digits"],
+)
+def test_a_file_made_to_take_for_ever_is_refused_at_once(
+    write: Write, text: str, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        TomlFile.read(write("a.toml", text))
+
+
+def test_a_long_line_of_addresses_is_no_deep_key(write: Write) -> None:
+    addresses = ", ".join(f'"192.0.2.{n}"' for n in range(200))
+
+    assert len(TomlFile.read(write("a.toml", f"address = [{addresses}]")).table["address"]) == 200
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_toml_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
