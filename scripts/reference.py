@@ -33,12 +33,12 @@ SHIPPED = {
 """The schemas as they are installed with the package."""
 _OURS = {
     Category.LOCAL_PORTS: "found no free local port",
-    Category.LOCAL_FILES: "met our limit of open files",
-    Category.LOCAL_MEMORY: "found no memory left here",
+    Category.LOCAL_FILES: "reached the limit of open files on this machine",
+    Category.LOCAL_MEMORY: "found no free memory on this machine",
     Category.LOCAL_NETWORK: "could not leave this machine",
-    Category.LOCAL_LAG: "had their answer, but our own process read it too late",
-    Category.CANCELLED: "were broken off by us when the run was stopped",
-    Category.NOT_SENT: "were due while `--concurrency` was used up, and never started",
+    Category.LOCAL_LAG: "got an answer that this process read too late",
+    Category.CANCELLED: "were cancelled when the run was stopped",
+    Category.NOT_SENT: "were due while `--concurrency` was reached, and never started",
 }
 _VALUES = {
     ValueType.TEXT: "text or number",
@@ -108,36 +108,34 @@ def _clients() -> str:
         (f"`{c.name}`", c.title, f"`{c.policy}`", "; ".join(c.cannot_express) or "-")
         for c in clients().values()
     )
-    table = _table(("name", "which program", "trust policy", "cannot be expressed"), rows)
+    table = _table(("name", "program", "trust policy", "what no TLS stack here can send"), rows)
     about = "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
     return "# Clients\n\n" + _MADE + about + table
 
 
 def _scenarios() -> str:
     rows = ((f"`{name}`", scenario.title) for name, scenario in scenarios().items())
-    about = "What the lab can play: `tls-stress demo NAME`, `tls-stress lab up NAME`.\n\n"
-    return (
-        "# Lab scenarios\n\n" + _MADE + about + _table(("name", "what a user lives through"), rows)
-    )
+    about = "Scenarios of the lab, for `tls-stress demo NAME` and `tls-stress lab up NAME`.\n\n"
+    return "# Lab scenarios\n\n" + _MADE + about + _table(("name", "what a user sees"), rows)
 
 
 def _endings() -> str:
     about = (
-        "Each attempt ends in one of these (`outcome` in the run file, `categories` in the JSON), "
-        "and came as\nfar as one of these stages: "
+        "Each attempt has one of these outcomes (`outcome` in the run file, `categories` in the "
+        "JSON), and reached\none of these stages: "
         + ", ".join(f"`{stage.label}`" for stage in Stage)
         + ".\n\n"
     )
     titles = {
-        Kind.TRUST: "Trust: the handshake finished, a client would refuse the chain",
+        Kind.TRUST: "Trust: the handshake finished, but a client would reject the chain",
         Kind.WIRE: "Wire: the handshake did not finish",
-        Kind.OURS: "Ours: never counted against the target",
+        Kind.OURS: "Local: never counted against the target",
         Kind.NOT_SENT: "Due, but not sent",
     }
-    parts = ["# Endings\n\n", _MADE, about]
+    parts = ["# Outcomes\n\n", _MADE, about]
     for kind, title in titles.items():
         rows = ((f"`{_name(c)}`", _words(c)) for c in Category if c.kind is kind)
-        parts.append(f"## {title}\n\n{_table(('name', 'handshakes with it …'), rows)}\n")
+        parts.append(f"## {title}\n\n{_table(('name', 'these handshakes …'), rows)}\n")
     return "".join(parts).rstrip() + "\n"
 
 
@@ -155,7 +153,7 @@ def _run_file() -> str:
     text = (ROOT / "stress" / "store" / "schema.sql").read_text().strip()
     about = (
         "One SQLite file holds a whole run. It can be copied, mailed, and opened with any SQLite "
-        "tool, also\nwhile the run goes on:\n\n```\nsqlite3 results/NAME.db "
+        "tool, even\nduring the run:\n\n```\nsqlite3 results/NAME.db "
         "'SELECT outcome, stage, count(*) FROM handshake GROUP BY 1, 2'\n```\n\n"
     )
     return f"# The run file\n\n{_MADE}{about}```sql\n{text}\n```\n"
@@ -165,10 +163,10 @@ def _summary() -> str:
     about = (
         "`run --json`, `report --json` and `demo --json` print one document of this form. It is "
         "also\ndescribed by a [JSON Schema](summary.schema.json), which is installed with the "
-        "package. Shares\nare fractions, times microseconds; null means that there is nothing to "
-        "say.\n\n"
+        "package. Rates\nare fractions, times are microseconds; null means that there is no value."
+        "\n\n"
     )
-    told = _field_words()
+    meanings = _field_words()
     parts = ["# The summary as JSON\n\n", _MADE, about]
     for name, part in schema()["$defs"].items():
         parts.append(f"## {name}\n\n{part.get('description', '')}\n\n")
@@ -176,7 +174,7 @@ def _summary() -> str:
             parts.append("One of " + ", ".join(f"`{value}`" for value in part["enum"]) + ".\n\n")
             continue
         rows = (
-            (f"`{field}`", _kind(kind), told.get((name, field), ""))
+            (f"`{field}`", _kind(kind), meanings.get((name, field), ""))
             for field, kind in part["properties"].items()
         )
         parts.append(_table(("field", "type", "meaning"), rows) + "\n")
@@ -184,7 +182,7 @@ def _summary() -> str:
 
 
 def _kind(part: Mapping[str, Any]) -> str:
-    """A JSON type in words, with a link where it is one of ours."""
+    """A JSON type as text, with a link to one of the definitions."""
     if "$ref" in part:
         name = part["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -200,7 +198,7 @@ def _kind(part: Mapping[str, Any]) -> str:
 
 
 def _field_words() -> Mapping[tuple[str, str], str]:
-    """Class and field to the words under the field, as the models' source has them."""
+    """Class and field to the docstring under the field, from the source of the models."""
     words = {}
     for file in _MODELS:
         tree = ast.parse((ROOT / "stress" / "model" / file).read_text())

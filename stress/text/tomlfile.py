@@ -50,14 +50,14 @@ class TomlFile:
                 raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes")
             text = raw.decode()
             if _DEEP_KEY.search(text):
-                raise RecursionError
+                raise UsageError(f"{path}: keys are nested too deeply")
             return cls(path, tomllib.loads(text), text)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror}", UNREADABLE) from None
         except UnicodeDecodeError as error:
             raise UsageError(f"{path}: is not text (byte {error.start} is not UTF-8)") from None
         except RecursionError:
-            raise UsageError(f"{path}: is not valid TOML: nested too deeply") from None
+            raise UsageError(f"{path}: values are nested too deeply") from None
         except ValueError as error:  # TOMLDecodeError, or an int of more digits than Python reads
             reason = str(error)
             at = re.search(r"\(at line (\d+), column \d+\)", reason)
