@@ -25,7 +25,9 @@ Run = Annotated[
 
 Assert = Annotated[
     list[str] | None,
-    option_of("assertions", "Judge the run by this instead of its own goals and assertions."),
+    option_of(
+        "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
+    ),
 ]
 Policy = Annotated[
     str | None, option_of("policy", "Validate the recorded chains by this trust policy instead.")

@@ -35,7 +35,7 @@ from stress.text.datetimes import moment
 Read = TypeVar("Read")
 
 LOAD, CONNECTION, TRUST = "Load", "TLS and addresses", "Certificate validation"
-STOP, CONSENT, OUTPUT = "Stop conditions", "Authorization", "Output"
+STOP, CONSENT, OUTPUT = "Goals and stop conditions", "Authorization", "Output"
 
 _HOW_LONG, _WHICH_ADDRESSES, _CREDENTIALS = "how long", "which addresses", "which certificate"
 _ANY_TIME = 2**31

@@ -47,7 +47,7 @@ def test_help_lists_options_in_sections_as_plain_text(ask: Any) -> None:
         "Load:",
         "TLS and addresses:",
         "Certificate validation:",
-        "Stop conditions:",
+        "Goals and stop conditions:",
         "Authorization:",
         "Output:",
         "Options:",
