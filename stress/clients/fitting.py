@@ -30,6 +30,7 @@ from stress.handshake.names import (
 from stress.handshake.stack import spoken_hello
 from stress.model.client import Client, Stack
 
+_TLS_1_3: Final = 0x0304
 _NAME: Final = "www.example.com"
 _TITLES: Final = {Stack.BORINGSSL: "BoringSSL", Stack.OPENSSL: "OpenSSL"}
 _SIGNALS: Final = frozenset({0x00FF, 0x5600})
@@ -100,6 +101,10 @@ def fit(client: Client, stack: Stack) -> Fit:
     )
     if sent.body(SUPPORTED_VERSIONS) is not None:  # else a hello names its best version alone
         versions = tuple(each for each in sent.versions if not is_grease(each))
+        # OpenSSL drops suites that no signature algorithm fits. If only those of TLS 1.3 (0x13..)
+        # are left, TLS 1.2 is void; to offer it again would bring its default suites back.
+        if fitted.cipher_suites and all(each >> 8 == 0x13 for each in fitted.cipher_suites):
+            versions = tuple(each for each in versions if each >= _TLS_1_3)
         fitted = replace(fitted, versions=versions)
     words: list[str] = []
     cost, title = 0, _TITLES[stack]
