@@ -50,7 +50,7 @@ def _ways(words: str) -> dict[str, bool]:
     import trio  # noqa: PLC0415 - heavy
 
     from stress.host.limits import has_route  # noqa: PLC0415 - heavy
-    from stress.planning import resolve  # noqa: PLC0415 - heavy
+    from stress.planning.resolution import resolve  # noqa: PLC0415 - heavy
     from stress.planning.targets import parse_target  # noqa: PLC0415 - heavy
 
     target = parse_target(words)
