@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from stress.analysis.causes.changes import Piece, course, series
+from stress.analysis.causes.changes import Piece, series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.chains import issuer, short, subject
 from stress.analysis.dimensions import Dimension
@@ -80,7 +80,7 @@ def _origins(cells: Sequence[Cell]) -> Mapping[Moment, int]:
         return {}
     moments = sorted(counts)
     attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
-    found = course(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
+    found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
     origins: dict[Moment, int] = {}
     for place in found.hot:
         piece = found.pieces[place]

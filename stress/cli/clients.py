@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
-from stress.clients.client_text import render_portrait
+from stress.clients.client_text import client_text
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _SHOWN_NAME = "www.example.com"
 
 def list_clients() -> int:
     """List the client profiles."""
-    from stress.planning import clients  # noqa: PLC0415 - heavy
+    from stress.clients.profiles import clients  # noqa: PLC0415 - heavy
 
     known = clients()
     longest = max(map(len, known))
@@ -65,15 +65,15 @@ def show_client(name: Name, stack: StackOption = None) -> int:
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello made for it.
     """
+    from stress.clients.profiles import load_client  # noqa: PLC0415 - heavy
     from stress.handshake import stack_for  # noqa: PLC0415 - heavy
     from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
-    from stress.planning import load_client  # noqa: PLC0415 - heavy
 
     client = load_client(name)
     library = _library(stack) or _speaker(client)
     machine = stack_for(client, library, server_name=_SHOWN_NAME).machine()
     hello = read_hello(machine.begin().send)
-    console.put(render_portrait(client, hello, library.value))
+    console.put(client_text(client, hello, library.value))
     return ExitCode.CLEAN
 
 

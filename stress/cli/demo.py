@@ -9,7 +9,7 @@ import typer
 from stress.cli import console
 from stress.cli.lab import run_words
 from stress.cli.metrics import MetricsOption
-from stress.cli.options import parse
+from stress.cli.options import option_of, parse
 from stress.cli.output import EXIT_CODES, Name, OutputOptions, Results
 from stress.cli.recording import place_of, prepare, record, tell
 from stress.errors import ExitCode
@@ -18,12 +18,7 @@ from stress.model.summary import Answer
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
 Count = Annotated[
     str | None,
-    typer.Option(
-        "-n",
-        "--count",
-        metavar="N",
-        help="Handshakes in all. [default: what the scenario needs, 20,000 for the first]",
-    ),
+    option_of("count", "Open N handshakes in total. [default: per scenario; 20,000 for the first]"),
 ]
 
 

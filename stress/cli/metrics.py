@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from stress.cli.options import option_of
 from stress.errors import UsageError
 from stress.model.run import Progress
 
@@ -20,15 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 LOOPBACK = "127.0.0.1"
-MetricsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--metrics",
-        metavar="[ADDR:]PORT",
-        help="Serve live Prometheus metrics while the run goes on. [default address: 127.0.0.1]",
-        rich_help_panel="Output",
-    ),
-]
+MetricsOption = Annotated[str | None, option_of("metrics")]
 
 
 @dataclass(frozen=True, slots=True)

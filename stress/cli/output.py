@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from stress.cli import console
 from stress.cli.metrics import MetricsServer, Place
 from stress.cli.observers import Watcher, Watching, live_view
 from stress.cli.option_groups import Group
+from stress.cli.options import option_of
 from stress.errors import ExitCode, StressError, UsageError
 from stress.model.plan import Plan
 from stress.model.summary import Answer, Summary
+from stress.planning.request import Request
 from stress.report import DocumentReport, Manner, ProgressLine, Report, TerminalReport
 from stress.text.escape import escape
 
@@ -36,28 +36,13 @@ from stress.text.escape import escape
 if TYPE_CHECKING:
     from stress.store import RunFile
 
-FILES_OUTPUT = "Output"
 _RUN_FILE = b"SQLite format 3\x00"
 
 
-def _option(name: str, about: str) -> object:
-    return typer.Option(name, metavar="FILE", help=about, rich_help_panel=FILES_OUTPUT)
-
-
-Html = Annotated[
-    Path | None,
-    _option("--html", "Also write the report as one HTML page that needs nothing else."),
-]
-Junit = Annotated[
-    Path | None, _option("--junit", "Also write the result as JUnit XML, for a CI system.")
-]
-Openmetrics = Annotated[
-    Path | None,
-    _option("--openmetrics", "Also write the figures as OpenMetrics, for a file collector."),
-]
-Markdown = Annotated[
-    Path | None, _option("--markdown", "Also write the report as Markdown, for a CI summary.")
-]
+Html = Annotated[Path | None, option_of("html")]
+Junit = Annotated[Path | None, option_of("junit")]
+Openmetrics = Annotated[Path | None, option_of("openmetrics")]
+Markdown = Annotated[Path | None, option_of("markdown")]
 
 
 def _page(run: RunFile) -> Report:
@@ -181,12 +166,6 @@ def _replace(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-if TYPE_CHECKING:
-    from stress.planning import Request
-    from stress.store import RunFile
-
-OUTPUT = "Output"
-
 EXIT_CODES = {
     Answer.CLEAN: ExitCode.CLEAN,
     Answer.FAILING: ExitCode.FAILING,
@@ -195,37 +174,10 @@ EXIT_CODES = {
     Answer.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print the summary as one JSON document.", rich_help_panel=OUTPUT),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "-q",
-        "--quiet",
-        help="No progress and no report; headline, reasons and errors go to stderr.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Results = Annotated[
-    Path | None,
-    typer.Option(
-        "--results",
-        metavar="DIR",
-        help="Folder of the run files. [default: results]",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        help="Name of the run. [default: HOST-UTC]",
-        rich_help_panel=OUTPUT,
-    ),
-]
+Json = Annotated[bool, option_of("json")]
+Quiet = Annotated[bool, option_of("quiet")]
+Results = Annotated[Path | None, option_of("results")]
+Name = Annotated[str | None, option_of("name")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +207,7 @@ class Output:
         Raises:
             UsageError: the profile is bad, or names no port or a file that could not be written.
         """
-        from stress.planning import filled  # noqa: PLC0415 - heavy
+        from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
         words, _ = filled(request)
         named = {option[2:]: path for option, path in self.files.paths.items()}

@@ -25,13 +25,13 @@ from stress.model.record import Record
 from stress.model.run import Ending, Progress
 from stress.model.summary import Summary
 from stress.model.target import Address
+from stress.planning.request import Request
 
 if TYPE_CHECKING:
     from stress.analysis.goals.stopping_rule import StoppingRule
-    from stress.analysis.limit.search import Searches
+    from stress.analysis.limit.search import SearchSequence
     from stress.cli.observers import Watching
     from stress.engine.coordinator import Hear, Watch
-    from stress.planning import Request
     from stress.store import RunWriter
 
 RESULTS = Path("results")
@@ -53,7 +53,8 @@ def prepare(request: Request) -> Plan:
         UsageError: something is wrong with it.
     """
     from stress.analysis.goals.stopping_rule import check_goals  # noqa: PLC0415 - heavy
-    from stress.planning import filled, plan_run  # noqa: PLC0415 - heavy
+    from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
+    from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
     words, _ = filled(request)
     check_goals(words.until, words.assertions)
@@ -66,7 +67,7 @@ def place_of(request: Request, folder: Path | None, name: str | None) -> Place:
     Raises:
         UsageError: the profile is bad.
     """
-    from stress.planning import filled  # noqa: PLC0415 - heavy
+    from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
     words, _ = filled(request)
     chosen = folder or (Path(words.results) if words.results else RESULTS)
@@ -187,19 +188,19 @@ def _heard(watching: Watching, keeper: StoppingRule | None) -> Hear:
     return hear
 
 
-def _search(plan: Plan) -> Searches | None:
+def _search(plan: Plan) -> SearchSequence | None:
     """Chooses the load of a search for the limit; None when the plan has a load of its own."""
     if not plan.find_limit:
         return None
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
-    from stress.analysis.limit.search import searches  # noqa: PLC0415 - heavy
+    from stress.analysis.limit.search import limit_searches  # noqa: PLC0415 - heavy
 
-    return searches(plan, parse_goals(plan.find_limit.split(",")))
+    return limit_searches(plan, parse_goals(plan.find_limit.split(",")))
 
 
 def _again(plan: Plan) -> Callable[[], Awaitable[Sequence[Address]]]:
     """Asks once more what the target's name stands for, within what was agreed."""
-    from stress.planning import Guard  # noqa: PLC0415 - heavy
+    from stress.planning.consent import Guard  # noqa: PLC0415 - heavy
 
     guard = Guard(plan)
 

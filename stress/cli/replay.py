@@ -94,7 +94,7 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
 
 def _tell(path: Path, *, json: bool, quiet: bool) -> int:
     """Reads the replay's own run file and prints what it says."""
-    from stress.analysis.compare.replay import Answer  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.replay import ReplayVerdict  # noqa: PLC0415 - heavy
     from stress.analysis.compare.replayed import conclude, failing_first, replayed  # noqa: PLC0415 - heavy
     from stress.report.replay import ReplayReport  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
@@ -113,8 +113,8 @@ def _tell(path: Path, *, json: bool, quiet: bool) -> int:
     if facts.end is End.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {
-        Answer.GONE: ExitCode.CLEAN,
-        Answer.FOLLOWS: ExitCode.FAILING,
-        Answer.PARTLY: ExitCode.INCONCLUSIVE,
-        Answer.TOO_FEW: ExitCode.INCONCLUSIVE,
+        ReplayVerdict.GONE: ExitCode.CLEAN,
+        ReplayVerdict.FOLLOWS: ExitCode.FAILING,
+        ReplayVerdict.PARTLY: ExitCode.INCONCLUSIVE,
+        ReplayVerdict.TOO_FEW: ExitCode.INCONCLUSIVE,
     }[answer.answer]

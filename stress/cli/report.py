@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stress.cli.option_groups import Group
-from stress.cli.options import JUDGING, Aia
+from stress.cli.options import option_of
 from stress.cli.output import EXIT_CODES, OutputOptions, Results
 from stress.cli.recording import RESULTS, tell
 from stress.cli.rejudge import Review
@@ -25,29 +25,18 @@ Run = Annotated[
 
 Assert = Annotated[
     list[str] | None,
-    typer.Option(
-        "--assert",
-        metavar="EXPR",
-        help="Judge the run by this instead of its own goals and assertions; repeatable.",
-        rich_help_panel=JUDGING,
+    option_of(
+        "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
     ),
 ]
 Policy = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|none",
-        help="Judge the recorded chains by this policy instead.",
-        rich_help_panel=JUDGING,
-    ),
+    str | None, option_of("policy", "Validate the recorded chains by this trust policy instead.")
 ]
 At = Annotated[
     str | None,
-    typer.Option(
-        metavar="TIME",
-        help="Judge the recorded chains as of then: a date, an RFC 3339 time, +30d from now.",
-        rich_help_panel=JUDGING,
-    ),
+    option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
 ]
+Aia = Annotated[bool, option_of("aia")]
 
 
 def review_of(

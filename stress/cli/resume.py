@@ -9,16 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time, time_ns
-from typing import TYPE_CHECKING
 
 from stress.cli import console
 from stress.cli.output import Output
 from stress.cli.recording import Place, _again, _reserved, _whence
 from stress.errors import UsageError
 from stress.model.run import End, RunFacts
-
-if TYPE_CHECKING:
-    from stress.planning import Request
+from stress.planning.request import OUTPUT, Request, options
 
 _SECOND = 1_000_000_000
 _STILL_S = 5.0
@@ -31,9 +28,8 @@ def refuse_other_words(request: Request) -> None:
     Raises:
         UsageError: the words ask for something else, too.
     """
-    from stress.planning import Request  # noqa: PLC0415 - heavy
-
-    if request != Request():
+    allowed = {field for field, option in options().items() if option.section == OUTPUT}
+    if request.given() - allowed - {"interrupted"}:
         raise UsageError(
             "--continue takes the target and the plan of the run",
             "Leave everything else out but --name, --results and the options of output.",

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from stress.cli.metrics import MetricsOption
 from stress.cli.options import RequestOptions
-from stress.cli.output import EXIT_CODES, Name, OutputOptions, Results
+from stress.cli.output import EXIT_CODES, output_of
 from stress.cli.recording import place_of, prepare, record, tell
 from stress.cli.rejudge import AS_RECORDED, Review
 from stress.cli.resume import refuse_other_words, take_up
-from stress.cli.stop_options import Continue
 
 
-def run(
-    request: RequestOptions,
-    output: OutputOptions,
-    name: Name = None,
-    results: Results = None,
-    metrics: MetricsOption = None,
-    interrupted: Continue = None,
-) -> int:
+def run(request: RequestOptions) -> int:
     """Open handshakes, record them, print the report.
 
     Without a load option: 1,000 handshakes at 50 a second, which shows a failing share of 0.3%
@@ -27,14 +18,14 @@ def run(
     Exit codes: 0 clean, 1 failing, 2 usage (nothing was sent), 3 inconclusive, 4 invalid,
     130 interrupted.
     """
-    output = output.serving(metrics).filled(request)
-    place = place_of(request, results, name)
+    output = output_of().filled(request)
+    place = place_of(request, None, None)
     review = AS_RECORDED
-    if interrupted is None:
+    if request.interrupted is None:
         plan = prepare(request)
         path = record(plan, place, output)
         review = Review(aia=plan.trust.aia)
     else:
         refuse_other_words(request)
-        path = take_up(interrupted, place, output)
+        path = take_up(request.interrupted, place, output)
     return EXIT_CODES[tell(path, output, review).verdict]

@@ -32,7 +32,7 @@ def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> 
         near = f" Similar: {', '.join(unknown.nearest)}." if unknown.nearest else ""
         lines += [*labelled("", f"{unknown.text} is not a known code.{near}", 0), ""]
     rows = [
-        ("Together:" if len(answer.found) > 1 else "That is:", answer.said),
+        ("Together:" if len(answer.found) > 1 else "That is:", answer.conclusion),
         *(("Open:", sentence) for sentence in answer.leaves_open),
         *([("Can be:", ", ".join(answer.categories))] if answer.categories else []),
         *((f"{name}:", f"{_FAILS[view.fails]}; {view.reports}") for name, view in views.items()),

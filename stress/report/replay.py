@@ -13,7 +13,7 @@ from stress.text.escape import escape_json
 from stress.text.numbers import counted
 
 if TYPE_CHECKING:  # much comes with it
-    from stress.analysis.compare.replay import ReplayAnswer, Replayed
+    from stress.analysis.compare.replay import Replayed, ReplayResult
     from stress.model.plan import Replay
     from stress.model.run import RunFacts
     from stress.model.target import Address
@@ -40,7 +40,7 @@ class ReplayReport:
         facts: RunFacts,
         addresses: Sequence[Address],
         found: Sequence[Replayed],
-        answer: ReplayAnswer,
+        answer: ReplayResult,
     ) -> None:
         self._facts, self._addresses = facts, addresses
         self._found, self._answer = found, answer

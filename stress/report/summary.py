@@ -34,7 +34,8 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         run: the recorded run; it is only read.
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
-        repairs: what was proven by fetching what chains lack, as sentences (`stress.analysis.aia`).
+        repairs: what was proven by fetching what chains lack, as sentences
+            (`stress.analysis.chains`).
     """
     return word(examine(run, goals), repairs)
 

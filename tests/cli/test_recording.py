@@ -6,7 +6,7 @@ from stress.cli.output import Output, output_of
 from stress.cli.recording import RESULTS, Place, place_of, prepare, record, tell
 from stress.errors import RunFileError
 from stress.model.summary import Answer
-from stress.planning import Request
+from stress.planning.request import Request
 
 QUIET = output_of(json=False, quiet=True)
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.engine.worker.attempt import Attempt
 from stress.errors import RecordError
-from stress.lab.certificates import Authority, Wish, issue, key_pem
+from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import Chain
 from stress.model.client import Client
 from stress.model.plan import Close, Load, Plan, Trust
@@ -38,7 +38,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A PEM file with chain and key for HOST, and the root as DER."""
     now = datetime.now(UTC)
     authority = Authority.make(now)
-    leaf = issue(authority.intermediate("Engine Intermediate", now), Wish((HOST,)), now)
+    leaf = issue(authority.intermediate("Engine Intermediate", now), LeafSpec((HOST,)), now)
     path = tmp_path_factory.mktemp("pki") / "server.pem"
     chain = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in leaf.full)
     path.write_bytes(chain + key_pem(leaf.key))
@@ -112,10 +112,10 @@ def plain(connection: socket.socket) -> None:
     connection.recv(4096)
 
 
-async def flown(one: Attempt) -> Record:
+async def finished(one: Attempt) -> Record:
     """The row of one attempt, whose deadlines are kept meanwhile."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(one.equipment.deadlines.watch)
+        nursery.start_soon(one.context.deadlines.watch)
         record = await one.run()
         nursery.cancel_scope.cancel()
     return record

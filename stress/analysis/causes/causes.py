@@ -11,11 +11,11 @@ from math import sqrt
 
 import numpy as np
 
-from stress.analysis.causes.changes import Instant, TimeProfile, rhythm
+from stress.analysis.causes.changes import Instant, TimeProfile, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.experiments import confirm, more
 from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencies
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Meaning, Slice, isolate
+from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
 from stress.analysis.causes.likely import (
     Signs,
     facts_of_the_chain,
@@ -32,12 +32,11 @@ from stress.analysis.causes.load import (
     elasticity,
     segments,
 )
-from stress.analysis.causes.periodicity import period, round_robin
 from stress.analysis.causes.ports import PortFinding, Structure, port_structure
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
-from stress.analysis.proportions.clusters import Timeline
+from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import Tally
 from stress.model.claims import (
@@ -139,7 +138,7 @@ class _Claimant:
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
         """One claim for each place; the mechanism alone for failures in no special place."""
         explained = 0
-        for locus in isolation.loci:
+        for locus in isolation.slices:
             explained += locus.cohort.failures
             yield self.at(isolation, locus)
         left = isolation.failing.count - explained
@@ -162,7 +161,7 @@ class _Claimant:
             loci.add(NO_PLACE if failing.chain is None else Dimension.CHAIN.value)
         timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
         rated = any(one.dimension is Dimension.RATE for one in locus.conditions)
-        shape = (isolation.course if timed else locus.course).shape
+        shape = (isolation.time_profile if timed else locus.time_profile).shape
         place = {one.dimension.value: one.value for way in reversed(ways) for one in way}
         found = set(facts_of_the_place(place, self.recording.facts.plan))
         if cohort.failures >= ALWAYS * cohort.attempts:
@@ -185,12 +184,12 @@ class _Claimant:
             elsewhere=FailureCount(
                 cohort.all_failures - cohort.failures, cohort.all_attempts - cohort.attempts
             ),
-            peeled=cohort.all_failures < failing.count and cohort is not isolation.loci[0].cohort,
+            peeled=cohort.all_failures < failing.count and cohort is not isolation.slices[0].cohort,
             worst=(conditions(hot[0]), FailureCount(hot[1].failures, hot[1].attempts))
             if hot
             else None,
-            timing=self.timing(locus.course, locus.onset),
-            onset_at_chain=isolation.course.shape is not Shape.CONSTANT,
+            timing=self.timing(locus.time_profile, locus.onset),
+            onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
             backlog=rated and bool(self.recording.owed),
             searched=rated and bool(self.recording.facts.limits),
             clients=self.clients(failing),
@@ -210,7 +209,7 @@ class _Claimant:
             risk_ratio=risk_ratio(found.failures, found.attempts, rest, outside),
             p_value=found.p_value,
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
-            likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.course.shape),
+            likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
             conditions=(Condition(Dimension.LOCAL_PORT.value, found.text),),
             total=FailureCount(failing.count, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
@@ -230,10 +229,10 @@ class _Claimant:
             mechanism=mechanism,
             failures=failures,
             grade=Grade.BY_DEFINITION.value,
-            likely=self.likely(failing, [Dimension.CHAIN.value], isolation.course.shape),
+            likely=self.likely(failing, [Dimension.CHAIN.value], isolation.time_profile.shape),
             total=FailureCount(failing.count, self.tally.attempts),
             inside=mechanism.met,
-            timing=self.timing(isolation.course, isolation.onset),
+            timing=self.timing(isolation.time_profile, isolation.onset),
             recurrence=self.recurrence(isolation),
             usual=self.usual,
             clients=self.clients(failing),
@@ -248,12 +247,12 @@ class _Claimant:
             mechanism=Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
             failures=0,
             grade=Grade.BY_DEFINITION.value,
-            likely=likely(Signs(found.name, (), found.isolation.course.shape.value)),
+            likely=likely(Signs(found.name, (), found.isolation.time_profile.shape.value)),
             total=FailureCount(found.met, found.good),
             usual=found.usual,
             others=found.others,
         )
-        for locus in found.isolation.loci[:1]:
+        for locus in found.isolation.slices[:1]:
             return replace(
                 claim,
                 grade=locus.grade.value,
@@ -270,7 +269,7 @@ class _Claimant:
         """The failures that no claim holds, and why there is none for them."""
         if not left:
             return UnexplainedClaim()
-        alone = [one for one in self.isolations if one.failing.chain is None and not one.loci]
+        alone = [one for one in self.isolations if one.failing.chain is None and not one.slices]
         recurrences = [found for found in map(self.recurrence, alone) if found]
         widest = max(self.isolations, key=lambda isolation: isolation.considered)
         if recurrences:
@@ -290,7 +289,7 @@ class _Claimant:
             widest.considered,
             widest.hypotheses,
             next(iter(recurrences), None),
-            self.likely(largest.failing, [NO_PLACE], largest.course.shape),
+            self.likely(largest.failing, [NO_PLACE], largest.time_profile.shape),
         )
 
     def recurrence(self, isolation: Isolation) -> Recurrence | None:
@@ -307,7 +306,7 @@ class _Claimant:
             .tolist()
             for weights in (table.counts, failing.failures)
         )
-        again = period(Timeline(tuple(attempts), tuple(failures), self.recording.block_ns))
+        again = period(BlockCounts(tuple(attempts), tuple(failures), self.recording.block_ns))
         return Recurrence(seconds=again.seconds) if again else None
 
     def timing(self, course: TimeProfile, onset: Instant | None) -> Timing:
@@ -391,7 +390,7 @@ class _Claimant:
         )
 
 
-def conditions(meanings: Sequence[Meaning]) -> tuple[Condition, ...]:
+def conditions(meanings: Sequence[SliceCondition]) -> tuple[Condition, ...]:
     """Decoded conditions as the report has them; one stretch of time becomes a range."""
     made = []
     for meaning in meanings:

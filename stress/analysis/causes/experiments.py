@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, log
 
-from stress.analysis.causes.isolation import Grade, Meaning, Slice
+from stress.analysis.causes.isolation import Grade, Slice, SliceCondition
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
 from stress.analysis.tested import duration_s
@@ -35,7 +35,7 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     None when no option can pin any of its conditions.
     """
     plan = recording.facts.plan
-    conditions: Sequence[Meaning] = locus.conditions
+    conditions: Sequence[SliceCondition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         disputed = [one for one in conditions if one not in locus.rivals[0]]
         conditions = disputed or conditions

@@ -15,10 +15,11 @@ from stress.analysis.command import COMMAND, run_argv
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.tested import duration_s
+from stress.codes.catalog import phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
-from stress.report.wording.advice import got, who_sees
+from stress.report.wording.advice import who_sees
 from stress.report.wording.causes import fix_of, likely, load_words, silence
 from stress.report.wording.context import goal_words, origin, scope, valid
 from stress.report.wording.limits import limit_sentence
@@ -88,11 +89,11 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
     if len(tally.categories) == 1:
         category = next(iter(tally.categories))
         words = _difference(findings, category)
-        return f"{rate} {got(category)}{f': {words}' if words else ''}."
+        return f"{rate} {phrase_for(category)}{f': {words}' if words else ''}."
     kinds = []
     for category, count in list(tally.categories.items())[:3]:
         words = _difference(findings, category)
-        kinds.append(f"{thousands(count)} {got(category)}{f' ({words})' if words else ''}")
+        kinds.append(f"{thousands(count)} {phrase_for(category)}{f' ({words})' if words else ''}")
     more = len(tally.categories) - 3
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
 

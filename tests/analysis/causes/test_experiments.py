@@ -11,7 +11,7 @@ from stress.model.run import Run
 def proposed(run: Run) -> RunChange | None:
     recording = record(run)
     (failing,) = failure_classes(recording.table)
-    return confirm(recording, isolate(recording, failing).loci[0])
+    return confirm(recording, isolate(recording, failing).slices[0])
 
 
 def test_the_place_is_pinned_and_the_count_is_enough(located: Callable[..., Run]) -> None:

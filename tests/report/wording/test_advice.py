@@ -1,9 +1,8 @@
 import pytest
 
-from stress.model.outcome import Category, Kind
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
-from stress.report.wording.advice import got, remedy, who_sees
+from stress.report.wording.advice import remedy, who_sees
 from stress.trust import describe
 from tests.trust.certificates import authorities
 from tests.trust.defects import good, two_intermediates
@@ -76,16 +75,3 @@ def test_long_reports_are_cut_at_a_word() -> None:
 
 def test_no_client_no_words() -> None:
     assert who_sees({}) == ""
-
-
-@pytest.mark.parametrize(
-    "category",
-    [one for one in Category if one.kind in {Kind.TRUST, Kind.WIRE} and one is not Category.ALERT],
-)
-def test_every_failure_of_the_target_has_words_of_its_own(category: Category) -> None:
-    assert "ended as" not in got(category.value)
-
-
-def test_an_alert_has_its_number() -> None:
-    assert got("alert-40") == "were refused with alert 40"
-    assert got("local-ports") == "ended as local-ports"
