@@ -14,7 +14,7 @@ from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import Tally, count
 from stress.analysis.tested import NANOSECONDS, duration_s, untested
 from stress.analysis.verdict import limit_assertion, validity, verdict
-from stress.model.claims import Explanation, Untested, ValidityClaim
+from stress.model.claims import ClaimSet, Untested, ValidityClaim
 from stress.model.run import End, Run, RunFacts, SeenChain
 from stress.model.summary import Answer, Assertion, Quantiles
 from stress.model.target import Address
@@ -31,7 +31,7 @@ class Findings:
     verdict: Answer
     duration_s: float
     """How long the run sent handshakes, without its pauses."""
-    explanation: Explanation
+    explanation: ClaimSet
     chains: tuple[SeenChain, ...]
     verdicts: tuple[Verdict, ...]
     addresses: tuple[Address, ...]
@@ -88,10 +88,10 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     )
 
 
-def _explanation(run: Run, tally: Tally) -> Explanation:
+def _explanation(run: Run, tally: Tally) -> ClaimSet:
     """The causes; the search is only imported when there is something to search in."""
     if not tally.attempts:
-        return Explanation()
+        return ClaimSet()
     from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
     from stress.analysis.recording import record  # noqa: PLC0415 - the same
 

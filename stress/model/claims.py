@@ -263,7 +263,7 @@ class Untested(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class ClaimSet:
     """The claims of a run in their order, and the failures that none of them explains."""
 
     claims: tuple[Claim, ...] = ()

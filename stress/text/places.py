@@ -25,7 +25,7 @@ _PHRASES = {
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
-class Place(Protocol):
+class PlaceCondition(Protocol):
     """A condition, of the summary or of the search."""
 
     @property
@@ -34,12 +34,12 @@ class Place(Protocol):
     def value(self) -> str | tuple[str, str]: ...
 
 
-def place(conditions: Iterable[Place]) -> str:
+def place(conditions: Iterable[PlaceCondition]) -> str:
     """All conditions as one phrase."""
     return " ".join(_phrase(condition) for condition in conditions)
 
 
-def _phrase(condition: Place) -> str:
+def _phrase(condition: PlaceCondition) -> str:
     dimension, value = str(condition.dimension), condition.value
     words = _range(dimension, value) if isinstance(value, tuple) else _single(dimension, value)
     return f"not {words}" if getattr(condition, "op", "is") == "is not" else words

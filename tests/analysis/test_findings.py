@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from stress.analysis.findings import examine
 from stress.analysis.goals.goal import parse_goals
-from stress.model.claims import Basis, Explanation, Silence
+from stress.model.claims import Basis, ClaimSet, Silence
 from stress.model.run import Cell, End, Run
 from stress.model.summary import Answer
 
@@ -20,7 +20,7 @@ def test_without_an_attempt_nothing_is_searched(recorded: Callable[..., Run]) ->
     found = examine(recorded([]))
 
     assert found.verdict is Answer.INVALID
-    assert found.explanation == Explanation()
+    assert found.explanation == ClaimSet()
     assert found.detectable == 1.0
 
 

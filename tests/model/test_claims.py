@@ -1,7 +1,7 @@
 from stress.model.claims import (
     Basis,
     Claim,
-    Explanation,
+    ClaimSet,
     Notice,
     NoticeKind,
     UnexplainedClaim,
@@ -14,11 +14,11 @@ def claim(basis: Basis) -> Claim:
 
 
 def test_inconsistencies_are_no_claims_about_failures() -> None:
-    found = Explanation((claim(Basis.CHAIN), claim(Basis.DIFFERENCE)))
+    found = ClaimSet((claim(Basis.CHAIN), claim(Basis.DIFFERENCE)))
 
     assert [one.basis for one in found.failing] == [Basis.CHAIN]
-    assert Explanation().failing == ()
-    assert Explanation().unexplained == UnexplainedClaim()
+    assert ClaimSet().failing == ()
+    assert ClaimSet().unexplained == UnexplainedClaim()
 
 
 def test_only_something_fatal_makes_a_run_invalid() -> None:

@@ -42,7 +42,7 @@ from stress.analysis.tally import Tally
 from stress.model.claims import (
     Basis,
     Claim,
-    Explanation,
+    ClaimSet,
     FailureCount,
     LoadClaim,
     Mechanism,
@@ -67,7 +67,7 @@ ALWAYS = 0.99
 _RANGE = "–"  # noqa: RUF001 - as the search writes ranges
 
 
-def explain(recording: Recording, tally: Tally) -> Explanation:
+def explain(recording: Recording, tally: Tally) -> ClaimSet:
     """Isolates every class of failures, then the inconsistencies."""
     facts, cube = recording.facts, recording.cube
     # A search for the limit does not vary the load at random, so it shows no elasticity.
@@ -87,7 +87,7 @@ def explain(recording: Recording, tally: Tally) -> Explanation:
         )
     )
     left = tally.failures - sum(claim.failures for claim in failing)
-    return Explanation(
+    return ClaimSet(
         (*failing, *map(finder.inconsistency, inconsistencies(recording))),
         finder.unexplained(left),
         _load_claim(follows, failing, tally),

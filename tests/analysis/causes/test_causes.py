@@ -8,14 +8,14 @@ import pytest
 from stress.analysis.causes.causes import explain
 from stress.analysis.recording import record
 from stress.analysis.tally import count
-from stress.model.claims import Explanation, Shape, Silence
+from stress.model.claims import ClaimSet, Shape, Silence
 from stress.model.outcome import Stage
 from stress.model.plan import Load, Plan, Segment
 from stress.model.record import Record
 from stress.model.run import Cell, PortCount, Run, SeenChain
 
 
-def explained(run: Run) -> Explanation:
+def explained(run: Run) -> ClaimSet:
     return explain(record(run), count(run.cube().cells))
 
 

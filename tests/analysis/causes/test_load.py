@@ -11,7 +11,7 @@ from stress.analysis.causes.load import LoadSegment, LoadShape, elasticity, segm
 from stress.analysis.limit.search import LimitSearch
 from stress.analysis.recording import record
 from stress.analysis.tally import count
-from stress.model.claims import Explanation
+from stress.model.claims import ClaimSet
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.plan import Load
 from stress.model.plan import Segment as Stretch
@@ -143,7 +143,7 @@ def test_an_erratic_failure_rate_is_not_decided() -> None:
     assert jumps.shape is LoadShape.UNDECIDED
 
 
-def explained(run: Run) -> Explanation:
+def explained(run: Run) -> ClaimSet:
     return explain(record(run), count(run.cube().cells))
 
 
