@@ -1,27 +1,26 @@
-"""`tls-stress compare`: is it fixed, is it worse?"""
+"""`tls-stress compare`: is it fixed, or worse?"""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from stress.cli import console
 from stress.cli.output import Results
-from stress.cli.recording import RESULTS
 from stress.errors import ExitCode
+from stress.runner.run import RESULTS
 
-_RUN = "Path of a run file, or a name in the results folder."
+_RUN = "Path of a run file, or a name in the results directory."
 Before = Annotated[str, typer.Argument(metavar="BEFORE", help=_RUN, show_default=False)]
 After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the comparison as one JSON document.")]
 
 
 def compare(before: Before, after: After, *, json: Json = False, results: Results = None) -> int:
-    """Tell whether a fix helped, or something became worse.
+    """Tell whether a fix helped, or something got worse.
 
-    Compares the failing shares in the whole mix and within each cause of the first run, and the
+    Compares the failure rates over all attempts and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
     """
     from stress.analysis.compare.compare import Change  # noqa: PLC0415 - heavy
@@ -33,8 +32,7 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
 
     folder = results or RESULTS
-    with ExitStack() as stack:
-        one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
+    with open_run(locate(before, folder)) as one, open_run(locate(after, folder)) as two:
         found = compare_runs(one, two)
     console.put(comparison_document(found) if json else render_comparison(found))
     return {

@@ -8,12 +8,11 @@ import typer
 
 from stress.cli import console
 from stress.cli.lab import run_words
-from stress.cli.metrics import MetricsOption
 from stress.cli.options import parse
-from stress.cli.output import EXIT_CODES, Name, OutputOptions, Results
-from stress.cli.recording import place_of, prepare, record, tell
+from stress.cli.output import EXIT_CODES, MetricsOption, Name, OutputOptions, Results
 from stress.errors import ExitCode
 from stress.model.summary import Answer
+from stress.runner.run import RunLocation, prepare, record
 
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
 Count = Annotated[
@@ -22,7 +21,7 @@ Count = Annotated[
         "-n",
         "--count",
         metavar="N",
-        help="Handshakes in all. [default: what the scenario needs, 20,000 for the first]",
+        help="Number of handshakes. [default: as the scenario needs, 20,000 for the first]",
     ),
 ]
 
@@ -37,28 +36,32 @@ def demo(
 ) -> int:
     """Find a bad node in a faulty farm on this machine.
 
-    Starts the farm of a scenario, runs against it and prints the report. Needs nothing installed
-    and no network. Exits 0 when it found what was planted, 1 when not.
+    Starts the farm of a scenario, runs against it and prints the report. Needs no installation and
+    no network. Exits 0 when it found what was planted, 1 when not.
     """
-    from stress.cli.scoring import missed  # noqa: PLC0415 - heavy
     from stress.lab.farm import start  # noqa: PLC0415 - heavy
+    from stress.planning import Request  # noqa: PLC0415 - heavy
+    from stress.runner.scoring import missed  # noqa: PLC0415 - heavy
     from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
 
-    option("--count", positive_count, count)  # before a whole farm is started for nothing
-    output = output.serving(metrics)
+    # Checked before a whole farm is started in vain.
+    option("--count", positive_count, count)
+    output = output.with_profile(Request(), metrics)
     with start(scenario) as farm:
         words = run_words(farm)[1:]
         request = parse([*words, *(["-n", count] if count else [])])
         console.say(f"planted: {farm.planted.sentence}")
-        path = record(prepare(request), place_of(request, results, name), output)
+        location = RunLocation.of(request, results, name)
+        path = record(prepare(request), location, output.display())
         planted, windows = farm.planted, farm.windows_ns()
-    summary = tell(path, output)
+    summary = output.show(path)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
-    console.say(f"that farm is gone; to keep one up: tls-stress lab up {scenario}")
-    left = missed(summary, planted, windows)
-    for sentence in left:
+    console.say(f"The farm has stopped. To keep one running: tls-stress lab up {scenario}")
+    not_found = missed(summary, planted, windows)
+    for sentence in not_found:
         console.say(f"not found: {sentence}")
-    if not left:
-        console.say(f"found what was planted: {planted.sentence}")
-    return ExitCode.FAILING if left else ExitCode.CLEAN
+    if not_found:
+        return ExitCode.FAILING
+    console.say(f"found what was planted: {planted.sentence}")
+    return ExitCode.CLEAN

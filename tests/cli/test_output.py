@@ -18,7 +18,7 @@ from stress.report import DocumentReport, TerminalReport
 def test_the_words_choose_the_form(json: bool, quiet: bool, form: type) -> None:
     output = output_of(json=json, quiet=quiet)
 
-    assert isinstance(output.form, form)
+    assert isinstance(output.report, form)
     assert output.files.paths == {}
 
 

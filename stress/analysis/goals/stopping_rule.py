@@ -14,6 +14,7 @@ from stress.analysis.goals.goal import Subject, parse_goals
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.measure import Histogram
+from stress.model.observer import Observer
 from stress.model.outcome import Side
 from stress.model.record import Flag, Record
 from stress.model.run import Phase, Progress
@@ -107,7 +108,7 @@ def check_goals(until: Sequence[str], assertions: Sequence[str]) -> None:
     parse_goals([*until, *assertions])
 
 
-class StoppingRule:
+class StoppingRule(Observer):
     """Is shown what ended, and answers whether the run may stop."""
 
     def __init__(self, until: Sequence[str], workers: int) -> None:
@@ -116,13 +117,13 @@ class StoppingRule:
         phases = {goal.phase for goal in self._goals if goal.phase is not None}
         self._latencies = {phase: Histogram() for phase in phases}
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         """Attempts that ended."""
         closed = self._prefix.take(records)
         for phase, histogram in self._latencies.items():
             histogram.record_many([_duration(record, phase) for record in closed])
 
-    def reason(self, progress: Progress) -> str | None:
+    def on_progress(self, progress: Progress) -> str | None:
         """Why the run may stop now; None to go on."""
         evidence = self._evidence(progress)
         if not may_stop(self._goals, evidence):

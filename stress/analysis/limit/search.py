@@ -25,6 +25,7 @@ from stress.analysis.goals.goal import UPPER, Goal, Subject
 from stress.analysis.limit.trial import SLOW, Trial, Weighed, weigh
 from stress.errors import UsageError
 from stress.model.limit import Knob, Limit, Standing, Step
+from stress.model.observer import LoadController
 from stress.model.plan import Plan, Segment, Sweep
 from stress.model.record import Record
 
@@ -46,8 +47,8 @@ _OVERFLOWED = "more than 1% were not sent: the target kept all places taken"
 _GROWING = "the latencies keep growing"
 
 
-class LimitSearch:
-    """Chooses what is offered; a `LoadController`.
+class LimitSearch(LoadController):
+    """Chooses what is offered.
 
     Args:
         goals: upper bounds on percentiles of latency and on the failing share, all to hold.
@@ -94,19 +95,19 @@ class LimitSearch:
         self._trial: Trial | None = None
         self._steps: list[Step] = []
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         """Count what ended in the segment that goes on."""
         trial = self._trial
         if trial is not None:
             for record in records:
                 trial.take(record, self._goals)
 
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
+    def on_canary(self, totals_ns: Sequence[int | None]) -> None:
         """How long a healthy server on this machine took meanwhile."""
         if self._trial is not None:
             self._trial.canaries_ns.extend(totals_ns)
 
-    def next(self) -> Segment | None:
+    def next_segment(self) -> Segment | None:
         """Judge the segment that has landed, and choose the next."""
         if self._trial is not None and not self._conclude(self._trial):
             return self._offer()
@@ -263,24 +264,24 @@ HIGHEST_RATE = 20_000.0
 """Handshakes a second above which a search for the limit does not go."""
 
 
-class Searches:
-    """Searches one after the other; a `LoadController`."""
+class Searches(LoadController):
+    """Searches one after the other."""
 
     def __init__(self, searches: Sequence[LimitSearch]) -> None:
         self._searches = list(searches)
         self._now = 0
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         """Count what ended in the segment that goes on."""
-        self._searches[self._now].take(records)
+        self._searches[self._now].on_records(records)
 
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
+    def on_canary(self, totals_ns: Sequence[int | None]) -> None:
         """How long a healthy server on this machine took meanwhile."""
-        self._searches[self._now].sang(totals_ns)
+        self._searches[self._now].on_canary(totals_ns)
 
-    def next(self) -> Segment | None:
+    def next_segment(self) -> Segment | None:
         """The next segment of the search that goes on, or the first of the one after it."""
-        while (segment := self._searches[self._now].next()) is None:
+        while (segment := self._searches[self._now].next_segment()) is None:
             if self._now == len(self._searches) - 1:
                 return None
             self._now += 1

@@ -50,12 +50,12 @@ def search(
     **more: Any,
 ) -> Limit:
     draw = random.Random(seed)
-    conductor = LimitSearch(goals, start=start, ceiling=ceiling, **more)
-    while (segment := conductor.next()) is not None:
+    controller = LimitSearch(goals, start=start, ceiling=ceiling, **more)
+    while (segment := controller.next_segment()) is not None:
         rows = target(segment, draw)
         for place in range(0, len(rows), 500):
-            conductor.take(rows[place : place + 500])
-    return conductor.limit()
+            controller.on_records(rows[place : place + 500])
+    return controller.limit()
 
 
 @pytest.mark.slow

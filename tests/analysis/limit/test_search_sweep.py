@@ -36,11 +36,11 @@ def served(segment: Segment, most: float) -> list[Record]:
 
 def carry_out(plan: Plan, most: dict[int | None, float]) -> tuple[Searches, list[Segment]]:
     """The searches of a plan, against a target that takes so much of each client."""
-    conductor, seen = searches(plan, GOALS), list[Segment]()
-    for segment in islice(iter(conductor.next, None), 500):
+    controller, seen = searches(plan, GOALS), list[Segment]()
+    for segment in islice(iter(controller.next_segment, None), 500):
         seen.append(segment)
-        conductor.take(served(segment, most[segment.client]))
-    return conductor, seen
+        controller.on_records(served(segment, most[segment.client]))
+    return controller, seen
 
 
 def test_without_a_sweep_there_is_one_search_for_the_whole_mix() -> None:
@@ -85,7 +85,7 @@ def test_the_concurrency_is_searched_up_to_the_plans() -> None:
 
 
 def test_what_has_not_begun_is_not_told() -> None:
-    conductor = searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), GOALS)
-    conductor.next()
+    controller = searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), GOALS)
+    controller.next_segment()
 
-    assert [limit.of for limit in conductor.limits()] == ["rsa-only"]
+    assert [limit.of for limit in controller.limits()] == ["rsa-only"]

@@ -1,0 +1,105 @@
+"""Writes reports to files (`--html`, `--junit`, `--openmetrics`, `--markdown`).
+
+Each file is checked before the first packet, so that a run of an hour does not end with "no such
+folder". A file appears whole or not at all, since a collector may read it at any moment. An
+existing file is replaced, unless it is a run file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stress.errors import StressError, UsageError
+from stress.model.summary import Summary
+from stress.report.forms import FORM_BY_NAME
+
+if TYPE_CHECKING:
+    from stress.store import RunFile
+
+_RUN_FILE = b"SQLite format 3\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where each requested form goes, by the name of the form."""
+
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, paths: Mapping[str, Path | None]) -> ReportFiles:
+        """The requested files, checked.
+
+        Args:
+            paths: by the name of the form; None: not requested.
+
+        Raises:
+            UsageError: a file cannot be written, or two forms have the same file.
+        """
+        requested = {name: path for name, path in paths.items() if path is not None}
+        taken: dict[Path, str] = {}
+        for name, path in requested.items():
+            option = FORM_BY_NAME[name].option
+            for obstacle in _obstacles(path):
+                raise UsageError(f"{option} {path}: {obstacle}", "Choose another file.")
+            other = taken.setdefault(path.resolve(), option)
+            if other != option and (path.is_file() or not path.exists()):
+                raise UsageError(f"{other} and {option} name the same file, {path}")
+        return cls(requested)
+
+    def write(self, summary: Summary, run: RunFile) -> None:
+        """Render and write each form.
+
+        Raises:
+            StressError: a file could not be written after all.
+        """
+        for name, path in self.paths.items():
+            form = FORM_BY_NAME[name]
+            text = form.render(summary, run)
+            try:
+                _replace(path, text)
+            except OSError as error:
+                raise StressError(
+                    f"{form.option}: could not write {path}: {error.strerror or error}",
+                    "The run file is complete. To write elsewhere: tls-stress report",
+                ) from error
+
+
+def _obstacles(path: Path) -> Iterator[str]:
+    """Why the file could not be written now."""
+    try:
+        if path.is_dir():
+            yield "that is a folder"
+        elif not path.parent.is_dir():
+            yield f"there is no folder {path.parent}"
+        elif path.is_file() and _is_run_file(path):
+            yield "that is a run file, which is never overwritten"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            yield "no permission to write there"
+    except OSError as error:  # such as a name that is too long
+        yield error.strerror or str(error)
+
+
+def _is_run_file(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(len(_RUN_FILE)) == _RUN_FILE
+    return False
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace the whole file at once; a pipe or a device is written to directly."""
+    content = text.encode("utf-8", "backslashreplace")
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
+    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
