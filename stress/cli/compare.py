@@ -34,7 +34,7 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     folder = results or RESULTS
     with open_run(locate(before, folder)) as one, open_run(locate(after, folder)) as two:
         found = compare_runs(one, two)
-    console.put(comparison_document(found) if json else render_comparison(found))
+    console.print_data(comparison_document(found) if json else render_comparison(found))
     return {
         Change.BETTER: ExitCode.CLEAN,
         Change.NOT_WORSE: ExitCode.CLEAN,

@@ -50,18 +50,20 @@ def demo(
     with start(scenario) as farm:
         words = run_words(farm)[1:]
         request = parse([*words, *(["-n", count] if count else [])])
-        console.say(f"planted: {farm.planted.sentence}")
+        console.print_message(f"planted: {farm.planted.sentence}")
         location = RunLocation.of(request, results, name)
         path = record(prepare(request), location, output.display())
         planted, windows = farm.planted, farm.windows_ns()
     summary = output.show(path)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
-    console.say(f"The farm has stopped. To keep one running: tls-stress lab up {scenario}")
+    console.print_message(
+        f"The farm has stopped. To keep one running: tls-stress lab up {scenario}"
+    )
     not_found = missed(summary, planted, windows)
     for sentence in not_found:
-        console.say(f"not found: {sentence}")
+        console.print_message(f"not found: {sentence}")
     if not_found:
         return ExitCode.FAILING
-    console.say(f"found what was planted: {planted.sentence}")
+    console.print_message(f"found what was planted: {planted.sentence}")
     return ExitCode.CLEAN

@@ -39,9 +39,11 @@ def doctor(target: Target = None) -> int:
     found = examine(Machine.here())
     for fact in found.facts:
         mark = "NOT ENOUGH: " if fact.blocks else ""
-        console.put(f"{fact.name:<20} {fact.value:<24} {mark}{fact.means}".rstrip() + "\n")
+        console.print_data(f"{fact.name:<20} {fact.value:<24} {mark}{fact.means}".rstrip() + "\n")
     for address, exists in routes.items():
-        console.put(f"{'route to':<20} {address}  {'ok' if exists else 'NO ROUTE'}\n")
+        console.print_data(f"{'route to':<20} {address}  {'ok' if exists else 'NO ROUTE'}\n")
     able = found.able and (not routes or any(routes.values()))
-    console.put(f"\nLimit: {found.limit}\n" if able else "\nThis machine cannot do such a run.\n")
+    console.print_data(
+        f"\nLimit: {found.limit}\n" if able else "\nThis machine cannot do such a run.\n"
+    )
     return ExitCode.CLEAN if able else ExitCode.INVALID

@@ -58,5 +58,5 @@ def evidence(
             tuple(opened.transcripts()),
         )
     for path in write(out, dossier, cause=number, share=share):
-        console.put(f"{path}\n")
+        console.print_data(f"{path}\n")
     return ExitCode.CLEAN

@@ -53,5 +53,5 @@ def export(
             export_run(opened, Format(file_format.value), out or sys.stdout.buffer)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, such as `head`, has finished
-            console.deafen(sys.stdout)
+            console.discard(sys.stdout)
     return ExitCode.CLEAN

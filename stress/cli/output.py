@@ -116,7 +116,7 @@ class Output:
 
     def display(self) -> Display:
         """How a run shows itself while it is running."""
-        shown = Display(console.say, metrics=self.metrics)
+        shown = Display(console.print_message, metrics=self.metrics)
         if self.quiet:
             return shown
         rewrites, width = console.can_rewrite(sys.stderr), console.width(sys.stderr)
@@ -136,13 +136,13 @@ class Output:
             summary = settings.summarize(run)
             if self.quiet:
                 for sentence in (summary.headline, *summary.validity.reasons):
-                    console.say(escape(sentence))
+                    console.print_message(escape(sentence))
             if self.report is not None:
-                console.put(self.report.render(summary))
+                console.print_data(self.report.render(summary))
             self.files.write(summary, run)
         if not self.quiet:
             for name, path in self.files.paths.items():
-                console.say(f"{name}: {path}")
+                console.print_message(f"{name}: {path}")
         return summary
 
 

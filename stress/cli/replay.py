@@ -60,7 +60,7 @@ def replay(
         plan = plan_replay(recorded, cause=number, tries=rounds, gap_s=gap_s)
         location = RunLocation(folder, name or f"{recorded.facts().name}-replay")
     assert plan.replay is not None
-    console.say(
+    console.print_message(
         f"{numbers.counted(plan.replay.round_size, 'combination')},"
         f" {numbers.counted(rounds, 'round')}, {plan.replay.gap_s:g} s between the rounds"
     )
@@ -68,9 +68,9 @@ def replay(
         record(plan, location, output_of(json=json, quiet=quiet).display())
     )
     if quiet:
-        console.say(answer.sentence)
+        console.print_message(answer.sentence)
     if json or not quiet:
-        console.put(report.document() if json else report.text())
+        console.print_data(report.document() if json else report.text())
     if end is End.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {

@@ -9,7 +9,7 @@ from stress.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    "spelling", [s for each in foreign_options.NEIGHBOURS for s in each.spellings]
+    "spelling", [s for each in foreign_options.FOREIGN_OPTIONS for s in each.spellings]
 )
 def test_every_spelling_is_refused_with_its_hint(spelling: str) -> None:
     for word in (spelling, f"{spelling}=value"):
@@ -23,21 +23,28 @@ def test_every_spelling_is_refused_with_its_hint(spelling: str) -> None:
 @pytest.mark.parametrize("command", ["report", "demo"])
 def test_a_hint_names_no_option_that_the_command_lacks_as_its_own(ask: Any, command: str) -> None:
     ours = set(re.findall(r"--[a-z-]+", ask(command, "--help").out))
-    for spelling in [each.spellings[0] for each in foreign_options.NEIGHBOURS]:
+    for spelling in [each.spellings[0] for each in foreign_options.FOREIGN_OPTIONS]:
         with pytest.raises(UsageError) as refused:
             foreign_options.refuse([command, spelling])
 
-        own, _, _ = (refused.value.hint or "").partition("Of tls-stress run: ")
+        own, _, _ = (refused.value.hint or "").partition("With tls-stress run: ")
         assert set(re.findall(r"--[a-z][a-z-]*", own)) <= ours, own
 
-    assert foreign_options._ELSEWHERE[command] <= ours
+    assert foreign_options._OPTIONS[command] <= ours
+
+
+def test_hints_name_options_that_run_has(ask: Any) -> None:
+    ours = set(re.findall(r"--[a-z-]+", ask("run", "--help").out))
+
+    for each in foreign_options.FOREIGN_OPTIONS:
+        assert set(re.findall(r"--[a-z][a-z-]*", each.hint)) <= ours, each.hint
 
 
 def test_a_report_says_where_trust_anchors_are_given(ask: Any) -> None:
     answer = ask("report", "--cacert", "ca.pem")
 
     assert answer.code == 2
-    assert "report has no such option. Of tls-stress run: Trust anchors" in answer.err
+    assert "report has no such option. With tls-stress run: Give trust anchors" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -53,8 +60,8 @@ def test_our_own_words_pass(words: list[str]) -> None:
     foreign_options.refuse(words)
 
 
-def test_no_option_of_ours_is_called_a_neighbours(ask: Any) -> None:
-    spellings = {s for each in foreign_options.NEIGHBOURS for s in each.spellings}
+def test_no_option_of_ours_is_in_the_list(ask: Any) -> None:
+    spellings = {s for each in foreign_options.FOREIGN_OPTIONS for s in each.spellings}
     commands = ["run", "report", "demo"]
     ours = {
         word.rstrip(",")
@@ -70,7 +77,7 @@ def test_no_option_of_ours_is_called_a_neighbours(ask: Any) -> None:
 
 
 def test_the_list_names_each_spelling_once() -> None:
-    spellings = [s for each in foreign_options.NEIGHBOURS for s in each.spellings]
+    spellings = [s for each in foreign_options.FOREIGN_OPTIONS for s in each.spellings]
 
     assert len(spellings) == len(set(spellings))
     assert Path(foreign_options.__file__).is_file()
