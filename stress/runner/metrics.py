@@ -6,17 +6,12 @@ or hostile reader costs the run nothing but a socket.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from stress.errors import UsageError
 from stress.model.observer import Observer
 from stress.model.run import Progress
-
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
 
 LOOPBACK = "127.0.0.1"
 
@@ -60,13 +55,12 @@ class MetricsServer(Observer):
     def __init__(self, address: MetricsAddress, target: str) -> None:
         from prometheus_client import start_http_server  # noqa: PLC0415 - only needed here
 
-        from stress.report.openmetrics import registry  # noqa: PLC0415 - with the library
+        from stress.report.openmetrics import going_on, registry  # noqa: PLC0415 - with the library
 
-        self._target = target
         self._progress: Progress | None = None
         try:
             self._server, self._thread = start_http_server(
-                address.port, address.host, registry(self._families)
+                address.port, address.host, registry(lambda: going_on(self._progress, target))
             )
         except OSError as error:
             raise UsageError(
@@ -83,8 +77,3 @@ class MetricsServer(Observer):
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-    def _families(self) -> Iterator[Metric]:
-        from stress.report.openmetrics import going_on  # noqa: PLC0415 - with the library
-
-        return going_on(self._progress, self._target)

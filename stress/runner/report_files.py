@@ -1,14 +1,14 @@
 """Writes reports to files (`--html`, `--junit`, `--openmetrics`, `--markdown`).
 
 Each file is checked before the first packet, so that a run of an hour does not end with "no such
-folder". A file appears whole or not at all, since a collector may read it at any moment. An
+directory". A file appears whole or not at all, since a collector may read it at any moment. An
 existing file is replaced, unless it is a run file.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,8 @@ from stress.report.forms import FORM_BY_NAME
 if TYPE_CHECKING:
     from stress.store import RunFile
 
-_RUN_FILE = b"SQLite format 3\x00"
+
+_SQLITE = b"SQLite format 3\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class ReportFiles:
         taken: dict[Path, str] = {}
         for name, path in requested.items():
             option = FORM_BY_NAME[name].option
-            for obstacle in _obstacles(path):
+            if (obstacle := _obstacle(path)) is not None:
                 raise UsageError(f"{option} {path}: {obstacle}", "Choose another file.")
             other = taken.setdefault(path.resolve(), option)
             if other != option and (path.is_file() or not path.exists()):
@@ -60,8 +61,17 @@ class ReportFiles:
         for name, path in self.paths.items():
             form = FORM_BY_NAME[name]
             text = form.render(summary, run)
+            content, target = text.encode("utf-8", "backslashreplace"), path.resolve()
+            partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")
             try:
-                _replace(path, text)
+                if target.exists() and not target.is_file():  # a pipe or a device
+                    target.write_bytes(content)
+                    continue
+                try:
+                    partial.write_bytes(content)
+                    partial.replace(target)
+                finally:
+                    partial.unlink(missing_ok=True)
             except OSError as error:
                 raise StressError(
                     f"{form.option}: could not write {path}: {error.strerror or error}",
@@ -69,37 +79,22 @@ class ReportFiles:
                 ) from error
 
 
-def _obstacles(path: Path) -> Iterator[str]:
-    """Why the file could not be written now."""
+def _obstacle(path: Path) -> str | None:
+    """Why the file cannot be written now; None: it can."""
+    head = b""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as stream:
+                head = stream.read(len(_SQLITE))
     try:
         if path.is_dir():
-            yield "that is a folder"
-        elif not path.parent.is_dir():
-            yield f"there is no folder {path.parent}"
-        elif path.is_file() and _is_run_file(path):
-            yield "that is a run file, which is never overwritten"
-        elif not os.access(path if path.exists() else path.parent, os.W_OK):
-            yield "no permission to write there"
+            return "that is a directory"
+        if not path.parent.is_dir():
+            return f"there is no directory {path.parent}"
+        if head == _SQLITE:
+            return "that is a run file, which is never overwritten"
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            return "no permission to write there"
     except OSError as error:  # such as a name that is too long
-        yield error.strerror or str(error)
-
-
-def _is_run_file(path: Path) -> bool:
-    with suppress(OSError), path.open("rb") as stream:
-        return stream.read(len(_RUN_FILE)) == _RUN_FILE
-    return False
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace the whole file at once; a pipe or a device is written to directly."""
-    content = text.encode("utf-8", "backslashreplace")
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
-        return
-    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+        return error.strerror or str(error)
+    return None

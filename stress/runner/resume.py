@@ -69,7 +69,14 @@ def read_first_part(run: str, folder: Path) -> tuple[FirstPart, Plan]:
     file = locate(run, folder)
     with open_run(file) as before:
         facts, addresses = before.facts(), before.addresses()
-        _refuse_running(file, facts)
+        # A file without an end mark that was written to a moment ago: the run is still running.
+        log = file.with_name(f"{file.name}-wal")
+        written = max(each.stat().st_mtime for each in (file, log) if each.exists())
+        if facts.end is End.UNFINISHED and time() - written < _QUIET_S:
+            raise UsageError(
+                f"the run {facts.name} seems to be running: its file was written to a moment ago",
+                f"Stop it first, or wait for {_QUIET_S:.0f} s if its process has died.",
+            )
         facts, reached = replace(facts, plan=with_anchors(facts.plan)), extent(before)
     plan, now_ns = remainder(facts, addresses, last_ns=reached.last_ns), time_ns()
     stopped, now = (datetime.fromtimestamp(ns / _SECOND, UTC) for ns in (reached.last_ns, now_ns))
@@ -81,18 +88,3 @@ def read_first_part(run: str, folder: Path) -> tuple[FirstPart, Plan]:
     )
     stood_ns = facts.stood_ns + now_ns - reached.last_ns
     return FirstPart(file, facts, reached.next_id, gap, stood_ns), plan
-
-
-def _refuse_running(file: Path, facts: RunFacts) -> None:
-    """A file without an end mark, written to a moment ago, belongs to a run that is running.
-
-    Raises:
-        UsageError: it is.
-    """
-    log = file.with_name(f"{file.name}-wal")
-    written = max(each.stat().st_mtime for each in (file, log) if each.exists())
-    if facts.end is End.UNFINISHED and time() - written < _QUIET_S:
-        raise UsageError(
-            f"the run {facts.name} seems to be running: its file was written to a moment ago",
-            f"Stop it first, or wait for {_QUIET_S:.0f} s if its process has died.",
-        )

@@ -84,9 +84,13 @@ def record(
         UsageError: the file cannot be made, or a worker cannot do the plan. Nothing was sent.
         RecordError: the end could not be written; what was committed is in the file.
     """
+    from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.limit.search import searches  # noqa: PLC0415 - heavy
     from stress.store.resume import ResumedWriter  # noqa: PLC0415 - heavy
 
-    controller = _controller(plan)  # a bad goal is reported before there is a file
+    controller = None
+    if plan.find_limit:  # a bad goal is reported before there is a file
+        controller = searches(plan, parse_goals(plan.find_limit.split(",")))
     path, writer = _create(plan, location, display, first_part)
     copied = writer.taken
     try:
@@ -108,16 +112,6 @@ def record(
         writer.close()
     display.notify(f"run file: {path}")
     return path
-
-
-def _controller(plan: Plan) -> Searches | None:
-    """Chooses the load in a search for the limit; None where the plan has a load of its own."""
-    if not plan.find_limit:
-        return None
-    from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
-    from stress.analysis.limit.search import searches  # noqa: PLC0415 - heavy
-
-    return searches(plan, parse_goals(plan.find_limit.split(",")))
 
 
 def _create(

@@ -1,11 +1,8 @@
-"""Did a report find what the lab had planted? The demo's exit code, and the lab's scorecard.
+"""Compares a report with what the lab had planted, for the demo and the lab's scorecard.
 
-Only here can the two be compared: the lab knows what it planted and sees no report, the report
-knows what was seen and no lab.
-
-What counts as found: of n planted causes each is among the first n that the report names, in the
-dimensions in which it was planted (another name of the same connections will do). Where nothing
-that is recorded tells the failing connections apart, a report that blames a place is wrong.
+Of n planted causes each must be among the first n in the report, in the dimensions in which it was
+planted; another name of the same connections will do. Where no recorded dimension separates the
+failing connections, a report that blames one is wrong.
 """
 
 from __future__ import annotations
@@ -17,15 +14,14 @@ from stress.lab.scenario import Planted
 from stress.model.summary import Answer, Cause, Condition, Summary
 
 Windows = Sequence[tuple[int, int | None]]
-"""When it was planted to go wrong: Unix nanoseconds; None: without end."""
+"""When something was planted to go wrong: Unix nanoseconds; None: without end."""
+Span = tuple[float | None, float | None]
+"""Begin and end as seconds of a day; None: open."""
 
-_TABLED = frozenset({"stage"})
-"""Dimensions that are told by the table of failures, because an ending decides them."""
-_MECHANISMS = frozenset({"chain"})
 _SLACK_S = 2.0
 _DAY_S = 86_400
 NEAR = 0.8
-"""Part of a limit from which arrivals at random can exceed it for a moment."""
+"""Part of a limit from which on random arrivals can exceed it for a moment."""
 _PER_SECOND = re.compile(r"([\d.e+]+)/s")
 _SPAN = re.compile(r"(?:(from|until) )?(\d\d):(\d\d):(\d\d)(?:\u2013(\d\d):(\d\d):(\d\d))?")
 
@@ -42,109 +38,80 @@ def missed(summary: Summary, planted: Planted, windows: Windows = ()) -> tuple[s
     if planted.category is None:
         clean = summary.verdict is Answer.CLEAN and not failing
         return () if clean else ("nothing was planted, something failed",)
-    return tuple(_missed(summary, failing, planted, windows))
+    every = (planted, *planted.also)
+    first = failing[: len(every)]
+    return tuple(line for each in every for line in _missed(summary, first, each, windows))
 
 
 def _missed(
-    summary: Summary, failing: Sequence[Cause], planted: Planted, windows: Windows
+    summary: Summary, first: Sequence[Cause], planted: Planted, windows: Windows
 ) -> Iterator[str]:
-    every = (planted, *planted.also)
-    first = failing[: len(every)]
-    for each in every:
-        assert each.category is not None
-        if not summary.failures.categories.get(each.category):
-            yield f"no attempt failed with {each.category}"
-            continue
-        mine = [cause for cause in first if cause.category == each.category]
-        for dimension, value in each.dimensions:
-            if not _told(summary, mine, each.category, Condition(dimension, value), windows):
-                yield f"{each.category} is not traced to {dimension} {value}"
-        yield from _blamed(each, mine)
-
-
-def _blamed(planted: Planted, causes: Sequence[Cause]) -> Iterator[str]:
-    """Places that a report names though nothing that is recorded tells them apart."""
-    if {dimension for dimension, _ in planted.dimensions} <= _TABLED | _MECHANISMS:
+    category = planted.category
+    assert category is not None
+    if not summary.failures.categories.get(category):
+        yield f"no attempt failed with {category}"
+        return
+    causes = [cause for cause in first if cause.category == category]
+    reported: list[Condition] = []
+    for cause in causes:
+        reported += [cause.mechanism] if cause.mechanism is not None else []
+        reported += [*cause.conditions, *(one for alias in cause.aliases for one in alias)]
+    stages = summary.failures.stages.get(category, {})
+    for dimension, value in planted.dimensions:
+        if dimension == "stage":  # the outcome decides it, so no cause has it
+            found = bool(stages.get(value))
+        else:
+            found = any(_matches(each, dimension, value, windows) for each in reported)
+        if not found:
+            yield f"{category} is not traced to {dimension} {value}"
+    if {dimension for dimension, _ in planted.dimensions} <= {"stage", "chain"}:
         for cause in causes:
             for condition in cause.conditions:
-                yield f"{planted.category} is blamed on {condition.dimension} {condition.value}"
+                yield f"{category} is blamed on {condition.dimension} {condition.value}"
 
 
-def _told(
-    summary: Summary,
-    causes: Sequence[Cause],
-    category: str,
-    place: Condition,
-    windows: Windows,
-) -> bool:
-    """Whether one of the first causes, or the table of failures, points at the place."""
-    if place.dimension in _TABLED:
-        return bool(summary.failures.stages.get(category, {}).get(place.value))
-    return any(
-        _is(condition, place, windows) for cause in causes for condition in _conditions(cause)
-    )
-
-
-def _is(condition: Condition, place: Condition, windows: Windows) -> bool:
-    """Whether a condition of a report is the planted place, in the report's way to write it."""
-    if condition.dimension != place.dimension:
+def _matches(reported: Condition, dimension: str, value: str, windows: Windows) -> bool:
+    """Whether a condition of a report is the planted one, as the report writes it."""
+    if reported.dimension != dimension:
         return False
-    if place.dimension == "chain":
-        return place.value.startswith(condition.value)
-    if place.dimension == "time":
-        return _same_time(condition.value, windows)
-    if place.dimension == "rate":
-        return _rate(condition.value) >= NEAR * _rate(place.value)
+    if dimension == "chain":
+        return value.startswith(reported.value)
+    if dimension == "time":
+        return _same_time(reported.value, windows)
+    if dimension == "rate":
+        return _rate(reported.value) >= NEAR * _rate(value)
     # A hash of the port has many descriptions.
-    return place.dimension == "local_port" or condition.value == place.value
+    return dimension == "local_port" or reported.value == value
 
 
 def _rate(text: str) -> float:
-    """Attempts a second in `400/s or more` or `over 400/s`; what is below a rate is none."""
+    """The rate in `400/s or more` or `over 400/s`; 0 for what is below a rate."""
     found = _PER_SECOND.search(text)
     return float(found.group(1)) if found and "less" not in text else 0.0
 
 
-def _same_time(told: str, windows: Windows) -> bool:
-    """Whether all stretches that are told were planted, and no planted one is left out."""
-    spans = [_span(match) for match in _SPAN.finditer(told)]
-    planted = [(_of_day(begin), None if end is None else _of_day(end)) for begin, end in windows]
+def _same_time(reported: str, windows: Windows) -> bool:
+    """Whether all reported spans were planted, and no planted one is left out."""
+    spans: list[Span] = []
+    for word, *clock in _SPAN.findall(reported):
+        begin, end = (
+            int(hours) * 3600.0 + int(minutes) * 60 + int(seconds) if hours else None
+            for hours, minutes, seconds in (clock[:3], clock[3:])
+        )
+        spans.append((None, begin) if word == "until" else (begin, end))
+    planted: list[Span] = [
+        (begin / 1e9 % _DAY_S, None if end is None else end / 1e9 % _DAY_S)
+        for begin, end in windows
+    ]
     true = all(any(_alike(span, window) for window in planted) for span in spans)
-    whole = "more" in told or all(any(_alike(s, window) for s in spans) for window in planted)
-    return bool(spans) and true and whole
-
-
-Span = tuple[float | None, float | None]
-
-
-def _span(match: re.Match[str]) -> Span:
-    word, *numbers = match.groups()
-    begin, end = _seconds(numbers[:3]), _seconds(numbers[3:])
-    return (None, begin) if word == "until" else (begin, end)
-
-
-def _seconds(clock: Sequence[str | None]) -> float | None:
-    hours, minutes, seconds = (None if each is None else int(each) for each in clock)
-    if hours is None or minutes is None or seconds is None:
-        return None
-    return hours * 3600.0 + minutes * 60 + seconds
-
-
-def _of_day(unix_ns: int) -> float:
-    return unix_ns / 1e9 % _DAY_S
-
-
-def _alike(told: Span, planted: Span) -> bool:
-    """An end that one of the two leaves open is none to differ in."""
-    return all(
-        one is None or other is None or abs(one - other) <= _SLACK_S
-        for one, other in zip(told, planted, strict=True)
+    complete = "more" in reported or all(
+        any(_alike(s, window) for s in spans) for window in planted
     )
+    return bool(spans) and true and complete
 
 
-def _conditions(cause: Cause) -> Iterator[Condition]:
-    if cause.mechanism is not None:
-        yield cause.mechanism
-    yield from cause.conditions
-    for alias in cause.aliases:
-        yield from alias
+def _alike(one: Span, other: Span) -> bool:
+    """Whether two spans have the same begin and end; an open one matches any."""
+    return all(
+        a is None or b is None or abs(a - b) <= _SLACK_S for a, b in zip(one, other, strict=True)
+    )
