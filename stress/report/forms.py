@@ -53,7 +53,11 @@ def _page(run: RunFile) -> Report:
 
 FORMS = (
     ReportForm("html", "Also write the report as one self-contained HTML page.", _page),
-    ReportForm("junit", "Also write the result as JUnit XML.", _class("junit", "JunitReport")),
+    ReportForm(
+        "junit",
+        "Also write the result as JUnit XML, for a CI system.",
+        _class("junit", "JunitReport"),
+    ),
     ReportForm(
         "openmetrics",
         "Also write the figures as OpenMetrics, for a file collector.",
