@@ -24,10 +24,11 @@ from time import monotonic
 
 from benchmarks.machine import describe
 from stress.cli.options import parse
-from stress.cli.output import output_of
+from stress.cli.output import Output
 from stress.lab.farm import Farm, start
 from stress.model.limit import Limit
 from stress.model.summary import Answer
+from stress.planning.request import Request
 from stress.runner.run import RunLocation, prepare, record
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
@@ -109,7 +110,7 @@ def search(name: str, begin: float, seed: int, folder: Path) -> Search:
     with start(name) as farm:
         planted = farm.scenario.limit_per_s
         assert planted is not None, f"{name} has no limit"
-        words, output = _words(farm, begin * planted, seed), output_of(quiet=True)
+        words, output = _words(farm, begin * planted, seed), Output.of(Request(quiet=True))
         begun = monotonic()
         path = record(prepare(parse(words)), RunLocation(folder, name), output.display())
         took = monotonic() - begun

@@ -20,10 +20,11 @@ from pathlib import Path
 from benchmarks.machine import describe
 from stress.cli.lab import run_words
 from stress.cli.options import parse
-from stress.cli.output import output_of
+from stress.cli.output import Output
 from stress.lab.catalog import scenarios
 from stress.lab.farm import Farm, start
 from stress.model.summary import Answer, Summary
+from stress.planning.request import Request
 from stress.runner.run import RunLocation, prepare, record
 from stress.runner.scoring import missed
 from stress.text import numbers
@@ -116,7 +117,7 @@ def healthy(folder: Path, times: int) -> Sequence[Score]:
 
 
 def _scored(farm: Farm, words: Sequence[str], folder: Path) -> Score:
-    name, output = farm.scenario.name, output_of(quiet=True)
+    name, output = farm.scenario.name, Output.of(Request(quiet=True))
     path = record(prepare(parse(words)), RunLocation(folder, name), output.display())
     summary = output.show(path)
     path.unlink()

@@ -1,13 +1,12 @@
-"""Writes docs/reference from the code: what is generated cannot drift (`make docs`)."""
+"""Writes docs/reference and the shipped JSON Schemas from the code (`make docs`)."""
 
-# ruff: noqa: INP001 - a script is no package
+# ruff: noqa: INP001 - a script is not a package
 
 from __future__ import annotations
 
 import ast
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,22 @@ import typer
 
 from stress.analysis.wording.advice import got
 from stress.cli.main import PROGRAM, WIDTH, app
+from stress.clients.profiles import clients
 from stress.host.shipped import profiles_folder
 from stress.lab.catalog import scenarios
 from stress.model.outcome import Category, Kind, Stage
-from stress.planning import clients, profiles
-from stress.planning.settings import SETTINGS, Shape
+from stress.planning.option import ValueType
+from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
+from stress.planning.profile import schema as profile_schema
 from stress.report.document import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
-SHIPPED = ROOT / "stress" / "report" / "summary.schema.json"
-"""The schema as it is installed with the package."""
+SHIPPED = {
+    "summary.schema.json": ROOT / "stress" / "report" / "summary.schema.json",
+    "profile.schema.json": ROOT / "stress" / "planning" / "profile.schema.json",
+}
+"""The schemas as they are installed with the package."""
 _OURS = {
     Category.LOCAL_PORTS: "found no free local port",
     Category.LOCAL_FILES: "met our limit of open files",
@@ -36,17 +40,14 @@ _OURS = {
     Category.CANCELLED: "were broken off by us when the run was stopped",
     Category.NOT_SENT: "were due while `--concurrency` was used up, and never started",
 }
-_SHAPES = {
-    Shape.TEXT: "text or number",
-    Shape.LIST: "text, or array of texts",
-    Shape.STRETCHES: "array of tables",
-    Shape.SWITCH: "true or false",
-    Shape.FILE: "path, from the profile's folder",
+_VALUES = {
+    ValueType.TEXT: "text or number",
+    ValueType.LIST: "text, or array of texts",
+    ValueType.TABLES: "array of tables",
+    ValueType.SWITCH: "true or false",
+    ValueType.FILE: "path, relative to the profile",
 }
-_ONLY_IN_PROFILES = {
-    "title": ("text", "One line for people: what the profile is for."),
-    "authorized": ("array of texts", "Hosts whose owners agree to any load, by their exact names."),
-}
+_NOT_OPTIONS = {"title": "text", "authorized": "array of texts"}
 _MODELS = ("summary.py", "limit.py")
 _MADE = "*Made from the code by `make docs`.*\n\n"
 
@@ -62,6 +63,7 @@ def pages() -> Mapping[str, str]:
         "run-file.md": _run_file(),
         "summary.md": _summary(),
         "summary.schema.json": json.dumps(schema(), indent=2) + "\n",
+        "profile.schema.json": json.dumps(profile_schema(), indent=2) + "\n",
     }
 
 
@@ -86,33 +88,19 @@ def _profiles() -> str:
     head = (
         "# Load profiles\n\n"
         + _MADE
-        + "A load profile is a TOML file; its keys are the options of `run` without the dashes in "
-        "front, and the\ncommand line wins. `--profile` takes a name or a path.\n\n## Keys\n\n"
+        + "A load profile is a TOML file. Its keys are the options of `run` without the leading "
+        "dashes; the\ncommand line overrides it. `--profile` takes a name or a path. Editors can "
+        "check a profile with its\n[JSON Schema](profile.schema.json), which is installed with the "
+        "package.\n\n## Keys\n\n"
     )
-    rows = [(f"`{key}`", _SHAPES[setting.shape], _about(key)) for key, setting in SETTINGS.items()]
-    rows += [(f"`{key}`", *words) for key, words in _ONLY_IN_PROFILES.items()]
+    options = profile_keys().values()
+    rows = [(f"`{option.name}`", _VALUES[option.value], option.help) for option in options]
+    rows += [(f"`{key}`", kind, NOT_OPTIONS[key]) for key, kind in _NOT_OPTIONS.items()]
     shipped = [
         f"## `{name}`\n\n```toml\n{(profiles_folder() / f'{name}.toml').read_text().strip()}\n```\n"
         for name in profiles()
     ]
     return head + _table(("key", "value", "what it does"), iter(rows)) + "\n" + "\n".join(shipped)
-
-
-def _about(key: str) -> str:
-    """What a key does, in the words of its option or, where there is none, its own."""
-    return SETTINGS[key].about or _option_words()[key]
-
-
-@cache
-def _option_words() -> Mapping[str, str]:
-    """The long names of `run`'s options, without dashes, to their help."""
-    command: Any = typer.main.get_command(app)
-    return {
-        name.removeprefix("--"): option.help
-        for option in command.commands["run"].params
-        for name in option.opts
-        if name.startswith("--")
-    }
 
 
 def _clients() -> str:
@@ -121,7 +109,7 @@ def _clients() -> str:
         for c in clients().values()
     )
     table = _table(("name", "which program", "trust policy", "cannot be expressed"), rows)
-    about = "Who asks: `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
+    about = "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
     return "# Clients\n\n" + _MADE + about + table
 
 
@@ -237,7 +225,8 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
-    SHIPPED.write_text((FOLDER / SHIPPED.name).read_text())
+    for name, place in SHIPPED.items():
+        place.write_text((FOLDER / name).read_text())
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ _SHOWN_NAME = "www.example.com"
 
 def list_clients() -> int:
     """List the client profiles."""
-    from stress.planning import clients  # noqa: PLC0415 - heavy
+    from stress.clients.profiles import clients  # noqa: PLC0415 - heavy
 
     known = clients()
     longest = max(map(len, known))
@@ -64,10 +64,10 @@ def show_client(name: Name, stack: StackOption = None) -> int:
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
     """
+    from stress.clients.profiles import load_client  # noqa: PLC0415 - heavy
     from stress.handshake import stack_for  # noqa: PLC0415 - heavy
     from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
     from stress.model.client import Stack  # noqa: PLC0415 - with the others
-    from stress.planning import load_client  # noqa: PLC0415 - heavy
 
     client, library = load_client(name), _library(stack)
     if library is None:

@@ -8,8 +8,8 @@ import typer
 
 from stress.cli import console
 from stress.cli.lab import run_words
-from stress.cli.options import parse
-from stress.cli.output import EXIT_CODES, MetricsOption, Name, OutputOptions, Results
+from stress.cli.options import option_of, parse
+from stress.cli.output import EXIT_CODES, DemoOptions, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
 from stress.runner.run import RunLocation, prepare, record
@@ -17,22 +17,12 @@ from stress.runner.run import RunLocation, prepare, record
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
 Count = Annotated[
     str | None,
-    typer.Option(
-        "-n",
-        "--count",
-        metavar="N",
-        help="Number of handshakes. [default: as the scenario needs, 20,000 for the first]",
-    ),
+    option_of("count", "Open N handshakes in total. [default: per scenario; 20,000 for the first]"),
 ]
 
 
 def demo(
-    output: OutputOptions,
-    scenario: Scenario = "missing-intermediate",
-    count: Count = None,
-    name: Name = None,
-    results: Results = None,
-    metrics: MetricsOption = None,
+    settings: DemoOptions, scenario: Scenario = "missing-intermediate", count: Count = None
 ) -> int:
     """Find a bad node in a faulty farm on this machine.
 
@@ -40,19 +30,17 @@ def demo(
     no network. Exits 0 when it found what was planted, 1 when not.
     """
     from stress.lab.farm import start  # noqa: PLC0415 - heavy
-    from stress.planning import Request  # noqa: PLC0415 - heavy
     from stress.runner.scoring import missed  # noqa: PLC0415 - heavy
     from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
 
     # Checked before a whole farm is started in vain.
     option("--count", positive_count, count)
-    output = output.with_profile(Request(), metrics)
+    output = Output.of(settings)
     with start(scenario) as farm:
         words = run_words(farm)[1:]
         request = parse([*words, *(["-n", count] if count else [])])
         console.print_message(f"planted: {farm.planted.sentence}")
-        location = RunLocation.of(request, results, name)
-        path = record(prepare(request), location, output.display())
+        path = record(prepare(request), RunLocation.of(settings), output.display())
         planted, windows = farm.planted, farm.windows_ns()
     summary = output.show(path)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):

@@ -6,19 +6,17 @@ one JSON document; `--quiet` leaves the headline, the reasons and the errors, on
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import Annotated
 
 from stress.cli import console
 from stress.cli.option_groups import Group
+from stress.cli.options import option_of, request_with
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
+from stress.planning.request import Request
 from stress.report import DocumentReport, Report, TerminalReport
 from stress.report.forms import FORMS
 from stress.runner.metrics import MetricsAddress
@@ -26,11 +24,6 @@ from stress.runner.observers import Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement
 from stress.runner.report_files import ReportFiles
 from stress.text.escape import escape
-
-if TYPE_CHECKING:
-    from stress.planning import Request
-
-OUTPUT = "Output"
 
 EXIT_CODES = {
     Answer.CLEAN: ExitCode.CLEAN,
@@ -40,45 +33,12 @@ EXIT_CODES = {
     Answer.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print the summary as one JSON document.", rich_help_panel=OUTPUT),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "-q",
-        "--quiet",
-        help="Print no progress and no report; headline, reasons and errors go to stderr.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Results = Annotated[
-    Path | None,
-    typer.Option(
-        "--results",
-        metavar="DIR",
-        help="Directory of the run files. [default: results]",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        help="Name of the run. [default: HOST-UTC]",
-        rich_help_panel=OUTPUT,
-    ),
-]
-MetricsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--metrics",
-        metavar="[ADDR:]PORT",
-        help="Serve live Prometheus metrics during the run. [default address: 127.0.0.1]",
-        rich_help_panel=OUTPUT,
-    ),
+Results = Annotated[Path | None, option_of("results")]
+_FORM_FIELDS = tuple(form.name for form in FORMS)
+ReportOptions = Annotated[Request, Group(request_with("json", *_FORM_FIELDS, "quiet", "results"))]
+DemoOptions = Annotated[
+    Request,
+    Group(request_with("json", *_FORM_FIELDS, "quiet", "name", "results", "metrics")),
 ]
 
 
@@ -93,25 +53,25 @@ class Output:
     metrics: MetricsAddress | None = None
     """Where live metrics are served during a run."""
 
-    def with_profile(self, request: Request, metrics: str | None) -> Output:
-        """The same, with `--metrics`, and with what the profile sets and the command line does not.
+    @classmethod
+    def of(cls, settings: Request) -> Output:
+        """The output that a command line and its profile request.
 
         Raises:
-            UsageError: the profile is bad, or names a port or a file that cannot be used.
+            UsageError: they name a port or a file that cannot be used.
         """
-        from stress.planning import filled  # noqa: PLC0415 - heavy
-
-        settings, _ = filled(request)
-        in_profile = {form.name: getattr(settings, form.name) for form in FORMS}
-        paths = {name: Path(path) for name, path in in_profile.items() if path}
-        quiet = self.quiet or settings.quiet
-        json = isinstance(self.report, DocumentReport) or settings.json
-        address = metrics if metrics is not None else settings.metrics
-        return Output(
-            _printed(json=json, quiet=quiet),
-            quiet,
-            ReportFiles.of({**paths, **self.files.paths}),
-            None if address is None else MetricsAddress.parse(address),
+        report: Report | None = None
+        if settings.json:
+            report = DocumentReport()
+        elif not settings.quiet:
+            width, colour = console.width(sys.stdout), console.colour(sys.stdout)
+            report = TerminalReport(width=width, colour=colour)
+        paths = {form.name: getattr(settings, form.name) for form in FORMS}
+        return cls(
+            report,
+            settings.quiet,
+            ReportFiles.of({name: Path(path) for name, path in paths.items() if path}),
+            None if settings.metrics is None else MetricsAddress.parse(settings.metrics),
         )
 
     def display(self) -> Display:
@@ -144,44 +104,3 @@ class Output:
             for name, path in self.files.paths.items():
                 console.print_message(f"{name}: {path}")
         return summary
-
-
-def _printed(*, json: bool, quiet: bool) -> Report | None:
-    if json:
-        return DocumentReport()
-    if quiet:
-        return None
-    return TerminalReport(width=console.width(sys.stdout), colour=console.colour(sys.stdout))
-
-
-def _with_form_options(build: Callable[..., Output]) -> Callable[..., Output]:
-    """Give a function one option for each form of the report, in place of its `**files`."""
-    json, quiet, _ = inspect.signature(build).parameters.values()
-    options = [
-        inspect.Parameter(
-            form.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                Path | None,
-                typer.Option(form.option, metavar="FILE", help=form.about, rich_help_panel=OUTPUT),
-            ],
-        )
-        for form in FORMS
-    ]
-    build.__dict__["__signature__"] = inspect.Signature([json, *options, quiet])
-    build.__annotations__ |= {option.name: option.annotation for option in options}
-    return build
-
-
-@_with_form_options
-def output_of(*, json: Json = False, quiet: Quiet = False, **files: Path | None) -> Output:
-    """What the options request.
-
-    Raises:
-        UsageError: a file cannot be written.
-    """
-    return Output(_printed(json=json, quiet=quiet), quiet, ReportFiles.of(files))
-
-
-OutputOptions = Annotated[Output, Group(output_of)]

@@ -14,7 +14,7 @@ Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)
 
 def list_profiles() -> int:
     """List the load profiles."""
-    from stress.planning import profiles  # noqa: PLC0415 - heavy
+    from stress.planning.profile import profiles  # noqa: PLC0415 - heavy
 
     known = profiles()
     longest = max(map(len, known), default=0)
@@ -28,7 +28,7 @@ def show_profile(name: Profile) -> int:
 
     Copy it into a file of your own to change it.
     """
-    from stress.planning import load_profile  # noqa: PLC0415 - heavy
+    from stress.planning.profile import load_profile  # noqa: PLC0415 - heavy
 
     console.print_data(load_profile(name).file.read_text(encoding="utf-8"))
     return ExitCode.CLEAN

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from stress.cli import console
-from stress.cli.output import Name, Quiet, Results, output_of
+from stress.cli.option_groups import Group
+from stress.cli.options import request_with
+from stress.cli.output import Output
 from stress.cli.report import Run
 from stress.errors import ExitCode
+from stress.planning.request import Request
 from stress.runner.replay import plan_replay, read_replay
-from stress.runner.run import RESULTS, RunLocation, record
+from stress.runner.run import RunLocation, record
 from stress.text import numbers
 
 Cause = Annotated[
@@ -28,17 +32,17 @@ Gap = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON document.")]
 
+ReplayOptions = Annotated[Request, Group(request_with("quiet", "name", "results"))]
+
 
 def replay(
+    settings: ReplayOptions,
     run: Run = None,
     cause: Cause = None,
     tries: Tries = "3",
     gap: Gap = None,
     *,
     json: Json = False,
-    quiet: Quiet = False,
-    name: Name = None,
-    results: Results = None,
 ) -> int:
     """Repeat the failing combinations of a run.
 
@@ -55,21 +59,20 @@ def replay(
     rounds = named("--tries", positive_count, tries)
     gap_s = option("--gap", duration_s, gap)
     number = option("--cause", positive_count, cause)
-    folder = results or RESULTS
-    with open_run(locate(run, folder)) as recorded:
+    location = RunLocation.of(settings)
+    with open_run(locate(run, location.folder)) as recorded:
         plan = plan_replay(recorded, cause=number, tries=rounds, gap_s=gap_s)
-        location = RunLocation(folder, name or f"{recorded.facts().name}-replay")
+        name = location.name or f"{recorded.facts().name}-replay"
     assert plan.replay is not None
     console.print_message(
         f"{numbers.counted(plan.replay.round_size, 'combination')},"
         f" {numbers.counted(rounds, 'round')}, {plan.replay.gap_s:g} s between the rounds"
     )
-    report, answer, end = read_replay(
-        record(plan, location, output_of(json=json, quiet=quiet).display())
-    )
-    if quiet:
+    path = record(plan, replace(location, name=name), Output.of(settings).display())
+    report, answer, end = read_replay(path)
+    if settings.quiet:
         console.print_message(answer.sentence)
-    if json or not quiet:
+    if json or not settings.quiet:
         console.print_data(report.document() if json else report.text())
     if end is End.INTERRUPTED:
         return ExitCode.INTERRUPTED

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from stress.cli.option_groups import Group
-from stress.cli.options import JUDGING, Aia
-from stress.cli.output import EXIT_CODES, OutputOptions, Results
+from stress.cli.options import option_of
+from stress.cli.output import EXIT_CODES, Output, ReportOptions
 from stress.runner.rejudge import Rejudgement
-from stress.runner.run import RESULTS
+from stress.runner.run import RunLocation
 
 Run = Annotated[
     str | None,
@@ -21,33 +21,18 @@ Run = Annotated[
         show_default=False,
     ),
 ]
-
-
 Assert = Annotated[
     list[str] | None,
-    typer.Option(
-        "--assert",
-        metavar="EXPR",
-        help="Judge the run by this instead of its own goals and assertions; repeatable.",
-        rich_help_panel=JUDGING,
-    ),
+    option_of("assertions", "Judge the run by this instead of its own goals and assertions."),
 ]
 Policy = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|none",
-        help="Validate the recorded chains with this policy instead.",
-        rich_help_panel=JUDGING,
-    ),
+    str | None, option_of("policy", "Validate the recorded chains by this trust policy instead.")
 ]
 At = Annotated[
     str | None,
-    typer.Option(
-        metavar="TIME",
-        help="Validate the recorded chains as of TIME: a date, an RFC 3339 time, +30d from now.",
-        rich_help_panel=JUDGING,
-    ),
+    option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
 ]
+Aia = Annotated[bool, option_of("aia")]
 
 
 def rejudgement_of(
@@ -73,9 +58,7 @@ def rejudgement_of(
 RejudgementOptions = Annotated[Rejudgement, Group(rejudgement_of)]
 
 
-def report(
-    output: OutputOptions, settings: RejudgementOptions, run: Run = None, results: Results = None
-) -> int:
+def report(settings: ReportOptions, rejudgement: RejudgementOptions, run: Run = None) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
@@ -83,4 +66,5 @@ def report(
     """
     from stress.store import locate  # noqa: PLC0415 - heavy
 
-    return EXIT_CODES[output.show(locate(run, results or RESULTS), settings).verdict]
+    file = locate(run, RunLocation.of(settings).folder)
+    return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]

@@ -10,7 +10,8 @@ from typing import Final
 from stress.clients.capture import HELLO_START, Stream, is_capture, read_capture, streams
 from stress.errors import UsageError
 from stress.handshake.hello import ClientHello, read_hello
-from stress.text.suggestions import UNREADABLE, did_you_mean, printable
+from stress.text.escape import quoted
+from stress.text.suggestions import UNREADABLE, did_you_mean
 
 NO_NAME: Final = "none"
 """How a hello without SNI is asked for."""
@@ -74,20 +75,20 @@ def pick(sightings: Iterable[Sighting], name: str | None) -> tuple[Sighting, ...
     if name is None and len(hosts) > 1:
         raise UsageError(
             f"the file holds ClientHellos for {len(hosts)} hosts: {_listed(hosts)}",
-            f"Choose one, such as --sni {printable(hosts[0])}",
+            f"Choose one, such as --sni {quoted(hosts[0])}",
         )
     wanted = hosts[0] if name is None else name.strip().rstrip(".").lower()
     chosen = tuple(each for each in seen if each.host.lower() == wanted.lower())
     if not chosen:
         raise UsageError(
-            f'--sni: no ClientHello in the file is for "{printable(wanted)}"',
-            did_you_mean(wanted, map(printable, hosts[:_MOST_NAMED])),
+            f'--sni: no ClientHello in the file is for "{quoted(wanted)}"',
+            did_you_mean(wanted, map(quoted, hosts[:_MOST_NAMED])),
         )
     return chosen
 
 
 def _content(path: Path) -> bytes:
-    shown = printable(path)
+    shown = quoted(path)
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UsageError(
@@ -102,7 +103,7 @@ def _content(path: Path) -> bytes:
 
 def _nothing(path: Path, data: bytes) -> UsageError:
     """Why there is no hello, as far as the bytes tell."""
-    shown = printable(path)
+    shown = quoted(path)
     if data[:2] == _GZIP:
         return UsageError(f"{shown}: is compressed", "Unpack it first: gunzip FILE")
     if HELLO_START.match(data):
@@ -159,5 +160,5 @@ def _hello(data: bytes) -> ClientHello | None:
 
 def _listed(hosts: tuple[str, ...]) -> str:
     more = len(hosts) - _MOST_NAMED
-    shown = ", ".join(map(printable, hosts[:_MOST_NAMED]))
+    shown = ", ".join(map(quoted, hosts[:_MOST_NAMED]))
     return f"{shown} and {more} more" if more > 0 else shown

@@ -14,7 +14,7 @@ from stress.clients.profiles import client_toml
 from stress.errors import UsageError
 from stress.handshake.hello import ClientHello
 from stress.model.client import Client, Stack
-from stress.text.suggestions import printable
+from stress.text.escape import quoted
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -72,7 +72,7 @@ def profile_name(text: str, *, chosen: bool) -> str:
         text = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "imported"
     if not _FILE_NAME.fullmatch(text):
         raise UsageError(
-            f'--name: "{printable(text)}" is no name for a client',
+            f'--name: "{quoted(text)}" is no name for a client',
             "Take letters, digits, dots, dashes; --out says where the file goes.",
         )
     return text
@@ -84,12 +84,12 @@ def _printable(client: Client) -> Client:
     if not odd:
         return client
     plain = tuple(each for each in client.alpn if each not in odd)
-    words = f"ALPN with {', '.join(printable(each) for each in odd)}"
+    words = f"ALPN with {', '.join(each.encode().hex() for each in odd)}"
     return replace(client, alpn=plain, cannot_express=(words,))
 
 
 def _source(first: Sighting) -> str:
-    name = "without a server name" if first.host == NO_NAME else f"for {printable(first.host)}"
+    name = "without a server name" if first.host == NO_NAME else f"for {quoted(first.host)}"
     return f"{name}, sent to {first.target}" if first.target else name
 
 
@@ -97,7 +97,7 @@ def _comment(path: Path, first: Sighting, source: str, fitted: Fit) -> str:
     stack = f" --stack {fitted.stack}" if fitted.stack is not Stack.BORINGSSL else ""
     digest = sha256(path.read_bytes()).hexdigest()
     lines: Sequence[str] = (
-        f"Imported by tls-stress from {printable(path.name)} (SHA-256 {digest[:16]}...).",
+        f"Imported by tls-stress from {quoted(path.name)} (SHA-256 {digest[:16]}...).",
         f"It is the first ClientHello {source}.",
         f"The real client: JA3 {first.hello.ja3_md5}, JA4 {first.hello.ja4}.",
         f"Made for {fitted.stack}: --client FILE{stack}",

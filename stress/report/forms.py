@@ -1,8 +1,8 @@
 """Forms in which a report is written to a file, one line each.
 
 A new form is a module of its own here, with a class that renders a `Summary` (`stress.report
-.document.Report`), and a line in `FORMS`. The options of the command line, the keys of profiles and
-the files that are written follow from it.
+.document.Report`), and a line in `FORMS`. Its option and its key in profiles are a field of
+`stress.planning.request.Request`, like those of everything else that a run can be told.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ class ReportForm:
 
     name: str
     """Its option without dashes, and its key in a profile."""
-    about: str
-    """Help of the option."""
     create: Callable[[RunFile], Report]
     """Makes the report of a run; imports what it needs when it is called."""
 
@@ -52,21 +50,9 @@ def _page(run: RunFile) -> Report:
 
 
 FORMS = (
-    ReportForm("html", "Also write the report as one self-contained HTML page.", _page),
-    ReportForm(
-        "junit",
-        "Also write the result as JUnit XML, for a CI system.",
-        _class("junit", "JunitReport"),
-    ),
-    ReportForm(
-        "openmetrics",
-        "Also write the figures as OpenMetrics, for a file collector.",
-        _class("openmetrics", "OpenMetricsReport"),
-    ),
-    ReportForm(
-        "markdown",
-        "Also write the report as Markdown, for a CI summary.",
-        _class("markdown", "MarkdownReport"),
-    ),
+    ReportForm("html", _page),
+    ReportForm("junit", _class("junit", "JunitReport")),
+    ReportForm("openmetrics", _class("openmetrics", "OpenMetricsReport")),
+    ReportForm("markdown", _class("markdown", "MarkdownReport")),
 )
 FORM_BY_NAME = {form.name: form for form in FORMS}

@@ -21,13 +21,13 @@ from stress.model.plan import Plan
 from stress.model.run import Ending
 from stress.model.sink import Sink
 from stress.model.target import Address
+from stress.planning.request import Request
 from stress.runner.canary import canary_for
 from stress.runner.observers import Display, observers_for
 from stress.runner.resume import FirstPart
 
 if TYPE_CHECKING:
     from stress.analysis.limit.search import Searches
-    from stress.planning import Request
     from stress.store import RunWriter
 
 RESULTS = Path("results")
@@ -42,17 +42,9 @@ class RunLocation:
     """None: named after the host and the time."""
 
     @classmethod
-    def of(cls, request: Request, folder: Path | None, name: str | None) -> RunLocation:
-        """The location from the command line, else from the profile, else the default.
-
-        Raises:
-            UsageError: the profile is bad.
-        """
-        from stress.planning import filled  # noqa: PLC0415 - heavy
-
-        settings, _ = filled(request)
-        folder = folder or (Path(settings.results) if settings.results else RESULTS)
-        return cls(folder, name or settings.name)
+    def of(cls, settings: Request) -> RunLocation:
+        """The location that a command line and its profile request."""
+        return cls(Path(settings.results) if settings.results else RESULTS, settings.name)
 
 
 def prepare(request: Request) -> Plan:
@@ -62,7 +54,8 @@ def prepare(request: Request) -> Plan:
         UsageError: something is wrong with it.
     """
     from stress.analysis.goals.stopping_rule import check_goals  # noqa: PLC0415 - heavy
-    from stress.planning import filled, plan_run  # noqa: PLC0415 - heavy
+    from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
+    from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
     settings, _ = filled(request)
     check_goals(settings.until, settings.assertions)
@@ -162,7 +155,7 @@ def _execute(
 ) -> Ending:
     """Lets the engine do the plan, watched by all observers."""
     from stress.engine import coordinator  # noqa: PLC0415 - heavy
-    from stress.planning import Guard  # noqa: PLC0415 - heavy
+    from stress.planning.consent import Guard  # noqa: PLC0415 - heavy
 
     guard = Guard(plan)
 

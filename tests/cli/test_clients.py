@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from stress.planning import clients, load_client
+from stress.clients.profiles import clients, load_client
 from tests.planning.packets import hello, pcap, spoken
 
 
@@ -112,4 +112,4 @@ def test_a_profile_is_found_by_path_wherever_a_name_is(
     answer = ask("run", "localhost", "--client", f"{made}=2", "--client", made)
 
     assert answer.code == 2
-    assert 'the client "trace" is named twice' in answer.err
+    assert 'the client "trace" is given twice' in answer.err

@@ -45,8 +45,8 @@ BAD_OPTIONS = [
 ]
 
 BAD_TARGETS = [
-    ("127.0.0.1:0", "between 1 and 65535"),
-    ("127.0.0.1:70000", "between 1 and 65535"),
+    ("127.0.0.1:0", "from 1 to 65535"),
+    ("127.0.0.1:70000", "from 1 to 65535"),
     ("ftp://127.0.0.1", "https://host"),
     ("http://127.0.0.1/", "https://host"),
     ("https://user:password@127.0.0.1/", "password"),

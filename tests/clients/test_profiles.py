@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.clients.profiles import asked_clients, clients, load_client, read_client, weight
+from stress.clients.profiles import client_mix, clients, load_client, name_and_weight, read_client
 from stress.errors import UsageError
 from stress.model.client import Client
 
@@ -61,13 +61,13 @@ def test_an_empty_file_is_the_stack_as_it_is(write: Write) -> None:
         ("titel = 'x'", r"mine\.toml, line 1: titel: unknown key"),
         ("\ngrease = 1", r"mine\.toml, line 2: grease: Expected bool"),
         ("groups = 29", r"line 1: groups: Expected array"),
-        ("groups = ['0xzz']", r'line 1: groups: "0xzz" is not known among the groups'),
-        ("groups = [65536]", r"line 1: groups: 65536 is not two octets"),
-        ("groups = [-1]", r"line 1: groups: -1 is not two octets"),
+        ("groups = ['0xzz']", r'line 1: groups: "0xzz" is not among the known groups'),
+        ("groups = [65536]", r"line 1: groups: 65536 does not fit into two bytes"),
+        ("groups = [-1]", r"line 1: groups: -1 does not fit into two bytes"),
         ("versions = []", r"line 1: versions: no TLS version"),
-        ("weight = 0", r"line 1: weight: 0.* is no number above 0"),
+        ("weight = 0", r"line 1: weight: 0.* is not a number above 0"),
         ("weight = nan", r"line 1: weight: nan"),
-        ("alpn = ['']", r"line 1: alpn: a protocol's name has 1 to 255 octets"),
+        ("alpn = ['']", r"line 1: alpn: the name of a protocol has 1 to 255 bytes"),
     ],
 )
 def test_a_bad_client_is_named_by_file_line_and_key(write: Write, text: str, says: str) -> None:
@@ -86,7 +86,7 @@ def test_names_of_code_points_are_read_by_whoever_knows_them(write: Write) -> No
 def test_the_default_client_is_shipped_and_judged_by_all() -> None:
     assert clients()["generic"] == load_client("generic")
     assert load_client("generic").policy == "any"
-    assert asked_clients(()) == (load_client("generic"),)
+    assert client_mix(()) == (load_client("generic"),)
 
 
 def test_every_shipped_client_has_a_title_and_its_files_name() -> None:
@@ -96,7 +96,7 @@ def test_every_shipped_client_has_a_title_and_its_files_name() -> None:
 def test_clients_are_mixed_by_weight(write: Write) -> None:
     own = str(write("mine.toml", "weight = 3"))
 
-    mixed = asked_clients((own, "generic=0.5"))
+    mixed = client_mix((own, "generic=0.5"))
 
     assert [(client.name, client.weight) for client in mixed] == [("mine", 3.0), ("generic", 0.5)]
 
@@ -104,35 +104,36 @@ def test_clients_are_mixed_by_weight(write: Write) -> None:
 def test_the_command_lines_weight_wins_over_the_files(write: Write) -> None:
     own = str(write("mine.toml", "weight = 3"))
 
-    assert asked_clients((f"{own}=70%",))[0].weight == 0.7
+    assert client_mix((f"{own}=70%",))[0].weight == 0.7
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (("genric",), '--client: there is no client "genric"'),
-        (("generic", "generic=2"), "named twice"),
-        (("generic=0",), "is no weight"),
-        (("generic=-1",), "is no weight"),
-        (("generic=lots",), "is no weight"),
-        (("generic=nan",), "is no weight"),
-        (("generic=inf",), "is no weight"),
+        (("generic", "generic=2"), "given twice"),
+        (("generic=0",), "is not a valid weight"),
+        (("generic=-1",), "is not a valid weight"),
+        (("generic=lots",), "is not a valid weight"),
+        (("generic=nan",), "is not a valid weight"),
+        (("generic=inf",), "is not a valid weight"),
         (("none/here.toml",), "cannot be read"),
         (("",), "there is no client"),
     ],
 )
 def test_a_client_that_is_none_is_explained(words: tuple[str, ...], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        asked_clients(words)
+        client_mix(words)
 
 
 def test_a_load_profile_given_as_client_gets_the_right_option() -> None:
     with pytest.raises(UsageError, match="is a load profile") as caught:
-        asked_clients(("smoke",))
+        client_mix(("smoke",))
 
-    assert caught.value.hint == "Give it as --profile smoke"
+    assert caught.value.hint == "Use --profile smoke"
 
 
 def test_a_weight_is_a_number_or_a_percentage() -> None:
-    assert weight("3") == 3.0
-    assert weight("25%") == 0.25
+    assert name_and_weight("generic=3") == ("generic", 3.0)
+    assert name_and_weight("generic=25%") == ("generic", 0.25)
+    assert name_and_weight(" generic ") == ("generic", None)

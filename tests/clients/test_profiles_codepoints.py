@@ -16,7 +16,7 @@ def test_a_code_point_is_read_from_hexadecimal(number: int) -> None:
 
 @pytest.mark.parametrize("word", ["", "0x", "0x10000", "4865", "no-such-thing"])
 def test_what_is_no_code_point_is_refused_with_its_field(word: str) -> None:
-    with pytest.raises(UsageError, match="among the cipher suites"):
+    with pytest.raises(UsageError, match="among the known cipher suites"):
         code_point("cipher_suites", word)
 
 

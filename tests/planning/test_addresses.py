@@ -32,11 +32,11 @@ def test_an_address_is_read_with_port_and_label(text: str, address: Address) -> 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("example.com", "is no IP address"),
-        ("192.0.2.1:0", "is no port"),
+        ("example.com", "is not an IP address"),
+        ("192.0.2.1:0", "is not a valid port"),
         ("192.0.2.1=", "empty label"),
-        ("[fe80::1%nosuch]:443", "no interface of this machine"),
-        ("192.0.2.1=\x1b[31m", "cannot be printed"),
+        ("[fe80::1%nosuch]:443", "this machine has no interface"),
+        ("192.0.2.1=\x1b[31m", "unprintable"),
         ("", "has no host"),
     ],
 )
@@ -72,9 +72,9 @@ def test_a_file_has_an_address_a_line_with_comments(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("192.0.2.1\nnode-1\n", "nodes.txt, line 2: .* is no IP address"),
-        ("192.0.2.1:99999\n", "nodes.txt, line 1: .* is no port"),
-        ("# nothing\n", "nodes.txt: holds no address"),
+        ("192.0.2.1\nnode-1\n", "nodes.txt, line 2: .* is not an IP address"),
+        ("192.0.2.1:99999\n", "nodes.txt, line 1: .* is not a valid port"),
+        ("# nothing\n", "nodes.txt: contains no address"),
         ("192.0.2.1 a\n192.0.2.1 b\n", "two labels"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
         read_addresses(str(tmp_path / "none"), 443)
     with pytest.raises(UsageError, match="cannot be read"):
         read_addresses(str(tmp_path), 443)
-    with pytest.raises(UsageError, match="is no text"):
+    with pytest.raises(UsageError, match="is not text"):
         read_addresses(str(tmp_path / "binary"), 443)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stress.errors import UsageError
 from stress.model.target import Address, Target
-from stress.planning.addresses import Places, dialable, places_of
+from stress.planning.addresses import Places, connectable, places_of
 from stress.planning.request import Request
 from stress.planning.resolution import Resolution
 
@@ -49,7 +49,7 @@ def test_addresses_given_by_hand_replace_the_name_and_stay(write: Write) -> None
 
 
 def test_a_bad_address_by_hand_is_named_by_its_option() -> None:
-    with pytest.raises(UsageError, match=r"--address: .* is no IP address"):
+    with pytest.raises(UsageError, match=r"--address: .* is not an IP address"):
         find(Request(addresses_inline=("node-1",)))
 
 
@@ -82,8 +82,8 @@ def test_a_source_dials_its_own_family_only() -> None:
 def test_without_sources_everything_can_be_dialled() -> None:
     both = (Address("127.0.0.1", 443), Address("::1", 443))
 
-    assert dialable(both, ()) == both
-    assert dialable(both, ("::1",)) == both[1:]
+    assert connectable(both, ()) == both
+    assert connectable(both, ("::1",)) == both[1:]
 
 
 def test_many_that_are_left_out_are_counted() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.model.plan import Load
-from stress.planning.load import FILES_BESIDE, amount_of, files_needed, sample_size
+from stress.planning.load import FILES_BESIDE, amount_of, detection_size, files_needed
 from stress.planning.request import Request
 
 
@@ -56,9 +56,9 @@ def test_load_options_become_a_load(machine: Machine, request_: Request, load: L
         (Request(count=0, duration="0s"), "nothing would be sent"),
         (Request(duration="0"), "nothing would be sent"),
         (Request(detect="0.1%", count=5), "--detect and --count"),
-        (Request(detect="0%"), "--detect: a share of 0"),
-        (Request(detect="100%"), "--detect: a share of 1"),
-        (Request(find_limit="p99.total<1s", until=("failures>=1",)), "nor --until"),
+        (Request(detect="0%"), "--detect: a failure rate of 0"),
+        (Request(detect="100%"), "--detect: a failure rate of 1"),
+        (Request(find_limit="p99.total<1s", until=("failures>=1",)), "or --until"),
         (Request(max_duration="0"), '--max-duration: "0"'),
         (Request(rate="none", rate_blocks=True), "--rate-blocks: no rate"),
         (Request(rate="100", rate_blocks=True, count=5), "by time"),
@@ -66,7 +66,7 @@ def test_load_options_become_a_load(machine: Machine, request_: Request, load: L
         (Request(rate="100", rate_blocks=True, duration="9s"), "too short"),
         (Request(count="lots"), '--count: "lots"'),
         (Request(duration="soon"), '--duration: "soon"'),
-        (Request(rate="0"), "--rate: a rate"),
+        (Request(rate="0"), "--rate: .* is not a rate"),
         (Request(concurrency=0), '--concurrency: "0"'),
         (Request(processes=0), '--processes: "0"'),
         (Request(processes=8, concurrency=4), "--processes: 8 for 4"),
@@ -116,20 +116,20 @@ def test_without_a_limit_of_files_anything_fits() -> None:
 @pytest.mark.parametrize(
     ("share", "size"), [(0.003, 998), (0.001, 2995), (0.5, 5), (0.01, 299), (0.96, 1)]
 )
-def test_the_sample_is_the_smallest_that_shows_the_share(share: float, size: int) -> None:
-    assert sample_size(share) == size
+def test_the_sample_is_the_smallest_that_detects_the_failure_rate(share: float, size: int) -> None:
+    assert detection_size(str(share)) == size
 
 
-@given(st.floats(1e-6, 0.999))
+@given(st.integers(1000, 999_000_000).map(lambda n: n / 10**9))
 def test_a_smaller_sample_would_overlook_it_too_often(share: float) -> None:
-    size = sample_size(share)
+    size = detection_size(f"{share:.9f}")
 
     assert (1 - share) ** size <= 0.05 * (1 + 1e-6)
     assert (1 - share) ** (size - 1) > 0.05 * (1 - 1e-6)
 
 
-def test_a_run_with_rate_blocks_lasts_as_long_as_its_stretches(machine: Machine) -> None:
-    """The cap must hold what the fastest stretch may have in flight."""
+def test_a_run_with_rate_blocks_lasts_as_long_as_its_segments(machine: Machine) -> None:
+    """The cap must hold what the fastest segment may have in flight."""
     load = amount_of(Request(rate="20", rate_blocks=True), machine, 10.0, seed=3).load
 
     assert (load.count, load.duration_s, load.concurrency) == (None, 400.0, 250)

@@ -8,7 +8,7 @@ from stress.planning.load import limits_of
 from stress.planning.request import Request
 
 
-def test_without_a_word_the_defaults_hold() -> None:
+def test_limits_have_defaults() -> None:
     assert limits_of(Request()) == Limits()
 
 
@@ -31,7 +31,7 @@ def test_without_a_word_the_defaults_hold() -> None:
         (Request(after_handshake="1s"), Limits(after_handshake_s=1)),
     ],
 )
-def test_a_stage_takes_the_whole_attempt_unless_told(request_: Request, limits: Limits) -> None:
+def test_a_stage_takes_the_whole_attempt_unless_limited(request_: Request, limits: Limits) -> None:
     assert limits_of(request_) == limits
 
 

@@ -12,7 +12,7 @@ from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.model.plan import Arrivals, Load, Segment
 from stress.planning.load import FILES_BESIDE, amount_of, files_needed
-from stress.planning.load_shapes import held_open, highest, stretch, stretch_words
+from stress.planning.load_shapes import held_open, highest, segment, segment_text
 from stress.planning.profile import filled, read_profile
 from stress.planning.request import Request
 
@@ -42,8 +42,9 @@ def test_a_profile_says_a_shape(write: Write, machine: Machine) -> None:
     assert load.segments == (Segment(20.0, 10.0), Segment(20.0, 60.0, 100.0))
     assert (load.count, load.duration_s, load.rate) == (None, 70.0, 100.0)
     assert load.arrivals is Arrivals.CONSTANT
-    assert (load.warm_up_s, load.hold_s, load.stop_on_refusal) == (10.0, 2.0, True)
+    assert (load.warm_up_s, load.hold_s) == (10.0, 2.0)
     assert load.concurrency == 100
+    assert request.stop_on_refusal is True
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_profile_says_a_shape(write: Write, machine: Machine) -> None:
     [
         ("segments = 5", "line 1: segments"),
         ('segments = ["200/s for 3s"]', "segments"),
-        ('segments = [{rate = "9/s"}]', "a stretch has rate"),
+        ('segments = [{rate = "9/s"}]', "a segment has the keys rate"),
         ('segments = [{rate = "9/s", duration = "1s", until = 3}]', "duration, rate, until"),
         ('segments = [{rate = [1], duration = "1s"}]', "duration, rate"),
         ('segments = [{rate = "0", duration = "1s"}]', "a rate"),
@@ -77,7 +78,7 @@ def test_a_shape_that_is_none_is_told_with_its_line(write: Write, line: str, say
     ],
 )
 def test_only_one_may_say_how_much_and_how_fast(machine: Machine, rival: Request) -> None:
-    with pytest.raises(UsageError, match="and `segments` both say") as caught:
+    with pytest.raises(UsageError, match="and `segments` both set") as caught:
         load_of(machine, replace(rival, segments=("9/s for 5s",)))
 
     assert caught.value.hint
@@ -116,15 +117,15 @@ def test_more_held_than_files_are_allowed_is_refused_with_the_number(machine: Ma
 
 
 def test_holding_needs_a_bound(machine: Machine) -> None:
-    with pytest.raises(UsageError, match="nothing bounds how many"):
+    with pytest.raises(UsageError, match="nothing bounds the number"):
         load_of(machine, Request(duration="1m", hold="60s"))
 
 
 @given(st.floats(0.001, 10**5), st.floats(0.001, 10**5), st.floats(0.001, 10**5))
-def test_a_stretch_is_carried_as_text_without_loss(rate: float, to: float, seconds: float) -> None:
-    words = stretch_words({"rate": rate, "to": to, "duration": seconds})
+def test_a_segment_is_carried_as_text_without_loss(rate: float, to: float, seconds: float) -> None:
+    words = segment_text({"rate": rate, "to": to, "duration": seconds})
 
-    found = stretch(words)
+    found = segment(words)
 
     assert found.to is not None
     assert (found.rate, found.to, found.seconds) == pytest.approx((rate, to, seconds), rel=1e-5)

@@ -9,16 +9,16 @@ from stress.planning.load_shapes import LEVELS, SHORTEST_S, rate_blocks
 
 
 def test_by_default_five_rates_are_offered_eight_times_for_ten_seconds() -> None:
-    stretches = rate_blocks(200.0, None, 1)
+    segments = rate_blocks(200.0, None, 1)
 
-    assert Counter(stretch.rate for stretch in stretches) == {
+    assert Counter(segment.rate for segment in segments) == {
         50.0: 8,
         100.0: 8,
         150.0: 8,
         200.0: 8,
         250.0: 8,
     }
-    assert {stretch.seconds for stretch in stretches} == {10.0}
+    assert {segment.seconds for segment in segments} == {10.0}
 
 
 def test_the_order_is_drawn_and_every_round_has_each_rate_once() -> None:
@@ -31,12 +31,12 @@ def test_the_order_is_drawn_and_every_round_has_each_rate_once() -> None:
 
 
 @given(st.floats(40.0, 86_400.0), st.floats(0.1, 1e5))
-def test_all_stretches_together_last_as_long_as_asked(duration_s: float, rate: float) -> None:
-    stretches = rate_blocks(rate, duration_s, 0)
+def test_all_segments_together_last_as_long_as_asked(duration_s: float, rate: float) -> None:
+    segments = rate_blocks(rate, duration_s, 0)
 
-    assert sum(stretch.seconds for stretch in stretches) == pytest.approx(duration_s)
-    assert len(stretches) >= 10
-    assert stretches[0].seconds >= SHORTEST_S - 1e-6
+    assert sum(segment.seconds for segment in segments) == pytest.approx(duration_s)
+    assert len(segments) >= 10
+    assert segments[0].seconds >= SHORTEST_S - 1e-6
 
 
 @pytest.mark.parametrize("duration_s", [0.0, 1.0, 39.9])

@@ -30,7 +30,7 @@ def test_what_is_swept_over_is_read(words: tuple[str, ...], sweep: tuple[Sweep, 
     ("request_", "says"),
     [
         (Request(sweep=("client",), find_limit=GOAL), "not one of clients, concurrency"),
-        (Request(sweep=("clients",)), "no limit is searched for"),
+        (Request(sweep=("clients",)), "there is no search for a limit"),
     ],
 )
 def test_what_is_no_sweep_is_explained(request_: Request, says: str) -> None:

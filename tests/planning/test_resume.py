@@ -71,15 +71,15 @@ def test_the_rest_asks_all_addresses_in_another_order() -> None:
 @pytest.mark.parametrize(
     ("of", "says"),
     [
-        (facts(Load(100), end=End.COMPLETED), "nothing of it is left"),
-        (facts(Load(40)), "begun everything"),
-        (facts(Load(None, 3.0)), "begun everything"),
-        (facts(Load(None, 9.0, rate=1.0, segments=(Segment(1.0, 9.0),))), "in one piece"),
-        (facts(Load(100), find_limit="failing<1%"), "in one piece"),
-        (facts(Load(100), goals=("failures>=1",)), "in one piece"),
+        (facts(Load(100), end=End.COMPLETED), "nothing to resume"),
+        (facts(Load(40)), "started every handshake"),
+        (facts(Load(None, 3.0)), "started every handshake"),
+        (facts(Load(None, 9.0, rate=1.0, segments=(Segment(1.0, 9.0),))), "one uninterrupted run"),
+        (facts(Load(100), find_limit="failing<1%"), "one uninterrupted run"),
+        (facts(Load(100), goals=("failures>=1",)), "one uninterrupted run"),
     ],
 )
-def test_what_cannot_be_taken_up_is_refused(of: RunFacts, says: str) -> None:
+def test_what_cannot_be_resumed_is_refused(of: RunFacts, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         left(of)
 

@@ -8,7 +8,7 @@ from stress.errors import UsageError
 from stress.model.client import Client
 from stress.model.plan import Close, Combination, Load, Plan, Replay, Role, Segment, Trust
 from stress.model.target import Address, Target
-from stress.planning.resume import GAP_S, NOTHING_BETWEEN_S, gap_s, replay_plan
+from stress.planning.resume import GAP_S, LOOPBACK_GAP_S, gap_s, replay_plan
 
 HERE, NEAR, FAR = Address("127.0.0.1", 443), Address("10.0.0.1", 443), Address("9.9.9.9", 443)
 PLAN = Plan(
@@ -31,8 +31,8 @@ def replay(tries: int) -> Replay:
 @pytest.mark.parametrize(
     ("addresses", "expected"),
     [
-        ([HERE], NOTHING_BETWEEN_S),
-        ([HERE, Address("::1", 443)], NOTHING_BETWEEN_S),
+        ([HERE], LOOPBACK_GAP_S),
+        ([HERE, Address("::1", 443)], LOOPBACK_GAP_S),
         ([HERE, NEAR], GAP_S),
         ([FAR], GAP_S),
     ],

@@ -9,7 +9,8 @@ import pytest
 from stress.errors import UsageError
 from stress.model.client import Client
 from stress.model.summary import Answer
-from stress.planning import Request
+from stress.planning.profile import filled
+from stress.planning.request import Request
 from stress.runner.observers import Display
 from stress.runner.rejudge import AS_RECORDED
 from stress.runner.run import RESULTS, RunLocation, prepare, record
@@ -21,11 +22,12 @@ def test_the_location_is_the_command_lines_then_the_profiles_then_the_default(
 ) -> None:
     profile = tmp_path / "mine.toml"
     profile.write_text('name = "nightly"\nresults = "kept"\n')
-    request = Request(profile=str(profile))
+    in_profile, _ = filled(Request(profile=str(profile)))
+    given, _ = filled(Request(profile=str(profile), results="here", name="now"))
 
-    assert RunLocation.of(Request(), None, None) == RunLocation(RESULTS, None)
-    assert RunLocation.of(request, None, None) == RunLocation(tmp_path / "kept", "nightly")
-    assert RunLocation.of(request, Path("here"), "now") == RunLocation(Path("here"), "now")
+    assert RunLocation.of(Request()) == RunLocation(RESULTS, None)
+    assert RunLocation.of(in_profile) == RunLocation(tmp_path / "kept", "nightly")
+    assert RunLocation.of(given) == RunLocation(Path("here"), "now")
 
 
 @pytest.fixture

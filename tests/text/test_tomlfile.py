@@ -39,9 +39,9 @@ def test_a_key_is_found_on_its_line(write: Write, text: str, key: str, line: int
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a = 1\nb = = 2\n", r"a\.toml, line 2: is no TOML"),
-        ("a = 1\na = 2\n", r"a\.toml, line 2: is no TOML"),
-        ('a = "', r"a\.toml: is no TOML|a\.toml, line 1: is no TOML"),
+        ("a = 1\nb = = 2\n", r"a\.toml, line 2: is not valid TOML"),
+        ("a = 1\na = 2\n", r"a\.toml, line 2: is not valid TOML"),
+        ('a = "', r"a\.toml: is not valid TOML|a\.toml, line 1: is not valid TOML"),
     ],
 )
 def test_what_is_no_toml_is_named_by_file_and_line(write: Write, text: str, says: str) -> None:
@@ -73,7 +73,7 @@ def test_a_file_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
         TomlFile.read(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="cannot be read"):
         TomlFile.read(tmp_path)
-    with pytest.raises(UsageError, match="is no text"):
+    with pytest.raises(UsageError, match="is not text"):
         TomlFile.read(tmp_path / "binary.toml")
     with pytest.raises(UsageError, match="larger than"):
         TomlFile.read(tmp_path / "large.toml")
