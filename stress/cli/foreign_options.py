@@ -17,7 +17,7 @@ from importlib.resources import files
 from stress.errors import UsageError
 from stress.report.forms import FORMS
 
-_FILES = frozenset(form.option for form in FORMS)
+_FILES = frozenset(form.option for form in FORMS.values())
 _OPTIONS = {
     "report": frozenset({"--policy", "--json", "--quiet", "--results"}) | _FILES,
     "demo": frozenset({"--count", "--json", "--quiet", "--name", "--results"}) | _FILES,

@@ -34,11 +34,10 @@ EXIT_CODES = {
 }
 
 Results = Annotated[Path | None, option_of("results")]
-_FORM_FIELDS = tuple(form.name for form in FORMS)
-ReportOptions = Annotated[Request, Group(request_with("json", *_FORM_FIELDS, "quiet", "results"))]
+ReportOptions = Annotated[Request, Group(request_with("json", *FORMS, "quiet", "results"))]
 DemoOptions = Annotated[
     Request,
-    Group(request_with("json", *_FORM_FIELDS, "quiet", "name", "results", "metrics")),
+    Group(request_with("json", *FORMS, "quiet", "name", "results", "metrics")),
 ]
 
 
@@ -66,7 +65,7 @@ class Output:
         elif not settings.quiet:
             width, colour = console.width(sys.stdout), console.colour(sys.stdout)
             report = TerminalReport(width=width, colour=colour)
-        paths = {form.name: getattr(settings, form.name) for form in FORMS}
+        paths = {name: getattr(settings, name) for name in FORMS}
         return cls(
             report,
             settings.quiet,

@@ -470,15 +470,30 @@ class Request:
 
     json: Annotated[bool, switch("Print the summary as one JSON document.", OUTPUT)] = False
     html: Annotated[
-        str | None, path("Also write the report as a self-contained HTML page.", OUTPUT)
+        str | None,
+        path(
+            "Also write the report as a self-contained HTML page.", OUTPUT, form="page.PageReport"
+        ),
     ] = None
-    junit: Annotated[str | None, path("Also write the result as JUnit XML, for CI.", OUTPUT)] = None
+    junit: Annotated[
+        str | None,
+        path("Also write the result as JUnit XML, for CI.", OUTPUT, form="junit.JunitReport"),
+    ] = None
     openmetrics: Annotated[
         str | None,
-        path("Also write the metrics in OpenMetrics format, for a textfile collector.", OUTPUT),
+        path(
+            "Also write the metrics in OpenMetrics format, for a textfile collector.",
+            OUTPUT,
+            form="openmetrics.OpenMetricsReport",
+        ),
     ] = None
     markdown: Annotated[
-        str | None, path("Also write the report as Markdown, for a CI job summary.", OUTPUT)
+        str | None,
+        path(
+            "Also write the report as Markdown, for a CI job summary.",
+            OUTPUT,
+            form="markdown.MarkdownReport",
+        ),
     ] = None
     quiet: Annotated[
         bool,

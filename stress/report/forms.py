@@ -1,18 +1,17 @@
-"""Forms in which a report is written to a file, one line each.
+"""Forms in which a report is written to a file, from the options that are declared with a `form`.
 
-A new form is a module of its own here, with a class that renders a `Summary` (`stress.report
-.document.Report`), and a line in `FORMS`. Its option and its key in profiles are a field of
-`stress.planning.request.Request`, like those of everything else that a run can be told.
+A new form is a module of its own here, with a class that renders a `Summary` (see `stress.report
+.document.Report`), and a field in `stress.planning.request.Request` that names this class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from stress.model.summary import Summary
+from stress.planning.request import options
 from stress.report.document import Report
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ class ReportForm:
 
     name: str
     """Its option without dashes, and its key in a profile."""
-    create: Callable[[RunFile], Report]
-    """Makes the report of a run; imports what it needs when it is called."""
+    path: str
+    """Its class below `stress.report`."""
 
     @property
     def option(self) -> str:
@@ -34,25 +33,13 @@ class ReportForm:
         return f"--{self.name}"
 
     def render(self, summary: Summary, run: RunFile) -> str:
-        """The whole document."""
-        return self.create(run).render(summary)
+        """The whole document. Imports what it needs only now."""
+        module, kind = self.path.split(".")
+        create = getattr(import_module(f"stress.report.{module}"), kind)
+        # The page shows evidence and single attempts; all others show the summary alone.
+        report: Report = create(run, tuple(run.transcripts())) if module == "page" else create()
+        return report.render(summary)
 
 
-def _class(module: str, name: str) -> Callable[[RunFile], Report]:
-    """A report that is made from the summary alone."""
-    return lambda _: cast("Report", getattr(import_module(f"stress.report.{module}"), name)())
-
-
-def _page(run: RunFile) -> Report:
-    from stress.report.page import PageReport  # noqa: PLC0415 - heavy
-
-    return PageReport(run, tuple(run.transcripts()))
-
-
-FORMS = (
-    ReportForm("html", _page),
-    ReportForm("junit", _class("junit", "JunitReport")),
-    ReportForm("openmetrics", _class("openmetrics", "OpenMetricsReport")),
-    ReportForm("markdown", _class("markdown", "MarkdownReport")),
-)
-FORM_BY_NAME = {form.name: form for form in FORMS}
+FORMS = {name: ReportForm(name, option.form) for name, option in options().items() if option.form}
+"""By name, in the order of the options."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from stress.errors import StressError, UsageError
 from stress.model.summary import Summary
-from stress.report.forms import FORM_BY_NAME
+from stress.report.forms import FORMS
 
 if TYPE_CHECKING:
     from stress.store import RunFile
@@ -44,7 +44,7 @@ class ReportFiles:
         requested = {name: path for name, path in paths.items() if path is not None}
         taken: dict[Path, str] = {}
         for name, path in requested.items():
-            option = FORM_BY_NAME[name].option
+            option = FORMS[name].option
             if (obstacle := _obstacle(path)) is not None:
                 raise UsageError(f"{option} {path}: {obstacle}", "Choose another file.")
             other = taken.setdefault(path.resolve(), option)
@@ -59,7 +59,7 @@ class ReportFiles:
             StressError: a file could not be written after all.
         """
         for name, path in self.paths.items():
-            form = FORM_BY_NAME[name]
+            form = FORMS[name]
             text = form.render(summary, run)
             content, target = text.encode("utf-8", "backslashreplace"), path.resolve()
             partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")

@@ -122,12 +122,17 @@ def _create(
     path = reserve(location.folder, name)
     if path.stem != name.removesuffix(path.suffix):
         display.notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+    host, address = socket.gethostname(), plan.addresses[0]
+    family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((address.ip, address.port))  # UDP: no packet is sent
+        host = f"{host} ({probe.getsockname()[0]})"  # the local address that faces the target
     writer = RunWriter.create(
         path,
         whole,
         started_ns=started_ns,
         versions=programs,
-        host=_host(plan.addresses[0]),
+        host=host,
         stood_ns=stood_ns,
     )
     try:
@@ -138,16 +143,6 @@ def _create(
         path.unlink()
         raise
     return path, writer
-
-
-def _host(target: Address) -> str:
-    """The name of this host, and its local address that faces the target."""
-    name = socket.gethostname()
-    family = socket.AF_INET6 if target.family == "ipv6" else socket.AF_INET
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((target.ip, target.port))  # UDP: no packet is sent
-        return f"{name} ({probe.getsockname()[0]})"
-    return name
 
 
 def _execute(

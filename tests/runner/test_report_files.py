@@ -12,7 +12,7 @@ from stress.report.forms import FORMS
 from stress.runner.report_files import ReportFiles
 from stress.store import open_run
 
-OPTIONS = [form.option for form in FORMS]
+OPTIONS = [form.option for form in FORMS.values()]
 
 
 @pytest.mark.slow
