@@ -27,7 +27,7 @@ def doctor(target: Target = None) -> int:
     """
     import trio  # noqa: PLC0415 - heavy
 
-    from stress.engine.preflight import Machine, examine  # noqa: PLC0415 - heavy
+    from stress.engine.preflight import HostCapacity, examine  # noqa: PLC0415 - heavy
     from stress.host.limits import has_route  # noqa: PLC0415 - heavy
     from stress.planning.resolution import resolve  # noqa: PLC0415 - heavy
     from stress.planning.targets import parse_target  # noqa: PLC0415 - heavy
@@ -36,7 +36,7 @@ def doctor(target: Target = None) -> int:
     if target is not None:  # only a DNS query leaves the machine
         resolution = trio.run(resolve, parse_target(target), None)
         routes = {str(address): has_route(address.ip) for address in resolution.addresses}
-    found = examine(Machine.here())
+    found = examine(HostCapacity.here())
     for fact in found.facts:
         mark = "NOT ENOUGH: " if fact.blocks else ""
         console.print_data(f"{fact.name:<20} {fact.value:<24} {mark}{fact.means}".rstrip() + "\n")

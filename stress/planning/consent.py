@@ -20,9 +20,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from stress.errors import UsageError
+from stress.host.addresses import is_public
 from stress.host.limits import Reaches, has_route
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
@@ -38,8 +38,6 @@ FREE_COUNT = 1000
 """Attempts in total that need no consent."""
 HANDSHAKE_BYTES = 5_000
 """A usual full handshake, both directions, for the message only."""
-
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +106,6 @@ def total_of(load: Load) -> int | None:
     if load.rate is not None and load.duration_s is not None:
         by_time = math.ceil(load.rate * load.duration_s)
     return min((n for n in (load.count, by_time) if n is not None), default=None)
-
-
-def is_public(ip: str) -> bool:
-    """Return whether an address belongs to the Internet at large (IANA special registries)."""
-    address = ip_address(ip)
-    if isinstance(address, IPv6Address):
-        if address in _NAT64:
-            return IPv4Address(int(address) & 0xFFFFFFFF).is_global
-        return (address.ipv4_mapped or address.sixtofour or address).is_global
-    return address.is_global
 
 
 @dataclass(frozen=True, slots=True)

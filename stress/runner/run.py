@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from time import time, time_ns
 from typing import TYPE_CHECKING
 
 from stress.errors import UsageError
+from stress.host.addresses import source_address
 from stress.model.plan import Plan
 from stress.model.run import Ending
 from stress.model.sink import Sink
@@ -122,11 +122,9 @@ def _create(
     path = reserve(location.folder, name)
     if path.stem != name.removesuffix(path.suffix):
         display.notify(f'the name "{name}" is taken; this run is "{path.stem}"')
-    host, address = socket.gethostname(), plan.addresses[0]
-    family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((address.ip, address.port))  # UDP: no packet is sent
-        host = f"{host} ({probe.getsockname()[0]})"  # the local address that faces the target
+    first = plan.addresses[0]
+    local = source_address(first.ip, first.port)
+    host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer = RunWriter.create(
         path,
         whole,

@@ -12,12 +12,11 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from stress.host.addresses import is_public
+
 _MOST_HEAD = 16_384
-_CARRY_IPV4 = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
-"""IPv6 addresses that end in an IPv4 address (RFC 4291 section 2.5.5, RFC 6052 section 2.1)."""
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
 
 
@@ -93,18 +92,6 @@ class Download:
         if not self.private_too and not is_public(address.partition("%")[0]):
             raise OSError(f"{address} is no public address")
         return address
-
-
-def is_public(text: str) -> bool:
-    """Whether an address is everybody's, also the IPv4 address that an IPv6 one may stand for."""
-    address = ip_address(text)
-    inner = None
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if any(address in network for network in _CARRY_IPV4):
-            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
-    every = (address,) if inner is None else (address, inner)
-    return all(one.is_global and not one.is_multicast for one in every)
 
 
 def _request(parts: SplitResult) -> bytes:

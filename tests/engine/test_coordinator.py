@@ -109,7 +109,7 @@ def test_the_death_of_a_worker_is_counted_and_named(serve: Serve, pki: tuple[Pat
     assert not ending.invalid
 
 
-def test_new_addresses_of_the_name_join(
+def test_new_addresses_of_the_name_are_added(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:
     book = Book()
@@ -123,7 +123,7 @@ def test_new_addresses_of_the_name_join(
 
     assert book.addresses == [*plan.addresses, second]
     assert {record.address for record in book.records} == {0, 1}
-    assert any("joined" in reason for reason in ending.reasons)
+    assert any("was added" in reason for reason in ending.reasons)
 
 
 def test_progress_is_told_while_it_runs(

@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.engine.messages import (
-    Act,
+    AddAddress,
     Assignment,
     Batch,
-    Done,
     Frames,
     FromWorker,
-    Go,
-    Join,
-    Landed,
     Ready,
-    Refused,
-    Stop,
+    Rejected,
+    RunSegment,
+    SegmentDone,
+    StartRun,
+    StopRun,
     ToWorker,
+    WorkerDone,
     frame,
     from_worker,
     to_worker,
@@ -59,9 +59,9 @@ def test_what_a_worker_says_survives_any_fragmentation(cuts: list[int]) -> None:
     words: list[FromWorker] = [
         Ready(1),
         Batch([RECORD, BLANK], [(b"leaf", b"intermediate")], 9, 3, [5, 6], 77),
-        Landed(4),
-        Refused("cannot speak 3DES", None),
-        Done(),
+        SegmentDone(4),
+        Rejected("cannot speak 3DES", None),
+        WorkerDone(),
     ]
 
     found = bodies(b"".join(frame(word) for word in words), cuts)
@@ -73,10 +73,10 @@ def test_what_a_worker_says_survives_any_fragmentation(cuts: list[int]) -> None:
 def test_what_the_fleet_says_survives_any_fragmentation(cuts: list[int]) -> None:
     words: list[ToWorker] = [
         Assignment(PLAN, 1, 2, -5, reset=True),
-        Go(123),
-        Act(Segment(10, 5, to=20), 3, 99),
-        Join(Address("127.0.0.9", 443)),
-        Stop(3.0),
+        StartRun(123),
+        RunSegment(Segment(10, 5, to=20), 3, 99),
+        AddAddress(Address("127.0.0.9", 443)),
+        StopRun(3.0),
     ]
 
     found = bodies(b"".join(frame(word) for word in words), cuts)

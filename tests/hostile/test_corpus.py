@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from stress.cli.main import main
-from stress.engine.worker.loops import STOOD_STILL
+from stress.engine.worker.loops import CLIENT_STALLED
 from stress.model.client import Stack
 from stress.model.run import End
 from tests.hostile.conftest import LIMIT_BYTES, ROUNDS, TIMEOUT_S, Run
@@ -29,7 +29,7 @@ def test_a_hostile_server_gets_the_right_ending_and_stage(
     rows = run.rows[server.name]
     outcomes, stages = server.expected(stack)
 
-    sent = [row for row in rows if row.detail != STOOD_STILL]  # on a machine that is too busy
+    sent = [row for row in rows if row.detail != CLIENT_STALLED]  # on a machine that is too busy
     assert len(rows) == ROUNDS
     assert sent, "nothing was sent to it in any round: nothing is known"
     assert {row.outcome for row in sent} <= set(outcomes), [row.detail for row in rows]
@@ -47,7 +47,7 @@ def test_the_worker_goes_on_and_every_row_is_there(run: Run) -> None:
     rows = [row for rows in run.rows.values() for row in rows]
 
     assert run.ending.end is End.COMPLETED
-    assert sum(row.detail == STOOD_STILL for row in rows) < len(rows) / 2
+    assert sum(row.detail == CLIENT_STALLED for row in rows) < len(rows) / 2
     assert run.ending.started == len(rows) == ROUNDS * len(CORPUS)
     assert Counter(row.id for row in rows) == Counter(range(len(rows)))
 

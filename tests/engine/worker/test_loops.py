@@ -14,14 +14,14 @@ from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.loops import (
+    CLIENT_STALLED,
     LATEST_NS,
     NOT_WRITTEN,
-    STOOD_STILL,
     LoadRun,
     closed_loop,
     open_loop,
 )
-from stress.engine.worker.pacing import SECOND, Even, appointments
+from stress.engine.worker.pacing import SECOND, even_points, start_times
 from stress.engine.worker.schedule import Schedule
 from stress.handshake import stack_for
 from stress.model.client import Client
@@ -42,22 +42,22 @@ def fly(
     limits: Limits,
     kind: type[Batcher] = Batcher,
 ) -> list[Record]:
-    """Run a loop to its end, and read what its outbox sent home."""
+    """Run a loop to its end, and read what its batcher sent home."""
 
     async def main() -> list[Record]:
         ours, theirs = trio.socket.socketpair()
-        outbox = kind(trio.SocketStream(theirs))
+        batcher = kind(trio.SocketStream(theirs))
         factory = stack_for(GENERIC, main_stack(), server_name=HOST)
         tools = WorkerContext((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
-        flights = LoadRun(tools, schedule, outbox, next_id=1, workers=2, left=left)
+        load_run = LoadRun(tools, schedule, batcher, next_id=1, workers=2, left=left)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tools.deadlines.watch)
-                await loop(flights)
+                await loop(load_run)
                 nursery.cancel_scope.cancel()
-            assert outbox.in_flight == 0
-            await outbox.flush()
+            assert batcher.in_flight == 0
+            await batcher.flush()
             theirs.close()
             return await read_home(ours)
 
@@ -80,7 +80,7 @@ def test_a_closed_loop_makes_exactly_the_attempts_it_was_given(
 ) -> None:
     address = serve(speak(tls))
 
-    records = fly(address, lambda flights: closed_loop(flights, 5), left=23, limits=Limits())
+    records = fly(address, lambda load_run: closed_loop(load_run, 5), left=23, limits=Limits())
 
     assert Counter(record.outcome for record in records) == {"ok": 23}
     assert sorted(record.id for record in records) == [1 + 2 * step for step in range(23)]
@@ -89,7 +89,7 @@ def test_a_closed_loop_makes_exactly_the_attempts_it_was_given(
 def test_failures_neither_stop_nor_thin_out_a_closed_loop(serve: Serve) -> None:
     limits = Limits(attempt_s=0.05)
 
-    records = fly(serve(silent), lambda flights: closed_loop(flights, 4), left=12, limits=limits)
+    records = fly(serve(silent), lambda load_run: closed_loop(load_run, 4), left=12, limits=limits)
 
     assert Counter(record.outcome for record in records) == {"timeout-handshake": 12}
 
@@ -101,7 +101,7 @@ def test_a_loop_of_refusals_does_not_spin() -> None:
         address = Address(*deaf.getsockname())
         before = monotonic_ns()
 
-        records = fly(address, lambda flights: closed_loop(flights, 2), left=8, limits=Limits())
+        records = fly(address, lambda load_run: closed_loop(load_run, 2), left=8, limits=Limits())
 
     assert Counter(record.outcome for record in records) == {"refused": 8}
     assert monotonic_ns() - before > 3 * 50_000_000
@@ -139,7 +139,7 @@ def test_what_was_due_while_we_stood_still_is_not_sent_in_a_burst(
     unsent = [record for record in records if record.outcome == "not-sent"]
     assert len(records) == 205
     assert 150 <= len(unsent) < 205
-    assert {record.detail for record in unsent} == {STOOD_STILL}
+    assert {record.detail for record in unsent} == {CLIENT_STALLED}
     sent = [record for record in records if record.outcome != "not-sent"]
     assert all(record.started_ns - record.due_ns <= LATEST_NS + 50_000_000 for record in sent)
 
@@ -166,10 +166,10 @@ def test_what_our_own_writing_held_back_is_not_blamed_on_the_target(serve: Serve
 def paced(*, rate: float, cap: int, since_ns: int = 0) -> Callable[[LoadRun], Awaitable[None]]:
     """An open loop that begins when it is called, or so long before."""
 
-    def loop(flights: LoadRun) -> Awaitable[None]:
-        starts = appointments((Segment(rate, 60),), Even(0, 1).points())
+    def loop(load_run: LoadRun) -> Awaitable[None]:
+        starts = start_times((Segment(rate, 60),), even_points(0, 1))
         begin_ns = monotonic_ns() - since_ns
-        return open_loop(flights, starts, begin_ns=begin_ns, cap=cap)
+        return open_loop(load_run, starts, begin_ns=begin_ns, cap=cap)
 
     return loop
 
@@ -180,12 +180,12 @@ def test_a_stop_ends_the_starting_and_lets_what_flies_land(
 ) -> None:
     address = serve(speak(tls))
 
-    async def stopping(flights: LoadRun) -> None:
+    async def stopping(load_run: LoadRun) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(closed_loop, flights, 3)
-            while flights.outbox.started < 6:
+            nursery.start_soon(closed_loop, load_run, 3)
+            while load_run.batcher.started < 6:
                 await trio.lowlevel.checkpoint()
-            flights.stopping.set()
+            load_run.stopping.set()
 
     records = fly(address, stopping, left=left, limits=Limits())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stress.engine import coordinator
-from stress.engine.worker.canary import interval_s
+from stress.engine.worker.loops import canary_interval_s
 from stress.model.plan import Limits, Load
 from stress.model.target import Address
 from tests.engine.conftest import Book, Serve, plan_for, silent, speak
@@ -21,26 +21,26 @@ from tests.engine.conftest import Book, Serve, plan_for, silent, speak
 def test_a_canary_is_one_of_a_hundred_within_bounds(
     rate: float | None, processes: int, seconds: float
 ) -> None:
-    assert interval_s(Load(rate=rate, processes=processes)) == pytest.approx(seconds)
+    assert canary_interval_s(Load(rate=rate, processes=processes)) == pytest.approx(seconds)
 
 
 @pytest.mark.slow
 def test_canaries_are_in_no_count_of_the_target(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:
-    asked: list[None] = []
+    probes: list[None] = []
     greet = speak(tls)
 
-    def sing(connection: socket.socket) -> None:
-        asked.append(None)
+    def count(connection: socket.socket) -> None:
+        probes.append(None)
         greet(connection)
 
     plan = plan_for(serve(silent), pki[1], count=40, concurrency=40, rate=20.0)
     book = Book()
 
-    ending = coordinator.run(replace(plan, limits=Limits(attempt_s=0.5)), book, canary=serve(sing))
+    ending = coordinator.run(replace(plan, limits=Limits(attempt_s=0.5)), book, canary=serve(count))
 
-    assert asked
+    assert probes
     assert (len(book.records), ending.started) == (40, 40)
     assert "ok" not in book.outcomes
     assert not book.chains
@@ -56,4 +56,4 @@ def test_a_canary_that_cannot_be_reached_says_nothing(
 
         ending = coordinator.run(plan, Book(), canary=Address(*deaf.getsockname()))
 
-    assert not [reason for reason in ending.reasons if "healthy server" in reason]
+    assert not [reason for reason in ending.reasons if "known-good server" in reason]

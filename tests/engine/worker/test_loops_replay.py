@@ -10,14 +10,9 @@ from pathlib import Path
 import pytest
 
 from stress.engine.coordinator import run
-from stress.engine.worker.replay import Script
-from stress.engine.worker.schedule import Draw
 from stress.model.plan import Close, Combination, Replay, Role
 from stress.model.run import End
-from stress.model.target import Address
 from tests.engine.conftest import Book, Serve, plan_for, speak
-
-FIRST, SECOND = Address("127.0.0.1", 443), Address("127.0.0.2", 443)
 
 
 def combination(address: int, port: int | None) -> Combination:
@@ -28,19 +23,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-def test_a_script_deals_its_combinations_in_their_order() -> None:
-    order = (combination(1, 40_000), combination(0, None), combination(1, 40_000))
-    script = Script(Replay("lab", order, 1, 0.0, (), 1.0), [FIRST, SECOND])
-    script.join(Address("127.0.0.3", 443))
-
-    assert [script.draw() for _ in order] == [
-        Draw(1, 0, None, 40_000),
-        Draw(0, 0, None, None),
-        Draw(1, 0, None, 40_000),
-    ]
-    assert script.addresses[:2] == [FIRST, SECOND]
 
 
 @pytest.mark.slow
