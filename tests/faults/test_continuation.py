@@ -75,7 +75,7 @@ def test_a_run_that_came_to_its_end_cannot_be_resumed(program: Program) -> None:
     _, err = again.communicate(timeout=40)
 
     assert again.returncode == 2
-    assert "nothing of it is left to do" in " ".join(err.split())
+    assert "is complete: there is nothing to resume" in " ".join(err.split())
     assert [path.name for path in program.results.iterdir()] == ["run.db"]
 
 

@@ -33,7 +33,7 @@ def test_a_finished_run_is_refused_and_nothing_is_made(
     answer = ask("run", "--continue", run_file)
 
     assert answer.code == 2
-    assert "nothing of it is left to do" in answer.err.replace("\n", " ")
+    assert "is complete: there is nothing to resume" in answer.err.replace("\n", " ")
     assert sorted(run_file.parent.iterdir()) == before
 
 
