@@ -75,13 +75,13 @@ def _matches(reported: Condition, dimension: str, value: str, windows: Windows) 
     if reported.dimension != dimension:
         return False
     if dimension == "chain":
-        return value.startswith(reported.value)
+        return value.startswith(reported.text)
     if dimension == "time":
-        return _same_time(reported.value, windows)
+        return _same_time(reported.text, windows)
     if dimension == "rate":
-        return _rate(reported.value) >= NEAR * _rate(value)
+        return _rate(reported.text) >= NEAR * _rate(value)
     # A hash of the port has many descriptions.
-    return dimension == "local_port" or reported.value == value
+    return dimension == "local_port" or reported.text == value
 
 
 def _rate(text: str) -> float:

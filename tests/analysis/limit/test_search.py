@@ -326,7 +326,7 @@ def served(segment: Segment, most: float) -> list[Record]:
 def carry_out(plan: Plan, most: dict[int | None, float]) -> tuple[SearchSequence, list[Segment]]:
     """The searches of a plan, against a target that takes so much of each client."""
     conductor, seen = limit_searches(plan, FAILING), list[Segment]()
-    for segment in islice(iter(conductor.next, None), 500):
+    for segment in islice(iter(conductor.next_segment, None), 500):
         seen.append(segment)
         conductor.on_records(served(segment, most[segment.client]))
     return conductor, seen
