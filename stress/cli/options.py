@@ -7,7 +7,7 @@ from a profile, and names the option in its messages.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -41,16 +41,10 @@ def option_of(field: str, about: str | None = None) -> Any:
     )
 
 
-def request_of(**values: Any) -> Request:
-    """Return what the command line requests, unchecked."""
-    given: dict[str, Any] = {name: v for name, v in values.items() if v not in (None, [])}
-    texts = {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
-    return Request(**given | texts)
-
-
-def _parameter(field: str, value: ValueType) -> inspect.Parameter:
+def parameter_of(field: str) -> inspect.Parameter:
+    """Return the option of a field of `Request` as a parameter for typer."""
     default = getattr(Request(), field)
-    kind = _TYPES.get(value, str)
+    kind = _TYPES.get(options()[field].value, str)
     annotation: Any = Annotated[bool if default is False else kind | None, option_of(field)]
     shown = None if default == () else default
     return inspect.Parameter(
@@ -58,14 +52,22 @@ def _parameter(field: str, value: ValueType) -> inspect.Parameter:
     )
 
 
-request_of.__dict__["__signature__"] = inspect.Signature(
-    [
-        _parameter(field, declared.value)
-        for field, declared in options().items()
-        if declared.section != PROFILE_ONLY
-    ]
-)
-RequestOptions = Annotated[Request, Group(request_of)]
+def request_with(*fields: str) -> Callable[..., Request]:
+    """Return a function for a `Group` that has these fields of `Request` as options."""
+
+    def build(**values: Any) -> Request:
+        given: dict[str, Any] = {name: v for name, v in values.items() if v not in (None, [])}
+        texts = {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
+        return Request(**given | texts)
+
+    build.__dict__["__signature__"] = inspect.Signature([parameter_of(field) for field in fields])
+    return build
+
+
+RequestOptions = Annotated[
+    Request,
+    Group(request_with(*[name for name, one in options().items() if one.section != PROFILE_ONLY])),
+]
 
 
 def parse(words: Sequence[str]) -> Request:

@@ -79,6 +79,9 @@ class Option:
     them, the profile's are ignored."""
     plan: str = ""
     """Where the value goes as it is: a field of `Plan`, or a part and its field (`load.hold_s`)."""
+    form: str = ""
+    """Of a form of the report: its class below `stress.report`, such as `markdown.MarkdownReport`;
+    the value is the file that it is written to."""
 
     @property
     def shown(self) -> str:

@@ -341,22 +341,22 @@ class Request:
     html: Annotated[
         str | None,
         "Also write the report as a self-contained HTML page.",
-        path(OUTPUT),
+        path(OUTPUT, form="page.PageReport"),
     ] = None
     junit: Annotated[
         str | None,
         "Also write the result as JUnit XML, for CI.",
-        path(OUTPUT),
+        path(OUTPUT, form="junit.JunitReport"),
     ] = None
     openmetrics: Annotated[
         str | None,
         "Also write the metrics in OpenMetrics format, for a textfile collector.",
-        path(OUTPUT),
+        path(OUTPUT, form="openmetrics.OpenMetricsReport"),
     ] = None
     markdown: Annotated[
         str | None,
         "Also write the report as Markdown, for a CI job summary.",
-        path(OUTPUT),
+        path(OUTPUT, form="markdown.MarkdownReport"),
     ] = None
     quiet: Annotated[
         bool,

@@ -62,7 +62,7 @@ def test_a_trace_becomes_a_profile_that_is_shown_like_any_other(
     answer = ask("clients", "import", trace, "--sni", "app.lab.test", "--out", made)
 
     assert answer.code == 0
-    assert "lost on the way to openssl:\n- " in answer.out
+    assert "lost with openssl:\n- " in answer.out
     assert f"--client {made} --stack openssl" in answer.out
     assert load_client(str(made)).groups == clients()["java-17"].groups
     assert "JA4                     t13d" in ask("clients", "show", made).out

@@ -330,5 +330,5 @@ def test_what_a_profile_says_of_output_is_checked_before_the_run(
     answer = ask("run", listener.target, "--profile", profile, "--results", tmp_path)
 
     assert answer.code == 2
-    assert "there is no folder" in " ".join(answer.err.split())
+    assert "there is no directory" in " ".join(answer.err.split())
     assert listener.connections() == 0

@@ -21,8 +21,10 @@ from stress.errors import RecordError
 from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import Chain
 from stress.model.client import Client
+from stress.model.observer import Observer
 from stress.model.plan import Close, Load, Plan, Trust
 from stress.model.record import Record
+from stress.model.run import Progress
 from stress.model.target import Address, Target
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
@@ -31,6 +33,16 @@ from tests.stacks import main_stack
 HOST = "engine.test"
 Behaviour = Callable[[socket.socket], None]
 Serve = Callable[[Behaviour], Address]
+
+
+class Watch(Observer):
+    """Calls a function with the progress of a run; what it returns stops the run."""
+
+    def __init__(self, function: Callable[[Progress], str | None]) -> None:
+        self._function = function
+
+    def on_progress(self, progress: Progress) -> str | None:
+        return self._function(progress)
 
 
 @pytest.fixture(scope="session")

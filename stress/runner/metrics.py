@@ -1,36 +1,30 @@
-"""`--metrics [ADDR:]PORT`: the figures of a run that goes on, for Prometheus.
+"""Serves the figures of a running run to Prometheus (`--metrics [ADDR:]PORT`).
 
-Served from a thread of its own by prometheus_client; it reads the last word the engine gave and
-nothing else, so a slow or hostile reader costs the run nothing but a socket.
+prometheus_client serves them from a thread of its own, which reads only the latest progress: a slow
+or hostile reader costs the run nothing but a socket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
 
-from stress.cli.options import option_of
 from stress.errors import UsageError
+from stress.model.observer import Observer
 from stress.model.run import Progress
 
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
-
 LOOPBACK = "127.0.0.1"
-MetricsOption = Annotated[str | None, option_of("metrics")]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MetricsAddress:
     """Where metrics are served."""
 
     host: str
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Place:
+    def parse(cls, text: str) -> MetricsAddress:
         """Read `9100`, `0.0.0.0:9100` or `[::1]:9100`.
 
         Raises:
@@ -45,38 +39,37 @@ class Place:
             port = -1
         if not 1 <= port <= 65535 or text.startswith(":"):
             raise UsageError(
-                f'--metrics "{text}" is no port',
+                f'--metrics "{text}" is not a valid port',
                 "Such as: --metrics 9100, or with an address: --metrics 0.0.0.0:9100",
             )
         return cls(host, port)
 
 
-class MetricsServer:
-    """Serves what it was last told, from `MetricsServer(...)` to `close`.
+class MetricsServer(Observer):
+    """Serves the latest progress until it is closed.
 
     Raises:
-        UsageError: the port cannot be had.
+        UsageError: it cannot listen there.
     """
 
-    def __init__(self, place: Place, target: str) -> None:
+    def __init__(self, address: MetricsAddress, target: str) -> None:
         from prometheus_client import start_http_server  # noqa: PLC0415 - only needed here
 
-        from stress.report.openmetrics import registry  # noqa: PLC0415 - with the library
+        from stress.report.openmetrics import going_on, registry  # noqa: PLC0415 - with the library
 
-        self._target = target
         self._progress: Progress | None = None
         try:
             self._server, self._thread = start_http_server(
-                place.port, place.host, registry(self._families)
+                address.port, address.host, registry(lambda: going_on(self._progress, target))
             )
         except OSError as error:
             raise UsageError(
-                f"--metrics: cannot listen at {place.host} port {place.port}: {error.strerror}",
-                "Choose another port; of an address this machine has.",
+                f"--metrics: cannot listen on {address.host} port {address.port}: {error.strerror}",
+                "Choose another port, and an address of this machine.",
             ) from None
 
-    def __call__(self, progress: Progress) -> None:
-        """Keep what the engine says."""
+    def on_progress(self, progress: Progress) -> None:
+        """Keep the progress for the next reader."""
         self._progress = progress
 
     def close(self) -> None:
@@ -84,8 +77,3 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-    def _families(self) -> Iterator[Metric]:
-        from stress.report.openmetrics import going_on  # noqa: PLC0415 - with the library
-
-        return going_on(self._progress, self._target)

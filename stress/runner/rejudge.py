@@ -1,52 +1,54 @@
-"""How a recorded run is judged when it is told: as it was recorded, or otherwise.
+"""Summarizes a recorded run: as it was recorded, or re-evaluated.
 
-Verdicts are computed from stored bytes, so another policy, another time or another assertion is
-only another reading of the same file; the file itself stays as it is.
+Verdicts are computed from stored certificates, so another policy, time or assertion is only another
+way to read the same file. The file is never changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from stress.model.summary import Summary
+
 if TYPE_CHECKING:
-    from stress.analysis.goals.goal import Goal
     from stress.model.run import Run
-    from stress.model.target import Address
     from stress.trust import Judge
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """What is asked of a recorded run besides what it was asked when it was made."""
+class Rejudgement:
+    """What replaces the settings with which a run was recorded."""
 
     assertions: tuple[str, ...] = ()
     """Instead of the run's own goals and assertions; empty: those."""
     policy: str | None = None
     at: int | None = None
-    """Unix seconds to judge for."""
+    """Unix seconds at which chains are validated."""
     aia: bool = False
-    """Fetch what failing chains lack."""
+    """Fetch missing issuers of failing chains."""
 
-    def goals(self, run: Run) -> Sequence[Goal]:
-        """What decides the verdict.
+    def summarize(self, run: Run) -> Summary:
+        """The summary of the run under these settings.
 
         Raises:
-            UsageError: one cannot be read.
+            UsageError: an assertion or a policy is wrong, or there is no trust store.
         """
         from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
+        from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
         plan = run.facts().plan
-        return parse_goals(self.assertions) or parse_goals([*plan.goals, *plan.assertions])
+        goals = parse_goals(self.assertions) or parse_goals([*plan.goals, *plan.assertions])
+        judged = self.judged(run)
+        return summarize(judged, goals=goals, repairs=self.repairs(judged))
 
     def judged(self, run: Run) -> Run:
-        """The run as it would have been recorded under this policy, at this time.
+        """The run as it would have been recorded with this policy, at this time.
 
         Raises:
-            UsageError: no such policy, or there is no trust store to judge by.
+            UsageError: there is no such policy, or no trust store.
         """
         if self.policy is None and self.at is None:
             return run
@@ -55,30 +57,26 @@ class Review:
         return rejudge(run, _judge(run), policy=self.policy, at=self.at)
 
     def repairs(self, run: Run) -> tuple[str, ...]:
-        """What can be proven by fetching; nothing when that was not asked for.
+        """What fetching missing issuers proves; empty where that was not requested.
 
         Raises:
-            UsageError: there is no trust store to judge by.
+            UsageError: there is no trust store.
         """
         if not self.aia:
             return ()
         from stress.analysis.chains import repair_chains  # noqa: PLC0415 - heavy
         from stress.trust.download import Download  # noqa: PLC0415 - heavy
 
-        fetch = Download(monotonic, private_too=_private(run.addresses()))
-        return repair_chains(run, _judge(run), fetch)
+        # Only a target on a private network may name an issuer on a private network.
+        private = all(not ip_address(address.ip).is_global for address in run.addresses())
+        return repair_chains(run, _judge(run), Download(monotonic, private_too=private))
 
 
-AS_RECORDED = Review()
-
-
-def _private(addresses: Sequence[Address]) -> bool:
-    """Whether the target itself is on a private network, so that its certificates may be, too."""
-    return all(not ip_address(address.ip).is_global for address in addresses)
+AS_RECORDED = Rejudgement()
 
 
 def _judge(run: Run) -> Judge:
-    """By the anchors and pins of the run; those of a system store are read again."""
+    """Judges with the run's own anchors and pins; those of a system store are read again."""
     from stress.planning.resume import with_anchors  # noqa: PLC0415 - heavy
     from stress.trust import Anchors, Judge, load_anchors  # noqa: PLC0415 - heavy
 

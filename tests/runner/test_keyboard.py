@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stress.cli.keyboard import Keyboard
+from stress.runner.keyboard import Keyboard
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_terminal_that_is_not_ours_is_left_alone(terminal: tuple[int, int]) ->
     keyboard = Keyboard(theirs)
     os.write(ours, b"q\n")
 
-    assert not keyboard.hears
+    assert not keyboard.available
     assert keyboard() == ""
     assert termios.tcgetattr(theirs) == before
     keyboard.close()
@@ -76,7 +76,7 @@ def test_a_pipe_is_no_keyboard() -> None:
     keyboard = Keyboard(reader)
     os.write(writer, b"q")
 
-    assert not keyboard.hears
+    assert not keyboard.available
     assert keyboard() == ""
     keyboard.close()
     os.close(reader)

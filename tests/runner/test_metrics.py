@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from stress.cli.metrics import MetricsServer, Place
 from stress.errors import UsageError
 from stress.model.run import Progress
+from stress.runner.metrics import MetricsAddress, MetricsServer
 
 HALFWAY = Progress(15.0, 20_000, None, 10_064, 10_000, 49, 0, 0, 2, 64, 800.0, 0)
 
@@ -19,16 +19,16 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize(
-    ("words", "place"),
+    ("words", "address"),
     [
-        ("9100", Place("127.0.0.1", 9100)),
-        ("0.0.0.0:9100", Place("0.0.0.0", 9100)),
-        ("[::1]:9100", Place("::1", 9100)),
-        ("65535", Place("127.0.0.1", 65535)),
+        ("9100", MetricsAddress("127.0.0.1", 9100)),
+        ("0.0.0.0:9100", MetricsAddress("0.0.0.0", 9100)),
+        ("[::1]:9100", MetricsAddress("::1", 9100)),
+        ("65535", MetricsAddress("127.0.0.1", 65535)),
     ],
 )
-def test_a_port_may_have_an_address_in_front(words: str, place: Place) -> None:
-    assert Place.parse(words) == place
+def test_a_port_may_have_an_address_in_front(words: str, address: MetricsAddress) -> None:
+    assert MetricsAddress.parse(words) == address
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def get(port: int, accept: str = "text/plain") -> str:
 @pytest.mark.slow
 def test_the_last_word_of_the_run_is_served_until_it_is_over() -> None:
     port = free_port()
-    server = MetricsServer(Place("127.0.0.1", port), "x.test:443")
+    server = MetricsServer(MetricsAddress("127.0.0.1", port), "x.test:443")
 
     assert get(port) == ""
-    server(HALFWAY)
+    server.on_progress(HALFWAY)
     assert 'tls_stress_failures_total{target="x.test:443"} 49.0' in get(port)
     assert get(port, "application/openmetrics-text; version=1.0.0").endswith("# EOF\n")
     server.close()
@@ -74,11 +74,11 @@ def test_a_port_that_is_taken_is_told_and_leaves_no_run_file(
     answer = ask(*words, "--metrics", listener.target.rpartition(":")[2])
 
     assert answer.code == 2
-    assert "cannot listen at 127.0.0.1" in answer.err
+    assert "cannot listen on 127.0.0.1" in answer.err
     assert listener.connections() == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_that_is_not_ours_is_told() -> None:
-    with pytest.raises(UsageError, match=r"cannot listen at 192\.0\.2\.1 port 9100"):
-        MetricsServer(Place("192.0.2.1", 9100), "x.test:443")
+    with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1 port 9100"):
+        MetricsServer(MetricsAddress("192.0.2.1", 9100), "x.test:443")

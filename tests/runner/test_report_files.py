@@ -7,11 +7,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from stress.cli.output import Files
 from stress.errors import StressError, UsageError
+from stress.report.forms import FORMS
+from stress.runner.report_files import ReportFiles
 from stress.store import open_run
 
-OPTIONS = ("--html", "--junit", "--openmetrics", "--markdown")
+OPTIONS = [form.option for form in FORMS.values()]
 
 
 @pytest.mark.slow
@@ -47,7 +48,7 @@ def test_a_folder_without_permission_is_told_before_the_run(tmp_path: Path) -> N
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
 
     with pytest.raises(UsageError, match="no permission"):
-        Files.of(html=tmp_path / "page.html")
+        ReportFiles.of({"html": tmp_path / "page.html"})
 
 
 def a_folder(tmp_path: Path, _: Path) -> Path:
@@ -97,11 +98,11 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_sent(
 
 def test_two_forms_cannot_share_a_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--html and --junit name the same file"):
-        Files.of(html=tmp_path / "x", junit=tmp_path / "." / "x")
+        ReportFiles.of({"html": tmp_path / "x", "junit": tmp_path / "." / "x"})
 
 
 def test_a_pipe_or_a_device_is_written_to_and_not_replaced(run_file: Path) -> None:
-    files = Files.of(junit=Path("/dev/null"), markdown=Path("/dev/null"))
+    files = ReportFiles.of({"junit": Path("/dev/null"), "markdown": Path("/dev/null")})
     with open_run(run_file) as run:
         from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
@@ -124,7 +125,7 @@ def test_a_folder_that_vanished_meanwhile_is_our_error_and_no_traceback(
 ) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    files = Files.of(junit=folder / "x.xml")
+    files = ReportFiles.of({"junit": folder / "x.xml"})
     folder.rmdir()
     with open_run(run_file) as run:
         from stress.report.summary import summarize  # noqa: PLC0415 - heavy

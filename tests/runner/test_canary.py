@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from stress.cli.canary import canary_for, is_wanted
 from stress.model.client import Client
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
+from stress.runner.canary import canary_for, needs_canary
 
 PLAN = Plan(Target("lab.test", 443), (Address("127.0.0.1", 443),), (Client("generic"),))
 
@@ -23,17 +23,17 @@ PLAN = Plan(Target("lab.test", 443), (Address("127.0.0.1", 443),), (Client("gene
     ],
 )
 def test_only_a_load_gets_a_canary(plan: Plan, wanted: bool) -> None:
-    assert is_wanted(plan) is wanted
+    assert needs_canary(plan) is wanted
 
 
 def test_without_a_load_nothing_is_started() -> None:
-    with canary_for(PLAN) as address:
+    with canary_for(PLAN, print) as address:
         assert address is None
 
 
 @pytest.mark.slow
 def test_the_canary_lives_as_long_as_the_run() -> None:
-    with canary_for(replace(PLAN, load=Load(rate=500.0))) as address:
+    with canary_for(replace(PLAN, load=Load(rate=500.0)), print) as address:
         assert address is not None
         socket.create_connection((address.ip, address.port), timeout=10).close()
 

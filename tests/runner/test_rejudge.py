@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stress.cli.rejudge import AS_RECORDED, Review
+from stress.runner.rejudge import AS_RECORDED, Rejudgement
 from stress.store import open_run
 
 
@@ -75,4 +75,4 @@ def test_as_recorded_is_the_run_itself(run_file: Path) -> None:
     with open_run(run_file) as run:
         assert AS_RECORDED.judged(run) is run
         assert AS_RECORDED.repairs(run) == ()
-        assert Review(policy="none").judged(run).verdicts() == ()
+        assert Rejudgement(policy="none").judged(run).verdicts() == ()

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from stress.cli.scoring import missed
 from stress.lab.scenario import Planted
 from stress.model.summary import (
     Answer,
@@ -18,6 +17,7 @@ from stress.model.summary import (
     Unexplained,
     Validity,
 )
+from stress.runner.scoring import missed
 
 BOUNDS = Interval(0.95, 0.0, 1.0, "none")
 
