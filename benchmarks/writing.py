@@ -19,7 +19,7 @@ from stress.model.client import Client
 from stress.model.outcome import OK, Stage
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address, Target
 from stress.store import RunWriter
 
@@ -50,7 +50,7 @@ def writer_us(rows: int, folder: Path) -> float:
             writer.commit((number + 1) * BATCH)
         spent += thread_time_ns() - before
     before = thread_time_ns()
-    writer.finish(Ending(End.COMPLETED, time_ns(), rows))
+    writer.finish(RunEnd(End.COMPLETED, time_ns(), rows))
     writer.close()
     return (spent + thread_time_ns() - before) / rows / 1000
 

@@ -42,12 +42,12 @@ class Dimension(StrEnum):
         return _PRIORITY[self]
 
     @property
-    def when(self) -> When:
+    def when(self) -> KnownFrom:
         """When its value was settled."""
         return _WHEN[self]
 
 
-class When(IntEnum):
+class KnownFrom(IntEnum):
     """When the value of a dimension is settled, relative to the handshake."""
 
     ASSIGNED = 0
@@ -70,13 +70,13 @@ _LATE = (
 )
 _EARLY = (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY)
 _WHEN = {
-    dimension: When.OUTCOME
+    dimension: KnownFrom.OUTCOME
     if dimension is Dimension.STAGE
-    else When.LATE
+    else KnownFrom.LATE
     if dimension in _LATE
-    else When.EARLY
+    else KnownFrom.EARLY
     if dimension in _EARLY
-    else When.ASSIGNED
+    else KnownFrom.ASSIGNED
     for dimension in Dimension
 }
 

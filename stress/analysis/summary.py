@@ -13,7 +13,7 @@ from stress.analysis.latency import latency, retries
 from stress.analysis.limit.limit_text import assertion
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.estimate import estimate
-from stress.analysis.tally import Count, Tally, count
+from stress.analysis.tally import FailureCount, RunCounts, count
 from stress.analysis.tested import NANOSECONDS, duration_s, policy_names
 from stress.analysis.verdict import validity, verdict
 from stress.analysis.wording.ten_lines import Findings, headlines
@@ -89,7 +89,7 @@ def _sampling(facts: RunFacts) -> End:
     return End.STOPPED if watched else facts.end
 
 
-def _explained(run: Run, tally: Tally) -> Explanation:
+def _explained(run: Run, tally: RunCounts) -> Explanation:
     """The causes; the search is only imported when there is something to search in."""
     if not tally.attempts:
         return Explanation()
@@ -99,7 +99,7 @@ def _explained(run: Run, tally: Tally) -> Explanation:
     return explain(record(run), tally)
 
 
-def _run_line(facts: RunFacts, cube: Cube, tally: Tally) -> RunLine:
+def _run_line(facts: RunFacts, cube: Cube, tally: RunCounts) -> RunLine:
     plan = facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     elapsed = duration_s(facts)
@@ -123,21 +123,21 @@ def _run_line(facts: RunFacts, cube: Cube, tally: Tally) -> RunLine:
     )
 
 
-def _failures(tally: Tally, interval: Interval) -> Failures:
+def _failures(tally: RunCounts, interval: Interval) -> Failures:
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     return Failures(tally.failures, share, interval, tally.categories, tally.stages)
 
 
 def _address_lines(
-    addresses: Sequence[Address], counts: Mapping[int, Count]
+    addresses: Sequence[Address], counts: Mapping[int, FailureCount]
 ) -> tuple[AddressLine, ...]:
     """Every address of the run, also those that nothing reached."""
     return tuple(
-        _address_line(address, counts.get(index, Count(0, 0)))
+        _address_line(address, counts.get(index, FailureCount(0, 0)))
         for index, address in enumerate(addresses)
     )
 
 
-def _address_line(address: Address, counted: Count) -> AddressLine:
+def _address_line(address: Address, counted: FailureCount) -> AddressLine:
     interval = clopper_pearson(counted.failures, counted.attempts)
     return AddressLine(str(address), address.label, counted.attempts, counted.failures, interval)

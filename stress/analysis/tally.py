@@ -13,7 +13,7 @@ from stress.model.outcome import Category, Outcome, Side, Stage
 from stress.model.run import Cell
 
 
-class Count(NamedTuple):
+class FailureCount(NamedTuple):
     """Attempts that say something about the target, and how many of them failed."""
 
     attempts: int
@@ -21,7 +21,7 @@ class Count(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class RunCounts:
     """The run in numbers. `attempts` is without our own failures and what was not sent."""
 
     attempts: int
@@ -35,8 +35,8 @@ class Tally:
     """Failures of the target by outcome name, most frequent first."""
     stages: Mapping[str, Mapping[str, int]]
     """Outcome name -> stage label -> failures."""
-    addresses: Mapping[int, Count]
-    clients: Mapping[int, Count]
+    addresses: Mapping[int, FailureCount]
+    clients: Mapping[int, FailureCount]
     chains: Mapping[str, Mapping[int | None, int]]
     """Outcome name -> chain id (None: no chain was seen) -> failures."""
     good_chains: frozenset[int]
@@ -65,7 +65,7 @@ def side_of(outcome: str) -> Side:
     return Outcome.parse(outcome).side
 
 
-def count(cells: Iterable[Cell]) -> Tally:
+def count(cells: Iterable[Cell]) -> RunCounts:
     """Counts all cells of a cube."""
     # Few distinct combinations matter here; summing those first is ten times as fast.
     merged: defaultdict[_Key, int] = defaultdict(int)
@@ -137,8 +137,8 @@ class _Counter:
         elif group.chain is not None:
             self.good_chains.add(group.chain)
 
-    def tally(self) -> Tally:
-        return Tally(
+    def tally(self) -> RunCounts:
+        return RunCounts(
             attempts=self.attempts,
             completed=self.completed,
             failures=self.categories.total(),
@@ -146,8 +146,12 @@ class _Counter:
             ours=dict(self.ours.most_common()),
             categories=_ordered(self.categories),
             stages={name: _ordered(self.stages[name]) for name in _ordered(self.categories)},
-            addresses={index: Count(*counts) for index, counts in sorted(self.addresses.items())},
-            clients={index: Count(*counts) for index, counts in sorted(self.clients.items())},
+            addresses={
+                index: FailureCount(*counts) for index, counts in sorted(self.addresses.items())
+            },
+            clients={
+                index: FailureCount(*counts) for index, counts in sorted(self.clients.items())
+            },
             chains={name: dict(seen) for name, seen in self.chains.items()},
             good_chains=frozenset(self.good_chains),
             versions=frozenset(self.versions),

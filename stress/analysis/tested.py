@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.handshake.names import version_name
 from stress.model.plan import Plan
 from stress.model.run import RunFacts
@@ -15,7 +15,7 @@ from stress.text.numbers import seconds, thousands
 NANOSECONDS = 1_000_000_000
 
 
-def asked(facts: RunFacts, tally: Tally, addresses: Sequence[Address]) -> str:
+def asked(facts: RunFacts, tally: RunCounts, addresses: Sequence[Address]) -> str:
     """The client, the addresses, the name and the trust store."""
     plan = facts.plan
     clients = ", ".join(client.name for client in plan.clients)
@@ -52,7 +52,7 @@ def policy_names(plan: Plan) -> str:
     return ", ".join(dict.fromkeys(client.policy for client in plan.clients))
 
 
-def untested(facts: RunFacts, tally: Tally, addresses: Sequence[Address]) -> str:
+def untested(facts: RunFacts, tally: RunCounts, addresses: Sequence[Address]) -> str:
     """What this run could not have seen, as a list."""
     gaps = ["other networks"]
     families = {address.family for address in addresses}
@@ -69,7 +69,7 @@ def untested(facts: RunFacts, tally: Tally, addresses: Sequence[Address]) -> str
 _FAMILY = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
-def whence(facts: RunFacts, tally: Tally) -> str:
+def whence(facts: RunFacts, tally: RunCounts) -> str:
     """From where, when, how many and how fast."""
     begun = datetime.fromtimestamp(facts.started_ns // NANOSECONDS, UTC)
     host = f"From {facts.host}" if facts.host else "From this machine"

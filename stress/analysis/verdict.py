@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stress.analysis.limit.limit_text import doubt
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.model.run import End, RunFacts
 from stress.model.summary import Answer, Assertion, Validity
 from stress.text.numbers import counted, thousands
@@ -14,7 +14,7 @@ LOCAL_SHARE = 0.05
 """Local failures above this share of the attempts, with no failure of the target: invalid."""
 
 
-def validity(facts: RunFacts, tally: Tally, *seen: str | None) -> Validity:
+def validity(facts: RunFacts, tally: RunCounts, *seen: str | None) -> Validity:
     """May the run be believed; the reasons, the decisive ones first.
 
     Args:
@@ -28,7 +28,7 @@ def validity(facts: RunFacts, tally: Tally, *seen: str | None) -> Validity:
 
 
 def verdict(
-    facts: RunFacts, tally: Tally, judged: Validity, assertions: Sequence[Assertion] = ()
+    facts: RunFacts, tally: RunCounts, judged: Validity, assertions: Sequence[Assertion] = ()
 ) -> Answer:
     """The answer; where several fit, in the order interrupted, invalid, failing, inconclusive.
 
@@ -63,7 +63,7 @@ def _by_goals(assertions: Sequence[Assertion]) -> Answer:
     return Answer.INCONCLUSIVE if "unknown" in answers else Answer.CLEAN
 
 
-def _fatal(facts: RunFacts, tally: Tally) -> list[str]:
+def _fatal(facts: RunFacts, tally: RunCounts) -> list[str]:
     """Why the measurement says nothing about the target; empty when it does say something."""
     reasons = [doubted for doubted in map(doubt, facts.limits) if doubted is not None]
     if facts.invalid:
@@ -79,7 +79,7 @@ def _fatal(facts: RunFacts, tally: Tally) -> list[str]:
     return reasons
 
 
-def _nothing(tally: Tally) -> str:
+def _nothing(tally: RunCounts) -> str:
     if tally.not_sent:
         return f"no handshake was attempted: {thousands(tally.not_sent)} were due but never sent"
     if tally.cancelled:
@@ -89,7 +89,7 @@ def _nothing(tally: Tally) -> str:
     return "no handshake was attempted"
 
 
-def _notes(facts: RunFacts, tally: Tally) -> list[str]:
+def _notes(facts: RunFacts, tally: RunCounts) -> list[str]:
     """What a reader should know though the run is valid."""
     notes: list[str] = []
     if facts.plan.replay is not None:
@@ -116,6 +116,6 @@ def _notes(facts: RunFacts, tally: Tally) -> list[str]:
     return notes
 
 
-def _listed(tally: Tally) -> str:
+def _listed(tally: RunCounts) -> str:
     names = [name for name in tally.ours if name != "cancelled"]
     return ", ".join(f"{name} {thousands(tally.ours[name])}" for name in names)

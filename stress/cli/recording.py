@@ -22,7 +22,7 @@ from stress.cli.rejudge import AS_RECORDED, Review
 from stress.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import Ending, Progress
+from stress.model.run import Progress, RunEnd
 from stress.model.summary import Summary
 from stress.model.target import Address
 
@@ -135,7 +135,7 @@ def _reserved(plan: Plan, place: Place) -> Path:
     return path
 
 
-def _watched(plan: Plan, writer: RunWriter, output: Output) -> Ending:
+def _watched(plan: Plan, writer: RunWriter, output: Output) -> RunEnd:
     from stress.engine.coordinator import run  # noqa: PLC0415 - heavy
 
     watching, search, keeper = output.watching(plan), _search(plan), _keeper(plan)

@@ -31,7 +31,7 @@ from stress.errors import RecordError, UsageError
 from stress.model.outcome import Side
 from stress.model.plan import Close, Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending, Progress
+from stress.model.run import End, Progress, RunEnd
 from stress.model.sink import LoadController, Sink
 from stress.model.target import Address
 
@@ -132,7 +132,7 @@ class Coordinator:
         """Number of the segment that goes on, in a conducted run."""
         self._recent: deque[tuple[int, int]] = deque()
 
-    async def run(self) -> Ending:
+    async def run(self) -> RunEnd:
         """Do the plan.
 
         Raises:
@@ -323,7 +323,7 @@ class Coordinator:
             stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )
 
-    def _ending(self) -> Ending:
+    def _ending(self) -> RunEnd:
         if self._failure is None:
             self._commit()
         self._pauses.follow(self._now_ns, wish=False)
@@ -331,7 +331,7 @@ class Coordinator:
             self._health.note(sentence)
         self._health.check(self._recorder.sides, self._recorder.ended, self._recorder.chains)
         nobody = all(member.has_died for member in self._crew.members)
-        return Ending(
+        return RunEnd(
             end=self._end,
             # As all times of the run: a clock that is set meanwhile changes no duration.
             ended_ns=self._now_ns,
@@ -358,7 +358,7 @@ def run(
     first_id: int = 0,
     canary: Address | None = None,
     still: Wish | None = None,
-) -> Ending:
+) -> RunEnd:
     """Do the plan with worker processes, feeding the sink; blocks until the run is over.
 
     Args:
@@ -379,7 +379,7 @@ def run(
     return trio.run(_unwrap, fleet)
 
 
-async def _unwrap(fleet: Coordinator) -> Ending:
+async def _unwrap(fleet: Coordinator) -> RunEnd:
     """Let a usage error leave the nurseries as itself, not as a group of one."""
     try:
         return await fleet.run()

@@ -11,7 +11,7 @@ from stress.handshake.names import cipher_name, group_name, version_name
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.summary import Cause, Condition
-from stress.model.transcript import Role, Transcript
+from stress.model.transcript import EvidenceRole, Transcript
 
 MOST_PAIRS: Final = 5
 """Failing connections that are shown of one cause."""
@@ -48,7 +48,7 @@ def cases(
     transcripts: Sequence[Transcript], causes: Sequence[Cause], plan: Plan
 ) -> tuple[Case, ...]:
     """All causes with their connections, then the failures of other categories."""
-    failing = [each for each in transcripts if each.role is Role.FAILURE]
+    failing = [each for each in transcripts if each.role is EvidenceRole.FAILURE]
     controls = [each for each in transcripts if each.record.outcome == "ok"]
     explained = [cause for cause in causes if cause.kind == FAILURE]
     found = [

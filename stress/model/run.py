@@ -40,7 +40,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunEnd:
     """How the engine came to its end; the store keeps it as the end mark."""
 
     end: End

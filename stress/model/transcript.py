@@ -16,7 +16,7 @@ _PROXY_V2: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _LATEST_NS: Final = 1 << 63
 
 
-class Role(StrEnum):
+class EvidenceRole(StrEnum):
     """Why a transcript was kept."""
 
     FAILURE = "failure"
@@ -98,10 +98,10 @@ class Transcript:
         Outcome.parse(self.record.outcome)
 
     @property
-    def role(self) -> Role:
+    def role(self) -> EvidenceRole:
         """Whether it is a failure of the target or something to compare one with."""
         side = Outcome.parse(self.record.outcome).side
-        return Role.FAILURE if side is Side.TARGET else Role.CONTROL
+        return EvidenceRole.FAILURE if side is Side.TARGET else EvidenceRole.CONTROL
 
     @property
     def bytes_kept(self) -> int:

@@ -27,10 +27,10 @@ from stress.model.record import Record
 from stress.model.run import (
     Cube,
     End,
-    Ending,
     HistogramRow,
     Phase,
     PortCount,
+    RunEnd,
     RunFacts,
     SeenChain,
 )
@@ -259,9 +259,9 @@ class RunFile:
             findings.setdefault(number, []).append(finding)
         return findings
 
-    def _ending(self) -> Ending | None:
+    def _ending(self) -> RunEnd | None:
         text = self._meta.get("ending")
-        return msgspec.json.decode(text, type=Ending) if text else None
+        return msgspec.json.decode(text, type=RunEnd) if text else None
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):

@@ -12,7 +12,7 @@ from itertools import islice
 
 from stress.model.chain import Chain
 from stress.model.record import Record
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.model.sink import Sink
 from stress.model.target import Address
 from stress.model.transcript import Transcript
@@ -95,7 +95,7 @@ class ResumedWriter:
         """Make all that was taken durable; the first part's attempts are counted in."""
         self._writer.commit(self._before + started)
 
-    def finish(self, ending: Ending, reasons: Sequence[str]) -> None:
+    def finish(self, ending: RunEnd, reasons: Sequence[str]) -> None:
         """Write the end of the whole, with the first part's attempts and these reasons."""
         whole = replace(
             ending,

@@ -36,7 +36,7 @@ WHOLE_RUN = -1
 Durations = Sequence[int | None]
 
 
-class Key(NamedTuple):
+class HistogramKey(NamedTuple):
     """What a histogram counts."""
 
     phase: Phase
@@ -49,8 +49,8 @@ class Latency:
 
     def __init__(self) -> None:
         self.block_ns = FIRST_BLOCK_NS
-        self._open: dict[Key, Histogram] = {}
-        self._resting: dict[Key, Packed] = {}
+        self._open: dict[HistogramKey, Histogram] = {}
+        self._resting: dict[HistogramKey, Packed] = {}
         self._newest = 0
 
     def block_of(self, due_ns: int) -> int:
@@ -66,24 +66,26 @@ class Latency:
         if block > self._newest:
             self._newest = block
             self._rest()
-        self._at(Key(phase, good, block)).record_many(durations_ns)
+        self._at(HistogramKey(phase, good, block)).record_many(durations_ns)
 
-    def blocks(self) -> Iterator[tuple[Key, Histogram]]:
+    def blocks(self) -> Iterator[tuple[HistogramKey, Histogram]]:
         """The histograms of all blocks, in no order; those that rest stay at rest."""
         yield from self._open.items()
         for key, packed in self._resting.items():
             yield key, Histogram.unpack(packed)
 
-    def whole(self) -> dict[Key, Histogram]:
+    def whole(self) -> dict[HistogramKey, Histogram]:
         """The histograms of the whole run, also the empty ones."""
         sums = {
-            Key(phase, good, WHOLE_RUN): Histogram() for phase in Phase for good in (True, False)
+            HistogramKey(phase, good, WHOLE_RUN): Histogram()
+            for phase in Phase
+            for good in (True, False)
         }
         for key, histogram in self.blocks():
             sums[key._replace(block=WHOLE_RUN)].merge(histogram)
         return sums
 
-    def _at(self, key: Key) -> Histogram:
+    def _at(self, key: HistogramKey) -> Histogram:
         histogram = self._open.get(key)
         if histogram is None:
             resting = self._resting.pop(key, None)
@@ -106,10 +108,10 @@ class Latency:
         self._newest //= 2
         for block in sorted({key.block for key in (*self._open, *self._resting)}):
             for phase, good in product(Phase, (True, False)):
-                self._move(Key(phase, good, block), Key(phase, good, block // 2))
+                self._move(HistogramKey(phase, good, block), HistogramKey(phase, good, block // 2))
             self._rest()
 
-    def _move(self, old: Key, new: Key) -> None:
+    def _move(self, old: HistogramKey, new: HistogramKey) -> None:
         if old != new and (old in self._open or old in self._resting):
             histogram = self._at(old)
             del self._open[old]

@@ -26,7 +26,7 @@ from stress.errors import RecordError
 from stress.model.chain import Chain
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
@@ -156,7 +156,7 @@ class RunWriter:
         self._write(statements)
         self._make_durable()
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, ending: RunEnd) -> None:
         """Write the end mark and all counts, make one file of it, and close it.
 
         Raises:

@@ -13,7 +13,7 @@ from stress.model.client import Client
 from stress.model.outcome import Category
 from stress.model.plan import Plan, Trust
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address, Target
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.store import RunWriter
@@ -143,18 +143,18 @@ def open_writer(tmp_path: Path, plan: Plan, verdict: Verdict) -> Callable[..., R
 
 
 @pytest.fixture
-def completed() -> Callable[[int], Ending]:
+def completed() -> Callable[[int], RunEnd]:
     """The ending of a run with so many attempts."""
 
-    def make(started: int) -> Ending:
-        return Ending(End.COMPLETED, STARTED_NS + 60_000_000_000, started)
+    def make(started: int) -> RunEnd:
+        return RunEnd(End.COMPLETED, STARTED_NS + 60_000_000_000, started)
 
     return make
 
 
 @pytest.fixture
 def write_run(
-    tmp_path: Path, open_writer: Callable[[Path], RunWriter], completed: Callable[[int], Ending]
+    tmp_path: Path, open_writer: Callable[[Path], RunWriter], completed: Callable[[int], RunEnd]
 ) -> WriteRun:
     """The path of a finished run with these records."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stress.model.record import Flag, Record
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.store import RunWriter
 from stress.store.counts import Counts
 from stress.store.schema import FIRST_BLOCK_NS
@@ -57,7 +57,7 @@ def test_stored_blocks_are_merged_when_the_run_grows_long(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     make_record: Callable[..., Record],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
     counts_of: Callable[[Path], Counts],
 ) -> None:
     writer = open_writer()

@@ -72,7 +72,7 @@ from stress.errors import RecordError
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Target
 from stress.store import RunWriter
 
@@ -108,7 +108,7 @@ print(taken, writer.taken, writer.unwritten)
 if sys.argv[2] == "space":
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 try:
-    writer.finish(Ending(End.STOPPED, start, taken))
+    writer.finish(RunEnd(End.STOPPED, start, taken))
 except RecordError as error:
     writer.close()
 """

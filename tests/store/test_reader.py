@@ -13,7 +13,7 @@ from stress.measure import Histogram
 from stress.model.chain import Chain
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending, Phase, PortCount, Run, RunFacts, SeenChain
+from stress.model.run import End, Phase, PortCount, Run, RunEnd, RunFacts, SeenChain
 from stress.model.verdict import Verdict
 from stress.store import RunFile, RunWriter, open_run
 
@@ -56,7 +56,7 @@ def test_facts_are_as_the_engine_gave_them(
 ) -> None:
     writer = open_writer()
     reasons = ("the generator was saturated", "41% lag")
-    writer.finish(Ending(End.INTERRUPTED, started_ns + 5, 12, reasons, True, 1234))
+    writer.finish(RunEnd(End.INTERRUPTED, started_ns + 5, 12, reasons, True, 1234))
     with open_run(tmp_path / "run.db") as run:
         facts = run.facts()
 

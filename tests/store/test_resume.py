@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address
 from stress.store import RunWriter, open_run
 from stress.store.resume import ResumedWriter, extent, retell
@@ -47,7 +47,7 @@ def test_both_parts_are_one_run(tmp_path: Path, plan: Plan, make_record: MakeRec
     more = [make_record(n) for n in range(6, 9)]
     sequel.take(more)
     sequel.commit(3)
-    sequel.finish(Ending(End.COMPLETED, STARTED_NS + 1, 3, ("late",)), ("a gap",))
+    sequel.finish(RunEnd(End.COMPLETED, STARTED_NS + 1, 3, ("late",)), ("a gap",))
 
     with open_run(tmp_path / "b.db") as run:
         facts, rows = run.facts(), list(run.records())

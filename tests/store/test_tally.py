@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stress.model.run import Phase
 from stress.store.catalog import Treatment
 from stress.store.schema import FIRST_BLOCK_NS
-from stress.store.tally import MOST_BLOCKS, WHOLE_RUN, Columns, Key, Row, Tally
+from stress.store.tally import MOST_BLOCKS, WHOLE_RUN, Columns, HistogramKey, Row, Tally
 
 SECOND = FIRST_BLOCK_NS
 TREATMENTS = list(Treatment)
@@ -72,7 +72,7 @@ def test_each_treatment_is_counted_where_it_belongs(
     whole = tally.latency.whole()
 
     def count(phase: Phase, *, good: bool) -> int:
-        return whole[Key(phase, good, WHOLE_RUN)].count
+        return whole[HistogramKey(phase, good, WHOLE_RUN)].count
 
     assert tally.cells == {(0, treatment.value): 1}
     assert (tally.ports.total(), tally.failed_ports.total()) == (ports, failed)

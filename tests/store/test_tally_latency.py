@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stress.measure import Histogram
 from stress.model.run import Phase
 from stress.store.schema import FIRST_BLOCK_NS
-from stress.store.tally import LATENCY_MOST_BLOCKS, WHOLE_RUN, Key, Latency
+from stress.store.tally import LATENCY_MOST_BLOCKS, WHOLE_RUN, HistogramKey, Latency
 
 SECOND = FIRST_BLOCK_NS
 MS = 1_000_000
@@ -54,9 +54,9 @@ def test_the_whole_run_is_the_sum_and_has_the_empty_ones_too() -> None:
     whole = latency.whole()
 
     assert len(whole) == 2 * len(Phase)
-    assert whole[Key(Phase.SERVER, good=True, block=WHOLE_RUN)].count == 10
-    assert whole[Key(Phase.SERVER, good=True, block=WHOLE_RUN)].clamped == 5
-    assert whole[Key(Phase.LAG, good=False, block=WHOLE_RUN)].count == 0
+    assert whole[HistogramKey(Phase.SERVER, good=True, block=WHOLE_RUN)].count == 10
+    assert whole[HistogramKey(Phase.SERVER, good=True, block=WHOLE_RUN)].clamped == 5
+    assert whole[HistogramKey(Phase.LAG, good=False, block=WHOLE_RUN)].count == 0
 
 
 def test_a_time_before_the_start_counts_in_the_first_block() -> None:
@@ -90,7 +90,7 @@ def test_blocks_stay_few_and_keep_every_value(values: list[tuple[int, int]]) -> 
     for due_ns, duration_ns in values:
         add(latency, due_ns, duration_ns)
         expected.record(duration_ns)
-    whole = latency.whole()[Key(Phase.SERVER, good=True, block=WHOLE_RUN)]
+    whole = latency.whole()[HistogramKey(Phase.SERVER, good=True, block=WHOLE_RUN)]
 
     assert all(0 <= key.block < LATENCY_MOST_BLOCKS for key, _ in latency.blocks())
     assert list(whole.bins()) == list(expected.bins())

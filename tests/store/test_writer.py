@@ -16,7 +16,7 @@ from stress.model.chain import Chain
 from stress.model.outcome import Category, Outcome
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address
 from stress.store import RunWriter, open_run
 from stress.store.schema import WORTH_KEEPING
@@ -66,7 +66,7 @@ def test_records_come_out_as_they_went_in(plan: Plan, batches: list[list[Record]
         for batch in batches:
             writer.take(batch)
             writer.commit(len(everything))
-        writer.finish(Ending(End.COMPLETED, STARTED_NS, len(everything)))
+        writer.finish(RunEnd(End.COMPLETED, STARTED_NS, len(everything)))
         with open_run(path) as run:
             assert list(run.records()) == everything
             failures = list(run.failures(100))
@@ -101,7 +101,7 @@ def test_a_run_can_be_read_while_it_goes_on(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     make_record: Callable[..., Record],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
 ) -> None:
     writer = open_writer()
     writer.take([make_record(0), make_record(1)])
@@ -125,7 +125,7 @@ def test_a_reader_that_holds_on_does_not_stop_the_end(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     make_record: Callable[..., Record],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
 ) -> None:
     """Who leaves last makes one file of it."""
     writer = open_writer()
@@ -176,7 +176,7 @@ def test_a_chain_that_is_seen_again_is_not_stored_again(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     chains: tuple[Chain, Chain],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
 ) -> None:
     writer = open_writer()
     writer.see_chain(chains[1], [])

@@ -37,7 +37,7 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.proportions.clusters import Timeline
 from stress.analysis.recording import Recording, reread_by_load
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.analysis.wording.advice import remedy
 from stress.analysis.wording.cohorts import (
     alike,
@@ -66,7 +66,7 @@ SAME_EVERYWHERE = (
 )
 
 
-def explain(recording: Recording, tally: Tally) -> Explanation:
+def explain(recording: Recording, tally: RunCounts) -> Explanation:
     """Isolates every class of failures, then the inconsistencies."""
     follows = _elasticity(recording)
     if recording.facts.limits or (follows and follows.shape is LoadShape.DEPENDENT):
@@ -120,7 +120,7 @@ def _silence(teller: _Teller, isolations: Sequence[Isolation], left: int) -> str
 class _Teller:
     """Makes the nouns of the summary out of what was isolated."""
 
-    def __init__(self, recording: Recording, tally: Tally, load: str | None) -> None:
+    def __init__(self, recording: Recording, tally: RunCounts, load: str | None) -> None:
         self.recording, self.tally, self.load = recording, tally, load
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 

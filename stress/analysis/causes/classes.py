@@ -15,7 +15,7 @@ import numpy as np
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
-from stress.analysis.dimensions import OF_THE_CHAIN, When
+from stress.analysis.dimensions import OF_THE_CHAIN, KnownFrom
 from stress.analysis.proportions.binomial import Integers
 from stress.model.outcome import OK, Kind, Outcome, Stage
 from stress.model.summary import Cause
@@ -106,11 +106,11 @@ def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
 
 def _may_explain(column: Column, failing: FailureClass) -> bool:
     dimension = column.dimension
-    if dimension.when is When.OUTCOME:
+    if dimension.when is KnownFrom.OUTCOME:
         return False
     if dimension in OF_THE_CHAIN and (failing.chain is not None or _is_trust(failing.outcome)):
         return False
-    if dimension.when is not When.LATE:
+    if dimension.when is not KnownFrom.LATE:
         return True
     known = int(failing.failures[column.codes != UNKNOWN].sum())
     return known >= LATE_KNOWN * failing.count

@@ -17,7 +17,7 @@ from stress.analysis.limit.limit_text import sentence
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate
 from stress.analysis.proportions.sequence import ANYTIME, confidence_sequence
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.analysis.tested import asked, duration_s, whence
 from stress.analysis.verdict import goal_words
 from stress.analysis.wording.advice import got, remedy, who_sees
@@ -37,7 +37,7 @@ class Findings:
     """All that the sentences are made of."""
 
     facts: RunFacts
-    tally: Tally
+    tally: RunCounts
     estimate: Estimate
     failures: Failures
     explanation: Explanation

@@ -22,7 +22,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import Tally, count
+from stress.analysis.tally import RunCounts, count
 from stress.model.limit import Limit
 from stress.model.plan import Plan
 from stress.model.run import Phase, Run, RunFacts
@@ -168,7 +168,7 @@ def _frame(summary: Summary) -> Mapping[str, Any]:
     }
 
 
-def _details(run: Run, summary: Summary, tally: Tally) -> Mapping[str, Any]:
+def _details(run: Run, summary: Summary, tally: RunCounts) -> Mapping[str, Any]:
     facts, chains = run.facts(), run.chains()
     return {
         "pairs": pairs(chains, run.verdicts(), tally),

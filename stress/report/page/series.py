@@ -13,7 +13,7 @@ from math import log10
 
 from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import Count, Tally, side_of
+from stress.analysis.tally import FailureCount, RunCounts, side_of
 from stress.measure import Histogram
 from stress.model.outcome import Side
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
@@ -58,7 +58,7 @@ class Shares:
 
 
 def shares(
-    summary: Summary, tally: Tally, facts: RunFacts, chains: Sequence[SeenChain]
+    summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
 ) -> tuple[Shares, ...]:
     """By address, by client, by chain; a dimension without rows is left out."""
     clients = facts.plan.clients
@@ -69,7 +69,9 @@ def shares(
             _table(
                 "client",
                 (
-                    _counted(client.name, client.title, tally.clients.get(index, Count(0, 0)))
+                    _counted(
+                        client.name, client.title, tally.clients.get(index, FailureCount(0, 0))
+                    )
                     for index, client in enumerate(clients)
                 ),
             ),
@@ -88,19 +90,19 @@ def _address(line: AddressLine) -> Share:
     return Share(line.address, line.label or "", line.attempts, line.failures, line.interval)
 
 
-def _counted(name: str, note: str, counted: Count) -> Share:
+def _counted(name: str, note: str, counted: FailureCount) -> Share:
     interval = clopper_pearson(counted.failures, counted.attempts)
     return Share(name, note, counted.attempts, counted.failures, interval)
 
 
-def _chain_row(tally: Tally, chains: Sequence[SeenChain]) -> Callable[[ChainLine], Share]:
+def _chain_row(tally: RunCounts, chains: Sequence[SeenChain]) -> Callable[[ChainLine], Share]:
     failed = failures_by_chain(tally)
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
 
     def row(line: ChainLine) -> Share:
         failures = failed.get(numbers.get(line.sha256, -1), 0)
         note = "; ".join(part for part in (line.subject, line.differs) if part)
-        return _counted(line.sha256[:SHORT_HASH], note, Count(line.seen, failures))
+        return _counted(line.sha256[:SHORT_HASH], note, FailureCount(line.seen, failures))
 
     return row
 

@@ -14,7 +14,7 @@ from stress.model.client import Client
 from stress.model.outcome import Category
 from stress.model.plan import Plan, Trust
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.summary import Summary
 from stress.model.target import Address, Target
 from stress.model.verdict import Finding, Verdict
@@ -81,7 +81,7 @@ def write_page_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
             alone, [Verdict(alone.sha256, "any", "good.test", AT, (missing,), ("go",))]
         )
         writer.take([record(number, whole, alone) for number in range(attempts)])
-        writer.finish(Ending(End.COMPLETED, STARTED_NS + 8_000_000_000, attempts))
+        writer.finish(RunEnd(End.COMPLETED, STARTED_NS + 8_000_000_000, attempts))
         writer.close()
         return path
 
