@@ -22,6 +22,7 @@ from stress.model.outcome import Category, Kind, Stage
 from stress.planning import clients, profiles
 from stress.planning.settings import SETTINGS, Shape
 from stress.report.document import schema
+from stress.store.schema import schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -164,7 +165,7 @@ def _words(category: Category) -> str:
 
 
 def _run_file() -> str:
-    text = (ROOT / "stress" / "store" / "schema.sql").read_text().strip()
+    text = schema_text().strip()
     about = (
         "One SQLite file holds a whole run. It can be copied, mailed, and opened with any SQLite "
         "tool, also\nwhile the run goes on:\n\n```\nsqlite3 results/NAME.db "

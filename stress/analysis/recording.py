@@ -10,19 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import sqrt
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 
 from stress.analysis.causes.changes import Piece, course, series
 from stress.analysis.causes.table import Reading, Table, tabulate
-from stress.analysis.chains import issuer, short, subject
-from stress.analysis.dimensions import Dimension
+from stress.analysis.dimensions import Dimension, texts
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.analysis.tested import NANOSECONDS
-from stress.handshake.names import cipher_name, group_name, version_name
-from stress.model.client import Client
 from stress.model.limit import Knob, Limit
 from stress.model.outcome import Side
 from stress.model.plan import Load
@@ -30,8 +27,6 @@ from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
 from stress.model.target import Address
 from stress.model.verdict import Verdict
-from stress.text.escape import printable
-from stress.trust import describe
 
 # Which failures belong to an earlier stretch of load: what a target still owes from a rush.
 #
@@ -96,8 +91,6 @@ def _begin(piece: Piece, attempts: Integers, failures: Integers) -> int:
     failing = failures[inside] > BEGUN * piece.share * attempts[inside]
     return piece.begin + int(failing.argmax())
 
-
-_T = TypeVar("_T")
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
@@ -225,54 +218,11 @@ def _readings(
     rates: Mapping[int, float],
 ) -> tuple[Reading, ...]:
     """How each dimension of the contract comes out of a cell."""
-    plan = facts.plan
-    names = [plan.server_name if one.server_name else None for one in plan.clients]
-
-    def of_chain(make: Callable[[SeenChain], str]) -> Callable[[int], str | None]:
-        return lambda number: make(chains[number]) if number in chains else None
-
+    own = texts(facts.plan, addresses, chains)
     return (
-        _numeric(
-            Dimension.ADDRESS, "address", lambda number: str(_at(addresses, number) or f"#{number}")
-        ),
-        _numeric(Dimension.LABEL, "address", lambda number: _of(_at(addresses, number), "label")),
-        _numeric(Dimension.FAMILY, "address", lambda number: _of(_at(addresses, number), "family")),
-        _numeric(Dimension.CLIENT, "client", lambda number: _of(_at(plan.clients, number), "name")),
-        _numeric(Dimension.SNI, "client", lambda number: _at(names, number) or "none"),
-        _numeric(Dimension.VANTAGE, "source", lambda number: _at(plan.sources, number)),
-        _numeric(Dimension.RESUMED, "resumed", lambda number: "yes" if number else "no"),
-        _numeric(Dimension.TLS_VERSION, "tls_version", version_name),
-        _numeric(Dimension.CIPHER, "cipher", cipher_name),
-        _numeric(Dimension.KEY_GROUP, "key_group", group_name),
-        Reading(Dimension.ALPN, "alpn", lambda text: printable(str(text))),
+        *(Reading(dimension, name, text) for dimension, (name, text) in own.items()),
         *_loads(rates, facts.limits),
-        _numeric(Dimension.CHAIN, "chain", of_chain(short)),
-        _numeric(Dimension.LEAF, "chain", of_chain(leaf_text)),
-        _numeric(Dimension.ISSUER, "chain", of_chain(issuer)),
     )
-
-
-def _at(things: Sequence[_T], number: int) -> _T | None:
-    """The thing of that number; None when a damaged file names one that is not there."""
-    return things[number] if 0 <= number < len(things) else None
-
-
-def _of(thing: Address | Client | None, name: str) -> str | None:
-    """An attribute of something that may not be there."""
-    value: str | None = getattr(thing, name, None)
-    return value
-
-
-def _numeric(dimension: Dimension, field: str, text: Callable[[int], str | None]) -> Reading:
-    """A dimension made of a field that holds numbers."""
-    return Reading(dimension, field, lambda value: text(cast("int", value)))
-
-
-def leaf_text(chain: SeenChain) -> str:
-    """The leaf by name and serial; two leaves of one name differ."""
-    if not chain.certificates:
-        return "no certificate"
-    return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
 
 
 def _loads(rates: Mapping[int, float], limits: Sequence[Limit]) -> Iterator[Reading]:
@@ -286,7 +236,7 @@ def _loads(rates: Mapping[int, float], limits: Sequence[Limit]) -> Iterator[Read
         return
     # Two significant digits, so that repeats of one level are one value.
     levels = {number: float(f"{rate:.2g}") for number, rate in rates.items()}
-    yield _numeric(Dimension.RATE, "segment", lambda number: f"{levels.get(number, 0.0):g}/s")
+    yield _of_segment(lambda number: f"{levels.get(number, 0.0):g}/s")
     distinct = sorted(set(levels.values()))
     if FEWEST_LEVELS <= len(distinct) <= MOST_LEVELS:
         # Whatever gives way at a rate gives way above it, too.
@@ -307,4 +257,8 @@ def _threshold(loads: Mapping[int, float], least: float, named: str) -> Reading:
     def text(number: int) -> str:
         return f"{named} or more" if loads.get(number, 0.0) >= least else f"less than {named}"
 
-    return _numeric(Dimension.RATE, "segment", text)
+    return _of_segment(text)
+
+
+def _of_segment(text: Callable[[int], str]) -> Reading:
+    return Reading(Dimension.RATE, "segment", lambda number: text(cast("int", number)))

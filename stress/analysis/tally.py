@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from stress.model.outcome import Category, Outcome, Side, Stage
 from stress.model.run import Cell
@@ -68,21 +68,16 @@ def side_of(outcome: str) -> Side:
 def count(cells: Iterable[Cell]) -> RunCounts:
     """Counts all cells of a cube."""
     # Few distinct combinations matter here; summing those first is ten times as fast.
-    merged: defaultdict[_Key, int] = defaultdict(int)
+    merged: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    key_of = attrgetter(*_Group._fields)
     last_block = -1
     for cell in cells:
-        merged[_key(cell)] += cell.count
+        merged[key_of(cell)] += cell.count
         last_block = max(last_block, cell.block)
     counter = _Counter(last_block)
     for key, number in merged.items():
         counter.add(_Group(*key), number)
     return counter.tally()
-
-
-_Key: TypeAlias = tuple[str, int, int, int, int | None, int | None, bool | None]
-_key: Callable[[Cell], _Key] = attrgetter(
-    "outcome", "stage", "address", "client", "chain", "tls_version", "resumed"
-)
 
 
 class _Group(NamedTuple):

@@ -6,7 +6,7 @@ names its registry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 # "TLS Alerts".
@@ -278,3 +278,11 @@ def alert_name(number: int) -> str:
 def alert_number(name: str) -> int | None:
     """Number of an alert by its IANA name, None when there is no such name."""
     return _ALERT_NUMBERS.get(name)
+
+
+NAMES: Final[Mapping[str, Callable[[int], str]]] = {
+    "tls_version": version_name,
+    "cipher": cipher_name,
+    "key_group": group_name,
+}
+"""How the numbers of an attribute (`stress.model.attributes`) are named."""

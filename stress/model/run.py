@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Protocol
 
+from stress.model.attributes import SHARED
 from stress.model.limit import Limit
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -134,7 +136,10 @@ class SeenChain:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A distinct tuple of attributes, and how many attempts had it. None means "not reached"."""
+    """A distinct combination of shared attributes in a time block, and how many attempts have it.
+
+    None means "not reached".
+    """
 
     block: int
     """Index of the time block of `due_ns`; see `Cube.block_ns`."""
@@ -152,6 +157,26 @@ class Cell:
     stage: int
     outcome: str
     count: int
+    others: tuple[Hashable, ...] = ()
+    """Values of `CELL_OTHERS`, in that order; empty: none was reached."""
+
+
+CELL_FIELDS = tuple(
+    each.name for each in SHARED if each.name in {field.name for field in fields(Cell)}
+)
+"""Shared attributes that are fields of a `Cell`."""
+CELL_OTHERS = tuple(
+    each.name for each in SHARED if each.dimensions and each.name not in CELL_FIELDS
+)
+"""Shared attributes that nothing but the search for causes reads from a `Cell`, by their names."""
+
+
+def cell_reader(attribute: str) -> Callable[[Cell], Hashable]:
+    """A function that reads a shared attribute from a cell."""
+    if attribute not in CELL_OTHERS:
+        return attrgetter(attribute)
+    place = CELL_OTHERS.index(attribute)
+    return lambda cell: cell.others[place] if cell.others else None
 
 
 @dataclass(frozen=True, slots=True)

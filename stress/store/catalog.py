@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from enum import IntEnum
 from hashlib import sha256
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 
+from stress.model.attributes import SHARED
 from stress.model.chain import Chain
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
@@ -47,35 +49,32 @@ class Catalog:
             statements += self._new_verdict(self._chains[digest], verdict)
         return statements
 
-    def attribute_statements(self, number: int, record: Record) -> list[Statement]:
-        """What makes the attribute of a record known under a number."""
+    def group_statements(self, number: int, record: Record) -> list[Statement]:
+        """What makes the group of a record known under a number."""
+        from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
+
         statements: list[Statement] = []
         if record.chain is not None and record.chain not in self._chains:
-            # Announced by nobody: the row is kept all the same, with a chain of no certificates.
+            # No chain was announced: the row is kept all the same, with an empty chain.
             statements += self._new_chain(record.chain)
+        values: dict[str, Any] = dict(zip(GROUP_FIELDS, group_of(record), strict=True))
+        names = [
+            (kind, values[kind], name(values[kind]))
+            for kind, name in NAMES.items()
+            if values[kind] is not None
+        ]
+        if record.chain is not None:
+            values["chain"] = self._chains[record.chain]
         row = (
             number,
-            record.address,
-            record.source,
-            record.client,
-            record.outcome,
+            *(clean(value) if isinstance(value, str) else value for value in values.values()),
             Outcome.parse(record.outcome).side.value,
-            record.stage,
-            None if record.chain is None else self._chains[record.chain],
-            record.tls_version,
-            record.cipher,
-            record.key_group,
-            None if record.alpn is None else clean(record.alpn),
-            record.resumed,
-            record.segment,
-            record.flags,
             None,  # first and last start: set with the counts
             None,
         )
-        names = list(_names(record))
         return [
             *statements,
-            (insert_into("attribute", 17), [row]),
+            (insert_into("attempt_group", len(row)), [row]),
             ("INSERT OR IGNORE INTO name VALUES (?, ?, ?)", names),
         ]
 
@@ -138,44 +137,15 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _names(record: Record) -> list[tuple[object, ...]]:
-    """Rows of `name` for the numbers that a record has."""
-    from stress.handshake.names import (  # noqa: PLC0415 - its room is heavy, readers need it not
-        cipher_name,
-        group_name,
-        version_name,
-    )
+# What many attempts share, interned: one number for each distinct combination, its group.
 
-    named = (
-        ("tls_version", record.tls_version, version_name),
-        ("cipher", record.cipher, cipher_name),
-        ("key_group", record.key_group, group_name),
-    )
-    return [(kind, number, name(number)) for kind, number, name in named if number is not None]
-
-
-# What many attempts share, interned: one number for each distinct combination.
-
-_FIELDS = (
-    "address",
-    "source",
-    "client",
-    "outcome",
-    "stage",
-    "chain",
-    "tls_version",
-    "cipher",
-    "key_group",
-    "alpn",
-    "resumed",
-    "segment",
-    "flags",
-)
-_KEY = itemgetter(*(Record._fields.index(field) for field in _FIELDS))
+GROUP_FIELDS = tuple(each.name for each in SHARED)
+group_of = itemgetter(*map(Record._fields.index, GROUP_FIELDS))
+"""The shared attributes of a record."""
 
 
 class Treatment(IntEnum):
-    """How attempts with an attribute are counted."""
+    """How the attempts of a group are counted."""
 
     LEFT_OUT = 0
     """Ours: in no count of ports and in no histogram."""
@@ -210,20 +180,19 @@ FAILURES = frozenset({Treatment.FAILED, Treatment.FAILED_WARMING})
 """Treatments of failures of the target."""
 
 
-class Attributes:
+class Groups:
     """Numbers combinations in the order of their first sight, from 0."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[object, ...], int] = {}
         self.treatments: list[Treatment] = []
-        """How attempts are counted, by attribute."""
+        """How attempts are counted, by group."""
         self.fresh: list[tuple[int, Record]] = []
-        """Attributes not yet written, each with a record that has it. Whoever writes them clears
-        the list."""
+        """Groups not yet written, each with a record of it. The writer clears the list."""
 
     def number(self, records: Sequence[Record]) -> list[int]:
-        """The attribute of each record."""
-        keys = list(map(_KEY, records))
+        """The group of each record."""
+        keys = list(map(group_of, records))
         try:
             return [self._ids[key] for key in keys]
         except KeyError:

@@ -21,6 +21,7 @@ import msgspec
 from stress.errors import RecordError, UsageError
 from stress.measure import Histogram, HistogramLog
 from stress.store.reader import RunFile
+from stress.store.schema import text_columns
 from stress.store.tally import WHOLE_RUN
 
 _ROWS_AT_ONCE = 50_000
@@ -106,19 +107,14 @@ def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
 def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
     arrow, parquet = _arrow()
     names, rows = run.handshakes()
-    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in names])
+    texts = text_columns()
+    schema = arrow.schema(
+        [(name, arrow.string() if name in texts else arrow.int64()) for name in names]
+    )
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             columns: Sequence[Sequence[Any]] = list(zip(*batch, strict=True))
             writer.write_table(arrow.table(list(columns), schema=schema))
-
-
-_NUMBERS = frozenset({"id", "local_port", "chain", "resumed", "bytes_received", "segment", "flags"})
-
-
-def _arrow_type(arrow: Any, name: str) -> Any:
-    number = name in _NUMBERS or name.endswith("_ns")
-    return arrow.int64() if number else arrow.string()
 
 
 def _arrow() -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from stress.errors import RunFileError
 from stress.store.corruption import damaged, reading
 from stress.store.reader import RunFile
-from stress.store.schema import APPLICATION_ID, SCHEMA
+from stress.store.schema import APPLICATION_ID, SCHEMA, read_as_current
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -83,9 +83,15 @@ def _check_header(path: Path, header: bytes) -> None:
 
 
 def _check_schema(path: Path, schema: str) -> None:
-    if schema != str(SCHEMA):
+    if schema.isdecimal() and int(schema) > SCHEMA:
         raise RunFileError(
-            f"{path} has schema {schema}, and this version reads schema {SCHEMA}",
+            f"{path} was written by a newer version of tls-stress: it has schema {schema}, and "
+            f"this version reads up to {SCHEMA}",
+            "update tls-stress",
+        )
+    if schema not in {str(number) for number in range(1, SCHEMA + 1)}:
+        raise RunFileError(
+            f"{path} has the unknown schema {schema}",
             "read it with the version of tls-stress that wrote it",
         )
 
@@ -115,8 +121,10 @@ def _connect(path: Path) -> sqlite3.Connection:
             f"{uri}?{way}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
         )
         try:
-            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
                 connection.execute(f"PRAGMA {pragma}")
+            read_as_current(connection)
+            connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM meta").fetchone()
         except sqlite3.Error as error:

@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from stress.measure import Histogram
+from stress.model.attributes import ATTRIBUTES, Form
 from stress.model.outcome import Category
 from stress.model.record import Record
 from stress.model.run import (
@@ -43,21 +44,30 @@ from stress.store.schema import decode_transcript, read_plan, view_text
 
 _T = TypeVar("_T")
 _BATCH = 2000
-_RECORDS = """
-SELECT attempt.arrival + lead AS id, ? + due, ? + due + late, address, source, port, client,
-  outcome, stage, chain.sha256, tls_version, cipher, key_group, alpn, resumed, connect, server,
-  handshake, total, lag, bytes, segment, flags, detail.text
-FROM {rows}
-JOIN attribute ON attribute.id = attempt.attribute
-LEFT JOIN chain ON chain.id = attribute.chain
-LEFT JOIN detail ON detail.id = remark.detail
-"""
+_COLUMNS = {
+    "id": "attempt.arrival + attempt.lead AS id",
+    "due_ns": "? + attempt.due",
+    "started_ns": "? + attempt.due + attempt.late",
+    "detail": "detail.text",
+}
+_COLUMNS |= {
+    each.name: f"attempt.{each.measured}" if each.measured else f"attempt_group.{each.name}"
+    for each in ATTRIBUTES
+}
+_COLUMNS["chain"] = "chain.sha256"
+_RECORDS = (
+    f"SELECT {', '.join(_COLUMNS[field] for field in Record._fields)} "  # noqa: S608 - our names
+    "FROM {rows} "
+    "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
+    "LEFT JOIN chain ON chain.id = attempt_group.chain "
+    "LEFT JOIN detail ON detail.id = remark.detail "
+)
 _ALL = _RECORDS.format(rows="attempt LEFT JOIN remark ON remark.arrival = attempt.arrival")
 _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
-_RESUMED = Record._fields.index("resumed")
+_FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
 
 
 class RunFile:
@@ -281,10 +291,11 @@ class RunFile:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    fields = list(row)
-    if fields[_RESUMED] is not None:
-        fields[_RESUMED] = bool(fields[_RESUMED])
-    return checked(fields, Record)
+    values = list(row)
+    for place in _FLAGS:
+        if values[place] is not None:
+            values[place] = bool(values[place])
+    return checked(values, Record)
 
 
 def _histogram_row(phase: str, outcome: str, block: int, hdr: str, clamped: int) -> HistogramRow:

@@ -1,11 +1,14 @@
 -- The run file of tls-stress: one SQLite database holds one whole run.
 --
--- Schema 1. History:
+-- Schema 2. History:
 --   1  the first
+--   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
+--      Later releases may add columns to attempt_group and handshake without a new number: a reader
+--      takes a column that is missing for NULL.
 --
 -- How to read it: `handshake` (a view, at the end) has one readable row for each attempt. The tables
--- below it are compact: whatever many attempts share stands once in `attribute`, and `attempt` holds
--- only what differs. Unix times and durations are nanoseconds. NULL means "not reached".
+-- are compact: what many attempts share is stored once, in `attempt_group`, and `attempt` holds only
+-- what differs. Unix times and durations are nanoseconds. NULL means "not reached".
 -- `PRAGMA application_id` is 0x544C5353 ("TLSS"), `PRAGMA user_version` the number of the schema.
 
 CREATE TABLE meta ( -- Facts of the run as a whole: schema, plan, versions, host, start, end.
@@ -78,29 +81,17 @@ CREATE TABLE finding ( -- One thing that is wrong with a chain.
   PRIMARY KEY (verdict, rank)
 ) WITHOUT ROWID;
 
-CREATE TABLE attribute ( -- Distinct combinations of what attempts share.
-  id INTEGER PRIMARY KEY,     -- order of the first sight, from 0
-  address INTEGER NOT NULL REFERENCES address, -- dialled
-  source INTEGER REFERENCES source, -- NULL: the kernel chose the local address
-  client INTEGER NOT NULL REFERENCES client, -- profile that asked
-  outcome TEXT NOT NULL,      -- ok, or a failure category
-  side TEXT NOT NULL,         -- whom the outcome speaks about: nobody, target, ours, not-sent
-  stage INTEGER NOT NULL,     -- how far it came; see name
-  chain INTEGER REFERENCES chain, -- as sent; NULL: none was seen
-  tls_version INTEGER,        -- number on the wire; see name
-  cipher INTEGER,             -- IANA number; see name
-  key_group INTEGER,          -- IANA number; see name
-  alpn TEXT,                  -- protocol that was agreed
-  resumed INTEGER,            -- 1: the session was resumed
-  segment INTEGER NOT NULL,   -- index of the load segment it was due in
-  flags INTEGER NOT NULL,     -- 1 user-space stamp, 2 local pressure, 4 warm-up
+CREATE TABLE attempt_group ( -- Distinct combinations of the attributes that attempts share.
+  id INTEGER PRIMARY KEY,     -- in the order first seen, from 0
+  @shared@
+  side TEXT NOT NULL,         -- who the outcome is about: nobody, target, ours, not-sent
   first_ns INTEGER,           -- Unix time of the earliest start among the attempts counted in cell
   last_ns INTEGER             -- Unix time of the latest
 );
 
-CREATE TABLE name ( -- Names of the numbers in attribute.
+CREATE TABLE name ( -- Names of the numbers in attempt_group.
   kind TEXT NOT NULL,         -- stage, tls_version, cipher, key_group
-  number INTEGER NOT NULL,    -- as attribute has it
+  number INTEGER NOT NULL,    -- as in attempt_group
   name TEXT NOT NULL,         -- IANA's name, or the number as hexadecimal where we know none
   PRIMARY KEY (kind, number)
 ) WITHOUT ROWID;
@@ -108,7 +99,7 @@ CREATE TABLE name ( -- Names of the numbers in attribute.
 CREATE TABLE attempt ( -- One row for each attempt, in the order in which they ended.
   arrival INTEGER PRIMARY KEY, -- 1 for the first that ended, without gaps
   lead INTEGER NOT NULL,      -- id minus arrival: small, because attempts end nearly as they start
-  attribute INTEGER NOT NULL REFERENCES attribute, -- what it shares with others
+  attempt_group INTEGER NOT NULL REFERENCES attempt_group, -- what it shares with others
   due INTEGER NOT NULL,       -- when it was meant to start, from the start of the run
   late INTEGER NOT NULL,      -- from due to the start
   port INTEGER,               -- local port
@@ -130,11 +121,11 @@ CREATE TABLE detail ( -- What else was seen, for people. The same text may stand
   text TEXT NOT NULL          -- such as an errno name, a library's reason, the first bytes
 );
 
-CREATE TABLE cell ( -- The cube: attempts by time block and attribute, up to arrival meta.counted.
+CREATE TABLE cell ( -- The cube: attempts by time block and group, up to arrival meta.counted.
   block INTEGER NOT NULL,     -- time block of due; meta.block_ns is its width
-  attribute INTEGER NOT NULL REFERENCES attribute, -- what they share
+  attempt_group INTEGER NOT NULL REFERENCES attempt_group, -- what they share
   count INTEGER NOT NULL,     -- attempts
-  PRIMARY KEY (block, attribute)
+  PRIMARY KEY (block, attempt_group)
 ) WITHOUT ROWID;
 
 CREATE TABLE port ( -- Attempts by local port, without ours and not-sent; only in large runs.
@@ -167,56 +158,29 @@ SELECT
   (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'started_ns') + attempt.due AS due_ns,
   (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'started_ns')
     + attempt.due + attempt.late AS started_ns,
-  address.text AS address,
-  address.label AS label,
-  source.ip AS source,
-  attempt.port AS local_port,
-  client.name AS client,
-  attribute.outcome AS outcome,
-  stage.name AS stage,
-  attribute.chain AS chain,
-  tls_version.name AS tls_version,
-  cipher.name AS cipher,
-  key_group.name AS key_group,
-  attribute.alpn AS alpn,
-  attribute.resumed AS resumed,
-  attempt.connect AS connect_ns,
-  attempt.server AS server_ns,
-  attempt.handshake AS handshake_ns,
-  attempt.total AS total_ns,
-  attempt.lag AS lag_ns,
-  attempt.bytes AS bytes_received,
-  attribute.segment AS segment,
-  attribute.flags AS flags,
+  @columns@
   detail.text AS detail
 FROM attempt
-JOIN attribute ON attribute.id = attempt.attribute
-LEFT JOIN address ON address.id = attribute.address
-LEFT JOIN source ON source.id = attribute.source
-LEFT JOIN client ON client.id = attribute.client
-LEFT JOIN name AS stage ON stage.kind = 'stage' AND stage.number = attribute.stage
-LEFT JOIN name AS tls_version
-  ON tls_version.kind = 'tls_version' AND tls_version.number = attribute.tls_version
-LEFT JOIN name AS cipher ON cipher.kind = 'cipher' AND cipher.number = attribute.cipher
-LEFT JOIN name AS key_group
-  ON key_group.kind = 'key_group' AND key_group.number = attribute.key_group
+JOIN attempt_group ON attempt_group.id = attempt.attempt_group
+@joins@
 LEFT JOIN remark ON remark.arrival = attempt.arrival
 LEFT JOIN detail ON detail.id = remark.detail;
 
 CREATE VIEW failures AS -- The failures of the target, as in handshake.
 SELECT handshake.* FROM handshake
-WHERE handshake.outcome IN (SELECT outcome FROM attribute WHERE side = 'target');
+WHERE handshake.outcome IN (SELECT outcome FROM attempt_group WHERE side = 'target');
 
 CREATE VIEW chains_seen AS -- Every distinct chain, commonest first.
 SELECT
   chain.id AS chain,
   lower(hex(chain.sha256)) AS sha256,
   (SELECT count(*) FROM chain_certificate WHERE chain_certificate.chain = chain.id) AS certificates,
-  (SELECT sum(cell.count) FROM cell JOIN attribute ON attribute.id = cell.attribute
-    WHERE attribute.chain = chain.id) AS seen,
-  (SELECT min(first_ns) FROM attribute WHERE attribute.chain = chain.id) AS first_ns,
-  (SELECT max(last_ns) FROM attribute WHERE attribute.chain = chain.id) AS last_ns,
-  (SELECT group_concat(DISTINCT outcome) FROM attribute WHERE attribute.chain = chain.id) AS outcomes
+  (SELECT sum(cell.count) FROM cell JOIN attempt_group ON attempt_group.id = cell.attempt_group
+    WHERE attempt_group.chain = chain.id) AS seen,
+  (SELECT min(first_ns) FROM attempt_group WHERE attempt_group.chain = chain.id) AS first_ns,
+  (SELECT max(last_ns) FROM attempt_group WHERE attempt_group.chain = chain.id) AS last_ns,
+  (SELECT group_concat(DISTINCT outcome) FROM attempt_group
+    WHERE attempt_group.chain = chain.id) AS outcomes
 FROM chain
 ORDER BY seen DESC;
 
@@ -225,8 +189,9 @@ SELECT
   address.text AS address,
   address.label AS label,
   coalesce(sum(cell.count), 0) AS attempts,
-  coalesce(sum(cell.count) FILTER (WHERE attribute.side = 'target'), 0) AS failures
+  coalesce(sum(cell.count) FILTER (WHERE attempt_group.side = 'target'), 0) AS failures
 FROM address
-LEFT JOIN attribute ON attribute.address = address.id AND attribute.side IN ('nobody', 'target')
-LEFT JOIN cell ON cell.attribute = attribute.id
+LEFT JOIN attempt_group
+  ON attempt_group.address = address.id AND attempt_group.side IN ('nobody', 'target')
+LEFT JOIN cell ON cell.attempt_group = attempt_group.id
 GROUP BY address.id;

@@ -134,7 +134,7 @@ class Columns(NamedTuple):
 
     arrival: Sequence[int]
     lead: Sequence[int]
-    attribute: Sequence[int]
+    attempt_group: Sequence[int]
     due: Sequence[int]
     late: Sequence[int]
     port: Sequence[int | None]
@@ -163,7 +163,7 @@ class Tally:
     """Counts rows.
 
     Args:
-        treatments: how attempts are counted, by attribute; may grow meanwhile.
+        treatments: how attempts are counted, by group; may grow meanwhile.
         block_ns: width of the cube's blocks to begin with.
     """
 
@@ -172,11 +172,11 @@ class Tally:
         self.block_ns = block_ns
         """Width of the cube's blocks; only ever doubles."""
         self.cells: Counter[tuple[int, int]] = Counter()
-        """Attempts by block and attribute. Whoever stores them clears them."""
+        """Attempts by block and group. Whoever stores them clears them."""
         self.first: list[int] = []
-        """Earliest start by attribute, from the start of the run; `NEVER` before the first."""
+        """Earliest start by group, from the start of the run; `NEVER` before the first."""
         self.last: list[int] = []
-        """Latest start by attribute."""
+        """Latest start by group."""
         self.ports: Counter[int] = Counter()
         """Attempts by local port, without those that say nothing about the target."""
         self.failed_ports: Counter[int] = Counter()
@@ -199,16 +199,16 @@ class Tally:
         width, cells = self.block_ns, self.cells
         if earliest // width == latest // width:
             block = latest // width
-            for attribute, count in Counter(columns.attribute).items():
-                cells[block, attribute] += count
+            for group, count in Counter(columns.attempt_group).items():
+                cells[block, group] += count
         else:
             blocks = [max(0, due) // width for due in columns.due]
-            cells.update(zip(blocks, columns.attribute, strict=True))
+            cells.update(zip(blocks, columns.attempt_group, strict=True))
 
     def _widen(self) -> None:
         cells: Counter[tuple[int, int]] = Counter()
-        for (block, attribute), count in self.cells.items():
-            cells[block // 2, attribute] += count
+        for (block, group), count in self.cells.items():
+            cells[block // 2, group] += count
         self.cells = cells
         self.block_ns *= 2
 
@@ -217,10 +217,10 @@ class Tally:
         missing = len(self._treatments) - len(first)
         first.extend([NEVER] * missing)
         last.extend([-NEVER] * missing)
-        for attribute, due, late in zip(columns.attribute, columns.due, columns.late, strict=True):
+        for group, due, late in zip(columns.attempt_group, columns.due, columns.late, strict=True):
             start = due + late
-            last[attribute] = max(last[attribute], start)
-            first[attribute] = min(first[attribute], start)
+            last[group] = max(last[group], start)
+            first[group] = min(first[group], start)
 
     def _blocks(self, columns: Columns) -> Iterator[tuple[int, Columns]]:
         """The batch by blocks of latency: nearly always one."""
@@ -236,12 +236,12 @@ class Tally:
     def _kinds(self, columns: Columns) -> Iterator[tuple[Treatment, Columns]]:
         """A part of a batch by treatments."""
         treatments = self._treatments
-        kinds = {attribute: treatments[attribute] for attribute in set(columns.attribute)}
+        kinds = {group: treatments[group] for group in set(columns.attempt_group)}
         present = set(kinds.values())
         if len(present) == 1:
             yield present.pop(), columns
             return
-        by_row = [kinds[attribute] for attribute in columns.attribute]
+        by_row = [kinds[group] for group in columns.attempt_group]
         for kind in present:
             yield kind, columns.where([other is kind for other in by_row])
 

@@ -30,7 +30,7 @@ from stress.model.run import RunEnd
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
-from stress.store.catalog import FAILURES, Attributes, Catalog, address_statements
+from stress.store.catalog import FAILURES, Catalog, Groups, address_statements
 from stress.store.create import create_file
 from stress.store.journal import Journal, Statement
 from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, encode_transcript, insert_into
@@ -40,11 +40,11 @@ _COMMITS_BETWEEN_COUNTS = 10
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_CELL = (
     "INSERT INTO cell VALUES (?, ?, ?) "
-    "ON CONFLICT (block, attribute) DO UPDATE SET count = count + excluded.count"
+    "ON CONFLICT (block, attempt_group) DO UPDATE SET count = count + excluded.count"
 )
 # Blocks are merged through negative numbers, so that no number is taken twice on the way.
 _MERGE_CELLS = (
-    "INSERT INTO cell SELECT -1 - block / ?, attribute, sum(count) FROM cell GROUP BY 1, 2",
+    "INSERT INTO cell SELECT -1 - block / ?, attempt_group, sum(count) FROM cell GROUP BY 1, 2",
     "DELETE FROM cell WHERE block >= 0",
     "UPDATE cell SET block = -1 - block",
 )
@@ -56,9 +56,9 @@ class RunWriter:
     def __init__(self, journal: Journal, *, started_ns: int) -> None:
         self._journal = journal
         self._started_ns = started_ns
-        self._attributes = Attributes()
+        self._groups = Groups()
         self._catalog = Catalog()
-        self._tally = Tally(self._attributes.treatments)
+        self._tally = Tally(self._groups.treatments)
         self._stored_block_ns = FIRST_BLOCK_NS
         self._arrived = 0
         self._committed = 0
@@ -122,9 +122,11 @@ class RunWriter:
         """
         if not records:
             return
-        attributes = self._attributes.number(records)
-        columns = self._columns(records, attributes)
-        statements = self._new_attributes()
+        columns = self._columns(records, self._groups.number(records))
+        statements: list[Statement] = []
+        for number, record in self._groups.fresh:
+            statements += self._catalog.group_statements(number, record)
+        self._groups.fresh.clear()
         statements.append((insert_into("attempt", len(columns)), columns.rows()))
         statements += self._remarks(records, columns)
         self._arrived += len(records)
@@ -195,7 +197,7 @@ class RunWriter:
         self._journal.commit()
         self._committed = self._arrived
 
-    def _columns(self, records: Sequence[Record], attributes: Sequence[int]) -> Columns:
+    def _columns(self, records: Sequence[Record], groups: Sequence[int]) -> Columns:
         """The records as columns of the table `attempt`."""
         of: Any = Record._make(zip(*records, strict=True))
         first = self._arrived + 1
@@ -204,7 +206,7 @@ class RunWriter:
         return Columns(
             arrival=arrivals,
             lead=list(map(sub, of.id, arrivals)),
-            attribute=attributes,
+            attempt_group=groups,
             due=[due_ns - origin for due_ns in of.due_ns],
             late=list(map(sub, of.started_ns, of.due_ns)),
             port=of.local_port,
@@ -216,26 +218,19 @@ class RunWriter:
             bytes=of.bytes_received,
         )
 
-    def _new_attributes(self) -> list[Statement]:
-        statements: list[Statement] = []
-        for number, record in self._attributes.fresh:
-            statements += self._catalog.attribute_statements(number, record)
-        self._attributes.fresh.clear()
-        return statements
-
     def _remarks(self, records: Sequence[Record], columns: Columns) -> list[Statement]:
         """Rows for what failed by the target's doing, and for what has a detail."""
-        treatments = self._attributes.treatments
-        failing = {a for a in set(columns.attribute) if treatments[a] in FAILURES}
+        treatments = self._groups.treatments
+        failing = {group for group in set(columns.attempt_group) if treatments[group] in FAILURES}
         details: list[tuple[object, ...]] = []
         remarks: list[tuple[object, ...]] = []
-        for record, arrival, attribute in zip(
-            records, columns.arrival, columns.attribute, strict=True
+        for record, arrival, group in zip(
+            records, columns.arrival, columns.attempt_group, strict=True
         ):
             text = record.detail
             if text is not None:
                 remarks.append((arrival, self._catalog.detail(text, details)))
-            elif attribute in failing:
+            elif group in failing:
                 remarks.append((arrival, None))
         return [
             (insert_into("detail", 2), details),
@@ -251,16 +246,16 @@ class RunWriter:
             merge, forget, turn = _MERGE_CELLS
             statements += [(merge, [(factor,)]), (forget, [()]), (turn, [()])]
             self._stored_block_ns = tally.block_ns
-        cells = [(block, attribute, count) for (block, attribute), count in tally.cells.items()]
+        cells = [(block, group, count) for (block, group), count in tally.cells.items()]
         tally.cells.clear()
         origin = self._started_ns
-        touched = {attribute for _, attribute, _ in cells}
-        spans = [(origin + tally.first[a], origin + tally.last[a], a) for a in touched]
+        touched = {group for _, group, _ in cells}
+        spans = [(origin + tally.first[g], origin + tally.last[g], g) for g in touched]
         marks = [("counted", str(self._arrived)), ("block_ns", str(tally.block_ns))]
         return [
             *statements,
             (_ADD_CELL, cells),
-            ("UPDATE attribute SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
+            ("UPDATE attempt_group SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
             (_SET_META, marks),
         ]
 

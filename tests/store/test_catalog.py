@@ -50,7 +50,7 @@ def test_a_verdict_is_written_once_with_all_findings(
 
 
 def test_numbers_get_their_names(make_record: Callable[..., Record]) -> None:
-    statements = Catalog().attribute_statements(0, make_record(0, cipher=0xFAFA))
+    statements = Catalog().group_statements(0, make_record(0, cipher=0xFAFA))
 
     assert rows_of("name", statements) == [
         ("tls_version", 0x0304, "TLS 1.3"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from stress.model.record import Flag, Record
-from stress.store.catalog import Attributes, Treatment
+from stress.store.catalog import Groups, Treatment
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def test_an_outcome_that_is_none_is_refused() -> None:
 
 
 def test_equal_attempts_share_a_number(make_record: Callable[..., Record]) -> None:
-    attributes = Attributes()
+    groups = Groups()
     same = make_record(0), make_record(2, local_port=1, total_ns=9, bytes_received=1)
     other = make_record(4, alpn="h2")
 
-    assert attributes.number([*same, other]) == [0, 0, 1]
-    assert attributes.number([other, make_record(6)]) == [1, 0]
-    assert attributes.fresh == [(0, same[0]), (1, other)]
-    assert attributes.treatments == [Treatment.GOOD, Treatment.GOOD]
+    assert groups.number([*same, other]) == [0, 0, 1]
+    assert groups.number([other, make_record(6)]) == [1, 0]
+    assert groups.fresh == [(0, same[0]), (1, other)]
+    assert groups.treatments == [Treatment.GOOD, Treatment.GOOD]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_equal_attempts_share_a_number(make_record: Callable[..., Record]) -> No
 def test_any_attribute_tells_attempts_apart(
     make_record: Callable[..., Record], odd: dict[str, object]
 ) -> None:
-    attributes = Attributes()
+    groups = Groups()
 
-    assert attributes.number([make_record(0), make_record(0, **odd)]) == [0, 1]
+    assert groups.number([make_record(0), make_record(0, **odd)]) == [0, 1]

@@ -21,10 +21,10 @@ from stress.analysis.compare.replay import (
     clean_needed,
     interleaved,
 )
-from stress.analysis.dimensions import Dimension
+from stress.analysis.dimensions import Dimension, texts
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
-from stress.handshake.names import cipher_name, group_name, version_name
+from stress.model.attributes import SHARED
 from stress.model.outcome import Side
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
@@ -34,47 +34,31 @@ from stress.text.numbers import thousands
 
 # Which attempts meet the conditions of a cause, as far as those are about what we choose.
 
-Read = Callable[[Record], str | None]
-
 
 def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], bool]:
-    """Tells for an attempt of this run whether it meets them.
+    """A function that says whether an attempt of this run meets the conditions.
 
     Conditions about what cannot be chosen again (a chain, a time, a sample of ports) are met by
     every attempt.
     """
-    readers = _readers(run)
+    readable = texts(run.facts().plan, run.addresses(), {})
     wanted = [
-        (readers[Dimension(one.dimension)], one.value)
+        (*readable[Dimension(one.dimension)], one.value)
         for one in conditions
-        if Dimension(one.dimension) in readers
+        if Dimension(one.dimension) in _REPLAYED
     ]
-    return lambda record: all(read(record) == value for read, value in wanted)
+
+    def meets(record: Record) -> bool:
+        for attribute, text, value in wanted:
+            recorded = getattr(record, attribute)
+            if (None if recorded is None else text(recorded)) != value:
+                return False
+        return True
+
+    return meets
 
 
-def _readers(run: Run) -> dict[Dimension, Read]:
-    plan, addresses = run.facts().plan, run.addresses()
-    named = plan.server_name or "none"
-    return {
-        Dimension.ADDRESS: lambda record: str(addresses[record.address]),
-        Dimension.LABEL: lambda record: addresses[record.address].label,
-        Dimension.FAMILY: lambda record: addresses[record.address].family,
-        Dimension.CLIENT: lambda record: plan.clients[record.client].name,
-        Dimension.SNI: lambda record: named if plan.clients[record.client].server_name else "none",
-        Dimension.VANTAGE: lambda record: _at(plan.sources, record.source),
-        Dimension.TLS_VERSION: lambda record: _name(version_name, record.tls_version),
-        Dimension.CIPHER: lambda record: _name(cipher_name, record.cipher),
-        Dimension.KEY_GROUP: lambda record: _name(group_name, record.key_group),
-    }
-
-
-def _at(values: Sequence[str], index: int | None) -> str | None:
-    return None if index is None else values[index]
-
-
-def _name(name: Callable[[int], str], number: int | None) -> str | None:
-    return None if number is None else name(number)
-
+_REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
 
 MOST_COMBINATIONS = 100
 """Failing ones; with as many controls, three times each, that is 600 handshakes."""

@@ -11,23 +11,6 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
 from stress.text.numbers import counted, of, percent, seconds, thousands
 
-_PHRASES = {
-    Dimension.ADDRESS: "at {}",
-    Dimension.LABEL: "at {}",
-    Dimension.FAMILY: "over {}",
-    Dimension.CLIENT: "as client {}",
-    Dimension.VANTAGE: "from source {}",
-    Dimension.TLS_VERSION: "with {}",
-    Dimension.RATE: "at an offered {}",
-    Dimension.LOCAL_PORT: "from local ports with {}",
-    Dimension.CIPHER: "with {}",
-    Dimension.KEY_GROUP: "with key exchange {}",
-    Dimension.ALPN: "with ALPN {}",
-    Dimension.CHAIN: "with chain {}",
-    Dimension.LEAF: "with the certificate {}",
-    Dimension.ISSUER: "with a certificate issued by {}",
-    Dimension.BACKEND: "behind backend {}",
-}
 _NAMES = {
     Dimension.LABEL: Dimension.ADDRESS,
     Dimension.FAMILY: Dimension.ADDRESS,
@@ -37,23 +20,14 @@ _NAMES = {
     Dimension.TIME: Dimension.RATE,
 }
 """Dimensions that are other names of one: an alias in them adds nothing that one could doubt."""
-_FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
 def place(conditions: Sequence[Meaning]) -> str:
     """All conditions as one phrase."""
-    return " ".join(_phrase(condition) for condition in conditions)
-
-
-def _phrase(condition: Meaning) -> str:
-    dimension, value = condition.dimension, condition.value
-    if dimension is Dimension.TIME:
-        return _time(value)
-    if dimension is Dimension.SNI:
-        return "without SNI" if value == "none" else f"with SNI {value}"
-    if dimension is Dimension.RESUMED:
-        return "when a session is resumed" if value == "yes" else "in full handshakes"
-    return _PHRASES.get(dimension, f"{dimension.value} = {{}}").format(_FAMILIES.get(value, value))
+    return " ".join(
+        _time(one.value) if one.dimension is Dimension.TIME else one.dimension.phrase(one.value)
+        for one in conditions
+    )
 
 
 def _time(value: str) -> str:
