@@ -162,9 +162,9 @@ class Cell:
 
 
 CELL_FIELDS = tuple(
-    each.name for each in SHARED if each.name in {field.name for field in fields(Cell)}
+    field.name for field in fields(Cell) if field.name not in {"block", "count", "others"}
 )
-"""Shared attributes that are fields of a `Cell`."""
+"""Shared attributes that are fields of a `Cell`, between its block and its count."""
 CELL_OTHERS = tuple(
     each.name for each in SHARED if each.dimensions and each.name not in CELL_FIELDS
 )

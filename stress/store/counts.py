@@ -57,16 +57,22 @@ class Counts:
     @cached_property
     def cells(self) -> Sequence[Cell]:
         """The cube; a report reads it more than once. Groups that differ in flags share a cell."""
-        keys = [(_CELL(row), tuple(row[place] for place in _OTHERS)) for row in self._groups]
-        merged: Counter[tuple[int, tuple[tuple[Any, ...], tuple[Any, ...]]]] = Counter()
-        for (block, number), count in self._cells.items():
-            merged[block, keys[number]] += count
-        return [
-            Cell(
-                block=block, count=count, others=others, **dict(zip(CELL_FIELDS, own, strict=True))
-            )
-            for (block, (own, others)), count in merged.items()
+        numbers: dict[tuple[object, ...], int] = {}
+        keys = [
+            numbers.setdefault((_CELL(row), tuple(row[place] for place in _OTHERS)), len(numbers))
+            for row in self._groups
         ]
+        # Small integers, because there may be a million of these.
+        merged: Counter[tuple[int, int]] = Counter()
+        for (block, group), count in self._cells.items():
+            merged[block, keys[group]] += count
+        values: Sequence[Any] = list(numbers)
+        make: Any = Cell  # type checkers take `*own` for more arguments than there are
+        cells = []
+        for (block, key), count in merged.items():
+            own, others = values[key]
+            cells.append(make(block, *own, count, others))
+        return cells
 
     @cached_property
     def whole(self) -> Tally:
