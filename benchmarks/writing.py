@@ -68,8 +68,8 @@ def _row(number: int, begun_ns: int, chain: bytes) -> Record:
     port = 32_768 + number % 28_232
     seen = (chain, 0x0304, 0x1301, 29, None, False) if not failed else (None,) * 6
     times = (50_000, took, took + 90_000) if not failed else (50_000, None, None)
-    return Record._make(
-        (
+    return Record(
+        *(
             *(number, due, due + 40_000, 0, None, port, number % 2),
             *("reset" if failed else OK.name, Stage.CLIENT_HELLO if failed else Stage.FINISHED),
             *seen,

@@ -90,6 +90,8 @@ class Facts(NamedTuple):
     staple: bytes | None = None
     """The stapled OCSP response; empty: asked for, none came; None: not asked, or not to be known
     (a resumption; BoringSSL does not tell)."""
+    hello_retry: bool | None = None
+    """Whether the server sent a HelloRetryRequest; None before its first answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,7 @@ class Exchange:
             detail=self._detail,
             settled=finished and (self._settled or (wire.version or 0) < _TLS_1_3),
             staple=engine.staple() if finished else None,
+            hello_retry=wire.retried if wire.retried or wire.server_hello else None,
         )
 
     def session(self) -> Session | None:

@@ -58,6 +58,12 @@ class Dimension(StrEnum):
     BACKEND = "backend", KnownFrom.LATE, "behind backend {}"
     CIPHER = "cipher", KnownFrom.LATE, "with {}"
     KEY_GROUP = "key_group", KnownFrom.LATE, "with key exchange {}"
+    HELLO_RETRY = (
+        "hello_retry",
+        KnownFrom.LATE,
+        "hello_retry = {}",
+        {"yes": "after a HelloRetryRequest", "no": "without a HelloRetryRequest"},
+    )
     ALPN = "alpn", KnownFrom.LATE, "with ALPN {}"
     CHAIN = "chain", KnownFrom.LATE, "with chain {}"
     LEAF = "leaf", KnownFrom.LATE, "with the certificate {}"
@@ -213,6 +219,13 @@ ATTRIBUTES: Final = (
         Form.NUMBER,
         "1 user-space time stamp, 2 local pressure, 4 warm-up",
         always=True,
+    ),
+    Attribute(
+        "hello_retry",
+        Form.FLAG,
+        "1: the server sent a HelloRetryRequest first",
+        (Dimension.HELLO_RETRY,),
+        replayed=True,
     ),
 )
 """In the order of the view's columns. A new one goes to the end."""

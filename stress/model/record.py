@@ -56,6 +56,9 @@ class Record(NamedTuple):
     """Bits of `Flag`."""
     detail: str | None
     """Whatever else was seen, for people: an errno name, a library reason, the first bytes."""
+    hello_retry: bool | None = None
+    """Whether the server demanded another ClientHello (HelloRetryRequest, RFC 8446 section 4.1.4);
+    None before its first answer."""
 
 
 class Flag:

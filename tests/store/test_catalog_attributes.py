@@ -61,6 +61,7 @@ def test_equal_attempts_share_a_number(make_record: Callable[..., Record]) -> No
         {"key_group": None},
         {"alpn": "h2"},
         {"resumed": None},
+        {"hello_retry": True},
         {"segment": 1},
         {"flags": 1},
     ],

@@ -341,4 +341,5 @@ class Attempt:
             segment=job.segment,
             flags=job.flags | self._marks(),
             detail=self._detail or (facts.detail if facts is not None else None),
+            hello_retry=facts.hello_retry if facts is not None else None,
         )

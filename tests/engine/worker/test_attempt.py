@@ -72,6 +72,7 @@ def test_a_good_handshake_fills_every_column(
     assert (record.tls_version, record.resumed) == (0x0304, False)
     assert record.cipher is not None
     assert record.key_group is not None
+    assert record.hello_retry is False
     assert record.bytes_received > sum(len(der) for der in one.chain)
     assert record.local_port is not None
 
