@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from itertools import chain as joined
 from typing import Final
 
 import msgspec
 
-from stress.model.attributes import ATTRIBUTES, SHARED, Attribute, Form
+from stress.model.attributes import ATTRIBUTES, SHARED, Form
 from stress.model.plan import Plan
 from stress.model.transcript import Transcript
 
@@ -35,58 +34,36 @@ _GROUP_COLUMNS = ("id", *(each.name for each in SHARED), "side", "first_ns", "la
 @cache
 def schema_text() -> str:
     """The whole schema, with its comments; what follows from the table of attributes filled in."""
+    shared, columns, joins = [], [], []
+    for each in SHARED:
+        kind = "TEXT" if each.form is Form.TEXT else "INTEGER"
+        required = " NOT NULL" if each.always else ""
+        references = f" REFERENCES {each.table}" if each.table else ""
+        shared.append(f"{f'{each.name} {kind}{required}{references},':<27} -- {each.comment}")
+    for each in ATTRIBUTES:
+        name = each.name
+        if each.measured:
+            columns.append(f"attempt.{each.measured} AS {name},")
+        elif each.form is Form.NAMED:
+            columns.append(f"{name}.name AS {name},")
+            joins.append(f"LEFT JOIN name AS {name}")
+            joins.append(f"  ON {name}.kind = '{name}' AND {name}.number = attempt_group.{name}")
+        elif each.shown:
+            columns += [f"{each.table}.{column} AS {alias}," for column, alias in each.shown]
+            joins.append(f"LEFT JOIN {each.table} ON {each.table}.id = attempt_group.{name}")
+        else:
+            columns.append(f"attempt_group.{name} AS {name},")
     text = files("stress.store").joinpath("schema.sql").read_text(encoding="utf-8")
-    for mark, lines in (
-        ("@shared@", map(_declaration, SHARED)),
-        ("@columns@", joined.from_iterable(map(_shown, ATTRIBUTES))),
-        ("@joins@", joined.from_iterable(map(_joins, ATTRIBUTES))),
-    ):
+    for mark, lines in (("@shared@", shared), ("@columns@", columns), ("@joins@", joins)):
         before, indent, after = re.split(f"^( *){mark}", text, maxsplit=1, flags=re.MULTILINE)
         text = before + "\n".join(f"{indent}{line}" for line in lines) + after
     return text
 
 
-def _declaration(attribute: Attribute) -> str:
-    kind = "TEXT" if attribute.form is Form.TEXT else "INTEGER"
-    required = " NOT NULL" if attribute.always else ""
-    references = f" REFERENCES {attribute.table}" if attribute.table else ""
-    column = f"{attribute.name} {kind}{required}{references},"
-    return f"{column:<27} -- {attribute.comment}"
-
-
-def _shown(attribute: Attribute) -> Iterator[str]:
-    """Columns of the view `handshake`."""
-    name = attribute.name
-    if attribute.measured:
-        yield f"attempt.{attribute.measured} AS {name},"
-    elif attribute.form is Form.NAMED:
-        yield f"{name}.name AS {name},"
-    elif attribute.shown:
-        yield from (f"{attribute.table}.{column} AS {alias}," for column, alias in attribute.shown)
-    else:
-        yield f"attempt_group.{name} AS {name},"
-
-
-def text_columns() -> frozenset[str]:
-    """The columns of the view `handshake` that hold text; the others hold integers."""
-    texts = [each for each in ATTRIBUTES if each.is_text]
-    shown = [alias for each in texts for _, alias in each.shown]
-    return frozenset({"detail", *shown, *(each.name for each in texts if not each.shown)})
-
-
-def _joins(attribute: Attribute) -> Iterator[str]:
-    name = attribute.name
-    if attribute.form is Form.NAMED:
-        yield f"LEFT JOIN name AS {name}"
-        yield f"  ON {name}.kind = '{name}' AND {name}.number = attempt_group.{name}"
-    elif attribute.shown:
-        yield f"LEFT JOIN {attribute.table} ON {attribute.table}.id = attempt_group.{name}"
-
-
 def read_as_current(connection: sqlite3.Connection) -> None:
-    """Let an older file answer the queries of today: temporary views stand before its tables.
+    """Let an older file answer today's queries: temporary views take the place of its tables.
 
-    A column that it does not have is NULL in them. The file itself is not touched.
+    A column that the file does not have reads as NULL. The file itself is not changed.
     """
     first = connection.execute("PRAGMA user_version").fetchone()[0] == 1
     table = "attribute" if first else "attempt_group"
@@ -101,6 +78,13 @@ def read_as_current(connection: sqlite3.Connection) -> None:
         connection.execute(
             f"CREATE TEMP VIEW attempt_group AS SELECT {', '.join(columns)} FROM main.{table}"  # noqa: S608 - our names
         )
+
+
+def text_columns() -> frozenset[str]:
+    """The columns of the view `handshake` that hold text; the others hold integers."""
+    texts = [each for each in ATTRIBUTES if each.is_text]
+    shown = [alias for each in texts for _, alias in each.shown]
+    return frozenset({"detail", *shown, *(each.name for each in texts if not each.shown)})
 
 
 def insert_into(table: str, columns: int) -> str:

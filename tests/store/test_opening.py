@@ -82,7 +82,7 @@ def test_another_schema_in_the_meta_table_is_reported(
         (lambda path: path.mkdir(), "is a folder"),
         (os.mkfifo, "not a regular file"),
         (lambda path: path.touch(), "is empty"),
-        (lambda path: path.write_text("just some text"), "no SQLite database"),
+        (lambda path: path.write_text("just some text"), "not a SQLite database"),
         (lambda path: path.write_bytes(b"SQLite format 3\x00\x10"), "middle of its header"),
         (other_sqlite, "another program's SQLite database"),
         (other_schema, "was written by a newer version of tls-stress: it has schema 99"),
