@@ -51,7 +51,7 @@ def take_up(run: str, place: Place, output: Output) -> Path:
     from stress.engine.versions import versions  # noqa: PLC0415 - heavy
     from stress.planning.resume import remainder, with_anchors  # noqa: PLC0415 - heavy
     from stress.store import RunWriter, locate, open_run  # noqa: PLC0415 - heavy
-    from stress.store.resume import ResumedWriter, extent, retell  # noqa: PLC0415 - heavy
+    from stress.store.resume import copy_run, extent  # noqa: PLC0415 - heavy
 
     source = locate(run, place.folder)
     with open_run(source) as before:
@@ -69,27 +69,28 @@ def take_up(run: str, place: Place, output: Output) -> Path:
             versions=programs,
             host=_whence(addresses),
             stood_ns=stood_ns,
+            before=facts.started,
         )
         try:
-            retell(before, writer)
-            writer.commit(facts.started)
+            copy_run(before, writer)
+            writer.commit(0)
         except BaseException:
             writer.close()
             path.unlink()
             raise
     console.say(gap)
-    sequel, watching = ResumedWriter(writer, facts.started), output.watching(plan)
+    watching = output.watching(plan)
     try:
         ending = coordinator.run(
             plan,
-            sequel,
+            writer,
             watch=watching,
             resolve=_again(plan),
             first_id=reached.next_id,
             still=watching.pausing,
         )
-        whole = replace(ending, stood_ns=stood_ns + ending.stood_ns)
-        sequel.finish(whole, (*facts.reasons, gap))
+        reasons = (*facts.reasons, gap, *ending.reasons)
+        writer.finish(replace(ending, stood_ns=stood_ns + ending.stood_ns, reasons=reasons))
     finally:
         watching.close()
         writer.close()
