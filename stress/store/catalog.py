@@ -1,4 +1,4 @@
-"""What is written once: addresses, chains with their verdicts, attributes, details."""
+"""What is written once: chains with their verdicts, groups of attempts, details."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from stress.model.attributes import SHARED
 from stress.model.chain import Chain
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 from stress.model.verdict import Verdict
 from stress.store.journal import Statement
 from stress.store.schema import insert_into
@@ -22,14 +21,8 @@ from stress.store.schema import insert_into
 _INTERNED_DETAILS = 10_000
 
 
-def address_statements(index: int, address: Address) -> list[Statement]:
-    """What makes an address known; the same index again replaces it."""
-    row = (index, str(address), address.ip, address.port, address.label)
-    return [("INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)", [row])]
-
-
 class Catalog:
-    """Numbers chains, certificates, verdicts and details, and says how to write new ones."""
+    """Numbers chains, certificates, verdicts and details, and gives the statements for new ones."""
 
     def __init__(self) -> None:
         self._chains: dict[bytes, int] = {}
@@ -39,18 +32,45 @@ class Catalog:
         self._last_detail = 0
 
     def chain_statements(self, chain: Chain, verdicts: Sequence[Verdict]) -> list[Statement]:
-        """What makes a chain and its verdicts known."""
+        """Store a chain and its verdicts, as far as they are new."""
         statements: list[Statement] = []
         digest = chain.sha256
         if digest not in self._chains:
             statements += self._new_chain(digest)
-            statements += self._new_certificates(self._chains[digest], chain.certificates)
+            fresh: list[tuple[object, ...]] = []
+            links: list[tuple[object, ...]] = []
+            for position, der in enumerate(chain.certificates):
+                fingerprint = sha256(der).digest()
+                number = self._certificates.get(fingerprint)
+                if number is None:
+                    number = self._certificates[fingerprint] = len(self._certificates) + 1
+                    fresh.append((number, fingerprint, der))
+                links.append((self._chains[digest], position, number))
+            statements.append((insert_into("certificate", 3), fresh))
+            statements.append((insert_into("chain_certificate", 3), links))
         for verdict in verdicts:
-            statements += self._new_verdict(self._chains[digest], verdict)
+            about = (self._chains[digest], verdict.policy, verdict.host, verdict.at)
+            if about in self._verdicts:
+                continue
+            self._verdicts.add(about)
+            number, headline = len(self._verdicts), verdict.headline
+            row = (
+                number,
+                *about,
+                verdict.refusal.value,
+                headline.category.value if headline else "ok",
+                msgspec.json.encode(verdict.families).decode(),
+            )
+            findings = [
+                (number, rank, f.category.value, f.position, clean(f.detail), f.refusal.value)
+                for rank, f in enumerate(verdict.findings)
+            ]
+            statements.append((insert_into("verdict", 8), [row]))
+            statements.append((insert_into("finding", 6), findings))
         return statements
 
     def group_statements(self, number: int, record: Record) -> list[Statement]:
-        """What makes the group of a record known under a number."""
+        """Store the group of a record under a number."""
         from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
 
         statements: list[Statement] = []
@@ -93,51 +113,11 @@ class Catalog:
         number = self._chains[digest] = len(self._chains) + 1
         return [(insert_into("chain", 2), [(number, digest)])]
 
-    def _new_certificates(self, chain: int, certificates: Sequence[bytes]) -> list[Statement]:
-        fresh: list[tuple[object, ...]] = []
-        links: list[tuple[object, ...]] = []
-        for position, der in enumerate(certificates):
-            digest = sha256(der).digest()
-            number = self._certificates.get(digest)
-            if number is None:
-                number = self._certificates[digest] = len(self._certificates) + 1
-                fresh.append((number, digest, der))
-            links.append((chain, position, number))
-        return [
-            (insert_into("certificate", 3), fresh),
-            (insert_into("chain_certificate", 3), links),
-        ]
-
-    def _new_verdict(self, chain: int, verdict: Verdict) -> list[Statement]:
-        judged = (chain, verdict.policy, verdict.host, verdict.at)
-        if judged in self._verdicts:
-            return []
-        self._verdicts.add(judged)
-        number = len(self._verdicts)
-        headline = verdict.headline
-        row = (
-            number,
-            chain,
-            verdict.policy,
-            verdict.host,
-            verdict.at,
-            verdict.refusal.value,
-            headline.category.value if headline else "ok",
-            msgspec.json.encode(verdict.families).decode(),
-        )
-        findings = [
-            (number, rank, f.category.value, f.position, clean(f.detail), f.refusal.value)
-            for rank, f in enumerate(verdict.findings)
-        ]
-        return [(insert_into("verdict", 8), [row]), (insert_into("finding", 6), findings)]
-
 
 def clean(text: str) -> str:
     """Text that can be stored: what cannot be encoded is replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
-
-# What many attempts share, interned: one number for each distinct combination, its group.
 
 GROUP_FIELDS = tuple(each.name for each in SHARED)
 group_of = itemgetter(*map(Record._fields.index, GROUP_FIELDS))
@@ -181,7 +161,7 @@ FAILURES = frozenset({Treatment.FAILED, Treatment.FAILED_WARMING})
 
 
 class Groups:
-    """Numbers combinations in the order of their first sight, from 0."""
+    """Numbers combinations in the order first seen, from 0."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[object, ...], int] = {}
@@ -196,12 +176,9 @@ class Groups:
         try:
             return [self._ids[key] for key in keys]
         except KeyError:
-            return [self._intern(key, record) for key, record in zip(keys, records, strict=True)]
-
-    def _intern(self, key: tuple[object, ...], record: Record) -> int:
-        number = self._ids.get(key)
-        if number is None:
-            number = self._ids[key] = len(self._ids)
-            self.treatments.append(Treatment.of(record.outcome, record.flags))
-            self.fresh.append((number, record))
-        return number
+            for key, record in zip(keys, records, strict=True):
+                if key not in self._ids:
+                    self.fresh.append((len(self._ids), record))
+                    self._ids[key] = len(self._ids)
+                    self.treatments.append(Treatment.of(record.outcome, record.flags))
+            return [self._ids[key] for key in keys]

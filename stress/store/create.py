@@ -59,7 +59,6 @@ def create_file(
         path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
     )
     try:
-        _create_tables(connection, taken)
         meta = {
             "schema": str(SCHEMA),
             "plan": plan_text(plan),
@@ -72,16 +71,7 @@ def create_file(
             "block_ns": str(FIRST_BLOCK_NS),
             "counted": "0",
         }
-        tables: dict[str, list[tuple[object, ...]]] = {
-            "meta": list(meta.items()),
-            "anchor": list(enumerate(private_anchors(plan))),
-            "source": list(enumerate(plan.sources)),
-            "client": [(i, c.name, c.title, c.policy) for i, c in enumerate(plan.clients)],
-            "name": [("stage", stage.value, stage.label) for stage in Stage],
-        }
-        for table, rows in tables.items():
-            if rows:
-                connection.executemany(insert_into(table, len(rows[0])), rows)
+        _fill(connection, plan, meta, taken)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -94,8 +84,13 @@ def create_file(
     return connection
 
 
-def _create_tables(connection: sqlite3.Connection, taken: RunFileError) -> None:
-    """Create the tables in a transaction that the caller ends; `executescript` would end it."""
+def _fill(
+    connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str], taken: RunFileError
+) -> None:
+    """Create all tables, and write what is known before the first attempt.
+
+    The caller ends the transaction; `executescript` would end it, too.
+    """
     # The exclusive lock decides between two processes that found the same empty file.
     connection.execute("BEGIN EXCLUSIVE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -108,3 +103,13 @@ def _create_tables(connection: sqlite3.Connection, taken: RunFileError) -> None:
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
+    tables: dict[str, list[tuple[object, ...]]] = {
+        "meta": list(meta.items()),
+        "anchor": list(enumerate(private_anchors(plan))),
+        "source": list(enumerate(plan.sources)),
+        "client": [(i, c.name, c.title, c.policy) for i, c in enumerate(plan.clients)],
+        "name": [("stage", stage.value, stage.label) for stage in Stage],
+    }
+    for table, rows in tables.items():
+        if rows:
+            connection.executemany(insert_into(table, len(rows[0])), rows)

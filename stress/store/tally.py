@@ -182,7 +182,15 @@ class Tally:
 
     def add(self, columns: Columns) -> None:
         """Count a batch of at least one row."""
-        self._count_cells(columns)
+        earliest, latest = (max(0, due) for due in (min(columns.due), max(columns.due)))
+        while latest // self.block_ns >= MOST_BLOCKS:
+            self._widen()
+        if earliest // self.block_ns == latest // self.block_ns:
+            for group, count in Counter(columns.attempt_group).items():
+                self.cells[latest // self.block_ns, group] += count
+        else:
+            blocks = [max(0, due) // self.block_ns for due in columns.due]
+            self.cells.update(zip(blocks, columns.attempt_group, strict=True))
         first, last = self.first, self.last
         missing = len(self._treatments) - len(first)
         first.extend([NEVER] * missing)
@@ -199,19 +207,6 @@ class Tally:
                     if treatment in FAILURES:
                         self.failed_ports.update(ports)
                 self._count_latency(treatment, block, rows)
-
-    def _count_cells(self, columns: Columns) -> None:
-        earliest, latest = (max(0, due) for due in (min(columns.due), max(columns.due)))
-        while latest // self.block_ns >= MOST_BLOCKS:
-            self._widen()
-        width, cells = self.block_ns, self.cells
-        if earliest // width == latest // width:
-            block = latest // width
-            for group, count in Counter(columns.attempt_group).items():
-                cells[block, group] += count
-        else:
-            blocks = [max(0, due) // width for due in columns.due]
-            cells.update(zip(blocks, columns.attempt_group, strict=True))
 
     def _widen(self) -> None:
         cells: Counter[tuple[int, int]] = Counter()

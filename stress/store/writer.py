@@ -31,7 +31,7 @@ from stress.model.run import RunEnd
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
-from stress.store.catalog import FAILURES, Catalog, Groups, address_statements
+from stress.store.catalog import FAILURES, Catalog, Groups
 from stress.store.create import create_file
 from stress.store.journal import Journal, Statement
 from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, encode_transcript, insert_into
@@ -118,7 +118,8 @@ class RunWriter:
 
     def see_address(self, index: int, address: Address) -> None:
         """An address joined the run under this index."""
-        self._write(address_statements(index, address))
+        row = (index, str(address), address.ip, address.port, address.label)
+        self._write([("INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)", [row])])
 
     def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
         """A chain was met for the first time and judged."""

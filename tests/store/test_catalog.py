@@ -8,21 +8,14 @@ import pytest
 
 from stress.model.chain import Chain
 from stress.model.record import Record
-from stress.model.target import Address
 from stress.model.verdict import Verdict
-from stress.store.catalog import Catalog, address_statements, clean
+from stress.store.catalog import Catalog, clean
 from stress.store.journal import Statement
 
 
 def rows_of(table: str, statements: Sequence[Statement]) -> list[tuple[object, ...]]:
     """What is inserted into a table."""
     return [row for sql, rows in statements if f"INTO {table} VALUES" in sql for row in rows]
-
-
-def test_an_address_is_written_as_people_write_it() -> None:
-    ((_, rows),) = address_statements(3, Address("2001:db8::1", 443, "blue"))
-
-    assert rows == [(3, "[2001:db8::1]:443", "2001:db8::1", 443, "blue")]
 
 
 def test_chains_share_certificates(chains: tuple[Chain, Chain]) -> None:
