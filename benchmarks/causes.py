@@ -53,10 +53,10 @@ def write(path: Path) -> None:
     plan = Plan(Target("lab.test"), addresses, clients, sources=("10.1.0.1", "10.1.0.2"))
     writer = RunWriter.create(path, plan, started_ns=BEGUN_NS, versions={}, host="")
     for number, address in enumerate(addresses):
-        writer.see_address(number, address)
+        writer.add_address(number, address)
     records = _records(np.random.default_rng(6))
     while batch := [record for _, record in zip(range(1000), records, strict=False)]:
-        writer.take(batch)
+        writer.add_records(batch)
     ended = RunEnd(End.COMPLETED, BEGUN_NS + BLOCKS * NANOSECONDS, CELLS)
     writer.finish(ended)
 

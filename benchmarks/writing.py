@@ -40,12 +40,12 @@ def writer_us(rows: int, folder: Path) -> float:
         folder / "writing.db", plan, started_ns=begun, versions={}, host="bench"
     )
     chain = Chain((b"leaf", b"intermediate"))
-    writer.see_address(0, address)
-    writer.see_chain(chain, ())
+    writer.add_address(0, address)
+    writer.add_chain(chain, ())
     spent = 0
     for number, batch in enumerate(_batches(rows, begun, chain.sha256)):
         before = thread_time_ns()
-        writer.take(batch)
+        writer.add_records(batch)
         if (number + 1) * BATCH % A_SECOND == 0:
             writer.commit((number + 1) * BATCH)
         spent += thread_time_ns() - before

@@ -139,7 +139,7 @@ class Coordinator:
             UsageError: a worker cannot do it (nothing has been sent).
         """
         for index, address in enumerate(self._addresses):
-            self._sink.see_address(index, address)
+            self._sink.add_address(index, address)
         async with trio.open_nursery() as service:
             service.start_soon(self._obey_signals)
             try:
@@ -294,7 +294,7 @@ class Coordinator:
             await trio.sleep(self._plan.resolve_again_s)
             for address in await self._resolve():
                 if address not in self._addresses:
-                    self._sink.see_address(len(self._addresses), address)
+                    self._sink.add_address(len(self._addresses), address)
                     self._addresses.append(address)
                     self._health.joined(address)
                     await self._crew.tell(Join(address))

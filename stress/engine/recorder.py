@@ -85,7 +85,7 @@ class Recorder:
         for record in final:
             self.sides[self._side(record.outcome)] += 1
         self.ended += len(final)
-        self._sink.take(final)
+        self._sink.add_records(final)
         return final
 
     def keep(self, transcripts: Sequence[Transcript]) -> None:
@@ -95,7 +95,7 @@ class Recorder:
             RecordError: the sink could not keep it.
         """
         if transcripts:
-            self._sink.keep(
+            self._sink.add_transcripts(
                 [replace(each, record=self._final(each.record)) for each in transcripts]
             )
 
@@ -155,7 +155,7 @@ class Recorder:
             headline = verdict.headline if verdict is not None else None
             self._refused[chain, client] = headline.category.value if headline else None
         self._until_ns[chain] = self._next_date(certificates, now_ns)
-        self._sink.see_chain(Chain(certificates), list(verdicts.values()))
+        self._sink.add_chain(Chain(certificates), list(verdicts.values()))
 
     def _next_date(self, certificates: tuple[bytes, ...], now_ns: int) -> int:
         if self._trust.at is not None:

@@ -1,4 +1,4 @@
-"""The door between the engine and whoever keeps or shows records."""
+"""What the engine needs from its callers: a `Sink` for records, and a `LoadController`."""
 
 from __future__ import annotations
 
@@ -14,40 +14,37 @@ from stress.model.verdict import Verdict
 
 
 class Sink(Protocol):
-    """Takes what the engine saw. Called from one thread, in order; may block (back-pressure)."""
+    """Receives what the engine records. Called from one thread, in order; may block."""
 
-    def see_address(self, index: int, address: Address) -> None:
+    def add_address(self, index: int, address: Address) -> None:
         """An address joined the run under this index."""
 
-    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
-        """A chain was met for the first time and judged. Comes before its first record."""
+    def add_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+        """A chain was seen for the first time and judged. Comes before its first record."""
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         """Attempts that ended.
 
         Raises:
-            RecordError: they could not be kept; the run must stop dialling.
+            RecordError: they could not be stored; the run must stop opening connections.
         """
 
-    def keep(self, transcripts: Sequence[Transcript]) -> None:
-        """Attempts of which every byte is kept, as evidence; their rows were taken before.
+    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
+        """Attempts whose bytes are kept as evidence; their records were added before.
 
         Raises:
-            RecordError: as for `take`.
+            RecordError: as for `add_records`.
         """
 
     def commit(self, started: int) -> None:
-        """Makes all that was taken durable; called at least once a second.
+        """Make everything added so far durable; called at least once a second.
 
         Args:
             started: attempts that have begun so far, over all workers.
 
         Raises:
-            RecordError: as for `take`.
+            RecordError: as for `add_records`.
         """
-
-
-# The door for whoever decides, while a run goes on, what load comes next.
 
 
 class LoadController(Protocol):

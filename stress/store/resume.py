@@ -44,15 +44,15 @@ def copy_run(run: RunFile, sink: Sink) -> None:
         RecordError: the sink cannot store it.
     """
     for index, address in enumerate(run.addresses()):
-        sink.see_address(index, address)
+        sink.add_address(index, address)
     verdicts = run.verdicts()
     for seen in run.chains():
         if seen.certificates:  # without them it is known by its rows alone
             about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
-            sink.see_chain(Chain(seen.certificates), about)
+            sink.add_chain(Chain(seen.certificates), about)
     records = run.records()
     while batch := list(islice(records, _BATCH)):
-        sink.take(batch)
+        sink.add_records(batch)
     transcripts = run.transcripts()
     while kept := list(islice(transcripts, 10)):
-        sink.keep(kept)
+        sink.add_transcripts(kept)

@@ -116,16 +116,16 @@ class RunWriter:
         """Attempts that were added and are not yet durable."""
         return self._arrived - self._committed
 
-    def see_address(self, index: int, address: Address) -> None:
+    def add_address(self, index: int, address: Address) -> None:
         """An address joined the run under this index."""
         row = (index, str(address), address.ip, address.port, address.label)
         self._write([("INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)", [row])])
 
-    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+    def add_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
         """A chain was met for the first time and judged."""
         self._write(self._catalog.chain_statements(chain, verdicts))
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         """Write attempts that ended.
 
         Raises:
@@ -171,7 +171,7 @@ class RunWriter:
         self._tally.add(columns)
         self._write(statements)
 
-    def keep(self, transcripts: Sequence[Transcript]) -> None:
+    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
         """Write evidence of attempts that were added.
 
         Raises:

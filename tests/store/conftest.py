@@ -134,9 +134,9 @@ def open_writer(tmp_path: Path, plan: Plan, verdict: Verdict) -> Callable[..., R
             host="here",
         )
         for index, address in enumerate(plan.addresses):
-            writer.see_address(index, address)
-        writer.see_chain(WHOLE, [])
-        writer.see_chain(LEAF_ONLY, [verdict])
+            writer.add_address(index, address)
+        writer.add_chain(WHOLE, [])
+        writer.add_chain(LEAF_ONLY, [verdict])
         return writer
 
     return make
@@ -161,7 +161,7 @@ def write_run(
     def write(records: Sequence[Record], *, name: str = "run") -> Path:
         path = tmp_path / f"{name}.db"
         writer = open_writer(path)
-        writer.take(records)
+        writer.add_records(records)
         writer.finish(completed(len(records)))
         return path
 

@@ -26,7 +26,7 @@ plan = Plan(Target("x.example"), (), (Client("generic"),))
 writer = RunWriter.create(Path(sys.argv[1]), plan, started_ns=start, versions={}, host="")
 number = 0
 while True:
-    writer.take([
+    writer.add_records([
         Record(n, start + n * 1000, start + n * 1000, 0, None, 40000, 0,
                "ok" if n % 7 else "reset", 5, b"c" * 32, 772, 4865, 29, None, False,
                1, 2, 3, 4, 5, 6, 0, 0, None)
@@ -92,14 +92,14 @@ def batch(first):
 taken = errors = 0
 while not errors:
     try:
-        writer.take(batch(taken))
+        writer.add_records(batch(taken))
         writer.commit(taken + 500)
     except RecordError as error:
         errors += 1
         print(error.message, file=sys.stderr)
     taken += 500
 try:
-    writer.take(batch(taken))
+    writer.add_records(batch(taken))
     writer.commit(taken + 500)
 except RecordError:
     errors += 1

@@ -130,7 +130,7 @@ def test_a_killed_run_is_recovered_and_made_one_file(
 ) -> None:
     """A copy of both files, taken while the run goes on, is what a kill leaves."""
     writer = open_writer()
-    writer.take([make_record(0), make_record(1)])
+    writer.add_records([make_record(0), make_record(1)])
     writer.commit(9)
     killed = tmp_path / "killed.db"
     shutil.copy(tmp_path / "run.db", killed)

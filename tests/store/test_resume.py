@@ -16,8 +16,8 @@ MakeRecord = Callable[..., Record]
 
 def written(path: Path, plan: Plan, records: list[Record], started: int) -> Path:
     writer = RunWriter.create(path, plan, started_ns=STARTED_NS, versions={}, host="here")
-    writer.see_address(0, Address("127.0.0.1", 443))
-    writer.take(records)
+    writer.add_address(0, Address("127.0.0.1", 443))
+    writer.add_records(records)
     writer.commit(started)
     writer.close()
     return path
@@ -44,7 +44,7 @@ def test_both_parts_are_one_run(tmp_path: Path, plan: Plan, make_record: MakeRec
         copied = list(run.records())
         copy_run(run, writer)
     more = [make_record(n) for n in range(6, 9)]
-    writer.take(more)
+    writer.add_records(more)
     writer.commit(3)
     writer.finish(RunEnd(End.COMPLETED, STARTED_NS + 1, 3))
 
@@ -62,8 +62,8 @@ def test_how_long_it_stood_is_known_though_the_second_part_dies(
     writer = RunWriter.create(
         path, plan, started_ns=STARTED_NS, versions={}, host="here", stood_ns=7
     )
-    writer.see_address(0, Address("127.0.0.1", 443))
-    writer.take([make_record(0)])
+    writer.add_address(0, Address("127.0.0.1", 443))
+    writer.add_records([make_record(0)])
     writer.commit(1)
     writer.close()
 

@@ -55,8 +55,8 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 def write(path: Path, plan: Plan) -> Path:
     writer = RunWriter.create(path, plan, started_ns=1, versions={}, host="here")
-    writer.take([RECORD])
-    writer.keep([ONE, ONE])
+    writer.add_records([RECORD])
+    writer.add_transcripts([ONE, ONE])
     writer.commit(1)
     writer.close()
     return path
