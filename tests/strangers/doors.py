@@ -1,0 +1,115 @@
+"""The doors through which a stranger's file comes in, and what a visit through them may not do."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_SECONDS = 10.0
+MOST_MEGABYTES = 500.0
+PATIENCE_S = 20
+HANG = "no answer, or the process died"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One command line, and what became of it."""
+
+    words: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    seconds: float
+    """CPU time, which a busy machine does not change."""
+    events: tuple[tuple[str, str], ...]
+    """Audit events: connections, lookups, programs started, files opened for writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """All command lines of one process."""
+
+    visits: tuple[Visit, ...]
+    megabytes: float
+    """The largest resident size that the process ever had."""
+
+
+def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
+    """Run command lines in one process of their own, inside a folder."""
+    words = json.dumps([[str(word) for word in each] for each in commands])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(folder / "config")}
+    lines: list[bytes] = []
+    with subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).with_name("visit.py"))],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(words.encode())
+        process.stdin.close()
+        while len(lines) < len(commands):
+            ready, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
+            line = process.stdout.readline() if ready else b""
+            if not line:
+                break
+            lines.append(line)
+        process.kill()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    ended = [
+        Visit(
+            tuple(map(str, command)),
+            one["code"],
+            one["out"],
+            one["err"],
+            one["seconds"],
+            tuple((event, detail) for event, detail in one["events"]),
+        )
+        for command, one in zip(commands, map(json.loads, lines), strict=False)
+    ]
+    if len(lines) < len(commands):
+        hung = tuple(map(str, commands[len(lines)]))
+        ended.append(Visit(hung, -1, "", HANG, float(PATIENCE_S), ()))
+    return Visits(tuple(ended), usage.ru_maxrss / 1024)
+
+
+def wrongs(visits: Visits, allowed: Sequence[Path] = ()) -> list[str]:
+    """What the visits did that no file may make us do; empty when all is well.
+
+    Args:
+        visits: what happened.
+        allowed: folders in which a door may write, because its command line named them.
+    """
+    found = []
+    for one in visits.visits:
+        door = " ".join(one.words[:1])
+        if "Traceback" in one.err or "bug in tls-stress" in one.err:
+            found.append(f"{door}: traceback: {one.err[-300:]}")
+        if one.err == HANG or one.seconds > MOST_SECONDS:
+            found.append(f"{door}: took {one.seconds:.1f} s")
+        if "\x1b" in one.out + one.err:
+            found.append(f"{door}: wrote an escape byte")
+        for event, detail in one.events:
+            if event != "write":
+                if event.startswith(("socket.", "subprocess.", "os.exec", "os.system", "os.posix")):
+                    found.append(f"{door}: {event} {detail}")
+                continue
+            path = Path(detail)
+            if detail.isdigit() or path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+                continue
+            if not any(path.resolve().is_relative_to(folder.resolve()) for folder in allowed):
+                found.append(f"{door}: wrote {detail}")
+    if visits.megabytes > MOST_MEGABYTES:
+        found.append(f"took {visits.megabytes:.0f} MB")
+    return found

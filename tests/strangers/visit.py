@@ -1,0 +1,67 @@
+"""A process that opens one stranger's file through many doors, and writes down what it did.
+
+Started by `doors.visit` as `python -P visit.py`, with a JSON list of command lines on standard input.
+An audit hook notes each connection, name lookup, program start and file opened for writing. One line
+of JSON goes to standard output for each command line as soon as it has ended; whoever started this
+process kills it when the next line does not come in time, since a query that never ends cannot be
+interrupted from within.
+"""
+
+# ruff: noqa: INP001 - started by its path
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+NETWORK = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"}
+PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"}
+MOVES = {"os.rename", "os.remove", "os.link", "os.symlink", "os.mkdir", "os.chmod", "os.truncate"}
+
+
+def main() -> None:
+    """Open every door in turn."""
+    commands: list[list[str]] = json.load(sys.stdin)
+    events: list[list[str]] = []
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in NETWORK | PROGRAMS | MOVES:
+            events.append([event, repr(arguments)[:200]])
+        elif event == "open":
+            path, mode, flags = arguments
+            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if writes or (isinstance(mode, str) and set(mode) & set("wax+")):
+                events.append(["write", str(path)])
+
+    sys.addaudithook(note)
+    from stress.cli.main import main as answer  # noqa: PLC0415 - imported once the hook is set
+
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    for words in commands:
+        events.clear()
+        out, err = io.StringIO(), io.StringIO()
+        begun, code = time.process_time(), -1
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = answer(words)
+        except BaseException:  # noqa: BLE001 - whatever leaves the program is what we look for
+            err.write(traceback.format_exc())
+        ended = {
+            "code": code,
+            "out": out.getvalue()[:20_000],
+            "err": err.getvalue()[:20_000],
+            "seconds": time.process_time() - begun,
+            "events": list(events),
+        }
+        told.write(json.dumps(ended) + "\n")
+        told.flush()
+
+
+if __name__ == "__main__":
+    main()
