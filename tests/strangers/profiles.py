@@ -47,7 +47,7 @@ def profiles(folder: Path) -> dict[str, bytes]:
         "escape-in-key": '"\\u001b]0;x\\u0007\\u202e" = 1',
         "escape-in-value": 'stack = "\\u001b[2J\\u202e"',
         "many-clients": "client = [" + '"go", ' * 100_000 + "]",
-        "many-goals": "until = [" + "\"failing<1%\", " * 50_000 + "]",
+        "many-goals": "until = [" + '"failing<1%", ' * 50_000 + "]",
         "goal-of-length": 'until = ["' + "(" * 100_000 + '"]',
         "duration-of-length": 'duration = "' + "1h" * 50_000 + '"',
         "date-bomb": "at = " + "9" * 20_000 + "-01-01",

@@ -135,7 +135,9 @@ def corpus(true: Path) -> dict[str, Damage]:
         "count-of-a-quintillion": change("cell", "count", huge),
         "count-as-text": change("cell", "count", "many"),
         "count-as-real": change("cell", "count", 1e300),
-        "port-counts": sql("INSERT INTO port VALUES (1, -5, 70)", "INSERT INTO port VALUES (2, 1, 9)"),
+        "port-counts": sql(
+            "INSERT INTO port VALUES (1, -5, 70)", "INSERT INTO port VALUES (2, 1, 9)"
+        ),
         "port-out-of-range": sql(f"INSERT INTO port VALUES ({huge}, 1, 1)"),
         "histogram-count": change("histogram", "count", -3),
         "histogram-nonsense": change("histogram", "hdr", "A" * 100_000),
@@ -150,7 +152,9 @@ def corpus(true: Path) -> dict[str, Damage]:
         "address-port": change("address", "port", 70_000),
         "address-label": change("address", "label", "=cmd|' /C calc'!A0\x1b[2J"),
         "certificate-empty": change("certificate", "der", b""),
-        "certificate-noise": change("certificate", "der", b"\x30\x84\xff\xff\xff\xff" + bytes(1000)),
+        "certificate-noise": change(
+            "certificate", "der", b"\x30\x84\xff\xff\xff\xff" + bytes(1000)
+        ),
         "chain-position": sql("UPDATE chain_certificate SET position = position + 1000000000"),
         "verdict-at": change("verdict", "at", huge),
         "verdict-policy": change("verdict", "policy", "../../../etc/passwd"),
