@@ -5,8 +5,9 @@ To record a new attribute, add a line to `ATTRIBUTES` and a field to `Record`, a
 cells, the search for causes, `compare` and `replay` follow from the table.
 
 An attribute that many attempts share costs nothing in their rows: each distinct combination of
-shared attributes is stored once, in `attempt_group`. Run files that do not have an attribute yet
-are read as if it had never been reached.
+shared attributes is stored once, in `attempt_group`. A number that few attempts have is stored in a
+table of its own, and costs the others nothing. Run files that do not have an attribute yet are read
+as if it had never been reached.
 """
 
 from __future__ import annotations
@@ -135,7 +136,9 @@ class Attribute:
     replayed: bool = False
     """A replay selects failing attempts by it."""
     measured: str = ""
-    """Column of `attempt`, for what differs from attempt to attempt; empty: it is shared."""
+    """Column of `attempt`, for what differs from attempt to attempt; empty: none."""
+    apart: bool = False
+    """A number that few attempts have: it has a table of its own, and costs the others nothing."""
 
     @property
     def is_text(self) -> bool:
@@ -227,8 +230,11 @@ ATTRIBUTES: Final = (
         (Dimension.HELLO_RETRY,),
         replayed=True,
     ),
+    Attribute("tcp_retransmits", Form.NUMBER, "TCP segments that we had to send again", apart=True),
 )
 """In the order of the view's columns. A new one goes to the end."""
 
-SHARED: Final = tuple(each for each in ATTRIBUTES if not each.measured)
+SHARED: Final = tuple(each for each in ATTRIBUTES if not (each.measured or each.apart))
 """Stored once for each distinct combination, in the table `attempt_group`."""
+APART: Final = tuple(each for each in ATTRIBUTES if each.apart)
+"""Stored in a table of their own, by attempt."""

@@ -59,6 +59,8 @@ class Record(NamedTuple):
     hello_retry: bool | None = None
     """Whether the server demanded another ClientHello (HelloRetryRequest, RFC 8446 section 4.1.4);
     None before its first answer."""
+    tcp_retransmits: int | None = None
+    """TCP segments that the kernel sent again; None: none, or the system does not say."""
 
 
 class Flag:

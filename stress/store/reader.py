@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from stress.measure import Histogram
-from stress.model.attributes import ATTRIBUTES, Form
+from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.outcome import Category
 from stress.model.record import Record
 from stress.model.run import (
@@ -54,6 +54,7 @@ _COLUMNS |= {
     each.name: f"attempt.{each.measured}" if each.measured else f"attempt_group.{each.name}"
     for each in ATTRIBUTES
 }
+_COLUMNS |= {each.name: f"{each.name}.value" for each in APART}
 _COLUMNS["chain"] = "chain.sha256"
 _RECORDS = (
     f"SELECT {', '.join(_COLUMNS[field] for field in Record._fields)} "  # noqa: S608 - our names
@@ -61,7 +62,7 @@ _RECORDS = (
     "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
     "LEFT JOIN chain ON chain.id = attempt_group.chain "
     "LEFT JOIN detail ON detail.id = remark.detail "
-)
+) + "".join(f"LEFT JOIN {each.name} ON {each.name}.arrival = attempt.arrival " for each in APART)
 _ALL = _RECORDS.format(rows="attempt LEFT JOIN remark ON remark.arrival = attempt.arrival")
 _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from stress.model.attributes import ATTRIBUTES, SHARED, Form
+from stress.model.attributes import APART, ATTRIBUTES, SHARED, Form
 from stress.model.plan import Plan
 from stress.model.transcript import Transcript
 
@@ -34,7 +34,7 @@ _GROUP_COLUMNS = ("id", *(each.name for each in SHARED), "side", "first_ns", "la
 @cache
 def schema_text() -> str:
     """The whole schema, with its comments; what follows from the table of attributes filled in."""
-    shared, columns, joins = [], [], []
+    shared, columns, joins, apart = [], [], [], []
     for each in SHARED:
         kind = "TEXT" if each.form is Form.TEXT else "INTEGER"
         required = " NOT NULL" if each.always else ""
@@ -44,6 +44,15 @@ def schema_text() -> str:
         name = each.name
         if each.measured:
             columns.append(f"attempt.{each.measured} AS {name},")
+        elif each.apart:
+            columns.append(f"{name}.value AS {name},")
+            joins.append(f"LEFT JOIN {name} ON {name}.arrival = attempt.arrival")
+            apart += [
+                f"CREATE TABLE {name} ( -- {each.comment}; only where there are any.",
+                "  arrival INTEGER PRIMARY KEY REFERENCES attempt, -- which attempt",
+                "  value INTEGER NOT NULL      -- how many",
+                ");\n",
+            ]
         elif each.form is Form.NAMED:
             columns.append(f"{name}.name AS {name},")
             joins.append(f"LEFT JOIN name AS {name}")
@@ -54,7 +63,12 @@ def schema_text() -> str:
         else:
             columns.append(f"attempt_group.{name} AS {name},")
     text = files("stress.store").joinpath("schema.sql").read_text(encoding="utf-8")
-    for mark, lines in (("@shared@", shared), ("@columns@", columns), ("@joins@", joins)):
+    for mark, lines in (
+        ("@shared@", shared),
+        ("@apart@", apart),
+        ("@columns@", columns),
+        ("@joins@", joins),
+    ):
         before, indent, after = re.split(f"^( *){mark}", text, maxsplit=1, flags=re.MULTILINE)
         text = before + "\n".join(f"{indent}{line}" for line in lines) + after
     return text
@@ -65,6 +79,12 @@ def read_as_current(connection: sqlite3.Connection) -> None:
 
     A column that the file does not have reads as NULL. The file itself is not changed.
     """
+    tables = {row[0] for row in connection.execute("SELECT name FROM main.sqlite_master")}
+    for each in APART:
+        if each.name not in tables:
+            connection.execute(
+                f"CREATE TEMP VIEW {each.name} AS SELECT NULL AS arrival, NULL AS value WHERE 0"
+            )
     first = connection.execute("PRAGMA user_version").fetchone()[0] == 1
     table = "attribute" if first else "attempt_group"
     found = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")}

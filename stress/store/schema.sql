@@ -121,6 +121,7 @@ CREATE TABLE detail ( -- What else was seen, for people. The same text may stand
   text TEXT NOT NULL          -- such as an errno name, a library's reason, the first bytes
 );
 
+@apart@
 CREATE TABLE cell ( -- The cube: attempts by time block and group, up to arrival meta.counted.
   block INTEGER NOT NULL,     -- time block of due; meta.block_ns is its width
   attempt_group INTEGER NOT NULL REFERENCES attempt_group, -- what they share

@@ -24,6 +24,7 @@ from typing import Any, Self
 import msgspec
 
 from stress.errors import RecordError
+from stress.model.attributes import APART
 from stress.model.chain import Chain
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -167,6 +168,11 @@ class RunWriter:
                 remarks.append((arrival, None))
         statements.append((insert_into("detail", 2), details))
         statements.append((insert_into("remark", 2), remarks))
+        for each in APART:
+            values = getattr(of, each.name)
+            if values.count(None) < len(values):
+                rows = [(a, n) for a, n in zip(arrivals, values, strict=True) if n is not None]
+                statements.append((insert_into(each.name, 2), rows))
         self._arrived += len(records)
         self._tally.add(columns)
         self._write(statements)

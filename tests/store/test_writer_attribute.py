@@ -48,6 +48,24 @@ def test_it_is_a_column_of_the_view_and_of_exports(path: Path) -> None:
     assert restored.count(True) == 200
 
 
+def test_what_few_attempts_have_costs_the_others_nothing(
+    write_run: Callable[..., Path], make_record: Callable[..., Record]
+) -> None:
+    odd = {3: 1, 7: 2}
+    path = write_run([make_record(n, tcp_retransmits=odd.get(n)) for n in range(10)])
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT count(*) FROM tcp_retransmits").fetchone()
+    sql = "SELECT id, tcp_retransmits FROM handshake WHERE tcp_retransmits"
+    shown = connection.execute(sql).fetchall()
+    connection.close()
+    with open_run(path) as run:
+        restored = {record.id: record.tcp_retransmits for record in run.records()}
+
+    assert rows == (2,)
+    assert dict(shown) == odd
+    assert restored == {n: odd.get(n) for n in range(10)}
+
+
 def test_it_explains_failures_and_selects_them_for_a_replay(path: Path) -> None:
     with open_run(path) as run:
         (cause,) = summarize(run).causes

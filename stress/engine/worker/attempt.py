@@ -15,6 +15,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic_ns
@@ -47,6 +49,8 @@ SETTLE_FACTOR = 3
 """The same wait in multiples of the target's own time: slow targets get longer."""
 PRESSURE_NS = 10_000_000
 """A row whose answers waited longer for us to read them is marked."""
+TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+"""The socket option that counts retransmissions; None: this system has another one, or none."""
 LONGEST_ANSWER = 262_144
 """Bytes beyond which something unread is no answer that we were too slow to read, but a flood."""
 
@@ -121,6 +125,7 @@ class Attempt:
     _received: int = 0
     _was_reset: bool = False
     """A send of ours was answered by RST."""
+    _retransmits: int | None = None
     _watch: timestamps.FlightTimer = field(default_factory=timestamps.FlightTimer)
     _facts: Facts | None = None
     _moves: list[Move] = field(default_factory=list)
@@ -275,6 +280,11 @@ class Attempt:
         return self.sock
 
     def _close(self, machine: Machine) -> None:
+        if self.sock is not None and TCP_INFO is not None:
+            with contextlib.suppress(OSError, struct.error):
+                info = self.sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
+                # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
+                self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
         holding = self.equipment.holding
         if holding is not None and self.sock is not None and self._is_good():
             reset = self.equipment.reset
@@ -342,4 +352,5 @@ class Attempt:
             flags=job.flags | self._marks(),
             detail=self._detail or (facts.detail if facts is not None else None),
             hello_retry=facts.hello_retry if facts is not None else None,
+            tcp_retransmits=self._retransmits,
         )
