@@ -1,4 +1,4 @@
-"""Counts the cube once: who failed how, where, at which stage, with which chain."""
+"""Count the cube once: failures by outcome, address, client, stage and chain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stress.model.run import Cell
 
 
 class FailureCount(NamedTuple):
-    """Attempts that say something about the target, and how many of them failed."""
+    """Attempts without ours and not-sent, and how many of them failed."""
 
     attempts: int
     failures: int
@@ -22,7 +22,7 @@ class FailureCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """The run in numbers. `attempts` is without our own failures and what was not sent."""
+    """The run in numbers. `attempts` excludes ours and not-sent."""
 
     attempts: int
     completed: int
@@ -30,7 +30,7 @@ class RunCounts:
     failures: int
     not_sent: int
     ours: Mapping[str, int]
-    """Our own endings by name, `cancelled` included."""
+    """Our own outcomes by name, including `cancelled`."""
     categories: Mapping[str, int]
     """Failures of the target by outcome name, most frequent first."""
     stages: Mapping[str, Mapping[str, int]]
@@ -40,7 +40,7 @@ class RunCounts:
     chains: Mapping[str, Mapping[int | None, int]]
     """Outcome name -> chain id (None: no chain was seen) -> failures."""
     good_chains: frozenset[int]
-    """Chains which at least one good attempt met."""
+    """Chains that at least one good attempt got."""
     versions: frozenset[int]
     """TLS versions that were negotiated."""
     resumed: int
@@ -50,7 +50,7 @@ class RunCounts:
 
     @property
     def cancelled(self) -> int:
-        """Attempts that the end of the run cut off: neither good nor failed."""
+        """Attempts cut off by the end of the run: neither good nor failed."""
         return self.ours.get(Category.CANCELLED, 0)
 
     @property
@@ -61,12 +61,12 @@ class RunCounts:
 
 @lru_cache(maxsize=512)
 def side_of(outcome: str) -> Side:
-    """Whom a stored outcome name says something about."""
+    """Who a stored outcome is about."""
     return Outcome.parse(outcome).side
 
 
 def count(cells: Iterable[Cell]) -> RunCounts:
-    """Counts all cells of a cube."""
+    """Count all cells of a cube."""
     # Few distinct combinations matter here; summing those first is ten times as fast.
     merged: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     key_of = attrgetter(*_Group._fields)
@@ -93,7 +93,7 @@ class _Group(NamedTuple):
 
 
 class _Counter:
-    """Sums while the cells go by."""
+    """Sums over the cells."""
 
     def __init__(self, last_block: int) -> None:
         self.attempts = self.completed = self.not_sent = self.resumed = 0

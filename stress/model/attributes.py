@@ -123,8 +123,8 @@ class Attribute:
     name: str
     """Field of `Record`, and column of the view `handshake`."""
     form: Form
-    comment: str
-    """For the schema of the run file."""
+    comment: str = ""
+    """For the schema of the run file; what is measured has it there."""
     dimensions: tuple[Dimension, ...] = ()
     """Which dimensions of causes are made of it."""
     always: bool = False
@@ -166,7 +166,7 @@ ATTRIBUTES: Final = (
         shown=(("ip", "source"),),
         replayed=True,
     ),
-    Attribute("local_port", Form.NUMBER, "local port", measured="port"),
+    Attribute("local_port", Form.NUMBER, measured="port"),
     Attribute(
         "client",
         Form.NUMBER,
@@ -199,17 +199,12 @@ ATTRIBUTES: Final = (
     ),
     Attribute("alpn", Form.TEXT, "protocol agreed on", (Dimension.ALPN,)),
     Attribute("resumed", Form.FLAG, "1: the session was resumed", (Dimension.RESUMED,)),
-    Attribute("connect_ns", Form.NUMBER, "duration of connect()", measured="connect"),
-    Attribute("server_ns", Form.NUMBER, "the target's own time", measured="server"),
-    Attribute(
-        "handshake_ns",
-        Form.NUMBER,
-        "from ClientHello sent to handshake finished",
-        measured="handshake",
-    ),
-    Attribute("total_ns", Form.NUMBER, "from due to the end", always=True, measured="total"),
-    Attribute("lag_ns", Form.NUMBER, "added by our own process", measured="lag"),
-    Attribute("bytes_received", Form.NUMBER, "received", always=True, measured="bytes"),
+    Attribute("connect_ns", Form.NUMBER, measured="connect"),
+    Attribute("server_ns", Form.NUMBER, measured="server"),
+    Attribute("handshake_ns", Form.NUMBER, measured="handshake"),
+    Attribute("total_ns", Form.NUMBER, always=True, measured="total"),
+    Attribute("lag_ns", Form.NUMBER, measured="lag"),
+    Attribute("bytes_received", Form.NUMBER, always=True, measured="bytes"),
     Attribute(
         "segment",
         Form.NUMBER,

@@ -131,7 +131,7 @@ class Treatment(IntEnum):
     """Ours: in no count of ports and in no histogram."""
     GOOD = 1
     FAILED = 2
-    """By the target's doing."""
+    """A failure of the target."""
     WAITED = 3
     """Not sent: its wait is a failure's total latency."""
     GOOD_WARMING = 4
@@ -143,7 +143,7 @@ class Treatment(IntEnum):
         """How an outcome with these flags is counted.
 
         Raises:
-            ValueError: the outcome is none of the contract's.
+            ValueError: the outcome is not one of the contract.
         """
         side = Outcome.parse(outcome).side
         if side is Side.OURS:

@@ -1,4 +1,4 @@
-"""The counts of a recorded run: what its file has stored, and the rest counted from the rows."""
+"""The counts of a recorded run: those stored in its file, and the rest counted from the rows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Counts:
 
     @cached_property
     def whole(self) -> Tally:
-        """Counts of all rows, made anew: ports, and latencies by blocks."""
+        """Counts of all rows, not using the stored ones: ports, and latencies by blocks."""
         return self._count(Tally(self._treatments), after=0)
 
     def seen_by_chain(self) -> Counter[int]:

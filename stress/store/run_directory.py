@@ -1,4 +1,4 @@
-"""The results folder: names for new runs, and the way from a name to a run file."""
+"""The results folder: reserve a name for a new run, and find the file of a run."""
 
 from __future__ import annotations
 

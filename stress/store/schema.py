@@ -1,4 +1,4 @@
-"""The schema of the run file: its number, its text, and what it is recognised by."""
+"""The schema of the run file: its number and text, and how parts of it are encoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ APPLICATION_ID = 0x544C5353
 FIRST_BLOCK_NS = 1_000_000_000
 """Width of a time block at the start of a run; it doubles as the run grows longer."""
 WORTH_KEEPING = 100_000
-"""Attempts from which on counts that a reader could make anew in a moment are stored."""
+"""From this many attempts on, counts that a reader can make quickly itself are stored, too."""
 
 
 _GROUP_COLUMNS = ("id", *(each.name for each in SHARED), "side", "first_ns", "last_ns")
@@ -114,16 +114,14 @@ def insert_into(table: str, columns: int) -> str:
 
 @cache
 def view_text(name: str) -> str:
-    """The SELECT of one view, so that a reader need not trust the views of a foreign file."""
+    """The SELECT of one view; a reader does not trust the views in a file."""
     found = re.search(rf"CREATE VIEW {name} AS[^\n]*\n(.*?);", schema_text(), re.DOTALL)
     assert found is not None, name
     return found[1]
 
 
-# The plan inside the run file: JSON in `meta`, private trust anchors in a table of their own.
-#
-# The anchors of a system store are many and are on every machine: of those only a fingerprint is
-# kept. Anchors that were given with the run are kept whole, because nobody else may have them.
+# The plan is JSON in `meta`. The anchors of a system store are many and on every machine, so only
+# their fingerprint is stored. Anchors given with the run are stored whole: others may lack them.
 
 
 def plan_text(plan: Plan) -> str:
@@ -133,7 +131,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def private_anchors(plan: Plan) -> tuple[bytes, ...]:
-    """The anchors that must travel with the run file."""
+    """The anchors to store with the run."""
     return plan.trust.anchors if plan.trust.private else ()
 
 
@@ -144,31 +142,29 @@ def anchors_fingerprint(plan: Plan) -> str:
 
 
 def read_plan(text: str, anchors: Sequence[bytes]) -> Plan:
-    """The plan as it was stored, with the anchors that were stored.
+    """The stored plan, with the stored anchors.
 
     Raises:
-        msgspec.MsgspecError: the text is no plan.
+        msgspec.MsgspecError: the text is not a plan.
     """
     plan = msgspec.json.decode(text, type=Plan)
     return replace(plan, trust=replace(plan.trust, anchors=tuple(anchors)))
 
-
-# A transcript inside the run file: MessagePack, compressed.
 
 MOST_BYTES: Final = 1 << 24
 """Far more than a transcript has; a file from elsewhere may hold a bomb."""
 
 
 def encode_transcript(transcript: Transcript) -> bytes:
-    """The transcript as the blob of a row."""
+    """The transcript as compressed MessagePack."""
     return zlib.compress(msgspec.msgpack.encode(transcript))
 
 
 def decode_transcript(blob: bytes) -> Transcript:
-    """The transcript as it was encoded.
+    """The transcript of such a blob.
 
     Raises:
-        ValueError: the blob is none.
+        ValueError: the blob is not a transcript.
     """
     reader = zlib.decompressobj()
     try:

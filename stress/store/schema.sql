@@ -16,12 +16,12 @@ CREATE TABLE meta ( -- Facts of the run as a whole: schema, plan, versions, host
   value TEXT NOT NULL         -- plain text, a number, or JSON
 ) WITHOUT ROWID;
 
-CREATE TABLE anchor ( -- Trust anchors that were given with the run; the system's are not copied.
+CREATE TABLE anchor ( -- Trust anchors given with the run; those of the system are not copied.
   position INTEGER PRIMARY KEY, -- order in which they were given
   der BLOB NOT NULL             -- the certificate
 );
 
-CREATE TABLE address ( -- Addresses that the target stood for.
+CREATE TABLE address ( -- Addresses of the target.
   id INTEGER PRIMARY KEY,     -- index in the run
   text TEXT NOT NULL,         -- address and port, such as 192.0.2.1:443 or [2001:db8::1]:443
   ip TEXT NOT NULL,           -- canonical text
@@ -29,26 +29,26 @@ CREATE TABLE address ( -- Addresses that the target stood for.
   label TEXT                  -- a name the user gave it
 );
 
-CREATE TABLE source ( -- Local addresses that were dialled from, when the plan names them.
+CREATE TABLE source ( -- Local addresses that connections were made from, if the plan names them.
   id INTEGER PRIMARY KEY,     -- index in the plan
   ip TEXT NOT NULL            -- canonical text
 );
 
-CREATE TABLE client ( -- Client profiles that asked.
+CREATE TABLE client ( -- Client profiles of the run.
   id INTEGER PRIMARY KEY,     -- index in the plan
   name TEXT NOT NULL,         -- name of the profile
   title TEXT NOT NULL,        -- which program it is
-  policy TEXT NOT NULL        -- trust policy its user lives under
+  policy TEXT NOT NULL        -- trust policy of its platform
 );
 
 CREATE TABLE certificate ( -- Distinct certificates.
-  id INTEGER PRIMARY KEY,     -- order of the first sight
+  id INTEGER PRIMARY KEY,     -- in the order first seen
   sha256 BLOB NOT NULL UNIQUE, -- SHA-256 of the DER
   der BLOB NOT NULL           -- the certificate as sent
 );
 
 CREATE TABLE chain ( -- Distinct chains.
-  id INTEGER PRIMARY KEY,     -- order of the first sight, from 1
+  id INTEGER PRIMARY KEY,     -- in the order first seen, from 1
   sha256 BLOB NOT NULL UNIQUE -- SHA-256 over the DER of all certificates in the order sent
 );
 
@@ -59,24 +59,24 @@ CREATE TABLE chain_certificate ( -- Which certificates a chain has.
   PRIMARY KEY (chain, position)
 ) WITHOUT ROWID;
 
-CREATE TABLE verdict ( -- What a trust policy says to a chain.
-  id INTEGER PRIMARY KEY,     -- order in which they were given, from 1
-  chain INTEGER NOT NULL REFERENCES chain, -- which chain was judged
+CREATE TABLE verdict ( -- The result of validating a chain with a trust policy.
+  id INTEGER PRIMARY KEY,     -- in the order made, from 1
+  chain INTEGER NOT NULL REFERENCES chain, -- which chain was validated
   policy TEXT NOT NULL,       -- name of the policy
   host TEXT NOT NULL,         -- the name that was checked
-  at INTEGER NOT NULL,        -- Unix seconds for which it was judged
+  at INTEGER NOT NULL,        -- Unix seconds for which it was validated
   refusal TEXT NOT NULL,      -- no, sometimes, yes: the strongest of the findings
   outcome TEXT NOT NULL,      -- the finding that names the failure, or ok
-  families TEXT NOT NULL,     -- JSON list: client families that would refuse, where several are asked
+  families TEXT NOT NULL,     -- JSON list: client families that reject it, for a policy of several
   UNIQUE (chain, policy, host, at)
 );
 
 CREATE TABLE finding ( -- One thing that is wrong with a chain.
   verdict INTEGER NOT NULL REFERENCES verdict, -- whose
-  rank INTEGER NOT NULL,      -- order of importance to the policy, 0 first
+  rank INTEGER NOT NULL,      -- importance to the policy, 0 first
   category TEXT NOT NULL,     -- failure category
   position INTEGER,           -- which certificate; NULL: the chain as a whole
-  detail TEXT NOT NULL,       -- the values, for people
+  detail TEXT NOT NULL,       -- the values, as text
   refusal TEXT NOT NULL,      -- no, sometimes, yes
   PRIMARY KEY (verdict, rank)
 ) WITHOUT ROWID;
@@ -92,7 +92,7 @@ CREATE TABLE attempt_group ( -- Distinct combinations of the attributes that att
 CREATE TABLE name ( -- Names of the numbers in attempt_group.
   kind TEXT NOT NULL,         -- stage, tls_version, cipher, key_group
   number INTEGER NOT NULL,    -- as in attempt_group
-  name TEXT NOT NULL,         -- IANA's name, or the number as hexadecimal where we know none
+  name TEXT NOT NULL,         -- IANA's name, or the number as hexadecimal where there is none
   PRIMARY KEY (kind, number)
 ) WITHOUT ROWID;
 
@@ -106,18 +106,18 @@ CREATE TABLE attempt ( -- One row for each attempt, in the order in which they e
   connect INTEGER,            -- duration of connect()
   server INTEGER,             -- the target's own time
   handshake INTEGER,          -- from ClientHello sent to handshake finished
-  total INTEGER NOT NULL,     -- from due to the ending
-  lag INTEGER,                -- what our own process added
+  total INTEGER NOT NULL,     -- from due to the end
+  lag INTEGER,                -- added by our own process
   bytes INTEGER NOT NULL      -- received
 );
 
-CREATE TABLE remark ( -- Attempts that failed by the target's doing, or that have a detail.
+CREATE TABLE remark ( -- Attempts that are failures of the target, or that have a detail.
   arrival INTEGER PRIMARY KEY REFERENCES attempt, -- which
-  detail INTEGER REFERENCES detail -- NULL: a failure of which nothing else is known
+  detail INTEGER REFERENCES detail -- NULL: a failure without a detail
 );
 
-CREATE TABLE detail ( -- What else was seen, for people. The same text may stand here twice.
-  id INTEGER PRIMARY KEY,     -- order of the first sight, from 1
+CREATE TABLE detail ( -- What else was seen, as text. The same text may occur twice.
+  id INTEGER PRIMARY KEY,     -- in the order first seen, from 1
   text TEXT NOT NULL          -- such as an errno name, a library's reason, the first bytes
 );
 
@@ -131,7 +131,7 @@ CREATE TABLE cell ( -- The cube: attempts by time block and group, up to arrival
 
 CREATE TABLE port ( -- Attempts by local port, without ours and not-sent; only in large runs.
   port INTEGER PRIMARY KEY,   -- local port
-  attempts INTEGER NOT NULL,  -- that say something about the target
+  attempts INTEGER NOT NULL,  -- without ours and not-sent
   failures INTEGER NOT NULL   -- of the target
 );
 
@@ -146,11 +146,11 @@ CREATE TABLE histogram ( -- Latencies, without warm-up; written when the run end
   PRIMARY KEY (phase, outcome, block)
 ) WITHOUT ROWID;
 
-CREATE TABLE evidence ( -- What happened on the wire, of failures and of matched successes.
-  id INTEGER PRIMARY KEY,     -- order in which it was kept
+CREATE TABLE evidence ( -- Bytes on the wire, of failures and of matched good attempts.
+  id INTEGER PRIMARY KEY,     -- in the order recorded
   attempt INTEGER NOT NULL,   -- handshake.id
   role TEXT NOT NULL,         -- failure or control
-  transcript BLOB NOT NULL    -- zlib of MessagePack: row, flights with time stamps, partings, secrets
+  transcript BLOB NOT NULL    -- zlib of MessagePack: row, flights with time stamps, closes, secrets
 );
 
 CREATE VIEW handshake AS -- One readable row for each attempt.

@@ -38,11 +38,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """The attempts that say something about the target, counted by distinct attributes."""
+    """The attempts without ours and not-sent, counted by distinct attributes."""
 
     columns: tuple[Column, ...]
     outcomes: Column
-    """Not a dimension: it is what has to be explained. Named `stage` for want of another."""
+    """Not a dimension, but what has to be explained; as a column it is called `stage`."""
     stages: Integers
     blocks: Integers
     chains: Integers
@@ -73,12 +73,12 @@ class Reading:
 
 
 def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
-    """Counts a cube's cells into columns; our own endings and unsent attempts are left out."""
-    told = [
+    """Count the cells of a cube into columns, without ours and not-sent."""
+    counted = [
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
     ]
     needed = sorted({reading.attribute for reading in readings} | {"outcome"})
-    numbered = {name: _numbered(map(cell_reader(name), told)) for name in needed}
+    numbered = {name: _numbered(map(cell_reader(name), counted)) for name in needed}
     columns = tuple(
         _column(reading.dimension, *numbered[reading.attribute], reading.text)
         for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
@@ -86,22 +86,22 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
     return Table(
         columns=columns,
         outcomes=_column(Dimension.STAGE, *numbered["outcome"], str),
-        stages=_integers(map(attrgetter("stage"), told)),
-        blocks=_integers(map(attrgetter("block"), told)),
-        chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in told),
-        counts=_integers(map(attrgetter("count"), told)),
+        stages=_integers(map(attrgetter("stage"), counted)),
+        blocks=_integers(map(attrgetter("block"), counted)),
+        chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
+        counts=_integers(map(attrgetter("count"), counted)),
     )
 
 
 def _numbered(values: Iterable[Hashable]) -> tuple[Integers, list[Hashable]]:
-    """Numbers the distinct values in the order in which they come."""
+    """Number the distinct values in the order in which they come."""
     numbers: dict[Hashable, int] = {}
     codes = [numbers.setdefault(value, len(numbers)) for value in values]
     return _integers(codes), list(numbers)
 
 
 def _column(dimension: Dimension, codes: Integers, keys: Sequence[Hashable], text: Text) -> Column:
-    """Turns numbered values into a column; two values of the same text are one."""
+    """Turn numbered values into a column; two values with the same text are one."""
     texts = [None if key is None else text(key) for key in keys]
     values = tuple(sorted({one for one in texts if one is not None}))
     places = {value: place for place, value in enumerate(values)}

@@ -1,7 +1,7 @@
-"""What a replay brought to light: its rows, grouped by combination, and the answer.
+"""The result of a replay: its rows, grouped by combination, and the answer.
 
-Only the recorded kinds of failure count as "failed again". A target that now answers in another way
-altogether (gone, moved, refusing) proves nothing about them, and is told as that.
+Only the recorded outcomes count as "failed again". A target that now answers in a different way
+(gone, moved, refusing) proves nothing about them, and is reported as that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from stress.model.run import Run
 from stress.model.summary import Cause, Condition, Summary
 from stress.text.numbers import thousands
 
-# Which attempts meet the conditions of a cause, as far as those are about what we choose.
+_REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
+"""Dimensions by which failing attempts are selected."""
 
 
 def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], bool]:
@@ -58,18 +59,16 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     return meets
 
 
-_REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
-
 MOST_COMBINATIONS = 100
 """Failing ones; with as many controls, three times each, that is 600 handshakes."""
 OTHERWISE = 0.5
-"""Where at least this part of the tries ends in another way, nothing is said of the old one."""
+"""If at least this fraction of the tries has another outcome, there is no answer."""
 
 
 def replay_of(
     run: Run, summary: Summary, *, gap_s: float, cause: int | None = None, tries: int = TRIES
 ) -> Replay:
-    """What to try again of a recorded run.
+    """The combinations of a recorded run to try again.
 
     Args:
         run: the recorded run.
@@ -117,7 +116,7 @@ def _cause(summary: Summary, rank: int | None) -> Cause | None:
 
 
 def replayed(replay: Replay, records: Iterable[Record]) -> tuple[Replayed, ...]:
-    """How the tries of each combination ended. What we ourselves prevented is no try."""
+    """How the tries of each combination ended. An outcome of ours does not count as a try."""
     counts: defaultdict[Combination, Counter[str]] = defaultdict(Counter)
     for record in records:
         if 0 <= record.id < len(replay.order):
@@ -145,7 +144,7 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayAnswer:
 
 
 def _otherwise(replay: Replay, records: Iterable[Record]) -> Iterator[str]:
-    """Failures of the target that are none of the recorded kinds."""
+    """Failures of the target with other outcomes than the recorded ones."""
     for record in records:
         if side_of(record.outcome) is Side.TARGET and record.outcome not in replay.endings:
             yield record.outcome
@@ -161,7 +160,7 @@ def _changed(replay: Replay, otherwise: Counter[str], tries: int) -> ReplayAnswe
 
 
 def failing_first(found: Sequence[Replayed]) -> list[Replayed]:
-    """Those that failed when they were recorded first, and of those the ones that failed again."""
+    """Recorded failures first, and of those the ones that failed again."""
     return sorted(
         found, key=lambda one: (one.combination.role is not Role.FAILED, -one.failures, one.tries)
     )
