@@ -30,13 +30,13 @@ from benchmarks.worlds import (
     plant,
 )
 from stress.analysis.causes.classes import failure_classes
+from stress.analysis.causes.cohorts import search
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
 from stress.analysis.causes.load import elasticity, segments
-from stress.analysis.causes.search import search
 from stress.analysis.causes.table import Column, Table
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.proportions.clusters import Timeline, korn_graubard
+from stress.analysis.proportions.estimate import BlockCounts, korn_graubard
 from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
 from stress.analysis.tested import NANOSECONDS
@@ -143,13 +143,13 @@ def story(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_])
 def blamed(isolation: Isolation) -> int:
     """How many claims blame something else than a stretch of time."""
     return sum(
-        any(one.dimension is not Dimension.TIME for one in locus.conditions)
-        for locus in isolation.loci
+        any(one.dimension is not Dimension.TIME for one in part.conditions)
+        for part in isolation.slices
     )
 
 
 def naive(told: Story) -> bool:
-    """Whether the search without time and without the guard blames somebody."""
+    """Whether the search without time and without the stratified check blames somebody."""
     ones = np.ones(len(told.failed), dtype=np.int64)
     problem, _ = grouped(told.columns, ones, told.failed.astype(np.int64))
     return bool(search(problem).cohorts)
@@ -171,10 +171,12 @@ def nothing(trials: int, rows: int = 20_000, seed: int = 3) -> Iterator[str]:
         claimed = timed = 0
         for _ in range(trials):
             told = even(random, rows, length)
-            loci = story(told.columns, told.blocks, told.failed).loci if told.failed.any() else ()
-            claimed += bool(loci)
+            slices = (
+                story(told.columns, told.blocks, told.failed).slices if told.failed.any() else ()
+            )
+            claimed += bool(slices)
             timed += any(
-                one.dimension is Dimension.TIME for locus in loci for one in locus.conditions
+                one.dimension is Dimension.TIME for part in slices for one in part.conditions
             )
         yield (
             f"nothing    {length:>4} blocks  any claim {claimed / trials:.3f}  "
@@ -185,23 +187,25 @@ def nothing(trials: int, rows: int = 20_000, seed: int = 3) -> Iterator[str]:
 def blocks(trials: int, rows: int = 100_000, seed: int = 2) -> Iterator[str]:
     """Bursts with a drifting mix blame nobody; a steady cause passes the same test."""
     random = np.random.default_rng(seed)
-    wrong = unguarded = 0
+    wrong = unchecked = 0
     for _ in range(trials):
         told = bursts(random, rows)
         if told.failed.sum() >= 3:
             wrong += blamed(story(told.columns, told.blocks, told.failed)) > 0
-            unguarded += naive(told)
+            unchecked += naive(told)
     yield (
         f"bursts     blamed {wrong / trials:.3f}  "
-        f"(without time and blocks {unguarded / trials:.3f})"
+        f"(without time and blocks {unchecked / trials:.3f})"
     )
     for failures in (6, 12, 30):
         hits = strong = 0
         for _ in range(trials // 2):
             told = steady(random, rows, failures)
-            loci = story(told.columns, told.blocks, told.failed).loci if told.failed.any() else ()
-            hits += any(locus.conditions[0].dimension is Dimension.ADDRESS for locus in loci)
-            strong += any(locus.grade is Grade.STRONG for locus in loci)
+            slices = (
+                story(told.columns, told.blocks, told.failed).slices if told.failed.any() else ()
+            )
+            hits += any(part.conditions[0].dimension is Dimension.ADDRESS for part in slices)
+            strong += any(part.grade is Grade.STRONG for part in slices)
         total = trials // 2
         yield (
             f"steady     {failures} failures  found {hits / total:.3f}  strong {strong / total:.3f}"
@@ -238,7 +242,7 @@ def _ever_claims(random: Generator, looks: Codes, limit: float, part: float) -> 
 def _covers_bursts(random: Generator, chance: float) -> bool:
     failing = random.random(600) < chance
     failures = np.where(failing, random.binomial(1000, 0.2, size=600), 0)
-    interval = korn_graubard(Timeline((1000,) * 600, tuple(failures.tolist()), NANOSECONDS))
+    interval = korn_graubard(BlockCounts((1000,) * 600, tuple(failures.tolist()), NANOSECONDS))
     return interval.low <= 0.2 * chance <= interval.high
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stress.analysis.causes.cohorts import Problem, Words
-from stress.analysis.causes.search import search
+from stress.analysis.causes.cohorts import Conjunction, Problem, search
 from stress.analysis.causes.table import Column
 from stress.analysis.dimensions import Dimension
 from stress.analysis.tested import NANOSECONDS
@@ -142,5 +141,5 @@ def found(world: World) -> tuple[int, int]:
     return hits, len(claimed)
 
 
-def _claims(problem: Problem) -> list[Words]:
+def _claims(problem: Problem) -> list[Conjunction]:
     return [cohort.conditions for cohort in search(problem).cohorts]

@@ -14,8 +14,8 @@ from typing import Any
 
 import typer
 
-from stress.analysis.wording.advice import got
 from stress.cli.main import PROGRAM, WIDTH, app
+from stress.codes.catalog import outcome_entries
 from stress.host.shipped import profiles_folder
 from stress.lab.catalog import scenarios
 from stress.model.outcome import Category, Kind, Stage
@@ -28,15 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SHIPPED = ROOT / "stress" / "report" / "summary.schema.json"
 """The schema as it is installed with the package."""
-_OURS = {
-    Category.LOCAL_PORTS: "found no free local port",
-    Category.LOCAL_FILES: "met our limit of open files",
-    Category.LOCAL_MEMORY: "found no memory left here",
-    Category.LOCAL_NETWORK: "could not leave this machine",
-    Category.LOCAL_LAG: "had their answer, but our own process read it too late",
-    Category.CANCELLED: "were broken off by us when the run was stopped",
-    Category.NOT_SENT: "were due while `--concurrency` was used up, and never started",
-}
 _SHAPES = {
     Shape.TEXT: "text or number",
     Shape.LIST: "text, or array of texts",
@@ -149,19 +140,13 @@ def _endings() -> str:
     }
     parts = ["# Endings\n\n", _MADE, about]
     for kind, title in titles.items():
-        rows = ((f"`{_name(c)}`", _words(c)) for c in Category if c.kind is kind)
+        rows = ((f"`{_name(c)}`", outcome_entries()[c].phrase) for c in Category if c.kind is kind)
         parts.append(f"## {title}\n\n{_table(('name', 'handshakes with it …'), rows)}\n")
     return "".join(parts).rstrip() + "\n"
 
 
 def _name(category: Category) -> str:
     return "alert-<number>" if category is Category.ALERT else category.value
-
-
-def _words(category: Category) -> str:
-    if category in _OURS:
-        return _OURS[category]
-    return got("alert-40" if category is Category.ALERT else category.value)
 
 
 def _run_file() -> str:
@@ -206,7 +191,9 @@ def _kind(part: Mapping[str, Any]) -> str:
     if "anyOf" in part:
         return " or ".join(_kind(each) for each in part["anyOf"])
     if part["type"] == "array":
-        return f"array of {_kind(part['items'])}"
+        # The items of a tuple come one by one; ours are all of one kind.
+        items = part["items"] or part["prefixItems"][0]
+        return f"array of {_kind(items)}"
     if part["type"] == "object":
         return f"object of {_kind(part['additionalProperties'])}"
     return str(part["type"])

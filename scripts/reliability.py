@@ -91,7 +91,7 @@ def page(results: Results, soak: Mapping[str, Any] | None) -> str:
 
 
 def _figures(results: Results) -> list[str]:
-    corpus = "hostile/test_corpus.py::test_a_hostile_server_gets_the_right_ending_and_stage"
+    corpus = "hostile/test_corpus.py::test_a_hostile_server_gets_the_right_outcome_and_stage"
     right = count(results, [corpus])["held"]
     total = sum(results.values(), Counter())
     faults = sum((ends for key, ends in results.items() if key[:7] == "faults/"), Counter())

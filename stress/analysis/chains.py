@@ -1,14 +1,24 @@
-"""The distinct chains of a run, commonest first, and what sets each apart."""
+"""The distinct chains of a run: commonest first, what sets each apart, and what a bad one lacks.
+
+With `--aia`, what a failing chain lacks is fetched from the address in its certificates, to prove
+that it is available there and that nothing else is missing. What is fetched is only shown: the
+verdicts of the run stay about the chains as they were sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from stress.model.run import SeenChain
+from stress.model.run import Run, SeenChain
 from stress.model.summary import ChainLine
 from stress.model.verdict import Refusal, Verdict
 from stress.text.escape import printable
-from stress.trust import describe, differs, name_of
+from stress.trust import Judge, describe, differs, name_of
+from stress.trust.aia import Fetch, Repair, repair
+from stress.trust.structure import REPAIRABLE
+
+MOST_REPAIRS = 5
+"""Chains for which something is fetched; each may take some seconds."""
 
 
 def by_frequency(chains: Sequence[SeenChain]) -> list[SeenChain]:
@@ -26,7 +36,13 @@ def chain_lines(chains: Sequence[SeenChain], verdicts: Sequence[Verdict]) -> tup
     """One line for each distinct chain; `differs` compares it with the commonest."""
     ordered = by_frequency(chains)
     total = sum(chain.seen for chain in ordered)
-    problems = _problems(verdicts)
+    # Chain hash -> policy -> the categories for which its clients would refuse the chain.
+    problems: dict[bytes, dict[str, tuple[str, ...]]] = {}
+    for verdict in verdicts:
+        refusing = [one for one in verdict.findings if one.refusal is not Refusal.NO]
+        if refusing:
+            categories = dict.fromkeys(one.category.value for one in refusing)
+            problems.setdefault(verdict.chain, {})[verdict.policy] = tuple(categories)
     return tuple(
         ChainLine(
             sha256=chain.sha256.hex(),
@@ -68,16 +84,47 @@ def short(chain: SeenChain) -> str:
     return chain.sha256.hex()[:12]
 
 
-def _problems(verdicts: Sequence[Verdict]) -> dict[bytes, Mapping[str, tuple[str, ...]]]:
-    """Chain hash -> policy -> the categories a client of it would refuse for, as headlined."""
-    found: dict[bytes, dict[str, tuple[str, ...]]] = {}
-    for verdict in verdicts:
-        names = (
-            finding.category.value
-            for finding in verdict.findings
-            if finding.refusal is not Refusal.NO
+def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
+    """Fetches what the failing chains of a run lack; one sentence each about what that proves.
+
+    Args:
+        run: the recorded run.
+        judge: with its anchors and pins.
+        fetch: returns the body at an http address; raises `OSError` when it cannot.
+    """
+    chains = {chain.sha256: chain for chain in run.chains()}
+    lacking = {
+        verdict.chain: verdict
+        for verdict in run.verdicts()
+        if verdict.chain in chains
+        and verdict.headline is not None
+        and verdict.headline.category in REPAIRABLE
+    }
+    sentences: list[str] = []
+    for verdict in list(lacking.values())[:MOST_REPAIRS]:
+        chain = chains[verdict.chain]
+        found = repair(
+            judge,
+            chain.certificates,
+            host=verdict.host,
+            at=verdict.at,
+            policy=verdict.policy,
+            fetch=fetch,
         )
-        categories = tuple(dict.fromkeys(names))
-        if categories:
-            found.setdefault(verdict.chain, {})[verdict.policy] = categories
-    return dict(found)
+        sentences.append(_repair_sentence(f"chain {short(chain)}", found))
+    return tuple(sentences)
+
+
+def _repair_sentence(chain: str, found: Repair) -> str:
+    if not found.added:
+        notes = "; ".join(found.notes) or "nothing fits"
+        return f"Not proven: what {chain} lacks could not be fetched ({notes})."
+    fetched = ", ".join(
+        f"{printable(describe(der).subject)} from {printable(url, 200)}"
+        for der, url in zip(found.added, found.addresses, strict=True)
+    )
+    if found.complete:
+        return f"Proven: with {fetched} added, {chain} is accepted."
+    headline = found.after.headline
+    left = f"{headline.category.value}, {headline.detail}" if headline else ""
+    return f"With {fetched} added, {chain} still fails: {left}."

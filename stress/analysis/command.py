@@ -4,87 +4,66 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
-from shlex import join
 
+from stress.model.claims import RunChange
 from stress.model.client import Stack
 from stress.model.plan import Close, Limits, Plan
-from stress.model.target import Address
 
 COMMAND = "tls-stress"
 CEILING_S = 900.0
-"""What `--max-duration` is by itself."""
+"""Default of `--max-duration`."""
+SAME = RunChange()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What the next run does otherwise than the recorded one; None keeps it as it was."""
-
-    count: int | None = None
-    addresses: tuple[Address, ...] | None = None
-    clients: tuple[str, ...] | None = None
-    server_name: str | None = None
-    """`none` sends no SNI."""
-    rate: float | None = None
-    extra: tuple[str, ...] = ()
-    """Further words, appended."""
+def run_argv(plan: Plan, change: RunChange = SAME) -> tuple[str, ...]:
+    """The `tls-stress run …` command that repeats this plan with that change."""
+    return (
+        *(COMMAND, "run", str(plan.target)),
+        *_load(plan, change),
+        *_request(plan, change),
+        *_trust(plan),
+        *change.extra,
+    )
 
 
-SAME = Change()
-
-
-def run_line(plan: Plan, change: Change = SAME) -> str:
-    """The `tls-stress run …` line which repeats this plan with that change."""
-    words = [COMMAND, "run", str(plan.target)]
-    for option in (_load, _asking, _judging):
-        words.extend(option(plan, change))
-    return join([*words, *change.extra])
-
-
-def _load(plan: Plan, change: Change) -> list[str]:
-    load = plan.load
+def _load(plan: Plan, change: RunChange) -> list[str]:
+    load, same = plan.load, change == SAME
     words: list[str] = []
     if change.count is not None or load.count is not None:
         words += ["-n", str(change.count or load.count)]
-    elif load.duration_s is not None and not (plan.goals and change == SAME):
+    elif load.duration_s is not None and not (plan.goals and same):
         words += ["-d", f"{load.duration_s:g}s"]
     if load.concurrency != 64:
         words += ["-c", str(load.concurrency)]
     rate = change.rate or load.rate
     if rate is not None:
         words += ["--rate", f"{rate:g}"]
-    return words + (_ending(plan) if change == SAME else [])
-
-
-def _ending(plan: Plan) -> list[str]:
-    """What varies the load, ends and judges the very same run."""
-    # Only they offer more than the rate that stands beside them.
-    fastest = max((segment.rate for segment in plan.load.segments), default=0.0)
-    words = ["--rate-blocks"] if plan.load.rate and fastest > plan.load.rate else []
+    if not same:
+        return words
+    # Only rate blocks offer more than the rate that is given beside them.
+    fastest = max((segment.rate for segment in load.segments), default=0.0)
+    if load.rate and fastest > load.rate:
+        words.append("--rate-blocks")
     words += _repeated("--until", plan.goals) + _repeated("--assert", plan.assertions)
-    if plan.goals and plan.load.duration_s not in {None, CEILING_S}:
-        words += ["--max-duration", f"{plan.load.duration_s:g}s"]
+    if plan.goals and load.duration_s not in {None, CEILING_S}:
+        words += ["--max-duration", f"{load.duration_s:g}s"]
     return words
 
 
-def _asking(plan: Plan, change: Change) -> list[str]:
-    words = _clients(plan, change)
+def _request(plan: Plan, change: RunChange) -> list[str]:
+    words = _repeated("--client", _clients(plan, change))
     name = change.server_name or plan.server_name
-    if name is None:
-        words += ["--sni", "none"]
-    elif name != plan.target.host:
-        words += ["--sni", name]
+    if name != plan.target.host:
+        words += ["--sni", name or "none"]
     if plan.stack is not Stack.BORINGSSL:
         words += ["--stack", plan.stack.value]
-    words += _addresses(plan, change)
-    for source in plan.sources:
-        words += ["--source", source]
-    if plan.proxy_protocol:
-        words += ["--proxy-protocol", plan.proxy_protocol]
-    if plan.client_certificate:
-        words += ["--cert", plan.client_certificate]
-    if plan.client_key:
-        words += ["--key", plan.client_key]
+    words += _addresses(plan, change) + _repeated("--source", plan.sources)
+    for option, value in (
+        ("--proxy-protocol", plan.proxy_protocol),
+        ("--cert", plan.client_certificate),
+        ("--key", plan.client_key),
+    ):
+        words += [option, value] if value else []
     if plan.limits.attempt_s != Limits().attempt_s:
         words += ["--timeout", f"{plan.limits.attempt_s:g}s"]
     if plan.close is not Close.AUTO:
@@ -92,32 +71,29 @@ def _asking(plan: Plan, change: Change) -> list[str]:
     return words
 
 
-def _clients(plan: Plan, change: Change) -> list[str]:
+def _clients(plan: Plan, change: RunChange) -> Sequence[str]:
     if change.clients is not None:
-        return _repeated("--client", change.clients)
+        return change.clients
     if [client.name for client in plan.clients] == ["generic"]:
-        return []
-    weights = len({client.weight for client in plan.clients}) > 1
-    named = (
-        f"{client.name}={client.weight:g}" if weights else client.name for client in plan.clients
-    )
-    return _repeated("--client", tuple(named))
+        return ()
+    weighted = len({client.weight for client in plan.clients}) > 1
+    return [
+        f"{client.name}={client.weight:g}" if weighted else client.name for client in plan.clients
+    ]
 
 
-def _addresses(plan: Plan, change: Change) -> list[str]:
-    """Addresses are spelled out when they were chosen, not when the name stands for them."""
+def _addresses(plan: Plan, change: RunChange) -> list[str]:
+    """Addresses are listed when they were chosen, not when the name stands for them."""
     chosen = change.addresses
     if chosen is None:
         named = plan.target.literal is not None or plan.resolve_again_s is not None
         chosen = () if named else plan.addresses
-    return _repeated("--address", tuple(_address(address) for address in chosen))
+    return _repeated(
+        "--address", [f"{one}={one.label}" if one.label else str(one) for one in chosen]
+    )
 
 
-def _address(address: Address) -> str:
-    return f"{address}={address.label}" if address.label else str(address)
-
-
-def _judging(plan: Plan, _change: Change) -> list[str]:
+def _trust(plan: Plan) -> list[str]:
     trust = plan.trust
     words: list[str] = []
     if trust.private:
@@ -126,11 +102,8 @@ def _judging(plan: Plan, _change: Change) -> list[str]:
         words += ["--policy", trust.policy]
     if trust.at is not None:
         words += ["--at", str(trust.at)]
-    for pin in trust.pins:
-        words += ["--pin", f"sha256//{b64encode(pin).decode()}"]
-    if trust.aia:
-        words.append("--aia")
-    return words
+    words += _repeated("--pin", [f"sha256//{b64encode(pin).decode()}" for pin in trust.pins])
+    return [*words, "--aia"] if trust.aia else words
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

@@ -1,10 +1,15 @@
-"""Percentiles of each phase. Good and failing attempts are never mixed in one distribution."""
+"""Percentiles of each phase, and connections that needed a second SYN.
+
+Good and failing attempts are never mixed in one distribution.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from stress.measure import Histogram
+from stress.model.record import Record
 from stress.model.run import HistogramRow, Phase
 from stress.model.summary import Quantiles
 from stress.text.numbers import thousands
@@ -17,33 +22,55 @@ NOTICED = 1.02
 """Corrected over uncorrected; below this they are shown as one."""
 NOTHING = Quantiles(None, None, None, None, None)
 
+STEPS_S = (1, 2, 3, 4, 7)
+"""When our own kernel sends a SYN again that was lost, or dropped by a full accept queue: after 1,
+3 and 7 s (RFC 6298 section 2: 1 s, then doubled); since Linux 6.5 every second at first
+(`tcp_syn_linear_timeouts`). A connection that takes just over such a step is no slowness of the
+target's program: something dropped a packet."""
+SLACK_S = 0.25
+"""How long after its step a connection may open: the round trip, and our lag."""
+USUAL_S = 0.3
+"""Where the median connection takes longer, a second more is nothing special."""
+SLOW_US = 500_000
+"""Connections that may be explained by a step."""
+FEWEST = 3
+MOSTLY = 0.5
+"""Part of the slow connections that must lie on steps."""
+
+
+def phase_ns(record: Record, phase: Phase) -> int | None:
+    """How long an attempt spent in a phase; None when it did not reach it."""
+    return {
+        Phase.CONNECT: record.connect_ns,
+        Phase.SERVER: record.server_ns,
+        Phase.HANDSHAKE: record.handshake_ns,
+        Phase.TOTAL: record.total_ns,
+        Phase.ATTEMPT: record.total_ns - (record.started_ns - record.due_ns),
+        Phase.LAG: record.lag_ns,
+    }[phase]
+
 
 def latency(rows: Sequence[HistogramRow]) -> Mapping[str, Quantiles]:
     """Phase -> percentiles in microseconds: every phase of the good, then the time to failure.
 
-    `attempt` (from the real start) is only there where it differs from `total`.
+    `attempt` (from the actual start) is only there where it differs from `total` (from when it was
+    due), that is where attempts began late.
     """
     found = {
         phase.value: quantiles(whole_run(rows, phase))
         for phase in (Phase.SERVER, Phase.CONNECT, Phase.HANDSHAKE, Phase.TOTAL, Phase.LAG)
     }
-    attempt = quantiles(whole_run(rows, Phase.ATTEMPT))
-    if _differ(attempt, found[Phase.TOTAL.value]):
+    attempt, total = quantiles(whole_run(rows, Phase.ATTEMPT)), found[Phase.TOTAL.value]
+    pairs = (
+        (attempt.p50, total.p50),
+        (attempt.p90, total.p90),
+        (attempt.p99, total.p99),
+        (attempt.p999, total.p999),
+    )
+    if any(one is not None and late is not None and late > NOTICED * one for one, late in pairs):
         found[Phase.ATTEMPT.value] = attempt
     failing = quantiles(whole_run(rows, Phase.TOTAL, good=False))
     return found if failing == NOTHING else {**found, FAILING_TOTAL: failing}
-
-
-def _differ(uncorrected: Quantiles, corrected: Quantiles) -> bool:
-    """Whether attempts that began late make a difference that a reader would notice."""
-    pairs = zip(
-        (uncorrected.p50, uncorrected.p90, uncorrected.p99, uncorrected.p999),
-        (corrected.p50, corrected.p90, corrected.p99, corrected.p999),
-        strict=True,
-    )
-    return any(
-        one is not None and other is not None and other > NOTICED * one for one, other in pairs
-    )
 
 
 def quantiles(histogram: Histogram | None) -> Quantiles:
@@ -67,31 +94,14 @@ def merged(rows: Iterable[HistogramRow]) -> Histogram | None:
 
 
 def whole_run(rows: Sequence[HistogramRow], phase: Phase, *, good: bool = True) -> Histogram | None:
-    """The phase over the whole run; put together from its blocks when there is no whole one."""
+    """The phase over the whole run; merged from its blocks when there is no whole one."""
     mine = [row for row in rows if row.phase is phase and row.good is good]
     whole = [row for row in mine if row.block == WHOLE_RUN]
     return merged(whole or mine)
 
 
-# Recognises connections that came about only when the SYN was sent again.
-#
-# A SYN that is lost, or dropped by a full accept queue, is sent again by our own kernel after fixed
-# times (RFC 6298 section 2: 1 s, then doubled: 1, 3, 7 s after the first; Linux since 6.5 first
-# repeats every second, `tcp_syn_linear_timeouts`). So such connections take just over 1, 2, 3, 4 or
-# 7 s. They are no slowness of the target's program: something dropped a packet.
-
-STEPS_S = (1, 2, 3, 4, 7)
-SLACK_S = 0.25
-"""How much later than its step a connection may be open: the round trip, and our lag."""
-USUAL_S = 0.3
-"""Where the median connection takes longer, a second more is nothing special."""
-FEWEST = 3
-MOSTLY = 0.5
-"""Share of the slow connections (0.5 s and more) that must lie on steps."""
-
-
 def retry_steps(connects: Histogram | None) -> dict[int, int]:
-    """Step in seconds -> connections that were opened by that repeat; empty: none are recognised.
+    """Step in seconds -> connections opened by that retransmission; empty: none are recognised.
 
     Args:
         connects: connect times of the whole run.
@@ -99,21 +109,20 @@ def retry_steps(connects: Histogram | None) -> dict[int, int]:
     median_us = connects.percentile(50) if connects is not None else None
     if connects is None or median_us is None or median_us > USUAL_S * 1e6:
         return {}
-    found: dict[int, int] = {}
+    found: Counter[int] = Counter()
     slow = 0
     for one in connects.bins():
-        if one.high_us < 500_000:
+        if one.high_us < SLOW_US:
             continue
         slow += one.count
         step = next((s for s in STEPS_S if s * 1e6 <= one.high_us < (s + SLACK_S) * 1e6), None)
         if step is not None:
-            found[step] = found.get(step, 0) + one.count
-    on_steps = sum(found.values())
-    return found if on_steps >= FEWEST and on_steps >= MOSTLY * slow else {}
+            found[step] += one.count
+    return dict(found) if found.total() >= max(FEWEST, MOSTLY * slow) else {}
 
 
 def retries(rows: Sequence[HistogramRow]) -> str | None:
-    """The same as a sentence for the report; None: nothing to tell."""
+    """The same as a sentence for the report; None: nothing was recognised."""
     good, failed = (whole_run(rows, Phase.CONNECT, good=one) for one in (True, False))
     if good is not None and failed is not None:
         good.merge(failed)
@@ -122,6 +131,6 @@ def retries(rows: Sequence[HistogramRow]) -> str | None:
         return None
     steps = ", ".join(f"{thousands(found[step])} after {step} s" for step in sorted(found))
     return (
-        f"connections that opened only when their SYN was sent again: {steps};"
+        f"connections that opened only after the SYN was sent again: {steps};"
         " a packet was lost, or an accept queue was full"
     )

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from math import sqrt
 from typing import TypeAlias, cast
 
 import numpy as np
 
-from stress.analysis.causes.changes import course, series
+from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.dimensions import Dimension, texts
 from stress.analysis.tally import side_of
@@ -26,6 +25,7 @@ from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
 from stress.model.target import Address
 from stress.model.verdict import Verdict
+from stress.text.datetimes import time_of_day
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
@@ -61,13 +61,7 @@ class Recording:
 
     def moment(self, block: int) -> str:
         """The time of day at which a block begins, UTC."""
-        return self.instant(self.facts.started_ns + block * self.block_ns)
-
-    def instant(self, unix_ns: int) -> str:
-        """A moment of the run as a time of day, UTC; with the date when the run crosses one."""
-        begun = datetime.fromtimestamp(self.facts.started_ns // NANOSECONDS, UTC)
-        moment = datetime.fromtimestamp(unix_ns // NANOSECONDS, UTC)
-        return f"{moment:%H:%M:%S}" if moment.date() == begun.date() else f"{moment:%m-%d %H:%M:%S}"
+        return time_of_day(self.facts.started_ns + block * self.block_ns, self.facts.started_ns)
 
 
 def record(run: Run) -> Recording:
@@ -240,7 +234,7 @@ def _origins(cells: Sequence[Cell]) -> Mapping[Moment, int]:
         return {}
     moments = sorted(counts)
     attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
-    found = course(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
+    found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
     origins: dict[Moment, int] = {}
     for place in found.hot:
         piece = found.pieces[place]

@@ -1,8 +1,8 @@
-"""The same run as another judge would have recorded it: another policy, another time.
+"""A recorded run under other verdicts: another trust policy, or another time.
 
 A verdict is computed from stored bytes, so it can be computed again. Only finished handshakes
-change: what ended on the wire ended there for everybody. Staples are not stored: a row that failed
-by its own stays as it is where the other policy minds, too.
+change: what ended on the wire ended there for every client. Staples are not stored: a row that
+failed because of its own stays as it is where the other policy checks staples, too.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from stress.trust import Judge, refused_by_staple
 
 
 @dataclass(frozen=True, slots=True)
-class Restated:
-    """A recorded run under other verdicts. Histograms and local ports stay as recorded."""
+class RejudgedRun:
+    """A `Run` with other verdicts. Histograms and local ports stay as recorded."""
 
     run: Run
-    restated: tuple[Verdict, ...]
+    rejudged: tuple[Verdict, ...]
     policy: str | None
     """Of all clients; None: each client's own, as recorded."""
     at: int | None
-    """Unix seconds; None: each chain was judged for its first sight."""
+    """Unix seconds; None: each chain was judged for the time of its first sight."""
 
     def facts(self) -> RunFacts:
         facts = self.run.facts()
@@ -43,12 +43,30 @@ class Restated:
         return self.run.chains()
 
     def verdicts(self) -> Sequence[Verdict]:
-        return self.restated
+        return self.rejudged
 
     def cube(self) -> Cube:
-        cube, names = self.run.cube(), self._names()
-        policies = _policies(self.facts().plan)
-        return Cube(cube.block_ns, tuple(_restated(cell, names, policies) for cell in cube.cells))
+        cube, policies = self.run.cube(), _policies(self.facts().plan)
+        verdicts = {(verdict.chain, verdict.policy): verdict for verdict in self.rejudged}
+        names: dict[tuple[int | None, int], str] = {}
+        for client, policy in enumerate(policies):
+            for chain in self.run.chains():
+                verdict = verdicts.get((chain.sha256, policy))
+                headline = verdict.headline if verdict else None
+                names[chain.id, client] = headline.category.value if headline else OK.name
+
+        def outcome(cell: Cell) -> str:
+            recorded = Outcome.parse(cell.outcome)
+            name = names.get((cell.chain, cell.client))
+            if name is None or recorded.kind not in {Kind.OK, Kind.TRUST}:
+                return cell.outcome
+            policy = policies[cell.client]
+            stapled = name == OK.name and refused_by_staple(recorded.category, policy)
+            return cell.outcome if stapled else name
+
+        return Cube(
+            cube.block_ns, tuple(replace(cell, outcome=outcome(cell)) for cell in cube.cells)
+        )
 
     def ports(self) -> Sequence[PortCount]:
         return self.run.ports()
@@ -59,43 +77,16 @@ class Restated:
     def failures(self, limit: int) -> Iterator[Record]:
         return self.run.failures(limit)
 
-    def _names(self) -> dict[tuple[int, int], str]:
-        """Chain id and client -> the ending that this judge gives its handshakes."""
-        verdicts = {(verdict.chain, verdict.policy): verdict for verdict in self.restated}
-        named: dict[tuple[int, int], str] = {}
-        for client, policy in enumerate(_policies(self.facts().plan)):
-            for chain in self.run.chains():
-                verdict = verdicts.get((chain.sha256, policy))
-                headline = verdict.headline if verdict else None
-                named[chain.id, client] = headline.category.value if headline else OK.name
-        return named
 
-
-def _restated(cell: Cell, names: dict[tuple[int, int], str], policies: Sequence[str]) -> Cell:
-    recorded = Outcome.parse(cell.outcome)
-    judged = recorded.kind in {Kind.OK, Kind.TRUST}
-    if not judged or cell.chain is None or (cell.chain, cell.client) not in names:
-        return cell
-    name = names[cell.chain, cell.client]
-    if name == OK.name and refused_by_staple(recorded.category, policies[cell.client]):
-        return cell
-    return replace(cell, outcome=name)
-
-
-def _policies(plan: Plan) -> list[str]:
-    """By client."""
-    return [plan.trust.policy or client.policy for client in plan.clients]
-
-
-def restate(
+def rejudge(
     run: Run, judge: Judge, *, policy: str | None = None, at: int | None = None
-) -> Restated:
+) -> RejudgedRun:
     """Judges every chain of a run again.
 
     Args:
         run: the recorded run.
         judge: with the anchors and pins to judge by.
-        policy: the trust policy, for all clients; None: as recorded. The word `none`: none.
+        policy: the trust policy, for all clients; None: as recorded. `none` accepts everything.
         at: Unix seconds to judge for; None: each chain at the time of its first sight.
 
     Raises:
@@ -113,4 +104,9 @@ def restate(
             policies=wanted,
         ).values()
     )
-    return Restated(run, verdicts, policy, at)
+    return RejudgedRun(run, verdicts, policy, at)
+
+
+def _policies(plan: Plan) -> list[str]:
+    """By client."""
+    return [plan.trust.policy or client.policy for client in plan.clients]

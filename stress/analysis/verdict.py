@@ -1,34 +1,77 @@
-"""The verdict on a run, and whether the run may be believed."""
+"""The verdict on a run, and whether the run says something about the target at all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from stress.analysis.limit.limit_text import doubt
 from stress.analysis.tally import RunCounts
+from stress.model.claims import Notice, NoticeKind, ValidityClaim
+from stress.model.limit import Limit
 from stress.model.run import End, RunFacts
-from stress.model.summary import Answer, Assertion, Validity
-from stress.text.numbers import counted, thousands
+from stress.model.summary import Answer, Assertion
 
 LOCAL_SHARE = 0.05
-"""Local failures above this share of the attempts, with no failure of the target: invalid."""
+"""Local failures above this part of the attempts, with no failure of the target: invalid."""
 
 
-def validity(facts: RunFacts, tally: RunCounts, *seen: str | None) -> Validity:
-    """May the run be believed; the reasons, the decisive ones first.
+def validity(facts: RunFacts, tally: RunCounts, *observed: str | None) -> ValidityClaim:
+    """Whether the run says something about the target, and what to know before trusting it.
 
     Args:
         facts: of the run.
         tally: what became of its attempts.
-        seen: further notes for the reader, made elsewhere; None: nothing to tell.
+        observed: further notes, written elsewhere; None: nothing to report.
     """
-    fatal = _fatal(facts, tally)
-    notes = (*facts.reasons, *filter(None, seen), *_notes(facts, tally))
-    return Validity(not fatal, tuple(dict.fromkeys((*fatal, *notes))))
+    recorded = [text for text in (*facts.reasons, *observed) if text is not None]
+    return ValidityClaim(
+        tuple(_fatal(facts, tally)),
+        (*(Notice(NoticeKind.RECORDED, text=text) for text in recorded), *_notes(facts, tally)),
+    )
+
+
+def _fatal(facts: RunFacts, tally: RunCounts) -> Iterator[Notice]:
+    """Why the measurement says nothing about the target."""
+    for limit in facts.limits:
+        if limit.generator_limited:
+            yield Notice(NoticeKind.GENERATOR_LIMITED, limit=limit)
+    if facts.invalid:
+        for reason in facts.reasons:
+            yield Notice(NoticeKind.RECORDED, text=reason)
+        if not facts.reasons:
+            yield Notice(NoticeKind.MARKED_INVALID)
+    tried = tally.attempts + tally.local
+    if tried and not tally.failures and tally.local > LOCAL_SHARE * tried:
+        yield Notice(NoticeKind.MOSTLY_LOCAL, tally.local, tried, _local(tally))
+    elif not tally.attempts and tally.not_sent:
+        yield Notice(NoticeKind.NONE_SENT, tally.not_sent)
+    elif not tally.attempts and tally.cancelled:
+        yield Notice(NoticeKind.NONE_ENDED, tally.cancelled)
+    elif not tally.attempts:
+        yield Notice(NoticeKind.NONE_ATTEMPTED)
+
+
+def _notes(facts: RunFacts, tally: RunCounts) -> Iterator[Notice]:
+    """What a reader should know though the run is valid."""
+    if facts.plan.replay is not None:
+        yield Notice(NoticeKind.REPLAY, text=facts.plan.replay.run)
+    if facts.end is End.UNFINISHED:
+        yield Notice(NoticeKind.UNFINISHED)
+    if facts.started > facts.recorded:
+        yield Notice(NoticeKind.LOST, facts.started - facts.recorded)
+    if tally.cancelled:
+        yield Notice(NoticeKind.CANCELLED, tally.cancelled)
+    if tally.local and tally.attempts:
+        yield Notice(NoticeKind.LOCAL, tally.local, names=_local(tally))
+    if tally.not_sent:
+        yield Notice(NoticeKind.NOT_SENT, tally.not_sent)
+
+
+def _local(tally: RunCounts) -> dict[str, int]:
+    return {name: count for name, count in tally.ours.items() if name != "cancelled"}
 
 
 def verdict(
-    facts: RunFacts, tally: RunCounts, judged: Validity, assertions: Sequence[Assertion] = ()
+    facts: RunFacts, tally: RunCounts, judged: ValidityClaim, assertions: Sequence[Assertion] = ()
 ) -> Answer:
     """The answer; where several fit, in the order interrupted, invalid, failing, inconclusive.
 
@@ -39,83 +82,21 @@ def verdict(
     if not judged.valid:
         return Answer.INVALID
     if assertions:
-        return _by_goals(assertions)
+        answers = {assertion.holds for assertion in assertions}
+        if "no" in answers:
+            return Answer.FAILING
+        return Answer.INCONCLUSIVE if "unknown" in answers else Answer.CLEAN
     if tally.failures:
         return Answer.FAILING
-    # A run that is still going on, or died, has not shown that nothing fails.
+    # A run that has not finished, or died, has not shown that nothing fails.
     return Answer.INCONCLUSIVE if facts.end is End.UNFINISHED else Answer.CLEAN
 
 
-def goal_words(assertions: Sequence[Assertion]) -> str:
-    """Which goals were refuted, which are not known, which hold; empty without any."""
-    words = {"no": "Refuted", "unknown": "Not known", "yes": "Holds"}
-    told = (
-        (word, [one.expression for one in assertions if one.holds == holds])
-        for holds, word in words.items()
-    )
-    return " ".join(f"{word}: {', '.join(those)}." for word, those in told if those)
-
-
-def _by_goals(assertions: Sequence[Assertion]) -> Answer:
-    answers = {assertion.holds for assertion in assertions}
-    if "no" in answers:
-        return Answer.FAILING
-    return Answer.INCONCLUSIVE if "unknown" in answers else Answer.CLEAN
-
-
-def _fatal(facts: RunFacts, tally: RunCounts) -> list[str]:
-    """Why the measurement says nothing about the target; empty when it does say something."""
-    reasons = [doubted for doubted in map(doubt, facts.limits) if doubted is not None]
-    if facts.invalid:
-        reasons.extend(facts.reasons or ("the run was marked invalid while it was recorded",))
-    tried = tally.attempts + tally.local
-    if tried and not tally.failures and tally.local > LOCAL_SHARE * tried:
-        reasons.append(
-            f"{thousands(tally.local)} of {thousands(tried)} attempts failed on this machine "
-            f"({_listed(tally)}), none at the target"
-        )
-    elif not tally.attempts:
-        reasons.append(_nothing(tally))
-    return reasons
-
-
-def _nothing(tally: RunCounts) -> str:
-    if tally.not_sent:
-        return f"no handshake was attempted: {thousands(tally.not_sent)} were due but never sent"
-    if tally.cancelled:
-        return (
-            f"no handshake ended: {thousands(tally.cancelled)} were cut off by the end of the run"
-        )
-    return "no handshake was attempted"
-
-
-def _notes(facts: RunFacts, tally: RunCounts) -> list[str]:
-    """What a reader should know though the run is valid."""
-    notes: list[str] = []
-    if facts.plan.replay is not None:
-        notes.append(
-            f"a replay of {facts.plan.replay.run}: half of the combinations were chosen because "
-            "they had failed, so that the share is not the target's"
-        )
-    if facts.end is End.UNFINISHED:
-        notes.append("the file has no end mark: the run is still going on, or it died")
-    lost = facts.started - facts.recorded
-    if lost > 0:
-        notes.append(f"{counted(lost, 'attempt')} had begun and left no record")
-    if tally.cancelled:
-        notes.append(
-            f"{counted(tally.cancelled, 'attempt')} unresolved: cut off by the end of the run"
-        )
-    if tally.local and tally.attempts:
-        notes.append(
-            f"{counted(tally.local, 'attempt')} failed on this machine ({_listed(tally)}), "
-            "not counted"
-        )
-    if tally.not_sent:
-        notes.append(f"{counted(tally.not_sent, 'attempt')} due but not sent")
-    return notes
-
-
-def _listed(tally: RunCounts) -> str:
-    names = [name for name in tally.ours if name != "cancelled"]
-    return ", ".join(f"{name} {thousands(tally.ours[name])}" for name in names)
+def limit_assertion(limit: Limit) -> Assertion:
+    """Whether a search found a limit of the target; its value is the load that was sustained."""
+    if limit.sustained is None:
+        holds = "no"
+    else:
+        holds = "yes" if limit.confirmed and not limit.generator_limited else "unknown"
+    of = f" ({limit.of})" if limit.of else ""
+    return Assertion(f"find-limit {limit.goal}{of}", holds, limit.sustained)

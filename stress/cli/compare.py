@@ -30,12 +30,13 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
         comparison_document,
         render_comparison,
     )
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
 
     folder = results or RESULTS
     with ExitStack() as stack:
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
-        found = compare_runs(one, two)
+        found = compare_runs(one, two, (summarize(one), summarize(two)))
     console.put(comparison_document(found) if json else render_comparison(found))
     return {
         Change.BETTER: ExitCode.CLEAN,

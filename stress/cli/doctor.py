@@ -10,7 +10,7 @@ from stress.cli import console
 from stress.errors import ExitCode
 
 if TYPE_CHECKING:
-    from stress.engine.preflight import Fact
+    from stress.engine.preflight import HostFact
 
 Target = Annotated[
     str | None,
@@ -27,10 +27,10 @@ def doctor(target: Target = None) -> int:
 
     And what would limit a run. Exits 0, or 4 when not even a default run could be believed.
     """
-    from stress.engine.preflight import Machine, examine  # noqa: PLC0415 - heavy
+    from stress.engine.preflight import HostCapacity, examine  # noqa: PLC0415 - heavy
 
     ways = {} if target is None else _ways(target)
-    found = examine(Machine.here())
+    found = examine(HostCapacity.here())
     for fact in found.facts:
         console.put(_line(fact))
     for address, there in ways.items():
@@ -40,7 +40,7 @@ def doctor(target: Target = None) -> int:
     return ExitCode.CLEAN if able else ExitCode.INVALID
 
 
-def _line(fact: Fact) -> str:
+def _line(fact: HostFact) -> str:
     mark = "NOT ENOUGH: " if fact.blocks else ""
     return f"{fact.name:<20} {fact.value:<24} {mark}{fact.means}".rstrip() + "\n"
 

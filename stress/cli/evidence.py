@@ -43,8 +43,8 @@ def evidence(
     PEM and what sets them apart, a timeline, and a script that reproduces the failure with openssl
     or curl. README.txt explains it.
     """
-    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
     from stress.evidence.folder import Dossier, write  # noqa: PLC0415 - heavy
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
     from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
 

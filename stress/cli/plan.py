@@ -13,7 +13,7 @@ from stress.errors import ExitCode, UsageError
 from stress.text import numbers
 
 if TYPE_CHECKING:
-    from stress.analysis.proportions.sizes import Size
+    from stress.analysis.proportions.sizes import SampleSize
 
 Share = Annotated[
     str | None, typer.Option(metavar="SHARE", help="A failing share to see, such as 0.1%.")
@@ -75,7 +75,7 @@ def _sizes(
     rule_out: str | None,
     backends: str | None,
     confidence: str | None,
-) -> Iterator[Size]:
+) -> Iterator[SampleSize]:
     """One answer for each question.
 
     Raises:
@@ -102,7 +102,7 @@ def _sizes(
         yield sizes.for_backends(nodes, **by)
 
 
-def _line(size: Size, per_second: float | None) -> str:
+def _line(size: SampleSize, per_second: float | None) -> str:
     command = f"    tls-stress run TARGET -n {size.handshakes}"
     if per_second is None:
         return command

@@ -28,7 +28,7 @@ from stress.model.target import Address
 
 if TYPE_CHECKING:
     from stress.analysis.goals.stopping_rule import StoppingRule
-    from stress.analysis.limit.search import Searches
+    from stress.analysis.limit.search import SearchSequence
     from stress.cli.observers import Watching
     from stress.engine.coordinator import Hear, Watch
     from stress.planning import Request
@@ -113,7 +113,7 @@ def tell(path: Path, output: Output, review: Review = AS_RECORDED) -> Summary:
         RunFileError: there is no readable run.
         UsageError: it cannot be judged in that way.
     """
-    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
 
     with open_run(path) as run:
@@ -187,14 +187,14 @@ def _heard(watching: Watching, keeper: StoppingRule | None) -> Hear:
     return hear
 
 
-def _search(plan: Plan) -> Searches | None:
+def _search(plan: Plan) -> SearchSequence | None:
     """Chooses the load of a search for the limit; None when the plan has a load of its own."""
     if not plan.find_limit:
         return None
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
-    from stress.analysis.limit.search import searches  # noqa: PLC0415 - heavy
+    from stress.analysis.limit.search import limit_searches  # noqa: PLC0415 - heavy
 
-    return searches(plan, parse_goals(plan.find_limit.split(",")))
+    return limit_searches(plan, parse_goals(plan.find_limit.split(",")))
 
 
 def _again(plan: Plan) -> Callable[[], Awaitable[Sequence[Address]]]:

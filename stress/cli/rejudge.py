@@ -50,9 +50,9 @@ class Review:
         """
         if self.policy is None and self.at is None:
             return run
-        from stress.analysis.rejudge import restate  # noqa: PLC0415 - heavy
+        from stress.analysis.rejudge import rejudge  # noqa: PLC0415 - heavy
 
-        return restate(run, _judge(run), policy=self.policy, at=self.at)
+        return rejudge(run, _judge(run), policy=self.policy, at=self.at)
 
     def repairs(self, run: Run) -> tuple[str, ...]:
         """What can be proven by fetching; nothing when that was not asked for.
@@ -62,11 +62,11 @@ class Review:
         """
         if not self.aia:
             return ()
-        from stress.analysis.aia import mend  # noqa: PLC0415 - heavy
+        from stress.analysis.chains import repair_chains  # noqa: PLC0415 - heavy
         from stress.trust.download import Download  # noqa: PLC0415 - heavy
 
         fetch = Download(monotonic, private_too=_private(run.addresses()))
-        return mend(run, _judge(run), fetch)
+        return repair_chains(run, _judge(run), fetch)
 
 
 AS_RECORDED = Review()

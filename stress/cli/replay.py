@@ -74,8 +74,8 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
         UsageError: there is nothing to replay.
     """
     from stress.analysis.compare.replayed import replay_of  # noqa: PLC0415 - heavy
-    from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
     from stress.planning.resume import gap_s, replay_plan  # noqa: PLC0415 - heavy
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
     addresses = recorded.addresses()
     wanted = replay_of(
@@ -94,7 +94,7 @@ def _plan(recorded: RunFile, cause: int | None, rounds: int, wait_s: float | Non
 
 def _tell(path: Path, *, json: bool, quiet: bool) -> int:
     """Reads the replay's own run file and prints what it says."""
-    from stress.analysis.compare.replay import Answer  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.replay import ReplayVerdict  # noqa: PLC0415 - heavy
     from stress.analysis.compare.replayed import conclude, failing_first, replayed  # noqa: PLC0415 - heavy
     from stress.report.replay import ReplayReport  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
@@ -113,8 +113,8 @@ def _tell(path: Path, *, json: bool, quiet: bool) -> int:
     if facts.end is End.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {
-        Answer.GONE: ExitCode.CLEAN,
-        Answer.FOLLOWS: ExitCode.FAILING,
-        Answer.PARTLY: ExitCode.INCONCLUSIVE,
-        Answer.TOO_FEW: ExitCode.INCONCLUSIVE,
+        ReplayVerdict.GONE: ExitCode.CLEAN,
+        ReplayVerdict.FOLLOWS: ExitCode.FAILING,
+        ReplayVerdict.PARTLY: ExitCode.INCONCLUSIVE,
+        ReplayVerdict.TOO_FEW: ExitCode.INCONCLUSIVE,
     }[answer.answer]

@@ -67,7 +67,7 @@ def _blamed(planted: Planted, causes: Sequence[Cause]) -> Iterator[str]:
     if {dimension for dimension, _ in planted.dimensions} <= _TABLED | _MECHANISMS:
         for cause in causes:
             for condition in cause.conditions:
-                yield f"{planted.category} is blamed on {condition.dimension} {condition.value}"
+                yield f"{planted.category} is blamed on {condition}"
 
 
 def _told(
@@ -79,7 +79,7 @@ def _told(
 ) -> bool:
     """Whether one of the first causes, or the table of failures, points at the place."""
     if place.dimension in _TABLED:
-        return bool(summary.failures.stages.get(category, {}).get(place.value))
+        return bool(summary.failures.stages.get(category, {}).get(place.text))
     return any(
         _is(condition, place, windows) for cause in causes for condition in _conditions(cause)
     )
@@ -90,11 +90,11 @@ def _is(condition: Condition, place: Condition, windows: Windows) -> bool:
     if condition.dimension != place.dimension:
         return False
     if place.dimension == "chain":
-        return place.value.startswith(condition.value)
+        return place.text.startswith(condition.text)
     if place.dimension == "time":
-        return _same_time(condition.value, windows)
+        return _same_time(condition.text, windows)
     if place.dimension == "rate":
-        return _rate(condition.value) >= NEAR * _rate(place.value)
+        return _rate(condition.text) >= NEAR * _rate(place.text)
     # A hash of the port has many descriptions.
     return place.dimension == "local_port" or condition.value == place.value
 

@@ -41,7 +41,7 @@ def read_hellos(path: Path) -> tuple[Sighting, ...]:
         path: pcap, pcapng, or a ClientHello alone, with or without its record header.
 
     Raises:
-        UsageError: the file cannot be read, is too large, or holds no whole ClientHello.
+        UsageError: the file cannot be read, is too large, or holds no complete ClientHello.
     """
     data = _content(path)
     found = hellos_in(data)

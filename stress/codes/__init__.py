@@ -1,1 +1,1 @@
-"""What clients say when they refuse, and what it means; never judges a chain."""
+"""Explains the codes that clients report; it never judges a chain."""

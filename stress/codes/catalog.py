@@ -1,7 +1,7 @@
-"""The tables of codes: what each ending means, what cures it, and what each client would show.
+"""The tables of codes: what each outcome means, how to fix it, and what each client would show.
 
-The tables are data (`tables/*.toml`, sources in their heads); this module only reads them. Nothing
-here looks at a certificate.
+The tables are data (`tables/*.toml`, sources at the top of each file); this module only reads them.
+Nothing here looks at a certificate.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from stress.model.outcome import Category, Outcome
+from stress.model.outcome import Category, Kind, Outcome
 from stress.model.summary import ClientView
 from stress.model.verdict import Verdict
 
@@ -33,31 +33,37 @@ POLICY_OF: Mapping[str, str] = MappingProxyType(
         "curl-openssl": "curl",
     }
 )
-"""The trust policy of each family."""
+"""The trust policy of each client family."""
 FAMILIES = tuple(POLICY_OF)
-"""Client families for which views are given, in the order of reports."""
+"""Client families that have views, in the order of reports."""
 
-_ISSUER = "the intermediate certificate"
+_DEPENDS_ON_HELLO = frozenset({10, 40, 47, 50, 70, 71, 86, 109, 110, 112, 115, 120})
+"""Alerts that answer what a ClientHello offers: another client's hello may not trigger them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """What one category means and what is to be done about it."""
+class OutcomeEntry:
+    """What one category means and how to fix it."""
 
+    phrase: str
+    """What failing handshakes did, as a plural predicate; `{number}` is the alert's."""
     meaning: str
     fix: str = ""
+    """`{missing}` stands for the certificate that was not sent. Empty: nothing to fix."""
+    own_codes: bool = False
+    """Clients do not report it with their general "certificate rejected" codes."""
     clients: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Family -> does it fail, and what it shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code of one family of clients."""
+    """One code of one client family."""
 
     name: str
     says: str = ""
     leaves_open: str = ""
-    """What it does not say, where people are likely to think that it does."""
+    """What the code does not say, although people tend to read it that way."""
     categories: tuple[str, ...] = ()
 
 
@@ -72,7 +78,7 @@ class CodeTable:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A TLS alert, and what clients report when they get it."""
+    """A TLS alert, and what clients report when they receive it."""
 
     name: str
     says: str
@@ -99,9 +105,9 @@ def _table(name: str) -> dict[str, object]:
 
 
 @cache
-def endings() -> Mapping[str, Ending]:
-    """Meaning, fix and views by category name; an alert's are under `alert`."""
-    return {name: msgspec.convert(value, Ending) for name, value in _table("outcomes").items()}
+def outcome_entries() -> Mapping[str, OutcomeEntry]:
+    """The entries by category name, in the order of the file; all alerts share `alert`."""
+    return msgspec.convert(_table("outcomes"), dict[str, OutcomeEntry])
 
 
 @cache
@@ -113,9 +119,7 @@ def alerts() -> Mapping[int, Alert]:
 @cache
 def code_tables() -> Mapping[str, CodeTable]:
     """The tables of numbers and names, by family."""
-    found = _table("codes")
-    found.pop("groups")
-    return {name: msgspec.convert(value, CodeTable) for name, value in found.items()}
+    return msgspec.convert(_table("codes"), dict[str, CodeTable])
 
 
 @cache
@@ -125,114 +129,107 @@ def phrases() -> tuple[Phrase, ...]:
     return tuple(sorted(found, key=lambda one: -len(one.text)))
 
 
-@cache
-def _groups() -> Mapping[str, tuple[str, ...]]:
-    return msgspec.convert(_table("codes")["groups"], dict[str, tuple[str, ...]])
-
-
-def spelled_out(categories: Iterable[str]) -> tuple[str, ...]:
-    """The categories with groups such as `@trust` replaced by their members, each once."""
+def expand_groups(categories: Iterable[str]) -> tuple[str, ...]:
+    """The categories, each once, with `@trust` replaced by all that general codes can mean."""
     found: dict[str, None] = {}
     for one in categories:
-        for name in _groups()[one[1:]] if one.startswith("@") else (one,):
-            found[name] = None
+        if one != "@trust":
+            found[one] = None
+            continue
+        for name, entry in outcome_entries().items():
+            if Category(name).kind is Kind.TRUST and not entry.own_codes:
+                found[name] = None
     return tuple(found)
 
 
-def ending(outcome: str) -> Ending:
-    """Meaning and fix of an outcome.
+def outcome_entry(outcome: str) -> OutcomeEntry:
+    """The entry of an outcome.
 
     Raises:
-        ValueError: no such outcome.
+        ValueError: there is no such outcome.
     """
-    return endings()[Outcome.parse(outcome).category.value]
+    return outcome_entries()[Outcome.parse(outcome).category.value]
 
 
 def client_views(outcome: str) -> Mapping[str, ClientView]:
-    """What each family would do and show, had it met this ending.
-
-    Empty for endings that are no failure of the target.
+    """What each family would do and show on this outcome; empty unless the target failed.
 
     Args:
         outcome: `Outcome.name`, such as `expired-leaf`, `reset` or `alert-40`.
 
     Raises:
-        ValueError: no such outcome.
+        ValueError: there is no such outcome.
     """
-    parsed = Outcome.parse(outcome)
-    if parsed.alert is not None:
-        return {family: _alert_view(parsed.alert, family) for family in FAMILIES}
-    found = endings()[parsed.category.value].clients
-    return {family: ClientView(*found[family]) for family in FAMILIES if family in found}
+    number = Outcome.parse(outcome).alert
+    if number is None:
+        found = outcome_entry(outcome).clients
+        return {family: ClientView(*found[family]) for family in FAMILIES if family in found}
+    alert = alerts().get(number, Alert("unassigned", ""))
+    name = alert.name
+    ios = "NSURLErrorDomain -1200" + (f", TLS code {alert.apple}" if alert.apple else "")
+    shown = {
+        "ios-urlsession": ios,
+        "ios-ats-off": ios,
+        "ios-11": ios,
+        "android-okhttp": f"SSLHandshakeException or SSLProtocolException ({name})",
+        "chrome": f"net error {alert.chrome}",
+        "firefox": alert.firefox or "an SSL_ERROR code",
+        "java-17": f"Received fatal alert: {name}",
+        "go": f"remote error: tls: {alert.go or name}",
+        "python": f"SSLError: {alert.python or name}",
+        "curl-openssl": f"exit 35 ({name})",
+    }
+    fails = "sometimes" if number in _DEPENDS_ON_HELLO else "yes"
+    return {family: ClientView(fails, shown[family]) for family in FAMILIES}
 
 
 def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, ClientView]:
-    """What each family would do and show, given the very chain that led to this ending.
+    """What each family would do and show, given the very chain that led to this outcome.
 
     Args:
-        outcome: a trust ending, `Outcome.name`.
-        verdicts: of that chain, by policy. Families without one are told as `client_views` does;
-            so are all of them where none refuses, for then it was not the chain alone (a staple).
+        outcome: a trust outcome, `Outcome.name`.
+        verdicts: for that chain, by policy. Families without one get the view of `client_views`;
+            so do all of them if no policy rejects the chain, because then the chain alone was not
+            the cause (a staple, for example).
 
     Raises:
-        ValueError: no such outcome.
+        ValueError: there is no such outcome.
     """
-    general = client_views(outcome)
+    views = dict(client_views(outcome))
     if all(verdicts[one].headline is None for one in POLICY_OF.values() if one in verdicts):
-        return general
-    return {
-        family: _given(verdicts.get(POLICY_OF[family]), family) or view
-        for family, view in general.items()
-    }
+        return views
+    for family in views:
+        verdict = verdicts.get(POLICY_OF[family])
+        if verdict is None:
+            continue
+        if verdict.headline is None:
+            views[family] = ClientView("no", "accepts this chain")
+        else:
+            shown = client_views(verdict.headline.category.value)[family].reports
+            views[family] = ClientView(verdict.headline.refusal.value, shown)
+    return views
 
 
-def _given(verdict: Verdict | None, family: str) -> ClientView | None:
-    """A family's answer to one chain; None when it was not asked."""
-    if verdict is None:
-        return None
-    headline = verdict.headline
-    if headline is None:
-        return ClientView("no", "accepts this chain")
-    shown = client_views(headline.category.value)[family].reports
-    return ClientView(headline.refusal.value, shown)
+def phrase_for(outcome: str) -> str:
+    """What handshakes with an outcome did, to follow their number: `got a revoked certificate`.
+
+    Raises:
+        ValueError: there is no such outcome.
+    """
+    number = Outcome.parse(outcome).alert
+    return outcome_entry(outcome).phrase.replace("{number}", str(number))
 
 
-_DEPENDS_ON_HELLO = frozenset({10, 40, 47, 50, 70, 71, 86, 109, 110, 112, 115, 120})
-"""Alerts that answer what a ClientHello offers: another client's hello may not get them."""
-
-
-def _alert_view(number: int, family: str) -> ClientView:
-    alert = alerts().get(number, Alert("unassigned", ""))
-    name = alert.name
-    if family.startswith("ios"):
-        code = f", TLS code {alert.apple}" if alert.apple else ""
-        shown = f"NSURLErrorDomain -1200{code}"
-    else:
-        shown = {
-            "android-okhttp": f"SSLHandshakeException or SSLProtocolException ({name})",
-            "chrome": f"net error {alert.chrome}",
-            "firefox": alert.firefox or "an SSL_ERROR code",
-            "java-17": f"Received fatal alert: {name}",
-            "go": f"remote error: tls: {alert.go or name}",
-            "python": f"SSLError: {alert.python or name}",
-            "curl-openssl": f"exit 35 ({name})",
-        }[family]
-    return ClientView("sometimes" if number in _DEPENDS_ON_HELLO else "yes", shown)
-
-
-def fix_for(category: str, missing: str = "") -> str:
-    """What to do about an ending, in plain words; empty where nothing is to be done.
+def fix_for(outcome: str, missing: str = "") -> str:
+    """What to do about an outcome, in plain words; empty where there is nothing to do.
 
     Args:
-        category: `Outcome.name`.
+        outcome: `Outcome.name`.
         missing: printable name of the certificate that was not sent; empty: not known.
 
     Raises:
-        ValueError: no such outcome.
+        ValueError: there is no such outcome.
     """
-    return ending(category).fix.replace("{missing}", missing or _ISSUER)
-
-
-def known_categories() -> tuple[str, ...]:
-    """The names of all endings that the tables know."""
-    return tuple(one.value for one in Category if one.value in endings())
+    return outcome_entry(outcome).fix.replace(
+        "{missing}", missing or "the intermediate certificate"
+    )

@@ -1,24 +1,32 @@
 """Finds the codes, names and sentences of clients in a text, and says what each one means.
 
-What is tricky. Logs are full of numbers. A number counts only where its surroundings say what it is
-(`3:-9807`, `alert 112`, `verify code 20`) or where it belongs to a table that nothing else uses
-(-9807, -1202, -67843). A text that is nothing but a number is looked up everywhere. Sentences are
-looked for first, longest first; what they cover is not read again as something else.
+Logs are full of numbers. A number counts only if its context says what it is (`3:-9807`,
+`alert 112`, `verify code 20`) or if it is in a range that nothing else uses (-9807, -1202, -67843).
+A text that is just a number is looked up in every table. Sentences are searched first, longest
+first; the text that they cover is not read again as something else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from string import ascii_uppercase
 
-from stress.codes.catalog import alerts, code_tables, ending, known_categories, phrases, spelled_out
+from stress.codes.catalog import (
+    alerts,
+    code_tables,
+    expand_groups,
+    fix_for,
+    outcome_entries,
+    outcome_entry,
+    phrases,
+)
 from stress.text.escape import printable
 
 LONGEST_CODE = 80
-"""Characters up to which a text is taken for one code, and no log."""
+"""Characters up to which a text may be a single code rather than a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +34,16 @@ class Explained:
     """One code, name or sentence that was recognised."""
 
     text: str
-    """As it stands in the log, printable."""
+    """As it appears in the log, printable."""
     name: str
     """Its full name, such as `errSSLXCertChainInvalid`."""
     family: str
-    """Whose code it is, for people."""
+    """Whose code it is, for display."""
     meaning: str
     leaves_open: str = ""
-    """What it does not say; empty: nothing worth a word."""
+    """What it does not say; empty: nothing worth mentioning."""
     categories: tuple[str, ...] = ()
-    """Endings that can lead to it; empty: none of them, or not known."""
+    """Outcomes that can lead to it; empty: none, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class _Hit:
 
 
 def recognise(text: str) -> list[Explained]:
-    """All that is recognised, in the order of the text."""
+    """Everything recognised, in the order of the text."""
     text = text.translate(_MINUS)
     whole = text.strip().rstrip(".,;")
     found = [*_whole(whole)] if len(whole) <= LONGEST_CODE else []
@@ -54,17 +62,16 @@ def recognise(text: str) -> list[Explained]:
         return found
     hits: list[_Hit] = []
     taken = bytearray(len(text))
-    for find in _FINDERS:
-        for hit in find(text):
-            if not any(taken[hit.start : hit.end]):
-                taken[hit.start : hit.end] = b"\x01" * (hit.end - hit.start)
-                hits.append(hit)
+    for hit in (*_phrases(text), *_alerts(text), *_codes(text)):
+        if not any(taken[hit.start : hit.end]):
+            taken[hit.start : hit.end] = b"\x01" * (hit.end - hit.start)
+            hits.append(hit)
     return [hit.explained for hit in sorted(hits, key=lambda one: one.start)]
 
 
 def _whole(text: str) -> Iterator[Explained]:
-    """A text that is one category or one number and nothing else."""
-    if text.casefold() in known_categories() and text.casefold() != "alert":
+    """A text that is just one category or one number."""
+    if text.casefold() in outcome_entries() and text.casefold() != "alert":
         yield _of_category(text.casefold())
     elif text == "3:0":
         yield next(_phrases("TIC SSL Trust Error")).explained
@@ -78,10 +85,10 @@ def _whole(text: str) -> Iterator[Explained]:
 
 
 _MINUS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
-"""Hyphens and dashes that word processors and web pages make of a minus sign."""
+"""Hyphens and dashes that word processors and web pages put in place of a minus sign."""
 
 _LOWER = str.maketrans({letter: letter.lower() for letter in ascii_uppercase})
-"""Only ASCII, because other letters may change the length of a text and so all positions."""
+"""ASCII only: folding other letters can change the length of a text and so all positions."""
 
 
 def _phrases(text: str) -> Iterator[_Hit]:
@@ -99,7 +106,7 @@ def _phrases(text: str) -> Iterator[_Hit]:
                     phrase.text,
                     phrase.family,
                     phrase.says,
-                    categories=spelled_out(phrase.categories),
+                    categories=expand_groups(phrase.categories),
                 ),
             )
             at = folded.find(wanted, end)
@@ -112,7 +119,7 @@ _ALERT_NAME = re.compile(
 _OPENSSL_ERROR = re.compile(r"\berror:[01][0-9A-F]{4}([0-9A-F]{3})\b", re.IGNORECASE)
 """A packed code of OpenSSL 3 or 1.1; the last three digits are the reason (openssl/sslerr.h)."""
 _ALERT_REASONS = 1000
-"""OpenSSL's reasons for alerts that came: this plus the number (SSL_AD_REASON_OFFSET)."""
+"""OpenSSL's reasons for received alerts: this plus the number (SSL_AD_REASON_OFFSET)."""
 _VERIFY = re.compile(
     r"(?:X509_V_ERR|verify[ _]code|verify error:num|return code|verify result)[\s:=]{0,3}\(?"
     r"(\d{1,2})(?!\d)|\berror (\d{1,2}) at \d+ depth",
@@ -121,6 +128,12 @@ _VERIFY = re.compile(
 _CURL = re.compile(r"\bcurl\b[^\n\d]{0,20}?\(?(\d{1,2})\)?(?![\d.])", re.IGNORECASE)
 _NET = re.compile(r"\bnet(?:_| )error[\s:=]{0,3}(-\d{1,3})(?!\d)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.-])(?:\d:)?(-\d{3,6})(?!\w|\.\d)")
+_NUMBERED = (
+    (_VERIFY, ("openssl",)),
+    (_CURL, ("curl",)),
+    (_NET, ("chrome",)),
+    (_NUMBER, ("apple-ssl", "apple-url", "apple-trust")),
+)
 _NAME = re.compile(r"\b[A-Za-z][A-Za-z0-9_]{5,70}\b")
 _CATEGORY = re.compile(r"(?<![\w-])[a-z]+(?:-[a-z]+)+(?![\w-])")
 
@@ -135,9 +148,9 @@ def _alerts(text: str) -> Iterator[_Hit]:
         name = (match[1] or match[2]).strip()
         if name in names:
             yield _Hit(*match.span(), _of_alert(names[name], match[0]))
-    for match in _spoken().finditer(text):
-        number = _spellings()[match[1].casefold()]
-        yield _Hit(*match.span(), _of_alert(number, match[0]))
+    spellings, sentence = _openssl_alerts()
+    for match in sentence.finditer(text):
+        yield _Hit(*match.span(), _of_alert(spellings[match[1].casefold()], match[0]))
     for match in _OPENSSL_ERROR.finditer(text):
         number = int(match[1], 16) - _ALERT_REASONS
         if number in alerts():
@@ -145,43 +158,21 @@ def _alerts(text: str) -> Iterator[_Hit]:
 
 
 @cache
-def _spellings() -> dict[str, int]:
-    """The names of alerts in the words of a sentence, as OpenSSL's messages have them."""
+def _openssl_alerts() -> tuple[dict[str, int], re.Pattern[str]]:
+    """Alert numbers by name as OpenSSL's messages spell it, and what such a message looks like.
+
+    `tlsv1 alert unknown ca`, `sslv3 alert handshake failure`, `tlsv1 unrecognized name`.
+    """
     found = {one.name.replace("_", " "): number for number, one in alerts().items()}
-    return found | {"user cancelled": 90}
-
-
-@cache
-def _spoken() -> re.Pattern[str]:
-    """`tlsv1 alert unknown ca`, `sslv3 alert handshake failure`, `tlsv1 unrecognized name`."""
-    names = "|".join(sorted(_spellings(), key=len, reverse=True))
-    return re.compile(rf"\b(?:sslv3|tlsv1|tlsv13)(?: alert)? ({names})\b", re.IGNORECASE)
-
-
-def _numbered(family: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[_Hit]]:
-    """Finds numbers whose surroundings name the family."""
-
-    def find(text: str) -> Iterator[_Hit]:
-        codes = code_tables()[family].codes
-        for match in pattern.finditer(text):
-            code = next(group for group in match.groups() if group)
-            if code in codes:
-                yield _Hit(*match.span(), _of_code(family, code, match[0]))
-
-    return find
-
-
-def _numbers(text: str) -> Iterator[_Hit]:
-    """Numbers that stand in one of Apple's tables and mean nothing else."""
-    for match in _NUMBER.finditer(text):
-        for family in ("apple-ssl", "apple-url", "apple-trust"):
-            if match[1] in code_tables()[family].codes:
-                yield _Hit(*match.span(), _of_code(family, match[1], match[0]))
+    found["user cancelled"] = 90
+    names = "|".join(sorted(found, key=len, reverse=True))
+    sentence = rf"\b(?:sslv3|tlsv1|tlsv13)(?: alert)? ({names})\b"
+    return found, re.compile(sentence, re.IGNORECASE)
 
 
 @cache
 def named_codes() -> dict[str, tuple[str, str]]:
-    """Name -> family and code, of all tables; names of alerts as Python gives them too."""
+    """Name -> family and code, of all tables, with the other spellings of Apple and OpenSSL."""
     found = {}
     for family, table in code_tables().items():
         for code, one in table.codes.items():
@@ -194,7 +185,14 @@ def named_codes() -> dict[str, tuple[str, str]]:
     return found
 
 
-def _named(text: str) -> Iterator[_Hit]:
+def _codes(text: str) -> Iterator[_Hit]:
+    """Numbers that their context or range assigns to a table, names of codes, and categories."""
+    for pattern, families in _NUMBERED:
+        for match in pattern.finditer(text):
+            code = next(group for group in match.groups() if group)
+            for family in families:
+                if code in code_tables()[family].codes:
+                    yield _Hit(*match.span(), _of_code(family, code, match[0]))
     reasons = {one.python.partition(" ")[0]: number for number, one in alerts().items()}
     reasons |= {one.firefox: number for number, one in alerts().items()}
     for match in _NAME.finditer(text):
@@ -202,27 +200,12 @@ def _named(text: str) -> Iterator[_Hit]:
             yield _Hit(*match.span(), _of_code(*named_codes()[match[0]], match[0]))
         elif match[0] in reasons:
             yield _Hit(*match.span(), _of_alert(reasons[match[0]], match[0]))
-
-
-def _categories(text: str) -> Iterator[_Hit]:
     for match in _CATEGORY.finditer(text):
-        if match[0] in known_categories():
+        if match[0] in outcome_entries():
             yield _Hit(*match.span(), _of_category(match[0]))
 
 
-_FINDERS: tuple[Callable[[str], Iterator[_Hit]], ...] = (
-    _phrases,
-    _alerts,
-    _numbered("openssl", _VERIFY),
-    _numbered("curl", _CURL),
-    _numbered("chrome", _NET),
-    _numbers,
-    _named,
-    _categories,
-)
-
-
-# A log repeats itself: what was explained once is kept.
+# Logs repeat themselves, so explanations are cached.
 @lru_cache(maxsize=1024)
 def _of_code(family: str, code: str, text: str) -> Explained:
     table = code_tables()[family]
@@ -232,9 +215,9 @@ def _of_code(family: str, code: str, text: str) -> Explained:
         printable(text),
         name,
         table.title,
-        one.says or "Its name says what it is; it is rare.",
+        one.says or "Rare; its name is all that is documented here.",
         one.leaves_open,
-        spelled_out(one.categories),
+        expand_groups(one.categories),
     )
 
 
@@ -255,7 +238,7 @@ def _of_alert(number: int, text: str) -> Explained:
 
 _ABOUT_CERTIFICATES = range(42, 50)
 _IN_A_SERVERS_LOG = (
-    "Who sent it. In a server's log it came from the client, which then refused the server's"
+    "Who sent it. In a server's log it came from the client, which then rejected the server's"
     " certificates."
 )
 _ALERT_MEANS = {
@@ -267,6 +250,6 @@ _ALERT_MEANS = {
 
 @cache
 def _of_category(name: str) -> Explained:
-    one = ending(name)
-    fix = f" What to do: {one.fix.replace('{missing}', 'the intermediate')}." if one.fix else ""
-    return Explained(name, name, "tls-stress", one.meaning + fix, categories=(name,))
+    fix = fix_for(name)
+    meaning = outcome_entry(name).meaning + (f" What to do: {fix}." if fix else "")
+    return Explained(name, name, "tls-stress", meaning, categories=(name,))

@@ -1,5 +1,5 @@
-"""Opens the handshakes: worker processes, each one Trio loop. It never judges latency or causes.
+"""Opens the connections from worker processes, one Trio loop each; never judges latency or causes.
 
-The door is `stress.engine.fleet.run`. Nothing is imported here, because every worker process pays
-for what this file imports.
+The entry point is `stress.engine.coordinator.run`. Nothing is imported here, because every worker
+process pays for what this file imports.
 """

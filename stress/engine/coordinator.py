@@ -1,13 +1,13 @@
-"""One run from the first worker to the last: what they send is judged, kept, and watched.
+"""Runs one load test: starts the workers, judges and stores what they send, decides when to stop.
 
-The parent dials nothing. It judges, writes and counts, in one thread: while the sink writes, the
-workers' sockets fill up and they wait. That is the back-pressure, and the reason that a slow disk
-slows the run instead of losing rows.
+The coordinator opens no connections. It judges, writes and counts in one thread: while the sink
+writes, the workers' sockets fill up and they wait. That is the back-pressure, and the reason that
+a slow disk slows the run instead of losing rows.
 
-A run ends in one of four ways: the plan is done; a signal (what is in flight gets a few seconds,
-then it is `cancelled`; a second signal gives it none); a reason to stop (a goal is reached, the
-target refuses everything), where what is in flight may end by itself, because the slow attempts are
-the failing ones; or the record cannot be kept, and the dialling stops at once.
+A run ends in one of four ways: the plan is done; a signal (attempts in flight get a few seconds,
+then they are `cancelled`; a second signal gives them none); a reason to stop (a goal is reached, or
+the target refuses everything), where attempts in flight may finish, because the slow ones are the
+failing ones; or rows cannot be stored, and no more connections are opened.
 """
 
 from __future__ import annotations
@@ -24,9 +24,18 @@ import trio
 
 from stress.engine.checks.circuit_breaker import CircuitBreaker
 from stress.engine.checks.run_validity import RunValidity
-from stress.engine.messages import Act, Assignment, Batch, FromWorker, Go, Halt, Join, Still, Stop
+from stress.engine.messages import (
+    AddAddress,
+    Assignment,
+    Batch,
+    EndSegment,
+    RunSegment,
+    SetPaused,
+    StartRun,
+    StopRun,
+)
 from stress.engine.recorder import Recorder
-from stress.engine.worker_pool import Member, WorkerPool
+from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.errors import RecordError, UsageError
 from stress.model.outcome import Side
 from stress.model.plan import Close, Plan
@@ -35,58 +44,13 @@ from stress.model.run import End, Progress, RunEnd
 from stress.model.sink import LoadController, Sink
 from stress.model.target import Address
 
-# When a run stood still because its user wanted it to: how often, how long, and in which words.
-
 _SECOND = 1_000_000_000
-
-
-@dataclass(slots=True)
-class Pauses:
-    """Follows a wish that comes and goes. All times are Unix time, in nanoseconds."""
-
-    _since_ns: int | None = None
-    _over: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def on(self) -> bool:
-        """Whether the run stands still just now."""
-        return self._since_ns is not None
-
-    def follow(self, now_ns: int, *, wish: bool) -> bool:
-        """Take the wish over; gives whether that changed anything."""
-        if wish == self.on:
-            return False
-        if self._since_ns is None:
-            self._since_ns = now_ns
-        else:
-            self._over.append((self._since_ns, now_ns))
-            self._since_ns = None
-        return True
-
-    def total_ns(self, now_ns: int) -> int:
-        """How long it stood still so far, in all."""
-        going_on = 0 if self._since_ns is None else now_ns - self._since_ns
-        return sum(end - begin for begin, end in self._over) + going_on
-
-    def sentences(self) -> tuple[str, ...]:
-        """Each pause that is over, for the reader of the report."""
-        return tuple(
-            f"paused by the user (p) from {_clock(begin)} to {_clock(end)} UTC: nothing was dialled"
-            f" in these {end // _SECOND - begin // _SECOND} s"
-            for begin, end in self._over
-        )
-
-
-def _clock(time_ns: int) -> str:
-    return f"{datetime.fromtimestamp(time_ns / _SECOND, UTC):%H:%M:%S}"
-
-
 TICK_S = 0.2
 COMMIT_S = 0.5
 LEAD_NS = 50_000_000
-"""Between the word and the first start, so that every worker has heard it."""
+"""Between the message and the first start, so that every worker has received it."""
 COOL_DOWN_NS = 1_000_000_000
-"""Between two segments of a conducted run: the target's queues shall be empty again."""
+"""Between two segments of a conducted run, so that the target's queues are empty again."""
 RATE_WINDOW_S = 3.0
 
 Watch = Callable[[Progress], str | None]
@@ -96,6 +60,44 @@ Hear = Callable[[Sequence[Record]], None]
 """Is shown the records as they were kept."""
 Wish = Callable[[], bool]
 """Whether the user wants the run to stand still just now."""
+
+
+@dataclass(slots=True)
+class Pauses:
+    """The times when the user paused the run: how often and how long. All times are Unix time."""
+
+    _since_ns: int | None = None
+    _over: list[tuple[int, int]] = field(default_factory=list)
+
+    def follow(self, now_ns: int, *, wish: bool) -> bool:
+        """Pause or resume as wished; returns whether that changed anything."""
+        if wish == (self._since_ns is not None):
+            return False
+        if self._since_ns is None:
+            self._since_ns = now_ns
+        else:
+            self._over.append((self._since_ns, now_ns))
+            self._since_ns = None
+        return True
+
+    def total_ns(self, now_ns: int) -> int:
+        """Return how long the run was paused so far, in all."""
+        current = 0 if self._since_ns is None else now_ns - self._since_ns
+        return sum(end - begin for begin, end in self._over) + current
+
+    def sentences(self) -> tuple[str, ...]:
+        """Describe each pause that is over, for the report."""
+        sentences = []
+        for begin, end in self._over:
+            since, until = (
+                f"{datetime.fromtimestamp(time_ns / _SECOND, UTC):%H:%M:%S}"
+                for time_ns in (begin, end)
+            )
+            sentences.append(
+                f"paused by the user (p) from {since} to {until} UTC: no connections were opened"
+                f" for {end // _SECOND - begin // _SECOND} s"
+            )
+        return tuple(sentences)
 
 
 class Coordinator:
@@ -119,90 +121,84 @@ class Coordinator:
         self._first_id = first_id
         self._canary = canary
         self._still, self._pauses = still, Pauses()
-        self._crew = WorkerPool()
+        self._pool = WorkerPool()
         self._recorder = Recorder(plan, sink)
-        self._health = RunValidity(plan)
-        self._refusals = CircuitBreaker()
+        self._validity = RunValidity(plan)
+        self._circuit_breaker = CircuitBreaker()
         self._addresses = list(plan.addresses)
         self._end = End.COMPLETED
         self._failure: RecordError | None = None
         self._begun_ns = 0
         self._unix_offset_ns = time_ns() - monotonic_ns()
         self._segment = 0
-        """Number of the segment that goes on, in a conducted run."""
+        """Number of the current segment, in a conducted run."""
         self._recent: deque[tuple[int, int]] = deque()
 
     async def run(self) -> RunEnd:
-        """Do the plan.
+        """Run the plan.
 
         Raises:
-            UsageError: a worker cannot do it (nothing has been sent).
+            UsageError: a worker cannot run it (nothing has been sent).
         """
         for index, address in enumerate(self._addresses):
             self._sink.add_address(index, address)
+        count = self._plan.load.processes
+        assignments = [
+            Assignment(
+                self._plan,
+                number,
+                count,
+                self._unix_offset_ns,
+                reset=self._plan.close is Close.RST,
+                directed=self._conductor is not None,
+                first_id=self._first_id,
+                canary=self._canary,
+            )
+            for number in range(count)
+        ]
         async with trio.open_nursery() as service:
-            service.start_soon(self._obey_signals)
+            service.start_soon(self._handle_signals)
             try:
-                await self._crew.enlist(self._assignments())
-                async with trio.open_nursery() as hearing:
-                    for member in self._crew.members:
-                        hearing.start_soon(self._hear, member)
-                    await self._crew.assemble()
+                await self._pool.start(assignments)
+                async with trio.open_nursery() as receiving:
+                    for worker in self._pool.workers:
+                        receiving.start_soon(self._receive, worker)
+                    await self._pool.wait_until_ready()
                     self._begun_ns = monotonic_ns()
-                    # A signal may have come while not all of them were there to be told.
-                    begins = self._end is End.COMPLETED
-                    go = Go(self._begun_ns + LEAD_NS)
-                    await self._crew.tell(go if begins else Stop(0.0))
+                    # A signal may have come before all of them could be sent a stop.
+                    stopped = self._end is not End.COMPLETED
+                    start = StartRun(self._begun_ns + LEAD_NS)
+                    await self._pool.broadcast(StopRun(0.0) if stopped else start)
                     service.start_soon(self._tick)
                     service.start_soon(self._look_up_again)
                     service.start_soon(self._conduct)
             finally:
-                await self._crew.see_off()
+                await self._pool.shut_down()
             service.cancel_scope.cancel()
         return self._ending()
 
-    def _assignments(self) -> list[Assignment]:
-        workers = self._plan.load.processes
-        reset, directed = self._plan.close is Close.RST, self._conductor is not None
-        return [
-            Assignment(
-                self._plan,
-                number,
-                workers,
-                self._unix_offset_ns,
-                reset=reset,
-                directed=directed,
-                first_id=self._first_id,
-                canary=self._canary,
-            )
-            for number in range(workers)
-        ]
-
     # -- what the workers send -----------------------------------------------------------------
 
-    async def _hear(self, member: Member) -> None:
-        await self._crew.hear(member, self._understand)
-        if member.has_died:
-            self._health.lost_worker(member.number, member.in_flight)
-        member.leave()
-
-    def _understand(self, member: Member, word: FromWorker) -> None:
-        if isinstance(word, Batch):
-            self._health.heard(member.number, word.lags_ns, word.cpu_ns)
-            self._health.sang(word.canaries)
-            if self._conductor is not None:
-                self._conductor.sang(word.canaries)
-            self._keep(word)
+    async def _receive(self, worker: WorkerHandle) -> None:
+        async for message in worker.messages():
+            if isinstance(message, Batch):
+                self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
+                self._validity.add_canaries(message.canaries)
+                if self._conductor is not None:
+                    self._conductor.sang(message.canaries)
+                self._keep(message)
+        if worker.has_died:
+            self._validity.worker_died(worker.number, worker.in_flight)
+        worker.disconnect()
 
     def _keep(self, batch: Batch) -> None:
-        """Pass a batch on; when it cannot be kept, the run stops dialling."""
+        """Store a batch; when that fails, no more connections are opened."""
         try:
-            records = self._recorder.take(batch.records, batch.chains, batch.staples, batch.stapled)
-            self._recorder.keep(batch.transcripts)
+            records = self._recorder.add(batch)
         except RecordError as error:
             self._fail(error)
             return
-        self._health.saw(records)
+        self._validity.add_records(records)
         if self._conductor is not None:
             self._conductor.take(records)
         if self._show is not None:
@@ -210,7 +206,7 @@ class Coordinator:
 
     def _commit(self) -> None:
         try:
-            self._sink.commit(self._crew.started)
+            self._sink.commit(self._pool.started)
         except RecordError as error:
             self._fail(error)
 
@@ -218,11 +214,11 @@ class Coordinator:
         if self._failure is None:
             self._failure = error
             self._end = End.STOPPED
-            self._health.note(error.message)
+            self._validity.note(error.message)
 
-    # -- what goes on beside -------------------------------------------------------------------
+    # -- background tasks -------------------------------------------------------------------
 
-    async def _obey_signals(self) -> None:
+    async def _handle_signals(self) -> None:
         """First signal: stop and drain. Second: stop now."""
         if current_thread() is not main_thread():
             return
@@ -230,7 +226,7 @@ class Coordinator:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for _ in signals:
                 self._end = End.INTERRUPTED
-                await self._crew.tell(Stop(drain_s))
+                await self._pool.broadcast(StopRun(drain_s))
                 drain_s = 0.0
 
     async def _tick(self) -> None:
@@ -238,56 +234,55 @@ class Coordinator:
         committed = trio.current_time()
         while self._failure is None:
             await trio.sleep(TICK_S)
-            self._health.look()
+            self._validity.sample_clocks()
             if trio.current_time() - committed >= COMMIT_S:
                 committed = trio.current_time()
                 self._commit()
             await self._ask_whether_to_stop()
             await self._ask_whether_to_stand()
-        await self._crew.tell(Stop(0.0))
+        await self._pool.broadcast(StopRun(0.0))
 
     async def _ask_whether_to_stand(self) -> None:
         wish = self._still is not None and self._still() and self._end is End.COMPLETED
         if self._pauses.follow(self._now_ns, wish=wish):
-            await self._crew.tell(Still(wish))
+            await self._pool.broadcast(SetPaused(wish))
 
     async def _ask_whether_to_stop(self) -> None:
         progress = self._progress()
         reason = self._watch(progress) if self._watch is not None else None
         if reason is None and self._plan.load.stop_on_refusal:
-            reason = await self._spare(self._refusals.judge(progress))
+            reason = self._circuit_breaker.reason_to_stop(progress)
+            if reason is not None and self._conductor is not None:
+                # In a search it is only the step that ends.
+                await self._pool.broadcast(EndSegment(self._segment))
+                reason = None
         if reason is not None and self._end is End.COMPLETED:
             self._end = End.STOPPED
-            self._health.note(reason)
-            await self._crew.tell(Stop(self._patience_s))
-
-    async def _spare(self, refusal: str | None) -> str | None:
-        """Leave a target alone that refuses everything: in a search it is the step that ends."""
-        if refusal is None or self._conductor is None:
-            return refusal
-        await self._crew.tell(Halt(self._segment))
-        return None
+            self._validity.note(reason)
+            await self._pool.broadcast(StopRun(self._patience_s))
 
     @property
     def _patience_s(self) -> float:
-        """Long enough for every attempt in flight to end by itself."""
+        """Long enough for every attempt in flight to finish."""
         return self._plan.limits.attempt_s + 1
 
     async def _conduct(self) -> None:
-        """One segment after the other, each when the last one has landed everywhere."""
+        """Run one segment after the other, each when all workers are done with the last one."""
         conductor = self._conductor
         if conductor is None:
             return
         while self._end is End.COMPLETED and (segment := conductor.next()) is not None:
-            self._refusals.begin()
-            await self._crew.tell(Act(segment, self._segment, monotonic_ns() + COOL_DOWN_NS))
-            for member in self._crew.members:
-                await member.landed_at(self._segment)
+            self._circuit_breaker.reset()
+            await self._pool.broadcast(
+                RunSegment(segment, self._segment, monotonic_ns() + COOL_DOWN_NS)
+            )
+            for worker in self._pool.workers:
+                await worker.wait_for_segment(self._segment)
             self._segment += 1
-        await self._crew.tell(Stop(self._patience_s))
+        await self._pool.broadcast(StopRun(self._patience_s))
 
     async def _look_up_again(self) -> None:
-        """Resolve the name when its answer has aged; new addresses join."""
+        """Resolve the name again when its TTL has passed; new addresses are included."""
         if self._resolve is None or self._plan.resolve_again_s is None:
             return
         while True:
@@ -296,10 +291,10 @@ class Coordinator:
                 if address not in self._addresses:
                     self._sink.add_address(len(self._addresses), address)
                     self._addresses.append(address)
-                    self._health.joined(address)
-                    await self._crew.tell(Join(address))
+                    self._validity.address_added(address)
+                    await self._pool.broadcast(AddAddress(address))
 
-    # -- what there is to tell -----------------------------------------------------------------
+    # -- results -----------------------------------------------------------------
 
     def _progress(self) -> Progress:
         now, sides, load = monotonic_ns(), self._recorder.sides, self._plan.load
@@ -311,15 +306,15 @@ class Coordinator:
             elapsed_s=(now - self._begun_ns) / 1e9,
             total=load.count,
             duration_s=load.duration_s,
-            started=self._crew.started,
+            started=self._pool.started,
             ended=self._recorder.ended,
             failed=sides[Side.TARGET],
             ours=sides[Side.OURS],
             not_sent=sides[Side.NOT_SENT],
             chains=self._recorder.chains,
-            in_flight=self._crew.in_flight,
+            in_flight=self._pool.in_flight,
             rate=(self._recorder.ended - ended) / max(1e-9, (now - before) / 1e9),
-            lag_ns=self._health.last_lag_ns,
+            lag_ns=self._validity.last_lag_ns,
             stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )
 
@@ -328,17 +323,17 @@ class Coordinator:
             self._commit()
         self._pauses.follow(self._now_ns, wish=False)
         for sentence in self._pauses.sentences():
-            self._health.note(sentence)
-        self._health.check(self._recorder.sides, self._recorder.ended, self._recorder.chains)
-        nobody = all(member.has_died for member in self._crew.members)
+            self._validity.note(sentence)
+        self._validity.check(self._recorder.sides, self._recorder.ended, self._recorder.chains)
+        all_died = all(worker.has_died for worker in self._pool.workers)
         return RunEnd(
             end=self._end,
-            # As all times of the run: a clock that is set meanwhile changes no duration.
+            # Like all times of the run: setting the wall clock meanwhile changes no duration.
             ended_ns=self._now_ns,
-            started=self._crew.started,
-            reasons=self._health.reasons,
-            invalid=self._failure is not None or nobody or self._health.invalid,
-            lag_p99_ns=self._health.lag_p99_ns,
+            started=self._pool.started,
+            reasons=self._validity.reasons,
+            invalid=self._failure is not None or all_died or self._validity.invalid,
+            lag_p99_ns=self._validity.lag_p99_ns,
             stood_ns=self._pauses.total_ns(self._now_ns),
         )
 
@@ -359,7 +354,7 @@ def run(
     canary: Address | None = None,
     still: Wish | None = None,
 ) -> RunEnd:
-    """Do the plan with worker processes, feeding the sink; blocks until the run is over.
+    """Run the plan with worker processes, feeding the sink; blocks until the run is over.
 
     Args:
         plan: what to do.
@@ -368,27 +363,21 @@ def run(
         resolve: answers the target's addresses again (only asked when the plan says so).
         conductor: chooses the load segment by segment, instead of the plan's own load.
         hear: is shown the records as they were kept.
-        first_id: where the ids of the attempts begin; above those of a run that is taken up.
-        canary: a known-good server on this machine, asked by the same workers now and then.
+        first_id: where the ids of the attempts begin; above those of a run that is resumed.
+        canary: a known-good server on this machine, which the same workers probe now and then.
         still: says whether the run shall stand still; only for a run that nothing conducts.
 
     Raises:
         UsageError: the plan cannot be done; nothing has been sent.
     """
-    fleet = Coordinator(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
-    return trio.run(_unwrap, fleet)
-
-
-async def _unwrap(fleet: Coordinator) -> RunEnd:
-    """Let a usage error leave the nurseries as itself, not as a group of one."""
+    coordinator = Coordinator(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
     try:
-        return await fleet.run()
-    except BaseExceptionGroup as group:
+        return trio.run(coordinator.run)
+    except BaseExceptionGroup as group:  # a usage error is raised as itself, not as a group of one
         refused, others = group.split(UsageError)
         if refused is None or others is not None:
             raise
-        raise _first(refused) from None
-
-
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+        error: BaseException = refused
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

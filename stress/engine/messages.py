@@ -1,4 +1,4 @@
-"""What the fleet and its workers tell each other: length-prefixed MessagePack on a socket pair."""
+"""Messages between coordinator and workers: length-prefixed MessagePack over a socket pair."""
 
 from __future__ import annotations
 
@@ -17,109 +17,111 @@ _LENGTH = struct.Struct("!I")
 
 
 class Assignment(msgspec.Struct, frozen=True, tag=True):
-    """To a worker, first: what it shall do."""
+    """To a worker, first: its part of the run."""
 
     plan: Plan
     worker: int
     workers: int
     unix_offset_ns: int
-    """What turns the monotonic clock into Unix time."""
+    """Added to the monotonic clock it gives Unix time."""
     reset: bool
     """Close by RST."""
     directed: bool = False
-    """Wait for segments (`Act`) instead of doing the plan's own load."""
+    """Wait for segments (`RunSegment`) instead of applying the plan's own load."""
     canary: Address | None = None
-    """A known-good server that is asked now and then."""
+    """A known-good server to probe now and then."""
     first_id: int = 0
     """Ids begin here; the worker takes every `workers`-th."""
 
 
-class Go(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: all are ready, the run starts at this monotonic time."""
+class StartRun(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: all workers are ready; start at this monotonic time."""
 
     start_ns: int
 
 
-class Act(msgspec.Struct, frozen=True, tag=True):
-    """To a directed worker: do this segment, then say that it has landed."""
+class RunSegment(msgspec.Struct, frozen=True, tag=True):
+    """To a directed worker: run this segment, then send `SegmentDone`."""
 
     segment: Segment
     number: int
     start_ns: int
 
 
-class Halt(msgspec.Struct, frozen=True, tag=True):
-    """To a directed worker: start nothing more of this segment; what is in flight may end."""
+class EndSegment(msgspec.Struct, frozen=True, tag=True):
+    """To a directed worker: start no more attempts of this segment; those in flight continue."""
 
     number: int
 
 
-class Still(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: start nothing for now (`on`), or go on as if that time had not been."""
+class SetPaused(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: pause starting attempts, or resume as if no time had passed."""
 
-    on: bool
+    paused: bool
 
 
-class Join(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: a new address of the target takes part."""
+class AddAddress(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: include a new address of the target."""
 
     address: Address
 
 
-class Stop(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: start nothing more; what is in flight gets so long."""
+class StopRun(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: start no more attempts; cancel those in flight after `drain_s`."""
 
     drain_s: float
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """From a worker: imports and contexts are made."""
+    """From a worker: imports are done and TLS contexts are made."""
 
     pid: int
 
 
-class Batch(msgspec.Struct, frozen=True, tag=True):
-    """From a worker, several times a second: what ended, and how the worker feels."""
+class Batch(msgspec.Struct, tag=True):
+    """From a worker, several times a second: attempts that ended, and the worker's load."""
 
-    records: list[Record]
-    chains: list[tuple[bytes, ...]]
+    records: list[Record] = []
+    chains: list[tuple[bytes, ...]] = []
     """Chains that this worker has not sent before; they come with their first record."""
-    started: int
-    """Attempts this worker has begun (or had to leave unsent) so far."""
-    in_flight: int
-    lags_ns: list[int]
-    """How late the event loop woke up, sampled since the last batch."""
-    cpu_ns: int
+    started: int = 0
+    """Attempts this worker has started (or recorded as not sent) so far."""
+    in_flight: int = 0
+    lags_ns: list[int] = []
+    """Event-loop lag, sampled since the last batch."""
+    cpu_ns: int = 0
     """CPU time of the worker's process so far."""
     transcripts: list[Transcript] = []
     """Attempts that are kept byte for byte; their rows are in this batch or came before."""
     canaries: list[int | None] = []
-    """How long a known-good server took, in nanoseconds; None: it failed."""
+    """Handshake times of the known-good server, in nanoseconds; None: it failed."""
     staples: list[bytes] = []
     """OCSP responses that this worker has not sent before; an empty one stands for none."""
     stapled: dict[int, bytes] = {}
     """SHA-256 of the staple, by id of the row; rows of which nothing is known are left out."""
 
 
-class Landed(msgspec.Struct, frozen=True, tag=True):
+class SegmentDone(msgspec.Struct, frozen=True, tag=True):
     """From a directed worker: all attempts of this segment have ended and were sent."""
 
     number: int
 
 
-class Done(msgspec.Struct, frozen=True, tag=True):
-    """From a worker: everything it did has been sent."""
+class WorkerDone(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: it has finished, and everything was sent."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
-    """From a worker: it cannot do the assignment (a profile its stack cannot speak …)."""
+class Rejected(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: it cannot run the assignment (a profile its stack cannot speak …)."""
 
     message: str
     hint: str | None
 
 
-ToWorker: TypeAlias = Assignment | Go | Act | Halt | Join | Still | Stop
-FromWorker: TypeAlias = Ready | Batch | Landed | Done | Refused
+ToWorker: TypeAlias = (
+    Assignment | StartRun | RunSegment | EndSegment | AddAddress | SetPaused | StopRun
+)
+FromWorker: TypeAlias = Ready | Batch | SegmentDone | WorkerDone | Rejected
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker)
@@ -127,13 +129,13 @@ from_worker = msgspec.msgpack.Decoder(FromWorker)
 
 
 def frame(message: ToWorker | FromWorker) -> bytes:
-    """Encode one message with its length in front."""
+    """Encode one message, prefixed with its length."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 class Frames:
-    """Cuts a byte stream into message bodies."""
+    """Splits a byte stream into message bodies."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

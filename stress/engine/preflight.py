@@ -1,13 +1,13 @@
 """What this machine can do: the limits that a load meets on our side, before a packet is sent.
 
-Linux tells them under /proc and /sys; a fact that nobody tells is shown as unknown and limits
-nothing. The figures are ceilings, not promises: a target or a network may give way long before.
+Linux reports them under /proc and /sys; a figure that is not reported is shown as unknown and
+limits nothing. The figures are ceilings, not promises: the target or the network may be the limit
+long before.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,10 +16,11 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
-from stress.engine.checks.host_stats import HostStats
+from stress.engine.checks.host_stats import HostStats, read_number
 from stress.engine.checks.run_validity import LAG_LIMIT_US
 from stress.engine.versions import versions
-from stress.engine.worker.timestamps import ask_for_stamps
+from stress.host.clocks import enable_kernel_stamps
+from stress.host.limits import Machine
 
 HANDSHAKES_PER_CORE = 1_500
 """Full handshakes a second that a core opens, everything recorded: docs/benchmarks.md, rounded."""
@@ -37,67 +38,63 @@ LEAST_PORTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What the operating system says. None: it does not say."""
+class HostCapacity:
+    """What the operating system reports. None: it reports nothing."""
 
-    cores: int
-    open_files: int | None
-    """Hard limit for one process; None: unlimited."""
-    local_ports: int | None
-    """Ports that the kernel hands out, per local address and destination."""
-    waiting_ports: int | None
-    """Sockets in TIME_WAIT now, to whatever destination."""
+    machine: Machine
+    stats: HostStats
     memory_bytes: int | None
     """Available to us, a control group's limit included."""
-    tracked: int | None
-    """Connections that the packet filter follows now."""
-    tracked_limit: int | None
     load: float | None
-    """Programs that want a core now, over the last minute."""
+    """Load average of the last minute."""
     late_s: float
-    """How late this process wakes up from a short sleep, 90th percentile."""
+    """Scheduler delay: how late this process wakes up from a short sleep, 90th percentile."""
     kernel_stamps: bool
     """Whether the kernel stamps what arrives."""
     programs: Mapping[str, str]
-    """Name -> version of what takes part."""
+    """Name -> version of the software that takes part."""
 
     @classmethod
-    def here(cls, root: Path = Path("/")) -> Machine:
-        """Ask the operating system; `root` is where its `proc` and `sys` are."""
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        netfilter, vitals = root / "proc/sys/net/netfilter", HostStats.here(root)
-        return cls(
-            cores=_cores(),
-            open_files=None if hard == resource.RLIM_INFINITY else hard,
-            local_ports=vitals.local_ports,
-            waiting_ports=vitals.waiting_ports,
-            memory_bytes=_memory(root, vitals.free_bytes),
-            tracked=_number(netfilter / "nf_conntrack_count"),
-            tracked_limit=_number(netfilter / "nf_conntrack_max"),
-            load=_load(),
-            late_s=_lateness(),
-            kernel_stamps=_stamps(),
-            programs=versions(),
-        )
+    def here(cls, root: Path = Path("/")) -> HostCapacity:
+        """Read the capacity from the operating system; `root` holds its `proc` and `sys`."""
+        stats = HostStats.here(root)
+        memory, group = stats.free_bytes, root / "sys/fs/cgroup"
+        limit, used = read_number(group / "memory.max"), read_number(group / "memory.current")
+        if limit is not None and used is not None:
+            room = max(0, limit - used)
+            memory = room if memory is None else min(memory, room)
+        load = None
+        with suppress(OSError):  # not every system reports it
+            load = os.getloadavg()[0]
+        stamps = False
+        with suppress(OSError), socket.socket() as probe:
+            stamps = enable_kernel_stamps(probe)
+        late, never = [], Event()
+        for _ in range(NAPS):
+            before = monotonic()
+            never.wait(NAP_S)
+            late.append(monotonic() - before - NAP_S)
+        delay_s = sorted(late)[NAPS * 9 // 10]
+        return cls(Machine.here(), stats, memory, load, delay_s, stamps, versions())
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """One line of the examination."""
+class HostFact:
+    """One line of the preflight."""
 
     name: str
     value: str
-    means: str
+    means: str = ""
     """What follows from it for a run."""
     blocks: bool = False
-    """Whether not even a default run can be believed on this machine."""
+    """Whether not even a default run can be trusted on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """All facts, and the limit that is met first."""
 
-    facts: tuple[Fact, ...]
+    facts: tuple[HostFact, ...]
     limit: str
 
     @property
@@ -106,158 +103,74 @@ class Preflight:
         return not any(fact.blocks for fact in self.facts)
 
 
-def examine(machine: Machine) -> Preflight:
-    """Weighs what a machine says of itself."""
-    facts = (
-        _files(machine),
-        _ports(machine),
-        _waiting_ports(machine),
-        _processor(machine),
-        _others(machine),
-        _wakes(machine),
-        _room(machine),
-        _filter(machine),
-        _clock(machine),
-        *(Fact(name, version, "") for name, version in machine.programs.items()),
-    )
-    rate = machine.cores * HANDSHAKES_PER_CORE
-    in_flight = min(
-        (each for each in (_by_files(machine), _by_memory(machine)) if each is not None),
-        default=None,
-    )
-    flying = "no limit in flight" if in_flight is None else f"{in_flight:,} in flight"
-    return Preflight(facts, f"about {rate:,} handshakes a second, {flying}")
-
-
-def _files(machine: Machine) -> Fact:
-    if machine.open_files is None:
-        return Fact("open files", "unlimited", "")
-    room = machine.open_files - FILES_ASIDE
-    return Fact(
-        "open files",
-        f"{machine.open_files:,}",
-        f"{max(0, room):,} in flight in each process",
-        blocks=room < LEAST_IN_FLIGHT,
+def examine(host: HostCapacity) -> Preflight:
+    """Turn the figures of a machine into what they mean for a run."""
+    programs = [HostFact(name, version) for name, version in host.programs.items()]
+    rate, in_flight = host.machine.cores * HANDSHAKES_PER_CORE, "no limit in flight"
+    limits = []
+    if host.machine.open_files is not None:
+        limits.append(max(0, host.machine.open_files - FILES_ASIDE) * host.machine.cores)
+    if host.memory_bytes is not None:
+        limits.append(host.memory_bytes // BYTES_IN_FLIGHT)
+    if limits:
+        in_flight = f"{min(limits):,} in flight"
+    return Preflight(
+        (*_facts(host), *programs),
+        f"about {rate:,} handshakes a second, {in_flight}",
     )
 
 
-def _ports(machine: Machine) -> Fact:
-    if machine.local_ports is None:
-        return Fact("local ports", "unknown", "")
-    rate = machine.local_ports // TIME_WAIT_S
-    return Fact(
-        "local ports",
-        f"{machine.local_ports:,}",
-        f"{rate:,}/s for each source and address, unless --close rst",
-        blocks=machine.local_ports < LEAST_PORTS,
-    )
-
-
-def _waiting_ports(machine: Machine) -> Fact:
-    waiting, there = machine.waiting_ports, machine.local_ports
-    if waiting is None:
-        return Fact("ports in TIME_WAIT", "unknown", "")
-    many = there is not None and waiting > there // 2
-    means = "if an earlier run left them, wait a minute" if many else "each for one target"
-    return Fact("ports in TIME_WAIT", f"{waiting:,}", means)
-
-
-def _processor(machine: Machine) -> Fact:
-    rate = machine.cores * HANDSHAKES_PER_CORE
-    return Fact("cores", f"{machine.cores}", f"about {rate:,} handshakes a second")
-
-
-def _others(machine: Machine) -> Fact:
-    if machine.load is None:
-        return Fact("load average", "unknown", "")
-    busy = machine.load > machine.cores / 2
-    means = "other programs take part of the cores" if busy else "the cores are free"
-    return Fact("load average", f"{machine.load:.1f}", means)
-
-
-def _wakes(machine: Machine) -> Fact:
-    late = machine.late_s * 1e6 > LAG_LIMIT_US
-    means = "so late that latencies would contain it" if late else "in time"
-    return Fact("wakes up late by", f"{machine.late_s * 1000:.1f} ms", means)
-
-
-def _room(machine: Machine) -> Fact:
-    room = _by_memory(machine)
-    if machine.memory_bytes is None or room is None:
-        return Fact("memory", "unknown", "")
-    return Fact(
-        "memory",
-        f"{machine.memory_bytes / 1e9:.1f} GB available",
-        f"about {room:,} in flight",
-        blocks=room < LEAST_IN_FLIGHT,
-    )
-
-
-def _filter(machine: Machine) -> Fact:
-    if machine.tracked is None or not machine.tracked_limit:
-        return Fact("connection tracking", "none", "")
-    room = machine.tracked_limit - machine.tracked
-    return Fact(
-        "connection tracking",
-        f"{machine.tracked:,} of {machine.tracked_limit:,}",
-        f"room for {max(0, room):,} more",
-        blocks=room < LEAST_PORTS,
-    )
-
-
-def _clock(machine: Machine) -> Fact:
-    if machine.kernel_stamps:
-        return Fact("time stamps", "kernel", "the target's time is measured apart from our own lag")
-    return Fact("time stamps", "user space", "the target's time contains our own lag")
-
-
-def _by_files(machine: Machine) -> int | None:
-    if machine.open_files is None:
-        return None
-    return max(0, machine.open_files - FILES_ASIDE) * machine.cores
-
-
-def _by_memory(machine: Machine) -> int | None:
-    return None if machine.memory_bytes is None else machine.memory_bytes // BYTES_IN_FLIGHT
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _load() -> float | None:
-    with suppress(OSError):  # not every system tells it
-        return os.getloadavg()[0]
-    return None
-
-
-def _lateness() -> float:
-    """How late the system lets this process wake up: a fifth of a second of short sleeps."""
-    late, never = [], Event()
-    for _ in range(NAPS):
-        before = monotonic()
-        never.wait(NAP_S)
-        late.append(monotonic() - before - NAP_S)
-    return sorted(late)[NAPS * 9 // 10]
-
-
-def _stamps() -> bool:
-    with suppress(OSError), socket.socket() as probe:
-        return ask_for_stamps(probe)
-    return False
-
-
-def _memory(root: Path, free: int | None) -> int | None:
-    limit, used = (_number(root / f"sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if limit is None or used is None:
-        return free
-    room = max(0, limit - used)
-    return room if free is None else min(free, room)
-
-
-def _number(file: Path) -> int | None:
-    with suppress(OSError, ValueError):
-        return int(file.read_text(encoding="ascii"))
-    return None
+def _facts(host: HostCapacity) -> list[HostFact]:
+    """List what a run uses up, which blocks a run when short, then what would disturb a run."""
+    files = HostFact("open files", "unlimited")
+    ports, memory = HostFact("local ports", "unknown"), HostFact("memory", "unknown")
+    tracking = HostFact("connection tracking", "none")
+    if host.machine.open_files is not None:
+        room = max(0, host.machine.open_files - FILES_ASIDE)
+        means = f"{room:,} in flight in each process"
+        files = HostFact(files.name, f"{host.machine.open_files:,}", means, room < LEAST_IN_FLIGHT)
+    if host.stats.local_ports is not None:
+        rate = host.stats.local_ports // TIME_WAIT_S
+        means = f"{rate:,}/s for each source and address, unless --close rst"
+        short = host.stats.local_ports < LEAST_PORTS
+        ports = HostFact(ports.name, f"{host.stats.local_ports:,}", means, short)
+    if host.memory_bytes is not None:
+        room, available = host.memory_bytes // BYTES_IN_FLIGHT, host.memory_bytes / 1e9
+        means = f"about {room:,} in flight"
+        memory = HostFact(
+            memory.name, f"{available:.1f} GB available", means, room < LEAST_IN_FLIGHT
+        )
+    if host.stats.tracked is not None and host.stats.tracked_limit:
+        room = max(0, host.stats.tracked_limit - host.stats.tracked)
+        used = f"{host.stats.tracked:,} of {host.stats.tracked_limit:,}"
+        tracking = HostFact(tracking.name, used, f"room for {room:,} more", room < LEAST_PORTS)
+    cores = f"about {host.machine.cores * HANDSHAKES_PER_CORE:,} handshakes a second"
+    waiting, load = HostFact("ports in TIME_WAIT", "unknown"), HostFact("load average", "unknown")
+    if host.stats.waiting_ports is not None:
+        many = (
+            host.stats.local_ports is not None
+            and host.stats.waiting_ports > host.stats.local_ports // 2
+        )
+        means = "if an earlier run left them, wait a minute" if many else "each for one target"
+        waiting = HostFact(waiting.name, f"{host.stats.waiting_ports:,}", means)
+    if host.load is not None:
+        busy = host.load > host.machine.cores / 2
+        means = "other programs take part of the cores" if busy else "the cores are free"
+        load = HostFact(load.name, f"{host.load:.1f}", means)
+    late = host.late_s * 1e6 > LAG_LIMIT_US
+    delay = "too long: latencies would contain it" if late else "ok"
+    if host.kernel_stamps:
+        stamps = HostFact("time stamps", "kernel", "server time is kept apart from our own lag")
+    else:
+        stamps = HostFact("time stamps", "user space", "server time contains our own lag")
+    return [
+        files,
+        ports,
+        memory,
+        tracking,
+        waiting,
+        HostFact("cores", f"{host.machine.cores}", cores),
+        load,
+        HostFact("scheduler delay", f"{host.late_s * 1000:.1f} ms", delay),
+        stamps,
+    ]

@@ -1,4 +1,4 @@
-"""Which programs took part: stored with every run, because answers depend on them."""
+"""Which software took part: stored with every run, because outcomes depend on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIBRARIES = ("trio", "utls", "cryptography", "pyOpenSSL", "hdrhistogram")
 def versions(plan: Plan | None = None) -> dict[str, str]:
     """Name -> version of the tool, the interpreter, the kernel and the libraries that matter.
 
-    With a plan also the TLS flags of each client that it asks as.
+    With a plan also the TLS flags of each of its client profiles.
 
     Raises:
         UsageError: the stack is not installed, or cannot speak one of the clients.
@@ -32,11 +32,8 @@ def versions(plan: Plan | None = None) -> dict[str, str]:
     for name in _LIBRARIES:
         with suppress(metadata.PackageNotFoundError):  # one TLS library may have been left out
             found[name] = metadata.version(name)
-    return found if plan is None else found | _flags(plan)
-
-
-def _flags(plan: Plan) -> dict[str, str]:
-    return {
-        f"tls-flags of {client.name}": f"{plan.stack} {tls_flags(client, plan.stack)}"
-        for client in plan.clients
-    }
+    if plan is not None:
+        for client in plan.clients:
+            flags = tls_flags(client, plan.stack)
+            found[f"tls-flags of {client.name}"] = f"{plan.stack} {flags}"
+    return found

@@ -90,7 +90,7 @@ def _case(case: Case) -> Iterator[str]:
         yield f"{case.name}/\n" + _filled(f"{case.category}, not explained. {kept}", "  ")
         return
     lines = [f"{case.name}/", _filled(f"{cause.sentence} {kept}", "  ")]
-    lines += [_filled(f"Likely: {each}", "  ") for each in cause.likely[:2]]
+    lines += [_filled(f"Likely: {each.text}", "  ") for each in cause.likely[:2]]
     lines += [_filled(f"Fix: {cause.fix}", "  ")] if cause.fix else []
     yield "\n".join(lines)
 

@@ -99,8 +99,8 @@ def _meets(transcript: Transcript, condition: Condition, plan: Plan) -> bool:
         return True
     values = tuple(read(transcript, plan))
     if condition.dimension == "chain":
-        return any(value.startswith(condition.value) for value in values)
-    return condition.value in values
+        return any(value.startswith(condition.text) for value in values)
+    return condition.text in values
 
 
 def _address(transcript: Transcript, _plan: Plan) -> Iterator[str]:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from stress.handshake.flight import decrypt, secret_of
+from stress.handshake.flight import decrypt
+from stress.handshake.keylog import secret_of
 from stress.handshake.names import alert_name
 from stress.model.transcript import Transcript, preamble_bytes
 from stress.text.escape import printable

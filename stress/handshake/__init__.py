@@ -1,18 +1,27 @@
-"""Sans-IO TLS client: bytes in, bytes out; it never sees a clock, a socket or an await."""
+"""A sans-IO TLS client: bytes in, bytes out; it never uses a clock, a socket or an await."""
 
-from stress.handshake.flight import KeyLog
-from stress.handshake.machine import Facts, HangUp, Machine, MachineFactory, Session, State, Step
-from stress.handshake.stack import Credentials, stack_for
+from stress.handshake.keylog import KeyLog
+from stress.handshake.machine import (
+    Credentials,
+    Facts,
+    HandshakeMachine,
+    HangUp,
+    MachineFactory,
+    Output,
+    Session,
+    State,
+)
+from stress.handshake.stack import stack_for
 
 __all__ = [
     "Credentials",
     "Facts",
+    "HandshakeMachine",
     "HangUp",
     "KeyLog",
-    "Machine",
     "MachineFactory",
+    "Output",
     "Session",
     "State",
-    "Step",
     "stack_for",
 ]

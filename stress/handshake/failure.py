@@ -1,8 +1,8 @@
-"""The one table from what a TLS library says when it gives up to the contract's outcomes.
+"""The one table from the errors of TLS libraries to the contract's outcomes.
 
-Each adapter brings its library's reasons into one spelling (`spell`) and tells the number of an
-alert that was received. Nothing else in the project looks at a library's words. Reasons come in
-the library's order: the deepest cause first. What stands highest and is known decides.
+Each adapter translates its library's reasons into one spelling (`spell`) and reports the number of
+a received alert. Nothing else in the project looks at a library's error texts. Reasons are in the
+library's order, the deepest cause first; the outermost known one decides.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ _CERTIFICATE_REQUIRED: Final = 116
 
 _BEFORE_SERVER_HELLO: Final[Mapping[int, Category]] = MappingProxyType(
     {
-        40: Category.NO_SHARED_CIPHER,  # handshake_failure: OpenSSL, BoringSSL, NSS, Go say so
+        40: Category.NO_SHARED_CIPHER,  # handshake_failure: OpenSSL, BoringSSL, NSS, Go send it
         70: Category.NO_SHARED_VERSION,  # protocol_version
         71: Category.NO_SHARED_CIPHER,  # insufficient_security: NSS, Java
     }
 )
-"""Alerts that answer the ClientHello itself."""
+"""Alerts that reject the ClientHello itself."""
 
-_CERTIFICATE_DEMANDED: Final = frozenset({40, 41, 42, 46, 49})
+_CERTIFICATE_REQUESTED: Final = frozenset({40, 41, 42, 46, 49})
 """Alerts by which TLS 1.2 servers end a handshake in which the client sent no certificate."""
 
 _MALFORMED: Final = (Category.MALFORMED_CERTIFICATE, Stage.CERTIFICATE)
 
 _REASONS: Final[Mapping[str, tuple[Category, Stage]]] = MappingProxyType(
     {
-        # The signature over the key exchange does not fit the leaf's key, or cannot.
+        # The signature over the key exchange does not match the leaf's key, or cannot.
         "BAD_SIGNATURE": (Category.BAD_SIGNATURE, Stage.CERTIFICATE),
         "WRONG_SIGNATURE_TYPE": (Category.BAD_SIGNATURE, Stage.CERTIFICATE),
-        # A certificate, or the key in the leaf, cannot be decoded, so the library showed none.
+        # A certificate, or the key in the leaf, cannot be decoded, so the library shows none.
         "CANNOT_PARSE_LEAF_CERT": _MALFORMED,
         "CERT_LENGTH_MISMATCH": _MALFORMED,
         "ASN1_LIB": _MALFORMED,
@@ -46,7 +46,7 @@ _REASONS: Final[Mapping[str, tuple[Category, Stage]]] = MappingProxyType(
         "PUBLIC:DECODE_ERROR": _MALFORMED,
         "PUBLIC:UNSUPPORTED_ALGORITHM": _MALFORMED,
         "ELLIPTIC:POINT_IS_NOT_ON_CURVE": _MALFORMED,
-        # The same complaint about the share of the key exchange, not about the certificate.
+        # The same error about the key share, not about the certificate.
         "BAD_ECPOINT": (Category.PROTOCOL_ERROR, Stage.SERVER_HELLO),
         # A Certificate message without a certificate.
         "PEER_DID_NOT_RETURN_A_CERTIFICATE": (Category.PROTOCOL_ERROR, Stage.CERTIFICATE),
@@ -56,17 +56,17 @@ _REASONS: Final[Mapping[str, tuple[Category, Stage]]] = MappingProxyType(
         "MALLOC_FAILURE": (Category.LOCAL_MEMORY, Stage.CLIENT_HELLO),
     }
 )
-"""Reason -> outcome, and the stage that such a reason proves. All others: `protocol-error`."""
+"""Reason -> outcome, and the stage that the reason proves. All others: `protocol-error`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a TLS library says when it gives up."""
+    """The error with which a TLS library gives up."""
 
     reasons: tuple[str, ...]
     """In one spelling, deepest cause first; may be empty."""
     alert: int | None = None
-    """Number of the alert that was received, None when it was no alert."""
+    """Number of the received alert, None if the cause was not an alert."""
 
 
 def spell(library: str, reason: str) -> str:
@@ -81,16 +81,22 @@ def spell(library: str, reason: str) -> str:
     return words if part in {"SSL", ""} else f"{part}:{words}"
 
 
-def judge(failure: Failure, stage: Stage, *, demanded: bool) -> tuple[Outcome, Stage]:
-    """Names the outcome of a failed handshake, and the stage it proves.
+def judge(failure: Failure, stage: Stage, *, requested: bool) -> tuple[Outcome, Stage]:
+    """Names the outcome of a failed handshake, and the stage that it proves.
 
     Args:
-        failure: what the library said.
-        stage: how far the handshake is known to have come.
-        demanded: a client certificate was asked for, and none was sent.
+        failure: the library's error.
+        stage: how far the handshake is known to have got.
+        requested: a client certificate was requested, and none was sent.
     """
-    if failure.alert is not None:
-        return _alert(failure.alert, stage, demanded=demanded), stage
+    number = failure.alert
+    if number is not None:
+        outcome = Outcome(Category.ALERT, number)
+        if number == _CERTIFICATE_REQUIRED or (requested and number in _CERTIFICATE_REQUESTED):
+            outcome = Outcome(Category.CLIENT_CERTIFICATE_REQUIRED)
+        elif stage < Stage.SERVER_HELLO and number in _BEFORE_SERVER_HELLO:
+            outcome = Outcome(_BEFORE_SERVER_HELLO[number])
+        return outcome, stage
     for reason in reversed(failure.reasons):
         if reason in _REASONS:
             category, proven = _REASONS[reason]
@@ -98,16 +104,8 @@ def judge(failure: Failure, stage: Stage, *, demanded: bool) -> tuple[Outcome, S
     return Outcome(Category.PROTOCOL_ERROR), stage
 
 
-def _alert(number: int, stage: Stage, *, demanded: bool) -> Outcome:
-    if number == _CERTIFICATE_REQUIRED or (demanded and number in _CERTIFICATE_DEMANDED):
-        return Outcome(Category.CLIENT_CERTIFICATE_REQUIRED)
-    if stage < Stage.SERVER_HELLO and number in _BEFORE_SERVER_HELLO:
-        return Outcome(_BEFORE_SERVER_HELLO[number])
-    return Outcome(Category.ALERT, number)
-
-
 def describe(failure: Failure, sent: int | None) -> str:
-    """Says in a fragment what happened: the alert received, or the reason and the alert sent."""
+    """Describes what happened: the alert received, or the reason and the alert sent."""
     if failure.alert is not None:
         return f"alert {failure.alert} {alert_name(failure.alert)} received"
     reason = ", ".join(dict.fromkeys(failure.reasons)) or "no reason given"

@@ -1,10 +1,10 @@
-"""A ClientHello as it really left: its fields, JA3 and JA4.
+"""A ClientHello as it was really sent: its fields, JA3 and JA4.
 
-Libraries compute fingerprints from what they were told to send. This reads the bytes, because what
-a library does not express shows only there. Sources: RFC 8446 section 4.1.2 for the layout,
-salesforce/ja3 and FoxIO-LLC/ja4 (technical_details/JA4.md) for the fingerprints.
+Libraries compute fingerprints from their settings. This module reads the bytes, because only they
+show what a library does not express. Sources: RFC 8446 section 4.1.2 for the layout, salesforce/ja3
+and FoxIO-LLC/ja4 (technical_details/JA4.md) for the fingerprints.
 
-GREASE (RFC 8701) stays in the fields as sent, and is left out of both fingerprints.
+GREASE (RFC 8701) stays in the fields as sent, but is left out of both fingerprints.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class ClientHello:
     extensions: tuple[Extension, ...]
 
     def body(self, number: int) -> bytes | None:
-        """The body of the first extension with this number, None when it was not sent."""
+        """The body of the first extension with this number, None if it was not sent."""
         return next((each.body for each in self.extensions if each.number == number), None)
 
     @property
     def server_name(self) -> str | None:
-        """The name of SNI (RFC 6066 section 3), None when none was sent."""
+        """The name of SNI (RFC 6066 section 3), None if none was sent."""
         body = self.body(SERVER_NAME) or b""
         return body[5:].decode("ascii", "backslashreplace") if len(body) > 5 else None
 
@@ -153,21 +153,17 @@ class ClientHello:
         signatures = _hexes(_without_grease(self.signature_algorithms))
         if hashed and signatures:
             hashed += f"_{signatures}"
-        return (
-            f"{first}{counts}{self._ja4_alpn()}_{_short(_hexes(sorted(suites)))}_{_short(hashed)}"
-        )
-
-    def _ja4_alpn(self) -> str:
-        """First and last character of the first protocol, of its hexadecimal form if not ASCII."""
+        # First and last character of the first protocol; of its hexadecimal form if not ASCII.
         protocol = next(iter(self._protocols()), b"")
-        if not protocol:
-            return "00"
         ends = protocol[:1] + protocol[-1:]
-        text = ends.decode("latin-1")
-        return text if ends.isalnum() else protocol.hex()[0] + protocol.hex()[-1]
+        alpn = (
+            ends.decode("latin-1") if ends.isalnum() else protocol.hex()[:1] + protocol.hex()[-1:]
+        )
+        prefix = f"{first}{counts}{alpn or '00'}"
+        return f"{prefix}_{_short(_hexes(sorted(suites)))}_{_short(hashed)}"
 
     def client(self, name: str, title: str = "") -> Client:
-        """The client profile that says what this hello says."""
+        """The client profile that describes this hello."""
         return Client(
             name=name,
             title=title,
@@ -189,34 +185,25 @@ def read_hello(data: bytes) -> ClientHello:
     """Reads a ClientHello from TLS records (it may span several) or from the bare message.
 
     Raises:
-        UsageError: the bytes are no ClientHello, or not a whole one.
+        UsageError: the bytes are not a complete ClientHello.
     """
-    message = _join(data) if data[:1] == bytes([_HANDSHAKE_RECORD]) else data
-    size = 4 + int.from_bytes(message[1:4])
-    if len(message) < 4 + _LEAST_BODY or message[0] != _CLIENT_HELLO or len(message) < size:
-        raise _no_hello(data)
-    try:
-        return _read_body(message[4:size])
-    except IndexError as error:
-        raise _no_hello(data) from error
-
-
-def _no_hello(data: bytes) -> UsageError:
-    return UsageError(
-        f"no whole ClientHello in {len(data)} bytes, which begin {data[:12].hex() or 'nowhere'}",
-        hint="Give the TLS records of the client's first flight, without TCP and IP headers.",
-    )
-
-
-def _join(data: bytes) -> bytes:
-    """Joins the payloads of the leading handshake records."""
-    joined = bytearray()
-    position = 0
+    joined, position = bytearray(), 0
     while len(data) - position >= 5 and data[position] == _HANDSHAKE_RECORD:
         after = position + 5 + int.from_bytes(data[position + 3 : position + 5])
         joined += data[position + 5 : after]
         position = after
-    return bytes(joined)
+    message = bytes(joined) if data[:1] == bytes([_HANDSHAKE_RECORD]) else data
+    size = 4 + int.from_bytes(message[1:4])
+    whole = len(message) >= max(4 + _LEAST_BODY, size) and message[0] == _CLIENT_HELLO
+    try:
+        if whole:
+            return _read_body(message[4:size])
+    except IndexError:
+        pass
+    raise UsageError(
+        f"no complete ClientHello in {len(data)} bytes, which begin {data[:12].hex() or 'nowhere'}",
+        hint="Give the TLS records of the client's first flight, without TCP and IP headers.",
+    )
 
 
 def _read_body(body: bytes) -> ClientHello:
@@ -241,7 +228,7 @@ def _numbers(data: bytes) -> tuple[int, ...]:
 
 
 def _pairs(data: bytes) -> list[tuple[int, bytes]]:
-    """Lists (number, body) where each body has a length of two octets, as far as whole."""
+    """Lists (number, body) where each body has a length of two octets, as far as complete."""
     found, position = [], 0
     while len(data) - position >= 4:
         after = position + 4 + (data[position + 2] << 8 | data[position + 3])

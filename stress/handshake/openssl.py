@@ -1,13 +1,11 @@
-"""OpenSSL through pyOpenSSL's memory buffers: the only module that touches it.
+"""OpenSSL through pyOpenSSL's memory buffers: the only module that uses it.
 
-What is true and what is tricky:
-
-* Verification is off here too; OpenSSL checks the server's signature all the same.
-* pyOpenSSL drops the numbers of OpenSSL's errors and keeps the words. Those of received alerts
-  have prefixes that differ between releases (`sslv3 alert handshake failure`,
-  `tls alert handshake failure`, `tlsv1 unrecognized name`); what follows is the IANA name.
-* A few calls have no method in pyOpenSSL; they go through the bindings it uses itself.
-* The library OpenSSL comes inside `cryptography`; it is not the one of the standard library.
+* Verification is off here, too; OpenSSL checks the server's signature all the same.
+* pyOpenSSL drops the numbers of OpenSSL's errors and keeps the texts. Those of received alerts have
+  prefixes that differ between releases (`sslv3 alert handshake failure`,
+  `tls alert handshake failure`, `tlsv1 unrecognized name`); the rest is the IANA name.
+* A few calls have no method in pyOpenSSL; they go through the bindings that it uses itself.
+* This OpenSSL is bundled with `cryptography`; it is not the one of the standard library.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from OpenSSL import SSL, crypto
@@ -24,8 +21,8 @@ from OpenSSL._util import lib as _library
 
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
-from stress.handshake.flight import KeyLog
-from stress.handshake.machine import Progress, Session
+from stress.handshake.keylog import KeyLog
+from stress.handshake.machine import Credentials, HandshakeProgress, Session
 from stress.handshake.names import alert_number, cipher_name, group_name, signature_name
 from stress.model.client import Client
 
@@ -40,7 +37,7 @@ _READ: Final = 65536
 class OpenEngine:
     """One OpenSSL connection on memory buffers."""
 
-    __slots__ = ("_asked", "_tls")
+    __slots__ = ("_staple_requested", "_tls")
 
     def __init__(
         self,
@@ -50,32 +47,32 @@ class OpenEngine:
         *,
         staple: bool = False,
     ) -> None:
-        """Makes a connection that offers a session, and asks for a staple (status_request)."""
+        """Makes a connection that offers the session and requests a staple (status_request)."""
         self._tls = SSL.Connection(context, None)
         if session is not None:
             assert isinstance(session.handle, SSL.Session)
             self._tls.set_session(session.handle)
-        self._asked = staple
+        self._staple_requested = staple
         if staple:
             self._tls.request_ocsp()
         if server_name is not None:
             self._tls.set_tlsext_host_name(server_name.encode("ascii"))
         self._tls.set_connect_state()
 
-    def advance(self, data: bytes) -> Progress | Failure:
-        """Takes bytes and goes on with the handshake."""
+    def advance(self, data: bytes) -> HandshakeProgress | Failure:
+        """Takes bytes and continues the handshake."""
         if data:
             self._tls.bio_write(data)
         try:
             self._tls.do_handshake()
         except SSL.WantReadError:
-            return Progress.WANTS
+            return HandshakeProgress.WANTS
         except SSL.Error as error:
             return _failure(error)
-        return Progress.DONE
+        return HandshakeProgress.DONE
 
     def after(self, data: bytes) -> Failure | None:
-        """Takes bytes after the handshake, drops what they say."""
+        """Takes bytes after the handshake and discards them."""
         if data:
             self._tls.bio_write(data)
         try:
@@ -88,7 +85,7 @@ class OpenEngine:
         return Failure((), CLOSE_NOTIFY)
 
     def unread(self) -> bool:
-        """Says yes: pyOpenSSL cannot tell, so reading must."""
+        """Returns True: pyOpenSSL cannot tell, only reading can."""
         return True
 
     def output(self) -> bytes:
@@ -106,8 +103,8 @@ class OpenEngine:
         return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
 
     def staple(self) -> bytes | None:
-        """The stapled OCSP response; a resumption brings none."""
-        if not self._asked or self.resumed():
+        """The stapled OCSP response; a resumption has none."""
+        if not self._staple_requested or self.resumed():
             return None
         place = _ffi.new("unsigned char **")
         handle = self._tls._ssl  # noqa: SLF001 no method of its own
@@ -115,7 +112,7 @@ class OpenEngine:
         return bytes(_ffi.buffer(place[0], length)) if length > 0 else b""
 
     def alpn(self) -> str | None:
-        """The protocol agreed upon."""
+        """The negotiated protocol."""
         return self._tls.get_alpn_proto_negotiated().decode("ascii", "backslashreplace") or None
 
     def resumed(self) -> bool:
@@ -125,51 +122,28 @@ class OpenEngine:
     def session(self) -> Session | None:
         """What a later connection may offer."""
         with suppress(SSL.Error):
-            self._tls.shutdown()  # queues the goodbye, without which OpenSSL spoils the session
+            self._tls.shutdown()  # without this close_notify OpenSSL invalidates the session
         session = self._tls.get_session()
         reusable = self._tls.get_protocol_version() < _TLS_1_3
         return None if session is None else Session(session, reusable)
 
     def close(self) -> bytes:
         """Makes a close_notify."""
-        with suppress(SSL.Error):  # the server's own close_notify is not waited for
+        with suppress(SSL.Error):  # do not wait for the server's close_notify
             self._tls.shutdown()
         return self.output()
 
 
 def open_context(
     client: Client,
-    credentials: tuple[Path, Path] | None = None,
+    credentials: Credentials | None = None,
     key_log: KeyLog | None = None,
 ) -> SSL.Context:
-    """Makes the context that speaks like a client.
+    """Makes the context for a client profile.
 
     Raises:
-        UsageError: OpenSSL cannot speak this profile, or the PEM files are bad.
+        UsageError: OpenSSL cannot express this profile, or the PEM files are bad.
     """
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_verify(SSL.VERIFY_NONE)
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    _bound_versions(context, client)
-    if not client.session_tickets:
-        context.set_options(SSL.OP_NO_TICKET)
-    _shape_hello(context, client)
-    if credentials is not None:
-        _load(context, *credentials)
-    if key_log is not None:
-        context.set_keylog_callback(lambda _, line: key_log.write(line))
-    return context
-
-
-def open_flags(context: SSL.Context) -> str:
-    """What a context is set to besides its hello, in the library's own words and numbers."""
-    return (
-        f"verify_mode={context.get_verify_mode()} options={context.set_options(0):#x}"
-        f" session_cache_mode={context.get_session_cache_mode():#x}"
-    )
-
-
-def _bound_versions(context: SSL.Context, client: Client) -> None:
     unknown = [version for version in client.versions if version not in _VERSIONS]
     if unknown or not client.versions:
         offered = ", ".join(f"0x{version:04x}" for version in client.versions) or "none"
@@ -177,12 +151,41 @@ def _bound_versions(context: SSL.Context, client: Client) -> None:
             f"client {client.name!r}: OpenSSL speaks TLS 1.0 to 1.3, not {offered}",
             hint="Give wire numbers in `versions`, such as 0x0303 for TLS 1.2.",
         )
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_min_proto_version(min(client.versions))
     context.set_max_proto_version(max(client.versions))
+    if not client.session_tickets:
+        context.set_options(SSL.OP_NO_TICKET)
+    _shape_hello(context, client)
+    if credentials is not None:
+        certificate, key = credentials.certificate, credentials.key
+        try:
+            context.use_certificate_chain_file(str(certificate))
+            context.use_privatekey_file(str(key))
+            context.check_privatekey()
+        except SSL.Error as error:
+            reason = ", ".join(_failure(error).reasons) or "cannot be read"
+            raise UsageError(
+                f"client certificate {certificate} with key {key}: {reason}",
+                hint="Both must be PEM files; the key must belong to the first certificate.",
+            ) from error
+    if key_log is not None:
+        context.set_keylog_callback(lambda _, line: key_log.write(line))
+    return context
+
+
+def open_flags(context: SSL.Context) -> str:
+    """How a context is set up besides its hello, as the library shows it."""
+    return (
+        f"verify_mode={context.get_verify_mode()} options={context.set_options(0):#x}"
+        f" session_cache_mode={context.get_session_cache_mode():#x}"
+    )
 
 
 def _shape_hello(context: SSL.Context, client: Client) -> None:
-    """Sets the lists of the hello, where the profile gives any; OpenSSL takes IANA's names."""
+    """Sets the lists of the hello that the profile gives; OpenSSL takes IANA's names."""
     if client.alpn:
         context.set_alpn_protos([name.encode("ascii") for name in client.alpn])
     newer = [number for number in client.cipher_suites if number >> 8 == _TLS_1_3_SUITES]
@@ -195,47 +198,34 @@ def _shape_hello(context: SSL.Context, client: Client) -> None:
             suites = map(cipher_name, older) if older else ("DEFAULT",)
             context.set_cipher_list(_joined((*suites, "@SECLEVEL=0")))
     except SSL.Error as error:
-        raise _unspeakable(client, "cipher suites") from error
-    # Subtle: these two have no method in pyOpenSSL; a bad list changes nothing and answers 0.
+        raise _cannot_express(client, "cipher suites") from error
+    # Subtle: these two have no method in pyOpenSSL; a bad list changes nothing and returns 0.
     handle = context._context  # noqa: SLF001 see above
     shares = client.key_shares or client.groups[:1]
     groups = (
         f"*{group_name(each)}" if each in shares else group_name(each) for each in client.groups
     )
     if client.groups and not _library.SSL_CTX_set1_curves_list(handle, _joined(groups)):
-        raise _unspeakable(client, "groups")
+        raise _cannot_express(client, "groups")
     signatures = _joined(map(signature_name, dict.fromkeys(client.signature_algorithms)))
     if signatures and not _library.SSL_CTX_set1_sigalgs_list(handle, signatures):
-        raise _unspeakable(client, "signature algorithms")
+        raise _cannot_express(client, "signature algorithms")
 
 
 def _joined(names: Iterable[str]) -> bytes:
     return ":".join(names).encode("ascii")
 
 
-def _unspeakable(client: Client, part: str) -> UsageError:
+def _cannot_express(client: Client, part: str) -> UsageError:
     _library.ERR_clear_error()
     return UsageError(
-        f"client {client.name!r} cannot be spoken by OpenSSL: it knows not all of the {part}",
+        f"client {client.name!r} cannot be expressed by OpenSSL: it does not know all its {part}",
         hint="Leave out what it does not know and name it in `cannot-express`.",
     )
 
 
-def _load(context: SSL.Context, certificate: Path, key: Path) -> None:
-    try:
-        context.use_certificate_chain_file(str(certificate))
-        context.use_privatekey_file(str(key))
-        context.check_privatekey()
-    except SSL.Error as error:
-        said = ", ".join(_failure(error).reasons) or "cannot be read"
-        raise UsageError(
-            f"client certificate {certificate} with key {key}: {said}",
-            hint="Both must be PEM files; the key must fit the first certificate.",
-        ) from error
-
-
 def _failure(error: SSL.Error) -> Failure:
-    """Brings OpenSSL's words into our spelling."""
+    """Translates OpenSSL's error into our spelling."""
     if isinstance(error, SSL.ZeroReturnError):
         return Failure((), CLOSE_NOTIFY)
     entries = error.args[0] if error.args and isinstance(error.args[0], list) else ()

@@ -1,18 +1,18 @@
 """What the server's bytes say in the clear: records, ServerHello, TLS 1.2 Certificate, alerts.
 
-The TLS library tells us that a handshake failed, rarely what was on the wire. So we read along in
-the same bytes that the library is given. What is true and what is tricky:
+The TLS library reports that a handshake failed, rarely what was on the wire. So this module reads
+the same bytes that the library is given.
 
-* Up to TLS 1.2 everything before ChangeCipherSpec is readable; in TLS 1.3 all that follows
-  ServerHello is encrypted. After that point this reader is `done` and costs nothing.
+* Up to TLS 1.2 everything before ChangeCipherSpec is readable; in TLS 1.3 everything after
+  ServerHello is encrypted. From that point on the reader is `done` and costs nothing.
 * A record may be cut anywhere, a message may span records, a record may hold several messages.
 * A HelloRetryRequest is a ServerHello with a fixed random (RFC 8446 section 4.1.3). It does not
   count as a ServerHello; a ChangeCipherSpec after it means nothing.
-* The reader judges nothing but whether the answer is TLS at all. Malformed input makes it stop
-  reading; the library beside it names the fault.
+* The reader judges only whether the answer is TLS at all. Malformed input makes it stop reading;
+  the library names the fault.
 
-Invariants: `feed` never raises, keeps at most one record and one message of `_LARGEST` octets, and
-what it has reported does not change by later bytes, except that more alerts may join.
+Invariants: `feed` never raises and keeps at most one record and one message of `_LARGEST` octets;
+later bytes never change what it has reported, but more alerts may be added.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _RETRY_RANDOM: Final = bytes.fromhex(
 
 
 class Wire:
-    """Reads along in the server's bytes of one connection."""
+    """Reads the server's bytes of one connection."""
 
     __slots__ = (
         "_alert",
@@ -72,11 +72,11 @@ class Wire:
         self._alert = b""
         self._begun = False
         self.done = False
-        """Nothing more can be learnt in the clear."""
+        """Nothing more is readable in the clear."""
         self.foreign: bytes | None = None
-        """The first octets of an answer that is no TLS, else None."""
+        """The first octets of an answer that is not TLS, else None."""
         self.server_hello = False
-        """A ServerHello was read (a HelloRetryRequest is none)."""
+        """A ServerHello was read (a HelloRetryRequest does not count)."""
         self.retried = False
         """A HelloRetryRequest was read."""
         self.version: int | None = None
@@ -86,7 +86,7 @@ class Wire:
         self.key_group: int | None = None
         """Group of the key exchange, as IANA number; None for RSA key exchange."""
         self.certificates: tuple[bytes, ...] | None = None
-        """DER as sent up to TLS 1.2; None in TLS 1.3 or when no such message was read."""
+        """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
         self.certificate_requested = False
         """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
         self.alerts: list[tuple[int, int]] = []
@@ -96,78 +96,84 @@ class Wire:
         """Takes the next bytes from the server."""
         if self.done:
             return
-        said = _joined(self._buffer, data)
-        if not self._begun and not self._looks_like_tls(said):
-            return
-        position, end = 0, len(said)
-        while end - position >= 5:
-            after = position + 5 + (said[position + 3] << 8 | said[position + 4])
+        joined = _joined(self._buffer, data)
+        if not self._begun:
+            if not joined:
+                return
+            # Content type 20 to 23, major version 3.
+            known = _CHANGE_CIPHER_SPEC <= joined[0] <= _APPLICATION_DATA
+            if not known or (len(joined) > 1 and joined[1] != _MAJOR_VERSION):
+                self.foreign = bytes(joined[:_QUOTED])
+                self.done = True
+                return
+            self._begun = len(joined) > 1
+        position, end, done = 0, len(joined), False
+        while not done and end - position >= 5:
+            after = position + 5 + (joined[position + 3] << 8 | joined[position + 4])
             if end < after:
                 break
-            readable = self._record(said[position], bytes(said[position + 5 : after]))
-            position = after if readable else end
-        _keep(self._buffer, said, position)
+            done = self._read_record(joined[position], bytes(joined[position + 5 : after]))
+            position = after
+        _keep(self._buffer, joined, end if done else position)
 
-    def _looks_like_tls(self, said: bytes | bytearray) -> bool:
-        """Judges the first two octets: content type 20 to 23, major version 3."""
-        if not said:
-            return False
-        ours = _CHANGE_CIPHER_SPEC <= said[0] <= _APPLICATION_DATA
-        if not ours or (len(said) > 1 and said[1] != _MAJOR_VERSION):
-            self.foreign = bytes(said[:_QUOTED])
-            self.done = True
-            return False
-        self._begun = len(said) > 1
-        return True
-
-    def _record(self, kind: int, payload: bytes) -> bool:
-        """Reads one record; tells whether there is a point in reading the next."""
+    def _read_record(self, kind: int, payload: bytes) -> bool:
+        """Reads one record; returns whether the reader is done."""
         if kind == _HANDSHAKE:
-            self._handshake(payload)
+            self._read_messages(payload)
         elif kind == _ALERT:
-            said = self._alert + payload
-            self.alerts += zip(said[::2], said[1::2], strict=False)
-            self._alert = said[len(said) & ~1 :]
+            octets = self._alert + payload
+            self.alerts += zip(octets[::2], octets[1::2], strict=False)
+            self._alert = octets[len(octets) & ~1 :]
         elif kind == _CHANGE_CIPHER_SPEC:
             self.done = self.server_hello
         else:
             self.done = True
-        return not self.done
+        return self.done
 
-    def _handshake(self, payload: bytes) -> None:
-        said = _joined(self._messages, payload)
-        position, end = 0, len(said)
+    def _read_messages(self, payload: bytes) -> None:
+        joined = _joined(self._messages, payload)
+        position, end = 0, len(joined)
         while end - position >= 4:
-            after = position + 4 + int.from_bytes(said[position + 1 : position + 4])
+            after = position + 4 + int.from_bytes(joined[position + 1 : position + 4])
             if end < after:
                 self.done = after - position > _LARGEST
                 break
-            self._message(said[position], bytes(said[position + 4 : after]))
+            kind, body = joined[position], bytes(joined[position + 4 : after])
+            if kind == _SERVER_HELLO:
+                self._read_server_hello(body)
+            elif kind == _CERTIFICATE:
+                self.certificates = _read_certificates(body)
+            elif kind == _SERVER_KEY_EXCHANGE:
+                # RFC 8422 section 5.4; finite-field exchanges have no named group in TLS 1.2.
+                if len(body) >= 3 and body[0] == _NAMED_CURVE:
+                    self.key_group = body[1] << 8 | body[2]
+            elif kind == _CERTIFICATE_REQUEST:
+                self.certificate_requested = True
             position = after
-        _keep(self._messages, said, position)
-
-    def _message(self, kind: int, body: bytes) -> None:
-        if kind == _SERVER_HELLO:
-            self._read_server_hello(body)
-        elif kind == _CERTIFICATE:
-            self.certificates = _read_certificates(body)
-        elif kind == _SERVER_KEY_EXCHANGE:
-            # RFC 8422 section 5.4; finite-field exchanges have no named group in TLS 1.2.
-            if len(body) >= 3 and body[0] == _NAMED_CURVE:
-                self.key_group = body[1] << 8 | body[2]
-        elif kind == _CERTIFICATE_REQUEST:
-            self.certificate_requested = True
+        _keep(self._messages, joined, position)
 
     def _read_server_hello(self, body: bytes) -> None:
         """Reads RFC 8446 section 4.1.3; a body that ends too early stops the reader."""
-        if len(body) < 38 or len(body) < 38 + body[34]:
+        end = len(body)
+        if end < 38 or end < 38 + body[34]:
             self.done = True
             return
-        after_session = 35 + body[34]
-        version, group = _chosen(body, after_session + 5)
         if body[2:34] == _RETRY_RANDOM:
             self.retried = True
             return
+        # Version and group are in the extensions, as far as those are complete.
+        after_session = 35 + body[34]
+        version, group = body[0] << 8 | body[1], None
+        position = after_session + 5
+        while end - position >= 4:
+            number, size = _TWO_NUMBERS.unpack_from(body, position)
+            position += 4 + size
+            if position > end:
+                break
+            if number == _EXTENSION_SUPPORTED_VERSIONS and size == 2:
+                version = body[position - 2] << 8 | body[position - 1]
+            elif number == _EXTENSION_KEY_SHARE and size >= 2:
+                group = body[position - size] << 8 | body[position - size + 1]
         self.server_hello = True
         self.version = version
         self.cipher = body[after_session] << 8 | body[after_session + 1]
@@ -176,35 +182,19 @@ class Wire:
 
 
 def _joined(kept: bytearray, data: bytes) -> bytes | bytearray:
-    """What was kept, with more behind it; where nothing was, the data itself: nothing is copied."""
+    """What was kept, followed by the data; if nothing was kept, the data itself, not copied."""
     if not kept:
         return data
     kept += data
     return kept
 
 
-def _keep(kept: bytearray, said: bytes | bytearray, position: int) -> None:
-    """Keeps what `_joined` gave, from a position on."""
-    if said is kept:
+def _keep(kept: bytearray, joined: bytes | bytearray, position: int) -> None:
+    """Keeps the result of `_joined` from a position on."""
+    if joined is kept:
         del kept[:position]
     else:
-        kept += said[position:]
-
-
-def _chosen(body: bytes, position: int) -> tuple[int, int | None]:
-    """Version and group that a ServerHello chose, from its extensions as far as they are whole."""
-    version, group = body[0] << 8 | body[1], None
-    end = len(body)
-    while end - position >= 4:
-        number, size = _TWO_NUMBERS.unpack_from(body, position)
-        position += 4 + size
-        if position > end:
-            break
-        if number == _EXTENSION_SUPPORTED_VERSIONS and size == 2:
-            version = body[position - 2] << 8 | body[position - 1]
-        elif number == _EXTENSION_KEY_SHARE and size >= 2:
-            group = body[position - size] << 8 | body[position - size + 1]
-    return version, group
+        kept += joined[position:]
 
 
 def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:
@@ -224,9 +214,9 @@ def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:
 
 
 def plaintext_alert(data: bytes) -> int | None:
-    """Description of the last alert that stands unencrypted in these whole records, else None.
+    """Description of the last unencrypted alert in these complete records, else None.
 
-    Up to TLS 1.2 an encrypted alert is longer than two octets, in TLS 1.3 it hides in
+    Up to TLS 1.2 an encrypted alert is longer than two octets, and in TLS 1.3 it is inside
     application data, so neither is mistaken for one.
     """
     found = None

@@ -1,1 +1,1 @@
-"""What this machine is and allows: limits, ports, shipped files; it never sends a packet."""
+"""Describes this machine: limits, ports, addresses, clocks, shipped files; never sends a packet."""

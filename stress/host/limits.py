@@ -1,33 +1,24 @@
-"""What this machine allows: cores, open files, local ports, routes. Asks, sends nothing."""
+"""What this machine allows: cores, open files, local ports, routes. Nothing is sent."""
 
 from __future__ import annotations
 
 import os
 import resource
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_MACOS_PORTS = 65535 - 49152 + 1
-_LINUX_PORTS = 60999 - 32768 + 1
+from stress.host.addresses import source_address
+from stress.host.ports import local_port_range
 
 Reaches = Callable[[str], bool]
 """Whether there is a route to an IP address."""
 
 
 def has_route(ip: str) -> bool:
-    """Whether the kernel has a route to an IP address. Connecting UDP sends no packet."""
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((ip, 9))
-    except OSError:
-        return False
-    return True
+    """Tell whether the kernel has a route to an IP address."""
+    return source_address(ip) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +36,13 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """Ask the operating system."""
+        """Read the limits from the operating system."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return cls(_cores(), None if hard == resource.RLIM_INFINITY else hard, _local_ports())
+        if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
+            cores = len(os.sched_getaffinity(0))
+        else:
+            cores = os.cpu_count() or 1
+        return cls(cores, None if hard == resource.RLIM_INFINITY else hard, len(local_port_range()))
 
 
 def raise_open_files(needed: int) -> None:
@@ -70,7 +65,7 @@ def raise_open_files_fully() -> None:
 
 
 def is_local(ip: str) -> bool:
-    """Tell whether an address is one of this machine's, so that it can be dialled from."""
+    """Tell whether an address is one of this machine's, so that connections can start from it."""
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -78,17 +73,3 @@ def is_local(ip: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _local_ports() -> int:
-    try:
-        low, high = (int(word) for word in _PORT_RANGE.read_text(encoding="ascii").split())
-    except (OSError, ValueError):
-        return _MACOS_PORTS if sys.platform == "darwin" else _LINUX_PORTS
-    return max(1, high - low + 1)

@@ -43,7 +43,7 @@ class Dimension(StrEnum):
     ADDRESS = "address", KnownFrom.EARLY, "at {}"
     LABEL = "label", KnownFrom.EARLY, "at {}"
     FAMILY = "family", KnownFrom.EARLY, "over {}", {"ipv4": "over IPv4", "ipv6": "over IPv6"}
-    CLIENT = "client", KnownFrom.ASSIGNED, "as client {}"
+    CLIENT = "client", KnownFrom.ASSIGNED, "with client {}"
     SNI = "sni", KnownFrom.ASSIGNED, "with SNI {}", {"none": "without SNI"}
     VANTAGE = "vantage", KnownFrom.ASSIGNED, "from source {}"
     RESUMED = (

@@ -1,130 +1,129 @@
-"""How an attempt ended (`Outcome`), whose doing it was (`Side`), and how far it came (`Stage`).
+"""How an attempt ended (`Outcome`), whom that counts against (`Side`), how far it got (`Stage`).
 
-The names are the contract's failure categories; they are stored, shown and relied upon by scripts.
+The names are stored in run files and used by scripts: never change one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Self
 
 
 class Side(StrEnum):
-    """Who an ending says something about."""
+    """Whom an outcome counts against."""
 
     NOBODY = "nobody"
-    """The attempt is good."""
+    """The attempt succeeded."""
     TARGET = "target"
-    """The target (or the path to it) failed: counted."""
+    """The target, or the path to it, failed."""
     OURS = "ours"
-    """Our own machine or the user ended it: never counted against the target."""
+    """This machine or the user ended the attempt; never counted against the target."""
     NOT_SENT = "not-sent"
-    """Due in the open loop, never started: in neither count."""
+    """Due in the open loop but never started; counted neither as success nor as failure."""
 
 
 class Kind(StrEnum):
-    """Which half of the taxonomy an ending belongs to."""
+    """The group of the taxonomy that a category belongs to, and whom that group counts against."""
+
+    side: Side
+
+    def __new__(cls, value: str, side: Side = Side.NOBODY) -> Self:
+        """Attach the side to the member."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.side = side
+        return member
 
     OK = "ok"
-    TRUST = "trust"
-    WIRE = "wire"
-    OURS = "ours"
-    NOT_SENT = "not-sent"
+    TRUST = "trust", Side.TARGET
+    """The handshake finished, but a client of this kind would reject the chain."""
+    WIRE = "wire", Side.TARGET
+    """The handshake did not finish."""
+    OURS = "ours", Side.OURS
+    NOT_SENT = "not-sent", Side.NOT_SENT
 
 
 class Category(StrEnum):
-    """Every ending the contract names, except the numbered alerts (`Outcome.alert`)."""
+    """Every outcome of the contract; numbered alerts share one category (`Outcome.alert`).
+
+    To add one: a line here (name, kind, for trust also its precedence), and its texts and client
+    codes in `stress/codes/tables/outcomes.toml`. The order of the lines means nothing.
+    """
+
+    kind: Kind
+    precedence: int
+    """Which of several trust findings names the failure: the lowest number.
+
+    Apple's order (SecTrustInternal.h: Revoked > KeySize > WeakHash > Trust > Usage > Name >
+    Expired), with one change: what only some client families enforce (Apple's "Compliance", pins,
+    staples) comes last, so that a stale certificate is reported as expired.
+    """
+
+    def __new__(cls, value: str, kind: Kind = Kind.OK, precedence: int = 0) -> Self:
+        """Attach the columns of the table to the member."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.kind = kind
+        member.precedence = precedence
+        return member
 
     OK = "ok"
 
-    # Trust: the handshake finished, a client of this kind would refuse the chain.
-    INCOMPLETE_CHAIN = "incomplete-chain"
-    WRONG_INTERMEDIATE = "wrong-intermediate"
-    EXPIRED_LEAF = "expired-leaf"
-    EXPIRED_INTERMEDIATE = "expired-intermediate"
-    NOT_YET_VALID = "not-yet-valid"
-    HOSTNAME_MISMATCH = "hostname-mismatch"
-    NO_SAN = "no-san"
-    SELF_SIGNED = "self-signed"
-    UNTRUSTED_ROOT = "untrusted-root"
-    WEAK_SIGNATURE = "weak-signature"
-    WEAK_KEY = "weak-key"
-    LIFETIME_TOO_LONG = "lifetime-too-long"
-    MISSING_EKU = "missing-eku"
-    WRONG_EKU = "wrong-eku"
-    UNHANDLED_CRITICAL_EXTENSION = "unhandled-critical-extension"
-    NAME_CONSTRAINTS = "name-constraints"
-    ISSUER_NOT_CA = "issuer-not-ca"
-    PATH_LENGTH = "path-length"
-    REVOKED = "revoked"
-    MISSING_SCT = "missing-sct"
-    MUST_STAPLE_MISSING = "must-staple-missing"
-    BAD_STAPLE = "bad-staple"
-    MALFORMED_CERTIFICATE = "malformed-certificate"
-    PIN_MISMATCH = "pin-mismatch"
+    INCOMPLETE_CHAIN = "incomplete-chain", Kind.TRUST, 80
+    WRONG_INTERMEDIATE = "wrong-intermediate", Kind.TRUST, 70
+    EXPIRED_LEAF = "expired-leaf", Kind.TRUST, 160
+    EXPIRED_INTERMEDIATE = "expired-intermediate", Kind.TRUST, 170
+    NOT_YET_VALID = "not-yet-valid", Kind.TRUST, 180
+    HOSTNAME_MISMATCH = "hostname-mismatch", Kind.TRUST, 140
+    NO_SAN = "no-san", Kind.TRUST, 150
+    SELF_SIGNED = "self-signed", Kind.TRUST, 60
+    UNTRUSTED_ROOT = "untrusted-root", Kind.TRUST, 90
+    WEAK_SIGNATURE = "weak-signature", Kind.TRUST, 40
+    WEAK_KEY = "weak-key", Kind.TRUST, 30
+    LIFETIME_TOO_LONG = "lifetime-too-long", Kind.TRUST, 200
+    MISSING_EKU = "missing-eku", Kind.TRUST, 190
+    WRONG_EKU = "wrong-eku", Kind.TRUST, 130
+    UNHANDLED_CRITICAL_EXTENSION = "unhandled-critical-extension", Kind.TRUST, 50
+    NAME_CONSTRAINTS = "name-constraints", Kind.TRUST, 120
+    ISSUER_NOT_CA = "issuer-not-ca", Kind.TRUST, 100
+    PATH_LENGTH = "path-length", Kind.TRUST, 110
+    REVOKED = "revoked", Kind.TRUST, 20
+    MISSING_SCT = "missing-sct", Kind.TRUST, 210
+    MUST_STAPLE_MISSING = "must-staple-missing", Kind.TRUST, 230
+    BAD_STAPLE = "bad-staple", Kind.TRUST, 240
+    MALFORMED_CERTIFICATE = "malformed-certificate", Kind.TRUST, 10
+    PIN_MISMATCH = "pin-mismatch", Kind.TRUST, 220
 
-    # Wire: the handshake did not finish.
-    DNS = "dns"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    TIMEOUT_CONNECT = "timeout-connect"
-    TIMEOUT_HANDSHAKE = "timeout-handshake"
-    RESET = "reset"
-    EOF = "eof"
-    NOT_TLS = "not-tls"
-    ALERT = "alert"
+    DNS = "dns", Kind.WIRE
+    REFUSED = "refused", Kind.WIRE
+    UNREACHABLE = "unreachable", Kind.WIRE
+    TIMEOUT_CONNECT = "timeout-connect", Kind.WIRE
+    TIMEOUT_HANDSHAKE = "timeout-handshake", Kind.WIRE
+    RESET = "reset", Kind.WIRE
+    EOF = "eof", Kind.WIRE
+    NOT_TLS = "not-tls", Kind.WIRE
+    ALERT = "alert", Kind.WIRE
     """Stored and shown with its number, as `alert-40`; see `Outcome`."""
-    NO_SHARED_VERSION = "no-shared-version"
-    NO_SHARED_CIPHER = "no-shared-cipher"
-    CLIENT_CERTIFICATE_REQUIRED = "client-certificate-required"
-    BAD_SIGNATURE = "bad-signature"
-    PROTOCOL_ERROR = "protocol-error"
+    NO_SHARED_VERSION = "no-shared-version", Kind.WIRE
+    NO_SHARED_CIPHER = "no-shared-cipher", Kind.WIRE
+    CLIENT_CERTIFICATE_REQUIRED = "client-certificate-required", Kind.WIRE
+    BAD_SIGNATURE = "bad-signature", Kind.WIRE
+    PROTOCOL_ERROR = "protocol-error", Kind.WIRE
 
-    # Ours: never counted against the target.
-    LOCAL_PORTS = "local-ports"
-    LOCAL_FILES = "local-files"
-    LOCAL_MEMORY = "local-memory"
-    LOCAL_NETWORK = "local-network"
-    LOCAL_LAG = "local-lag"
-    CANCELLED = "cancelled"
+    LOCAL_PORTS = "local-ports", Kind.OURS
+    LOCAL_FILES = "local-files", Kind.OURS
+    LOCAL_MEMORY = "local-memory", Kind.OURS
+    LOCAL_NETWORK = "local-network", Kind.OURS
+    LOCAL_LAG = "local-lag", Kind.OURS
+    CANCELLED = "cancelled", Kind.OURS
 
-    NOT_SENT = "not-sent"
-
-    @property
-    def kind(self) -> Kind:
-        """Which half of the taxonomy this category belongs to."""
-        return _KIND[self]
-
-
-def _kinds() -> dict[Category, Kind]:
-    kinds: dict[Category, Kind] = {}
-    current = Kind.OK
-    starts = {
-        Category.OK: Kind.OK,
-        Category.INCOMPLETE_CHAIN: Kind.TRUST,
-        Category.DNS: Kind.WIRE,
-        Category.LOCAL_PORTS: Kind.OURS,
-        Category.NOT_SENT: Kind.NOT_SENT,
-    }
-    for category in Category:
-        current = starts.get(category, current)
-        kinds[category] = current
-    return kinds
-
-
-_KIND = _kinds()
-_SIDE = {
-    Kind.OK: Side.NOBODY,
-    Kind.TRUST: Side.TARGET,
-    Kind.WIRE: Side.TARGET,
-    Kind.OURS: Side.OURS,
-    Kind.NOT_SENT: Side.NOT_SENT,
-}
+    NOT_SENT = "not-sent", Kind.NOT_SENT
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The ending of one attempt.
+    """How one attempt ended.
 
     Raises:
         ValueError: an alert without a number of 0 to 255, or a number without an alert.
@@ -138,14 +137,14 @@ class Outcome:
         if (self.category is Category.ALERT) != (self.alert is not None):
             raise ValueError(f"{self.category} with alert number {self.alert}")
         if self.alert is not None and not 0 <= self.alert <= 255:
-            raise ValueError(f"alert number {self.alert} is not one octet")
+            raise ValueError(f"alert number {self.alert} is not in 0..255")
 
     @classmethod
     def parse(cls, name: str) -> Outcome:
         """Read a stored name such as `reset` or `alert-40`.
 
         Raises:
-            ValueError: the name is no ending of the contract.
+            ValueError: the name is not an outcome of the contract.
         """
         if name.startswith("alert-"):
             return cls(Category.ALERT, int(name.removeprefix("alert-")))
@@ -153,18 +152,18 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """The contract's name: what the run file, the JSON and the report say."""
+        """The contract's name, used by the run file, the JSON and the report."""
         return self.category.value if self.alert is None else f"alert-{self.alert}"
 
     @property
     def kind(self) -> Kind:
-        """Which half of the taxonomy it belongs to."""
-        return _KIND[self.category]
+        """The group that the category belongs to."""
+        return self.category.kind
 
     @property
     def side(self) -> Side:
-        """Whom it says something about."""
-        return _SIDE[self.kind]
+        """Whom the outcome counts against."""
+        return self.category.kind.side
 
     def __str__(self) -> str:
         return self.name
@@ -176,21 +175,21 @@ CANCELLED = Outcome(Category.CANCELLED)
 
 
 class Stage(IntEnum):
-    """How far an attempt came: the last step that was *reached*. Ordered."""
+    """How far an attempt got: the last step that was *reached*. Ordered."""
 
     RESOLVE = 0
     CONNECT = 1
-    """A connection was being opened (the SYN was sent)."""
+    """The SYN was sent."""
     CLIENT_HELLO = 2
-    """TCP is connected and our ClientHello went out; no ServerHello was read."""
+    """TCP is connected and the ClientHello was sent; no ServerHello was read."""
     SERVER_HELLO = 3
     """A ServerHello was read; no Certificate message was seen."""
     CERTIFICATE = 4
-    """The server's certificates were read; the handshake is not finished."""
+    """The server's certificates were read; the handshake did not finish."""
     FINISHED = 5
     """The handshake finished."""
     AFTER_HANDSHAKE = 6
-    """Something decisive came after the handshake (a fatal alert)."""
+    """A fatal alert was read after the handshake finished."""
 
     @property
     def label(self) -> str:
@@ -202,6 +201,6 @@ class Stage(IntEnum):
         """Read the contract's spelling.
 
         Raises:
-            KeyError: no such stage.
+            KeyError: there is no such stage.
         """
         return cls[label.upper().replace("-", "_")]

@@ -70,17 +70,40 @@ class Failures:
     share: float
     interval: Interval
     categories: Mapping[str, int]
-    """Ending -> count."""
+    """Outcome -> count."""
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Category -> stage -> count."""
 
 
+class Comparator(StrEnum):
+    """How a condition compares its dimension with its value."""
+
+    IS = "is"
+    IS_NOT = "is not"
+    BETWEEN = "between"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`dimension` = `value`, both as people read them."""
+    """A test on one dimension, such as `address` `is` `192.0.2.7:443`."""
 
     dimension: str
-    value: str
+    value: str | tuple[str, str]
+    """As people read it; with `between` the lower and the upper end."""
+    op: Comparator = Comparator.IS
+
+    @property
+    def text(self) -> str:
+        """The value as one string; a range is written with a dash."""
+        return self.value if isinstance(self.value, str) else "–".join(self.value)  # noqa: RUF001
+
+    def __str__(self) -> str:
+        negated = "not " if self.op is Comparator.IS_NOT else ""
+        return f"{self.dimension} {negated}{self.text}"
+
+
+FAILURE = "failure"
+INCONSISTENCY = "inconsistency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +126,17 @@ class ClientView:
 
 
 @dataclass(frozen=True, slots=True)
+class Likely:
+    """A root cause from the catalogue that fits the evidence."""
+
+    id: str
+    """Stable: scripts may match on it."""
+    text: str
+    fix: str
+    """What to change; empty where nothing needs to be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """What a set of failing connections has in common."""
 
@@ -113,9 +147,9 @@ class Cause:
     mechanism: Condition | None
     """What decides the verdict by definition, such as the chain; null: nothing does."""
     conditions: tuple[Condition, ...]
-    """Where it is met: all of them hold."""
+    """Where it occurs: all of them hold."""
     aliases: tuple[tuple[Condition, ...], ...]
-    """Other ways to say the same handshakes."""
+    """Other conditions that select exactly the same handshakes."""
     failures: int
     attempts: int
     """Attempts that fulfil the conditions."""
@@ -125,17 +159,43 @@ class Cause:
     """Share of all failures of this kind that are in here."""
     risk_ratio: RiskRatio
     p_value: float
-    """Corrected for all that was looked at."""
+    """Corrected for the number of hypotheses tested."""
     grade: str
-    """How sure it is."""
+    """Confidence: `strong`, `suggested` …"""
     sentence: str
-    likely: tuple[str, ...]
-    """What usually lies behind it."""
+    likely: tuple[Likely, ...]
+    """Root causes that fit, the most likely first; at most four."""
     fix: str
     clients: Mapping[str, ClientView]
     """Client family -> what it does."""
     next: str = ""
     """The next experiment, as a command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """The failures that belong to no cause."""
+
+    failures: int = 0
+    likely: tuple[Likely, ...] = ()
+    """Root causes that fit them; empty only when there are no such failures."""
+
+
+class Purpose(StrEnum):
+    """What a suggested command is for."""
+
+    PROVE = "prove"
+    VERIFY_FIX = "verify-fix"
+    NEXT = "next"
+    REPRODUCE = "reproduce"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that the report prints, ready to run."""
+
+    purpose: Purpose
+    argv: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +241,7 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """May the run be believed, and about what."""
+    """Whether the run can be trusted, and its warnings."""
 
     valid: bool
     reasons: tuple[str, ...]
@@ -209,9 +269,9 @@ class Headlines:
     fix: str
     prove: str
     seen: str
-    """What share could have been seen."""
+    """What failure rate would have been detected."""
     asked: str
-    """How we asked: client, addresses, SNI, trust store."""
+    """What was tested: client, addresses, SNI, trust store."""
     whence: str
     """From where and when."""
     valid: str
@@ -234,8 +294,7 @@ class Summary:
     """Were due while no place was free."""
     failures: Failures
     causes: tuple[Cause, ...]
-    unexplained: Mapping[str, int]
-    """`failures`: so many belong to no cause."""
+    unexplained: Unexplained
     chains: tuple[ChainLine, ...]
     addresses: tuple[AddressLine, ...]
     latency: Mapping[str, Quantiles]
@@ -245,4 +304,6 @@ class Summary:
     lines: Headlines
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
+    commands: tuple[Command, ...] = ()
+    """Every command that the report prints."""
     schema: str = SCHEMA

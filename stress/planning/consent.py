@@ -20,9 +20,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from stress.errors import UsageError
+from stress.host.addresses import is_public
 from stress.host.limits import Reaches, has_route
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
@@ -38,8 +38,6 @@ FREE_COUNT = 1000
 """Attempts in all that need nobody's leave."""
 HANDSHAKE_BYTES = 5_000
 """A usual full handshake, both directions, for the message only."""
-
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +107,6 @@ def total_of(load: Load) -> int | None:
     return min((n for n in (load.count, by_time) if n is not None), default=None)
 
 
-def is_public(ip: str) -> bool:
-    """Tell whether an address belongs to the Internet at large (IANA special registries)."""
-    address = ip_address(ip)
-    if isinstance(address, IPv6Address):
-        inner = _inner(address)
-        return address.is_global if inner is None else inner.is_global
-    return address.is_global
-
-
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Resolves a name again during a run, within what was agreed. Can be sent to a process."""
@@ -145,12 +134,6 @@ class Guard:
 def _paced(load: Load) -> Load:
     free = load.count is not None and load.count <= FREE_RATE
     return load if free or load.rate is not None else replace(load, rate=FREE_RATE)
-
-
-def _inner(address: IPv6Address) -> IPv4Address | None:
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour
 
 
 def _refusal(load: Load, target: Target, address: Address) -> UsageError:

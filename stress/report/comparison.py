@@ -1,58 +1,34 @@
-"""Two runs side by side, as text and as JSON: what changed first, then what it stands on."""
+"""Two runs side by side, as text and as JSON: what changed first, then what that rests on."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from stress.text.escape import escape, escape_json
+from stress.report.lines import labelled
+from stress.text.escape import escape_json
 
 if TYPE_CHECKING:  # numpy and scipy come with it
     from stress.analysis.compare.compare import Comparison
-    from stress.model.summary import Summary
 
 SCHEMA = "tls-stress/comparison/1"
-WIDTH = 100
-_LABEL = 16
+_COLUMN = 16
 
 
 def render_comparison(found: Comparison) -> str:
     """The answer, what became of each cause, the latencies, and both runs by their headlines."""
-    return "\n".join(_lines(found)) + "\n"
-
-
-def _lines(found: Comparison) -> Iterator[str]:
-    yield from _labelled(found.change.value, found.headline)
+    rows = [(found.change.value, found.headline)]
     if not found.reasons:
-        yield from _changes(found)
-    yield from _labelled("before", _run(found.before))
-    yield from _labelled("after", _run(found.after))
-
-
-def _changes(found: Comparison) -> Iterator[str]:
-    for change in found.causes:
-        yield from _labelled("cause", change.cause)
-        yield from _labelled("", change.sentence)
-    for shift in found.latency:
-        yield from _labelled("slower" if shift.worse else "latency", shift.sentence)
-
-
-def _run(summary: Summary) -> str:
-    return f"{summary.run.name}, {summary.run.started}: {summary.headline}"
-
-
-def _labelled(label: str, text: str) -> Iterator[str]:
-    yield from textwrap.wrap(
-        escape(text, longest=2000),
-        WIDTH,
-        initial_indent=label.ljust(_LABEL),
-        subsequent_indent=" " * _LABEL,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+        for change in found.causes:
+            rows += [("cause", change.cause), ("", change.sentence)]
+        rows += [("slower" if one.worse else "latency", one.sentence) for one in found.latency]
+    rows += [
+        (label, f"{one.run.name}, {one.run.started}: {one.headline}")
+        for label, one in (("before", found.before), ("after", found.after))
+    ]
+    lines = [line for label, text in rows for line in labelled(label, text, _COLUMN)]
+    return "\n".join(lines) + "\n"
 
 
 def comparison_document(found: Comparison) -> str:

@@ -13,6 +13,13 @@ from stress.model.summary import SCHEMA, Summary
 from stress.text.escape import escape_json
 
 
+class Report(Protocol):
+    """One form of the answer. A new form is a class with this method, and its line in the docs."""
+
+    def render(self, summary: Summary) -> str:
+        """The whole document, ending in a newline. Reads no clock, no file, no environment."""
+
+
 class DocumentReport:
     """One JSON document, indented, safe to print to a terminal."""
 
@@ -56,13 +63,3 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_encodable(item) for item in value]
     return value
-
-
-# The door for every form of the answer: a `Report` renders a `Summary`.
-
-
-class Report(Protocol):
-    """One form of the answer. A new form is a class with this method, and its line in the docs."""
-
-    def render(self, summary: Summary) -> str:
-        """The whole document, ending in a newline. Reads no clock, no file, no environment."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from stress.text.escape import escape
+from stress.report.lines import labelled
 
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
-    from stress.codes.explain import Explained, Explanation, Unknown
+    from stress.codes.explain import Explanation
     from stress.model.summary import ClientView
 
-WIDTH = 100
-_INDENT = "    "
+_COLUMN = 16
+_INDENT = 4
+_FAILS = {"yes": "fails", "no": "does not fail", "sometimes": "fails sometimes"}
 
 
 def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> str:
@@ -21,51 +21,22 @@ def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> 
 
     Args:
         answer: what was found in the user's text.
-        views: what each client shows, where the answer is a single ending; else empty.
+        views: what each client shows, where the answer is a single outcome; else empty.
     """
-    return "\n".join(_lines(answer, views)) + "\n"
-
-
-def _lines(answer: Explanation, views: Mapping[str, ClientView]) -> Iterator[str]:
+    lines: list[str] = []
     for one in answer.found:
-        yield from _found(one)
-    for stranger in answer.unknown:
-        yield from _unknown(stranger)
-    yield from _labelled("Together:" if len(answer.found) > 1 else "That is:", answer.said)
-    for sentence in answer.leaves_open:
-        yield from _labelled("Open:", sentence)
-    if answer.categories:
-        yield from _labelled("Can be:", ", ".join(answer.categories))
-    for name, view in views.items():
-        yield from _labelled(f"{name}:", f"{_FAILS[view.fails]}; {view.reports}")
-    yield from _labelled("Find out:", answer.command)
-
-
-_FAILS = {"yes": "fails", "no": "does not fail", "sometimes": "fails sometimes"}
-
-
-def _found(one: Explained) -> Iterator[str]:
-    shown = f"{one.text}  {one.name}" if one.text not in one.name else one.name
-    yield from _wrapped(f"{shown}, {one.family}", "")
-    yield from _wrapped(one.meaning, _INDENT)
-    yield ""
-
-
-def _unknown(stranger: Unknown) -> Iterator[str]:
-    near = f" Near it: {', '.join(stranger.nearest)}." if stranger.nearest else ""
-    yield from _wrapped(f"{stranger.text} is in no table that is known here.{near}", "")
-    yield ""
-
-
-def _labelled(label: str, text: str) -> Iterator[str]:
-    yield from _wrapped(f"{label:<16}{text}", "", " " * 16)
-
-
-def _wrapped(text: str, first: str, rest: str | None = None) -> Iterator[str]:
-    yield from textwrap.wrap(
-        escape(text, longest=4000),
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=first if rest is None else rest,
-        break_on_hyphens=False,
-    )
+        shown = f"{one.text}  {one.name}" if one.text not in one.name else one.name
+        lines += labelled("", f"{shown}, {one.family}", 0)
+        lines += [*labelled("", one.meaning, _INDENT), ""]
+    for unknown in answer.unknown:
+        near = f" Similar: {', '.join(unknown.nearest)}." if unknown.nearest else ""
+        lines += [*labelled("", f"{unknown.text} is not a known code.{near}", 0), ""]
+    rows = [
+        ("Together:" if len(answer.found) > 1 else "That is:", answer.conclusion),
+        *(("Open:", sentence) for sentence in answer.leaves_open),
+        *([("Can be:", ", ".join(answer.categories))] if answer.categories else []),
+        *((f"{name}:", f"{_FAILS[view.fails]}; {view.reports}") for name, view in views.items()),
+        ("Find out:", answer.command),
+    ]
+    lines += [line for label, text in rows for line in labelled(label, text, _COLUMN)]
+    return "\n".join(lines) + "\n"

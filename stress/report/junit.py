@@ -1,4 +1,4 @@
-"""The JUnit form, for the test tab of a CI system: which questions were asked, and which failed.
+"""The JUnit form, for the test tab of a CI system: which checks were made, and which failed.
 
 The names of the cases do not change from run to run, so that a CI system can follow them. With
 assertions they alone are the cases, because then they alone decide. A case that could not be
@@ -7,10 +7,10 @@ decided, or a run that says nothing about the target, is an error and not a fail
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from stress.model.summary import AddressLine, Answer, Assertion, Cause, Summary
+from stress.model.summary import Answer, Assertion, Summary
 from stress.text import numbers
 from stress.text.escape import escape
 
@@ -24,8 +24,7 @@ class JunitReport:
     def render(self, summary: Summary) -> str:
         """The XML document. Its failures and errors are none exactly when the run is clean."""
         suite = Element("testsuite", name=_shown(f"tls-stress {summary.run.target}"))
-        for case in _cases(summary):
-            suite.append(case)
+        suite.extend(_cases(summary))
         suite.set("tests", str(len(suite)))
         for kind in ("failure", "error"):
             suite.set(f"{kind}s", str(len(suite.findall(f"testcase/{kind}"))))
@@ -40,63 +39,47 @@ class JunitReport:
 
 
 def _cases(summary: Summary) -> Iterator[Element]:
-    yield _run(summary)
-    if summary.assertions:
-        for assertion in summary.assertions:
-            yield _assertion(summary, assertion)
-        return
-    yield _handshakes(summary)
-    for line in summary.addresses:
-        yield _address(summary, line)
-
-
-def _run(summary: Summary) -> Element:
-    """May the run be believed, and did it come to its end."""
-    case = _case(summary, "the run can be believed")
+    run = _case(summary, "the run is valid")
     if summary.verdict in (Answer.INVALID, Answer.INTERRUPTED):
-        _add(case, "error", summary.verdict.value, summary.lines.valid, summary.validity.reasons)
-    return case
-
-
-def _handshakes(summary: Summary) -> Element:
-    case = _case(summary, "handshakes succeed")
-    if summary.failures.count:
-        causes = [line for cause in summary.causes for line in _cause(cause)]
-        text = [summary.lines.where, summary.lines.what, summary.lines.who, *causes]
-        _add(case, "failure", "failing", summary.headline, [*text, summary.lines.prove])
-    elif summary.verdict in _UNDECIDED:
-        _add(case, "error", summary.verdict.value, summary.headline, ())
-    return case
-
-
-def _cause(cause: Cause) -> Iterator[str]:
-    yield f"{cause.rank}. {cause.category}: {cause.sentence}"
-    if cause.fix:
-        yield f"fix: {cause.fix}"
-
-
-def _address(summary: Summary, line: AddressLine) -> Element:
-    name = f"{line.address} ({line.label})" if line.label else line.address
-    case = _case(summary, f"handshakes succeed at {name}")
-    if line.failures:
-        share = numbers.percent(line.failures / line.attempts)
-        said = (
-            f"{numbers.thousands(line.failures)} of {numbers.thousands(line.attempts)} failed "
-            f"({share}, 95% {numbers.interval(line.interval)})"
-        )
-        _add(case, "failure", "failing", said, ())
-    return case
+        _add(run, "error", summary.verdict.value, summary.lines.valid, summary.validity.reasons)
+    yield run
+    if summary.assertions:
+        yield from (_assertion(summary, assertion) for assertion in summary.assertions)
+    else:
+        yield from _handshakes(summary)
 
 
 def _assertion(summary: Summary, assertion: Assertion) -> Element:
     case = _case(summary, assertion.expression)
     value = "unknown" if assertion.value is None else f"{assertion.value:g}"
-    said = f"{assertion.expression}: the value is {value}"
+    message = f"{assertion.expression}: the value is {value}"
     if assertion.holds == "no":
-        _add(case, "failure", "assertion", said, [summary.headline])
+        _add(case, "failure", "assertion", message, [summary.headline])
     elif assertion.holds != "yes":
-        _add(case, "error", "inconclusive", f"{said}; it can be neither shown nor refuted", ())
+        _add(case, "error", "inconclusive", f"{message}; undecided", ())
     return case
+
+
+def _handshakes(summary: Summary) -> Iterator[Element]:
+    """Whether handshakes succeed at all, and at each address."""
+    case = _case(summary, "handshakes succeed")
+    if summary.failures.count:
+        lines = [summary.lines.where, summary.lines.what, summary.lines.who]
+        for cause in summary.causes:
+            lines.append(f"{cause.rank}. {cause.category}: {cause.sentence}")
+            lines += [f"fix: {cause.fix}"] if cause.fix else []
+        _add(case, "failure", "failing", summary.headline, [*lines, summary.lines.prove])
+    elif summary.verdict in _UNDECIDED:
+        _add(case, "error", summary.verdict.value, summary.headline, ())
+    yield case
+    for line in summary.addresses:
+        name = f"{line.address} ({line.label})" if line.label else line.address
+        case = _case(summary, f"handshakes succeed at {name}")
+        if line.failures:
+            failed = numbers.of(line.failures, line.attempts)
+            message = f"{failed} failed, 95% CI {numbers.interval(line.interval)}"
+            _add(case, "failure", "failing", message, ())
+        yield case
 
 
 def _case(summary: Summary, name: str) -> Element:
@@ -104,9 +87,7 @@ def _case(summary: Summary, name: str) -> Element:
     return Element("testcase", classname=group, name=_shown(name))
 
 
-def _add(
-    case: Element, kind: str, about: str, message: str, lines: tuple[str, ...] | list[str]
-) -> None:
+def _add(case: Element, kind: str, about: str, message: str, lines: Sequence[str]) -> None:
     trouble = SubElement(case, kind, type=about, message=_shown(message))
     trouble.text = "\n".join(_shown(line) for line in lines if line)
 

@@ -1,6 +1,6 @@
 """The Markdown form, for the summary of a CI step and for tickets (GitHub's dialect).
 
-Names from certificates stand in it as text and nothing else: no emphasis, no link that GitHub makes
+Names from certificates are text and nothing else here: no emphasis, no link that GitHub makes
 out of `www.` or `https://`, no table cell, no HTML, and nobody is notified by an `@name`.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from stress.model.summary import Answer, Cause, Summary
+from stress.model.summary import Answer, Cause, Likely, Summary
+from stress.report.terminal import LABELS
 from stress.text import numbers
 from stress.text.escape import escape
 
@@ -21,8 +22,7 @@ _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 _LINKED = re.compile(r"(?<=:)/(?=/)|(?i:(?<=www)\.)")
 _CALLS = re.compile(r"([@#])(?=\w)")
 _SIGNS = {Answer.CLEAN: "✅", Answer.FAILING: "❌"}
-_LINES = ("where", "what", "who", "fix", "seen", "asked", "whence", "valid")
-_SHOWN_AS = {"whence": "from", "seen": "would show"}
+_FAILS = {"yes": "fails", "sometimes": "fails sometimes"}
 _PHASES = ("connect", "server", "handshake", "total", "lag")
 
 
@@ -38,20 +38,26 @@ def _lines(summary: Summary) -> Iterator[str]:
     sign = _SIGNS.get(summary.verdict, "⚠️")
     yield f"## {sign} {summary.verdict.value}: {text(summary.headline)}"
     yield ""
-    for name in _LINES:
+    for name, label in LABELS.items():
         sentence: str = getattr(summary.lines, name)
-        if sentence:
-            yield f"- **{_SHOWN_AS.get(name, name)}**: {text(sentence)}"
+        if sentence and name != "prove":  # commands come as a block that can be copied
+            yield f"- **{label}**: {text(sentence)}"
     yield ""
     yield from code(summary.lines.prove)
     if summary.assertions:
-        yield from _assertions(summary)
+        rows = [
+            (one.holds, "-" if one.value is None else f"{one.value:g}", text(one.expression))
+            for one in summary.assertions
+        ]
+        yield from _table(("holds", "value", "assertion"), rows)
     for cause in summary.causes:
         yield from _cause(cause)
-    if summary.failures.categories:
-        yield from _failures(summary)
-    yield from _addresses(summary)
-    yield from _latency(summary)
+    if summary.unexplained.failures:
+        yield f"### Unexplained: {numbers.counted(summary.unexplained.failures, 'failure')}"
+        yield ""
+        yield from _likely(summary.unexplained.likely)
+        yield ""
+    yield from _tables(summary)
 
 
 def text(words: str) -> str:
@@ -69,22 +75,12 @@ def code(words: str) -> Iterator[str]:
     yield from (fence, shown, fence, "")
 
 
-def _assertions(summary: Summary) -> Iterator[str]:
-    rows = [
-        (assertion.holds, "-" if assertion.value is None else f"{assertion.value:g}", expression)
-        for assertion in summary.assertions
-        for expression in [text(assertion.expression)]
-    ]
-    yield from _table(("holds", "value", "assertion"), rows)
-
-
 def _cause(cause: Cause) -> Iterator[str]:
     yield f"### {cause.rank}. {text(cause.category)} ({text(cause.grade)})"
     yield ""
     yield text(cause.sentence)
     yield ""
-    if cause.likely:
-        yield f"- **likely**: {text('; '.join(cause.likely))}"
+    yield from _likely(cause.likely)
     if cause.fix:
         yield f"- **fix**: {text(cause.fix)}"
     for name, view in cause.clients.items():
@@ -93,44 +89,41 @@ def _cause(cause: Cause) -> Iterator[str]:
     yield ""
 
 
-_FAILS = {"yes": "fails", "sometimes": "fails sometimes"}
+def _likely(roots: Sequence[Likely]) -> Iterator[str]:
+    for root in roots:
+        fix = f" {root.fix}" if root.fix else ""
+        yield f"- **likely**: {text(f'{root.id}: {root.text}.{fix}')}"
 
 
-def _failures(summary: Summary) -> Iterator[str]:
+def _tables(summary: Summary) -> Iterator[str]:
+    """Failures, then the addresses and the latency behind their titles."""
     counts = summary.failures.categories
-    rows = [
-        (
-            text(name),
-            numbers.thousands(count),
-            numbers.percent(count / summary.attempts) if summary.attempts else "-",
-        )
-        for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    ]
-    yield from _table(("ending", "count", "share"), rows)
-
-
-def _addresses(summary: Summary) -> Iterator[str]:
-    ordered = sorted(summary.addresses, key=lambda line: (-line.interval.low, -line.failures))
-    rows = [
+    if counts:
+        rows = [
+            (
+                text(name),
+                numbers.thousands(count),
+                numbers.percent(count / summary.attempts) if summary.attempts else "-",
+            )
+            for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        ]
+        yield from _table(("outcome", "count", "rate"), rows)
+    places = [
         (
             text(f"{line.address} {line.label}" if line.label else line.address),
             numbers.thousands(line.attempts),
             numbers.thousands(line.failures),
             numbers.interval(line.interval),
         )
-        for line in ordered
+        for line in sorted(summary.addresses, key=lambda one: (-one.interval.low, -one.failures))
     ]
-    yield from _folded("Addresses", ("address", "attempts", "failures", "95%"), rows)
-
-
-def _latency(summary: Summary) -> Iterator[str]:
-    rows = []
-    for phase in _PHASES:
-        found = summary.latency.get(phase)
-        if found is not None:
-            values = (found.p50, found.p90, found.p99, found.p999, found.max)
-            rows.append((phase, *map(numbers.milliseconds, values)))
-    yield from _folded("Latency, ms", ("phase", "p50", "p90", "p99", "p99.9", "max"), rows)
+    yield from _folded("Addresses", ("address", "attempts", "failures", "95% CI"), places)
+    phases = [
+        (phase, *map(numbers.milliseconds, (one.p50, one.p90, one.p99, one.p999, one.max)))
+        for phase in _PHASES
+        if (one := summary.latency.get(phase)) is not None
+    ]
+    yield from _folded("Latency, ms", ("phase", "p50", "p90", "p99", "p99.9", "max"), phases)
 
 
 def _folded(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -142,13 +135,8 @@ def _folded(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> I
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield _row(head)
-    yield _row([":---", *["---:"] * (len(head) - 1)])
-    yield from map(_row, rows[:LONGEST_TABLE])
+    rule = [":---", *["---:"] * (len(head) - 1)]
+    yield from (f"| {' | '.join(cells)} |" for cells in (head, rule, *rows[:LONGEST_TABLE]))
     yield ""
     if len(rows) > LONGEST_TABLE:
         yield from (f"and {numbers.thousands(len(rows) - LONGEST_TABLE)} more", "")
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

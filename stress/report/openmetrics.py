@@ -1,4 +1,4 @@
-"""The OpenMetrics form: figures of a finished run for a file collector, and of one that goes on.
+"""The OpenMetrics form: figures of a finished run for a file collector, and of one in progress.
 
 Prometheus and node exporters read both (https://prometheus.io/docs/specs/om/open_metrics_spec/).
 Times are seconds, shares are fractions. Names and labels are ours; only the target and its
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from stress.model.run import Progress
-from stress.model.summary import Answer, Quantiles, Summary
+from stress.model.summary import Answer, Summary
 from stress.text.escape import escape
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class OpenMetricsReport:
 
 
 class _Collected:
-    """Makes the metrics anew each time somebody asks."""
+    """Makes the metrics anew for each scrape."""
 
     def __init__(self, families: Families) -> None:
         self._families = families
@@ -61,64 +61,52 @@ def registry(families: Families) -> CollectorRegistry:
 def finished(summary: Summary) -> Iterator[Metric]:
     """The figures of a run that has ended."""
     run = {"target": escape(summary.run.target)}
-    yield _gauge("run_verdict", "1 for the verdict of the run, 0 for the others.", [
-        (run | {"verdict": answer.value}, float(answer is summary.verdict)) for answer in Answer
-    ])  # fmt: skip
-    yield _gauge("run_attempts", "Attempts, without ours and those not sent.",
-                 [(run, summary.attempts)])  # fmt: skip
-    yield _gauge("run_completed", "Attempts whose handshake finished.", [(run, summary.completed)])
-    yield _gauge("run_ours", "Attempts that failed on this machine.", [(run, summary.ours)])
-    yield _gauge("run_not_sent", "Attempts that were due and not sent.", [(run, summary.not_sent)])
-    yield _gauge("run_failures", "Failures of the target by ending.", [
-        (run | {"category": name}, count) for name, count in summary.failures.categories.items()
-    ])  # fmt: skip
-    yield from _shares(summary, run)
-    yield from _places(summary, run)
-    yield from _latency(summary, run)
-
-
-def _shares(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
-    failures = summary.failures
-    bounds = {"value": failures.share, "low": failures.interval.low, "high": failures.interval.high}
-    yield _gauge("run_failing_ratio", "Failing share; low and high are its 95% interval.", [
-        (run | {"bound": name}, value) for name, value in bounds.items()
-    ])  # fmt: skip
-    yield _gauge("run_chains", "Distinct certificate chains.", [(run, len(summary.chains))])
-    yield _gauge("run_causes", "Causes that were found.", [(run, len(summary.causes))])
-    yield _gauge("run_duration_seconds", "How long the run took.", [(run, summary.run.duration_s)])
-
-
-def _places(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
+    failures, bounds = summary.failures, summary.failures.interval
     places = [
         (run | {"address": line.address, "label": escape(line.label or "")}, line)
         for line in summary.addresses
     ]
-    yield _gauge("run_address_attempts", "Attempts by address.",
-                 [(labels, line.attempts) for labels, line in places])  # fmt: skip
-    yield _gauge("run_address_failures", "Failures of the target by address.",
-                 [(labels, line.failures) for labels, line in places])  # fmt: skip
-
-
-def _latency(summary: Summary, run: dict[str, str]) -> Iterator[Metric]:
-    rows = [
-        (run | {"phase": phase, "quantile": quantile}, value / 1e6)
-        for phase, quantiles in summary.latency.items()
-        for quantile, value in _values(quantiles)
-    ]
-    yield _gauge("run_latency_seconds", "Quantiles of each phase; lag is this machine's own.", rows)
-
-
-def _values(quantiles: Quantiles) -> Iterator[tuple[str, float]]:
-    for quantile, field in _QUANTILES:
-        value: float | None = getattr(quantiles, field)
-        if value is not None:
-            yield quantile, value
+    figures: list[tuple[str, str, list[tuple[dict[str, str], float]]]] = [
+        ("verdict", "1 for the verdict of the run, 0 for the others.", [
+            (run | {"verdict": one.value}, float(one is summary.verdict)) for one in Answer
+        ]),
+        ("attempts", "Attempts, without our own failures and those not sent.",
+         [(run, summary.attempts)]),
+        ("completed", "Attempts whose handshake finished.", [(run, summary.completed)]),
+        ("ours", "Attempts that failed on this machine.", [(run, summary.ours)]),
+        ("not_sent", "Attempts that were due and not sent.", [(run, summary.not_sent)]),
+        ("failures", "Failures of the target by outcome.", [
+            (run | {"category": name}, count) for name, count in failures.categories.items()
+        ]),
+        ("failing_ratio", "Failure rate; low and high are its 95% confidence interval.", [
+            (run | {"bound": "value"}, failures.share),
+            (run | {"bound": "low"}, bounds.low),
+            (run | {"bound": "high"}, bounds.high),
+        ]),
+        ("chains", "Distinct certificate chains.", [(run, len(summary.chains))]),
+        ("causes", "Causes that were found.", [(run, len(summary.causes))]),
+        ("duration_seconds", "How long the run took.", [(run, summary.run.duration_s)]),
+        ("address_attempts", "Attempts by address.",
+         [(labels, line.attempts) for labels, line in places]),
+        ("address_failures", "Failures of the target by address.",
+         [(labels, line.failures) for labels, line in places]),
+        ("latency_seconds", "Quantiles of each phase; lag is this machine's own.", [
+            (run | {"phase": phase, "quantile": quantile}, value / 1e6)
+            for phase, quantiles in summary.latency.items()
+            for quantile, field in _QUANTILES
+            if (value := getattr(quantiles, field)) is not None
+        ]),
+    ]  # fmt: skip
+    for name, about, rows in figures:
+        yield _gauge(f"run_{name}", about, rows)
 
 
 def going_on(progress: Progress | None, target: str) -> Iterator[Metric]:
-    """The figures of a run that goes on; before its first word there are none."""
+    """The figures of a run in progress; before its first progress there are none."""
     if progress is None:
         return
+    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - only needed here
+
     run = {"target": escape(target)}
     for name, about, count in (
         ("started", "Attempts that began, or were due and not sent.", progress.started),
@@ -128,7 +116,9 @@ def going_on(progress: Progress | None, target: str) -> Iterator[Metric]:
         ("not_sent", "Attempts that were due and not sent.", progress.not_sent),
         ("chains", "Distinct certificate chains that were met.", progress.chains),
     ):
-        yield _counter(name, about, run, count)
+        metric: Metric = CounterMetricFamily(f"tls_stress_{name}", about)
+        metric.add_sample(f"{metric.name}_total", run, count)
+        yield metric
     for name, about, value in (
         ("in_flight", "Handshakes in flight.", progress.in_flight),
         ("rate", "Attempts ended a second, over the last few seconds.", progress.rate),
@@ -144,12 +134,4 @@ def _gauge(name: str, about: str, rows: list[tuple[dict[str, str], float]]) -> M
     metric: Metric = GaugeMetricFamily(f"tls_stress_{name}", about)
     for labels, value in rows:
         metric.add_sample(metric.name, labels, value)
-    return metric
-
-
-def _counter(name: str, about: str, labels: dict[str, str], count: float) -> Metric:
-    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - only needed here
-
-    metric: Metric = CounterMetricFamily(f"tls_stress_{name}", about)
-    metric.add_sample(f"{metric.name}_total", labels, count)
     return metric

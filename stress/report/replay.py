@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from stress.model.plan import Role
-from stress.text.escape import escape, escape_json
+from stress.report.lines import labelled
+from stress.text.escape import escape_json
 from stress.text.numbers import counted
 
 if TYPE_CHECKING:  # much comes with it
-    from stress.analysis.compare.replay import ReplayAnswer, Replayed
+    from stress.analysis.compare.replay import Replayed, ReplayResult
     from stress.model.plan import Replay
     from stress.model.run import RunFacts
     from stress.model.target import Address
 
 SCHEMA = "tls-stress/replay/1"
-WIDTH = 100
 LONGEST = 12
 """Combinations that are shown."""
-_LABEL = 12
+_COLUMN = 12
+_CHOICES = ("address", "client", "source", "local_port")
 
 
 class ReplayReport:
-    """One replay: what was asked, how its combinations ended, and what that says.
+    """One replay: what was tried, how its combinations ended, and what that means.
 
     Args:
         facts: of the replay's own run.
         addresses: of that run, by index.
-        found: its combinations, in the order in which they shall be shown.
-        answer: what they say.
+        found: its combinations, in the order to show.
+        answer: what they mean.
     """
 
     def __init__(
@@ -40,14 +40,35 @@ class ReplayReport:
         facts: RunFacts,
         addresses: Sequence[Address],
         found: Sequence[Replayed],
-        answer: ReplayAnswer,
+        answer: ReplayResult,
     ) -> None:
         self._facts, self._addresses = facts, addresses
         self._found, self._answer = found, answer
 
     def text(self) -> str:
         """For a reader at a terminal."""
-        return "\n".join(self._lines()) + "\n"
+        replay = self._replay
+        failed = [one for one in self._found if one.combination.role is Role.FAILED]
+        how = (
+            f"{counted(replay.round_size, 'combination')} in random order, "
+            f"{counted(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds; "
+            f"failures are {', '.join(replay.endings)}"
+        )
+        rows = [
+            (self._answer.answer.value, self._answer.sentence),
+            ("replayed", f"{replay.run}, {replay.cause or 'all its failures'}"),
+            ("how", how),
+        ]
+        for one in failed[:LONGEST]:
+            fields = self._fields(one)
+            known = (name for name in _CHOICES if fields[name])
+            words = ", ".join(f"{name.replace('_', ' ')} {fields[name]}" for name in known)
+            rows.append((f"{one.failures} of {one.tries}", words))
+        if len(failed) > LONGEST:
+            rows.append(("", f"and {counted(len(failed) - LONGEST, 'more combination')}"))
+        rows.append(("run file", self._facts.file))
+        lines = [line for label, text in rows for line in labelled(label, text, _COLUMN)]
+        return "\n".join(lines) + "\n"
 
     def document(self) -> str:
         """One JSON document."""
@@ -69,34 +90,6 @@ class ReplayReport:
         assert self._facts.plan.replay is not None
         return self._facts.plan.replay
 
-    def _lines(self) -> Iterator[str]:
-        replay = self._replay
-        yield from _labelled(self._answer.answer.value, self._answer.sentence)
-        asked = f"{replay.run}, {replay.cause or 'all its failures'}"
-        yield from _labelled("replayed", asked)
-        yield from _labelled("how", self._how())
-        failed = [one for one in self._found if one.combination.role is Role.FAILED]
-        for one in failed[:LONGEST]:
-            yield from _labelled(f"{one.failures} of {one.tries}", self._words(one))
-        if len(failed) > LONGEST:
-            yield from _labelled("", f"and {counted(len(failed) - LONGEST, 'more combination')}")
-        yield from _labelled("run file", self._facts.file)
-
-    def _how(self) -> str:
-        replay = self._replay
-        return (
-            f"{counted(replay.round_size, 'combination')} in random order, "
-            f"{counted(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds; "
-            f"failures are {', '.join(replay.endings)}"
-        )
-
-    def _words(self, one: Replayed) -> str:
-        fields = self._fields(one)
-        names = ("address", "client", "source", "local_port")
-        return ", ".join(
-            f"{name.replace('_', ' ')} {fields[name]}" for name in names if fields[name]
-        )
-
     def _fields(self, one: Replayed) -> dict[str, str | int | None]:
         plan, what = self._facts.plan, one.combination
         return {
@@ -108,14 +101,3 @@ class ReplayReport:
             "tries": one.tries,
             "failures": one.failures,
         }
-
-
-def _labelled(label: str, text: str) -> Iterator[str]:
-    yield from textwrap.wrap(
-        escape(text, longest=2000),
-        WIDTH,
-        initial_indent=label.ljust(_LABEL),
-        subsequent_indent=" " * _LABEL,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

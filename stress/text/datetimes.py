@@ -90,3 +90,10 @@ def _absolute(words: str) -> int | None:
         return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):  # month 13, or year 1 with an offset
         return None
+
+
+def time_of_day(unix_ns: int, begun_ns: int) -> str:
+    """A moment of a run as a time of day, UTC; with the date when the run crosses one."""
+    begun = datetime.fromtimestamp(begun_ns // 1_000_000_000, UTC)
+    then = datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC)
+    return f"{then:%H:%M:%S}" if then.date() == begun.date() else f"{then:%m-%d %H:%M:%S}"

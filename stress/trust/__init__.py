@@ -1,9 +1,6 @@
-"""Judges recorded chains as each client family would; never connects and never reads a clock."""
+"""Judges chains as each client family would; it reads no clock, and only `download` connects."""
 
 from stress.codes.catalog import chain_views, client_views, fix_for
-from stress.codes.explain import Explanation, explain
-from stress.codes.recognition import Explained
-from stress.text.escape import printable
 from stress.trust.anchors import Anchors, load_anchors
 from stress.trust.judge import Judge
 from stress.trust.path import open_end
@@ -16,20 +13,16 @@ from stress.trust.rules.staple import refused_by_staple
 __all__ = [
     "Anchors",
     "CertificateFacts",
-    "Explained",
-    "Explanation",
     "Judge",
     "chain_views",
     "client_views",
     "describe",
     "differs",
-    "explain",
     "fix_for",
     "load_anchors",
     "name_of",
     "open_end",
     "parse_pin",
     "policy_names",
-    "printable",
     "refused_by_staple",
 ]

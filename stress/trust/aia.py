@@ -1,8 +1,8 @@
-"""Proves that a missing certificate is all that is wrong: fetches it and judges again (`--aia`).
+"""Shows whether a missing certificate is all that is wrong: fetches it and judges again (`--aia`).
 
-The certificate itself says where its issuer can be had (caIssuers, RFC 5280 section 4.2.2.1). This
-module decides what to fetch and what the answer proves; the fetching is a function it is given, so
-that no judgement depends on the network. Off by default: a verdict is about the chain as sent.
+A certificate names the URL of its issuer (caIssuers, RFC 5280 section 4.2.2.1). This module decides
+what to fetch and what the result proves; the caller passes the function that fetches, so that no
+verdict depends on the network. Off by default: a verdict is about the chain as sent.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from stress.trust.reading.certificate import CertificateFacts, describe, short_n
 from stress.trust.structure import REPAIRABLE
 
 Fetch = Callable[[str], bytes]
-"""Gets the body at an http address; raises `OSError` with a reason when it cannot."""
+"""Returns the body at an http URL; raises `OSError` with a reason if it cannot."""
 
 _MOST_FETCHES = 3
-"""Certificates fetched for one chain, and addresses tried for one certificate; Apple's limits."""
+"""Certificates fetched for one chain, and URLs tried for one certificate; Apple's limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What fetching brought to light."""
+    """What fetching the missing certificates showed."""
 
     before: Verdict
     after: Verdict
     added: tuple[bytes, ...]
-    """DER of the certificates fetched, in the order in which they belong behind the leaf's."""
+    """DER of the certificates fetched, in the order in which they follow the leaf."""
     addresses: tuple[str, ...]
-    """Where they came from; raw."""
+    """The URLs they came from; raw."""
     notes: tuple[str, ...]
-    """What went wrong on the way, printable."""
+    """What went wrong, printable."""
 
     @property
     def complete(self) -> bool:
-        """The chain together with what was added is accepted: it lacked nothing else."""
+        """The chain is accepted with what was added: nothing else was wrong."""
         return self.after.headline is None
 
 
@@ -51,7 +51,7 @@ def repair(
     policy: str,
     fetch: Fetch,
 ) -> Repair:
-    """Adds what is missing, as far as it can be fetched, and judges again.
+    """Fetches what is missing, adds it, and judges again.
 
     Args:
         judge: with the anchors of the run.
@@ -59,10 +59,10 @@ def repair(
         host: as for `Judge.judge`; `at` and `policy` as well.
         at: Unix seconds.
         policy: name of a policy.
-        fetch: gets one address; see `stress.trust.download`.
+        fetch: fetches one URL; see `stress.trust.download`.
 
     Raises:
-        UsageError: no such policy.
+        UsageError: there is no such policy.
     """
     before = judge.judge(certificates, host=host, at=at, policy=policy)
     added: list[bytes] = []
@@ -85,10 +85,10 @@ def repair(
 def _issuers(
     facts: CertificateFacts, fetch: Fetch, notes: list[str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Address and DER of certificates that have the name of the issuer of `facts`."""
+    """URL and DER of certificates with the name of the issuer of `facts`."""
     urls = [url for url in facts.aia_issuers if url.lower().startswith("http://")]
     if not urls:
-        notes.append(f"{short_name(facts)} does not say over http where its issuer can be had")
+        notes.append(f"{short_name(facts)} gives no http URL of its issuer")
     for url in urls[:_MOST_FETCHES]:
         try:
             found = certificates_in(fetch(url))
@@ -103,7 +103,7 @@ def _issuers(
 
 
 def certificates_in(body: bytes) -> tuple[bytes, ...]:
-    """The certificates in an answer: DER, PEM or PKCS#7 (RFC 5280, 4.2.2.1). Never raises."""
+    """The certificates in a response: DER, PEM or PKCS#7 (RFC 5280, 4.2.2.1). Never raises."""
     if not describe(body).unreadable:
         return (body,)
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs7  # noqa: PLC0415  slow

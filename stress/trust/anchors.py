@@ -1,7 +1,7 @@
 """Loads the trust anchors: the user's file, else the system's store, else `certifi`.
 
-A store that is missing or empty is the user's (or the machine's) fault and raises: judged against
-nothing, every chain of a healthy target would look untrusted.
+A store that is missing or empty is the fault of the user or the machine, and raises: without
+anchors, every chain of a healthy target would look untrusted.
 """
 
 from __future__ import annotations
@@ -37,39 +37,48 @@ class Anchors:
     source: str
     """`system`, `certifi`, or the file's name."""
     private: bool
-    """True for a user's own file: no rule that holds only for publicly known roots applies."""
+    """True for a user's own file: the rules for publicly trusted roots do not apply."""
 
     def known_publicly(self) -> frozenset[bytes]:
-        """SHA-256 of those anchors for which the rules of public roots hold.
+        """SHA-256 of those anchors under which the rules for public roots apply.
 
         A system store also holds what its owner added (a company's own root), and clients judge
-        such roots as private. So of the system's anchors only those count as public which Mozilla's
-        list (`certifi`) has as well.
+        such roots as private. So of the system's anchors only those count as public that are also
+        in Mozilla's list (`certifi`).
         """
         if self.private:
             return frozenset()
-        mine = frozenset(sha256(der).digest() for der in self.certificates)
-        return mine & _mozilla() if self.source == "system" else mine
+        own = frozenset(sha256(der).digest() for der in self.certificates)
+        if self.source != "system":
+            return own
+        return own & frozenset(sha256(der).digest() for der in _certifi())
 
 
 def load_anchors(ca: Path | None) -> Anchors:
     """The anchors of the file `ca`, else of the system, else of `certifi`.
+
+    The system's are in `SSL_CERT_FILE` or the compiled-in file, the common places, or the hashed
+    folder.
 
     Raises:
         UsageError: the file cannot be read, holds no certificate or a broken one; no store at all.
     """
     if ca is not None:
         return Anchors(_user_file(ca), str(ca), private=True)
-    found = first_store(_system_files())
+    paths = ssl.get_default_verify_paths()
+    places = [Path(file) for file in (paths.cafile, *_COMMON_FILES) if file]
+    if paths.capath and Path(paths.capath).is_dir():
+        places += sorted(Path(paths.capath).glob("ca-*.pem"))
+    found = first_store(places)
     if found:
         return Anchors(found, "system", private=False)
     return Anchors(_certifi(), "certifi", private=False)
 
 
 def first_store(files: Iterable[Path]) -> tuple[bytes, ...]:
-    """The readable certificates of the first file that has any; empty when none has.
+    """The readable certificates of the first file that has any; empty if none has.
 
-    What cannot be read in a system's store is left out: its owner did not choose it for this run.
+    What cannot be parsed in a system's store is left out: the user did not choose it for this run.
     """
     for file in files:
         try:
@@ -80,15 +89,6 @@ def first_store(files: Iterable[Path]) -> tuple[bytes, ...]:
         if ders:
             return tuple(dict.fromkeys(ders))
     return ()
-
-
-def _system_files() -> Iterator[Path]:
-    """`SSL_CERT_FILE` or the compiled-in file, the common places, then the hashed folder."""
-    paths = ssl.get_default_verify_paths()
-    yield from (Path(file) for file in (paths.cafile, *_COMMON_FILES) if file)
-    folder = Path(paths.capath) if paths.capath else None
-    if folder is not None and folder.is_dir():
-        yield from sorted(folder.glob("ca-*.pem"))
 
 
 def _certifi() -> tuple[bytes, ...]:
@@ -103,11 +103,12 @@ def _certifi() -> tuple[bytes, ...]:
     return found
 
 
-def _mozilla() -> frozenset[bytes]:
-    return frozenset(sha256(der).digest() for der in _certifi())
-
-
 def _user_file(file: Path) -> tuple[bytes, ...]:
+    """The certificates of a PEM file.
+
+    Raises:
+        UsageError: none, or one that cannot be parsed, with its line.
+    """
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -115,31 +116,31 @@ def _user_file(file: Path) -> tuple[bytes, ...]:
             f"cannot read the trust anchors {file}: {error.strerror or error}",
             "--ca takes a file of PEM certificates, as curl's --cacert",
         ) from error
-    return _certificates(data, str(file))
-
-
-def _certificates(data: bytes, file: str) -> tuple[bytes, ...]:
-    """The certificates of a PEM file.
-
-    Raises:
-        UsageError: none, or one that cannot be read, with its line.
-    """
     ders = []
     for line, der in _blocks(data.decode("utf-8", "replace")):
         reason = "its PEM is broken" if der is None else describe(der).unreadable
         if der is None or reason:
             raise UsageError(
-                f"the certificate at line {line} of {file} cannot be read: {reason}",
+                f"the certificate at line {line} of {file} cannot be parsed: {reason}",
                 "export it again as PEM (base64 between BEGIN and END CERTIFICATE)",
             )
         ders.append(der)
-    if not ders:
-        raise UsageError(f"{file} {_instead(data)}", _hint(data, file))
-    return tuple(dict.fromkeys(ders))
+    if ders:
+        return tuple(dict.fromkeys(ders))
+    hint = "--ca takes a file with one or more -----BEGIN CERTIFICATE----- blocks"
+    if not data.strip():
+        raise UsageError(f"{file} is empty: it holds no trust anchor", hint)
+    if data[:1] == b"\x30":
+        hint = f"openssl x509 -inform der -in {file} -out anchors.pem"
+        raise UsageError(f"{file} is not PEM (it looks like DER)", hint)
+    if b"PRIVATE KEY-----" in data:
+        raise UsageError(f"{file} holds a private key, but no certificate", hint)
+    first = data.splitlines()[0][:40].decode("utf-8", "replace")
+    raise UsageError(f"{file} holds no PEM certificate; line 1 is {first!r}", hint)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, bytes | None]]:
-    """Line number and DER of each PEM certificate; None where it is cut or no base64."""
+    """Line number and DER of each PEM certificate; None where it is cut or not base64."""
     start, body = 0, list[str]()
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() == _BEGIN:
@@ -147,33 +148,12 @@ def _blocks(text: str) -> Iterator[tuple[int, bytes | None]]:
                 yield start, None
             start, body = number, []
         elif line.strip() == _END and start:
-            yield start, _decoded("".join(body))
+            try:
+                yield start, b64decode("".join(body), validate=True)
+            except (binascii.Error, ValueError):
+                yield start, None
             start = 0
         elif start:
             body.append(line.strip())
     if start:
         yield start, None
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _instead(data: bytes) -> str:
-    if not data.strip():
-        return "is empty: it holds no trust anchor"
-    if data[:1] == b"\x30":
-        return "is not PEM (it looks like DER)"
-    if b"PRIVATE KEY-----" in data:
-        return "holds a private key, but no certificate"
-    first = data.splitlines()[0][:40].decode("utf-8", "replace")
-    return f"holds no PEM certificate; line 1 is {first!r}"
-
-
-def _hint(data: bytes, file: str) -> str:
-    if data[:1] == b"\x30":
-        return f"openssl x509 -inform der -in {file} -out anchors.pem"
-    return "--ca takes a file with one or more -----BEGIN CERTIFICATE----- blocks"

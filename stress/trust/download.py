@@ -1,9 +1,9 @@
-"""Gets a certificate over http, within limits of time, size and address.
+"""Fetches a certificate by HTTP, within limits of time, size and address.
 
-The address comes out of a stranger's certificate, so it is not followed just anywhere: only http,
-only to public addresses (unless the target itself is a private one), the connection goes to the
-very address that was checked, and redirects are not followed. The request is HTTP/1.0, so that the
-answer is one piece; every wait is cut by the same deadline, also that for the next single byte.
+The URL comes from a stranger's certificate, so it is not followed just anywhere: only http, only
+public addresses (unless the target itself has a private one), the connection goes to the very
+address that was checked, and redirects are not followed. The request is HTTP/1.0, so the response
+is one piece. One deadline covers everything, also the wait for the next single byte.
 """
 
 from __future__ import annotations
@@ -12,67 +12,73 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
+
+from stress.host.addresses import is_public
 
 _MOST_HEAD = 16_384
-_CARRY_IPV4 = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
-"""IPv6 addresses that end in an IPv4 address (RFC 4291 section 2.5.5, RFC 6052 section 2.1)."""
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Fetches one http address: `Download(...)(url)`. Blocks; call it in a thread.
+    """Fetches one http URL: `Download(...)(url)`. Blocks; call it in a thread.
 
     Raises:
-        OSError: while calling: another scheme, a forbidden address, too slow, too large, no 200.
+        OSError: when called: another scheme, a forbidden address, too slow, too large, not 200.
     """
 
     clock: Callable[[], float]
     """Monotonic seconds."""
     timeout_s: float = 3.0
-    """For all of it; Apple waits as long (TrustURLSessionDelegate.m)."""
+    """For everything together; as long as Apple waits (TrustURLSessionDelegate.m)."""
     most_bytes: int = 65_536
     """Largest body; Chrome's limit (cert_issuer_source_aia.cc)."""
     private_too: bool = False
-    """Loopback and private addresses are allowed, because the target is one."""
+    """Loopback and private addresses are allowed, because the target has one."""
 
     def __call__(self, url: str) -> bytes:
         until = self.clock() + self.timeout_s
         try:
             parts = urlsplit(url)
-            port = parts.port or 80
+            host, port = parts.hostname, parts.port or 80
         except ValueError as error:
-            raise OSError("the address cannot be read") from error
+            raise OSError("the URL cannot be parsed") from error
         clean = url.isascii() and url.isprintable() and " " not in url
-        if not clean or parts.scheme != "http" or not parts.hostname:
-            raise OSError("only http addresses are fetched")
-        address = self._address(parts.hostname, port)
+        if not clean or parts.scheme != "http" or not host:
+            raise OSError("only http URLs are fetched")
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # a label that is empty or too long
+            raise OSError("the host is not a valid name") from error
+        address = str(found[0][4][0])
+        if not self.private_too and not is_public(address.partition("%")[0]):
+            raise OSError(f"{address} is not a public address")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = f"GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n"
         with socket.create_connection((address, port), timeout=self._left(until)) as connection:
-            connection.sendall(_request(parts))
-            return self._body(self._answer(connection, until))
+            connection.sendall(request.encode("ascii"))
+            return self._receive(connection, until)
 
-    def _answer(self, connection: socket.socket, until: float) -> bytes:
-        """Head and body, up to the end or the length that the head announces."""
-        answer = bytearray()
-        while not _complete(bytes(answer)):
-            connection.settimeout(self._left(until))
-            chunk = connection.recv(16_384)
-            if not chunk:
+    def _receive(self, connection: socket.socket, until: float) -> bytes:
+        """The body: up to the length that the head announces, else up to the end."""
+        answer, chunk = b"", b"\0"
+        while chunk:
+            head, complete, body = answer.partition(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            if complete and length is not None and len(body) >= int(length[1]):
                 break
-            answer += chunk
             if len(answer) > self.most_bytes + _MOST_HEAD:
                 raise OSError(f"more than {self.most_bytes} bytes")
-        return bytes(answer)
-
-    def _body(self, answer: bytes) -> bytes:
-        head, end, body = answer.partition(b"\r\n\r\n")
-        status = re.match(rb"HTTP/1\.[01] (\d{3})", head)
-        if status is None or not end:
-            raise OSError("the answer is no http")
+            connection.settimeout(self._left(until))
+            chunk = connection.recv(16_384)
+            answer += chunk
+        status = _STATUS.match(head)
+        if status is None or not complete:
+            raise OSError("the response is not HTTP")
         if status[1] != b"200":
-            raise OSError(f"answered {status[1].decode()}")
+            raise OSError(f"HTTP status {status[1].decode()}")
         if len(body) > self.most_bytes:
             raise OSError(f"more than {self.most_bytes} bytes")
         return body
@@ -82,37 +88,3 @@ class Download:
         if left <= 0:
             raise TimeoutError(f"took longer than {self.timeout_s:g} s")
         return left
-
-    def _address(self, host: str, port: int) -> str:
-        """The first address of the host, when it is allowed."""
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except UnicodeError as error:  # a label that is empty or too long
-            raise OSError("the host is no name") from error
-        address = str(found[0][4][0])
-        if not self.private_too and not is_public(address.partition("%")[0]):
-            raise OSError(f"{address} is no public address")
-        return address
-
-
-def is_public(text: str) -> bool:
-    """Whether an address is everybody's, also the IPv4 address that an IPv6 one may stand for."""
-    address = ip_address(text)
-    inner = None
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if any(address in network for network in _CARRY_IPV4):
-            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
-    every = (address,) if inner is None else (address, inner)
-    return all(one.is_global and not one.is_multicast for one in every)
-
-
-def _request(parts: SplitResult) -> bytes:
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return f"GET {path} HTTP/1.0\r\nHost: {parts.hostname}\r\nAccept: */*\r\n\r\n".encode("ascii")
-
-
-def _complete(answer: bytes) -> bool:
-    head, end, body = answer.partition(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    return bool(end) and length is not None and len(body) >= int(length[1])

@@ -1,17 +1,19 @@
 """Judges a chain: one policy, one host, one time, all findings and one headline.
 
-Pure: no clock and no network. The same judge asked twice says the same, unless it has met further
+Pure: no clock and no network. The same judge gives the same verdict twice, unless it has seen other
 chains in between (`meet`), which only sharpens the reason why a chain is incomplete.
 
-How it goes: the chain's paths are built once and kept for the last chains seen; each policy then
-puts its rules to every complete path and takes the path with the least against it, as clients do
-that look for another path when one fails.
+The paths of a chain are built once and kept for the latest chains. Each policy then applies its
+rules to every complete path and takes the one with the least against it, like clients that try
+another path when one fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pkgutil import iter_modules
 
 from stress.codes.catalog import POLICY_OF
 from stress.model.chain import chain_hash
@@ -20,73 +22,24 @@ from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.trust.anchors import Anchors
 from stress.trust.path import Issuers, Path, Paths, build_paths
-from stress.trust.policy import Policy, find_policy
+from stress.trust.policy import find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
-from stress.trust.rules.context import Context
-from stress.trust.rules.identity import constraint_findings, name_findings
-from stress.trust.rules.keys import key_findings, pin_findings, signature_findings
-from stress.trust.rules.staple import staple_findings
-from stress.trust.rules.transparency import timestamp_findings
-from stress.trust.rules.usage import (
-    extension_findings,
-    issuer_findings,
-    leaf_findings,
-    purpose_findings,
-)
-from stress.trust.rules.validity import lifetime_findings, time_findings
+from stress.trust.rules.context import Context, Rule
 from stress.trust.structure import Gap, find_gap, malformed
 
-PRIORITY = (
-    Category.MALFORMED_CERTIFICATE,
-    Category.REVOKED,
-    Category.WEAK_KEY,
-    Category.WEAK_SIGNATURE,
-    Category.UNHANDLED_CRITICAL_EXTENSION,
-    Category.SELF_SIGNED,
-    Category.WRONG_INTERMEDIATE,
-    Category.INCOMPLETE_CHAIN,
-    Category.UNTRUSTED_ROOT,
-    Category.ISSUER_NOT_CA,
-    Category.PATH_LENGTH,
-    Category.NAME_CONSTRAINTS,
-    Category.WRONG_EKU,
-    Category.HOSTNAME_MISMATCH,
-    Category.NO_SAN,
-    Category.EXPIRED_LEAF,
-    Category.EXPIRED_INTERMEDIATE,
-    Category.NOT_YET_VALID,
-    Category.MISSING_EKU,
-    Category.LIFETIME_TOO_LONG,
-    Category.MISSING_SCT,
-    Category.PIN_MISMATCH,
-    Category.MUST_STAPLE_MISSING,
-    Category.BAD_STAPLE,
+_RULES: tuple[Rule, ...] = tuple(
+    rule
+    for module in iter_modules(import_module("stress.trust.rules").__path__)
+    for rule in getattr(import_module(f"stress.trust.rules.{module.name}"), "RULES", ())
 )
-"""Which finding names the failure. Apple's order (SecTrustInternal.h: Revoked > KeySize > WeakHash
-> Trust > Usage > Name > Expired), with one change: rules that only some families have (Apple's
-"Compliance", pinning, staples) come last, so that a stale certificate is called expired."""
-
-_RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
-    key_findings,
-    signature_findings,
-    extension_findings,
-    issuer_findings,
-    leaf_findings,
-    constraint_findings,
-    purpose_findings,
-    name_findings,
-    time_findings,
-    lifetime_findings,
-    timestamp_findings,
-    staple_findings,
-)
+"""Every rule of the modules in `rules/`. Their order does not matter."""
 
 _STRENGTH = {Refusal.NO: 0, Refusal.SOMETIMES: 1, Refusal.YES: 2}
 _KEPT = 64
-"""Chains whose paths are remembered."""
-_TOLD = 50
+"""Chains whose paths are kept."""
+_MOST_FINDINGS = 50
 """Findings of one verdict."""
-_MET = 1_000
+_MOST_KNOWN = 1_000
 """Certificates of other chains that are remembered."""
 
 
@@ -120,11 +73,11 @@ class Judge:
     def meet(self, certificates: Iterable[bytes]) -> None:
         """Remembers the CA certificates of a chain of this run.
 
-        An intermediate that one node forgets is then known by name from its siblings. Verdicts stay
-        about the chain as it was sent: what was met never completes a path.
+        An intermediate that one node does not send is then known by name from the other nodes.
+        Verdicts remain about the chain as sent: what other chains contain never completes a path.
         """
         for der in certificates:
-            if der in self._met or len(self._met) >= _MET:
+            if der in self._met or len(self._met) >= _MOST_KNOWN:
                 continue
             facts = describe(der)
             if facts.is_ca and not facts.unreadable:
@@ -146,71 +99,22 @@ class Judge:
 
         Args:
             certificates: DER, leaf first, as sent; an empty list is malformed.
-            host: the name or address that was asked for; empty: names are not compared.
+            host: the name or address requested; empty: names are not compared.
             at: Unix seconds to judge for.
             policy: one of `policy_names()`.
-            staple: the stapled OCSP response; empty: asked for, none came; None: not asked.
+            staple: the stapled OCSP response; empty: requested, none was sent; None: not requested.
             scts: the SCT list of the TLS extension, as sent.
 
         Raises:
-            UsageError: no such policy.
+            UsageError: there is no such policy.
         """
-        rules = find_policy(policy)
-        asked = [find_policy(name) for name in rules.asks]
-        if not asked:
-            asked = [] if policy == NO_POLICY else [rules]
-        answers = {one.name: self._ask(one, certificates, host, at, staple, scts) for one in asked}
-        refusing = tuple(name for name, found in answers.items() if _strongest(found) > 0)
-        return Verdict(
-            chain_hash(certificates),
-            policy,
-            host,
-            at,
-            _merged(answers.values()),
-            refusing if rules.asks else (),
-        )
-
-    def verdicts(
-        self, certificates: tuple[bytes, ...], *, host: str, at: int, policies: Iterable[str]
-    ) -> dict[str, Verdict]:
-        """The verdicts of these policies, by their names; the policy `none` has none.
-
-        Of a chain that one of them refuses, those of every client family, too: who would see it?
-
-        Raises:
-            UsageError: no such policy.
-        """
-        asked = sorted(set(policies) - {NO_POLICY})
-        answers = {name: self.judge(certificates, host=host, at=at, policy=name) for name in asked}
-        if any(answer.headline is not None for answer in answers.values()):
-            for name in dict.fromkeys(POLICY_OF.values()):
-                if name not in answers:
-                    answers[name] = self.judge(certificates, host=host, at=at, policy=name)
-        return answers
-
-    def last_link(self, certificates: tuple[bytes, ...]) -> CertificateFacts | None:
-        """The certificate whose issuer did not come; None: there is a path, or no leaf."""
+        chosen = find_policy(policy)
+        if policy == NO_POLICY:
+            return Verdict(chain_hash(certificates), policy, host, at, (), ())
+        families = [find_policy(name) for name in chosen.families] or [chosen]
         built = self._paths(certificates)
-        if built.paths.complete or not built.paths.longest.links:
-            return None
-        return built.paths.longest.top.facts
-
-    def _ask(
-        self,
-        policy: Policy,
-        certificates: tuple[bytes, ...],
-        host: str,
-        at: int,
-        staple: bytes | None,
-        scts: bytes | None,
-    ) -> list[Finding]:
-        """All findings of one family."""
-        built = self._paths(certificates)
-        found = list(malformed(built.sent, policy))
-        if not built.paths.longest.links:
-            return found
-        question = Context(
-            policy,
+        context = Context(
+            chosen,
             built.paths.longest,
             anchored=False,
             public=False,
@@ -218,79 +122,109 @@ class Judge:
             at=at,
             staple=staple,
             scts=scts,
+            pins=self._pins,
         )
-        usable = [path for path in built.paths.complete if _ends(path, policy)]
-        answers = [list(self._rules(self._along(question, path))) for path in usable]
+        answers = {
+            one.name: self._findings(replace(context, policy=one), built) for one in families
+        }
+        refusing = tuple(name for name, found in answers.items() if _strongest(found) > 0)
+        # All findings, each once with its strongest refusal.
+        best: dict[tuple[Category, int | None, str], Finding] = {}
+        for one in (one for found in answers.values() for one in found):
+            key = (one.category, one.position, one.detail)
+            if key not in best or _STRENGTH[one.refusal] > _STRENGTH[best[key].refusal]:
+                best[key] = one
+        findings = tuple(sorted(best.values(), key=_rank)[:_MOST_FINDINGS])
+        return Verdict(
+            chain_hash(certificates),
+            policy,
+            host,
+            at,
+            findings,
+            refusing if chosen.families else (),
+        )
+
+    def verdicts(
+        self, certificates: tuple[bytes, ...], *, host: str, at: int, policies: Iterable[str]
+    ) -> dict[str, Verdict]:
+        """The verdicts of these policies, by name; the policy `none` has none.
+
+        If one of them rejects the chain, the verdicts of every client family are added, to say who
+        would see the failure.
+
+        Raises:
+            UsageError: there is no such policy.
+        """
+        names = sorted(set(policies) - {NO_POLICY})
+        answers = {name: self.judge(certificates, host=host, at=at, policy=name) for name in names}
+        if any(answer.headline is not None for answer in answers.values()):
+            for name in dict.fromkeys(POLICY_OF.values()):
+                if name not in answers:
+                    answers[name] = self.judge(certificates, host=host, at=at, policy=name)
+        return answers
+
+    def last_link(self, certificates: tuple[bytes, ...]) -> CertificateFacts | None:
+        """The certificate whose issuer was not sent; None: there is a path, or no leaf."""
+        built = self._paths(certificates)
+        if built.paths.complete or not built.paths.longest.links:
+            return None
+        return built.paths.longest.top.facts
+
+    def _findings(self, context: Context, built: _Built) -> list[Finding]:
+        """All findings of one family, along the path that it would choose."""
+        policy = context.policy
+        found = list(malformed(built.sent, policy))
+        if not built.paths.longest.links:
+            return found
+        answers = []
+        for path in built.paths.complete:
+            top = path.top.facts
+            if policy.partial_chain or top.self_issued or len(path.links) == 1:
+                public = top.sha256 in self._public
+                along = replace(context, path=path, anchored=True, public=public)
+                answers.append([one for rule in _RULES for one in rule(along)])
         if answers:
-            return found + min(answers, key=_weight)
-        gap = built.gap or _no_root(built.paths.complete[0])
-        return [*found, gap.finding(policy), *self._rules(question)]
-
-    def _along(self, question: Context, path: Path) -> Context:
-        public = path.top.facts.sha256 in self._public
-        return replace(question, path=path, anchored=True, public=public)
-
-    def _rules(self, question: Context) -> Iterator[Finding]:
-        for rule in _RULES:
-            yield from rule(question)
-        yield from pin_findings(question, self._pins)
+            # The path with the least against it: first how strongly, then how often.
+            rejections = [
+                (_strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
+                for answer in answers
+            ]
+            return found + answers[rejections.index(min(rejections))]
+        gap = built.gap or Gap(
+            Category.UNTRUSTED_ROOT,
+            built.paths.complete[0].top.position,
+            "the path ends in an anchor that is not a self-signed root",
+        )
+        return [*found, gap.finding(policy), *(one for rule in _RULES for one in rule(context))]
 
     def _paths(self, certificates: tuple[bytes, ...]) -> _Built:
-        """The paths of a chain; those of the last chains are kept."""
-        built = self._built.get(certificates)
-        if built is None:
-            built = self._build(certificates)
-            if len(self._built) >= _KEPT:
-                self._built.pop(next(iter(self._built)))
-            self._built[certificates] = built
-        return built
-
-    def _build(self, certificates: tuple[bytes, ...]) -> _Built:
+        """The paths of a chain; those of the latest chains are kept."""
+        if certificates in self._built:
+            return self._built[certificates]
         if self._anchors is None:
             self._anchors = Issuers(self._given.certificates)
             self._public = self._given.known_publicly()
         sent = tuple(describe(der) for der in certificates) or (describe(b""),)
         if sent[0].unreadable:
-            return _Built(sent, Paths((), Path(()), ()), None)
-        paths = build_paths(sent, self._anchors)
-        gap = None
-        if not paths.complete:
-            private = self._given.private
-            gap = find_gap(sent, paths, self._anchors, self._known, private=private)
-        return _Built(sent, paths, gap)
-
-
-def _ends(path: Path, policy: Policy) -> bool:
-    """Whether the policy lets a path end there."""
-    return policy.partial_chain or path.top.facts.self_issued or len(path.links) == 1
-
-
-def _no_root(path: Path) -> Gap:
-    """The anchor is an intermediate, and the policy wants a root."""
-    detail = "the path ends in an anchor that is no self-signed root"
-    return Gap(Category.UNTRUSTED_ROOT, path.top.position, detail)
+            built = _Built(sent, Paths((), Path(()), ()), None)
+        else:
+            paths = build_paths(sent, self._anchors)
+            gap = None
+            if not paths.complete:
+                private = self._given.private
+                gap = find_gap(sent, paths, self._anchors, self._known, private=private)
+            built = _Built(sent, paths, gap)
+        if len(self._built) >= _KEPT:
+            self._built.pop(next(iter(self._built)))
+        self._built[certificates] = built
+        return built
 
 
 def _strongest(found: Iterable[Finding]) -> int:
     return max((_STRENGTH[one.refusal] for one in found), default=0)
 
 
-def _weight(found: list[Finding]) -> tuple[int, int]:
-    """How much speaks against a path: first how strongly, then how often."""
-    return _strongest(found), sum(one.refusal is not Refusal.NO for one in found)
-
-
-def _merged(answers: Iterable[list[Finding]]) -> tuple[Finding, ...]:
-    """All findings, each once with its strongest refusal, the headline first."""
-    best: dict[tuple[Category, int | None, str], Finding] = {}
-    for one in (one for found in answers for one in found):
-        key = (one.category, one.position, one.detail)
-        if key not in best or _STRENGTH[one.refusal] > _STRENGTH[best[key].refusal]:
-            best[key] = one
-    return tuple(sorted(best.values(), key=_order)[:_TOLD])
-
-
-def _order(finding: Finding) -> tuple[int, int, int]:
-    """What is refused for certain before what is refused sometimes, notes last."""
+def _rank(finding: Finding) -> tuple[int, int, int]:
+    """Certain rejections before possible ones, notes last; the first finding is the headline."""
     place = 99 if finding.position is None else finding.position
-    return -_STRENGTH[finding.refusal], PRIORITY.index(finding.category), place
+    return -_STRENGTH[finding.refusal], finding.category.precedence, place

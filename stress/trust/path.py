@@ -1,18 +1,22 @@
 """Builds every path from a leaf to an anchor that the sent certificates allow.
 
-What is true. Clients do not follow the order in which certificates were sent: they search. A path
-is a series of certificates in which each one's issuer name is the next one's subject name and the
-next one's key made the signature; it ends in an anchor. Extra, repeated and unordered certificates
-do no harm, and a root that is also cross-signed gives several paths. So all paths are built once,
-and each policy picks the one it likes best.
+Clients do not follow the order in which certificates were sent: they search. A path is a series of
+certificates in which each one's issuer name is the next one's subject name, and the next one's key
+made the signature; it ends in an anchor. Extra, repeated and unordered certificates do no harm, and
+a cross-signed root gives several paths. So all paths are built once, and each policy picks the one
+with the least against it.
 
-What is tricky. A certificate *is* an anchor when an anchor has its name and its key, whatever else
-it says: a sent copy of a root that another root signed counts as that root (OpenSSL's trusted
-first, and all modern clients). An anchor that is no self-signed root ends a path for some clients
-(curl, Go, Java) and not for others (OpenSSL without PARTIAL_CHAIN): the path goes on behind it too.
+Subtle: a certificate *is* an anchor if an anchor has the same name and key, whatever else it says.
+A sent copy of a root that another root signed counts as that root (OpenSSL's trusted-first, and all
+current clients). An anchor that is not a self-signed root ends a path for some clients (curl, Go,
+Java) but not for others (OpenSSL without PARTIAL_CHAIN), so the path also continues above it.
+
+Signatures are verified by `cryptography`, with our own reading of the algorithm identifiers: that
+library no longer verifies SHA-1 certificate signatures through its X.509 layer, and a weak but
+genuine signature must be told apart from a wrong one. Policies decide what is acceptable.
 
 Invariants: at most `LONGEST` certificates in a path, `MOST_PATHS` paths, `MOST_CHECKS` signatures
-for one chain, no certificate twice in one path. Hostile chains can waste no more than that.
+for one chain, no certificate twice in one path. This bounds what hostile chains can cost.
 """
 
 from __future__ import annotations
@@ -21,98 +25,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.reading.name import NormalName
-
-# Checks one signature of one certificate by one key, and says when that cannot be known.
-#
-# The work is `cryptography`'s. The algorithm identifiers are ours because that library no longer
-# verifies SHA-1 certificate signatures through its X.509 layer, and a weak but genuine signature
-# must be told apart from a wrong one. Whether an algorithm is acceptable is a policy's business.
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.hashes import HashAlgorithm
-
-
-class Signature(Enum):
-    """What became of one check."""
-
-    GOOD = auto()
-    BAD = auto()
-    UNCHECKED = auto()
-    """The key or the algorithm is unknown to our library; clients may know it."""
-
-
-@lru_cache(maxsize=1024)
-def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
-    """Whether `issuer`'s key made the signature in `child`. Names are not compared."""
-    from cryptography.exceptions import (  # noqa: PLC0415  slow import, needed late
-        InvalidSignature,
-        UnsupportedAlgorithm,
-    )
-
-    try:
-        return _verify(child, issuer.spki)
-    except InvalidSignature:
-        return Signature.BAD
-    except (UnsupportedAlgorithm, ValueError, TypeError):
-        return Signature.UNCHECKED
-
-
-def _verify(child: CertificateFacts, spki: bytes) -> Signature:
-    from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415  as above
-        ec,
-        ed448,
-        ed25519,
-        padding,
-        rsa,
-    )
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415  as above
-        load_der_public_key,
-    )
-
-    scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
-    key = load_der_public_key(spki)
-    if isinstance(key, rsa.RSAPublicKey) and scheme == "RSA":
-        key.verify(signature, signed, padding.PKCS1v15(), _digest(child.signing.digest))
-    elif isinstance(key, rsa.RSAPublicKey) and scheme == "RSA-PSS":
-        digest = _digest(child.signing.digest)
-        scheme_padding = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-        key.verify(signature, signed, scheme_padding, digest)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
-        key.verify(signature, signed, ec.ECDSA(_digest(child.signing.digest)))
-    elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
-        if scheme not in {"Ed25519", "Ed448"}:
-            return Signature.BAD
-        key.verify(signature, signed)
-    else:
-        # A known key of another kind than the algorithm asks for cannot have made it.
-        return Signature.BAD if scheme else Signature.UNCHECKED
-    return Signature.GOOD
-
-
-def _digest(name: str) -> HashAlgorithm:
-    """The library's digest.
-
-    Raises:
-        ValueError: one it has not (MD2, MD4).
-    """
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415  slow import, needed late
-
-    known: dict[str, HashAlgorithm] = {
-        "MD5": hashes.MD5(),  # noqa: S303  to recognise it, not to rely on it
-        "SHA-1": hashes.SHA1(),  # noqa: S303  the same
-        "SHA-224": hashes.SHA224(),
-        "SHA-256": hashes.SHA256(),
-        "SHA-384": hashes.SHA384(),
-        "SHA-512": hashes.SHA512(),
-    }
-    if name not in known:
-        raise ValueError(f"the digest {name} is unknown")
-    return known[name]
-
 
 LONGEST = 15
 """Certificates in a path; Apple's limit (SecTrustServer.c), Android's is 20."""
@@ -121,22 +36,79 @@ MOST_CHECKS = 200
 MOST_STEPS = 2_000
 
 
+class Signature(Enum):
+    """The result of one check."""
+
+    GOOD = auto()
+    BAD = auto()
+    UNCHECKED = auto()
+    """Our library does not know the key type or the algorithm; clients may. Counts as good."""
+
+
+@lru_cache(maxsize=1024)
+def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
+    """Whether `issuer`'s key made the signature in `child`. Names are not compared."""
+    # cryptography is slow to import, and needed only once there is a chain.
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415
+        ec,
+        ed448,
+        ed25519,
+        padding,
+        rsa,
+    )
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    digests: dict[str, hashes.HashAlgorithm] = {
+        "MD5": hashes.MD5(),  # noqa: S303  to recognise it, not to rely on it
+        "SHA-1": hashes.SHA1(),  # noqa: S303  the same
+        "SHA-224": hashes.SHA224(),
+        "SHA-256": hashes.SHA256(),
+        "SHA-384": hashes.SHA384(),
+        "SHA-512": hashes.SHA512(),
+    }
+    scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
+    try:
+        key = load_der_public_key(issuer.spki)
+        if isinstance(key, rsa.RSAPublicKey) and scheme == "RSA":
+            key.verify(signature, signed, padding.PKCS1v15(), digests[child.signing.digest])
+        elif isinstance(key, rsa.RSAPublicKey) and scheme == "RSA-PSS":
+            digest = digests[child.signing.digest]
+            salted = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
+            key.verify(signature, signed, salted, digest)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
+            key.verify(signature, signed, ec.ECDSA(digests[child.signing.digest]))
+        elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) and (
+            scheme in {"Ed25519", "Ed448"}
+        ):
+            key.verify(signature, signed)
+        elif scheme or isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+            # A key of another kind than the algorithm needs cannot have made the signature.
+            return Signature.BAD
+        else:
+            return Signature.UNCHECKED
+    except InvalidSignature:
+        return Signature.BAD
+    except (UnsupportedAlgorithm, KeyError, ValueError, TypeError):
+        return Signature.UNCHECKED
+    return Signature.GOOD
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One certificate of a path."""
 
     facts: CertificateFacts
     position: int | None
-    """Where it stood in the order sent; None: it was not sent (an anchor, or remembered)."""
+    """Its place in the order sent; None: it was not sent (an anchor, or from another chain)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A leaf, its issuer, that one's issuer and so on."""
+    """A leaf, its issuer, the issuer's issuer and so on."""
 
     links: tuple[Link, ...]
-    unchecked: bool = False
-    """A signature in it could not be checked by our library."""
 
     @property
     def top(self) -> Link:
@@ -146,18 +118,18 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """All that can be built from one chain."""
+    """Everything that can be built from one chain."""
 
     complete: tuple[Path, ...]
     """Those that end in an anchor, in the order found."""
     longest: Path
-    """The longest that ends in no anchor; the leaf alone at least."""
+    """The longest that does not end in an anchor; at least the leaf alone."""
     broken: tuple[tuple[Link, Link], ...]
-    """Pairs whose names fit and whose signature does not: (certificate, would-be issuer)."""
+    """Pairs whose names match but whose signature is wrong: (certificate, would-be issuer)."""
 
 
 class Issuers:
-    """Certificates found by the name of their subject."""
+    """Certificates by the name of their subject."""
 
     def __init__(self, ders: Iterable[bytes] = ()) -> None:
         self._by_name: dict[NormalName, list[CertificateFacts]] = {}
@@ -165,7 +137,7 @@ class Issuers:
             self.add(describe(der))
 
     def add(self, facts: CertificateFacts) -> None:
-        """Remembers one more; unreadable ones have no name and are left out."""
+        """Adds one; unreadable ones have no name and are left out."""
         if not facts.unreadable:
             self._by_name.setdefault(facts.subject_name.normal, []).append(facts)
 
@@ -197,49 +169,40 @@ class _Search:
         while stack and len(self.complete) < MOST_PATHS and self.steps < MOST_STEPS:
             self.steps += 1
             path = stack.pop()
-            anchor = self._anchor_of(path.top)
+            anchor = self.anchors.same_key(path.top.facts)
+            if anchor is not None and path.top.position == 0:
+                # A leaf is an anchor only if it is that very certificate.
+                anchor = anchor if anchor.der == path.top.facts.der else None
             if anchor is not None:
                 top = path.top if path.top.facts.der == anchor.der else Link(anchor, None)
-                self.complete.append(Path((*path.links[:-1], top), path.unchecked))
+                self.complete.append(Path((*path.links[:-1], top)))
                 if anchor.self_issued:
                     continue
             elif self.longest is None or len(path.links) > len(self.longest.links):
                 self.longest = path
             stack.extend(reversed(list(self._longer(path))))
 
-    def _anchor_of(self, link: Link) -> CertificateFacts | None:
-        """The anchor that this certificate is; a leaf must be the very certificate."""
-        anchor = self.anchors.same_key(link.facts)
-        return None if link.position == 0 and anchor and anchor.der != link.facts.der else anchor
-
     def _longer(self, path: Path) -> Iterator[Path]:
-        """The path with each possible issuer behind it."""
+        """The path extended by each possible issuer."""
         top = path.top
-        if len(path.links) >= LONGEST or (top.facts.self_issued and self._ends_here(top)):
+        if len(path.links) >= LONGEST:
+            return
+        if top.facts.self_issued and self._check(top, top) is not Signature.BAD:
             return
         inside = {_identity(link.facts) for link in path.links}
-        for issuer in self._candidates(top.facts.issuer_name.normal):
+        # Anchors first, then what was sent, then what is known; copies of anchors only once.
+        name = top.facts.issuer_name.normal
+        anchors = [Link(facts, None) for facts in self.anchors.named(name)]
+        tried = {_identity(link.facts) for link in anchors}
+        known = (Link(facts, None) for facts in self.known.named(name))
+        others = (*self.sent.get(name, ()), *known)
+        for issuer in (*anchors, *(link for link in others if _identity(link.facts) not in tried)):
             if _identity(issuer.facts) in inside:
                 continue
-            result = self._check(top, issuer)
-            if result is Signature.BAD:
+            if self._check(top, issuer) is Signature.BAD:
                 self.broken.append((top, issuer))
             else:
-                unchecked = path.unchecked or result is Signature.UNCHECKED
-                yield Path((*path.links, issuer), unchecked)
-
-    def _candidates(self, name: NormalName) -> Iterator[Link]:
-        """Anchors first, then what was sent, then what is known; copies of anchors only once."""
-        anchors = self.anchors.named(name)
-        yield from (Link(facts, None) for facts in anchors)
-        tried = {_identity(facts) for facts in anchors}
-        known = (Link(facts, None) for facts in self.known.named(name))
-        for link in (*self.sent.get(name, ()), *known):
-            if _identity(link.facts) not in tried:
-                yield link
-
-    def _ends_here(self, link: Link) -> bool:
-        return self._check(link, link) is not Signature.BAD
+                yield Path((*path.links, issuer))
 
     def _check(self, child: Link, issuer: Link) -> Signature:
         self.checks += 1
@@ -249,7 +212,7 @@ class _Search:
 
 
 def _identity(facts: CertificateFacts) -> tuple[NormalName, bytes]:
-    """Two certificates of one name and key are one and the same issuer (RFC 4158 section 5.2)."""
+    """Certificates of one name and key are the same issuer (RFC 4158 section 5.2)."""
     return facts.subject_name.normal, facts.spki
 
 
@@ -259,9 +222,9 @@ def build_paths(
     """All paths from the first certificate.
 
     Args:
-        sent: the chain in the order sent; the first one is readable.
+        sent: the chain in the order sent; its first certificate is readable.
         anchors: where a path may end.
-        known: certificates that were not sent and may stand between; None: as it was sent.
+        known: further certificates that may be part of a path; None: only those sent.
     """
     by_name: dict[NormalName, list[Link]] = {}
     seen = set[bytes]()
@@ -276,10 +239,10 @@ def build_paths(
 
 
 def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:
-    """The certificate whose issuer did not come, going by what was sent and nothing else.
+    """The certificate whose issuer was not sent, judging only by what was sent.
 
     Args:
-        certificates: DER in the order sent; that may be wrong, and strangers may be among them.
+        certificates: DER in the order sent, which may be wrong and include unrelated ones.
 
     Returns:
         The end of the longest path from the leaf; None when the leaf cannot be read.

@@ -1,166 +1,103 @@
-"""What one family of clients asks of a chain, as data: one file in `policies/` each.
+"""How one family of clients judges a chain, as data: one file in `policies/` each.
 
-A new policy is a new file there and nothing else. Each file says where its facts come from.
+A new policy is a new file there and nothing else; each file names its sources. `Policy` holds what
+decides how paths are built and where they may end. All other keys belong to the rules: each module
+in `rules/` declares the keys that it reads in a class of its own (`Settings`).
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 import msgspec
 
 from stress.errors import UsageError
 from stress.model.verdict import Refusal
-from stress.trust.reading.key import KeyKind
 
-_LONG_AGO = date(1, 1, 1)
-DAY = 86_400
+LONG_AGO = date(1, 1, 1)
 
 
 class Aia(StrEnum):
-    """Does it fetch an issuer that was not sent?"""
+    """Whether a client fetches an issuer that was not sent."""
 
     NEVER = "never"
     HTTP = "http"
-    """From http: addresses only."""
+    """From http: URLs only."""
 
 
 class Memory(StrEnum):
-    """Which intermediates it may have, besides those sent."""
+    """Which intermediates a client may have besides those sent."""
 
     NONE = "none"
     LEARNED = "learned"
-    """Those it met in good chains since it was started."""
+    """Those it saw in good chains since it was started."""
     PRELOADED = "preloaded"
-    """All that public CAs have disclosed, and those it met."""
-
-
-class CommonName(StrEnum):
-    """When does the CN stand in for the subjectAltName?"""
-
-    NEVER = "never"
-    NAMES = "names"
-    """For a host name, where the subjectAltName has no DNS name; never for an address."""
-    ALONE = "alone"
-    """For names and addresses, where the subjectAltName has neither."""
+    """All that public CAs have disclosed, and those it saw."""
 
 
 class Scope(StrEnum):
-    """Under which anchors a rule holds."""
+    """Under which anchors a rule applies."""
 
     EVERY = "every"
     PUBLIC = "public"
-    """Publicly known roots."""
+    """Publicly trusted roots."""
     NOWHERE = "none"
     PRIVATE = "private"
     """A user's own roots."""
 
-    def holds(self, *, public: bool) -> bool:
-        """Whether it covers an anchor that is (not) publicly known."""
+    def covers(self, *, public: bool) -> bool:
+        """Whether it covers an anchor that is (not) publicly trusted."""
         return self is (Scope.PUBLIC if public else Scope.PRIVATE) or self is Scope.EVERY
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """A longest validity for leaves issued from a day on."""
-
-    most_days: int
-    anchors: Scope = Scope.PUBLIC
-    issued_from: date = _LONG_AGO
-    slack_seconds: int = 0
-    refusal: Refusal = Refusal.YES
-
-    @property
-    def most_seconds(self) -> int:
-        """Longest notAfter - notBefore that is accepted."""
-        return self.most_days * DAY + self.slack_seconds
+class Settings(msgspec.Struct, frozen=True):
+    """The keys of a policy file that one module of rules reads; its defaults suit every client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamps:
-    """How many SCTs a leaf of up to this lifetime needs."""
-
-    least: int
-    most_days: int = 100_000
-    issued_from: date = _LONG_AGO
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """Must a leaf have an extendedKeyUsage at all?"""
-
-    anchors: Scope
-    issued_from: date = _LONG_AGO
+_S = TypeVar("_S", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one family. The defaults are what every client does."""
+    """One client family. The defaults are what every client does."""
 
     name: str
     title: str
     """Which programs it stands for."""
-    asks: tuple[str, ...] = ()
-    """Names of other policies: this one refuses what any of them refuses. No rules of its own."""
+    families: tuple[str, ...] = ()
+    """Names of other policies: this one rejects what any of them rejects. No rules of its own."""
     mainstream: bool = False
-    """Whether `any` asks it (a test keeps both in step)."""
+    """Whether `any` includes it (a test keeps both in step)."""
 
     aia: Aia = Aia.NEVER
     memory: Memory = Memory.NONE
     partial_chain: bool = True
-    """An anchor that is no self-signed root may end a path."""
-    anchor_dates: bool = False
-    """Whether the anchor itself must be inside its validity."""
-    common_name: CommonName = CommonName.NEVER
-    pins_leaf_only: bool = False
-
-    rsa_bits: int = 1024
-    ec_bits: int = 224
-    leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
-    curves: tuple[str, ...] = ()
-    """Curves it knows; empty: all."""
-    weak_digests: tuple[str, ...] = ("MD2", "MD4", "MD5", "SHA-1")
-    weak_digests_public_only: tuple[str, ...] = ()
-    """Refused only under publicly known roots."""
-
-    lifetimes: tuple[Lifetime, ...] = ()
-    purpose_needed: tuple[Presence, ...] = ()
-    any_purpose: bool = True
-    """`anyExtendedKeyUsage` counts as serverAuth."""
-    issuer_purpose: Scope = Scope.EVERY
-    """Where an intermediate's extendedKeyUsage must allow serverAuth."""
-
-    issuer_any_purpose: bool = True
-    """There `anyExtendedKeyUsage` counts as serverAuth."""
-
-    also_unknown: tuple[str, ...] = ()
-    """OIDs of extensions that it does not understand when critical, though most others do."""
-
-    directory_constraints: bool = True
-    """It can compare directory names with name constraints; else such a critical one is unknown."""
-
-    timestamps: tuple[Timestamps, ...] = ()
-    """Empty: SCTs are not asked for."""
-    timestamps_from: date = _LONG_AGO
-    """Leaves issued before need none."""
-
-    must_staple: Refusal = Refusal.NO
-    bad_staple: Refusal = Refusal.NO
-    revoked: Refusal = Refusal.NO
-    """What a staple that says "revoked" does."""
+    """A path may end in an anchor that is not a self-signed root."""
     unreadable_issuer: Refusal = Refusal.YES
-    """What an intermediate that cannot be read does."""
-    duplicate_extension: Refusal = Refusal.NO
-    ca_leaf: Refusal = Refusal.NO
-    """What a leaf does that says it is a CA."""
+    """The effect of an intermediate that cannot be parsed."""
     odd_address: Refusal = Refusal.NO
-    """What an iPAddress of neither 4 nor 16 octets in the subjectAltName does."""
+    """The effect of an iPAddress of neither 4 nor 16 octets in the leaf's subjectAltName."""
+
+    keys: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """Everything in the file, for `settings`."""
+
+    _read: dict[type, object] = field(default_factory=dict, compare=False, repr=False)
+
+    def settings(self, kind: type[_S]) -> _S:
+        """What this policy's file says for one class of settings."""
+        found = self._read.get(kind)  # rules read their settings for every path
+        if found is None:
+            found = self._read[kind] = msgspec.convert(self.keys, kind)
+        assert isinstance(found, kind)
+        return found
 
 
 def unix(day: date) -> int:
@@ -176,7 +113,7 @@ def policies() -> dict[str, Policy]:
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".toml"):
             data = tomllib.loads(file.read_text("utf-8"))
-            found[data["name"]] = msgspec.convert(data, Policy)
+            found[data["name"]] = msgspec.convert({**data, "keys": data}, Policy)
     return found
 
 

@@ -1,7 +1,9 @@
 from base64 import b64encode
 from dataclasses import replace
+from shlex import join
 
-from stress.analysis.command import Change, run_line
+from stress.analysis.command import run_argv
+from stress.model.claims import RunChange
 from stress.model.client import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
 from stress.model.target import Address, Target
@@ -12,7 +14,7 @@ NAMED = Plan(Target("edge.example.com"), (), (Client("generic"),), server_name="
 def test_defaults_are_not_spelled_out() -> None:
     plan = replace(NAMED, resolve_again_s=60.0, load=Load(count=None))
 
-    assert run_line(plan) == "tls-stress run edge.example.com:443"
+    assert join(run_argv(plan)) == "tls-stress run edge.example.com:443"
 
 
 def test_everything_chosen_is_there() -> None:
@@ -28,7 +30,7 @@ def test_everything_chosen_is_there() -> None:
         close=Close.RST,
         sources=("10.0.0.2",),
     )
-    line = run_line(plan)
+    line = join(run_argv(plan))
 
     for words in (
         "-d 30s -c 200 --rate 500",
@@ -48,8 +50,8 @@ def test_everything_chosen_is_there() -> None:
 
 
 def test_a_change_wins_over_the_plan() -> None:
-    change = Change(count=20, clients=("chrome",), server_name="other.example", rate=10.0)
-    line = run_line(NAMED, change)
+    change = RunChange(count=20, clients=("chrome",), server_name="other.example", rate=10.0)
+    line = join(run_argv(NAMED, change))
 
     assert "-n 20" in line
     assert "--client chrome --sni other.example" in line

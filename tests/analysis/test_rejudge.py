@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.rejudge import Restated, restate
-from stress.analysis.summary import summarize
+from stress.analysis.rejudge import RejudgedRun, rejudge
 from stress.codes.catalog import POLICY_OF
 from stress.model.outcome import Category, Stage
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.verdict import Verdict
+from stress.report.summary import summarize
 from stress.trust import Anchors, Judge
 
 
@@ -27,7 +27,7 @@ def test_finished_handshakes_get_the_new_verdict_and_others_keep_theirs(
         ],
         chains=leaf_and_more,
     )
-    now = Restated(run, (finding(whole, Category.EXPIRED_LEAF),), "any", 7)
+    now = RejudgedRun(run, (finding(whole, Category.EXPIRED_LEAF),), "any", 7)
 
     assert [one.outcome for one in now.cube().cells] == ["expired-leaf", "ok", "reset"]
     assert now.facts().plan.trust.policy == "any"
@@ -42,7 +42,7 @@ def test_every_chain_is_judged_again(
 ) -> None:
     anchors = Anchors((leaf_and_more[1].certificates[1],), "test", private=True)
     run = recorded([cell(90), cell(10, chain=2)], chains=leaf_and_more)
-    now = restate(run, Judge(anchors), policy="openssl", at=4_000_000_000)
+    now = rejudge(run, Judge(anchors), policy="openssl", at=4_000_000_000)
 
     assert {verdict.policy for verdict in now.verdicts()} == {"openssl", *POLICY_OF.values()}
     assert len({verdict.chain for verdict in now.verdicts()}) == 2
@@ -50,7 +50,7 @@ def test_every_chain_is_judged_again(
     assert summarize(now).run.policy == "openssl"
 
 
-def test_each_client_keeps_its_policy_when_only_the_time_is_another(
+def test_each_client_keeps_its_policy_when_only_the_time_changes(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],
     leaf_and_more: tuple[SeenChain, SeenChain],
@@ -64,7 +64,7 @@ def test_each_client_keeps_its_policy_when_only_the_time_is_another(
         chains=leaf_and_more,
         plan=replace(plan, clients=(lax, strict)),
     )
-    now = restate(run, Judge(anchors))
+    now = rejudge(run, Judge(anchors))
 
     assert [one.outcome != "ok" for one in now.cube().cells] == [False, True]
     assert now.facts().plan.trust.policy == plan.trust.policy
@@ -82,7 +82,7 @@ def test_each_client_keeps_its_policy_when_only_the_time_is_another(
         ("expired-leaf", "firefox", "ok"),
     ],
 )
-def test_what_a_staple_showed_stays_for_those_who_mind(
+def test_failures_by_staple_stay_where_the_policy_checks_staples(
     outcome: str,
     policy: str,
     restated: str,
@@ -92,6 +92,6 @@ def test_what_a_staple_showed_stays_for_those_who_mind(
 ) -> None:
     run = recorded([cell(9, outcome=outcome)], chains=leaf_and_more)
 
-    (one,) = Restated(run, (), policy, None).cube().cells
+    (one,) = RejudgedRun(run, (), policy, None).cube().cells
 
     assert one.outcome == restated

@@ -1,10 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from stress.analysis.tally import count
-from stress.analysis.verdict import validity, verdict
+from stress.analysis.verdict import limit_assertion, validity, verdict
+from stress.model.claims import NoticeKind
+from stress.model.limit import Limit
 from stress.model.run import Cell, End, RunFacts
 from stress.model.summary import Answer, Assertion
 
@@ -49,18 +52,50 @@ def test_the_engines_doubt_makes_a_run_invalid(cell: Callable[..., Cell], facts:
     judged = validity(doubted, tally)
 
     assert not judged.valid
-    assert judged.reasons == ("a limiter answers our load",)
+    assert [one.text for one in judged.fatal] == ["a limiter answers our load"]
     assert verdict(doubted, tally, judged) is Answer.INVALID
 
 
-def test_what_is_missing_is_said(cell: Callable[..., Cell], facts: RunFacts) -> None:
+def test_what_is_missing_is_noted(cell: Callable[..., Cell], facts: RunFacts) -> None:
     tally = count([cell(10), cell(2, outcome="cancelled"), cell(1, outcome="not-sent")])
     judged = validity(replace(facts, end=End.UNFINISHED, started=20, recorded=13), tally)
 
-    text = "; ".join(judged.reasons)
-
     assert judged.valid
-    assert "no end mark" in text
-    assert "7 attempts had begun and left no record" in text
-    assert "2 attempts unresolved" in text
-    assert "1 attempt due but not sent" in text
+    assert [(one.kind, one.count) for one in judged.notes] == [
+        (NoticeKind.UNFINISHED, 0),
+        (NoticeKind.LOST, 7),
+        (NoticeKind.CANCELLED, 2),
+        (NoticeKind.NOT_SENT, 1),
+    ]
+
+
+FOUND = Limit("p99.total<250ms", (), 950.0, 979.6, True, "timeout-connect", False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, "yes"),
+        ({"first_failing": None}, "yes"),
+        ({"generator_limited": True}, "unknown"),
+        ({"confirmed": False}, "unknown"),
+        ({"sustained": None, "confirmed": False}, "no"),
+    ],
+)
+def test_a_limit_is_an_assertion_with_the_sustained_rate(
+    changes: dict[str, Any], holds: str
+) -> None:
+    limit = replace(FOUND, **changes)
+    found = limit_assertion(limit)
+
+    assert (found.expression, found.holds) == ("find-limit p99.total<250ms", holds)
+    assert found.value == limit.sustained
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_only_the_generators_own_limit_makes_a_run_invalid(
+    cell: Callable[..., Cell], facts: RunFacts, limited: bool
+) -> None:
+    known = replace(facts, limits=(replace(FOUND, generator_limited=limited),))
+
+    assert validity(known, count([cell(10)])).valid is not limited

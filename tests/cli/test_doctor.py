@@ -14,7 +14,7 @@ def test_it_tells_each_limit_and_what_follows_from_it(ask: Any) -> None:
         "local ports",
         "cores",
         "load average",
-        "wakes up late by",
+        "scheduler delay",
         "memory",
         "time stamps",
         "pyOpenSSL",

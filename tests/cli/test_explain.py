@@ -33,7 +33,7 @@ def test_what_is_unknown_says_so_and_exits_2(ask: Any) -> None:
     answer = ask("explain", "-9999")
 
     assert answer.code == 2
-    assert "Near it" in answer.out
+    assert "Similar:" in answer.out
 
 
 def test_a_file_is_read_as_a_log(ask: Any, tmp_path: Path) -> None:

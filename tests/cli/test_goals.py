@@ -70,11 +70,11 @@ def test_a_report_may_be_asked_another_question(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--until", "failing"), "the shell takes < and > for itself"),
+        (("--until", "failing"), "the shell interprets < and >"),
         (("--until", "causes==0"), "--assert 'causes==0'"),
         (("--until", "failing<1%", "--until", "failing>2%"), "can never both hold"),
         (("--assert", "failures==0", "--until", "failures>=20"), "can never both hold"),
-        (("--assert", "spead<3"), "nothing is called"),
+        (("--assert", "spead<3"), "unknown goal"),
         (("--until", "failures>=2", "--max-duration", "0"), "--max-duration"),
         (("--rate-blocks", "--rate", "9", "-n", "5"), "--duration"),
     ],

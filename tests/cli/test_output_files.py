@@ -103,7 +103,7 @@ def test_two_forms_cannot_share_a_file(tmp_path: Path) -> None:
 def test_a_pipe_or_a_device_is_written_to_and_not_replaced(run_file: Path) -> None:
     files = Files.of(junit=Path("/dev/null"), markdown=Path("/dev/null"))
     with open_run(run_file) as run:
-        from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
+        from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
         files.write(summarize(run), run)
 
@@ -127,7 +127,7 @@ def test_a_folder_that_vanished_meanwhile_is_our_error_and_no_traceback(
     files = Files.of(junit=folder / "x.xml")
     folder.rmdir()
     with open_run(run_file) as run:
-        from stress.analysis.summary import summarize  # noqa: PLC0415 - heavy
+        from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
         summary = summarize(run)
         with pytest.raises(StressError, match="--junit: could not write") as caught:

@@ -15,6 +15,7 @@ from stress.model.summary import (
     RiskRatio,
     RunLine,
     Summary,
+    Unexplained,
     Validity,
 )
 
@@ -35,7 +36,7 @@ def summary(verdict: Answer, **found: Any) -> Summary:
         not_sent=0,
         failures=Failures(0, 0.0, BOUNDS, {}),
         causes=(),
-        unexplained={},
+        unexplained=Unexplained(),
         chains=(),
         addresses=(),
         latency={},

@@ -9,11 +9,11 @@ from stress.codes.catalog import (
     POLICY_OF,
     alerts,
     code_tables,
-    ending,
-    endings,
-    known_categories,
+    expand_groups,
+    outcome_entries,
+    outcome_entry,
+    phrase_for,
     phrases,
-    spelled_out,
 )
 from stress.model.outcome import Category, Kind, Outcome
 from stress.model.verdict import Refusal, Verdict
@@ -36,13 +36,13 @@ def test_every_failure_says_what_each_family_would_do_and_what_cures_it(
     assert tuple(views) == FAMILIES
     assert all(one.fails in {"yes", "no", "sometimes"} and one.reports for one in views.values())
     assert fix_for(name)
-    assert ending(name).meaning.endswith(".")
+    assert outcome_entry(name).meaning.endswith(".")
 
 
 @pytest.mark.parametrize("category", [one for one in Category if one not in FAILURES], ids=str)
 def test_what_is_no_failure_of_the_target_has_a_meaning_and_no_views(category: Category) -> None:
     assert client_views(category.value) == {}
-    assert ending(category.value).meaning
+    assert outcome_entry(category.value).meaning
 
 
 @pytest.mark.parametrize("family", POLICY_OF)
@@ -80,7 +80,7 @@ def test_an_issuer_that_can_be_fetched_is_missed_only_sometimes() -> None:
     assert "-9802" in named["incomplete-chain"].reports
 
 
-def test_who_accepts_the_very_chain_is_told_apart_from_who_refuses_it() -> None:
+def test_clients_that_accept_the_very_chain_are_distinguished_from_those_that_reject_it() -> None:
     told = chain_views("no-san", verdicts("no-san-cn-only"))
     refusing = {family for family in FAMILIES if told[family].fails == "yes"}
     judged = verdicts("no-san-cn-only")
@@ -89,7 +89,7 @@ def test_who_accepts_the_very_chain_is_told_apart_from_who_refuses_it() -> None:
     assert refusing not in (set(), set(FAMILIES))
 
 
-def test_an_ending_that_the_chain_alone_does_not_explain_is_told_in_general() -> None:
+def test_an_outcome_that_the_chain_alone_does_not_explain_gets_the_general_view() -> None:
     accepted = {
         policy: replace(one, findings=()) for policy, one in verdicts("no-san-cn-only").items()
     }
@@ -134,17 +134,31 @@ def test_an_unknown_outcome_is_a_value_error(name: str) -> None:
         client_views(name)
 
 
-def test_all_tables_speak_of_endings_that_exist() -> None:
+def test_all_tables_name_outcomes_that_exist() -> None:
     named = [one.categories for table in code_tables().values() for one in table.codes.values()]
     named += [one.categories for one in phrases()]
 
     for categories in named:
-        for name in spelled_out(categories):
+        for name in expand_groups(categories):
             assert Outcome.parse(name).kind in {Kind.TRUST, Kind.WIRE}
 
 
 def test_every_category_is_in_the_table() -> None:
-    assert set(known_categories()) == {one.value for one in Category} == set(endings())
+    assert set(outcome_entries()) == {one.value for one in Category}
+    assert all(one.phrase and one.meaning for one in outcome_entries().values())
+
+
+def test_a_phrase_follows_a_number_of_handshakes() -> None:
+    assert phrase_for("revoked") == "got a revoked certificate"
+    assert phrase_for("alert-40") == "were refused with alert 40"
+
+
+def test_general_trust_codes_leave_out_what_clients_report_by_a_code_of_its_own() -> None:
+    general = expand_groups(["@trust", "reset"])
+
+    assert general[0] == "incomplete-chain"
+    assert general[-1] == "reset"
+    assert not {"must-staple-missing", "bad-staple", "pin-mismatch"} & {*general}
 
 
 def test_texts_are_sentences_of_one_line() -> None:

@@ -109,7 +109,7 @@ def test_the_seed_log_gets_an_answer_that_can_be_acted_on() -> None:
         "The certificate for this server is invalid",
     ]
     assert answer.command == "tls-stress run api.shop.example"
-    assert "different connections meet different servers" in answer.said
+    assert "different connections reach different servers" in answer.conclusion
     assert any(
         "iOS 11 and older give -9807 for every trust failure" in one for one in answer.leaves_open
     )
@@ -117,7 +117,7 @@ def test_the_seed_log_gets_an_answer_that_can_be_acted_on() -> None:
     assert {Outcome.parse(one).kind for one in answer.categories} == {Kind.TRUST}
 
 
-def test_what_a_log_says_together_narrows_the_endings() -> None:
+def test_what_a_log_says_together_narrows_the_outcomes() -> None:
     answer = explain(
         "curl: (60) SSL certificate problem: unable to get local issuer certificate\n"
         "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
@@ -130,7 +130,7 @@ def test_a_failure_of_the_connection_is_not_called_one_of_trust() -> None:
     answer = explain("curl: (35) Recv failure: Connection reset by peer")
 
     assert answer.categories == ("reset",)
-    assert "before certificates were judged" in answer.said
+    assert "before certificates were judged" in answer.conclusion
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_an_unknown_code_says_so_and_offers_the_nearest(text: str, nearest: str)
     assert answer.found == ()
     assert answer.unknown[0].text == text
     assert (nearest in answer.unknown[0].nearest) == bool(nearest)
-    assert answer.said == "No code that is known stands in this text."
+    assert answer.conclusion == "This text contains no known code."
     assert answer.command == "tls-stress run HOST"
 
 
-def test_unknown_codes_in_a_log_are_told_beside_the_known_ones() -> None:
+def test_unknown_codes_in_a_log_are_reported_with_the_known_ones() -> None:
     answer = explain("a: -9807\nb: net::ERR_CERT_STRANGE_THING\nc: 3:0 -9899")
 
     assert [one.text for one in answer.unknown] == ["ERR_CERT_STRANGE_THING", "-9899"]
@@ -211,7 +211,7 @@ def test_every_alert_is_found_by_its_number() -> None:
 def test_an_alert_about_certificates_means_the_opposite_in_a_servers_log() -> None:
     (open_point,) = explain("SSL alert number 48").leaves_open
 
-    assert "the client, which then refused the server's certificates" in open_point
+    assert "the client, which then rejected the server's certificates" in open_point
     assert explain("alert 80").leaves_open == ()
 
 
@@ -226,7 +226,7 @@ def test_hostile_text_comes_back_escaped() -> None:
 def test_any_text_gets_an_explanation(text: str) -> None:
     answer = explain(text)
 
-    assert answer.said
+    assert answer.conclusion
     assert answer.command.startswith("tls-stress run ")
 
 

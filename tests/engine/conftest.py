@@ -112,10 +112,10 @@ def plain(connection: socket.socket) -> None:
     connection.recv(4096)
 
 
-async def flown(one: Attempt) -> Record:
+async def finished(one: Attempt) -> Record:
     """The row of one attempt, whose deadlines are kept meanwhile."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(one.equipment.deadlines.watch)
+        nursery.start_soon(one.context.deadlines.watch)
         record = await one.run()
         nursery.cancel_scope.cancel()
     return record

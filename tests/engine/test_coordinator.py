@@ -108,7 +108,7 @@ def test_the_death_of_a_worker_is_counted_and_named(serve: Serve, pki: tuple[Pat
     assert not ending.invalid
 
 
-def test_new_addresses_of_the_name_join(
+def test_new_addresses_of_the_name_are_added(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:
     book = Book()
@@ -122,7 +122,7 @@ def test_new_addresses_of_the_name_join(
 
     assert book.addresses == [*plan.addresses, second]
     assert {record.address for record in book.records} == {0, 1}
-    assert any("joined" in reason for reason in ending.reasons)
+    assert any("was added" in reason for reason in ending.reasons)
 
 
 def test_progress_is_told_while_it_runs(
@@ -146,7 +146,7 @@ def test_progress_is_told_while_it_runs(
 SCRIPT = """
 import sys
 from pathlib import Path
-from stress.engine import fleet
+from stress.engine import coordinator
 from stress.model.target import Address
 from tests.engine.conftest import Book, plan_for
 book = Book()
@@ -157,7 +157,7 @@ def watch(progress):
     if progress.in_flight >= 4 and not ready:
         ready.append(1)
         print("flying", flush=True)
-ending = fleet.run(plan, book, watch=watch)
+ending = coordinator.run(plan, book, watch=watch)
 print(ending.end.value, ending.started, len(book.records), dict(book.outcomes))
 """
 

@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.engine.messages import (
-    Act,
+    AddAddress,
     Assignment,
     Batch,
-    Done,
     Frames,
     FromWorker,
-    Go,
-    Join,
-    Landed,
     Ready,
-    Refused,
-    Stop,
+    Rejected,
+    RunSegment,
+    SegmentDone,
+    StartRun,
+    StopRun,
     ToWorker,
+    WorkerDone,
     frame,
     from_worker,
     to_worker,
@@ -55,30 +55,30 @@ def bodies(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
-def test_what_a_worker_says_survives_any_fragmentation(cuts: list[int]) -> None:
-    words: list[FromWorker] = [
+def test_messages_of_a_worker_survive_any_fragmentation(cuts: list[int]) -> None:
+    messages: list[FromWorker] = [
         Ready(1),
         Batch([RECORD, BLANK], [(b"leaf", b"intermediate")], 9, 3, [5, 6], 77),
-        Landed(4),
-        Refused("cannot speak 3DES", None),
-        Done(),
+        SegmentDone(4),
+        Rejected("cannot speak 3DES", None),
+        WorkerDone(),
     ]
 
-    found = bodies(b"".join(frame(word) for word in words), cuts)
+    found = bodies(b"".join(frame(message) for message in messages), cuts)
 
-    assert [from_worker.decode(body) for body in found] == words
+    assert [from_worker.decode(body) for body in found] == messages
 
 
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
-def test_what_the_fleet_says_survives_any_fragmentation(cuts: list[int]) -> None:
-    words: list[ToWorker] = [
+def test_messages_of_the_coordinator_survive_any_fragmentation(cuts: list[int]) -> None:
+    messages: list[ToWorker] = [
         Assignment(PLAN, 1, 2, -5, reset=True),
-        Go(123),
-        Act(Segment(10, 5, to=20), 3, 99),
-        Join(Address("127.0.0.9", 443)),
-        Stop(3.0),
+        StartRun(123),
+        RunSegment(Segment(10, 5, to=20), 3, 99),
+        AddAddress(Address("127.0.0.9", 443)),
+        StopRun(3.0),
     ]
 
-    found = bodies(b"".join(frame(word) for word in words), cuts)
+    found = bodies(b"".join(frame(message) for message in messages), cuts)
 
-    assert [to_worker.decode(body) for body in found] == words
+    assert [to_worker.decode(body) for body in found] == messages

@@ -3,21 +3,23 @@ from pathlib import Path
 
 import pytest
 
-from stress.engine.preflight import Machine, examine
+from stress.engine.checks.host_stats import HostStats
+from stress.engine.preflight import HostCapacity, examine
+from stress.host.limits import Machine
 
-ABLE = Machine(
-    cores=4,
-    open_files=20_000,
-    local_ports=28_232,
-    waiting_ports=300,
+ABLE = HostCapacity(
+    Machine(cores=4, open_files=20_000, local_ports=28_232),
+    HostStats(local_ports=28_232, waiting_ports=300, tracked=10, tracked_limit=262_144),
     memory_bytes=4_000_000_000,
-    tracked=10,
-    tracked_limit=262_144,
     load=0.2,
     late_s=0.0004,
     kernel_stamps=True,
     programs={"utls": "1.0"},
 )
+
+
+def able(**stats: int) -> HostCapacity:
+    return replace(ABLE, stats=replace(ABLE.stats, **stats))
 
 
 def test_an_able_machine_is_told_its_limits() -> None:
@@ -29,57 +31,54 @@ def test_an_able_machine_is_told_its_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "fact"),
+    ("host", "fact"),
     [
-        (replace(ABLE, open_files=100), "open files"),
-        (replace(ABLE, local_ports=500), "local ports"),
+        (replace(ABLE, machine=Machine(4, 100, 28_232)), "open files"),
+        (able(local_ports=500), "local ports"),
         (replace(ABLE, memory_bytes=1_000_000), "memory"),
-        (replace(ABLE, tracked=262_000), "connection tracking"),
+        (able(tracked=262_000), "connection tracking"),
     ],
 )
-def test_what_is_too_little_for_a_default_run_blocks_it(machine: Machine, fact: str) -> None:
-    found = examine(machine)
+def test_what_is_too_little_for_a_default_run_blocks_it(host: HostCapacity, fact: str) -> None:
+    found = examine(host)
 
     assert not found.able
     assert [each.name for each in found.facts if each.blocks] == [fact]
 
 
 @pytest.mark.parametrize(
-    ("machine", "words"),
+    ("host", "words"),
     [
         (ABLE, "the cores are free"),
         (replace(ABLE, load=7.0), "other programs take part of the cores"),
-        (ABLE, "in time"),
+        (ABLE, "ok"),
         (replace(ABLE, late_s=0.03), "latencies would contain it"),
         (ABLE, "each for one target"),
-        (replace(ABLE, waiting_ports=20_000), "wait a minute"),
+        (able(waiting_ports=20_000), "wait a minute"),
     ],
 )
 def test_what_would_disturb_a_measurement_is_told_and_blocks_nothing(
-    machine: Machine, words: str
+    host: HostCapacity, words: str
 ) -> None:
-    found = examine(machine)
+    found = examine(host)
 
     assert found.able
     assert any(words in fact.means for fact in found.facts)
 
 
-def test_this_machine_tells_how_late_it_wakes_us() -> None:
-    machine = Machine.here()
+def test_the_scheduler_delay_is_measured() -> None:
+    host = HostCapacity.here()
 
-    assert machine.late_s >= 0
-    assert machine.load is None or machine.load >= 0
+    assert host.late_s >= 0
+    assert host.load is None or host.load >= 0
 
 
 def test_what_nobody_tells_limits_nothing() -> None:
     silent = replace(
         ABLE,
-        open_files=None,
-        local_ports=None,
-        waiting_ports=None,
+        machine=Machine(4, None, 28_232),
+        stats=HostStats(),
         memory_bytes=None,
-        tracked=None,
-        tracked_limit=None,
         load=None,
         kernel_stamps=False,
     )
@@ -104,13 +103,13 @@ def test_the_system_is_read_where_it_tells(tmp_path: Path) -> None:
     write(tmp_path, "proc/sys/net/netfilter/nf_conntrack_count", "7\n")
     write(tmp_path, "proc/sys/net/netfilter/nf_conntrack_max", "100\n")
 
-    machine = Machine.here(tmp_path)
+    host = HostCapacity.here(tmp_path)
 
-    assert machine.local_ports == 28_232
-    assert machine.waiting_ports == 4
-    assert machine.memory_bytes == 2_048_000
-    assert (machine.tracked, machine.tracked_limit) == (7, 100)
-    assert machine.cores >= 1
+    assert host.stats.local_ports == 28_232
+    assert host.stats.waiting_ports == 4
+    assert host.memory_bytes == 2_048_000
+    assert (host.stats.tracked, host.stats.tracked_limit) == (7, 100)
+    assert host.machine.cores >= 1
 
 
 @pytest.mark.parametrize(("limit", "memory"), [("1500000\n", 1_000_000), ("max\n", 2_048_000)])
@@ -119,7 +118,7 @@ def test_a_control_groups_limit_counts(limit: str, memory: int, tmp_path: Path) 
     write(tmp_path, "sys/fs/cgroup/memory.max", limit)
     write(tmp_path, "sys/fs/cgroup/memory.current", "500000\n")
 
-    assert Machine.here(tmp_path).memory_bytes == memory
+    assert HostCapacity.here(tmp_path).memory_bytes == memory
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "1", "one two"])
@@ -128,8 +127,8 @@ def test_odd_files_tell_nothing(text: str, tmp_path: Path) -> None:
     write(tmp_path, "proc/net/sockstat", f"TCP: {text} tw")
     write(tmp_path, "proc/meminfo", text)
 
-    machine = Machine.here(tmp_path)
+    host = HostCapacity.here(tmp_path)
 
-    assert machine.local_ports is None
-    assert machine.waiting_ports is None
-    assert machine.memory_bytes is None
+    assert host.stats.local_ports is None
+    assert host.stats.waiting_ports is None
+    assert host.memory_bytes is None

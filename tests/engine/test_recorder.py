@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.codes.catalog import POLICY_OF
+from stress.engine.messages import Batch
 from stress.engine.recorder import Recorder
 from stress.errors import RecordError
 from stress.lab.certificates import Authority, Wish, issue
@@ -52,7 +53,7 @@ def transcript(record: Record) -> Transcript:
 
 def record(plan: Plan, *rows: Record, chains: tuple[tuple[bytes, ...], ...]) -> Book:
     book = Book()
-    Recorder(plan, book).take(rows, chains)
+    Recorder(plan, book).add(Batch(list(rows), list(chains)))
     return book
 
 
@@ -76,8 +77,8 @@ def test_evidence_is_kept_with_the_final_outcome_after_its_row() -> None:
     recorder = Recorder(PLAN, book)
     kept = [transcript(row(FULL)), transcript(row(ALONE)), transcript(row(None, "eof"))]
 
-    recorder.take([each.record for each in kept], (FULL, ALONE))
-    recorder.keep(kept)
+    rows = [each.record for each in kept]
+    recorder.add(Batch(rows, [FULL, ALONE], transcripts=kept))
 
     assert [(each.record.outcome, each.role) for each in book.transcripts] == [
         ("ok", EvidenceRole.CONTROL),
@@ -137,9 +138,8 @@ def test_the_policy_none_judges_nothing() -> None:
 def test_what_passes_is_counted_by_whom_it_says_something_about() -> None:
     recorder = Recorder(PLAN, Book())
 
-    recorder.take(
-        [row(FULL), row(None, "alert-40"), row(None, "local-ports"), row(None, "not-sent")], [FULL]
-    )
+    rows = [row(FULL), row(None, "alert-40"), row(None, "local-ports"), row(None, "not-sent")]
+    recorder.add(Batch(rows, [FULL]))
 
     assert recorder.ended == 4
     assert recorder.chains == 1
@@ -150,7 +150,7 @@ def test_what_passes_is_counted_by_whom_it_says_something_about() -> None:
 
 def test_a_sink_that_cannot_keep_is_heard() -> None:
     with pytest.raises(RecordError, match="disk is full"):
-        Recorder(PLAN, Book(fail_after=0)).take([row(FULL)], [FULL])
+        Recorder(PLAN, Book(fail_after=0)).add(Batch([row(FULL)], [FULL]))
 
 
 @pytest.mark.parametrize(("policy", "ending"), [("firefox", "must-staple-missing"), ("go", "ok")])
@@ -164,8 +164,8 @@ def test_a_missing_staple_fails_the_row_that_missed_it(policy: str, ending: str)
     none = sha256(b"").digest()
     rows = [row(demanding)._replace(id=number) for number in range(3)]
 
-    recorder.take(rows, [demanding], [b""], {0: none, 2: none})
-    recorder.keep([transcript(each) for each in rows])
+    recorder.add(Batch(rows, [demanding], staples=[b""], stapled={0: none, 2: none}))
+    recorder.add(Batch(transcripts=[transcript(each) for each in rows]))
 
     assert [each.outcome for each in book.records] == [ending, "ok", ending]
     assert [each.record.outcome for each in book.transcripts] == [ending, "ok", ending]

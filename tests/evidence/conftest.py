@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.handshake import Facts, KeyLog, Machine, State, stack_for
+from stress.handshake import Facts, HandshakeMachine, KeyLog, State, stack_for
 from stress.lab.certificates import Authority, Wish, issue, key_pem
 from stress.model.chain import chain_hash
 from stress.model.client import Client, Stack
 from stress.model.plan import Plan, Trust
 from stress.model.record import Record
-from stress.model.summary import Cause, Condition, RiskRatio
+from stress.model.summary import Cause, Condition, Likely, RiskRatio
 from stress.model.target import Address, Target
 from stress.model.transcript import Clock, Flight, Parting, Transcript
 
@@ -80,7 +80,7 @@ def shake(server_files: dict[str, Path], key_log: KeyLog) -> Shake:
     return shaken
 
 
-def _join(client: Machine, context: ssl.SSLContext) -> list[Flight]:
+def _join(client: HandshakeMachine, context: ssl.SSLContext) -> list[Flight]:
     """Carry bytes between both ends until the handshake is over."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(incoming, outgoing, server_side=True)
@@ -140,7 +140,8 @@ def cause_of(rank: int, category: str, *conditions: tuple[str, str], **other: ob
         "conditions": tuple(Condition(*each) for each in conditions), "aliases": (),
         "failures": 5, "attempts": 40, "precision": 1.0, "recall": 1.0,
         "risk_ratio": RiskRatio(None, 9.0, None), "p_value": 0.0, "grade": "strong",
-        "sentence": "All of them are there.", "likely": ("a node lacks it",), "fix": "Mend it.",
+        "sentence": "All of them are there.", "fix": "Mend it.",
+        "likely": (Likely("x", "a node lacks it", ""),),
         "clients": {},
     }  # fmt: skip
     return Cause(**(known | other))  # type: ignore[arg-type]  # the caller knows the fields

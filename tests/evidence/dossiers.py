@@ -17,6 +17,7 @@ from stress.model.summary import (
     Interval,
     RunLine,
     Summary,
+    Unexplained,
     Validity,
 )
 from stress.model.transcript import Transcript
@@ -45,7 +46,7 @@ def summary_of(causes: Sequence[Cause], failures: int = 5) -> Summary:
         not_sent=0,
         failures=Failures(failures, failures / 40, INTERVAL, {"incomplete-chain": 5, "eof": 4}),
         causes=tuple(causes),
-        unexplained={},
+        unexplained=Unexplained(),
         chains=(),
         addresses=(AddressLine(str(ADDRESS), None, 20, 5, INTERVAL),),
         latency={},

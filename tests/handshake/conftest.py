@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from stress.handshake import Machine, stack_for
+from stress.handshake import HandshakeMachine, stack_for
 from stress.model.client import Client, Stack
 from tests.handshake.ends import HOST, Pki, make_pki
 
-Begin = Callable[..., Machine]
+Begin = Callable[..., HandshakeMachine]
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def fresh(stack: Stack) -> Begin:
     """Makes a machine of the stack; keywords are fields of the client."""
 
-    def make(**fields: object) -> Machine:
+    def make(**fields: object) -> HandshakeMachine:
         client = Client("test", **fields)  # type: ignore[arg-type] # a table's fields
         return stack_for(client, stack, server_name=HOST).machine()
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from stress.handshake import Machine, State, Step
+from stress.handshake import HandshakeMachine, Output, State
 
 HOST = "app.lab.test"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -140,7 +140,7 @@ def single_bytes(data: bytes) -> Iterable[bytes]:
 Cut = Callable[[bytes], Iterable[bytes]]
 
 
-def shake(machine: Machine, server: Server, cut: Cut = whole) -> Step:
+def shake(machine: HandshakeMachine, server: Server, cut: Cut = whole) -> Output:
     """Joins both ends until neither has anything to say; `cut` splits what the server says."""
     step = machine.begin()
     while step.send or step.state is State.WAITING:
@@ -151,5 +151,5 @@ def shake(machine: Machine, server: Server, cut: Cut = whole) -> Step:
         for piece in cut(data):
             step = machine.receive(piece)
             send += step.send
-        step = Step(send, step.state)
+        step = Output(send, step.state)
     return step

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.handshake import HangUp, Machine, MachineFactory, State, stack_for
+from stress.handshake import HandshakeMachine, HangUp, MachineFactory, State, stack_for
 from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
 from tests.handshake.ends import HOST, Pki
@@ -32,7 +32,7 @@ TLS_LIKE = st.builds(
 @pytest.mark.slow
 @given(data=st.lists(st.binary(max_size=200) | TLS_LIKE, max_size=5), cut=st.integers(1, 50))
 def test_any_bytes_end_in_a_step(stack: Stack, data: list[bytes], cut: int) -> None:
-    machine: Machine = factory(stack).machine()
+    machine: HandshakeMachine = factory(stack).machine()
     machine.begin()
     said = b"".join(data)
 
@@ -51,7 +51,7 @@ def test_any_bytes_end_in_a_step(stack: Stack, data: list[bytes], cut: int) -> N
 def test_any_damage_to_a_tls12_flight_ends_in_a_step(
     stack: Stack, pki: Pki, damage: list[tuple[int, int]], keep: float
 ) -> None:
-    machine: Machine = factory(stack).machine()
+    machine: HandshakeMachine = factory(stack).machine()
     sent = machine.begin().send
     said = bytearray(b"".join(plain_flight(sent, pki.ecdsa.chain, pki.ecdsa.curve_key)))
     for at, mask in damage:

@@ -6,7 +6,7 @@ import pytest
 
 from stress.handshake.failure import Failure
 from stress.handshake.hello import read_hello
-from stress.handshake.machine import Progress
+from stress.handshake.machine import HandshakeProgress
 from stress.model.client import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert
@@ -44,7 +44,7 @@ def test_nothing_is_accepted_before_it_is_sent() -> None:
     assert tls.chain() == ()
     assert tls.alpn() is None
     assert tls.close() == b""
-    assert tls.advance(b"") is Progress.WANTS
+    assert tls.advance(b"") is HandshakeProgress.WANTS
 
 
 @pytest.mark.parametrize("groups", [(29,), (29, 23, 24, 25), (25, 29)])

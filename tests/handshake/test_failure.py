@@ -9,7 +9,7 @@ HELLO, SERVER, CERTIFICATE = Stage.CLIENT_HELLO, Stage.SERVER_HELLO, Stage.CERTI
 
 
 @pytest.mark.parametrize(
-    ("alert", "stage", "demanded", "outcome"),
+    ("alert", "stage", "requested", "outcome"),
     [
         (40, HELLO, False, "no-shared-cipher"),
         (71, HELLO, False, "no-shared-cipher"),
@@ -27,9 +27,9 @@ HELLO, SERVER, CERTIFICATE = Stage.CLIENT_HELLO, Stage.SERVER_HELLO, Stage.CERTI
     ],
 )
 def test_an_alert_means_what_its_stage_makes_of_it(
-    alert: int, stage: Stage, outcome: str, *, demanded: bool
+    alert: int, stage: Stage, outcome: str, *, requested: bool
 ) -> None:
-    judged = judge(Failure(("ANY",), alert), stage, demanded=demanded)
+    judged = judge(Failure(("ANY",), alert), stage, requested=requested)
 
     assert judged == (Outcome.parse(outcome), stage)
 
@@ -51,7 +51,7 @@ def test_an_alert_means_what_its_stage_makes_of_it(
 def test_the_highest_reason_that_is_known_decides(
     reasons: tuple[str, ...], stage: Stage, category: str, proven: Stage
 ) -> None:
-    judged = judge(Failure(reasons), stage, demanded=False)
+    judged = judge(Failure(reasons), stage, requested=False)
 
     assert judged == (Outcome(Category(category)), proven)
 

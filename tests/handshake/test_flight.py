@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.handshake import KeyLog, Machine, State, stack_for
-from stress.handshake.flight import read_flight, secret_of
+from stress.handshake import HandshakeMachine, KeyLog, State, stack_for
+from stress.handshake.flight import read_flight
+from stress.handshake.keylog import secret_of
 from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
 from tests.handshake.ends import HOST, Pki, Server
@@ -33,7 +34,7 @@ def server(pki: Pki) -> Scripted13:
     return Scripted13(pki.ecdsa.chain, pki.ecdsa.curve_key)
 
 
-def fresh(stack: Stack, log: KeyLog) -> Machine:
+def fresh(stack: Stack, log: KeyLog) -> HandshakeMachine:
     client = Client("test", versions=(0x0304,), groups=(29,))
     return stack_for(client, stack, server_name=HOST, key_log=log).machine()
 
@@ -99,7 +100,7 @@ def test_an_encrypted_alert_without_a_name_is_numbered(
 
 
 @pytest.mark.parametrize("number", [40, 42, 116])
-def test_any_refusal_after_a_request_for_a_certificate_is_a_demand(
+def test_any_rejection_after_a_certificate_request_means_that_one_is_required(
     stack: Stack, log: KeyLog, server: Scripted13, number: int
 ) -> None:
     machine = fresh(stack, log)

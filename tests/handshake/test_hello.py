@@ -132,7 +132,7 @@ def test_ja4_shows_the_ends_of_the_first_protocol(protocol: str, ends: str) -> N
     assert hello.ja4[8:10] == ends
 
 
-def test_a_client_without_a_name_is_told_apart_in_ja4() -> None:
+def test_ja4_distinguishes_a_client_without_sni() -> None:
     known = case("Go 1.19")
     without = known | {"extensions": [n for n in known["extensions"] if n]}
 
@@ -152,7 +152,7 @@ def test_a_client_without_a_name_is_told_apart_in_ja4() -> None:
     ],
 )
 def test_what_is_no_hello_is_refused(data: bytes) -> None:
-    with pytest.raises(UsageError, match="no whole ClientHello") as caught:
+    with pytest.raises(UsageError, match="no complete ClientHello") as caught:
         read_hello(data)
 
     assert len(caught.value.message) <= 100

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from stress.handshake import HangUp, Machine, State, stack_for
+from stress.handshake import HandshakeMachine, HangUp, State, stack_for
 from stress.handshake.hello import read_hello
 from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
@@ -16,11 +16,11 @@ from tests.handshake.ends import HOST, Cut, Identity, Pki, Server, shake, single
 from tests.handshake.scripted import DATA, HANDSHAKE, alert, message, record
 
 TLS12, TLS13 = (0x0303,), (0x0304,)
-ENGINES = {"Exchange", "BoringEngine", "OpenEngine"}
+ENGINES = {"HandshakeMachine", "BoringEngine", "OpenEngine"}
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
-def ended(machine: Machine) -> tuple[str, Stage]:
+def ended(machine: HandshakeMachine) -> tuple[str, Stage]:
     facts = machine.facts()
     return facts.outcome.name, facts.stage
 
@@ -74,7 +74,7 @@ def test_suites_and_groups_are_read_from_the_wire(fresh: Begin, pki: Pki) -> Non
     assert machine.facts().key_group is None
 
 
-def test_a_hello_retry_request_is_answered_and_its_group_told(fresh: Begin, pki: Pki) -> None:
+def test_a_hello_retry_request_is_answered_and_its_group_reported(fresh: Begin, pki: Pki) -> None:
     server = Server(pki.ecdsa)
     server.context.set_ecdh_curve("secp384r1")
     machine = fresh()
@@ -101,7 +101,9 @@ def test_a_connection_lost_after_hello_retry_request_is_still_at_the_client_hell
 
 
 @pytest.mark.parametrize(("offered", "taken"), [(("h2", "http/1.1"), "http/1.1"), ((), None)])
-def test_alpn_is_told(fresh: Begin, pki: Pki, offered: tuple[str, ...], taken: str | None) -> None:
+def test_alpn_is_reported(
+    fresh: Begin, pki: Pki, offered: tuple[str, ...], taken: str | None
+) -> None:
     server = Server(pki.ecdsa)
     server.context.set_alpn_protocols(["http/1.1"])
     machine = fresh(alpn=offered)
@@ -132,7 +134,7 @@ def test_the_name_is_sent_as_dns_would_have_it_or_not_at_all(
     assert hello.server_name == seen
 
 
-def test_a_certificate_demanded_in_tls13_shows_after_the_handshake(fresh: Begin, pki: Pki) -> None:
+def test_a_certificate_request_in_tls13_fails_after_the_handshake(fresh: Begin, pki: Pki) -> None:
     machine = fresh()
 
     step = shake(machine, Server(pki.ecdsa).demanding(pki.root_file))
@@ -143,7 +145,7 @@ def test_a_certificate_demanded_in_tls13_shows_after_the_handshake(fresh: Begin,
     assert machine.facts().chain == pki.ecdsa.chain
 
 
-def test_a_certificate_demanded_in_tls12_ends_the_handshake(fresh: Begin, pki: Pki) -> None:
+def test_a_certificate_request_in_tls12_ends_the_handshake(fresh: Begin, pki: Pki) -> None:
     machine = fresh()
 
     shake(machine, Server(pki.ecdsa).only(V12).demanding(pki.root_file))
@@ -253,3 +255,10 @@ def test_a_machine_leaves_nothing_for_the_garbage_collector(fresh: Begin, pki: P
         gc.enable()
 
     assert left == []
+
+
+def test_facts_cannot_be_changed(fresh: Begin) -> None:
+    facts = fresh().facts()
+
+    with pytest.raises(AttributeError):
+        facts.detail = "other"  # type: ignore[misc] # that is the point

@@ -4,7 +4,7 @@ import pytest
 
 from stress.handshake.failure import Failure
 from stress.handshake.hello import SESSION_TICKET, ClientHello, read_hello
-from stress.handshake.machine import Progress
+from stress.handshake.machine import HandshakeProgress
 from stress.handshake.openssl import OpenEngine, open_context
 from stress.model.client import Client
 from tests.handshake.ends import HOST
@@ -27,7 +27,7 @@ WORDED += [109, 110, 111, 112, 113, 114, 115, 116, 120]
 
 
 @pytest.mark.parametrize("number", WORDED)
-def test_every_word_for_an_alert_is_its_number(number: int) -> None:
+def test_every_name_of_an_alert_leads_to_its_number(number: int) -> None:
     tls = engine(Client("test"))
     tls.advance(b"")
 
@@ -51,7 +51,7 @@ def test_nothing_is_accepted_before_it_is_sent() -> None:
     assert tls.alpn() is None
     assert not tls.resumed()
     assert tls.close() == b""
-    assert tls.advance(b"") is Progress.WANTS
+    assert tls.advance(b"") is HandshakeProgress.WANTS
 
 
 def test_a_profile_is_sent_as_it_says() -> None:
@@ -73,7 +73,7 @@ def test_a_profile_is_sent_as_it_says() -> None:
     assert said.body(SESSION_TICKET) is None
 
 
-def test_the_old_versions_are_offered_when_asked_for() -> None:
+def test_the_old_versions_are_offered_on_request() -> None:
     assert hello(Client("test", versions=(0x0302, 0x0301))).legacy_version == 0x0302
     assert hello(Client("test", versions=(0x0304, 0x0303, 0x0302, 0x0301))).versions == (
         0x0304,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from stress.handshake import MachineFactory, Session, State, stack_for
-from stress.handshake.machine import Machine
+from stress.handshake.machine import HandshakeMachine
 from stress.model.client import Client, Stack
 from stress.model.outcome import OK, Category, Stage
 from tests.handshake.ends import HOST, Pki, Server, shake, single_bytes, whole
@@ -28,7 +28,7 @@ class Pair:
 
     def connect(
         self, session: Session | None = None, context: ssl.SSLContext | None = None
-    ) -> Machine:
+    ) -> HandshakeMachine:
         server = Server(self.pki.ecdsa)
         server.context = context or self.context
         self.open.append(server)
@@ -53,7 +53,7 @@ def ready(stack: Stack, pki: Pki) -> Ready:
     return make
 
 
-def session_of(machine: Machine) -> Session:
+def session_of(machine: HandshakeMachine) -> Session:
     session = machine.session()
     assert session is not None
     return session

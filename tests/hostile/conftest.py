@@ -14,7 +14,7 @@ from time import time_ns
 import pytest
 
 from stress.engine import coordinator
-from stress.engine.worker.loops import STOOD_STILL
+from stress.engine.worker.loops import CLIENT_STALLED
 from stress.model.client import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
 from stress.model.record import Record
@@ -48,7 +48,7 @@ class Run:
     @property
     def has_asked_all(self) -> bool:
         """False where the machine was too busy to send anything to one of them."""
-        return all(any(row.detail != STOOD_STILL for row in rows) for rows in self.rows.values())
+        return all(any(row.detail != CLIENT_STALLED for row in rows) for rows in self.rows.values())
 
 
 @pytest.fixture(scope="session")

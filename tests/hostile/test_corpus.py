@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from stress.cli.main import main
-from stress.engine.worker.loops import STOOD_STILL
+from stress.engine.worker.loops import CLIENT_STALLED
 from stress.model.client import Stack
 from stress.model.run import End
 from tests.hostile.conftest import LIMIT_BYTES, ROUNDS, TIMEOUT_S, Run
@@ -23,13 +23,13 @@ HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 
 @pytest.mark.parametrize("server", CORPUS, ids=lambda server: server.name)
-def test_a_hostile_server_gets_the_right_ending_and_stage(
+def test_a_hostile_server_gets_the_right_outcome_and_stage(
     run: Run, stack: Stack, server: Hostile
 ) -> None:
     rows = run.rows[server.name]
     outcomes, stages = server.expected(stack)
 
-    sent = [row for row in rows if row.detail != STOOD_STILL]  # on a machine that is too busy
+    sent = [row for row in rows if row.detail != CLIENT_STALLED]  # on a machine that is too busy
     assert len(rows) == ROUNDS
     assert sent, "nothing was sent to it in any round: nothing is known"
     assert {row.outcome for row in sent} <= set(outcomes), [row.detail for row in rows]
@@ -47,12 +47,12 @@ def test_the_worker_goes_on_and_every_row_is_there(run: Run) -> None:
     rows = [row for rows in run.rows.values() for row in rows]
 
     assert run.ending.end is End.COMPLETED
-    assert sum(row.detail == STOOD_STILL for row in rows) < len(rows) / 2
+    assert sum(row.detail == CLIENT_STALLED for row in rows) < len(rows) / 2
     assert run.ending.started == len(rows) == ROUNDS * len(CORPUS)
     assert Counter(row.id for row in rows) == Counter(range(len(rows)))
 
 
-def test_what_they_said_harms_nobody_who_reads_the_report(
+def test_hostile_bytes_cannot_harm_the_reader_of_the_report(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["report", str(run.file)])

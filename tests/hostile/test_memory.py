@@ -19,7 +19,7 @@ AT_ONCE = 32
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from stress.engine import fleet
+from stress.engine import coordinator
 from stress.model.client import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
 from stress.model.target import Address, Target
@@ -33,7 +33,7 @@ def peak_kib(ports, count):
         trust=Trust(policy="none"), server_name="hostile.test",
         stack=Stack(sys.argv[1]), close=Close.RST,
     )
-    ending = fleet.run(plan, Book())
+    ending = coordinator.run(plan, Book())
     assert ending.started == count
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 

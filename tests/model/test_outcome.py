@@ -1,4 +1,4 @@
-"""Endings and stages keep the names that run files and scripts rely on."""
+"""Outcomes and stages keep the names that run files and scripts rely on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTCOMES = st.one_of(
 
 
 @given(OUTCOMES)
-def test_a_name_is_read_back_as_the_same_ending(outcome: Outcome) -> None:
+def test_a_name_is_read_back_as_the_same_outcome(outcome: Outcome) -> None:
     assert Outcome.parse(outcome.name) == outcome
     assert str(outcome) == outcome.name
 
@@ -42,10 +42,17 @@ def test_a_name_is_read_back_as_the_same_ending(outcome: Outcome) -> None:
         (Category.NOT_SENT, Kind.NOT_SENT, Side.NOT_SENT),
     ],
 )
-def test_an_ending_knows_its_half_and_whose_doing_it_was(
+def test_an_outcome_knows_its_kind_and_whom_it_counts_against(
     category: Category, kind: Kind, side: Side
 ) -> None:
     assert (category.kind, Outcome(category).kind, Outcome(category).side) == (kind, kind, side)
+
+
+def test_every_trust_category_and_no_other_has_a_precedence_of_its_own() -> None:
+    ranked = [one for one in Category if one.precedence]
+
+    assert set(ranked) == {one for one in Category if one.kind is Kind.TRUST}
+    assert len({one.precedence for one in ranked}) == len(ranked)
 
 
 def test_every_category_has_a_side() -> None:
@@ -54,7 +61,7 @@ def test_every_category_has_a_side() -> None:
     assert all(Outcome(category, numbered.get(category)).side for category in Category)
 
 
-def test_an_alert_is_the_targets_doing_and_shows_its_number() -> None:
+def test_an_alert_counts_against_the_target_and_shows_its_number() -> None:
     outcome = Outcome(Category.ALERT, 112)
 
     assert (outcome.name, outcome.side) == ("alert-112", Side.TARGET)
@@ -64,20 +71,18 @@ def test_an_alert_is_the_targets_doing_and_shows_its_number() -> None:
     ("category", "alert"),
     [(Category.ALERT, None), (Category.RESET, 40), (Category.ALERT, 256), (Category.ALERT, -1)],
 )
-def test_a_number_stands_with_an_alert_and_nowhere_else(
-    category: Category, alert: int | None
-) -> None:
+def test_only_an_alert_has_a_number(category: Category, alert: int | None) -> None:
     with pytest.raises(ValueError, match="alert number"):
         Outcome(category, alert)
 
 
 @pytest.mark.parametrize("name", ["", "alert", "alert-", "alert-256", "alert-x", "gone", "OK"])
-def test_a_name_that_is_no_ending_is_refused(name: str) -> None:
+def test_a_name_that_is_not_an_outcome_is_rejected(name: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the messages are of three different makers
         Outcome.parse(name)
 
 
-def test_the_endings_that_code_compares_with_have_names_of_their_own() -> None:
+def test_the_outcomes_that_code_compares_with_have_constants() -> None:
     assert [outcome.name for outcome in (OK, NOT_SENT, CANCELLED)] == [
         "ok",
         "not-sent",

@@ -10,44 +10,13 @@ from stress.errors import UsageError
 from stress.model.client import Client
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
-from stress.planning.consent import Guard, exceeds, is_public, leave_for, mindful, total_of
+from stress.planning.consent import Guard, exceeds, leave_for, mindful, total_of
 from stress.planning.resolution import Resolution
 
 PUBLIC = Address("8.8.8.8", 443)
 PRIVATE = Address("10.1.2.3", 443)
 HOST = Target("edge.example.com")
 NO_WAY = "10.9.9.9"
-
-
-@pytest.mark.parametrize(
-    ("ip", "public"),
-    [
-        ("8.8.8.8", True),
-        ("1.1.1.1", True),
-        ("2606:4700::1111", True),
-        ("::ffff:8.8.8.8", True),
-        ("64:ff9b::808:808", True),
-        ("2002:808:808::1", True),
-        ("127.0.0.1", False),
-        ("127.9.9.9", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.1.1", False),
-        ("100.64.0.1", False),
-        ("192.0.2.1", False),
-        ("198.18.0.1", False),
-        ("::1", False),
-        ("fe80::1", False),
-        ("fd00::1", False),
-        ("2001:db8::1", False),
-        ("::ffff:10.1.2.3", False),
-        ("64:ff9b::a01:203", False),
-        ("2002:a01:203::1", False),
-    ],
-)
-def test_only_the_internet_at_large_is_public(ip: str, public: bool) -> None:
-    assert is_public(ip) is public
 
 
 FREE = [

@@ -43,8 +43,8 @@ def test_a_policy_is_known_by_its_name(name: str) -> None:
     [
         (Request(policy="appel"), '--policy: there is no policy "appel"'),
         (Request(at="tomorrow"), '--at: "tomorrow" is no point in time'),
-        (Request(pins=("sha256//AAAA",)), "--pin: .*is no pin"),
-        (Request(pins=("md5//AAAA",)), "--pin: .*is no pin"),
+        (Request(pins=("sha256//AAAA",)), "--pin: .*is not a valid pin"),
+        (Request(pins=("md5//AAAA",)), "--pin: .*is not a valid pin"),
         (Request(ca="none/here.pem"), "here.pem"),
     ],
 )

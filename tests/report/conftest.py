@@ -5,6 +5,20 @@ from __future__ import annotations
 import pytest
 
 from stress.model import summary as nouns
+from tests.analysis.conftest import (  # noqa: F401 - fixtures: recorded runs in memory
+    cell,
+    facts,
+    finding,
+    histogram_row,
+    leaf_alone,
+    leaf_and_more,
+    located,
+    pki,
+    plan,
+    record,
+    recorded,
+    seen,
+)
 
 BAD = "3f" * 32
 GOOD = "a1" * 32
@@ -33,7 +47,7 @@ def summary() -> nouns.Summary:
             stages={"incomplete-chain": {"finished": 98}},
         ),
         causes=(_cause(),),
-        unexplained={},
+        unexplained=nouns.Unexplained(),
         chains=_chains(),
         addresses=(
             nouns.AddressLine("127.0.0.1:8443", "edge", 20_000, 98, interval(0.004, 0.006)),
@@ -78,8 +92,14 @@ def _cause() -> nouns.Cause:
         risk_ratio=nouns.RiskRatio(None, 5_000.0, None),
         p_value=1e-200,
         grade="decisive",
-        sentence="All 98 failures got chain 3f3f3f3f3f3f, which lacks CN=Lab Intermediate A.",
-        likely=("one node was deployed without the intermediate",),
+        sentence="All 98 failures received chain 3f3f3f3f3f3f, which lacks CN=Lab Intermediate A.",
+        likely=(
+            nouns.Likely(
+                "intermediate-not-deployed",
+                "one node was deployed without the intermediate",
+                "Deploy the full chain",
+            ),
+        ),
         fix="append the intermediate to the node's certificate file",
         clients={"ios-urlsession": nouns.ClientView("yes", "NSURLErrorDomain -1202")},
     )
@@ -111,14 +131,14 @@ def _chains() -> tuple[nouns.ChainLine, ...]:
 
 def _lines() -> nouns.Headlines:
     return nouns.Headlines(
-        verdict="98 of 20,000 handshakes (0.49%, 95% 0.40-0.60%) got an incomplete chain.",
+        verdict="98 of 20,000 handshakes (0.49%, 95% CI 0.40-0.60%) got an incomplete chain.",
         where="127.0.0.1:8443, the only address.",
         what="CN=lab.test comes without CN=Lab Intermediate A.",
         who="ios-urlsession: NSURLErrorDomain -1202; android-okhttp: SSLHandshakeException.",
         fix="Append the intermediate to the node's certificate file.",
         prove="tls-stress run lab.test:8443 --ca lab.pem -n 20000",
-        seen="A share of 0.015% or more would have shown (95%).",
-        asked="As generic, 1 address, SNI lab.test, anchors lab.pem.",
+        seen="A failure rate of 0.015% or more would have been detected (95% confidence).",
+        asked="lab.test:8443 with client generic, 1 address, SNI lab.test, anchors lab.pem.",
         whence="From host.example, 2026-01-01T00:00:00Z, for 31.5 s.",
         valid="Valid: nothing on this side limited the run.",
     )

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from stress.analysis.compare.compare import CauseChange, Change, Comparison, Rates
-from stress.analysis.compare.latency_change import Shift
+from stress.analysis.compare.latency_change import LatencyChange
 from stress.model.run import Phase
 from stress.model.summary import Summary
 from stress.report.comparison import SCHEMA, comparison_document, render_comparison
 
 BEFORE = Rates(20, 160, 0, 160, 1.0, 1e-6, 0.2)
-SLOWER = Shift(Phase.SERVER, 99.0, 2_000.0, 9_000.0, 5_000.0, 8_000.0)
+SLOWER = LatencyChange(Phase.SERVER, 99.0, 2_000.0, 9_000.0, 5_000.0, 8_000.0)
 
 
 @pytest.fixture

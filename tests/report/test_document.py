@@ -84,7 +84,7 @@ def _clean(headline: str) -> Summary:
                 "categories": {headline: 1},
             },
             "causes": [],
-            "unexplained": {},
+            "unexplained": {"failures": 0, "likely": []},
             "chains": [],
             "addresses": [],
             "latency": {},

@@ -53,7 +53,7 @@ def test_what_says_nothing_about_the_target_is_an_error(summary: Summary, verdic
     void = Validity(valid=False, reasons=("out of ports",))
     told = troubles(replace(clean(summary), verdict=verdict, validity=void))
 
-    assert told == {"the run can be believed": "error", "handshakes succeed": "error"}
+    assert told == {"the run is valid": "error", "handshakes succeed": "error"}
 
 
 def test_assertions_alone_are_the_cases_when_there_are_any(summary: Summary) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.compare.replay import Answer, ReplayAnswer, Replayed
+from stress.analysis.compare.replay import Replayed, ReplayResult, ReplayVerdict
 from stress.model.client import Client
 from stress.model.plan import Combination, Plan, Replay, Role
 from stress.model.run import End, RunFacts
@@ -37,7 +37,9 @@ def told() -> ReplayReport:
         lag_p99_ns=None,
     )
     found = [Replayed(one, 3, 3) for one in tried]
-    return ReplayReport(facts, [ADDRESS], found, ReplayAnswer(Answer.FOLLOWS, 0.001, "It follows."))
+    return ReplayReport(
+        facts, [ADDRESS], found, ReplayResult(ReplayVerdict.FOLLOWS, 0.001, "It follows.")
+    )
 
 
 def test_the_answer_comes_first_then_the_combinations(told: ReplayReport) -> None:

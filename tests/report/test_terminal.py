@@ -3,10 +3,21 @@ from dataclasses import replace
 
 import pytest
 
-from stress.model.summary import Answer, Assertion, Condition, Summary
+from stress.model.summary import Answer, Assertion, Condition, Likely, Summary, Unexplained
 from stress.report.terminal import Colour, TerminalReport
 
-LABELS = ["failing", "where", "what", "who", "fix", "prove", "would", "asked", "from", "valid"]
+LABELS = [
+    "failing",
+    "where",
+    "what",
+    "who",
+    "fix",
+    "prove",
+    "detectable",
+    "tested",
+    "from",
+    "valid",
+]
 HOSTILE = "CN=\x1b]0;owned\x07\x1b[2J\u202e[bold]moc.elgoog[/bold]\n=cmd"
 
 
@@ -77,7 +88,7 @@ def test_hostile_names_can_neither_move_the_cursor_nor_mark_up(summary: Summary)
         summary.causes[0],
         sentence=HOSTILE,
         aliases=((Condition("issuer", HOSTILE),),),
-        likely=(HOSTILE,),
+        likely=(Likely("x", HOSTILE, HOSTILE),),
         fix=HOSTILE,
         next=HOSTILE,
     )
@@ -109,7 +120,7 @@ def test_a_thousand_addresses_are_told_by_the_worst_twenty(summary: Summary) -> 
 
 
 def test_failures_that_nothing_explains_are_told(summary: Summary) -> None:
-    text = TerminalReport().render(replace(summary, unexplained={"failures": 7}))
+    text = TerminalReport().render(replace(summary, unexplained=Unexplained(7)))
 
     assert "Unexplained: 7 failures" in text
 

@@ -74,7 +74,7 @@ def test_corrected_and_uncorrected_stand_together_where_they_differ(summary: Sum
     text = " ".join(shown(terminal.latency(both)).split())
     assert "total 2.00 2.00" in text
     assert "attempt 1.00 1.00" in text
-    assert "the wait that a tool without a schedule does not see" in text
+    assert "the wait that a tool without a schedule does not measure" in text
 
 
 @pytest.mark.parametrize(("count", "tail"), [(1, ""), (20, ""), (23, "without the first 3")])

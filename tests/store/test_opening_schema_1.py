@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from stress.analysis.summary import summarize
 from stress.model.run import End
+from stress.report.summary import summarize
 from stress.store import Format, export_run, open_run
 from stress.store.resume import extent
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from stress.analysis.compare.replayed import matcher
-from stress.analysis.summary import summarize
 from stress.model.record import Record
 from stress.model.summary import Condition
+from stress.report.summary import summarize
 from stress.store import Format, export_run, open_run
 
 ROWS = 2_000

@@ -7,7 +7,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,16 +100,20 @@ def wrongs(visits: Visits, allowed: Sequence[Path] = ()) -> list[str]:
             found.append(f"{door}: took {one.seconds:.1f} s")
         if "\x1b" in one.out + one.err:
             found.append(f"{door}: wrote an escape byte")
-        for event, detail in one.events:
-            if event != "write":
-                if event.startswith(("socket.", "subprocess.", "os.exec", "os.system", "os.posix")):
-                    found.append(f"{door}: {event} {detail}")
-                continue
-            path = Path(detail)
-            if detail.isdigit() or path.is_relative_to("/dev") or path.is_relative_to("/proc"):
-                continue
-            if not any(path.resolve().is_relative_to(folder.resolve()) for folder in allowed):
-                found.append(f"{door}: wrote {detail}")
+        found += [f"{door}: {wrong}" for wrong in _reached(one, allowed)]
     if visits.megabytes > MOST_MEGABYTES:
         found.append(f"took {visits.megabytes:.0f} MB")
     return found
+
+
+def _reached(one: Visit, allowed: Sequence[Path]) -> Iterator[str]:
+    """What was touched outside of this process and of the allowed folders."""
+    for event, detail in one.events:
+        if event.startswith(("socket.", "subprocess.", "os.exec", "os.system", "os.posix")):
+            yield f"{event} {detail}"
+        path = Path(detail)
+        ours = detail.isdigit() or path.is_relative_to("/dev") or path.is_relative_to("/proc")
+        if event == "write" and not ours:
+            place = path.resolve()
+            if not any(place.is_relative_to(folder.resolve()) for folder in allowed):
+                yield f"wrote {detail}"

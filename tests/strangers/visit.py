@@ -1,13 +1,11 @@
 """A process that opens one stranger's file through many doors, and writes down what it did.
 
-Started by `doors.visit` as `python -P visit.py`, with a JSON list of command lines on standard input.
-An audit hook notes each connection, name lookup, program start and file opened for writing. One line
-of JSON goes to standard output for each command line as soon as it has ended; whoever started this
-process kills it when the next line does not come in time, since a query that never ends cannot be
-interrupted from within.
+Started by `doors.visit` as `python -P visit.py`, with a JSON list of command lines on standard
+input. An audit hook notes each connection, name lookup, program start and file opened for writing.
+One line of JSON goes to standard output for each command line as soon as it has ended; whoever
+started this process kills it when the next line does not come in time, since a query that never
+ends cannot be interrupted from within.
 """
-
-# ruff: noqa: INP001 - started by its path
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ def main() -> None:
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for words in commands:
         events.clear()
-        out, err = io.StringIO(), io.StringIO()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         begun, code = time.process_time(), -1
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -54,13 +52,20 @@ def main() -> None:
             err.write(traceback.format_exc())
         ended = {
             "code": code,
-            "out": out.getvalue()[:20_000],
-            "err": err.getvalue()[:20_000],
+            "out": _text(out),
+            "err": _text(err),
             "seconds": time.process_time() - begun,
             "events": list(events),
         }
         told.write(json.dumps(ended) + "\n")
         told.flush()
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    """What was written, or its beginning."""
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue()[:20_000].decode("utf-8", "replace")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,9 @@ class Wanted:
     """Embedded SCTs, from as many logs."""
     must_staple: bool = False
     sha1: bool = False
+    without: Sequence[type[x509.ExtensionType]] = ()
+    uncritical: bool = False
+    """All extensions are marked as not critical."""
 
 
 AUTHORITY = Wanted(dns=(), purposes=None, ca=True, starts=-300 * DAY, ends=3000 * DAY)
@@ -107,7 +110,8 @@ def issue(
         .not_valid_after(_moment(wanted.ends))
     )
     for extension, critical in _extensions(wanted, own, signer):
-        builder = builder.add_extension(extension, critical=critical)
+        if type(extension) not in wanted.without:
+            builder = builder.add_extension(extension, critical and not wanted.uncritical)
     der = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
     return Certificate(_with_sha1(der, signer) if wanted.sha1 else der, own, wanted.common_name)
 

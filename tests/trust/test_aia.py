@@ -29,7 +29,7 @@ class Web:
         return self.pages[url]
 
 
-def mend(judge: Judge, sent: tuple[bytes, ...], web: Web, policy: str = "any") -> Repair:
+def repair_chains(judge: Judge, sent: tuple[bytes, ...], web: Web, policy: str = "any") -> Repair:
     return repair(judge, sent, host=HOST, at=AT, policy=policy, fetch=web)
 
 
@@ -37,7 +37,7 @@ def test_the_missing_intermediate_is_fetched_and_is_all_that_was_missing(judge: 
     a = authorities()
     sent = good(issuer_url=URL)[:1]
 
-    found = mend(judge, sent, Web(i=a.intermediate.der))
+    found = repair_chains(judge, sent, Web(i=a.intermediate.der))
 
     assert found.before.headline is not None
     assert found.before.headline.category is Category.INCOMPLETE_CHAIN
@@ -57,7 +57,7 @@ def test_two_missing_intermediates_are_fetched_one_after_the_other(judge: Judge)
     judge.meet(chain(upper))
     web = Web(i=lower.der, u=upper.der)
 
-    found = mend(judge, chain(made), web)
+    found = repair_chains(judge, chain(made), web)
 
     assert found.complete
     assert found.added == (lower.der, upper.der)
@@ -66,7 +66,7 @@ def test_two_missing_intermediates_are_fetched_one_after_the_other(judge: Judge)
 def test_another_defect_remains_after_the_repair(judge: Judge) -> None:
     sent = good(issuer_url=URL, dns=("old.test",))[:1]
 
-    found = mend(judge, sent, Web(i=authorities().intermediate.der))
+    found = repair_chains(judge, sent, Web(i=authorities().intermediate.der))
 
     assert not found.complete
     assert found.after.headline is not None
@@ -77,13 +77,13 @@ def test_a_wrong_intermediate_is_repaired_too(judge: Judge) -> None:
     made = leaf(issuer_url=URL)
     sent = chain(made, authorities().other_intermediate)
 
-    assert mend(judge, sent, Web(i=authorities().intermediate.der)).complete
+    assert repair_chains(judge, sent, Web(i=authorities().intermediate.der)).complete
 
 
 def test_a_chain_that_lacks_nothing_fetches_nothing(judge: Judge) -> None:
     web = Web()
 
-    found = mend(judge, good(issuer_url=URL), web)
+    found = repair_chains(judge, good(issuer_url=URL), web)
 
     assert found.complete
     assert web.asked == []
@@ -97,7 +97,7 @@ def test_a_chain_that_lacks_nothing_fetches_nothing(judge: Judge) -> None:
     ],
 )
 def test_what_cannot_be_fetched_is_noted(judge: Judge, web: Web, note: str) -> None:
-    found = mend(judge, good(issuer_url=URL)[:1], web)
+    found = repair_chains(judge, good(issuer_url=URL)[:1], web)
 
     assert not found.complete
     assert found.added == ()
@@ -105,16 +105,18 @@ def test_what_cannot_be_fetched_is_noted(judge: Judge, web: Web, note: str) -> N
 
 
 def test_an_address_that_gives_another_certificate_repairs_nothing(judge: Judge) -> None:
-    found = mend(judge, good(issuer_url=URL)[:1], Web(i=authorities().other_intermediate.der))
+    found = repair_chains(
+        judge, good(issuer_url=URL)[:1], Web(i=authorities().other_intermediate.der)
+    )
 
     assert not found.complete
     assert found.added == ()
 
 
-def test_without_an_address_nothing_is_asked(judge: Judge) -> None:
-    found = mend(judge, good()[:1], Web())
+def test_without_a_url_nothing_is_fetched(judge: Judge) -> None:
+    found = repair_chains(judge, good()[:1], Web())
 
-    assert found.notes == ("good.test does not say over http where its issuer can be had",)
+    assert found.notes == ("good.test gives no http URL of its issuer",)
 
 
 def test_answers_are_read_in_every_form_that_cas_use() -> None:

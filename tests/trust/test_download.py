@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from stress.trust.download import Download, is_public
+from stress.trust.download import Download
 
 
 @contextmanager
@@ -56,10 +56,10 @@ def test_without_a_length_the_end_of_the_connection_counts() -> None:
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", "answered 404"),
-        (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", "answered 301"),
-        (b"SSH-2.0-server\r\n", "no http"),
-        (b"", "no http"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "HTTP status 404"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", "HTTP status 301"),
+        (b"SSH-2.0-server\r\n", "not HTTP"),
+        (b"", "not HTTP"),
         (HEAD + b"\r\n" + b"x" * 65_537, "more than 65536 bytes"),
         (HEAD + b"x" * 90_000, "more than 65536 bytes"),
     ],
@@ -98,7 +98,7 @@ def test_the_deadline_holds_over_all_reads() -> None:
     ],
 )
 def test_only_clean_http_addresses_are_fetched(url: str) -> None:
-    with pytest.raises(OSError, match=r"only http|cannot be read"):
+    with pytest.raises(OSError, match=r"only http|cannot be parsed"):
         download()(url)
 
 
@@ -110,13 +110,8 @@ def test_only_clean_http_addresses_are_fetched(url: str) -> None:
     ],
 )
 def test_private_addresses_are_refused_unless_the_target_is_one(host: str) -> None:
-    with pytest.raises(OSError, match="no public address"):
+    with pytest.raises(OSError, match="not a public address"):
         Download(time.monotonic)(f"http://{host}/i.cer")
-
-
-@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"])
-def test_public_addresses_are_everybodys(address: str) -> None:
-    assert is_public(address)
 
 
 def test_a_host_that_is_no_name_is_an_error() -> None:

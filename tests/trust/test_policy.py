@@ -7,9 +7,12 @@ from importlib.resources import files
 
 import pytest
 
+import stress.trust.judge  # noqa: F401  loads the rules, which declare keys
 from stress.errors import UsageError
-from stress.trust.policy import Policy, Scope, find_policy, policies, policy_names, unix
+from stress.trust.policy import Policy, Scope, Settings, find_policy, policies, policy_names, unix
 
+KEYS = {field.name for field in fields(Policy)} - {"keys", "_read"}
+KEYS.update(*(kind.__struct_fields__ for kind in Settings.__subclasses__()))
 FILES = sorted(
     one.name for one in (files("stress.trust") / "policies").iterdir() if one.name.endswith(".toml")
 )
@@ -21,16 +24,16 @@ def test_each_file_says_its_name_only_known_keys_and_where_it_has_it_from(name: 
     data = tomllib.loads(text)
 
     assert data["name"] == name.removesuffix(".toml")
-    assert set(data) <= {field.name for field in fields(Policy)}
+    assert set(data) <= KEYS
     assert data["title"]
     assert text.startswith("#")
     assert name in {"any.toml", "none.toml"} or "Sources:" in text
 
 
-def test_any_asks_every_mainstream_family() -> None:
+def test_any_includes_every_mainstream_family() -> None:
     mainstream = {one.name for one in policies().values() if one.mainstream}
 
-    assert set(find_policy("any").asks) == mainstream
+    assert set(find_policy("any").families) == mainstream
 
 
 def test_an_unknown_name_offers_the_nearest_or_all() -> None:
@@ -53,8 +56,8 @@ def test_an_unknown_name_offers_the_nearest_or_all() -> None:
     ],
 )
 def test_scopes_hold_where_they_say(scope: Scope, public: bool, private: bool) -> None:
-    assert scope.holds(public=True) == public
-    assert scope.holds(public=False) == private
+    assert scope.covers(public=True) == public
+    assert scope.covers(public=False) == private
 
 
 def test_a_day_begins_at_midnight_utc() -> None:

@@ -22,8 +22,8 @@ def test_the_missing_issuer_and_where_to_get_it_are_named() -> None:
 
     assert found.category is Category.INCOMPLETE_CHAIN
     assert found.detail == (
-        "the issuer Test Intermediate was not sent and is no trust anchor"
-        " (to be had at http://ca.test/i.cer)"
+        "the issuer Test Intermediate was not sent and is not a trust anchor"
+        " (available at http://ca.test/i.cer)"
     )
     assert found.fetchable
 
@@ -49,7 +49,7 @@ def test_a_rogue_chain_points_at_its_root() -> None:
 
     assert found.category is Category.UNTRUSTED_ROOT
     assert found.position == 2
-    assert found.detail == "the root Rogue Root was sent and is no trust anchor"
+    assert found.detail == "the root Rogue Root was sent and is not a trust anchor"
 
 
 def test_a_known_intermediate_proves_that_the_chain_is_incomplete() -> None:
@@ -69,7 +69,7 @@ def test_hostile_names_are_escaped() -> None:
     assert all(finding.detail.isprintable() for finding in verdict.findings)
 
 
-def test_an_unreadable_part_is_a_note_unless_the_policy_minds() -> None:
+def test_an_unreadable_part_is_a_note_unless_the_policy_rejects_it() -> None:
     sent = (describe(b"x"), describe(authorities().root.der))
 
     (finding,) = malformed(sent, find_policy("apple"))

@@ -1,1 +1,1 @@
-"""What failures have in common and since when; claims nothing that chance alone explains."""
+"""Finds what failures have in common and since when; never claims what chance alone explains."""

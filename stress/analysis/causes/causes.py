@@ -1,4 +1,4 @@
-"""All causes of a run: every class of failures isolated, told, graded, with fix and next step.
+"""All claims of a run: isolates every class of failures, then finds valid answers that differ.
 
 Imported late: it needs numpy and scipy.
 """
@@ -6,178 +6,169 @@ Imported late: it needs numpy and scipy.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from stress.analysis.causes import inconsistencies as odd
-from stress.analysis.causes.changes import Shape
-from stress.analysis.causes.classes import (
-    FAILURE,
-    INCONSISTENCY,
-    Explanation,
-    FailureClass,
-    failure_classes,
-)
+from stress.analysis.causes.changes import Instant, TimeProfile, period, rhythm, round_robin
+from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.experiments import confirm, more
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Meaning, Slice, isolate
-from stress.analysis.causes.likely import Signs, likely
+from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencies
+from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
+from stress.analysis.causes.likely import (
+    Signs,
+    facts_of_the_chain,
+    facts_of_the_clients,
+    facts_of_the_place,
+    facts_of_the_plan,
+    likely,
+)
 from stress.analysis.causes.load import (
     CONCENTRATED,
+    STEEPEST,
     Elasticity,
     LoadShape,
     elasticity,
     segments,
-    verdict,
 )
-from stress.analysis.causes.periodicity import period, round_robin
-from stress.analysis.causes.ports import PortFinding, port_structure
-from stress.analysis.chains import difference, reference, short, subject
+from stress.analysis.causes.ports import PortFinding, Structure, port_structure
+from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
-from stress.analysis.proportions.clusters import Timeline
+from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
-from stress.analysis.wording.advice import remedy
-from stress.analysis.wording.cohorts import (
-    alike,
-    alone_sentence,
-    locus_sentence,
-    no_finding,
-    place,
-    port_sentence,
+from stress.model.claims import (
+    Basis,
+    Claim,
+    Explanation,
+    FailureCount,
+    LoadClaim,
+    Mechanism,
+    Recurrence,
+    Shape,
+    Silence,
+    Timing,
+    UnexplainedClaim,
 )
 from stress.model.run import SeenChain
-from stress.model.summary import Cause, ClientView, Condition, RiskRatio
+from stress.model.summary import ClientView, Comparator, Condition, RiskRatio
 from stress.model.verdict import Verdict
-from stress.text.numbers import of, seconds
 from stress.trust import chain_views, client_views
 
-EVERY_ONE = "Every handshake failed: there is no good one to compare with."
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""
 MOSTLY = 0.8
-"""Local ports may explain a kind of failure that makes up this share of all failures."""
+"""Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
-SAME_EVERYWHERE = (
-    "Nothing fails. Unless a renewal is being rolled out right now, deploy one certificate "
-    "with one chain to every node."
-)
+ALWAYS = 0.99
+_RANGE = "–"  # noqa: RUF001 - as the search writes ranges
 
 
 def explain(recording: Recording, tally: RunCounts) -> Explanation:
     """Isolates every class of failures, then the inconsistencies."""
-    follows = _elasticity(recording)
-    if recording.facts.limits or (follows and follows.shape is LoadShape.DEPENDENT):
+    facts, cube = recording.facts, recording.cube
+    # A search for the limit does not vary the load at random, so it shows no elasticity.
+    follows = elasticity(segments(facts.plan.load, cube)) if cube and not facts.limits else None
+    if facts.limits or (follows and follows.shape is LoadShape.DEPENDENT):
         recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
-    teller = _Teller(recording, tally, follows.shape.value if follows else None)
-    failing = [cause for isolation in isolations for cause in teller.causes(isolation)]
-    failing.sort(key=lambda cause: (-cause.failures, cause.category, cause.sentence))
-    differing = [teller.inconsistency(found) for found in odd.inconsistencies(recording)]
-    causes = tuple(
-        replace(cause, rank=rank) for rank, cause in enumerate([*failing, *differing], start=1)
+    finder = _Claimant(recording, tally, isolations, follows)
+    failing = [claim for isolation in isolations for claim in finder.claims(isolation)]
+    # Ties are broken by name, so that the order of the rows changes nothing.
+    failing.sort(
+        key=lambda one: (
+            -one.failures,
+            one.category,
+            one.mechanism.name if one.mechanism else "",
+            tuple(map(str, one.conditions)),
+        )
     )
-    left = tally.failures - sum(cause.failures for cause in causes)
-    concentrated = any(
-        _placed(cause) and cause.failures >= CONCENTRATED * tally.failures for cause in failing
-    )
+    left = tally.failures - sum(claim.failures for claim in failing)
     return Explanation(
-        causes,
-        left,
-        _silence(teller, isolations, left),
-        verdict(follows, concentrated=concentrated),
+        (*failing, *map(finder.inconsistency, inconsistencies(recording))),
+        finder.unexplained(left),
+        _load_claim(follows, failing, tally),
     )
 
 
-def _placed(cause: Cause) -> bool:
-    """Whether it names a place; a chain of its own is one, the load itself is none."""
-    conditions = [one for one in cause.conditions if one.dimension != Dimension.RATE.value]
-    return bool(conditions) or cause.mechanism is not None
+def _load_claim(
+    found: Elasticity | None, failing: Sequence[Claim], tally: RunCounts
+) -> LoadClaim | None:
+    """Whether failures follow the load, and whether one place holds most of them."""
+    if found is None:
+        return None
+
+    def placed(claim: Claim) -> bool:
+        """A chain of its own is a place, the load itself is none."""
+        rated = all(one.dimension == Dimension.RATE for one in claim.conditions)
+        return not rated or claim.mechanism is not None
+
+    undecided = found.shape is LoadShape.UNDECIDED
+    return LoadClaim(
+        dependent=None if undecided else found.shape is LoadShape.DEPENDENT,
+        concentrated=any(
+            placed(one) and one.failures >= CONCENTRATED * tally.failures for one in failing
+        ),
+        elasticity=found.value if found.value < STEEPEST - 1.0 else None,
+        low=found.low if found.value < STEEPEST - 1.0 else min(found.low, STEEPEST - 1.0),
+        high=found.high,
+        segments=found.segments,
+        slowest=found.slowest,
+        fastest=found.fastest,
+    )
 
 
-def _elasticity(recording: Recording) -> Elasticity | None:
-    """How the failing share follows the load, when that was varied; a search does not at random."""
-    facts, cube = recording.facts, recording.cube
-    return elasticity(segments(facts.plan.load, cube)) if cube and not facts.limits else None
+class _Claimant:
+    """Makes claims out of what was isolated."""
 
-
-def _silence(teller: _Teller, isolations: Sequence[Isolation], left: int) -> str:
-    if not left:
-        return ""
-    alone = [one for one in isolations if one.failing.chain is None and not one.loci]
-    turns = [turn for turn in map(teller.turn, alone) if turn]
-    if turns:
-        return f"{turns[0]}."
-    if teller.tally.failures == teller.tally.attempts:
-        return EVERY_ONE
-    widest = max(isolations, key=lambda isolation: isolation.considered)
-    varies = any(isolation.varies for isolation in isolations)
-    return no_finding(left, widest.considered, widest.hypotheses) if varies else alike(left)
-
-
-class _Teller:
-    """Makes the nouns of the summary out of what was isolated."""
-
-    def __init__(self, recording: Recording, tally: RunCounts, load: str | None) -> None:
-        self.recording, self.tally, self.load = recording, tally, load
+    def __init__(
+        self,
+        recording: Recording,
+        tally: RunCounts,
+        isolations: Sequence[Isolation],
+        follows: Elasticity | None,
+    ) -> None:
+        self.recording, self.tally, self.isolations = recording, tally, isolations
+        self.load = follows.shape.value if follows else None
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
-    def causes(self, isolation: Isolation) -> Iterator[Cause]:
-        """One cause for each place; the mechanism alone for what is met in no special place."""
-        told = 0
-        for locus in isolation.loci:
-            told += locus.cohort.failures
+    def claims(self, isolation: Isolation) -> Iterator[Claim]:
+        """One claim for each place; the mechanism alone for failures in no special place."""
+        explained = 0
+        for locus in isolation.slices:
+            explained += locus.cohort.failures
             yield self.at(isolation, locus)
-        left = isolation.failing.count - told
-        by_port = None if told else self.port(isolation)
-        if by_port is not None:
-            cause = self.from_ports(isolation, by_port)
-            told, left = cause.failures, left - cause.failures
-            yield cause
-        if isolation.failing.chain is not None and (not told or left >= FEWEST_LEFT):
+        left = isolation.failing.count - explained
+        # Ports are counted over all kinds of failures, so this kind must make up most of them.
+        if not explained and isolation.failing.count >= MOSTLY * self.tally.failures:
+            by_port = port_structure(self.recording.ports)
+            if by_port is not None:
+                claim = self.from_ports(isolation, by_port)
+                explained, left = claim.failures, left - claim.failures
+                yield claim
+        if isolation.failing.chain is not None and (not explained or left >= FEWEST_LEFT):
             yield self.alone(isolation, left)
 
-    def port(self, isolation: Isolation) -> PortFinding | None:
-        """What the failing local ports share; ports are counted over all kinds of failures."""
-        mine = isolation.failing.count >= MOSTLY * self.tally.failures
-        return port_structure(self.recording.ports) if mine else None
-
-    def turn(self, isolation: Isolation) -> str:
-        """Whether the failing connections come in turn; empty when not."""
-        starts = [
-            one.id for one in self.recording.failing if one.outcome == isolation.failing.outcome
-        ]
-        share = self.tally.failures / max(1, self.tally.attempts)
-        found = round_robin(starts, share, self.recording.facts.plan.load.processes)
-        if found is not None:
-            return found.sentence
-        again = period(self.line(isolation.failing))
-        return f"They come back about every {seconds(again.seconds)}" if again else ""
-
-    def line(self, failing: FailureClass) -> Timeline:
-        """A class of failures over time."""
-        table, rows = self.recording.table, failing.reached
-        sums = [
-            np.bincount(table.blocks[rows], weights=weights[rows]).astype(np.int64).tolist()
-            for weights in (table.counts, failing.failures)
-        ]
-        return Timeline(tuple(sums[0]), tuple(sums[1]), self.recording.block_ns)
-
-    def at(self, isolation: Isolation, locus: Slice) -> Cause:
-        """A cause with a place."""
+    def at(self, isolation: Isolation, locus: Slice) -> Claim:
+        """A claim with a place."""
         cohort, failing = locus.cohort, isolation.failing
-        loci = {one.dimension.value for way in (locus.conditions, *locus.aliases) for one in way}
+        ways = (locus.conditions, *locus.aliases)
+        loci = {one.dimension.value for way in ways for one in way}
         if loci == {Dimension.TIME.value}:
             loci.add(NO_PLACE if failing.chain is None else Dimension.CHAIN.value)
-        return Cause(
-            rank=0,
+        timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
+        rated = any(one.dimension is Dimension.RATE for one in locus.conditions)
+        shape = (isolation.time_profile if timed else locus.time_profile).shape
+        place = {one.dimension.value: one.value for one in locus.conditions}
+        found = set(facts_of_the_place(place, loci))
+        if cohort.failures >= ALWAYS * cohort.attempts:
+            found.add("always-fails-there")
+        hot = next(iter(locus.hot), None)
+        return Claim(
+            basis=Basis.CONDITIONS,
             category=failing.outcome,
-            kind=FAILURE,
             mechanism=self.mechanism(failing),
-            conditions=_conditions(locus.conditions),
-            aliases=tuple(_conditions(way) for way in locus.aliases),
             failures=cohort.failures,
             attempts=cohort.attempts,
             precision=cohort.failures / cohort.attempts,
@@ -185,58 +176,63 @@ class _Teller:
             risk_ratio=locus.ratio,
             p_value=cohort.adjusted,
             grade=locus.grade.value,
-            sentence=self.with_mechanism(
-                failing,
-                locus_sentence(self.recording, isolation, locus),
-                timed=isolation.course.shape is not Shape.CONSTANT,
+            likely=self.likely(failing, loci, shape, found),
+            conditions=conditions(locus.conditions),
+            aliases=tuple(map(conditions, locus.aliases)),
+            rivals=tuple(map(conditions, locus.rivals)),
+            total=FailureCount(failing.count, cohort.all_attempts),
+            inside=FailureCount(cohort.failures, cohort.attempts),
+            elsewhere=FailureCount(
+                cohort.all_failures - cohort.failures, cohort.all_attempts - cohort.attempts
             ),
-            likely=self.likely(failing, loci, _shape(locus, isolation)),
-            fix=remedy(failing.outcome, self.chain(failing)),
+            peeled=cohort.all_failures < failing.count and cohort is not isolation.slices[0].cohort,
+            worst=(conditions(hot[0]), FailureCount(hot[1].failures, hot[1].attempts))
+            if hot
+            else None,
+            timing=self.timing(locus.time_profile, locus.onset),
+            onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
+            backlog=rated and bool(self.recording.owed),
+            searched=rated and bool(self.recording.facts.limits),
             clients=self.clients(failing),
-            next=confirm(self.recording, locus, failing.outcome),
+            experiment=confirm(self.recording, locus, failing.outcome),
         )
 
-    def from_ports(self, isolation: Isolation, found: PortFinding) -> Cause:
-        """A cause that is told by the local port; whatever decides the ending is its mechanism."""
-        failing, where = isolation.failing, Meaning(Dimension.LOCAL_PORT, found.text)
+    def from_ports(self, isolation: Isolation, found: PortFinding) -> Claim:
+        """A claim about the local port."""
+        failing = isolation.failing
         rest = self.tally.failures - found.failures
+        outside = self.tally.attempts - found.attempts
         hits = min(found.failures, failing.count)
-        return Cause(
-            rank=0,
+        return Claim(
+            basis=Basis.PORTS,
             category=failing.outcome,
-            kind=FAILURE,
             mechanism=self.mechanism(failing),
-            conditions=_conditions((where,)),
-            aliases=(),
             failures=hits,
             attempts=found.attempts,
             precision=found.failures / max(1, found.attempts),
             recall=hits / failing.count,
-            risk_ratio=risk_ratio(
-                found.failures, found.attempts, rest, self.tally.attempts - found.attempts
-            ),
+            risk_ratio=risk_ratio(found.failures, found.attempts, rest, outside),
             p_value=found.p_value,
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
-            sentence=self.with_mechanism(
-                failing, port_sentence(found, failing.count, rest, self.tally.attempts)
-            ),
-            likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.course.shape.value),
-            fix=remedy(failing.outcome, self.chain(failing)),
+            likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
+            conditions=(Condition(Dimension.LOCAL_PORT.value, found.text),),
+            total=FailureCount(failing.count, self.tally.attempts),
+            inside=FailureCount(found.failures, found.attempts),
+            elsewhere=FailureCount(rest, outside),
+            sticky_ports=found.structure is Structure.REPEATS,
             clients=self.clients(failing),
         )
 
-    def alone(self, isolation: Isolation, failures: int) -> Cause:
+    def alone(self, isolation: Isolation, failures: int) -> Claim:
         """The mechanism by itself."""
         failing = isolation.failing
-        table = self.recording.table
-        met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
-        return Cause(
-            rank=0,
+        mechanism = self.mechanism(failing)
+        assert mechanism is not None
+        met = mechanism.met.attempts
+        return Claim(
+            basis=Basis.CHAIN,
             category=failing.outcome,
-            kind=FAILURE,
-            mechanism=self.mechanism(failing),
-            conditions=(),
-            aliases=(),
+            mechanism=mechanism,
             failures=failures,
             attempts=met,
             precision=failing.count / met if met else 0.0,
@@ -244,30 +240,22 @@ class _Teller:
             risk_ratio=RiskRatio(None, 1.0, None),
             p_value=1.0,
             grade=Grade.BY_DEFINITION.value,
-            sentence=alone_sentence(
-                self.recording,
-                isolation,
-                self.named(failing),
-                (failures, met),
-                self.turn(isolation),
-            ),
-            likely=self.likely(failing, ["chain"], isolation.course.shape.value),
-            fix=remedy(failing.outcome, self.chain(failing)),
+            likely=self.likely(failing, [Dimension.CHAIN.value], isolation.time_profile.shape),
+            total=FailureCount(failing.count, self.tally.attempts),
+            timing=self.timing(isolation.time_profile, isolation.onset),
+            recurrence=self.recurrence(isolation),
+            usual=self.usual,
             clients=self.clients(failing),
-            next=more(self.recording, failing.count, self.tally.attempts),
+            experiment=more(failing.count, self.tally.attempts),
         )
 
-    def inconsistency(self, found: odd.Inconsistency) -> Cause:
-        """Two good answers; where the odd one is met, when that is known."""
-        locus = next(iter(found.isolation.loci), None)
-        where = f", {place(locus.conditions)}" if locus else ""
-        return Cause(
-            rank=0,
+    def inconsistency(self, found: Inconsistency) -> Claim:
+        """Two valid answers, and where the odd one occurs, if that is known."""
+        locus = next(iter(found.isolation.slices), None)
+        return Claim(
+            basis=Basis.DIFFERENCE,
             category=found.name,
-            kind=INCONSISTENCY,
-            mechanism=Condition(Dimension.CHAIN.value, short(found.odd)),
-            conditions=_conditions(locus.conditions) if locus else (),
-            aliases=tuple(_conditions(way) for way in locus.aliases) if locus else (),
+            mechanism=Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
             failures=0,
             attempts=found.met,
             precision=locus.cohort.failures / locus.cohort.attempts if locus else 0.0,
@@ -275,22 +263,87 @@ class _Teller:
             risk_ratio=locus.ratio if locus else RiskRatio(None, 1.0, None),
             p_value=locus.cohort.adjusted if locus else 1.0,
             grade=(locus.grade if locus else Grade.BY_DEFINITION).value,
-            sentence=odd.sentence(found, where),
-            likely=(),
-            fix=SAME_EVERYWHERE,
-            clients={},
-            next=confirm(self.recording, locus) if locus else "",
+            likely=likely(
+                Signs(found.name, (), found.isolation.time_profile.shape.value),
+            ),
+            conditions=conditions(locus.conditions) if locus else (),
+            aliases=tuple(map(conditions, locus.aliases)) if locus else (),
+            total=FailureCount(0, found.good),
+            usual=found.usual,
+            others=found.others,
+            experiment=confirm(self.recording, locus) if locus else None,
         )
 
-    def mechanism(self, failing: FailureClass) -> Condition | None:
-        """The chain that decides this ending, None when none does."""
-        if failing.chain is None:
-            return None
-        return Condition(Dimension.CHAIN.value, self.named(failing))
+    def unexplained(self, left: int) -> UnexplainedClaim:
+        """The failures that no claim holds, and why there is none for them."""
+        if not left:
+            return UnexplainedClaim()
+        alone = [one for one in self.isolations if one.failing.chain is None and not one.slices]
+        recurrences = [found for found in map(self.recurrence, alone) if found]
+        widest = max(self.isolations, key=lambda isolation: isolation.considered)
+        if recurrences:
+            silence = Silence.RECURS
+        elif self.tally.failures == self.tally.attempts:
+            silence = Silence.ALL_FAILED
+        elif not any(isolation.varies for isolation in self.isolations):
+            silence = Silence.NOTHING_DIFFERS
+        elif left < FEWEST_LEFT:
+            silence = Silence.TOO_FEW
+        else:
+            silence = Silence.NOT_FOUND if widest.considered else Silence.SEVERAL_KINDS
+        largest = next(iter(alone), self.isolations[0])
+        return UnexplainedClaim(
+            left,
+            silence,
+            widest.considered,
+            widest.hypotheses,
+            next(iter(recurrences), None),
+            self.likely(largest.failing, [NO_PLACE], largest.time_profile.shape),
+        )
+
+    def recurrence(self, isolation: Isolation) -> Recurrence | None:
+        """Whether the failing connections recur in turn or at intervals; None when not."""
+        failing, table = isolation.failing, self.recording.table
+        starts = [one.id for one in self.recording.failing if one.outcome == failing.outcome]
+        share = self.tally.failures / max(1, self.tally.attempts)
+        cycle = round_robin(starts, share, self.recording.facts.plan.load.processes)
+        if cycle is not None:
+            return Recurrence(cycle.length, cycle.hits, cycle.of)
+        attempts, failures = (
+            np.bincount(table.blocks[failing.reached], weights=weights[failing.reached])
+            .astype(np.int64)
+            .tolist()
+            for weights in (table.counts, failing.failures)
+        )
+        again = period(BlockCounts(tuple(attempts), tuple(failures), self.recording.block_ns))
+        return Recurrence(seconds=again.seconds) if again else None
+
+    def timing(self, course: TimeProfile, onset: Instant | None) -> Timing:
+        """What the failures did over time, in times instead of blocks."""
+        block_ns, beat = self.recording.block_ns, rhythm(course)
+        return Timing(
+            course.shape,
+            len(course.hot),
+            None if onset is None else self.recording.facts.started_ns + onset.best * block_ns,
+            0.0
+            if onset is None
+            # The wider side of the interval, at least one block.
+            else max(onset.best - onset.low, onset.high - onset.best, 1) * block_ns / 1e9,
+            None if beat is None else beat * block_ns / 1e9,
+        )
 
     def chain(self, failing: FailureClass) -> SeenChain | None:
-        """The chain that decides this ending."""
+        """The chain that decides this outcome."""
         return None if failing.chain is None else self.recording.chains.get(failing.chain)
+
+    def mechanism(self, failing: FailureClass) -> Mechanism | None:
+        """The chain that decides this outcome, with its counts; None when none does."""
+        if failing.chain is None:
+            return None
+        chain, table = self.chain(failing), self.recording.table
+        met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
+        name = short(chain) if chain else f"#{failing.chain}"
+        return Mechanism(name, chain, FailureCount(failing.count, met))
 
     def clients(self, failing: FailureClass) -> Mapping[str, ClientView]:
         """Who would see it: each family's answer to that very chain, where a chain decides."""
@@ -304,38 +357,52 @@ class _Teller:
                 met[one.policy] = one
         return chain_views(failing.outcome, met)
 
-    def named(self, failing: FailureClass) -> str:
-        """The chain's short hash; its number when the run does not hold it."""
-        chain = self.chain(failing)
-        return short(chain) if chain else f"#{failing.chain}"
-
-    def with_mechanism(self, failing: FailureClass, sentence: str, *, timed: bool = False) -> str:
-        """The place first, then what failed there."""
-        if failing.chain is None:
-            return sentence
-        table = self.recording.table
-        met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
-        always = (
-            "it always fails" if met == failing.count else f"it failed {of(failing.count, met)}"
-        )
-        chain = self.chain(failing)
-        met_at = ""
-        if chain and met == failing.count and timed:
-            met_at = f", first met at {self.recording.instant(chain.first_ns)}"
-        return f"{sentence} What fails is chain {self.named(failing)}: {always}{met_at}."
-
-    def likely(self, failing: FailureClass, loci: Collection[str], shape: str) -> tuple[str, ...]:
-        chain = self.chain(failing)
-        other = difference(self.usual, chain) if chain and self.usual else ""
+    def likely(
+        self,
+        failing: FailureClass,
+        loci: Collection[str],
+        shape: Shape,
+        found: Collection[str] = (),
+    ) -> tuple[str, ...]:
+        """The root causes that fit this class of failures at such a place."""
+        chain, plan = self.chain(failing), self.recording.facts.plan
+        evidence = {*found, *facts_of_the_plan(plan)}
+        if self.load:
+            evidence.add(f"load-{self.load}")
+        if self.tally.failures == self.tally.attempts:
+            evidence.add("all-failed")
+        if chain is not None:
+            evidence |= set(facts_of_the_chain(chain, self.usual, plan.trust.anchors))
+            evidence |= set(facts_of_the_clients(self.clients(failing)))
+            alike = [one.failing for one in self.isolations if one.failing.chain is not None]
+            roots = {
+                issuer(other)
+                for one in alike
+                if one.outcome == failing.outcome and (other := self.chain(one))
+            }
+            if len(roots) == 1:
+                evidence.add("one-bad-root")
         return likely(
-            Signs(failing.outcome, loci, shape, self.load, subject(chain) if chain else "", other)
+            Signs(
+                category=failing.outcome,
+                loci=loci,
+                shape=shape.value,
+                load=self.load,
+                stages=tuple(self.tally.stages.get(failing.outcome, ())),
+                subject=f"{subject(chain)} {issuer(chain)}" if chain else "",
+                differs=difference(self.usual, chain) if chain and self.usual else "",
+                facts=evidence,
+            )
         )
 
 
-def _shape(locus: Slice, isolation: Isolation) -> str:
-    timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
-    return (isolation.course if timed else locus.course).shape.value
+def conditions(meanings: Sequence[SliceCondition]) -> tuple[Condition, ...]:
+    """Decoded conditions as the report has them; one stretch of time becomes a range."""
+    return tuple(map(_condition, meanings))
 
 
-def _conditions(meanings: Sequence[Meaning]) -> tuple[Condition, ...]:
-    return tuple(Condition(one.dimension.value, one.value) for one in meanings)
+def _condition(meaning: SliceCondition) -> Condition:
+    begin, dash, end = meaning.value.partition(_RANGE)
+    if meaning.dimension is Dimension.TIME and dash and _RANGE not in end and "," not in end:
+        return Condition(meaning.dimension.value, (begin, end), Comparator.BETWEEN)
+    return Condition(meaning.dimension.value, meaning.value)

@@ -1,8 +1,8 @@
-"""Splits the failures into classes that may have a cause each: by ending, and by bad chain.
+"""Splits the failures into classes that may have a cause each: by outcome, and by bad chain.
 
-How a connection ended never explains anything; it says which failures belong together. A failure
-of trust is decided by the chain (and by who judges it), so each bad chain is a class of its own
-and that chain is its *mechanism*: what failed. Where it is met is searched apart.
+The outcome of a connection never explains anything; it defines which failures belong together. A
+trust failure is decided by the chain (and by the client's policy), so each bad chain is a class of
+its own and that chain is its *mechanism*: what failed. Where it occurs is searched separately.
 
 Imported late: it needs numpy.
 """
@@ -18,14 +18,13 @@ from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.dimensions import OF_THE_CHAIN, KnownFrom
 from stress.analysis.proportions.binomial import Integers
 from stress.model.outcome import OK, Kind, Outcome, Stage
-from stress.model.summary import Cause
 
 MOST_CHAINS = 8
-"""Bad chains told apart in one ending; the rest stays together."""
+"""Bad chains with a class of their own in one outcome; the rest stays together."""
 LATE_KNOWN = 0.8
-"""A late dimension may explain a class only if this share of the failures knows its value."""
+"""A late dimension may explain a class only if this part of the failures knows its value."""
 DECIDES = 0.998
-"""A chain with at least this failing share decides the ending by definition."""
+"""A chain with at least this failure rate decides the outcome by definition."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +33,7 @@ class FailureClass:
 
     outcome: str
     chain: int | None
-    """The mechanism: the chain that all of them got; None: no chain decides."""
+    """The mechanism: the chain that all of them received; None: no chain decides."""
     failures: Integers
     """By row of the table."""
     reached: Mask
@@ -53,7 +52,24 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
         if name == OK.name:
             continue
         rows = table.outcomes.codes == code
-        found += _of_trust(table, name, rows) if _is_trust(name) else [_of_wire(table, name, rows)]
+        reached = table.stages >= Stage.FINISHED
+        members: list[tuple[int | None, Mask]]
+        if _is_trust(name):
+            # The commonest bad chains have a class each, all others share one.
+            counts = np.bincount(table.chains[rows] - UNKNOWN, weights=table.counts[rows])
+            common = [int(p) + UNKNOWN for p in np.argsort(-counts, kind="stable") if counts[p]]
+            chosen = [chain for chain in common[:MOST_CHAINS] if chain != UNKNOWN]
+            rest = rows & ~np.isin(table.chains, chosen)
+            members = [(chain, rows & (table.chains == chain)) for chain in chosen]
+            members += [(None, rest)] if rest.any() else []
+        else:
+            # Only attempts that came as far as these failures could fail like this.
+            reached = table.stages >= table.stages[rows].min()
+            members = [(_deciding_chain(table, rows, reached), rows)]
+        found += [
+            FailureClass(name, chain, np.where(own, table.counts, 0), reached | own)
+            for chain, own in members
+        ]
     return tuple(sorted(found, key=lambda one: (-one.count, one.outcome, one.chain or UNKNOWN)))
 
 
@@ -61,79 +77,27 @@ def _is_trust(outcome: str) -> bool:
     return Outcome.parse(outcome).kind is Kind.TRUST
 
 
-def _of_trust(table: Table, outcome: str, rows: Mask) -> list[FailureClass]:
-    """One class for each of the commonest bad chains, one for all the others."""
-    finished = table.stages >= Stage.FINISHED
-    counts = np.bincount(table.chains[rows] - UNKNOWN, weights=table.counts[rows])
-    common = [int(place) + UNKNOWN for place in np.argsort(-counts, kind="stable") if counts[place]]
-    told = [chain for chain in common[:MOST_CHAINS] if chain != UNKNOWN]
-    classes = [
-        _class(table, outcome, rows & (table.chains == chain), finished, chain) for chain in told
-    ]
-    rest = rows & ~np.isin(table.chains, told)
-    return [*classes, _class(table, outcome, rest, finished)] if rest.any() else classes
-
-
-def _of_wire(table: Table, outcome: str, rows: Mask) -> FailureClass:
-    """One class; only attempts that came as far as these failures could fail like this."""
-    reached = table.stages >= table.stages[rows].min()
-    return _class(table, outcome, rows, reached, _deciding_chain(table, rows, reached))
-
-
 def _deciding_chain(table: Table, rows: Mask, reached: Mask) -> int | None:
-    """The one chain with which this ending always comes, and never without it."""
+    """The one chain with which this outcome always comes, and never without it."""
     chains = np.unique(table.chains[rows])
     if len(chains) != 1 or chains[0] == UNKNOWN:
         return None
-    met = reached & (table.chains == chains[0])
-    failing, all_met = int(table.counts[rows].sum()), int(table.counts[met].sum())
-    elsewhere = int(table.counts[reached & ~met].sum())
-    return int(chains[0]) if elsewhere and failing >= DECIDES * all_met else None
-
-
-def _class(
-    table: Table, outcome: str, rows: Mask, reached: Mask, chain: int | None = None
-) -> FailureClass:
-    return FailureClass(
-        outcome, chain, np.where(rows, table.counts, 0), np.asarray(reached | rows, np.bool_)
-    )
+    received = reached & (table.chains == chains[0])
+    failing, all_received = int(table.counts[rows].sum()), int(table.counts[received].sum())
+    elsewhere = int(table.counts[reached & ~received].sum())
+    return int(chains[0]) if elsewhere and failing >= DECIDES * all_received else None
 
 
 def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
     """The columns that may explain a class: no outcomes, no tautologies, no unknowns."""
-    return tuple(column for column in table.columns if _may_explain(column, failing))
-
-
-def _may_explain(column: Column, failing: FailureClass) -> bool:
-    dimension = column.dimension
-    if dimension.when is KnownFrom.OUTCOME:
-        return False
-    if dimension in OF_THE_CHAIN and (failing.chain is not None or _is_trust(failing.outcome)):
-        return False
-    if dimension.when is not KnownFrom.LATE:
-        return True
-    known = int(failing.failures[column.codes != UNKNOWN].sum())
-    return known >= LATE_KNOWN * failing.count
-
-
-# What explains the failures of a run, and what is left.
-
-FAILURE = "failure"
-INCONSISTENCY = "inconsistency"
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The causes in their order, and the failures none of them holds."""
-
-    causes: tuple[Cause, ...] = ()
-    unexplained: int = 0
-    silence: str = ""
-    """What would have been seen, where nothing was; empty when everything is explained."""
-    load: str = ""
-    """Whether it follows the offered load; empty when the load was not varied."""
-
-    @property
-    def failing(self) -> tuple[Cause, ...]:
-        """The causes of failures, without the inconsistencies."""
-        return tuple(cause for cause in self.causes if cause.kind == FAILURE)
+    decided_by_chain = failing.chain is not None or _is_trust(failing.outcome)
+    columns: list[Column] = []
+    for column in table.columns:
+        dimension = column.dimension
+        tautology = decided_by_chain and dimension in OF_THE_CHAIN
+        if dimension.when is KnownFrom.OUTCOME or tautology:
+            continue
+        known = int(failing.failures[column.codes != UNKNOWN].sum())
+        if dimension.when is not KnownFrom.LATE or known >= LATE_KNOWN * failing.count:
+            columns.append(column)
+    return tuple(columns)

@@ -1,18 +1,34 @@
-"""Counts every cohort of up to three conditions at once, and ranks those that pass the test.
+"""Finds the cohorts of connections that the failures have in common.
 
-One round of the search in `search`, which explains the method. For each set of dimensions the rows
-get one mixed-radix key, and a handful of `bincount`s gives the attempts, the failures and the
-fingerprint of all its cohorts. The fingerprint is the sum of random numbers given
-to the rows: two cohorts of equal fingerprint hold the same rows (72 bits; a collision among a
-million cohorts has a chance of one in a billion).
+The input is counts: rows of attributes, each with its attempts and its failures. Every conjunction
+of up to three conditions (`address = A and tls_version = TLSv1.2`) is a hypothesis. All of them are
+tested, so that nothing is missed, and the test corrects for their number:
+
+* A cohort's p-value is the binomial tail of its failures given its part of the attempts. The level
+  is shared among the hypotheses that could reach it at all (Tarone's count), over distinct *row
+  sets*: two ways to describe the same handshakes are one hypothesis, recognised by a fingerprint.
+* Of those that pass, the one with the largest likelihood ratio wins, less four nats for each
+  further condition. Others with the same rows are its aliases, others as good are its rivals.
+* What is found is peeled off, failing *and* good rows, and the search goes on in the rest. It also
+  looks inside: when the rest of a cohort fails no more often than the rows outside it, the cohort
+  was only an umbrella over what was found inside.
+
+**Counting.** For each set of columns the rows get one mixed-radix key, and a handful of `bincount`s
+gives the attempts, the failures and the fingerprints of all its cohorts. A fingerprint is the sum
+of random numbers given to the rows: two cohorts with equal fingerprints hold the same rows (72
+bits; among a million cohorts a collision has a chance of one in a billion).
+
+Invariants: the order of rows and of dimensions changes nothing; an unknown value belongs to no
+cohort; fewer than three failures find nothing. A caller may pass a check that decides on each
+candidate (see `stress.analysis.causes.stratified_check`).
 
 Imported late: it needs numpy and scipy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias
 
@@ -30,13 +46,16 @@ from stress.analysis.proportions.binomial import (
 )
 
 Mask: TypeAlias = NDArray[np.bool_]
-Pair: TypeAlias = tuple[int, int]
+Prints: TypeAlias = NDArray[np.uint64]
+"""Fingerprints."""
+ColumnValue: TypeAlias = tuple[int, int]
 """A condition: number of the column, code of the value."""
-Words: TypeAlias = tuple[Pair, ...]
-"""A conjunction of conditions, in the order of the columns."""
+Conjunction: TypeAlias = tuple[ColumnValue, ...]
+"""Conditions that all have to be met, in the order of the columns."""
 
 LEVEL = 0.05
 DEPTH = 3
+"""Most conditions of a cohort."""
 FEWEST = 3
 """Failures below which nothing is claimed."""
 PENALTY = 4.0
@@ -44,6 +63,13 @@ PENALTY = 4.0
 RIVAL = 3.0
 """Nats within which another row set counts as nearly as good."""
 RIVALS = 5
+CAUSES = 6
+LOOKS_INSIDE = 2
+"""How deep the search inside a cohort nests."""
+CANDIDATES = 24
+"""How many candidates are checked before a round gives up."""
+UMBRELLA = 0.01
+"""Above this p the rest of a cohort fails no more often than the rows outside it."""
 SEED = 20260101
 _DENSE = 4
 """A key space up to this many times the rows is counted directly, a larger one is sorted."""
@@ -57,28 +83,27 @@ class Problem:
     attempts: Integers
     failures: Integers
 
-    def rows(self, conditions: Sequence[Pair]) -> Mask:
+    def rows(self, conditions: Sequence[ColumnValue]) -> Mask:
         """The rows that meet all the conditions."""
         mask = np.ones(len(self.attempts), dtype=np.bool_)
         for column, code in conditions:
             mask &= self.columns[column].codes == code
         return mask
 
-
-def sums(problem: Problem, mask: Mask) -> tuple[int, int]:
-    """Failures and attempts in these rows."""
-    return int(problem.failures[mask].sum()), int(problem.attempts[mask].sum())
+    def sums(self, mask: Mask) -> tuple[int, int]:
+        """Failures and attempts in these rows."""
+        return int(self.failures[mask].sum()), int(self.attempts[mask].sum())
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """A set of rows that fail more often than the others."""
 
-    conditions: Words
-    aliases: tuple[Words, ...]
-    """Other ways to say exactly these rows; none contains another."""
-    rivals: tuple[Words, ...]
-    """Other row sets that explain it nearly as well."""
+    conditions: Conjunction
+    aliases: tuple[Conjunction, ...]
+    """Other ways to describe exactly these rows; none contains another."""
+    rivals: tuple[Conjunction, ...]
+    """Other row sets that explain the failures nearly as well."""
     failures: int
     attempts: int
     all_failures: int
@@ -90,12 +115,127 @@ class Cohort:
     """Among how many the level was shared."""
     score: float
     hot: tuple[Cohort, ...] = ()
-    """Still worse places inside it."""
+    """Parts of it that fail even more often."""
 
     @property
     def adjusted(self) -> float:
         """The p-value times the number of hypotheses, at most 1."""
         return min(1.0, self.p_value * self.hypotheses)
+
+
+Check: TypeAlias = Callable[[Cohort, Mask], bool]
+"""Whether a candidate may be claimed, given the rows that are still in the search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The result: the cohorts in the order in which they were found, and how much was tried."""
+
+    cohorts: tuple[Cohort, ...]
+    hypotheses: int
+    considered: int
+
+
+def search(problem: Problem, holds: Check = lambda _cohort, _mask: True) -> Search:
+    """All cohorts that explain failures."""
+    whole = np.ones(len(problem.attempts), dtype=np.bool_)
+    first = rank(problem, whole)
+    found = _peeled(problem, whole, holds, 0, first)
+    return Search(tuple(found), first.hypotheses, first.considered)
+
+
+def _peeled(
+    problem: Problem, mask: Mask, holds: Check, level: int, ranking: Ranking | None = None
+) -> list[Cohort]:
+    """Peels one cohort after the other off the rows of the mask."""
+    found: list[Cohort] = []
+    mask = mask.copy()
+    while len(found) < CAUSES:
+        candidates = (ranking or rank(problem, mask)).cohorts(CANDIDATES)
+        cohort = next((one for one in candidates if holds(one, mask)), None)
+        if cohort is None:
+            break
+        parts = _look_inside(problem, mask, holds, level, cohort)
+        found += parts
+        for part in parts:
+            mask &= ~problem.rows(part.conditions)
+        ranking = None
+    return found
+
+
+def _look_inside(
+    problem: Problem, mask: Mask, holds: Check, level: int, cohort: Cohort
+) -> list[Cohort]:
+    """The cohort itself, or the parts it was only an umbrella for."""
+    if level >= LOOKS_INSIDE:
+        return [cohort]
+    inside = mask & problem.rows(cohort.conditions)
+    all_failures, all_attempts = problem.sums(mask)
+    parts: list[Cohort] = []
+    for part in _peeled(problem, inside, holds, level + 1):
+        # Described in full, and counted against all rows of the mask.
+        ways = [
+            _minimal(problem, mask, (*cohort.conditions, *way))
+            for way in (part.conditions, *part.aliases)
+        ]
+        failures, attempts = problem.sums(mask & problem.rows(ways[0]))
+        parts.append(
+            replace(
+                part,
+                conditions=ways[0],
+                aliases=tuple(way for way in dict.fromkeys(ways) if way != ways[0]),
+                failures=failures,
+                attempts=attempts,
+                all_failures=all_failures,
+                all_attempts=all_attempts,
+            )
+        )
+    if not parts:
+        return [cohort]
+    rest = inside.copy()
+    for part in parts:
+        rest &= ~problem.rows(part.conditions)
+    failures, attempts = problem.sums(rest)
+    outside_failures, outside_attempts = problem.sums(mask & ~inside)
+    share = attempts / max(1, attempts + outside_attempts)
+    umbrella = not failures or _tail(failures, failures + outside_failures, share) > UMBRELLA
+    return parts if umbrella else [replace(cohort, hot=tuple(parts))]
+
+
+def _minimal(
+    problem: Problem, mask: Mask, conditions: tuple[ColumnValue, ...]
+) -> tuple[ColumnValue, ...]:
+    """The same rows without a condition that changes nothing, in the order of the columns."""
+    kept = tuple(sorted(set(conditions)))
+    rows = mask & problem.rows(kept)
+    for condition in reversed(kept):
+        fewer = tuple(one for one in kept if one != condition)
+        if fewer and np.array_equal(mask & problem.rows(fewer), rows):
+            kept = fewer
+    return kept
+
+
+def _tail(failures: int, all_failures: int, share: float) -> float:
+    return float(upper_tail(np.asarray(float(failures)), all_failures, np.asarray(share)))
+
+
+def joined(problem: Problem, condition: ColumnValue, parts: Sequence[Cohort]) -> Cohort:
+    """One condition that holds exactly what was found in parts, the worst of them first."""
+    rows = problem.rows((condition,))
+    failures, attempts = problem.sums(rows)
+    all_failures, all_attempts = problem.sums(np.ones(len(rows), dtype=np.bool_))
+    return replace(
+        parts[0],
+        conditions=(condition,),
+        aliases=(),
+        rivals=(),
+        failures=failures,
+        attempts=attempts,
+        all_failures=all_failures,
+        all_attempts=all_attempts,
+        p_value=_tail(failures, all_failures, attempts / all_attempts),
+        hot=(parts[0],),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,27 +244,20 @@ class _Space:
 
     columns: tuple[int, ...]
     sizes: tuple[int, ...]
+    """How many values each column has: the radix of its digit in the keys."""
     keys: Integers
-
-    def words(self, place: int) -> Words:
-        """The conditions of one of its cohorts."""
-        key, codes = int(self.keys[place]), []
-        for size in reversed(self.sizes):
-            key, code = divmod(key, size)
-            codes.append(code)
-        return tuple(zip(self.columns, reversed(codes), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
     """All cohorts of one round."""
 
-    spaces: tuple[_Space, ...]
+    spaces: Sequence[_Space]
     starts: Integers
     """Where each space begins in the arrays below."""
     attempts: Floats
     failures: Floats
-    prints: NDArray[np.uint64]
+    prints: Prints
     scores: Floats
     tails: Floats
     order: Integers
@@ -135,169 +268,128 @@ class Ranking:
     considered: int
 
     def cohorts(self, most: int) -> Iterator[Cohort]:
-        """The best that pass the test, with their aliases and rivals; made as they are asked."""
-        for place in self.order[:most]:
-            yield self._cohort(int(place))
+        """The best that pass the test, with their aliases and rivals; made on demand."""
+        for place in self.order[:most].tolist():
+            # Simplest first: fewer conditions, then the preferred dimensions, then the value.
+            same = sorted(
+                map(self._conjunction, np.flatnonzero(self.prints == self.prints[place]).tolist()),
+                key=lambda way: (len(way), way),
+            )
+            ways: list[Conjunction] = []
+            for way in same:
+                if not any(set(simpler) <= set(way) for simpler in ways):
+                    ways.append(way)
+            near = self.order[np.abs(self.scores[self.order] - self.scores[place]) <= RIVAL]
+            rivals = [self._conjunction(one) for one in near.tolist() if one != place]
+            yield Cohort(
+                conditions=ways[0],
+                aliases=tuple(ways[1:]),
+                rivals=tuple(rivals[:RIVALS]),
+                failures=int(self.failures[place]),
+                attempts=int(self.attempts[place]),
+                all_failures=self.failing,
+                all_attempts=self.total,
+                p_value=float(self.tails[place]),
+                hypotheses=self.hypotheses,
+                score=float(self.scores[place]),
+            )
 
-    def _cohort(self, place: int) -> Cohort:
-        same = sorted(
-            (self._words(int(one)) for one in np.flatnonzero(self.prints == self.prints[place])),
-            key=_simplest,
-        )
-        return Cohort(
-            conditions=same[0],
-            aliases=tuple(_without_larger(same)[1:]),
-            rivals=self._rivals(place),
-            failures=int(self.failures[place]),
-            attempts=int(self.attempts[place]),
-            all_failures=self.failing,
-            all_attempts=self.total,
-            p_value=float(self.tails[place]),
-            hypotheses=self.hypotheses,
-            score=float(self.scores[place]),
-        )
-
-    def _rivals(self, place: int) -> tuple[Words, ...]:
-        near = self.order[np.abs(self.scores[self.order] - self.scores[place]) <= RIVAL]
-        return tuple(self._words(int(one)) for one in near if one != place)[:RIVALS]
-
-    def _words(self, place: int) -> Words:
-        space = int(np.searchsorted(self.starts, place, side="right")) - 1
-        return self.spaces[space].words(place - int(self.starts[space]))
+    def _conjunction(self, place: int) -> Conjunction:
+        """The conditions of a cohort, from the digits of its key."""
+        number = int(np.searchsorted(self.starts, place, side="right")) - 1
+        space = self.spaces[number]
+        key, codes = int(space.keys[place - int(self.starts[number])]), []
+        for size in reversed(space.sizes):
+            key, code = divmod(key, size)
+            codes.append(code)
+        return tuple(zip(space.columns, reversed(codes), strict=True))
 
 
 def rank(problem: Problem, mask: Mask) -> Ranking:
     """Tests every cohort of the masked rows; with fewer than three failures none passes."""
-    failing, total = sums(problem, mask)
-    if failing < FEWEST or failing >= total:
-        return _nothing(failing, total)
-    counter = _Counter(problem, np.flatnonzero(mask))
-    counter.count()
-    return counter.ranking(failing, total)
+    failing, total = problem.sums(mask)
+    counted = list(_counted(problem, np.flatnonzero(mask))) if FEWEST <= failing < total else []
+    if not counted:
+        none, empty = np.zeros(0, dtype=np.float64), np.zeros(0, dtype=np.int64)
+        prints = np.zeros(0, dtype=np.uint64)
+        return Ranking((), empty, none, none, prints, none, none, empty, failing, total, 0, 0)
+    spaces = [space for space, _, _, _ in counted]
+    attempts, failures, prints = (
+        np.concatenate(part) for part in zip(*(one[1:] for one in counted), strict=True)
+    )
+    depths = np.concatenate([np.full(len(space.keys), len(space.columns)) for space in spaces])
+    # The first of equal fingerprints is the simplest: the spaces come in that order.
+    _, firsts = np.unique(prints, return_index=True)
+    firsts = firsts[attempts[firsts] < total]
+    shares = attempts / total
+    hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+    tails = np.ones(len(attempts))
+    worth = firsts[failures[firsts] >= FEWEST]
+    tails[worth] = upper_tail(failures[worth], failing, shares[worth])
+    scores = two_rates(failures, attempts, failing, total) - PENALTY * (depths - 1)
+    worse = failures[worth] * total > failing * attempts[worth]
+    passing = worth[worse & (tails[worth] <= LEVEL / hypotheses)]
+    return Ranking(
+        spaces=spaces,
+        starts=np.cumsum([0, *(len(space.keys) for space in spaces[:-1])]),
+        attempts=attempts,
+        failures=failures,
+        prints=prints,
+        scores=scores,
+        tails=tails,
+        order=passing[np.lexsort((passing, -np.round(scores[passing], 9)))],
+        failing=failing,
+        total=total,
+        hypotheses=hypotheses,
+        considered=len(firsts),
+    )
 
 
-def _nothing(failing: int, total: int) -> Ranking:
-    none, empty = np.zeros(0, dtype=np.float64), np.zeros(0, dtype=np.int64)
-    prints = np.zeros(0, dtype=np.uint64)
-    return Ranking((), empty, none, none, prints, none, none, empty, failing, total, 0, 0)
-
-
-def _simplest(words: Words) -> tuple[int, Words]:
-    """Fewer conditions first, then the preferred dimensions, then the value."""
-    return len(words), words
-
-
-def _without_larger(ways: Sequence[Words]) -> list[Words]:
-    """Drops each way that only adds conditions to a simpler one."""
-    kept: list[Words] = []
-    for way in ways:
-        if not any(set(simpler) <= set(way) for simpler in kept):
-            kept.append(way)
-    return kept
-
-
-class _Counter:
-    """Counts the cohorts of the chosen rows, one set of columns after the other."""
-
-    def __init__(self, problem: Problem, rows: Integers) -> None:
-        self.attempts = problem.attempts[rows].astype(np.float64)
-        self.failures = problem.failures[rows].astype(np.float64)
-        random = np.random.default_rng(SEED)
-        # Sums must stay below 2^53, where floats are exact.
-        bits = min(36, 52 - len(rows).bit_length())
-        self.marks = random.integers(1, 1 << bits, size=(2, len(rows))).astype(np.float64)
-        columns = [(number, column.codes[rows]) for number, column in enumerate(problem.columns)]
-        self.columns = [(number, codes) for number, codes in columns if _varies(codes)]
-        self.sizes = {number: len(problem.columns[number].values) for number, _ in self.columns}
-        self.spaces: list[_Space] = []
-        self.counted: list[tuple[Floats, Floats, NDArray[np.uint64]]] = []
-
-    def count(self) -> None:
-        for depth in range(1, DEPTH + 1):
-            for chosen in combinations(self.columns, depth):
-                self._count(chosen)
-
-    def _count(self, chosen: tuple[tuple[int, Integers], ...]) -> None:
-        sizes = tuple(self.sizes[number] for number, _ in chosen)
-        keys, known = _keys([codes for _, codes in chosen], sizes)
-        keys, space, width = _compressed(keys, int(np.prod(sizes)))
-
-        def counted(weights: Floats) -> Floats:
-            mine = weights if known is None else weights[known]
-            return np.bincount(keys, weights=mine, minlength=width).astype(np.float64, copy=False)
-
-        attempts = counted(self.attempts)
-        held = np.flatnonzero(attempts)
-        prints = [counted(marks)[held].astype(np.uint64) for marks in self.marks]
-        columns = tuple(number for number, _ in chosen)
-        self.spaces.append(_Space(columns, sizes, held if space is None else space[held]))
-        self.counted.append(
-            (attempts[held], counted(self.failures)[held], _mixed(prints[0], prints[1]))
-        )
-
-    def ranking(self, failing: int, total: int) -> Ranking:
-        """Tests what was counted."""
-        if not self.counted:
-            return _nothing(failing, total)
-        attempts, failures, prints = (
-            np.concatenate(part) for part in zip(*self.counted, strict=True)
-        )
-        depths = np.concatenate(
-            [np.full(len(space.keys), len(space.columns)) for space in self.spaces]
-        )
-        starts = np.cumsum([0, *(len(space.keys) for space in self.spaces[:-1])])
-        # The first of equal fingerprints is the simplest: the spaces come in that order.
-        _, firsts = np.unique(prints, return_index=True)
-        firsts = firsts[attempts[firsts] < total]
-        shares = attempts / total
-        hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
-        tails = np.ones(len(attempts))
-        worth = firsts[failures[firsts] >= FEWEST]
-        tails[worth] = upper_tail(failures[worth], failing, shares[worth])
-        scores = two_rates(failures, attempts, failing, total) - PENALTY * (depths - 1)
-        worse = failures[worth] * total > failing * attempts[worth]
-        passing = worth[worse & (tails[worth] <= LEVEL / hypotheses)]
-        order = passing[np.lexsort((passing, -np.round(scores[passing], 9)))]
-        return Ranking(
-            spaces=tuple(self.spaces),
-            starts=starts,
-            attempts=attempts,
-            failures=failures,
-            prints=prints,
-            scores=scores,
-            tails=tails,
-            order=order,
-            failing=failing,
-            total=total,
-            hypotheses=hypotheses,
-            considered=len(firsts),
-        )
-
-
-def _varies(codes: Integers) -> bool:
-    """Whether at least two known values are met."""
-    known = codes[codes != UNKNOWN]
-    return len(known) > 0 and bool((known != known[0]).any())
-
-
-def _keys(columns: Sequence[Integers], sizes: Sequence[int]) -> tuple[Integers, Mask | None]:
-    """One mixed-radix key for each row in which all columns are known, and which rows these are."""
-    keys = columns[0]
-    known = columns[0] != UNKNOWN
-    for codes, size in zip(columns[1:], sizes[1:], strict=True):
-        keys = keys * size + codes
-        known &= codes != UNKNOWN
-    return (keys, None) if known.all() else (keys[known], known)
-
-
-def _compressed(keys: Integers, width: int) -> tuple[Integers, Integers | None, int]:
-    """Dense keys as they are; sparse ones by their rank, with the list to look them up."""
-    if width <= _DENSE * len(keys) + 1024:
-        return keys, None, width
-    space, ranks = np.unique(keys, return_inverse=True)
-    return ranks, space, len(space)
-
-
-def _mixed(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Two sums folded into 64 bits; linear, so equal sets stay equal."""
-    return first * np.uint64(0x9E3779B97F4A7C15) + second * np.uint64(0xC2B2AE3D27D4EB4F)
+def _counted(problem: Problem, rows: Integers) -> Iterator[tuple[_Space, Floats, Floats, Prints]]:
+    """Attempts, failures and fingerprints of all cohorts, one set of columns after the other."""
+    random = np.random.default_rng(SEED)
+    # Sums must stay below 2^53, where floats are exact.
+    bits = min(36, 52 - len(rows).bit_length())
+    marks = random.integers(1, 1 << bits, size=(2, len(rows))).astype(np.float64)
+    weights = (
+        problem.attempts[rows].astype(np.float64),
+        problem.failures[rows].astype(np.float64),
+        *marks,
+    )
+    varying: list[tuple[int, Integers, int]] = []
+    for number, column in enumerate(problem.columns):
+        codes = column.codes[rows]
+        known = codes[codes != UNKNOWN]
+        if len(known) and (known != known[0]).any():
+            varying.append((number, codes, len(column.values)))
+    for depth in range(1, DEPTH + 1):
+        for chosen in combinations(varying, depth):
+            _, keys, width = chosen[0]
+            reached = keys != UNKNOWN
+            for _, codes, size in chosen[1:]:
+                keys = keys * size + codes
+                reached &= codes != UNKNOWN
+                width *= size
+            # Most columns are known everywhere; a slice instead of a mask copies nothing.
+            where = slice(None) if reached.all() else reached
+            keys, lookup = keys[where], None
+            if width > _DENSE * len(keys) + 1024:
+                lookup, keys = np.unique(keys, return_inverse=True)
+                width = len(lookup)
+            attempts, failures, first, second = (
+                np.bincount(keys, weights=one[where], minlength=width).astype(
+                    np.float64, copy=False
+                )
+                for one in weights
+            )
+            held = np.flatnonzero(attempts)
+            # Two sums mixed into 64 bits; linear, so that equal sets stay equal.
+            prints = first[held].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + second[
+                held
+            ].astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+            space = _Space(
+                tuple(number for number, _, _ in chosen),
+                tuple(size for _, _, size in chosen),
+                held if lookup is None else lookup[held],
+            )
+            yield space, attempts[held], failures[held], prints

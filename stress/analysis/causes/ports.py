@@ -1,20 +1,25 @@
-"""Does the failure depend on our local port, as it does behind a balancer that hashes it?
+"""Whether failures depend on the local port, as they do behind a balancer that hashes it.
 
-Four tests on which ports ever failed, in order of generality: do ports that are used again fail
-again (any hash); is failing a parity of some of the port's bits (CRC and Toeplitz hashes are linear
-over GF(2), found by a Walsh-Hadamard transform over all 65,535 masks); is it a remainder; and do
-all failing ports lie in one affine subspace (which needs the fewest, but no other failures).
+Four tests on which ports ever failed, from the most specific to the most general:
 
-Counted are distinct ports, not failures: one sticky port which fails a hundred times says nothing
+* *remainder*: the failing ports share a remainder by a small number;
+* *linear*: failing is a parity of some of the port's bits. CRC and Toeplitz hashes are linear over
+  GF(2), so a Walsh-Hadamard transform over all 65,535 masks of bits finds the parities that failing
+  ports have too often;
+* *affine*: all failing ports lie in one affine subspace of GF(2)^16, which needs the fewest failing
+  ports, but no other failures;
+* *repeats*: ports that are used again fail again, as with any other hash.
+
+Distinct ports are counted, not failures: one sticky port which fails a hundred times tells nothing
 about the others. Masks that never vary among our ports (a kernel which hands out even ports only)
-drop out by themselves.
+have no variance and drop out.
 
 Imported late: it needs numpy and scipy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,7 +57,7 @@ class PortFinding:
 
     structure: Structure
     text: str
-    """Said after "from local ports with"."""
+    """What the ports share; follows "local ports with"."""
     attempts: int
     """Attempts from ports that fit."""
     failures: int
@@ -60,7 +65,7 @@ class PortFinding:
 
 
 def port_structure(counts: Sequence[PortCount]) -> PortFinding | None:
-    """The strongest dependence on the local port; None when there is none to see."""
+    """The most specific dependence on the local port; None when none is significant."""
     used = [count for count in counts if count.attempts]
     if not any(count.failures for count in used):
         return None
@@ -80,13 +85,12 @@ class _Ports:
         self.distinct = int(self.failed.sum())
 
     def finding(self, structure: Structure, text: str, inside: Mask, p: float) -> PortFinding:
-        return PortFinding(
-            structure, text, int(self.attempts[inside].sum()), int(self.failures[inside].sum()), p
-        )
+        attempts, failures = self.attempts[inside].sum(), self.failures[inside].sum()
+        return PortFinding(structure, text, int(attempts), int(failures), min(1.0, p))
 
     def remainder(self) -> PortFinding | None:
-        """One remainder of the port by a small number holds too many of the failing ports."""
-        best: tuple[float, int, int] | None = None
+        """One remainder of the port by a small number has too many of the failing ports."""
+        best = (2.0, 0, 0)
         tried = sum(range(2, LARGEST_REMAINDER + 1))
         for modulus in range(2, LARGEST_REMAINDER + 1):
             places = self.ports % modulus
@@ -95,22 +99,15 @@ class _Ports:
             tails = bdtrc(hits - 1, self.distinct, size / len(self.ports))
             tails = np.where((size > 0) & (size < len(self.ports)), tails, 1.0)
             place = int(tails.argmin())
-            # The smallest number that says it: its multiples say less with more.
-            if best is None or tails[place] < best[0] * 1e-3:
+            # The smallest modulus that explains it: its multiples explain less with more.
+            if not best[1] or tails[place] < best[0] * 1e-3:
                 best = (float(tails[place]), modulus, place)
-        if (
-            best is None
-            or best[0] * tried > LEVEL
-            or not self._most(self.ports % best[1] == best[2])
-        ):
+        p, modulus, place = best[0] * tried, best[1], best[2]
+        inside = self.ports % modulus == place
+        # A remainder with less than half of the failing ports is an echo of something else.
+        if p > LEVEL or int(self.failed[inside].sum()) < 0.5 * self.distinct:
             return None
-        inside = self.ports % best[1] == best[2]
-        text = f"port mod {best[1]} = {best[2]}"
-        return self.finding(Structure.REMAINDER, text, inside, min(1.0, best[0] * tried))
-
-    def _most(self, inside: Mask) -> bool:
-        """Whether a bucket holds most of the failing ports; a lesser part is an echo."""
-        return int(self.failed[inside].sum()) >= 0.5 * self.distinct
+        return self.finding(Structure.REMAINDER, f"port mod {modulus} = {place}", inside, p)
 
     def linear(self) -> PortFinding | None:
         """Parities of the port which failing ports have too often."""
@@ -122,32 +119,31 @@ class _Ports:
         if not len(masks):
             return None
         masks = masks[np.argsort(-np.abs(scores[masks]), kind="stable")]
-        basis, inside = self._bucket(masks.tolist(), scores)
-        p = float(ndtr(-abs(scores[masks[0]]))) * 2.0 * (2**BITS - 1)
-        words = [f"parity(port & 0x{m:04X}) = {0 if scores[m] > 0 else 1}" for m in basis]
-        return self.finding(Structure.LINEAR, _listed(words), inside, min(1.0, p))
-
-    def _bucket(self, masks: Sequence[int], scores: Floats) -> tuple[list[int], Mask]:
-        """The parities that cut the ports down without losing failing ones: they are the bucket.
-
-        Others that are significant only echo these where the ports are not spread evenly.
-        """
-        chosen: list[int] = []
+        # The parities that cut the ports down without losing failing ones are the bucket. Others
+        # that are significant only echo these where the ports are not spread evenly.
+        chosen: list[str] = []
         inside = np.ones(len(self.ports), dtype=np.bool_)
-        for mask in masks:
-            fits = inside & (_parity(self.ports & mask) == (0 if scores[mask] > 0 else 1))
+        for mask in masks.tolist():
+            bit = 0 if scores[mask] > 0 else 1
+            parity = self.ports & mask
+            for shift in (8, 4, 2, 1):
+                parity = parity ^ (parity >> shift)
+            fits = inside & (parity & 1 == bit)
             kept = int(self.failed[fits].sum()) >= KEPT * int(self.failed[inside].sum())
-            if (kept and int(fits.sum()) <= CUT * int(inside.sum())) or not chosen:
-                chosen.append(mask)
+            if not chosen or (kept and int(fits.sum()) <= CUT * int(inside.sum())):
+                chosen.append(f"parity(port & 0x{mask:04X}) = {bit}")
                 inside = fits
-        return chosen, inside
+        more = f" and {len(chosen) - SHOWN_MASKS} more" if len(chosen) > SHOWN_MASKS else ""
+        text = f"{', '.join(chosen[:SHOWN_MASKS])}{more} (a linear hash of the port)"
+        p = float(ndtr(-abs(scores[masks[0]]))) * 2.0 * (2**BITS - 1)
+        return self.finding(Structure.LINEAR, text, inside, p)
 
     def _scores(self) -> Floats:
         """z-scores of every mask: the transform of the failing ports against chance."""
         used, failed = np.zeros(2**BITS), np.zeros(2**BITS)
         used[self.ports], failed[self.ports] = 1.0, self.failed
-        spectrum = _walsh(used) / len(self.ports)
         total, hits = len(self.ports), self.distinct
+        spectrum = _walsh(used) / total
         variance = hits * (1.0 - spectrum**2) * (total - hits) / max(1, total - 1)
         free = variance > 1e-9 * hits
         scores = np.where(
@@ -157,26 +153,25 @@ class _Ports:
 
     def affine(self) -> PortFinding | None:
         """All failing ports in one affine subspace smaller than that of all ports."""
-        failing = self.ports[self.failed].tolist()
+        failing, ports = self.ports[self.failed].tolist(), self.ports.tolist()
         if len(failing) < FEWEST_AFFINE:
             return None
-        rank, whole = _rank(failing), _rank(self.ports.tolist())
-        if rank >= whole:
+        basis = _basis(port ^ failing[0] for port in failing)
+        rank, whole = len(basis), len(_basis(port ^ ports[0] for port in ports))
+        # By chance each failing port beyond the first stays in a hyperplane with probability 1/2.
+        p = 2.0 ** (whole - len(failing) + 1)
+        if rank >= whole or p > LEVEL:
             return None
-        # Each failing port beyond the first would stay in a hyperplane by chance with 1/2.
-        p = min(1.0, 2.0 ** (whole - len(failing) + 1))
-        if p > LEVEL:
-            return None
-        inside = np.asarray([_within(port, failing) for port in self.ports.tolist()])
+        inside = np.asarray([not _reduced(port ^ failing[0], basis) for port in ports])
         text = f"{2 ** (whole - rank)} or more buckets of a linear hash"
         return self.finding(Structure.LINEAR, text, inside, p)
 
     def repeats(self) -> PortFinding | None:
-        """Ports that failed once fail again more often than chance has it."""
+        """Ports that failed once fail again more often than by chance."""
         share = float(self.failures.sum()) / float(self.attempts.sum())
         pairs = float((self.attempts * (self.attempts - 1) / 2.0).sum())
-        met = float((self.failures * (self.failures - 1) / 2.0).sum())
-        p = float(pdtrc(met - 1, pairs * share**2)) if met else 1.0
+        seen = float((self.failures * (self.failures - 1) / 2.0).sum())
+        p = float(pdtrc(seen - 1, pairs * share**2)) if seen else 1.0
         again = int((self.failures > 1).sum())
         if p > LEVEL or again < 2:
             return None
@@ -195,51 +190,19 @@ def _walsh(values: Floats) -> Floats:
     return out
 
 
-def _parity(values: Integers) -> Integers:
-    folded = values.copy()
-    for shift in (8, 4, 2, 1):
-        folded ^= folded >> shift
-    return folded & 1
-
-
-def _independent(masks: Sequence[int]) -> list[int]:
-    """The first masks that no sum of earlier ones gives, strongest first."""
-    chosen: list[int] = []
-    reduced: list[int] = []
-    for mask in masks:
-        rest = mask
-        for one in reduced:
-            rest = min(rest, rest ^ one)
-        if rest:
-            chosen.append(mask)
-            reduced.append(rest)
-            reduced.sort(reverse=True)
-        if len(chosen) == BITS:
-            break
-    return chosen
-
-
-def _rank(ports: Sequence[int]) -> int:
-    """Dimension of the affine subspace that the ports span."""
-    return len(_independent([port ^ ports[0] for port in ports[1:]]))
-
-
-def _within(port: int, failing: Sequence[int]) -> bool:
-    """Whether a port lies in the affine subspace of the failing ones."""
+def _basis(values: Iterable[int]) -> list[int]:
+    """A basis over GF(2) of the space that the values span; as many as its dimension."""
     basis: list[int] = []
-    for one in (other ^ failing[0] for other in failing[1:]):
-        rest = one
-        for known in basis:
-            rest = min(rest, rest ^ known)
+    for value in values:
+        rest = _reduced(value, basis)
         if rest:
             basis.append(rest)
             basis.sort(reverse=True)
-    rest = port ^ failing[0]
-    for known in basis:
-        rest = min(rest, rest ^ known)
-    return rest == 0
+    return basis
 
 
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - SHOWN_MASKS} more" if len(words) > SHOWN_MASKS else ""
-    return f"{', '.join(words[:SHOWN_MASKS])}{more} (a linear hash of the port)"
+def _reduced(value: int, basis: Sequence[int]) -> int:
+    """What is left of a value after elimination; 0 when the basis spans it."""
+    for one in basis:
+        value = min(value, value ^ one)
+    return value

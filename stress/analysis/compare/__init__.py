@@ -1,1 +1,1 @@
-"""Whether it is fixed, from two runs or from a replay; never compares what was asked otherwise."""
+"""Decides whether it is fixed, from two runs or a replay; never compares different setups."""

@@ -1,39 +1,43 @@
 """Two runs side by side: is it fixed, is it worse, or can they not be compared?
 
-Given the failures of both runs together, those of the second are a binomial draw with its part of
-the handshakes, if nothing has changed: an exact test with no approximation at small counts. A fix
-is proven soonest where it failed: a cohort which failed at 20% is refuted by fourteen clean
-handshakes, while the same proof in the whole mix takes thousands.
+If nothing has changed, then given the failures of both runs together, those of the second are a
+binomial draw with its part of the handshakes: an exact test with no approximation at small counts.
+A fix is proven soonest where it failed: fourteen clean handshakes refute a cohort that failed at
+20%, while the same proof in the whole mix takes thousands. So each cause of the first run is
+counted in the same cohort of the second.
 
 Imported late: it needs numpy and scipy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
+import numpy as np
 from scipy.special import bdtr, bdtrc, betaincinv
 
-from stress.analysis.compare.latency_change import Shift, shifts
-from stress.analysis.compare.match_cohort import Again, meet_again
-from stress.analysis.proportions.clusters import CLUSTERED, design_effect, timeline
-from stress.analysis.summary import summarize
+from stress.analysis.causes.isolation import SliceCondition
+from stress.analysis.causes.table import Table
+from stress.analysis.compare.latency_change import LatencyChange, latency_changes
+from stress.analysis.dimensions import Dimension
+from stress.analysis.proportions.estimate import CLUSTERED, block_counts, design_effect
+from stress.analysis.recording import record
 from stress.analysis.tested import duration_s, policy_names
-from stress.model.plan import Trust
+from stress.model.places import place
 from stress.model.run import Run
-from stress.model.summary import Summary
+from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
 LEVEL = 0.05
 WORSE_FACTOR = 2.0
-"""Not worse: 95% sure that less than this many times as many fail."""
+"""Not worse: 95% sure that the failure rate is less than this many times as high."""
 LONGER = 10.0
 """Runs whose durations differ by more than this see different outages."""
 DENSER = 4.0
-"""Offered loads that differ by more than this are different questions."""
+"""Offered loads that differ by more than this test different things."""
 
 
 class Change(StrEnum):
@@ -59,7 +63,7 @@ class Rates:
     better_p: float
     """P(so few or fewer after), if nothing has changed."""
     ratio_high: float
-    """95% upper bound of how many times as many fail."""
+    """95% upper bound of the failure rate after, as a multiple of that before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +87,23 @@ class Comparison:
     """Why they cannot be compared; empty when they can."""
     rates: Rates
     causes: tuple[CauseChange, ...]
-    latency: tuple[Shift, ...]
+    latency: tuple[LatencyChange, ...]
     before: Summary
     after: Summary
 
 
-def compare(before: Run, after: Run) -> Comparison:
-    """Compares two recorded runs; the first is the reference."""
-    one, two = summarize(before), summarize(after)
+def compare(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> Comparison:
+    """Compares two recorded runs, given their summaries; the first is the reference."""
     reasons = tuple(_differences(before, after))
-    mix = _mix(before, after)
-    causes = tuple(_cause(again) for again in meet_again(before, after, one.causes))
-    latency = shifts(before.histograms(), after.histograms())
+    mix = rates(_effective(before), _effective(after))
+    causes = tuple(cause_changes(before, after, summaries[0].causes))
+    latency = latency_changes(before.histograms(), after.histograms())
     change = Change.NOT_COMPARABLE if reasons else _overall(mix, causes, latency)
-    return Comparison(
-        change,
-        _headline(change, mix, causes, latency, reasons),
-        reasons,
-        mix,
-        causes,
-        latency,
-        one,
-        two,
-    )
+    if reasons:
+        headline = f"Not comparable: {'; '.join(reasons)}."
+    else:
+        headline = _headline(change, mix, causes, latency)
+    return Comparison(change, headline, reasons, mix, causes, latency, *summaries)
 
 
 def rates(before: tuple[float, float], after: tuple[float, float]) -> Rates:
@@ -115,36 +113,70 @@ def rates(before: tuple[float, float], after: tuple[float, float]) -> Rates:
     share = size_after / whole if whole else 0.5
     worse = float(bdtrc(round(failed_after) - 1, round(total), share)) if failed_after else 1.0
     better = float(bdtr(round(failed_after), round(total), share)) if total else 1.0
-    return Rates(
-        round(failed),
-        round(size),
-        round(failed_after),
-        round(size_after),
-        worse,
-        better,
-        _ratio_high(failed, size, failed_after, size_after),
-    )
-
-
-def _ratio_high(failed: float, size: float, failed_after: float, size_after: float) -> float:
-    """One-sided 95% upper bound of the ratio of the shares, given the sum of failures."""
-    if not failed or not size_after:
-        return inf
-    high = float(betaincinv(failed_after + 1.0, failed, 1.0 - LEVEL))
-    return inf if high >= 1.0 else high / (1.0 - high) * size / size_after
-
-
-def _mix(before: Run, after: Run) -> Rates:
-    return rates(_effective(before), _effective(after))
+    ratio_high = inf
+    if failed and size_after:
+        # A bound of the part of the failures that came after turns into one of the ratio.
+        high = float(betaincinv(failed_after + 1.0, failed, 1.0 - LEVEL))
+        ratio_high = inf if high >= 1.0 else high / (1.0 - high) * size / size_after
+    counts = round(failed), round(size), round(failed_after), round(size_after)
+    return Rates(*counts, worse, better, ratio_high)
 
 
 def _effective(run: Run) -> tuple[float, float]:
     """Failures and attempts, fewer when the failures are clustered."""
     cube = run.cube()
-    line = timeline(cube.cells, cube.block_ns)
+    line = block_counts(cube.cells, cube.block_ns)
     failures, attempts = line.totals
     effect = design_effect(line)
     return (failures / effect, attempts / effect) if effect > CLUSTERED else (failures, attempts)
+
+
+def cause_changes(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[CauseChange]:
+    """Counts each cause of the first run in both; one without conditions, in the whole mix."""
+    failing = [cause for cause in causes if cause.kind == FAILURE]
+    if not failing:
+        return
+    tables = record(before).table, record(after).table
+    for cause in failing:
+        conditions = matching(cause.conditions)
+        was, now = (counted(table, conditions, cause.category) for table in tables)
+        found = rates(was, now)
+        change = judge(found)
+        verdicts = {
+            Change.BETTER: f"an unchanged failure rate is ruled out (p {_p(found.better_p)})",
+            Change.WORSE: f"it is worse (p {_p(found.worse_p)})",
+            Change.NOT_WORSE: "it is not worse",
+            Change.UNKNOWN: "too few attempts to tell",
+        }
+        where = place(conditions) if conditions else "in the whole mix"
+        reference = percent(was[0] / was[1]) if was[1] else "nothing"
+        sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
+        yield CauseChange(cause.sentence, found, change, sentence)
+
+
+def matching(conditions: Sequence[Condition]) -> tuple[SliceCondition, ...]:
+    """The conditions that another run can meet: not its time, not its sample of ports."""
+    decoded = (SliceCondition(Dimension(one.dimension), one.text) for one in conditions)
+    return tuple(
+        one for one in decoded if one.dimension not in {Dimension.TIME, Dimension.LOCAL_PORT}
+    )
+
+
+def counted(table: Table, conditions: Sequence[SliceCondition], category: str) -> tuple[int, int]:
+    """Failures of the category and attempts among the rows that meet all the conditions.
+
+    None do when a value never occurs.
+    """
+    rows = np.ones(len(table), dtype=np.bool_)
+    for one in conditions:
+        column = table.holding(one.dimension, one.value)
+        if column is None:
+            return 0, 0
+        rows &= column.codes == column.values.index(one.value)
+    names = table.outcomes.values
+    code = names.index(category) if category in names else len(names)
+    failing = rows & (table.outcomes.codes == code)
+    return int(table.counts[failing].sum()), int(table.counts[rows].sum())
 
 
 def _differences(before: Run, after: Run) -> Iterator[str]:
@@ -153,25 +185,31 @@ def _differences(before: Run, after: Run) -> Iterator[str]:
     if (one.file, one.started_ns) == (two.file, two.started_ns):
         yield "both are the same run"
         return
+    stores = one.plan.trust.anchors_from, two.plan.trust.anchors_from
+    if one.plan.trust.private and two.plan.trust.private:
+        # A run file keeps private anchors, so that their names do not matter.
+        stores = stores if one.plan.trust.anchors != two.plan.trust.anchors else ("", "")
     for what, was, became in (
         ("target", str(one.plan.target), str(two.plan.target)),
-        ("name asked for", one.plan.server_name or "none", two.plan.server_name or "none"),
-        ("mix of clients", _mix_words(before), _mix_words(after)),
+        ("server name", one.plan.server_name or "none", two.plan.server_name or "none"),
+        ("mix of clients", _client_mix(before), _client_mix(after)),
         ("trust policy", policy_names(one.plan), policy_names(two.plan)),
-        ("trust store", *_stores(one.plan.trust, two.plan.trust)),
+        ("trust store", *stores),
     ):
         if was != became:
             yield f"the {what} differs ({was}, then {became})"
-    yield from _loads(before, after)
+    loads = one.plan.load.rate or 0.0, two.plan.load.rate or 0.0
+    for what, first, second, factor, text in (
+        ("duration", duration_s(one) or 0.0, duration_s(two) or 0.0, LONGER, seconds),
+        ("offered load", *loads, DENSER, "{:g}/s".format),
+    ):
+        if first and second and max(first, second) > factor * min(first, second):
+            yield f"the {what} differs ({text(first)}, then {text(second)})"
+    if not all(sum(cell.count for cell in run.cube().cells) for run in (before, after)):
+        yield "one of the runs has no attempts"
 
 
-def _stores(one: Trust, two: Trust) -> tuple[str, str]:
-    """By their names, unless they are known to hold the same; a run file keeps private ones."""
-    same = one.private and two.private and one.anchors == two.anchors
-    return ("the same", "the same") if same else (one.anchors_from, two.anchors_from)
-
-
-def _mix_words(run: Run) -> str:
+def _client_mix(run: Run) -> str:
     clients = run.facts().plan.clients
     whole = sum(client.weight for client in clients) or 1.0
     return ", ".join(
@@ -179,57 +217,31 @@ def _mix_words(run: Run) -> str:
     )
 
 
-def _loads(before: Run, after: Run) -> Iterator[str]:
-    long, short = duration_s(before.facts()), duration_s(after.facts())
-    if long and short and max(long, short) > LONGER * min(long, short):
-        yield f"the duration differs ({seconds(long)}, then {seconds(short)})"
-    was, became = before.facts().plan.load.rate, after.facts().plan.load.rate
-    if was and became and max(was, became) > DENSER * min(was, became):
-        yield f"the offered load differs ({was:g}/s, then {became:g}/s)"
-    counts = [sum(cell.count for cell in run.cube().cells) for run in (before, after)]
-    if not all(counts):
-        yield "one of them has no attempts"
-
-
-def judge(counted: Rates) -> Change:
-    """What the figures allow to say."""
-    if counted.worse_p <= LEVEL:
+def judge(counts: Rates) -> Change:
+    """The change that the figures support."""
+    if counts.worse_p <= LEVEL:
         return Change.WORSE
-    if counted.better_p <= LEVEL and counted.before_failures:
+    if counts.better_p <= LEVEL and counts.before_failures:
         return Change.BETTER
-    if counted.ratio_high < WORSE_FACTOR:
+    if counts.ratio_high < WORSE_FACTOR:
         return Change.NOT_WORSE
-    clean = not counted.before_failures and not counted.after_failures
-    enough = counted.after_attempts * 2 >= counted.before_attempts
+    clean = not counts.before_failures and not counts.after_failures
+    enough = counts.after_attempts * 2 >= counts.before_attempts
     return Change.NOT_WORSE if clean and enough else Change.UNKNOWN
 
 
-def _overall(mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[Shift, ...]) -> Change:
+def _overall(
+    mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[LatencyChange, ...]
+) -> Change:
     """Worse anywhere is worse; a cause that is refuted counts as better."""
     change = judge(mix)
-    if change is Change.WORSE or any(one.change is Change.WORSE for one in causes):
-        return Change.WORSE
-    if any(shift.worse for shift in latency):
+    if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
         return Change.WORSE
     if change is Change.BETTER and any(not one.rates.after_attempts for one in causes):
-        return Change.UNKNOWN  # where it failed before, nobody asked again
+        return Change.UNKNOWN  # where it failed before, nothing was tested again
     if change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
         return Change.BETTER
     return change
-
-
-def _cause(again: Again) -> CauseChange:
-    counted = rates(again.before, again.after)
-    change = judge(counted)
-    was = percent(again.before[0] / again.before[1]) if again.before[1] else "nothing"
-    now = f"{of(again.after[0], again.after[1])} {again.where}, {was} before"
-    verdicts = {
-        Change.BETTER: f'"unchanged" is excluded (p {_p(counted.better_p)})',
-        Change.WORSE: f"it is worse (p {_p(counted.worse_p)})",
-        Change.NOT_WORSE: "it is no worse",
-        Change.UNKNOWN: "too few to tell",
-    }
-    return CauseChange(again.cause, counted, change, f"{now}: {verdicts[change]}.")
 
 
 def _p(value: float) -> str:
@@ -237,37 +249,26 @@ def _p(value: float) -> str:
 
 
 def _headline(
-    change: Change,
-    mix: Rates,
-    causes: tuple[CauseChange, ...],
-    latency: tuple[Shift, ...],
-    reasons: tuple[str, ...],
+    change: Change, mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[LatencyChange, ...]
 ) -> str:
-    if reasons:
-        return f"Not comparable: {'; '.join(reasons)}."
-    counted = (
+    """The answer with its figures, then what is slower and what is fixed."""
+    counts = (
         f"{of(mix.after_failures, mix.after_attempts)} failed, before "
         f"{of(mix.before_failures, mix.before_attempts)}"
     )
     left = ", but not fixed" if mix.after_failures else ""
+    needed = ""
+    if mix.before_failures and not mix.after_failures:
+        # Without failures after: p = (n1 / (n1 + n2))^k1 <= 0.05.
+        factor = LEVEL ** (-1.0 / mix.before_failures) - 1.0
+        wanted = thousands(round(factor * mix.before_attempts) + 1)
+        needed = f"; {wanted} handshakes without a failure would settle it"
     words = {
-        Change.BETTER: f"Better{left}: {counted} (p {_p(mix.better_p)})",
-        Change.NOT_WORSE: f"Not worse{left}: {counted}",
-        Change.WORSE: f"Worse: {counted} (p {_p(mix.worse_p)})",
-        Change.UNKNOWN: f"Cannot tell: {counted}",
-        Change.NOT_COMPARABLE: counted,
+        Change.BETTER: f"Better{left}: {counts} (p {_p(mix.better_p)}).",
+        Change.NOT_WORSE: f"Not worse{left}: {counts}.",
+        Change.WORSE: f"Worse: {counts} (p {_p(mix.worse_p)}).",
+        Change.UNKNOWN: f"Cannot tell: {counts}{needed}.",
     }
-    slower = [shift.sentence for shift in latency if shift.worse]
+    slower = [one.sentence for one in latency if one.worse]
     fixed = [one.sentence for one in causes if one.change is Change.BETTER]
-    more = f" {' '.join([*slower, *fixed[:1]])}" if slower or fixed else ""
-    return f"{words[change]}{_needed(change, mix)}.{more}"
-
-
-def _needed(change: Change, mix: Rates) -> str:
-    """How many clean handshakes would settle it."""
-    if change is not Change.UNKNOWN or not mix.before_failures or mix.after_failures:
-        return ""
-    # Zero failures after: p = (n1 / (n1 + n2))^k1 <= 0.05.
-    factor = LEVEL ** (-1.0 / mix.before_failures) - 1.0
-    wanted = round(factor * mix.before_attempts) + 1
-    return f"; {thousands(wanted)} handshakes without a failure would settle it"
+    return " ".join([words[change], *slower, *fixed[:1]])

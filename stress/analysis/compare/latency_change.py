@@ -1,7 +1,7 @@
-"""Whether a percentile moved between two runs, by resampling whole blocks of time.
+"""Whether a percentile of latency changed between two runs, by resampling whole blocks of time.
 
-Slow handshakes come in clusters, so single handshakes must not be resampled (that interval covers
-the truth in one of three cases); blocks may.
+A block bootstrap: slow handshakes come in clusters, so that the interval from resampling single
+handshakes covers the truth in one of three cases only. Blocks may be resampled.
 
 Imported late: it needs numpy.
 """
@@ -24,13 +24,13 @@ FEWEST_BLOCKS = 8
 DRAWS = 400
 SEED = 20260102
 RELEVANT = 0.05
-"""A shift must be at least this part of the old value to count as worse."""
+"""An increase must be at least this part of the old value to count as worse."""
 FEWEST_ABOVE = 10
 """Handshakes that have to lie above a percentile for it to be compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class LatencyChange:
     """A percentile before and after, with a 95% interval of the difference, in microseconds."""
 
     phase: Phase
@@ -47,7 +47,7 @@ class Shift:
 
     @property
     def sentence(self) -> str:
-        """The shift in milliseconds."""
+        """The change in milliseconds."""
         return (
             f"p{self.percentile:g} of {self.phase.value}: {self.after_us / 1000:,.2f} ms, before "
             f"{self.before_us / 1000:,.2f} ms (difference {self.low_us / 1000:+,.2f} to "
@@ -55,37 +55,30 @@ class Shift:
         )
 
 
-def shifts(before: Sequence[HistogramRow], after: Sequence[HistogramRow]) -> tuple[Shift, ...]:
-    """The shifts of all compared percentiles; none where the blocks are too few."""
-    found = (
-        _shift(_blocks(before, phase), _blocks(after, phase), phase, percentile)
-        for phase in PHASES
-        for percentile in PERCENTILES
-    )
-    return tuple(shift for shift in found if shift is not None)
-
-
-def _blocks(rows: Sequence[HistogramRow], phase: Phase) -> list[Histogram]:
-    ordered = sorted(
-        (row for row in rows if row.phase is phase and row.good and row.block != WHOLE_RUN),
-        key=lambda row: row.block,
-    )
-    return [Histogram.decode(row.hdr) for row in ordered]
-
-
-def _shift(
-    before: Sequence[Histogram], after: Sequence[Histogram], phase: Phase, percentile: float
-) -> Shift | None:
-    if min(len(before), len(after)) < FEWEST_BLOCKS:
-        return None
-    wanted = FEWEST_ABOVE / (1.0 - percentile / 100.0)
-    if min(sum(one.count for one in blocks) for blocks in (before, after)) < wanted:
-        return None
-    random = np.random.default_rng(SEED)
-    one, old = _resampled(before, percentile, random)
-    two, new = _resampled(after, percentile, random)
-    low, high = np.quantile(two - one, (0.025, 0.975))
-    return Shift(phase, percentile, old, new, float(low), float(high))
+def latency_changes(
+    before: Sequence[HistogramRow], after: Sequence[HistogramRow]
+) -> tuple[LatencyChange, ...]:
+    """The changes of all compared percentiles; none where the blocks or handshakes are too few."""
+    changes: list[LatencyChange] = []
+    for phase in PHASES:
+        runs: list[list[Histogram]] = []
+        for rows in (before, after):
+            mine = sorted(
+                (row for row in rows if row.phase is phase and row.good and row.block != WHOLE_RUN),
+                key=lambda row: row.block,
+            )
+            runs.append([Histogram.decode(row.hdr) for row in mine])
+        fewest = min(sum(block.count for block in blocks) for blocks in runs)
+        if min(len(blocks) for blocks in runs) < FEWEST_BLOCKS:
+            continue
+        for percentile in PERCENTILES:
+            if fewest < FEWEST_ABOVE / (1.0 - percentile / 100.0):
+                continue
+            random = np.random.default_rng(SEED)
+            (one, old), (two, new) = (_resampled(blocks, percentile, random) for blocks in runs)
+            low, high = np.quantile(two - one, (0.025, 0.975))
+            changes.append(LatencyChange(phase, percentile, old, new, float(low), float(high)))
+    return tuple(changes)
 
 
 def _resampled(

@@ -1,15 +1,15 @@
 """Replays: which combinations to try again, and whether the failure follows them.
 
 A combination is what we choose about a connection: address, client, source address and local
-port. Failing ones are tried again, interleaved in random order with as many that were good, several
+port. Failing ones are tried again, interleaved in random order with as many good ones, several
 times each. The unit of the test is the combination, not the try: tries of one combination are not
-independent, so the failing and the good combinations are permuted, never their tries.
+independent. So a permutation test shuffles which combinations had failed, never their tries.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import cycle, islice
@@ -24,19 +24,6 @@ from stress.model.record import Record
 from stress.model.run import Run
 from stress.text.numbers import of, percent
 
-__all__ = [
-    "Answer",
-    "Combination",
-    "ReplayAnswer",
-    "Replayed",
-    "Role",
-    "answer",
-    "choose",
-    "clean_needed",
-    "interleaved",
-    "permuted",
-]
-
 COMBINATIONS = 20
 TRIES = 3
 DRAWS = 1999
@@ -45,8 +32,8 @@ NEARLY_ALWAYS = 0.8
 SAMPLE = 5_000
 
 
-class Answer(StrEnum):
-    """What a replay says."""
+class ReplayVerdict(StrEnum):
+    """What a replay shows."""
 
     FOLLOWS = "follows"
     PARTLY = "partly"
@@ -56,7 +43,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A combination and how its tries ended. A busy local port is no try."""
+    """A combination and how its tries ended. A busy local port is not a try."""
 
     combination: Combination
     tries: int
@@ -64,10 +51,10 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayAnswer:
-    """The answer, how sure it is, and the sentence to forward."""
+class ReplayResult:
+    """The answer, how sure it is, and a sentence to forward."""
 
-    answer: Answer
+    answer: ReplayVerdict
     p_value: float
     sentence: str
 
@@ -84,54 +71,42 @@ def choose(
 
     Args:
         run: the recorded run.
-        category: only failures of this kind; None: all.
+        category: only failures of this category; None: all.
         most: how many failing combinations.
         seed: of the order.
-        among: only those failures.
+        among: only these failures.
 
     Raises:
         UsageError: the run has no such failure.
     """
     random = Random(seed)  # noqa: S311 - an order, no secret
-    failed = list(_failed(run, category, among))
-    if not failed:
-        kind = f" of the kind {category!r}" if category else ""
-        raise UsageError(
-            f"the run {run.facts().name} has no failure{kind} to replay",
-            "`tls-stress report` lists its kinds of failure",
-        )
-    failed = random.sample(failed, min(most, len(failed)))
-    chosen = [*failed, *_controls(run, len(failed), random)]
-    random.shuffle(chosen)
-    return tuple(chosen)
-
-
-def _failed(
-    run: Run, category: str | None, among: Callable[[Record], bool]
-) -> Iterator[Combination]:
-    """Distinct combinations of recorded failures."""
-    seen = dict.fromkeys(
+    distinct = dict.fromkeys(
         Combination(Role.FAILED, one.address, one.client, one.source, one.local_port)
         for one in run.failures(SAMPLE)
         if category in {None, one.outcome} and among(one)
     )
-    yield from seen
-
-
-def _controls(run: Run, count: int, random: Random) -> Iterator[Combination]:
-    """Good combinations in the proportions of the run, on ports that never failed."""
+    if not distinct:
+        kind = f" of the category {category!r}" if category else ""
+        raise UsageError(
+            f"the run {run.facts().name} has no failure{kind} to replay",
+            "`tls-stress report` lists its failures by category",
+        )
+    chosen = random.sample(list(distinct), min(most, len(distinct)))
+    # The controls: good combinations in the proportions of the run, on ports that never failed.
     good: Counter[tuple[int, int, int | None]] = Counter()
     for cell in run.cube().cells:
         if side_of(cell.outcome) is Side.NOBODY:
             good[cell.address, cell.client, cell.source] += cell.count
-    if not good:
-        return
-    ports: list[int | None] = [one.port for one in run.ports() if one.attempts and not one.failures]
-    random.shuffle(ports)
-    keys = sorted(good, key=lambda key: (key[0], key[1], key[2] or 0))
-    drawn = random.choices(keys, [good[key] for key in keys], k=count)
-    for key, port in zip(drawn, islice(cycle(ports or [None]), count), strict=True):
-        yield Combination(Role.GOOD, *key, port)
+    if good:
+        count, ports = len(chosen), list[int | None]()
+        ports += [one.port for one in run.ports() if one.attempts and not one.failures]
+        random.shuffle(ports)
+        keys = sorted(good, key=lambda key: (key[0], key[1], key[2] or 0))
+        drawn = random.choices(keys, [good[key] for key in keys], k=count)
+        for key, port in zip(drawn, islice(cycle(ports or [None]), count), strict=True):
+            chosen.append(Combination(Role.GOOD, *key, port))
+    random.shuffle(chosen)
+    return tuple(chosen)
 
 
 def interleaved(
@@ -146,52 +121,50 @@ def interleaved(
     return tuple(combination for one in rounds for combination in one)
 
 
-def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayAnswer:
+def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
     """Whether the failure follows the combinations.
 
     Args:
         replayed: the combinations that could be tried at all.
         rate: how often such a combination failed when it was recorded (the cause's precision).
     """
-    tried = [one for one in replayed if one.tries]
-    failed = [one for one in tried if one.combination.role is Role.FAILED]
-    good = [one for one in tried if one.combination.role is Role.GOOD]
+    groups = {
+        role: [one for one in replayed if one.tries and one.combination.role is role]
+        for role in (Role.FAILED, Role.GOOD)
+    }
+    failed, good = groups[Role.FAILED], groups[Role.GOOD]
+    if not failed and not good:
+        sentence = "No failing combination could be tried again."
+        return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
     again, tries = sum(one.failures for one in failed), sum(one.tries for one in failed)
+    good_failures = sum(one.failures for one in good)
     figures = (
         f"{_combinations(len(failed), 'failing')} replayed: {of(again, tries)} failed again; "
         f"{_combinations(len(good), 'control')}: "
-        f"{of(sum(one.failures for one in good), sum(one.tries for one in good))}"
+        f"{of(good_failures, sum(one.tries for one in good))}."
     )
-    if not tries:
-        return ReplayAnswer(Answer.TOO_FEW, 1.0, "No failing combination could be tried again.")
-    if not again and not any(one.failures for one in good):
-        return _gone(figures, tries, rate)
-    p = permuted(_shares(failed), _shares(good))
-    return _followed(figures, p, again / tries)
-
-
-def _followed(figures: str, p: float, again: float) -> ReplayAnswer:
-    if p <= SURE and again >= NEARLY_ALWAYS:
+    if not again and not good_failures:
+        # Gone, if a failure rate of `rate` would have been detected with 95% confidence.
+        needed = clean_needed(rate)
+        if tries >= needed:
+            return ReplayResult(ReplayVerdict.GONE, 1.0, f"No longer there. {figures}")
+        return ReplayResult(
+            ReplayVerdict.TOO_FEW,
+            1.0,
+            f"Nothing failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
+            f"tell, not {tries}. {figures}",
+        )
+    p = permuted(
+        [one.failures / one.tries for one in failed], [one.failures / one.tries for one in good]
+    )
+    if p > SURE:
+        words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
+        return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
+    if again / tries >= NEARLY_ALWAYS:
         words = f"The failure follows the combination (permutation p = {p:.3f})"
-        return ReplayAnswer(Answer.FOLLOWS, p, f"{words}. {figures}.")
-    if p <= SURE:
-        words = f"It follows the combination in part (permutation p = {p:.3f})"
-        return ReplayAnswer(Answer.PARTLY, p, f"{words}. {figures}.")
-    words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
-    return ReplayAnswer(Answer.PARTLY, p, f"{words}. {figures}.")
-
-
-def _gone(figures: str, tries: int, rate: float) -> ReplayAnswer:
-    """Nothing failed: gone, if a share of `rate` would have shown with 95%."""
-    needed = clean_needed(rate)
-    if tries >= needed:
-        return ReplayAnswer(Answer.GONE, 1.0, f"No longer there. {figures}.")
-    return ReplayAnswer(
-        Answer.TOO_FEW,
-        1.0,
-        f"Nothing failed, but {tries} tries are too few where {percent(rate)} failed: "
-        f"{needed} are needed. {figures}.",
-    )
+        return ReplayResult(ReplayVerdict.FOLLOWS, p, f"{words}. {figures}")
+    words = f"The failure partly follows the combination (permutation p = {p:.3f})"
+    return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
 
 
 def clean_needed(rate: float) -> int:
@@ -201,10 +174,6 @@ def clean_needed(rate: float) -> int:
 
 def _combinations(count: int, kind: str) -> str:
     return f"{count} {kind} combination{'' if count == 1 else 's'}"
-
-
-def _shares(replayed: Sequence[Replayed]) -> list[float]:
-    return [one.failures / one.tries for one in replayed]
 
 
 def permuted(failed: Sequence[float], good: Sequence[float], seed: int = 0) -> float:

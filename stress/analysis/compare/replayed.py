@@ -13,9 +13,9 @@ from math import ceil
 from stress.analysis.compare.replay import (
     COMBINATIONS,
     TRIES,
-    Answer,
-    ReplayAnswer,
     Replayed,
+    ReplayResult,
+    ReplayVerdict,
     answer,
     choose,
     clean_needed,
@@ -44,7 +44,7 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     """
     readable = texts(run.facts().plan, run.addresses(), {})
     wanted = [
-        (*readable[Dimension(one.dimension)], one.value)
+        (*readable[Dimension(one.dimension)], one.text)
         for one in conditions
         if Dimension(one.dimension) in _REPLAYED
     ]
@@ -129,7 +129,7 @@ def replayed(replay: Replay, records: Iterable[Record]) -> tuple[Replayed, ...]:
     )
 
 
-def conclude(replay: Replay, records: Sequence[Record]) -> ReplayAnswer:
+def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
     """The answer of a replay from its rows."""
     otherwise = Counter(_otherwise(replay, records))
     tried = [record for record in records if side_of(record.outcome) in {Side.TARGET, Side.NOBODY}]
@@ -140,7 +140,7 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayAnswer:
     if not prevented:
         return found
     more = f"{thousands(prevented)} tries failed on this machine, and do not count."
-    return ReplayAnswer(found.answer, found.p_value, f"{found.sentence} {more}")
+    return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
 
 
 def _otherwise(replay: Replay, records: Iterable[Record]) -> Iterator[str]:
@@ -150,13 +150,13 @@ def _otherwise(replay: Replay, records: Iterable[Record]) -> Iterator[str]:
             yield record.outcome
 
 
-def _changed(replay: Replay, otherwise: Counter[str], tries: int) -> ReplayAnswer:
+def _changed(replay: Replay, otherwise: Counter[str], tries: int) -> ReplayResult:
     ending, count = otherwise.most_common(1)[0]
     sentence = (
         f"The target answers otherwise now: {thousands(count)} of {thousands(tries)} tries ended "
         f"with {ending}, so nothing can be said about {', '.join(replay.endings)}."
     )
-    return ReplayAnswer(Answer.TOO_FEW, 1.0, sentence)
+    return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
 
 
 def failing_first(found: Sequence[Replayed]) -> list[Replayed]:

@@ -1,1 +1,1 @@
-"""Whether what was sampled bears a goal out: yes, no, or not known; never a guess."""
+"""Decides whether a goal holds by what was sampled: yes, no, or not known; never guesses."""

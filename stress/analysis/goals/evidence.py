@@ -1,4 +1,10 @@
-"""Whether the evidence bears a goal out: yes, no, or not known with what was sampled."""
+"""Whether a goal holds by what was sampled: yes, no, or not known.
+
+A claim about a failure rate needs evidence, not just a point estimate on the right side. What is
+sound depends on how the end of the sample was chosen: for a planned end the exact interval, else
+the anytime-valid one. A percentile of latency is below a limit when few enough attempts are above
+it, so it is a claim about a rate as well.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +20,9 @@ from stress.analysis.proportions.sequence import claims_above, claims_below, con
 from stress.measure import Histogram
 from stress.model.run import End, Phase, Run
 from stress.model.summary import Assertion
-from stress.text.numbers import seconds
 
 SHORTEST_S = 60.0
-"""A run may not stop for `failing<X` before this: an outage comes in seconds, not in handshakes."""
+"""A run may not stop for `failing<X` before this: how long it ran limits which outages it saw."""
 
 
 class Holds(StrEnum):
@@ -29,7 +34,7 @@ class Holds(StrEnum):
 
 
 class Stopping(StrEnum):
-    """How the end of the sample was chosen; it decides which proof is honest."""
+    """How the end of the sample was chosen; it decides which proof is valid."""
 
     PLANNED = "planned"
     ANYTIME = "anytime"
@@ -37,7 +42,7 @@ class Stopping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known, now or at the end of a run. Only attempts that are all resolved count."""
+    """What is known, during or at the end of a run. Only resolved attempts count."""
 
     attempts: int
     failures: int
@@ -57,7 +62,7 @@ def evidence_of(run: Run, estimated: Estimate, elapsed_s: float, causes: int) ->
     """The evidence of a recorded run.
 
     A run with goals might have stopped at any time, also when it went on to its ceiling: only what
-    is valid at any time is honest then.
+    is valid at any time counts then.
     """
     facts = run.facts()
     ended = facts.end is End.COMPLETED
@@ -86,13 +91,13 @@ def assess(goals: Sequence[Goal], evidence: Evidence) -> tuple[Assertion, ...]:
 
 
 def may_stop(goals: Sequence[Goal], evidence: Evidence) -> bool:
-    """Whether a running run has its answer: all goals are reached, or one is refuted for good."""
+    """Whether a run has its answer: all goals are met, or one is refuted for good."""
     answers = [while_running(goal, evidence) for goal in goals]
     return bool(answers) and (Holds.NO in answers or all(answer is Holds.YES for answer in answers))
 
 
 def while_running(goal: Goal, evidence: Evidence) -> Holds:
-    """The answer that more handshakes cannot take back."""
+    """The answer that more handshakes cannot change."""
     answer = holds(goal, evidence)
     if goal.subject is Subject.FAILING and goal.operator in UPPER:
         early = answer is Holds.YES and evidence.elapsed_s < SHORTEST_S
@@ -105,111 +110,66 @@ def while_running(goal: Goal, evidence: Evidence) -> Holds:
 
 def holds(goal: Goal, evidence: Evidence) -> Holds:
     """Whether the goal holds by what was sampled."""
+    value = value_of(goal, evidence)
+    if goal.subject is Subject.FAILING:
+        return _rate(goal, goal.value, evidence.failures, evidence.attempts, evidence.stopping)
+    if value is None:
+        return Holds.UNKNOWN
+    if goal.subject is Subject.LATENCY:
+        return _latency(goal, evidence)
+    if goal.compares(value):
+        return Holds.YES
     if goal.subject in COUNTED:
-        return _count(goal, evidence)
-    return {
-        Subject.FAILING: _failing,
-        Subject.RELATIVE: _relative,
-        Subject.CLEAN: _clean,
-        Subject.LATENCY: _latency,
-    }[goal.subject](goal, evidence)
+        # Too few so far is no refutation: more handshakes could bring more.
+        return Holds.UNKNOWN if goal.operator in LOWER else Holds.NO
+    # With a failure so late in a run that was long enough, it was not clean for that long.
+    ended = evidence.ended or evidence.stopping is Stopping.PLANNED
+    long = goal.subject is Subject.CLEAN and evidence.elapsed_s >= goal.value
+    return Holds.NO if ended and long and evidence.failures else Holds.UNKNOWN
 
 
 def value_of(goal: Goal, evidence: Evidence) -> float | None:
-    """The figure that was compared: a count, a share, seconds, or microseconds."""
-    if goal.subject is Subject.FAILING:
-        return evidence.failures / evidence.attempts if evidence.attempts else None
-    if goal.subject is Subject.RELATIVE:
-        return _width(evidence)
-    if goal.subject is Subject.CLEAN:
-        return evidence.clean_s
+    """The value that is compared: a count, a rate, seconds, or microseconds; None: not known."""
+    share = evidence.failures / evidence.attempts if evidence.attempts else None
+    if goal.subject is Subject.RELATIVE and share:
+        # The wider side of the interval, relative to the rate.
+        interval = confidence_sequence(evidence.failures, evidence.attempts)
+        return max(interval.high - share, share - interval.low) / share
     if goal.subject is Subject.LATENCY:
-        histogram = _histogram(goal, evidence)
-        return histogram.percentile(goal.percentile or 0.0) if histogram else None
-    count = _counted(goal, evidence)
-    return None if count is None else float(count)
-
-
-def _count(goal: Goal, evidence: Evidence) -> Holds:
-    count = _counted(goal, evidence)
-    if count is None:
-        return Holds.UNKNOWN
-    if goal.compares(count):
-        return Holds.YES
-    # Too few so far is no refutation: more handshakes could bring more.
-    return Holds.UNKNOWN if goal.operator in LOWER else Holds.NO
-
-
-def _counted(goal: Goal, evidence: Evidence) -> int | None:
+        histogram = evidence.latencies.get(goal.phase) if goal.phase else None
+        return None if histogram is None else histogram.percentile(goal.percentile or 0.0)
     return {
-        Subject.FAILURES: evidence.failures,
-        Subject.CHAINS: evidence.chains,
-        Subject.CAUSES: evidence.causes,
+        Subject.FAILING: share,
+        Subject.RELATIVE: None,
+        Subject.CLEAN: evidence.clean_s,
+        Subject.FAILURES: float(evidence.failures),
+        Subject.CHAINS: None if evidence.chains is None else float(evidence.chains),
+        Subject.CAUSES: None if evidence.causes is None else float(evidence.causes),
     }[goal.subject]
 
 
-def _failing(goal: Goal, evidence: Evidence) -> Holds:
-    below, above = _claims(evidence.failures, evidence.attempts, goal.value, evidence.stopping)
+def _rate(goal: Goal, limit: float, failures: int, attempts: int, stopping: Stopping) -> Holds:
+    """Whether a rate is on the right side of a limit, one-sided, with 95% confidence each."""
+    if stopping is Stopping.ANYTIME:
+        below, above = (
+            claims(failures, attempts, limit) for claims in (claims_below, claims_above)
+        )
+    else:
+        low, high = exact_bounds(failures, attempts, 1.0 - LEVEL)
+        below, above = high < limit, low > limit
     wanted, refuted = (below, above) if goal.operator in UPPER else (above, below)
     return Holds.YES if wanted else Holds.NO if refuted else Holds.UNKNOWN
-
-
-def _claims(failures: int, attempts: int, share: float, stopping: Stopping) -> tuple[bool, bool]:
-    """Whether "below" and "above" may be claimed, one-sided, with 95% each."""
-    if stopping is Stopping.ANYTIME:
-        return claims_below(failures, attempts, share), claims_above(failures, attempts, share)
-    low, high = exact_bounds(failures, attempts, 1.0 - LEVEL)
-    return high < share, low > share
-
-
-def _relative(goal: Goal, evidence: Evidence) -> Holds:
-    width = _width(evidence)
-    return Holds.YES if width is not None and goal.compares(width) else Holds.UNKNOWN
-
-
-def _width(evidence: Evidence) -> float | None:
-    """The wider side of the interval, relative to the share; None without failures."""
-    if not evidence.failures:
-        return None
-    share = evidence.failures / evidence.attempts
-    interval = confidence_sequence(evidence.failures, evidence.attempts)
-    return max(interval.high - share, share - interval.low) / share
-
-
-def _clean(goal: Goal, evidence: Evidence) -> Holds:
-    if evidence.clean_s >= goal.value:
-        return Holds.YES
-    # With a failure so late in a run that was long enough, it was not clean for that long.
-    return Holds.NO if _ended_dirty(goal, evidence) else Holds.UNKNOWN
-
-
-def _ended_dirty(goal: Goal, evidence: Evidence) -> bool:
-    ended = evidence.ended or evidence.stopping is Stopping.PLANNED
-    return ended and bool(evidence.failures) and evidence.elapsed_s >= goal.value
 
 
 def _latency(goal: Goal, evidence: Evidence) -> Holds:
-    """A percentile is below a limit when few enough are above it: a share again."""
-    histogram = _histogram(goal, evidence)
-    if histogram is None or goal.percentile is None:
-        return Holds.UNKNOWN
-    slower = sum(bin_.count for bin_ in histogram.bins() if _is_above(bin_.high_us, goal))
-    allowed = 1.0 - goal.percentile / 100.0
-    below, above = _claims(slower, histogram.count, allowed, evidence.stopping)
-    wanted, refuted = (below, above) if goal.operator in UPPER else (above, below)
-    return Holds.YES if wanted else Holds.NO if refuted else Holds.UNKNOWN
-
-
-def _is_above(value_us: float, goal: Goal) -> bool:
+    assert goal.phase is not None
+    assert goal.percentile is not None
+    histogram = evidence.latencies[goal.phase]
     inclusive = goal.operator in {Operator.LESS, Operator.AT_LEAST}
-    return value_us >= goal.value if inclusive else value_us > goal.value
-
-
-def _histogram(goal: Goal, evidence: Evidence) -> Histogram | None:
-    histogram = evidence.latencies.get(goal.phase) if goal.phase else None
-    return histogram if histogram and histogram.count else None
-
-
-def blind_to(elapsed_s: float) -> str:
-    """Which outages such a run would have missed (no episode in T: fewer than 3 in T)."""
-    return f"Outages rarer than about one in {seconds(elapsed_s / 3.0)} would not have been seen."
+    slower = sum(
+        one.count
+        for one in histogram.bins()
+        if one.high_us > goal.value or (inclusive and one.high_us == goal.value)
+    )
+    allowed = 1.0 - goal.percentile / 100.0
+    return _rate(goal, allowed, slower, histogram.count, evidence.stopping)

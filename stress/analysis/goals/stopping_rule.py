@@ -1,8 +1,11 @@
-"""Watches a running run for its goals (`--until`), and says when it has its answer.
+"""Watches a run for its goals (`--until`), and reports when it has its answer.
 
-Only the closed prefix counts, and claims about shares are the anytime-valid ones: one looks several
-times a second, so nothing less would be honest. What is in flight at the stop ends by itself and is
-counted in the report.
+Whoever counts attempts as they end counts the quick ones first: what is still in flight is what
+will time out. So only the *closed prefix* counts: an attempt counts once every one that began
+before it has ended, too. Each worker assigns its ids in the order of its starts, so the prefix is
+kept for each worker, and one slow attempt holds up only its own worker's. Claims about rates are
+the anytime-valid ones: the goals are evaluated several times a second, so nothing less would be
+valid. What is in flight at the stop ends by itself and is counted in the report.
 """
 
 from __future__ import annotations
@@ -11,25 +14,22 @@ from collections.abc import Sequence
 
 from stress.analysis.goals.evidence import Evidence, Holds, may_stop, while_running
 from stress.analysis.goals.goal import Subject, parse_goals
+from stress.analysis.latency import phase_ns
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.measure import Histogram
 from stress.model.outcome import Side
 from stress.model.record import Flag, Record
-from stress.model.run import Phase, Progress
+from stress.model.run import Progress
 from stress.text.numbers import seconds
 
-# The closed prefix: attempts of a running run that may be counted already.
-#
-# Whoever counts attempts as they end counts the quick ones first: what is still in flight is what
-# will time out. So an attempt counts only when every one that began before it has ended, too. Each
-# worker hands out its ids in the order of its starts, so the prefix is kept for each worker, and
-# one slow attempt holds up only its own worker's.
-
-_SECOND = 1_000_000_000
+BLOCKS_S = 2.0
+BLOCKS_SHARE = 1 / 250
+"""Two time blocks of the run file, in seconds and as a part of the run. The file counts quiet time
+in blocks, so a goal must be exceeded by this much here to be met again in the file."""
 
 
-class Prefix:
+class ClosedPrefix:
     """Counts the attempts whose predecessors have all ended.
 
     Args:
@@ -45,97 +45,86 @@ class Prefix:
         self._begun_ns: int | None = None
         self._failed_ns: int | None = None
         self.attempts = 0
-        """Without our own endings and what was not sent."""
+        """Without our own failures and what was not sent."""
         self.failures = 0
 
     def take(self, records: Sequence[Record]) -> tuple[Record, ...]:
-        """Attempts that ended, in any order; returns those that are closed now."""
+        """Adds attempts that ended, in any order; returns those that are closed now."""
         self._waiting.update((record.id, record) for record in records)
         closed: list[Record] = []
         for worker in range(self._workers):
             while (record := self._waiting.pop(self._next[worker], None)) is not None:
                 self._next[worker] += self._workers
                 self._reached_ns[worker] = record.started_ns
-                self._count(record)
                 closed.append(record)
+        for record in closed:
+            side = side_of(record.outcome)
+            if self._begun_ns is None or record.started_ns < self._begun_ns:
+                self._begun_ns = record.started_ns
+            if side is Side.TARGET:
+                self.failures += 1
+                self._failed_ns = max(self._failed_ns or 0, record.started_ns)
+            self.attempts += side in {Side.TARGET, Side.NOBODY}
         return tuple(closed)
-
-    def _count(self, record: Record) -> None:
-        side = side_of(record.outcome)
-        if self._begun_ns is None or record.started_ns < self._begun_ns:
-            self._begun_ns = record.started_ns
-        if side is Side.TARGET:
-            self.failures += 1
-            self._failed_ns = max(self._failed_ns or 0, record.started_ns)
-        self.attempts += side in {Side.TARGET, Side.NOBODY}
 
     @property
     def elapsed_s(self) -> float:
-        """From the first start to the last up to which everything has ended."""
+        """From the first start to the last before which everything has ended."""
         return self._since(self._begun_ns)
 
     @property
     def clean_s(self) -> float:
-        """The same, from the last failure on, or from the first start."""
+        """The same, from the last failure, or from the first start."""
         return self._since(self._failed_ns or self._begun_ns)
 
-    def _since(self, moment_ns: int | None) -> float:
+    def _since(self, start_ns: int | None) -> float:
         reached = [each for each in self._reached_ns if each is not None]
-        if moment_ns is None or len(reached) < self._workers:
+        if start_ns is None or len(reached) < self._workers:
             return 0.0
-        return max(0, min(reached) - moment_ns) / _SECOND
-
-
-BLOCKS_S = 2.0
-BLOCKS_SHARE = 1 / 250
-"""Two blocks of time of the run file, as seconds and as part of the run: it counts quiet time in
-them, so that a goal must be met by so much more to be found met again in the file."""
+        return max(0, min(reached) - start_ns) / 1_000_000_000
 
 
 def check_goals(until: Sequence[str], assertions: Sequence[str]) -> None:
-    """Reads what shall end and what shall judge a run, before anything is sent.
+    """Reads the goals that stop and assess a run, before anything is sent.
 
     Raises:
-        UsageError: one cannot be read, two contradict each other, or one cannot end a run.
+        UsageError: one cannot be read, two contradict each other, or one cannot stop a run.
     """
     for goal in parse_goals(until):
         if goal.subject is Subject.CAUSES:
             raise UsageError(
                 f"--until {goal.text!r}: causes are only searched for at the end of a run",
-                f"Judge the run by it: --assert {goal.text!r}",
+                f"Use an assertion: --assert {goal.text!r}",
             )
     parse_goals([*until, *assertions])
 
 
 class StoppingRule:
-    """Is shown what ended, and answers whether the run may stop."""
+    """Counts the records of a run, and decides whether it may stop."""
 
     def __init__(self, until: Sequence[str], workers: int) -> None:
         self._goals = parse_goals(until)
-        self._prefix = Prefix(workers)
+        self._prefix = ClosedPrefix(workers)
         phases = {goal.phase for goal in self._goals if goal.phase is not None}
         self._latencies = {phase: Histogram() for phase in phases}
 
     def take(self, records: Sequence[Record]) -> None:
-        """Attempts that ended."""
+        """Adds attempts that ended."""
         closed = self._prefix.take(records)
+        # As in the run file, latencies are those of good attempts after the warm-up.
+        good = [
+            record
+            for record in closed
+            if side_of(record.outcome) is Side.NOBODY and not record.flags & Flag.WARM_UP
+        ]
         for phase, histogram in self._latencies.items():
-            histogram.record_many([_duration(record, phase) for record in closed])
+            histogram.record_many([phase_ns(record, phase) for record in good])
 
     def reason(self, progress: Progress) -> str | None:
         """Why the run may stop now; None to go on."""
-        evidence = self._evidence(progress)
-        if not may_stop(self._goals, evidence):
-            return None
-        refuted = [goal for goal in self._goals if while_running(goal, evidence) is Holds.NO]
-        named = ", ".join(repr(goal.text) for goal in refuted or self._goals)
-        answer = "refuted" if refuted else "reached"
-        return f"stopped after {seconds(progress.elapsed_s)}: {named} {answer}"
-
-    def _evidence(self, progress: Progress) -> Evidence:
         prefix = self._prefix
         margin_s = BLOCKS_S + BLOCKS_SHARE * prefix.elapsed_s
-        return Evidence(
+        evidence = Evidence(
             attempts=prefix.attempts,
             failures=prefix.failures,
             elapsed_s=prefix.elapsed_s,
@@ -143,17 +132,9 @@ class StoppingRule:
             chains=progress.chains,
             latencies=self._latencies,
         )
-
-
-def _duration(record: Record, phase: Phase) -> int | None:
-    """A duration that belongs to the latencies of good attempts, as the run file counts them."""
-    if side_of(record.outcome) is not Side.NOBODY or record.flags & Flag.WARM_UP:
-        return None
-    return {
-        Phase.CONNECT: record.connect_ns,
-        Phase.SERVER: record.server_ns,
-        Phase.HANDSHAKE: record.handshake_ns,
-        Phase.TOTAL: record.total_ns,
-        Phase.ATTEMPT: record.total_ns - (record.started_ns - record.due_ns),
-        Phase.LAG: record.lag_ns,
-    }[phase]
+        if not may_stop(self._goals, evidence):
+            return None
+        refuted = [goal for goal in self._goals if while_running(goal, evidence) is Holds.NO]
+        named = ", ".join(repr(goal.text) for goal in refuted or self._goals)
+        answer = "refuted" if refuted else "reached"
+        return f"stopped after {seconds(progress.elapsed_s)}: {named} {answer}"

@@ -1,1 +1,1 @@
-"""Searches the highest load at which a goal still holds; it offers nothing itself."""
+"""Searches the highest load at which a goal still holds; never offers load itself."""

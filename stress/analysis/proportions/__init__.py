@@ -1,1 +1,1 @@
-"""How large the failing share is and how sure that is; never what lies behind it."""
+"""How large a failure rate is and how certain that is; never why it fails."""

@@ -1,21 +1,27 @@
-"""The anytime-valid interval of a share: honest however often one looks, whenever one stops.
+"""The anytime-valid interval of a rate: valid however often one looks, whenever one stops.
 
-Looking at an exact interval again and again until it says what one hopes for is wrong in a quarter
+Looking at an exact interval again and again until it shows what one hopes for is wrong in a quarter
 to a half of the runs. Here each side is a bet against the hypothesis (a mixture e-process): a
-nonnegative supermartingale under "the share is at least x" (or "at most x"), so by Ville's
-inequality it ever exceeds 1/a with probability at most a. The mixtures are Beta(1/2, 1/2) cut to
-[0, x] for the upper side, and a Pareto of index 1/2 on [x, 1] for the lower. It costs a quarter
-more handshakes than a planned number at zero failures (3.79 / share instead of 3.00 / share).
+nonnegative supermartingale under "the rate is at least x" (or "at most x"), so by Ville's
+inequality it ever exceeds 1/a with probability at most a. See Howard, Ramdas, McAuliffe and Sekhon
+2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences". The mixtures are
+Beta(1/2, 1/2) cut to [0, x] for the upper side, and a Pareto of index 1/2 on [x, 1] for the lower.
+It costs a quarter more handshakes than a planned number at zero failures (3.79 / rate instead of
+3.00 / rate).
 
 Invariants: `evidence_below` is only meaningful at x >= failures / attempts, `evidence_above` only
-at x <= failures / attempts; elsewhere the incomplete beta functions under-run, so they are not
+at x <= failures / attempts; elsewhere the incomplete beta functions underflow, so they are not
 evaluated there. The interval contains the exact one.
+
+Imported late: it needs scipy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, log
+
+from scipy.special import betainc, betaincc, betaln, xlog1py, xlogy
 
 from stress.analysis.proportions.binomial import LEVEL
 from stress.model.summary import Interval
@@ -36,23 +42,21 @@ def confidence_sequence(failures: int, attempts: int, level: float = LEVEL) -> I
 
 
 def claims_below(failures: int, attempts: int, share: float, level: float = LEVEL) -> bool:
-    """Whether "the share is below this" may be claimed now, at any stopping time."""
+    """Whether "the rate is below this" may be claimed now, at any stopping time."""
     if not attempts or failures >= share * attempts:
         return False
     return evidence_below(failures, attempts, share) >= log(1.0 / (1.0 - level))
 
 
 def claims_above(failures: int, attempts: int, share: float, level: float = LEVEL) -> bool:
-    """Whether "the share is above this" may be claimed now, at any stopping time."""
+    """Whether "the rate is above this" may be claimed now, at any stopping time."""
     if not attempts or failures <= share * attempts:
         return False
     return evidence_above(failures, attempts, share) >= log(1.0 / (1.0 - level))
 
 
 def evidence_below(failures: int, attempts: int, share: float) -> float:
-    """Log of the e-value against "the share is at least this"; for this >= failures / attempts."""
-    from scipy.special import betainc, betaln, xlog1py, xlogy  # noqa: PLC0415 - imported late
-
+    """Log of the e-value against "the rate is at least this"; for this >= failures / attempts."""
     if share >= 1.0:
         return inf if failures < attempts else 0.0
     hits, misses = failures + 0.5, attempts - failures + 0.5
@@ -62,9 +66,7 @@ def evidence_below(failures: int, attempts: int, share: float) -> float:
 
 
 def evidence_above(failures: int, attempts: int, share: float) -> float:
-    """Log of the e-value against "the share is at most this"; for this <= failures / attempts."""
-    from scipy.special import betaincc, betaln, xlog1py, xlogy  # noqa: PLC0415 - imported late
-
+    """Log of the e-value against "the rate is at most this"; for this <= failures / attempts."""
     if not failures:
         return 0.0
     if share <= 0.0:

@@ -1,1 +1,1 @@
-"""Checks of our own doing while a run goes on: what could have touched the measurement."""
+"""Checks our own side while a run goes on: what of the client could distort the measurement."""

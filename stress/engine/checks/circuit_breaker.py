@@ -1,7 +1,7 @@
-"""Notices when a target begins to refuse everything: going on would only hurt it, or us.
+"""Stops a run when the target begins to refuse everything: more load would only hurt it, or us.
 
-"Everything" is a share of what ended lately, and "begins" means that it was different before: a
-target that never worked is the user's question, not a reason to stop.
+"Everything" is nearly all of what ended lately, and "begins" means that it was different before: a
+target that never worked is what the user wants to look at, not a reason to stop.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from stress.model.run import Progress
 
 WINDOW_S = 5.0
 ENOUGH = 50
-"""Attempts that must have ended in the window before anything is said."""
+"""Attempts that must have ended in the window before it is judged."""
 NEARLY_ALL = 0.98
 HEALTHY = 0.5
-"""A share of failures below this, at any time before, shows that the target once worked."""
+"""A failure rate below this, at any time before, shows that the target once worked."""
 
 
 class CircuitBreaker:
-    """Watches the failing share of the last seconds."""
+    """Watches the failure rate of the last few seconds."""
 
     def __init__(self) -> None:
         self._past: deque[Progress] = deque()
         self._has_worked = False
 
-    def begin(self) -> None:
-        """Another load begins: what the last one met says nothing of it."""
+    def reset(self) -> None:
+        """Forget the window, because another load begins."""
         self._past.clear()
 
-    def judge(self, progress: Progress) -> str | None:
-        """The reason to stop, or None."""
+    def reason_to_stop(self, progress: Progress) -> str | None:
+        """Return the reason to stop, or None."""
         self._past.append(progress)
         while progress.elapsed_s - self._past[0].elapsed_s > WINDOW_S:
             self._past.popleft()

@@ -1,14 +1,14 @@
-"""Notices a rate limiter in the path: what gets through does not depend on what is offered.
+"""Detects a rate limiter in the path: how many succeed does not depend on how many are offered.
 
 In an open loop the starts are random, so some fifths of a second offer more than others. Where a
-share of the connections fails (one bad node of several), those which offer more also get more
-through. Behind a token bucket the same number gets through, however many were offered. So over all
-windows that have both the slope of "good" on "offered" tells the two apart: about the good share
-for a bad node, about 0 for a limiter.
+fraction of the connections fails (one bad node of several), more succeed when more are offered.
+Behind a token bucket the same number succeeds, however many were offered. So over all windows that
+have both, the slope of "good" on "offered" separates the two: about the fraction of good ones for a
+bad node, about 0 for a limiter.
 
-An overloaded server has a ceiling, too, but its queue shows: who gets through has waited, and who
-does not is told so late or never. Nothing is said where the failures are not quick, where the good
-ones had to wait, or where the loop is closed (then the offer depends on the answers).
+An overloaded server has a ceiling, too, but its queue shows: connections that succeed have waited,
+and others fail late or never. So no limiter is reported where the failures are not quick, where the
+good ones had to wait, or where the loop is closed (then the offer depends on the answers).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ WINDOW_NS = 200_000_000
 OPEN_WINDOWS = 100
 """Windows that may still grow: attempts do not end in the order in which they start."""
 FEWEST_WINDOWS = 25
-"""Windows with failures and good ones that are needed before anything is said."""
-LEAST_SHARE = 0.03
+"""Windows with both failures and successes that are needed for a judgement."""
+LEAST_FAILING = 0.03
 NEARLY_ALL = 0.95
 FLATTER = 0.5
-"""The slope must be below this times the good share, with two standard errors."""
-WAITED_US = 20_000.0
+"""The slope must be below this times the fraction of good ones, with two standard errors."""
+QUEUED_US = 20_000.0
 _QUICK = frozenset({Category.RESET, Category.REFUSED, Category.EOF, Category.ALERT})
 
 
@@ -54,7 +54,7 @@ class _Sums:
         self.yy += good * good
 
     def slope(self) -> tuple[float, float] | None:
-        """Slope and standard error; None when the offer hardly varied."""
+        """Return slope and standard error; None when the offer hardly varied."""
         spread = self.xx - self.x * self.x / self.count
         if spread < 4 * self.count:  # a standard deviation below 2 starts
             return None
@@ -77,29 +77,27 @@ class RateLimitDetector:
     _server: Histogram = field(default_factory=Histogram)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         """Count attempts that ended."""
         good: list[int | None] = []
         for record in records:
             outcome = self._outcomes.get(record.outcome)
             if outcome is None:
                 outcome = self._outcomes[record.outcome] = Outcome.parse(record.outcome)
-            if outcome.side in {Side.NOBODY, Side.TARGET}:
-                self._count(record, outcome)
-                good.append(record.server_ns if outcome.side is Side.NOBODY else None)
+            if outcome.side not in {Side.NOBODY, Side.TARGET}:
+                continue
+            window = self._windows.setdefault(record.started_ns // WINDOW_NS, [0, 0])
+            window[0] += 1
+            self._ended += 1
+            if outcome.side is Side.NOBODY:
+                window[1] += 1
+                good.append(record.server_ns)
+            else:
+                self._failed += 1
+                self._quick += outcome.category in _QUICK
         self._server.record_many(good)
         while len(self._windows) > OPEN_WINDOWS:
             self._close(min(self._windows))
-
-    def _count(self, record: Record, outcome: Outcome) -> None:
-        window = self._windows.setdefault(record.started_ns // WINDOW_NS, [0, 0])
-        window[0] += 1
-        self._ended += 1
-        if outcome.side is Side.NOBODY:
-            window[1] += 1
-        else:
-            self._failed += 1
-            self._quick += outcome.category in _QUICK
 
     def _close(self, number: int) -> None:
         offered, good = self._windows.pop(number)
@@ -107,23 +105,20 @@ class RateLimitDetector:
             self._sums.add(offered, good)
 
     def ceiling(self) -> float | None:
-        """How many a second got through, whatever was offered; None: no limiter is seen.
+        """Return how many a second succeed, whatever is offered; None: no limiter is seen.
 
-        Asked once, at the end.
+        Call it once, at the end.
         """
         for number in sorted(self._windows)[1:-1]:  # the first and the last window are not whole
             self._close(number)
         sums = self._sums
-        if sums.count < FEWEST_WINDOWS or self._failed < LEAST_SHARE * self._ended:
+        if sums.count < FEWEST_WINDOWS or self._failed < LEAST_FAILING * self._ended:
             return None
-        if self._quick < NEARLY_ALL * self._failed or self._waited():
+        early, middle = self._server.percentiles([1.0, 50.0])
+        queued = early is not None and middle is not None and middle > 3 * early + QUEUED_US
+        if queued or self._quick < NEARLY_ALL * self._failed:
             return None
         found = sums.slope()
         if found is None or found[0] + 2 * found[1] > FLATTER * sums.y / sums.x:
             return None
         return sums.y / sums.count * 1e9 / WINDOW_NS
-
-    def _waited(self) -> bool:
-        """Whether those who got through stood in a queue."""
-        early, middle = self._server.percentiles([1.0, 50.0])
-        return early is not None and middle is not None and middle > 3 * early + WAITED_US

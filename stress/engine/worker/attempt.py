@@ -1,4 +1,4 @@
-"""One attempt: from the SYN to the close, and the row that tells it.
+"""One attempt: from the SYN to the close, and its row.
 
 The order of things, for one handshake:
 
@@ -6,7 +6,7 @@ The order of things, for one handshake:
          -> … -> finished -> one short read -> close -> Record
 
 Invariants: every attempt ends in exactly one Record, whatever the target does; only
-`trio.Cancelled` leaves this file as an exception, after `cancelled()` has been asked for the row.
+`trio.Cancelled` leaves this file as an exception; `cancelled()` then returns the row.
 Its deadline is moved from stage to stage; `Deadlines` wakes it when that has passed.
 """
 
@@ -17,7 +17,6 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import NamedTuple
@@ -25,17 +24,17 @@ from typing import NamedTuple
 import trio
 
 from stress.engine.worker import dial, timestamps
-from stress.engine.worker.deadlines import Deadlines
-from stress.engine.worker.holding import Holding
+from stress.engine.worker.connections import Deadlines, HeldConnections
 from stress.engine.worker.sessions import Sessions
 from stress.engine.worker.transcript_sampler import (
-    MOVES_BYTES,
-    Departure,
-    Move,
-    Rupture,
+    EVENTS_BYTES,
+    ResetReceived,
+    SentData,
     TranscriptSampler,
+    WireEvent,
 )
-from stress.handshake import Facts, HangUp, Machine, MachineFactory, State, Step
+from stress.handshake import Facts, HandshakeMachine, HangUp, MachineFactory, Output, State
+from stress.host.clocks import enable_kernel_stamps, now
 from stress.model.chain import chain_hash
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
 from stress.model.plan import Limits
@@ -52,11 +51,11 @@ PRESSURE_NS = 10_000_000
 TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 """The socket option that counts retransmissions; None: this system has another one, or none."""
 LONGEST_ANSWER = 262_144
-"""Bytes beyond which something unread is no answer that we were too slow to read, but a flood."""
+"""Unread bytes above which they are a flood, not an answer that we were too slow to read."""
 
 
 class AttemptSpec(NamedTuple):
-    """What one attempt shall do: drawn by the schedule, timed by the pacer."""
+    """What one attempt connects to, and when: drawn by the schedule, timed by the pacer."""
 
     id: int
     due_ns: int
@@ -70,7 +69,7 @@ class AttemptSpec(NamedTuple):
     flags: int = 0
     """Bits of `Flag` that are known before it starts."""
     local_port: int | None = None
-    """The local port it must have; None: any."""
+    """The local port to bind; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +83,25 @@ class WorkerContext:
     reset: bool
     """Close by RST instead of FIN."""
     unix_offset_ns: int
-    """What turns our monotonic clock into Unix time."""
-    preamble: Callable[[socket.socket, Address], bytes] | None = None
-    """Makes the bytes that go before the ClientHello (a PROXY header)."""
-    witness: TranscriptSampler | None = None
-    """Keeps some of the attempts byte for byte; None: nobody does."""
-    holding: Holding | None = None
+    """Added to the monotonic clock it gives Unix time."""
+    preamble: dial.Preamble | None = None
+    """Makes the bytes that are sent before the ClientHello (a PROXY header)."""
+    sampler: TranscriptSampler | None = None
+    """Keeps some of the attempts byte for byte; None: none is kept."""
+    held: HeldConnections | None = None
     """Keeps finished connections open; None: each is closed at once."""
     sessions: Sessions | None = None
     """What attempts may resume; None: every handshake is a full one."""
     deadlines: Deadlines = field(default_factory=Deadlines)
-    """Wakes attempts whose time has come; somebody has to run its `watch`."""
+    """Wakes attempts that are overdue; its `watch` has to run."""
 
 
 @dataclass(slots=True, eq=False)
 class Attempt:
     """One connection in flight."""
 
-    job: AttemptSpec
-    equipment: WorkerContext
+    spec: AttemptSpec
+    context: WorkerContext
     chain: tuple[bytes, ...] | None = None
     """DER as sent, when one was seen."""
     staple: bytes | None = None
@@ -128,12 +127,14 @@ class Attempt:
     _retransmits: int | None = None
     _watch: timestamps.FlightTimer = field(default_factory=timestamps.FlightTimer)
     _facts: Facts | None = None
-    _moves: list[Move] = field(default_factory=list)
+    _events: list[WireEvent] = field(default_factory=list)
 
     async def run(self) -> Record:
-        """Do it, and return its row. Only `trio.Cancelled` is raised."""
-        machine, deadlines = self._machine(), self.equipment.deadlines
-        self._latest_ns = self._started_ns + int(self.equipment.limits.attempt_s * 1e9)
+        """Make the attempt, and return its row. Only `trio.Cancelled` is raised."""
+        context, client = self.context, self.spec.client
+        session = context.sessions.offer(client) if context.sessions is not None else None
+        machine, deadlines = context.factories[client].machine(session), context.deadlines
+        self._latest_ns = self._started_ns + int(context.limits.attempt_s * 1e9)
         deadlines.add(self)
         try:
             await self._dial()
@@ -146,16 +147,11 @@ class Attempt:
             deadlines.discard(self)
             self._close(machine)
         record = self._record()
-        self._testify(record)
+        self._offer_transcript(record)
         return record
 
-    def _machine(self) -> Machine:
-        client, sessions = self.job.client, self.equipment.sessions
-        session = sessions.offer(client) if sessions is not None else None
-        return self.equipment.factories[client].machine(session)
-
     def cancelled(self) -> Record:
-        """The row of an attempt that we ourselves broke off."""
+        """Return the row of an attempt that we ourselves cancelled."""
         self._outcome = CANCELLED
         return self._record()
 
@@ -169,101 +165,100 @@ class Attempt:
         self.deadline_ns = min(self._latest_ns, monotonic_ns() + int(seconds * 1e9))
 
     async def _dial(self) -> None:
-        job = self.job
-        ports = dial.ExactPort(job.local_port) if job.local_port else self.equipment.ports
-        self._allow(self.equipment.limits.connect_s)
-        self.sock, self._port, connected = dial.begin(job.address, job.source, ports)
+        spec = self.spec
+        ports, exact = self.context.ports, spec.local_port
+        if exact:
+            ports = dial.Ports(0, span=range(exact, exact + 1))
+        self._allow(self.context.limits.connect_s)
+        self.sock, self._port, connected = dial.begin(spec.address, spec.source, ports)
         if not connected:
             await dial.finish(self.sock)
         self._connect_ns = monotonic_ns() - self._started_ns
         self._stage = Stage.CLIENT_HELLO
-        timestamps.ask_for_stamps(self.sock)
+        enable_kernel_stamps(self.sock)
 
-    async def _shake(self, machine: Machine) -> None:
-        self._allow(self.equipment.limits.hello_s)
+    async def _shake(self, machine: HandshakeMachine) -> None:
+        self._allow(self.context.limits.hello_s)
         step = machine.begin()
-        preamble = self.equipment.preamble
-        opening = preamble(self._socket, self.job.address) if preamble is not None else b""
+        preamble = self.context.preamble
+        opening = preamble(self._socket, self.spec.address) if preamble is not None else b""
         await self._send(opening + step.send)
         self._hello_ns = monotonic_ns()
         while step.state is State.WAITING:
             first = not self._received
             step = await self._advance(machine)
             if first and self._received:
-                self._allow(self.equipment.limits.handshake_s)
+                self._allow(self.context.limits.handshake_s)
         self._facts = machine.facts()
         if step.state is State.FINISHED and not self._facts.settled:
             await self._settle(machine)
-        sessions = self.equipment.sessions
+        sessions = self.context.sessions
         if sessions is not None and self._facts.outcome == OK:
             resumed = bool(self._facts.resumed)
-            sessions.keep(self.job.client, machine.session(), resumed=resumed)
+            sessions.keep(self.spec.client, machine.session(), resumed=resumed)
 
-    async def _advance(self, machine: Machine) -> Step:
-        """Read one flight (or part of one), feed the machine, send what it answers."""
-        step = await self._hear(machine)
+    async def _advance(self, machine: HandshakeMachine) -> Output:
+        """Read one flight (or part of one), feed the machine, send its answer."""
+        step = await self._receive(machine)
         if step.state is State.FINISHED and self._handshake_ns is None:
             self._ended_ns = monotonic_ns()
             self._handshake_ns = self._ended_ns - self._hello_ns
-            self._watch.turn()
+            self._watch.end_round_trip()
         if step.send:
             await self._send(step.send)
         return step
 
-    async def _hear(self, machine: Machine) -> Step:
+    async def _receive(self, machine: HandshakeMachine) -> Output:
         await trio.lowlevel.wait_readable(self._socket)
         try:
             arrival = timestamps.read(self._socket)
         except BlockingIOError:
-            return Step(b"", State.WAITING)
+            return Output(b"", State.WAITING)
         except OSError:
-            self._moves.append(Rupture(timestamps.now()))
+            self._events.append(ResetReceived(now()))
             return machine.hang_up(HangUp.RESET)
-        if self._received <= MOVES_BYTES:
-            self._moves.append(arrival)
+        if self._received <= EVENTS_BYTES:
+            self._events.append(arrival)
         if not arrival.data:
             return machine.hang_up(HangUp.RESET if self._was_reset else HangUp.EOF)
         self._received += len(arrival.data)
         self._watch.arrived(arrival)
-        if self._received > self.equipment.limits.connection_bytes:
-            return self._overflow(machine)
+        if self._received > self.context.limits.connection_bytes:
+            if self._handshake_ns is None:
+                self._outcome = Outcome(Category.PROTOCOL_ERROR)
+                self._detail = f"more than {self.context.limits.connection_bytes:,} bytes"
+            return machine.hang_up(HangUp.CANCEL)
         return machine.receive(arrival.data)
 
-    def _overflow(self, machine: Machine) -> Step:
-        if self._handshake_ns is None:
-            self._outcome = Outcome(Category.PROTOCOL_ERROR)
-            self._detail = f"more than {self.equipment.limits.connection_bytes:,} bytes"
-        return machine.hang_up(HangUp.CANCEL)
-
-    async def _settle(self, machine: Machine) -> None:
-        """Read once more: only now does TLS 1.3 say what it wanted of us (RFC 8446 §4.4.2.4)."""
-        longest = self.equipment.limits.after_handshake_s
+    async def _settle(self, machine: HandshakeMachine) -> None:
+        """Read once more: TLS 1.3 demands a client certificate only now (RFC 8446 §4.4.2.4)."""
+        longest = self.context.limits.after_handshake_s
         wait = max(QUICKEST_SETTLE_S, SETTLE_FACTOR * self._watch.server_ns / 1e9)
         self._allow(min(longest, wait))
-        step, before = Step(b"", State.FINISHED), self._received
+        step, before = Output(b"", State.FINISHED), self._received
         while longest and step.state is State.FINISHED and self._received == before:
-            step = await self._hear(machine)
+            step = await self._receive(machine)
         if step.state is State.OVER:
             self._facts = machine.facts()
 
     async def _send(self, data: bytes) -> None:
-        """Send all of it; a broken connection is left for the next read to tell."""
+        """Send all of it; a broken connection shows at the next read."""
         sock = self._socket
-        departure = Departure(data, timestamps.now())
+        departure = SentData(data, now())
         self._watch.sent(departure.at)
-        self._moves.append(departure)
+        self._events.append(departure)
         while data:
             try:
                 data = data[sock.send(data) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(sock)
             except OSError as error:
-                # The kernel tells a RST once. Who heard it here reads a mere end of file later.
+                # The kernel reports a RST once: after this send, a read returns a mere end of file.
                 self._was_reset = error.errno == errno.ECONNRESET
                 return
 
-    def _time_out(self, machine: Machine) -> None:
-        """A deadline passed: the target's silence, or our own lag with its answer unread?"""
+    def _time_out(self, machine: HandshakeMachine) -> None:
+        """End at a deadline: was the target silent, or its answer unread because of our lag?"""
         if self._connect_ns is None:
             self._outcome = Outcome(Category.TIMEOUT_CONNECT)
         elif self._handshake_ns is None:
@@ -279,49 +274,47 @@ class Attempt:
         assert self.sock is not None
         return self.sock
 
-    def _close(self, machine: Machine) -> None:
+    def _close(self, machine: HandshakeMachine) -> None:
         if self.sock is not None and TCP_INFO is not None:
             with contextlib.suppress(OSError, struct.error):
                 info = self.sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
                 # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
                 self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
-        holding = self.equipment.holding
-        if holding is not None and self.sock is not None and self._is_good():
-            reset = self.equipment.reset
-            holding.keep(self.sock, b"" if reset else machine.hang_up(HangUp.CANCEL).send)
+        held = self.context.held
+        good = self._outcome is None and self._facts is not None and self._facts.outcome == OK
+        if held is not None and self.sock is not None and good:
+            reset = self.context.reset
+            held.add(self.sock, b"" if reset else machine.hang_up(HangUp.CANCEL).send)
         elif self.sock is not None:
-            if not self.equipment.reset:
+            if not self.context.reset:
                 last = machine.hang_up(HangUp.CANCEL).send
                 if last:
-                    self._moves.append(Departure(last, timestamps.now()))
+                    self._events.append(SentData(last, now()))
                 with contextlib.suppress(OSError):
                     self.sock.send(last)
-            dial.close(self.sock, reset=self.equipment.reset)
-            self._moves.append(Departure(b"", timestamps.now(), self.equipment.reset))
+            dial.close(self.sock, reset=self.context.reset)
+            self._events.append(SentData(b"", now(), self.context.reset))
         self._ended_ns = self._ended_ns or monotonic_ns()
 
-    def _is_good(self) -> bool:
-        return self._outcome is None and self._facts is not None and self._facts.outcome == OK
-
-    def _testify(self, record: Record) -> None:
+    def _offer_transcript(self, record: Record) -> None:
         """Offer what passed on the wire as evidence."""
-        if self.equipment.witness is not None:
-            self.equipment.witness.hear(
+        if self.context.sampler is not None:
+            self.context.sampler.add(
                 record,
-                self._moves,
-                address=self.job.address,
-                source=self.job.source,
+                self._events,
+                address=self.spec.address,
+                source=self.spec.source,
                 started_ns=self._started_ns,
             )
 
     def _marks(self) -> int:
-        """What of our own doing touched the measurement."""
+        """Return the flags for what on our side touched the measurement."""
         marks = Flag.USER_SPACE_STAMP if self._watch.user_space else 0
         return marks | (Flag.LOCAL_PRESSURE if self._watch.lag_ns > PRESSURE_NS else 0)
 
     def _record(self) -> Record:
-        """The row; the facts of the machine where it came that far."""
-        job, facts, offset = self.job, self._facts, self.equipment.unix_offset_ns
+        """Return the row; with the facts of the machine where it came that far."""
+        job, facts, offset = self.spec, self._facts, self.context.unix_offset_ns
         self.chain = facts.chain if facts is not None else None
         self.staple = facts.staple if facts is not None else None
         outcome = self._outcome or (facts.outcome if facts is not None else CANCELLED)

@@ -1,15 +1,15 @@
-"""Opening a TCP connection, and the one table from the kernel's errors to endings.
+"""Opens and closes TCP connections; holds the one table from the kernel's errors to outcomes.
 
 Three things are tricky.
 
 * Linux hands out even local ports first on `connect()` (since 4.2). A balancer that hashes the
-  source port would then only ever show half of its buckets. So we bind ports ourselves, in a
-  random order over the whole range, each worker in its own part of it.
+  source port would then only use half of its buckets. So we bind ports ourselves, in a random
+  order over the whole range, each worker in its own part of it.
 * Over loopback the whole three-way handshake happens within `connect()`, which still says that it
-  is in progress. Waiting for the event loop to tell would put our own lag into `connect_ns`, so
-  the kernel is asked once more at once.
+  is in progress. Waiting for the event loop would put our own lag into `connect_ns`, so we call
+  `connect()` once more at once.
 * The same errno means different things by *when* it comes. ENETUNREACH from `connect()` itself is
-  our own routing table; ENETUNREACH from the socket later is a router's word on the path.
+  our own routing table; ENETUNREACH from the socket later comes from a router on the path.
 """
 
 from __future__ import annotations
@@ -22,22 +22,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import cycle
-from pathlib import Path
 
 import trio
 
+from stress.host.ports import local_port_range
 from stress.model.outcome import Category, Outcome
 from stress.model.target import Address
 
 PORT_TRIES = 16
 """Local ports tried before we say that we have none."""
 
-_EPHEMERAL_FALLBACK = (49152, 65535)  # RFC 6335 section 6: what macOS uses, too
-_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)  # saves a system call where it exists
 _IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 _UNDER_WAY = frozenset({errno.EALREADY, errno.EINPROGRESS})
-_OPEN = frozenset({0, errno.EISCONN})  # what a second connect() says: Linux, and the others
+_OPEN = frozenset({0, errno.EISCONN})  # what a second connect() returns: Linux, and the others
+_LINGER_RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger {1, 0}
+
+# The PROXY header that some nodes expect before the ClientHello (HAProxy's proxy-protocol.txt).
+_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
+_VERSION_2_PROXY = 0x21
+_TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
+Preamble = Callable[[socket.socket, Address], bytes]
+"""Makes the bytes that are sent before the ClientHello."""
 
 _ALWAYS = {
     errno.ECONNREFUSED: Category.REFUSED,
@@ -62,7 +68,7 @@ _ON_THE_PATH = {
 
 
 class DialError(Exception):
-    """The connection was not opened; says how that counts. Caught where the attempt ends."""
+    """The connection was not opened; carries the outcome. Caught where the attempt ends."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
@@ -71,12 +77,12 @@ class DialError(Exception):
 
 
 def judge_errno(error: OSError, *, from_socket: bool) -> DialError:
-    """Name the ending that an error of the kernel stands for.
+    """Map an error of the kernel to an outcome.
 
     Args:
-        error: what the kernel said.
-        from_socket: True when the socket reported it later (the path spoke), False when the call
-            itself failed (our own machine spoke).
+        error: as the kernel reported it.
+        from_socket: True when the socket reported it later (it comes from the path), False when
+            the call itself failed (it comes from our own machine).
     """
     number = error.errno or 0
     category = _ALWAYS.get(number)
@@ -87,28 +93,21 @@ def judge_errno(error: OSError, *, from_socket: bool) -> DialError:
     )
 
 
-def ephemeral_range() -> tuple[int, int]:
-    """The first and last local port the kernel may use for outgoing connections."""
-    try:
-        text = _PORT_RANGE.read_text(encoding="ascii")
-    except OSError:  # not Linux
-        return _EPHEMERAL_FALLBACK
-    first, last = (int(part) for part in text.split())
-    return first, last
-
-
 @dataclass(slots=True)
 class Ports:
-    """Local ports in random order, over and over; each worker has its own part of the range."""
+    """Local ports in random order, over and over; each worker has its own part of the range.
+
+    A span of one port is what a replay binds; where it is busy, the attempt fails on our side.
+    """
 
     seed: int
     worker: int = 0
     workers: int = 1
-    span: tuple[int, int] = field(default_factory=ephemeral_range)
+    span: range = field(default_factory=local_port_range)
     _order: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        ports = list(range(self.span[0], self.span[1] + 1))
+        ports = list(self.span)
         random.Random(self.seed).shuffle(ports)  # noqa: S311  # spreading load, no secret
         self._order = cycle(ports[self.worker :: self.workers])
 
@@ -119,7 +118,7 @@ class Ports:
             OSError: no port could be bound (EADDRINUSE), or the source is not ours.
         """
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        for _ in range(PORT_TRIES):
+        for _ in range(min(PORT_TRIES, len(self.span))):
             port = next(self._order)
             try:
                 sock.bind((source, port))
@@ -131,27 +130,8 @@ class Ports:
         raise OSError(errno.EADDRINUSE, "no free local port")
 
 
-@dataclass(frozen=True, slots=True)
-class ExactPort:
-    """The one local port that a replay asks for; where it is busy, that is our own affair."""
-
-    port: int
-
-    def bind(self, sock: socket.socket, source: str) -> int:
-        """Bind the socket to it.
-
-        Raises:
-            OSError: it is taken (EADDRINUSE), or the source is not ours.
-        """
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((source, self.port))
-        return self.port
-
-
-def _connect_now(
-    address: Address, source: str, ports: Ports | ExactPort
-) -> tuple[socket.socket, int, int]:
-    """Begin one connection; returns the socket, its local port and connect_ex's answer."""
+def _connect_now(address: Address, source: str, ports: Ports) -> tuple[socket.socket, int, int]:
+    """Begin one connection; returns the socket, its local port and the result of connect_ex."""
     family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
     try:
@@ -164,9 +144,7 @@ def _connect_now(
         raise
 
 
-def begin(
-    address: Address, source: str | None, ports: Ports | ExactPort
-) -> tuple[socket.socket, int, bool]:
+def begin(address: Address, source: str | None, ports: Ports) -> tuple[socket.socket, int, bool]:
     """Send the SYN: returns the socket, its local port, and whether it is connected already.
 
     A local port that turns out to be taken for this very peer is no failure: the next one is tried.
@@ -182,33 +160,23 @@ def begin(
         except OSError as error:
             raise judge_errno(error, from_socket=False) from error
         if result in {0, errno.EINPROGRESS}:
-            return sock, port, result == 0 or _is_open(sock, address)
+            # Over loopback it is open, or refused, already.
+            again = sock.connect_ex((address.ip, address.port)) if result else 0
+            if again in _OPEN or again in _UNDER_WAY:
+                return sock, port, again in _OPEN
+            sock.close()
+            raise judge_errno(OSError(again, errno.errorcode.get(again, "")), from_socket=True)
         sock.close()
         if result not in _IN_USE:
             break
     raise judge_errno(OSError(result, errno.errorcode.get(result, "")), from_socket=False)
 
 
-def _is_open(sock: socket.socket, address: Address) -> bool:
-    """Whether a connection that was just begun is open already.
-
-    Raises:
-        DialError: it was refused already; the socket is closed.
-    """
-    number = sock.connect_ex((address.ip, address.port))
-    if number in _UNDER_WAY:
-        return False
-    if number not in _OPEN:
-        sock.close()
-        raise judge_errno(OSError(number, errno.errorcode.get(number, "")), from_socket=True)
-    return True
-
-
 async def finish(sock: socket.socket) -> None:
     """Wait until the connection is open.
 
     Raises:
-        DialError: it was refused, reset, or the path said no.
+        DialError: it was refused, reset, or the path rejected it.
     """
     await trio.lowlevel.wait_writable(sock)
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -223,32 +191,20 @@ def close(sock: socket.socket, *, reset: bool) -> None:
     sock.close()
 
 
-_LINGER_RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger {1, 0}
-
-
-# The PROXY header that some nodes expect before the ClientHello (HAProxy's proxy-protocol.txt).
-
-_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
-_VERSION_2_PROXY = 0x21
-_TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
-
-Preamble = Callable[[socket.socket, Address], bytes]
-
-
 def preamble(version: str | None) -> Preamble | None:
-    """The maker of headers for `v1` or `v2`; None when none is wanted."""
+    """Return the function that makes a PROXY header `v1` or `v2`; None: no header."""
     return {None: None, "v1": header_v1, "v2": header_v2}[version]
 
 
 def header_v1(sock: socket.socket, address: Address) -> bytes:
-    """The line of text (section 2.1): our own end, and the address we dialled."""
+    """Make the line of text (section 2.1): our own end, and the target's address."""
     source, port = sock.getsockname()[:2]
     family = "TCP6" if address.family == "ipv6" else "TCP4"
     return f"PROXY {family} {source} {address.ip} {port} {address.port}\r\n".encode("ascii")
 
 
 def header_v2(sock: socket.socket, address: Address) -> bytes:
-    """The binary header (section 2.2)."""
+    """Make the binary header (section 2.2)."""
     source, port = sock.getsockname()[:2]
     ends = ip_address(source).packed + ip_address(address.ip).packed
     body = ends + struct.pack("!HH", port, address.port)

@@ -1,24 +1,30 @@
-"""The two ways of starting attempts: a closed loop of slots, an open loop of appointments.
+"""How attempts are started: a closed loop of slots, an open loop of start times, or a replay.
 
 Closed loop: `concurrency` slots, each starting its next attempt when its last one has ended. It
-asks a slow target less, so its latencies flatter; its failing share does not depend on that.
+sends less load to a slow target, so its latencies flatter; its failure rate does not depend on it.
 
 Open loop: starts come from the pacer, whatever became of the earlier ones. What is due while the
-cap is full is recorded as `not-sent`, never forgotten and never sent late in a burst. The same
-happens to what became due while this very process stood still (stopped, suspended, starved): the
-target never gets more than `LATEST_NS` worth of it at once.
+concurrency limit is reached is recorded as `not-sent`, never forgotten and never sent late in a
+burst. The same happens to what became due while this very process was stalled (stopped, suspended,
+starved): the target never gets more than `LATEST_NS` worth of it at once.
 
-When the user lets the run stand still, neither loop starts anything; afterwards both go on as if
-that time had not been, so nothing is made up for and nothing counts as not sent.
+Replay: given combinations in a given order, in rounds with a pause between them.
 
-A failure never stops or slows either; only a slot whose attempt ended at once without a connection
-pauses, because it would otherwise spin a core against nobody.
+While the user pauses the run, no loop starts anything; afterwards all continue as if no time had
+passed, so nothing is caught up on and nothing counts as not sent.
+
+A failure never stops or slows a loop; only a slot whose attempt ended at once without a connection
+waits a little, because it would otherwise spin a core against nobody.
+
+Beside them runs the canary, a known-good server on this machine. Whatever makes it slow is not the
+target: it is our event loop, our processor, our ports. So its times and failures are kept apart
+from the target's, and are only used to check ourselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic_ns
 
 import trio
@@ -27,27 +33,36 @@ from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start
 from stress.engine.worker.schedule import AttemptSource
-from stress.model.outcome import NOT_SENT, Stage
+from stress.model.outcome import NOT_SENT, OK, Stage
+from stress.model.plan import Load, Replay
 from stress.model.record import Flag, Record
+from stress.model.target import Address
 
 REFUSAL_PAUSE_S = 0.05
 LATEST_NS = 500_000_000
 """How late an attempt may start in the open loop. Above the lag of a busy machine, so that this
 does not thin out the load; below what a target could tell from a burst."""
-STOOD_STILL = "we stood still when it was due"
-NOT_WRITTEN = "our rows could not be written as fast as they came"
+CLIENT_STALLED = "the client was stalled when it was due"
+NOT_WRITTEN = "rows could not be stored as fast as they came"
 SLOTS_PER_SECOND = 2_000
 """How fast all workers together fill their slots: a burst of SYNs would only measure the target's
 accept queue."""
+REPLAY_PACE_S = 0.1
+"""Between two attempts of a replay, which looks at single connections and must not be a load."""
+ATTEMPTS_PER_CANARY = 100
+SELDOM_S, OFTEN_S = 1.0, 0.1
+"""Longest and shortest time between two canaries of one worker."""
+_NOT_SENT_ROW = {"outcome": NOT_SENT.name, "stage": Stage.RESOLVE, "bytes_received": 0}
+_BLANK = Record(**dict.fromkeys(Record._fields) | _NOT_SENT_ROW)  # type: ignore[arg-type]  # filled in by `record_not_sent`
 
 
 @dataclass(slots=True)
 class LoadRun:
-    """Draws jobs while the assignment lasts, flies them, and keeps what became of them."""
+    """This worker's part of the load: makes the attempts, and passes on their rows."""
 
-    equipment: WorkerContext
-    schedule: AttemptSource
-    outbox: Batcher
+    context: WorkerContext
+    source: AttemptSource
+    batcher: Batcher
     next_id: int
     workers: int
     left: int | None
@@ -58,57 +73,65 @@ class LoadRun:
     """Monotonic time before which whatever is due is a warm-up."""
     sources: tuple[str, ...] = ()
     client: int | None = None
-    """The only client that asks now; None: all of them, as they are dealt."""
+    """The only client that is used now; None: all of them, as they are drawn."""
     segment: int = 0
-    """The segment that goes on, in a directed run."""
+    """The current segment, in a directed run."""
     stopping: trio.Event = field(default_factory=trio.Event)
     """Nothing more is started: of the segment, or of the run when it is `over`."""
     over: bool = False
-    stood_ns: int = 0
-    """How long the user let the run stand still so far; appointments come so much later."""
-    _still_since_ns: int | None = None
-    _awake: trio.Event = field(default_factory=trio.Event)
+    paused_ns: int = 0
+    """How long the user paused the run so far; start times move by as much."""
+    _paused_since_ns: int | None = None
+    _resumed: trio.Event = field(default_factory=trio.Event)
 
     @property
-    def still(self) -> bool:
-        """Whether nothing may be started just now."""
-        return self._still_since_ns is not None and not self.stopping.is_set()
+    def paused(self) -> bool:
+        """Whether nothing may be started now."""
+        return self._paused_since_ns is not None and not self.stopping.is_set()
 
-    def stand(self) -> None:
+    def pause(self) -> None:
         """Start nothing for now."""
-        if self._still_since_ns is None:
-            self._still_since_ns, self._awake = monotonic_ns(), trio.Event()
+        if self._paused_since_ns is None:
+            self._paused_since_ns, self._resumed = monotonic_ns(), trio.Event()
 
-    def go_on(self) -> None:
-        """Start again; what ends or bounds this assignment by time moves by the time stood."""
-        if self._still_since_ns is None:
+    def resume(self) -> None:
+        """Start again; whatever limits this run by time moves by the length of the pause."""
+        if self._paused_since_ns is None:
             return
-        stood_ns, self._still_since_ns = monotonic_ns() - self._still_since_ns, None
-        self.stood_ns += stood_ns
-        self.warm_until_ns += stood_ns
+        paused_ns, self._paused_since_ns = monotonic_ns() - self._paused_since_ns, None
+        self.paused_ns += paused_ns
+        self.warm_until_ns += paused_ns
         if self.until_ns is not None:
-            self.until_ns += stood_ns
-        self._awake.set()
+            self.until_ns += paused_ns
+        self._resumed.set()
 
-    async def turn(self) -> None:
-        """Wait while the run stands still; a stop is heard, too, when it comes with `go_on`."""
-        while self.still:
-            await self._awake.wait()
+    async def wait_while_paused(self) -> None:
+        """Wait until the run resumes, or stops, which resumes it, too."""
+        while self.paused:
+            await self._resumed.wait()
 
-    def job(self, due_ns: int, segment: int = 0) -> AttemptSpec | None:
-        """The job that is due then; None when the assignment is over."""
+    async def sleep(self, seconds: float) -> None:
+        """Sleep so long, or until a stop; at least yield."""
+        if seconds <= 0:
+            await trio.lowlevel.checkpoint()
+            return
+        with trio.move_on_after(seconds):
+            await self.stopping.wait()
+
+    def next_attempt(self, due_ns: int, segment: int = 0) -> AttemptSpec | None:
+        """Return the attempt that is due then; None when the run is over."""
         over = self.until_ns is not None and due_ns >= self.until_ns
         if over or self.left == 0 or self.stopping.is_set():
             return None
-        draw = self.schedule.draw()
+        draw = self.source.draw()
         number, self.next_id = self.next_id, self.next_id + self.workers
         self.left = self.left - 1 if self.left is not None else None
-        self.outbox.started += 1
+        self.batcher.started += 1
         return AttemptSpec(
             number,
             due_ns,
             draw.address,
-            self.schedule.addresses[draw.address],
+            self.source.addresses[draw.address],
             draw.client if self.client is None else self.client,
             draw.source,
             self.sources[draw.source] if draw.source is not None else None,
@@ -117,97 +140,114 @@ class LoadRun:
             draw.local_port,
         )
 
-    async def fly(self, job: AttemptSpec) -> Attempt:
-        """Make the attempt; its row is kept even when we are cancelled in the middle."""
-        attempt = Attempt(job, self.equipment)
-        self.outbox.in_flight += 1
+    async def send(self, spec: AttemptSpec) -> Attempt:
+        """Make the attempt; its row is stored even when it is cancelled in the middle."""
+        attempt = Attempt(spec, self.context)
+        self.batcher.in_flight += 1
         try:
             record = await attempt.run()
         except trio.Cancelled:
-            self.outbox.add(attempt.cancelled(), None)
+            self.batcher.add(attempt.cancelled(), None)
             raise
         finally:
-            self.outbox.in_flight -= 1
-        self.outbox.add(record, attempt.chain, attempt.staple)
+            self.batcher.in_flight -= 1
+        self.batcher.add(record, attempt.chain, attempt.staple)
         return attempt
 
-    def leave(self, job: AttemptSpec, why: str | None = None) -> None:
-        """Keep the row of an attempt that was due and could not be sent: the cap full, or `why`."""
-        offset, now = self.equipment.unix_offset_ns, monotonic_ns()
-        blank = dict.fromkeys(Record._fields)
-        told = blank | {
-            "id": job.id,
-            "due_ns": job.due_ns + offset,
-            "started_ns": now + offset,
-            "address": job.address_index,
-            "source": job.source_index,
-            "client": job.client,
-            "outcome": NOT_SENT.name,
-            "stage": Stage.RESOLVE,
-            "total_ns": now - job.due_ns,
-            "bytes_received": 0,
-            "segment": job.segment,
-            "flags": job.flags | (Flag.LOCAL_PRESSURE if why else 0),
-            "detail": why,
-        }
-        self.outbox.add(Record(**told), None)  # type: ignore[arg-type]  # a row of mixed types
+    def record_not_sent(self, spec: AttemptSpec, why: str | None = None) -> None:
+        """Store the row of an attempt that was due and not sent: limit reached, or `why`."""
+        offset, now = self.context.unix_offset_ns, monotonic_ns()
+        row = _BLANK._replace(
+            id=spec.id,
+            due_ns=spec.due_ns + offset,
+            started_ns=now + offset,
+            address=spec.address_index,
+            source=spec.source_index,
+            client=spec.client,
+            total_ns=now - spec.due_ns,
+            segment=spec.segment,
+            flags=spec.flags | (Flag.LOCAL_PRESSURE if why else 0),
+            detail=why,
+        )
+        self.batcher.add(row, None)
 
 
-async def closed_loop(flights: LoadRun, slots: int) -> None:
-    """Keep so many attempts in flight until the assignment is over."""
+async def closed_loop(run: LoadRun, slots: int) -> None:
+    """Keep so many attempts in flight until the run is over."""
+
+    async def fill_slot(delay_s: float) -> None:
+        await run.sleep(delay_s)
+        while True:
+            await run.wait_while_paused()
+            spec = run.next_attempt(monotonic_ns(), run.segment)
+            if spec is None:
+                return
+            attempt = await run.send(spec)
+            if attempt.ended_at_once:
+                await run.sleep(REFUSAL_PAUSE_S)
+            if run.batcher.is_full:
+                await run.batcher.wait_for_room()
+
     async with trio.open_nursery() as nursery:
         for number in range(slots):
-            nursery.start_soon(_slot, flights, number * flights.workers / SLOTS_PER_SECOND)
+            nursery.start_soon(fill_slot, number * run.workers / SLOTS_PER_SECOND)
 
 
-async def _slot(flights: LoadRun, delay_s: float) -> None:
-    await pause(flights, delay_s)
-    while (job := await _next(flights)) is not None:
-        attempt = await flights.fly(job)
-        if attempt.ended_at_once:
-            await pause(flights, REFUSAL_PAUSE_S)
-        if flights.outbox.is_full:
-            await flights.outbox.room()
-
-
-async def _next(flights: LoadRun) -> AttemptSpec | None:
-    await flights.turn()
-    return flights.job(monotonic_ns(), flights.segment)
-
-
-async def open_loop(flights: LoadRun, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
-    """Start an attempt at each appointment until the assignment is over."""
-    begin_ns -= flights.stood_ns
+async def open_loop(run: LoadRun, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
+    """Start an attempt at each start time until the run is over."""
+    begin_ns -= run.paused_ns
     async with trio.open_nursery() as nursery:
         for start in starts:
-            due_ns = await _due(flights, begin_ns + start.offset_ns)
-            job = flights.job(due_ns, start.segment)
-            if job is None:
+            while True:  # the run may be paused while we wait, and the start time moves
+                due_ns = begin_ns + start.offset_ns + run.paused_ns
+                await run.sleep((due_ns - monotonic_ns()) / SECOND)
+                if not run.paused:
+                    break
+                await run.wait_while_paused()
+            spec = run.next_attempt(due_ns, start.segment)
+            if spec is None:
                 return
-            if flights.outbox.is_full:
-                flights.leave(job, NOT_WRITTEN)
+            if run.batcher.is_full:
+                run.record_not_sent(spec, NOT_WRITTEN)
             elif len(nursery.child_tasks) >= cap:
-                flights.leave(job)
+                run.record_not_sent(spec)
             elif monotonic_ns() - due_ns > LATEST_NS:
-                flights.leave(job, STOOD_STILL)
+                run.record_not_sent(spec, CLIENT_STALLED)
             else:
-                nursery.start_soon(flights.fly, job)
+                nursery.start_soon(run.send, spec)
 
 
-async def _due(flights: LoadRun, appointment_ns: int) -> int:
-    """Wait for an appointment, however often the run stands still meanwhile; gives its time."""
+async def replay_rounds(run: LoadRun, replay: Replay) -> None:
+    """Try everything in order; the next round begins after the last has ended, and a gap.
+
+    So an outage falls into one of several rounds, and no combination is tried again while
+    something on the way still remembers its last connection.
+    """
+    for number in range(replay.rounds):
+        if number:
+            await run.sleep(replay.gap_s)
+        async with trio.open_nursery() as nursery:
+            for _ in range(replay.round_size):
+                await run.wait_while_paused()
+                spec = run.next_attempt(monotonic_ns())
+                if spec is None:
+                    return
+                nursery.start_soon(run.send, spec)
+                await run.sleep(REPLAY_PACE_S)
+
+
+def canary_interval_s(load: Load) -> float:
+    """Return the seconds between two canaries of one worker: about one per cent of the rate."""
+    if not load.rate:
+        return SELDOM_S
+    return min(SELDOM_S, max(OFTEN_S, ATTEMPTS_PER_CANARY * load.processes / load.rate))
+
+
+async def probe_canary(address: Address, run: LoadRun, every_s: float) -> None:
+    """Probe the canary, one attempt at a time, and report its times, until cancelled."""
+    context = replace(run.context, held=None, sessions=None, sampler=None, preamble=None)
     while True:
-        due_ns = appointment_ns + flights.stood_ns
-        await pause(flights, (due_ns - monotonic_ns()) / SECOND)
-        if not flights.still:
-            return due_ns
-        await flights.turn()
-
-
-async def pause(flights: LoadRun, seconds: float) -> None:
-    """Sleep so long, or until a stop is asked for; at least yield."""
-    if seconds <= 0:
-        await trio.lowlevel.checkpoint()
-        return
-    with trio.move_on_after(seconds):
-        await flights.stopping.wait()
+        await trio.sleep(every_s)
+        spec = AttemptSpec(-1, monotonic_ns(), 0, address, 0, None, None)
+        record = await Attempt(spec, context).run()
+        run.batcher.pending.canaries.append(record.total_ns if record.outcome == OK.name else None)

@@ -1,7 +1,7 @@
-"""One worker process: one Trio loop that opens handshakes and sends home what became of them.
+"""One worker process: one Trio loop that opens connections and sends home what became of them.
 
-Started by the fleet as `python -m stress.engine.worker FD`; everything else comes over that
-socket. It dies with its parent: an end of file on the socket ends it at once.
+The coordinator starts it as `python -m stress.engine.worker.process FD`; everything else comes over
+that socket. The worker never outlives the coordinator: an end of file on the socket ends it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,52 +20,95 @@ from typing import NoReturn
 import trio
 
 from stress.engine.messages import (
-    Act,
+    AddAddress,
     Assignment,
-    Done,
+    EndSegment,
     Frames,
-    Go,
-    Halt,
-    Join,
-    Landed,
     Ready,
-    Refused,
-    Still,
-    Stop,
+    Rejected,
+    RunSegment,
+    SegmentDone,
+    SetPaused,
+    StartRun,
+    StopRun,
     ToWorker,
-    frame,
+    WorkerDone,
     to_worker,
 )
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
-from stress.engine.worker.canary import interval_s, sing
-from stress.engine.worker.holding import Holding
-from stress.engine.worker.loops import LoadRun, closed_loop, open_loop, pause
-from stress.engine.worker.pacing import SECOND, appointments, shape, share, spacing
-from stress.engine.worker.replay import Script, in_rounds
-from stress.engine.worker.schedule import AttemptSource, Schedule
+from stress.engine.worker.connections import HeldConnections
+from stress.engine.worker.loops import (
+    LoadRun,
+    canary_interval_s,
+    closed_loop,
+    open_loop,
+    probe_canary,
+    replay_rounds,
+)
+from stress.engine.worker.pacing import SECOND, part_of, points_of, shape, start_times
+from stress.engine.worker.schedule import AttemptSource, ReplaySchedule, Schedule
 from stress.engine.worker.sessions import Sessions
-from stress.engine.worker.timestamps import Stamping
-from stress.engine.worker.transcript_sampler import Keyed, TranscriptSampler
+from stress.engine.worker.timestamps import StampingSocket
+from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
 from stress.model.plan import Plan
 
 READ_BYTES = 65_536
 STAMPING_TRIES, STAMPING_PAUSE_S = 100, 0.002
-"""How often, and after what pauses, a worker asks whether the kernel has begun to stamp."""
+"""How often, and after what pauses, a worker checks whether the kernel has begun to stamp."""
+
+
+async def serve(stream: trio.SocketStream) -> None:
+    """Receive the assignment, run it, and send everything home."""
+    messages = receive(stream)
+    assignment = await anext(messages, None)
+    if not isinstance(assignment, Assignment):
+        exit_now()
+    batcher = Batcher(stream)
+    try:
+        run = make_load_run(assignment, batcher)
+    except StressError as error:
+        await batcher.send(Rejected(error.message, error.hint))
+        return
+    with closing(StampingSocket()) as stamping:
+        for _ in range(STAMPING_TRIES):  # the kernel begins a moment later, or never
+            if not stamping.enabled or stamping.works():
+                break
+            await trio.sleep(STAMPING_PAUSE_S)
+        await batcher.send(Ready(os.getpid()))
+        start = await anext(messages, None)
+        if isinstance(start, StartRun):
+            await run_assignment(assignment, run, start.start_ns, messages)
+        elif not isinstance(start, StopRun):
+            exit_now()
+    await batcher.send(WorkerDone())
+
+
+async def receive(stream: trio.SocketStream) -> AsyncIterator[ToWorker]:
+    """Yield the coordinator's messages; ends when the coordinator is gone."""
+    frames = Frames()
+    while data := await stream.receive_some(READ_BYTES):
+        for body in frames.feed(data):
+            yield to_worker.decode(body)
+
+
+def exit_now() -> NoReturn:
+    """End at once: the coordinator is gone, and nobody is left to report to."""
+    os._exit(os.EX_UNAVAILABLE)
 
 
 def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory, ...]:
-    """The TLS contexts of the plan's clients, made once for the whole process.
+    """Make the TLS contexts of the plan's clients, once for the whole process.
 
     Args:
         plan: whose clients.
         key_log: where they write their secrets; None: nowhere.
 
     Raises:
-        UsageError: a client cannot be spoken, or the client certificate cannot be used.
+        UsageError: the stack cannot speak a client, or the client certificate cannot be used.
     """
     credentials = None
     if plan.client_certificate is not None:
@@ -83,240 +126,166 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
     )
 
 
-def witness_of(task: Assignment) -> TranscriptSampler | None:
-    """Who keeps evidence in this process; None when the plan wants none."""
-    keeping = task.plan.keeping
-    if not keeping.per_signature or not keeping.total_bytes:
-        return None
-    return TranscriptSampler(keeping.per_signature, keeping.total_bytes // task.workers, KeyLog())
+def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
+    """Make this worker's part of the load, and everything its attempts share.
 
-
-def equip(task: Assignment, witness: TranscriptSampler | None) -> WorkerContext:
-    """What all attempts of this process share."""
-    plan = task.plan
-    makers = factories(plan)
-    if witness is not None:
-        logging = factories(plan, witness.key_log)
-        makers = tuple(Keyed(*pair, witness) for pair in zip(makers, logging, strict=True))
-    return WorkerContext(
+    Raises:
+        UsageError: the stack cannot speak a client, or the client certificate cannot be used.
+    """
+    plan, load = assignment.plan, assignment.plan.load
+    worker, workers = assignment.worker, assignment.workers
+    seed = plan.seed * 4099 + worker
+    makers, keeping = factories(plan), plan.keeping
+    if keeping.per_signature and keeping.total_bytes:
+        key_log = KeyLog()
+        sampler = TranscriptSampler(keeping.per_signature, keeping.total_bytes // workers, key_log)
+        logging = factories(plan, key_log)
+        makers = tuple(KeyLogSwitch(*pair, sampler) for pair in zip(makers, logging, strict=True))
+        batcher.sampler = sampler
+    held = HeldConnections(load.hold_s, assignment.reset) if load.hold_s else None
+    sessions = None
+    if plan.resumption:
+        sessions = Sessions(plan.resumption, len(plan.clients), seed=seed)
+    context = WorkerContext(
         makers,
         plan.limits,
-        dial.Ports(plan.seed, task.worker, task.workers),
-        reset=task.reset,
-        unix_offset_ns=task.unix_offset_ns,
+        dial.Ports(plan.seed, worker, workers),
+        reset=assignment.reset,
+        unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
-        witness=witness,
-        holding=Holding(plan.load.hold_s, task.reset) if plan.load.hold_s else None,
-        sessions=sessions_of(task),
+        sampler=batcher.sampler,
+        held=held,
+        sessions=sessions,
     )
-
-
-def sessions_of(task: Assignment) -> Sessions | None:
-    """What this worker may resume; None when the plan wants full handshakes only."""
-    plan = task.plan
-    if not plan.resumption:
-        return None
-    return Sessions(plan.resumption, len(plan.clients), seed=plan.seed * 4099 + task.worker)
-
-
-def dealer_of(task: Assignment) -> AttemptSource:
-    """Who says what the next attempt shall ask."""
-    plan = task.plan
+    source: AttemptSource
     if plan.replay is not None:
-        return Script(plan.replay, plan.addresses)
-    return Schedule(plan.addresses, plan.clients, plan.sources, seed=plan.seed * 4099 + task.worker)
-
-
-def flights_of(task: Assignment, outbox: Batcher) -> LoadRun:
-    """This worker's part of the plan."""
-    plan, load = task.plan, task.plan.load
-    outbox.witness = witness_of(task)
+        source = ReplaySchedule(plan.replay, plan.addresses)
+    else:
+        source = Schedule(plan.addresses, plan.clients, plan.sources, seed=seed)
     return LoadRun(
-        equip(task, outbox.witness),
-        dealer_of(task),
-        outbox,
-        next_id=task.first_id + task.worker,
-        workers=task.workers,
-        left=None if load.count is None else share(load.count, task.worker, task.workers),
+        context,
+        source,
+        batcher,
+        next_id=assignment.first_id + worker,
+        workers=workers,
+        left=None if load.count is None else part_of(load.count, worker, workers),
         sources=plan.sources,
     )
 
 
-async def fly(task: Assignment, flights: LoadRun, start_ns: int) -> None:
-    """Do the plan's own load; returns when its last attempt has ended."""
-    load = task.plan.load
-    if load.duration_s is not None:
-        flights.until_ns = start_ns + int(load.duration_s * SECOND)
-    flights.warm_until_ns = start_ns + int(load.warm_up_s * SECOND)
-    await trio.sleep(max(0, start_ns - monotonic_ns()) / SECOND)
-    cap = share(load.concurrency, task.worker, task.workers)
-    segments = shape(load)
-    if task.plan.replay is not None:
-        await in_rounds(flights, task.plan.replay)
-    elif segments:
-        starts = appointments(segments, points(task))
-        await open_loop(flights, starts, begin_ns=start_ns, cap=cap)
-    else:
-        await closed_loop(flights, cap)
-
-
-def points(task: Assignment) -> Iterator[float]:
-    """This worker's starts as points in the count of all starts."""
-    plan = task.plan
-    return spacing(plan.load, worker=task.worker, workers=task.workers, seed=plan.seed).points()
-
-
-async def follow(task: Assignment, flights: LoadRun, acts: trio.MemoryReceiveChannel[Act]) -> None:
-    """Do one segment after the other as they are told, and say when each has landed."""
-    async for act in acts:
-        prepare(task, flights, act)
-        if act.segment.slots is None:
-            await offer(task, flights, act)
-        else:
-            await keep_in_flight(task, flights, act, act.segment.slots)
-        await flights.outbox.flush()
-        await flights.outbox.say(Landed(act.number))
-
-
-def prepare(task: Assignment, flights: LoadRun, act: Act) -> None:
-    """Ask what this segment wants to have asked."""
-    flights.segment, flights.client = act.number, act.segment.client
-    sessions, share_now = flights.equipment.sessions, act.segment.resumption
-    if sessions is not None:
-        sessions.share = task.plan.resumption if share_now is None else share_now
-    if not flights.over:  # the last segment may have been halted
-        flights.stopping = trio.Event()
-
-
-async def offer(task: Assignment, flights: LoadRun, act: Act) -> None:
-    """Do this worker's part of a segment of the open loop."""
-    load = replace(task.plan.load, segments=(act.segment,))
-    dealt = spacing(load, worker=task.worker, workers=task.workers, seed=act.number).points()
-    starts = (start._replace(segment=act.number) for start in appointments((act.segment,), dealt))
-    cap = share(load.concurrency, task.worker, task.workers)
-    await open_loop(flights, starts, begin_ns=act.start_ns, cap=cap)
-
-
-async def keep_in_flight(task: Assignment, flights: LoadRun, act: Act, slots: int) -> None:
-    """Do this worker's part of a segment of the closed loop."""
-    await pause(flights, (act.start_ns - monotonic_ns()) / SECOND)
-    flights.until_ns = act.start_ns + int(act.segment.seconds * SECOND)
-    await closed_loop(flights, share(slots, task.worker, task.workers))
-    flights.until_ns = None
-
-
-async def orders(home: trio.SocketStream) -> AsyncIterator[ToWorker]:
-    """What the fleet says, one message at a time; ends with the parent."""
-    frames = Frames()
-    while data := await home.receive_some(READ_BYTES):
-        for body in frames.feed(data):
-            yield to_worker.decode(body)
-
-
-async def obey(
-    words: AsyncIterator[ToWorker],
-    flights: LoadRun,
-    drain: trio.CancelScope,
-    acts: trio.MemorySendChannel[Act],
+async def run_assignment(
+    assignment: Assignment, run: LoadRun, start_ns: int, messages: AsyncIterator[ToWorker]
 ) -> None:
-    """Follow what the fleet says during the run."""
-    async for word in words:
-        if isinstance(word, Stop):
-            flights.over = True
-            flights.stopping.set()
-            flights.go_on()
-            drain.deadline = min(drain.deadline, trio.current_time() + word.drain_s)
-            acts.close()
-        elif isinstance(word, Still):
-            (flights.stand if word.on else flights.go_on)()
-        elif isinstance(word, Join):
-            flights.schedule.join(word.address)
-        elif isinstance(word, Halt):
-            if word.number == flights.segment:
-                flights.stopping.set()
-        elif isinstance(word, Act):
-            with suppress(trio.ClosedResourceError):  # a signal came in between
-                await acts.send(word)
-    leave()
-
-
-def leave() -> NoReturn:
-    """End at once: the parent is gone, and nobody is left to tell."""
-    os._exit(os.EX_UNAVAILABLE)
-
-
-async def serve(home: trio.SocketStream) -> None:
-    """Take the assignment, do it, send everything home."""
-    words = orders(home)
-    task = await anext(words, None)
-    if not isinstance(task, Assignment):
-        leave()
-    outbox = Batcher(home)
-    try:
-        flights = flights_of(task, outbox)
-    except StressError as error:
-        await home.send_all(frame(Refused(error.message, error.hint)))
-        return
-    with closing(Stamping()) as stamping:
-        await stamped(stamping)
-        await home.send_all(frame(Ready(os.getpid())))
-        await work(task, flights, words)
-    await outbox.say(Done())
-
-
-async def stamped(stamping: Stamping) -> None:
-    """Wait until the kernel stamps what arrives; not long, for it may never."""
-    for _ in range(STAMPING_TRIES):
-        if not stamping.asked or stamping.works():
-            return
-        await trio.sleep(STAMPING_PAUSE_S)
-
-
-async def work(task: Assignment, flights: LoadRun, words: AsyncIterator[ToWorker]) -> None:
-    """Wait for the start, do the assignment, and send home what became of it."""
-    outbox = flights.outbox
-    go = await anext(words, None)
-    if isinstance(go, Stop):  # before anything was sent
-        return
-    if not isinstance(go, Go):
-        leave()
-    send_act, acts = trio.open_memory_channel[Act](1)
+    """Run the load while the coordinator's commands are followed; then send the last batch."""
+    batcher, held = run.batcher, run.context.held
+    send_segment, segments = trio.open_memory_channel[RunSegment](1)
     async with trio.open_nursery() as service:
         drain = trio.CancelScope()
-        service.start_soon(outbox.report)
-        service.start_soon(outbox.watch_lag)
-        service.start_soon(flights.equipment.deadlines.watch)
-        holding = flights.equipment.holding
-        if holding is not None:
-            service.start_soon(holding.let_go)
-        if task.canary is not None:
-            every_s = interval_s(task.plan.load)
-            service.start_soon(sing, task.canary, flights.equipment, outbox, every_s)
-        service.start_soon(obey, words, flights, drain, send_act)
+        service.start_soon(batcher.send_batches)
+        service.start_soon(batcher.sample_lag)
+        service.start_soon(run.context.deadlines.watch)
+        if held is not None:
+            service.start_soon(held.watch)
+        if assignment.canary is not None:
+            every_s = canary_interval_s(assignment.plan.load)
+            service.start_soon(probe_canary, assignment.canary, run, every_s)
+        service.start_soon(follow_commands, messages, run, drain, send_segment)
         with drain:
-            if task.directed:
-                await follow(task, flights, acts)
+            if assignment.directed:
+                await run_segments(assignment, run, segments)
             else:
-                await fly(task, flights, go.start_ns)
+                await run_load(assignment, run, start_ns)
         service.cancel_scope.cancel()
-    await outbox.flush()
-    if holding is not None:
-        holding.close()
+    await batcher.flush()
+    if held is not None:
+        held.close()
+
+
+async def follow_commands(
+    messages: AsyncIterator[ToWorker],
+    run: LoadRun,
+    drain: trio.CancelScope,
+    segments: trio.MemorySendChannel[RunSegment],
+) -> None:
+    """Follow the coordinator's commands during the run."""
+    async for message in messages:
+        if isinstance(message, StopRun):
+            run.over = True
+            run.stopping.set()
+            run.resume()
+            drain.deadline = min(drain.deadline, trio.current_time() + message.drain_s)
+            segments.close()
+        elif isinstance(message, SetPaused):
+            (run.pause if message.paused else run.resume)()
+        elif isinstance(message, AddAddress):
+            run.source.add_address(message.address)
+        elif isinstance(message, EndSegment):
+            if message.number == run.segment:
+                run.stopping.set()
+        elif isinstance(message, RunSegment):
+            with suppress(trio.ClosedResourceError):  # a signal came in between
+                await segments.send(message)
+    exit_now()
+
+
+async def run_load(assignment: Assignment, run: LoadRun, start_ns: int) -> None:
+    """Run the plan's own load; returns when its last attempt has ended."""
+    plan, load = assignment.plan, assignment.plan.load
+    worker, workers = assignment.worker, assignment.workers
+    if load.duration_s is not None:
+        run.until_ns = start_ns + int(load.duration_s * SECOND)
+    run.warm_until_ns = start_ns + int(load.warm_up_s * SECOND)
+    await trio.sleep(max(0, start_ns - monotonic_ns()) / SECOND)
+    cap, segments = part_of(load.concurrency, worker, workers), shape(load)
+    if plan.replay is not None:
+        await replay_rounds(run, plan.replay)
+    elif segments:
+        points = points_of(load, worker=worker, workers=workers, seed=plan.seed)
+        await open_loop(run, start_times(segments, points), begin_ns=start_ns, cap=cap)
+    else:
+        await closed_loop(run, cap)
+
+
+async def run_segments(
+    assignment: Assignment, run: LoadRun, segments: trio.MemoryReceiveChannel[RunSegment]
+) -> None:
+    """Run one segment after the other as they are received, and report when each is done."""
+    plan, worker, workers = assignment.plan, assignment.worker, assignment.workers
+    async for message in segments:
+        segment, number, start_ns = message.segment, message.number, message.start_ns
+        run.segment, run.client = number, segment.client
+        if run.context.sessions is not None:
+            ours = plan.resumption if segment.resumption is None else segment.resumption
+            run.context.sessions.resumption = ours
+        if not run.over:  # the last segment may have been ended early
+            run.stopping = trio.Event()
+        if segment.slots is None:
+            load = replace(plan.load, segments=(segment,))
+            points = points_of(load, worker=worker, workers=workers, seed=number)
+            starts = start_times((segment,), points, first=number)
+            cap = part_of(load.concurrency, worker, workers)
+            await open_loop(run, starts, begin_ns=start_ns, cap=cap)
+        else:
+            await run.sleep((start_ns - monotonic_ns()) / SECOND)
+            run.until_ns = start_ns + int(segment.seconds * SECOND)
+            await closed_loop(run, part_of(segment.slots, worker, workers))
+            run.until_ns = None
+        await run.batcher.flush()
+        await run.batcher.send(SegmentDone(number))
 
 
 def main(argv: list[str]) -> None:
-    """Run this process on the socket whose file descriptor the fleet passed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the fleet says when to stop
-    home = socket.socket(fileno=int(argv[1]))
-    trio.run(_serve_on, home)
+    """Run this process on the socket whose file descriptor the coordinator passed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
 
+    async def serve_until_closed(home: socket.socket) -> None:
+        home.settimeout(0)
+        try:
+            await serve(trio.SocketStream(trio.socket.from_stdlib_socket(home)))
+        except* trio.BrokenResourceError:
+            exit_now()
 
-async def _serve_on(home: socket.socket) -> None:
-    home.settimeout(0)
-    try:
-        await serve(trio.SocketStream(trio.socket.from_stdlib_socket(home)))
-    except* trio.BrokenResourceError:
-        leave()
+    trio.run(serve_until_closed, socket.socket(fileno=int(argv[1])))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""Who asks whom: deals addresses equally and clients by weight, so that comparisons are fair."""
+"""What the next attempt connects to: the target's addresses, clients and sources, or a replay.
+
+Addresses take turns and clients are drawn by weight, so that comparisons between them are fair.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, cycle
 from typing import NamedTuple, Protocol
 
 from stress.model.client import Client
+from stress.model.plan import Replay
 from stress.model.target import Address
 
 
 class Draw(NamedTuple):
-    """What one attempt shall ask, by index into the run's lists."""
+    """The choices for one attempt, as indices into the run's lists."""
 
     address: int
     client: int
@@ -22,22 +26,22 @@ class Draw(NamedTuple):
 
 
 class AttemptSource(Protocol):
-    """Whoever says what the next attempt shall ask."""
+    """Chooses what each attempt connects to."""
 
     addresses: list[Address]
 
-    def join(self, address: Address) -> None:
-        """Let a new address take part."""
+    def add_address(self, address: Address) -> None:
+        """Include a new address."""
 
     def draw(self) -> Draw:
-        """The next attempt's address, client, source and port."""
+        """Return the next attempt's address, client, source and port."""
 
 
 class Schedule:
-    """Deals one draw after the other.
+    """Makes one draw after the other.
 
-    Addresses go round in shuffled rounds: after each round every address has been asked equally
-    often, and no order of ours can beat in time with a balancer's own round robin. Clients are
+    Addresses take turns in shuffled rounds: after each round every address had equally many
+    attempts, and no order of ours can keep in step with a balancer's own round robin. Clients are
     drawn at random by weight, in the same minutes, independently of the address.
     """
 
@@ -54,23 +58,40 @@ class Schedule:
         self._weights = list(accumulate(client.weight for client in clients))
         self._sources = cycle(range(len(sources))) if sources else None
         self._random = random.Random(seed)  # noqa: S311  # spreading load, no secret
-        self._round = self._rounds()
+        self._round: Iterator[int] = iter(())
 
-    def join(self, address: Address) -> None:
-        """Let a new address take part from the next round on."""
+    def add_address(self, address: Address) -> None:
+        """Include a new address from the next round on."""
         self.addresses.append(address)
 
     def draw(self) -> Draw:
-        """The next attempt's address, client and source."""
+        """Return the next attempt's address, client and source."""
         client = 0
         if len(self._clients) > 1:
             client = self._random.choices(self._clients, cum_weights=self._weights)[0]
         source = next(self._sources) if self._sources is not None else None
-        return Draw(next(self._round), client, source)
-
-    def _rounds(self) -> Iterator[int]:
-        while True:
+        address = next(self._round, None)
+        if address is None:
             order = list(range(len(self.addresses)))
-            if len(order) > 1:  # of one there is no order, and it is drawn for each attempt
+            if len(order) > 1:  # one address has no order, and this happens for each attempt
                 self._random.shuffle(order)
-            yield from order
+            self._round = iter(order)
+            address = next(self._round)
+        return Draw(address, client, source)
+
+
+class ReplaySchedule:
+    """Returns the combinations of a replay, in their order."""
+
+    def __init__(self, replay: Replay, addresses: Sequence[Address]) -> None:
+        self.addresses = list(addresses)
+        self._tries = iter(replay.order)
+
+    def add_address(self, address: Address) -> None:
+        """Keep the list complete; a replay never connects to a new address."""
+        self.addresses.append(address)
+
+    def draw(self) -> Draw:
+        """Return the next combination."""
+        one = next(self._tries)
+        return Draw(one.address, one.client, one.source, one.local_port)

@@ -1,6 +1,6 @@
 """Draws the plots of the page with matplotlib, imported when the first one is drawn.
 
-Nothing that came over the network is ever drawn: endings and phases are our own names, so no text
+Nothing that came over the network is ever drawn: outcomes and phases are our own names, so no text
 of a stranger meets matplotlib's mathematics or its fonts. Series differ by line or hatch and not
 only by colour. `Figure` is used without pyplot, so nothing of the process is changed.
 """
@@ -8,7 +8,7 @@ only by colour. `Figure` is used without pyplot, so nothing of the process is ch
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from stress.model.limit import Limit, Step
-from stress.report.page.series import Curve, Panel, TimeProfile
+from stress.report.page.series import Curve, FailureHistory, Panel
 from stress.text import numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Takes a drawing of matplotlib apart and makes it fit into a page of ours.
 #
@@ -49,7 +52,6 @@ _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DROPPED = frozenset({f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"})
 _FONT = re.compile(r"(?:(?P<weight>\d+|bold) )?(?P<size>[\d.]+)px .*")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_HASH = 1
 
 
 def inline(drawing: str, name: str, described: str) -> str:
@@ -61,10 +63,20 @@ def inline(drawing: str, name: str, described: str) -> str:
         described: what it shows, for those who do not see it; may hold any character.
     """
     root = ET.fromstring(drawing)  # noqa: S314 - made by our own process a moment ago
-    _drop(root)
+    # What no reader sees, and the style element that the policy forbids.
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in _DROPPED]:
+            parent.remove(child)
     for element in root.iter():
         _restyle(element)
-        _rename(element, name)
+        if "id" in element.attrib:
+            element.set("id", f"{name}-{element.attrib['id']}")
+        target = element.attrib.pop(_XLINK, None)
+        if target is not None:
+            element.set("href", f"#{name}-{target.removeprefix('#')}")
+        for key, value in element.attrib.items():
+            if "url(#" in value:
+                element.set(key, _REFERENCE.sub(rf"url(#{name}-\1)", value))
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.attrib |= {"role": "img", "aria-label": described, "class": "plot"}
@@ -73,20 +85,17 @@ def inline(drawing: str, name: str, described: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _drop(root: ET.Element) -> None:
-    """Take out what no reader sees, and the style element that the policy forbids."""
-    for parent in list(root.iter()):
-        for child in [child for child in parent if child.tag in _DROPPED]:
-            parent.remove(child)
-
-
 def _restyle(element: ET.Element) -> None:
-    """Declarations become attributes; colours become classes too."""
+    """Turns declarations into attributes; colours become classes too."""
     for declaration in element.attrib.pop("style", "").split(";"):
         key, _, value = (part.strip() for part in declaration.partition(":"))
-        if key == "font":
-            _set_font(element, value)
-        elif key and key != "font-family":
+        font = _FONT.fullmatch(value) if key == "font" else None
+        if font is not None:
+            # Size and weight are kept; the family is the page's.
+            element.set("font-size", font["size"])
+            if font["weight"]:
+                element.set("font-weight", font["weight"])
+        elif key and key not in {"font", "font-family"}:
             element.set(key, value)
     classes = [
         f"{kind[0]}-{_NAMES[colour]}"
@@ -96,31 +105,6 @@ def _restyle(element: ET.Element) -> None:
     if classes:
         element.set("class", " ".join(classes))
 
-
-def _set_font(element: ET.Element, value: str) -> None:
-    """Keep size and weight; the family is the page's."""
-    found = _FONT.fullmatch(value)
-    if found is not None:
-        element.set("font-size", found["size"])
-        if found["weight"]:
-            element.set("font-weight", found["weight"])
-
-
-def _rename(element: ET.Element, name: str) -> None:
-    if "id" in element.attrib:
-        element.set("id", f"{name}-{element.attrib['id']}")
-    target = element.attrib.pop(_XLINK, None)
-    if target is not None:
-        element.set("href", f"#{name}-{target[_HASH:]}")
-    for key, value in element.attrib.items():
-        if "url(#" in value:
-            element.set(key, _REFERENCE.sub(rf"url(#{name}-\1)", value))
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from matplotlib.axes import Axes
 
 _HATCHES = ("", "////", "xxxx", "....")
 _COLOURS = ("bad", "bad2", "bad3", "bad4")
@@ -153,52 +137,53 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def draw_course(course: TimeProfile, started_ns: int) -> str:
-    """Failures in each window, stacked by ending, above the attempts of the same windows."""
-    with _figure(9.4, 2.9, "course", _course_words(course)) as (figure, done):
+def draw_history(history: FailureHistory, started_ns: int) -> str:
+    """Failures in each window, stacked by outcome, above the attempts of the same windows."""
+    total = sum(sum(counts) for _, counts in history.failures)
+    described = (
+        f"Bars: {numbers.counted(total, 'failure')} in windows of {history.width_ns / 1e9:g} s, "
+        f"by outcome, above {numbers.counted(sum(history.attempts), 'attempt')} in the same "
+        "windows."
+    )
+    with _figure(9.4, 2.9, "course", described) as (figure, done):
         upper, lower = figure.subplots(
             2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.14}
         )
         begun = datetime.fromtimestamp(started_ns / 1e9, UTC)
-        width: Any = timedelta(microseconds=course.width_ns / 1000)
-        times: Any = [begun + width * index for index in range(len(course.attempts))]
-        _stack(upper, times, course, width)
-        lower.bar(times, course.attempts, width, align="edge", color=PALETTE["line"])
-        upper.set_ylabel("failures")
-        lower.set_ylabel("attempts")
-        for axes in (upper, lower):
-            _calm(axes)
-        _tell_time(lower, times[0], times[-1] + width)
+        # Datetimes, which matplotlib's types do not know.
+        width: Any = timedelta(microseconds=history.width_ns / 1000)
+        times: Any = [begun + width * index for index in range(len(history.attempts))]
+        below = [0] * len(times)
+        for index, (name, counts) in enumerate(history.failures):
+            upper.bar(
+                times,
+                counts,
+                width,
+                bottom=below,
+                align="edge",
+                color=PALETTE[_COLOURS[index]],
+                hatch=_HATCHES[index],
+                edgecolor=PALETTE["paper"],
+                linewidth=0.4,
+                label=f"{name} ({numbers.thousands(sum(counts))})",
+            )
+            below = [low + count for low, count in zip(below, counts, strict=True)]
+        upper.set_ylim(0, max(1, *below) * 1.08)
+        if history.failures:
+            upper.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+        lower.bar(times, history.attempts, width, align="edge", color=PALETTE["line"])
+        _label_counts(upper, "failures")
+        _label_counts(lower, "attempts")
+        _label_times(lower, times[0], times[-1] + width)
         figure.align_ylabels()
     return done()
 
 
-def _stack(axes: Axes, times: Any, course: TimeProfile, width: Any) -> None:
-    """Bars upon bars; `times` and `width` are datetimes, which matplotlib's types do not know."""
-    below = [0] * len(times)
-    for index, (name, counts) in enumerate(course.failures):
-        axes.bar(
-            times,
-            counts,
-            width,
-            bottom=below,
-            align="edge",
-            color=PALETTE[_COLOURS[index]],
-            hatch=_HATCHES[index],
-            edgecolor=PALETTE["paper"],
-            linewidth=0.4,
-            label=f"{name} ({numbers.thousands(sum(counts))})",
-        )
-        below = [low + count for low, count in zip(below, counts, strict=True)]
-    axes.set_ylim(0, max(1, *below) * 1.08)
-    if course.failures:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
-
-
-def _calm(axes: Axes) -> None:
+def _label_counts(axes: Axes, label: str) -> None:
     """Whole numbers, few lines."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - heavy
 
+    axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.thousands(int(value))))
     axes.grid(visible=False, axis="x")
@@ -206,7 +191,7 @@ def _calm(axes: Axes) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _tell_time(axes: Axes, first: datetime, last: datetime) -> None:
+def _label_times(axes: Axes, first: datetime, last: datetime) -> None:
     from matplotlib import dates  # noqa: PLC0415 - heavy
 
     untyped: Any = dates
@@ -219,37 +204,33 @@ def _tell_time(axes: Axes, first: datetime, last: datetime) -> None:
     axes.set_xlabel("time of day, UTC")
 
 
-def _course_words(course: TimeProfile) -> str:
-    seconds = course.width_ns / 1e9
-    total = sum(sum(counts) for _, counts in course.failures)
-    return (
-        f"Bars: {numbers.counted(total, 'failure')} in windows of {seconds:g} s, by ending, above "
-        f"{numbers.counted(sum(course.attempts), 'attempt')} in the same windows."
-    )
-
-
 def draw_panel(panel: Panel) -> str:
-    """The percentile curves of one phase."""
-    name = panel.phase.value
-    with _figure(4.6, 2.9, f"panel-{name}", _panel_words(panel)) as (figure, done):
+    """The percentile curves of one phase; their figures are in the table."""
+    phase = panel.phase.value
+    named = {
+        "good": panel.good,
+        "failing": panel.failing,
+        "client event-loop lag": panel.lag,
+    }
+    curves = {name: curve for name, curve in named.items() if curve is not None}
+    values = (
+        f"{name}: {numbers.thousands(curve.count)} values, longest {curve.milliseconds[-1]:,.3g} ms"
+        for name, curve in curves.items()
+    )
+    described = f"Percentile curves of the phase {phase}. {'; '.join(values)}."
+    # All of the phase is visible, and of the lag at least its tail.
+    lowest = [one.milliseconds[0] for one in (panel.good, panel.failing) if one is not None]
+    lowest += [panel.lag.milliseconds[-1]] if panel.lag is not None else []
+    with _figure(4.6, 2.9, f"panel-{phase}", described) as (figure, done):
         axes = figure.subplots()
         _line(axes, panel.lag, "muted", (0, (1, 1.6)))
         _line(axes, panel.good, "good", "-")
         _line(axes, panel.failing, "bad", (0, (5, 2)))
-        axes.set_yscale("log")
         axes.set_ylabel("ms")
-        axes.yaxis.set_minor_locator(_no_ticks())
-        axes.yaxis.set_major_formatter(_plain())
-        axes.set_ylim(bottom=_bottom(panel))
-        _tell_nines(axes, panel)
+        _logarithmic(axes)
+        axes.set_ylim(bottom=0.5 * min(lowest))
+        _label_percentiles(axes, max(curve.nines[-1] for curve in curves.values()))
     return done()
-
-
-def _bottom(panel: Panel) -> float:
-    """Where the axis begins: all of the phase is seen, of the lag at least its tail."""
-    phases = [curve.milliseconds[0] for curve in (panel.good, panel.failing) if curve is not None]
-    ends = [panel.lag.milliseconds[-1]] if panel.lag is not None else []
-    return 0.5 * min(phases + ends)
 
 
 def _line(axes: Axes, curve: Curve | None, colour: str, style: Any) -> None:
@@ -267,11 +248,8 @@ def _line(axes: Axes, curve: Curve | None, colour: str, style: Any) -> None:
     )
 
 
-def _tell_nines(axes: Axes, panel: Panel) -> None:
-    """Name the powers of ten on the axis as percentages."""
-    longest = max(
-        curve.nines[-1] for curve in (panel.good, panel.failing, panel.lag) if curve is not None
-    )
+def _label_percentiles(axes: Axes, longest: float) -> None:
+    """Names the powers of ten on the axis as percentages."""
     labels = {0.0: "0%", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
     labels |= {0.30103: "50"} if longest < 3.5 else {}
     labels |= {6.0: "99.9999", 7.0: "99.99999"} if longest > 5.5 else {}
@@ -281,30 +259,13 @@ def _tell_nines(axes: Axes, panel: Panel) -> None:
     axes.set_xlabel("percentile")
 
 
-def _no_ticks() -> Any:
-    from matplotlib.ticker import NullLocator  # noqa: PLC0415 - heavy
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic axis of milliseconds with plain numbers at its powers of ten."""
+    from matplotlib.ticker import FuncFormatter, NullLocator  # noqa: PLC0415 - heavy
 
-    return NullLocator()
-
-
-def _plain() -> Any:
-    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415 - heavy
-
-    return FuncFormatter(lambda value, _: f"{value:,g}")
-
-
-def _panel_words(panel: Panel) -> str:
-    """What the curves are of; their figures stand in the table."""
-    said = [
-        f"{name}: {numbers.thousands(curve.count)} values, longest {curve.milliseconds[-1]:,.3g} ms"
-        for name, curve in (
-            ("good", panel.good),
-            ("failing", panel.failing),
-            ("our own lag", panel.lag),
-        )
-        if curve is not None
-    ]
-    return f"Percentile curves of the phase {panel.phase.value}. {'; '.join(said)}."
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def draw_knee(limit: Limit, name: str) -> str:
@@ -312,25 +273,45 @@ def draw_knee(limit: Limit, name: str) -> str:
 
     The band marks the knee: from the highest that was sustained to the first that gave way.
     """
+    from matplotlib.ticker import NullLocator  # noqa: PLC0415 - heavy
+
     steps = sorted((step for step in limit.steps if step.attempts), key=lambda step: step.rate)
-    with _figure(9.4, 3.6, name, _knee_words(limit)) as (figure, done):
+    knee = [
+        f"{words} {load:,.0f}{limit.knob.unit}"
+        for words, load in (("held at", limit.sustained), ("gave way at", limit.first_failing))
+        if load is not None
+    ]
+    described = (
+        f"Latency and failure rate of {numbers.counted(len(limit.steps), 'step')} by what was "
+        f"offered{'; the goal ' if knee else ''}{' and '.join(knee)}."
+    )
+
+    def ms(value_us: float | None) -> float | None:
+        return None if value_us is None else max(0.001, value_us / 1000)
+
+    with _figure(9.4, 3.6, name, described) as (figure, done):
         upper, lower = figure.subplots(
             2, 1, sharex=True, height_ratios=(3, 2), gridspec_kw={"hspace": 0.1}
         )
-        _steps(upper, steps, lambda step: _ms(step.p99_us), "p99", "bad", "s-")
-        _steps(upper, steps, lambda step: _ms(step.p50_us), "p50", "good", "o--")
+        _steps(upper, steps, lambda step: ms(step.p99_us), "p99", "bad", "s-")
+        _steps(upper, steps, lambda step: ms(step.p50_us), "p50", "good", "o--")
         _steps(lower, steps, lambda step: step.failed / step.attempts, "failed", "bad", "s-")
         _steps(lower, steps, lambda step: step.not_sent / step.attempts, "not sent", "bad4", "^:")
-        upper.set_yscale("log")
         upper.set_ylabel("total, ms")
-        upper.yaxis.set_major_formatter(_plain())
-        upper.yaxis.set_minor_locator(_no_ticks())
+        _logarithmic(upper)
         lower.set_ylabel("share")
         lower.set_ylim(-0.02, 1.02)
         for axes in (upper, lower):
-            _mark_knee(axes, limit)
+            if limit.sustained is not None and limit.first_failing is not None:
+                axes.axvspan(limit.sustained, limit.first_failing, color=PALETTE["line"], zorder=0)
             axes.legend(loc="upper left", ncols=2)
-        _tell_loads(lower, limit, steps)
+        # Loads in ratio, as the search takes them; the ends and the knee by name.
+        ends = [steps[0].rate, steps[-1].rate] if steps else []
+        named = sorted({*ends, *filter(None, (limit.sustained,))})
+        lower.set_xscale("log")
+        lower.xaxis.set_minor_locator(NullLocator())
+        lower.set_xticks(named, [f"{place:,.0f}" for place in named])
+        lower.set_xlabel(limit.knob.heading)
         figure.align_ylabels()
     return done()
 
@@ -350,36 +331,6 @@ def _steps(
     axes.plot(places, heights, style, color=PALETTE[colour], label=label, markersize=4)
 
 
-def _ms(value_us: float | None) -> float | None:
-    return None if value_us is None else max(0.001, value_us / 1000)
-
-
-def _mark_knee(axes: Axes, limit: Limit) -> None:
-    if limit.sustained is not None and limit.first_failing is not None:
-        axes.axvspan(limit.sustained, limit.first_failing, color=PALETTE["line"], zorder=0)
-
-
-def _tell_loads(axes: Axes, limit: Limit, steps: Sequence[Step]) -> None:
-    """Loads in ratio, as the search takes them; the ends and the knee by name."""
-    ends = [steps[0].rate, steps[-1].rate] if steps else []
-    named = {*ends, *filter(None, (limit.sustained,))}
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_locator(_no_ticks())
-    axes.set_xticks(sorted(named), [f"{place:,.0f}" for place in sorted(named)])
-    axes.set_xlabel(limit.knob.heading)
-
-
-def _knee_words(limit: Limit) -> str:
-    knee = [
-        f"{words} {load:,.0f}{limit.knob.unit}"
-        for words, load in (("held at", limit.sustained), ("gave way at", limit.first_failing))
-        if load is not None
-    ]
-    told = f"; the goal {' and '.join(knee)}" if knee else ""
-    steps = numbers.counted(len(limit.steps), "step")
-    return f"Latency and failing share of {steps} by what was offered{told}."
-
-
 @contextmanager
 def _figure(
     width: float, height: float, name: str, described: str
@@ -391,13 +342,10 @@ def _figure(
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     drawn = StringIO()
-    settings: Any = {**_defaults(rcParamsDefault), **_STYLE}
+    # The settings that matplotlib has by itself, whatever a matplotlibrc says; no backend.
+    defaults = {k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")}
+    settings: Any = {**defaults, **_STYLE}
     with rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, lambda: inline(drawn.getvalue(), name, described)
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
-
-
-def _defaults(everything: Any) -> dict[str, Any]:
-    """The settings that matplotlib has by itself, whatever a matplotlibrc says; no backend."""
-    return {key: value for key, value in everything.items() if not key.startswith("backend")}

@@ -2,7 +2,7 @@
 
 What is true here:
 
-* Everything that is written by an expression of the template goes through `_shown` (control and
+* Everything that an expression of the template goes through `shown` (control and
   bidirectional characters become visible) and then through the template engine's escaping. Only
   drawings, which hold no text of strangers, are taken as they are.
 * The Content-Security-Policy names the hashes of the one style sheet and of the one script. Nothing
@@ -15,120 +15,42 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import RunCounts, count
-from stress.model.limit import Limit
-from stress.model.plan import Plan
+from stress.analysis.tally import count
+from stress.analysis.tested import policy_names
 from stress.model.run import Phase, Run, RunFacts
-from stress.model.summary import Answer, Cause, Interval, Summary
+from stress.model.summary import Answer, Summary
 from stress.model.transcript import Transcript
-from stress.report.page.drawing import draw_course, draw_knee, draw_panel
+from stress.report.page.drawing import draw_history, draw_knee, draw_panel
 from stress.report.page.pairs import pairs
-from stress.report.page.series import course, panels, shares
+from stress.report.page.series import failure_history, panels, shares
 from stress.report.page.timelines import timelines
 from stress.text import numbers
 from stress.text.escape import escape
-
-# How the run asked: every choice that somebody needs to repeat it or to doubt it.
-
-
-def parameters(summary: Summary, facts: RunFacts) -> tuple[tuple[str, str], ...]:
-    """Label and value; what was not chosen is left out."""
-    return tuple(
-        (label, value)
-        for label, value in (
-            *_of_the_run(summary, facts),
-            *_of_the_asking(facts.plan),
-            *_of_the_judging(facts.plan),
-            *facts.versions.items(),
-        )
-        if value
-    )
-
-
-def _of_the_run(summary: Summary, facts: RunFacts) -> Iterator[tuple[str, str]]:
-    load = facts.plan.load
-    yield "run", summary.run.name
-    yield "file", summary.run.file
-    yield "from", facts.host
-    yield "started", summary.run.started
-    yield "lasted", numbers.clock(summary.run.duration_s)
-    yield "ended", facts.end.value
-    yield "profile", facts.plan.profile
-    yield "planned", "" if load.count is None else numbers.counted(load.count, "handshake")
-    yield "duration", "" if load.duration_s is None else f"{load.duration_s:g} s"
-    yield "offered rate", _rate(facts.plan)
-    yield "most in flight", numbers.thousands(load.concurrency)
-    yield "processes", numbers.thousands(load.processes)
-    yield "seed", str(facts.plan.seed)
-
-
-def _rate(plan: Plan) -> str:
-    load = plan.load
-    if load.segments:
-        return f"in {numbers.counted(len(load.segments), 'segment')}, {load.arrivals.value}"
-    if load.rate is None:
-        return "each that ends starts the next (closed loop)"
-    return f"{numbers.rate(load.rate)}, {load.arrivals.value}"
-
-
-def _of_the_asking(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield "target", str(plan.target)
-    yield "addresses at the start", numbers.thousands(len(plan.addresses))
-    yield "clients", ", ".join(client.name for client in plan.clients)
-    yield "server name sent", plan.server_name or "none"
-    yield "TLS stack", plan.stack.value
-    yield "closed with", plan.close.value
-    yield "sources", ", ".join(plan.sources)
-    yield "resolver", plan.resolver or ""
-    yield "PROXY header", plan.proxy_protocol or ""
-    yield "client certificate", "sent when asked for" if plan.client_certificate else ""
-    yield "an attempt may take", f"{plan.limits.attempt_s:g} s"
-    yield "consent", plan.authorized or ""
-
-
-def _of_the_judging(plan: Plan) -> Iterator[tuple[str, str]]:
-    trust = plan.trust
-    yield "name checked", trust.host
-    yield (
-        "policy",
-        trust.policy or ", ".join(dict.fromkeys(client.policy for client in plan.clients)),
-    )
-    anchors = numbers.counted(len(trust.anchors), "anchor")
-    yield "trust anchors", f"{trust.anchors_from} ({anchors}{', private' * trust.private})"
-    yield "public keys pinned", numbers.thousands(len(trust.pins)) if trust.pins else ""
-    yield "notes", " ".join(plan.notes)
-
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 LONGEST = 4_000
 """Characters of one text that the page shows."""
-_SIGNS = {
-    Answer.CLEAN: "✓",
-    Answer.FAILING: "✗",
-    Answer.INCONCLUSIVE: "?",
-    Answer.INVALID: "!",
-    Answer.INTERRUPTED: "!",
-}
+_SIGNS = {Answer.CLEAN: "✓", Answer.FAILING: "✗", Answer.INCONCLUSIVE: "?"}
 _MEANINGS = {
-    Phase.CONNECT: "connect: until the TCP connection stood",
+    Phase.CONNECT: "connect: TCP connect time",
     Phase.SERVER: "server: the target's own time",
-    Phase.HANDSHAKE: "handshake: as a client feels it",
-    Phase.TOTAL: "total: from the intended start to the ending",
+    Phase.HANDSHAKE: "handshake: as a client sees it",
+    Phase.TOTAL: "total: from the intended start to the outcome",
 }
 _PHASES = ("connect", "server", "handshake", "total", "attempt", "failing-total", "lag")
 
 
 class PageReport:
-    """Renders a summary with what the run file adds to it: chains, course, distributions.
+    """Renders a summary with what the run file adds to it: chains, history, distributions.
 
     Args:
         run: the run that the summary is of; it is read while rendering.
@@ -144,69 +66,85 @@ class PageReport:
         Raises:
             RunFileError: the run file is damaged.
         """
-        cube = self._run.cube()
-        return _template().render(
-            {
-                **_frame(summary),
-                **_details(self._run, summary, count(cube.cells)),
-                "course": _course(self._run, course(cube)),
-                "timelines": timelines(self._transcripts, summary.causes, self._run.facts().plan),
-            }
+        cube, facts, chains = self._run.cube(), self._run.facts(), self._run.chains()
+        tally, history = count(cube.cells), failure_history(cube)
+        style, script = _part("style.css"), _part("script.js")
+        drawn = history.failures and len(history.attempts) > 1
+        page = _template().render(
+            style=_safe(style),
+            script=_safe(script),
+            # Content Security Policy Level 3: nothing but these two, by their hashes.
+            policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+            "img-src data:; base-uri 'none'; form-action 'none'",
+            summary=summary,
+            sign=_SIGNS.get(summary.verdict, "!"),
+            phases=[name for name in _PHASES if name in summary.latency],
+            pairs=pairs(chains, self._run.verdicts(), tally),
+            shares=shares(summary, tally, facts, chains),
+            panels=[
+                (_MEANINGS[panel.phase], _safe(draw_panel(panel)))
+                for panel in panels(self._run.histograms())
+            ],
+            limits=[
+                # Too few steps make no curve.
+                (one, _safe(draw_knee(one, f"knee-{n}")) if len(one.steps) > 1 else None)
+                for n, one in enumerate(summary.limits)
+            ],
+            parameters=parameters(summary, facts),
+            inside=lambda cause: clopper_pearson(cause.failures, cause.attempts),
+            history=_safe(draw_history(history, facts.started_ns)) if drawn else None,
+            timelines=timelines(self._transcripts, summary.causes, facts.plan),
         )
+        return str(page)
 
 
-def _frame(summary: Summary) -> Mapping[str, Any]:
-    """What is the same for every page, and the summary itself."""
-    style, script = _part("style.css"), _part("script.js")
-    return {
-        "style": _safe(style),
-        "script": _safe(script),
-        "policy": _policy(style, script),
-        "summary": summary,
-        "sign": _SIGNS[summary.verdict],
-        "phases": [name for name in _PHASES if name in summary.latency],
+def parameters(summary: Summary, facts: RunFacts) -> tuple[tuple[str, str], ...]:
+    """Every choice that somebody needs to repeat the run or to doubt it; label and value.
+
+    What was not chosen is left out.
+    """
+    plan, load, trust = facts.plan, facts.plan.load, facts.plan.trust
+    if load.segments:
+        rate = f"in {numbers.counted(len(load.segments), 'segment')}, {load.arrivals.value}"
+    elif load.rate is None:
+        rate = "each attempt that ends starts the next (closed loop)"
+    else:
+        rate = f"{numbers.rate(load.rate)}, {load.arrivals.value}"
+    anchors = numbers.counted(len(trust.anchors), "anchor")
+    everything = {
+        "run": summary.run.name,
+        "file": summary.run.file,
+        "from": facts.host,
+        "started": summary.run.started,
+        "lasted": numbers.clock(summary.run.duration_s),
+        "ended": facts.end.value,
+        "profile": plan.profile,
+        "planned": "" if load.count is None else numbers.counted(load.count, "handshake"),
+        "duration": "" if load.duration_s is None else f"{load.duration_s:g} s",
+        "offered rate": rate,
+        "concurrency limit": numbers.thousands(load.concurrency),
+        "processes": numbers.thousands(load.processes),
+        "seed": str(plan.seed),
+        "target": str(plan.target),
+        "addresses at the start": numbers.thousands(len(plan.addresses)),
+        "clients": ", ".join(client.name for client in plan.clients),
+        "server name sent": plan.server_name or "none",
+        "TLS stack": plan.stack.value,
+        "closed with": plan.close.value,
+        "sources": ", ".join(plan.sources),
+        "resolver": plan.resolver or "",
+        "PROXY header": plan.proxy_protocol or "",
+        "client certificate": "sent on request" if plan.client_certificate else "",
+        "attempt timeout": f"{plan.limits.attempt_s:g} s",
+        "consent": plan.authorized or "",
+        "name checked": trust.host,
+        "policy": policy_names(plan),
+        "trust anchors": f"{trust.anchors_from} ({anchors}{', private' * trust.private})",
+        "public keys pinned": numbers.thousands(len(trust.pins)) if trust.pins else "",
+        "notes": " ".join(plan.notes),
+        **facts.versions,
     }
-
-
-def _details(run: Run, summary: Summary, tally: RunCounts) -> Mapping[str, Any]:
-    facts, chains = run.facts(), run.chains()
-    return {
-        "pairs": pairs(chains, run.verdicts(), tally),
-        "shares": shares(summary, tally, facts, chains),
-        "panels": [
-            (_MEANINGS[panel.phase], _safe(draw_panel(panel))) for panel in panels(run.histograms())
-        ],
-        "limits": [
-            (limit, _knee(limit, f"knee-{number}")) for number, limit in enumerate(summary.limits)
-        ],
-        "parameters": parameters(summary, facts),
-        "inside": _inside,
-    }
-
-
-def _course(run: Run, counted: Any) -> Any:
-    """The drawing of failures over time; None when nothing failed or there is no time."""
-    if not counted.failures or len(counted.attempts) < 2:
-        return None
-    return _safe(draw_course(counted, run.facts().started_ns))
-
-
-def _knee(limit: Limit, name: str) -> Any:
-    """The drawing of a search's steps; None when there are too few for a curve."""
-    return _safe(draw_knee(limit, name)) if len(limit.steps) > 1 else None
-
-
-def _inside(cause: Cause) -> Interval:
-    """The interval of the failing share among the connections of a cause."""
-    return clopper_pearson(cause.failures, cause.attempts)
-
-
-def _policy(style: str, script: str) -> str:
-    """Content Security Policy Level 3: nothing but these two, by their hashes."""
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    return tuple((label, value) for label, value in everything.items() if value)
 
 
 def _hash(text: str) -> str:
@@ -222,10 +160,15 @@ def _template() -> Template:
     """The template, with a filter for each kind of figure."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - heavy, and only needed here
 
+    def shown(value: Any) -> Any:
+        """What an expression gave, harmless to look at; escaping for HTML comes after this."""
+        return escape(value, longest=LONGEST) if type(value) is str else value
+
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=shown,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -238,11 +181,6 @@ def _template() -> Template:
         "plural": numbers.counted,
     }
     return environment.from_string(_part("page.html.jinja"))
-
-
-def _shown(value: Any) -> Any:
-    """What an expression gave, harmless to look at; escaping for HTML comes after this."""
-    return escape(value, longest=LONGEST) if type(value) is str else value
 
 
 def _safe(markup: str) -> Any:

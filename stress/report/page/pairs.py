@@ -24,7 +24,7 @@ _MOST_NAMES = 6
 _MOST_CERTIFICATES = 12
 
 
-class Mark(StrEnum):
+class Difference(StrEnum):
     """What is odd about a row of two certificates."""
 
     SAME = "the same"
@@ -37,7 +37,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class CertificateLine:
     """A line of a certificate."""
 
     label: str
@@ -47,26 +47,26 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class CertificateCard:
     """One certificate."""
 
     position: int
     """In the order sent, from 1."""
     title: str
-    facts: tuple[Fact, ...]
+    facts: tuple[CertificateLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What stands side by side; None: nothing was sent there."""
+class CertificateRow:
+    """Two certificates side by side; None: none was sent there."""
 
-    good: Card | None
-    bad: Card | None
-    mark: Mark
+    good: CertificateCard | None
+    bad: CertificateCard | None
+    mark: Difference
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ChainPair:
     """A failing chain beside the good one."""
 
     good: SeenChain | None
@@ -76,26 +76,40 @@ class Pair:
     """The difference in one sentence fragment; empty without a good chain."""
     findings: tuple[str, ...]
     """What is wrong with the failing chain, and who refuses it for that."""
-    rows: tuple[Row, ...]
+    rows: tuple[CertificateRow, ...]
     left_out: int
     """Rows that are not shown, because nobody reads so many."""
 
 
 def pairs(
     chains: Sequence[SeenChain], verdicts: Sequence[Verdict], tally: RunCounts
-) -> tuple[Pair, ...]:
+) -> tuple[ChainPair, ...]:
     """The failing chains, most failures first, each beside the good one."""
     good = reference(chains, tally.good_chains)
     if good is not None and good.id not in tally.good_chains:
         good = None
     failed = failures_by_chain(tally)
-    bad = [chain for chain in chains if failed.get(chain.id) and chain is not good]
-    bad.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
-    return tuple(_pair(good, chain, failed[chain.id], verdicts) for chain in bad[:MOST_PAIRS])
+    failing = [chain for chain in chains if failed.get(chain.id) and chain is not good]
+    failing.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
+    made = []
+    for bad in failing[:MOST_PAIRS]:
+        rows = tuple(_rows(good.certificates if good else None, bad.certificates))
+        made.append(
+            ChainPair(
+                good=good,
+                bad=bad,
+                failures=failed[bad.id],
+                differs=difference(good, bad) if good else "",
+                findings=tuple(_findings(bad, verdicts)),
+                rows=rows[:_MOST_CERTIFICATES],
+                left_out=max(0, len(rows) - _MOST_CERTIFICATES),
+            )
+        )
+    return tuple(made)
 
 
 def failures_by_chain(tally: RunCounts) -> Mapping[int, int]:
-    """`SeenChain.id` -> failures of the target in which it was seen, whatever the ending."""
+    """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""
     failed: Counter[int] = Counter()
     for by_chain in tally.chains.values():
         for number, count in by_chain.items():
@@ -104,40 +118,39 @@ def failures_by_chain(tally: RunCounts) -> Mapping[int, int]:
     return failed
 
 
-def _pair(
-    good: SeenChain | None, bad: SeenChain, failures: int, verdicts: Sequence[Verdict]
-) -> Pair:
-    rows = tuple(_rows(good.certificates if good else None, bad.certificates))
-    return Pair(
-        good=good,
-        bad=bad,
-        failures=failures,
-        differs=difference(good, bad) if good else "",
-        findings=tuple(_findings(bad, verdicts)),
-        rows=rows[:_MOST_CERTIFICATES],
-        left_out=max(0, len(rows) - _MOST_CERTIFICATES),
-    )
-
-
 def _findings(chain: SeenChain, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Category and detail once each, with the policies that say so."""
-    said: dict[str, list[str]] = {}
+    policies_of: dict[str, list[str]] = {}
     for verdict in verdicts:
         for finding in verdict.findings if verdict.chain == chain.sha256 else ():
             if finding.refusal is not Refusal.NO:
                 words = f"{finding.category.value}: {finding.detail}"
-                said.setdefault(words, []).append(verdict.policy)
-    for words, policies in said.items():
+                policies_of.setdefault(words, []).append(verdict.policy)
+    for words, policies in policies_of.items():
         yield f"{words} ({', '.join(dict.fromkeys(policies))})"
 
 
-def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[Row]:
+def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[CertificateRow]:
     if good is None:
         for place, der in enumerate(bad):
-            yield Row(None, _card(place, der, None), Mark.ALONE)
+            yield CertificateRow(None, _card(place, der, None), Difference.ALONE)
         return
     for ours, theirs in _aligned(good, bad):
-        yield _row(good, bad, ours, theirs)
+        first = None if ours is None else good[ours]
+        second = None if theirs is None else bad[theirs]
+        if first is None:
+            mark = Difference.EXTRA
+        elif second is None:
+            mark = Difference.MISSING
+        elif first != second:
+            mark = Difference.OTHER
+        else:
+            mark = Difference.SAME if ours == theirs else Difference.MOVED
+        yield CertificateRow(
+            None if first is None or ours is None else _card(ours, first, second),
+            None if second is None or theirs is None else _card(theirs, second, first),
+            mark,
+        )
 
 
 def _aligned(
@@ -157,32 +170,14 @@ def _aligned(
         yield None, other
 
 
-def _row(good: Sequence[bytes], bad: Sequence[bytes], ours: int | None, theirs: int | None) -> Row:
-    first = None if ours is None else good[ours]
-    second = None if theirs is None else bad[theirs]
-    if first is None:
-        mark = Mark.EXTRA
-    elif second is None:
-        mark = Mark.MISSING
-    elif first != second:
-        mark = Mark.OTHER
-    else:
-        mark = Mark.SAME if ours == theirs else Mark.MOVED
-    return Row(
-        None if first is None or ours is None else _card(ours, first, second),
-        None if second is None or theirs is None else _card(theirs, second, first),
-        mark,
-    )
-
-
-def _card(place: int, der: bytes, beside: bytes | None) -> Card:
+def _card(place: int, der: bytes, beside: bytes | None) -> CertificateCard:
     facts = describe(der)
     others = dict(_facts(describe(beside))) if beside is not None else {}
     lines = tuple(
-        Fact(label, value, bool(others) and others.get(label) != value)
+        CertificateLine(label, value, bool(others) and others.get(label) != value)
         for label, value in _facts(facts)
     )
-    return Card(place + 1, facts.common_name or facts.subject or "no name", lines)
+    return CertificateCard(place + 1, facts.common_name or facts.subject or "no name", lines)
 
 
 def _facts(facts: CertificateFacts) -> Iterator[tuple[str, str]]:

@@ -1,23 +1,23 @@
-"""Failing shares, place by place, each with its interval: the rows behind the bars.
+"""The figures behind the page: failure rates by place, failures over time, latency as curves.
 
-What failed most surely comes first (by the lower end of the interval), so that an address with one
-failure in three tries does not stand above one with a thousand in ten thousand.
+Rates are ordered by the lower end of their interval, so that an address with one failure in three
+tries does not come before one with a thousand in ten thousand.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 
 from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import FailureCount, RunCounts, side_of
+from stress.analysis.tally import RunCounts, side_of
 from stress.measure import Histogram
 from stress.model.outcome import Side
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
-from stress.model.summary import AddressLine, ChainLine, Interval, Summary
+from stress.model.summary import Interval, Summary
 from stress.report.page.pairs import failures_by_chain
 
 MOST_ROWS = 200
@@ -26,7 +26,7 @@ SHORT_HASH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class RateRow:
     """One row."""
 
     name: str
@@ -43,90 +43,79 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class RateTable:
     """A table of one dimension."""
 
     dimension: str
-    rows: tuple[Share, ...]
+    rows: tuple[RateRow, ...]
     left_out: int
 
     @property
     def scale(self) -> float:
-        """The share at the right end of the bars: the highest end of an interval."""
+        """The rate at the right end of the bars: the highest end of an interval."""
         ends = [row.interval.high for row in self.rows if row.attempts]
         return max(ends, default=1.0) or 1.0
 
 
 def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
-) -> tuple[Shares, ...]:
+) -> tuple[RateTable, ...]:
     """By address, by client, by chain; a dimension without rows is left out."""
-    clients = facts.plan.clients
-    return tuple(
-        table
-        for table in (
-            _table("address", (_address(line) for line in summary.addresses)),
-            _table(
-                "client",
-                (
-                    _counted(
-                        client.name, client.title, tally.clients.get(index, FailureCount(0, 0))
-                    )
-                    for index, client in enumerate(clients)
-                ),
-            ),
-            _table("chain", map(_chain_row(tally, chains), summary.chains)),
-        )
-        if table.rows
-    )
-
-
-def _table(dimension: str, rows: Iterable[Share]) -> Shares:
-    ordered = sorted(rows, key=lambda row: (-row.interval.low, -row.failures, -row.attempts))
-    return Shares(dimension, tuple(ordered[:MOST_ROWS]), max(0, len(ordered) - MOST_ROWS))
-
-
-def _address(line: AddressLine) -> Share:
-    return Share(line.address, line.label or "", line.attempts, line.failures, line.interval)
-
-
-def _counted(name: str, note: str, counted: FailureCount) -> Share:
-    interval = clopper_pearson(counted.failures, counted.attempts)
-    return Share(name, note, counted.attempts, counted.failures, interval)
-
-
-def _chain_row(tally: RunCounts, chains: Sequence[SeenChain]) -> Callable[[ChainLine], Share]:
     failed = failures_by_chain(tally)
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
+    rows = {
+        "address": [
+            RateRow(one.address, one.label or "", one.attempts, one.failures, one.interval)
+            for one in summary.addresses
+        ],
+        "client": [
+            _counted(client.name, client.title, *tally.clients.get(index, (0, 0)))
+            for index, client in enumerate(facts.plan.clients)
+        ],
+        "chain": [
+            _counted(
+                line.sha256[:SHORT_HASH],
+                "; ".join(filter(None, (line.subject, line.differs))),
+                line.seen,
+                failed.get(numbers.get(line.sha256, -1), 0),
+            )
+            for line in summary.chains
+        ],
+    }
+    tables = []
+    for dimension, unordered in rows.items():
+        ordered = sorted(
+            unordered, key=lambda row: (-row.interval.low, -row.failures, -row.attempts)
+        )
+        left_out = max(0, len(ordered) - MOST_ROWS)
+        tables += [RateTable(dimension, tuple(ordered[:MOST_ROWS]), left_out)] if ordered else []
+    return tuple(tables)
 
-    def row(line: ChainLine) -> Share:
-        failures = failed.get(numbers.get(line.sha256, -1), 0)
-        note = "; ".join(part for part in (line.subject, line.differs) if part)
-        return _counted(line.sha256[:SHORT_HASH], note, FailureCount(line.seen, failures))
 
-    return row
+def _counted(name: str, note: str, attempts: int, failures: int) -> RateRow:
+    return RateRow(name, note, attempts, failures, clopper_pearson(failures, attempts))
 
 
 # Failures over time: the blocks of the cube, gathered into as many as an eye can tell apart.
 
 MOST_WINDOWS = 90
 MOST_SERIES = 4
-"""Kinds of failure that are told apart; the rarest of more than these become `other`."""
+"""Kinds of failure that are drawn apart; the rarest of more than these become `other`."""
 OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class TimeProfile:
+class FailureHistory:
     """Attempts and failures in windows of equal width, from the start of the run."""
 
     width_ns: int
     attempts: tuple[int, ...]
     """Attempts that say something about the target, by window."""
     failures: tuple[tuple[str, tuple[int, ...]], ...]
-    """Name of an ending, and its failures by window; the most frequent first."""
+    """Name of an outcome, and its failures by window; the most frequent first."""
 
 
-def course(cube: Cube) -> TimeProfile:
+def failure_history(cube: Cube) -> FailureHistory:
     """Count attempts and failures by window of `due` time."""
     blocks: defaultdict[tuple[int, str], int] = defaultdict(int)
     for cell in cube.cells:
@@ -142,22 +131,13 @@ def course(cube: Cube) -> TimeProfile:
             attempts[block // factor] += count
         if side is Side.TARGET:
             failures[outcome][block // factor] += count
-    return TimeProfile(cube.block_ns * factor, tuple(attempts), _ranked(failures))
-
-
-def _ranked(failures: dict[str, list[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The most frequent endings by themselves, the rest as one."""
-    totals = Counter({name: sum(counts) for name, counts in failures.items()})
-    names = sorted(totals, key=lambda name: (-totals[name], name))
+    names = sorted(failures, key=lambda name: (-sum(failures[name]), name))
     if len(names) > MOST_SERIES:
         rare = [failures[name] for name in names[MOST_SERIES - 1 :]]
         names = [*names[: MOST_SERIES - 1], OTHER]
-        failures = {**failures, OTHER: _summed(rare)}
-    return tuple((name, tuple(failures[name])) for name in names)
-
-
-def _summed(rows: Sequence[Sequence[int]]) -> list[int]:
-    return [sum(column) for column in zip(*rows, strict=True)]
+        failures[OTHER] = [sum(column) for column in zip(*rare, strict=True)]
+    ranked = tuple((name, tuple(failures[name])) for name in names)
+    return FailureHistory(cube.block_ns * factor, tuple(attempts), ranked)
 
 
 # Latency as curves: which duration is not exceeded by how many of the attempts.
@@ -167,7 +147,7 @@ def _summed(rows: Sequence[Sequence[int]]) -> list[int]:
 # nothing can be said about 99.99%.
 
 SHOWN = (Phase.CONNECT, Phase.SERVER, Phase.HANDSHAKE, Phase.TOTAL)
-"""The phases that have a panel; our own lag stands in each."""
+"""The phases that have a panel; our own lag is in each."""
 _POINTS = 160
 _SHORTEST_MS = 0.001
 
@@ -194,16 +174,11 @@ class Panel:
 def panels(rows: Sequence[HistogramRow]) -> tuple[Panel, ...]:
     """A panel for each phase in which something was measured."""
     lag = curve(whole_run(rows, Phase.LAG))
-    made = (
-        Panel(
-            phase,
-            curve(whole_run(rows, phase)),
-            curve(whole_run(rows, phase, good=False)),
-            lag,
-        )
-        for phase in SHOWN
-    )
-    return tuple(panel for panel in made if panel.good or panel.failing)
+    made = []
+    for phase in SHOWN:
+        good, failing = (curve(whole_run(rows, phase, good=one)) for one in (True, False))
+        made += [Panel(phase, good, failing, lag)] if good or failing else []
+    return tuple(made)
 
 
 def curve(histogram: Histogram | None) -> Curve | None:

@@ -1,1 +1,1 @@
-"""Certificates taken apart, whatever bytes they are made of; never whether to trust them."""
+"""Parses certificates from any bytes; it never decides whether to trust them."""

@@ -1,8 +1,8 @@
-"""One certificate as facts: what it says, and which of its parts cannot be read.
+"""One certificate as facts: what it says, and which of its parts cannot be decoded.
 
-`describe` never raises. A certificate that cannot be taken apart at all has `unreadable` set and
-nothing else; one with a single odd part has that part in `problems` and everything else filled.
-All texts are raw, as the network sent them: show them through `printable`, or use `name_of`.
+`describe` never raises. A certificate that cannot be parsed at all has only `unreadable` set; one
+with a single odd part has that part in `problems` and everything else filled in. All texts are raw,
+as received: show them through `printable`, or use `name_of`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from stress.trust.reading.der import (
     OID,
     SEQUENCE,
     DerError,
-    Element,
     bits,
     integer,
     oid,
@@ -37,14 +36,15 @@ from stress.trust.reading.name import Name, read_name
 _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
+_MOST_NAMES = 3
 
 MOST_OCTETS = 131_072
-"""Larger certificates are not read: OpenSSL and BoringSSL take chains of up to 100 KiB."""
+"""Larger certificates are not read: OpenSSL and BoringSSL accept chains of up to 100 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
-    """One extension as it stands in the certificate."""
+class CertificateExtension:
+    """One extension as it is in the certificate."""
 
     oid: str
     critical: bool
@@ -54,13 +54,13 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What one certificate says. `None` and empty mean: it does not say."""
+    """What one certificate says. `None` and empty mean that it does not say."""
 
     der: bytes
     unreadable: str | None = None
-    """Why it cannot be taken apart at all; None: it can."""
+    """Why it cannot be parsed at all; None: it can."""
     problems: tuple[str, ...] = ()
-    """Parts that could not be decoded, in words. Its other parts are all here."""
+    """Parts that could not be decoded, in words. All other parts are here."""
     version: int = 3
     subject: str = ""
     issuer: str = ""
@@ -70,7 +70,7 @@ class CertificateFacts:
     not_before: int = 0
     """Unix seconds."""
     not_after: int = 0
-    """Unix seconds; the certificate is valid in this second still."""
+    """Unix seconds; the certificate is still valid in this second."""
     sans: tuple[str, ...] = ()
     """DNS names and addresses of the subjectAltName, as text."""
     key: str = "unreadable key"
@@ -78,11 +78,11 @@ class CertificateFacts:
     signature: str = "unreadable signature algorithm"
     """Such as `RSA with SHA-256`: how the issuer signed it."""
     is_ca: bool = False
-    """basicConstraints says so."""
+    """According to basicConstraints."""
     aia_issuers: tuple[str, ...] = ()
     """URLs of the issuer's certificate."""
     spki_sha256: bytes = b""
-    """SHA-256 of the SubjectPublicKeyInfo: what pins name."""
+    """SHA-256 of the SubjectPublicKeyInfo, as in pins."""
     sha256: bytes = b""
     """SHA-256 of the DER."""
 
@@ -94,12 +94,12 @@ class CertificateFacts:
     signing: Signing = field(default_factory=Signing)
     spki: bytes = b""
     public_key: Key = field(default_factory=Key)
-    extensions: tuple[Extension, ...] = ()
+    extensions: tuple[CertificateExtension, ...] = ()
     alternative_names: GeneralNames | None = None
-    """The subjectAltName; None: there is none (or it cannot be read: see `problems`)."""
+    """The subjectAltName; None: there is none (or it cannot be decoded: see `problems`)."""
     path_length: int | None = None
     may_sign_certificates: bool | None = None
-    """What keyUsage says; None: there is no keyUsage, which allows everything."""
+    """What keyUsage says; None: there is no keyUsage, so everything is allowed."""
     purposes: tuple[str, ...] | None = None
     """OIDs of the extendedKeyUsage; None: there is none."""
     subject_key_id: bytes | None = None
@@ -111,7 +111,7 @@ class CertificateFacts:
 
     @property
     def self_issued(self) -> bool:
-        """Whether subject and issuer are the same name (the signature is not looked at)."""
+        """Whether subject and issuer are the same name (the signature is not checked)."""
         return not self.unreadable and self.subject_name.normal == self.issuer_name.normal
 
     @property
@@ -121,7 +121,7 @@ class CertificateFacts:
 
     @property
     def duplicates(self) -> tuple[str, ...]:
-        """OIDs that more than one extension has (forbidden by RFC 5280 section 4.2)."""
+        """OIDs of more than one extension (forbidden by RFC 5280 section 4.2)."""
         counted = Counter(one.oid for one in self.extensions)
         return tuple(sorted(one for one, count in counted.items() if count > 1))
 
@@ -148,16 +148,30 @@ def short_name(facts: CertificateFacts) -> str:
     return printable(name, 80) if name else f"certificate with serial {facts.serial[:40]}"
 
 
+def shown_names(facts: CertificateFacts) -> str:
+    """The first names that a certificate is for, else its CN. Printable."""
+    names = facts.sans or ((facts.common_name,) if facts.common_name else ())
+    shown = ", ".join(printable(name, 60) for name in names[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{shown}{more}" if shown else "no name"
+
+
+def shown_issuer(facts: CertificateFacts) -> str:
+    """The best short name of the issuer, as the certificate gives it. Printable."""
+    name = facts.issuer_name
+    return printable(name.common_name or name.text, 80) or "an issuer without a name"
+
+
 class _Reader:
-    """Takes one certificate apart (RFC 5280 section 4.1); made for one call of `facts`.
+    """Parses one certificate (RFC 5280 section 4.1); made for one call of `facts`.
 
     Raises:
-        DerError: it has not the outer form of a certificate.
+        DerError: it does not have the outer form of a certificate.
     """
 
     def __init__(self, der: bytes) -> None:
         if len(der) > MOST_OCTETS:
-            raise DerError(f"{len(der)} octets, more than any client takes")
+            raise DerError(f"{len(der)} octets, more than any client accepts")
         self.der = der
         self.problems: list[str] = []
         parts = single(der).expect(SEQUENCE).children()
@@ -171,25 +185,25 @@ class _Reader:
         if len(fields) < 6:
             raise DerError(f"a TBSCertificate of {len(fields)} fields")
         self.fields = fields
-        none: tuple[Extension, ...] = ()
+        none: tuple[CertificateExtension, ...] = ()
         self.extensions = self.part("extensions", self.all_extensions, none)
-        # Of an extension that stands twice the first one counts.
+        # If an extension appears twice, the first one counts.
         self.values = {one.oid: one.value for one in reversed(self.extensions)}
 
     def facts(self) -> CertificateFacts:
-        serial, inner, issuer, validity, subject, spki = self.fields[:6]
+        serial, inner, issuer, _, subject, spki = self.fields[:6]
         if inner.raw != self.algorithm.raw:
             self.problems.append("its two signature algorithms differ")
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         key = self.part("public key", lambda: read_key(spki), Key())
-        not_before, not_after = _validity(validity)
-        names = self.alternative_names()
-        is_ca, path_length = self.extension(
-            "basicConstraints", extension.BASIC_CONSTRAINTS, extension.basic_constraints
-        ) or (False, None)
+        not_before, not_after = self.validity()
         read = self.extension
+        names = read(extension.SUBJECT_ALT_NAME, extension.general_names)
+        for octets in names.networks if names else ():
+            self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
+        basic = read(extension.BASIC_CONSTRAINTS, extension.basic_constraints) or (False, None)
         return CertificateFacts(
             self.der,
             version=self.version,
@@ -202,9 +216,8 @@ class _Reader:
             sans=(*names.dns, *map(str, names.addresses)) if names else (),
             key=key.text,
             signature=signing.text,
-            is_ca=is_ca,
-            aia_issuers=read("authorityInfoAccess", extension.AUTHORITY_INFO, extension.issuer_urls)
-            or (),
+            is_ca=basic[0],
+            aia_issuers=read(extension.AUTHORITY_INFO, extension.issuer_urls) or (),
             spki_sha256=sha256(spki.raw).digest(),
             sha256=sha256(self.der).digest(),
             subject_name=to_name,
@@ -216,67 +229,46 @@ class _Reader:
             public_key=key,
             extensions=self.extensions,
             alternative_names=names,
-            path_length=path_length,
-            may_sign_certificates=read(
-                "keyUsage", extension.KEY_USAGE, extension.may_sign_certificates
-            ),
-            purposes=read("extendedKeyUsage", extension.EXTENDED_KEY_USAGE, extension.purposes),
-            subject_key_id=read(
-                "subjectKeyIdentifier", extension.SUBJECT_KEY_ID, extension.subject_key_id
-            ),
-            authority_key_id=read(
-                "authorityKeyIdentifier", extension.AUTHORITY_KEY_ID, extension.authority_key_id
-            ),
-            constraints=read(
-                "nameConstraints", extension.NAME_CONSTRAINTS, extension.name_constraints
-            ),
-            must_staple=bool(read("TLS feature", extension.TLS_FEATURE, extension.must_staple)),
-            sct_logs=read("SCT list", extension.EMBEDDED_SCTS, extension.embedded_logs) or (),
+            path_length=basic[1],
+            may_sign_certificates=read(extension.KEY_USAGE, extension.may_sign_certificates),
+            purposes=read(extension.EXTENDED_KEY_USAGE, extension.purposes),
+            subject_key_id=read(extension.SUBJECT_KEY_ID, extension.subject_key_id),
+            authority_key_id=read(extension.AUTHORITY_KEY_ID, extension.authority_key_id),
+            constraints=read(extension.NAME_CONSTRAINTS, extension.name_constraints),
+            must_staple=bool(read(extension.TLS_FEATURE, extension.must_staple)),
+            sct_logs=read(extension.EMBEDDED_SCTS, extension.embedded_logs) or (),
             problems=tuple(self.problems),
         )
 
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
-        """What `read` gives, or the default and a note."""
+        """What `read` returns, or the default and a note."""
         try:
             return read()
         except DerError as error:
             self.problems.append(f"{what}: {error}")
             return default
 
-    def extension(self, what: str, kind: str, read: Callable[[bytes], _T]) -> _T | None:
-        """The decoded extension; None when there is none, or (with a note) it is unreadable."""
+    def extension(self, kind: str, read: Callable[[bytes], _T]) -> _T | None:
+        """The decoded extension; None if there is none, or (with a note) it cannot be decoded."""
         if kind not in self.values:
             return None
         value = self.values[kind]
-        return self.part(what, lambda: read(value), None)
+        return self.part(extension.TITLES[kind], lambda: read(value), None)
 
-    def alternative_names(self) -> GeneralNames | None:
-        names = self.extension(
-            "subjectAltName", extension.SUBJECT_ALT_NAME, extension.general_names
-        )
-        for octets in names.networks if names else ():
-            self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
-        return names
+    def all_extensions(self) -> tuple[CertificateExtension, ...]:
+        found = []
+        wrapped = next((element for element in self.fields[6:] if element.tag == 0xA3), None)
+        for one in single(wrapped.body).expect(SEQUENCE).children() if wrapped else ():
+            parts = one.expect(SEQUENCE).children()
+            if not 2 <= len(parts) <= 3:
+                raise DerError(f"an extension of {len(parts)} parts")
+            name, value = oid(parts[0].expect(OID).body), parts[-1].expect(OCTET_STRING).body
+            critical = len(parts) == 3 and any(parts[1].expect(BOOLEAN).body)
+            found.append(CertificateExtension(name, critical, value))
+        return tuple(found)
 
-    def all_extensions(self) -> tuple[Extension, ...]:
-        for element in self.fields[6:]:
-            if element.tag == 0xA3:
-                return tuple(
-                    _one_extension(one) for one in single(element.body).expect(SEQUENCE).children()
-                )
-        return ()
-
-
-def _validity(element: Element) -> tuple[int, int]:
-    parts = element.expect(SEQUENCE).children()
-    if len(parts) != 2:
-        raise DerError(f"a validity of {len(parts)} times")
-    return seconds(parts[0]), seconds(parts[1])
-
-
-def _one_extension(element: Element) -> Extension:
-    parts = element.expect(SEQUENCE).children()
-    if not 2 <= len(parts) <= 3:
-        raise DerError(f"an extension of {len(parts)} parts")
-    critical = len(parts) == 3 and any(parts[1].expect(BOOLEAN).body)
-    return Extension(oid(parts[0].expect(OID).body), critical, parts[-1].expect(OCTET_STRING).body)
+    def validity(self) -> tuple[int, int]:
+        parts = self.fields[3].expect(SEQUENCE).children()
+        if len(parts) != 2:
+            raise DerError(f"a validity of {len(parts)} times")
+        return seconds(parts[0]), seconds(parts[1])

@@ -1,9 +1,9 @@
-"""Reads DER: one element after the other, total over any bytes, never deeper than it is asked.
+"""Reads DER: one element after the other, for any bytes, one level at a time.
 
-Why our own reader beside `cryptography`: that library decodes all extensions of a certificate at
+Why our own reader besides `cryptography`: that library decodes all extensions of a certificate at
 once, so one odd part (a 2-byte iPAddress, a T61String, the year 0) hides all the others. Here each
-part is cut out first and then decoded alone; what cannot be decoded is a note, and the rest stays
-readable. Nothing here checks a signature or a policy.
+part is cut out first and then decoded alone; what cannot be decoded becomes a note, and the rest
+stays readable. Nothing here checks a signature or a policy.
 
 Invariants: a length never reaches beyond its parent; tags over 30 and indefinite lengths (BER) are
 errors (X.690 section 10.1); no recursion, so no depth can exhaust the stack.
@@ -18,9 +18,11 @@ BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
 
 class DerError(ValueError):
-    """Bytes that are no DER, or another type than was asked for."""
+    """Bytes that are not DER, or not of the expected type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +37,28 @@ class Element:
         """The elements inside.
 
         Raises:
-            DerError: the content is no series of elements.
+            DerError: the content is not a series of elements.
         """
         return list(elements(self.body))
 
     def first(self, tag: int) -> Element:
-        """The first element inside, when it has this tag.
+        """The first element inside, if it has this tag.
 
         Raises:
             DerError: there is none, or it has another tag.
         """
         for child in elements(self.body):
             return child.expect(tag)
-        raise DerError("an element that is empty")
+        raise DerError("an empty element")
 
     def expect(self, tag: int) -> Element:
-        """Itself, when it has this tag.
+        """The element itself, if it has this tag.
 
         Raises:
             DerError: another tag.
         """
         if self.tag != tag:
-            raise DerError(f"tag 0x{self.tag:02x} where 0x{tag:02x} is due")
+            raise DerError(f"tag 0x{self.tag:02x} where 0x{tag:02x} is expected")
         return self
 
 
@@ -64,11 +66,21 @@ def elements(data: bytes) -> Iterator[Element]:
     """The elements that follow one another in `data`.
 
     Raises:
-        DerError: while iterating, at the first octet that makes no sense.
+        DerError: while iterating, at the first invalid octet.
     """
     at = 0
     while at < len(data):
-        head, length = _header(data, at)
+        if data[at] & 0x1F == 0x1F:
+            raise DerError("a tag of several octets")
+        if at + 1 >= len(data):
+            raise DerError("the length is missing")
+        head, length = 2, data[at + 1]
+        if length >= 0x80:
+            octets = length & 0x7F
+            if not 1 <= octets <= 4 or at + 2 + octets > len(data):
+                raise DerError(f"a length of {octets} octets")
+            head = 2 + octets
+            length = int.from_bytes(data[at + 2 : at + head], "big")
         end = at + head + length
         if end > len(data):
             raise DerError(f"length {length} reaches {end - len(data)} octets beyond the end")
@@ -80,27 +92,12 @@ def single(data: bytes) -> Element:
     """The one element that `data` is.
 
     Raises:
-        DerError: none, more than one, or no DER.
+        DerError: none, more than one, or not DER.
     """
     found = list(elements(data))
     if len(found) != 1:
-        raise DerError(f"{len(found)} elements where one is due")
+        raise DerError(f"{len(found)} elements where one is expected")
     return found[0]
-
-
-def _header(data: bytes, at: int) -> tuple[int, int]:
-    """Octets of tag and length, and the length of the content."""
-    if data[at] & 0x1F == 0x1F:
-        raise DerError("a tag of several octets")
-    if at + 1 >= len(data):
-        raise DerError("the length is missing")
-    first = data[at + 1]
-    if first < 0x80:
-        return 2, first
-    octets = first & 0x7F
-    if not 1 <= octets <= 4 or at + 2 + octets > len(data):
-        raise DerError(f"a length of {octets} octets")
-    return 2 + octets, int.from_bytes(data[at + 2 : at + 2 + octets], "big")
 
 
 def oid(body: bytes) -> str:
@@ -150,8 +147,8 @@ def bits(body: bytes) -> bytes:
 def seconds(element: Element) -> int:
     """Unix seconds of a UTCTime or GeneralizedTime (RFC 5280 section 4.1.2.5).
 
-    The proleptic Gregorian calendar also has a year 0, which Python's datetime has not: counted by
-    hand, because real certificates carry it.
+    Counted by hand, because real certificates contain the year 0, which the proleptic Gregorian
+    calendar has but Python's datetime does not.
 
     Raises:
         DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
@@ -163,14 +160,8 @@ def seconds(element: Element) -> int:
         raise DerError(f"a time of {len(element.body)} octets with tag 0x{element.tag:02x}")
     if not text[:14].isascii() or not text[:14].isdecimal() or text[14] != "Z":
         raise DerError(f"the time {text!r}")
-    parts = [int(text[:4]), *(int(text[at : at + 2]) for at in range(4, 14, 2))]
-    return _unix(*parts)
-
-
-_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def _unix(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+    year = int(text[:4])
+    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     if not (1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]):
         raise DerError(f"the day {year:04d}-{month:02d}-{day:02d}")
     if hour > 23 or minute > 59 or second > 60:

@@ -1,7 +1,7 @@
-"""Decodes the certificate extensions that trust rules ask about, each one alone.
+"""Decodes the certificate extensions that trust rules need, each one alone.
 
-Every function takes the content of `extnValue` and raises `DerError` when it is something else;
-the caller notes that and goes on. Sources: RFC 5280 section 4.2, RFC 6962 section 3.3, RFC 7633.
+Every function takes the content of `extnValue` and raises `DerError` if it is something else; the
+caller notes that and continues. Sources: RFC 5280 section 4.2, RFC 6962 section 3.3, RFC 7633.
 """
 
 from __future__ import annotations
@@ -31,6 +31,19 @@ AUTHORITY_KEY_ID, EXTENDED_KEY_USAGE = "2.5.29.35", "2.5.29.37"
 AUTHORITY_INFO, TLS_FEATURE = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24"
 EMBEDDED_SCTS = "1.3.6.1.4.1.11129.2.4.2"
 
+TITLES = {
+    SUBJECT_KEY_ID: "subjectKeyIdentifier",
+    KEY_USAGE: "keyUsage",
+    SUBJECT_ALT_NAME: "subjectAltName",
+    BASIC_CONSTRAINTS: "basicConstraints",
+    NAME_CONSTRAINTS: "nameConstraints",
+    AUTHORITY_KEY_ID: "authorityKeyIdentifier",
+    EXTENDED_KEY_USAGE: "extendedKeyUsage",
+    AUTHORITY_INFO: "authorityInfoAccess",
+    TLS_FEATURE: "TLS feature",
+    EMBEDDED_SCTS: "SCT list",
+}
+
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 _STATUS_REQUEST = 5
 _CERT_SIGN = 0x04
@@ -49,12 +62,12 @@ class GeneralNames:
     """iPAddress values of other lengths: address and mask in name constraints (8 or 32 octets)."""
     directories: tuple[Name, ...] = ()
     others: int = 0
-    """How many of kinds that no TLS client compares (mail, URI, …)."""
+    """How many names of kinds that no TLS client compares (mail, URI, …)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
-    """Subtrees an issuer may, and may not, name (RFC 5280 section 4.2.1.10)."""
+    """Subtrees that an issuer may and may not certify (RFC 5280 section 4.2.1.10)."""
 
     permitted: GeneralNames = field(default_factory=GeneralNames)
     excluded: GeneralNames = field(default_factory=GeneralNames)
@@ -133,7 +146,7 @@ def authority_key_id(data: bytes) -> bytes | None:
 
 
 def issuer_urls(data: bytes) -> tuple[str, ...]:
-    """Where the issuer's certificate can be had (caIssuers); raw text."""
+    """URLs of the issuer's certificate (caIssuers); raw text."""
     found = []
     for description in single(data).expect(SEQUENCE).children():
         parts = description.expect(SEQUENCE).children()
@@ -144,7 +157,7 @@ def issuer_urls(data: bytes) -> tuple[str, ...]:
 
 
 def must_staple(data: bytes) -> bool:
-    """Whether the TLS feature `status_request` is demanded (RFC 7633)."""
+    """Whether the TLS feature `status_request` is required (RFC 7633)."""
     parts = single(data).expect(SEQUENCE).children()
     return any(integer(part.expect(INTEGER).body) == _STATUS_REQUEST for part in parts)
 
@@ -167,7 +180,7 @@ def sct_logs(data: bytes) -> tuple[bytes, ...]:
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         # A version 1 SCT: version, log id, time, extensions' length, signature's header.
         if end > len(data) or end - at < 2 + 1 + 32 + 8 + 2:
-            raise DerError("an SCT that is cut")
+            raise DerError("an SCT that is cut off")
         logs.append(data[at + 3 : at + 35])
         at = end
     return tuple(logs)

@@ -1,4 +1,4 @@
-"""Names public keys and signature algorithms from their identifiers, and measures the keys."""
+"""Names public keys and signature algorithms by their identifiers, and measures the keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Key:
     bits: int = 0
     """Modulus or curve size; 0: unknown."""
     curve: str = ""
-    """Name of the curve; empty when it has none or is unknown."""
+    """Name of the curve; empty if it has none or is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ _CURVES = {
 }
 
 _EDWARDS = {"1.3.101.112": ("Ed25519", 256), "1.3.101.113": ("Ed448", 456)}
+_EC = "1.2.840.10045.2.1"
 _RSA_KEYS = {"1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"}
 
 _SIGNING = {
@@ -102,7 +103,7 @@ def read_key(spki: Element) -> Key:
     """The key in a SubjectPublicKeyInfo.
 
     Raises:
-        DerError: it is none.
+        DerError: the bytes are something else.
     """
     parts = spki.expect(SEQUENCE).children()
     algorithm = parts[0].expect(SEQUENCE).children() if len(parts) == 2 else []
@@ -110,26 +111,18 @@ def read_key(spki: Element) -> Key:
         raise DerError("a public key without an algorithm")
     identifier = oid(algorithm[0].expect(OID).body)
     if identifier in _RSA_KEYS:
-        return _rsa(bits(parts[1].expect(BIT_STRING).body))
+        key = bits(parts[1].expect(BIT_STRING).body)
+        modulus = integer(single(key).expect(SEQUENCE).first(INTEGER).body)
+        return Key(f"RSA {modulus.bit_length()}", KeyKind.RSA, modulus.bit_length())
     if identifier in _EDWARDS:
         name, size = _EDWARDS[identifier]
         return Key(name, KeyKind.EDWARDS, size, name)
-    if identifier == "1.2.840.10045.2.1":
-        return _curve(algorithm)
-    return Key(f"key type {identifier}")
-
-
-def _rsa(key: bytes) -> Key:
-    modulus = integer(single(key).expect(SEQUENCE).first(INTEGER).body)
-    size = modulus.bit_length()
-    return Key(f"RSA {size}", KeyKind.RSA, size)
-
-
-def _curve(algorithm: list[Element]) -> Key:
+    if identifier != _EC:
+        return Key(f"key type {identifier}")
     if len(algorithm) < 2 or algorithm[1].tag != OID:
         return Key("ECDSA with explicit parameters", KeyKind.EC)
-    identifier = oid(algorithm[1].body)
-    name, size = _CURVES.get(identifier, (f"curve {identifier}", 0))
+    curve = oid(algorithm[1].body)
+    name, size = _CURVES.get(curve, (f"curve {curve}", 0))
     return Key(f"ECDSA {name}", KeyKind.EC, size, name)
 
 
@@ -137,24 +130,21 @@ def read_signing(identifier: Element) -> Signing:
     """The signature algorithm in an AlgorithmIdentifier.
 
     Raises:
-        DerError: it is none.
+        DerError: the bytes are something else.
     """
     parts = identifier.expect(SEQUENCE).children()
     if not parts:
         raise DerError("an algorithm without an identifier")
     name = oid(parts[0].expect(OID).body)
     if name == _PSS:
-        digest = _pss_digest(parts)
+        # The digest in RSASSA-PSS-params; SHA-1 is its default (RFC 4055 section 3.1).
+        digest = "SHA-1"
+        for part in parts[1].children() if len(parts) > 1 else []:
+            if part.tag == 0xA0:
+                digest = _DIGESTS.get(oid(single(part.body).first(OID).body), "unknown digest")
+                break
         return Signing(f"RSA-PSS with {digest}", "RSA-PSS", digest)
     if name not in _SIGNING:
         return Signing(f"signature algorithm {name}")
     scheme, digest = _SIGNING[name]
     return Signing(f"{scheme} with {digest}" if digest else scheme, scheme, digest)
-
-
-def _pss_digest(parts: list[Element]) -> str:
-    """The digest in RSASSA-PSS-params; SHA-1 is its default (RFC 4055 section 3.1)."""
-    for part in parts[1].children() if len(parts) > 1 else []:
-        if part.tag == 0xA0:
-            return _DIGESTS.get(oid(single(part.body).first(OID).body), "unknown digest")
-    return "SHA-1"

@@ -1,14 +1,14 @@
-"""Reads distinguished names: as text, as the form in which they are compared, and their parts.
+"""Reads distinguished names: as text, in the form in which they are compared, and in parts.
 
-Names are compared as RFC 5280 section 7.1 asks: attribute by attribute, without regard to case, to
-runs of spaces and to the string type they were encoded in.
+Names are compared as RFC 5280 section 7.1 requires: attribute by attribute, ignoring case, runs of
+spaces and the string type of their encoding.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stress.trust.reading.der import SEQUENCE, SET, DerError, Element, elements, oid
+from stress.trust.reading.der import SEQUENCE, SET, DerError, Element, oid
 
 COMMON_NAME, ORGANIZATION = "2.5.4.3", "2.5.4.10"
 
@@ -36,7 +36,7 @@ NormalName = tuple[tuple[tuple[str, str], ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A distinguished name. The texts are raw: show them through `printable` only."""
+    """A distinguished name. The texts are raw: show them only through `printable`."""
 
     text: str = ""
     """`CN=…, O=…`, most specific first as RFC 4514 writes it."""
@@ -50,29 +50,26 @@ def read_name(element: Element) -> Name:
     """The name in an RDNSequence.
 
     Raises:
-        DerError: it is none.
+        DerError: the element is something else.
     """
-    rdns = [_attributes(rdn) for rdn in element.expect(SEQUENCE).children()]
+    rdns: list[list[tuple[str, str]]] = []
+    for rdn in element.expect(SEQUENCE).children():
+        attributes = []
+        for pair in rdn.expect(SET).children():
+            parts = pair.expect(SEQUENCE).children()
+            if len(parts) != 2:
+                raise DerError(f"an attribute of {len(parts)} parts")
+            value = parts[1].body.decode(_ENCODING.get(parts[1].tag, "utf-8"), "replace")
+            attributes.append((oid(parts[0].body), value))
+        rdns.append(attributes)
     pairs = [pair for rdn in rdns for pair in rdn]
     values = dict(pairs)
     return Name(
         text=", ".join(f"{_SHORT.get(kind, kind)}={value}" for kind, value in reversed(pairs)),
-        normal=tuple(tuple(sorted((kind, _fold(value)) for kind, value in rdn)) for rdn in rdns),
+        normal=tuple(
+            tuple(sorted((kind, " ".join(value.casefold().split())) for kind, value in rdn))
+            for rdn in rdns
+        ),
         common_name=values.get(COMMON_NAME),
         organization=values.get(ORGANIZATION),
     )
-
-
-def _attributes(rdn: Element) -> list[tuple[str, str]]:
-    found = []
-    for pair in rdn.expect(SET).children():
-        parts = list(elements(pair.expect(SEQUENCE).body))
-        if len(parts) != 2:
-            raise DerError(f"an attribute of {len(parts)} parts")
-        value = parts[1].body.decode(_ENCODING.get(parts[1].tag, "utf-8"), "replace")
-        found.append((oid(parts[0].body), value))
-    return found
-
-
-def _fold(value: str) -> str:
-    return " ".join(value.casefold().split())

@@ -1,1 +1,1 @@
-"""What a policy asks of a path, one kind of rule a module; never builds the path."""
+"""Checks a path against a policy, one kind of rule per module; it never builds the path."""

@@ -1,9 +1,11 @@
-"""What the rules are asked: one path, one policy, one host, one time."""
+"""What a rule sees: one path, one policy, one host, one time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from stress.model.verdict import Finding
 from stress.trust.path import Link, Path
 from stress.trust.policy import Policy
 from stress.trust.reading.certificate import CertificateFacts
@@ -11,21 +13,23 @@ from stress.trust.reading.certificate import CertificateFacts
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Would this policy take this path?"""
+    """One path under one policy."""
 
     policy: Policy
     path: Path
     anchored: bool
-    """The path ends in an anchor; else it is the longest that could be built."""
+    """The path ends in an anchor; otherwise it is the longest that could be built."""
     public: bool
-    """That anchor is publicly known."""
+    """That anchor is publicly trusted."""
     host: str
     at: int
     """Unix seconds."""
     staple: bytes | None = None
-    """The stapled OCSP response; empty: asked for and none came; None: not known."""
+    """The stapled OCSP response; empty: requested, but none was sent; None: not known."""
     scts: bytes | None = None
-    """The SCT list of the TLS extension; None: none came, or not known."""
+    """The SCT list of the TLS extension; None: none was sent, or not known."""
+    pins: tuple[bytes, ...] = ()
+    """SHA-256 of the public keys that the user accepts; empty: no pinning."""
 
     @property
     def leaf(self) -> CertificateFacts:
@@ -39,5 +43,12 @@ class Context:
 
     @property
     def below_anchor(self) -> tuple[Link, ...]:
-        """Everything that is not the anchor."""
+        """Everything except the anchor."""
         return self.path.links[:-1] if self.anchored else self.path.links
+
+
+Rule = Callable[[Context], Iterator[Finding]]
+"""Yields what is wrong with the path; nothing where the rule does not apply.
+
+A module in this folder lists its rules in `RULES`; `judge` finds the list by itself.
+"""

@@ -1,57 +1,73 @@
-"""The rule about Certificate Transparency: enough signed timestamps (SCTs).
+"""The rule about Certificate Transparency: enough signed certificate timestamps (SCTs).
 
-What is checked is the number of distinct logs. Whether a log is approved today, who operates it
-and whether the timestamp's signature is right needs a log list that changes every few weeks; so
-"enough" here can still be refused by a client, and the finding says what was counted.
+The rule counts distinct logs. Whether a log is approved today, who operates it, and whether the
+SCT's signature is right would take a log list that changes every few weeks. So a client may still
+reject what counts as enough here, and the finding says what was counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+
+import msgspec
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding
 from stress.text.datetimes import days
-from stress.trust.policy import Timestamps, unix
+from stress.trust.policy import LONG_AGO, Settings, unix
 from stress.trust.reading.der import DerError
 from stress.trust.reading.extension import sct_logs
 from stress.trust.rules.context import Context
 
-_LEAST_BY_TLS = 2
-"""SCTs that suffice when they come in the handshake (Apple's path B, Chrome's policy)."""
+_LEAST_IN_HANDSHAKE = 2
+"""SCTs that suffice when sent in the handshake (Apple's path B, Chrome's policy)."""
 
 
-def timestamp_findings(question: Context) -> Iterator[Finding]:
-    """A leaf under a publicly known root needs SCTs, by its lifetime."""
-    policy, leaf = question.policy, question.leaf
-    asked = question.public and question.anchored and bool(question.issuers)
-    if not asked or leaf.not_before < unix(policy.timestamps_from):
+class Timestamps(msgspec.Struct, frozen=True):
+    """How many SCTs a leaf of up to this lifetime needs."""
+
+    least: int
+    most_days: int = 100_000
+    issued_from: date = LONG_AGO
+
+
+class TransparencySettings(Settings, frozen=True):
+    """How many SCTs are required."""
+
+    timestamps: tuple[Timestamps, ...] = ()
+    """Empty: none."""
+    timestamps_from: date = LONG_AGO
+    """Leaves issued earlier need none."""
+
+
+def timestamp_findings(context: Context) -> Iterator[Finding]:
+    """A leaf under a publicly trusted root needs SCTs, depending on its lifetime."""
+    settings, leaf = context.policy.settings(TransparencySettings), context.leaf
+    applies = context.public and context.anchored and bool(context.issuers)
+    if not applies or leaf.not_before < unix(settings.timestamps_from):
         return
-    rule = _in_force(question)
-    embedded, sent = set(leaf.sct_logs), _sent(question.scts)
-    if rule is None or len(embedded) >= rule.least or len(sent) >= _LEAST_BY_TLS:
-        return
-    detail = f"{len(embedded)} SCTs embedded"
-    if sent:
-        detail += f" and {len(sent)} in the handshake"
-    lifetime = days(leaf.lifetime)
-    yield Finding(
-        Category.MISSING_SCT, 0, f"{detail}; {rule.least} are asked for at a lifetime of {lifetime}"
-    )
-
-
-def _sent(scts: bytes | None) -> set[bytes]:
+    # The latest schedule in force when the leaf was issued, and in it the row for its lifetime.
+    begun = [row for row in settings.timestamps if unix(row.issued_from) <= leaf.not_before]
+    newest = max((row.issued_from for row in begun), default=None)
+    rows = [
+        row
+        for row in begun
+        if row.issued_from == newest and leaf.lifetime <= row.most_days * 86_400
+    ]
+    required = min(rows, key=lambda row: row.most_days, default=None)
     try:
-        return set(sct_logs(scts)) if scts else set()
+        sent = set(sct_logs(context.scts)) if context.scts else set()
     except DerError:
-        return set()
+        sent = set()
+    embedded = set(leaf.sct_logs)
+    if required is None or len(embedded) >= required.least or len(sent) >= _LEAST_IN_HANDSHAKE:
+        return
+    counted = f"{len(embedded)} SCTs embedded"
+    if sent:
+        counted += f" and {len(sent)} in the handshake"
+    detail = f"{counted}; a lifetime of {days(leaf.lifetime)} requires {required.least}"
+    yield Finding(Category.MISSING_SCT, 0, detail)
 
 
-def _in_force(question: Context) -> Timestamps | None:
-    """The latest schedule that had begun, and in it the row for the leaf's lifetime."""
-    leaf, table = question.leaf, question.policy.timestamps
-    begun = [one for one in table if unix(one.issued_from) <= leaf.not_before]
-    newest = max((one.issued_from for one in begun), default=None)
-    rows = [one for one in begun if one.issued_from == newest]
-    fitting = [one for one in rows if leaf.lifetime <= one.most_days * 86_400]
-    return min(fitting, key=lambda one: one.most_days, default=None)
+RULES = (timestamp_findings,)

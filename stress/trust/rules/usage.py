@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+
+import msgspec
 
 from stress.model.outcome import Category
 from stress.model.verdict import Finding, Refusal
 from stress.text.escape import printable
-from stress.trust.policy import Policy, Presence, unix
+from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.extension import NAME_CONSTRAINTS
 from stress.trust.rules.context import Context
@@ -38,9 +41,9 @@ _HANDLED = frozenset(
         "2.5.29.54",  # inhibitAnyPolicy
     }
 )
-"""Extensions that every family understands when critical. Others make every family refuse: also the
-CT poison of a precertificate and ACME's identifier, which are critical on purpose, and the key
-identifiers and authorityInfoAccess, which must not be critical (OpenSSL and Go refuse then)."""
+"""Extensions that every family understands when critical. All others make every family reject: also
+the CT poison of a precertificate and ACME's identifier, which are critical on purpose, and the key
+identifiers and authorityInfoAccess, which must not be critical (OpenSSL and Go then reject)."""
 
 _KNOWN_CRITICAL = {
     "1.3.6.1.4.1.11129.2.4.3": "CT poison: this is a precertificate",
@@ -48,27 +51,52 @@ _KNOWN_CRITICAL = {
 }
 
 
-def purpose_findings(question: Context) -> Iterator[Finding]:
-    """The leaf's extendedKeyUsage, and that of the intermediates where the policy looks at it."""
-    leaf = question.leaf
+class Presence(msgspec.Struct, frozen=True):
+    """Where a leaf must have an extendedKeyUsage at all."""
+
+    anchors: Scope
+    issued_from: date = LONG_AGO
+
+
+class UsageSettings(Settings, frozen=True):
+    """Which purposes and extensions are acceptable."""
+
+    purpose_needed: tuple[Presence, ...] = ()
+    any_purpose: bool = True
+    """`anyExtendedKeyUsage` counts as serverAuth."""
+    issuer_purpose: Scope = Scope.EVERY
+    """Where an intermediate's extendedKeyUsage must allow serverAuth."""
+    issuer_any_purpose: bool = True
+    """There, too, `anyExtendedKeyUsage` counts as serverAuth."""
+    also_unknown: tuple[str, ...] = ()
+    """OIDs of extensions not understood when critical, although most clients understand them."""
+    directory_constraints: bool = True
+    """Directory names in name constraints are understood; else such a critical one is unknown."""
+    duplicate_extension: Refusal = Refusal.NO
+    ca_leaf: Refusal = Refusal.NO
+    """The effect of a leaf that claims to be a CA."""
+
+
+def purpose_findings(context: Context) -> Iterator[Finding]:
+    """The leaf, and where the policy looks at them the intermediates, must allow serverAuth."""
+    settings, leaf = context.policy.settings(UsageSettings), context.leaf
     if leaf.purposes is None:
-        if any(_needed(rule, question) for rule in question.policy.purpose_needed):
-            yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage, serverAuth is asked for")
-    elif not _allows(leaf, any_counts=question.policy.any_purpose):
+        needed = any(
+            rule.anchors.covers(public=context.public) and unix(rule.issued_from) <= leaf.not_before
+            for rule in settings.purpose_needed
+        )
+        if context.anchored and needed:
+            yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
+    elif not _allows(leaf, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
-    if not question.policy.issuer_purpose.holds(public=question.public):
+    if not settings.issuer_purpose.covers(public=context.public):
         return
-    for link in question.issuers:
+    for link in context.issuers:
         facts = link.facts
-        any_counts = question.policy.issuer_any_purpose
-        if link in question.below_anchor and not _allows(facts, any_counts=any_counts):
+        any_counts = settings.issuer_any_purpose
+        if link in context.below_anchor and not _allows(facts, any_counts=any_counts):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
-
-
-def _needed(rule: Presence, question: Context) -> bool:
-    begun = unix(rule.issued_from) <= question.leaf.not_before
-    return question.anchored and begun and rule.anchors.holds(public=question.public)
 
 
 def _allows(facts: CertificateFacts, *, any_counts: bool) -> bool:
@@ -81,12 +109,18 @@ def _listed(facts: CertificateFacts) -> str:
     return ", ".join(names[:5]) or "nothing"
 
 
-def issuer_findings(question: Context) -> Iterator[Finding]:
-    """Every issuer must be a CA that may sign certificates, with room for what is below it."""
+def issuer_findings(context: Context) -> Iterator[Finding]:
+    """Every issuer must be a CA that may sign certificates, with room for the CAs below it."""
     intermediates = 0
-    for link in question.issuers:
-        facts = link.facts
-        if reason := _not_issuing(facts):
+    for link in context.issuers:
+        facts, reason = link.facts, ""
+        if facts.version < 3 and facts.self_issued:
+            pass  # old version 1 roots: all clients accept them as anchors
+        elif not facts.is_ca:
+            reason = "is not a CA"
+        elif facts.may_sign_certificates is False:
+            reason = "may not sign certificates (keyUsage)"
+        if reason:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
         if facts.path_length is not None and facts.is_ca and intermediates > facts.path_length:
@@ -97,46 +131,32 @@ def issuer_findings(question: Context) -> Iterator[Finding]:
         intermediates += not facts.self_issued
 
 
-def _not_issuing(facts: CertificateFacts) -> str:
-    if facts.version < 3 and facts.self_issued:
-        return ""  # old version 1 roots; as an anchor all clients take them
-    if not facts.is_ca:
-        return "is no CA"
-    if facts.may_sign_certificates is False:
-        return "may not sign certificates (keyUsage)"
-    return ""
-
-
-def extension_findings(question: Context) -> Iterator[Finding]:
-    """Critical extensions that nobody knows, and extensions that stand twice."""
-    for link in question.below_anchor or question.path.links:
-        handled = _handled(link.facts, question.policy)
+def extension_findings(context: Context) -> Iterator[Finding]:
+    """No critical extension may be unknown, and none may appear twice."""
+    settings = context.policy.settings(UsageSettings)
+    for link in context.below_anchor or context.path.links:
+        unknown, limits = set(settings.also_unknown), link.facts.constraints
+        if limits is not None and not settings.directory_constraints:
+            directories = limits.permitted.directories or limits.excluded.directories
+            unknown.update([NAME_CONSTRAINTS] if directories else [])
         for one in link.facts.extensions:
-            if one.critical and one.oid not in handled:
+            if one.critical and (one.oid in unknown or one.oid not in _HANDLED):
                 what = _KNOWN_CRITICAL.get(one.oid, printable(one.oid, 60))
                 detail = f"critical extension {what}"
                 yield Finding(Category.UNHANDLED_CRITICAL_EXTENSION, link.position, detail)
         for duplicate in link.facts.duplicates:
-            detail = f"extension {printable(duplicate, 60)} stands twice"
-            refusal = question.policy.duplicate_extension
+            detail = f"extension {printable(duplicate, 60)} appears twice"
+            refusal = settings.duplicate_extension
             yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail, refusal)
 
 
-def _handled(facts: CertificateFacts, policy: Policy) -> frozenset[str]:
-    """The extensions of a certificate that the policy understands when they are critical."""
-    unknown = set(policy.also_unknown)
-    limits = facts.constraints
-    directories = limits is not None and (
-        limits.permitted.directories or limits.excluded.directories
-    )
-    if directories and not policy.directory_constraints:
-        unknown.add(NAME_CONSTRAINTS)
-    return _HANDLED - unknown
+def leaf_findings(context: Context) -> Iterator[Finding]:
+    """The leaf must not claim to be a CA, where the policy looks at that."""
+    refusal = context.policy.settings(UsageSettings).ca_leaf
+    applies = refusal is not Refusal.NO and context.anchored and context.issuers
+    if applies and context.leaf.is_ca:
+        detail = "the server's own certificate claims to be a CA"
+        yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal)
 
 
-def leaf_findings(question: Context) -> Iterator[Finding]:
-    """A leaf that says it is a CA, under the policies that mind."""
-    minds = question.policy.ca_leaf is not Refusal.NO
-    if minds and question.anchored and question.issuers and question.leaf.is_ca:
-        detail = "the server's own certificate says it is a CA"
-        yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, question.policy.ca_leaf)
+RULES = (purpose_findings, issuer_findings, extension_findings, leaf_findings)

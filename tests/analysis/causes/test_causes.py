@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.causes.classes import Explanation
 from stress.analysis.recording import record
 from stress.analysis.tally import count
+from stress.model.claims import Explanation, Shape, Silence
 from stress.model.outcome import Stage
 from stress.model.plan import Load, Plan, Segment
 from stress.model.record import Record
@@ -21,21 +21,20 @@ def explained(run: Run) -> Explanation:
 
 def told(run: Run) -> list[tuple[str, list[str], int]]:
     return [
-        (cause.category, [one.value for one in cause.conditions], cause.failures)
-        for cause in explained(run).causes
+        (cause.category, [one.text for one in cause.conditions], cause.failures)
+        for cause in explained(run).claims
     ]
 
 
 def test_the_chain_alone_is_the_mechanism(leaf_alone: Run) -> None:
-    (cause,) = explained(leaf_alone).causes
+    (cause,) = explained(leaf_alone).claims
 
     assert cause.mechanism is not None
-    assert cause.mechanism.dimension == "chain"
+    assert cause.mechanism.met.failures == 98
     assert cause.conditions == ()
     assert (cause.failures, cause.attempts, cause.precision, cause.recall) == (98, 98, 1.0, 1.0)
     assert cause.grade == "by-definition"
-    assert "cert.pem" in cause.likely[0]
-    assert "Lab Intermediate A" in cause.fix
+    assert cause.likely[0] == "intermediate-not-deployed"
     assert cause.clients["java-17"].fails == "yes"
 
 
@@ -49,13 +48,14 @@ def test_the_chain_is_what_failed_and_the_address_is_where(
     )
     cells = tuple(replace(one, chain=2) if one.outcome != "ok" else one for one in run.cube().cells)
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
-    (cause,) = explained(run).causes
+    (cause,) = explained(run).claims
 
     assert [one.value for one in cause.conditions] == ["10.0.3.7:443"]
     assert cause.mechanism is not None
     assert cause.grade == "strong"
-    assert "it always fails" in cause.sentence
-    assert "--address 10.0.3.7:443=node-b" in cause.next
+    assert cause.mechanism.met.failures == cause.mechanism.met.attempts
+    assert cause.experiment is not None
+    assert [str(one) for one in cause.experiment.addresses or ()] == ["10.0.3.7:443"]
 
 
 def test_two_causes_are_two(located: Callable[..., Run]) -> None:
@@ -79,7 +79,7 @@ def test_a_client_that_mostly_asks_the_bad_addresses_is_not_blamed(
         for one in run.cube().cells
     ]
     run.the_cube = replace(run.cube(), cells=busy)  # type: ignore[attr-defined] # the fake
-    causes = explained(run).causes
+    causes = explained(run).claims
 
     assert [[one.dimension for one in cause.conditions] for cause in causes] == [["address"]] * 2
     assert {cause.conditions[0].value for cause in causes} == {"10.0.3.6:443", "10.0.3.7:443"}
@@ -95,11 +95,11 @@ def test_the_second_cause_is_told_without_the_failures_of_the_first(
             return 20
         return int(like.client == 1 and like.block % 2)
 
-    first, second = explained(located(failing)).causes
+    first, second = explained(located(failing)).claims
 
     assert {one.dimension for one in first.conditions} == {"address", "time"}
     assert [one.value for one in second.conditions] == ["chrome"]
-    assert "stretch of the run" not in second.sentence
+    assert second.timing.shape is not Shape.WINDOW
     assert second.grade == "strong"
 
 
@@ -108,9 +108,10 @@ def test_what_cannot_be_told_apart_is_said(located: Callable[..., Run]) -> None:
     run = located(lambda like: 5 if like.address == 1 else 0)
     kept = [one for one in run.cube().cells if (one.client == 1) == (one.address == 1)]
     run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
-    (cause,) = explained(run).causes
+    (cause,) = explained(run).claims
 
-    assert "these are also all those as client chrome, so it may as well be that" in cause.sentence
+    assert [one.text for one in cause.conditions] == ["10.0.3.7:443"]
+    assert ["chrome"] in [[one.text for one in way] for way in cause.aliases]
 
 
 def test_what_is_the_same_within_a_place_is_said(located: Callable[..., Run]) -> None:
@@ -118,9 +119,10 @@ def test_what_is_the_same_within_a_place_is_said(located: Callable[..., Run]) ->
     run = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
     kept = [one for one in run.cube().cells if (one.client == 1) == (one.tls_version == 0x0303)]
     run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
-    (cause,) = explained(run).causes
+    (cause,) = explained(run).claims
 
-    assert "there, as client chrome and with TLS 1.2 mean the same handshakes" in cause.sentence
+    (way,) = [way for way in cause.aliases if len(way) == 2][:1]
+    assert {one.dimension for one in (*cause.conditions, *way)} >= {"client", "tls_version"}
 
 
 def test_a_port_explains_what_nothing_else_does(
@@ -131,7 +133,7 @@ def test_a_port_explains_what_nothing_else_does(
         cell(10, block=block, outcome="reset", stage=Stage.CLIENT_HELLO) for block in range(40)
     ]
     ports = [PortCount(p, 1, int(p % 8 == 3)) for p in range(33_000, 36_200)]
-    (cause,) = explained(recorded(cells, ports=ports)).causes
+    (cause,) = explained(recorded(cells, ports=ports)).claims
 
     assert [(one.dimension, one.value) for one in cause.conditions] == [
         ("local_port", "port mod 8 = 3")
@@ -150,9 +152,10 @@ def test_failures_in_turn_are_told(
     rows = [record(8 * number + 5) for number in range(400)]
     found = explained(recorded(cells, records=rows))
 
-    assert found.causes == ()
-    assert found.unexplained == 400
-    assert "a cycle of 8" in found.silence
+    assert found.claims == ()
+    assert found.unexplained.failures == 400
+    assert found.unexplained.recurrence is not None
+    assert found.unexplained.recurrence.cycle == 8
 
 
 def test_failures_by_the_clock_are_told(
@@ -164,7 +167,10 @@ def test_failures_by_the_clock_are_told(
         for block in range(7, 600, 30)
     ]
 
-    assert "They come back about every" in explained(recorded(cells)).silence
+    recurrence = explained(recorded(cells)).unexplained.recurrence
+
+    assert recurrence is not None
+    assert recurrence.seconds is not None
 
 
 @pytest.mark.slow
@@ -176,12 +182,12 @@ def test_a_queue_is_traced_to_the_rates_that_fill_it(
     load = simulate.queues.varied(480.0, 400.0, seed)
     fails = simulate.queues.queue(400.0, 3.0)
     cube = simulate.queues.offer(load, fails, np.random.default_rng(seed))
-    (cause,) = explained(recorded(cube.cells, plan=replace(plan, load=load))).causes
+    (cause,) = explained(recorded(cube.cells, plan=replace(plan, load=load))).claims
 
     assert {one.dimension for one in cause.conditions} == {"rate"}
     assert cause.conditions[0].value in {"480/s or more", "600/s"}
     assert cause.recall == 1.0
-    assert "asked before it had recovered" in cause.sentence
+    assert cause.backlog
 
 
 def test_rates_above_a_limit_are_one_cause(
@@ -197,11 +203,12 @@ def test_rates_above_a_limit_are_one_cause(
         cells.append(cell(int(rate) - failed, block=block, segment=block // 2))
         if failed:
             cells.append(cell(failed, block=block, segment=block // 2, outcome="reset"))
-    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).causes
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).claims
 
     assert [(one.dimension, one.value) for one in cause.conditions] == [("rate", "400/s or more")]
     assert (cause.failures, cause.attempts) == (2240, 7200)
-    assert "worst at an offered 500/s" in cause.sentence
+    assert cause.worst is not None
+    assert [one.text for one in cause.worst[0]] == ["500/s"]
 
 
 def test_an_outage_beside_a_limit_is_one_episode_and_no_second_limit(
@@ -216,7 +223,7 @@ def test_an_outage_beside_a_limit_is_one_episode_and_no_second_limit(
         cells.append(cell(int(offered) - failed, block=block, segment=block // 5))
         if failed:
             cells.append(cell(failed, block=block, segment=block // 5, outcome="reset"))
-    limit, outage = explained(recorded(cells, plan=replace(plan, load=load))).causes
+    limit, outage = explained(recorded(cells, plan=replace(plan, load=load))).claims
 
     assert (limit.conditions[0].value, limit.grade) == ("500/s", "strong")
     assert (outage.conditions[0].value, outage.grade) == ("100/s", "one-episode")
@@ -230,21 +237,21 @@ def test_a_rate_that_was_not_varied_at_random_is_only_a_time(
     load = Load(rate=300.0, segments=tuple(Segment(100.0 * n, 5.0) for n in range(1, 6)))
     cells = [cell(100 * (block // 5 + 1), block=block, segment=block // 5) for block in range(25)]
     cells += [cell(9, block=block, segment=4, outcome="reset") for block in range(20, 25)]
-    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).causes
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).claims
     ways = [cause.conditions, *cause.aliases]
 
     assert {way[0].dimension for way in ways} == {"rate", "time"}
 
 
 @pytest.mark.parametrize(
-    ("endings", "unexplained", "words"),
+    ("endings", "unexplained", "silence"),
     [
-        ({"ok": 100}, 0, ""),
-        ({"ok": 99, "reset": 1}, 1, "behind that address"),
-        ({"ok": 97, "reset": 3}, 3, "behind that address"),
-        ({"reset": 50}, 50, "Every handshake failed"),
-        ({"reset": 1}, 1, "Every handshake failed"),
-        ({"ok": 5, "alert-40": 2, "eof": 1}, 3, "behind that address"),
+        ({"ok": 100}, 0, None),
+        ({"ok": 99, "reset": 1}, 1, Silence.NOTHING_DIFFERS),
+        ({"ok": 97, "reset": 3}, 3, Silence.NOTHING_DIFFERS),
+        ({"reset": 50}, 50, Silence.ALL_FAILED),
+        ({"reset": 1}, 1, Silence.ALL_FAILED),
+        ({"ok": 5, "alert-40": 2, "eof": 1}, 3, Silence.NOTHING_DIFFERS),
     ],
 )
 def test_what_nothing_explains_is_left(
@@ -252,13 +259,14 @@ def test_what_nothing_explains_is_left(
     cell: Callable[..., Cell],
     endings: dict[str, int],
     unexplained: int,
-    words: str,
+    silence: Silence | None,
 ) -> None:
     found = explained(recorded([cell(number, outcome=name) for name, number in endings.items()]))
 
-    assert found.causes == ()
-    assert found.unexplained == unexplained
-    assert words in found.silence
+    assert found.claims == ()
+    assert found.unexplained.failures == unexplained
+    assert found.unexplained.silence is silence
+    assert bool(found.unexplained.likely) == bool(unexplained)
 
 
 def test_silence_says_what_would_have_been_seen(located: Callable[..., Run]) -> None:
@@ -269,8 +277,9 @@ def test_silence_says_what_would_have_been_seen(located: Callable[..., Run]) -> 
         located(lambda like: int((like.block, like.address, like.client) in scattered))
     )
 
-    assert found.causes == ()
-    assert "No group of up to 3 attributes explains 20 failures" in found.silence
+    assert found.claims == ()
+    assert found.unexplained.silence is Silence.NOT_FOUND
+    assert found.unexplained.considered > 0
 
 
 def test_few_of_each_kind_are_too_few(located: Callable[..., Run]) -> None:
@@ -281,7 +290,7 @@ def test_few_of_each_kind_are_too_few(located: Callable[..., Run]) -> None:
     )
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
 
-    assert "too few" in explained(run).silence
+    assert explained(run).unexplained.silence is Silence.TOO_FEW
 
 
 def test_randomised_rates_tell_configuration_from_capacity(
@@ -296,4 +305,7 @@ def test_randomised_rates_tell_configuration_from_capacity(
     steady = tuple(replace(one, count=one.count * (1 + one.block // 2 % 4)) for one in cells)
     run.the_cube = replace(run.cube(), cells=steady)  # type: ignore[attr-defined] # the fake
 
-    assert "configuration" in explained(run).load
+    load = explained(run).load
+
+    assert load is not None
+    assert (load.dependent, load.concentrated) == (False, True)

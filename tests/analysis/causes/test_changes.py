@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from stress.analysis.causes.changes import Instant, Series, Shape, course, onset, rhythm, series
+from stress.analysis.causes.changes import (
+    Instant,
+    Series,
+    onset,
+    period,
+    rhythm,
+    round_robin,
+    series,
+    time_profile,
+)
+from stress.analysis.proportions.estimate import BlockCounts
+from stress.model.claims import Shape
 
 
 def even(*shares: tuple[int, float], attempts: int = 100) -> Series:
@@ -17,15 +28,19 @@ def even(*shares: tuple[int, float], attempts: int = 100) -> Series:
         (((30, 0.0), (30, 0.1)), Shape.BEGAN, [(30, 60)]),
         (((30, 0.1), (30, 0.0)), Shape.ENDED, [(0, 30)]),
         (((30, 0.0), (10, 0.2), (20, 0.0)), Shape.WINDOW, [(30, 40)]),
-        (((10, 0.0), (5, 0.3), (30, 0.0), (5, 0.3), (10, 0.0)), Shape.BURSTS, [(10, 15), (45, 50)]),
+        (
+            ((10, 0.0), (5, 0.3), (30, 0.0), (5, 0.3), (10, 0.0)),
+            Shape.BURSTS,
+            [(10, 15), (45, 50)],
+        ),
         (((40, 1.0),), Shape.CONSTANT, []),
         (((40, 0.0),), Shape.CONSTANT, []),
     ],
 )
-def test_time_is_cut_where_the_share_changes(
+def test_time_is_cut_where_the_failure_rate_changes(
     shares: tuple[tuple[int, float], ...], shape: Shape, hot: list[tuple[int, int]]
 ) -> None:
-    found = course(even(*shares))
+    found = time_profile(even(*shares))
 
     assert found.shape is shape
     assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == hot
@@ -34,7 +49,7 @@ def test_time_is_cut_where_the_share_changes(
 def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
     counted = even((20, 0.0), (5, 0.3), (40, 0.0), (5, 0.3), (20, 0.0))
     counted.failures[40] = 1.0
-    found = course(counted)
+    found = time_profile(counted)
 
     assert [(found.pieces[one].begin, found.pieces[one].end) for one in found.hot] == [
         (20, 25),
@@ -42,15 +57,15 @@ def test_a_stray_failure_between_two_bursts_does_not_join_them() -> None:
     ]
 
 
-def test_a_mild_burst_beside_a_bad_one_is_one_too() -> None:
-    found = course(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
+def test_a_mild_burst_next_to_a_severe_one_is_hot() -> None:
+    found = time_profile(even((20, 0.0), (20, 0.02), (20, 0.0), (20, 0.6), (20, 0.0)))
 
     assert len(found.hot) == 2
 
 
 @pytest.mark.parametrize("edge", [0.01, 0.05, 0.1])
 def test_a_block_cut_in_the_middle_belongs_to_the_window(edge: float) -> None:
-    found = course(even((29, 0.0), (1, edge), (10, 0.2), (1, edge), (19, 0.0)))
+    found = time_profile(even((29, 0.0), (1, edge), (10, 0.2), (1, edge), (19, 0.0)))
 
     assert [found.pieces[one].failures for one in found.hot] == [pytest.approx(200 + 200 * edge)]
     assert found.shape is Shape.WINDOW
@@ -60,9 +75,9 @@ def test_bursts_at_equal_distances_have_a_rhythm() -> None:
     burst, quiet = (2, 0.4), (8, 0.0)
     uneven = even(quiet, burst, quiet, burst, (40, 0.0), burst, quiet)
 
-    assert rhythm(course(even(quiet, burst, quiet, burst, quiet, burst, quiet))) == 10.0
-    assert rhythm(course(uneven)) is None
-    assert rhythm(course(even(quiet, burst, quiet))) is None
+    assert rhythm(time_profile(even(quiet, burst, quiet, burst, quiet, burst, quiet))) == 10.0
+    assert rhythm(time_profile(uneven)) is None
+    assert rhythm(time_profile(even(quiet, burst, quiet))) is None
 
 
 @pytest.mark.slow
@@ -71,7 +86,7 @@ def test_chance_is_not_cut() -> None:
     cut = 0
     for length in (5, 20, 60, 300) * 25:
         failures = random.binomial(200, 0.01, size=length).astype(float)
-        cut += course(Series(np.full(length, 200.0), failures, 1)).shape is not Shape.CONSTANT
+        cut += time_profile(Series(np.full(length, 200.0), failures, 1)).shape is not Shape.CONSTANT
 
     assert cut <= 2
 
@@ -79,7 +94,7 @@ def test_chance_is_not_cut() -> None:
 def test_many_blocks_are_joined_to_few() -> None:
     blocks = np.arange(1000, dtype=np.int64)
     counted = series(blocks, np.full(1000, 10), np.where(blocks >= 600, 5, 0))
-    found = course(counted)
+    found = time_profile(counted)
 
     assert counted.width == 3
     assert len(counted) == 334
@@ -88,10 +103,10 @@ def test_many_blocks_are_joined_to_few() -> None:
     assert found.pieces[1].share == 0.5
 
 
-def test_nothing_has_no_course() -> None:
+def test_no_attempts_have_a_constant_profile() -> None:
     nothing = np.zeros(0, dtype=np.int64)
 
-    assert course(series(nothing, nothing, nothing)).shape is Shape.CONSTANT
+    assert time_profile(series(nothing, nothing, nothing)).shape is Shape.CONSTANT
     assert onset(series(nothing, nothing, nothing)) is None
 
 
@@ -112,3 +127,69 @@ def test_the_interval_covers_the_instant() -> None:
         covered += found.low <= 60 <= found.high
 
     assert covered >= 184
+
+
+@pytest.mark.parametrize("length", [2, 8, 12, 100])
+def test_every_nth_connection_is_found(length: int) -> None:
+    found = round_robin([length * n + 3 for n in range(40)], 1 / length if length > 2 else 0.49)
+
+    assert found is not None
+    assert found.length == length
+
+
+def test_jitter_in_the_order_does_not_hide_it() -> None:
+    random = np.random.default_rng(61)
+    starts = [8 * n + int(random.integers(0, 2)) for n in range(60)]
+    found = round_robin(starts, 0.125)
+
+    assert found is not None
+    assert found.length % 8 == 0
+
+
+@pytest.mark.slow
+def test_chance_shows_no_cycle() -> None:
+    random = np.random.default_rng(62)
+    found = [
+        round_robin(np.sort(random.choice(20_000, 60, replace=False)).tolist(), 0.003)
+        for _ in range(40)
+    ]
+
+    assert sum(one is not None for one in found) <= 2
+
+
+def test_too_few_failures_show_no_cycle() -> None:
+    assert round_robin([8, 16, 24], 0.1) is None
+    assert round_robin(list(range(50)), 0.9) is None
+
+
+def test_failures_at_fixed_times_have_a_period() -> None:
+    failures = [0] * 600
+    for block in range(7, 600, 30):
+        failures[block] = 3
+    found = period(BlockCounts((50,) * 600, tuple(failures), 1_000_000_000))
+
+    assert found is not None
+    ratio = 30.0 / found.seconds
+    assert ratio == pytest.approx(round(ratio), abs=0.05)
+
+
+@pytest.mark.slow
+def test_chance_has_no_period() -> None:
+    random = np.random.default_rng(63)
+    found = 0
+    for _ in range(30):
+        failures = random.binomial(50, 0.002, size=600)
+        found += (
+            period(BlockCounts((50,) * 600, tuple(failures.tolist()), 1_000_000_000)) is not None
+        )
+
+    assert found <= 1
+    assert period(BlockCounts((50,) * 5, (1,) * 5, 1_000_000_000)) is None
+
+
+def test_a_cycle_of_our_own_workers_is_not_the_balancers() -> None:
+    """With two processes every second start is the same worker's."""
+    starts = [2 * index for index in range(60)]
+
+    assert round_robin(starts, 0.1, workers=1) is not None
+    assert round_robin(starts, 0.1, workers=2) is None

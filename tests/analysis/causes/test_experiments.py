@@ -4,30 +4,30 @@ from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.experiments import confirm, more
 from stress.analysis.causes.isolation import isolate
 from stress.analysis.recording import record
+from stress.model.claims import RunChange
 from stress.model.run import Run
 
 
-def proposed(run: Run) -> str:
+def proposed(run: Run) -> RunChange | None:
     recording = record(run)
     (failing,) = failure_classes(recording.table)
-    return confirm(recording, isolate(recording, failing).loci[0])
+    return confirm(recording, isolate(recording, failing).slices[0])
 
 
 def test_the_place_is_pinned_and_the_count_is_enough(located: Callable[..., Run]) -> None:
-    line = proposed(located(lambda like: 5 if like.address == 1 and like.client == 1 else 0))
+    change = proposed(located(lambda like: 5 if like.address == 1 and like.client == 1 else 0))
 
-    assert "--address 10.0.3.7:443=node-b" in line
-    assert "--client chrome" in line
-    assert "-n 21" in line
+    assert change is not None
+    assert [one.label for one in change.addresses or ()] == ["node-b"]
+    assert change.clients == ("chrome",)
+    assert change.count == 21
 
 
 def test_what_no_option_can_pin_has_no_experiment(located: Callable[..., Run]) -> None:
-    assert proposed(located(lambda like: 5 if like.tls_version == 0x0303 else 0)) == ""
+    assert proposed(located(lambda like: 5 if like.tls_version == 0x0303 else 0)) is None
 
 
-def test_too_few_failures_ask_for_more(located: Callable[..., Run]) -> None:
-    recording = record(located(lambda like: 0))
-
-    assert "-n 40000" in more(recording, 5, 10_000)
-    assert more(recording, 20, 10_000) == ""
-    assert more(recording, 0, 10_000) == ""
+def test_too_few_failures_need_more_handshakes() -> None:
+    assert more(5, 10_000) == RunChange(count=40_000)
+    assert more(20, 10_000) is None
+    assert more(0, 10_000) is None

@@ -4,11 +4,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.causes.changes import Shape
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
+from stress.model.claims import Shape
 from stress.model.run import Cell, Run
 
 
@@ -19,18 +19,18 @@ def isolated(run: Run) -> Isolation:
 
 
 def said(isolation: Isolation) -> list[list[str]]:
-    return [[one.value for one in locus.conditions] for locus in isolation.loci]
+    return [[each.value for each in one.conditions] for one in isolation.slices]
 
 
-def test_a_place_is_found_with_its_aliases_and_grade(located: Callable[..., Run]) -> None:
+def test_a_slice_is_found_with_its_aliases_and_grade(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 5 if like.address == 1 else 0))
-    (locus,) = found.loci
+    (one,) = found.slices
 
     assert said(found) == [["10.0.3.7:443"]]
-    assert [[one.value for one in way] for way in locus.aliases] == [["node-b"]]
-    assert locus.grade is Grade.STRONG
-    assert locus.course.shape is Shape.CONSTANT
-    assert locus.ratio.low > 100
+    assert [[one.value for one in way] for way in one.aliases] == [["node-b"]]
+    assert one.grade is Grade.STRONG
+    assert one.time_profile.shape is Shape.CONSTANT
+    assert one.ratio.low > 100
 
 
 def test_two_conditions_are_found_together(located: Callable[..., Run]) -> None:
@@ -39,40 +39,40 @@ def test_two_conditions_are_found_together(located: Callable[..., Run]) -> None:
     )
 
     assert said(found) == [["10.0.3.7:443", "TLS 1.2"]]
-    assert (found.loci[0].cohort.failures, found.loci[0].cohort.attempts) == (400, 2000)
+    assert (found.slices[0].cohort.failures, found.slices[0].cohort.attempts) == (400, 2000)
 
 
-def test_a_place_that_broke_in_the_middle_has_an_onset(located: Callable[..., Run]) -> None:
+def test_a_slice_that_broke_during_the_run_has_an_onset(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 5 if like.address == 1 and like.block >= 25 else 0))
-    locus = found.loci[0]
+    one = found.slices[0]
 
-    assert {one.dimension for one in locus.conditions} == {Dimension.ADDRESS, Dimension.TIME}
-    assert locus.course.shape is Shape.BEGAN
-    assert locus.onset is not None
-    assert (locus.onset.low, locus.onset.best, locus.onset.high) == (25, 25, 25)
+    assert {each.dimension for each in one.conditions} == {Dimension.ADDRESS, Dimension.TIME}
+    assert one.time_profile.shape is Shape.BEGAN
+    assert one.onset is not None
+    assert (one.onset.low, one.onset.best, one.onset.high) == (25, 25, 25)
 
 
 def test_a_stretch_of_time_is_a_cause_by_itself(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 3 if 20 <= like.block < 24 else 0))
 
-    assert [[one.dimension for one in locus.conditions] for locus in found.loci] == [
+    assert [[each.dimension for each in one.conditions] for one in found.slices] == [
         [Dimension.TIME]
     ]
-    assert found.course.shape is Shape.WINDOW
+    assert found.time_profile.shape is Shape.WINDOW
 
 
 def test_one_block_of_a_long_run_is_one_episode(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 25 if like.block == 20 and like.address == 1 else 0))
 
-    assert found.loci[0].grade is Grade.ONE_EPISODE
+    assert found.slices[0].grade is Grade.ONE_EPISODE
 
 
-def test_several_bursts_are_told_together(located: Callable[..., Run]) -> None:
+def test_several_bursts_are_one_slice(located: Callable[..., Run]) -> None:
     found = isolated(located(lambda like: 8 if like.block in {10, 20, 30} else 0))
 
-    assert found.course.shape is Shape.BURSTS
-    assert len(found.loci) == 1
-    assert found.loci[0].conditions[0].value.count(",") == 2
+    assert found.time_profile.shape is Shape.BURSTS
+    assert len(found.slices) == 1
+    assert found.slices[0].conditions[0].value.count(",") == 2
 
 
 @pytest.mark.parametrize("failures", [1, 2])
@@ -83,11 +83,11 @@ def test_too_few_failures_explain_nothing(located: Callable[..., Run], failures:
         taken, left[0] = min(1, left[0]), max(0, left[0] - 1)
         return taken
 
-    assert not isolated(located(first)).loci
+    assert not isolated(located(first)).slices
 
 
 def test_only_failures_explain_nothing(located: Callable[..., Run]) -> None:
-    assert not isolated(located(lambda like: 25)).loci
+    assert not isolated(located(lambda like: 25)).slices
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_failures_that_follow_nothing_are_rarely_explained(simulate: ModuleType)
     for _ in range(40):
         told = simulate.even(random, 8_000, 60)
         if told.failed.any():
-            claimed += bool(simulate.story(told.columns, told.blocks, told.failed).loci)
+            claimed += bool(simulate.story(told.columns, told.blocks, told.failed).slices)
 
     assert claimed <= 3
 
@@ -108,7 +108,7 @@ def test_a_steady_cause_passes_the_test_of_blocks(simulate: ModuleType) -> None:
     strong = 0
     for _ in range(12):
         told = simulate.steady(random, 20_000, 20)
-        loci = simulate.story(told.columns, told.blocks, told.failed).loci
-        strong += any(locus.grade is Grade.STRONG for locus in loci)
+        slices = simulate.story(told.columns, told.blocks, told.failed).slices
+        strong += any(one.grade is Grade.STRONG for one in slices)
 
     assert strong >= 11

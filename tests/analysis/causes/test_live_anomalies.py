@@ -12,19 +12,19 @@ GOOD, BAD = bytes(32), bytes.fromhex("9d1d84524156") + bytes(26)
 Make = Callable[..., Record]
 
 
-def suspects() -> LiveAnomalies:
+def anomalies() -> LiveAnomalies:
     return LiveAnomalies(["192.0.2.1:443", "192.0.2.2:443"], ["generic", "go"])
 
 
-def test_nothing_is_said_before_there_is_anything_to_say(record: Make) -> None:
-    watched = suspects()
+def test_nothing_is_reported_without_failures(record: Make) -> None:
+    watched = anomalies()
     watched.take([record(number, address=number % 2, outcome="ok") for number in range(100)])
 
     assert watched.sentences() == ()
 
 
 def test_an_address_that_fails_more_often_is_named(record: Make) -> None:
-    watched = suspects()
+    watched = anomalies()
     for number in range(400):
         bad = number % 2 == 1 and number % 20 == 1
         watched.take([record(number, address=number % 2, outcome="reset" if bad else "ok")])
@@ -33,7 +33,7 @@ def test_an_address_that_fails_more_often_is_named(record: Make) -> None:
 
 
 def test_a_bad_chain_is_named_as_the_report_names_it(record: Make) -> None:
-    watched = suspects()
+    watched = anomalies()
     watched.take([record(number, chain=GOOD, outcome="ok") for number in range(300)])
     watched.take([record(number, chain=BAD, outcome="expired-leaf") for number in range(5)])
 
@@ -42,11 +42,11 @@ def test_a_bad_chain_is_named_as_the_report_names_it(record: Make) -> None:
     assert watched.chains(1) == ["9d1d84524156 expired-leaf 5"]
 
 
-def test_what_fails_alike_everywhere_makes_nobody_suspect(record: Make) -> None:
+def test_equal_failure_rates_are_no_anomaly(record: Make) -> None:
     """Looked at after each hundred: one false word in a hundred runs is too many for this test."""
     draw = random.Random(7)
     for _ in range(40):
-        watched = suspects()
+        watched = anomalies()
         for _ in range(20):
             watched.take(
                 [
@@ -63,8 +63,8 @@ def test_what_fails_alike_everywhere_makes_nobody_suspect(record: Make) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["cancelled", "local-ports", "not-sent"])
-def test_our_own_endings_accuse_nobody(outcome: str, record: Make) -> None:
-    watched = suspects()
+def test_outcomes_on_our_side_are_no_anomaly(outcome: str, record: Make) -> None:
+    watched = anomalies()
     watched.take([record(number, address=1, outcome=outcome) for number in range(50)])
     watched.take([record(number, address=0, outcome="ok") for number in range(50)])
 
@@ -72,7 +72,7 @@ def test_our_own_endings_accuse_nobody(outcome: str, record: Make) -> None:
 
 
 def test_one_address_alone_has_nothing_to_be_worse_than(record: Make) -> None:
-    watched = suspects()
+    watched = anomalies()
     watched.take([record(number, outcome="reset") for number in range(50)])
 
     assert watched.sentences() == ()

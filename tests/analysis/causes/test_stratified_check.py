@@ -63,7 +63,7 @@ def strata(*counts: tuple[int, int, int, int]) -> bool:
     return refuted(np.repeat(np.arange(len(counts)), 2), flat[:, 0], flat[:, 1], inside)
 
 
-def test_who_mostly_asks_the_bad_ones_is_not_to_blame() -> None:
+def test_a_client_that_mostly_meets_bad_nodes_is_not_to_blame() -> None:
     """Simpson's paradox: 90% of its attempts are where 4% fail, whoever asks."""
     assert strata((1000, 10, 9000, 90), (9000, 360, 1000, 40))
 
@@ -83,7 +83,7 @@ def test_a_cohort_is_only_refuted_by_what_was_seen(
     assert not strata(*counts)
 
 
-def test_where_nobody_else_is_known_nothing_is_refuted() -> None:
+def test_without_a_comparison_nothing_is_refuted() -> None:
     """As when only the failing connections came far enough to have a value."""
     inside = np.array([True, True, False])
 

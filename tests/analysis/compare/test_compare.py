@@ -3,13 +3,29 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.compare.compare import Change, compare, judge, rates
+from stress.analysis.compare.compare import (
+    Change,
+    Comparison,
+    cause_changes,
+    counted,
+    judge,
+    matching,
+    rates,
+)
+from stress.analysis.compare.compare import compare as compare_runs
+from stress.analysis.recording import record
 from stress.model.client import Client
 from stress.model.plan import Load, Plan, Trust
 from stress.model.run import Cell, HistogramRow, Phase, Run
+from stress.model.summary import Condition
 from stress.model.target import Target
+from stress.report.summary import summarize
 
 LATER = 1_790_000_100_000_000_000
+
+
+def compare(before: Run, after: Run) -> Comparison:
+    return compare_runs(before, after, (summarize(before), summarize(after)))
 
 
 def after(
@@ -54,7 +70,7 @@ def test_a_fix_needs_so_many_clean_handshakes(failed: int, factor: float) -> Non
     assert enough.better_p <= 0.05 < short.better_p
 
 
-def test_a_fixed_place_is_proven_in_its_cohort(
+def test_a_fix_is_proven_in_its_cohort(
     located: Callable[..., Run], recorded: Callable[..., Run]
 ) -> None:
     before = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
@@ -64,7 +80,8 @@ def test_a_fixed_place_is_proven_in_its_cohort(
     assert found.change is Change.BETTER
     assert found.causes[0].change is Change.BETTER
     assert "0 of 2,000" in found.causes[0].sentence
-    assert '"unchanged" is excluded' in found.causes[0].sentence
+    assert "at 10.0.3.7:443" in found.causes[0].sentence
+    assert "an unchanged failure rate is ruled out" in found.causes[0].sentence
     assert found.headline.startswith("Better: 0 of 16,000")
 
 
@@ -76,7 +93,7 @@ def test_a_fixed_place_is_proven_in_its_cohort(
         (95, "Not worse, but not fixed: 95 of"),
     ],
 )
-def test_who_asks_whether_it_is_fixed_is_told(
+def test_the_headline_says_whether_it_is_fixed(
     recorded: Callable[..., Run], cell: Callable[..., Cell], failed: int, begins: str
 ) -> None:
     def cells(failures: int) -> list[Cell]:
@@ -101,14 +118,14 @@ def test_a_run_is_not_compared_with_itself(leaf_alone: Run) -> None:
             {"target": Target("other.test")},
             "the target differs (lab.test:443, then other.test:443)",
         ),
-        ({"server_name": None}, "the name asked for differs"),
+        ({"server_name": None}, "the server name differs"),
         ({"clients": (Client("chrome"),)}, "the mix of clients differs"),
         ({"trust": Trust(anchors_from="system")}, "the trust store differs"),
         ({"trust": Trust(anchors_from="ca.pem", policy="go")}, "the trust policy differs"),
         ({"load": Load(rate=900.0)}, "the offered load differs (50/s, then 900/s)"),
     ],
 )
-def test_other_questions_are_not_compared(
+def test_runs_with_different_setups_are_not_compared(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],
     plan: Plan,
@@ -131,7 +148,7 @@ def test_other_durations_and_empty_runs_are_not_compared(
     assert "no attempts" in compare(recorded([cell(100)]), after(recorded, [])).headline
 
 
-def test_too_few_says_how_many_would_do(
+def test_too_few_handshakes_are_reported_with_how_many_it_takes(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:
     before = recorded([cell(997), cell(2, outcome="reset", chain=None)])
@@ -159,3 +176,38 @@ def test_slower_is_worse(
 
     assert found.change is Change.WORSE
     assert "p50 of server: 2.05 ms, before 1.05 ms" in found.headline
+
+
+def test_a_cohort_is_counted_in_both_runs(located: Callable[..., Run]) -> None:
+    before = located(lambda like: 5 if like.address == 1 else 0)
+    after = located(lambda like: 0)
+    (found,) = cause_changes(before, after, summarize(before).causes)
+
+    assert found.sentence.startswith("0 of 4,000 (0%) at 10.0.3.7:443, 20% before: ")
+    assert (found.rates.before_failures, found.rates.before_attempts) == (800, 4000)
+    assert (found.rates.after_failures, found.rates.after_attempts) == (0, 4000)
+
+
+def test_conditions_on_time_and_ports_are_dropped() -> None:
+    conditions = [Condition("time", "x"), Condition("local_port", "y"), Condition("client", "z")]
+
+    assert [one.value for one in matching(conditions)] == ["z"]
+
+
+def test_a_mechanism_alone_is_counted_in_the_mix(leaf_alone: Run) -> None:
+    (found,) = cause_changes(leaf_alone, leaf_alone, summarize(leaf_alone).causes)
+
+    assert " in the whole mix, " in found.sentence
+    assert (found.rates.before_failures, found.rates.before_attempts) == (98, 20_000)
+    assert (found.rates.after_failures, found.rates.after_attempts) == (98, 20_000)
+
+
+def test_a_value_that_never_occurs_counts_nothing(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    table = record(recorded([cell(10)])).table
+
+    assert counted(table, matching([Condition("client", "nobody")]), "reset") == (0, 0)
+    assert counted(table, matching([Condition("backend", "x")]), "reset") == (0, 0)
+    assert counted(table, (), "reset") == (0, 10)
+    assert list(cause_changes(recorded([cell(1)]), recorded([cell(1)]), ())) == []

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stress.analysis.compare.latency_change import shifts
+from stress.analysis.compare.latency_change import latency_changes
 from stress.model.run import HistogramRow, Phase
 
 Make = Callable[..., HistogramRow]
@@ -21,9 +21,9 @@ def rows(
     return found
 
 
-def test_a_shift_is_found_with_its_size(histogram_row: Make) -> None:
+def test_a_latency_change_is_found_with_its_size(histogram_row: Make) -> None:
     random = np.random.default_rng(81)
-    found = shifts(rows(histogram_row, random, 1.0), rows(histogram_row, random, 1.5))
+    found = latency_changes(rows(histogram_row, random, 1.0), rows(histogram_row, random, 1.5))
     p50 = next(one for one in found if one.percentile == 50.0)
 
     assert p50.worse
@@ -32,22 +32,22 @@ def test_a_shift_is_found_with_its_size(histogram_row: Make) -> None:
 
 
 @pytest.mark.slow
-def test_slow_blocks_are_not_taken_for_a_shift(histogram_row: Make) -> None:
+def test_slow_blocks_are_not_a_latency_change(histogram_row: Make) -> None:
     random = np.random.default_rng(82)
     worse = 0
     for _ in range(12):
         before = rows(histogram_row, random, 1.0, slow=0.1)
         worse += any(
-            one.worse for one in shifts(before, rows(histogram_row, random, 1.0, slow=0.1))
+            one.worse for one in latency_changes(before, rows(histogram_row, random, 1.0, slow=0.1))
         )
 
     assert worse <= 2
 
 
-def test_too_few_blocks_say_nothing(histogram_row: Make) -> None:
+def test_too_few_blocks_are_not_compared(histogram_row: Make) -> None:
     few = [histogram_row(Phase.SERVER, [1000] * 5000, block=block) for block in range(4)]
     whole = [histogram_row(Phase.SERVER, [1000] * 5000)]
 
-    assert shifts(few, few) == ()
-    assert shifts(whole, whole) == ()
-    assert shifts([], []) == ()
+    assert latency_changes(few, few) == ()
+    assert latency_changes(whole, whole) == ()
+    assert latency_changes([], []) == ()

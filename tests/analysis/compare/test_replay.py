@@ -4,10 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from stress.analysis.compare.replay import (
-    Answer,
-    Combination,
     Replayed,
-    Role,
+    ReplayVerdict,
     answer,
     choose,
     clean_needed,
@@ -15,6 +13,7 @@ from stress.analysis.compare.replay import (
     permuted,
 )
 from stress.errors import UsageError
+from stress.model.plan import Combination, Role
 from stress.model.record import Record
 from stress.model.run import Cell, PortCount, Run
 
@@ -47,7 +46,7 @@ def test_as_many_good_combinations_as_failing_ones_are_chosen(failing: Run) -> N
     assert choose(failing, category="reset", seed=1) != chosen
 
 
-def test_one_kind_can_be_asked_for(failing: Run) -> None:
+def test_one_category_can_be_chosen(failing: Run) -> None:
     failed = [one for one in choose(failing, category="eof") if one.role is Role.FAILED]
 
     assert [one.address for one in failed] == [1]
@@ -58,7 +57,7 @@ def test_without_failures_there_is_nothing_to_replay(
 ) -> None:
     with pytest.raises(UsageError, match="no failure to replay"):
         choose(recorded([cell(10)]))
-    with pytest.raises(UsageError, match="no failure of the kind 'dns'"):
+    with pytest.raises(UsageError, match="no failure of the category 'dns'"):
         choose(failing, category="dns")
 
 
@@ -89,17 +88,17 @@ def tried(failed: list[int], good: list[int], tries: int = 5) -> list[Replayed]:
 @pytest.mark.parametrize(
     ("failed", "good", "rate", "expected"),
     [
-        ([5] * 10, [0] * 10, 1.0, Answer.FOLLOWS),
-        ([2, 1, 3, 2, 1, 2, 0, 3, 2, 1], [0] * 10, 0.3, Answer.PARTLY),
-        ([1, 0, 0, 0, 1] * 2, [0, 1, 0, 0, 1] * 2, 1.0, Answer.PARTLY),
-        ([0] * 10, [0] * 10, 1.0, Answer.GONE),
-        ([0] * 10, [0] * 10, 0.01, Answer.TOO_FEW),
-        ([], [0] * 5, 1.0, Answer.TOO_FEW),
-        ([5], [0], 1.0, Answer.PARTLY),
+        ([5] * 10, [0] * 10, 1.0, ReplayVerdict.FOLLOWS),
+        ([2, 1, 3, 2, 1, 2, 0, 3, 2, 1], [0] * 10, 0.3, ReplayVerdict.PARTLY),
+        ([1, 0, 0, 0, 1] * 2, [0, 1, 0, 0, 1] * 2, 1.0, ReplayVerdict.PARTLY),
+        ([0] * 10, [0] * 10, 1.0, ReplayVerdict.GONE),
+        ([0] * 10, [0] * 10, 0.01, ReplayVerdict.TOO_FEW),
+        ([], [0] * 5, 1.0, ReplayVerdict.TOO_FEW),
+        ([5], [0], 1.0, ReplayVerdict.PARTLY),
     ],
 )
 def test_the_combinations_decide(
-    failed: list[int], good: list[int], rate: float, expected: Answer
+    failed: list[int], good: list[int], rate: float, expected: ReplayVerdict
 ) -> None:
     found = answer(tried(failed, good), rate)
 
@@ -107,8 +106,8 @@ def test_the_combinations_decide(
     assert found.sentence.endswith(".")
 
 
-def test_a_busy_port_is_no_try() -> None:
-    assert answer(tried([0, 0], [0], tries=0)).answer is Answer.TOO_FEW
+def test_a_busy_port_is_not_a_try() -> None:
+    assert answer(tried([0, 0], [0], tries=0)).answer is ReplayVerdict.TOO_FEW
 
 
 def test_the_figures_are_those_of_the_tables() -> None:

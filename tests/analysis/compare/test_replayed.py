@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.compare.replay import Answer
+from stress.analysis.compare.replay import ReplayVerdict
 from stress.analysis.compare.replayed import conclude, failing_first, replay_of, replayed
-from stress.analysis.summary import summarize
 from stress.errors import UsageError
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Cell, Run
+from stress.report.summary import summarize
 
 FAILED = tuple(Combination(Role.FAILED, 0, 0, None, 40_000 + n) for n in range(10))
 GOOD = tuple(Combination(Role.GOOD, 0, 0, None, 50_000 + n) for n in range(10))
@@ -32,17 +32,17 @@ def rows(record: Callable[..., Record]) -> Callable[..., list[Record]]:
 @pytest.mark.parametrize(
     ("failed", "good", "expected", "words"),
     [
-        ("reset", "ok", Answer.FOLLOWS, "follows the combination"),
-        ("ok", "ok", Answer.GONE, "No longer there"),
-        ("reset", "reset", Answer.PARTLY, "not tied to the combination"),
-        ("refused", "refused", Answer.TOO_FEW, "60 of 60 tries ended with refused"),
-        ("eof", "ok", Answer.TOO_FEW, "30 of 60 tries ended with eof"),
-        ("local-ports", "ok", Answer.TOO_FEW, "30 tries failed on this machine"),
-        ("cancelled", "cancelled", Answer.TOO_FEW, "No failing combination could be tried"),
+        ("reset", "ok", ReplayVerdict.FOLLOWS, "follows the combination"),
+        ("ok", "ok", ReplayVerdict.GONE, "No longer there"),
+        ("reset", "reset", ReplayVerdict.PARTLY, "not tied to the combination"),
+        ("refused", "refused", ReplayVerdict.TOO_FEW, "60 of 60 tries ended with refused"),
+        ("eof", "ok", ReplayVerdict.TOO_FEW, "30 of 60 tries ended with eof"),
+        ("local-ports", "ok", ReplayVerdict.TOO_FEW, "30 tries failed on this machine"),
+        ("cancelled", "cancelled", ReplayVerdict.TOO_FEW, "No failing combination could be tried"),
     ],
 )
 def test_the_rows_decide(
-    failed: str, good: str, expected: Answer, words: str, rows: Callable[..., list[Record]]
+    failed: str, good: str, expected: ReplayVerdict, words: str, rows: Callable[..., list[Record]]
 ) -> None:
     found = conclude(REPLAY, rows(failed, good))
 

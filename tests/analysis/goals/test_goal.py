@@ -40,35 +40,35 @@ def test_a_percentile_has_its_phase(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("failing", "the shell takes < and >"),
-        ("failures>", "the shell takes < and >"),
+        ("failing", "the shell interprets < and >"),
+        ("failures>", "the shell interprets < and >"),
         ("failing 0.1%", "no operator"),
         ("failing<0.1", ""),
         ("failures<0.5", "whole number"),
         ("failures<5%", "whole number"),
-        ("failing<5ms", "no unit of a share"),
+        ("failing<5ms", "not a unit of a rate"),
         ("failing==1%", "never known exactly"),
         ("failing<0%", "between 0% and 100%"),
         ("failing<120%", "between 0% and 100%"),
         ("relative>20%", "only an upper bound"),
-        ("rate<5%", "the load that is offered"),
-        ("failng<1%", "nothing is called 'failng'"),
-        ("latency<5", "nothing is called 'latency'"),
-        ("p99.sever<5ms", "nothing is called 'p99.sever'"),
+        ("rate<5%", "rate is the offered load"),
+        ("failng<1%", "unknown goal 'failng'"),
+        ("latency<5", "unknown goal 'latency'"),
+        ("p99.sever<5ms", "unknown goal 'p99.sever'"),
         ("p99.server<5", "no unit of time"),
-        ("p99.server<5%", "'%' is no unit of time"),
-        ("p99.server==5ms", "bounds, not values"),
-        ("clean for 10 parsecs", "'parsecs' is no unit of time"),
-        ("clean<5", "nothing is called 'clean'"),
-        ("", "says nothing to reach"),
-        ("clean", "says nothing to reach"),
-        ("clean for 0s", "is reached before it begins"),
-        ("relative<0%", "never reached"),
-        ("p100.server<5ms", "nothing is called 'p100.server'"),
-        ("failing<1% and more", "is no goal"),
+        ("p99.server<5%", "'%' is not a unit of time"),
+        ("p99.server==5ms", "needs a bound"),
+        ("clean for 10 parsecs", "'parsecs' is not a unit of time"),
+        ("clean<5", "unknown goal 'clean'"),
+        ("", "not a complete goal"),
+        ("clean", "not a complete goal"),
+        ("clean for 0s", "is met at once"),
+        ("relative<0%", "can never be met"),
+        ("p100.server<5ms", "unknown goal 'p100.server'"),
+        ("failing<1% and more", "is not a goal"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, words: str) -> None:
+def test_errors_name_what_is_wrong(text: str, words: str) -> None:
     if not words:
         assert parse_goal(text).text == text
         return
@@ -79,21 +79,21 @@ def test_what_is_wrong_is_said(text: str, words: str) -> None:
     assert caught.value.hint
 
 
-def test_the_nearest_word_is_offered() -> None:
+def test_the_nearest_goal_is_suggested() -> None:
     with pytest.raises(UsageError) as caught:
         parse_goal("failng<1%")
 
     assert "did you mean 'failing'" in str(caught.value.hint)
 
 
-def test_a_percentile_without_a_phase_is_offered_what_a_user_feels() -> None:
+def test_a_percentile_without_a_phase_suggests_the_total() -> None:
     with pytest.raises(UsageError) as caught:
         parse_goal("p99<5ms")
 
     assert "did you mean 'p99.total'" in str(caught.value.hint)
 
 
-def test_what_the_shell_took_is_offered_as_it_was() -> None:
+def test_an_operator_lost_to_the_shell_is_restored_in_the_hint() -> None:
     with pytest.raises(UsageError) as caught:
         parse_goal("failures>=")
 

@@ -1,9 +1,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stress.analysis.goals.stopping_rule import StoppingRule, check_goals
+from stress.analysis.goals.stopping_rule import ClosedPrefix, StoppingRule, check_goals
 from stress.errors import UsageError
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
@@ -79,7 +82,7 @@ def test_a_run_stops_when_it_has_its_answer(
     assert said == (told and f"stopped after 70 s: {told}")
 
 
-def test_what_is_in_flight_is_not_taken_for_good(rows: Callable[..., list[Record]]) -> None:
+def test_attempts_in_flight_do_not_count_as_good(rows: Callable[..., list[Record]]) -> None:
     """The slow ones are those that fail: without the first attempt, nothing is decided."""
     first, *others = rows(5_000)
     keeper = StoppingRule(["failing<0.1%"], 1)
@@ -102,7 +105,7 @@ def test_latencies_are_those_of_good_attempts_after_the_warm_up(
     assert reason(StoppingRule(["p99.server<50ms"], 1), quick[:50]) is None
 
 
-def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
+def test_many_looks_at_a_borderline_rate_rarely_claim_it(
     rows: Callable[..., list[Record]],
 ) -> None:
     """One run in which exactly every 200th fails: 'below 0.5%' is never claimed on the way."""
@@ -123,10 +126,10 @@ def test_many_looks_at_a_share_on_the_edge_rarely_claim_it(
         (["causes==0"], [], "end of a run"),
         (["failing<1%", "failing>2%"], [], "never both hold"),
         (["failing<1%"], ["failing>2%"], "never both hold"),
-        ([], ["speed<2"], "nothing is called"),
+        ([], ["speed<2"], "unknown goal"),
     ],
 )
-def test_bad_goals_are_told_before_anything_is_sent(
+def test_bad_goals_are_refused_before_anything_is_sent(
     until: list[str], assertions: list[str], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
@@ -135,3 +138,77 @@ def test_bad_goals_are_told_before_anything_is_sent(
 
 def test_good_goals_pass() -> None:
     check_goals(["failures>=20", "clean for 10m"], ["causes==0", "chains==1"])
+
+
+S = 1_000_000_000
+
+
+def test_an_attempt_counts_when_all_before_it_have_ended(record: Callable[..., Record]) -> None:
+    prefix = ClosedPrefix(1)
+    prefix.take([record(1, outcome="ok"), record(2, outcome="ok")])
+    waiting = (prefix.attempts, prefix.failures)
+    prefix.take([record(0, outcome="timeout-handshake")])
+
+    assert waiting == (0, 0)
+    assert (prefix.attempts, prefix.failures) == (3, 1)
+
+
+def test_a_slow_attempt_holds_up_its_own_worker_only(record: Callable[..., Record]) -> None:
+    prefix = ClosedPrefix(2)
+    closed = prefix.take([record(number, outcome="ok") for number in (0, 2, 4, 3, 5)])
+
+    assert [each.id for each in closed] == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "failures"),
+    [("ok", 1, 0), ("reset", 1, 1), ("alert-40", 1, 1), ("local-ports", 0, 0), ("not-sent", 0, 0)],
+)
+def test_our_own_failures_are_not_attempts(
+    outcome: str, attempts: int, failures: int, record: Callable[..., Record]
+) -> None:
+    prefix = ClosedPrefix(1)
+    closed = prefix.take([record(0, outcome=outcome)])
+
+    assert len(closed) == 1
+    assert (prefix.attempts, prefix.failures) == (attempts, failures)
+
+
+def test_a_continued_run_begins_with_its_first_id(record: Callable[..., Record]) -> None:
+    prefix = ClosedPrefix(2, first_id=100)
+    prefix.take([record(100, outcome="ok"), record(101, outcome="ok")])
+
+    assert prefix.attempts == 2
+
+
+def test_time_is_that_of_the_worker_that_is_furthest_behind(
+    record: Callable[..., Record],
+) -> None:
+    prefix = ClosedPrefix(2)
+    alone = prefix.take([record(0, outcome="reset", started_ns=10 * S)])
+    unknown = prefix.elapsed_s
+    prefix.take([record(2, outcome="ok", started_ns=20 * S)])
+    prefix.take([record(1, outcome="ok", started_ns=13 * S)])
+
+    assert alone
+    assert unknown == 0.0
+    assert prefix.elapsed_s == prefix.clean_s == 3.0
+
+
+@given(st.integers(1, 5), st.integers(0, 60), st.integers(0, 2**32))
+def test_the_order_in_which_attempts_end_does_not_matter(
+    workers: int, count: int, seed: int
+) -> None:
+    """Counted against the same rows in the order of their starts."""
+    random = Random(seed)
+    blank = dict.fromkeys(Record._fields)
+    rows = [
+        Record(**{**blank, "id": number, "started_ns": number, "outcome": outcome})  # type: ignore[arg-type]  # only these are read
+        for number, outcome in enumerate(random.choices(["ok", "reset", "cancelled"], k=count))
+    ]
+    mixed = ClosedPrefix(workers)
+    for row in random.sample(rows, count):
+        mixed.take([row])
+
+    assert mixed.attempts == sum(row.outcome != "cancelled" for row in rows)
+    assert mixed.failures == sum(row.outcome == "reset" for row in rows)

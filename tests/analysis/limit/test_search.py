@@ -2,20 +2,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from stress.analysis.goals.goal import Goal, parse_goals
-from stress.analysis.limit.search import LimitSearch
+from stress.analysis.limit.search import LimitSearch, SearchSequence, limit_searches
 from stress.errors import UsageError
+from stress.model.client import Client
 from stress.model.limit import Knob, Limit, Standing
-from stress.model.plan import Segment
+from stress.model.plan import Load, Plan, Segment, Sweep
 from stress.model.record import Flag, Record
+from stress.model.target import Address, Target
 
 SECOND = 1_000_000_000
 GOALS = parse_goals(["p99.total<250ms", "failing<0.1%"])
-Target = Callable[[Segment, random.Random], list[Record]]
+Serve = Callable[[Segment, random.Random], list[Record]]
 
 
 def row(due_ns: int, total_ns: int, outcome: str = "ok", late_ns: int = 0) -> Record:
@@ -25,7 +29,7 @@ def row(due_ns: int, total_ns: int, outcome: str = "ok", late_ns: int = 0) -> Re
     )  # fmt: skip
 
 
-def queue(capacity: float, *, patience_s: float = 3.0) -> Target:
+def queue(capacity: float, *, patience_s: float = 3.0) -> Serve:
     """One server, first come, first served, with constant service and impatient clients."""
 
     def serve(segment: Segment, draw: random.Random) -> list[Record]:
@@ -41,7 +45,7 @@ def queue(capacity: float, *, patience_s: float = 3.0) -> Target:
 
 
 def search(
-    target: Target,
+    target: Serve,
     *,
     goals: Sequence[Goal] = GOALS,
     seed: int = 1,
@@ -92,7 +96,7 @@ def test_what_gives_way_first_is_named() -> None:
     assert limit.sustained == pytest.approx(200, rel=0.05)
 
 
-def test_each_step_says_how_often_it_was_offered() -> None:
+def test_each_step_records_how_often_it_was_offered() -> None:
     """So that what was offered in each segment is known, though steps are repeated."""
     offered: list[float] = []
 
@@ -206,7 +210,7 @@ def test_what_we_held_up_for_a_moment_is_not_the_targets_slowness() -> None:
     assert limit.sustained == 200
 
 
-def test_places_that_the_target_keeps_taken_fail_the_step_whatever_the_goal() -> None:
+def test_reaching_the_concurrency_limit_fails_the_step_whatever_the_goal() -> None:
     """A bound on the failing share alone: what could not be sent has not failed."""
 
     def clogged(segment: Segment, draw: random.Random) -> list[Record]:
@@ -221,7 +225,7 @@ def test_places_that_the_target_keeps_taken_fail_the_step_whatever_the_goal() ->
     assert limit.sustained == pytest.approx(300, rel=0.05)
     assert not limit.generator_limited
     assert {s.reason for s in limit.steps if s.standing is Standing.GAVE_WAY} == {
-        "more than 1% were not sent: the target kept all places taken"
+        "more than 1% were not sent: the concurrency limit was reached"
     }
 
 
@@ -296,3 +300,81 @@ def test_a_target_that_holds_nothing_has_no_limit_to_report() -> None:
 def test_only_upper_bounds_can_be_searched(text: str) -> None:
     with pytest.raises(UsageError, match="upper bound"):
         LimitSearch(parse_goals([text]), start=1, ceiling=2)
+
+
+FAILING = parse_goals(["failing<1%"])
+PLAN = Plan(
+    Target("lab.test", 443),
+    (Address("127.0.0.1", 443),),
+    (Client("rsa-only"), Client("ecdsa-only")),
+    Load(None, rate=50.0, concurrency=64),
+    find_limit="failing<1%",
+)
+BLANK = Record(**dict.fromkeys(Record._fields))  # type: ignore[arg-type]  # filled in below
+
+
+def served(segment: Segment, most: float) -> list[Record]:
+    """One attempt in each tenth of a second; all fail above `most`."""
+    outcome = "reset" if max(segment.rate, segment.slots or 0) > most else "ok"
+    times = (n * 100_000_000 for n in range(int(segment.seconds * 10)))
+    return [
+        BLANK._replace(due_ns=at, started_ns=at, total_ns=1_000, outcome=outcome, flags=0)
+        for at in times
+    ]
+
+
+def carry_out(plan: Plan, most: dict[int | None, float]) -> tuple[SearchSequence, list[Segment]]:
+    """The searches of a plan, against a target that takes so much of each client."""
+    conductor, seen = limit_searches(plan, FAILING), list[Segment]()
+    for segment in islice(iter(conductor.next, None), 500):
+        seen.append(segment)
+        conductor.take(served(segment, most[segment.client]))
+    return conductor, seen
+
+
+def test_without_a_sweep_there_is_one_search_for_the_whole_mix() -> None:
+    done, seen = carry_out(PLAN, {None: 200})
+
+    (limit,) = done.limits()
+    assert limit.sustained == pytest.approx(200, rel=0.05)
+    assert (limit.of, limit.knob) == ("", Knob.RATE)
+    assert seen[0] == Segment(50.0, 5.0)
+
+
+def test_each_client_is_searched_alone_in_one_run() -> None:
+    plan = replace(PLAN, sweep=(Sweep.CLIENTS,))
+
+    done, seen = carry_out(plan, {0: 100, 1: 400})
+
+    first, second = done.limits()
+    assert first.sustained == pytest.approx(100, rel=0.05)
+    assert second.sustained == pytest.approx(400, rel=0.05)
+    assert (first.of, second.of) == ("rsa-only", "ecdsa-only")
+    clients = [segment.client for segment in seen]
+    assert clients == sorted(clients, key=lambda client: client or 0)
+
+
+def test_with_resumption_each_client_is_searched_full_and_resumed() -> None:
+    plan = replace(PLAN, sweep=(Sweep.CLIENTS,), clients=PLAN.clients[:1], resumption=0.7)
+
+    done, seen = carry_out(plan, {0: 100})
+
+    assert [limit.of for limit in done.limits()] == ["rsa-only, full", "rsa-only, 70% resumed"]
+    assert {segment.resumption for segment in seen} == {0.0, 0.7}
+
+
+def test_the_concurrency_is_searched_up_to_the_plans() -> None:
+    plan = replace(PLAN, sweep=(Sweep.CONCURRENCY,), load=replace(PLAN.load, rate=None))
+
+    done, seen = carry_out(plan, {None: 1_000})
+
+    (limit,) = done.limits()
+    assert (limit.knob, limit.sustained, limit.first_failing) == (Knob.CONCURRENCY, 64, None)
+    assert [segment.slots for segment in seen[:7]] == [1, 2, 4, 8, 16, 32, 64]
+
+
+def test_a_search_that_has_not_begun_is_not_reported() -> None:
+    conductor = limit_searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), FAILING)
+    conductor.next()
+
+    assert [limit.of for limit in conductor.limits()] == ["rsa-only"]

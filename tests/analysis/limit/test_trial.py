@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stress.analysis.goals.goal import parse_goals
-from stress.analysis.limit.trial import Trial, weigh
+from stress.analysis.limit.trial import Trial, judge_goal
 from stress.model.record import Flag, Record
 
 SECOND = 1_000_000_000
@@ -68,7 +68,7 @@ def test_the_first_second_is_a_warm_up_unless_there_is_nothing_else() -> None:
         [row(1, 1, "local-ports")],
     ],
 )
-def test_what_we_held_up_is_ours(rows: list[Record]) -> None:
+def test_delays_of_our_own_are_not_the_targets(rows: list[Record]) -> None:
     trial = trial_of(*rows)
 
     assert trial.doubt() is not None
@@ -86,7 +86,7 @@ def test_what_we_held_up_is_ours(rows: list[Record]) -> None:
         ([None] * 10, False),
     ],
 )
-def test_a_healthy_server_that_is_slow_too_is_the_machines_doing(
+def test_slow_canaries_mean_that_this_machine_is_slow(
     canaries_ms: list[int | None], doubted: bool
 ) -> None:
     trial = trial_of(row(1, 900))
@@ -102,7 +102,7 @@ def test_a_failure_counts_though_we_were_late_ourselves() -> None:
 
 
 @pytest.mark.parametrize(("unsent", "overflowed"), [(1, False), (2, True)])
-def test_more_than_one_percent_not_sent_is_told(unsent: int, overflowed: bool) -> None:
+def test_more_than_one_percent_not_sent_is_an_overflow(unsent: int, overflowed: bool) -> None:
     sent = [row(1, 1)] * (100 - unsent)
 
     assert trial_of(*sent, *[row(1, 1, "not-sent")] * unsent).overflowed() is overflowed
@@ -117,21 +117,21 @@ def test_more_than_one_percent_not_sent_is_told(unsent: int, overflowed: bool) -
         (blocks((100, 1)), None, False),
     ],
 )
-def test_a_goal_holds_surely_or_by_the_benefit_of_the_doubt(
+def test_a_goal_holds_by_the_figures_or_by_the_benefit_of_the_doubt(
     counted: list[Counter[str]], holds: bool | None, sure: bool
 ) -> None:
-    assert weigh(QUICK, counted, last=False, strict=False)[:2] == (holds, sure)
+    assert judge_goal(QUICK, counted, last=False, strict=False)[:2] == (holds, sure)
 
 
 def test_the_last_try_is_decided_by_what_was_seen() -> None:
-    assert weigh(QUICK, blocks((1_000, 9)), last=True, strict=True)[:2] == (True, False)
-    assert weigh(QUICK, blocks((1_000, 11)), last=True, strict=True)[:2] == (False, False)
+    assert judge_goal(QUICK, blocks((1_000, 9)), last=True, strict=True)[:2] == (True, False)
+    assert judge_goal(QUICK, blocks((1_000, 11)), last=True, strict=True)[:2] == (False, False)
 
 
-def test_misses_in_one_burst_say_less_than_spread_ones() -> None:
+def test_misses_in_one_burst_prove_less_than_spread_ones() -> None:
     """As many, once in each second and once all in one: the design effect."""
     spread = blocks(*[(100, 3)] * 20)
     burst = blocks((100, 60), *[(100, 0)] * 19)
 
-    assert weigh(QUICK, spread, last=False, strict=False).holds is False
-    assert weigh(QUICK, burst, last=False, strict=False).holds is None
+    assert judge_goal(QUICK, spread, last=False, strict=False).holds is False
+    assert judge_goal(QUICK, burst, last=False, strict=False).holds is None

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
-from scipy.stats import binom
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
 
 from stress.analysis.proportions.binomial import (
-    repeated_tail,
+    clopper_pearson,
+    detectable,
     risk_ratio,
     smallest_tail,
     tarone,
@@ -56,10 +59,10 @@ def test_the_bound_of_a_weighted_tail_is_never_too_small() -> None:
 
 
 def test_repeats_are_independent_draws() -> None:
-    bound = repeated_tail(array(1), array(0.1), array(20), 10)
+    bound = weighted_tail(array(1), array(0.1), 10, array(20))
 
     assert binom.sf(9, 20, 0.1) <= bound <= 20 * binom.sf(9, 20, 0.1)
-    assert repeated_tail(array(1), array(0.1), array(3), 3) == pytest.approx(1e-3)
+    assert weighted_tail(array(1), array(0.1), 3, array(3)) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,45 @@ def test_the_risk_ratio_has_an_exact_interval(
 def test_without_an_outside_there_is_no_ratio() -> None:
     assert risk_ratio(5, 10, 0, 0).value is None
     assert risk_ratio(0, 10, 0, 10).low == 0.0
+
+
+@pytest.mark.parametrize(
+    ("failures", "attempts", "low", "high"),
+    [
+        (0, 1000, 0.0, 0.0036821),
+        (7, 140_000, 2.0103e-5, 1.03016e-4),
+        (98, 20_000, 0.0039799, 0.0059683),
+        (100, 100, 0.9637833, 1.0),
+        (0, 0, 0.0, 1.0),
+        (1, 1, 0.025, 1.0),
+    ],
+)
+def test_the_interval_is_the_exact_one(
+    failures: int, attempts: int, low: float, high: float
+) -> None:
+    interval = clopper_pearson(failures, attempts)
+
+    assert interval.low == pytest.approx(low, rel=1e-4)
+    assert interval.high == pytest.approx(high, rel=1e-4)
+
+
+def test_it_agrees_with_scipys_slow_form() -> None:
+    for failures, attempts in ((3, 10), (515, 200_000), (9, 10)):
+        expected = binomtest(failures, attempts).proportion_ci(method="exact")
+        interval = clopper_pearson(failures, attempts)
+
+        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 10_000_000))
+def test_the_observed_rate_is_always_inside(failures: int, attempts: int) -> None:
+    failures = min(failures, attempts)
+    interval = clopper_pearson(failures, attempts)
+
+    assert 0.0 <= interval.low <= failures / attempts <= interval.high <= 1.0
+
+
+def test_the_detectable_rate_follows_the_rule_of_three() -> None:
+    assert detectable(1000) == pytest.approx(0.002991, rel=1e-3)
+    assert detectable(0) == 1.0
+    assert detectable(10**9) == pytest.approx(2.9957e-9, rel=1e-3)

@@ -24,7 +24,7 @@ def test_the_price_of_looking_is_a_quarter() -> None:
     assert not claims_below(1, fewest, share)
 
 
-def test_claims_need_the_share_on_their_side() -> None:
+def test_claims_need_the_observed_rate_on_their_side() -> None:
     assert claims_above(50, 1000, 0.01)
     assert not claims_above(5, 1000, 0.01)
     assert not claims_below(50, 1000, 0.01)
@@ -35,7 +35,7 @@ def test_claims_need_the_share_on_their_side() -> None:
 
 
 @pytest.mark.slow
-def test_looking_again_and_again_is_rarely_wrong() -> None:
+def test_repeated_looks_are_rarely_wrong() -> None:
     random = np.random.default_rng(51)
     share, wrong = 1e-3, 0
     looks = np.unique(np.geomspace(500, 60_000, 120).astype(int))

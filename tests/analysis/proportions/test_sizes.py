@@ -35,7 +35,7 @@ def test_the_sentence_has_the_figures() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5])
-def test_impossible_shares_are_refused(share: float) -> None:
+def test_impossible_rates_are_refused(share: float) -> None:
     for plan in (to_see, to_rule_out):
         with pytest.raises(UsageError, match="cannot be planned for"):
             plan(share)

@@ -12,7 +12,7 @@ def at(second: float, ended: int, failed: int) -> Progress:
 
 def judge(*story: tuple[float, int, int]) -> list[str | None]:
     refusals = CircuitBreaker()
-    return [refusals.judge(at(*moment)) for moment in story]
+    return [refusals.reason_to_stop(at(*moment)) for moment in story]
 
 
 def test_a_target_that_worked_and_then_refuses_everything_stops_the_run() -> None:
@@ -39,13 +39,13 @@ def test_other_stories_do_not(story: list[tuple[float, int, int]], why: str) -> 
 def test_another_load_begins_with_a_clean_sheet() -> None:
     """The step of a search that was refused says nothing of the next, gentler one."""
     refusals = CircuitBreaker()
-    refusals.judge(at(0, 0, 0))
-    refusals.judge(at(1, 100, 0))
-    refused = refusals.judge(at(2, 300, 200))
+    refusals.reason_to_stop(at(0, 0, 0))
+    refusals.reason_to_stop(at(1, 100, 0))
+    refused = refusals.reason_to_stop(at(2, 300, 200))
 
-    refusals.begin()
+    refusals.reset()
 
     assert refused is None
-    assert refusals.judge(at(2.2, 300, 200)) is None
-    assert refusals.judge(at(3, 400, 200)) is None
-    assert refusals.judge(at(3.2, 500, 300)) is None
+    assert refusals.reason_to_stop(at(2.2, 300, 200)) is None
+    assert refusals.reason_to_stop(at(3, 400, 200)) is None
+    assert refusals.reason_to_stop(at(3.2, 500, 300)) is None

@@ -35,7 +35,7 @@ def throttled(
             BLANK._replace(started_ns=int(start_s * SECOND), outcome=outcome, server_ns=good)
         )
     for begin in range(0, len(rows), 100):
-        throttle.take(rows[begin : begin + 100])
+        throttle.add(rows[begin : begin + 100])
     return throttle
 
 

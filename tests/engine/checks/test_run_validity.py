@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from stress.engine.checks.host_stats import HostStats
-from stress.engine.checks.run_validity import RunValidity
+from stress.engine.checks.run_validity import CanaryStats, RunValidity
 from stress.model.outcome import NOT_SENT, Side
 from stress.model.record import Flag, Record
 from stress.model.target import Address
@@ -19,28 +19,28 @@ LATE = [50_000_000] * 100
 
 @pytest.mark.parametrize(
     ("lags_ns", "words"),
-    [(CALM, None), (CALM + LATE, "woke up 50 ms late"), (CALM * 99 + [10**9], None)],
+    [(CALM, None), (CALM + LATE, "event-loop lag: p99 50 ms"), (CALM * 99 + [10**9], None)],
 )
 def test_a_late_event_loop_is_told_when_it_is_the_rule(
     lags_ns: list[int], words: str | None
 ) -> None:
-    health = RunValidity(PLAN, vitals=HostStats)
+    validity = RunValidity(PLAN, read_host=HostStats)
 
-    health.heard(0, lags_ns, cpu_ns=0)
-    health.check(Counter(), 100)
+    validity.add_worker_load(0, lags_ns, cpu_ns=0)
+    validity.check(Counter(), 100)
 
-    assert len(health.reasons) == (words is not None)
-    assert all((words or "") in reason for reason in health.reasons)
-    assert health.last_lag_ns == max(lags_ns)
+    assert len(validity.reasons) == (words is not None)
+    assert all((words or "") in reason for reason in validity.reasons)
+    assert validity.last_lag_ns == max(lags_ns)
 
 
 def test_the_lag_of_all_workers_is_one_distribution() -> None:
-    health = RunValidity(PLAN, vitals=HostStats)
+    validity = RunValidity(PLAN, read_host=HostStats)
 
-    health.heard(0, CALM, cpu_ns=0)
-    health.heard(1, LATE, cpu_ns=0)
+    validity.add_worker_load(0, CALM, cpu_ns=0)
+    validity.add_worker_load(1, LATE, cpu_ns=0)
 
-    assert health.lag_p99_ns == pytest.approx(50_000_000, rel=0.01)
+    assert validity.lag_p99_ns == pytest.approx(50_000_000, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -49,38 +49,38 @@ def test_the_lag_of_all_workers_is_one_distribution() -> None:
 def test_starts_that_found_no_place_are_told_above_one_percent(
     not_sent: int, is_told: bool
 ) -> None:
-    health = RunValidity(PLAN, vitals=HostStats)
+    validity = RunValidity(PLAN, read_host=HostStats)
 
-    health.check(Counter({Side.NOT_SENT: not_sent}), 1000)
+    validity.check(Counter({Side.NOT_SENT: not_sent}), 1000)
 
-    assert any("not sent" in reason for reason in health.reasons) is is_told
+    assert any("not sent" in reason for reason in validity.reasons) is is_told
 
 
 def test_a_dead_worker_is_named_with_what_was_lost() -> None:
-    health = RunValidity(PLAN, vitals=HostStats)
+    validity = RunValidity(PLAN, read_host=HostStats)
 
-    health.lost_worker(1, 32)
+    validity.worker_died(1, 32)
 
-    (reason,) = health.reasons
-    assert reason.startswith("worker 1 died: the 32 attempts it had in flight are lost")
+    (reason,) = validity.reasons
+    assert reason.startswith("worker 1 died: its 32 attempts in flight are lost")
 
 
 def test_the_same_note_is_kept_once() -> None:
-    health = RunValidity(PLAN, vitals=HostStats)
+    validity = RunValidity(PLAN, read_host=HostStats)
 
-    health.note("once")
-    health.note("once")
+    validity.note("once")
+    validity.note("once")
 
-    assert health.reasons == ("once",)
+    assert validity.reasons == ("once",)
 
 
 def test_without_a_word_from_the_workers_nothing_is_known() -> None:
-    health = RunValidity(PLAN, vitals=HostStats)
+    validity = RunValidity(PLAN, read_host=HostStats)
 
-    health.check(Counter(), 0)
+    validity.check(Counter(), 0)
 
-    assert health.reasons == ()
-    assert health.lag_p99_ns is None
+    assert validity.reasons == ()
+    assert validity.lag_p99_ns is None
 
 
 OPEN = plan_for(Address("127.0.0.1", 443), b"", rate=100.0, concurrency=64)
@@ -90,36 +90,39 @@ UNSENT = {Side.NOT_SENT: 100}
 
 
 def test_places_that_a_slow_target_kept_are_no_fault_of_the_generator() -> None:
-    health = RunValidity(OPEN, vitals=HostStats)
+    validity = RunValidity(OPEN, read_host=HostStats)
 
-    health.heard(0, CALM, cpu_ns=0)
-    health.check(Counter(UNSENT), 1000)
+    validity.add_worker_load(0, CALM, cpu_ns=0)
+    validity.check(Counter(UNSENT), 1000)
 
-    assert not health.invalid
-    assert "100 of 1,000 starts were due and not sent: all 64 places" in health.reasons[0]
+    assert not validity.invalid
+    assert (
+        "100 of 1,000 attempts were due but not sent: concurrency limit (64) reached"
+        in validity.reasons[0]
+    )
 
 
 @pytest.mark.parametrize(("lags_ns", "rows"), [(LATE, []), (CALM, [STILL] * 100)])
 def test_starts_that_we_ourselves_missed_make_the_run_invalid(
     lags_ns: list[int], rows: list[Record]
 ) -> None:
-    health = RunValidity(OPEN, vitals=HostStats)
+    validity = RunValidity(OPEN, read_host=HostStats)
 
-    health.heard(0, lags_ns, cpu_ns=0)
-    health.saw(rows)
-    health.check(Counter(UNSENT), 1000)
+    validity.add_worker_load(0, lags_ns, cpu_ns=0)
+    validity.add_records(rows)
+    validity.check(Counter(UNSENT), 1000)
 
-    assert health.invalid
-    assert health.reasons[0].startswith("generator limited: 100 of 1,000 starts were due")
+    assert validity.invalid
+    assert validity.reasons[0].startswith("generator-limited: 100 of 1,000 attempts were due")
 
 
 def test_a_search_for_the_limit_goes_beyond_what_is_possible_on_purpose() -> None:
-    health = RunValidity(replace(OPEN, find_limit="failing<1%"), vitals=HostStats)
+    validity = RunValidity(replace(OPEN, find_limit="failing<1%"), read_host=HostStats)
 
-    health.heard(0, LATE, cpu_ns=0)
-    health.check(Counter(UNSENT), 1000)
+    validity.add_worker_load(0, LATE, cpu_ns=0)
+    validity.check(Counter(UNSENT), 1000)
 
-    assert not health.invalid
+    assert not validity.invalid
 
 
 @pytest.mark.parametrize(
@@ -134,37 +137,37 @@ def test_a_search_for_the_limit_goes_beyond_what_is_possible_on_purpose() -> Non
 def test_one_source_that_met_one_chain_is_said(
     ip: str, sources: tuple[str, ...], chains: int, is_told: bool
 ) -> None:
-    health = RunValidity(
-        replace(plan_for(Address(ip, 443), b"", rate=100.0), sources=sources), vitals=HostStats
+    validity = RunValidity(
+        replace(plan_for(Address(ip, 443), b"", rate=100.0), sources=sources), read_host=HostStats
     )
 
-    health.check(Counter(), 1000, chains)
+    validity.check(Counter(), 1000, chains)
 
-    assert any(reason.startswith("one-source: ") for reason in health.reasons) is is_told
-    assert not health.invalid
+    assert any(reason.startswith("one-source: ") for reason in validity.reasons) is is_told
+    assert not validity.invalid
 
 
 def test_what_the_kernel_counted_meanwhile_is_told() -> None:
     readings = iter([HostStats(3, 10**10), HostStats(3_000, 5 * 10**7)])
-    health = RunValidity(OPEN, vitals=lambda: next(readings))
+    validity = RunValidity(OPEN, read_host=lambda: next(readings))
 
-    health.check(Counter(), 1000)
+    validity.check(Counter(), 1000)
 
-    queue, memory = health.reasons
+    queue, memory = validity.reasons
     assert queue.startswith("a receive queue of this machine was full 2,997 times")
-    assert memory == "memory was nearly used up: 50 MB were left"
+    assert memory == "memory was nearly exhausted: 50 MB were left"
 
 
 @pytest.mark.parametrize(
     ("first", "last", "words"),
     [
         (
-            HostStats(untracked=5, tracked_share=0.5),
-            HostStats(untracked=5, tracked_share=0.9),
+            HostStats(untracked=5, tracked=50, tracked_limit=100),
+            HostStats(untracked=5, tracked=90, tracked_limit=100),
             None,
         ),
         (HostStats(untracked=5), HostStats(untracked=9), "was full (4 packets dropped)"),
-        (HostStats(), HostStats(tracked_share=0.97), "connection tracking table"),
+        (HostStats(), HostStats(tracked=97, tracked_limit=100), "connection tracking table"),
         (HostStats(waiting_ports=900, local_ports=28_232), HostStats(), None),
         (
             HostStats(waiting_ports=20_000, local_ports=28_232),
@@ -177,9 +180,37 @@ def test_full_tables_and_used_up_ports_of_this_machine_are_told(
     first: HostStats, last: HostStats, words: str | None
 ) -> None:
     readings = iter([first, last])
-    health = RunValidity(OPEN, vitals=lambda: next(readings))
+    validity = RunValidity(OPEN, read_host=lambda: next(readings))
 
-    health.check(Counter(), 1000)
+    validity.check(Counter(), 1000)
 
-    assert len(health.reasons) == (words is not None)
-    assert all((words or "") in reason for reason in health.reasons)
+    assert len(validity.reasons) == (words is not None)
+    assert all((words or "") in reason for reason in validity.reasons)
+
+
+QUICK, SLOW = 3_000_000, 400_000_000
+
+
+@pytest.mark.parametrize(
+    ("totals_ns", "words"),
+    [
+        ([], None),
+        ([QUICK] * 100, None),
+        ([*[QUICK] * 100, SLOW, SLOW], None),  # a moment
+        ([*[QUICK] * 97, *[SLOW] * 3], "0 failed and 3 took over 100 ms (up to 0.4 s)"),
+        ([*[QUICK] * 97, *[None] * 3], "of 100 handshakes"),
+        ([*[QUICK] * 9_000, *[SLOW] * 30], None),  # a third of a per cent
+        ([None] * 100, None),  # this client cannot talk to it
+    ],
+)
+def test_canaries_accuse_us_when_many_are_bad(
+    totals_ns: list[int | None], words: str | None
+) -> None:
+    canaries = CanaryStats()
+
+    for begin in range(0, len(totals_ns), 7):
+        canaries.add(totals_ns[begin : begin + 7])
+    warning = canaries.warning()
+
+    assert (warning is None) is (words is None)
+    assert words is None or (warning is not None and words in warning)

@@ -25,7 +25,7 @@ from tests.engine.conftest import (
     HOST,
     Behaviour,
     Serve,
-    flown,
+    finished,
     leave,
     plain,
     reset,
@@ -39,7 +39,7 @@ from tests.stacks import main_stack
 QUICK = Limits(attempt_s=0.2, connect_s=0.2)
 
 
-def equipment(
+def worker_context(
     stack: Stack, client: Client | None = None, limits: Limits | None = None
 ) -> WorkerContext:
     factory = stack_for(client or Client("generic"), stack, server_name=HOST)
@@ -50,7 +50,7 @@ def equipment(
 
 def attempt(address: Address, tools: WorkerContext) -> tuple[Attempt, Record]:
     one = Attempt(AttemptSpec(7, monotonic_ns(), 3, address, 0, None, None, 2), tools)
-    return one, trio.run(flown, one)
+    return one, trio.run(finished, one)
 
 
 @pytest.fixture(params=list(Stack))
@@ -63,7 +63,7 @@ def test_a_good_handshake_fills_every_column(
 ) -> None:
     address = serve(speak(tls))
 
-    one, record = attempt(address, equipment(stack))
+    one, record = attempt(address, worker_context(stack))
 
     assert (record.id, record.address, record.segment, record.client) == (7, 3, 2, 0)
     assert (record.outcome, record.stage) == ("ok", Stage.FINISHED)
@@ -73,13 +73,12 @@ def test_a_good_handshake_fills_every_column(
     assert (record.tls_version, record.resumed) == (0x0304, False)
     assert record.cipher is not None
     assert record.key_group is not None
-    assert record.hello_retry is False
     assert record.bytes_received > sum(len(der) for der in one.chain)
     assert record.local_port is not None
 
 
 def test_durations_nest_as_they_happened(stack: Stack, serve: Serve, tls: ssl.SSLContext) -> None:
-    _, record = attempt(serve(speak(tls)), equipment(stack))
+    _, record = attempt(serve(speak(tls)), worker_context(stack))
 
     assert record.connect_ns is not None
     assert record.server_ns is not None
@@ -91,7 +90,7 @@ def test_durations_nest_as_they_happened(stack: Stack, serve: Serve, tls: ssl.SS
 
 
 def test_in_tls_1_2_both_round_trips_count(stack: Stack, serve: Serve, tls: ssl.SSLContext) -> None:
-    _, record = attempt(serve(speak(tls)), equipment(stack, Client("old", versions=(0x0303,))))
+    _, record = attempt(serve(speak(tls)), worker_context(stack, Client("old", versions=(0x0303,))))
 
     assert (record.outcome, record.tls_version) == ("ok", 0x0303)
 
@@ -108,7 +107,7 @@ def test_in_tls_1_2_both_round_trips_count(stack: Stack, serve: Serve, tls: ssl.
 def test_what_the_target_does_ends_as_an_outcome(
     stack: Stack, serve: Serve, behaviour: Behaviour, outcome: str, stage: Stage
 ) -> None:
-    _, record = attempt(serve(behaviour), equipment(stack, limits=QUICK))
+    _, record = attempt(serve(behaviour), worker_context(stack, limits=QUICK))
 
     assert (record.outcome, record.stage) == (outcome, stage)
     assert record.handshake_ns is None
@@ -118,7 +117,7 @@ def test_what_the_target_does_ends_as_an_outcome(
 
 def test_a_closed_port_is_refused_at_once(stack: Stack) -> None:
     """Each time it is refused; on a busy machine not each time within 10 ms."""
-    tools = equipment(stack)
+    tools = worker_context(stack)
     tries: list[tuple[Attempt, Record]] = []
     with socket.socket() as holder:  # bound, so that nobody else gets the port, and deaf
         holder.bind(("127.0.0.1", 0))
@@ -146,7 +145,7 @@ def test_a_full_accept_queue_is_a_timeout_of_the_connect(
             sock.setblocking(False)
             sock.connect_ex((address.ip, address.port))
 
-        _, record = attempt(address, equipment(stack, limits=limits))
+        _, record = attempt(address, worker_context(stack, limits=limits))
 
         for sock in waiting:
             sock.close()
@@ -164,7 +163,7 @@ def test_a_demand_for_a_client_certificate_is_seen_after_the_handshake(
     strict.verify_mode = ssl.CERT_REQUIRED
     strict.load_verify_locations(cadata=pki[1])
 
-    _, record = attempt(serve(speak(strict)), equipment(stack))
+    _, record = attempt(serve(speak(strict)), worker_context(stack))
 
     assert record.outcome == "client-certificate-required"
     assert record.stage == Stage.AFTER_HANDSHAKE
@@ -177,7 +176,7 @@ def test_a_server_that_sends_no_tickets_is_not_waited_for_long(
     quiet.load_cert_chain(pki[0])
     quiet.num_tickets = 0
 
-    one, record = attempt(serve(speak(quiet)), equipment(stack))
+    one, record = attempt(serve(speak(quiet)), worker_context(stack))
 
     assert record.outcome == "ok"
     assert one.chain is not None
@@ -190,7 +189,7 @@ def test_a_flood_ends_at_the_byte_limit(serve: Serve) -> None:
             connection.sendall(b"\x16\x03\x03\x40\x00" + bytes(16384))
 
     limits = replace(Limits(), connection_bytes=100_000)
-    _, record = attempt(serve(flood), equipment(Stack.OPENSSL, limits=limits))
+    _, record = attempt(serve(flood), worker_context(Stack.OPENSSL, limits=limits))
 
     assert record.outcome == "protocol-error"
     assert record.bytes_received <= 120_000
@@ -205,7 +204,7 @@ def test_a_flood_that_outlives_its_deadline_is_the_targets_doing(
 
     _, record = attempt(
         serve(lambda connection: endless_hello_requests(connection, house)),
-        equipment(Stack.OPENSSL, limits=limits),
+        worker_context(Stack.OPENSSL, limits=limits),
     )
 
     assert (record.outcome, record.stage) == ("timeout-handshake", Stage.SERVER_HELLO)
@@ -216,7 +215,7 @@ def test_a_cancelled_attempt_still_has_its_row(serve: Serve) -> None:
 
     async def break_off() -> Record:
         one = Attempt(
-            AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), equipment(main_stack())
+            AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), worker_context(main_stack())
         )
         with trio.move_on_after(0.05):
             await one.run()
@@ -238,7 +237,7 @@ def test_a_proxy_header_goes_before_the_hello(serve: Serve, tls: ssl.SSLContext)
         speak(tls)(connection)
 
     address = serve(behind_proxy)
-    tools = replace(equipment(main_stack()), preamble=dial.header_v1)
+    tools = replace(worker_context(main_stack()), preamble=dial.header_v1)
 
     _, record = attempt(address, tools)
 
@@ -261,7 +260,7 @@ def test_a_reset_that_a_send_met_is_no_end_of_file(stack: Stack, serve: Serve) -
         assert gone.wait(10)
         return b""
 
-    _, record = attempt(serve(reset_at_once), replace(equipment(stack), preamble=late))
+    _, record = attempt(serve(reset_at_once), replace(worker_context(stack), preamble=late))
 
     assert record.outcome == "reset"
 
@@ -287,7 +286,7 @@ def test_a_large_share_of_our_own_lag_is_not_the_servers_time(
         return b""
 
     async def both() -> Record:
-        tools = replace(equipment(main_stack()), preamble=preamble)
+        tools = replace(worker_context(main_stack()), preamble=preamble)
         one = Attempt(AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), tools)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hold_the_loop)

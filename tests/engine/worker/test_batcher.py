@@ -30,13 +30,13 @@ async def next_batch(home: trio.SocketStream) -> Batch:
 
 def test_the_certificates_of_a_chain_are_sent_once() -> None:
     async def main() -> tuple[Batch, Batch]:
-        with pair() as (home, outbox):
-            outbox.add(RECORD, (b"leaf",))
-            outbox.add(RECORD, (b"leaf",))
-            await outbox.flush()
+        with pair() as (home, batcher):
+            batcher.add(RECORD, (b"leaf",))
+            batcher.add(RECORD, (b"leaf",))
+            await batcher.flush()
             first = await next_batch(home)
-            outbox.add(RECORD, (b"leaf",))
-            await outbox.flush()
+            batcher.add(RECORD, (b"leaf",))
+            await batcher.flush()
             return first, await next_batch(home)
 
     first, second = trio.run(main)
@@ -47,15 +47,15 @@ def test_the_certificates_of_a_chain_are_sent_once() -> None:
     assert second.records == [RECORD]
 
 
-def test_a_full_outbox_holds_the_next_start_back_until_it_was_emptied() -> None:
+def test_a_full_batcher_holds_the_next_start_back_until_it_was_emptied() -> None:
     async def main() -> list[str]:
-        with pair() as (home, outbox):
+        with pair() as (home, batcher):
             for _ in range(LIMIT):
-                outbox.add(RECORD, None)
+                batcher.add(RECORD, None)
             order: list[str] = []
 
             async def start_next() -> None:
-                await outbox.room()
+                await batcher.wait_for_room()
                 order.append("started")
 
             async with trio.open_nursery() as nursery:
@@ -63,17 +63,17 @@ def test_a_full_outbox_holds_the_next_start_back_until_it_was_emptied() -> None:
                 await trio.testing.wait_all_tasks_blocked()
                 order.append("waits")
                 nursery.start_soon(next_batch, home)
-                await outbox.flush()
+                await batcher.flush()
             return order
 
     assert trio.run(main) == ["waits", "started"]
 
 
-def test_an_empty_batch_still_tells_how_the_worker_feels() -> None:
+def test_an_empty_batch_still_reports_the_workers_load() -> None:
     async def main() -> Batch:
-        with pair() as (home, outbox):
-            outbox.started, outbox.in_flight = 5, 2
-            await outbox.flush()
+        with pair() as (home, batcher):
+            batcher.started, batcher.in_flight = 5, 2
+            await batcher.flush()
             return await next_batch(home)
 
     batch = trio.run(main)
@@ -84,10 +84,10 @@ def test_an_empty_batch_still_tells_how_the_worker_feels() -> None:
 
 def test_lag_is_measured_while_the_loop_is_held() -> None:
     async def main() -> Batch:
-        with pair() as (home, outbox):
+        with pair() as (home, batcher):
             with trio.move_on_after(0.1):
-                await outbox.watch_lag()
-            await outbox.flush()
+                await batcher.sample_lag()
+            await batcher.flush()
             return await next_batch(home)
 
     assert trio.run(main).lags_ns
@@ -95,10 +95,10 @@ def test_lag_is_measured_while_the_loop_is_held() -> None:
 
 def test_a_staple_is_sent_once_and_named_for_each_row_that_got_it() -> None:
     async def main() -> Batch:
-        with pair() as (home, outbox):
+        with pair() as (home, batcher):
             for number, staple in enumerate((b"one", b"", b"one", None)):
-                outbox.add(RECORD._replace(id=number), None, staple)
-            await outbox.flush()
+                batcher.add(RECORD._replace(id=number), None, staple)
+            await batcher.flush()
             return await next_batch(home)
 
     batch = trio.run(main)
@@ -110,10 +110,10 @@ def test_a_staple_is_sent_once_and_named_for_each_row_that_got_it() -> None:
 
 def test_a_server_that_makes_up_staples_fills_no_memory() -> None:
     async def main() -> Batch:
-        with pair() as (home, outbox):
+        with pair() as (home, batcher):
             for number in range(MOST_STAPLES + 5):
-                outbox.add(RECORD._replace(id=number), None, b"%d" % number)
-            await outbox.flush()
+                batcher.add(RECORD._replace(id=number), None, b"%d" % number)
+            await batcher.flush()
             return await next_batch(home)
 
     batch = trio.run(main)

@@ -14,14 +14,14 @@ from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.loops import (
+    CLIENT_STALLED,
     LATEST_NS,
     NOT_WRITTEN,
-    STOOD_STILL,
     LoadRun,
     closed_loop,
     open_loop,
 )
-from stress.engine.worker.pacing import SECOND, Even, appointments
+from stress.engine.worker.pacing import SECOND, even_points, start_times
 from stress.engine.worker.schedule import Schedule
 from stress.handshake import stack_for
 from stress.model.client import Client
@@ -34,7 +34,7 @@ from tests.stacks import main_stack
 GENERIC = Client("generic")
 
 
-def fly(
+def run_loop(
     address: Address,
     loop: Callable[[LoadRun], Awaitable[None]],
     *,
@@ -42,29 +42,29 @@ def fly(
     limits: Limits,
     kind: type[Batcher] = Batcher,
 ) -> list[Record]:
-    """Run a loop to its end, and read what its outbox sent home."""
+    """Run a loop to its end, and read what its batcher sent."""
 
     async def main() -> list[Record]:
         ours, theirs = trio.socket.socketpair()
-        outbox = kind(trio.SocketStream(theirs))
+        batcher = kind(trio.SocketStream(theirs))
         factory = stack_for(GENERIC, main_stack(), server_name=HOST)
         tools = WorkerContext((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
-        flights = LoadRun(tools, schedule, outbox, next_id=1, workers=2, left=left)
+        load_run = LoadRun(tools, schedule, batcher, next_id=1, workers=2, left=left)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tools.deadlines.watch)
-                await loop(flights)
+                await loop(load_run)
                 nursery.cancel_scope.cancel()
-            assert outbox.in_flight == 0
-            await outbox.flush()
+            assert batcher.in_flight == 0
+            await batcher.flush()
             theirs.close()
-            return await read_home(ours)
+            return await read_records(ours)
 
     return trio.run(main)
 
 
-async def read_home(home: trio.socket.SocketType) -> list[Record]:
+async def read_records(home: trio.socket.SocketType) -> list[Record]:
     frames, records = Frames(), []
     while data := await home.recv(1 << 16):
         for body in frames.feed(data):
@@ -80,7 +80,7 @@ def test_a_closed_loop_makes_exactly_the_attempts_it_was_given(
 ) -> None:
     address = serve(speak(tls))
 
-    records = fly(address, lambda flights: closed_loop(flights, 5), left=23, limits=Limits())
+    records = run_loop(address, lambda load_run: closed_loop(load_run, 5), left=23, limits=Limits())
 
     assert Counter(record.outcome for record in records) == {"ok": 23}
     assert sorted(record.id for record in records) == [1 + 2 * step for step in range(23)]
@@ -89,7 +89,9 @@ def test_a_closed_loop_makes_exactly_the_attempts_it_was_given(
 def test_failures_neither_stop_nor_thin_out_a_closed_loop(serve: Serve) -> None:
     limits = Limits(attempt_s=0.05)
 
-    records = fly(serve(silent), lambda flights: closed_loop(flights, 4), left=12, limits=limits)
+    records = run_loop(
+        serve(silent), lambda load_run: closed_loop(load_run, 4), left=12, limits=limits
+    )
 
     assert Counter(record.outcome for record in records) == {"timeout-handshake": 12}
 
@@ -101,7 +103,9 @@ def test_a_loop_of_refusals_does_not_spin() -> None:
         address = Address(*deaf.getsockname())
         before = monotonic_ns()
 
-        records = fly(address, lambda flights: closed_loop(flights, 2), left=8, limits=Limits())
+        records = run_loop(
+            address, lambda load_run: closed_loop(load_run, 2), left=8, limits=Limits()
+        )
 
     assert Counter(record.outcome for record in records) == {"refused": 8}
     assert monotonic_ns() - before > 3 * 50_000_000
@@ -110,7 +114,7 @@ def test_a_loop_of_refusals_does_not_spin() -> None:
 def test_an_open_loop_starts_at_its_appointments(serve: Serve, tls: ssl.SSLContext) -> None:
     address = serve(speak(tls))
 
-    records = fly(address, paced(rate=200, cap=50), left=20, limits=Limits())
+    records = run_loop(address, paced(rate=200, cap=50), left=20, limits=Limits())
 
     due = sorted(record.due_ns for record in records)
     assert [each - due[0] for each in due] == [int(step * SECOND / 200) for step in range(20)]
@@ -120,7 +124,7 @@ def test_an_open_loop_starts_at_its_appointments(serve: Serve, tls: ssl.SSLConte
 
 def test_what_is_due_while_the_cap_is_full_is_recorded_as_not_sent(serve: Serve) -> None:
     """Two places, ten appointments within the time that the first two need to fail."""
-    records = fly(serve(silent), paced(rate=100, cap=2), left=10, limits=Limits(attempt_s=0.3))
+    records = run_loop(serve(silent), paced(rate=100, cap=2), left=10, limits=Limits(attempt_s=0.3))
 
     outcomes = Counter(record.outcome for record in records)
     assert outcomes == {"timeout-handshake": 2, "not-sent": 8}
@@ -134,12 +138,12 @@ def test_what_was_due_while_we_stood_still_is_not_sent_in_a_burst(
     """The loop wakes up two seconds late: half a second's worth may be made up for."""
     loop = paced(rate=100, cap=100, since_ns=2 * SECOND)
 
-    records = fly(serve(speak(tls)), loop, left=205, limits=Limits())
+    records = run_loop(serve(speak(tls)), loop, left=205, limits=Limits())
 
     unsent = [record for record in records if record.outcome == "not-sent"]
     assert len(records) == 205
     assert 150 <= len(unsent) < 205
-    assert {record.detail for record in unsent} == {STOOD_STILL}
+    assert {record.detail for record in unsent} == {CLIENT_STALLED}
     sent = [record for record in records if record.outcome != "not-sent"]
     assert all(record.started_ns - record.due_ns <= LATEST_NS + 50_000_000 for record in sent)
 
@@ -157,7 +161,7 @@ def test_what_our_own_writing_held_back_is_not_blamed_on_the_target(serve: Serve
     """There is room under the cap: it was the disk that could not keep up."""
     loop = paced(rate=100, cap=100)
 
-    records = fly(serve(silent), loop, left=5, limits=Limits(), kind=Behind)
+    records = run_loop(serve(silent), loop, left=5, limits=Limits(), kind=Behind)
 
     assert {(record.outcome, record.detail) for record in records} == {("not-sent", NOT_WRITTEN)}
     assert all(record.flags & Flag.LOCAL_PRESSURE for record in records)
@@ -166,28 +170,28 @@ def test_what_our_own_writing_held_back_is_not_blamed_on_the_target(serve: Serve
 def paced(*, rate: float, cap: int, since_ns: int = 0) -> Callable[[LoadRun], Awaitable[None]]:
     """An open loop that begins when it is called, or so long before."""
 
-    def loop(flights: LoadRun) -> Awaitable[None]:
-        starts = appointments((Segment(rate, 60),), Even(0, 1).points())
+    def loop(load_run: LoadRun) -> Awaitable[None]:
+        starts = start_times((Segment(rate, 60),), even_points(0, 1))
         begin_ns = monotonic_ns() - since_ns
-        return open_loop(flights, starts, begin_ns=begin_ns, cap=cap)
+        return open_loop(load_run, starts, begin_ns=begin_ns, cap=cap)
 
     return loop
 
 
 @pytest.mark.parametrize("left", [None, 1_000_000])
-def test_a_stop_ends_the_starting_and_lets_what_flies_land(
+def test_a_stop_ends_the_starting_and_lets_attempts_in_flight_finish(
     serve: Serve, tls: ssl.SSLContext, left: int | None
 ) -> None:
     address = serve(speak(tls))
 
-    async def stopping(flights: LoadRun) -> None:
+    async def stopping(load_run: LoadRun) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(closed_loop, flights, 3)
-            while flights.outbox.started < 6:
+            nursery.start_soon(closed_loop, load_run, 3)
+            while load_run.batcher.started < 6:
                 await trio.lowlevel.checkpoint()
-            flights.stopping.set()
+            load_run.stopping.set()
 
-    records = fly(address, stopping, left=left, limits=Limits())
+    records = run_loop(address, stopping, left=left, limits=Limits())
 
     assert len(records) >= 6
     assert {record.outcome for record in records} == {"ok"}

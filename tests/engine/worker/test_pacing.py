@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 
 from stress.engine.worker.pacing import (
     SECOND,
-    Even,
-    Random,
-    appointments,
-    reach,
+    even_points,
+    part_of,
+    points_of,
     shape,
-    share,
-    spacing,
-    total,
+    start_times,
+    starts_in,
+    time_of,
 )
 from stress.model.plan import Arrivals, Load, Segment
 
@@ -30,7 +29,7 @@ SEGMENTS = st.builds(
 def starts(load: Load, workers: int = 1, seed: int = 1) -> list[int]:
     """The starts of all workers together, in nanoseconds."""
     dealt = (
-        appointments(shape(load), spacing(load, worker=worker, workers=workers, seed=seed).points())
+        start_times(shape(load), points_of(load, worker=worker, workers=workers, seed=seed))
         for worker in range(workers)
     )
     return sorted(start.offset_ns for start in chain.from_iterable(dealt))
@@ -49,10 +48,10 @@ def test_the_workers_of_an_even_rate_share_one_raster(rate: float, workers: int)
 
 def test_an_even_raster_does_not_drift_over_ten_million_starts() -> None:
     """The start is computed from its index; a running sum would be off by seconds."""
-    points = Even(0, 1).points()
+    points = even_points(0, 1)
     at = next(islice(points, 10_000_000, None))
 
-    assert reach(Segment(3_333.0, 1e6), at) == pytest.approx(10_000_000 / 3_333, abs=1e-6)
+    assert time_of(Segment(3_333.0, 1e6), at) == pytest.approx(10_000_000 / 3_333, abs=1e-6)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
@@ -87,14 +86,14 @@ def test_reach_undoes_the_integral_of_the_rate(segment: Segment, part: float) ->
     last = segment.rate if segment.to is None else segment.to
     count = segment.rate * at + (last - segment.rate) / segment.seconds * at * at / 2
 
-    assert reach(segment, count) == pytest.approx(at, abs=1e-6, rel=1e-6)
+    assert time_of(segment, count) == pytest.approx(at, abs=1e-6, rel=1e-6)
 
 
 @given(segments=st.lists(SEGMENTS, min_size=1, max_size=4), worker=st.integers(0, 3))
 def test_appointments_ascend_and_stay_within_their_segment(
     segments: list[Segment], worker: int
 ) -> None:
-    dealt = list(islice(appointments(segments, Even(worker, 4).points()), 3_000))
+    dealt = list(islice(start_times(segments, even_points(worker, 4)), 3_000))
 
     edges = [0]
     for segment in segments:
@@ -111,7 +110,7 @@ def test_a_ramp_deals_the_area_under_it() -> None:
 
     merged = starts(load)
 
-    assert total(ramp) == 2_000
+    assert starts_in(ramp) == 2_000
     assert len(merged) == 2_000
     assert sum(at < 5 * SECOND for at in merged) == 750
 
@@ -119,7 +118,7 @@ def test_a_ramp_deals_the_area_under_it() -> None:
 def test_a_step_and_a_burst_are_segments_in_turn() -> None:
     load = Load(segments=(Segment(10, 1), Segment(1_000, 0.1), Segment(10, 1)))
 
-    dealt = list(appointments(shape(load), Even(0, 1).points()))
+    dealt = list(start_times(shape(load), even_points(0, 1)))
 
     assert [sum(start.segment == number for start in dealt) for number in range(3)] == [10, 100, 10]
 
@@ -138,17 +137,17 @@ def test_the_load_says_its_shape(load: Load, expected: tuple[Segment, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    ("arrivals", "kind"), [(Arrivals.CONSTANT, Even), (Arrivals.POISSON, Random)]
+    ("arrivals", "is_even"), [(Arrivals.CONSTANT, True), (Arrivals.POISSON, False)]
 )
-def test_the_load_chooses_the_spacing(arrivals: Arrivals, kind: type) -> None:
-    load = Load(rate=5.0, arrivals=arrivals)
+def test_the_load_chooses_the_spacing(arrivals: Arrivals, is_even: bool) -> None:
+    points = points_of(Load(rate=5.0, arrivals=arrivals), worker=0, workers=1, seed=0)
 
-    assert isinstance(spacing(load, worker=0, workers=1, seed=0), kind)
+    assert ([*islice(points, 9)] == [*range(9)]) is is_even
 
 
 @given(total_=st.integers(0, 10_000), workers=st.integers(1, 64))
 def test_shares_add_up_and_differ_by_at_most_one(total_: int, workers: int) -> None:
-    shares = [share(total_, worker, workers) for worker in range(workers)]
+    shares = [part_of(total_, worker, workers) for worker in range(workers)]
 
     assert sum(shares) == total_
     assert max(shares) - min(shares) <= 1

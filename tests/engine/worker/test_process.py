@@ -14,7 +14,7 @@ from stress.engine.messages import (
     Frames,
     FromWorker,
     Ready,
-    Refused,
+    Rejected,
     frame,
     from_worker,
 )
@@ -87,7 +87,7 @@ def test_a_worker_refuses_what_its_stack_cannot_speak(
 
     answer = assign(process[0], plan)
 
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, Rejected)
     assert "unspeakable" in answer.message
 
 

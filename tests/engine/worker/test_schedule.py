@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stress.engine.worker.schedule import Schedule
+from stress.engine.worker.schedule import Draw, ReplaySchedule, Schedule
 from stress.model.client import Client
+from stress.model.plan import Combination, Replay, Role
 from stress.model.target import Address
 
 ADDRESSES = tuple(Address(f"127.0.0.{n}", 443) for n in range(1, 6))
@@ -52,7 +53,7 @@ def test_an_address_that_joins_is_asked_from_the_next_round_on() -> None:
     schedule = Schedule(ADDRESSES[:1], ONE_CLIENT, (), seed=0)
     schedule.draw()
 
-    schedule.join(ADDRESSES[1])
+    schedule.add_address(ADDRESSES[1])
 
     assert Counter(schedule.draw().address for _ in range(10)) == {0: 5, 1: 5}
 
@@ -61,3 +62,20 @@ def test_the_same_seed_deals_the_same_draws() -> None:
     first, second = (Schedule(ADDRESSES, ONE_CLIENT, (), seed=9) for _ in range(2))
 
     assert [first.draw() for _ in range(50)] == [second.draw() for _ in range(50)]
+
+
+def combination(address: int, port: int | None) -> Combination:
+    return Combination(Role.FAILED, address, 0, None, port)
+
+
+def test_a_replay_returns_its_combinations_in_their_order() -> None:
+    order = (combination(1, 40_000), combination(0, None), combination(1, 40_000))
+    schedule = ReplaySchedule(Replay("lab", order, 1, 0.0, (), 1.0), [*ADDRESSES[:2]])
+    schedule.add_address(Address("127.0.0.3", 443))
+
+    assert [schedule.draw() for _ in order] == [
+        Draw(1, 0, None, 40_000),
+        Draw(0, 0, None, None),
+        Draw(1, 0, None, 40_000),
+    ]
+    assert schedule.addresses[:2] == [*ADDRESSES[:2]]

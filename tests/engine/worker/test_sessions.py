@@ -61,22 +61,22 @@ def test_the_pool_is_bounded_and_forgets_the_oldest() -> None:
     assert pool.offer(0) == ticket("5")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
-def test_as_many_offer_as_was_asked(share: float) -> None:
-    pool = Sessions(share, 1, seed=3)
+@pytest.mark.parametrize("resumption", [0.0, 0.3, 0.7, 1.0])
+def test_as_many_offer_as_planned(resumption: float) -> None:
+    pool = Sessions(resumption, 1, seed=3)
     pool.keep(0, ticket("round", reusable=True), resumed=False)
     offers = sum(pool.offer(0) is not None for _ in range(4_000))
 
-    assert offers == pytest.approx(4_000 * share, abs=100)
+    assert offers == pytest.approx(4_000 * resumption, abs=100)
 
 
-def test_the_share_may_change_in_the_middle_of_a_run() -> None:
-    """A sweep asks full handshakes first, which leave sessions for the resumed ones."""
+def test_the_fraction_may_change_in_the_middle_of_a_run() -> None:
+    """A sweep makes full handshakes first, which leave sessions for the resumed ones."""
     pool = Sessions(1.0, 1, seed=3)
-    pool.share = 0.0
+    pool.resumption = 0.0
     pool.keep(0, ticket("first"), resumed=False)
     offered = pool.offer(0)
-    pool.share = 1.0
+    pool.resumption = 1.0
 
     assert offered is None
     assert pool.offer(0) == ticket("first")

@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from stress.engine.worker import timestamps
-from stress.engine.worker.timestamps import Arrival, FlightTimer, Moment, Stamping
+from stress.engine.worker.timestamps import Arrival, FlightTimer, StampingSocket
+from stress.host.clocks import Moment, enable_kernel_stamps, now
 
 
 @pytest.fixture
@@ -21,21 +22,21 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def stamping() -> Iterator[Stamping]:
+def stamping() -> Iterator[StampingSocket]:
     """The kernel stamps, and goes on to do so."""
-    with closing(Stamping()) as kept:
+    with closing(StampingSocket()) as kept:
         tries = (kept.works() for _ in range(1_000_000))
-        assert any(tries) or not kept.asked
+        assert any(tries) or not kept.enabled
         yield kept
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux stamps received TCP segments")
 def test_the_kernels_stamp_lies_between_our_send_and_our_read(
-    stamping: Stamping, pair: tuple[socket.socket, socket.socket]
+    stamping: StampingSocket, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     client, server = pair
-    assert timestamps.ask_for_stamps(client)
-    before = timestamps.now()
+    assert enable_kernel_stamps(client)
+    before = now()
 
     server.sendall(b"flight")
     arrival = timestamps.read(client)
@@ -46,7 +47,7 @@ def test_the_kernels_stamp_lies_between_our_send_and_our_read(
 
 
 def test_after_the_end_nothing_is_stamped_for_us() -> None:
-    kept = Stamping()
+    kept = StampingSocket()
     kept.close()
 
     assert not kept.works()
@@ -79,7 +80,7 @@ def test_round_trips_add_up_and_our_own_lag_is_kept_apart() -> None:
     watch.arrived(Arrival(b"a", 1_400, at(1_900)))
     watch.sent(at(2_000))
     watch.arrived(Arrival(b"b", 2_300, at(2_350)))
-    watch.turn()
+    watch.end_round_trip()
 
     assert watch.server_ns == 400 + 300
     assert watch.lag_ns == 500 + 50
@@ -92,7 +93,7 @@ def test_the_last_part_of_an_answer_decides() -> None:
     watch.sent(at(0))
     watch.arrived(Arrival(b"first", 100, at(110)))
     watch.arrived(Arrival(b"last", 250, at(260)))
-    watch.turn()
+    watch.end_round_trip()
 
     assert watch.server_ns == 250
 
@@ -107,7 +108,7 @@ def test_an_impossible_stamp_falls_back_to_the_monotonic_clock(stamp: int | None
 
     watch.sent(at(1_000, mono=70))
     watch.arrived(Arrival(b"a", stamp, at(5_000, mono=90)))
-    watch.turn()
+    watch.end_round_trip()
 
     assert watch.server_ns == 20, why
     assert watch.user_space

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.summary import summarize
 from stress.model.chain import Chain
 from stress.model.client import Client
 from stress.model.outcome import Category
@@ -18,6 +17,7 @@ from stress.model.run import End, RunEnd
 from stress.model.summary import Summary
 from stress.model.target import Address, Target
 from stress.model.verdict import Finding, Verdict
+from stress.report.summary import summarize
 from stress.store import RunFile, RunWriter, open_run
 from tests.trust.certificates import AT, AUTHORITY, Wanted, issue
 

@@ -4,8 +4,8 @@ import pytest
 
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.run import Phase
-from stress.report.page.drawing import draw_course, draw_knee, draw_panel
-from stress.report.page.series import Curve, Panel, TimeProfile
+from stress.report.page.drawing import draw_history, draw_knee, draw_panel
+from stress.report.page.series import Curve, FailureHistory, Panel
 
 pytestmark = pytest.mark.slow
 STARTED_NS = 1_795_392_000_000_000_000
@@ -18,7 +18,7 @@ def texts(drawn: str) -> list[str]:
 
 def test_the_course_is_drawn_with_a_hatch_for_each_ending() -> None:
     failures = (("reset", (1, 0, 3)), ("eof", (0, 2, 0)), ("refused", (1, 1, 1)))
-    drawn = draw_course(TimeProfile(1_000_000_000, (10, 12, 5), failures), STARTED_NS)
+    drawn = draw_history(FailureHistory(1_000_000_000, (10, 12, 5), failures), STARTED_NS)
 
     assert {"reset (4)", "eof (2)", "refused (3)", "failures", "attempts"} <= set(texts(drawn))
     assert drawn.count("<pattern") == 2
@@ -56,7 +56,9 @@ def test_the_same_run_gives_the_same_drawing() -> None:
 def test_time_is_told_for_runs_of_any_length(hours: float) -> None:
     width_ns = int(hours * 3600e9 / 3)
 
-    assert texts(draw_course(TimeProfile(width_ns, (1, 1, 1), (("reset", (1, 0, 0)),)), STARTED_NS))
+    assert texts(
+        draw_history(FailureHistory(width_ns, (1, 1, 1), (("reset", (1, 0, 0)),)), STARTED_NS)
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.summary import summarize
 from stress.model.limit import Knob, Limit, Standing, Step
-from stress.model.summary import Answer, Assertion, Summary, Validity
+from stress.model.summary import Answer, Assertion, Summary, Unexplained, Validity
 from stress.report.page import PageReport
+from stress.report.summary import summarize
 from stress.store import RunFile, open_run
 from tests.report.page.test_timelines import transcript
 
@@ -53,7 +53,7 @@ def test_it_begins_with_the_verdict_and_shows_every_part(
 
     assert page_summary.headline in page.text
     assert page.text.index("failing") < page.text.index("Causes")
-    for heading in ("Causes", "The good chain", "Failures", "Failing share", "Latency", "The run,"):
+    for heading in ("Causes", "The good chain", "Failures", "Failure rate", "Latency", "The run,"):
         assert heading in page.text
     assert "This certificate was not sent" in page.text
     assert page_summary.causes[0].sentence in page.text
@@ -111,7 +111,7 @@ ODD: list[dict[str, Any]] = [
     {"verdict": Answer.CLEAN, "causes": ()},
     {"verdict": Answer.INVALID, "validity": Validity(valid=False, reasons=("no network",))},
     {"verdict": Answer.INCONCLUSIVE, "assertions": (Assertion("p99<5ms", "unknown", None),)},
-    {"verdict": Answer.INTERRUPTED, "unexplained": {"failures": 7}},
+    {"verdict": Answer.INTERRUPTED, "unexplained": Unexplained(7)},
 ]
 
 
@@ -124,7 +124,7 @@ def test_every_verdict_has_its_page(
     assert odd["verdict"].value in page.text
     assert ("This run says nothing about the target" in page.text) == ("validity" in odd)
     assert ("Assertions" in page.text) == ("assertions" in odd)
-    assert ("7 failures have nothing in common" in page.text) == ("unexplained" in odd)
+    assert ("7 failures with nothing recorded in common" in page.text) == ("unexplained" in odd)
 
 
 def test_what_was_kept_of_a_failure_is_shown(page_run: RunFile, page_summary: Summary) -> None:
@@ -133,7 +133,7 @@ def test_what_was_kept_of_a_failure_is_shown(page_run: RunFile, page_summary: Su
     page = Page(PageReport(page_run, [kept]).render(page_summary))
 
     assert "One failure beside a good connection" in page.text
-    assert "no good connection was kept" in page.text
+    assert "no good connection was recorded" in page.text
     assert "\x1b" not in page.text
     assert "blink" not in [tag for tag, _ in page.elements]
 
@@ -193,7 +193,7 @@ def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
     page = Page(PageReport(page_run).render(replace(page_summary, latency=late)))
     same = Page(PageReport(page_run).render(page_summary))
 
-    assert "their difference is the wait that a tool without a schedule does not see" in page.text
+    assert "the difference is the wait that a tool without a schedule does not measure" in page.text
     assert "their difference" not in same.text
 
 

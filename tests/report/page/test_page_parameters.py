@@ -29,7 +29,7 @@ def test_loads_are_told_in_words(page_run: RunFile, page_summary: Summary) -> No
     facts = page_run.facts()
     segments = (Segment(10.0, 5.0), Segment(20.0, 5.0))
     loads = {
-        "each that ends starts the next (closed loop)": Load(),
+        "each attempt that ends starts the next (closed loop)": Load(),
         "500/s, poisson": Load(rate=500.0),
         "in 2 segments, poisson": Load(segments=segments),
     }

@@ -4,7 +4,7 @@ import pytest
 
 from stress.analysis.tally import count
 from stress.model.run import Cell, SeenChain
-from stress.report.page.pairs import Mark, Pair, failures_by_chain, pairs
+from stress.report.page.pairs import ChainPair, Difference, failures_by_chain, pairs
 from stress.store import RunFile
 from tests.trust.certificates import Wanted, issue
 
@@ -23,7 +23,7 @@ def cells(chain: int, outcome: str, number: int = 10) -> Cell:
     return Cell(0, 0, None, 0, chain, None, None, None, None, None, 0, 5, outcome, number)
 
 
-def compared(bad: Sequence[bytes], *, good: bool = True) -> Pair:
+def compared(bad: Sequence[bytes], *, good: bool = True) -> ChainPair:
     chains = [seen(1, LEAF.der, FIRST.der), seen(2, *bad)]
     tally = count([cells(1, "ok" if good else "reset", 100), cells(2, "incomplete-chain")])
     return next(pair for pair in pairs(chains, [], tally) if pair.bad.id == 2)
@@ -32,16 +32,16 @@ def compared(bad: Sequence[bytes], *, good: bool = True) -> Pair:
 @pytest.mark.parametrize(
     ("bad", "marks"),
     [
-        ([LEAF.der], [Mark.SAME, Mark.MISSING]),
-        ([LEAF.der, SECOND.der], [Mark.SAME, Mark.OTHER]),
-        ([LEAF.der, FIRST.der, SECOND.der], [Mark.SAME, Mark.SAME, Mark.EXTRA]),
-        ([LEAF.der, SECOND.der, FIRST.der], [Mark.SAME, Mark.MOVED, Mark.EXTRA]),
-        ([STALE.der, FIRST.der], [Mark.OTHER, Mark.SAME]),
-        ([], [Mark.MISSING, Mark.MISSING]),
-        ([b"no certificate"], [Mark.OTHER, Mark.MISSING]),
+        ([LEAF.der], [Difference.SAME, Difference.MISSING]),
+        ([LEAF.der, SECOND.der], [Difference.SAME, Difference.OTHER]),
+        ([LEAF.der, FIRST.der, SECOND.der], [Difference.SAME, Difference.SAME, Difference.EXTRA]),
+        ([LEAF.der, SECOND.der, FIRST.der], [Difference.SAME, Difference.MOVED, Difference.EXTRA]),
+        ([STALE.der, FIRST.der], [Difference.OTHER, Difference.SAME]),
+        ([], [Difference.MISSING, Difference.MISSING]),
+        ([b"no certificate"], [Difference.OTHER, Difference.MISSING]),
     ],
 )
-def test_what_is_missing_or_other_is_marked(bad: Sequence[bytes], marks: list[Mark]) -> None:
+def test_what_is_missing_or_other_is_marked(bad: Sequence[bytes], marks: list[Difference]) -> None:
     assert [row.mark for row in compared(bad).rows] == marks
 
 
@@ -61,7 +61,7 @@ def test_without_a_good_chain_the_failing_one_stands_alone() -> None:
 
     assert pair.good is None
     assert pair.differs == ""
-    assert [row.mark for row in pair.rows] == [Mark.ALONE]
+    assert [row.mark for row in pair.rows] == [Difference.ALONE]
 
 
 def test_a_chain_of_a_thousand_certificates_is_cut_and_counted() -> None:

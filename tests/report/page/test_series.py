@@ -2,11 +2,11 @@ from dataclasses import replace
 
 from stress.analysis.tally import count
 from stress.model.summary import AddressLine, Interval, Summary
-from stress.report.page.series import MOST_ROWS, Share, Shares, shares
+from stress.report.page.series import MOST_ROWS, RateRow, RateTable, shares
 from stress.store import RunFile
 
 
-def tables(run: RunFile, summary: Summary) -> dict[str, Shares]:
+def tables(run: RunFile, summary: Summary) -> dict[str, RateTable]:
     made = shares(summary, count(run.cube().cells), run.facts(), run.chains())
     return {table.dimension: table for table in made}
 
@@ -34,12 +34,12 @@ def test_the_bars_end_at_the_highest_interval(page_run: RunFile, page_summary: S
 
 def test_an_address_that_nothing_reached_has_no_share_and_stretches_no_scale() -> None:
     everything = Interval(0.95, 0.0, 1.0, "exact")
-    idle = Share("192.0.2.9:443", "", 0, 0, everything)
-    busy = Share("192.0.2.1:443", "", 10, 1, replace(everything, low=0.1, high=0.4))
+    idle = RateRow("192.0.2.9:443", "", 0, 0, everything)
+    busy = RateRow("192.0.2.1:443", "", 10, 1, replace(everything, low=0.1, high=0.4))
 
     assert idle.share is None
-    assert Shares("address", (busy, idle), 0).scale == 0.4
-    assert Shares("address", (idle,), 0).scale == 1.0
+    assert RateTable("address", (busy, idle), 0).scale == 0.4
+    assert RateTable("address", (idle,), 0).scale == 1.0
 
 
 def test_a_thousand_addresses_are_cut_and_counted(page_run: RunFile, page_summary: Summary) -> None:

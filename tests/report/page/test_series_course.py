@@ -1,7 +1,7 @@
 import pytest
 
 from stress.model.run import Cell, Cube
-from stress.report.page.series import MOST_WINDOWS, OTHER, TimeProfile, course
+from stress.report.page.series import MOST_WINDOWS, OTHER, FailureHistory, failure_history
 
 
 def cell(block: int, outcome: str = "ok", count: int = 1) -> Cell:
@@ -11,7 +11,7 @@ def cell(block: int, outcome: str = "ok", count: int = 1) -> Cell:
 def test_attempts_and_failures_are_counted_by_window() -> None:
     cells = [cell(0, count=9), cell(0, "reset"), cell(2, "eof", 2), cell(2, "reset", 3)]
 
-    assert course(Cube(1_000, cells)) == TimeProfile(
+    assert failure_history(Cube(1_000, cells)) == FailureHistory(
         1_000, (10, 0, 5), (("reset", (1, 0, 3)), ("eof", (0, 0, 2)))
     )
 
@@ -19,7 +19,7 @@ def test_attempts_and_failures_are_counted_by_window() -> None:
 def test_what_is_ours_and_what_was_not_sent_is_in_neither_count() -> None:
     cells = [cell(0, "cancelled", 5), cell(0, "not-sent", 7), cell(0, "local-ports", 9), cell(0)]
 
-    assert course(Cube(1_000, cells)) == TimeProfile(1_000, (1,), ())
+    assert failure_history(Cube(1_000, cells)) == FailureHistory(1_000, (1,), ())
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_what_is_ours_and_what_was_not_sent_is_in_neither_count() -> None:
 def test_more_blocks_than_an_eye_tells_apart_are_gathered(
     blocks: int, windows: int, factor: int
 ) -> None:
-    found = course(Cube(1_000, [cell(block) for block in range(blocks)]))
+    found = failure_history(Cube(1_000, [cell(block) for block in range(blocks)]))
 
     assert len(found.attempts) == windows
     assert sum(found.attempts) == blocks
@@ -40,7 +40,7 @@ def test_rare_endings_become_one_and_none_is_lost() -> None:
     names = ["reset", "eof", "refused", "not-tls", "alert-40", "timeout-connect"]
     cells = [cell(0, name, 10 - index) for index, name in enumerate(names)]
 
-    found = course(Cube(1_000, cells))
+    found = failure_history(Cube(1_000, cells))
 
     assert [name for name, _ in found.failures] == ["reset", "eof", "refused", OTHER]
     assert sum(sum(counts) for _, counts in found.failures) == sum(each.count for each in cells)

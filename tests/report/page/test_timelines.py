@@ -5,7 +5,7 @@ from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.target import Address, Target
 from stress.model.transcript import Clock, Flight, Parting, Transcript
-from stress.report.page.timelines import MOST_MOMENTS, Moment, timelines
+from stress.report.page.timelines import MOST_EVENTS, ConnectionEvent, timelines
 
 BEGUN_NS = 1_795_392_000_000_000_000
 ADDRESS = Address("192.0.2.1", 443)
@@ -33,7 +33,7 @@ def transcript(outcome: str, flights: Sequence[bytes], *, reached: bool = True) 
     return Transcript(record, ADDRESS, "192.0.2.99", BEGUN_NS, said, partings)
 
 
-def marked(moments: Sequence[Moment | None]) -> list[str]:
+def marked(moments: Sequence[ConnectionEvent | None]) -> list[str]:
     return [line.words for each in moments if each for line in each.lines if line.differs]
 
 
@@ -44,7 +44,7 @@ def test_a_failure_stands_beside_its_control_and_the_difference_is_marked() -> N
     left, right = zip(*found.rows, strict=True)
 
     assert found.title == "alert-40"
-    assert found.failing == "attempt 7 to 192.0.2.1:443: alert-40, came to client-hello"
+    assert found.failing == "attempt 7 to 192.0.2.1:443: alert-40, reached client-hello"
     assert [each.title for each in left if each] == [
         "connected",
         "→ sent 13 bytes, by the kernel's clock",
@@ -74,14 +74,14 @@ def test_without_a_control_nothing_is_marked() -> None:
 def test_what_never_connected_has_one_moment() -> None:
     (found,) = timelines([transcript("refused", [], reached=False)], [], PLAN)
 
-    assert [row[0] for row in found.rows] == [Moment(9000.0, "never connected")]
+    assert [row[0] for row in found.rows] == [ConnectionEvent(9000.0, "never connected")]
 
 
 def test_a_long_conversation_is_cut_and_counted() -> None:
     (found,) = timelines([transcript("reset", [HELLO] * 100)], [], PLAN)
 
-    assert len(found.rows) == MOST_MOMENTS
-    assert found.left_out == 102 - MOST_MOMENTS
+    assert len(found.rows) == MOST_EVENTS
+    assert found.left_out == 102 - MOST_EVENTS
 
 
 def test_where_nothing_was_kept_there_is_no_timeline() -> None:

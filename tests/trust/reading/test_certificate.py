@@ -97,7 +97,7 @@ def test_a_year_zero_and_a_teletex_name_are_read() -> None:
     assert describe(teletex).problems == ()
 
 
-def test_an_extension_that_stands_twice_is_told() -> None:
+def test_an_extension_that_appears_twice_is_reported() -> None:
     facts = describe(with_extension_twice(leaf().der, elliptic("Test Intermediate")))
 
     assert facts.duplicates == ("2.5.29.37",)

@@ -31,15 +31,15 @@ def serial(der: bytes) -> str:
             "same leaf; one more certificate, Test Root",
         ),
         (chain(LEAF, A.intermediate, A.intermediate), "same leaf; certificates repeated"),
-        ((), "no certificate at all"),
-        ((b"x", COMMON[1]), "another leaf, which cannot be read"),
+        ((), "no certificates"),
+        ((b"x", COMMON[1]), "another leaf, which cannot be parsed"),
     ],
 )
-def test_what_is_around_the_leaf_is_told(other: tuple[bytes, ...], words: str) -> None:
+def test_what_differs_above_the_leaf_is_described(other: tuple[bytes, ...], words: str) -> None:
     assert differs(COMMON, other) == words
 
 
-def test_an_order_that_differs_is_told() -> None:
+def test_an_order_that_differs_is_reported() -> None:
     common = chain(LEAF, A.intermediate, A.root)
     other = chain(LEAF, A.root, A.intermediate)
 
@@ -56,7 +56,7 @@ def test_an_older_leaf_tells_its_end() -> None:
     assert expired == f"another leaf expired 2026-11-03 {serial(old.der)}"
 
 
-def test_leaves_that_end_on_one_day_are_told_apart_by_the_second() -> None:
+def test_leaves_that_expire_on_one_day_are_distinguished_by_the_second() -> None:
     twin = leaf(ends=60 * DAY + 5)
 
     assert "until 2027-01-22T00:00:05Z instead of 2027-01-22T00:00:00Z" in differs(
@@ -74,16 +74,16 @@ def test_a_leaf_for_somebody_else_tells_for_whom() -> None:
     assert "with another key" in said
 
 
-def test_a_placeholder_that_signed_itself_is_told() -> None:
+def test_a_self_signed_placeholder_is_described() -> None:
     fake = issue(Wanted(common_name="DEFAULT CERT", dns=()))
 
     said = differs(COMMON, chain(fake))
 
-    assert said.startswith("another leaf for DEFAULT CERT, signed by itself")
+    assert said.startswith("another leaf for DEFAULT CERT, self-signed")
     assert said.endswith("intermediate Test Intermediate missing")
 
 
-def test_another_issuer_and_another_key_size_are_told() -> None:
+def test_another_issuer_and_another_key_size_are_described() -> None:
     other = issue(Wanted(), issuer=A.rsa_intermediate)
 
     said = differs(COMMON, chain(other, A.rsa_intermediate))
@@ -99,7 +99,7 @@ def test_twins_that_differ_in_the_serial_only_say_so() -> None:
     )
 
 
-def test_an_intermediate_of_the_same_name_is_told_apart() -> None:
+def test_an_intermediate_of_the_same_name_is_distinguished() -> None:
     said = differs(COMMON, (COMMON[0], same_name_other_key()[1]))
 
     assert said.count("Test Intermediate (serial ") == 2

@@ -5,10 +5,23 @@ from dataclasses import replace
 
 import pytest
 from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stress.model.outcome import Category
 from stress.trust import Judge
-from tests.trust.certificates import AT, AUTHORITY, Certificate, Wanted, authorities, chain, issue
+from stress.trust.reading.certificate import describe
+from stress.trust.rules.identity import ascii_name, common_name_is, covers, literal, names_host
+from tests.trust.certificates import (
+    AT,
+    AUTHORITY,
+    Certificate,
+    Wanted,
+    authorities,
+    chain,
+    issue,
+    leaf,
+)
 from tests.trust.defects import good
 
 Names = list[x509.GeneralName]
@@ -67,7 +80,7 @@ def test_the_common_name_counts_where_each_client_was_seen_to_look_at_it(
         assert set(found) <= {Category.HOSTNAME_MISMATCH, Category.NO_SAN}
 
 
-def test_a_name_that_nobody_looks_at_is_told_as_such(judge: Judge) -> None:
+def test_a_name_that_no_client_looks_at_is_reported_as_such(judge: Judge) -> None:
     sent = good(common_name="192.0.2.9", dns=())
 
     assert categories(judge, sent, "192.0.2.9", "openssl") == [Category.NO_SAN]
@@ -155,7 +168,7 @@ def test_constraints_are_held_against_each_kind_of_name(
     assert found == ([Category.NAME_CONSTRAINTS] if refused else [])
 
 
-def test_more_names_than_anybody_compares_are_refused_quickly(judge: Judge) -> None:
+def test_more_names_than_clients_compare_are_rejected_quickly(judge: Judge) -> None:
     many = [x509.DNSName(f"n{number}.elsewhere.test") for number in range(600)]
     issuer = issuer_of(None, list(many))
     made = issue(Wanted(dns=[f"h{number}.test" for number in range(500)]), issuer=issuer)
@@ -163,4 +176,79 @@ def test_more_names_than_anybody_compares_are_refused_quickly(judge: Judge) -> N
     verdict = judge.judge(chain(made, issuer), host="h1.test", at=AT, policy="go")
 
     assert verdict.headline is not None
-    assert "so many names" in verdict.headline.detail
+    assert "more names than clients" in verdict.headline.detail
+
+
+LEAF = describe(
+    leaf(
+        common_name="common.test",
+        dns=("good.test", "*.wild.test", "xn--mnchen-3ya.test"),
+        addresses=("192.0.2.1", "2001:db8::1"),
+    ).der
+)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "good.test",
+        "GOOD.test.",
+        "a.wild.test",
+        "münchen.test",
+        "192.0.2.1",
+        "2001:DB8:0::1",
+        "[2001:db8::1]",
+    ],
+)
+def test_a_host_that_is_named_is_found(host: str) -> None:
+    assert names_host(LEAF, host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "bad.test",
+        "wild.test",
+        "a.b.wild.test",
+        ".wild.test",
+        "common.test",
+        "192.0.2.2",
+        "::ffff:192.0.2.1",
+        "good.test.evil.test",
+        "x" * 64 + ".test",
+        "ü" * 70 + ".test",
+    ],
+)
+def test_a_host_that_is_not_named_is_not_found(host: str) -> None:
+    assert not names_host(LEAF, host)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("*.test", "good.test", False),
+        ("*", "good", False),
+        ("g*.wild.test", "good.wild.test", False),
+        ("a.*.test", "a.b.test", False),
+        ("", "", False),
+    ],
+)
+def test_a_star_is_one_whole_first_label_below_two_others(
+    pattern: str, name: str, fits: bool
+) -> None:
+    assert covers(pattern, name) == fits
+
+
+def test_the_common_name_is_compared_like_a_name() -> None:
+    assert common_name_is(LEAF, "Common.Test")
+    assert not common_name_is(LEAF, "good.test")
+    assert not common_name_is(LEAF, "192.0.2.1")
+
+
+@pytest.mark.slow
+@given(st.text(max_size=300))
+def test_any_text_can_be_explained(host: str) -> None:
+    names_host(LEAF, host)
+    common_name_is(LEAF, host)
+    assert ascii_name(host) is not None
+    assert literal(host) is None or host.strip("[]")

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stress.errors import UsageError
 from stress.model.outcome import Category
 from stress.model.verdict import Refusal
-from stress.trust import Anchors, Judge
-from stress.trust.policy import find_policy
+from stress.trust import Anchors, Judge, describe, parse_pin
 from tests.trust.certificates import AT, AUTHORITY, HOST, Wanted, authorities, chain, issue, rsa_key
-from tests.trust.defects import ALL
+from tests.trust.defects import ALL, good, private
 
 
 def refusing(judge: Judge, sent: tuple[bytes, ...]) -> set[str]:
@@ -47,7 +50,7 @@ def test_a_small_key_above_the_leaf_counts_too(judge: Judge) -> None:
     assert verdict.headline is not None
     assert verdict.headline.category is Category.WEAK_KEY
     assert verdict.headline.position == 1
-    assert verdict.headline.detail == "Small CA: RSA 1024, at least RSA 2048 is asked for"
+    assert verdict.headline.detail == "Small CA: RSA 1024, at least RSA 2048 is required"
 
 
 def test_the_signature_of_the_anchor_says_nothing() -> None:
@@ -71,4 +74,40 @@ def test_a_weak_signature_above_the_leaf_is_pointed_at(judge: Judge) -> None:
 
     assert verdict.headline is not None
     assert verdict.headline.detail == "SHA-1 CA signed RSA with SHA-1"
-    assert find_policy("go").weak_digests
+
+
+@pytest.mark.slow
+@given(st.binary(min_size=32, max_size=32))
+def test_pins_are_read_in_the_forms_of_curl_and_okhttp(digest: bytes) -> None:
+    text = b64encode(digest).decode()
+
+    assert parse_pin(f"sha256//{text}") == digest
+    assert parse_pin(f"sha256/{text}") == digest
+
+
+def test_base64_that_begins_with_a_slash_is_read_in_both_forms() -> None:
+    digest = b"\xfc" + bytes(31)
+    text = b64encode(digest).decode()
+
+    assert text.startswith("/")
+    assert parse_pin(f"sha256//{text}") == parse_pin(f"sha256/{text}") == digest
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sha256//", "sha256//%%%", "sha1//" + "A" * 28, "sha256//QUJD", "A" * 44]
+)
+def test_what_is_no_pin_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="not a valid pin of a public key"):
+        parse_pin(text)
+
+
+def test_the_keys_sent_are_reported_in_the_form_of_pins() -> None:
+    sent = good()
+    judge = Judge(private(), pins=[bytes(32)])
+
+    verdict = judge.judge(sent, host=HOST, at=AT, policy="any")
+
+    key = b64encode(describe(sent[0]).spki_sha256).decode()
+    assert verdict.headline is not None
+    assert verdict.headline.category is Category.PIN_MISMATCH
+    assert f"sha256//{key}" in verdict.headline.detail

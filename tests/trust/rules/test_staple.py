@@ -60,18 +60,18 @@ def ask(judge: Judge, staple: bytes | None, policy: str, der: bytes = MADE.der) 
 
 
 @pytest.mark.parametrize("policy", ["apple", "chrome", "java", "go", "openssl", "android"])
-def test_only_firefox_minds_a_missing_staple(judge: Judge, policy: str) -> None:
+def test_only_firefox_rejects_a_missing_staple(judge: Judge, policy: str) -> None:
     assert ask(judge, b"", policy).refusal is Refusal.NO
     headline = ask(judge, b"", "firefox").headline
     assert headline is not None
     assert headline.category is Category.MUST_STAPLE_MISSING
 
 
-def test_not_having_asked_for_a_staple_is_no_finding_against_the_target(judge: Judge) -> None:
+def test_not_requesting_a_staple_is_not_a_finding_against_the_target(judge: Judge) -> None:
     verdict = ask(judge, None, "any")
 
     assert verdict.headline is None
-    assert verdict.findings[0].detail.endswith("whether one comes was not asked")
+    assert verdict.findings[0].detail.endswith("none was requested")
     assert ask(judge, None, "any", PLAIN.der).findings == ()
     assert ask(judge, b"", "any", PLAIN.der).findings == ()
 
@@ -120,7 +120,7 @@ def test_a_staple_that_says_revoked_is_believed_by_those_who_look(judge: Judge) 
     assert found == {"apple", "chrome", "firefox"}
     assert headline is not None
     assert headline.category is Category.REVOKED
-    assert headline.detail == "revoked 2026-11-13T00:00:00Z, says the staple"
+    assert headline.detail == "revoked 2026-11-13T00:00:00Z according to the staple"
 
 
 @pytest.mark.slow

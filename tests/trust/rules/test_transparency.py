@@ -74,9 +74,9 @@ def test_two_timestamps_in_the_handshake_suffice(
     assert missing(verdict) == refused
 
 
-def test_the_count_is_told(public_judge: Judge) -> None:
+def test_the_count_is_reported(public_judge: Judge) -> None:
     verdict = public_judge.judge(good(scts=1), host=HOST, at=AT, policy="apple", scts=sct_list(1))
 
     assert verdict.findings[0].detail == (
-        "1 SCTs embedded and 1 in the handshake; 2 are asked for at a lifetime of 90 d"
+        "1 SCTs embedded and 1 in the handshake; a lifetime of 90 d requires 2"
     )

@@ -42,7 +42,7 @@ def test_both_ends_of_the_validity_belong_to_it(
     assert (headline.category if headline else None) is category
 
 
-def test_both_times_are_told(judge: Judge) -> None:
+def test_both_times_are_reported(judge: Judge) -> None:
     early = ask(judge, good(starts=12), "go").headline
     late = ask(judge, good(ends=-3 * DAY), "go").headline
 
@@ -59,7 +59,7 @@ def test_an_expired_anchor_is_refused_by_those_who_look_at_it() -> None:
 
     refusing = {
         name
-        for name in find_policy("any").asks
+        for name in find_policy("any").families
         if ask(judge, chain(made), name).refusal is Refusal.YES
     }
 
@@ -97,7 +97,7 @@ def test_the_schedule_is_kept_to_the_second(
 
     found = {
         name
-        for name in find_policy("any").asks
+        for name in find_policy("any").families
         if any(
             one.category is Category.LIFETIME_TOO_LONG and one.refusal is Refusal.YES
             for one in ask(judge, sent, name).findings

@@ -1,0 +1,98 @@
+"""One call from a recorded run to everything that its report says, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stress.analysis.goals.evidence import assess, evidence_of
+from stress.analysis.goals.goal import Goal
+from stress.analysis.latency import latency, retries
+from stress.analysis.proportions.binomial import detectable
+from stress.analysis.proportions.estimate import Estimate, estimate
+from stress.analysis.proportions.sequence import confidence_sequence
+from stress.analysis.tally import RunCounts, count
+from stress.analysis.tested import NANOSECONDS, duration_s, untested
+from stress.analysis.verdict import limit_assertion, validity, verdict
+from stress.model.claims import Explanation, Untested, ValidityClaim
+from stress.model.run import End, Run, RunFacts, SeenChain
+from stress.model.summary import Answer, Assertion, Quantiles
+from stress.model.target import Address
+from stress.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found out about a run; `stress.report.summary` turns it into words."""
+
+    facts: RunFacts
+    tally: RunCounts
+    estimate: Estimate
+    verdict: Answer
+    duration_s: float
+    """How long the run sent handshakes, without its pauses."""
+    explanation: Explanation
+    chains: tuple[SeenChain, ...]
+    verdicts: tuple[Verdict, ...]
+    addresses: tuple[Address, ...]
+    latency: Mapping[str, Quantiles]
+    validity: ValidityClaim
+    assertions: tuple[Assertion, ...]
+    untested: tuple[Untested, ...]
+    detectable: float
+    """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
+    bound: float
+    """For a run without failures that may have stopped at any time: the rate is below this, 95%."""
+
+
+def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
+    """Finds out everything that the report says about a recorded run.
+
+    Args:
+        run: the recorded run; it is only read.
+        goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
+            failing and inconclusive.
+    """
+    facts, cube = run.facts(), run.cube()
+    tally = count(cube.cells)
+    addresses, histograms = tuple(run.addresses()), run.histograms()
+    judged = validity(facts, tally, retries(histograms))
+    # A run with goals was watched, and might have stopped at any time.
+    watched = facts.plan.goals and facts.end is End.COMPLETED
+    sampling = End.STOPPED if watched else facts.end
+    estimated = estimate(cube, sampling, max(0, facts.started - facts.recorded))
+    elapsed = duration_s(facts)
+    if elapsed is None:  # a file without an end mark lasted at least until its last block
+        elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
+    explanation = _explanation(run, tally)
+    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing))
+    assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
+    attempts = tally.attempts
+    return Findings(
+        facts=facts,
+        tally=tally,
+        estimate=estimated,
+        verdict=verdict(facts, tally, judged, assertions),
+        duration_s=elapsed,
+        explanation=explanation,
+        chains=tuple(run.chains()),
+        verdicts=tuple(run.verdicts()),
+        addresses=addresses,
+        latency=latency(histograms),
+        validity=judged,
+        assertions=assertions,
+        untested=untested(facts, tally, addresses),
+        detectable=detectable(attempts) if attempts else 1.0,
+        # One-sided 95%, as the claims are; the interval beside it has two sides.
+        bound=confidence_sequence(0, attempts, 0.90).high if attempts else 1.0,
+    )
+
+
+def _explanation(run: Run, tally: RunCounts) -> Explanation:
+    """The causes; the search is only imported when there is something to search in."""
+    if not tally.attempts:
+        return Explanation()
+    from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
+    from stress.analysis.recording import record  # noqa: PLC0415 - the same
+
+    return explain(record(run), tally)

@@ -1,0 +1,261 @@
+"""What the analysis of a run finds, as data. The report turns these claims into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stress.model.limit import Limit
+from stress.model.run import SeenChain
+from stress.model.summary import ClientView, Condition, RiskRatio
+from stress.model.target import Address
+
+
+class Shape(StrEnum):
+    """What the failure rate did over the run."""
+
+    CONSTANT = "constant"
+    BEGAN = "began"
+    """Quiet, then failing until the end of the run."""
+    ENDED = "ended"
+    WINDOW = "window"
+    BURSTS = "bursts"
+    """More than one window."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCount:
+    """Failures of so many attempts."""
+
+    failures: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """What the next run does differently from the recorded one; None keeps it as it was."""
+
+    count: int | None = None
+    addresses: tuple[Address, ...] | None = None
+    clients: tuple[str, ...] | None = None
+    server_name: str | None = None
+    """`none` sends no SNI."""
+    rate: float | None = None
+    extra: tuple[str, ...] = ()
+    """Further arguments, appended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a class of failures behaves over time."""
+
+    shape: Shape = Shape.CONSTANT
+    windows: int = 0
+    """Stretches of time with a high failure rate."""
+    changed_ns: int | None = None
+    """Unix time of the change, where the rate changed once and for good."""
+    uncertainty_s: float = 0.0
+    """Of `changed_ns`: the wider half of its interval."""
+    period_s: float | None = None
+    """From burst to burst; None: the bursts are not regular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Failures come back after a number of connections, or after a fixed time."""
+
+    cycle: int | None = None
+    """Connections from one failure to the next; None: it is a matter of time."""
+    hits: int = 0
+    """Failures at that place of the cycle."""
+    of: int = 0
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """The certificate chain that decides an outcome by definition."""
+
+    name: str
+    """Its short hash; `#3` when the run file does not hold the chain."""
+    chain: SeenChain | None
+    met: FailureCount
+    """Attempts that received the chain, and how many of them failed in this way."""
+
+
+class Basis(StrEnum):
+    """What a claim rests on."""
+
+    CONDITIONS = "conditions"
+    PORTS = "ports"
+    """The failing local ports have something in common."""
+    CHAIN = "chain"
+    """The mechanism alone: nothing else tells the failing connections apart."""
+    DIFFERENCE = "difference"
+    """Two valid chains for one name; nothing failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a class of failures has in common, or how two valid answers differ."""
+
+    basis: Basis
+    category: str
+    mechanism: Mechanism | None
+    failures: int
+    attempts: int
+    precision: float
+    recall: float
+    risk_ratio: RiskRatio
+    p_value: float
+    grade: str
+    likely: tuple[str, ...] = ()
+    """Ids of the catalogue, the most likely first."""
+    conditions: tuple[Condition, ...] = ()
+    aliases: tuple[tuple[Condition, ...], ...] = ()
+    rivals: tuple[tuple[Condition, ...], ...] = ()
+    """Conditions that explain the failures nearly as well."""
+    total: FailureCount = FailureCount(0, 0)
+    """All failures of this class, and the attempts they are compared with."""
+    inside: FailureCount = FailureCount(0, 0)
+    """Under the conditions."""
+    elsewhere: FailureCount = FailureCount(0, 0)
+    peeled: bool = False
+    """Whether `elsewhere` leaves out what earlier claims of this class explain."""
+    worst: tuple[tuple[Condition, ...], FailureCount] | None = None
+    """The part inside that fails most."""
+    timing: Timing = Timing()
+    onset_at_chain: bool = False
+    """Whether the moment at which the chain was first seen matters."""
+    recurrence: Recurrence | None = None
+    sticky_ports: bool = False
+    """Ports that failed once fail again; no rule for which was found."""
+    backlog: bool = False
+    """Attempts served late after a rush count at the rate of the rush."""
+    searched: bool = False
+    """A search for the limit chose the loads, so they were not random."""
+    usual: SeenChain | None = None
+    """The chain that most good attempts received."""
+    others: int = 0
+    """Further odd chains that are not listed."""
+    clients: Mapping[str, ClientView] = field(default_factory=dict)
+    experiment: RunChange | None = None
+    """The next run: it confirms the claim, or separates it from a rival."""
+
+
+class Silence(StrEnum):
+    """Why some failures have no cause."""
+
+    RECURS = "recurs"
+    ALL_FAILED = "all-failed"
+    TOO_FEW = "too-few"
+    SEVERAL_KINDS = "several-kinds"
+    NOT_FOUND = "not-found"
+    NOTHING_DIFFERS = "nothing-differs"
+
+
+@dataclass(frozen=True, slots=True)
+class UnexplainedClaim:
+    """The failures that no claim explains."""
+
+    failures: int = 0
+    silence: Silence | None = None
+    """None: there are none."""
+    considered: int = 0
+    """Groups of attempts that were tested."""
+    hypotheses: int = 0
+    recurrence: Recurrence | None = None
+    likely: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadClaim:
+    """Whether the failure rate follows the offered load, which was varied at random."""
+
+    dependent: bool | None
+    """None: undecided."""
+    concentrated: bool
+    """Whether one place holds most of the failures."""
+    elasticity: float | None
+    """None: a wall, below which nothing fails."""
+    low: float
+    high: float
+    segments: int
+    slowest: float
+    fastest: float
+
+
+class NoticeKind(StrEnum):
+    """What a reader must know before trusting a run."""
+
+    RECORDED = "recorded"
+    """`text` was written while the run was recorded, or by another part of the analysis."""
+    MARKED_INVALID = "marked-invalid"
+    GENERATOR_LIMITED = "generator-limited"
+    MOSTLY_LOCAL = "mostly-local"
+    NONE_SENT = "none-sent"
+    NONE_ENDED = "none-ended"
+    NONE_ATTEMPTED = "none-attempted"
+    REPLAY = "replay"
+    UNFINISHED = "unfinished"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    LOCAL = "local"
+    NOT_SENT = "not-sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One such thing, with its figures."""
+
+    kind: NoticeKind
+    count: int = 0
+    of: int = 0
+    names: Mapping[str, int] = field(default_factory=dict)
+    """Our own failures by outcome."""
+    text: str = ""
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidityClaim:
+    """Whether a run says something about the target."""
+
+    fatal: tuple[Notice, ...]
+    """Empty: it does."""
+    notes: tuple[Notice, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing fatal is known."""
+        return not self.fatal
+
+
+class Untested(StrEnum):
+    """What a run did not test."""
+
+    OTHER_NETWORKS = "other-networks"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    TLS_1_3 = "tls-1.3"
+    TLS_1_2 = "tls-1.2"
+    OTHER_CLIENTS = "other-clients"
+    RESUMPTION = "resumption"
+    OTHER_NAMES = "other-names"
+    OTHER_TIMES = "other-times"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The claims of a run in their order, and the failures that none of them explains."""
+
+    claims: tuple[Claim, ...] = ()
+    unexplained: UnexplainedClaim = UnexplainedClaim()
+    load: LoadClaim | None = None
+    """None: the load was not varied."""
+
+    @property
+    def failing(self) -> tuple[Claim, ...]:
+        """The claims about failures, without the inconsistencies."""
+        return tuple(claim for claim in self.claims if claim.basis is not Basis.DIFFERENCE)

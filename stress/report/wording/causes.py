@@ -1,0 +1,354 @@
+"""Writes the claims about failures as causes: where, how much there and elsewhere, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil, log
+from shlex import join
+
+from stress.analysis.causes.likely import catalogue
+from stress.analysis.chains import difference, issuer, short
+from stress.analysis.command import run_argv
+from stress.analysis.findings import Findings
+from stress.model.claims import (
+    Basis,
+    Claim,
+    FailureCount,
+    LoadClaim,
+    Mechanism,
+    Recurrence,
+    Shape,
+    Silence,
+    Timing,
+    UnexplainedClaim,
+)
+from stress.model.places import place
+from stress.model.run import SeenChain
+from stress.model.summary import (
+    FAILURE,
+    INCONSISTENCY,
+    Cause,
+    Condition,
+    Likely,
+    Unexplained,
+)
+from stress.report.wording.advice import remedy
+from stress.text.datetimes import time_of_day
+from stress.text.numbers import counted, of, percent, seconds, thousands
+from stress.trust import describe
+
+_SAME_NAME = {
+    "label": "address",
+    "family": "address",
+    "sni": "client",
+    "leaf": "chain",
+    "issuer": "chain",
+    "time": "rate",
+}
+"""Dimensions that are other names of one: an alias in them is no other explanation."""
+SAME_EVERYWHERE = (
+    "Nothing fails. Unless certificates are being replaced right now, deploy the same chain on "
+    "every node."
+)
+_BY_SEARCH = "a search chose these loads, not chance: a change over time could look the same"
+_BACKLOG = "late answers after a rush count at the rate of the rush"
+
+
+def causes(findings: Findings) -> tuple[Cause, ...]:
+    """All claims of a run as causes, in their order."""
+    return tuple(
+        _cause(rank, claim, findings)
+        for rank, claim in enumerate(findings.explanation.claims, start=1)
+    )
+
+
+def _cause(rank: int, claim: Claim, findings: Findings) -> Cause:
+    mechanism = claim.mechanism
+    valid = claim.basis is Basis.DIFFERENCE
+    return Cause(
+        rank=rank,
+        category=claim.category,
+        kind=INCONSISTENCY if valid else FAILURE,
+        mechanism=Condition("chain", mechanism.name) if mechanism else None,
+        conditions=claim.conditions,
+        aliases=claim.aliases,
+        failures=claim.failures,
+        attempts=claim.attempts,
+        precision=claim.precision,
+        recall=claim.recall,
+        risk_ratio=claim.risk_ratio,
+        p_value=claim.p_value,
+        grade=claim.grade,
+        sentence=sentence(claim, findings),
+        likely=likely(claim.likely),
+        fix=_alignment(claim)
+        if valid
+        else remedy(claim.category, mechanism.chain if mechanism else None),
+        clients=claim.clients,
+        next=join(run_argv(findings.facts.plan, claim.experiment)) if claim.experiment else "",
+    )
+
+
+def likely(ids: Sequence[str]) -> tuple[Likely, ...]:
+    """Root causes by their ids, with their texts."""
+    roots = [catalogue()[one] for one in ids]
+    return tuple(Likely(root.id, root.text, root.fix) for root in roots)
+
+
+def sentence(claim: Claim, findings: Findings) -> str:
+    """What the failing connections have in common."""
+    match claim.basis:
+        case Basis.CHAIN:
+            return _chain_alone(claim, findings)
+        case Basis.DIFFERENCE:
+            return _difference(claim)
+        case Basis.PORTS:
+            return f"{_ports(claim)}{_failing_chain(claim, findings.facts.started_ns)}"
+        case Basis.CONDITIONS:
+            begun_ns = findings.facts.started_ns
+            return f"{_place(claim, begun_ns)}{_failing_chain(claim, begun_ns)}"
+
+
+def _place(claim: Claim, begun_ns: int) -> str:
+    """Where they are, how much fails there and elsewhere, since when."""
+    which = _part(claim.inside.failures, claim.total.failures)
+    compared = _compared(claim, "in the rest" if claim.peeled else "elsewhere")
+    parts = [
+        f"{which} {place(claim.conditions)}: {compared}",
+        *_other_name(claim),
+        *([_BACKLOG] if claim.backlog else []),
+        *([_BY_SEARCH] if claim.searched else []),
+    ]
+    if claim.worst:
+        where, inside = claim.worst
+        parts.append(f"worst {place(where)}: {_counts(inside)}")
+    timed = any(one.dimension == "time" for one in claim.conditions)
+    if timed and claim.timing.period_s:
+        parts.append(f"about every {seconds(claim.timing.period_s)}")
+    elif not timed and (course := course_words(claim.timing, begun_ns)):
+        parts.append(course)
+    if claim.rivals:
+        parts.append(f"nearly as well explained by: {place(claim.rivals[0])}")
+    return f"{'; '.join(parts)}."
+
+
+def _part(failures: int, total: int) -> str:
+    if failures == total:
+        return "The failure is" if total == 1 else f"All {thousands(total)} failures are"
+    return f"{thousands(failures)} of the {thousands(total)} failures are"
+
+
+def _compared(claim: Claim, elsewhere: str) -> str:
+    return f"{_counts(claim.inside)} there, {_counts(claim.elsewhere)} {elsewhere}"
+
+
+def _counts(counts: FailureCount) -> str:
+    return of(counts.failures, counts.attempts)
+
+
+def _other_name(claim: Claim) -> Iterator[str]:
+    """Other conditions for the same connections, unless they are only another name of these."""
+
+    def dimensions(conditions: Sequence[Condition]) -> set[str]:
+        return {_SAME_NAME.get(one.dimension, one.dimension) for one in conditions}
+
+    named = dimensions(claim.conditions)
+    for way in claim.aliases:
+        if dimensions(way) <= named:
+            continue
+        if set(way) & set(claim.conditions):
+            own, other = (
+                place([one for one in these if one not in those])
+                for these, those in ((claim.conditions, way), (way, claim.conditions))
+            )
+            yield f"there, {own} and {other} select the same connections"
+        else:
+            yield f"these are also exactly the connections {place(way)}, which may be the reason"
+        return
+
+
+def course_words(timing: Timing, begun_ns: int) -> str:
+    """What happened over time; empty for a constant failure rate."""
+    if timing.shape is Shape.BURSTS:
+        return f"in {timing.windows} bursts"
+    if timing.shape is Shape.WINDOW:
+        return "in one stretch of the run only"
+    if timing.changed_ns is None:
+        return ""
+    verb = "began" if timing.shape is Shape.BEGAN else "ended"
+    at = time_of_day(timing.changed_ns, begun_ns)
+    return f"it {verb} at {at} ± {seconds(timing.uncertainty_s)}"
+
+
+def _ports(claim: Claim) -> str:
+    """Which local ports fail."""
+    (condition,) = claim.conditions
+    if claim.sticky_ports:
+        failures = counted(claim.total.failures, "failure")
+        return f"The {failures} recur with the local port: {condition.text}."
+    which = _part(min(claim.inside.failures, claim.total.failures), claim.total.failures)
+    return f"{which} {place(claim.conditions)}: {_compared(claim, 'elsewhere')}."
+
+
+def _failing_chain(claim: Claim, begun_ns: int) -> str:
+    """What failed there, after the place; empty where no chain decides."""
+    mechanism = claim.mechanism
+    if mechanism is None:
+        return ""
+    seen = ""
+    if mechanism.chain and _always(mechanism) and claim.onset_at_chain:
+        seen = f" It was first seen at {time_of_day(mechanism.chain.first_ns, begun_ns)}."
+    return f" The failing chain is {mechanism.name}; {_how_often(mechanism)}.{seen}"
+
+
+def _always(mechanism: Mechanism) -> bool:
+    return mechanism.met.failures == mechanism.met.attempts
+
+
+def _how_often(mechanism: Mechanism) -> str:
+    if _always(mechanism):
+        return "every handshake that received it failed"
+    return f"{_counts(mechanism.met)} handshakes that received it failed"
+
+
+def _chain_alone(claim: Claim, findings: Findings) -> str:
+    """The chain decides, and nothing else tells the failing connections apart."""
+    mechanism, failures = claim.mechanism, claim.total.failures
+    assert mechanism is not None
+    if claim.failures < failures:
+        rest = counted(claim.failures, "more failure")
+        return f"{rest} of the {thousands(failures)} received chain {mechanism.name} elsewhere."
+    met, total = mechanism.met.attempts, claim.total.attempts
+    alone = len(findings.addresses) == 1
+    to = f" to {findings.addresses[0]}" if alone else ""
+    if claim.usual and mechanism.chain and claim.usual.sha256 != mechanism.chain.sha256:
+        first = (
+            f"Some connections{to} are answered with a different certificate chain "
+            f"({mechanism.name}, {of(met, total)})"
+        )
+    else:
+        first = f"Connections{to} are answered with chain {mechanism.name} ({of(met, total)})"
+    if claim.recurrence:
+        last = recurrence_words(claim.recurrence)
+    elif alone:
+        last = "The address alone does not show which server sends it"
+    else:
+        last = "Nothing else that is recorded tells these connections apart"
+    course = course_words(claim.timing, findings.facts.started_ns)
+    return f"{first}; {_how_often(mechanism)}. {last}{f'; {course}' if course else ''}."
+
+
+def recurrence_words(found: Recurrence) -> str:
+    """How regularly the failures recur."""
+    if found.cycle is None:
+        return f"The failures recur about every {seconds(found.seconds or 0.0)}"
+    return (
+        f"{found.hits} of {found.of} failing connections are at the same place of a cycle of "
+        f"{found.cycle}, as with a round-robin balancer that has one bad server in {found.cycle}"
+    )
+
+
+def _difference(claim: Claim) -> str:
+    """What differs between two valid answers, how often, and where."""
+    mechanism, usual = claim.mechanism, claim.usual
+    assert mechanism is not None
+    assert mechanism.chain is not None
+    assert usual is not None
+    where = f", {place(claim.conditions)}" if claim.conditions else ""
+    words = (
+        f"Two valid certificate chains: {of(claim.attempts, claim.total.attempts)} received chain "
+        f"{short(mechanism.chain)} ({difference(usual, mechanism.chain)}){where}."
+    )
+    if _equivalent(mechanism.chain, usual):
+        words += " Each node may rightly have a certificate of its own."
+    return f"{words} {thousands(claim.others)} more chains differ too." if claim.others else words
+
+
+def _equivalent(odd: SeenChain, usual: SeenChain) -> bool:
+    """Whether both leaves have the same names and issuer, so that nothing needs to change."""
+    if (
+        not odd.certificates
+        or not usual.certificates
+        or len(odd.certificates) != len(usual.certificates)
+    ):
+        return False
+    names = [set(describe(chain.certificates[0]).sans) for chain in (odd, usual)]
+    other_leaf = odd.certificates[0] != usual.certificates[0]
+    return other_leaf and names[0] == names[1] and issuer(odd) == issuer(usual)
+
+
+def _alignment(claim: Claim) -> str:
+    """What to do about two valid answers; empty where each node may have a leaf of its own."""
+    assert claim.mechanism is not None
+    assert claim.mechanism.chain is not None
+    assert claim.usual is not None
+    return "" if _equivalent(claim.mechanism.chain, claim.usual) else SAME_EVERYWHERE
+
+
+def unexplained(found: UnexplainedClaim) -> Unexplained:
+    """The failures without a cause, with what may lie behind them."""
+    return Unexplained(found.failures, likely(found.likely))
+
+
+def silence(found: UnexplainedClaim) -> str:
+    """Why some failures have no cause, and what would have been found; empty without any."""
+    if found.silence is None:
+        return ""
+    return _SILENCES[found.silence].format(
+        failures=counted(found.failures, "failure"),
+        are="is" if found.failures == 1 else "are",
+        recurrence=recurrence_words(found.recurrence) if found.recurrence else "",
+        tested=thousands(found.considered),
+        error=percent(0.05),
+        small=_needed(found, 1 / 16),
+        half=_needed(found, 0.5),
+    )
+
+
+_SILENCES = {
+    Silence.RECURS: "{recurrence}.",
+    Silence.ALL_FAILED: "Every handshake failed, so there is no good one to compare with.",
+    Silence.NOTHING_DIFFERS: (
+        "Nothing that is recorded differs between {failures} and the good handshakes "
+        "(one address, one client, one version): the difference is behind that address."
+    ),
+    Silence.TOO_FEW: "{failures} {are} too few to say what they have in common.",
+    Silence.SEVERAL_KINDS: "{failures} of several kinds, too few of each to compare.",
+    Silence.NOT_FOUND: (
+        "No group of up to 3 attributes explains {failures} ({tested} tested, {error} error in "
+        "all). One with 1/16 of the traffic and all failures would have shown at {small} failures, "
+        "one with half of it at {half}. Attributes that are not recorded cannot be tested."
+    ),
+}
+
+
+def _needed(found: UnexplainedClaim, share: float) -> int:
+    """Failures from which a group with this part of the traffic would have been significant."""
+    return max(3, ceil(log(max(1, found.hypotheses) / 0.05) / -log(share)))
+
+
+def load_words(found: LoadClaim | None) -> str:
+    """Whether failures follow the load, and what that means; empty when it was not varied."""
+    if found is None:
+        return ""
+    if found.elasticity is None:
+        figures = f"elasticity over {found.low:.1f} (95% confidence)"
+    else:
+        figures = f"elasticity {found.elasticity:.2f}, 95% CI {found.low:.2f} to {found.high:.2f}"
+    figures += f", {found.segments} segments of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
+    if found.dependent is None:
+        return (
+            f"Whether the failure rate follows the load is undecided ({figures}): "
+            "vary the load for longer."
+        )
+    verb = "grows with" if found.dependent else "does not depend on"
+    meaning = _LOADS[found.dependent, found.concentrated]
+    return f"The failure rate {verb} the load ({figures}): {meaning}."
+
+
+_LOADS = {
+    (False, True): "a configuration fault there, not a lack of capacity",
+    (False, False): "not a lack of capacity, and not one place; test from a second network",
+    (True, True): "that member is too small, or a limit applies to it",
+    (True, False): "the shared tier is at its capacity (or this machine is: see the lag)",
+}

@@ -1,0 +1,128 @@
+"""Writes what a run tested, from where and when, and whether to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from stress.analysis.findings import Findings
+from stress.analysis.tested import NANOSECONDS, duration_s, policy_names
+from stress.model.claims import Notice, NoticeKind, Untested, ValidityClaim
+from stress.model.summary import Assertion, Validity
+from stress.model.target import Address
+from stress.report.wording.limits import generator_limited
+from stress.text.numbers import counted, seconds, thousands
+
+_GAPS = {
+    Untested.OTHER_NETWORKS: "other networks",
+    Untested.IPV4: "IPv4 addresses",
+    Untested.IPV6: "IPv6 addresses",
+    Untested.TLS_1_3: "TLS 1.3",
+    Untested.TLS_1_2: "TLS 1.2",
+    Untested.OTHER_CLIENTS: "other clients",
+    Untested.RESUMPTION: "resumed sessions",
+    Untested.OTHER_NAMES: "other names",
+}
+
+
+def scope(findings: Findings) -> str:
+    """The client profiles, the addresses, the name and the trust store; what was left out."""
+    plan, trust = findings.facts.plan, findings.facts.plan.trust
+    clients = ", ".join(client.name for client in plan.clients)
+    name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
+    anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
+    gaps = [*(_GAPS[gap] for gap in findings.untested if gap in _GAPS)]
+    gaps.append(f"times outside these {_duration(findings)}")
+    return (
+        f"{plan.target} with client {clients} over {_addresses(findings.addresses)}, {name}, "
+        f"trust store {trust.anchors_from}{anchors}, policy {policy_names(plan)}. "
+        f"Not tested: {', '.join(gaps)}."
+    )
+
+
+def _addresses(addresses: Sequence[Address]) -> str:
+    if len(addresses) == 1:
+        return f"address {addresses[0]}"
+    shown = ", ".join(str(address) for address in addresses[:3])
+    more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
+    return (
+        f"{len(addresses)} addresses, each sampled equally ({shown}{more};"
+        " rates are of our samples, not of the users')"
+    )
+
+
+def origin(findings: Findings) -> str:
+    """From where, when, how many and how fast."""
+    facts, attempts = findings.facts, findings.tally.attempts
+    begun = datetime.fromtimestamp(facts.started_ns // NANOSECONDS, UTC)
+    elapsed = duration_s(facts)
+    rate = f" ({attempts / elapsed:,.0f}/s)" if elapsed else ""
+    processes = facts.plan.load.processes
+    return (
+        f"{facts.host or 'this machine'}, {begun:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{counted(attempts, 'handshake')} in {_duration(findings)}{rate}, "
+        f"{processes} process{'es' if processes != 1 else ''}."
+    )
+
+
+def _duration(findings: Findings) -> str:
+    elapsed = duration_s(findings.facts)
+    return "an unknown time" if elapsed is None else seconds(elapsed)
+
+
+def goal_words(assertions: Sequence[Assertion]) -> str:
+    """Which goals were refuted, which are undecided, which hold; empty without any."""
+    words = {"no": "Refuted", "unknown": "Undecided", "yes": "Holds"}
+    sorted_ = (
+        (word, [one.expression for one in assertions if one.holds == holds])
+        for holds, word in words.items()
+    )
+    return " ".join(f"{word}: {', '.join(those)}." for word, those in sorted_ if those)
+
+
+def validity(claim: ValidityClaim) -> Validity:
+    """Whether to trust the run, and its warnings, the decisive ones first."""
+    reasons = dict.fromkeys(map(_notice, (*claim.fatal, *claim.notes)))
+    return Validity(claim.valid, tuple(reasons))
+
+
+def _notice(notice: Notice) -> str:
+    if notice.limit is not None:
+        return generator_limited(notice.limit)
+    names = ", ".join(f"{name} {thousands(count)}" for name, count in notice.names.items())
+    return _NOTICES[notice.kind].format(
+        count=thousands(notice.count),
+        attempts=counted(notice.count, "attempt"),
+        of=thousands(notice.of),
+        names=names,
+        text=notice.text,
+    )
+
+
+_NOTICES: Mapping[NoticeKind, str] = {
+    NoticeKind.RECORDED: "{text}",
+    NoticeKind.MARKED_INVALID: "the run was marked invalid while it was recorded",
+    NoticeKind.MOSTLY_LOCAL: (
+        "{count} of {of} attempts failed on this machine ({names}), none at the target"
+    ),
+    NoticeKind.NONE_SENT: "no handshake was attempted: {count} were due but never sent",
+    NoticeKind.NONE_ENDED: "no handshake finished: {count} were cut off by the end of the run",
+    NoticeKind.NONE_ATTEMPTED: "no handshake was attempted",
+    NoticeKind.REPLAY: (
+        "a replay of {text}: half of the combinations were chosen because they had failed, so the "
+        "failure rate is not the target's"
+    ),
+    NoticeKind.UNFINISHED: "the file has no end mark: the run is still in progress, or it died",
+    NoticeKind.LOST: "{attempts} had begun and left no record",
+    NoticeKind.CANCELLED: "{attempts} unresolved: cut off by the end of the run",
+    NoticeKind.LOCAL: "{attempts} failed on this machine ({names}), not counted",
+    NoticeKind.NOT_SENT: "{attempts} due but not sent",
+}
+
+
+def valid(judged: Validity) -> str:
+    """Whether to trust the run, and why."""
+    reasons = "; ".join(judged.reasons)
+    if not judged.valid:
+        return f"Not valid: {reasons}."
+    return f"Valid, with warnings: {reasons}." if reasons else "Valid: no local failure, no loss."

@@ -1,0 +1,245 @@
+"""Writes the first ten lines of the report, as sentences that can be forwarded as they are.
+
+Each line answers one question by itself; numbers come with what they are of. Nothing here counts:
+everything comes from `Findings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from shlex import join
+
+from stress.analysis import chains as chain_words
+from stress.analysis.command import COMMAND, run_argv
+from stress.analysis.findings import Findings
+from stress.analysis.proportions.sequence import ANYTIME
+from stress.analysis.tested import duration_s
+from stress.codes.catalog import phrase_for
+from stress.model.outcome import Kind, Outcome
+from stress.model.run import SeenChain
+from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
+from stress.report.wording.advice import remedy, who_sees
+from stress.report.wording.causes import load_words, silence
+from stress.report.wording.context import goal_words, origin, scope, valid
+from stress.report.wording.limits import limit_sentence
+from stress.text.escape import printable
+from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
+from stress.trust import client_views, describe
+
+DAY = "%Y-%m-%d"
+
+
+def headlines(
+    findings: Findings,
+    failures: Failures,
+    causes: Sequence[Cause],
+    validity: Validity,
+    repairs: Sequence[str] = (),
+) -> Headlines:
+    """The ten lines, in the contract's order.
+
+    Args:
+        findings: of the run.
+        failures: its failure rate, with the interval.
+        causes: its causes of failures, in words.
+        validity: whether to trust it, in words.
+        repairs: what was proven by fetching what chains lack, as sentences.
+    """
+    return Headlines(
+        verdict=_verdict(findings, failures, validity),
+        where=_where(findings, causes),
+        what=_what(findings),
+        who=_who(findings, causes),
+        fix=_fix(findings, causes, repairs),
+        prove=_prove(findings),
+        seen=_detectable(findings),
+        asked=scope(findings),
+        whence=origin(findings),
+        valid=valid(validity),
+    )
+
+
+def _verdict(findings: Findings, failures: Failures, validity: Validity) -> str:
+    """How much failed, with its interval, and how; then what that says of the goals."""
+    words = [_failure_rate(findings, failures, validity)]
+    if findings.facts.limits:
+        words[:0] = map(limit_sentence, findings.facts.limits)
+    elif findings.facts.invalid and findings.tally.attempts:
+        words.insert(0, f"No verdict: {validity.reasons[0]}.")
+    goals = goal_words(findings.assertions)
+    return " ".join([*words, goals] if goals else words)
+
+
+def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
+    tally = findings.tally
+    if not tally.attempts:
+        return f"No answer: {validity.reasons[0]}."
+    if not tally.failures:
+        return _clean(findings, failures)
+    rate = (
+        f"{thousands(tally.failures)} of {thousands(tally.attempts)} handshakes "
+        f"({percent(failures.share)}, 95% CI {interval(failures.interval)})"
+    )
+    episodes = findings.estimate.episodes
+    if episodes is not None and episodes.count == 1:
+        rate += f", all in one episode of {seconds(episodes.longest_s)},"
+    elif episodes is not None:
+        rate += f", in {episodes.count} episodes (longest {seconds(episodes.longest_s)}),"
+    if len(tally.categories) == 1:
+        category = next(iter(tally.categories))
+        words = _difference(findings, category)
+        return f"{rate} {phrase_for(category)}{f': {words}' if words else ''}."
+    kinds = []
+    for category, count in list(tally.categories.items())[:3]:
+        words = _difference(findings, category)
+        kinds.append(f"{thousands(count)} {phrase_for(category)}{f' ({words})' if words else ''}")
+    more = len(tally.categories) - 3
+    return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
+
+
+def _clean(findings: Findings, failures: Failures) -> str:
+    attempts, unresolved = findings.tally.attempts, findings.estimate.unresolved
+    none = f"0 of {counted(attempts, 'handshake')} failed"
+    if unresolved:
+        return (
+            f"{none}, but {thousands(unresolved)} more had begun and have no outcome: "
+            "slow handshakes may be the failing ones."
+        )
+    if failures.interval.method == ANYTIME:
+        bound = percent_up(findings.bound)
+        return f"{none}; the failure rate is below {bound} (95% confidence, at any stopping time)."
+    bound = percent_up(findings.detectable)
+    return f"{none}; a failure rate of {bound} or more would have been detected (95% confidence)."
+
+
+def _difference(findings: Findings, category: str) -> str:
+    """What the failing chain lacks, or has different from the good one; empty where unknown."""
+    bad = _failing_chain(findings, category)
+    good = findings.tally.good_chains
+    common = chain_words.reference(findings.chains, good)
+    if bad is None or common is None or common.id not in good:
+        return ""
+    return chain_words.difference(common, bad) if Outcome.parse(category).kind is Kind.TRUST else ""
+
+
+def _failing_chain(findings: Findings, category: str) -> SeenChain | None:
+    """The chain that most of these failures received; None when no chain was seen."""
+    seen_by = findings.tally.chains.get(category, {})
+    met = [(count, chain) for chain, count in seen_by.items() if chain is not None]
+    if not met:
+        return None
+    most = max(met, key=lambda pair: (pair[0], -pair[1]))[1]
+    return next((chain for chain in findings.chains if chain.id == most), None)
+
+
+def _where(findings: Findings, causes: Sequence[Cause]) -> str:
+    """What the failing connections have in common, the causes in their order."""
+    if not findings.tally.failures:
+        return "No handshake failed."
+    several = len({cause.category for cause in causes}) > 1
+    sentences = [
+        f"{cause.category}: {cause.sentence}" if several else cause.sentence for cause in causes
+    ]
+    sentences.append(silence(findings.explanation.unexplained))
+    sentences.append(load_words(findings.explanation.load))
+    return " ".join(filter(None, sentences))
+
+
+def _what(findings: Findings) -> str:
+    """The certificate in question, by name; for a failure without one, how far it came."""
+    categories = findings.tally.categories
+    if not categories:
+        ordered = chain_words.by_frequency(findings.chains)
+        if not ordered:
+            return "No certificate was seen."
+        if len(ordered) == 1:
+            return f"One chain everywhere. {_certificate(ordered[0])}."
+        return f"{len(ordered)} distinct chains, all good. Commonest: {_certificate(ordered[0])}."
+    category = next(iter(categories))
+    chain = _failing_chain(findings, category)
+    if chain is not None and chain.certificates:
+        return f"{_certificate(chain)}."
+    stages = findings.tally.stages[category]
+    far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
+    whose = "failing connections" if len(categories) == 1 else f"{category} ones"
+    return f"No certificate is in question: the {whose} reached {far}."
+
+
+def _certificate(chain: SeenChain) -> str:
+    leaf = describe(chain.certificates[0])
+    above = len(chain.certificates) - 1
+    sent = f"sent with {counted(above, 'intermediate')}" if above else "leaf only"
+    if leaf.unreadable:
+        named = f"A certificate that cannot be read ({printable(leaf.unreadable)})"
+    else:
+        named = (
+            f"Certificate {chain_words.subject(chain)}, serial {leaf.serial}, "
+            f"issued by {chain_words.issuer(chain)}{_until(leaf.not_after)}"
+        )
+    return f"{named}, {sent} (chain {chain_words.short(chain)})"
+
+
+def _until(not_after: int) -> str:
+    try:
+        return f", valid until {datetime.fromtimestamp(not_after, UTC):{DAY}}"
+    except (OverflowError, OSError, ValueError):  # a certificate may claim any year
+        return ""
+
+
+def _who(findings: Findings, causes: Sequence[Cause]) -> str:
+    """Which clients would notice, with the codes that their users see."""
+    categories = findings.tally.categories
+    if not categories:
+        return "No client would have seen a failure in these handshakes."
+    category = next(iter(categories))
+    first = next((one for one in causes if one.category == category), None)
+    views = first.clients if first else client_views(category)
+    words = who_sees(views) or "Every client that meets this outcome."
+    return words if len(categories) == 1 else f"Of {category}: {words}"
+
+
+def _fix(findings: Findings, causes: Sequence[Cause], repairs: Sequence[str]) -> str:
+    """What to do about it."""
+    if not findings.tally.failures:
+        return "Nothing to fix was found."
+    fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
+    fixes = fixes or dict.fromkeys(map(remedy, findings.tally.categories))
+    words = " ".join(filter(None, fixes)) or "Look at the failing connections first."
+    return " ".join([words, *repairs])
+
+
+def _prove(findings: Findings) -> str:
+    """How to hand over proof and how to check a fix."""
+    if not findings.tally.failures:
+        return f"Repeat the test: {join(run_argv(findings.facts.plan))}"
+    proof, replay, again, compare = (join(one.argv) for one in commands(findings))
+    return f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
+
+
+def commands(findings: Findings) -> Iterator[Command]:
+    """The commands of `prove`."""
+    name, again = findings.facts.name, run_argv(findings.facts.plan)
+    if not findings.tally.failures:
+        yield Command(Purpose.REPRODUCE, again)
+        return
+    yield Command(Purpose.PROVE, (COMMAND, "evidence", name, "--out", "proof"))
+    yield Command(Purpose.VERIFY_FIX, (COMMAND, "replay", name))
+    yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
+    yield Command(Purpose.VERIFY_FIX, (COMMAND, "compare", name, "fixed"))
+
+
+def _detectable(findings: Findings) -> str:
+    """What failure rate, and which outages, would have been detected."""
+    attempts, elapsed = findings.tally.attempts, duration_s(findings.facts)
+    if not attempts:
+        return "Nothing could have been detected."
+    words = (
+        f"A failure rate of {percent_up(findings.detectable)} or more would have been detected in "
+        f"{counted(attempts, 'handshake')} (95% confidence)."
+    )
+    if not elapsed:
+        return words
+    # No episode in T: with 95% confidence there are fewer than 3 in T.
+    rare = seconds(elapsed / 3.0)
+    return f"{words} Outages less frequent than about one in {rare} could have been missed."

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic_ns
+
+import pytest
+import trio
+import trio.testing
+
+from stress.engine import coordinator
+from stress.engine.worker.connections import Deadlines, HeldConnections
+from stress.model.record import Flag
+from tests.engine.conftest import Book, Serve, plan_for
+
+LONG_NS = 60_000_000_000
+
+
+@dataclass(eq=False)
+class Wait:
+    """Waits for a socket that stays silent."""
+
+    sock: socket.socket | None
+    deadline_ns: int
+
+    async def end(self) -> str:
+        assert self.sock is not None
+        try:
+            await trio.lowlevel.wait_readable(self.sock)
+        except trio.ClosedResourceError:
+            return "woken"
+        return "answered"
+
+
+def outcome(deadline_ns: int, *, moved_to_ns: int | None = None, late: bool = False) -> str:
+    """How a wait with this deadline ends; its socket answers when the patient have waited."""
+
+    async def main() -> str:
+        deadlines = Deadlines()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            wait = Wait(None if late else ours, monotonic_ns() + deadline_ns)
+            deadlines.add(wait)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(deadlines.watch)
+                if late:
+                    await looked_at_twice()
+                    wait.sock = ours
+                if moved_to_ns is not None:
+                    wait.deadline_ns = monotonic_ns() + moved_to_ns
+                if wait.deadline_ns > monotonic_ns() + LONG_NS // 2:
+                    nursery.start_soon(answer_later, theirs)
+                end = await wait.end()
+                nursery.cancel_scope.cancel()
+        return end
+
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.001))
+
+
+async def looked_at_twice() -> None:
+    await trio.sleep(0.05)
+
+
+async def answer_later(peer: socket.socket) -> None:
+    await trio.sleep(0.1)
+    peer.send(b"!")
+
+
+@pytest.mark.parametrize(
+    ("deadline_ns", "moved_to_ns", "end"),
+    [
+        (0, None, "woken"),
+        (LONG_NS, None, "answered"),
+        (LONG_NS, 0, "woken"),
+        (0, LONG_NS, "answered"),
+    ],
+)
+def test_what_is_overdue_is_woken_and_nothing_else(
+    deadline_ns: int, moved_to_ns: int | None, end: str
+) -> None:
+    assert outcome(deadline_ns, moved_to_ns=moved_to_ns) == end
+
+
+def test_what_was_not_waiting_when_its_time_came_is_woken_as_soon_as_it_waits() -> None:
+    assert outcome(0, late=True) == "woken"
+
+
+def test_what_has_ended_is_left_alone() -> None:
+    """Its socket's number may be another's by now."""
+
+    async def main() -> str:
+        deadlines = Deadlines()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            wait = Wait(ours, 0)
+            deadlines.add(wait)
+            deadlines.discard(wait)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(deadlines.watch)
+                nursery.start_soon(answer_later, theirs)
+                end = await wait.end()
+                nursery.cancel_scope.cancel()
+        return end
+
+    clock = trio.testing.MockClock(autojump_threshold=0.001)
+    assert trio.run(main, clock=clock) == "answered"
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """A TCP connection with itself: ours, theirs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname()[:2])
+        theirs, _ = server.accept()
+    theirs.settimeout(10)
+    return ours, theirs
+
+
+def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_a_connection_stays_open_for_its_time_and_says_farewell() -> None:
+    held = HeldConnections(60.0, reset=False)
+    ours, theirs = pair()
+
+    async def main() -> None:
+        held.add(ours, b"bye")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(held.watch)
+            await trio.sleep(59)
+            assert held.count == 1
+            await trio.sleep(2)
+            assert held.count == 0
+            nursery.cancel_scope.cancel()
+
+    with theirs:
+        in_virtual_time(main)
+
+        assert theirs.recv(10) == b"bye"
+        assert theirs.recv(10) == b""
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_at_the_end_all_are_closed_also_those_whose_server_has_left(reset: bool) -> None:
+    held = HeldConnections(60.0, reset=reset)
+    pairs = [pair() for _ in range(3)]
+    pairs[0][1].close()
+
+    async def main() -> None:
+        for ours, _ in pairs:
+            held.add(ours, b"")
+        held.close()
+
+    in_virtual_time(main)
+
+    assert held.count == 0
+    for ours, theirs in pairs:
+        assert ours.fileno() == -1
+        theirs.close()
+
+
+class Crowd:
+    """A server that counts how many connections are open at once."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._open = 0
+        self.most = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        with self._context.wrap_socket(connection, server_side=True) as secure:
+            self._count(1)
+            try:
+                secure.recv(1)
+            finally:
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._open += change
+            self.most = max(self.most, self._open)
+
+
+@pytest.mark.slow
+def test_held_connections_are_open_together_though_few_are_in_flight(
+    serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
+) -> None:
+    crowd, book = Crowd(tls), Book()
+    plan = plan_for(
+        serve(crowd.serve), pki[1], count=60, concurrency=2, hold_s=60.0, warm_up_s=3600.0
+    )
+
+    coordinator.run(plan, book)
+
+    assert book.outcomes == {"ok": 60}
+    assert crowd.most > 40  # a slow server may see the last ones when the first are gone
+    assert all(record.flags & Flag.WARM_UP for record in book.records)

@@ -1,0 +1,137 @@
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from stress.model.outcome import Stage
+from stress.model.run import Cell, Run, SeenChain
+from stress.model.summary import Headlines
+from stress.report.summary import summarize
+
+
+def lines(run: Run) -> Headlines:
+    return summarize(run).lines
+
+
+def test_a_failing_run_fills_every_line(leaf_alone: Run) -> None:
+    said = lines(leaf_alone)
+
+    assert said.verdict.endswith("same leaf; intermediate Lab Intermediate A missing.")
+    assert said.where.startswith("Some connections to 127.0.0.1:443 are answered with a different ")
+    assert "Certificate lab.test, serial" in said.what
+    assert "leaf only" in said.what
+    assert "Fails for" in said.who
+    assert "CN=Lab Intermediate A" in said.fix
+    assert "tls-stress evidence lab" in said.prove
+    assert "0.015%" in said.seen
+    assert said.valid.startswith("Valid")
+
+
+def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
+    said = lines(leaf_alone).prove
+
+    assert "tls-stress evidence lab --out proof" in said
+    assert "tls-stress replay lab;" in said
+    assert re.search(
+        r"tls-stress run lab\.test:443 .* --name fixed; tls-stress compare lab fixed$", said
+    )
+
+
+def test_several_kinds_are_listed(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+) -> None:
+    run = recorded(
+        [
+            cell(900),
+            cell(60, outcome="incomplete-chain", chain=2),
+            cell(22, outcome="reset", chain=None, stage=Stage.CLIENT_HELLO),
+            cell(1, outcome="eof", chain=None, stage=Stage.CLIENT_HELLO),
+            cell(1, outcome="refused", chain=None, stage=Stage.CONNECT),
+        ],
+        chains=leaf_and_more,
+    )
+    said = lines(run)
+
+    assert "84 of 984 handshakes" in said.verdict
+    assert "failed: 60 got an incomplete chain (same leaf;" in said.verdict
+    assert "22 were reset; 1 were closed during the handshake; 1 more kind" in said.verdict
+    assert said.who.startswith("Of incomplete-chain: ")
+
+
+def test_a_wire_failure_names_the_stage_instead_of_a_certificate(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    run = recorded([cell(90), cell(9, outcome="reset", chain=None, stage=Stage.CLIENT_HELLO)])
+
+    assert "the failing connections reached client-hello (9)" in lines(run).what
+
+
+def test_a_clean_run_names_the_certificates(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+) -> None:
+    one = lines(recorded([cell(90)], chains=leaf_and_more[1:]))
+    two = lines(recorded([cell(90), cell(10, chain=2)], chains=leaf_and_more))
+
+    assert one.what.startswith("One chain everywhere. Certificate lab.test")
+    assert two.what.startswith("2 distinct chains, all good.")
+    assert one.fix == "Nothing to fix was found."
+    assert one.where == "No handshake failed."
+    assert lines(recorded([cell(5)])).what == "No certificate was seen."
+
+
+def test_an_unreadable_certificate_is_said_to_be_one(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], seen: Callable[..., SeenChain]
+) -> None:
+    run = recorded(
+        [cell(90), cell(5, outcome="malformed-certificate", chain=2)],
+        chains=[seen(2, [b"\x1b[31mboo"], 5)],
+    )
+
+    assert lines(run).what.startswith("A certificate that cannot be read")
+    assert "\x1b" not in lines(run).what
+
+
+def test_episodes_lead(recorded: Callable[..., Run], cell: Callable[..., Cell]) -> None:
+    cells = [cell(100, block=block) for block in range(60)]
+    bad = [cell(60, block=b, outcome="reset", stage=Stage.CLIENT_HELLO) for b in (10, 40)]
+
+    assert "in 2 episodes (longest 1.0 s)" in lines(recorded([*cells, *bad])).verdict
+    assert "all in one episode" in lines(recorded([*cells, bad[0]])).verdict
+
+
+def test_an_invalid_run_says_why(recorded: Callable[..., Run], cell: Callable[..., Cell]) -> None:
+    said = lines(recorded([cell(9, outcome="local-ports")]))
+
+    assert said.verdict == (
+        "No answer: 9 of 9 attempts failed on this machine (local-ports 9), none at the target."
+    )
+    assert said.valid.startswith("Not valid: ")
+
+
+def test_text_from_the_network_is_printable(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], located: Callable[..., Run]
+) -> None:
+    hostile = "\x1b[2J\u202eevil"
+    cells = [
+        replace(one, alpn=hostile if one.client else "h2")
+        for one in located(lambda like: 5 if like.client else 0).cube().cells
+    ]
+    summary = summarize(recorded(cells))
+
+    assert "\x1b" not in str(summary.causes)
+    assert "\u202e" not in summary.lines.where
+
+
+def test_a_run_that_we_held_back_blames_us_first(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    run = recorded(
+        [cell(90), cell(10, outcome="reset", chain=None, stage=Stage.CLIENT_HELLO)],
+        reasons=("generator limited: 900 of 1,000 starts were due and not sent",),
+        invalid=True,
+    )
+
+    assert lines(run).verdict.startswith("No verdict: generator limited: 900 of 1,000 starts")
