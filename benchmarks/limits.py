@@ -24,11 +24,12 @@ from time import monotonic
 
 from benchmarks.machine import describe
 from stress.cli.options import parse
-from stress.cli.output import output_of
-from stress.cli.recording import Place, prepare, record, tell
+from stress.cli.output import Output
 from stress.lab.farm import Farm, start
 from stress.model.limit import Limit
 from stress.model.summary import Answer
+from stress.planning.request import Request
+from stress.runner.run import RunLocation, prepare, record
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
 SCENARIOS = ("overload", "slow-signer")
@@ -109,11 +110,11 @@ def search(name: str, begin: float, seed: int, folder: Path) -> Search:
     with start(name) as farm:
         planted = farm.scenario.limit_per_s
         assert planted is not None, f"{name} has no limit"
-        words, output = _words(farm, begin * planted, seed), output_of(quiet=True)
+        words, output = _words(farm, begin * planted, seed), Output.of(Request(quiet=True))
         begun = monotonic()
-        path = record(prepare(parse(words)), Place(folder, name), output)
+        path = record(prepare(parse(words)), RunLocation(folder, name), output.display())
         took = monotonic() - begun
-    summary = tell(path, output)
+    summary = output.show(path)
     path.unlink()
     limit = summary.limits[0] if summary.limits else None
     return Search(name, planted, begin * planted, limit, summary.verdict, took)

@@ -20,12 +20,13 @@ from pathlib import Path
 from benchmarks.machine import describe
 from stress.cli.lab import run_words
 from stress.cli.options import parse
-from stress.cli.output import output_of
-from stress.cli.recording import Place, prepare, record, tell
-from stress.cli.scoring import missed
+from stress.cli.output import Output
 from stress.lab.catalog import scenarios
 from stress.lab.farm import Farm, start
 from stress.model.summary import Answer, Summary
+from stress.planning.request import Request
+from stress.runner.run import RunLocation, prepare, record
+from stress.runner.scoring import missed
 from stress.text import numbers
 from stress.text.escape import escape
 
@@ -116,9 +117,9 @@ def healthy(folder: Path, times: int) -> Sequence[Score]:
 
 
 def _scored(farm: Farm, words: Sequence[str], folder: Path) -> Score:
-    name, output = farm.scenario.name, output_of(quiet=True)
-    path = record(prepare(parse(words)), Place(folder, name), output)
-    summary = tell(path, output)
+    name, output = farm.scenario.name, Output.of(Request(quiet=True))
+    path = record(prepare(parse(words)), RunLocation(folder, name), output.display())
+    summary = output.show(path)
     path.unlink()
     told = missed(summary, farm.planted, farm.windows_ns())
     return Score(name, farm.planted.sentence, summary, told)

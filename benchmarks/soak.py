@@ -23,11 +23,20 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from stress.lab.blueprint import Act, Fault, Node, Policy, Pool, Process, When, Window
+from stress.lab.blueprint import (
+    Balancing,
+    Fault,
+    FaultAction,
+    FaultCondition,
+    NodeSpec,
+    Pool,
+    Process,
+    Window,
+)
 from stress.lab.child import Child
 from stress.lab.farm import Farm
 from stress.lab.scenario import Built, Planted, Scenario
-from stress.lab.site import HOST, Site, address
+from stress.lab.site import HOST, Site
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -174,31 +183,33 @@ def _farm(pace: float) -> Iterator[tuple[Farm, str]]:
         good, renewed = site.show("good", leaf), site.show("renewed", site.leaf())
         alone = site.show("alone", leaf, leaf.alone)
 
-        def every(start_s: float, length_s: float, period_s: float) -> When:
-            return When(window=Window(start_s * pace, length_s * pace, period_s * pace))
+        def every(start_s: float, length_s: float, period_s: float) -> FaultCondition:
+            return FaultCondition(window=Window(start_s * pace, length_s * pace, period_s * pace))
 
         nodes = (
-            Node("steady", good.identity),
-            Node(
+            NodeSpec("steady", good.identity),
+            NodeSpec(
                 "reloading",
                 good.identity,
-                faults=(Fault(every(8, 2, 30), Act.ANSWER, alone.identity),),
+                faults=(Fault(every(8, 2, 30), FaultAction.ANSWER, alone.identity),),
             ),
-            Node("flapping", good.identity, faults=(Fault(every(5, 1, 20), Act.RESET),)),
-            Node(
+            NodeSpec(
+                "flapping", good.identity, faults=(Fault(every(5, 1, 20), FaultAction.RESET),)
+            ),
+            NodeSpec(
                 "rotating",
                 good.identity,
-                faults=(Fault(every(20, 20, 40), Act.ANSWER, renewed.identity),),
+                faults=(Fault(every(20, 20, 40), FaultAction.ANSWER, renewed.identity),),
             ),
         )
         front = site.front()
-        orders = Process((Pool((front,), Policy.ROUND_ROBIN, nodes),), str(place))
+        orders = Process((Pool((front,), Balancing.ROUND_ROBIN, nodes),), str(place))
         child = Child(orders, site.write("process.log", b""))
         undo.callback(child.end)
         site.close_sockets()
         child.wait_ready()
         planted = Planted(None, 0.0, (), "three nodes that change")
-        built = Built((orders,), (address(front),), planted)
+        built = Built((orders,), (front.address,), planted)
         yield Farm(STORY, built, site.ca_file, (child,), ExitStack()), alone.sha256
 
 

@@ -1,13 +1,12 @@
-"""Writes docs/reference from the code: what is generated cannot drift (`make docs`)."""
+"""Writes docs/reference and the shipped JSON Schemas from the code (`make docs`)."""
 
-# ruff: noqa: INP001 - a script is no package
+# ruff: noqa: INP001 - a script is not a package
 
 from __future__ import annotations
 
 import ast
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,30 +14,32 @@ from typing import Any
 import typer
 
 from stress.cli.main import PROGRAM, WIDTH, app
+from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
 from stress.host.shipped import profiles_folder
 from stress.lab.catalog import scenarios
 from stress.model.outcome import Category, Kind, Stage
-from stress.planning import clients, profiles
-from stress.planning.settings import SETTINGS, Shape
+from stress.planning.option import ValueType
+from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
+from stress.planning.profile import schema as profile_schema
 from stress.report.document import schema
 from stress.store.schema import schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
-SHIPPED = ROOT / "stress" / "report" / "summary.schema.json"
-"""The schema as it is installed with the package."""
-_SHAPES = {
-    Shape.TEXT: "text or number",
-    Shape.LIST: "text, or array of texts",
-    Shape.STRETCHES: "array of tables",
-    Shape.SWITCH: "true or false",
-    Shape.FILE: "path, from the profile's folder",
+SHIPPED = {
+    "summary.schema.json": ROOT / "stress" / "report" / "summary.schema.json",
+    "profile.schema.json": ROOT / "stress" / "planning" / "profile.schema.json",
 }
-_ONLY_IN_PROFILES = {
-    "title": ("text", "One line for people: what the profile is for."),
-    "authorized": ("array of texts", "Hosts whose owners agree to any load, by their exact names."),
+"""The schemas as they are installed with the package."""
+_VALUES = {
+    ValueType.TEXT: "text or number",
+    ValueType.LIST: "text, or array of texts",
+    ValueType.TABLES: "array of tables",
+    ValueType.SWITCH: "true or false",
+    ValueType.FILE: "path, relative to the profile",
 }
+_NOT_OPTIONS = {"title": "text", "authorized": "array of texts"}
 _MODELS = ("summary.py", "limit.py")
 _MADE = "*Made from the code by `make docs`.*\n\n"
 
@@ -54,6 +55,7 @@ def pages() -> Mapping[str, str]:
         "run-file.md": _run_file(),
         "summary.md": _summary(),
         "summary.schema.json": json.dumps(schema(), indent=2) + "\n",
+        "profile.schema.json": json.dumps(profile_schema(), indent=2) + "\n",
     }
 
 
@@ -78,11 +80,14 @@ def _profiles() -> str:
     head = (
         "# Load profiles\n\n"
         + _MADE
-        + "A load profile is a TOML file; its keys are the options of `run` without the dashes in "
-        "front, and the\ncommand line wins. `--profile` takes a name or a path.\n\n## Keys\n\n"
+        + "A load profile is a TOML file. Its keys are the options of `run` without the leading "
+        "dashes; the\ncommand line overrides it. `--profile` takes a name or a path. Editors can "
+        "check a profile with its\n[JSON Schema](profile.schema.json), which is installed with the "
+        "package.\n\n## Keys\n\n"
     )
-    rows = [(f"`{key}`", _SHAPES[setting.shape], _about(key)) for key, setting in SETTINGS.items()]
-    rows += [(f"`{key}`", *words) for key, words in _ONLY_IN_PROFILES.items()]
+    options = profile_keys().values()
+    rows = [(f"`{option.name}`", _VALUES[option.value], option.help) for option in options]
+    rows += [(f"`{key}`", kind, NOT_OPTIONS[key]) for key, kind in _NOT_OPTIONS.items()]
     shipped = [
         f"## `{name}`\n\n```toml\n{(profiles_folder() / f'{name}.toml').read_text().strip()}\n```\n"
         for name in profiles()
@@ -90,58 +95,39 @@ def _profiles() -> str:
     return head + _table(("key", "value", "what it does"), iter(rows)) + "\n" + "\n".join(shipped)
 
 
-def _about(key: str) -> str:
-    """What a key does, in the words of its option or, where there is none, its own."""
-    return SETTINGS[key].about or _option_words()[key]
-
-
-@cache
-def _option_words() -> Mapping[str, str]:
-    """The long names of `run`'s options, without dashes, to their help."""
-    command: Any = typer.main.get_command(app)
-    return {
-        name.removeprefix("--"): option.help
-        for option in command.commands["run"].params
-        for name in option.opts
-        if name.startswith("--")
-    }
-
-
 def _clients() -> str:
     rows = (
         (f"`{c.name}`", c.title, f"`{c.policy}`", "; ".join(c.cannot_express) or "-")
         for c in clients().values()
     )
-    table = _table(("name", "which program", "trust policy", "cannot be expressed"), rows)
-    about = "Who asks: `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
+    table = _table(("name", "program", "trust policy", "what no TLS stack here can send"), rows)
+    about = "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
     return "# Clients\n\n" + _MADE + about + table
 
 
 def _scenarios() -> str:
     rows = ((f"`{name}`", scenario.title) for name, scenario in scenarios().items())
-    about = "What the lab can play: `tls-stress demo NAME`, `tls-stress lab up NAME`.\n\n"
-    return (
-        "# Lab scenarios\n\n" + _MADE + about + _table(("name", "what a user lives through"), rows)
-    )
+    about = "Scenarios of the lab, for `tls-stress demo NAME` and `tls-stress lab up NAME`.\n\n"
+    return "# Lab scenarios\n\n" + _MADE + about + _table(("name", "what a user sees"), rows)
 
 
 def _endings() -> str:
     about = (
-        "Each attempt ends in one of these (`outcome` in the run file, `categories` in the JSON), "
-        "and came as\nfar as one of these stages: "
+        "Each attempt has one of these outcomes (`outcome` in the run file, `categories` in the "
+        "JSON), and reached\none of these stages: "
         + ", ".join(f"`{stage.label}`" for stage in Stage)
         + ".\n\n"
     )
     titles = {
-        Kind.TRUST: "Trust: the handshake finished, a client would refuse the chain",
+        Kind.TRUST: "Trust: the handshake finished, but a client would reject the chain",
         Kind.WIRE: "Wire: the handshake did not finish",
-        Kind.OURS: "Ours: never counted against the target",
+        Kind.OURS: "Local: never counted against the target",
         Kind.NOT_SENT: "Due, but not sent",
     }
-    parts = ["# Endings\n\n", _MADE, about]
+    parts = ["# Outcomes\n\n", _MADE, about]
     for kind, title in titles.items():
         rows = ((f"`{_name(c)}`", outcome_entries()[c].phrase) for c in Category if c.kind is kind)
-        parts.append(f"## {title}\n\n{_table(('name', 'handshakes with it …'), rows)}\n")
+        parts.append(f"## {title}\n\n{_table(('name', 'these handshakes …'), rows)}\n")
     return "".join(parts).rstrip() + "\n"
 
 
@@ -153,7 +139,7 @@ def _run_file() -> str:
     text = schema_text().strip()
     about = (
         "One SQLite file holds a whole run. It can be copied, mailed, and opened with any SQLite "
-        "tool, also\nwhile the run goes on:\n\n```\nsqlite3 results/NAME.db "
+        "tool, even\nduring the run:\n\n```\nsqlite3 results/NAME.db "
         "'SELECT outcome, stage, count(*) FROM handshake GROUP BY 1, 2'\n```\n\n"
     )
     return f"# The run file\n\n{_MADE}{about}```sql\n{text}\n```\n"
@@ -163,10 +149,10 @@ def _summary() -> str:
     about = (
         "`run --json`, `report --json` and `demo --json` print one document of this form. It is "
         "also\ndescribed by a [JSON Schema](summary.schema.json), which is installed with the "
-        "package. Shares\nare fractions, times microseconds; null means that there is nothing to "
-        "say.\n\n"
+        "package. Rates\nare fractions, times are microseconds; null means that there is no value."
+        "\n\n"
     )
-    told = _field_words()
+    meanings = _field_words()
     parts = ["# The summary as JSON\n\n", _MADE, about]
     for name, part in schema()["$defs"].items():
         parts.append(f"## {name}\n\n{part.get('description', '')}\n\n")
@@ -174,7 +160,7 @@ def _summary() -> str:
             parts.append("One of " + ", ".join(f"`{value}`" for value in part["enum"]) + ".\n\n")
             continue
         rows = (
-            (f"`{field}`", _kind(kind), told.get((name, field), ""))
+            (f"`{field}`", _kind(kind), meanings.get((name, field), ""))
             for field, kind in part["properties"].items()
         )
         parts.append(_table(("field", "type", "meaning"), rows) + "\n")
@@ -182,7 +168,7 @@ def _summary() -> str:
 
 
 def _kind(part: Mapping[str, Any]) -> str:
-    """A JSON type in words, with a link where it is one of ours."""
+    """A JSON type as text, with a link to one of the definitions."""
     if "$ref" in part:
         name = part["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -200,7 +186,7 @@ def _kind(part: Mapping[str, Any]) -> str:
 
 
 def _field_words() -> Mapping[tuple[str, str], str]:
-    """Class and field to the words under the field, as the models' source has them."""
+    """Class and field to the docstring under the field, from the source of the models."""
     words = {}
     for file in _MODELS:
         tree = ast.parse((ROOT / "stress" / "model" / file).read_text())
@@ -225,7 +211,8 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
-    SHIPPED.write_text((FOLDER / SHIPPED.name).read_text())
+    for name, place in SHIPPED.items():
+        place.write_text((FOLDER / name).read_text())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,25 @@
-"""Durations as HDR histograms: counts, merges, reads and writes them; never measures a time."""
+"""Durations as HDR histograms: nanoseconds in, microseconds out; never measures a time.
+
+HDR is high dynamic range. This is the only module that touches `hdrh`. What is true there, and what
+follows here:
+
+* `HdrHistogram.record_value` is pure Python, costs 0.64 µs a value, and silently drops values
+  outside its range. So values are counted here, in a plain dictionary, and put into a real
+  `HdrHistogram` only to encode. The bytes are the same as if each value had been recorded there.
+* Counting has two steps. `Counter.update` counts a whole batch by its microsecond in C (about
+  0.05 µs a value); only distinct microseconds are then folded into HDR buckets. Folding is put off
+  until a result is read or too many distinct microseconds are pending (`_FOLD_AT`), so memory is
+  bounded whatever the values are.
+* A bucket is an index into HDR's array of counters. With 3 significant digits the first 2,048
+  buckets are one microsecond wide, and each following 1,024 are twice as wide as the ones before.
+* An encoded histogram may come from a hostile file: its settings and its unpacked size are checked
+  before the library reads it.
+* The library's log writer cannot be used: it fails on its own start time and never writes tags
+  (https://github.com/HdrHistogram/HdrHistogram_py, `hdrh/log.py`, version 0.10.8).
+
+Invariants: `count` is the number of values ever recorded, clamped ones included; `_counts` holds
+no zero; `decode` returns exactly what `encode` was given.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +36,8 @@ from itertools import accumulate
 from operator import sub
 from typing import Any, Self, TextIO
 
-# A latency histogram: nanoseconds in, microseconds out, HDR (high dynamic range) in between.
-#
-# This is the only module that touches `hdrh`. What is true there, and what it means here:
-#
-# * `HdrHistogram.record_value` is pure Python and costs 0.64 µs a value; it drops what lies outside
-#   its range without a word. So values are counted here, in a plain dictionary, and put into a real
-#   `HdrHistogram` only to encode. The bytes are the same as if each value had been recorded there.
-# * Counting happens in two steps. `Counter.update` counts a whole batch by its microsecond in C
-#   (about 0.05 µs a value); only distinct microseconds are then folded into HDR buckets. Folding is
-#   put off until somebody asks or too many distinct microseconds wait (`_FOLD_AT`), so memory stays
-#   bounded whatever the values are.
-# * A bucket is an index into HDR's array of counters. With 3 significant digits the first 2,048
-#   buckets are one microsecond wide, and each following 1,024 are twice as wide as the ones before.
-# * An encoded histogram may come from a hostile file: its settings and its unpacked size are
-#   checked before the library sees it.
-#
-# Invariants: `count` is the number of values ever recorded, clamped ones included; `_counts` holds
-# no zero; what `encode` writes, `decode` reads back equal.
-
 LOWEST_US = 1
-"""Values are told apart down to one microsecond; what is shorter counts as 0 or 1."""
+"""The resolution, one microsecond; shorter values count as 0 or 1."""
 HIGHEST_US = 120_000_000
 """Two minutes. Longer values are recorded as this and counted in `Histogram.clamped`."""
 DIGITS = 3
@@ -45,7 +47,7 @@ _LINEAR_BITS = 11
 _HALF_BITS = 10
 _SHIFTS = bytes(high.bit_length() for high in range((HIGHEST_US >> _LINEAR_BITS) + 1))
 """How many low bits a bucket leaves out, by the value without its lowest 11 bits: a table, because
-it is asked for every distinct microsecond."""
+it is looked up for every distinct microsecond."""
 _FOLD_AT = 4096
 
 # The encoding V2: a cookie and a length, then zlib over a header and the counters.
@@ -56,10 +58,15 @@ _INNER_COOKIE = 0x1C849313
 _MOST_BYTES = _INNER.size + 9 * 18_432
 _SETTINGS = (DIGITS, LOWEST_US, HIGHEST_US)
 
+# Histogram logs (`.hlog`).
+_SECOND = 1_000_000_000
+_VERSION = "#[Histogram log format version 1.3]\n"
+_LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bucket that holds something."""
+    """One bucket that is not empty."""
 
     low_us: int
     """Shortest duration that falls into it."""
@@ -70,10 +77,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A histogram at rest, inside this process; to store or send one there is `encode`."""
+    """A histogram compressed in memory; to store or send one, use `encode`."""
 
     distinct: int
-    """How many buckets hold something."""
+    """How many buckets are not empty."""
     body: bytes
     """Compressed: the steps from bucket to bucket (16 bits each), then the counts (64 bits)."""
     clamped: int
@@ -82,10 +89,10 @@ class Packed:
 class Histogram:
     """Durations of one phase, counted in buckets of 0.1% width."""
 
-    __slots__ = ("_clamped", "_count", "_counts", "_waiting")
+    __slots__ = ("_clamped", "_count", "_counts", "_pending")
 
     def __init__(self) -> None:
-        self._waiting: Counter[int] = Counter()
+        self._pending: Counter[int] = Counter()
         self._counts: dict[int, int] = {}
         self._count = 0
         self._clamped = 0
@@ -108,25 +115,16 @@ class Histogram:
         self._fold()
         return float(_bin_of(max(self._counts))[1]) if self._counts else None
 
-    @property
-    def mean(self) -> float | None:
-        """The mean in microseconds, each value taken as the middle of its bucket."""
-        self._fold()
-        if not self._count:
-            return None
-        total = sum(_middle(index) * count for index, count in self._counts.items())
-        return total / self._count
-
     def record(self, duration_ns: int) -> None:
         """Count one duration."""
-        self._waiting[(duration_ns + 500) // 1000] += 1
-        if len(self._waiting) > _FOLD_AT:
+        self._pending[(duration_ns + 500) // 1000] += 1
+        if len(self._pending) > _FOLD_AT:
             self._fold()
 
     def record_many(self, durations_ns: Iterable[int | None]) -> None:
         """Count many durations; None is skipped."""
-        self._waiting.update([(ns + 500) // 1000 for ns in durations_ns if ns is not None])
-        if len(self._waiting) > _FOLD_AT:
+        self._pending.update([(ns + 500) // 1000 for ns in durations_ns if ns is not None])
+        if len(self._pending) > _FOLD_AT:
             self._fold()
 
     def merge(self, other: Histogram) -> None:
@@ -147,11 +145,11 @@ class Histogram:
         return self.percentiles([percent])[0]
 
     def percentiles(self, percents: Sequence[float]) -> list[float | None]:
-        """The answers of `percentile` to several questions, in their order, in one pass."""
+        """Several percentiles in the order given, in one pass."""
         self._fold()
         if not self._count:
             return [None] * len(percents)
-        answers: dict[float, float] = {}
+        found: dict[float, float] = {}
         bins = self.bins()
         current, reached = next(bins), 0
         for percent in sorted(set(percents)):
@@ -159,11 +157,11 @@ class Histogram:
             while reached + current.count < wanted:
                 reached += current.count
                 current = next(bins)
-            answers[percent] = float(current.high_us if percent else current.low_us)
-        return [answers[percent] for percent in percents]
+            found[percent] = float(current.high_us if percent else current.low_us)
+        return [found[percent] for percent in percents]
 
     def bins(self) -> Iterator[Bin]:
-        """Every bucket that holds something, shortest durations first."""
+        """Every bucket that is not empty, shortest durations first."""
         self._fold()
         for index in sorted(self._counts):
             low, high = _bin_of(index)
@@ -172,7 +170,7 @@ class Histogram:
     def encode(self) -> bytes:
         """Base64 of the compressed HDR encoding V2, as every HdrHistogram library reads it.
 
-        `clamped` is not part of it; keep it beside.
+        `clamped` is not part of it; store it separately.
         """
         from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - not needed to start
 
@@ -191,15 +189,15 @@ class Histogram:
         """Read what `encode` wrote.
 
         Raises:
-            ValueError: the bytes are no HDR histogram, or one with another range or precision.
+            ValueError: the bytes are not an HDR histogram, or have another range or precision.
         """
         from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - not needed to start
 
         _check(encoded)
         try:
             hdr: Any = HdrHistogram.decode(encoded)
-        except (IndexError, OverflowError) as error:  # from its C part, for counters that are none
-            raise ValueError(f"this is no HDR histogram: {error}") from error
+        except (IndexError, OverflowError) as error:  # from its C part, for invalid counters
+            raise ValueError(f"this is not an HDR histogram: {error}") from error
         histogram = cls()
         used = hdr.get_counts_array_index(hdr.max_value) + 1
         counts = {index: count for index, count in enumerate(hdr.counts[:used]) if count}
@@ -209,10 +207,10 @@ class Histogram:
         return histogram
 
     def pack(self) -> Packed:
-        """The same in a fiftieth of the memory, for a histogram that rests; see `unpack`."""
+        """The same in a fiftieth of the memory, while nothing is recorded; see `unpack`."""
         self._fold()
         counts, order = self._counts, sorted(self._counts)
-        # Neighbours are near and most counts are small, so steps and counts compress tenfold.
+        # Neighbours are close and most counts are small, so steps and counts compress tenfold.
         steps = array("H", map(sub, order, [0, *order]))
         held = array("Q", map(counts.__getitem__, order))
         return Packed(len(order), zlib.compress(steps.tobytes() + held.tobytes(), 1), self._clamped)
@@ -230,28 +228,22 @@ class Histogram:
         return histogram
 
     def _fold(self) -> None:
-        """Move what waits into buckets. Runs once per distinct microsecond, so it is inlined."""
-        waiting = self._waiting
-        if not waiting:
+        """Move pending values into buckets; inlined, since it runs per distinct microsecond."""
+        pending = self._pending
+        if not pending:
             return
-        self._clamp()
+        if min(pending) < 0 or max(pending) > HIGHEST_US:
+            for value in [value for value in pending if not 0 <= value <= HIGHEST_US]:
+                count = pending.pop(value)
+                pending[0 if value < 0 else HIGHEST_US] += count
+                self._clamped += count
         counts, known = self._counts, self._counts.get
-        for value, count in waiting.items():
+        for value, count in pending.items():
             shift = _SHIFTS[value >> _LINEAR_BITS]
             index = (shift << _HALF_BITS) + (value >> shift)
             counts[index] = known(index, 0) + count
-        self._count += waiting.total()
-        waiting.clear()
-
-    def _clamp(self) -> None:
-        """Move what lies outside the range to its edge, and count it."""
-        waiting = self._waiting
-        if min(waiting) >= 0 and max(waiting) <= HIGHEST_US:
-            return
-        for value in [value for value in waiting if not 0 <= value <= HIGHEST_US]:
-            count = waiting.pop(value)
-            waiting[0 if value < 0 else HIGHEST_US] += count
-            self._clamped += count
+        self._count += pending.total()
+        pending.clear()
 
 
 def _bin_of(index: int) -> tuple[int, int]:
@@ -259,11 +251,6 @@ def _bin_of(index: int) -> tuple[int, int]:
     shift = max(0, (index >> _HALF_BITS) - 1)
     low = (index - (shift << _HALF_BITS)) << shift
     return low, low + (1 << shift) - 1
-
-
-def _middle(index: int) -> int:
-    low, high = _bin_of(index)
-    return low + ((high - low + 1) >> 1)
 
 
 def _check(encoded: bytes) -> None:
@@ -275,11 +262,11 @@ def _check(encoded: bytes) -> None:
         inner = unpacker.decompress(packed[_OUTER.size :], _MOST_BYTES)
         inner_cookie, payload, _, digits, lowest, highest, _ = _INNER.unpack_from(inner)
     except (binascii.Error, struct.error, zlib.error) as error:
-        raise ValueError(f"this is no HDR histogram: {error}") from error
+        raise ValueError(f"this is not an HDR histogram: {error}") from error
     whole = unpacker.eof and not unpacker.unused_data and payload == len(inner) - _INNER.size
     lengths_fit = length == len(packed) - _OUTER.size and whole
     if (cookie, inner_cookie) != (_OUTER_COOKIE, _INNER_COOKIE) or not lengths_fit:
-        raise ValueError("this is no HDR histogram of encoding V2")
+        raise ValueError("this is not an HDR histogram of encoding V2")
     if (digits, lowest, highest) != _SETTINGS:
         raise ValueError(
             f"this HDR histogram counts {lowest} to {highest} with {digits} digits, "
@@ -287,21 +274,13 @@ def _check(encoded: bytes) -> None:
         )
 
 
-# Histogram logs (`.hlog`), written so that HdrHistogram's own readers open them.
-#
-# The library's writer cannot be used: it fails on its own start time and never writes tags
-# (https://github.com/HdrHistogram/HdrHistogram_py, `hdrh/log.py`, version 0.10.8).
-
-_SECOND = 1_000_000_000
-_VERSION = "#[Histogram log format version 1.3]\n"
-_LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
-
-
 class HistogramLog:
-    """Writes intervals to a log. Values are microseconds, `Interval_Max` is milliseconds.
+    """Writes intervals as `.hlog`, which HdrHistogram's readers open.
+
+    Values are microseconds, `Interval_Max` is milliseconds.
 
     Args:
-        stream: where to; the caller closes it.
+        stream: where to write; the caller closes it.
         started_ns: Unix time, nanoseconds. Intervals are given relative to it.
     """
 
@@ -317,16 +296,16 @@ class HistogramLog:
         """Write one interval.
 
         Args:
-            tag: which series it belongs to, such as `server-ok`.
+            tag: the series, such as `server-ok`.
             histogram: what was counted in the interval.
-            start_ns: begin of the interval, relative to the start of the log.
+            start_ns: start of the interval, relative to the start of the log.
             length_ns: its length.
 
         Raises:
             ValueError: the tag could not be read back.
         """
         if not tag or any(mark in tag for mark in ", \t\r\n"):
-            raise ValueError(f"a tag has no comma and no space: {tag!r}")
+            raise ValueError(f"a tag must not contain a comma or white space: {tag!r}")
         longest_ms = (histogram.max or 0.0) / 1000
         times = f"{start_ns / _SECOND:.3f},{length_ns / _SECOND:.3f},{longest_ms:.3f}"
         self._stream.write(f"Tag={tag},{times},{histogram.encode().decode('ascii')}\n")

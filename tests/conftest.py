@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,38 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.stack = "openssl"
     if config.getoption("--stack"):
         os.environ[STACK_VARIABLE] = config.getoption("--stack")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names a case after its argument where the value is a long row of bytes.
+
+    Such bytes may be random (a ClientHello), and the processes that share the tests have to agree
+    on their names.
+    """
+    return argname if isinstance(val, bytes) and len(val) > 32 else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Runs a test marked `alone` while the other processes of pytest-xdist run none.
+
+    Subtle: ordinary tests share the lock `running`, and a test marked `alone` holds it for itself.
+    Whoever waits for it holds `turn`, so that a test marked `alone` waits for the tests that run
+    and not for all that follow. The kernel releases both when a process dies.
+    """
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
+    # Two files that exist anyway: what they hold does not matter.
+    here = Path(__file__)
+    with here.open() as running, here.with_name("promises.toml").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(running, kind)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(running, fcntl.LOCK_UN)
 
 
 def _of_the_other_stack(item: pytest.Item, stack: str) -> bool:

@@ -19,7 +19,7 @@ from scripts.record_demo import BEGIN, END
 from scripts.reference import FOLDER, pages
 from stress.cli.main import app
 from stress.errors import ExitCode
-from stress.planning.settings import SETTINGS
+from stress.planning.profile import profile_keys
 from stress.store.schema import schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,7 +108,10 @@ def test_every_key_of_a_load_profile_is_documented() -> None:
         )
     )
 
-    assert rows.keys() == {*SETTINGS, "title", "authorized"}
+    assert rows.keys() == {
+        *(option.name for option in profile_keys().values()),
+        *("title", "authorized"),
+    }
 
 
 @pytest.fixture(scope="module")

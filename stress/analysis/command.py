@@ -47,6 +47,8 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     words += _repeated("--until", plan.goals) + _repeated("--assert", plan.assertions)
     if plan.goals and load.duration_s not in {None, CEILING_S}:
         words += ["--max-duration", f"{load.duration_s:g}s"]
+    if plan.limits.drain_s != Limits().drain_s:
+        words += ["--drain", f"{plan.limits.drain_s:g}s"]
     return words
 
 

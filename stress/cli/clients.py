@@ -1,8 +1,7 @@
-"""`tls-stress clients`: the client profiles, and the ClientHello that each really sends."""
+"""`tls-stress clients`: the client profiles, and the ClientHello that each one sends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from textwrap import wrap
@@ -11,19 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
-from stress.clients.client_text import render_portrait
+from stress.clients.client_text import client_text
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from stress.clients.importing import Imported
-    from stress.model.client import Client, Stack
+    from stress.model.client import Stack
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 StackOption = Annotated[
     str | None,
     typer.Option(
         metavar="boringssl|openssl",
-        help="Which TLS library speaks. [default: the one that can, boringssl first]",
+        help="TLS library. [default: boringssl, or openssl where only that supports the profile]",
     ),
 ]
 Capture = Annotated[
@@ -36,44 +34,52 @@ Capture = Annotated[
 ]
 Sni = Annotated[
     str | None,
-    typer.Option(metavar="NAME|none", help="Whose ClientHello: the first one for this name."),
+    typer.Option(metavar="NAME|none", help="Use the first ClientHello for this server name."),
 ]
 ProfileName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of the profile. [default: the file's]")
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the profile. [default: that of the file]"),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="FILE|-", help="Where the profile goes. [default: NAME.toml]"),
+    typer.Option(metavar="FILE|-", help="File to write. [default: NAME.toml]"),
 ]
 _SHOWN_NAME = "www.example.com"
-"""The name in the ClientHello that is shown; its length changes no fingerprint."""
+"""Server name in the ClientHello that is shown; it does not change the fingerprints."""
 
 
 def list_clients() -> int:
     """List the client profiles."""
-    from stress.planning import clients  # noqa: PLC0415 - heavy
+    from stress.clients.profiles import clients  # noqa: PLC0415 - heavy
 
     known = clients()
     longest = max(map(len, known))
     for name, client in known.items():
-        console.put(f"{name:<{longest}}  {client.title}\n")
+        console.print_data(f"{name:<{longest}}  {client.title}\n")
     return ExitCode.CLEAN
 
 
 def show_client(name: Name, stack: StackOption = None) -> int:
-    """Print a profile as it is really sent.
+    """Print the ClientHello of a profile.
 
-    The fields, JA3 and JA4 are read from the bytes of a ClientHello made for it.
+    The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
     """
+    from stress.clients.profiles import load_client  # noqa: PLC0415 - heavy
     from stress.handshake import stack_for  # noqa: PLC0415 - heavy
     from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
-    from stress.planning import load_client  # noqa: PLC0415 - heavy
+    from stress.model.client import Stack  # noqa: PLC0415 - with the others
 
-    client = load_client(name)
-    library = _library(stack) or _speaker(client)
+    client, library = load_client(name), _library(stack)
+    if library is None:
+        for each in Stack:
+            with suppress(UsageError):
+                stack_for(client, each, server_name=_SHOWN_NAME)
+                library = each
+                break
+    library = library or Stack.BORINGSSL  # where no stack supports it, this says why
     machine = stack_for(client, library, server_name=_SHOWN_NAME).machine()
     hello = read_hello(machine.begin().send)
-    console.put(render_portrait(client, hello, library.value))
+    console.print_data(client_text(client, hello, library.value))
     return ExitCode.CLEAN
 
 
@@ -84,67 +90,49 @@ def import_client(
     stack: StackOption = None,
     out: Out = None,
 ) -> int:
-    """Make a client profile from a packet trace of an app.
+    """Make a client profile from a packet capture of an app.
 
-    It is trimmed to what a TLS library of ours can send; what was lost is listed, and kept in the
-    profile. Then ask as that app does: tls-stress run HOST --client NAME.toml
+    It is reduced to what a TLS library here can send; what was lost is listed, and kept in the
+    profile. Then connect as that app does: tls-stress run HOST --client NAME.toml
     """
     from stress.clients import importing  # noqa: PLC0415 - heavy
+    from stress.model.client import Stack  # noqa: PLC0415 - with the others
+    from stress.text.escape import escape  # noqa: PLC0415 - with the others
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
     if out == Path("-"):
-        console.put(made.toml)
+        console.print_data(made.toml)
         return ExitCode.CLEAN
-    file = out or Path(f"{made.fit.client.name}.toml")
-    _write(file, made.toml)
-    console.put("\n".join(_told(made, file)) + "\n")
+    fit, file = made.fit, out or Path(f"{made.fit.client.name}.toml")
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(made.toml)
+    except FileExistsError:
+        raise UsageError(f"{file} exists already", "Choose another: --out FILE") from None
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+    lines = [f"ClientHello {made.source}: JA3 {made.hello.ja3_md5}, JA4 {made.hello.ja4}"]
+    if made.others:
+        lines.append(f"{made.others} more for this name differ; the first one was used")
+    lost = fit.client.cannot_express
+    lines.append(f"lost with {fit.stack}:" if lost else "nothing was lost")
+    for sentence in lost:
+        text = escape(sentence, longest=2000)
+        lines += wrap(text, 96, initial_indent="- ", subsequent_indent="  ")
+    option = "" if fit.stack is Stack.BORINGSSL else f" --stack {fit.stack}"
+    lines += [f"profile: {file}", f"use it: tls-stress run HOST --client {file}{option}"]
+    console.print_data("\n".join(lines) + "\n")
     return ExitCode.CLEAN
 
 
 def _library(word: str | None) -> Stack | None:
+    """Read `--stack`.
+
+    Raises:
+        UsageError: there is no such library.
+    """
     from stress.model.client import Stack  # noqa: PLC0415 - with the others
     from stress.text.suggestions import chosen  # noqa: PLC0415 - heavy
     from stress.text.units import option  # noqa: PLC0415 - heavy
 
     return option("--stack", lambda text: chosen(Stack, text), word)
-
-
-def _speaker(client: Client) -> Stack:
-    """The first stack that can speak as the client; the default where none can, to say why."""
-    from stress.handshake import stack_for  # noqa: PLC0415 - heavy
-    from stress.model.client import Stack  # noqa: PLC0415 - with the others
-
-    for stack in Stack:
-        with suppress(UsageError):
-            stack_for(client, stack, server_name=_SHOWN_NAME)
-            return stack
-    return Stack.BORINGSSL
-
-
-def _write(file: Path, text: str) -> None:
-    """Makes the file; one that is there already is nobody's to overwrite."""
-    try:
-        with file.open("x", encoding="utf-8") as made:
-            made.write(text)
-    except FileExistsError:
-        raise UsageError(f"{file} exists", "Name another: --out FILE") from None
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
-
-
-def _told(made: Imported, file: Path) -> Iterator[str]:
-    from stress.model.client import Stack  # noqa: PLC0415 - with the others
-    from stress.text.escape import escape  # noqa: PLC0415 - with the others
-
-    fit = made.fit
-    yield f"ClientHello {made.source}: JA3 {made.hello.ja3_md5}, JA4 {made.hello.ja4}"
-    if made.others:
-        yield f"{made.others} more for this name say something else; the first was taken"
-    yield f"lost on the way to {fit.stack}:" if fit.client.cannot_express else "nothing was lost"
-    for words in fit.client.cannot_express:
-        yield from wrap(
-            escape(words, longest=2000), 96, initial_indent="- ", subsequent_indent="  "
-        )
-    stack = "" if fit.stack is Stack.BORINGSSL else f" --stack {fit.stack}"
-    yield f"profile: {file}"
-    yield f"ask as it does: tls-stress run HOST --client {file}{stack}"

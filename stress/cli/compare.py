@@ -1,4 +1,4 @@
-"""`tls-stress compare`: is it fixed, is it worse?"""
+"""`tls-stress compare`: is it fixed, or worse?"""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import typer
 
 from stress.cli import console
 from stress.cli.output import Results
-from stress.cli.recording import RESULTS
 from stress.errors import ExitCode
+from stress.runner.run import RESULTS
 
-_RUN = "Path of a run file, or a name in the results folder."
+_RUN = "Path of a run file, or a name in the results directory."
 Before = Annotated[str, typer.Argument(metavar="BEFORE", help=_RUN, show_default=False)]
 After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the comparison as one JSON document.")]
 
 
 def compare(before: Before, after: After, *, json: Json = False, results: Results = None) -> int:
-    """Tell whether a fix helped, or something became worse.
+    """Tell whether a fix helped, or something got worse.
 
-    Compares the failing shares in the whole mix and within each cause of the first run, and the
+    Compares the failure rates over all attempts and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
     """
     from stress.analysis.compare.compare import Change  # noqa: PLC0415 - heavy
@@ -37,7 +37,7 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     with ExitStack() as stack:
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
         found = compare_runs(one, two, (summarize(one), summarize(two)))
-    console.put(comparison_document(found) if json else render_comparison(found))
+    console.print_data(comparison_document(found) if json else render_comparison(found))
     return {
         Change.BETTER: ExitCode.CLEAN,
         Change.NOT_WORSE: ExitCode.CLEAN,

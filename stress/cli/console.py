@@ -1,7 +1,7 @@
-"""The two streams: data to standard output, talk to standard error.
+"""Writes data to standard output and messages to standard error.
 
-Neither may break the tool. A reader that has seen enough (`| head`) is no error; a terminal that
-cannot show a character gets an escape instead of a traceback.
+Neither may break the program: a reader that closes early (`| head`) is not an error, and a terminal
+that cannot show a character gets an escape instead of a traceback.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from typing import TextIO
 
 from stress.report import Colour
 
-_NOBODY_LISTENS = frozenset({errno.EPIPE, errno.EIO})
-"""The reader of a pipe has gone, or the terminal has."""
+_CLOSED = frozenset({errno.EPIPE, errno.EIO})
+"""The reader of a pipe has closed it, or the terminal is gone."""
 
 
 def prepare() -> None:
-    """Make both streams able to print any text, also where whoever started us closed them."""
-    _occupy()
+    """Make both streams able to print any text, also where the parent process closed them."""
+    # Open /dev/null in the place of each standard descriptor that is closed (`2>&-`). Else the
+    # next file that is opened gets its number, and whoever writes to stderr writes to the run file.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)  # noqa: FBT003 - by position only
+    os.close(number)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -29,45 +33,34 @@ def prepare() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def _occupy() -> None:
-    """Open nothing in the place of each standard descriptor that is closed (`2>&-`).
-
-    Else the next file that is opened gets its number: the run file would be written to by every
-    library and worker that complains.
-    """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(number, True)  # noqa: FBT003 - by position only
-    os.close(number)
-
-
-def put(data: str) -> None:
-    """Write data to standard output, and be content when nobody reads it any more."""
+def print_data(data: str) -> None:
+    """Write data to standard output; a reader that has closed it is not an error."""
     try:
         sys.stdout.write(data)
         sys.stdout.flush()
     except OSError as error:
-        if error.errno not in _NOBODY_LISTENS:  # a full disk, for instance, must be told
+        if error.errno not in _CLOSED:  # such as a full disk
             raise
-        deafen(sys.stdout)
+        discard(sys.stdout)
 
 
-def say(words: str) -> None:
-    """Write a line of talk to standard error; a closed one is no reason to stop."""
+def print_message(text: str) -> None:
+    """Write a message line to standard error; where that is closed, nothing happens."""
     try:
-        sys.stderr.write(words + "\n")
+        sys.stderr.write(text + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):  # ValueError: the stream was closed
         return
 
 
-def deafen(stream: TextIO) -> None:
-    """Send what is still buffered nowhere, so that the interpreter's last flush is silent."""
+def discard(stream: TextIO) -> None:
+    """Discard what is still buffered, so that the interpreter's last flush does not fail."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - devnull is no path
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def colour(stream: TextIO) -> Colour:
-    """Colour only for a terminal that wants it (https://no-color.org)."""
+    """Colours only for a terminal that allows them (https://no-color.org)."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Colour.ANSI if wanted and stream.isatty() else Colour.NONE
 

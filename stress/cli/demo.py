@@ -8,57 +8,50 @@ import typer
 
 from stress.cli import console
 from stress.cli.lab import run_words
-from stress.cli.metrics import MetricsOption
-from stress.cli.options import parse
-from stress.cli.output import EXIT_CODES, Name, OutputOptions, Results
-from stress.cli.recording import place_of, prepare, record, tell
+from stress.cli.options import option_of, parse
+from stress.cli.output import EXIT_CODES, DemoOptions, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
+from stress.runner.run import RunLocation, prepare, record
 
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
 Count = Annotated[
     str | None,
-    typer.Option(
-        "-n",
-        "--count",
-        metavar="N",
-        help="Handshakes in all. [default: what the scenario needs, 20,000 for the first]",
-    ),
+    option_of("count", "Open N handshakes in total. [default: per scenario; 20,000 for the first]"),
 ]
 
 
 def demo(
-    output: OutputOptions,
-    scenario: Scenario = "missing-intermediate",
-    count: Count = None,
-    name: Name = None,
-    results: Results = None,
-    metrics: MetricsOption = None,
+    settings: DemoOptions, scenario: Scenario = "missing-intermediate", count: Count = None
 ) -> int:
     """Find a bad node in a faulty farm on this machine.
 
-    Starts the farm of a scenario, runs against it and prints the report. Needs nothing installed
-    and no network. Exits 0 when it found what was planted, 1 when not.
+    Starts the farm of a scenario, runs against it and prints the report. Needs no installation and
+    no network. Exits 0 when it found what was planted, 1 when not.
     """
-    from stress.cli.scoring import missed  # noqa: PLC0415 - heavy
     from stress.lab.farm import start  # noqa: PLC0415 - heavy
+    from stress.runner.scoring import missed  # noqa: PLC0415 - heavy
     from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
 
-    option("--count", positive_count, count)  # before a whole farm is started for nothing
-    output = output.serving(metrics)
+    # Checked before a whole farm is started in vain.
+    option("--count", positive_count, count)
+    output = Output.of(settings)
     with start(scenario) as farm:
         words = run_words(farm)[1:]
         request = parse([*words, *(["-n", count] if count else [])])
-        console.say(f"planted: {farm.planted.sentence}")
-        path = record(prepare(request), place_of(request, results, name), output)
+        console.print_message(f"planted: {farm.planted.sentence}")
+        path = record(prepare(request), RunLocation.of(settings), output.display())
         planted, windows = farm.planted, farm.windows_ns()
-    summary = tell(path, output)
+    summary = output.show(path)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
-    console.say(f"that farm is gone; to keep one up: tls-stress lab up {scenario}")
-    left = missed(summary, planted, windows)
-    for sentence in left:
-        console.say(f"not found: {sentence}")
-    if not left:
-        console.say(f"found what was planted: {planted.sentence}")
-    return ExitCode.FAILING if left else ExitCode.CLEAN
+    console.print_message(
+        f"The farm has stopped. To keep one running: tls-stress lab up {scenario}"
+    )
+    not_found = missed(summary, planted, windows)
+    for sentence in not_found:
+        console.print_message(f"not found: {sentence}")
+    if not_found:
+        return ExitCode.FAILING
+    console.print_message(f"found what was planted: {planted.sentence}")
+    return ExitCode.CLEAN

@@ -1,4 +1,4 @@
-"""`tls-stress evidence`: the proof of a run as a folder of files."""
+"""`tls-stress evidence`: the evidence of a run as a directory of files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 from stress.cli import console
 from stress.cli.output import Results
-from stress.cli.recording import RESULTS
 from stress.cli.report import Run
 from stress.errors import ExitCode
+from stress.runner.run import RESULTS
 
 Out = Annotated[
     Path,
-    typer.Option("--out", metavar="DIR", help="A folder that is empty or does not exist yet."),
+    typer.Option("--out", metavar="DIR", help="A directory that is empty or does not exist yet."),
 ]
 CauseNumber = Annotated[
     str | None,
@@ -24,7 +24,7 @@ CauseNumber = Annotated[
 Share = Annotated[
     bool,
     typer.Option(
-        "--share", help="Leave out secrets, local addresses and names, so that it can be mailed."
+        "--share", help="Leave out secrets, local addresses and names, so that it can be shared."
     ),
 ]
 
@@ -37,11 +37,11 @@ def evidence(
     share: Share = False,
     results: Results = None,
 ) -> int:
-    """Write the proof of a run's failures as a folder.
+    """Write the evidence of a run's failures to a directory.
 
-    For each cause: packets for Wireshark with the secrets inside, the failing and the good chain as
-    PEM and what sets them apart, a timeline, and a script that reproduces the failure with openssl
-    or curl. README.txt explains it.
+    For each cause: packets for Wireshark with the secrets inside, a failing and a good chain as PEM
+    and how they differ, a timeline, and a script that reproduces the failure with openssl or curl.
+    README.txt explains it.
     """
     from stress.evidence.folder import Dossier, write  # noqa: PLC0415 - heavy
     from stress.report.summary import summarize  # noqa: PLC0415 - heavy
@@ -58,5 +58,5 @@ def evidence(
             tuple(opened.transcripts()),
         )
     for path in write(out, dossier, cause=number, share=share):
-        console.put(f"{path}\n")
+        console.print_data(f"{path}\n")
     return ExitCode.CLEAN

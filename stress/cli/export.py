@@ -11,13 +11,13 @@ import typer
 
 from stress.cli import console
 from stress.cli.output import Results
-from stress.cli.recording import RESULTS
 from stress.cli.report import Run
 from stress.errors import ExitCode
+from stress.runner.run import RESULTS
 
 
-class Form(StrEnum):
-    """The formats by name; `stress.store.export.Format` writes them."""
+class ExportFormat(StrEnum):
+    """The formats by name; importing `stress.store.export.Format` would slow down `--help`."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -25,8 +25,8 @@ class Form(StrEnum):
     HLOG = "hlog"
 
 
-FormOption = Annotated[
-    Form, typer.Option("--format", metavar="csv|jsonl|parquet|hlog", help="What to write.")
+FormatOption = Annotated[
+    ExportFormat, typer.Option("--format", metavar="csv|jsonl|parquet|hlog", help="What to write.")
 ]
 Out = Annotated[
     Path | None,
@@ -35,20 +35,23 @@ Out = Annotated[
 
 
 def export(
-    run: Run = None, form: FormOption = Form.CSV, out: Out = None, results: Results = None
+    run: Run = None,
+    file_format: FormatOption = ExportFormat.CSV,
+    out: Out = None,
+    results: Results = None,
 ) -> int:
-    """Write the records of a run for other tools.
+    """Export the records of a run for other tools.
 
-    csv, jsonl and parquet have a row for each attempt; hlog has the latency histograms by phase,
-    for the readers of HdrHistogram.
+    csv, jsonl and parquet have one row per attempt; hlog has the latency histograms by phase, for
+    HdrHistogram tools.
     """
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
     from stress.store.export import Format, export_run  # noqa: PLC0415 - heavy
 
     with open_run(locate(run, results or RESULTS)) as opened:
         try:
-            export_run(opened, Format(form.value), out or sys.stdout.buffer)
+            export_run(opened, Format(file_format.value), out or sys.stdout.buffer)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads has seen enough
-            console.deafen(sys.stdout)
+        except BrokenPipeError:  # the reader, such as `head`, has finished
+            console.discard(sys.stdout)
     return ExitCode.CLEAN

@@ -1,4 +1,4 @@
-"""`tls-stress lab`: the faulty farm, kept up for whoever wants to look at it."""
+"""`tls-stress lab`: the faulty farm, kept running for whoever wants to look at it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
+from stress.errors import ExitCode
 
 if TYPE_CHECKING:
     from stress.lab.farm import Farm
@@ -17,52 +18,58 @@ if TYPE_CHECKING:
 Scenario = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="See `lab list`.", show_default=False)
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of balancers and faults.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Random seed of balancers and faults.")]
 
-_WIDTH = 100
-ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 def list_scenarios() -> int:
     """List the scenarios.
 
-    What a user of such a farm would live through.
+    Each with what its users would notice.
     """
     from stress.lab.catalog import scenarios  # noqa: PLC0415 - heavy
 
     known = scenarios()
-    beside = max(map(len, known)) + 2
+    column = max(map(len, known)) + 2
     for name, scenario in known.items():
         entry = textwrap.fill(
             scenario.title,
-            _WIDTH,
-            initial_indent=name.ljust(beside),
-            subsequent_indent=" " * beside,
+            100,
+            initial_indent=name.ljust(column),
+            subsequent_indent=" " * column,
             break_on_hyphens=False,
         )
-        console.put(f"{entry}\n")
-    return 0
+        console.print_data(f"{entry}\n")
+    return ExitCode.CLEAN
 
 
 def up(scenario: Scenario, seed: Seed = 0) -> int:
-    """Keep the farm of a scenario up until Ctrl-C.
+    """Keep the farm of a scenario running until Ctrl-C.
 
-    Prints its address, the name to ask for, its CA file and a line that runs against it.
+    Prints its addresses, its host name, its CA file and a command that tests it.
     """
     from stress.lab.farm import start  # noqa: PLC0415 - heavy
 
     with start(scenario, seed=seed) as farm:
         # Blocked only now, because the farm's processes would inherit it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-        console.put(_description(farm))
-        signal.sigwait(ENDINGS)
-    return 0
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        addresses = " ".join(str(address) for address in farm.addresses)
+        console.print_data(
+            f"scenario  {farm.scenario.name}: {farm.scenario.title}\n"
+            f"planted   {farm.planted.sentence}\n"
+            f"address   {addresses}\n"
+            f"name      {farm.host}\n"
+            f"CA file   {farm.ca_file}\n\n"
+            f"{join(['tls-stress', *run_words(farm)])}\n"
+        )
+        signal.sigwait(STOP_SIGNALS)
+    return ExitCode.CLEAN
 
 
 def run_words(farm: Farm) -> list[str]:
-    """The words after `tls-stress` that run against this farm."""
-    first = farm.addresses[0]
-    words = ["run", f"{farm.host}:{first.port}"]
+    """The command line, after `tls-stress`, of a run against this farm."""
+    words = ["run", f"{farm.host}:{farm.addresses[0].port}"]
     for address in farm.addresses:
         label = f"={address.label}" if address.label else ""
         words += ["--address", f"{address}{label}"]
@@ -70,15 +77,3 @@ def run_words(farm: Farm) -> list[str]:
     for client in farm.scenario.clients:
         words += ["--client", client]
     return [*words, *farm.scenario.options]
-
-
-def _description(farm: Farm) -> str:
-    addresses = " ".join(str(address) for address in farm.addresses)
-    return (
-        f"scenario  {farm.scenario.name}: {farm.scenario.title}\n"
-        f"planted   {farm.planted.sentence}\n"
-        f"address   {addresses}\n"
-        f"name      {farm.host}\n"
-        f"CA file   {farm.ca_file}\n\n"
-        f"{join(['tls-stress', *run_words(farm)])}\n"
-    )

@@ -1,40 +1,54 @@
-"""Groups of options: written down once, taken by every command that needs them.
+"""Groups of options, declared once for every command that needs them, and help in sections.
 
 typer reads a command's options from its signature. A command of ours has one parameter for each
-group, such as `request: RequestOptions`; `flat` shows typer the options of all groups in a row and
-puts the values together again before the command is called.
+group, such as `request: RequestOptions`; `flat` gives typer the options of all groups in a row and
+builds each group from its values before it calls the command.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from typer.core import TyperCommand
+
+ARGUMENTS, GENERAL = "Arguments", "Options"
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Marks a parameter (`Annotated[Thing, Group(thing)]`) as made from options."""
+    """Marks a parameter (`Annotated[Thing, Group(thing)]`) that is built from options."""
 
     build: Callable[..., object]
-    """Has the options as keyword parameters, annotated for typer, and makes the thing."""
+    """Takes the options as keyword parameters, annotated for typer, and returns the thing."""
 
 
 def flat(command: Callable[..., int]) -> Callable[..., int]:
-    """The same command, with the options of its groups as parameters of its own."""
+    """Return the command with the options of its groups as parameters of its own."""
     own = _parameters(command)
-    groups = {name: found for name, each in own.items() if (found := _group(each))}
+    builders = {
+        name: mark.build
+        for name, parameter in own.items()
+        for mark in get_args(parameter.annotation)
+        if isinstance(mark, Group)
+    }
+    options = {name: _parameters(build) for name, build in builders.items()}
     shown: dict[str, inspect.Parameter] = {}
     for name, parameter in own.items():
-        shown |= _parameters(groups[name].build) if name in groups else {name: parameter}
+        shown |= options.get(name, {name: parameter})
 
     @wraps(command)
-    def called(**values: object) -> int:
-        return command(**_gathered(own, groups, values))
+    def called(**values: Any) -> int:
+        arguments = {
+            name: builders[name](**{each: values[each] for each in options[name]})
+            if name in builders
+            else values[name]
+            for name in own
+        }
+        return command(**arguments)
 
     called.__annotations__ = {name: each.annotation for name, each in shown.items()}
     called.__dict__["__signature__"] = inspect.Signature(list(shown.values()))
@@ -43,60 +57,35 @@ def flat(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
-    """Its parameters by name, annotations resolved, all by keyword."""
-    hints = get_type_hints(function, include_extras=True)
+    """Return the parameters by name, annotations resolved, all by keyword."""
+    parameters = inspect.signature(function, eval_str=True).parameters
     return {
-        name: parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(function).parameters.items()
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in parameters.items()
     }
 
 
-def _group(parameter: inspect.Parameter) -> Group | None:
-    return next((each for each in get_args(parameter.annotation) if isinstance(each, Group)), None)
-
-
-def _gathered(
-    own: Mapping[str, inspect.Parameter], groups: Mapping[str, Group], values: dict[str, Any]
-) -> dict[str, Any]:
-    gathered = {}
-    for name in own:
-        if name in groups:
-            wanted = inspect.signature(groups[name].build).parameters
-            gathered[name] = groups[name].build(**{each: values[each] for each in wanted})
-        else:
-            gathered[name] = values[name]
-    return gathered
-
-
-# Plain help in sections: options under the heading of their panel, no frames, no rich.
-#
-# Typer can group options only in its framed rich help, which costs 0.2 s and reads badly in a pipe.
-
-ARGUMENTS, GENERAL = "Arguments", "Options"
-
-
 class SectionedCommand(TyperCommand):
-    """A command whose `--help` lists its options by `rich_help_panel`."""
+    """A command whose `--help` lists its options by `rich_help_panel`, as plain text.
+
+    typer can group options only in its framed rich help, which takes 0.2 s longer and reads badly
+    in a pipe.
+    """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections, each in the order of its options."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in sorted(self.get_params(ctx), key=_place):
+        sections: dict[str, list[tuple[str, str]]] = {ARGUMENTS: []}
+        general: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                name = record[0].partition(" <")[0]  # what follows is a Python type
-                sections.setdefault(_heading(parameter), []).append((name, record[1]))
+            if record is None:
+                continue
+            argument = parameter.param_type_name == "argument"
+            heading = ARGUMENTS if argument else getattr(parameter, "rich_help_panel", None)
+            records = sections.setdefault(heading, []) if heading else general
+            records.append((record[0].partition(" <")[0], record[1]))  # cuts a Python type
+        sections[GENERAL] = general
         for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
-
-
-def _place(parameter: Any) -> int:
-    """Arguments first, options that belong to no panel last."""
-    return {ARGUMENTS: 0, GENERAL: 2}.get(_heading(parameter), 1)
-
-
-def _heading(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        return ARGUMENTS
-    return getattr(parameter, "rich_help_panel", None) or GENERAL
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)

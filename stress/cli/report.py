@@ -1,4 +1,4 @@
-"""`tls-stress report`: the same report again, from the run file."""
+"""`tls-stress report`: the report of a recorded run, from its file."""
 
 from __future__ import annotations
 
@@ -8,61 +8,48 @@ from typing import Annotated
 import typer
 
 from stress.cli.option_groups import Group
-from stress.cli.options import JUDGING, Aia
-from stress.cli.output import EXIT_CODES, OutputOptions, Results
-from stress.cli.recording import RESULTS, tell
-from stress.cli.rejudge import Review
+from stress.cli.options import option_of
+from stress.cli.output import EXIT_CODES, Output, ReportOptions
+from stress.runner.rejudge import Rejudgement
+from stress.runner.run import RunLocation
 
 Run = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="Path of a run file, or a name in the results folder. [default: the latest]",
+        help="Path of a run file, or a name in the results directory. [default: the latest]",
         show_default=False,
     ),
 ]
-
-
 Assert = Annotated[
     list[str] | None,
-    typer.Option(
-        "--assert",
-        metavar="EXPR",
-        help="Judge the run by this instead of its own goals and assertions; repeatable.",
-        rich_help_panel=JUDGING,
+    option_of(
+        "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
     ),
 ]
 Policy = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|none",
-        help="Judge the recorded chains by this policy instead.",
-        rich_help_panel=JUDGING,
-    ),
+    str | None, option_of("policy", "Validate the recorded chains by this trust policy instead.")
 ]
 At = Annotated[
     str | None,
-    typer.Option(
-        metavar="TIME",
-        help="Judge the recorded chains as of then: a date, an RFC 3339 time, +30d from now.",
-        rich_help_panel=JUDGING,
-    ),
+    option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
 ]
+Aia = Annotated[bool, option_of("aia")]
 
 
-def review_of(
+def rejudgement_of(
     *, assertion: Assert = None, policy: Policy = None, at: At = None, aia: Aia = False
-) -> Review:
-    """How the words want the run judged.
+) -> Rejudgement:
+    """How the options want the run re-evaluated.
 
     Raises:
-        UsageError: no such policy, or no such time.
+        UsageError: there is no such policy, or no such time.
     """
     from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
     from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
     from stress.text.units import option  # noqa: PLC0415 - heavy
 
-    return Review(
+    return Rejudgement(
         tuple(assertion or ()),
         option("--policy", policy_name, policy),
         option("--at", lambda text: moment(text, int(time())), at),
@@ -70,18 +57,16 @@ def review_of(
     )
 
 
-ReviewOptions = Annotated[Review, Group(review_of)]
+RejudgementOptions = Annotated[Rejudgement, Group(rejudgement_of)]
 
 
-def report(
-    output: OutputOptions, review: ReviewOptions, run: Run = None, results: Results = None
-) -> int:
+def report(settings: ReportOptions, rejudgement: RejudgementOptions, run: Run = None) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
-    --policy or --at the recorded chains are judged anew; the run file stays as it is.
+    --policy or --at the recorded chains are re-evaluated; the run file stays as it is.
     """
     from stress.store import locate  # noqa: PLC0415 - heavy
 
-    path = locate(run, results or RESULTS)
-    return EXIT_CODES[tell(path, output, review).verdict]
+    file = locate(run, RunLocation.of(settings).folder)
+    return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]

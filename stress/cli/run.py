@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from stress.cli.metrics import MetricsOption
 from stress.cli.options import RequestOptions
-from stress.cli.output import EXIT_CODES, Name, OutputOptions, Results
-from stress.cli.recording import place_of, prepare, record, tell
-from stress.cli.rejudge import AS_RECORDED, Review
-from stress.cli.resume import refuse_other_words, take_up
-from stress.cli.stop_options import Continue
+from stress.cli.output import EXIT_CODES, Output
+from stress.errors import UsageError
+from stress.planning.request import OUTPUT, options
+from stress.runner.rejudge import Rejudgement
+from stress.runner.resume import read_first_part
+from stress.runner.run import RunLocation, prepare, record
 
 
-def run(
-    request: RequestOptions,
-    output: OutputOptions,
-    name: Name = None,
-    results: Results = None,
-    metrics: MetricsOption = None,
-    interrupted: Continue = None,
-) -> int:
+def run(request: RequestOptions) -> int:
     """Open handshakes, record them, print the report.
 
-    Without a load option: 1,000 handshakes at 50 a second, which shows a failing share of 0.3%
-    with 95% and needs nobody's consent. Ctrl-C ends a run well: what was recorded is reported.
+    Without a load option: 1,000 handshakes at 50/s, which detect a failure rate of 0.3% (95%
+    confidence) and need nobody's consent. Ctrl-C ends a run early: what was recorded is reported.
 
     Exit codes: 0 clean, 1 failing, 2 usage (nothing was sent), 3 inconclusive, 4 invalid,
     130 interrupted.
     """
-    output = output.serving(metrics).filled(request)
-    place = place_of(request, results, name)
-    review = AS_RECORDED
-    if interrupted is None:
-        plan = prepare(request)
-        path = record(plan, place, output)
-        review = Review(aia=plan.trust.aia)
+    from stress.planning.profile import filled  # noqa: PLC0415 - heavy
+
+    settings, _ = filled(request)
+    output, location = Output.of(settings), RunLocation.of(settings)
+    if request.interrupted is None:
+        plan, first_part = prepare(request), None
     else:
-        refuse_other_words(request)
-        path = take_up(interrupted, place, output)
-    return EXIT_CODES[tell(path, output, review).verdict]
+        allowed = {field for field, option in options().items() if option.section == OUTPUT}
+        if request.given() - allowed - {"interrupted"}:
+            raise UsageError(
+                "--continue takes the target and the plan from the interrupted run",
+                "Leave out everything but --name, --results and the output options.",
+            )
+        first_part, plan = read_first_part(request.interrupted, location.folder)
+    path = record(plan, location, output.display(), first_part)
+    aia = plan.trust.aia and first_part is None
+    return EXIT_CODES[output.show(path, Rejudgement(aia=aia)).verdict]

@@ -1,1 +1,1 @@
-"""Who asks: client profiles, their files, and those made from a capture; never connects."""
+"""Client profiles: reads and shows them, and makes them from captures; never connects."""

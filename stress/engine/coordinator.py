@@ -37,11 +37,11 @@ from stress.engine.messages import (
 from stress.engine.recorder import Recorder
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.errors import RecordError, UsageError
+from stress.model.observer import LoadController, Observer
 from stress.model.outcome import Side
 from stress.model.plan import Close, Plan
-from stress.model.record import Record
 from stress.model.run import End, Progress, RunEnd
-from stress.model.sink import LoadController, Sink
+from stress.model.sink import Sink
 from stress.model.target import Address
 
 _SECOND = 1_000_000_000
@@ -50,16 +50,10 @@ COMMIT_S = 0.5
 LEAD_NS = 50_000_000
 """Between the message and the first start, so that every worker has received it."""
 COOL_DOWN_NS = 1_000_000_000
-"""Between two segments of a conducted run, so that the target's queues are empty again."""
+"""Between two segments of a controlled run, so that the target's queues are empty again."""
 RATE_WINDOW_S = 3.0
 
-Watch = Callable[[Progress], str | None]
-"""Is told where the run stands; answers with the reason to stop it, or None to go on."""
 Resolve = Callable[[], Awaitable[Sequence[Address]]]
-Hear = Callable[[Sequence[Record]], None]
-"""Is shown the records as they were kept."""
-Wish = Callable[[], bool]
-"""Whether the user wants the run to stand still just now."""
 
 
 @dataclass(slots=True)
@@ -107,20 +101,18 @@ class Coordinator:
         self,
         plan: Plan,
         sink: Sink,
-        watch: Watch | None,
+        observers: Sequence[Observer],
+        controller: LoadController | None,
         resolve: Resolve | None,
-        conductor: LoadController | None,
-        hear: Hear | None,
         first_id: int,
         canary: Address | None,
-        still: Wish | None,
     ) -> None:
         self._plan, self._sink = plan, sink
-        self._watch, self._resolve, self._conductor = watch, resolve, conductor
-        self._show = hear
+        self._controller, self._resolve = controller, resolve
+        self._observers = [*observers, *([controller] if controller is not None else [])]
         self._first_id = first_id
         self._canary = canary
-        self._still, self._pauses = still, Pauses()
+        self._pauses = Pauses()
         self._pool = WorkerPool()
         self._recorder = Recorder(plan, sink)
         self._validity = RunValidity(plan)
@@ -131,7 +123,7 @@ class Coordinator:
         self._begun_ns = 0
         self._unix_offset_ns = time_ns() - monotonic_ns()
         self._segment = 0
-        """Number of the current segment, in a conducted run."""
+        """Number of the current segment, in a controlled run."""
         self._recent: deque[tuple[int, int]] = deque()
 
     async def run(self) -> RunEnd:
@@ -150,7 +142,7 @@ class Coordinator:
                 count,
                 self._unix_offset_ns,
                 reset=self._plan.close is Close.RST,
-                directed=self._conductor is not None,
+                directed=self._controller is not None,
                 first_id=self._first_id,
                 canary=self._canary,
             )
@@ -184,8 +176,8 @@ class Coordinator:
             if isinstance(message, Batch):
                 self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
                 self._validity.add_canaries(message.canaries)
-                if self._conductor is not None:
-                    self._conductor.sang(message.canaries)
+                if self._controller is not None:
+                    self._controller.on_canary(message.canaries)
                 self._keep(message)
         if worker.has_died:
             self._validity.worker_died(worker.number, worker.in_flight)
@@ -199,10 +191,8 @@ class Coordinator:
             self._fail(error)
             return
         self._validity.add_records(records)
-        if self._conductor is not None:
-            self._conductor.take(records)
-        if self._show is not None:
-            self._show(records)
+        for observer in self._observers:
+            observer.on_records(records)
 
     def _commit(self) -> None:
         try:
@@ -243,16 +233,17 @@ class Coordinator:
         await self._pool.broadcast(StopRun(0.0))
 
     async def _ask_whether_to_stand(self) -> None:
-        wish = self._still is not None and self._still() and self._end is End.COMPLETED
+        wish = self._end is End.COMPLETED and any(each.wants_pause() for each in self._observers)
         if self._pauses.follow(self._now_ns, wish=wish):
             await self._pool.broadcast(SetPaused(wish))
 
     async def _ask_whether_to_stop(self) -> None:
         progress = self._progress()
-        reason = self._watch(progress) if self._watch is not None else None
+        reasons = [observer.on_progress(progress) for observer in self._observers]
+        reason = next((reason for reason in reasons if reason), None)
         if reason is None and self._plan.load.stop_on_refusal:
             reason = self._circuit_breaker.reason_to_stop(progress)
-            if reason is not None and self._conductor is not None:
+            if reason is not None and self._controller is not None:
                 # In a search it is only the step that ends.
                 await self._pool.broadcast(EndSegment(self._segment))
                 reason = None
@@ -268,10 +259,10 @@ class Coordinator:
 
     async def _conduct(self) -> None:
         """Run one segment after the other, each when all workers are done with the last one."""
-        conductor = self._conductor
-        if conductor is None:
+        controller = self._controller
+        if controller is None:
             return
-        while self._end is End.COMPLETED and (segment := conductor.next()) is not None:
+        while self._end is End.COMPLETED and (segment := controller.next_segment()) is not None:
             self._circuit_breaker.reset()
             await self._pool.broadcast(
                 RunSegment(segment, self._segment, monotonic_ns() + COOL_DOWN_NS)
@@ -345,32 +336,28 @@ class Coordinator:
 def run(
     plan: Plan,
     sink: Sink,
+    observers: Sequence[Observer] = (),
     *,
-    watch: Watch | None = None,
+    controller: LoadController | None = None,
     resolve: Resolve | None = None,
-    conductor: LoadController | None = None,
-    hear: Hear | None = None,
     first_id: int = 0,
     canary: Address | None = None,
-    still: Wish | None = None,
 ) -> RunEnd:
     """Run the plan with worker processes, feeding the sink; blocks until the run is over.
 
     Args:
         plan: what to do.
-        sink: keeps what is seen; called from this thread only.
-        watch: is told several times a second where the run stands, and may stop it.
-        resolve: answers the target's addresses again (only asked when the plan says so).
-        conductor: chooses the load segment by segment, instead of the plan's own load.
-        hear: is shown the records as they were kept.
-        first_id: where the ids of the attempts begin; above those of a run that is resumed.
-        canary: a known-good server on this machine, which the same workers probe now and then.
-        still: says whether the run shall stand still; only for a run that nothing conducts.
+        sink: stores the records; called from this thread only.
+        observers: watch the run; each may stop it, or pause it where no controller is given.
+        controller: chooses the load segment by segment, instead of the plan's own load.
+        resolve: resolves the target's addresses again (only called when the plan says so).
+        first_id: the lowest id of an attempt; above all ids of a run that is resumed.
+        canary: a known-good server on this machine, which the same workers test now and then.
 
     Raises:
         UsageError: the plan cannot be done; nothing has been sent.
     """
-    coordinator = Coordinator(plan, sink, watch, resolve, conductor, hear, first_id, canary, still)
+    coordinator = Coordinator(plan, sink, observers, controller, resolve, first_id, canary)
     try:
         return trio.run(coordinator.run)
     except BaseExceptionGroup as group:  # a usage error is raised as itself, not as a group of one

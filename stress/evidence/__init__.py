@@ -1,1 +1,1 @@
-"""Hands over proof of a recorded run as a folder of files; it never asks the target anything."""
+"""Writes proof of a recorded run as a folder of files; it never connects to the target."""

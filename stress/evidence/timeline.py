@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from stress.evidence.tls_decode import conversation
+from stress.evidence.tls_decode import decode_flights
 from stress.handshake.names import cipher_name, group_name, version_name
 from stress.model.outcome import Stage
 from stress.model.transcript import Clock, Transcript
@@ -20,20 +19,17 @@ _BILLION = 1_000_000_000
 
 def timeline(failing: Transcript, control: Transcript | None) -> str:
     """Both connections, each from its own connect() on; times in microseconds."""
-    left, right = _column("FAILING", failing), _column("GOOD, its control", control)
+    left = [["FAILING"], _facts(failing), [""], *_events(failing)]
+    if control is None:
+        right = [["GOOD, its control"], ["none was kept"]]
+    else:
+        right = [["GOOD, its control"], _facts(control), [""], *_events(control)]
     lines = []
     nothing: list[str] = []
     for one, other in zip_longest(left, right, fillvalue=nothing):
         for left_line, right_line in zip_longest(one, other, fillvalue=""):
             lines.append(f"{left_line:<{COLUMN}}  {right_line}".rstrip())
     return "\n".join([*lines, ""])
-
-
-def _column(title: str, transcript: Transcript | None) -> list[list[str]]:
-    """Paragraphs, one for each event; the two columns are aligned by them."""
-    if transcript is None:
-        return [[title], ["none was kept"]]
-    return [[title], _facts(transcript), [""], *_events(transcript)]
 
 
 def _facts(transcript: Transcript) -> list[str]:
@@ -46,47 +42,43 @@ def _facts(transcript: Transcript) -> list[str]:
         f"ALPN {printable(record.alpn)}" if record.alpn else "",
         "resumed" if record.resumed else "",
     ]
+    known = record.stage in set(Stage)  # a foreign file may hold any number
     lines = [
         f"attempt {record.id}: {record.outcome}",
-        f"came as far as {_stage(record.stage)}",
+        f"reached {Stage(record.stage).label if known else f'stage {record.stage}'}",
         f"{transcript.local_ip} port {record.local_port}",
         f"to {transcript.address}",
         f"{begun:%Y-%m-%d %H:%M:%S}.{transcript.dialled_ns % _BILLION:09d} UTC",
-        " ".join(filter(None, agreed)) or "nothing was agreed",
+        " ".join(filter(None, agreed)) or "nothing was negotiated",
         f"chain {record.chain.hex()[:12]}" if record.chain else "no chain",
-        *([f"the library says: {printable(record.detail)}"] if record.detail else []),
+        *([f"TLS library: {printable(record.detail)}"] if record.detail else []),
     ]
     return [part for line in lines for part in _wrapped(line, "")]
 
 
-def _events(transcript: Transcript) -> Iterator[list[str]]:
+def _events(transcript: Transcript) -> list[list[str]]:
+    """A paragraph for each event; both columns are aligned by them."""
     record = transcript.record
     if record.connect_ns is None:
-        yield [f"{_since(record.total_ns)}  never connected"]
-        return
-    yield [f"{_since(record.connect_ns)}  connected"]
-    for flight, words in zip(transcript.flights, conversation(transcript), strict=True):
+        return [[f"{_since(record.total_ns)}  never connected"]]
+    events = [[f"{_since(record.connect_ns)}  connected"]]
+    for flight, messages in zip(transcript.flights, decode_flights(transcript), strict=True):
         arrow = "-> sent" if flight.sent else "<- read"
         stamp = " (kernel)" if flight.clock is Clock.KERNEL else ""
-        moment = _since(flight.at_ns - transcript.dialled_ns)
-        lines = [f"{moment}  {arrow} {len(flight.data):,} bytes{stamp}"]
-        yield lines + [part for word in words for part in _wrapped(word, " " * 16)]
+        since = _since(flight.at_ns - transcript.dialled_ns)
+        events.append([f"{since}  {arrow} {len(flight.data):,} bytes{stamp}"])
+        events[-1] += [part for message in messages for part in _wrapped(message, " " * 16)]
     if transcript.cut:
-        yield [f"{'':14}  … more was read than is kept"]
+        events.append([f"{'':14}  … more was read than was kept"])
     for parting in transcript.partings:
         who, how = "we" if parting.sent else "the server", "RST" if parting.reset else "FIN"
-        yield [f"{_since(parting.at_ns - transcript.dialled_ns)}  {who} sent {how}"]
+        since = _since(parting.at_ns - transcript.dialled_ns)
+        events.append([f"{since}  {who} sent {how}"])
+    return events
 
 
 def _since(nanoseconds: int) -> str:
     return f"{nanoseconds / 1000:+11,.1f} µs"
-
-
-def _stage(number: int) -> str:
-    try:
-        return Stage(number).label
-    except ValueError:  # of a file from elsewhere
-        return f"stage {number}"
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

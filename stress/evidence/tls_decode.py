@@ -1,18 +1,17 @@
-"""What was said in each flight of a transcript: records and handshake messages by name.
+"""Decodes each flight of a transcript into records and handshake messages by name.
 
 What is true and what is tricky:
 
-* Records and messages know nothing of flights. A message is told in the flight in which it ends.
+* Records and messages do not follow flights. A message is listed in the flight in which it ends.
 * Up to TLS 1.2 everything after ChangeCipherSpec is encrypted; in TLS 1.3 all but the hellos is,
   inside records that claim to be application data. With the secrets of the handshake they are
-  opened (`stress.handshake.flight`), up to Finished: application secrets are never kept.
-* Nothing here raises for what stood on the wire: what is no TLS is told as such.
+  decrypted (`stress.handshake.flight`), up to Finished: application secrets are never kept.
+* Nothing here raises for what was on the wire: bytes that are not TLS are listed as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -52,84 +51,85 @@ _QUOTED: Final = 40
 _LEVELS: Final[Mapping[int, str]] = MappingProxyType({1: "warning", 2: "fatal"})
 
 
-def conversation(transcript: Transcript) -> list[list[str]]:
+def decode_flights(transcript: Transcript) -> list[list[str]]:
     """For each flight, in order, what ended in it."""
-    told: list[list[str]] = [[] for _ in transcript.flights]
+    decoded: list[list[str]] = [[] for _ in transcript.flights]
     for sent in (True, False):
-        for place, words in _Direction(transcript, sent=sent).said():
-            told[place].append(words)
+        for place, message in _Direction(transcript, sent=sent).messages():
+            decoded[place].append(message)
     for place, flight in enumerate(transcript.flights):
-        told[place] = told[place] or [f"{len(flight.data):,} bytes of something longer"]
-    return told
+        decoded[place] = decoded[place] or [f"{len(flight.data):,} bytes of a longer message"]
+    return decoded
 
 
-@dataclass(slots=True)
 class _Direction:
     """One side's bytes, read from their beginning."""
 
-    transcript: Transcript
-    sent: bool
-    flights: list[int] = field(init=False)
-    data: bytes = field(init=False)
-    messages: bytearray = field(default_factory=bytearray)
-    encrypted: bool = False
+    def __init__(self, transcript: Transcript, *, sent: bool) -> None:
+        self.transcript = transcript
+        self.sent = sent
+        flights = enumerate(transcript.flights)
+        self.flights = [place for place, each in flights if each.sent is sent]
+        self.data = b"".join(transcript.flights[place].data for place in self.flights)
+        self.pending = bytearray()
+        """Handshake messages that have not ended yet."""
+        self.encrypted = False
 
-    def __post_init__(self) -> None:
-        flights = self.transcript.flights
-        self.flights = [place for place, each in enumerate(flights) if each.sent is self.sent]
-        self.data = b"".join(flights[place].data for place in self.flights)
-
-    def said(self) -> Iterator[tuple[int, str]]:
-        """Flight and words."""
-        position = preamble_bytes(self.data) if self.sent else 0
+    def messages(self) -> Iterator[tuple[int, str]]:
+        """Flight and description."""
+        data = self.data
+        position = preamble_bytes(data) if self.sent else 0
         if position:
             yield self._flight(position), f"PROXY header, {position} bytes"
-        opened = self._opened(self.data[position:])
-        while len(self.data) - position >= 5:
-            kind, size = self.data[position], int.from_bytes(self.data[position + 3 : position + 5])
-            if self.data[position + 1] != 3 or kind not in range(20, 24):
-                break
-            end = position + 5 + size
-            if end > len(self.data):
-                yield len(self.transcript.flights) - 1, "a record that was cut off"
-                return
-            payload = self.data[position + 5 : end]
-            for words in self._record(kind, payload, opened):
-                yield self._flight(end), words
-            position = end
-        rest = self.data[position:]
-        if rest:
-            shown = printable(rest[:_QUOTED].decode("latin-1"))
-            yield self._flight(len(self.data)), f"{len(rest):,} bytes that are no TLS: {shown}"
 
-    def _opened(self, records: bytes) -> Iterator[tuple[int, bytes]]:
-        """Content type and payload of the encrypted records, as far as the secrets reach."""
         record = self.transcript.record
         label = f"{'CLIENT' if self.sent else 'SERVER'}_HANDSHAKE_TRAFFIC_SECRET"
-        secret = _secret(self.transcript.secrets, label)
-        if secret is None or record.cipher is None or record.tls_version != _TLS_1_3:
-            return iter(())
-        return iter(decrypt(records, record.cipher, secret))
+        try:
+            secret = secret_of(self.transcript.secrets, label)
+        except ValueError:  # not hexadecimal: the file may be damaged
+            secret = None
+        decrypted: Iterator[tuple[int, bytes]] = iter(())
+        if secret is not None and record.cipher is not None and record.tls_version == _TLS_1_3:
+            decrypted = iter(decrypt(data[position:], record.cipher, secret))
+
+        while len(data) - position >= 5:
+            kind, size = data[position], int.from_bytes(data[position + 3 : position + 5])
+            if data[position + 1] != 3 or kind not in range(20, 24):
+                break
+            end = position + 5 + size
+            if end > len(data):
+                yield len(self.transcript.flights) - 1, "a record that was cut off"
+                return
+            for message in self._record(kind, data[position + 5 : end], decrypted):
+                yield self._flight(end), message
+            position = end
+        rest = data[position:]
+        if rest:
+            shown = printable(rest[:_QUOTED].decode("latin-1"))
+            yield self._flight(len(data)), f"{len(rest):,} bytes that are not TLS: {shown}"
 
     def _record(
-        self, kind: int, payload: bytes, opened: Iterator[tuple[int, bytes]]
+        self, kind: int, payload: bytes, decrypted: Iterator[tuple[int, bytes]]
     ) -> Iterator[str]:
         if kind == _APPLICATION_DATA:
-            inner = next(opened, None)
+            inner = next(decrypted, None)
             if inner is None:
                 yield f"encrypted record, {len(payload):,} bytes"
-            else:
-                yield from self._plain(*inner)
+                return
+            kind, payload = inner
         elif self.encrypted:
             what = {_ALERT: "alert", _HANDSHAKE: "handshake message"}.get(kind, "record")
             yield f"encrypted {what}, {len(payload):,} bytes"
-        else:
-            yield from self._plain(kind, payload)
-
-    def _plain(self, kind: int, payload: bytes) -> Iterator[str]:
+            return
         if kind == _HANDSHAKE:
-            self.messages += payload
-            yield from self._whole_messages()
+            pending = self.pending
+            pending += payload
+            while len(pending) >= 4 and len(pending) >= (size := 4 + int.from_bytes(pending[1:4])):
+                name = _MESSAGES.get(pending[0], f"message of type {pending[0]}")
+                if pending[0] == _SERVER_HELLO and pending[6:38] == _RETRY_RANDOM:
+                    name = "HelloRetryRequest"
+                yield f"{name}, {size:,} bytes"
+                del pending[:size]
         elif kind == _ALERT and len(payload) == 2:
             level = _LEVELS.get(payload[0], str(payload[0]))
             yield f"Alert {payload[1]} {alert_name(payload[1])} ({level})"
@@ -139,33 +139,10 @@ class _Direction:
         else:
             yield f"record of type {kind}, {len(payload):,} bytes"
 
-    def _whole_messages(self) -> Iterator[str]:
-        messages = self.messages
-        while len(messages) >= 4:
-            size = 4 + int.from_bytes(messages[1:4])
-            if len(messages) < size:
-                return
-            yield f"{_name(messages)}, {size:,} bytes"
-            del messages[:size]
-
     def _flight(self, end: int) -> int:
-        """The flight in which the byte before `end` lies."""
+        """The flight that contains the byte before `end`."""
         for place in self.flights:
             end -= len(self.transcript.flights[place].data)
             if end <= 0:
                 return place
         return self.flights[-1]
-
-
-def _name(message: bytearray) -> str:
-    if message[0] == _SERVER_HELLO and message[6:38] == _RETRY_RANDOM:
-        return "HelloRetryRequest"
-    return _MESSAGES.get(message[0], f"message of type {message[0]}")
-
-
-def _secret(lines: Sequence[str], label: str) -> bytes | None:
-    """The secret, None when there is none or it is no hexadecimal (a file may be damaged)."""
-    try:
-        return secret_of(lines, label)
-    except ValueError:
-        return None

@@ -1,1 +1,1 @@
-"""The faulty farm of TLS servers on loopback: plays what goes wrong, never judges what was seen."""
+"""The faulty farm of TLS servers on loopback: serves planted faults, never judges a run."""

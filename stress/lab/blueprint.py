@@ -1,4 +1,8 @@
-"""What the lab's processes are told to be: plain data, sent to them as JSON.
+"""The data that the farm and its processes exchange: one JSON document per line, over pipes.
+
+The farm sends the `Process` first and then requests for counts. The process answers each with
+`NodeCounts`, and sends one more when it is ready. At the end of its input the farm is gone, however
+it died, and the process ends.
 
 A farm is one or more processes; a process holds pools; a pool is one balancer with its front
 addresses and the nodes behind it; a node answers with an identity unless one of its faults fires.
@@ -7,38 +11,41 @@ All times are seconds since the first connection that the process accepted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 
-class Policy(StrEnum):
-    """How a balancer chooses a node; it has seen addresses only, not a byte."""
+from stress.model.target import Address
+
+COUNT_REQUEST = b"count\n"
+
+
+class Balancing(StrEnum):
+    """How a balancer chooses a node; it sees addresses, never payload."""
 
     ROUND_ROBIN = "round-robin"
-    WEIGHTED = "weighted"
-    """Smooth weighted round robin, as nginx does it: exact shares, spread evenly."""
     RANDOM = "random"
     """At random by weight, from the seed."""
     SOURCE_PORT = "source-port"
-    """By a hash of the client's port: one port always meets the same node."""
+    """By a hash of the client's port: one port always reaches the same node."""
 
 
-class Act(StrEnum):
+class FaultAction(StrEnum):
     """What a node does to a connection on which a fault fires."""
 
     ANSWER = "answer"
-    """Goes on, with the fault's own identity."""
+    """Completes the handshake with the fault's own identity."""
     RESET = "reset"
-    """Sends RST when the ClientHello has come."""
-    CLOSE = "close"
-    """Sends FIN when the ClientHello has come."""
+    """Sends RST after the ClientHello."""
     SILENCE = "silence"
-    """Sends the ServerHello, then nothing any more."""
+    """Sends the ServerHello, then nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The certificates of a server and what it asks of clients."""
+    """The certificates of a server, and whether it requires one of clients."""
 
     files: tuple[str, ...]
     """PEM files, one for each key type: the chain as it is sent, then the private key."""
@@ -48,7 +55,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of time, once or again and again."""
+    """A period of time, once or repeated."""
 
     start_s: float
     length_s: float
@@ -56,7 +63,7 @@ class Window:
     """Period of repetition; None: once."""
 
     def holds(self, at_s: float) -> bool:
-        """Whether the moment lies within."""
+        """Whether this time is in the window."""
         since = at_s - self.start_s
         if self.every_s is not None and since >= 0:
             since %= self.every_s
@@ -64,11 +71,11 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class When:
-    """Which connections a fault hits: all the conditions that are given must hold."""
+class FaultCondition:
+    """Which connections a fault hits: all conditions that are set must hold."""
 
     share: float = 1.0
-    """Chance among the connections for which everything else holds, from the seed."""
+    """Probability among the connections for which everything else holds, from the seed."""
     window: Window | None = None
     best_version: int | None = None
     """The client's best TLS version as wire number (0x0303: knows no TLS 1.3)."""
@@ -77,27 +84,26 @@ class When:
     hello_over: int | None = None
     """Only ClientHellos of more bytes than this, record header included."""
     over_per_s: float | None = None
-    """Only what exceeds this many connections a second (a bucket of a quarter second)."""
+    """Only what exceeds this many connections a second (a token bucket of a quarter second)."""
 
     @property
-    def asks_hello(self) -> bool:
-        """Whether the ClientHello must be read to tell."""
-        known = (self.best_version, self.hello_over)
-        return self.without_name or any(value is not None for value in known)
+    def needs_hello(self) -> bool:
+        """Whether the ClientHello must be read to decide."""
+        return self.without_name or (self.best_version, self.hello_over) != (None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that goes wrong on a node."""
 
-    when: When
-    act: Act
+    when: FaultCondition
+    action: FaultAction
     identity: Identity | None = None
     """Of an `ANSWER`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeSpec:
     """A backend."""
 
     name: str
@@ -106,7 +112,7 @@ class Node:
     faults: tuple[Fault, ...] = ()
     """The first one that fires decides."""
     signing_ns: int = 0
-    """How long its one signer is busy with each handshake; 0: as fast as the processor."""
+    """How long its one signer needs for each handshake; 0: as fast as the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +123,19 @@ class Front:
     port: int
     descriptor: int
 
+    @property
+    def address(self) -> Address:
+        """Where clients connect."""
+        return Address(self.ip, self.port)
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A balancer and the nodes behind it."""
 
     fronts: tuple[Front, ...]
-    policy: Policy
-    nodes: tuple[Node, ...]
+    policy: Balancing
+    nodes: tuple[NodeSpec, ...]
     seed: int = 0
     accepts_per_s: float | None = None
     """Takes no more than this many connections a second from the accept queue; None: all."""
@@ -136,4 +147,21 @@ class Process:
 
     pools: tuple[Pool, ...]
     scratch: str | None = None
-    """The farm's temporary folder, removed at the end in case that nobody else is left to do it."""
+    """The farm's temporary folder, removed at the end in case the farm has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCounts:
+    """Connections of the nodes of one process so far."""
+
+    served: Mapping[str, int]
+    """Connections by node."""
+    faulted: Mapping[str, int]
+    """Connections on which a planted fault fired, by node."""
+    first_ns: int | None
+    """Unix time of the first connection, nanoseconds; None: none yet."""
+
+
+def to_line(message: Process | NodeCounts) -> bytes:
+    """Encode a message, newline included; `msgspec.json.decode` reads it."""
+    return msgspec.json.encode(message) + b"\n"

@@ -1,4 +1,4 @@
-"""All scenarios, in the order in which they are listed. A new one goes into a file of its kind."""
+"""All scenarios, in listing order. Add a new one to the file of its kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ KINDS = (chains, outcomes, balancing, client_dependent, times, loads)
 
 def scenes() -> Mapping[str, Scene]:
     """Every scene by its scenario's name."""
-    return {scene.scenario.name: scene for kind in KINDS for scene in kind.SCENES}
+    found = (each for kind in KINDS for each in vars(kind).values() if isinstance(each, Scene))
+    return {scene.scenario.name: scene for scene in found}
 
 
 def scenarios() -> Mapping[str, Scenario]:

@@ -1,9 +1,9 @@
-"""The lab's certificate authority: a root and its intermediates, made anew for each farm.
+"""The lab's certificate authority: root, intermediates and server certificates, new for each farm.
 
 The certificates are clean for every client family when the root is given as `--ca`: key usage,
 extended key usage, basic constraints, key identifiers and issuer URLs are as a public authority
-sets them (CA/B Forum Baseline Requirements 7.1.2), so that whatever a scenario breaks is the only
-thing that is wrong.
+sets them (CA/B Forum Baseline Requirements 7.1.2), so that what a scenario breaks is the only thing
+that is wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 YEAR = timedelta(days=365)
+DAY = timedelta(days=1)
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """One root, and the intermediates that it makes when asked."""
+    """One root, which issues the intermediates."""
 
     root: Issuer
 
@@ -51,7 +53,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         name = subject("tls-stress lab root")
         builder = (
-            _begin(name, name, key, now - 5 * YEAR, now + 5 * YEAR)
+            _builder(name, name, key, now - 5 * YEAR, now + 5 * YEAR)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
         )
@@ -68,14 +70,12 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         begins, ends = now - YEAR, now + 2 * YEAR
         builder = (
-            _begin(subject(common_name), self.root.certificate.subject, key, begins, ends)
+            _builder(subject(common_name), self.root.certificate.subject, key, begins, ends)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
-            .add_extension(server_authentication(), critical=False)
-            .add_extension(authority_key(self.root), critical=False)
-            .add_extension(issuer_url(self.root), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         )
-        certificate = builder.sign(self.root.key, SHA256())
+        certificate = _signed_by(self.root, builder)
         serial = f"{certificate.serial_number:x}"[:8]
         return Issuer(certificate, key, (certificate,), f"http://aia.lab.test/{serial}.der")
 
@@ -105,51 +105,7 @@ def key_usage(*, signs_certificates: bool = False, enciphers_keys: bool = False)
     )
 
 
-def server_authentication() -> x509.ExtendedKeyUsage:
-    """The extended key usage of a TLS server."""
-    return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-
-
-def authority_key(issuer: Issuer) -> x509.AuthorityKeyIdentifier:
-    """The identifier that links a certificate to its issuer's key."""
-    known = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known.value)
-
-
-def issuer_url(issuer: Issuer) -> x509.AuthorityInformationAccess:
-    """Where the issuer's certificate is said to be."""
-    location = x509.UniformResourceIdentifier(issuer.url)
-    return x509.AuthorityInformationAccess(
-        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
-    )
-
-
-def _begin(
-    name: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    begins: datetime,
-    ends: datetime,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begins)
-        .not_valid_after(ends)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-# Server certificates: what a scenario wishes for, and the leaf that comes of it.
-
-DAY = timedelta(days=1)
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-class KeyKind(StrEnum):
+class LeafKeyType(StrEnum):
     """The key types that servers have."""
 
     ECDSA = "ecdsa-p256"
@@ -157,16 +113,16 @@ class KeyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a leaf should be; the defaults make one that every client accepts."""
+class LeafSpec:
+    """Contents of a server certificate; every client accepts the defaults."""
 
     names: tuple[str, ...]
     """DNS names; the first is the common name too unless `common_name` says otherwise."""
-    key: KeyKind = KeyKind.ECDSA
+    key: LeafKeyType = LeafKeyType.ECDSA
     begins: timedelta = -DAY
-    """Start of validity, relative to the making."""
+    """Start of validity, relative to the time of issue."""
     ends: timedelta = 89 * DAY
-    """End of validity, relative to the making."""
+    """End of validity, relative to the time of issue."""
     common_name: str | None = None
     organization: str = "tls-stress lab"
 
@@ -186,47 +142,60 @@ class Leaf:
 
     @property
     def alone(self) -> tuple[x509.Certificate, ...]:
-        """The leaf without its intermediate, the commonest mistake."""
+        """The leaf without its intermediate, the most common mistake."""
         return (self.certificate,)
 
 
-def issue(issuer: Issuer, wish: Wish, now: datetime) -> Leaf:
-    """Sign a leaf as wished, with a fresh key."""
-    key = _generate(wish.key)
+def issue(issuer: Issuer, spec: LeafSpec, now: datetime) -> Leaf:
+    """Sign a leaf with a fresh key."""
+    is_rsa = spec.key is LeafKeyType.RSA
+    key: PrivateKey = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        if is_rsa
+        else ec.generate_private_key(ec.SECP256R1())
+    )
+    name = subject(spec.common_name or spec.names[0], spec.organization)
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in spec.names])
     builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject(wish.common_name or wish.names[0], wish.organization))
-        .issuer_name(issuer.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + wish.begins)
-        .not_valid_after(now + wish.ends)
+        _builder(name, issuer.certificate.subject, key, now + spec.begins, now + spec.ends)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(key_usage(enciphers_keys=is_rsa), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(names, critical=False)
     )
-    for extension, critical in _extensions(issuer, wish, key):
-        builder = builder.add_extension(extension, critical)
-    return Leaf(builder.sign(issuer.key, SHA256()), key, issuer)
+    return Leaf(_signed_by(issuer, builder), key, issuer)
 
 
-def _extensions(
-    issuer: Issuer, wish: Wish, key: PrivateKey
-) -> tuple[tuple[x509.ExtensionType, bool], ...]:
-    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in wish.names])
-    enciphers = wish.key is KeyKind.RSA
+def _builder(
+    name: x509.Name, issuer: x509.Name, key: PrivateKey, begins: datetime, ends: datetime
+) -> x509.CertificateBuilder:
+    """What every certificate has."""
+    public = key.public_key()
     return (
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (key_usage(enciphers_keys=enciphers), True),
-        (server_authentication(), False),
-        (names, False),
-        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-        (authority_key(issuer), False),
-        (issuer_url(issuer), False),
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
 
-def _generate(kind: KeyKind) -> PrivateKey:
-    if kind is KeyKind.RSA:
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return ec.generate_private_key(ec.SECP256R1())
+def _signed_by(issuer: Issuer, builder: x509.CertificateBuilder) -> x509.Certificate:
+    """Link a certificate to its issuer, by key and by URL, and sign it."""
+    identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    authority_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
+    location = x509.UniformResourceIdentifier(issuer.url)
+    url = x509.AuthorityInformationAccess(
+        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
+    )
+    return (
+        builder.add_extension(authority_key, critical=False)
+        .add_extension(url, critical=False)
+        .sign(issuer.key, SHA256())
+    )
 
 
 def forged_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

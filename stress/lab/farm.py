@@ -1,9 +1,8 @@
 """Starts and stops a farm: its folder, its sockets, its processes.
 
-The sockets are bound here and inherited by the processes, so the farm accepts connections from the
-moment it is started, no port is ever guessed, and the addresses are known before anything is
-planted. Each process ends when its standard input does, so a farm never outlives us, however we
-die.
+The sockets are bound here and inherited by the processes, so the farm accepts connections as soon
+as it has started, no port is guessed, and the addresses are known before a fault is planted. Each
+process ends when its standard input does, so a farm never outlives us, however we die.
 """
 
 from __future__ import annotations
@@ -14,12 +13,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from stress.errors import LabError
 from stress.lab import catalog
-from stress.lab.blueprint import Process
 from stress.lab.child import Child
 from stress.lab.scenario import Built, Planted, Scenario
 from stress.lab.site import HOST, Site
@@ -35,17 +32,17 @@ class Farm:
         built: Built,
         ca_file: Path,
         children: tuple[Child, ...],
-        undo: ExitStack,
+        cleanup: ExitStack,
     ) -> None:
         self.scenario = scenario
         self.host = HOST
-        """The name to send as SNI and to check."""
+        """The name to send as SNI and to verify."""
         self.addresses: tuple[Address, ...] = built.addresses
         self.ca_file = ca_file
         """The farm's root as PEM."""
         self.planted: Planted = built.planted
         self._children = children
-        self._undo = undo
+        self._cleanup = cleanup
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -64,7 +61,7 @@ class Farm:
     def faulted(self) -> Mapping[str, int]:
         """Connections on which a planted fault fired, by node; still there after closing.
 
-        A node whose only fault is its chain counts none: there `served` is the truth.
+        A node whose only fault is its chain counts none: every connection it served is bad.
 
         Raises:
             LabError: a process of the farm has ended by itself.
@@ -78,13 +75,13 @@ class Farm:
         Raises:
             LabError: a process of the farm has ended by itself.
         """
-        moments = [child.count().first_ns for child in self._children]
-        return min((moment for moment in moments if moment is not None), default=None)
+        times_ns = [child.count().first_ns for child in self._children]
+        return min((time_ns for time_ns in times_ns if time_ns is not None), default=None)
 
     def windows_ns(self) -> tuple[tuple[int, int | None], ...]:
-        """The stretches of time in which it goes wrong, as Unix nanoseconds; None: without end.
+        """When the fault is active, as Unix nanoseconds; an end of None: for good.
 
-        Empty where time plays no part, or before the first connection.
+        Empty where the fault does not depend on time, or before the first connection.
 
         Raises:
             LabError: a process of the farm has ended by itself.
@@ -100,18 +97,13 @@ class Farm:
         )
 
     def close(self) -> None:
-        """End the processes and remove what was written; a second time does nothing."""
-        self._undo.close()
+        """End the processes and remove what was written; a second call does nothing."""
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
@@ -120,8 +112,8 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
 
     Args:
         name: of the scenario.
-        seed: of balancers and faults that draw by chance.
-        folder: where certificates and keys go, made if missing; by default a temporary one.
+        seed: of random balancers and faults.
+        folder: where certificates and keys go, created if missing; by default a temporary one.
         pace: factor on the times that a scenario plants; 0.1 makes ten seconds one.
 
     Raises:
@@ -129,40 +121,32 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         LabError: it cannot be started on this machine.
     """
     scene = catalog.find(name)
-    with ExitStack() as undo:
-        place = _folder(folder, undo)
-        scratch = str(place) if folder is None else None
+    with ExitStack() as cleanup:
+        try:
+            if folder is None:
+                scratch = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
+                place = Path(cleanup.enter_context(scratch))
+            else:
+                place = folder
+                if not folder.exists():  # what existed before stays
+                    folder.mkdir(mode=0o700)
+                    cleanup.callback(folder.rmdir)
+        except OSError as error:
+            raise LabError(
+                f"the lab cannot use the folder {error.filename}: {error.strerror}",
+                "Its parent must exist and be writable.",
+            ) from error
         site = Site(place, datetime.now(UTC), seed, pace)
-        undo.callback(site.clear)
+        cleanup.callback(site.clear)
         built = scene.build(site)
-        children = tuple(
-            _child(site, number, replace(orders, scratch=scratch), undo)
-            for number, orders in enumerate(built.processes, 1)
-        )
+        children = []
+        for number, process in enumerate(built.processes, 1):
+            orders = replace(process, scratch=str(place) if folder is None else None)
+            child = Child(orders, site.write(f"process-{number}.log", b""))
+            cleanup.callback(child.end)
+            children.append(child)
         site.close_sockets()
         for child in children:
             child.wait_ready()
         site.remove_keys()
-        return Farm(scene.scenario, built, site.ca_file, children, undo.pop_all())
-
-
-def _child(site: Site, number: int, orders: Process, undo: ExitStack) -> Child:
-    child = Child(orders, site.write(f"process-{number}.log", b""))
-    undo.callback(child.end)
-    return child
-
-
-def _folder(wanted: Path | None, undo: ExitStack) -> Path:
-    """The folder to write to; what was made here is removed at the end, what was there stays."""
-    try:
-        if wanted is None:
-            return Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="tls-stress-lab-")))
-        if not wanted.exists():
-            wanted.mkdir(mode=0o700)
-            undo.callback(wanted.rmdir)
-    except OSError as error:
-        raise LabError(
-            f"the lab cannot use the folder {error.filename}: {error.strerror}",
-            "Its parent must exist and be writable.",
-        ) from error
-    return wanted
+        return Farm(scene.scenario, built, site.ca_file, tuple(children), cleanup.pop_all())

@@ -1,8 +1,8 @@
-"""One process of the farm: accepts, lets the balancer choose, and serves, in one Trio loop.
+"""One process of the farm: accepts, balances and serves, in one Trio loop.
 
-Run as `python -m stress.lab.host` by the farm, with its listening sockets inherited and its
-orders on standard input (see `stress.lab.control`). Accepting comes in bursts, so that a
-thousand clients at once find room in the queue; SIGINT is left to the parent, because Ctrl-C must
+The farm runs it as `python -m stress.lab.host`. It inherits its listening sockets and reads what to
+serve from standard input (see `stress.lab.blueprint`). It accepts in bursts, so that a thousand
+simultaneous clients find room in the queue, and leaves SIGINT to the parent, because Ctrl-C must
 let the client finish what is in flight.
 """
 
@@ -16,10 +16,11 @@ import socket
 import sys
 import time
 
+import msgspec
 import trio
 
-from stress.lab import balancer, control
-from stress.lab.blueprint import Pool, Process
+from stress.lab import balancer
+from stress.lab.blueprint import COUNT_REQUEST, NodeCounts, Pool, Process, to_line
 from stress.lab.node import Node
 from stress.lab.rate_limiter import RateLimiter
 
@@ -39,17 +40,19 @@ class Host:
         self._first_ns: int | None = None
 
     async def run(self) -> None:
-        """Serve until the farm's end of standard input closes."""
+        """Serve until the farm closes our standard input."""
         async with trio.open_nursery() as nursery:
             for pool, nodes in self._pools:
                 weights = [node.weight for node in pool.nodes]
                 choose = balancer.balancer(pool.policy, weights, pool.seed)
                 for front in pool.fronts:
-                    listener = socket.socket(fileno=front.descriptor)
-                    listener.settimeout(0)
-                    lane = Lane(self, pool, nodes, choose, nursery)
-                    nursery.start_soon(lane.accept, listener)
-            await self._obey()
+                    listener = Listener(self, pool, nodes, choose, nursery)
+                    nursery.start_soon(listener.run, socket.socket(fileno=front.descriptor))
+            async with trio.lowlevel.FdStream(sys.stdin.fileno()) as requests:
+                self._report()
+                while chunk := await requests.receive_some():
+                    for _ in range(chunk.count(COUNT_REQUEST)):
+                        self._report()
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
             nursery.cancel_scope.cancel()
@@ -61,29 +64,19 @@ class Host:
             self._first_ns = time.time_ns()
         return self._first_s
 
-    def count(self) -> control.Count:
-        """What the nodes have seen so far."""
+    def _report(self) -> None:
         nodes = [node for _, group in self._pools for node in group]
-        return control.Count(
+        counts = NodeCounts(
             {node.name: node.served for node in nodes},
             {node.name: node.faulted for node in nodes},
             self._first_ns,
         )
-
-    async def _obey(self) -> None:
-        async with trio.lowlevel.FdStream(sys.stdin.fileno()) as orders:
-            self._report()
-            while chunk := await orders.receive_some():
-                for _ in range(chunk.count(control.QUESTION)):
-                    self._report()
-
-    def _report(self) -> None:
-        sys.stdout.buffer.write(control.to_line(self.count()))
+        sys.stdout.buffer.write(to_line(counts))
         sys.stdout.buffer.flush()
 
 
-class Lane:
-    """One listening socket on its way to the nodes of its pool."""
+class Listener:
+    """Accepts on one socket and hands each connection to a node of the pool."""
 
     def __init__(
         self,
@@ -94,37 +87,35 @@ class Lane:
         nursery: trio.Nursery,
     ) -> None:
         self._host = host
-        self._pace = RateLimiter(1 / pool.accepts_per_s) if pool.accepts_per_s else None
+        self._limiter = RateLimiter(1 / pool.accepts_per_s) if pool.accepts_per_s else None
         self._nodes = nodes
         self._choose = choose
         self._nursery = nursery
 
-    async def accept(self, listener: socket.socket) -> None:
-        """Take connections for ever."""
+    async def run(self, listener: socket.socket) -> None:
+        """Accept forever."""
+        listener.settimeout(0)
         while True:
             await trio.lowlevel.wait_readable(listener.fileno())
-            if self._pace is None:
-                await self._take(listener, BURST)
-            else:
-                await self._take_paced(listener, self._pace)
+            if self._limiter is None:
+                await self._accept(listener, BURST)
+                continue
+            # One after the other until the queue is empty.
+            self._limiter.arrive()
+            await self._limiter.wait_next()
+            while await self._accept(listener, 1):
+                await self._limiter.wait_next()
 
-    async def _take_paced(self, listener: socket.socket, pace: RateLimiter) -> None:
-        """Take one after the other until the queue is empty."""
-        pace.begin()
-        await pace.pass_next()
-        while await self._take(listener, 1):
-            await pace.pass_next()
-
-    async def _take(self, listener: socket.socket, most: int) -> int:
-        """Take what waits, and tell how many that were."""
-        for taken in range(most):
+    async def _accept(self, listener: socket.socket, most: int) -> int:
+        """Accept what is waiting; returns how many that were."""
+        for accepted in range(most):
             try:
                 peer, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
-                return taken
+                return accepted
             except OSError:  # out of file descriptors: the queue holds them until some are free
                 await trio.sleep(FULL_PAUSE_S)
-                return taken
+                return accepted
             peer.settimeout(0)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             node = self._nodes[self._choose(address[1])]
@@ -133,13 +124,13 @@ class Lane:
 
 
 def main() -> None:
-    """Read the orders, then serve."""
+    """Read what to serve, then serve it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # Unbuffered, because what follows the first line is read by Trio from the descriptor.
+    # Unbuffered, because Trio reads what follows the first line from the descriptor.
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as orders:
-        process = control.read_process(orders.readline())
+        process = msgspec.json.decode(orders.readline(), type=Process)
     host = Host(process)
     gc.freeze()
     trio.run(host.run)

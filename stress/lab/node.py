@@ -6,78 +6,77 @@ import socket
 from random import Random
 
 import trio
-from OpenSSL import SSL
 
 from stress.lab import blueprint, hello, session
-from stress.lab.blueprint import Act, Fault, When
+from stress.lab.blueprint import FaultAction, FaultCondition
 from stress.lab.hello import Hello
 from stress.lab.rate_limiter import RateLimiter
-
-# Decides whether a fault hits a connection. Whoever calls says what time it is.
 
 BUCKET_S = 0.25
 
 
 class Trigger:
-    """The conditions of one fault, with the state that two of them need (dice and bucket)."""
+    """The condition of one fault, with the state that two parts of it need (dice and bucket)."""
 
-    def __init__(self, when: When, seed: str) -> None:
-        self._when = when
+    def __init__(self, condition: FaultCondition, seed: str) -> None:
+        self._condition = condition
         self._dice = Random(seed)  # noqa: S311 - repeatable faults, no secret
-        self._full = max(2.0, (when.over_per_s or 0.0) * BUCKET_S)
-        self._tokens = self._full
+        self._bucket_size = max(2.0, (condition.over_per_s or 0.0) * BUCKET_S)
+        self._tokens = self._bucket_size
         self._filled_s = 0.0
 
     def fires(self, hello: Hello | None, at_s: float) -> bool:
         """Whether the connection is hit.
 
         Args:
-            hello: the client's hello; None only when no condition asks for it.
+            hello: the client's hello; None only when no part of the condition needs it.
             at_s: seconds since the first connection; must not go back.
         """
-        when = self._when
-        if when.window is not None and not when.window.holds(at_s):
+        condition = self._condition
+        if condition.window is not None and not condition.window.holds(at_s):
             return False
-        if hello is not None and not _matches(when, hello):
-            return False
-        if when.over_per_s is not None and self._has_token(when.over_per_s, at_s):
+        if hello is not None:
+            best, over = condition.best_version, condition.hello_over
+            if best is not None and hello.best_version != best:
+                return False
+            if over is not None and hello.size <= over:
+                return False
+            if condition.without_name and hello.server_name is not None:
+                return False
+        if condition.over_per_s is not None and self._take_token(condition.over_per_s, at_s):
             return False
         # Last, so that the dice depend only on the connections that could have been hit.
-        return when.share >= 1 or self._dice.random() < when.share
+        return condition.share >= 1 or self._dice.random() < condition.share
 
-    def _has_token(self, rate: float, at_s: float) -> bool:
-        self._tokens = min(self._full, self._tokens + (at_s - self._filled_s) * rate)
-        self._filled_s = at_s
+    def _take_token(self, rate: float, at_s: float) -> bool:
+        refilled = self._tokens + (at_s - self._filled_s) * rate
+        self._tokens, self._filled_s = min(self._bucket_size, refilled), at_s
         if self._tokens < 1:
             return False
         self._tokens -= 1
         return True
 
 
-def _matches(when: When, hello: Hello) -> bool:
-    if when.best_version is not None and hello.best_version != when.best_version:
-        return False
-    if when.hello_over is not None and hello.size <= when.hello_over:
-        return False
-    return not (when.without_name and hello.server_name is not None)
-
-
 class Node:
-    """A running backend, which counts what it does."""
+    """A running backend, which counts its connections."""
 
-    def __init__(self, plan: blueprint.Node, seed: int) -> None:
-        self.name = plan.name
+    def __init__(self, spec: blueprint.NodeSpec, seed: int) -> None:
+        self.name = spec.name
         self.served = 0
-        """Connections that the balancer gave it."""
+        """Connections that the balancer sent here."""
         self.faulted = 0
         """Connections on which one of its faults fired."""
-        self._context = session.context(plan.identity)
+        self._context = session.context(spec.identity)
         self._faults = [
-            (fault, Trigger(fault.when, f"{seed}/{plan.name}/{index}"), _other_context(fault))
-            for index, fault in enumerate(plan.faults)
+            (
+                fault.action,
+                Trigger(fault.when, f"{seed}/{spec.name}/{index}"),
+                session.context(fault.identity) if fault.identity else self._context,
+            )
+            for index, fault in enumerate(spec.faults)
         ]
-        self._asks_hello = any(fault.when.asks_hello for fault in plan.faults)
-        self._signer = RateLimiter(plan.signing_ns / 1e9) if plan.signing_ns else None
+        self._needs_hello = any(fault.when.needs_hello for fault in spec.faults)
+        self._signer = RateLimiter(spec.signing_ns / 1e9) if spec.signing_ns else None
 
     async def serve(self, peer: socket.socket, first_s: float) -> None:
         """Serve an accepted, non-blocking connection to its end, and close it.
@@ -89,36 +88,29 @@ class Node:
         self.served += 1
         with peer, trio.move_on_after(session.PATIENCE_S):
             try:
-                await self._answer(session.Session(peer), first_s)
-            except OSError:  # the client has gone; that is the world's doing
+                await self._answer(session.ServerSession(peer), first_s)
+            except OSError:  # the client has gone, which is not our error
                 return
 
-    async def _answer(self, talk: session.Session, first_s: float) -> None:
-        first = await talk.hello()
+    async def _answer(self, connection: session.ServerSession, first_s: float) -> None:
+        first = await connection.hello()
         if not first:
             return
-        fault, made = self._decide(first, trio.current_time() - first_s)
-        if self._signer is not None:
-            await self._signer.pass_one()
-        match fault.act if fault else Act.ANSWER:
-            case Act.ANSWER:
-                if await talk.handshake(made, first):
-                    await talk.converse()
-            case Act.RESET:
-                talk.reset()
-            case Act.SILENCE:
-                await talk.fall_silent(made, first)
-            case Act.CLOSE:
-                pass
-
-    def _decide(self, first: bytes, at_s: float) -> tuple[Fault | None, SSL.Context]:
-        said = hello.read(first) if self._asks_hello else None
-        for fault, trigger, other in self._faults:
-            if trigger.fires(said, at_s):
+        action, context = FaultAction.ANSWER, self._context
+        client_hello = hello.read(first) if self._needs_hello else None
+        at_s = trio.current_time() - first_s
+        for planted, trigger, planted_context in self._faults:
+            if trigger.fires(client_hello, at_s):
                 self.faulted += 1
-                return fault, other or self._context
-        return None, self._context
-
-
-def _other_context(fault: Fault) -> SSL.Context | None:
-    return None if fault.identity is None else session.context(fault.identity)
+                action, context = planted, planted_context
+                break
+        if self._signer is not None:
+            await self._signer.wait()
+        match action:
+            case FaultAction.ANSWER:
+                if await connection.handshake(context, first):
+                    await connection.answer_requests()
+            case FaultAction.RESET:
+                connection.reset()
+            case FaultAction.SILENCE:
+                await connection.fall_silent(context, first)

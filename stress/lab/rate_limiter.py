@@ -1,4 +1,4 @@
-"""A thing that can do only so many a second: one after the other, each for the same time."""
+"""Limits how many per second get through: one after the other, at fixed intervals."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import trio
 
 
 class RateLimiter:
-    """Lets one through each `each_s` seconds, in order of arrival.
+    """Lets one through every `interval_s` seconds, in order of arrival.
 
-    Keeps a schedule instead of sleeping for each, so that its rate is exact whatever the timers
-    do: who has waited too long makes the next one wait less. A rest is not made up for.
+    It keeps a schedule instead of sleeping for each, so that the rate is exact however late the
+    timers are: the time that one waited too long is taken off the next. Idle time is not made up.
     """
 
-    def __init__(self, each_s: float) -> None:
-        self._each_s = each_s
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
         self._free_at_s = 0.0
 
-    async def pass_one(self) -> None:
-        """Come, wait in the queue, and then for the time that one takes."""
-        self.begin()
-        await self.pass_next()
+    async def wait(self) -> None:
+        """Arrive, wait in the queue, then for one interval."""
+        self.arrive()
+        await self.wait_next()
 
-    def begin(self) -> None:
-        """Say that somebody has come: if nobody was before him, his time starts now."""
+    def arrive(self) -> None:
+        """Start the schedule now if the limiter was idle."""
         self._free_at_s = max(trio.current_time(), self._free_at_s)
 
-    async def pass_next(self) -> None:
-        """Let the next through of a queue that was never empty since `begin`.
+    async def wait_next(self) -> None:
+        """Let the next through from a queue that was never empty since `arrive`.
 
-        Subtle: whoever fetches from a queue one by one wakes up late each time. Counting from the
-        schedule and not from now makes up for that, else a busy machine would lower the rate.
+        Subtle: a loop that takes from a queue one by one wakes up late each time. Counting from the
+        schedule and not from now makes up for that; else a busy machine would lower the rate.
         """
-        self._free_at_s += self._each_s
+        self._free_at_s += self._interval_s
         await trio.sleep_until(self._free_at_s)

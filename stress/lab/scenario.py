@@ -1,12 +1,12 @@
-"""What a scenario is: data for people and tools, and one function that builds it."""
+"""Scenarios: data for people and tools, and one function that builds the farm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stress.lab.blueprint import Fault, Node, Policy, Pool, Process
-from stress.lab.site import Shown, Site, address
+from stress.lab.blueprint import Balancing, Fault, NodeSpec, Pool, Process
+from stress.lab.site import Shown, Site
 from stress.model.target import Address
 
 GENERIC = "generic"
@@ -14,7 +14,7 @@ GENERIC = "generic"
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """What is wrong with a farm, in the words in which it should be found."""
+    """What is wrong with a farm, in the words in which a run should report it."""
 
     category: str | None
     """Outcome name of the failures; None: nothing is wrong."""
@@ -22,8 +22,8 @@ class Planted:
     """Expected share of the handshakes that fail, as a fraction, with the scenario's clients
     and options and all addresses sampled equally."""
     dimensions: tuple[tuple[str, str], ...]
-    """Where it was planted: (dimension, value) in the contract's names; () where nothing that is
-    recorded tells it apart. Values are a chain's SHA-256 in hexadecimal, an address with its port,
+    """Where it was planted: (dimension, value) in the contract's names; () where nothing recorded
+    distinguishes it. Values are a chain's SHA-256 in hexadecimal, an address with its port,
     a client profile's name, a stage; a time in seconds since the first connection such as `8-18 s`
     (several with commas, `from` and RFC 3339 for a moment); a rate such as `over 400/s`; a local
     port by its hash such as `crc32 mod 8 = 7`."""
@@ -31,19 +31,19 @@ class Planted:
     also: tuple[Planted, ...] = ()
     """Further causes; `share` is then of this one alone."""
     windows_s: tuple[tuple[float, float], ...] = ()
-    """When it goes wrong, where that is a matter of time: start and end in seconds since the first
-    connection; see `Farm.windows_ns` for the clock's time."""
+    """When it is active, if that depends on time: start and end in seconds since the first
+    connection; `Farm.windows_ns` has them as Unix time."""
     from_unix_s: int | None = None
-    """The moment from which it goes wrong, where the moment itself was planted."""
+    """Unix time from which it is active, if that time itself was planted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story that the lab can play."""
+    """A failure that the lab can reproduce."""
 
     name: str
     title: str
-    """One sentence: what a user would live through."""
+    """One sentence: what a user would experience."""
     category: str | None
     """Outcome name of what is planted; None: nothing."""
     share: float
@@ -51,20 +51,24 @@ class Scenario:
     count: int = 5_000
     """Handshakes after which it should have been found."""
     clients: tuple[str, ...] = (GENERIC,)
-    """Client profiles that are needed to see it, asked in equal parts."""
+    """Client profiles that are needed to see it, in equal parts."""
     options: tuple[str, ...] = ()
     """Further options of `run` that are needed to see it."""
     limit_per_s: float | None = None
-    """Handshakes a second that the farm can take; None: as many as the processor can."""
+    """Handshakes a second that the farm can take; None: as many as the CPU allows."""
 
     def plant(self, sentence: str, *dimensions: tuple[str, str]) -> Planted:
-        """What this scenario plants, now that it is known where."""
+        """What this scenario plants, once it is known where."""
         return Planted(self.category, self.share, dimensions, sentence)
+
+    def built_by(self, builder: Callable[[Site, Scenario], Built]) -> Scene:
+        """Decorate the function that builds the farm."""
+        return Scene(self, builder)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a scenario's function hands back: orders for the processes, and where clients go."""
+    """What a scenario's function returns: the processes, and where clients connect."""
 
     processes: tuple[Process, ...]
     addresses: tuple[Address, ...]
@@ -76,7 +80,11 @@ class Scene:
     """A scenario with the function that builds it."""
 
     scenario: Scenario
-    build: Callable[[Site], Built]
+    builder: Callable[[Site, Scenario], Built]
+
+    def build(self, site: Site) -> Built:
+        """Build the farm's configuration."""
+        return self.builder(site, self.scenario)
 
 
 def row(
@@ -84,17 +92,17 @@ def row(
     weights: Sequence[float] | None = None,
     faults: tuple[Fault, ...] = (),
     prefix: str = "node",
-) -> tuple[Node, ...]:
+) -> tuple[NodeSpec, ...]:
     """Nodes with the given chains and weights, all with the same faults; `node-01` is the first."""
     shares = weights or [1.0] * len(shown)
     return tuple(
-        Node(f"{prefix}-{index:02}", one.identity, weight, faults)
+        NodeSpec(f"{prefix}-{index:02}", one.identity, weight, faults)
         for index, (one, weight) in enumerate(zip(shown, shares, strict=True), 1)
     )
 
 
-def single(site: Site, nodes: tuple[Node, ...], policy: Policy, planted: Planted) -> Built:
+def single(site: Site, nodes: tuple[NodeSpec, ...], policy: Balancing, planted: Planted) -> Built:
     """The plainest farm: one process, one address, one balancer."""
     front = site.front()
     pool = Pool((front,), policy, nodes, site.seed)
-    return Built((Process((pool,)),), (address(front),), planted)
+    return Built((Process((pool,)),), (front.address,), planted)

@@ -1,7 +1,7 @@
 """The server's end of one TLS connection: an accepted socket and OpenSSL on memory BIOs.
 
-All bytes pass through our hands, so that a node can stop in the middle of a flight. Nothing that
-the client does is an error here: the session simply ends.
+All bytes pass through this module, so that a node can stop in the middle of a flight. Nothing that
+the client does is an error here: the session just ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stress.lab.blueprint import Identity
 CHUNK = 65_536
 HTTP = b"http/1.1"
 PATIENCE_S = 300.0
-"""A client that is silent for longer is left alone; it only bounds what a farm keeps open."""
+"""A connection is closed after this time, which bounds what a farm keeps open."""
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 15\r\n"
     b"Connection: close\r\n\r\ntls-stress lab\n"
@@ -33,7 +33,7 @@ def context(identity: Identity) -> SSL.Context:
     """
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
-    # So that an ECDSA certificate goes to whoever can take it, whatever the client prefers.
+    # Every client that supports ECDSA gets the ECDSA certificate, whatever it prefers.
     made.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     made.set_alpn_select_callback(
@@ -44,17 +44,12 @@ def context(identity: Identity) -> SSL.Context:
         made.use_privatekey_file(file)
     if identity.client_ca is not None:
         made.load_verify_locations(identity.client_ca)
-        made.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _as_verified)
+        required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+        made.set_verify(required, lambda *verified: bool(verified[-1]))
     return made
 
 
-def _as_verified(
-    _connection: SSL.Connection, _certificate: object, _error: int, _depth: int, good: int
-) -> bool:
-    return bool(good)
-
-
-class Session:
+class ServerSession:
     """One accepted connection, from its first byte to its end. The caller closes the socket."""
 
     def __init__(self, peer: socket.socket) -> None:
@@ -73,28 +68,27 @@ class Session:
 
     async def handshake(self, made: SSL.Context, first: bytes) -> bool:
         """Go through the handshake, from the client's first bytes; False when it failed."""
-        tls = self._tls = SSL.Connection(made, None)
-        tls.set_accept_state()
+        tls = self._accept(made)
         data = first
         while data:
             tls.bio_write(data)
             try:
                 tls.do_handshake()
             except SSL.WantReadError:
-                await self._send(self._queued(tls))
+                await self._send(_queued(tls))
                 data = await self._receive()
             except SSL.Error:
-                await self._send(self._queued(tls))  # our alert: the client should learn why
+                await self._send(_queued(tls))  # our alert: the client should learn why
                 return False
             else:
-                await self._send(self._queued(tls))
+                await self._send(_queued(tls))
                 return True
         return False
 
-    async def converse(self) -> None:
-        """Answer each request with a short page, until the client goes."""
+    async def answer_requests(self) -> None:
+        """Answer each request with a short page, until the client leaves."""
         tls = self._tls
-        assert tls is not None, "a conversation comes after the handshake"
+        assert tls is not None, "requests come after the handshake"
         while True:
             # First what came together with the client's Finished, then what comes later.
             try:
@@ -106,19 +100,18 @@ class Session:
                 if not data:
                     return
                 tls.bio_write(data)
-            except SSL.Error:  # an alert, or their goodbye
+            except SSL.Error:  # an alert or close_notify
                 return
-            await self._send(self._queued(tls))
+            await self._send(_queued(tls))
 
     async def fall_silent(self, made: SSL.Context, first: bytes) -> None:
-        """Send the ServerHello alone, then wait for the client to give up."""
-        tls = self._tls = SSL.Connection(made, None)
-        tls.set_accept_state()
+        """Send the ServerHello alone, then wait until the client gives up."""
+        tls = self._accept(made)
         tls.bio_write(first)
         try:
             tls.do_handshake()
         except SSL.WantReadError:
-            flight = self._queued(tls)
+            flight = _queued(tls)
             await self._send(flight[: hello.record_size(flight)])
         except SSL.Error:
             return
@@ -129,11 +122,10 @@ class Session:
         """Make the coming close send RST instead of FIN."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def _queued(self, tls: SSL.Connection) -> bytes:
-        try:
-            return tls.bio_read(CHUNK)
-        except SSL.WantReadError:
-            return b""
+    def _accept(self, made: SSL.Context) -> SSL.Connection:
+        self._tls = SSL.Connection(made, None)
+        self._tls.set_accept_state()
+        return self._tls
 
     async def _receive(self) -> bytes:
         while True:
@@ -149,3 +141,10 @@ class Session:
                 data = data[self._peer.send(data) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._peer.fileno())
+
+
+def _queued(tls: SSL.Connection) -> bytes:
+    try:
+        return tls.bio_read(CHUNK)
+    except SSL.WantReadError:
+        return b""

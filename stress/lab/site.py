@@ -1,4 +1,4 @@
-"""The ground a scenario builds on: sockets, certificates and files of one farm."""
+"""Sockets, certificates and files of one farm, created for a scenario and removed afterwards."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import LabError
 from stress.lab.blueprint import Front, Identity
-from stress.lab.certificates import Authority, Issuer, Leaf, Wish, issue, key_pem
+from stress.lab.certificates import Authority, Issuer, Leaf, LeafSpec, issue, key_pem
 from stress.model.chain import Chain
-from stress.model.target import Address
 
 HOST = "www.lab.test"
 BACKLOG = 4096
@@ -35,12 +34,12 @@ class Shown:
 
 
 class Site:
-    """Makes what scenarios ask for, and knows it all again when the farm is torn down.
+    """Creates what a scenario needs, and removes all of it when the farm is closed.
 
     Args:
         folder: an existing folder for certificates and keys.
         now: the time for which certificates are made, with time zone.
-        seed: of all that is drawn by chance, except keys and serial numbers.
+        seed: of everything random, except keys and serial numbers.
         pace: factor on every duration that a scenario plants (tests go faster).
     """
 
@@ -60,9 +59,9 @@ class Site:
         """Another intermediate under the farm's root."""
         return self.authority.intermediate(common_name, self.now)
 
-    def leaf(self, wish: Wish | None = None, issuer: Issuer | None = None) -> Leaf:
-        """A leaf as wished; by default a good one for the farm's host."""
-        return issue(issuer or self.issuer, wish or Wish((HOST, "lab.test")), self.now)
+    def leaf(self, spec: LeafSpec | None = None, issuer: Issuer | None = None) -> Leaf:
+        """A leaf; by default a good one for the farm's host."""
+        return issue(issuer or self.issuer, spec or LeafSpec((HOST, "lab.test")), self.now)
 
     def show(
         self,
@@ -71,7 +70,7 @@ class Site:
         certificates: tuple[x509.Certificate, ...] | None = None,
         key: bytes | None = None,
     ) -> Shown:
-        """Write what a server will send, by default the leaf with its intermediates and its key."""
+        """Write what a server will send: by default the leaf with its intermediates and its key."""
         sent = leaf.full if certificates is None else certificates
         pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in sent)
         file = self.write(f"{name}.pem", pem + (key or key_pem(leaf.key)))
@@ -79,11 +78,16 @@ class Site:
         chain = Chain(tuple(certificate.public_bytes(Encoding.DER) for certificate in sent))
         return Shown(Identity((str(file),)), chain)
 
+    def complete_and_incomplete(self) -> tuple[Shown, Shown]:
+        """One leaf with its intermediate, and without it."""
+        leaf = self.leaf()
+        return self.show("good", leaf), self.show("alone", leaf, leaf.alone)
+
     def write(self, name: str, content: bytes) -> Path:
         """Write a file that only its owner may read.
 
         Raises:
-            LabError: the folder does not take it.
+            LabError: the folder is not writable.
         """
         file = self._folder / name
         try:
@@ -108,10 +112,10 @@ class Site:
         return tuple(self.front(f"127.0.0.{index + 1 if several else 1}") for index in range(count))
 
     def twins(self) -> tuple[Front, Front]:
-        """Two listening sockets on one port, between which the kernel divides the connections.
+        """Two listening sockets on one port; the kernel distributes the connections.
 
-        Only Linux divides by SO_REUSEPORT; elsewhere both are the same socket, as a worker that
-        survived a reload would have it.
+        Only Linux balances with SO_REUSEPORT; elsewhere both are the same socket, as in a worker
+        that survived a reload.
         """
         if sys.platform != "linux":
             first = self.front()
@@ -120,7 +124,7 @@ class Site:
         return first, self._listen(first.ip, first.port, BACKLOG, shared=True)
 
     def close_sockets(self) -> None:
-        """Leave the listening to the processes that inherited the sockets."""
+        """Close our copies, once the processes have inherited the sockets."""
         for listener in self._sockets:
             listener.close()
 
@@ -148,8 +152,3 @@ class Site:
             hint = "This scenario needs IPv6 on loopback." if ":" in ip else None
             raise LabError(f"the lab cannot listen on {ip}: {error.strerror}", hint) from error
         return Front(ip, listener.getsockname()[1], listener.fileno())
-
-
-def address(front: Front) -> Address:
-    """Where clients find a front."""
-    return Address(front.ip, front.port)

@@ -1,4 +1,4 @@
-"""What the engine needs from its callers: a `Sink` for records, and a `LoadController`."""
+"""A `Sink`: where the engine puts what it records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stress.model.chain import Chain
-from stress.model.plan import Segment
 from stress.model.record import Record
 from stress.model.target import Address
 from stress.model.transcript import Transcript
@@ -45,16 +44,3 @@ class Sink(Protocol):
         Raises:
             RecordError: as for `add_records`.
         """
-
-
-class LoadController(Protocol):
-    """Decides the next segment from what became of the ones before. Pure: it is told the time."""
-
-    def take(self, records: Sequence[Record]) -> None:
-        """Attempts that ended; `Record.segment` says in which segment they were due."""
-
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
-        """How long a healthy server on this machine took meanwhile; None: it failed."""
-
-    def next(self) -> Segment | None:
-        """What comes now that all attempts of the last segment have ended; None: it is over."""

@@ -1,17 +1,17 @@
-"""Consent: who may be asked how much without anybody's leave.
+"""Consent: how much load a public target gets without its owner's permission.
 
 A handshake costs a server far more than it costs us, so a load test of somebody else's server is
-an attack. What lies within a visitor's means is free: 50 handshakes a second and 1,000 in all.
-Private, loopback, link-local and documentation addresses are the user's own or nobody's. For more
-against a public address somebody must say that it is agreed: on the command line, or once in the
-profile, by the exact host name. What was said is kept with the run.
+an attack. What an ordinary visitor might do is free: 50 handshakes per second and 1,000 in total.
+Private, loopback, link-local and documentation addresses belong to the user or to nobody. More
+against a public address needs a statement that it is agreed: on the command line, or once in the
+profile, by the exact host name. The statement is recorded with the run.
 
 Subtle:
 
-* A closed loop has no rate of its own; against a public address it is paced to 50 a second, so
+* A closed loop has no rate of its own; against a public address it is paced to 50 per second, so
   that "small" stays true however fast the target answers.
-* Names are resolved again while a run goes on. `Guard` keeps a public address out that joins
-  a run to which nobody consented.
+* Names are resolved again during a run. `Guard` keeps a public address out that appears after
+  the start of a run without consent.
 * IPv4 inside IPv6 (mapped, 6to4, NAT64) reaches an IPv4 host, so that one decides.
 """
 
@@ -26,23 +26,23 @@ from stress.host.addresses import is_public
 from stress.host.limits import Reaches, has_route
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
-from stress.planning.addresses import dialable
+from stress.planning.addresses import connectable
 from stress.planning.load_shapes import highest
 from stress.planning.resolution import Resolution, Resolve, resolve
-from stress.text.suggestions import printable
+from stress.text.escape import quoted
 from stress.text.units import show_duration, show_rate, show_size
 
 FREE_RATE = 50.0
-"""Attempts a second that need nobody's leave."""
+"""Attempts per second that need no consent."""
 FREE_COUNT = 1000
-"""Attempts in all that need nobody's leave."""
+"""Attempts in total that need no consent."""
 HANDSHAKE_BYTES = 5_000
 """A usual full handshake, both directions, for the message only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
-    """What the user may do, and by whose word."""
+class Allowed:
+    """The load that may be sent."""
 
     load: Load
     given: str | None
@@ -50,48 +50,49 @@ class Leave:
     notes: tuple[str, ...] = ()
 
 
-def leave_for(
-    load: Load, target: Target, addresses: Iterable[Address], said: Collection[str]
-) -> Leave:
+def allow(
+    load: Load, target: Target, addresses: Iterable[Address], consent: Collection[str]
+) -> Allowed:
     """Decide whether a load may be sent.
 
     Args:
         load: as planned.
         target: as the user named it.
-        addresses: that would be dialled.
-        said: how the user consented for this target, in words; empty: not at all.
+        addresses: that it would be sent to.
+        consent: how the user consented for this target, as text; empty: not at all.
 
     Raises:
         UsageError: it needs consent and has none; the hint prints the line to add.
     """
     public = [address for address in addresses if is_public(address.ip)]
     if not public:
-        return Leave(load, None)
-    if said:
-        return Leave(load, "; ".join(said))
-    paced = _paced(load)
+        return Allowed(load, None)
+    if consent:
+        return Allowed(load, "; ".join(consent))
+    small = load.count is not None and load.count <= FREE_RATE
+    paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
     if exceeds(paced):
         raise _refusal(load, target, public[0])
     if paced is load:
-        return Leave(load, None)
+        return Allowed(load, None)
     note = f"paced to {show_rate(FREE_RATE)}: more against a public address needs consent"
-    return Leave(paced, None, (note,))
+    return Allowed(paced, None, (note,))
 
 
-def mindful(load: Load, addresses: Iterable[Address], *, wish: bool | None) -> Load:
-    """Return the load that stops when the target begins to refuse everything.
+def stopping_on_refusal(load: Load, addresses: Iterable[Address], *, wish: bool | None) -> Load:
+    """Return the load with the decision to stop when the target refuses every connection.
 
     Args:
         load: as allowed.
-        addresses: that would be dialled.
-        wish: what the user said; None: nothing, so others' servers are spared and one's own not.
+        addresses: that it would be sent to.
+        wish: of the user; None: stop for public targets only.
     """
     public = any(is_public(address.ip) for address in addresses)
     return replace(load, stop_on_refusal=public if wish is None else wish)
 
 
 def exceeds(load: Load) -> bool:
-    """Tell whether a load is more than a public target gets without consent."""
+    """Return whether a load is more than a public target gets without consent."""
     total = total_of(load)
     if total is None or total > FREE_COUNT:
         return True
@@ -109,31 +110,28 @@ def total_of(load: Load) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Resolves a name again during a run, within what was agreed. Can be sent to a process."""
+    """Resolves a name again during a run, within what was agreed. It can be pickled."""
 
     plan: Plan
-    ask: Resolve = resolve
+    resolve: Resolve = resolve
     reaches: Reaches = has_route
 
     async def __call__(self, target: Target, resolver: str | None, /) -> Resolution:
-        """Resolve, and leave out what this run may not or cannot dial.
+        """Resolve, without addresses that this run may not or cannot connect to.
 
         Raises:
-            UsageError: the name does not resolve, or to nothing that may be dialled.
+            UsageError: the name does not resolve, or to no address that is left.
         """
-        found = await self.ask(target, resolver)
-        kept = dialable(found.addresses, self.plan.sources)
+        found = await self.resolve(target, resolver)
+        kept = connectable(found.addresses, self.plan.sources)
         kept = tuple(address for address in kept if self.reaches(address.ip))
         if self.plan.authorized is None and exceeds(self.plan.load):
             kept = tuple(address for address in kept if not is_public(address.ip))
         if not kept:
-            raise UsageError(f"{printable(target.host)} now has no address that may be dialled")
+            raise UsageError(
+                f"{quoted(target.host)} no longer has an address that this run may connect to"
+            )
         return Resolution(kept, found.ttl_s)
-
-
-def _paced(load: Load) -> Load:
-    free = load.count is not None and load.count <= FREE_RATE
-    return load if free or load.rate is not None else replace(load, rate=FREE_RATE)
 
 
 def _refusal(load: Load, target: Target, address: Address) -> UsageError:
@@ -141,19 +139,18 @@ def _refusal(load: Load, target: Target, address: Address) -> UsageError:
     amount = "handshakes" if total is None else f"{total:,} handshakes"
     pace = "as fast as it answers" if load.rate is None else f"at {show_rate(load.rate)}"
     length = "" if load.duration_s is None else f" for {show_duration(load.duration_s)}"
-    shown = printable(target.host)
+    shown = quoted(target.host)
     place = "" if address.ip == target.host else f" ({address.ip})"
+    burden = (
+        f"Each handshake is about {show_size(HANDSHAKE_BYTES)} and a new visitor to the server."
+    )
+    if total is not None:
+        traffic = show_size(total * HANDSHAKE_BYTES)
+        burden = f"That is about {traffic} of traffic and the work of {total:,} new visitors."
     return UsageError(
         f"{shown}{place} is public: {amount} {pace}{length} need consent",
-        f"{_burden(total)}\n"
-        f"Without consent: {FREE_RATE:.0f} a second and {FREE_COUNT:,} in all.\n"
+        f"{burden}\n"
+        f"Without consent: {FREE_RATE:.0f} per second and {FREE_COUNT:,} in total.\n"
         "If it is yours, or its owner agrees, add --i-am-authorized, or to the profile:\n\n"
         f'    authorized = ["{target.host}"]',
     )
-
-
-def _burden(total: int | None) -> str:
-    if total is None:
-        return f"Each handshake is about {show_size(HANDSHAKE_BYTES)} and a new visitor to it."
-    traffic = show_size(total * HANDSHAKE_BYTES)
-    return f"That is about {traffic} of traffic, and as much work for it as {total:,} new visitors."

@@ -1,36 +1,33 @@
-"""Load profiles: TOML files that hold options of `run`, and how they meet the command line."""
+"""Load profiles: TOML files that set options of `run`, and how they merge with the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import date, time
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from stress.errors import UsageError
 from stress.host.shipped import profiles_folder, shipped
-from stress.planning.load_shapes import stretch_words
-from stress.planning.request import Request
-from stress.planning.settings import SETTINGS, Setting, Shape
+from stress.planning.load_shapes import segment_text
+from stress.planning.option import Option, ValueType
+from stress.planning.request import Request, options
 from stress.planning.targets import host_name, literal
-from stress.text.suggestions import did_you_mean, printable
+from stress.text.escape import quoted
+from stress.text.suggestions import did_you_mean
 from stress.text.tomlfile import TomlFile
 from stress.text.units import named, written
 
-_TITLE = "title"
-_AUTHORIZED = "authorized"
+_TITLE, _AUTHORIZED = "title", "authorized"
+NOT_OPTIONS = {
+    _TITLE: "One line for people: what the profile is for.",
+    _AUTHORIZED: "Hosts whose owners agree to any load, by their exact names.",
+}
+"""Keys that are no options, and what they mean."""
 _CONSENT_OPTION = "i-am-authorized"
-_KEYS = frozenset(SETTINGS) | {_TITLE, _AUTHORIZED}
-
-_NOTHING = Request()
-_TOGETHER = (
-    frozenset({"count", "duration", "detect", "find_limit", "segments"}),
-    frozenset({"addresses_inline", "addresses_file"}),
-    frozenset({"cert", "key"}),
-)
-"""Fields that answer one question together: the command line answers it alone or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class LoadProfile:
     options: Request
     """What it sets; everything else is None or empty."""
     authorized: tuple[str, ...] = ()
-    """Exact hosts for which somebody consented to any load."""
+    """Exact hosts whose owners agreed to any load."""
 
 
 @cache
@@ -64,41 +61,58 @@ def load_profile(name_or_path: str) -> LoadProfile:
     Raises:
         UsageError: there is no such profile (with the nearest), or its file is bad.
     """
-    path = shipped(profiles_folder()).get(name_or_path)
-    if path is None and (own := Path(name_or_path)).suffix == ".toml":
-        path = own
-    if path is None:
-        raise _unknown(name_or_path)
-    return read_profile(path)
+    known = shipped(profiles_folder())
+    own = Path(name_or_path)
+    if name_or_path in known or own.suffix == ".toml":
+        return read_profile(known.get(name_or_path, own))
+    if name_or_path in shipped(profiles_folder() / "clients"):
+        raise UsageError(
+            f'"{name_or_path}" is a client profile, not a load profile',
+            f"Use --client {name_or_path}",
+        )
+    raise UsageError(
+        f'there is no load profile "{quoted(name_or_path)}"',
+        f"{did_you_mean(name_or_path, known)}\nThe name of a profile's file ends in .toml.",
+    )
 
 
 def read_profile(path: Path) -> LoadProfile:
     """Read one profile's file.
 
     Raises:
-        UsageError: it is missing or no TOML, or a key or value is wrong (with file and line).
+        UsageError: it is missing or not valid TOML, or a key or value is wrong (with the line).
     """
     file = TomlFile.read(path)
     if _CONSENT_OPTION in file.table:
         raise file.fault(
-            _CONSENT_OPTION, "consent is given by name", 'Write: authorized = ["edge.example.com"]'
+            _CONSENT_OPTION,
+            "authorization is given by host name",
+            'Write: authorized = ["edge.example.com"]',
         )
-    file.check_keys(_KEYS)
-    values = {
-        setting.field: _value(file, key, setting)
-        for key, setting in SETTINGS.items()
-        if key in file.table
+    keys = profile_keys()
+    file.check_keys({*NOT_OPTIONS, *(option.name for option in keys.values())})
+    values: dict[str, Any] = {
+        field: _value(file, option) for field, option in keys.items() if option.name in file.table
     }
     title = file.value(_TITLE, str) if _TITLE in file.table else ""
-    options = Request(**values)  # type: ignore[arg-type]  # SETTINGS says which field is what
-    return LoadProfile(path.stem, title, path, options, _authorized(file))
+    hosts = file.value(_AUTHORIZED, tuple[str, ...]) if _AUTHORIZED in file.table else ()
+    authorized = tuple(
+        file.parsed(_AUTHORIZED, lambda name: literal(name) or host_name(name), host)
+        for host in hosts
+    )
+    return LoadProfile(path.stem, title, path, Request(**values), authorized)
+
+
+def profile_keys() -> Mapping[str, Option]:
+    """Return the options that a profile can set, by field."""
+    return {field: option for field, option in options().items() if option.profile_key}
 
 
 def filled(request: Request) -> tuple[Request, LoadProfile | None]:
     """Return the request with what its profile sets; the command line wins.
 
-    Questions that several options answer together (how long, which addresses, which certificate)
-    are answered by the command line alone as soon as it gives one of them.
+    Of options that answer one question together (how long, which addresses, which certificate) the
+    profile's are ignored as soon as the command line gives one of them.
 
     Raises:
         UsageError: there is no such profile, or it is bad.
@@ -106,81 +120,78 @@ def filled(request: Request) -> tuple[Request, LoadProfile | None]:
     if request.profile is None:
         return request, None
     profile = named("--profile", load_profile, request.profile)
-    given = {entry.name for entry in fields(Request) if _is_given(request, entry.name)}
-    for group in _TOGETHER:
-        given |= group if group & given else frozenset()
+    declared = options()
+    given = request.given()
+    answered = {declared[field].together for field in given} - {""}
     added = {
-        entry.name: getattr(profile.options, entry.name)
-        for entry in fields(Request)
-        if entry.name not in given and _is_given(profile.options, entry.name)
+        field: getattr(profile.options, field)
+        for field in profile.options.given() - given
+        if declared[field].together not in answered
     }
     return replace(request, **added), profile
 
 
 def consents(request: Request, profile: LoadProfile | None, host: str) -> tuple[str, ...]:
-    """Return in words how the user consented to a load on a host; empty: not at all."""
-    said = ["--i-am-authorized"] if request.authorized else []
+    """Return how the user consented to a load on a host, as text; empty: not at all."""
+    consent = ["--i-am-authorized"] if request.authorized else []
     if profile is not None and host in profile.authorized:
-        said.append(f'authorized = ["{host}"] in {profile.file}')
-    return tuple(said)
+        consent.append(f'authorized = ["{host}"] in {profile.file}')
+    return tuple(consent)
 
 
-def _is_given(request: Request, field: str) -> bool:
-    """Whether it says something else than nothing: a seed of 0 does, and so does a plain no."""
-    return bool(getattr(request, field) != getattr(_NOTHING, field))
-
-
-def _value(file: TomlFile, key: str, setting: Setting) -> str | bool | tuple[str, ...]:
-    if setting.shape is Shape.SWITCH:
+def _value(file: TomlFile, option: Option) -> str | bool | tuple[str, ...]:
+    """Return the value of a key that is there, checked as its option is."""
+    key, given = option.name, file.table[option.name]
+    if option.value is ValueType.SWITCH:
         return file.value(key, bool)
-    words = _words(file, key, setting.shape)
-    for word in words:
-        try:
-            setting.check(word)
-        except UsageError as error:
-            raise file.fault(key, error.message, error.hint) from None
-    if setting.shape is Shape.FILE:
-        return words[0] if words[0] == "-" else str(file.path.parent / words[0])
-    return words if setting.shape in {Shape.LIST, Shape.STRETCHES} else words[0]
-
-
-def _words(file: TomlFile, key: str, shape: Shape) -> tuple[str, ...]:
-    value = file.table[key]
-    if shape is Shape.STRETCHES:
-        return _stretches(file, key)
-    if shape is Shape.LIST:
-        return (value,) if isinstance(value, str) else file.value(key, tuple[str, ...])
-    if isinstance(value, bool | list | dict | time):
+    if option.value is ValueType.TABLES:
+        tables = file.value(key, tuple[dict[str, object], ...])
+        texts = tuple(file.parsed(key, segment_text, table) for table in tables)
+    elif option.value is ValueType.LIST:
+        texts = (given,) if isinstance(given, str) else file.value(key, tuple[str, ...])
+    elif isinstance(given, bool | list | dict | time):
         raise file.fault(key, "expected text or a number")
-    if isinstance(value, date | datetime):
-        return (value.isoformat(),)
-    return (written(value),)
+    else:
+        texts = (given.isoformat() if isinstance(given, date) else written(given),)
+    for text in texts:
+        file.parsed(key, option.read, text)
+    if option.value in {ValueType.LIST, ValueType.TABLES}:
+        return texts
+    is_path = option.value is ValueType.FILE and texts[0] != "-"
+    return str(file.path.parent / texts[0]) if is_path else texts[0]
 
 
-def _stretches(file: TomlFile, key: str) -> tuple[str, ...]:
-    tables = file.value(key, tuple[dict[str, object], ...])
-    try:
-        return tuple(stretch_words(table) for table in tables)
-    except UsageError as error:
-        raise file.fault(key, error.message, error.hint) from None
-
-
-def _authorized(file: TomlFile) -> tuple[str, ...]:
-    if _AUTHORIZED not in file.table:
-        return ()
-    names = file.value(_AUTHORIZED, tuple[str, ...])
-    try:
-        return tuple(literal(name) or host_name(name) for name in names)
-    except UsageError as error:
-        raise file.fault(_AUTHORIZED, error.message, "Write exact host names.") from None
-
-
-def _unknown(word: str) -> UsageError:
-    if word in shipped(profiles_folder() / "clients"):
-        return UsageError(
-            f'"{word}" is a client, not a load profile', f"Give it as --client {word}"
-        )
-    hint = did_you_mean(word, shipped(profiles_folder()))
-    return UsageError(
-        f'there is no load profile "{printable(word)}"', f"{hint}\nA file's name ends in .toml."
-    )
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of load profiles, for editors that check TOML while it is written."""
+    text: dict[str, Any] = {"type": "string"}
+    amount: dict[str, Any] = {"type": ["string", "number"]}
+    segment = {"rate": amount, "to": amount, "duration": amount}
+    types: Mapping[ValueType, dict[str, Any]] = {
+        ValueType.TEXT: amount,
+        ValueType.SWITCH: {"type": "boolean"},
+        ValueType.FILE: text,
+        ValueType.TABLES: {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": segment,
+                "required": ["rate", "duration"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    properties: dict[str, Any] = {_TITLE: text | {"description": NOT_OPTIONS[_TITLE]}}
+    for option in profile_keys().values():
+        one = {"enum": [*option.choices]} if option.choices else text
+        many = {"anyOf": [one, {"type": "array", "items": one}]}
+        single = one if option.choices else types.get(option.value, text)
+        kind = many if option.value is ValueType.LIST else single
+        properties[option.name] = kind | {"description": option.help}
+    hosts = {"type": "array", "items": text, "description": NOT_OPTIONS[_AUTHORIZED]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Load profile of tls-stress",
+        "type": "object",
+        "properties": properties | {_AUTHORIZED: hosts},
+        "additionalProperties": False,
+    }

@@ -1,4 +1,4 @@
-"""What an interrupted run has still to do: the same plan, less what has begun already."""
+"""Plans that are made from a recorded plan: the rest of an interrupted run, and a replay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stress.model.plan import Close, Load, Plan, Replay
 from stress.model.run import End, RunFacts
 from stress.model.target import Address
 from stress.planning.connection_options import own_address
-from stress.planning.consent import leave_for
+from stress.planning.consent import allow
 from stress.planning.load import files_needed
 from stress.text.units import named
 
@@ -20,7 +20,7 @@ _SECOND = 1_000_000_000
 
 
 def with_anchors(plan: Plan) -> Plan:
-    """The plan with this machine's trust anchors, where it was made with those of a machine.
+    """Return the plan with this machine's trust anchors, where it was recorded with a system's.
 
     A run file holds private anchors alone; those of the system are read again.
 
@@ -39,7 +39,7 @@ def with_anchors(plan: Plan) -> Plan:
 
 
 def remainder(facts: RunFacts, addresses: Sequence[Address], *, last_ns: int) -> Plan:
-    """The plan of what is left.
+    """Return the plan of what is left to do.
 
     Args:
         facts: of the run, whose plan has its anchors.
@@ -52,66 +52,57 @@ def remainder(facts: RunFacts, addresses: Sequence[Address], *, last_ns: int) ->
     plan = facts.plan
     if facts.end is End.COMPLETED:
         raise UsageError(
-            f"the run {facts.name} came to its end: nothing of it is left to do",
-            "Start another: tls-stress run " + str(plan.target),
+            f"the run {facts.name} is complete: there is nothing to resume",
+            f"Start another: tls-stress run {plan.target}",
         )
     if plan.find_limit or plan.goals or plan.load.segments or plan.replay:
         raise UsageError(
-            f"the run {facts.name} cannot be taken up: a search, a goal, a replay or a shape of"
-            " load makes sense only in one piece",
+            f"the run {facts.name} cannot be resumed: a search, a goal, a replay or a load profile"
+            " with segments needs one uninterrupted run",
             "Start it again.",
         )
-    load = _rest(facts, plan.load, last_ns)
-    raise_open_files(files_needed(load))
-    # Another seed: the same one would ask in the same order again.
-    return replace(plan, addresses=tuple(addresses), load=load, seed=plan.seed + facts.started + 1)
-
-
-def _rest(facts: RunFacts, load: Load, last_ns: int) -> Load:
-    """What of the load has not begun.
-
-    Raises:
-        UsageError: nothing.
-    """
-    count, seconds = load.count, load.duration_s
+    count, seconds = plan.load.count, plan.load.duration_s
     if count is not None:
         count -= facts.started
     if seconds is not None:
-        # While it stood still, taken up before for instance, nothing of it was done.
+        # Time without load, between two parts for instance, does not count.
         seconds -= (last_ns - facts.started_ns - facts.stood_ns) / _SECOND
     if (count is not None and count <= 0) or (seconds is not None and seconds <= 0):
         raise UsageError(
-            f"the run {facts.name} had begun everything that it was to do", "Report it instead."
+            f"the run {facts.name} had already started every handshake of its plan",
+            f"See its report: tls-stress report {facts.name}",
         )
-    flying = load.concurrency if count is None else min(load.concurrency, count)
-    return replace(
-        load,
+    in_flight = plan.load.concurrency if count is None else min(plan.load.concurrency, count)
+    load = replace(
+        plan.load,
         count=count,
         duration_s=seconds,
-        concurrency=flying,
-        processes=min(load.processes, flying),
+        concurrency=in_flight,
+        processes=min(plan.load.processes, in_flight),
     )
+    raise_open_files(files_needed(load))
+    # Another seed: the same one would draw the same order again.
+    return replace(plan, addresses=tuple(addresses), load=load, seed=plan.seed + facts.started + 1)
 
 
 # The plan of a replay: a recorded plan with its combinations instead of its load.
 
 HIGHEST_RATE = 10.0
-"""Tries a second, no more than which the engine makes."""
+"""Most tries per second."""
 IN_FLIGHT = 64
 GAP_S = 60.0
-"""Firewalls and balancers remember a connection for so long after its end."""
-NOTHING_BETWEEN_S = 1.0
-"""The wait where there is nothing between: on this very machine."""
+"""How long firewalls and balancers remember a connection after its end."""
+LOOPBACK_GAP_S = 1.0
 
 
 def gap_s(addresses: Sequence[Address]) -> float:
-    """How long to wait before a combination is tried again."""
+    """Return how long to wait before a combination is tried again."""
     near = all(ip_address(address.ip).is_loopback for address in addresses)
-    return NOTHING_BETWEEN_S if near else GAP_S
+    return LOOPBACK_GAP_S if near else GAP_S
 
 
 def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay) -> Plan:
-    """Make the plan of a replay.
+    """Return the plan of a replay.
 
     Args:
         plan: of the recorded run.
@@ -119,17 +110,17 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay) -> Pla
         replay: what to try.
 
     Raises:
-        UsageError: a source is no longer ours, there is no trust store, or it needs consent.
+        UsageError: a source address is gone, there is no trust store, or it needs consent.
     """
     for source in plan.sources:
         named("the recorded --source", own_address, source)
     load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
-    said = [plan.authorized] if plan.authorized else []
-    leave = leave_for(load, plan.target, addresses, said)
+    consent = [plan.authorized] if plan.authorized else []
+    allowed = allow(load, plan.target, addresses, consent)
     return replace(
         with_anchors(plan),
         addresses=tuple(addresses),
-        load=leave.load,
+        load=allowed.load,
         close=Close.RST,  # a closed connection must not keep its port from the next try
         resolve_again_s=None,
         goals=(),

@@ -1,25 +1,21 @@
-"""How finished handshakes shall be judged: anchors, policy, time and pins, read into `Trust`."""
+"""How chains are validated: anchors, policy, time and pins, read into `Trust`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stress.errors import UsageError
-from stress.model.client import NO_POLICY, Client
+from stress.model.client import NO_POLICY
 from stress.model.plan import Trust
 from stress.planning.request import Request
 from stress.text.datetimes import moment
-from stress.text.suggestions import did_you_mean, printable
-from stress.text.units import named, option
-
-if TYPE_CHECKING:
-    from stress.trust import Anchors
+from stress.text.escape import quoted
+from stress.text.suggestions import did_you_mean
+from stress.text.units import option
 
 
 def trust_of(request: Request, host: str, now: int) -> Trust:
-    """Read the judging options.
+    """Read the options of certificate validation.
 
     Args:
         request: with the profile filled in.
@@ -29,12 +25,14 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
     Raises:
         UsageError: an unknown policy, a bad time or pin, or no usable trust anchors.
     """
-    policy = option("--policy", policy_name, request.policy)
+    from stress.trust import load_anchors  # noqa: PLC0415 - loads cryptography, slow to start
+
+    policy = request.value("policy", str)
     at = option("--at", lambda text: moment(text, now), request.at)
-    pins = tuple(pin for text in request.pins for pin in named("--pin", read_pins, text))
+    pins = tuple(pin for pins in request.values("pins", tuple) for pin in pins)
     if policy == NO_POLICY and request.ca is None:
         return Trust(policy, host, anchors_from="", at=at, pins=pins)
-    found = _anchors(request.ca)
+    found = load_anchors(Path(request.ca) if request.ca is not None else None)
     anchors = found.certificates
     return Trust(policy, host, anchors, found.source, found.private, at, pins, request.aia)
 
@@ -50,32 +48,16 @@ def policy_name(text: str) -> str:
     known = policy_names()
     name = text.strip().lower()
     if name not in known:
-        raise UsageError(f'there is no policy "{printable(text)}"', did_you_mean(name, known))
+        raise UsageError(f'there is no policy "{quoted(text)}"', did_you_mean(name, known))
     return name
-
-
-def check_policies(clients: Iterable[Client]) -> None:
-    """Refuse a client that lives under a policy nobody knows.
-
-    Raises:
-        UsageError: there is one.
-    """
-    for client in clients:
-        named(f"client {client.name}", policy_name, client.policy)
 
 
 def read_pins(text: str) -> tuple[bytes, ...]:
     """Read `sha256//BASE64`, or several with `;` between them, as curl does.
 
     Raises:
-        UsageError: a pin is not the base64 of 32 octets.
+        UsageError: a pin is not the base64 of 32 bytes.
     """
     from stress.trust import parse_pin  # noqa: PLC0415 - loads cryptography, slow to start
 
     return tuple(parse_pin(word.strip()) for word in text.split(";"))
-
-
-def _anchors(ca: str | None) -> Anchors:
-    from stress.trust import load_anchors  # noqa: PLC0415 - loads cryptography, slow to start
-
-    return load_anchors(Path(ca) if ca is not None else None)

@@ -1,1 +1,1 @@
-"""Text for people: escapes, formats and matches it; never decides what is said."""
+"""Reads and writes text for people: amounts, times, words, TOML; never decides on content."""

@@ -1,4 +1,8 @@
-"""Writes moments and spans for people: RFC 3339 in UTC, also for years no calendar library has."""
+"""Points in time, written as RFC 3339 in UTC and read as people write them (`--at`).
+
+Times are Unix seconds. Certificates contain years that no calendar library has, so `instant` writes
+those in words.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,24 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from stress.errors import UsageError
-from stress.text.suggestions import printable
+from stress.text.escape import quoted
 from stress.text.units import span_s
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400
+_LAST = 253_402_300_799
+"""9999-12-31T23:59:59Z."""
+
+_UNIX = re.compile(r"[0-9]{9,12}")
+_DATE_OR_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+_HINT = "Write 2026-12-01, 2026-12-01T08:00:00Z, Unix seconds, or +30d from now."
 
 
 def instant(unix: int) -> str:
-    """A moment as `2026-10-01T00:00:00Z`; what lies outside the years 1 to 9999 is said in words.
+    """Write a point in time as `2026-10-01T00:00:00Z`, outside the years 1 to 9999 in words.
 
     Args:
         unix: seconds since 1970-01-01T00:00:00Z; may be negative.
@@ -27,7 +40,7 @@ def instant(unix: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """A length of time in its largest fitting unit: `12 s`, `4 min`, `5 h`, `53 d`."""
+    """Write a length of time in its largest fitting unit: `12 s`, `4 min`, `5 h`, `53 d`."""
     length = abs(seconds)
     for unit, size, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 2 * _DAY)):
         if length < most:
@@ -36,23 +49,11 @@ def span(seconds: int) -> str:
 
 
 def days(seconds: int) -> str:
-    """A validity period in days, rounded up, since one second more counts as another day.
+    """Write a validity period in days, rounded up, since one second more counts as another day.
 
     Source: CA/B Forum Baseline Requirements 6.3.2.
     """
     return f"{-(-seconds // _DAY)} d"
-
-
-# A point in time as people write it (`--at`), as Unix seconds.
-
-_UNIX = re.compile(r"[0-9]{9,12}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(
-    rf"{_DATE.pattern}[Tt ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:\.[0-9]{{1,9}})?)?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
-)
-_LAST = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
-_HINT = "Write 2026-12-01, 2026-12-01T08:00:00Z, Unix seconds, or +30d from now."
 
 
 def moment(text: str, now: int) -> int:
@@ -63,33 +64,27 @@ def moment(text: str, now: int) -> int:
         now: the present, Unix seconds; used by relative times only.
 
     Raises:
-        UsageError: it is no point in time between 1970 and 9999.
+        UsageError: it is not a point in time between 1970 and 9999.
     """
     words = text.strip()
-    value = _relative(words, now) if words[:1] in {"+", "-"} else _absolute(words)
+    value: int | None = None
+    if words[:1] in {"+", "-"}:
+        try:
+            seconds = span_s(words[1:])
+        except UsageError as error:
+            raise UsageError(error.message, _HINT) from None
+        value = now + round(-seconds if words[0] == "-" else seconds)
+    elif _UNIX.fullmatch(words):
+        value = int(words)
+    elif _DATE_OR_TIME.fullmatch(words):
+        try:
+            parsed = datetime.fromisoformat(words.upper())
+            value = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, OverflowError):  # month 13, or year 1 with an offset
+            value = None
     if value is None or not 0 <= value <= _LAST:
-        raise UsageError(f'"{printable(words)}" is no point in time', _HINT)
+        raise UsageError(f'"{quoted(words)}" is not a point in time', _HINT)
     return value
-
-
-def _relative(words: str, now: int) -> int:
-    try:
-        seconds = span_s(words[1:])
-    except UsageError as error:
-        raise UsageError(error.message, _HINT) from None
-    return now + round(-seconds if words[0] == "-" else seconds)
-
-
-def _absolute(words: str) -> int | None:
-    if _UNIX.fullmatch(words):
-        return int(words)
-    if not (_DATE.fullmatch(words) or _TIME.fullmatch(words)):
-        return None
-    try:
-        parsed = datetime.fromisoformat(words.upper())
-        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):  # month 13, or year 1 with an offset
-        return None
 
 
 def time_of_day(unix_ns: int, begun_ns: int) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people read them: shares, counts, rates and durations. Rounding happens only here."""
+"""Numbers as people read them: fractions, counts, rates and durations. Only this module rounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Bounds(Protocol):
-    """Two ends of an interval of a share, 0 to 1."""
+    """Both ends of an interval of a fraction, 0 to 1."""
 
     @property
     def low(self) -> float: ...
@@ -16,42 +16,44 @@ class Bounds(Protocol):
 
 
 def thousands(number: int) -> str:
-    """An integer with separators: 20,000."""
+    """Write an integer with separators: 20,000."""
     return f"{number:,}"
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 attempt`, `2,000 attempts`: a number with its noun."""
+    """Write a number with its noun: `1 attempt`, `2,000 attempts`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(share: float) -> str:
-    """A share as percent with digits that mean something: 0.49%, 12.5%, 0.0050%."""
+    """Write a fraction as percent, with its significant digits: 0.49%, 12.5%, 0.0050%."""
     return f"{_digits(share)}%"
 
 
 def interval(bounds: Bounds) -> str:
-    """An interval of a share, one unit and an en dash: 0.40-0.60%."""
+    """Write an interval of a fraction, with one unit and an en dash: 0.40-0.60%."""
     return f"{_digits(bounds.low)}\u2013{percent(bounds.high)}"
 
 
 def percent_up(share: float) -> str:
-    """A bound on a share, two digits, never understated: 0.3%, 0.015%."""
+    """Write an upper bound of a fraction, with two digits, rounded up: 0.3%, 0.015%."""
     value = share * 100.0
     if value >= 100.0 or value <= 0.0:
         return f"{min(max(value, 0.0), 100.0):.0f}%"
     unit = 10.0 ** (floor(log10(value)) - 1)
-    return f"{_plain(ceil(value / unit - 1e-9) * unit)}%"
+    bound = ceil(value / unit - 1e-9) * unit
+    text = f"{bound:.8f}" if bound < 1.0 else f"{bound:.1f}"
+    return f"{text.rstrip('0').rstrip('.')}%"
 
 
 def of(failures: int, attempts: int) -> str:
-    """`515 of 2,558 (20.1%)`."""
+    """Write a part of a whole: `515 of 2,558 (20.1%)`."""
     share = failures / attempts if attempts else 0.0
     return f"{failures:,} of {attempts:,} ({percent(share)})"
 
 
 def seconds(duration_s: float) -> str:
-    """A duration in the unit people would use: 41 s, 12 min, 3.2 h."""
+    """Write a duration in the unit people would use: 41 s, 12 min, 3.2 h."""
     if duration_s < 1.0:
         return f"{duration_s * 1000:.0f} ms"
     if duration_s < 10.0:
@@ -64,7 +66,7 @@ def seconds(duration_s: float) -> str:
 
 
 def milliseconds(microseconds: float | None) -> str:
-    """A duration in milliseconds with about three digits; `-` when nothing was recorded."""
+    """Write a duration in milliseconds with about three digits; `-` when nothing was recorded."""
     if microseconds is None:
         return "-"
     value = microseconds / 1000
@@ -76,7 +78,7 @@ def milliseconds(microseconds: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A time span such as `9 s`, `1:05` or `2:03:04`."""
+    """Write a time span as on a clock: `9 s`, `1:05` or `2:03:04`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -86,7 +88,7 @@ def clock(seconds: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Events a second, such as `812/s` or `0.5/s`."""
+    """Write events per second: `812/s` or `0.5/s`."""
     return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
@@ -107,10 +109,5 @@ def _digits(share: float) -> str:
 
 
 def _places(value: float) -> int:
-    """Decimals that leave two significant digits of a number below one, at most six."""
+    """Return the decimals that show two significant digits of a number below one, at most 8."""
     return min(8, 1 - floor(log10(min(value, 1.0)))) if value > 0.0 else 1
-
-
-def _plain(value: float) -> str:
-    text = f"{value:.8f}" if value < 1.0 else f"{value:.1f}"
-    return text.rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""The user's words: quoted safely in messages, and matched to the words that are known."""
+"""Matches the user's words to those that are known, and suggests the nearest."""
 
 from __future__ import annotations
 
@@ -8,20 +8,12 @@ from enum import StrEnum
 from typing import TypeVar
 
 from stress.errors import UsageError
+from stress.text.escape import quoted
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-UNREADABLE = "Give a file that exists and may be read; its path begins at the folder you are in."
+UNREADABLE = "Check that the file exists and is readable; a relative path starts in this directory."
 """The hint for a file of the user's that cannot be opened."""
-
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
-
-
-def printable(text: object) -> str:
-    """Return what somebody wrote as one short line of ASCII, for a message."""
-    head = str(text)[:49]  # more is never shown, and the text may be a whole file
-    shown = head.encode("ascii", "backslashreplace").decode().translate(_CONTROLS)
-    return shown if len(shown) <= 48 else f"{shown[:45]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -34,7 +26,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint: the nearest known word first, then all of them."""
     names = sorted(known)
     guess = nearest(word, names)
-    listed = f"Known: {', '.join(names)}." if names else "None is known here."
+    listed = f"Known: {', '.join(names)}." if names else "None is known."
     return f'Did you mean "{guess}"? {listed}' if guess else listed
 
 
@@ -49,5 +41,5 @@ def chosen(kind: type[Choice], text: str) -> Choice:
     except ValueError:
         words = [choice.value for choice in kind]
         raise UsageError(
-            f'"{printable(text)}" is not one of {", ".join(words)}', did_you_mean(text, words)
+            f'"{quoted(text)}" is not one of {", ".join(words)}', did_you_mean(text, words)
         ) from None

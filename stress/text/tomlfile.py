@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,11 +13,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from stress.errors import UsageError
-from stress.text.suggestions import UNREADABLE, did_you_mean, printable
+from stress.text.escape import quoted
+from stress.text.suggestions import UNREADABLE, did_you_mean
 
 Kind = TypeVar("Kind")
+Raw = TypeVar("Raw")
 
 _MOST_BYTES = 1_000_000
+_DEEP_KEY = re.compile(
+    r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""", re.ASCII
+)
+"""A dotted key of more than 40 parts, for which `tomllib` takes quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +40,31 @@ class TomlFile:
         """Read and parse a file.
 
         Raises:
-            UsageError: it is missing, is no text, or is no TOML (with the line).
+            UsageError: it cannot be read, is too large, not UTF-8 or not valid TOML (with the
+                line).
         """
-        text = _text(path)
         try:
+            with path.open("rb") as file:
+                raw = file.read(_MOST_BYTES + 1)
+            if len(raw) > _MOST_BYTES:
+                raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes")
+            text = raw.decode()
+            if _DEEP_KEY.search(text):
+                raise UsageError(f"{path}: keys are nested too deeply")
             return cls(path, tomllib.loads(text), text)
-        except tomllib.TOMLDecodeError as error:
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}", UNREADABLE) from None
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path}: is not text (byte {error.start} is not UTF-8)") from None
+        except RecursionError:
+            raise UsageError(f"{path}: values are nested too deeply") from None
+        except ValueError as error:  # TOMLDecodeError, or an int of more digits than Python reads
             reason = str(error)
             at = re.search(r"\(at line (\d+), column \d+\)", reason)
             line = f", line {at[1]}" if at else ""
-            raise UsageError(f"{path}{line}: is no TOML: {printable(reason)}") from None
+            raise UsageError(f"{path}{line}: is not valid TOML: {quoted(reason)}") from None
 
-    def check_keys(self, known: frozenset[str]) -> None:
+    def check_keys(self, known: AbstractSet[str]) -> None:
         """Refuse a key that nobody would read.
 
         Raises:
@@ -62,30 +83,28 @@ class TomlFile:
         try:
             return msgspec.convert(self.table[key], type=kind)
         except msgspec.ValidationError as error:
-            raise self.fault(key, printable(error).replace("`", "")) from None
+            raise self.fault(key, quoted(error).replace("`", "")) from None
+
+    def parsed(self, key: str, read: Callable[[Raw], Kind], raw: Raw) -> Kind:
+        """Return what a reader makes of (a part of) a key's value.
+
+        Raises:
+            UsageError: the reader refuses it; the message names file, line and key.
+        """
+        try:
+            return read(raw)
+        except UsageError as error:
+            raise self.fault(key, error.message, error.hint) from None
 
     def fault(self, key: str, message: str, hint: str | None = None) -> UsageError:
-        """Return the error that tells where a key's trouble is."""
-        return UsageError(f"{self.path}, line {self.line(key)}: {printable(key)}: {message}", hint)
+        """Return the error that tells which key, on which line, is wrong."""
+        return UsageError(f"{self.path}, line {self.line(key)}: {quoted(key)}: {message}", hint)
 
     def line(self, key: str) -> int:
         """Return the number of the line on which a top-level key stands (1 when not found)."""
         name = re.escape(key)
-        stands = re.compile(rf"""\s*(?:\[\[?\s*)?["']?{name}["']?\s*(?:[=.\]]|$)""")
+        key_there = re.compile(rf"""\s*(?:\[\[?\s*)?["']?{name}["']?\s*(?:[=.\]]|$)""")
         for number, line in enumerate(self.text.splitlines(), 1):
-            if stands.match(line):
+            if key_there.match(line):
                 return number
         return 1
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-        if len(raw) > _MOST_BYTES:
-            raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes; that is no profile")
-        return raw.decode()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}", UNREADABLE) from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is no text (octet {error.start} is not UTF-8)") from None

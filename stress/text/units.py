@@ -1,4 +1,4 @@
-"""Amounts as people write them: durations, counts, rates, shares and sizes.
+"""Amounts as people write them: durations, counts, rates, fractions and sizes.
 
 Every reader here takes the text alone and raises a `UsageError` that quotes it; `option` puts the
 name of the option before the message.
@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from stress.errors import UsageError
-from stress.text.suggestions import printable
+from stress.text.escape import quoted
 
 Read = TypeVar("Read")
 
@@ -74,11 +74,11 @@ def duration_s(text: str) -> float:
     """Read `500ms`, `30s`, `10m`, `1h30m` or a bare number of seconds, as seconds.
 
     Raises:
-        UsageError: it is no duration, or longer than a year.
+        UsageError: it is not a duration, or longer than a year.
     """
     seconds = span_s(text)
     if seconds > LONGEST_S:
-        raise UsageError(f'"{printable(text)}" is longer than a year', _DURATIONS)
+        raise UsageError(f'"{quoted(text)}" is longer than a year', _DURATIONS)
     return seconds
 
 
@@ -86,7 +86,7 @@ def span_s(text: str) -> float:
     """Read what `duration_s` reads, however long.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     plain = _plain(text)
     parts = _DURATION.findall(plain)
@@ -95,19 +95,19 @@ def span_s(text: str) -> float:
     elif parts and "".join(number + unit for number, unit in parts) == plain:
         seconds = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
     else:
-        raise UsageError(f'"{printable(text)}" is no duration', _DURATIONS)
+        raise UsageError(f'"{quoted(text)}" is not a duration', _DURATIONS)
     return float(seconds)
 
 
 def positive_duration_s(text: str) -> float:
-    """Read a duration that must be longer than nothing.
+    """Read a duration above zero.
 
     Raises:
-        UsageError: it is no duration, zero, or longer than a year.
+        UsageError: it is not a duration, zero, or longer than a year.
     """
     seconds = duration_s(text)
     if not seconds:
-        raise UsageError(f'"{printable(text)}" is no time at all', "Write 500ms, 30s or 10m.")
+        raise UsageError(f'"{quoted(text)}" is zero', "Write 500ms, 30s or 10m.")
     return seconds
 
 
@@ -115,19 +115,19 @@ def count(text: str) -> int:
     """Read `20000`, `20,000`, `20_000`, `20k` or `1.5M` as a whole number.
 
     Raises:
-        UsageError: it is no whole number of at least 0, or absurdly large.
+        UsageError: it is not a whole number from 0 to 10^12.
     """
     hint = "Write a whole number such as 20000, 20,000 or 20k."
     plain = re.sub(r"(?<=[0-9])[,_](?=[0-9]{3})", "", _plain(text))
     if re.fullmatch(r"-[0-9]+|[0-9]{19,}", plain):
-        raise UsageError(f'"{printable(text)}" is not between 0 and {MOST:,}', hint)
+        raise UsageError(f'"{quoted(text)}" is not between 0 and {MOST:,}', hint)
     found = _AMOUNT.fullmatch(plain)
     scale = _THOUSANDS.get(found[2]) if found else None
     value = Fraction(found[1]) * scale if found and scale else None
     if value is None or value.denominator != 1:
-        raise UsageError(f'"{printable(text)}" is no whole number', hint)
+        raise UsageError(f'"{quoted(text)}" is not a whole number', hint)
     if value > MOST:
-        raise UsageError(f'"{printable(text)}" is more than {MOST:,}', hint)
+        raise UsageError(f'"{quoted(text)}" is more than {MOST:,}', hint)
     return int(value)
 
 
@@ -135,32 +135,30 @@ def positive_count(text: str) -> int:
     """Read a whole number of at least 1.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not.
     """
     value = count(text)
     if not value:
-        raise UsageError(f'"{printable(text)}" is not at least 1', "Write a whole number above 0.")
+        raise UsageError(f'"{quoted(text)}" is not at least 1', "Write a whole number above 0.")
     return value
 
 
 def rate_per_s(text: str) -> float | None:
-    """Read `500`, `500/s`, `30/m`, `2k/s` as attempts a second; `none` is None (closed loop).
+    """Read `500`, `500/s`, `30/m`, `2k/s` as attempts per second; `none` is None (closed loop).
 
     Raises:
-        UsageError: it is no rate, or zero.
+        UsageError: it is not a rate, or zero.
     """
-    hint = "Write attempts a second such as 500, 500/s or 30/m; none paces by answers alone."
+    hint = "Write attempts per second such as 500, 500/s or 30/m; none makes a closed loop."
     plain = _plain(text)
     if plain == "none":
         return None
     found = _RATE.fullmatch(plain)
     if not found:
-        raise UsageError(f'"{printable(text)}" is no rate', hint)
+        raise UsageError(f'"{quoted(text)}" is not a rate', hint)
     value = Fraction(found[1]) * _THOUSANDS[found[2]] / _PER_SECOND[found[3] or "s"]
     if not 0 < value <= 10**6:
-        raise UsageError(
-            f'a rate of "{printable(text)}" is not above 0 and at most 1,000,000/s', hint
-        )
+        raise UsageError(f'"{quoted(text)}" is not a rate above 0, up to 1,000,000/s', hint)
     return float(value)
 
 
@@ -168,16 +166,16 @@ def share(text: str) -> float:
     """Read `0.1%`, `0.001` or `1/1000` as a fraction of 0 to 1.
 
     Raises:
-        UsageError: it is no share, or not between 0 and 1.
+        UsageError: it is not a fraction, or above 1.
     """
-    hint = "Write a share such as 0.1%, 0.001 or 1/1000."
+    hint = "Write a fraction such as 0.1%, 0.001 or 1/1000."
     found = _SHARE.fullmatch(_plain(text))
     if not found:
-        raise UsageError(f'"{printable(text)}" is no share', hint)
+        raise UsageError(f'"{quoted(text)}" is not a fraction', hint)
     unit = found[2] or "/1"
     value = Fraction(found[1]) / (100 if unit == "%" else int(unit[1:]))
     if value > 1:
-        raise UsageError(f'a share of "{printable(text)}" is more than everything', hint)
+        raise UsageError(f'"{quoted(text)}" is more than 100%', hint)
     return float(value)
 
 
@@ -185,18 +183,18 @@ def size_bytes(text: str) -> int:
     """Read `500`, `64KiB` or `2MB` as bytes.
 
     Raises:
-        UsageError: it is no size.
+        UsageError: it is not a size.
     """
     found = _AMOUNT.fullmatch(_plain(text))
     scale = _BYTES.get(found[2]) if found else None
     value = Fraction(found[1]) * scale if found and scale else None
     if value is None or value.denominator != 1 or value > MOST:
-        raise UsageError(f'"{printable(text)}" is no size', "Write a size such as 64KiB or 2MB.")
+        raise UsageError(f'"{quoted(text)}" is not a size', "Write a size such as 64KiB or 2MB.")
     return int(value)
 
 
 def show_duration(seconds: float) -> str:
-    """Return a duration as `duration_s` reads it, to the millisecond: `1h30m`, `40s`, `250ms`."""
+    """Return a duration that `duration_s` reads, to the millisecond: `1h30m`, `40s`, `250ms`."""
     left = round(seconds * 1000)
     parts = []
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
@@ -207,14 +205,14 @@ def show_duration(seconds: float) -> str:
 
 
 def show_rate(per_second: float) -> str:
-    """Return a rate for people, as `rate_per_s` reads it: `500/s`, `30/m`."""
+    """Return a rate that `rate_per_s` reads: `500/s`, `30/m`."""
     if per_second < 1 and math.isclose(per_second * 60, round(per_second * 60)):
         return f"{round(per_second * 60)}/m"
     return f"{per_second:.9g}/s"
 
 
 def show_size(size: int) -> str:
-    """Return a size for people, rounded: `100 MB`."""
+    """Return a size, rounded: `100 MB`."""
     for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= scale:
             return (
@@ -226,7 +224,7 @@ def show_size(size: int) -> str:
 
 
 def written(value: str | float) -> str:
-    """Return a value as the command line would have it; no exponent, as `str` may give."""
+    """Return a value as one would type it; without the exponent that `str` may give."""
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.9f}".rstrip("0").rstrip(".")
     return str(value)

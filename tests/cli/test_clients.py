@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from stress.planning import clients, load_client
+from stress.clients.profiles import clients, load_client
 from tests.planning.packets import hello, pcap, spoken
 
 
@@ -62,7 +62,7 @@ def test_a_trace_becomes_a_profile_that_is_shown_like_any_other(
     answer = ask("clients", "import", trace, "--sni", "app.lab.test", "--out", made)
 
     assert answer.code == 0
-    assert "lost on the way to openssl:\n- " in answer.out
+    assert "lost with openssl:\n- " in answer.out
     assert f"--client {made} --stack openssl" in answer.out
     assert load_client(str(made)).groups == clients()["java-17"].groups
     assert "JA4                     t13d" in ask("clients", "show", made).out
@@ -112,4 +112,4 @@ def test_a_profile_is_found_by_path_wherever_a_name_is(
     answer = ask("run", "localhost", "--client", f"{made}=2", "--client", made)
 
     assert answer.code == 2
-    assert 'the client "trace" is named twice' in answer.err
+    assert 'the client "trace" is given twice' in answer.err

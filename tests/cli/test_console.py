@@ -14,8 +14,8 @@ from stress.store import open_run
 
 
 def test_data_and_talk_go_their_own_ways(capsys: pytest.CaptureFixture[str]) -> None:
-    console.put("data\n")
-    console.say("talk")
+    console.print_data("data\n")
+    console.print_message("talk")
 
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("data\n", "talk\n")
@@ -39,7 +39,7 @@ def test_both_streams_can_print_any_text_after_preparing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     console.prepare()
-    console.put("\udc80\n")
+    console.print_data("\udc80\n")
 
     assert capsys.readouterr().out == "\\udc80\n"
     assert sys.stdout.errors == "backslashreplace"
@@ -49,7 +49,7 @@ def test_a_terminal_that_has_gone_is_no_error(capsys: pytest.CaptureFixture[str]
     ours, theirs = pty.openpty()
     os.close(ours)
     with os.fdopen(theirs, "w", encoding="utf-8") as terminal, redirect_stdout(terminal):
-        console.put("data\n")
+        console.print_data("data\n")
 
     assert capsys.readouterr().err == ""
 
@@ -58,8 +58,8 @@ def test_a_terminal_that_has_gone_is_no_error(capsys: pytest.CaptureFixture[str]
 def test_a_full_disk_behind_standard_output_is_an_error() -> None:
     full = open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a device; closing it raises
     with redirect_stdout(full), pytest.raises(OSError, match="No space left"):
-        console.put("data\n")
-    console.deafen(full)
+        console.print_data("data\n")
+    console.discard(full)
     full.close()
 
 

@@ -26,7 +26,9 @@ def test_a_demo_too_short_to_find_it_says_so_and_exits_1(ask: Any, tmp_path: Pat
     assert (tmp_path / "short.db").is_file()
 
 
-@pytest.mark.parametrize(("count", "says"), [("0", "not at least 1"), ("few", "no whole number")])
+@pytest.mark.parametrize(
+    ("count", "says"), [("0", "not at least 1"), ("few", "not a whole number")]
+)
 def test_a_count_that_is_none_is_refused_before_a_farm_is_started(
     ask: Any, tmp_path: Path, count: str, says: str
 ) -> None:

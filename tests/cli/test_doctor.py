@@ -33,7 +33,7 @@ def test_the_doctor_reckons_with_the_files_that_a_run_needs() -> None:
 def test_a_target_is_looked_up_and_not_dialled(ask: Any, listener: Any) -> None:
     answer = ask("doctor", listener.target)
 
-    assert f"way to               {listener.target}  yes\n" in answer.out
+    assert f"route to             {listener.target}  ok\n" in answer.out
     assert listener.connections() == 0
 
 

@@ -56,6 +56,22 @@ def test_an_interrupt_while_it_is_being_read_is_one_line(
     assert (code, said) == (ExitCode.INTERRUPTED, "interrupted before anything was done")
 
 
+def test_python_m_stress_is_tls_stress() -> None:
+    module, script = (
+        subprocess.run(
+            [sys.executable, *start, "explain", "alert 40"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for start in STARTS.values()
+    )
+
+    assert (module.stdout, module.stderr) == (script.stdout, script.stderr)
+    assert "handshake_failure" in module.stdout
+
+
 @pytest.mark.slow
 def test_an_interrupt_that_is_to_be_ignored_is_ignored() -> None:
     """A shell starts what runs in the background so; Ctrl-C is not meant for it."""

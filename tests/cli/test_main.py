@@ -66,13 +66,13 @@ def test_messages_point_to_exactly_the_commands_that_exist(ask: Any) -> None:
         (["lab", "up", "x\x1b[2Jx"], "x"),
         (["report", "a", "b"], "b"),
         (["run", "edge.test", "-n"], "tls-stress run --help"),
-        (["run", "edge.test", "--stack", ""], "after --stack is empty"),
-        (["run", "edge.test", "\u2013\u2013count", "5"], "dash that is no hyphen"),
-        (["run", "edge.test", "--find-limit="], "after --find-limit= is empty"),
-        (["run", "edge.test", "-n", " ", "-q"], "after -n is empty"),
+        (["run", "edge.test", "--stack", ""], "the value after --stack is empty"),
+        (["run", "edge.test", "\u2013\u2013count", "5"], "dash that is not a hyphen"),
+        (["run", "edge.test", "--find-limit="], "the value after --find-limit= is empty"),
+        (["run", "edge.test", "-n", " ", "-q"], "the value after -n is empty"),
         (["doctor", ""], "the target is empty"),
         (["export", "--format", "xml"], "'--format': 'xml' is not one of"),
-        (["evidence", "--out", "x", "--cause", "one"], '--cause: "one" is no whole number'),
+        (["evidence", "--out", "x", "--cause", "one"], '--cause: "one" is not a whole number'),
         (["replay", "--cause", "0"], "not at least 1"),
     ],
 )
@@ -88,7 +88,7 @@ def test_bad_words_are_explained_with_exit_2(words: list[str], told: str, ask: A
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
-    heavy = "rich scipy numpy trio cryptography utls OpenSSL dns stress.planning stress.engine"
+    heavy = "rich scipy numpy trio cryptography utls OpenSSL dns stress.planning.plan stress.engine"
     code = (
         "import sys; from stress.cli.main import main; main(['run', '--help']);"
         f"found = [n for n in {heavy.split()!r} if n in sys.modules]; sys.exit(found or 0)"

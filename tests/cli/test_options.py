@@ -1,7 +1,8 @@
-from dataclasses import fields
+import pytest
 
 from stress.cli.options import parse
-from stress.planning import Request
+from stress.planning.option import PROFILE_ONLY, ValueType
+from stress.planning.request import options
 
 WORDS = {
     "profile": "--profile smoke",
@@ -11,11 +12,15 @@ WORDS = {
     "rate": "--rate 500/s",
     "processes": "--processes 2",
     "detect": "--detect 0.1%",
+    "find_limit": "--find-limit failing<1%",
+    "sweep": "--sweep clients --sweep concurrency",
+    "rate_blocks": "--rate-blocks",
     "hold": "--hold 60s",
     "seed": "--seed 9",
     "clients": "--client generic=2 --client go",
     "sni": "--sni none",
     "stack": "--stack openssl",
+    "resumption": "--resumption 70%",
     "addresses_inline": "--address 127.0.0.1:1=a --address ::1",
     "addresses_file": "--addresses -",
     "sources": "--source 127.0.0.2",
@@ -29,7 +34,23 @@ WORDS = {
     "policy": "--policy none",
     "at": "--at +30d",
     "pins": "--pin sha256//a --pin sha256//b",
+    "aia": "--aia",
+    "until": "--until failures>=1 --until failing<1%",
+    "assertions": "--assert chains==1",
+    "max_duration": "--max-duration 5m",
+    "stop_on_refusal": "--stop-on-refusal",
+    "drain": "--drain 0",
+    "interrupted": "--continue nightly",
     "authorized": "--i-am-authorized",
+    "json": "--json",
+    "html": "--html a.html",
+    "junit": "--junit a.xml",
+    "openmetrics": "--openmetrics a.txt",
+    "markdown": "--markdown a.md",
+    "quiet": "-q",
+    "name": "--name nightly",
+    "results": "--results runs",
+    "metrics": "--metrics 9100",
 }
 
 
@@ -38,15 +59,30 @@ def test_each_option_fills_its_own_field_with_the_text_as_typed() -> None:
         given = words.split()
         request = parse(["edge.test", *given])
         expected: object = given[1] if len(given) == 2 else tuple(given[1::2])
-        if field in {"clients", "addresses_inline", "sources", "pins"}:
+        if options()[field].value is ValueType.LIST:
             expected = tuple(given[1::2])
-        if field == "authorized":
+        if options()[field].value is ValueType.SWITCH:
             expected = True
 
         assert getattr(request, field) == expected
-        others = [f.name for f in fields(Request) if f.name not in {field, "targets"}]
-        assert all(not getattr(request, name) for name in others)
+        assert request.given() == {field, "targets"}
 
 
 def test_all_targets_are_passed_on() -> None:
     assert parse(["a.test", "b.test"]).targets == ("a.test", "b.test")
+
+
+def test_every_declared_option_is_on_the_command_line() -> None:
+    declared = {field for field, option in options().items() if option.section != PROFILE_ONLY}
+
+    assert declared == {*WORDS, "targets"}
+
+
+@pytest.mark.parametrize(
+    ("words", "wish"),
+    [((), None), (("--stop-on-refusal",), True), (("--no-stop-on-refusal",), False)],
+)
+def test_stopping_at_refusals_may_be_asked_for_and_declined(
+    words: tuple[str, ...], wish: bool | None
+) -> None:
+    assert parse(["edge.test", *words]).stop_on_refusal is wish

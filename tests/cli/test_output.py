@@ -1,8 +1,9 @@
 import pytest
 
-from stress.cli.output import EXIT_CODES, output_of
+from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
+from stress.planning.request import Request
 from stress.report import DocumentReport, TerminalReport
 
 
@@ -16,9 +17,9 @@ from stress.report import DocumentReport, TerminalReport
     ],
 )
 def test_the_words_choose_the_form(json: bool, quiet: bool, form: type) -> None:
-    output = output_of(json=json, quiet=quiet)
+    output = Output.of(Request(json=json, quiet=quiet))
 
-    assert isinstance(output.form, form)
+    assert isinstance(output.report, form)
     assert output.files.paths == {}
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from stress.planning import load_profile
+from stress.planning.profile import load_profile
 
 SHIPPED = ["capacity", "consistency", "smoke", "soak"]
 

@@ -45,8 +45,8 @@ BAD_OPTIONS = [
 ]
 
 BAD_TARGETS = [
-    ("127.0.0.1:0", "between 1 and 65535"),
-    ("127.0.0.1:70000", "between 1 and 65535"),
+    ("127.0.0.1:0", "from 1 to 65535"),
+    ("127.0.0.1:70000", "from 1 to 65535"),
     ("ftp://127.0.0.1", "https://host"),
     ("http://127.0.0.1/", "https://host"),
     ("https://user:password@127.0.0.1/", "password"),
@@ -330,5 +330,5 @@ def test_what_a_profile_says_of_output_is_checked_before_the_run(
     answer = ask("run", listener.target, "--profile", profile, "--results", tmp_path)
 
     assert answer.code == 2
-    assert "there is no folder" in " ".join(answer.err.split())
+    assert "there is no directory" in " ".join(answer.err.split())
     assert listener.connections() == 0

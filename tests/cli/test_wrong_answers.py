@@ -18,7 +18,7 @@ import pytest
 from stress.lab.farm import Farm, start
 from tests.cli.conftest import Listener, Spawn
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 PATIENCE_S = 120
 BUSY = "while True: pass"
 FEW_PORTS = "ip link set lo up && echo 40000 40015 > /proc/sys/net/ipv4/ip_local_port_range"

@@ -1,6 +1,6 @@
 import pytest
 
-from stress.clients.client_text import render_portrait
+from stress.clients.client_text import client_text
 from stress.handshake import stack_for
 from stress.handshake.hello import ClientHello, read_hello
 from stress.model.client import Client
@@ -24,7 +24,7 @@ def hello() -> ClientHello:
 @pytest.mark.boringssl
 def test_the_fields_are_those_of_the_bytes_that_leave() -> None:
     sent = hello()
-    text = render_portrait(CLIENT, sent, "boringssl")
+    text = client_text(CLIENT, sent, "boringssl")
 
     assert sent.ja4 in text
     assert sent.ja3_md5 in text
@@ -34,7 +34,7 @@ def test_the_fields_are_those_of_the_bytes_that_leave() -> None:
 
 
 def test_names_do_nothing_and_lines_fit() -> None:
-    text = render_portrait(CLIENT, hello(), "boringssl")
+    text = client_text(CLIENT, hello(), "boringssl")
 
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100

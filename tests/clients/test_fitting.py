@@ -93,6 +93,17 @@ def test_what_a_stack_adds_is_named_too() -> None:
     assert any("TLS_AES_256_GCM_SHA384" in words for words in fitted.client.cannot_express)
 
 
+def test_a_version_without_a_suite_is_not_offered() -> None:
+    """OpenSSL drops the suite, because no signature algorithm fits it."""
+    client = Client("one", cipher_suites=(0x1301, 0xC02B), signature_algorithms=(0x0804,))
+
+    fitted = fit(client, Stack.OPENSSL).client
+
+    assert (fitted.versions, fitted.cipher_suites) == ((0x0304,), (0x1301,))
+    assert "the version TLS 1.2" in fitted.cannot_express
+    stack_for(fitted, Stack.OPENSSL, server_name=HOST)
+
+
 @pytest.mark.boringssl
 def test_a_client_that_no_stack_can_speak_is_refused() -> None:
     with pytest.raises(UsageError, match="SSL"):

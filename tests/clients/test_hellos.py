@@ -100,12 +100,12 @@ def test_a_name_that_is_not_there_gets_the_nearest() -> None:
     [
         (b"", "neither a capture nor a ClientHello: 0 bytes"),
         (b"-----BEGIN", "neither a capture nor a ClientHello"),
-        (HELLO[:100], r"begins in it, but is not whole \(100 bytes\)"),
+        (HELLO[:100], r"contains the beginning of a ClientHello, but not all of it \(100 bytes\)"),
         (gzip.compress(pcap([])), "is compressed"),
-        (pcap([]), r"holds no ClientHello \(0 packets"),
+        (pcap([]), r"contains no ClientHello \(0 packets"),
         (pcap(spoken([(0, b"GET / HTTP/1.1\r\n\r\n")])), r"2 packets and 1 TCP streams\)$"),
-        (pcap(spoken([(0, HELLO)]))[:200], "breaks off in the middle of a packet"),
-        (pcap(spoken([(0, HELLO[:90])])), "begins in it, but is not whole"),
+        (pcap(spoken([(0, HELLO)]))[:200], "ends in the middle of a packet"),
+        (pcap(spoken([(0, HELLO[:90])])), "but not all of it"),
     ],
 )
 def test_why_there_is_none_is_said(data: bytes, told: str, tmp_path: Path) -> None:

@@ -18,11 +18,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.engine.worker.attempt import Attempt
 from stress.errors import RecordError
-from stress.lab.certificates import Authority, Wish, issue, key_pem
+from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import Chain
 from stress.model.client import Client
+from stress.model.observer import Observer
 from stress.model.plan import Close, Load, Plan, Trust
 from stress.model.record import Record
+from stress.model.run import Progress
 from stress.model.target import Address, Target
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
@@ -33,12 +35,22 @@ Behaviour = Callable[[socket.socket], None]
 Serve = Callable[[Behaviour], Address]
 
 
+class Watch(Observer):
+    """Calls a function with the progress of a run; what it returns stops the run."""
+
+    def __init__(self, function: Callable[[Progress], str | None]) -> None:
+        self._function = function
+
+    def on_progress(self, progress: Progress) -> str | None:
+        return self._function(progress)
+
+
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A PEM file with chain and key for HOST, and the root as DER."""
     now = datetime.now(UTC)
     authority = Authority.make(now)
-    leaf = issue(authority.intermediate("Engine Intermediate", now), Wish((HOST,)), now)
+    leaf = issue(authority.intermediate("Engine Intermediate", now), LeafSpec((HOST,)), now)
     path = tmp_path_factory.mktemp("pki") / "server.pem"
     chain = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in leaf.full)
     path.write_bytes(chain + key_pem(leaf.key))

@@ -19,11 +19,12 @@ import pytest
 from stress.engine import coordinator
 from stress.errors import UsageError
 from stress.model.client import Client
+from stress.model.observer import LoadController
 from stress.model.plan import Arrivals, Limits, Load, Segment
 from stress.model.record import Record
 from stress.model.run import End, Progress
 from stress.model.target import Address
-from tests.engine.conftest import Book, Serve, leave, plan_for, silent, speak
+from tests.engine.conftest import Book, Serve, Watch, leave, plan_for, silent, speak
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +101,7 @@ def test_the_death_of_a_worker_is_counted_and_named(serve: Serve, pki: tuple[Pat
             killed.append(int(victims[0]))
             os.kill(killed[0], signal.SIGKILL)
 
-    ending = coordinator.run(plan, book, watch=kill_one)
+    ending = coordinator.run(plan, book, [Watch(kill_one)])
 
     assert any("worker" in reason and "died" in reason for reason in ending.reasons)
     assert book.outcomes["timeout-handshake"] >= 20
@@ -135,7 +136,7 @@ def test_progress_is_told_while_it_runs(
 
     plan = plan_for(serve(speak(tls)), pki[1], count=None, duration_s=1, rate=50.0)
 
-    coordinator.run(plan, Book(), watch=watch)
+    coordinator.run(plan, Book(), [Watch(watch)])
 
     assert len(told) > 2
     ended = [progress.ended for progress in told]
@@ -148,7 +149,7 @@ import sys
 from pathlib import Path
 from stress.engine import coordinator
 from stress.model.target import Address
-from tests.engine.conftest import Book, plan_for
+from tests.engine.conftest import Book, Watch, plan_for
 book = Book()
 plan = plan_for(Address("127.0.0.1", int(sys.argv[1])), Path(sys.argv[2]).read_bytes(),
                 count=None, duration_s=60, concurrency=4, processes=2)
@@ -157,7 +158,7 @@ def watch(progress):
     if progress.in_flight >= 4 and not ready:
         ready.append(1)
         print("flying", flush=True)
-ending = coordinator.run(plan, book, watch=watch)
+ending = coordinator.run(plan, book, [Watch(watch)])
 print(ending.end.value, ending.started, len(book.records), dict(book.outcomes))
 """
 
@@ -235,7 +236,7 @@ def test_a_reason_to_stop_lets_what_is_in_flight_end_by_itself(
     plan = replace(plan, limits=Limits(attempt_s=0.8))
 
     ending = coordinator.run(
-        plan, book, watch=lambda progress: "seen enough" if progress.in_flight else None
+        plan, book, [Watch(lambda progress: "seen enough" if progress.in_flight else None)]
     )
 
     assert ending.end is End.STOPPED
@@ -243,34 +244,34 @@ def test_a_reason_to_stop_lets_what_is_in_flight_end_by_itself(
     assert book.outcomes == {"timeout-handshake": 4}
 
 
-class Staircase:
-    """A conductor of three steps, if nothing else is said."""
+class Staircase(LoadController):
+    """Three steps, if nothing else is said."""
 
     def __init__(self, *steps: Segment) -> None:
         self.left = list(steps) or [Segment(20, 0.5), Segment(40, 0.5), Segment(60, 0.5)]
         self.seen: Counter[int] = Counter()
         self.seen_at_turn: list[int] = []
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         self.seen.update(record.segment for record in records)
 
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
+    def on_canary(self, totals_ns: Sequence[int | None]) -> None:
         """No canary is asked."""
         assert not totals_ns
 
-    def next(self) -> Segment | None:
+    def next_segment(self) -> Segment | None:
         self.seen_at_turn.append(self.seen.total())
         return self.left.pop(0) if self.left else None
 
 
-def test_a_conductor_is_asked_when_every_attempt_of_its_segment_has_ended(
+def test_a_controller_is_asked_when_every_attempt_of_its_segment_has_ended(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:
     book, stairs = Book(), Staircase()
     load = Load(count=None, concurrency=50, processes=2, arrivals=Arrivals.CONSTANT)
     plan = replace(plan_for(serve(speak(tls)), pki[1]), load=load)
 
-    ending = coordinator.run(plan, book, conductor=stairs)
+    ending = coordinator.run(plan, book, controller=stairs)
 
     assert ending.end is End.COMPLETED
     assert stairs.seen == {0: 10, 1: 20, 2: 30}
@@ -288,7 +289,7 @@ def test_a_segment_may_be_a_closed_loop_of_one_client(
     load = Load(count=None, concurrency=50, processes=2, arrivals=Arrivals.CONSTANT)
     plan = replace(plan_for(serve(speak(tls)), pki[1]), load=load, clients=both)
 
-    coordinator.run(plan, book, conductor=stairs)
+    coordinator.run(plan, book, controller=stairs)
 
     assert {(record.segment, record.client) for record in book.records} == {(0, 1), (1, 0)}
     closed = sorted(record.due_ns for record in book.records if record.segment == 0)
@@ -307,17 +308,17 @@ def test_a_refusing_target_ends_the_step_of_a_search_and_not_the_run(
         (leave if broken.is_set() else speak(tls))(connection)
 
     class Breaking(Staircase):
-        def next(self) -> Segment | None:
+        def next_segment(self) -> Segment | None:
             if self.seen:
                 broken.set()
-            return super().next()
+            return super().next_segment()
 
     stairs = Breaking(Segment(60, 1.5), Segment(60, 60), Segment(20, 0.5))
     even = Arrivals.CONSTANT
     load = Load(None, concurrency=50, processes=2, arrivals=even, stop_on_refusal=True)
     plan = replace(plan_for(serve(fickle), pki[1]), load=load)
 
-    ending = coordinator.run(plan, book, conductor=stairs)
+    ending = coordinator.run(plan, book, controller=stairs)
 
     assert ending.end is End.COMPLETED
     assert not any("refuse" in reason for reason in ending.reasons)

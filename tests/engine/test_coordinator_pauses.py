@@ -12,6 +12,7 @@ import pytest
 
 from stress.engine import coordinator
 from stress.engine.coordinator import Pauses
+from stress.model.observer import Observer
 from stress.model.plan import Arrivals, Load, Plan
 from stress.model.run import End, Progress, RunEnd
 from tests.engine.conftest import Book, Serve, plan_for, speak
@@ -41,14 +42,14 @@ def test_each_pause_is_told_with_its_times() -> None:
     )
 
 
-class Finger:
+class Finger(Observer):
     """Wishes for a pause of a second, from when the first attempts have ended."""
 
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
         self._then, self._since_s, self.latest_s = then, float("inf"), 0.0
         self.seen: list[Progress] = []
 
-    def watch(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         self.latest_s = progress.elapsed_s
         self.seen.append(progress)
         if progress.ended and self._since_s == float("inf"):
@@ -56,13 +57,13 @@ class Finger:
         if progress.stood_s > 0.5:
             self._then()
 
-    def still(self) -> bool:
+    def wants_pause(self) -> bool:
         return self._since_s <= self.latest_s < self._since_s + 1.0
 
 
 def run(plan: Plan, finger: Finger) -> tuple[Book, RunEnd]:
     book = Book()
-    return book, coordinator.run(plan, book, watch=finger.watch, still=finger.still)
+    return book, coordinator.run(plan, book, [finger])
 
 
 LOADS = {

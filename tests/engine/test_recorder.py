@@ -11,7 +11,7 @@ from stress.codes.catalog import POLICY_OF
 from stress.engine.messages import Batch
 from stress.engine.recorder import Recorder
 from stress.errors import RecordError
-from stress.lab.certificates import Authority, Wish, issue
+from stress.lab.certificates import Authority, LeafSpec, issue
 from stress.model.chain import chain_hash
 from stress.model.client import Client
 from stress.model.outcome import Side
@@ -31,7 +31,7 @@ SECOND_NS = 1_000_000_000
 AUTHORITY = Authority.make(NOW)
 LEAF = issue(
     AUTHORITY.intermediate("Recorder Intermediate", NOW),
-    Wish((HOST,), ends=timedelta(seconds=100)),
+    LeafSpec((HOST,), ends=timedelta(seconds=100)),
     NOW,
 )
 FULL = tuple(each.public_bytes(Encoding.DER) for each in LEAF.full)

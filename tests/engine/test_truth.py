@@ -22,6 +22,8 @@ from stress.model.record import Record
 from stress.model.target import Address
 from tests.engine.conftest import Behaviour, Book, Serve, plan_for, speak
 
+pytestmark = pytest.mark.alone
+
 ANSWER_S = 0.1
 STALL_S = 1.0
 

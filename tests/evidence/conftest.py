@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.handshake import Facts, HandshakeMachine, KeyLog, State, stack_for
-from stress.lab.certificates import Authority, Wish, issue, key_pem
+from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import chain_hash
 from stress.model.client import Client, Stack
 from stress.model.plan import Plan, Trust
@@ -41,7 +41,7 @@ def authority() -> Authority:
 def server_files(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """PEM files with the whole chain, and with the leaf alone, of the same key."""
     now = datetime.now(UTC)
-    leaf = issue(authority.intermediate("Evidence Intermediate", now), Wish((HOST,)), now)
+    leaf = issue(authority.intermediate("Evidence Intermediate", now), LeafSpec((HOST,)), now)
     certificates = [each.public_bytes(Encoding.PEM) for each in leaf.full]
     folder = tmp_path_factory.mktemp("evidence")
     files = {"whole": folder / "whole.pem", "alone": folder / "alone.pem"}

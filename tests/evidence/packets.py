@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from stress.evidence.packets import Packet, checksum
+from stress.evidence.packets import RawPacket, checksum
 
 Socket = tuple[str, int]
 
@@ -20,7 +20,7 @@ class Capture:
     link_type: int = -1
     resolution: int = -1
     secrets: bytes = b""
-    packets: list[Packet] = field(default_factory=list)
+    packets: list[RawPacket] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
 
 
@@ -51,7 +51,7 @@ def _block(found: Capture, kind: int, body: bytes) -> None:
     else:
         _, high, low, kept, size = struct.unpack_from("<IIIII", body)
         assert kept == size
-        found.packets.append(Packet(high << 32 | low, body[20 : 20 + size]))
+        found.packets.append(RawPacket(high << 32 | low, body[20 : 20 + size]))
 
 
 def _options(data: bytes) -> dict[int, bytes]:
@@ -95,7 +95,7 @@ def read_segment(packet: bytes) -> Segment:
     )  # fmt: skip
 
 
-def streams(packets: list[Packet]) -> dict[Socket, bytes]:
+def streams(packets: list[RawPacket]) -> dict[Socket, bytes]:
     """What each end sent, after holding every sequence number to the one before."""
     expected: dict[Socket, int] = {}
     sent: defaultdict[Socket, bytes] = defaultdict(bytes)

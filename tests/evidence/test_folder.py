@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import UsageError
-from stress.evidence.folder import Dossier, write
+from stress.evidence.folder import Dossier, difference, pem, readme, write
+from stress.evidence.selection import cases
 from stress.model.plan import Trust
 from stress.model.summary import Condition
 from tests.evidence.conftest import ADDRESS, HOST, Shake, cause_of, plan_for, transcript
-from tests.evidence.dossiers import dossier_of
+from tests.evidence.dossiers import dossier_of, facts_for, summary_of
 from tests.evidence.packets import read_capture
 from tests.stacks import main_stack
 
@@ -21,11 +23,15 @@ LOCAL = b"198.51.100.99"
 PACKED = bytes([198, 51, 100, 99])
 
 
-@pytest.fixture
-def dossier(shake: Shake, server_files: dict[str, Path]) -> Dossier:
-    """A failing and a good connection, their chains, and a private anchor."""
+@pytest.fixture(scope="module")
+def whole(server_files: dict[str, Path]) -> tuple[bytes, ...]:
     certificates = x509.load_pem_x509_certificates(server_files["whole"].read_bytes())
-    whole = tuple(each.public_bytes(Encoding.DER) for each in certificates)
+    return tuple(each.public_bytes(Encoding.DER) for each in certificates)
+
+
+@pytest.fixture
+def dossier(shake: Shake, whole: tuple[bytes, ...]) -> Dossier:
+    """A failing and a good connection, their chains, and a private anchor."""
     kept = [shake(main_stack(), 0x0304, "alone"), shake(main_stack(), 0x0304, "whole")]
     cause = cause_of(1, "incomplete-chain", ("vantage", LOCAL.decode()))
     trust = Trust(host=HOST, anchors=whole[1:], private=True, anchors_from="/secret/jane/ca.pem")
@@ -158,3 +164,83 @@ def test_a_cause_without_a_kept_connection_is_still_named(tmp_path: Path) -> Non
     write(tmp_path / "proof", known, cause=None, share=False)
 
     assert "cause-1-reset" in (tmp_path / "proof" / "README.txt").read_text()
+
+
+def about(*, shared: bool = False, sentence: str = "All of them are there.") -> str:
+    kept = [transcript("incomplete-chain", chain=bytes(32)), transcript("eof")]
+    causes = [cause_of(1, "incomplete-chain", sentence=sentence)]
+    found = cases(kept, causes, plan_for())
+    return readme(facts_for(plan_for()), summary_of(causes), found, shared=shared)
+
+
+def test_it_says_what_failed_and_what_is_where() -> None:
+    said = about()
+
+    assert "5 of 40 handshakes failed." in said
+    assert "cause-1-incomplete-chain/" in said
+    assert "Fix: Mend it." in said
+    assert "unexplained-2-eof/" in said
+    for file in ("failing.pcapng", "control.pcapng", "timeline.txt", "reproduce.sh"):
+        assert file in said
+    assert "openssl verify" in said
+
+
+def test_secrets_are_warned_of_where_they_are() -> None:
+    assert "secrets of these test connections are inside" in about()
+    assert "secrets of these test connections are inside" not in about(shared=True)
+
+
+@pytest.mark.parametrize("private", ["jane-laptop", "10.9.8.7"])
+def test_to_be_shared_it_does_not_say_who_asked(private: str) -> None:
+    assert private in about()
+    assert private not in about(shared=True)
+
+
+def test_hostile_words_do_nothing() -> None:
+    said = about(sentence="\x1b[2J\u202egnp.exe")
+
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+
+
+def test_lines_fit_a_terminal() -> None:
+    assert max(map(len, about().splitlines())) <= 100
+
+
+def test_pem_has_the_certificates_in_the_order_sent_and_nothing_else(
+    whole: tuple[bytes, ...],
+) -> None:
+    text = pem(whole[::-1])
+
+    parts = text.split("-----END CERTIFICATE-----\n")
+    assert parts[-1] == ""
+    assert [
+        ssl.PEM_cert_to_DER_cert(f"{part}-----END CERTIFICATE-----") for part in parts[:-1]
+    ] == [*whole[::-1]]
+    assert pem(()) == ""
+
+
+def test_the_difference_names_what_is_missing(whole: tuple[bytes, ...]) -> None:
+    text = difference(whole, whole[:1], ["incomplete-chain: the issuer was not sent"])
+
+    assert "What differs: same leaf; intermediate Evidence Intermediate missing." in text
+    assert "- incomplete-chain: the issuer was not sent" in text
+    assert text.count("subject  ") == 3
+
+
+def test_without_a_good_chain_nothing_is_compared(whole: tuple[bytes, ...]) -> None:
+    assert "No good chain was seen" in difference(None, whole[:1], [])
+
+
+def test_the_same_chain_good_elsewhere_is_said(whole: tuple[bytes, ...]) -> None:
+    assert "the same chain was good elsewhere" in difference(whole, whole, [])
+
+
+@pytest.mark.parametrize("bad", [(), (b"\x30\x00",), (b"\x1b[2J",)])
+def test_what_is_no_certificate_is_told_and_does_nothing(
+    bad: tuple[bytes, ...], whole: tuple[bytes, ...]
+) -> None:
+    text = difference(whole, bad, ["\x1b[31mred"])
+
+    assert "\x1b" not in text
+    assert "cannot be read" in text or "(no certificate)" in text

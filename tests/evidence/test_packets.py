@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.evidence.packets import checksum, packets
+from stress.evidence.packets import LINKTYPE_RAW, RawPacket, checksum, packets, write
 from stress.model.target import Address
 from stress.model.transcript import Clock, Flight, Parting, Transcript
 from tests.evidence.conftest import BEGUN_NS, RECORD, transcript
-from tests.evidence.packets import read_segment, streams
+from tests.evidence.packets import read_capture, read_segment, streams
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 V4 = (Address("198.51.100.7", 443), "198.51.100.99")
@@ -117,3 +117,43 @@ def test_the_checksum_is_that_of_the_rfc() -> None:
     """RFC 1071, section 3: the example sums up to 0xddf2."""
     assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF - 0xDDF2
     assert checksum(b"\xff") == 0x00FF
+
+
+PACKETS = st.lists(st.builds(RawPacket, st.integers(0, (1 << 64) - 1), st.binary(max_size=99)))
+LINES = st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40))
+
+
+@given(PACKETS, LINES, st.text(), st.text())
+def test_what_is_written_is_read_back(
+    made: list[RawPacket], secrets: list[str], origin: str, comment: str
+) -> None:
+    found = read_capture(write(made, secrets, origin=origin, comment=comment))
+
+    assert found.packets == made
+    assert found.secrets.decode() == "".join(f"{line}\n" for line in secrets)
+    assert (found.link_type, found.resolution) == (LINKTYPE_RAW, 9)
+    assert found.options == {4: origin.encode(), 1: comment.encode()}
+
+
+def test_secrets_stand_before_the_packets_that_need_them() -> None:
+    found = read_capture(write([RawPacket(1, b"x")], ["A b c"], origin="", comment=""))
+
+    assert found.kinds == [0x0A0D0D0A, 1, 10, 6]
+
+
+def test_without_secrets_there_is_no_block_for_them() -> None:
+    assert read_capture(write([], [], origin="", comment="")).kinds == [0x0A0D0D0A, 1]
+
+
+def test_a_time_out_of_range_is_written_at_the_edge() -> None:
+    late, early = RawPacket(1 << 65, b""), RawPacket(-5, b"")
+
+    found = read_capture(write([late, early], [], origin="", comment=""))
+
+    assert [packet.at_ns for packet in found.packets] == [(1 << 64) - 1, 0]
+
+
+def test_a_text_longer_than_an_option_is_cut() -> None:
+    found = read_capture(write([], [], origin="", comment="x" * 70_000))
+
+    assert len(found.options[1]) == 0xFFFC

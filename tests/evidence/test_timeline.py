@@ -37,7 +37,7 @@ def test_a_connection_that_never_was_says_so() -> None:
     text = timeline(transcript("refused", connect_ns=None, stage=1), None)
 
     assert "+900.0 µs  never connected" in text
-    assert "nothing was agreed" in text
+    assert "nothing was negotiated" in text
     assert "no chain" in text
 
 
@@ -59,4 +59,4 @@ def test_the_end_says_who_did_it_and_that_more_was_read() -> None:
 
     assert "+5.0 µs  the server sent RST" in text
     assert "+6.0 µs  we sent RST" in text
-    assert "more was read than is kept" in text
+    assert "more was read than was kept" in text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.evidence.tls_decode import conversation
+from stress.evidence.tls_decode import decode_flights
 from stress.model.client import Stack
 from stress.model.transcript import Clock, Flight, Transcript
 from tests.evidence.conftest import RECORD, Shake, transcript
@@ -21,12 +21,12 @@ def told(*flights: tuple[bool, bytes]) -> list[list[str]]:
         Flight(sent=sent, at_ns=place, clock=Clock.USER, data=data)
         for place, (sent, data) in enumerate(flights)
     )
-    return conversation(replace(transcript(), flights=said))
+    return decode_flights(replace(transcript(), flights=said))
 
 
 def names(one: Transcript) -> list[list[str]]:
     """Without the sizes."""
-    return [[words.partition(",")[0] for words in flight] for flight in conversation(one)]
+    return [[words.partition(",")[0] for words in flight] for flight in decode_flights(one)]
 
 
 @pytest.mark.parametrize("stack", Stack)
@@ -68,7 +68,7 @@ def test_a_message_is_told_in_the_flight_in_which_it_ends() -> None:
     said = told((True, HELLO[:7]), (True, HELLO[7:]), (False, ALERT))
 
     assert said == [
-        ["7 bytes of something longer"],
+        ["7 bytes of a longer message"],
         ["ClientHello, 5 bytes"],
         ["Alert 40 handshake_failure (fatal)"],
     ]
@@ -77,9 +77,9 @@ def test_a_message_is_told_in_the_flight_in_which_it_ends() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"HTTP/1.1 400\x1b[2J", r"16 bytes that are no TLS: HTTP/1.1 400\x1b[2J"),
+        (b"HTTP/1.1 400\x1b[2J", r"16 bytes that are not TLS: HTTP/1.1 400\x1b[2J"),
         (b"\x16\x03\x03\x00\x09abc", "a record that was cut off"),
-        (b"\x16\x03", "2 bytes that are no TLS: \\x16\\x03"),
+        (b"\x16\x03", "2 bytes that are not TLS: \\x16\\x03"),
         (b"\x16\x03\x03\x00\x04\x63\x00\x00\x00", "message of type 99, 4 bytes"),
         (b"\x15\x03\x03\x00\x01\x00", "record of type 21, 1 bytes"),
     ],
@@ -115,7 +115,7 @@ def test_nothing_that_was_said_makes_it_fall(
     )
     record = RECORD._replace(tls_version=version, cipher=0x1301)
 
-    words = conversation(
+    words = decode_flights(
         replace(transcript(), record=record, flights=flights, secrets=tuple(secrets))
     )
 

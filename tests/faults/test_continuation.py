@@ -1,4 +1,4 @@
-"""An interrupted run is taken up again, and both parts are one run."""
+"""An interrupted run is resumed, and both parts are one run."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_an_interrupted_run_goes_on_as_one_run_with_the_gap_told(
     assert facts.started == 300
     assert len(rows) == facts.recorded == 300 - (first.started - first.recorded)
     assert max(Counter(row.id for row in rows).values()) == 1
-    assert any("taken up again" in reason for reason in facts.reasons)
-    assert "taken up again" in out
+    assert any("resumed after" in reason for reason in facts.reasons)
+    assert "resumed after" in out
     assert facts.started_ns == first.started_ns
     assert program.file.read_bytes() == left_alone
 
@@ -68,18 +68,18 @@ def test_a_second_part_that_is_killed_still_knows_the_gap_before_it(program: Pro
     assert facts.stood_ns >= began_ns - last_ns
 
 
-def test_a_run_that_came_to_its_end_cannot_be_taken_up(program: Program) -> None:
+def test_a_run_that_came_to_its_end_cannot_be_resumed(program: Program) -> None:
     program.run("-n", "20", "--processes", "1").communicate(timeout=40)
 
     again = program.start("run", "--continue", "run", "--results", str(program.results))
     _, err = again.communicate(timeout=40)
 
     assert again.returncode == 2
-    assert "nothing of it is left to do" in " ".join(err.split())
+    assert "is complete: there is nothing to resume" in " ".join(err.split())
     assert [path.name for path in program.results.iterdir()] == ["run.db"]
 
 
-def test_a_run_that_goes_on_cannot_be_taken_up(program: Program) -> None:
+def test_a_run_that_goes_on_cannot_be_resumed(program: Program) -> None:
     process = program.run("-d", "60s", "--rate", "30")
     program.until_rows(10, process)
 
@@ -87,7 +87,7 @@ def test_a_run_that_goes_on_cannot_be_taken_up(program: Program) -> None:
     _, err = again.communicate(timeout=40)
 
     assert again.returncode == 2
-    assert "seems to go on" in err
+    assert "seems to be running" in err
 
 
 def test_other_words_beside_it_are_refused(program: Program) -> None:
@@ -95,4 +95,4 @@ def test_other_words_beside_it_are_refused(program: Program) -> None:
     _, err = again.communicate(timeout=40)
 
     assert again.returncode == 2
-    assert "takes the target and the plan of the run" in " ".join(err.split())
+    assert "takes the target and the plan from the interrupted run" in " ".join(err.split())

@@ -44,7 +44,7 @@ def test_each_file_says_where_its_facts_come_from(repository: Path, name: str) -
 
     assert text.startswith("# ")
     assert clients()[name].title
-    if not clients()[name].title.startswith(("An arm", "BoringSSL")):
+    if not clients()[name].title.startswith(("Variant", "BoringSSL")):
         assert "JA4" in text
         assert clients()[name].cannot_express
 

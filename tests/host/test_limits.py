@@ -43,7 +43,8 @@ def test_a_search_that_holds_connections_gets_all_the_files_there_are() -> None:
     """Which rate it will reach, and so how many it will hold open, is what it is to find out."""
     words = LOWER.partition("raise_open_files(40)")[0]
     plan = (
-        "from stress.planning import Request, plan_run\n"
+        "from stress.planning.plan import plan_run\n"
+        "from stress.planning.request import Request\n"
         "plan_run(Request(('127.0.0.1:443',), find_limit='failing<1%', hold='1s', rate='5',"
         " concurrency=8), now=0)\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE))"

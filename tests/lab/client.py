@@ -44,7 +44,7 @@ class Kind:
 class Seen:
     """What one handshake came to."""
 
-    ending: str
+    outcome: str
     """`ok`, `reset`, `eof`, `timeout`, `refused` or OpenSSL's reason."""
     chain: str | None = None
     version: str | None = None
@@ -84,9 +84,9 @@ class Attempt:
                 self.tls.do_handshake()
             except SSL.WantReadError:
                 await self._flush(stream)
-                ending = await self._read(stream)
-                if ending:
-                    return ending
+                outcome = await self._read(stream)
+                if outcome:
+                    return outcome
             except SSL.Error as error:
                 return str(error.args[0][-1][2])
             else:
@@ -101,9 +101,9 @@ class Attempt:
             try:
                 self.tls.recv(1000)
             except SSL.WantReadError:
-                ending = await self._read(stream)
-                if ending:
-                    return ending
+                outcome = await self._read(stream)
+                if outcome:
+                    return outcome
             except SSL.Error as error:
                 return str(error.args[0][-1][2])
             else:
@@ -122,12 +122,12 @@ class Attempt:
         with suppress(SSL.WantReadError, trio.BrokenResourceError):
             await stream.send_all(self.tls.bio_read(65_536))
 
-    def _seen(self, ending: str) -> Seen:
+    def _seen(self, outcome: str) -> Seen:
         sent = self.tls.get_peer_cert_chain(as_cryptography=True) or []
         der = b"".join(certificate.public_bytes(Encoding.DER) for certificate in sent)
         chain = sha256(der).hexdigest() if der else None
         version = self.tls.get_protocol_version_name()
-        return Seen(ending, chain, version, self.address, self.port)
+        return Seen(outcome, chain, version, self.address, self.port)
 
 
 async def bulk(

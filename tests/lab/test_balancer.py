@@ -10,32 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.lab.balancer import balancer
-from stress.lab.blueprint import Policy
+from stress.lab.blueprint import Balancing
 
 
 def test_round_robin_takes_turns() -> None:
-    choose = balancer(Policy.ROUND_ROBIN, [1, 1, 1], 0)
+    choose = balancer(Balancing.ROUND_ROBIN, [1, 1, 1], 0)
 
     assert [choose(port) for port in (5, 5, 9, 9, 5)] == [0, 1, 2, 0, 1]
 
 
-def test_weights_are_exact_over_each_period_and_spread_evenly() -> None:
-    """nginx's own example: 5, 1, 1 gives a a b a c a a."""
-    choose = balancer(Policy.WEIGHTED, [5, 1, 1], 0)
-
-    assert [choose(1) for _ in range(14)] == [0, 0, 1, 0, 2, 0, 0] * 2
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(0, 65_535))
-def test_weighted_shares_are_the_weights(weights: list[int], port: int) -> None:
-    choose = balancer(Policy.WEIGHTED, weights, 0)
-    dealt = Counter(choose(port) for _ in range(sum(weights)))
-
-    assert [dealt[index] for index in range(len(weights))] == weights
-
-
 def test_random_shares_are_the_weights_within_chance() -> None:
-    choose = balancer(Policy.RANDOM, [0.995, 0.005], 1)
+    choose = balancer(Balancing.RANDOM, [0.995, 0.005], 1)
     rare = sum(choose(1) for _ in range(20_000))
 
     assert 60 < rare < 140
@@ -44,7 +29,7 @@ def test_random_shares_are_the_weights_within_chance() -> None:
 def test_the_seed_repeats_a_random_balancer_and_another_does_not() -> None:
     first, again, other = (
         [choose(1) for _ in range(50)]
-        for choose in (balancer(Policy.RANDOM, [1, 1, 1], seed) for seed in (3, 3, 4))
+        for choose in (balancer(Balancing.RANDOM, [1, 1, 1], seed) for seed in (3, 3, 4))
     )
 
     assert first == again
@@ -53,7 +38,7 @@ def test_the_seed_repeats_a_random_balancer_and_another_does_not() -> None:
 
 @given(st.integers(0, 65_535), st.integers(1, 20))
 def test_a_port_always_meets_the_same_node(port: int, nodes: int) -> None:
-    choose = balancer(Policy.SOURCE_PORT, [1.0] * nodes, 0)
+    choose = balancer(Balancing.SOURCE_PORT, [1.0] * nodes, 0)
 
     assert choose(port) == choose(port) < nodes
 
@@ -61,15 +46,15 @@ def test_a_port_always_meets_the_same_node(port: int, nodes: int) -> None:
 @pytest.mark.parametrize("parity", [0, 1])
 def test_a_port_hash_spreads_ports_of_one_parity_too(parity: int) -> None:
     """Linux gives even ports to connect() first; no node may starve of that."""
-    choose = balancer(Policy.SOURCE_PORT, [1.0] * 8, 0)
+    choose = balancer(Balancing.SOURCE_PORT, [1.0] * 8, 0)
     dealt = Counter(choose(port) for port in range(32_768 + parity, 60_999, 2))
 
     assert min(dealt.values()) / max(dealt.values()) > 0.9
     assert len(dealt) == 8
 
 
-@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("policy", Balancing)
 @pytest.mark.parametrize("weights", [[], [1.0, 0.0], [-1.0]], ids=str)
-def test_no_policy_takes_nothing_for_a_node(policy: Policy, weights: Sequence[float]) -> None:
+def test_no_policy_takes_nothing_for_a_node(policy: Balancing, weights: Sequence[float]) -> None:
     with pytest.raises(ValueError, match="positive weights"):
         balancer(policy, weights, 0)

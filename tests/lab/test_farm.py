@@ -103,7 +103,7 @@ def test_a_farm_dies_with_its_parent_however_that_ends() -> None:
             parent.kill()
             last = open_one.recv(1)
 
-    assert seen.ending == "ok"
+    assert seen.outcome == "ok"
     assert last == b""
     assert not Path(folder).exists()
     assert is_refused_in_the_end(address)

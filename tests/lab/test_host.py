@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from stress.lab.blueprint import Policy, Pool, Process
+from stress.lab.blueprint import Balancing, Pool, Process
 from stress.lab.child import Child
 from stress.lab.scenario import row
-from stress.lab.site import Site, address
+from stress.lab.site import Site
 from tests.lab.client import ask
 
 pytestmark = pytest.mark.slow
@@ -46,22 +46,22 @@ def many() -> Iterator[int]:
 
 
 def test_a_thousand_clients_at_once_are_all_served(site: Site, begin: Begin, many: int) -> None:
-    pool = Pool((site.front(),), Policy.ROUND_ROBIN, row([site.show("good", site.leaf())] * 4))
+    pool = Pool((site.front(),), Balancing.ROUND_ROBIN, row([site.show("good", site.leaf())] * 4))
     child = begin(pool)
-    seen = ask([address(pool.fronts[0])], many, at_once=many)
+    seen = ask([pool.fronts[0].address], many, at_once=many)
 
-    assert {one.ending for one in seen} == {"ok"}
+    assert {one.outcome for one in seen} == {"ok"}
     assert set(child.count().served.values()) == {many // 4}
 
 
 def test_pools_are_apart(site: Site, begin: Begin) -> None:
     left, right = site.show("left", site.leaf()), site.show("right", site.leaf())
     pools = [
-        Pool((site.front(),), Policy.ROUND_ROBIN, row([shown], prefix=name))
+        Pool((site.front(),), Balancing.ROUND_ROBIN, row([shown], prefix=name))
         for shown, name in ((left, "left"), (right, "right"))
     ]
     child = begin(*pools)
-    addresses = [address(pool.fronts[0]) for pool in pools]
+    addresses = [pool.fronts[0].address for pool in pools]
     seen = ask(addresses, 4)
 
     assert {(one.address, one.chain) for one in seen} == {
@@ -73,9 +73,9 @@ def test_pools_are_apart(site: Site, begin: Begin) -> None:
 
 def test_one_pool_may_have_several_fronts(site: Site, begin: Begin) -> None:
     nodes = row([site.show("good", site.leaf())])
-    pool = Pool(site.fronts(2), Policy.ROUND_ROBIN, nodes)
+    pool = Pool(site.fronts(2), Balancing.ROUND_ROBIN, nodes)
     child = begin(pool)
-    ask([address(front) for front in pool.fronts], 4)
+    ask([front.address for front in pool.fronts], 4)
 
     assert child.count().served == {"node-01": 4}
 
@@ -83,7 +83,7 @@ def test_one_pool_may_have_several_fronts(site: Site, begin: Begin) -> None:
 def test_the_process_ends_when_its_orders_end_and_its_port_is_free(
     site: Site, begin: Begin
 ) -> None:
-    pool = Pool((site.front(),), Policy.ROUND_ROBIN, row([site.show("good", site.leaf())]))
+    pool = Pool((site.front(),), Balancing.ROUND_ROBIN, row([site.show("good", site.leaf())]))
     child = begin(pool)
     site.close_sockets()
     child.end()

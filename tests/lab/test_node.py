@@ -1,4 +1,4 @@
-"""A node counts what it is given and does what its faults say."""
+"""A node counts its connections and does what its faults say; faults fire where conditions hold."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import socket
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stress.lab.blueprint import Act, Fault, Identity, When
-from stress.lab.blueprint import Node as Plan
-from stress.lab.node import Node
-from stress.lab.site import Site, address
+from stress.lab.blueprint import Fault, FaultAction, FaultCondition, Identity, NodeSpec, Window
+from stress.lab.hello import Hello
+from stress.lab.node import Node, Trigger
+from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Seen
 
 
@@ -35,7 +37,7 @@ def visit(site: Site, node: Node, times: int) -> list[Seen]:
     async def both() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve, trio.current_time())
-            attempts = [Attempt(address(front), PLAIN, PLAIN.context()) for _ in range(times)]
+            attempts = [Attempt(front.address, PLAIN, PLAIN.context()) for _ in range(times)]
             seen.extend([await attempt.run() for attempt in attempts])
 
     try:
@@ -46,40 +48,41 @@ def visit(site: Site, node: Node, times: int) -> list[Seen]:
 
 
 @pytest.mark.parametrize(
-    ("act", "ending"), [(Act.RESET, "reset"), (Act.CLOSE, "eof"), (Act.ANSWER, "ok")]
+    ("act", "outcome"),
+    [(FaultAction.RESET, "reset"), (FaultAction.ANSWER, "ok")],
 )
 def test_a_fault_that_fires_does_its_act_and_is_counted(
-    site: Site, good: Identity, act: Act, ending: str
+    site: Site, good: Identity, act: FaultAction, outcome: str
 ) -> None:
-    node = Node(Plan("a", good, faults=(Fault(When(), act),)), seed=0)
+    node = Node(NodeSpec("a", good, faults=(Fault(FaultCondition(), act),)), seed=0)
     seen = visit(site, node, 3)
 
-    assert [one.ending for one in seen] == [ending] * 3
+    assert [one.outcome for one in seen] == [outcome] * 3
     assert (node.served, node.faulted) == (3, 3)
 
 
 def test_a_node_without_faults_answers_and_counts_none(site: Site, good: Identity) -> None:
-    node = Node(Plan("a", good), seed=0)
+    node = Node(NodeSpec("a", good), seed=0)
     seen = visit(site, node, 2)
 
-    assert [one.ending for one in seen] == ["ok"] * 2
+    assert [one.outcome for one in seen] == ["ok"] * 2
     assert (node.served, node.faulted) == (2, 0)
 
 
 def test_the_first_fault_that_fires_decides(site: Site, good: Identity) -> None:
     other = site.show("other", site.leaf())
     faults = (
-        Fault(When(best_version=0x0303), Act.RESET),
-        Fault(When(best_version=0x0304), Act.ANSWER, other.identity),
-        Fault(When(), Act.CLOSE),
+        Fault(FaultCondition(best_version=0x0303), FaultAction.RESET),
+        Fault(FaultCondition(best_version=0x0304), FaultAction.ANSWER, other.identity),
+        Fault(FaultCondition(), FaultAction.RESET),
     )
-    (seen,) = visit(site, Node(Plan("a", good, faults=faults), seed=0), 1)
+    (seen,) = visit(site, Node(NodeSpec("a", good, faults=faults), seed=0), 1)
 
-    assert (seen.ending, seen.chain) == ("ok", other.sha256)
+    assert (seen.outcome, seen.chain) == ("ok", other.sha256)
 
 
 def test_a_client_that_hangs_up_in_the_middle_is_no_error(site: Site, good: Identity) -> None:
-    node = Node(Plan("a", good), seed=0)
+    node = Node(NodeSpec("a", good), seed=0)
     ours, theirs = socket.socketpair()
     ours.settimeout(0)
     theirs.sendall(b"\x16\x03\x01")
@@ -88,3 +91,62 @@ def test_a_client_that_hangs_up_in_the_middle_is_no_error(site: Site, good: Iden
 
     assert node.served == 1
     assert ours.fileno() == -1
+
+
+NEW = Hello(1_700, (0x0304, 0x0303), "www.lab.test")
+OLD = Hello(300, (0x0303,), "www.lab.test")
+NAMELESS = Hello(500, (0x0304,))
+
+
+@pytest.mark.parametrize(
+    ("when", "said", "at_s", "fires"),
+    [
+        (FaultCondition(), None, 0.0, True),
+        (FaultCondition(best_version=0x0303), OLD, 0.0, True),
+        (FaultCondition(best_version=0x0303), NEW, 0.0, False),
+        (FaultCondition(without_name=True), NAMELESS, 0.0, True),
+        (FaultCondition(without_name=True), NEW, 0.0, False),
+        (FaultCondition(hello_over=1_400), NEW, 0.0, True),
+        (FaultCondition(hello_over=1_400), OLD, 0.0, False),
+        (FaultCondition(hello_over=1_700), NEW, 0.0, False),
+        (FaultCondition(window=Window(1.0, 1.0)), None, 1.5, True),
+        (FaultCondition(window=Window(1.0, 1.0)), None, 2.5, False),
+        (FaultCondition(window=Window(1.0, 1.0), best_version=0x0303), OLD, 1.5, True),
+        (FaultCondition(window=Window(1.0, 1.0), best_version=0x0303), OLD, 0.5, False),
+        (FaultCondition(share=0.0), None, 0.0, False),
+    ],
+)
+def test_a_fault_fires_when_all_its_conditions_hold(
+    when: FaultCondition, said: Hello | None, at_s: float, fires: bool
+) -> None:
+    assert Trigger(when, "seed").fires(said, at_s) is fires
+
+
+def test_a_share_is_kept_within_chance() -> None:
+    trigger = Trigger(FaultCondition(share=0.08), "seed")
+    fired = sum(trigger.fires(None, 0.0) for _ in range(5_000))
+
+    assert 300 < fired < 500
+
+
+def test_dice_are_only_thrown_for_connections_that_could_be_hit() -> None:
+    """What other clients do in between must not change who is hit."""
+    when = FaultCondition(share=0.5, best_version=0x0303)
+    alone, mixed = Trigger(when, "seed"), Trigger(when, "seed")
+    first = [alone.fires(OLD, 0.0) for _ in range(50)]
+    second = []
+    for _ in range(50):
+        mixed.fires(NEW, 0.0)
+        second.append(mixed.fires(OLD, 0.0))
+
+    assert first == second
+
+
+@given(st.floats(1.0, 400.0), st.floats(1.1, 4.0))
+def test_a_limit_lets_its_rate_pass_and_hits_the_rest(rate: float, times: float) -> None:
+    trigger = Trigger(FaultCondition(over_per_s=rate), "seed")
+    seconds = 20
+    offered = int(rate * times * seconds)
+    passed = sum(not trigger.fires(None, turn / (rate * times)) for turn in range(offered))
+
+    assert passed == pytest.approx(rate * seconds, rel=0.02, abs=rate * 0.25 + 2)

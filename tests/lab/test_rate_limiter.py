@@ -10,15 +10,15 @@ from stress.lab.rate_limiter import RateLimiter
 
 
 def test_whoever_waits_is_let_through_in_order_at_the_rate() -> None:
-    """Forty at once pass a turnstile of 2.5 ms one each 2.5 ms."""
+    """Forty at once pass a limiter of 2.5 ms one each 2.5 ms."""
     passed: list[tuple[int, float]] = []
 
     async def work() -> None:
-        turnstile = RateLimiter(0.0025)
+        limiter = RateLimiter(0.0025)
         began_s = trio.current_time()
 
         async def one(turn: int) -> None:
-            await turnstile.pass_one()
+            await limiter.wait()
             passed.append((turn, trio.current_time() - began_s))
 
         async with trio.open_nursery() as nursery:
@@ -34,13 +34,13 @@ def test_a_late_waker_does_not_slow_the_rest() -> None:
     """The schedule counts, not the moment at which the one before was woken."""
 
     async def work() -> float:
-        turnstile = RateLimiter(1.0)
+        limiter = RateLimiter(1.0)
         began_s = trio.current_time()
         async with trio.open_nursery() as nursery:
             for _ in range(3):
-                nursery.start_soon(turnstile.pass_one)
+                nursery.start_soon(limiter.wait)
             await trio.sleep(1.7)
-        await turnstile.pass_one()
+        await limiter.wait()
         return trio.current_time() - began_s
 
     assert trio.run(work, clock=MockClock(autojump_threshold=0)) == pytest.approx(4.0)
@@ -48,11 +48,11 @@ def test_a_late_waker_does_not_slow_the_rest() -> None:
 
 def test_a_rest_is_not_made_up_for() -> None:
     async def work() -> float:
-        turnstile = RateLimiter(1.0)
-        await turnstile.pass_one()
+        limiter = RateLimiter(1.0)
+        await limiter.wait()
         await trio.sleep(10)
         began_s = trio.current_time()
-        await turnstile.pass_one()
+        await limiter.wait()
         return trio.current_time() - began_s
 
     assert trio.run(work, clock=MockClock(autojump_threshold=0)) == pytest.approx(1.0)
@@ -62,11 +62,11 @@ def test_a_queue_that_is_fetched_from_late_is_let_through_at_the_rate_all_the_sa
     """Each of ten wakes 0.6 s late; ten of them take ten seconds and not sixteen."""
 
     async def work() -> float:
-        turnstile = RateLimiter(1.0)
+        limiter = RateLimiter(1.0)
         began_s = trio.current_time()
-        turnstile.begin()
+        limiter.arrive()
         for _ in range(10):
-            await turnstile.pass_next()
+            await limiter.wait_next()
             await trio.sleep(0.6)
         return trio.current_time() - began_s
 

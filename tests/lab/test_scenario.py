@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stress.lab.blueprint import Policy
+from stress.lab.blueprint import Balancing
 from stress.lab.scenario import Scenario, row, single
 from stress.lab.site import Site
 
@@ -28,7 +28,7 @@ def test_a_row_wants_as_many_weights_as_nodes(site: Site) -> None:
 def test_a_single_farm_has_one_address_and_what_was_planted(site: Site) -> None:
     nodes = row([site.show("good", site.leaf())])
     planted = STORY.plant("it resets", ("stage", "client-hello"))
-    built = single(site, nodes, Policy.RANDOM, planted)
+    built = single(site, nodes, Balancing.RANDOM, planted)
     ((pool,),) = (process.pools for process in built.processes)
 
     assert (planted.category, planted.share) == ("reset", 0.25)

@@ -11,11 +11,11 @@ from OpenSSL import SSL
 
 from stress.lab import session
 from stress.lab.blueprint import Identity
-from stress.lab.session import Session
-from stress.lab.site import Site, address
+from stress.lab.session import ServerSession
+from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Kind, Seen
 
-Handler = Callable[[Session], Awaitable[object]]
+Handler = Callable[[ServerSession], Awaitable[object]]
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def meet(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:
         peer, _ = listener.accept()
         peer.settimeout(0)
         with peer:
-            await handler(Session(peer))
+            await handler(ServerSession(peer))
 
     async def both() -> Seen:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve)
-            return await Attempt(address(front), kind, kind.context()).run()
+            return await Attempt(front.address, kind, kind.context()).run()
 
     try:
         return trio.run(both)
@@ -50,63 +50,63 @@ def meet(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:
 def test_a_client_gets_its_handshake_and_its_page(site: Site, good: Identity, best: int) -> None:
     made = session.context(good)
 
-    async def serve(talk: Session) -> None:
+    async def serve(talk: ServerSession) -> None:
         assert await talk.handshake(made, await talk.hello())
-        await talk.converse()
+        await talk.answer_requests()
 
     seen = meet(site, serve, Kind(best=best))
 
-    assert seen.ending == "ok"
+    assert seen.outcome == "ok"
     assert seen.version == {SSL.TLS1_3_VERSION: "TLSv1.3", SSL.TLS1_2_VERSION: "TLSv1.2"}[best]
 
 
 def test_a_hello_of_many_bytes_is_read_to_its_end(site: Site, good: Identity) -> None:
     made, sizes = session.context(good), []
 
-    async def serve(talk: Session) -> None:
+    async def serve(talk: ServerSession) -> None:
         first = await talk.hello()
         sizes.append(len(first))
         assert await talk.handshake(made, first)
-        await talk.converse()
+        await talk.answer_requests()
 
-    assert meet(site, serve, Kind(padding=10_000)).ending == "ok"
+    assert meet(site, serve, Kind(padding=10_000)).outcome == "ok"
     assert sizes[0] > 10_000
 
 
 def test_a_client_that_shares_no_suite_is_told_so(site: Site, good: Identity) -> None:
     made, ended = session.context(good), []
 
-    async def serve(talk: Session) -> None:
+    async def serve(talk: ServerSession) -> None:
         ended.append(await talk.handshake(made, await talk.hello()))
 
     seen = meet(site, serve, Kind(best=SSL.TLS1_2_VERSION, ciphers=b"aRSA"))
 
-    assert seen.ending.endswith("alert handshake failure")
+    assert seen.outcome.endswith("alert handshake failure")
     assert ended == [False]
 
 
 def test_a_reset_is_a_reset_and_a_close_is_an_end(site: Site) -> None:
-    async def reset(talk: Session) -> None:
+    async def reset(talk: ServerSession) -> None:
         await talk.hello()
         talk.reset()
 
-    async def close(talk: Session) -> None:
+    async def close(talk: ServerSession) -> None:
         await talk.hello()
 
-    assert meet(site, reset).ending == "reset"
-    assert meet(site, close).ending == "eof"
+    assert meet(site, reset).outcome == "reset"
+    assert meet(site, close).outcome == "eof"
 
 
 @pytest.mark.slow
 def test_silence_comes_after_the_server_hello(site: Site, good: Identity) -> None:
     made = session.context(good)
 
-    async def serve(talk: Session) -> None:
+    async def serve(talk: ServerSession) -> None:
         await talk.fall_silent(made, await talk.hello())
 
     seen = meet(site, serve, Kind(timeout_s=0.3))
 
-    assert (seen.ending, seen.chain) == ("timeout", None)
+    assert (seen.outcome, seen.chain) == ("timeout", None)
 
 
 def test_a_client_that_leaves_at_once_ends_the_session_without_a_word(site: Site) -> None:
@@ -118,7 +118,7 @@ def test_a_client_that_leaves_at_once_ends_the_session_without_a_word(site: Site
         theirs.close()
 
         async def listen() -> None:
-            heard.append(await Session(ours).hello())
+            heard.append(await ServerSession(ours).hello())
 
         trio.run(listen)
 
@@ -137,7 +137,7 @@ def test_what_is_no_tls_fails_the_handshake_and_nothing_else(
         theirs.shutdown(socket.SHUT_WR)
 
         async def serve() -> bool:
-            return await Session(ours).handshake(session.context(good), junk)
+            return await ServerSession(ours).handshake(session.context(good), junk)
 
         assert trio.run(serve) is False
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import LabError
-from stress.lab.site import Site, address
+from stress.lab.site import Site
 
 
 def test_a_written_chain_holds_what_is_sent_in_order_and_then_the_key(site: Site) -> None:
@@ -49,7 +49,7 @@ def test_a_front_listens_from_the_start(site: Site) -> None:
 
 
 def test_several_fronts_are_several_addresses(site: Site) -> None:
-    addresses = {address(front) for front in site.fronts(4)}
+    addresses = {front.address for front in site.fronts(4)}
 
     assert len(addresses) == 4
     assert all(one.ip.startswith("127.0.0.") for one in addresses)

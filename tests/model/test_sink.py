@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stress.model.chain import Chain
-from stress.model.plan import Segment
 from stress.model.record import Record
-from stress.model.sink import LoadController, Sink
+from stress.model.sink import Sink
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
@@ -46,28 +45,3 @@ def test_a_sink_needs_no_more_than_its_methods() -> None:
 
     assert (counting.addresses, counting.chains, counting.commits) == (1, 1, 1)
     assert (counting.records, counting.transcripts) == (0, 0)
-
-
-class Twice:
-    """Plays the same segment two times."""
-
-    def __init__(self) -> None:
-        self.left = 2
-
-    def take(self, records: Sequence[Record]) -> None:
-        pass
-
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
-        pass
-
-    def next(self) -> Segment | None:
-        self.left -= 1
-        return Segment(rate=100, seconds=1) if self.left >= 0 else None
-
-
-def test_a_conductor_ends_by_saying_none() -> None:
-    conductor: LoadController = Twice()  # the type checker's half of this test
-    conductor.take(())
-
-    assert conductor.next() == conductor.next() == Segment(100, 1)
-    assert conductor.next() is None

@@ -8,8 +8,15 @@ import pytest
 
 from stress.errors import UsageError
 from stress.model.client import Stack
+from stress.model.plan import Close, Load
 from stress.model.target import Target
-from stress.planning.connection_options import STACK_VARIABLE, asking_of, credentials_of
+from stress.planning.connection_options import (
+    STACK_VARIABLE,
+    closing_of,
+    connection_of,
+    credentials_of,
+    ports_spent,
+)
 from stress.planning.request import Request
 
 Write = Callable[[str, str], Path]
@@ -20,15 +27,15 @@ NODE = Target("192.0.2.1")
 
 @pytest.mark.skipif(STACK_VARIABLE in os.environ, reason="another library is the default")
 def test_by_itself_the_host_is_sent_and_checked() -> None:
-    asking = asking_of(Request(), HOST)
+    options = connection_of(Request(), HOST)
 
-    assert [client.name for client in asking.clients] == ["generic"]
-    assert (asking.stack, asking.server_name, asking.host) == (
+    assert [client.name for client in options.clients] == ["generic"]
+    assert (options.stack, options.server_name, options.host) == (
         Stack.BORINGSSL,
         HOST.host,
         HOST.host,
     )
-    assert (asking.sources, asking.proxy_protocol, asking.certificate) == ((), None, None)
+    assert (options.sources, options.certificate) == ((), None)
 
 
 @pytest.mark.parametrize(
@@ -44,16 +51,15 @@ def test_by_itself_the_host_is_sent_and_checked() -> None:
 def test_the_name_sent_is_the_name_checked(
     sni: str | None, target: Target, sent: str | None, checked: str
 ) -> None:
-    asking = asking_of(Request(sni=sni), target)
+    options = connection_of(Request(sni=sni), target)
 
-    assert (asking.server_name, asking.host) == (sent, checked)
+    assert (options.server_name, options.host) == (sent, checked)
 
 
 def test_sources_are_dialled_in_turn_and_once_each() -> None:
-    asking = asking_of(Request(sources=("127.0.0.1", "127.0.0.1"), proxy_protocol="V2"), HOST)
+    options = connection_of(Request(sources=("127.0.0.1", "127.0.0.1")), HOST)
 
-    assert asking.sources == ("127.0.0.1",)
-    assert asking.proxy_protocol == "v2"
+    assert options.sources == ("127.0.0.1",)
 
 
 @pytest.mark.parametrize(
@@ -62,16 +68,16 @@ def test_sources_are_dialled_in_turn_and_once_each() -> None:
 def test_a_share_of_the_attempts_resumes(asked: str | None, share: float) -> None:
     request = Request(resumption=asked, stack="openssl")
 
-    assert asking_of(request, HOST).resumption == share
+    assert connection_of(request, HOST).resumption == share
 
 
 @pytest.mark.skipif(STACK_VARIABLE in os.environ, reason="another library is the default")
 def test_boringssl_resumes_for_clients_of_tls12_only() -> None:
-    assert asking_of(Request(resumption="50%", clients=("tls12-only",)), HOST).resumption == 0.5
+    assert connection_of(Request(resumption="50%", clients=("tls12-only",)), HOST).resumption == 0.5
     with pytest.raises(
         UsageError, match=r"BoringSSL cannot resume TLS 1\.3, which generic"
     ) as error:
-        asking_of(Request(resumption="50%", clients=("tls12-only=2", "generic")), HOST)
+        connection_of(Request(resumption="50%", clients=("tls12-only=2", "generic")), HOST)
 
     assert "--stack openssl" in (error.value.hint or "")
 
@@ -81,33 +87,32 @@ def test_boringssl_resumes_for_clients_of_tls12_only() -> None:
     [
         (Request(resumption="120%"), "--resumption: "),
         (Request(resumption="often"), "--resumption: "),
-        (Request(sni="192.0.2.1"), "--sni: .* is an address"),
-        (Request(sni="*.example.com"), "--sni: .* is no host name"),
+        (Request(sni="192.0.2.1"), "--sni: .* is an IP address"),
+        (Request(sni="*.example.com"), "--sni: .* is not a host name"),
         (Request(sni=""), "--sni: "),
         (Request(stack="openss"), "--stack: .* is not one of boringssl, openssl"),
-        (Request(proxy_protocol="v3"), "--proxy-protocol: .* is not one of v1, v2"),
-        (Request(sources=("eth0",)), "--source: .* is no IP address"),
-        (Request(sources=("192.0.2.1",)), "--source: 192.0.2.1 is none of this machine's"),
-        (Request(resolver="dns.example"), "--resolver: .* is no IP address"),
+        (Request(sources=("eth0",)), "--source: .* is not an IP address"),
+        (Request(sources=("192.0.2.1",)), "--source: 192.0.2.1 is not an address of this machine"),
+        (Request(resolver="dns.example"), "--resolver: .* is not an IP address"),
         (Request(clients=("genric",)), "--client: there is no client"),
         (Request(key="me.key"), "--key without --cert"),
         (Request(cert="none/here.pem"), "--cert: none/here.pem: cannot be read"),
     ],
 )
-def test_a_bad_asking_option_is_explained(request_: Request, says: str) -> None:
+def test_a_bad_connection_option_is_explained(request_: Request, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        asking_of(request_, HOST)
+        connection_of(request_, HOST)
 
 
 def test_a_file_without_certificate_or_key_is_refused(write: Write) -> None:
     empty = str(write("empty.pem", "nothing\n"))
     half = str(write("half.pem", "-----BEGIN CERTIFICATE-----\n"))
 
-    with pytest.raises(UsageError, match=r"--cert: .* holds no certificate in PEM"):
+    with pytest.raises(UsageError, match=r"--cert: .* contains no certificate in PEM"):
         credentials_of(Request(cert=empty))
-    with pytest.raises(UsageError, match=r"--cert: .* holds no private key in PEM"):
+    with pytest.raises(UsageError, match=r"--cert: .* contains no private key in PEM"):
         credentials_of(Request(cert=half))
-    with pytest.raises(UsageError, match=r"--key: .* holds no private key in PEM"):
+    with pytest.raises(UsageError, match=r"--key: .* contains no private key in PEM"):
         credentials_of(Request(cert=half, key=empty))
 
 
@@ -121,4 +126,68 @@ def test_a_client_that_the_stack_cannot_speak_is_refused(write: Write) -> None:
     strange = str(write("strange.toml", 'cipher-suites = ["0xfafe"]\n'))
 
     with pytest.raises(UsageError):
-        asking_of(Request(clients=(strange,)), HOST)
+        connection_of(Request(clients=(strange,)), HOST)
+
+
+PORTS = 28_232
+
+
+@pytest.mark.parametrize(
+    ("load", "spent"),
+    [
+        (Load(1000, rate=50.0), 1000),
+        (Load(20_000), 20_000),
+        (Load(None, 30.0), None),
+        (Load(None, 10.0, rate=100.0), 1000),
+        (Load(None, 3600.0, concurrency=64, rate=100.0), 6064),
+        (Load(1_000_000, concurrency=64, rate=100.0), 6064),
+    ],
+    ids=str,
+)
+def test_the_busiest_minute_is_what_counts(load: Load, spent: int | None) -> None:
+    assert ports_spent(load) == spent
+
+
+@pytest.mark.parametrize(
+    ("load", "ports", "close"),
+    [
+        (Load(1000), PORTS, Close.FIN),
+        (Load(PORTS // 2), PORTS, Close.FIN),
+        (Load(PORTS // 2 + 1), PORTS, Close.RST),
+        (Load(PORTS), 3 * PORTS, Close.FIN),
+        (Load(None, 30.0), PORTS, Close.RST),
+        (Load(None, 3600.0, rate=200.0), PORTS, Close.FIN),
+        (Load(None, 3600.0, rate=500.0), PORTS, Close.RST),
+    ],
+    ids=str,
+)
+def test_auto_closes_politely_while_ports_allow(load: Load, ports: int, close: Close) -> None:
+    closing = closing_of(Close.AUTO, load, ports)
+
+    assert closing.close is close
+    assert close.value.upper() in closing.note
+
+
+@pytest.mark.parametrize("asked", [Close.FIN, Close.RST])
+def test_what_is_asked_for_is_done(asked: Close) -> None:
+    assert closing_of(asked, Load(10**6), PORTS).close is asked
+
+
+def test_fin_against_reason_is_done_with_a_warning() -> None:
+    assert "local ports may run out" in closing_of(Close.FIN, Load(10**6), PORTS).note
+
+
+@pytest.mark.parametrize(("in_flight", "is_warned"), [(16, False), (17, True)])
+def test_more_in_flight_than_ports_is_warned_of(in_flight: int, is_warned: bool) -> None:
+    closing = closing_of(Close.AUTO, Load(1000, concurrency=in_flight), 16)
+
+    assert ("only 16 of 17 can be open at the same time" in closing.note) is is_warned
+
+
+def test_what_is_held_open_keeps_its_ports_too() -> None:
+    load = Load(None, 600.0, concurrency=100, rate=1_000.0, hold_s=60.0)
+
+    assert (
+        "only 28,232 of 60,100 can be open at the same time"
+        in closing_of(Close.AUTO, load, PORTS).note
+    )

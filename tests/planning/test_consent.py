@@ -10,7 +10,7 @@ from stress.errors import UsageError
 from stress.model.client import Client
 from stress.model.plan import Load, Plan
 from stress.model.target import Address, Target
-from stress.planning.consent import Guard, exceeds, leave_for, mindful, total_of
+from stress.planning.consent import Guard, allow, exceeds, stopping_on_refusal, total_of
 from stress.planning.resolution import Resolution
 
 PUBLIC = Address("8.8.8.8", 443)
@@ -40,16 +40,16 @@ MUCH = [
 
 @pytest.mark.parametrize("load", FREE, ids=str)
 def test_a_visitors_load_needs_no_consent(load: Load) -> None:
-    leave = leave_for(load, HOST, [PUBLIC], ())
+    allowed = allow(load, HOST, [PUBLIC], ())
 
-    assert leave.load == load
-    assert leave.given is None
+    assert allowed.load == load
+    assert allowed.given is None
 
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_more_against_a_public_address_is_refused(load: Load) -> None:
     with pytest.raises(UsageError, match=r"edge.example.com \(8.8.8.8\) is public") as caught:
-        leave_for(load, HOST, [PRIVATE, PUBLIC], ())
+        allow(load, HOST, [PRIVATE, PUBLIC], ())
 
     hint = str(caught.value.hint)
     assert 'authorized = ["edge.example.com"]' in hint.splitlines()[-1]
@@ -59,7 +59,7 @@ def test_more_against_a_public_address_is_refused(load: Load) -> None:
 
 def test_the_refusal_says_what_the_load_amounts_to() -> None:
     with pytest.raises(UsageError, match="20,000 handshakes at 500/s") as caught:
-        leave_for(Load(20_000, rate=500.0), HOST, [PUBLIC], ())
+        allow(Load(20_000, rate=500.0), HOST, [PUBLIC], ())
 
     assert "100 MB of traffic" in str(caught.value.hint)
     assert "20,000 new visitors" in str(caught.value.hint)
@@ -69,7 +69,7 @@ def test_a_long_name_keeps_the_message_short_and_the_line_exact() -> None:
     name = ".".join(["a" * 49] * 5)
 
     with pytest.raises(UsageError) as caught:
-        leave_for(Load(10**6, 86_399.5, rate=12_345.678), Target(name), [PUBLIC], ())
+        allow(Load(10**6, 86_399.5, rate=12_345.678), Target(name), [PUBLIC], ())
 
     assert len(caught.value.message) <= 160
     assert f'["{name}"]' in str(caught.value.hint)
@@ -77,25 +77,25 @@ def test_a_long_name_keeps_the_message_short_and_the_line_exact() -> None:
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_nobodys_leave_is_needed_for_ones_own_addresses(load: Load) -> None:
-    leave = leave_for(load, HOST, [PRIVATE, Address("::1", 443)], ())
+    allowed = allow(load, HOST, [PRIVATE, Address("::1", 443)], ())
 
-    assert leave.load == load
-    assert leave.given is None
+    assert allowed.load == load
+    assert allowed.given is None
 
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_consent_is_kept_for_the_record(load: Load) -> None:
-    leave = leave_for(load, HOST, [PUBLIC], ["--i-am-authorized"])
+    allowed = allow(load, HOST, [PUBLIC], ["--i-am-authorized"])
 
-    assert leave.load == load
-    assert leave.given == "--i-am-authorized"
+    assert allowed.load == load
+    assert allowed.given == "--i-am-authorized"
 
 
 def test_a_closed_loop_against_a_public_address_is_paced() -> None:
-    leave = leave_for(Load(1000), HOST, [PUBLIC], ())
+    allowed = allow(Load(1000), HOST, [PUBLIC], ())
 
-    assert leave.load == Load(1000, rate=50.0)
-    assert "paced to 50/s" in leave.notes[0]
+    assert allowed.load == Load(1000, rate=50.0)
+    assert "paced to 50/s" in allowed.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_closed_loop_against_a_public_address_is_paced() -> None:
 def test_others_servers_are_spared_when_they_begin_to_refuse_everything(
     wish: bool | None, ip: str, stops: bool
 ) -> None:
-    assert mindful(Load(), [Address(ip, 443)], wish=wish).stop_on_refusal is stops
+    assert stopping_on_refusal(Load(), [Address(ip, 443)], wish=wish).stop_on_refusal is stops
 
 
 def test_the_total_is_bounded_by_count_and_by_time() -> None:
@@ -126,7 +126,7 @@ def plan(load: Load, *, authorized: str | None = None, sources: tuple[str, ...] 
     )
 
 
-def dialled(a_plan: Plan, *ips: str) -> list[str]:
+def connected(a_plan: Plan, *ips: str) -> list[str]:
     async def ask(target: Target, resolver: str | None, /) -> Resolution:
         return Resolution(tuple(Address(ip, target.port) for ip in ips), 30.0)
 
@@ -136,28 +136,28 @@ def dialled(a_plan: Plan, *ips: str) -> list[str]:
 
 
 def test_a_public_address_may_not_join_a_run_that_nobody_consented_to() -> None:
-    assert dialled(plan(Load(20_000)), "10.1.2.4", "8.8.8.8") == ["10.1.2.4"]
+    assert connected(plan(Load(20_000)), "10.1.2.4", "8.8.8.8") == ["10.1.2.4"]
 
 
 @pytest.mark.parametrize("load", FREE, ids=str)
 def test_a_public_address_may_join_a_small_run(load: Load) -> None:
-    assert dialled(plan(load), "10.1.2.4", "8.8.8.8") == ["10.1.2.4", "8.8.8.8"]
+    assert connected(plan(load), "10.1.2.4", "8.8.8.8") == ["10.1.2.4", "8.8.8.8"]
 
 
 def test_a_public_address_may_join_where_consent_was_given() -> None:
     agreed = plan(Load(20_000), authorized="--i-am-authorized")
 
-    assert dialled(agreed, "8.8.8.8", "::1") == ["8.8.8.8", "::1"]
-    assert dialled(replace(agreed, sources=("127.0.0.1",)), "8.8.8.8", "::1") == ["8.8.8.8"]
+    assert connected(agreed, "8.8.8.8", "::1") == ["8.8.8.8", "::1"]
+    assert connected(replace(agreed, sources=("127.0.0.1",)), "8.8.8.8", "::1") == ["8.8.8.8"]
 
 
 def test_an_address_that_this_machine_cannot_reach_does_not_join() -> None:
-    assert dialled(plan(Load(10)), "10.1.2.4", NO_WAY) == ["10.1.2.4"]
+    assert connected(plan(Load(10)), "10.1.2.4", NO_WAY) == ["10.1.2.4"]
 
 
-def test_a_name_with_nothing_left_to_dial_is_an_error_and_not_an_empty_run() -> None:
-    with pytest.raises(UsageError, match="no address that may be dialled"):
-        dialled(plan(Load(20_000)), "8.8.8.8")
+def test_a_name_with_no_address_left_is_an_error_and_not_an_empty_run() -> None:
+    with pytest.raises(UsageError, match="no longer has an address"):
+        connected(plan(Load(20_000)), "8.8.8.8")
 
 
 def test_the_guard_can_be_sent_to_another_process() -> None:

@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.plan import Load
-from stress.planning.load import FILES_BESIDE, amount_of, files_needed, sample_size
+from stress.model.client import Client
+from stress.model.plan import Close, Limits, Load, Sweep
+from stress.planning.load import (
+    FILES_BESIDE,
+    amount_of,
+    detection_size,
+    files_needed,
+    limits_of,
+    sweep_of,
+)
+from stress.planning.plan import plan_run
 from stress.planning.request import Request
 
 
@@ -56,9 +65,9 @@ def test_load_options_become_a_load(machine: Machine, request_: Request, load: L
         (Request(count=0, duration="0s"), "nothing would be sent"),
         (Request(duration="0"), "nothing would be sent"),
         (Request(detect="0.1%", count=5), "--detect and --count"),
-        (Request(detect="0%"), "--detect: a share of 0"),
-        (Request(detect="100%"), "--detect: a share of 1"),
-        (Request(find_limit="p99.total<1s", until=("failures>=1",)), "nor --until"),
+        (Request(detect="0%"), "--detect: a failure rate of 0"),
+        (Request(detect="100%"), "--detect: a failure rate of 1"),
+        (Request(find_limit="p99.total<1s", until=("failures>=1",)), "or --until"),
         (Request(max_duration="0"), '--max-duration: "0"'),
         (Request(rate="none", rate_blocks=True), "--rate-blocks: no rate"),
         (Request(rate="100", rate_blocks=True, count=5), "by time"),
@@ -66,7 +75,7 @@ def test_load_options_become_a_load(machine: Machine, request_: Request, load: L
         (Request(rate="100", rate_blocks=True, duration="9s"), "too short"),
         (Request(count="lots"), '--count: "lots"'),
         (Request(duration="soon"), '--duration: "soon"'),
-        (Request(rate="0"), "--rate: a rate"),
+        (Request(rate="0"), "--rate: .* is not a rate"),
         (Request(concurrency=0), '--concurrency: "0"'),
         (Request(processes=0), '--processes: "0"'),
         (Request(processes=8, concurrency=4), "--processes: 8 for 4"),
@@ -116,21 +125,130 @@ def test_without_a_limit_of_files_anything_fits() -> None:
 @pytest.mark.parametrize(
     ("share", "size"), [(0.003, 998), (0.001, 2995), (0.5, 5), (0.01, 299), (0.96, 1)]
 )
-def test_the_sample_is_the_smallest_that_shows_the_share(share: float, size: int) -> None:
-    assert sample_size(share) == size
+def test_the_sample_is_the_smallest_that_detects_the_failure_rate(share: float, size: int) -> None:
+    assert detection_size(str(share)) == size
 
 
-@given(st.floats(1e-6, 0.999))
+@given(st.integers(1000, 999_000_000).map(lambda n: n / 10**9))
 def test_a_smaller_sample_would_overlook_it_too_often(share: float) -> None:
-    size = sample_size(share)
+    size = detection_size(f"{share:.9f}")
 
     assert (1 - share) ** size <= 0.05 * (1 + 1e-6)
     assert (1 - share) ** (size - 1) > 0.05 * (1 - 1e-6)
 
 
-def test_a_run_with_rate_blocks_lasts_as_long_as_its_stretches(machine: Machine) -> None:
-    """The cap must hold what the fastest stretch may have in flight."""
+def test_a_run_with_rate_blocks_lasts_as_long_as_its_segments(machine: Machine) -> None:
+    """The cap must hold what the fastest segment may have in flight."""
     load = amount_of(Request(rate="20", rate_blocks=True), machine, 10.0, seed=3).load
 
     assert (load.count, load.duration_s, load.concurrency) == (None, 400.0, 250)
     assert max(segment.rate for segment in load.segments) == 25.0
+
+
+def test_limits_have_defaults() -> None:
+    assert limits_of(Request()) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("request_", "limits"),
+    [
+        (
+            Request(timeout="30s"),
+            Limits(attempt_s=30, connect_s=30, hello_s=30, handshake_s=30),
+        ),
+        (
+            Request(timeout="100ms"),
+            Limits(0.1, connect_s=0.1, hello_s=0.1, handshake_s=0.1),
+        ),
+        (
+            Request(timeout="5s", connect_timeout="1s", hello_timeout="2s", handshake_timeout="9s"),
+            Limits(5, connect_s=1, hello_s=2, handshake_s=5),
+        ),
+        (Request(after_handshake="0"), Limits(after_handshake_s=0)),
+        (Request(after_handshake="1s"), Limits(after_handshake_s=1)),
+        (Request(drain="0"), Limits(drain_s=0)),
+        (Request(drain="30s"), Limits(drain_s=30)),
+    ],
+)
+def test_a_stage_takes_the_whole_attempt_unless_limited(request_: Request, limits: Limits) -> None:
+    assert limits_of(request_) == limits
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(timeout="0"), "--timeout"),
+        (Request(timeout="never"), "--timeout"),
+        (Request(connect_timeout="0s"), "connect-timeout"),
+        (Request(hello_timeout="x"), "hello-timeout"),
+        (Request(handshake_timeout="-1s"), "handshake-timeout"),
+        (Request(after_handshake="x"), "after-handshake"),
+    ],
+)
+def test_a_limit_that_would_end_everything_is_refused(request_: Request, says: str) -> None:
+    with pytest.raises(UsageError, match=f"^{says}: "):
+        limits_of(request_)
+
+
+BOTH = ("rsa-only", "ecdsa-only")
+GOAL = "failing<0.1%"
+ONE = (Client("generic"),)
+
+
+@pytest.mark.parametrize(
+    ("words", "sweep"),
+    [
+        ((), ()),
+        (("clients",), (Sweep.CLIENTS,)),
+        (("Concurrency", "clients", "clients"), (Sweep.CONCURRENCY, Sweep.CLIENTS)),
+    ],
+)
+def test_what_is_swept_over_is_read(words: tuple[str, ...], sweep: tuple[Sweep, ...]) -> None:
+    assert sweep_of(Request(sweep=words, find_limit=GOAL), ONE, 1.0) == sweep
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(sweep=("client",), find_limit=GOAL), "not one of clients, concurrency"),
+        (Request(sweep=("clients",)), "there is no search for a limit"),
+    ],
+)
+def test_what_is_no_sweep_is_explained(request_: Request, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        sweep_of(request_, ONE, 1.0)
+
+
+def test_one_kind_of_handshake_is_nothing_to_sweep_over() -> None:
+    by_client = Request(sweep=("clients",), find_limit=GOAL)
+
+    with pytest.raises(UsageError, match="generic is the only kind"):
+        sweep_of(by_client, ONE, 0.0)
+
+    assert sweep_of(by_client, ONE, 0.7)
+    assert sweep_of(by_client, (Client("a"), Client("b")), 0.0)
+    assert sweep_of(Request(sweep=("concurrency",), find_limit=GOAL), ONE, 0.0)
+
+
+def test_a_sweep_becomes_part_of_the_plan(machine: Machine) -> None:
+    request = Request(
+        targets=("127.0.0.1:443",), profile="capacity", clients=BOTH, sweep=("clients",)
+    )
+
+    plan = plan_run(request, now=0, machine=machine)
+
+    assert plan.sweep == (Sweep.CLIENTS,)
+    assert plan.load.rate == 50
+
+
+def test_a_sweep_over_the_concurrency_offers_no_rate(machine: Machine) -> None:
+    request = Request(targets=("127.0.0.1:443",), profile="capacity", sweep=("concurrency",))
+
+    assert plan_run(request, now=0, machine=machine).load.rate is None
+
+
+def test_a_search_does_not_use_up_the_local_ports(machine: Machine) -> None:
+    """It begins at 50 a second, for which FIN would do; it ends as fast as the target takes it."""
+    request = Request(targets=("127.0.0.1:443",), profile="capacity")
+
+    assert plan_run(request, now=0, machine=machine).close is Close.RST

@@ -9,7 +9,7 @@ import pytest
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.plan import Close, Load, Plan
+from stress.model.plan import Close, Keeping, Load, Plan
 from stress.model.target import Address, Target
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
@@ -63,7 +63,7 @@ def test_all_that_was_asked_for_is_in_the_plan(machine: Machine, write: Write) -
             sni="none",
             stack="openssl",
             addresses_inline=("8.8.8.8=node-1",),
-            proxy_protocol="v1",
+            proxy_protocol="V1",
             timeout="5s",
             close="rst",
             at="+1d",
@@ -113,9 +113,9 @@ def test_what_planning_chose_is_noted(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (Request(), "no TARGET is given"),
+        (Request(), "TARGET is missing"),
         (Request(targets=("a.example", "b.example")), "2 targets are given"),
-        (Request(targets=("a.example:0",)), 'TARGET: "0" is no port'),
+        (Request(targets=("a.example:0",)), 'TARGET: "0" is not a valid port'),
         (Request(targets=("a.example",), profile="smok"), "--profile: there is no load profile"),
         (Request(targets=("a.example",), profile="generic"), "--profile: .* is a client"),
         (Request(targets=("a.example",), close="never"), "--close: .* is not one of"),
@@ -128,6 +128,15 @@ def test_what_planning_chose_is_noted(machine: Machine) -> None:
         (Request(targets=("a.example",), ca="none/here.pem"), "here.pem"),
         (Request(targets=("a.example",), clients=("genric",)), "--client: "),
         (Request(targets=("a.example",), resolver="x"), "--resolver: "),
+        (
+            Request(targets=("a.example",), proxy_protocol="v3"),
+            "--proxy-protocol: .* not one of v1",
+        ),
+        (
+            Request(targets=("a.example",), evidence_per_signature="some"),
+            "evidence-per-signature: ",
+        ),
+        (Request(targets=("a.example",), evidence_bytes="some"), "evidence-bytes: "),
     ],
 )
 def test_bad_words_are_explained_before_any_name_is_resolved(
@@ -170,3 +179,19 @@ def test_a_client_under_an_unknown_policy_is_refused(machine: Machine, write: Wr
 
     with pytest.raises(UsageError, match="client mine: there is no policy"):
         plan(Request(targets=("a.example",), clients=(client,)), machine, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("request_", "keeping"),
+    [
+        (Request(), Keeping()),
+        (Request(evidence_per_signature="2"), Keeping(per_signature=2)),
+        (Request(evidence_per_signature=0), Keeping(per_signature=0)),
+        (Request(evidence_bytes="1MB"), Keeping(total_bytes=1_000_000)),
+        (Request(evidence_bytes=0), Keeping(total_bytes=0)),
+    ],
+)
+def test_evidence_has_limits_by_default_and_by_profile(
+    machine: Machine, request_: Request, keeping: Keeping
+) -> None:
+    assert plan(replace(request_, targets=("a.example",)), machine, "127.0.0.1").keeping == keeping

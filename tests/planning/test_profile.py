@@ -1,14 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stress.errors import UsageError
-from stress.planning.profile import consents, filled, load_profile, profiles, read_profile
+from stress.planning.profile import (
+    consents,
+    filled,
+    load_profile,
+    profile_keys,
+    profiles,
+    read_profile,
+    schema,
+)
 from stress.planning.request import Request
+from stress.text.tomlfile import TomlFile
 
 Write = Callable[[str, str], Path]
 
@@ -90,19 +103,19 @@ def test_a_profile_sets_every_option_of_run(write: Write) -> None:
     ("text", "says"),
     [
         ("cuont = 5", r"mine\.toml, line 1: cuont: unknown key"),
-        ("# a\nrate = 'fast'", r'mine\.toml, line 2: rate: "fast" is no rate'),
+        ("# a\nrate = 'fast'", r'mine\.toml, line 2: rate: "fast" is not a rate'),
         ("count = true", r"line 1: count: expected text or a number"),
         ("count = []", r"line 1: count: expected text or a number"),
         ("count = -1", r'line 1: count: "-1" is not between 0 and 1,000,000,000,000'),
-        ("find-limit = ''", r'line 1: find-limit: the value is ""'),
+        ("find-limit = ''", r"line 1: find-limit: the value is empty"),
         ("client = 3", r"line 1: client: Expected array, got int"),
         ("client = [3]", r"line 1: client: Expected str, got int"),
-        ("address = ['node-1']", r'line 1: address: "node-1" is no IP address'),
+        ("address = ['node-1']", r'line 1: address: "node-1" is not an IP address'),
         ("policy = 'appel'", r"line 1: policy: there is no policy"),
         ("title = 3", r"line 1: title: Expected str"),
         ("authorized = 'edge.example.com'", r"line 1: authorized: Expected array"),
-        ("authorized = ['*.example.com']", r"line 1: authorized: .* no name may hold"),
-        ("i-am-authorized = true", r"line 1: i-am-authorized: consent is given by name"),
+        ("authorized = ['*.example.com']", r"line 1: authorized: .* has invalid characters"),
+        ("i-am-authorized = true", r"line 1: i-am-authorized: authorization is given by host name"),
         ("[load]\nrate = 5", r"line 1: load: unknown key"),
         ("at = 12:00:00", r"line 1: at: expected text or a number"),
     ],
@@ -134,8 +147,8 @@ def test_a_shipped_profile_is_loaded_by_its_name(name: str) -> None:
     ("word", "says", "hint"),
     [
         ("smok", 'there is no load profile "smok"', 'Did you mean "smoke"?'),
-        ("generic", '"generic" is a client', "Give it as --client generic"),
-        ("none/here.toml", "cannot be read", "a file that exists"),
+        ("generic", '"generic" is a client profile', "Use --client generic"),
+        ("none/here.toml", "cannot be read", "the file exists"),
     ],
 )
 def test_a_profile_that_is_none_is_explained(word: str, says: str, hint: str) -> None:
@@ -215,3 +228,74 @@ def test_consent_is_by_option_or_by_the_exact_name(write: Write) -> None:
     assert consents(Request(), profile, "edge.example.com") == (
         f'authorized = ["edge.example.com"] in {profile.file}',
     )
+
+
+def fits(value: object, schema: Mapping[str, Any]) -> bool:
+    """Whether a value fits a JSON Schema, as far as that of profiles goes."""
+    types: dict[str, tuple[type, ...]] = {
+        "string": (str, date),  # as editors show a TOML date
+        "number": (int, float),
+        "boolean": (bool,),
+        "array": (list,),
+        "object": (dict,),
+    }
+    if "anyOf" in schema:
+        return any(fits(value, each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return value in schema["enum"]
+    names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    allowed = tuple(kind for name in names for kind in types[name])
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        return False
+    if isinstance(value, list):
+        return all(fits(each, schema["items"]) for each in value)
+    if isinstance(value, dict):
+        known = schema["properties"]
+        return (
+            set(schema.get("required", ())) <= set(value)
+            and set(value) <= set(known)
+            and all(fits(each, known[key]) for key, each in value.items())
+        )
+    return True
+
+
+def test_the_shipped_schema_is_made_from_the_options() -> None:
+    shipped = resources.files("stress.planning").joinpath("profile.schema.json").read_text()
+
+    assert json.loads(shipped) == schema(), "run `make docs`"
+    assert set(schema()["properties"]) == {
+        *(option.name for option in profile_keys().values()),
+        *("title", "authorized"),
+    }
+
+
+@pytest.mark.parametrize("name", ["smoke", "consistency", "capacity", "soak"])
+def test_a_shipped_profile_fits_the_schema(name: str) -> None:
+    assert fits(TomlFile.read(load_profile(name).file).table, schema())
+
+
+def test_the_schema_takes_what_a_profile_takes(write: Write) -> None:
+    whole = WHOLE + 'segments = [{rate = 5, duration = "1m"}]\nsweep = "clients"\njson = true\n'
+
+    assert fits(TomlFile.read(write("a.toml", whole)).table, schema())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cuont = 5",
+        "count = true",
+        "client = 3",
+        "json = 'yes'",
+        "stack = 'gnutls'",
+        "segments = [{rate = 5}]",
+        "segments = [{rate = 5, duration = 1, until = 3}]",
+        "title = 3",
+    ],
+)
+def test_the_schema_refuses_what_a_profile_refuses(write: Write, text: str) -> None:
+    path = write("bad.toml", text)
+
+    assert not fits(TomlFile.read(path).table, schema())
+    with pytest.raises(UsageError):
+        read_profile(path)

@@ -6,10 +6,17 @@ import pytest
 
 from stress.errors import UsageError
 from stress.model.client import Client
-from stress.model.plan import Load, Plan, Segment, Trust
+from stress.model.plan import Close, Combination, Load, Plan, Replay, Role, Segment, Trust
 from stress.model.run import End, RunFacts
 from stress.model.target import Address, Target
-from stress.planning.resume import remainder, with_anchors
+from stress.planning.resume import (
+    GAP_S,
+    LOOPBACK_GAP_S,
+    gap_s,
+    remainder,
+    replay_plan,
+    with_anchors,
+)
 
 START_NS = 1_800_000_000_000_000_000
 PLAN = Plan(Target("a.test"), (Address("127.0.0.1", 443),), (Client("generic"),), seed=5)
@@ -71,15 +78,15 @@ def test_the_rest_asks_all_addresses_in_another_order() -> None:
 @pytest.mark.parametrize(
     ("of", "says"),
     [
-        (facts(Load(100), end=End.COMPLETED), "nothing of it is left"),
-        (facts(Load(40)), "begun everything"),
-        (facts(Load(None, 3.0)), "begun everything"),
-        (facts(Load(None, 9.0, rate=1.0, segments=(Segment(1.0, 9.0),))), "in one piece"),
-        (facts(Load(100), find_limit="failing<1%"), "in one piece"),
-        (facts(Load(100), goals=("failures>=1",)), "in one piece"),
+        (facts(Load(100), end=End.COMPLETED), "nothing to resume"),
+        (facts(Load(40)), "started every handshake"),
+        (facts(Load(None, 3.0)), "started every handshake"),
+        (facts(Load(None, 9.0, rate=1.0, segments=(Segment(1.0, 9.0),))), "one uninterrupted run"),
+        (facts(Load(100), find_limit="failing<1%"), "one uninterrupted run"),
+        (facts(Load(100), goals=("failures>=1",)), "one uninterrupted run"),
     ],
 )
-def test_what_cannot_be_taken_up_is_refused(of: RunFacts, says: str) -> None:
+def test_what_cannot_be_resumed_is_refused(of: RunFacts, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         left(of)
 
@@ -91,3 +98,58 @@ def test_the_systems_anchors_are_read_again_and_private_ones_are_kept() -> None:
     assert with_anchors(private) is private
     assert with_anchors(none) is none
     assert with_anchors(PLAN).trust.anchors
+
+
+HERE, NEAR, FAR = Address("127.0.0.1", 443), Address("10.0.0.1", 443), Address("9.9.9.9", 443)
+PLAN_REPLAY = Plan(
+    Target("a.test"),
+    (HERE,),
+    (Client("generic"),),
+    Load(None, 60.0, 2_000, 500.0, (Segment(500, 60),), processes=2),
+    trust=Trust(host="a.test", anchors=(b"root",), private=True),
+    goals=("failures>=3",),
+    assertions=("chains==1",),
+    find_limit="",
+    resolve_again_s=60.0,
+)
+
+
+def replay(tries: int) -> Replay:
+    return Replay("lab", (Combination(Role.FAILED, 0, 0, None, 4),) * tries, 1, 1.0, ("eof",), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ([HERE], LOOPBACK_GAP_S),
+        ([HERE, Address("::1", 443)], LOOPBACK_GAP_S),
+        ([HERE, NEAR], GAP_S),
+        ([FAR], GAP_S),
+    ],
+)
+def test_the_wait_is_for_what_is_between(addresses: list[Address], expected: float) -> None:
+    assert gap_s(addresses) == expected
+
+
+def test_only_what_is_asked_stays_of_a_recorded_plan() -> None:
+    plan = replay_plan(PLAN_REPLAY, (HERE, NEAR), replay(30))
+
+    assert plan.addresses == (HERE, NEAR)
+    assert (plan.load.count, plan.load.duration_s, plan.load.processes) == (30, None, 1)
+    assert plan.load.segments == ()
+    assert (plan.goals, plan.assertions, plan.resolve_again_s) == ((), (), None)
+    assert plan.close is Close.RST
+    assert (plan.clients, plan.trust) == (PLAN_REPLAY.clients, PLAN_REPLAY.trust)
+    assert plan.replay == replay(30)
+
+
+def test_a_few_tries_at_a_public_target_need_no_consent() -> None:
+    assert replay_plan(PLAN_REPLAY, (FAR,), replay(600)).authorized is None
+    with pytest.raises(UsageError, match="consent"):
+        replay_plan(PLAN_REPLAY, (FAR,), replay(1_001))
+    assert replay_plan(replace(PLAN_REPLAY, authorized="said so"), (FAR,), replay(1_001)).load.count
+
+
+def test_a_source_that_is_no_longer_ours_is_explained() -> None:
+    with pytest.raises(UsageError, match=r"192\.0\.2\.77"):
+        replay_plan(replace(PLAN_REPLAY, sources=("192.0.2.77",)), (HERE,), replay(2))

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.model.client import Client
 from stress.model.plan import Trust
 from stress.planning.request import Request
-from stress.planning.trust_options import check_policies, policy_name, read_pins, trust_of
+from stress.planning.trust_options import policy_name, read_pins, trust_of
 
 Write = Callable[[str, str], Path]
 
@@ -42,7 +41,7 @@ def test_a_policy_is_known_by_its_name(name: str) -> None:
     ("request_", "says"),
     [
         (Request(policy="appel"), '--policy: there is no policy "appel"'),
-        (Request(at="tomorrow"), '--at: "tomorrow" is no point in time'),
+        (Request(at="tomorrow"), '--at: "tomorrow" is not a point in time'),
         (Request(pins=("sha256//AAAA",)), "--pin: .*is not a valid pin"),
         (Request(pins=("md5//AAAA",)), "--pin: .*is not a valid pin"),
         (Request(ca="none/here.pem"), "here.pem"),
@@ -56,15 +55,6 @@ def test_a_bad_judging_option_is_explained(request_: Request, says: str) -> None
 def test_a_ca_file_without_a_certificate_is_refused(write: Write) -> None:
     with pytest.raises(UsageError, match=r"empty\.pem"):
         trust_of(Request(ca=str(write("empty.pem", "nothing\n"))), "example.com", NOW)
-
-
-def test_a_client_under_a_policy_nobody_knows_is_refused() -> None:
-    check_policies([Client("generic"), Client("mine", policy="apple")])
-
-    with pytest.raises(UsageError, match='client mine: there is no policy "appel"') as caught:
-        check_policies([Client("mine", policy="appel")])
-
-    assert 'Did you mean "apple"?' in str(caught.value.hint)
 
 
 def test_pins_are_read_as_curl_reads_them() -> None:

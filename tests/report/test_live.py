@@ -10,7 +10,7 @@ from stress.analysis.causes.live_anomalies import LiveAnomalies
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
-from stress.report.live import STOPPED, LiveView
+from stress.report.live import STOPPED, LiveView, ProgressLine, describe
 
 HALFWAY = Progress(
     elapsed_s=15.0,
@@ -58,7 +58,7 @@ def view(stream: io.StringIO, keys: Callable[[], str] | None = None) -> LiveView
 
 def shown(progress: Progress, width: int = 100) -> str:
     live = view(Terminal())
-    live(progress)
+    live.on_progress(progress)
     console = Console(file=io.StringIO(), width=width)
     console.print(live.frame(progress))
     assert isinstance(console.file, io.StringIO)
@@ -70,7 +70,7 @@ def test_it_says_where_the_run_stands() -> None:
 
     assert "x.test:443  15 s, 12 s left" in text
     assert "10,000 of 20,000  800/s" in text
-    assert "49 of 10,000: 0.49% (95% 0.24\u20130.98%)" in text
+    assert "49 of 10,000: 0.49% (95% CI 0.24\u20130.98%)" in text
     assert "64 of 128" in text
     assert "3.00 ms" in text
     assert "not counted" not in text
@@ -80,9 +80,12 @@ def test_it_says_where_the_run_stands() -> None:
     ("progress", "part"),
     [
         (replace(HALFWAY, lag_ns=30_000_000), "30.0 ms: this machine is busy"),
-        (replace(HALFWAY, ours=3, not_sent=7), "3 failed on this machine, 7 not sent"),
+        (
+            replace(HALFWAY, ours=3, not_sent=7),
+            "3 failed on this machine, 7 not sent: concurrency limit",
+        ),
         (replace(HALFWAY, total=None, duration_s=60.0), "45 s left"),
-        (replace(HALFWAY, ended=0, failed=0, rate=0.0), "failing    -"),
+        (replace(HALFWAY, ended=0, failed=0, rate=0.0), "failing     -"),
         (replace(HALFWAY, total=None, rate=0.0), "x.test:443  15 s\n"),
     ],
 )
@@ -110,12 +113,12 @@ def record(number: int, **odd: Any) -> Record:
     return good._replace(**odd)
 
 
-def test_it_tells_endings_and_latencies_of_what_it_hears() -> None:
+def test_it_shows_outcomes_and_latencies() -> None:
     live = view(Terminal())
     bad = record(3, outcome="reset", server_ns=None, handshake_ns=90_000_000)
     slow = record(4, server_ns=80_000_000, flags=Flag.WARM_UP)
-    live.hear([*map(record, range(50)), bad, bad, slow, record(5, outcome="cancelled")])
-    live(HALFWAY)
+    live.on_records([*map(record, range(50)), bad, bad, slow, record(5, outcome="cancelled")])
+    live.on_progress(HALFWAY)
     console = Console(file=io.StringIO(), width=100)
     console.print(live.frame(HALFWAY))
     assert isinstance(console.file, io.StringIO)
@@ -131,24 +134,24 @@ def test_q_stops_the_run_and_the_view_says_so() -> None:
     stream = Terminal()
     live = view(stream, lambda: next(typed))
 
-    assert live(HALFWAY) is None
-    assert live(replace(HALFWAY, elapsed_s=16.0)) == STOPPED
-    assert live(replace(HALFWAY, elapsed_s=17.0)) == STOPPED
+    assert live.on_progress(HALFWAY) is None
+    assert live.on_progress(replace(HALFWAY, elapsed_s=16.0)) == STOPPED
+    assert live.on_progress(replace(HALFWAY, elapsed_s=17.0)) == STOPPED
     assert "stopping" in stream.getvalue()
 
 
-def test_p_pauses_and_p_again_goes_on() -> None:
+def test_p_pauses_and_p_again_resumes() -> None:
     typed = iter(["p", "", "pp", "p", "p", "q"])
     stream = Terminal()
     live = view(stream, lambda: next(typed))
     wishes = []
     for second in range(6):
-        live(replace(HALFWAY, elapsed_s=16.0 + second))
-        wishes.append(live.pausing)
+        live.on_progress(replace(HALFWAY, elapsed_s=16.0 + second))
+        wishes.append(live.wants_pause())
 
     assert wishes == [True, True, True, False, True, False]
-    assert "paused: nothing is dialled; p goes on" in stream.getvalue()
-    assert "p pauses" in stream.getvalue()
+    assert "paused, p: resume, q: stop gracefully" in stream.getvalue()
+    assert "p: pause" in stream.getvalue()
 
 
 def test_a_run_that_must_not_stand_still_offers_no_pause() -> None:
@@ -157,10 +160,10 @@ def test_a_run_that_must_not_stand_still_offers_no_pause() -> None:
     live = LiveView(
         stream, Bounds(), target="x", cap=1, keys=lambda: "p", suspects=nobody, may_pause=False
     )
-    live(HALFWAY)
+    live.on_progress(HALFWAY)
 
-    assert not live.pausing
-    assert "p pauses" not in stream.getvalue()
+    assert not live.wants_pause()
+    assert "p: pause" not in stream.getvalue()
 
 
 def test_time_that_the_run_stood_still_is_not_counted() -> None:
@@ -172,9 +175,9 @@ def test_time_that_the_run_stood_still_is_not_counted() -> None:
 def test_chains_and_suspects_are_named() -> None:
     live = view(Terminal())
     good, bad = bytes(32), b"\x9d" + bytes(31)
-    live.hear([record(number, chain=good) for number in range(300)])
-    live.hear([record(number, chain=bad, outcome="expired-leaf") for number in range(9)])
-    live(HALFWAY)
+    live.on_records([record(number, chain=good) for number in range(300)])
+    live.on_records([record(number, chain=bad, outcome="expired-leaf") for number in range(9)])
+    live.on_progress(HALFWAY)
     console = Console(file=io.StringIO(), width=100)
     console.print(live.frame(HALFWAY))
     assert isinstance(console.file, io.StringIO)
@@ -186,9 +189,9 @@ def test_chains_and_suspects_are_named() -> None:
 
 def test_without_a_keyboard_no_key_is_offered() -> None:
     stream = Terminal()
-    view(stream)(HALFWAY)
+    view(stream).on_progress(HALFWAY)
 
-    assert "q stops" not in stream.getvalue()
+    assert "q: stop" not in stream.getvalue()
     assert "Ctrl-C" in stream.getvalue()
 
 
@@ -196,7 +199,7 @@ def test_it_draws_rarely_and_computes_the_interval_more_rarely() -> None:
     bounds, stream = Bounds(), Terminal()
     live = LiveView(stream, bounds, target="x", cap=1, keys=None, suspects=LiveAnomalies([], []))
     for tenth in range(100):
-        live(replace(HALFWAY, elapsed_s=tenth / 10))
+        live.on_progress(replace(HALFWAY, elapsed_s=tenth / 10))
 
     assert bounds.asked <= 11
     assert stream.getvalue().count("in flight") <= 35
@@ -205,7 +208,7 @@ def test_it_draws_rarely_and_computes_the_interval_more_rarely() -> None:
 def test_the_terminal_is_left_as_it_was() -> None:
     stream = Terminal()
     live = view(stream)
-    live(HALFWAY)
+    live.on_progress(HALFWAY)
     live.close()
     live.close()
 
@@ -223,6 +226,76 @@ class Gone(Terminal):
 def test_a_terminal_that_has_gone_silences_the_view_and_not_the_run() -> None:
     live = view(Gone())
 
-    assert live(HALFWAY) is None
-    assert live(replace(HALFWAY, elapsed_s=20.0)) is None
+    assert live.on_progress(HALFWAY) is None
+    assert live.on_progress(replace(HALFWAY, elapsed_s=20.0)) is None
     live.close()
+
+
+def test_the_line_says_done_rate_failing_chains_in_flight_and_time_left() -> None:
+    assert describe(HALFWAY, Bounds()) == (
+        "10,000/20,000  800/s  failing 49 (0.49%, 0.24\u20130.98%)"
+        "  2 chains  64 in flight  12 s left"
+    )
+
+
+@pytest.mark.parametrize(
+    ("progress", "part"),
+    [
+        (replace(HALFWAY, ended=0, failed=0, rate=0.0), "failing 0  "),
+        (replace(HALFWAY, ended=3, ours=3, failed=0), "failing 0  "),
+        (replace(HALFWAY, ours=3), "3 ours"),
+        (replace(HALFWAY, not_sent=1_200), "1,200 not sent"),
+        (replace(HALFWAY, total=None, duration_s=60.0), "10,000  800/s"),
+        (replace(HALFWAY, total=None, duration_s=60.0), "45 s left"),
+        (replace(HALFWAY, duration_s=20.0), "5 s left"),
+    ],
+)
+def test_a_line_has_words_for_odd_states(progress: Progress, part: str) -> None:
+    assert part in describe(progress, Bounds())
+
+
+def test_a_run_that_has_not_begun_to_end_claims_no_time_left() -> None:
+    assert "left" not in describe(replace(HALFWAY, rate=0.0), Bounds())
+
+
+def test_a_pipe_gets_plain_lines_every_five_seconds() -> None:
+    stream = io.StringIO()
+    line = ProgressLine(stream, Bounds())
+
+    for tenth in range(121):
+        line.on_progress(replace(HALFWAY, elapsed_s=tenth / 10))
+
+    lines = stream.getvalue().splitlines()
+    assert [each.split("]")[0] for each in lines] == ["[5 s", "[10 s"]
+    assert "\r" not in stream.getvalue()
+
+
+class ClosedPipe(io.StringIO):
+    """A stream that nobody reads any more."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_closed_pipe_silences_the_line_and_not_the_run() -> None:
+    line = ProgressLine(ClosedPipe(), Bounds())
+
+    line.on_progress(HALFWAY)
+    line.on_progress(replace(HALFWAY, elapsed_s=20.0))
+
+
+@pytest.mark.parametrize(("width", "chains"), [(110, True), (100, False)])
+def test_a_line_that_is_too_wide_leaves_out_what_matters_least(
+    width: int,
+    chains: bool,
+) -> None:
+    stream = io.StringIO()
+    show = ProgressLine(stream, Bounds(), width=width)
+    show.on_progress(replace(HALFWAY, total=200_000, not_sent=234, ours=567))
+    (line,) = stream.getvalue().splitlines()
+
+    assert len(line) <= width
+    assert "failing 49" in line
+    assert line.endswith("left")
+    assert ("2 chains" in line) is chains
+    assert "in flight" not in line

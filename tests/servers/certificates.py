@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.lab.certificates import Authority, KeyKind, Wish, issue, key_pem
+from stress.lab.certificates import Authority, LeafKeyType, LeafSpec, issue, key_pem
 from stress.model.chain import chain_hash
 
 HOST = "real.test"
@@ -33,11 +33,11 @@ class Certificates:
     alone_sha256: str
 
     @classmethod
-    def make(cls, folder: Path, kind: KeyKind = KeyKind.ECDSA) -> Certificates:
+    def make(cls, folder: Path, kind: LeafKeyType = LeafKeyType.ECDSA) -> Certificates:
         """Make a root, an intermediate and a leaf, and write them into the folder."""
         now = datetime.now(UTC).replace(microsecond=0)
         authority = Authority.make(now)
-        leaf = issue(authority.intermediate("Real Issuing CA 1", now), Wish((HOST,), kind), now)
+        leaf = issue(authority.intermediate("Real Issuing CA 1", now), LeafSpec((HOST,), kind), now)
         made = cls(
             root=folder / "root.pem",
             full=folder / "full.pem",

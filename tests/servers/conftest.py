@@ -6,8 +6,6 @@ import json
 import socket
 import sqlite3
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from stress.cli.main import main
 from tests.servers.certificates import HOST, Certificates
 from tests.servers.haproxy import Backend, Haproxy
 from tests.servers.nginx import Nginx, Node
@@ -96,17 +95,18 @@ def twelve_nodes(certificates: Certificates, tmp_path: Path) -> Iterator[tuple[N
 
 
 @pytest.fixture
-def tls_stress(certificates: Certificates, tmp_path: Path) -> RunIt:
-    """`tls-stress run` against a port of 127.0.0.1, as a user would start it."""
+def tls_stress(
+    certificates: Certificates, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> RunIt:
+    """`tls-stress run` against a port of 127.0.0.1, in this process, which spares its start."""
 
     def run(port: int, *options: str) -> Finished:
         results = tmp_path / "results"
-        command = [sys.executable, "-m", "stress", "run", f"127.0.0.1:{port}", "--sni", HOST]
-        command += ["--ca", str(certificates.root), "--results", str(results), "--name", "run"]
-        done = subprocess.run(
-            [*command, "--json", *options], check=False, capture_output=True, text=True, timeout=120
-        )
-        assert done.stdout, done.stderr
-        return Finished(done.returncode, json.loads(done.stdout), results / "run.db")
+        words = ["run", f"127.0.0.1:{port}", "--sni", HOST, "--ca", str(certificates.root)]
+        capsys.readouterr()
+        code = main([*words, "--results", str(results), "--name", "run", "--json", *options])
+        done = capsys.readouterr()
+        assert done.out, done.err
+        return Finished(code, json.loads(done.out), results / "run.db")
 
     return run

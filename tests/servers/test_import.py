@@ -13,10 +13,10 @@ import pytest
 
 from stress.clients.hellos import read_hellos
 from stress.clients.importing import import_client
+from stress.clients.profiles import load_client
 from stress.errors import UsageError
 from stress.handshake import stack_for
 from stress.handshake.hello import read_hello
-from stress.planning import load_client
 from tests.servers.certificates import HOST, Certificates
 from tests.servers.openssl import OpensslServer
 from tests.servers.process import ServerProcess

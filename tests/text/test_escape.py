@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.text.escape import LONGEST, escape, escape_json
+from stress.text.escape import LONGEST, escape, escape_json, printable, quoted
 
 ANY_TEXT = st.text(st.characters())
 
@@ -24,7 +24,7 @@ ANY_TEXT = st.text(st.characters())
         ("\U000e0041", r"\U000e0041"),
     ],
 )
-def test_what_a_terminal_obeys_is_shown_instead(hostile: str, shown: str) -> None:
+def test_what_a_terminal_acts_upon_is_shown_instead(hostile: str, shown: str) -> None:
     assert escape(hostile) == shown
 
 
@@ -54,3 +54,59 @@ def test_escaped_json_is_the_same_value_and_shows_no_live_character(text: str) -
 
     assert json.loads(document) == {text: text}
     assert not set(document) & set("\x7f\x9b\u061c\u200b\u202e\u2028\u2066\ufeff")
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("good.test", "good.test"),
+        ("Zürich, 東京", "Zürich, 東京"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("two\nlines", "two\\nlines"),
+        ("moc.\u202egnp", "moc.\\u202egnp"),
+        ("back\\slash", "back\\\\slash"),
+        ("z\u0336", "z\\u0336"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\ud800", "\\ud800"),
+        ("no\u00a0break", "no break"),
+    ],
+)
+def test_a_name_from_the_network_cannot_hide_or_imitate_anything(raw: str, shown: str) -> None:
+    assert printable(raw) == shown
+
+
+def test_long_names_are_cut_with_an_ellipsis() -> None:
+    assert printable("x" * 300, 5) == "xxxxx…"
+    assert printable("x" * 5, 5) == "xxxxx"
+
+
+@pytest.mark.slow
+@given(st.text())
+def test_a_printable_name_is_one_visible_line_that_can_be_encoded(raw: str) -> None:
+    shown = printable(raw)
+
+    assert shown.encode("utf-8").decode() == shown
+    assert shown.isprintable()
+    assert len(shown.splitlines()) <= 1
+
+
+@given(st.text())
+def test_what_is_quoted_is_one_short_line_of_ascii(text: str) -> None:
+    shown = quoted(text)
+
+    assert shown.isascii()
+    assert shown.isprintable() or not shown
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("smoke", "smoke"),
+        ("a\nb", r"a\nb"),
+        ("caf\u00e9", r"caf\xe9"),
+        ("C:\\x", "C:\\x"),
+        (5, "5"),
+    ],
+)
+def test_a_word_of_the_users_is_quoted_as_typed_where_it_is_ascii(word: object, shown: str) -> None:
+    assert quoted(word) == shown

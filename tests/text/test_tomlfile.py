@@ -39,9 +39,9 @@ def test_a_key_is_found_on_its_line(write: Write, text: str, key: str, line: int
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a = 1\nb = = 2\n", r"a\.toml, line 2: is no TOML"),
-        ("a = 1\na = 2\n", r"a\.toml, line 2: is no TOML"),
-        ('a = "', r"a\.toml: is no TOML|a\.toml, line 1: is no TOML"),
+        ("a = 1\nb = = 2\n", r"a\.toml, line 2: is not valid TOML"),
+        ("a = 1\na = 2\n", r"a\.toml, line 2: is not valid TOML"),
+        ('a = "', r"a\.toml: is not valid TOML|a\.toml, line 1: is not valid TOML"),
     ],
 )
 def test_what_is_no_toml_is_named_by_file_and_line(write: Write, text: str, says: str) -> None:
@@ -73,10 +73,34 @@ def test_a_file_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
         TomlFile.read(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="cannot be read"):
         TomlFile.read(tmp_path)
-    with pytest.raises(UsageError, match="is no text"):
+    with pytest.raises(UsageError, match="is not text"):
         TomlFile.read(tmp_path / "binary.toml")
     with pytest.raises(UsageError, match="larger than"):
         TomlFile.read(tmp_path / "large.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("a." * 200_000 + "a = 1", "nested too deeply"),
+        ("[" + "'a' . " * 100_000 + "a]", "nested too deeply"),
+        ("a = {" + "b." * 100_000 + "b = 1}", "nested too deeply"),
+        ("a = " + "9" * 100_000, "is not valid TOML"),
+    ],
+    ids=["arrays", "key", "table", "inline", "digits"],
+)
+def test_a_file_made_to_take_for_ever_is_refused_at_once(
+    write: Write, text: str, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        TomlFile.read(write("a.toml", text))
+
+
+def test_a_long_line_of_addresses_is_no_deep_key(write: Write) -> None:
+    addresses = ", ".join(f'"192.0.2.{n}"' for n in range(200))
+
+    assert len(TomlFile.read(write("a.toml", f"address = [{addresses}]")).table["address"]) == 200
 
 
 @given(st.binary(max_size=200))

@@ -137,7 +137,7 @@ def test_a_size_is_rounded_for_people(size: int, text: str) -> None:
 
 
 def test_the_option_is_named_before_what_is_wrong_with_its_value() -> None:
-    with pytest.raises(UsageError, match=r'^--timeout: "soon" is no duration$'):
+    with pytest.raises(UsageError, match=r'^--timeout: "soon" is not a duration$'):
         units.option("--timeout", units.duration_s, "soon")
 
 

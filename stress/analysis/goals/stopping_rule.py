@@ -18,6 +18,7 @@ from stress.analysis.latency import phase_ns
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.measure import Histogram
+from stress.model.observer import Observer
 from stress.model.outcome import Side
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
@@ -99,7 +100,7 @@ def check_goals(until: Sequence[str], assertions: Sequence[str]) -> None:
     parse_goals([*until, *assertions])
 
 
-class StoppingRule:
+class StoppingRule(Observer):
     """Counts the records of a run, and decides whether it may stop."""
 
     def __init__(self, until: Sequence[str], workers: int) -> None:
@@ -108,7 +109,7 @@ class StoppingRule:
         phases = {goal.phase for goal in self._goals if goal.phase is not None}
         self._latencies = {phase: Histogram() for phase in phases}
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         """Adds attempts that ended."""
         closed = self._prefix.take(records)
         # As in the run file, latencies are those of good attempts after the warm-up.
@@ -120,7 +121,7 @@ class StoppingRule:
         for phase, histogram in self._latencies.items():
             histogram.record_many([phase_ns(record, phase) for record in good])
 
-    def reason(self, progress: Progress) -> str | None:
+    def on_progress(self, progress: Progress) -> str | None:
         """Why the run may stop now; None to go on."""
         prefix = self._prefix
         margin_s = BLOCKS_S + BLOCKS_SHARE * prefix.elapsed_s

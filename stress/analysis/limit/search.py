@@ -30,6 +30,7 @@ from stress.analysis.goals.goal import UPPER, Goal, Subject
 from stress.analysis.limit.trial import SLOW, Trial, judge_goal
 from stress.errors import UsageError
 from stress.model.limit import Knob, Limit, Standing, Step
+from stress.model.observer import LoadController
 from stress.model.plan import Plan, Segment, Sweep
 from stress.model.record import Record
 
@@ -53,8 +54,8 @@ _OVERFLOWED = "more than 1% were not sent: the concurrency limit was reached"
 _GROWING = "the latencies keep growing"
 
 
-class LimitSearch:
-    """Chooses what is offered; a `LoadController`.
+class LimitSearch(LoadController):
+    """Chooses what is offered.
 
     Args:
         goals: upper bounds on percentiles of latency and on the failure rate, all to hold.
@@ -101,19 +102,19 @@ class LimitSearch:
         self._trial: Trial | None = None
         self._steps: list[Step] = []
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         """Counts what ended in the current segment."""
         trial = self._trial
         if trial is not None:
             for record in records:
                 trial.take(record, self._goals)
 
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
+    def on_canary(self, totals_ns: Sequence[int | None]) -> None:
         """Adds how long handshakes with a healthy server on this machine took meanwhile."""
         if self._trial is not None:
             self._trial.canaries_ns.extend(totals_ns)
 
-    def next(self) -> Segment | None:
+    def next_segment(self) -> Segment | None:
         """Judges the segment that ended, and chooses the next; None: the search is over."""
         if self._trial is not None:
             step = self._judged(self._trial)
@@ -236,24 +237,24 @@ class LimitSearch:
         )
 
 
-class SearchSequence:
-    """Searches one after the other; a `LoadController`."""
+class SearchSequence(LoadController):
+    """Searches one after the other."""
 
     def __init__(self, searches: Sequence[LimitSearch]) -> None:
         self._searches = list(searches)
         self._now = 0
 
-    def take(self, records: Sequence[Record]) -> None:
+    def on_records(self, records: Sequence[Record]) -> None:
         """Counts what ended in the current segment."""
-        self._searches[self._now].take(records)
+        self._searches[self._now].on_records(records)
 
-    def sang(self, totals_ns: Sequence[int | None]) -> None:
+    def on_canary(self, totals_ns: Sequence[int | None]) -> None:
         """Adds how long handshakes with a healthy server on this machine took meanwhile."""
-        self._searches[self._now].sang(totals_ns)
+        self._searches[self._now].on_canary(totals_ns)
 
-    def next(self) -> Segment | None:
+    def next_segment(self) -> Segment | None:
         """The next segment of the current search, or the first of the one after it."""
-        while (segment := self._searches[self._now].next()) is None:
+        while (segment := self._searches[self._now].next_segment()) is None:
             if self._now == len(self._searches) - 1:
                 return None
             self._now += 1

@@ -1,1 +1,1 @@
-"""The scenarios, one file for each kind of fault; a scenario never looks at a report."""
+"""The scenarios, one file for each kind of fault; a scenario never reads a report."""

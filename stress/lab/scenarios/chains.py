@@ -1,157 +1,144 @@
-"""Scenarios in which some connections get another chain than the rest."""
+"""Scenarios in which some connections get a different chain."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from stress.lab.blueprint import Policy, Pool, Process
-from stress.lab.certificates import Wish
-from stress.lab.scenario import Built, Scenario, Scene, row, single
-from stress.lab.site import HOST, Site, address
+from stress.lab.blueprint import Balancing, Pool, Process
+from stress.lab.certificates import LeafSpec
+from stress.lab.scenario import Built, Scenario, row, single
+from stress.lab.site import HOST, Site
 
 DAY = timedelta(days=1)
-EXPIRED = Wish((HOST, "lab.test"), begins=-91 * DAY, ends=-DAY)
-FALLBACK = Wish(("fallback.lab.test",), organization="Default certificate")
+EXPIRED = LeafSpec((HOST, "lab.test"), begins=-91 * DAY, ends=-DAY)
+FALLBACK = LeafSpec(("fallback.lab.test",), organization="Default certificate")
 
-HEALTHY = Scenario(
-    "healthy",
-    "Twelve nodes behind a balancer, and all of them are well.",
-    category=None,
-    share=0.0,
-)
-MISSING_INTERMEDIATE = Scenario(
-    "missing-intermediate",
-    "One node in twelve was given cert.pem instead of fullchain.pem and gets 0.5% of the load.",
-    category="incomplete-chain",
-    share=0.005,
-    count=20_000,
-)
-STALE_CERTIFICATE = Scenario(
-    "stale-certificate",
-    "One node in eight missed the reload after the renewal and still serves the expired leaf.",
-    category="expired-leaf",
-    share=1 / 8,
-    count=2_000,
-)
-DEFAULT_CERTIFICATE = Scenario(
-    "default-certificate",
-    "One node in eight lacks the virtual host and answers with its default certificate.",
-    category="hostname-mismatch",
-    share=1 / 8,
-    count=2_000,
-)
-TWO_PROCESSES = Scenario(
-    "two-processes-one-port",
-    "After a reload the old process still listens on the same port, with the expired leaf.",
-    category="expired-leaf",
-    share=0.5,
-    count=2_000,
-)
-IPV6_ONLY = Scenario(
-    "ipv6-only",
-    "The chain is complete on IPv4 and lacks its intermediate on IPv6.",
-    category="incomplete-chain",
-    share=0.5,
-    count=2_000,
-)
-HOSTILE_NAMES = Scenario(
-    "hostile-names",
-    "One node in eight has a certificate whose names attack whoever prints them.",
-    category="hostname-mismatch",
-    share=1 / 8,
-    count=2_000,
-)
-HOSTILE = Wish(
+HOSTILE = LeafSpec(
     ("<b>bold</b>.lab.test", "'; drop table chain; --", "=cmd.lab.test"),
     common_name="<script>alert(1)</script>\x1b[2J\x07",
     organization="\u202egro\u202c \x1b]0;title\x07 \r\n=1+1",
 )
 
 
-def healthy(site: Site) -> Built:
-    """Twelve nodes with one and the same chain."""
+@Scenario(
+    "healthy",
+    "Twelve nodes behind a balancer, all of them healthy.",
+    category=None,
+    share=0.0,
+).built_by
+def healthy(site: Site, scenario: Scenario) -> Built:
+    """Twelve nodes with the same chain."""
     good = site.show("good", site.leaf())
-    planted = HEALTHY.plant("nothing is wrong")
-    return single(site, row([good] * 12), Policy.ROUND_ROBIN, planted)
+    planted = scenario.plant("nothing is wrong")
+    return single(site, row([good] * 12), Balancing.ROUND_ROBIN, planted)
 
 
-def missing_intermediate(site: Site) -> Built:
+@Scenario(
+    "missing-intermediate",
+    "One node in twelve was given cert.pem instead of fullchain.pem and gets 0.5% of the load.",
+    category="incomplete-chain",
+    share=0.005,
+    count=20_000,
+).built_by
+def missing_intermediate(site: Site, scenario: Scenario) -> Built:
     """The same leaf everywhere; the last node sends it alone."""
-    leaf = site.leaf()
-    good, alone = site.show("good", leaf), site.show("alone", leaf, leaf.alone)
-    share = MISSING_INTERMEDIATE.share
+    good, alone = site.complete_and_incomplete()
+    share = scenario.share
     weights = [(1 - share) / 11] * 11 + [share]
-    planted = MISSING_INTERMEDIATE.plant(
+    planted = scenario.plant(
         "node-12 sends the leaf without its intermediate, to 0.5% of the connections",
         ("chain", alone.sha256),
     )
-    return single(site, row([good] * 11 + [alone], weights), Policy.RANDOM, planted)
+    return single(site, row([good] * 11 + [alone], weights), Balancing.RANDOM, planted)
 
 
-def stale_certificate(site: Site) -> Built:
+@Scenario(
+    "stale-certificate",
+    "One node in eight missed the reload after the renewal and still serves the expired leaf.",
+    category="expired-leaf",
+    share=1 / 8,
+    count=2_000,
+).built_by
+def stale_certificate(site: Site, scenario: Scenario) -> Built:
     """The last of eight nodes has last quarter's leaf."""
     good, stale = site.show("good", site.leaf()), site.show("stale", site.leaf(EXPIRED))
-    planted = STALE_CERTIFICATE.plant(
+    planted = scenario.plant(
         "node-08 serves a leaf that expired a day ago", ("chain", stale.sha256)
     )
-    return single(site, row([good] * 7 + [stale]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [stale]), Balancing.RANDOM, planted)
 
 
-def default_certificate(site: Site) -> Built:
-    """The last of eight nodes knows another name only."""
+@Scenario(
+    "default-certificate",
+    "One node in eight lacks the virtual host and answers with its default certificate.",
+    category="hostname-mismatch",
+    share=1 / 8,
+    count=2_000,
+).built_by
+def default_certificate(site: Site, scenario: Scenario) -> Built:
+    """The last of eight nodes has a certificate for another name only."""
     good, other = site.show("good", site.leaf()), site.show("fallback", site.leaf(FALLBACK))
-    planted = DEFAULT_CERTIFICATE.plant(
+    planted = scenario.plant(
         "node-08 serves the certificate of fallback.lab.test", ("chain", other.sha256)
     )
-    return single(site, row([good] * 7 + [other]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [other]), Balancing.RANDOM, planted)
 
 
-def two_processes(site: Site) -> Built:
+@Scenario(
+    "two-processes-one-port",
+    "After a reload the old process still listens on the same port, with the expired leaf.",
+    category="expired-leaf",
+    share=0.5,
+    count=2_000,
+).built_by
+def two_processes(site: Site, scenario: Scenario) -> Built:
     """Two processes share a port; the kernel chooses between them."""
     new, old = site.show("new", site.leaf()), site.show("old", site.leaf(EXPIRED))
     fronts = site.twins()
     processes = tuple(
-        Process((Pool((front,), Policy.ROUND_ROBIN, row([shown], prefix=name), site.seed),))
+        Process((Pool((front,), Balancing.ROUND_ROBIN, row([shown], prefix=name), site.seed),))
         for front, shown, name in zip(fronts, (new, old), ("new", "old"), strict=True)
     )
-    planted = TWO_PROCESSES.plant(
+    planted = scenario.plant(
         "the old process serves a leaf that expired a day ago", ("chain", old.sha256)
     )
-    return Built(processes, (address(fronts[0]),), planted)
+    return Built(processes, (fronts[0].address,), planted)
 
 
-def ipv6_only(site: Site) -> Built:
+@Scenario(
+    "ipv6-only",
+    "The chain is complete on IPv4 and lacks its intermediate on IPv6.",
+    category="incomplete-chain",
+    share=0.5,
+    count=2_000,
+).built_by
+def ipv6_only(site: Site, scenario: Scenario) -> Built:
     """One host, two addresses, two configurations."""
-    leaf = site.leaf()
-    good, alone = site.show("good", leaf), site.show("alone", leaf, leaf.alone)
+    good, alone = site.complete_and_incomplete()
     four, six = site.front("127.0.0.1"), site.front("::1")
     pools = (
-        Pool((four,), Policy.ROUND_ROBIN, row([good] * 2, prefix="four"), site.seed),
-        Pool((six,), Policy.ROUND_ROBIN, row([alone] * 2, prefix="six"), site.seed),
+        Pool((four,), Balancing.ROUND_ROBIN, row([good] * 2, prefix="four"), site.seed),
+        Pool((six,), Balancing.ROUND_ROBIN, row([alone] * 2, prefix="six"), site.seed),
     )
-    planted = IPV6_ONLY.plant(
+    planted = scenario.plant(
         "the nodes behind ::1 send the leaf without its intermediate",
-        ("address", str(address(six))),
+        ("address", str(six.address)),
     )
-    return Built((Process(pools),), (address(four), address(six)), planted)
+    return Built((Process(pools),), (four.address, six.address), planted)
 
 
-def hostile_names(site: Site) -> Built:
+@Scenario(
+    "hostile-names",
+    "One node in eight has a certificate whose names attack any program that prints them.",
+    category="hostname-mismatch",
+    share=1 / 8,
+    count=2_000,
+).built_by
+def hostile_names(site: Site, scenario: Scenario) -> Built:
     """The last of eight nodes: markup, terminal escapes, bidi marks, formulas in every name."""
     issuer = site.intermediate('"><svg onload=alert(1)> \x1b[31m \u2066')
     good, odd = site.show("good", site.leaf()), site.show("hostile", site.leaf(HOSTILE, issuer))
-    planted = HOSTILE_NAMES.plant(
+    planted = scenario.plant(
         "node-08 serves a certificate for hostile names", ("chain", odd.sha256)
     )
-    return single(site, row([good] * 7 + [odd]), Policy.RANDOM, planted)
-
-
-SCENES = (
-    Scene(HEALTHY, healthy),
-    Scene(MISSING_INTERMEDIATE, missing_intermediate),
-    Scene(STALE_CERTIFICATE, stale_certificate),
-    Scene(DEFAULT_CERTIFICATE, default_certificate),
-    Scene(TWO_PROCESSES, two_processes),
-    Scene(IPV6_ONLY, ipv6_only),
-    Scene(HOSTILE_NAMES, hostile_names),
-)
+    return single(site, row([good] * 7 + [odd]), Balancing.RANDOM, planted)

@@ -1,4 +1,4 @@
-"""Scenarios in which it depends on how much is asked: each has a limit that is known.
+"""Scenarios in which the failure depends on load: each has a known limit.
 
 With arrivals at random a queue forms shortly below the limit: at 97.5% of it one connection in a
 hundred waits for a quarter of a second (an M/D/1 queue at 400 a second). The limits are high enough
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stress.lab.blueprint import Act, Fault, Policy, Pool, Process, When
-from stress.lab.scenario import Built, Scenario, Scene, row, single
-from stress.lab.site import Site, address
+from stress.lab.blueprint import Balancing, Fault, FaultAction, FaultCondition, Pool, Process
+from stress.lab.scenario import Built, Scenario, row, single
+from stress.lab.site import Site
 
 SHORT_BACKLOG = 128
 AT_ONCE = ("-c", "2000", "--timeout", "3s")
 
-OVERLOAD = Scenario(
+
+@Scenario(
     "overload",
     "The server takes 400 connections a second from a short accept queue; the rest must wait.",
     category="timeout-connect",
@@ -24,62 +25,51 @@ OVERLOAD = Scenario(
     count=12_000,
     options=("--rate", "600", *AT_ONCE),
     limit_per_s=400.0,
-)
-RATE_LIMITER = Scenario(
+).built_by
+def overload(site: Site, scenario: Scenario) -> Built:
+    """A listener with a short queue that is emptied at a steady rate."""
+    good = site.show("good", site.leaf())
+    front = site.front(backlog=SHORT_BACKLOG)
+    pool = Pool(
+        (front,), Balancing.ROUND_ROBIN, row([good]), site.seed, accepts_per_s=scenario.limit_per_s
+    )
+    planted = scenario.plant(
+        "no more than 400 connections a second are accepted", ("rate", "over 400/s")
+    )
+    return Built((Process((pool,)),), (front.address,), planted)
+
+
+@Scenario(
     "rate-limiter",
-    "Something in the path resets whatever comes faster than 200 a second.",
+    "Something in the path resets connections beyond 200 a second.",
     category="reset",
     share=0.5,
     count=4_000,
     options=("--rate", "400"),
     limit_per_s=200.0,
-)
-SLOW_SIGNER = Scenario(
+).built_by
+def rate_limiter(site: Site, scenario: Scenario) -> Built:
+    """A token bucket in front of a healthy server; when it is empty, the ClientHello gets RST."""
+    good = site.show("good", site.leaf())
+    limited = (Fault(FaultCondition(over_per_s=scenario.limit_per_s), FaultAction.RESET),)
+    planted = scenario.plant("connections beyond 200 a second are reset", ("rate", "over 200/s"))
+    return single(site, row([good], None, limited), Balancing.ROUND_ROBIN, planted)
+
+
+@Scenario(
     "slow-signer",
-    "One signer is busy for 2.5 ms with each handshake; above 400 a second a queue forms.",
+    "One signer needs 2.5 ms for each handshake; above 400 a second a queue forms.",
     category="timeout-handshake",
     share=0.4,
     count=10_000,
     options=("--rate", "500", *AT_ONCE),
     limit_per_s=400.0,
-)
-
-
-def overload(site: Site) -> Built:
-    """A listener with a short queue that is emptied at a steady rate."""
-    good = site.show("good", site.leaf())
-    front = site.front(backlog=SHORT_BACKLOG)
-    pool = Pool(
-        (front,), Policy.ROUND_ROBIN, row([good]), site.seed, accepts_per_s=OVERLOAD.limit_per_s
-    )
-    planted = OVERLOAD.plant(
-        "no more than 400 connections a second are accepted", ("rate", "over 400/s")
-    )
-    return Built((Process((pool,)),), (address(front),), planted)
-
-
-def rate_limiter(site: Site) -> Built:
-    """A token bucket before a healthy server; who finds it empty gets RST at the ClientHello."""
-    good = site.show("good", site.leaf())
-    limited = (Fault(When(over_per_s=RATE_LIMITER.limit_per_s), Act.RESET),)
-    planted = RATE_LIMITER.plant(
-        "connections beyond 200 a second are reset", ("rate", "over 200/s")
-    )
-    return single(site, row([good], None, limited), Policy.ROUND_ROBIN, planted)
-
-
-def slow_signer(site: Site) -> Built:
-    """One node whose signer works at a fixed speed, first come, first served."""
+).built_by
+def slow_signer(site: Site, scenario: Scenario) -> Built:
+    """One node whose signer has a fixed speed, first come, first served."""
     good = site.show("good", site.leaf())
     (node,) = row([good])
-    planted = SLOW_SIGNER.plant(
+    planted = scenario.plant(
         "no more than 400 handshakes a second are signed", ("rate", "over 400/s")
     )
-    return single(site, (replace(node, signing_ns=2_500_000),), Policy.ROUND_ROBIN, planted)
-
-
-SCENES = (
-    Scene(OVERLOAD, overload),
-    Scene(RATE_LIMITER, rate_limiter),
-    Scene(SLOW_SIGNER, slow_signer),
-)
+    return single(site, (replace(node, signing_ns=2_500_000),), Balancing.ROUND_ROBIN, planted)

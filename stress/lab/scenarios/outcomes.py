@@ -6,90 +6,83 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from stress.lab.blueprint import Act, Fault, Node, Policy, When
+from stress.lab.blueprint import Balancing, Fault, FaultAction, FaultCondition, NodeSpec
 from stress.lab.certificates import forged_key_pem
-from stress.lab.scenario import Built, Scenario, Scene, row, single
+from stress.lab.scenario import Built, Scenario, row, single
 from stress.lab.site import Site
 
-RESETS = Scenario(
+
+@Scenario(
     "resets",
-    "One node in eight resets some connections as soon as the ClientHello has come.",
+    "One node in eight resets some connections as soon as it has the ClientHello.",
     category="reset",
     share=0.01,
-)
-STALLS = Scenario(
+).built_by
+def resets(site: Site, scenario: Scenario) -> Built:
+    """The last of eight nodes resets 8% of its connections: 1% of all."""
+    planted = scenario.plant(
+        "node-08 resets 8% of its connections at the ClientHello", ("stage", "client-hello")
+    )
+    return single(
+        site, _one_in_eight(site, FaultAction.RESET, scenario.share), Balancing.RANDOM, planted
+    )
+
+
+@Scenario(
     "stalls",
-    "One node in eight now and then goes silent after its ServerHello.",
+    "One node in eight sometimes goes silent after its ServerHello.",
     category="timeout-handshake",
     share=0.002,
     options=("--timeout", "3s"),
-)
-WRONG_KEY = Scenario(
-    "wrong-key",
-    "One node in eight has the right certificate and somebody else's key.",
-    category="bad-signature",
-    share=1 / 8,
-    count=2_000,
-)
-CLIENT_CERTIFICATE = Scenario(
-    "client-certificate",
-    "One node in eight demands a client certificate, which TLS 1.3 clients learn too late.",
-    category="client-certificate-required",
-    share=1 / 8,
-    count=2_000,
-)
-
-
-def resets(site: Site) -> Built:
-    """The last of eight nodes resets 8% of its connections: 1% of all."""
-    planted = RESETS.plant(
-        "node-08 resets 8% of its connections at the ClientHello", ("stage", "client-hello")
-    )
-    return single(site, _one_in_eight(site, Act.RESET, RESETS.share), Policy.RANDOM, planted)
-
-
-def stalls(site: Site) -> Built:
+).built_by
+def stalls(site: Site, scenario: Scenario) -> Built:
     """The last of eight nodes falls silent on 1.6% of its connections: 0.2% of all."""
-    planted = STALLS.plant(
+    planted = scenario.plant(
         "node-08 goes silent after ServerHello on 1.6% of its connections",
         ("stage", "server-hello"),
     )
-    return single(site, _one_in_eight(site, Act.SILENCE, STALLS.share), Policy.RANDOM, planted)
+    return single(
+        site, _one_in_eight(site, FaultAction.SILENCE, scenario.share), Balancing.RANDOM, planted
+    )
 
 
-def wrong_key(site: Site) -> Built:
+@Scenario(
+    "wrong-key",
+    "One node in eight has the right certificate and the wrong key.",
+    category="bad-signature",
+    share=1 / 8,
+    count=2_000,
+).built_by
+def wrong_key(site: Site, scenario: Scenario) -> Built:
     """The same leaf everywhere; the last node's signatures are made with another key."""
     leaf = site.leaf()
     assert isinstance(leaf.key, ec.EllipticCurvePrivateKey)
     good = site.show("good", leaf)
     bad = site.show("wrong-key", leaf, key=forged_key_pem(leaf.key))
-    planted = WRONG_KEY.plant(
+    planted = scenario.plant(
         "node-08 signs with a key that is not its certificate's", ("stage", "certificate")
     )
-    return single(site, row([good] * 7 + [bad]), Policy.RANDOM, planted)
+    return single(site, row([good] * 7 + [bad]), Balancing.RANDOM, planted)
 
 
-def client_certificate(site: Site) -> Built:
+@Scenario(
+    "client-certificate",
+    "One node in eight requires a client certificate, which TLS 1.3 clients learn late.",
+    category="client-certificate-required",
+    share=1 / 8,
+    count=2_000,
+).built_by
+def client_certificate(site: Site, scenario: Scenario) -> Built:
     """The same chain everywhere; the last node requires a client certificate."""
     good = site.show("good", site.leaf())
     *others, last = row([good] * 8)
     strict = replace(last, identity=replace(good.identity, client_ca=str(site.ca_file)))
-    planted = CLIENT_CERTIFICATE.plant(
-        "node-08 requires a client certificate", ("stage", "after-handshake")
-    )
-    return single(site, (*others, strict), Policy.RANDOM, planted)
+    planted = scenario.plant("node-08 requires a client certificate", ("stage", "after-handshake"))
+    return single(site, (*others, strict), Balancing.RANDOM, planted)
 
 
-def _one_in_eight(site: Site, act: Act, share: float) -> tuple[Node, ...]:
+def _one_in_eight(site: Site, action: FaultAction, share: float) -> tuple[NodeSpec, ...]:
     """Eight equal nodes, of which the last does this to the given share of all connections."""
     good = site.show("good", site.leaf())
     *others, last = row([good] * 8)
-    return (*others, replace(last, faults=(Fault(When(share=share * 8), act),)))
-
-
-SCENES = (
-    Scene(RESETS, resets),
-    Scene(STALLS, stalls),
-    Scene(WRONG_KEY, wrong_key),
-    Scene(CLIENT_CERTIFICATE, client_certificate),
-)
+    return (*others, replace(last, faults=(Fault(FaultCondition(share=share * 8), action),)))

@@ -1,13 +1,13 @@
-"""Scenarios in which it depends on when one asks. Times count from the first connection."""
+"""Scenarios in which the failure depends on time, counted from the first connection."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
-from stress.lab.blueprint import Act, Fault, Policy, When, Window
-from stress.lab.certificates import Wish
-from stress.lab.scenario import Built, Planted, Scenario, Scene, row, single
+from stress.lab.blueprint import Balancing, Fault, FaultAction, FaultCondition, Window
+from stress.lab.certificates import LeafSpec
+from stress.lab.scenario import Built, Planted, Scenario, row, single
 from stress.lab.scenarios.chains import FALLBACK
 from stress.lab.site import HOST, Site
 
@@ -15,93 +15,84 @@ RUN_S = 30
 """How long a run of 6,000 handshakes at 200 a second takes."""
 AT_200 = ("--rate", "200")
 
-BAD_WINDOW = Scenario(
+
+@Scenario(
     "bad-window",
     "During ten seconds of a rolling reload each node in turn sends its leaf alone.",
     category="incomplete-chain",
     share=10 / RUN_S / 8,
     count=6_000,
     options=AT_200,
-)
-AT_START = Scenario(
-    "default-certificate-at-start",
-    "The proxy restarts every ten seconds and has only its default certificate for a second.",
-    category="hostname-mismatch",
-    share=3 / RUN_S,
-    count=6_000,
-    options=AT_200,
-)
-EXPIRES = Scenario(
-    "expires-during-run",
-    "The certificate expires twelve seconds after the farm was started.",
-    category="expired-leaf",
-    share=18 / RUN_S,
-    count=6_000,
-    options=AT_200,
-)
-
-
-def bad_window(site: Site) -> Built:
+).built_by
+def bad_window(site: Site, scenario: Scenario) -> Built:
     """Eight nodes, each bad for an eighth of the window, one after the other."""
-    leaf = site.leaf()
-    good, alone = site.show("good", leaf), site.show("alone", leaf, leaf.alone)
+    good, alone = site.complete_and_incomplete()
     start_s, each_s = 8 * site.pace, 10 / 8 * site.pace
     nodes = tuple(
         replace(
             node,
             faults=(
                 Fault(
-                    When(window=Window(start_s + index * each_s, each_s)),
-                    Act.ANSWER,
+                    FaultCondition(window=Window(start_s + index * each_s, each_s)),
+                    FaultAction.ANSWER,
                     alone.identity,
                 ),
             ),
         )
         for index, node in enumerate(row([good] * 8))
     )
-    planted = BAD_WINDOW.plant(
+    planted = scenario.plant(
         "one node after the other sends the leaf without its intermediate while it reloads",
     )
     window_s = (start_s, start_s + len(nodes) * each_s)
-    return single(site, nodes, Policy.RANDOM, _at(planted, (window_s,)))
+    return single(site, nodes, Balancing.RANDOM, _at(planted, (window_s,)))
 
 
-def default_certificate_at_start(site: Site) -> Built:
-    """Two nodes that restart together, again and again."""
+@Scenario(
+    "default-certificate-at-start",
+    "The proxy restarts every ten seconds and has only its default certificate for a second.",
+    category="hostname-mismatch",
+    share=3 / RUN_S,
+    count=6_000,
+    options=AT_200,
+).built_by
+def default_certificate_at_start(site: Site, scenario: Scenario) -> Built:
+    """Two nodes that restart together, repeatedly."""
     good, other = site.show("good", site.leaf()), site.show("fallback", site.leaf(FALLBACK))
     starts_s = [second * site.pace for second in (4, 14, 24)]
     window = Window(starts_s[0], site.pace, 10 * site.pace)
-    cold = (Fault(When(window=window), Act.ANSWER, other.identity),)
-    planted = AT_START.plant(
-        "after each restart the certificate of fallback.lab.test is served for a moment"
+    cold = (Fault(FaultCondition(window=window), FaultAction.ANSWER, other.identity),)
+    planted = scenario.plant(
+        "after each restart the certificate of fallback.lab.test is served for a short time"
     )
     windows_s = tuple((start_s, start_s + site.pace) for start_s in starts_s)
     nodes = row([good] * 2, None, cold)
-    return single(site, nodes, Policy.ROUND_ROBIN, _at(planted, windows_s))
+    return single(site, nodes, Balancing.ROUND_ROBIN, _at(planted, windows_s))
 
 
-def expires_during_run(site: Site) -> Built:
-    """All nodes share a leaf whose end is near; the time is the certificate's, not ours."""
+@Scenario(
+    "expires-during-run",
+    "The certificate expires twelve seconds after the farm has started.",
+    category="expired-leaf",
+    share=18 / RUN_S,
+    count=6_000,
+    options=AT_200,
+).built_by
+def expires_during_run(site: Site, scenario: Scenario) -> Built:
+    """All nodes share a leaf that expires soon; the time is the certificate's, not ours."""
     ends = timedelta(seconds=12 * site.pace)
-    leaf = site.leaf(Wish((HOST, "lab.test"), ends=ends))
-    shown = site.show("ending", leaf)
-    moment = leaf.certificate.not_valid_after_utc
-    planted = EXPIRES.plant(
-        f"the leaf expires at {moment:%Y-%m-%dT%H:%M:%SZ}",
-        ("time", f"from {moment:%Y-%m-%dT%H:%M:%SZ}"),
+    leaf = site.leaf(LeafSpec((HOST, "lab.test"), ends=ends))
+    shown = site.show("expiring", leaf)
+    expires = leaf.certificate.not_valid_after_utc
+    planted = scenario.plant(
+        f"the leaf expires at {expires:%Y-%m-%dT%H:%M:%SZ}",
+        ("time", f"from {expires:%Y-%m-%dT%H:%M:%SZ}"),
     )
-    planted = replace(planted, from_unix_s=int(moment.timestamp()))
-    return single(site, row([shown] * 4), Policy.ROUND_ROBIN, planted)
+    planted = replace(planted, from_unix_s=int(expires.timestamp()))
+    return single(site, row([shown] * 4), Balancing.ROUND_ROBIN, planted)
 
 
 def _at(planted: Planted, windows_s: tuple[tuple[float, float], ...]) -> Planted:
     """The same, told in these windows too."""
     told = ", ".join(f"{start_s:g}-{end_s:g} s" for start_s, end_s in windows_s)
     return replace(planted, dimensions=(("time", told),), windows_s=windows_s)
-
-
-SCENES = (
-    Scene(BAD_WINDOW, bad_window),
-    Scene(AT_START, default_certificate_at_start),
-    Scene(EXPIRES, expires_during_run),
-)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from stress.evidence.selection import cases
-from stress.evidence.tls_decode import conversation
+from stress.evidence.tls_decode import decode_flights
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.summary import Cause
@@ -94,7 +94,7 @@ def _events(transcript: Transcript) -> Iterator[ConnectionEvent]:
         yield ConnectionEvent(record.total_ns / 1000, "never connected")
         return
     yield ConnectionEvent(record.connect_ns / 1000, "connected")
-    for flight, words in zip(transcript.flights, conversation(transcript), strict=True):
+    for flight, words in zip(transcript.flights, decode_flights(transcript), strict=True):
         arrow = "→ sent" if flight.sent else "← read"
         stamp = ", by the kernel's clock" if flight.clock is Clock.KERNEL else ""
         title = f"{arrow} {len(flight.data):,} bytes{stamp}"

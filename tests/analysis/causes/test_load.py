@@ -230,9 +230,9 @@ def test_a_search_against_a_queue_is_explained_by_the_limit_it_found(
     draw, serve = Random(seed), queue(400)
     search, begin, number = LimitSearch(GOALS, start=50, ceiling=4_000), 0, 0
     counts: Counter[tuple[int, int, str]] = Counter()
-    while (stretch := search.next()) is not None:
+    while (stretch := search.next_segment()) is not None:
         rows = serve(stretch, draw)
-        search.take(rows)
+        search.on_records(rows)
         for row in rows:
             counts[begin + (row.due_ns - rows[0].due_ns) // SECOND, number, row.outcome] += 1
         begin, number = begin + int(stretch.seconds) + 1, number + 1

@@ -48,8 +48,8 @@ def rows(record: Callable[..., Record]) -> Callable[..., list[Record]]:
 
 
 def reason(keeper: StoppingRule, records: list[Record]) -> str | None:
-    keeper.take(records)
-    return keeper.reason(PROGRESS)
+    keeper.on_records(records)
+    return keeper.on_progress(PROGRESS)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_many_looks_at_a_borderline_rate_rarely_claim_it(
     told = set()
     records = rows(20_000, range(100, 20_000, 200))
     for begin in range(0, len(records), 500):
-        keeper.take(records[begin : begin + 500])
-        told.add(keeper.reason(replace(PROGRESS, elapsed_s=begin / 50)))
+        keeper.on_records(records[begin : begin + 500])
+        told.add(keeper.on_progress(replace(PROGRESS, elapsed_s=begin / 50)))
 
     assert told == {None}
 

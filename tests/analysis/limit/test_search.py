@@ -54,12 +54,12 @@ def search(
     **more: Any,
 ) -> Limit:
     draw = random.Random(seed)
-    conductor = LimitSearch(goals, start=start, ceiling=ceiling, **more)
-    while (segment := conductor.next()) is not None:
+    controller = LimitSearch(goals, start=start, ceiling=ceiling, **more)
+    while (segment := controller.next_segment()) is not None:
         rows = target(segment, draw)
         for place in range(0, len(rows), 500):
-            conductor.take(rows[place : place + 500])
-    return conductor.limit()
+            controller.on_records(rows[place : place + 500])
+    return controller.limit()
 
 
 @pytest.mark.slow
@@ -326,9 +326,9 @@ def served(segment: Segment, most: float) -> list[Record]:
 def carry_out(plan: Plan, most: dict[int | None, float]) -> tuple[SearchSequence, list[Segment]]:
     """The searches of a plan, against a target that takes so much of each client."""
     conductor, seen = limit_searches(plan, FAILING), list[Segment]()
-    for segment in islice(iter(conductor.next, None), 500):
+    for segment in islice(iter(conductor.next_segment, None), 500):
         seen.append(segment)
-        conductor.take(served(segment, most[segment.client]))
+        conductor.on_records(served(segment, most[segment.client]))
     return conductor, seen
 
 
@@ -375,6 +375,6 @@ def test_the_concurrency_is_searched_up_to_the_plans() -> None:
 
 def test_a_search_that_has_not_begun_is_not_reported() -> None:
     conductor = limit_searches(replace(PLAN, sweep=(Sweep.CLIENTS,)), FAILING)
-    conductor.next()
+    conductor.next_segment()
 
     assert [limit.of for limit in conductor.limits()] == ["rsa-only"]

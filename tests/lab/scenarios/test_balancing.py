@@ -43,7 +43,7 @@ def test_two_causes_are_where_they_were_planted() -> None:
         served, faulted = farm.served(), farm.faulted()
     common = Counter(one.chain for one in seen if one.chain).most_common(1)[0][0]
     odd = [one for one in seen if one.chain not in {common, None}]
-    reset = [one for one in seen if one.ending == "reset"]
+    reset = [one for one in seen if one.outcome == "reset"]
     (other,) = farm.planted.also
 
     assert {("address", str(one.address)) for one in odd} == set(farm.planted.dimensions)

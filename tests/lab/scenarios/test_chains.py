@@ -25,7 +25,7 @@ def test_a_healthy_farm_shows_one_chain_from_twelve_nodes() -> None:
         seen = ask(farm.addresses, 120)
         served = farm.served()
 
-    assert {one.ending for one in seen} == {"ok"}
+    assert {one.outcome for one in seen} == {"ok"}
     assert len({one.chain for one in seen}) == 1
     assert set(served.values()) == {10}
 
@@ -40,7 +40,7 @@ def test_the_odd_chain_is_seen_as_often_as_its_node_was_served(name: str) -> Non
     odd = [one for one in seen if ("chain", one.chain) in farm.planted.dimensions]
     expected = count * farm.planted.share
 
-    assert {one.ending for one in seen} == {"ok"}
+    assert {one.outcome for one in seen} == {"ok"}
     assert len({one.chain for one in seen}) == 2
     assert len(odd) == served[ODD_NODE[name]] > 0
     assert sum(served.values()) == count

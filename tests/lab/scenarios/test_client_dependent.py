@@ -20,7 +20,7 @@ LARGE = Kind(padding=2_000)
 
 def by_kind(seen: list[Seen], kinds: int) -> list[Counter[tuple[str, str | None]]]:
     """Endings and chains of each kind; `ask` deals the kinds out in the order of the list."""
-    return [Counter((one.ending, one.chain) for one in seen[at::kinds]) for at in range(kinds)]
+    return [Counter((one.outcome, one.chain) for one in seen[at::kinds]) for at in range(kinds)]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_only_large_hellos_are_reset() -> None:
         faulted = farm.faulted()
     small, large = by_kind(seen, 2)
 
-    assert {ending for ending, _ in small} == {"ok"}
+    assert {outcome for outcome, _ in small} == {"ok"}
     assert set(large) == {("reset", None)}
     assert sum(faulted.values()) == 20
 

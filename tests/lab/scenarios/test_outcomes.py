@@ -15,9 +15,9 @@ def test_resets_reach_the_client_as_resets_and_as_many_as_were_made() -> None:
     with start("resets", seed=3) as farm:
         seen = ask(farm.addresses, 600)
         faulted = farm.faulted()
-    reset = [one for one in seen if one.ending != "ok"]
+    reset = [one for one in seen if one.outcome != "ok"]
 
-    assert {one.ending for one in reset} == {"reset"}
+    assert {one.outcome for one in reset} == {"reset"}
     assert {one.chain for one in reset} == {None}
     assert len(reset) == faulted["node-08"] == sum(faulted.values())
     assert 1 <= len(reset) <= 18
@@ -29,9 +29,9 @@ def test_a_stalled_client_has_a_server_hello_and_nothing_more() -> None:
     with start("stalls", seed=2) as farm:
         seen = ask(farm.addresses, 600, patient, at_once=8)
         faulted = farm.faulted()
-    stalled = [one for one in seen if one.ending != "ok"]
+    stalled = [one for one in seen if one.outcome != "ok"]
 
-    assert {one.ending for one in stalled} == {"timeout"}
+    assert {one.outcome for one in stalled} == {"timeout"}
     assert {one.chain for one in stalled} == {None}
     assert len(stalled) == faulted["node-08"] > 0
 
@@ -41,9 +41,9 @@ def test_the_wrong_key_makes_wrong_signatures_under_the_right_chain(best: int) -
     with start("wrong-key", seed=1) as farm:
         seen = ask(farm.addresses, 80, Kind(best=best))
         served = farm.served()
-    bad = [one for one in seen if one.ending != "ok"]
+    bad = [one for one in seen if one.outcome != "ok"]
 
-    assert {one.ending for one in bad} == {"bad signature"}
+    assert {one.outcome for one in bad} == {"bad signature"}
     assert len({one.chain for one in seen if one.chain}) == 1
     assert len(bad) == served["node-08"] > 0
 
@@ -52,8 +52,8 @@ def test_the_demand_for_a_client_certificate_comes_after_the_handshake() -> None
     with start("client-certificate", seed=1) as farm:
         seen = ask(farm.addresses, 80)
         served = farm.served()
-    refused = [one for one in seen if one.ending != "ok"]
+    refused = [one for one in seen if one.outcome != "ok"]
 
-    assert {one.ending for one in refused} == {"tlsv13 alert certificate required"}
+    assert {one.outcome for one in refused} == {"tlsv13 alert certificate required"}
     assert len({one.chain for one in seen}) == 1
     assert len(refused) == served["node-08"] > 0

@@ -1,0 +1,77 @@
+"""Creates the observers of a run: live view or progress lines, metrics, goals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from stress.model.observer import Observer
+from stress.model.plan import Plan
+from stress.runner.keyboard import Keyboard
+from stress.runner.metrics import MetricsAddress, MetricsServer
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a run shows itself while it is running."""
+
+    notify: Callable[[str], None]
+    """Shows a sentence to the user, also under `--quiet`."""
+    stream: TextIO | None = None
+    """Where progress is shown; None: nowhere."""
+    rewrites: bool = False
+    """Whether the stream is a terminal that can move its cursor: it gets the live view."""
+    width: int = 100
+    metrics: MetricsAddress | None = None
+    """Where metrics are served; None: nowhere."""
+
+
+@contextmanager
+def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
+    """The observers of a run, closed at its end, the last first.
+
+    Raises:
+        UsageError: the metrics cannot be served.
+    """
+    with ExitStack() as stack:
+        observers: list[Observer] = []
+        if display.metrics is not None:
+            server = MetricsServer(display.metrics, str(plan.target))
+            stack.callback(server.close)
+            observers.append(server)
+        if display.stream is not None:
+            observers.append(_progress_view(plan, display, display.stream, stack))
+        if plan.goals:
+            from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
+
+            observers.append(StoppingRule(plan.goals, plan.load.processes))
+        yield observers
+
+
+def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStack) -> Observer:
+    """The live view, with keys from standard input, or plain lines."""
+    from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
+    from stress.analysis.proportions.sequence import confidence_sequence  # noqa: PLC0415 - heavy
+    from stress.report.live import LiveView, ProgressLine  # noqa: PLC0415 - heavy
+
+    confidence_sequence(0, 1)  # loads scipy now, not while handshakes wait for the recorder
+    if not display.rewrites:
+        return ProgressLine(stream, confidence_sequence, width=display.width)
+    keyboard = Keyboard()
+    stack.callback(keyboard.close)
+    view = LiveView(
+        stream,
+        confidence_sequence,
+        target=str(plan.target),
+        cap=plan.load.concurrency,
+        keys=keyboard if keyboard.available else None,
+        suspects=LiveAnomalies(
+            [str(address) for address in plan.addresses], [one.name for one in plan.clients]
+        ),
+        # Goals and searches take time as evidence (`clean for 10m`, a queue that fills).
+        may_pause=not plan.find_limit and not plan.goals,
+    )
+    stack.callback(view.close)
+    return view

@@ -1,0 +1,100 @@
+"""Writes reports to files (`--html`, `--junit`, `--openmetrics`, `--markdown`).
+
+Each file is checked before the first packet, so that a run of an hour does not end with "no such
+directory". A file appears whole or not at all, since a collector may read it at any moment. An
+existing file is replaced, unless it is a run file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stress.errors import StressError, UsageError
+from stress.model.summary import Summary
+from stress.report.forms import FORMS
+
+if TYPE_CHECKING:
+    from stress.store import RunFile
+
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where each requested form goes, by the name of the form."""
+
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, paths: Mapping[str, Path | None]) -> ReportFiles:
+        """The requested files, checked.
+
+        Args:
+            paths: by the name of the form; None: not requested.
+
+        Raises:
+            UsageError: a file cannot be written, or two forms have the same file.
+        """
+        requested = {name: path for name, path in paths.items() if path is not None}
+        taken: dict[Path, str] = {}
+        for name, path in requested.items():
+            option = FORMS[name].option
+            if (obstacle := _obstacle(path)) is not None:
+                raise UsageError(f"{option} {path}: {obstacle}", "Choose another file.")
+            other = taken.setdefault(path.resolve(), option)
+            if other != option and (path.is_file() or not path.exists()):
+                raise UsageError(f"{other} and {option} name the same file, {path}")
+        return cls(requested)
+
+    def write(self, summary: Summary, run: RunFile) -> None:
+        """Render and write each form.
+
+        Raises:
+            StressError: a file could not be written after all.
+        """
+        for name, path in self.paths.items():
+            form = FORMS[name]
+            text = form.render(summary, run)
+            content, target = text.encode("utf-8", "backslashreplace"), path.resolve()
+            partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")
+            try:
+                if target.exists() and not target.is_file():  # a pipe or a device
+                    target.write_bytes(content)
+                    continue
+                try:
+                    partial.write_bytes(content)
+                    partial.replace(target)
+                finally:
+                    partial.unlink(missing_ok=True)
+            except OSError as error:
+                raise StressError(
+                    f"{form.option}: could not write {path}: {error.strerror or error}",
+                    "The run file is complete. To write elsewhere: tls-stress report",
+                ) from error
+
+
+def _obstacle(path: Path) -> str | None:
+    """Why the file cannot be written now; None: it can."""
+    head = b""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as stream:
+                head = stream.read(len(_SQLITE))
+    try:
+        if path.is_dir():
+            return "that is a directory"
+        if not path.parent.is_dir():
+            return f"there is no directory {path.parent}"
+        if head == _SQLITE:
+            return "that is a run file, which is never overwritten"
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            return "no permission to write there"
+    except OSError as error:  # such as a name that is too long
+        return error.strerror or str(error)
+    return None

@@ -1,0 +1,174 @@
+"""Performs a run: wires planning, engine and store together, and leaves one run file.
+
+`run`, `run --continue`, `replay`, `demo` and searches for the limit all go through `record`, so all
+of them have the same live view, metrics, canary and handling of interrupts. The file stays whatever
+happens after the first packet; before it, nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time, time_ns
+from typing import TYPE_CHECKING
+
+from stress.errors import UsageError
+from stress.host.addresses import source_address
+from stress.model.plan import Plan
+from stress.model.run import RunEnd
+from stress.model.sink import Sink
+from stress.model.target import Address
+from stress.planning.request import Request
+from stress.runner.canary import canary_for
+from stress.runner.observers import Display, observers_for
+from stress.runner.resume import FirstPart
+
+if TYPE_CHECKING:
+    from stress.analysis.limit.search import SearchSequence
+    from stress.store import RunWriter
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True, slots=True)
+class RunLocation:
+    """Where the run file goes."""
+
+    folder: Path = RESULTS
+    name: str | None = None
+    """None: named after the host and the time."""
+
+    @classmethod
+    def of(cls, settings: Request) -> RunLocation:
+        """The location that a command line and its profile request."""
+        return cls(Path(settings.results) if settings.results else RESULTS, settings.name)
+
+
+def prepare(request: Request) -> Plan:
+    """Checks everything that was requested; sends nothing but DNS queries.
+
+    Raises:
+        UsageError: something is wrong with it.
+    """
+    from stress.analysis.goals.stopping_rule import check_goals  # noqa: PLC0415 - heavy
+    from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
+    from stress.planning.profile import filled  # noqa: PLC0415 - heavy
+
+    settings, _ = filled(request)
+    check_goals(settings.until, settings.assertions)
+    return plan_run(request, now=int(time()))
+
+
+def record(
+    plan: Plan, location: RunLocation, display: Display, first_part: FirstPart | None = None
+) -> Path:
+    """Performs a plan and records it; returns the finished run file.
+
+    Args:
+        plan: what to do.
+        location: where the file goes.
+        display: how the run shows itself.
+        first_part: the interrupted run that the plan completes; the file will hold both.
+
+    Raises:
+        UsageError: the file cannot be made, or a worker cannot do the plan. Nothing was sent.
+        RecordError: the end could not be written; what was committed is in the file.
+    """
+    from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.limit.search import limit_searches  # noqa: PLC0415 - heavy
+
+    controller = None
+    if plan.find_limit:  # a bad goal is reported before there is a file
+        controller = limit_searches(plan, parse_goals(plan.find_limit.split(",")))
+    path, writer = _create(plan, location, display, first_part)
+    copied = writer.taken
+    try:
+        if first_part is None:
+            writer.finish(_execute(plan, writer, controller, display))
+        else:
+            display.notify(first_part.gap)
+            facts = first_part.facts
+            ending = _execute(plan, writer, controller, display, first_part.next_id)
+            reasons = (*facts.reasons, first_part.gap, *ending.reasons)
+            stood_ns = first_part.stood_ns + ending.stood_ns
+            writer.finish(replace(ending, stood_ns=stood_ns, reasons=reasons))
+    except (UsageError, KeyboardInterrupt):  # the former only before the first packet
+        writer.close()
+        if writer.taken == copied:
+            path.unlink()
+        raise
+    finally:
+        writer.close()
+    display.notify(f"run file: {path}")
+    return path
+
+
+def _create(
+    plan: Plan, location: RunLocation, display: Display, first_part: FirstPart | None
+) -> tuple[Path, RunWriter]:
+    """A new run file, in which the first part of a resumed run is already recorded."""
+    from stress.engine.versions import versions  # noqa: PLC0415 - heavy
+    from stress.store import RunWriter, default_name, reserve  # noqa: PLC0415 - heavy
+
+    programs, whole, started_ns, stood_ns, name = versions(plan), plan, time_ns(), 0, location.name
+    if first_part is not None:
+        facts, stood_ns = first_part.facts, first_part.stood_ns
+        whole, started_ns, name = facts.plan, facts.started_ns, name or facts.name
+    name = name or default_name(plan.target.host, datetime.now(UTC))
+    path = reserve(location.folder, name)
+    if path.stem != name.removesuffix(path.suffix):
+        display.notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+    first = plan.addresses[0]
+    local = source_address(first.ip, first.port)
+    host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
+    writer = RunWriter.create(
+        path,
+        whole,
+        started_ns=started_ns,
+        versions=programs,
+        host=host,
+        stood_ns=stood_ns,
+        before=first_part.facts.started if first_part is not None else 0,
+    )
+    try:
+        if first_part is not None:
+            first_part.copy_to(writer)
+    except BaseException:
+        writer.close()
+        path.unlink()
+        raise
+    return path, writer
+
+
+def _execute(
+    plan: Plan, sink: Sink, controller: SearchSequence | None, display: Display, first_id: int = 0
+) -> RunEnd:
+    """Lets the engine do the plan, watched by all observers."""
+    from stress.engine import coordinator  # noqa: PLC0415 - heavy
+    from stress.planning.consent import Guard  # noqa: PLC0415 - heavy
+
+    guard = Guard(plan)
+
+    async def resolve() -> Sequence[Address]:
+        try:
+            return (await guard(plan.target, plan.resolver)).addresses
+        except UsageError:  # a name that no longer resolves does not end a run: no address joins
+            return ()
+
+    with (
+        observers_for(plan, display) as observers,
+        canary_for(plan, display.notify) as canary,
+    ):
+        ending = coordinator.run(
+            plan,
+            sink,
+            observers,
+            controller=controller,
+            resolve=resolve,
+            first_id=first_id,
+            canary=canary,
+        )
+    return ending if controller is None else replace(ending, limits=controller.limits())
