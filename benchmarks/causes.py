@@ -23,7 +23,7 @@ from stress.model.client import Client
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address, Target
 from stress.store import RunWriter
 
@@ -53,11 +53,11 @@ def write(path: Path) -> None:
     plan = Plan(Target("lab.test"), addresses, clients, sources=("10.1.0.1", "10.1.0.2"))
     writer = RunWriter.create(path, plan, started_ns=BEGUN_NS, versions={}, host="")
     for number, address in enumerate(addresses):
-        writer.see_address(number, address)
+        writer.add_address(number, address)
     records = _records(np.random.default_rng(6))
     while batch := [record for _, record in zip(range(1000), records, strict=False)]:
-        writer.take(batch)
-    ended = Ending(End.COMPLETED, BEGUN_NS + BLOCKS * NANOSECONDS, CELLS)
+        writer.add_records(batch)
+    ended = RunEnd(End.COMPLETED, BEGUN_NS + BLOCKS * NANOSECONDS, CELLS)
     writer.finish(ended)
 
 

@@ -134,10 +134,12 @@ def keeping(most: int, folder: Path) -> dict[int, float]:
     writer = RunWriter.create(
         folder / "keeping.db", plan, started_ns=start_ns, versions={}, host="here"
     )
-    writer.see_address(0, Address("127.0.0.1", 443))
+    writer.add_address(0, Address("127.0.0.1", 443))
     chance, found = random.Random(1), dict[int, float]()
     for first in range(0, most, 100):
-        writer.take([_made_up(number, start_ns, chance) for number in range(first, first + 100)])
+        writer.add_records(
+            [_made_up(number, start_ns, chance) for number in range(first, first + 100)]
+        )
         writer.commit(first + 100)
         if (first + 100) % (most // 8) == 0:
             found[first + 100] = round(_resident_kib(os.getpid()) / 1024, 1)

@@ -19,7 +19,7 @@ from stress.model.client import Client
 from stress.model.outcome import OK, Stage
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address, Target
 from stress.store import RunWriter
 
@@ -40,17 +40,17 @@ def writer_us(rows: int, folder: Path) -> float:
         folder / "writing.db", plan, started_ns=begun, versions={}, host="bench"
     )
     chain = Chain((b"leaf", b"intermediate"))
-    writer.see_address(0, address)
-    writer.see_chain(chain, ())
+    writer.add_address(0, address)
+    writer.add_chain(chain, ())
     spent = 0
     for number, batch in enumerate(_batches(rows, begun, chain.sha256)):
         before = thread_time_ns()
-        writer.take(batch)
+        writer.add_records(batch)
         if (number + 1) * BATCH % A_SECOND == 0:
             writer.commit((number + 1) * BATCH)
         spent += thread_time_ns() - before
     before = thread_time_ns()
-    writer.finish(Ending(End.COMPLETED, time_ns(), rows))
+    writer.finish(RunEnd(End.COMPLETED, time_ns(), rows))
     writer.close()
     return (spent + thread_time_ns() - before) / rows / 1000
 
@@ -68,8 +68,8 @@ def _row(number: int, begun_ns: int, chain: bytes) -> Record:
     port = 32_768 + number % 28_232
     seen = (chain, 0x0304, 0x1301, 29, None, False) if not failed else (None,) * 6
     times = (50_000, took, took + 90_000) if not failed else (50_000, None, None)
-    return Record._make(
-        (
+    return Record(
+        *(
             *(number, due, due + 40_000, 0, None, port, number % 2),
             *("reset" if failed else OK.name, Stage.CLIENT_HELLO if failed else Stage.FINISHED),
             *seen,

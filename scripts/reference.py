@@ -23,6 +23,7 @@ from stress.planning.option import ValueType
 from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
 from stress.planning.profile import schema as profile_schema
 from stress.report.document import schema
+from stress.store.schema import schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -135,7 +136,7 @@ def _name(category: Category) -> str:
 
 
 def _run_file() -> str:
-    text = (ROOT / "stress" / "store" / "schema.sql").read_text().strip()
+    text = schema_text().strip()
     about = (
         "One SQLite file holds a whole run. It can be copied, mailed, and opened with any SQLite "
         "tool, even\nduring the run:\n\n```\nsqlite3 results/NAME.db "

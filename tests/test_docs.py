@@ -20,6 +20,7 @@ from scripts.reference import FOLDER, pages
 from stress.cli.main import app
 from stress.errors import ExitCode
 from stress.planning.profile import profile_keys
+from stress.store.schema import schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -85,7 +86,7 @@ def test_commands_that_the_pages_show_exist(page: Path) -> None:
 def test_queries_that_the_pages_show_can_be_asked(page: Path) -> None:
     asked = [query for _, query in QUERY.findall(page.read_text())]
     with closing(sqlite3.connect(":memory:")) as run:
-        run.executescript((ROOT / "stress/store/schema.sql").read_text())
+        run.executescript(schema_text())
 
         assert [run.execute(query).fetchall() for query in asked] == [[] for _ in asked]
 

@@ -1,84 +1,86 @@
-"""The dimensions in which causes are told, and what each may be used for.
+"""How the values of attributes read in each dimension of causes.
 
-Four classes decide what may explain a failure. An *assigned* attribute was chosen before anything
-happened (who asked, whom, when), an *early* one is known once the connection stands. A *late* one
-comes out of the handshake itself, so it may only speak when nearly all of the failures got far
-enough to have it. The *outcome* (how far it came, how it ended) never explains anything: it is
-what has to be explained. And "not reached" is never a value, else every failure would be explained
-by not having come further.
+"Not reached" is never a value, else every failure would be explained by not having come further.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
+from stress.analysis.chains import issuer, short, subject
+from stress.handshake.names import NAMES
+from stress.model.attributes import SHARED, Attribute, Dimension, Form, KnownFrom
+from stress.model.plan import Plan
+from stress.model.run import SeenChain
+from stress.model.target import Address
+from stress.text.escape import printable
+from stress.trust import describe
 
-class Dimension(StrEnum):
-    """The contract's dimensions, in the order in which one is preferred to name a cohort."""
-
-    ADDRESS = "address"
-    LABEL = "label"
-    FAMILY = "family"
-    CLIENT = "client"
-    SNI = "sni"
-    VANTAGE = "vantage"
-    RESUMED = "resumed"
-    TLS_VERSION = "tls_version"
-    RATE = "rate"
-    TIME = "time"
-    LOCAL_PORT = "local_port"
-    BACKEND = "backend"
-    CIPHER = "cipher"
-    KEY_GROUP = "key_group"
-    ALPN = "alpn"
-    CHAIN = "chain"
-    LEAF = "leaf"
-    ISSUER = "issuer"
-    STAGE = "stage"
-
-    @property
-    def priority(self) -> int:
-        """Smaller is preferred when two ways of saying it hold exactly the same handshakes."""
-        return _PRIORITY[self]
-
-    @property
-    def when(self) -> When:
-        """When its value was settled."""
-        return _WHEN[self]
-
-
-class When(IntEnum):
-    """When the value of a dimension is settled, relative to the handshake."""
-
-    ASSIGNED = 0
-    EARLY = 1
-    LATE = 2
-    OUTCOME = 3
-
-
-_PRIORITY = {dimension: rank for rank, dimension in enumerate(Dimension)}
-_LATE = (
-    Dimension.TLS_VERSION,
-    Dimension.CIPHER,
-    Dimension.KEY_GROUP,
-    Dimension.ALPN,
-    Dimension.RESUMED,
-    Dimension.CHAIN,
-    Dimension.LEAF,
-    Dimension.ISSUER,
-    Dimension.BACKEND,
-)
-_EARLY = (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY)
-_WHEN = {
-    dimension: When.OUTCOME
-    if dimension is Dimension.STAGE
-    else When.LATE
-    if dimension in _LATE
-    else When.EARLY
-    if dimension in _EARLY
-    else When.ASSIGNED
-    for dimension in Dimension
-}
+__all__ = ["OF_THE_CHAIN", "Dimension", "KnownFrom", "Text", "leaf_text", "texts"]
 
 OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
 """Functions of the chain: they decide a trust verdict by definition, so they are its mechanism."""
+
+Text: TypeAlias = Callable[[Hashable], str | None]
+"""What people read for a value of an attribute; None for "not reached"."""
+
+_T = TypeVar("_T")
+
+
+def texts(
+    plan: Plan, addresses: Sequence[Address], chains: Mapping[int, SeenChain]
+) -> Mapping[Dimension, tuple[str, Text]]:
+    """For each dimension the attribute that it is made of, and how a value of that reads.
+
+    A dimension that is not here (`rate`) depends on more than the value of one attribute.
+    """
+
+    def indexed(things: Sequence[_T], text: Callable[[_T], str | None]) -> Text:
+        # A damaged file may name a thing that is not there.
+        def read(index: Any) -> str | None:
+            return text(things[index]) if 0 <= index < len(things) else None
+
+        return read
+
+    def of_chain(text: Callable[[SeenChain], str]) -> Text:
+        def read(number: Any) -> str | None:
+            return text(chains[number]) if number in chains else None
+
+        return read
+
+    name = plan.server_name or "none"
+    own: dict[Dimension, Text] = {
+        Dimension.ADDRESS: lambda index: indexed(addresses, str)(index) or f"#{index}",
+        Dimension.LABEL: indexed(addresses, lambda address: address.label),
+        Dimension.FAMILY: indexed(addresses, lambda address: address.family),
+        Dimension.CLIENT: indexed(plan.clients, lambda client: client.name),
+        Dimension.SNI: indexed(plan.clients, lambda c: name if c.server_name else "none"),
+        Dimension.VANTAGE: indexed(plan.sources, str),
+        Dimension.CHAIN: of_chain(short),
+        Dimension.LEAF: of_chain(leaf_text),
+        Dimension.ISSUER: of_chain(issuer),
+    }
+    return {
+        dimension: (attribute.name, own.get(dimension) or _text(attribute))
+        for attribute in SHARED
+        for dimension in attribute.dimensions
+        if dimension is not Dimension.RATE
+    }
+
+
+def leaf_text(chain: SeenChain) -> str:
+    """The leaf by name and serial; two leaves of one name differ."""
+    if not chain.certificates:
+        return "no certificate"
+    return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
+
+
+def _text(attribute: Attribute) -> Text:
+    """How the values of an attribute read when it is a dimension by itself."""
+    if attribute.form is Form.NAMED:
+        name: Any = NAMES[attribute.name]
+        return name  # type: ignore[no-any-return]  # it takes the numbers of this attribute
+    if attribute.form is Form.FLAG:
+        return lambda flag: "yes" if flag is True else "no"
+    return lambda value: printable(str(value))

@@ -11,7 +11,7 @@ from stress.analysis.latency import latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import Tally, count
+from stress.analysis.tally import RunCounts, count
 from stress.analysis.tested import NANOSECONDS, duration_s, untested
 from stress.analysis.verdict import limit_assertion, validity, verdict
 from stress.model.claims import ClaimSet, Untested, ValidityClaim
@@ -26,7 +26,7 @@ class Findings:
     """What was found out about a run; `stress.report.summary` turns it into words."""
 
     facts: RunFacts
-    tally: Tally
+    tally: RunCounts
     estimate: Estimate
     verdict: Answer
     duration_s: float
@@ -88,7 +88,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     )
 
 
-def _explanation(run: Run, tally: Tally) -> ClaimSet:
+def _explanation(run: Run, tally: RunCounts) -> ClaimSet:
     """The causes; the search is only imported when there is something to search in."""
     if not tally.attempts:
         return ClaimSet()

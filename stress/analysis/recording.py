@@ -9,19 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 
-from stress.analysis.causes.changes import Piece, series, time_profile
+from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
-from stress.analysis.chains import issuer, short, subject
-from stress.analysis.dimensions import Dimension
-from stress.analysis.proportions.binomial import Integers
+from stress.analysis.dimensions import Dimension, texts
 from stress.analysis.tally import side_of
 from stress.analysis.tested import NANOSECONDS
-from stress.handshake.names import cipher_name, group_name, version_name
-from stress.model.client import Client
 from stress.model.limit import Knob, Limit
 from stress.model.outcome import Side
 from stress.model.plan import Load
@@ -30,79 +26,17 @@ from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
 from stress.model.target import Address
 from stress.model.verdict import Verdict
 from stress.text.datetimes import time_of_day
-from stress.text.escape import printable
-from stress.trust import describe
-
-# Which failures belong to an earlier stretch of load: what a target still owes from a rush.
-#
-# A queue outlives the rush that filled it. Whoever asks at a low rate right after a high one is
-# served late, and would be taken for a failure at a low rate. So failures that go on without a
-# break belong to the stretch in which they began, and so do the good attempts among them.
-#
-# Subtle: this looks at when failures began and not at the rates, so failures that follow no rate
-# begin in any stretch, and nothing is made to follow the load by it (simulated in
-# `benchmarks/simulate.py`).
-#
-# Imported late: it needs numpy.
-
-Moment: TypeAlias = tuple[int, int]
-"""A time block and a load segment in it: segments come one after the other, so these do too."""
-
-MOST_MOMENTS = 2_000
-BEGUN = 0.1
-"""A burst has begun once this part of its failing share is reached; a stray failure is none."""
-
-
-def with_backlog(cube: Cube) -> Cube:
-    """The same attempts, each in the segment in which the failures began that it stands among."""
-    began = _origins(cube.cells)
-    if not began:
-        return cube
-    cells = tuple(
-        cell
-        if (origin := began.get((cell.block, cell.segment))) is None
-        # Most cells of a run stand among no burst; only those that do are copied.
-        else replace(cell, segment=origin)
-        for cell in cube.cells
-    )
-    return replace(cube, cells=cells)
-
-
-def _origins(cells: Sequence[Cell]) -> Mapping[Moment, int]:
-    """The segment in which it began, for each moment that still fails from an earlier one."""
-    counts: dict[Moment, list[int]] = {}
-    for cell in cells:
-        side, both = side_of(cell.outcome), counts.setdefault((cell.block, cell.segment), [0, 0])
-        if side in {Side.NOBODY, Side.TARGET}:
-            both[0] += cell.count
-            both[1] += cell.count if side is Side.TARGET else 0
-    if len({segment for _, segment in counts}) < 2:
-        return {}
-    moments = sorted(counts)
-    attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
-    found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
-    origins: dict[Moment, int] = {}
-    for place in found.hot:
-        piece = found.pieces[place]
-        first = _begin(piece, attempts, failures)
-        _, segment = moments[first]
-        origins |= {one: segment for one in moments[first : piece.end] if one[1] != segment}
-    return origins
-
-
-def _begin(piece: Piece, attempts: Integers, failures: Integers) -> int:
-    """The first moment of a burst in which it really fails."""
-    inside = slice(piece.begin, piece.end)
-    failing = failures[inside] > BEGUN * piece.share * attempts[inside]
-    return piece.begin + int(failing.argmax())
-
-
-_T = TypeVar("_T")
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
 SAMPLE = 5_000
 """Failures whose start indices are looked at one by one."""
+MOST_MOMENTS = 2_000
+BEGUN = 0.1
+"""A burst has begun once this part of its failure rate is reached; a stray failure is none."""
+
+Moment: TypeAlias = tuple[int, int]
+"""A time block and a load segment in it: segments come one after the other, so these do too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,11 +54,10 @@ class Recording:
     verdicts: tuple[Verdict, ...] = ()
     cube: Cube | None = None
     by_load: bool = False
-    """The load decides: it was varied at random and the share follows it, or a search for the limit
-    chose it. Then a rate may be a cause, and stretches of time are none: they only say when it was
-    high."""
+    """The load decides: it was varied at random and failures follow it, or a search for the limit
+    chose it. Then a rate may be a cause, and times are not: they only say when it was high."""
     owed: int = 0
-    """Attempts that are counted at an earlier, higher rate: it had not recovered from that yet."""
+    """Attempts counted at an earlier, higher rate: the target had not recovered from it yet."""
 
     def moment(self, block: int) -> str:
         """The time of day at which a block begins, UTC."""
@@ -132,7 +65,7 @@ class Recording:
 
 
 def record(run: Run) -> Recording:
-    """Reads a run into columns."""
+    """Read a run into columns."""
     recording = read(run.facts(), run.cube(), run.chains(), run.addresses())
     return replace(
         recording,
@@ -143,7 +76,7 @@ def record(run: Run) -> Recording:
 
 
 def reread_by_load(recording: Recording) -> Recording:
-    """The same run where the load decides: what a rush left behind is counted at its rate."""
+    """The same run where the load decides: a backlog counts at the rate that caused it."""
     assert recording.cube is not None
     facts, cube = recording.facts, with_backlog(recording.cube)
     rates = segment_rates(facts.plan.load, recording.cube, facts.limits)
@@ -159,7 +92,7 @@ def reread_by_load(recording: Recording) -> Recording:
 def read(
     facts: RunFacts, cube: Cube, seen: Sequence[SeenChain], addresses: Sequence[Address]
 ) -> Recording:
-    """Reads a cube into columns."""
+    """Read a cube into columns."""
     chains = {chain.id: chain for chain in seen}
     rates = segment_rates(facts.plan.load, cube, facts.limits)
     readings = _readings(facts, chains, addresses, rates)
@@ -185,16 +118,16 @@ def segment_rates(load: Load, cube: Cube, limits: Sequence[Limit] = ()) -> Mappi
 
 
 def _tried(limits: Sequence[Limit], segments: int) -> Mapping[int, float]:
-    """What a search offered in each of its segments; the last may have been broken off."""
+    """What a search offered in each of its segments; the last may be incomplete."""
     rates = [step.rate for limit in limits for step in limit.steps for _ in range(step.tries)]
     return dict(enumerate(rates)) if len(rates) in {segments - 1, segments} else {}
 
 
 def offered_rates(cells: Sequence[Cell], block_ns: int) -> Mapping[int, float]:
-    """Attempts due a second in each load segment, from the blocks that it has for itself.
+    """Attempts due a second in each load segment, from the blocks that no other segment shares.
 
-    The edges of a segment share their block with a neighbour; where a segment has no block of its
-    own, its shared ones are all there is.
+    A segment shares its first and last block with its neighbours; those are used only where it has
+    no block of its own.
     """
     due: defaultdict[int, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
     for cell in cells:
@@ -219,71 +152,28 @@ def _readings(
     rates: Mapping[int, float],
 ) -> tuple[Reading, ...]:
     """How each dimension of the contract comes out of a cell."""
-    plan = facts.plan
-    names = [plan.server_name if one.server_name else None for one in plan.clients]
-
-    def of_chain(make: Callable[[SeenChain], str]) -> Callable[[int], str | None]:
-        return lambda number: make(chains[number]) if number in chains else None
-
+    own = texts(facts.plan, addresses, chains)
     return (
-        _numeric(
-            Dimension.ADDRESS, "address", lambda number: str(_at(addresses, number) or f"#{number}")
-        ),
-        _numeric(Dimension.LABEL, "address", lambda number: _of(_at(addresses, number), "label")),
-        _numeric(Dimension.FAMILY, "address", lambda number: _of(_at(addresses, number), "family")),
-        _numeric(Dimension.CLIENT, "client", lambda number: _of(_at(plan.clients, number), "name")),
-        _numeric(Dimension.SNI, "client", lambda number: _at(names, number) or "none"),
-        _numeric(Dimension.VANTAGE, "source", lambda number: _at(plan.sources, number)),
-        _numeric(Dimension.RESUMED, "resumed", lambda number: "yes" if number else "no"),
-        _numeric(Dimension.TLS_VERSION, "tls_version", version_name),
-        _numeric(Dimension.CIPHER, "cipher", cipher_name),
-        _numeric(Dimension.KEY_GROUP, "key_group", group_name),
-        Reading(Dimension.ALPN, "alpn", lambda text: printable(str(text))),
+        *(Reading(dimension, name, text) for dimension, (name, text) in own.items()),
         *_loads(rates, facts.limits),
-        _numeric(Dimension.CHAIN, "chain", of_chain(short)),
-        _numeric(Dimension.LEAF, "chain", of_chain(leaf_text)),
-        _numeric(Dimension.ISSUER, "chain", of_chain(issuer)),
     )
 
 
-def _at(things: Sequence[_T], number: int) -> _T | None:
-    """The thing of that number; None when a damaged file names one that is not there."""
-    return things[number] if 0 <= number < len(things) else None
-
-
-def _of(thing: Address | Client | None, name: str) -> str | None:
-    """An attribute of something that may not be there."""
-    value: str | None = getattr(thing, name, None)
-    return value
-
-
-def _numeric(dimension: Dimension, field: str, text: Callable[[int], str | None]) -> Reading:
-    """A dimension made of a field that holds numbers."""
-    return Reading(dimension, field, lambda value: text(cast("int", value)))
-
-
-def leaf_text(chain: SeenChain) -> str:
-    """The leaf by name and serial; two leaves of one name differ."""
-    if not chain.certificates:
-        return "no certificate"
-    return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
-
-
 def _loads(rates: Mapping[int, float], limits: Sequence[Limit]) -> Iterator[Reading]:
-    """What was offered: as a level, and from each threshold on.
+    """The offered load: as a level, and from each threshold on.
 
-    Of a search nothing but the limit that it found: its steps crowd around that, and between two
-    of them anything can happen once.
+    Of a search only the limit that it found: its steps crowd around that, and between two of them
+    anything can happen once.
     """
     if limits:
         yield from (_beyond(rates, one, one.first_failing) for one in limits if one.first_failing)
         return
     # Two significant digits, so that repeats of one level are one value.
     levels = {number: float(f"{rate:.2g}") for number, rate in rates.items()}
-    yield _numeric(Dimension.RATE, "segment", lambda number: f"{levels.get(number, 0.0):g}/s")
+    yield _of_segment(lambda number: f"{levels.get(number, 0.0):g}/s")
     distinct = sorted(set(levels.values()))
     if FEWEST_LEVELS <= len(distinct) <= MOST_LEVELS:
-        # Whatever gives way at a rate gives way above it, too.
+        # What fails at a rate fails above it, too.
         yield from (_threshold(levels, level, f"{level:g}/s") for level in distinct[1:-1])
 
 
@@ -296,9 +186,62 @@ def _beyond(rates: Mapping[int, float], limit: Limit, failing: float) -> Reading
 
 
 def _threshold(loads: Mapping[int, float], least: float, named: str) -> Reading:
-    """A load from which on something may give way."""
+    """A load from which on something may fail."""
 
     def text(number: int) -> str:
         return f"{named} or more" if loads.get(number, 0.0) >= least else f"less than {named}"
 
-    return _numeric(Dimension.RATE, "segment", text)
+    return _of_segment(text)
+
+
+def _of_segment(text: Callable[[int], str]) -> Reading:
+    return Reading(Dimension.RATE, "segment", lambda number: text(cast("int", number)))
+
+
+def with_backlog(cube: Cube) -> Cube:
+    """The same attempts, each in the segment in which the failures around it began.
+
+    A queue outlives the burst of load that filled it. Attempts at a low rate right after a high one
+    are served late, and would count as failures at a low rate. So failures that go on without a
+    break belong to the segment in which they began, and so do the good attempts among them.
+
+    Subtle: this looks at when failures began and not at the rates, so failures that do not follow
+    the rate begin in any segment, and nothing is made to follow the load by it (simulated in
+    `benchmarks/simulate.py`).
+    """
+    began = _origins(cube.cells)
+    if not began:
+        return cube
+    cells = tuple(
+        cell
+        if (origin := began.get((cell.block, cell.segment))) is None
+        # Most cells of a run are in no burst; only those that are get copied.
+        else replace(cell, segment=origin)
+        for cell in cube.cells
+    )
+    return replace(cube, cells=cells)
+
+
+def _origins(cells: Sequence[Cell]) -> Mapping[Moment, int]:
+    """The segment in which it began, for each moment that still fails from an earlier one."""
+    counts: dict[Moment, list[int]] = {}
+    for cell in cells:
+        side, both = side_of(cell.outcome), counts.setdefault((cell.block, cell.segment), [0, 0])
+        if side in {Side.NOBODY, Side.TARGET}:
+            both[0] += cell.count
+            both[1] += cell.count if side is Side.TARGET else 0
+    if len({segment for _, segment in counts}) < 2:
+        return {}
+    moments = sorted(counts)
+    attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
+    found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
+    origins: dict[Moment, int] = {}
+    for place in found.hot:
+        piece = found.pieces[place]
+        # The first moment of the burst in which it really fails.
+        inside = slice(piece.begin, piece.end)
+        failing = failures[inside] > BEGUN * piece.share * attempts[inside]
+        first = piece.begin + int(failing.argmax())
+        _, segment = moments[first]
+        origins |= {one: segment for one in moments[first : piece.end] if one[1] != segment}
+    return origins

@@ -1,28 +1,28 @@
-"""Counts the cube once: who failed how, where, at which stage, with which chain."""
+"""Count the cube once: failures by outcome, address, client, stage and chain."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from stress.model.outcome import Category, Outcome, Side, Stage
 from stress.model.run import Cell
 
 
-class Count(NamedTuple):
-    """Attempts that say something about the target, and how many of them failed."""
+class FailureCount(NamedTuple):
+    """Attempts without ours and not-sent, and how many of them failed."""
 
     attempts: int
     failures: int
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """The run in numbers. `attempts` is without our own failures and what was not sent."""
+class RunCounts:
+    """The run in numbers. `attempts` excludes ours and not-sent."""
 
     attempts: int
     completed: int
@@ -30,17 +30,17 @@ class Tally:
     failures: int
     not_sent: int
     ours: Mapping[str, int]
-    """Our own endings by name, `cancelled` included."""
+    """Our own outcomes by name, including `cancelled`."""
     categories: Mapping[str, int]
     """Failures of the target by outcome name, most frequent first."""
     stages: Mapping[str, Mapping[str, int]]
     """Outcome name -> stage label -> failures."""
-    addresses: Mapping[int, Count]
-    clients: Mapping[int, Count]
+    addresses: Mapping[int, FailureCount]
+    clients: Mapping[int, FailureCount]
     chains: Mapping[str, Mapping[int | None, int]]
     """Outcome name -> chain id (None: no chain was seen) -> failures."""
     good_chains: frozenset[int]
-    """Chains which at least one good attempt met."""
+    """Chains that at least one good attempt got."""
     versions: frozenset[int]
     """TLS versions that were negotiated."""
     resumed: int
@@ -50,7 +50,7 @@ class Tally:
 
     @property
     def cancelled(self) -> int:
-        """Attempts that the end of the run cut off: neither good nor failed."""
+        """Attempts cut off by the end of the run: neither good nor failed."""
         return self.ours.get(Category.CANCELLED, 0)
 
     @property
@@ -61,28 +61,23 @@ class Tally:
 
 @lru_cache(maxsize=512)
 def side_of(outcome: str) -> Side:
-    """Whom a stored outcome name says something about."""
+    """Who a stored outcome is about."""
     return Outcome.parse(outcome).side
 
 
-def count(cells: Iterable[Cell]) -> Tally:
-    """Counts all cells of a cube."""
+def count(cells: Iterable[Cell]) -> RunCounts:
+    """Count all cells of a cube."""
     # Few distinct combinations matter here; summing those first is ten times as fast.
-    merged: defaultdict[_Key, int] = defaultdict(int)
+    merged: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    key_of = attrgetter(*_Group._fields)
     last_block = -1
     for cell in cells:
-        merged[_key(cell)] += cell.count
+        merged[key_of(cell)] += cell.count
         last_block = max(last_block, cell.block)
     counter = _Counter(last_block)
     for key, number in merged.items():
         counter.add(_Group(*key), number)
     return counter.tally()
-
-
-_Key: TypeAlias = tuple[str, int, int, int, int | None, int | None, bool | None]
-_key: Callable[[Cell], _Key] = attrgetter(
-    "outcome", "stage", "address", "client", "chain", "tls_version", "resumed"
-)
 
 
 class _Group(NamedTuple):
@@ -98,7 +93,7 @@ class _Group(NamedTuple):
 
 
 class _Counter:
-    """Sums while the cells go by."""
+    """Sums over the cells."""
 
     def __init__(self, last_block: int) -> None:
         self.attempts = self.completed = self.not_sent = self.resumed = 0
@@ -137,8 +132,8 @@ class _Counter:
         elif group.chain is not None:
             self.good_chains.add(group.chain)
 
-    def tally(self) -> Tally:
-        return Tally(
+    def tally(self) -> RunCounts:
+        return RunCounts(
             attempts=self.attempts,
             completed=self.completed,
             failures=self.categories.total(),
@@ -146,8 +141,12 @@ class _Counter:
             ours=dict(self.ours.most_common()),
             categories=_ordered(self.categories),
             stages={name: _ordered(self.stages[name]) for name in _ordered(self.categories)},
-            addresses={index: Count(*counts) for index, counts in sorted(self.addresses.items())},
-            clients={index: Count(*counts) for index, counts in sorted(self.clients.items())},
+            addresses={
+                index: FailureCount(*counts) for index, counts in sorted(self.addresses.items())
+            },
+            clients={
+                index: FailureCount(*counts) for index, counts in sorted(self.clients.items())
+            },
             chains={name: dict(seen) for name, seen in self.chains.items()},
             good_chains=frozenset(self.good_chains),
             versions=frozenset(self.versions),

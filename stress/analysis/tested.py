@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.model.claims import Untested
 from stress.model.plan import Plan
 from stress.model.run import RunFacts
@@ -15,7 +15,9 @@ _FAMILIES = {"ipv4": Untested.IPV4, "ipv6": Untested.IPV6}
 _VERSIONS = {0x0304: Untested.TLS_1_3, 0x0303: Untested.TLS_1_2}
 
 
-def untested(facts: RunFacts, tally: Tally, addresses: Sequence[Address]) -> tuple[Untested, ...]:
+def untested(
+    facts: RunFacts, tally: RunCounts, addresses: Sequence[Address]
+) -> tuple[Untested, ...]:
     """What this run could not have seen."""
     families = {address.family for address in addresses}
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.model.claims import Notice, NoticeKind, ValidityClaim
 from stress.model.limit import Limit
 from stress.model.run import End, RunFacts
@@ -14,7 +14,7 @@ LOCAL_SHARE = 0.05
 """Local failures above this part of the attempts, with no failure of the target: invalid."""
 
 
-def validity(facts: RunFacts, tally: Tally, *observed: str | None) -> ValidityClaim:
+def validity(facts: RunFacts, tally: RunCounts, *observed: str | None) -> ValidityClaim:
     """Whether the run says something about the target, and what to know before trusting it.
 
     Args:
@@ -29,7 +29,7 @@ def validity(facts: RunFacts, tally: Tally, *observed: str | None) -> ValidityCl
     )
 
 
-def _fatal(facts: RunFacts, tally: Tally) -> Iterator[Notice]:
+def _fatal(facts: RunFacts, tally: RunCounts) -> Iterator[Notice]:
     """Why the measurement says nothing about the target."""
     for limit in facts.limits:
         if limit.generator_limited:
@@ -50,7 +50,7 @@ def _fatal(facts: RunFacts, tally: Tally) -> Iterator[Notice]:
         yield Notice(NoticeKind.NONE_ATTEMPTED)
 
 
-def _notes(facts: RunFacts, tally: Tally) -> Iterator[Notice]:
+def _notes(facts: RunFacts, tally: RunCounts) -> Iterator[Notice]:
     """What a reader should know though the run is valid."""
     if facts.plan.replay is not None:
         yield Notice(NoticeKind.REPLAY, text=facts.plan.replay.run)
@@ -66,12 +66,12 @@ def _notes(facts: RunFacts, tally: Tally) -> Iterator[Notice]:
         yield Notice(NoticeKind.NOT_SENT, tally.not_sent)
 
 
-def _local(tally: Tally) -> dict[str, int]:
+def _local(tally: RunCounts) -> dict[str, int]:
     return {name: count for name, count in tally.ours.items() if name != "cancelled"}
 
 
 def verdict(
-    facts: RunFacts, tally: Tally, judged: ValidityClaim, assertions: Sequence[Assertion] = ()
+    facts: RunFacts, tally: RunCounts, judged: ValidityClaim, assertions: Sequence[Assertion] = ()
 ) -> Answer:
     """The answer; where several fit, in the order interrupted, invalid, failing, inconclusive.
 

@@ -40,7 +40,7 @@ from stress.errors import RecordError, UsageError
 from stress.model.observer import LoadController, Observer
 from stress.model.outcome import Side
 from stress.model.plan import Close, Plan
-from stress.model.run import End, Ending, Progress
+from stress.model.run import End, Progress, RunEnd
 from stress.model.sink import Sink
 from stress.model.target import Address
 
@@ -126,14 +126,14 @@ class Coordinator:
         """Number of the current segment, in a controlled run."""
         self._recent: deque[tuple[int, int]] = deque()
 
-    async def run(self) -> Ending:
+    async def run(self) -> RunEnd:
         """Run the plan.
 
         Raises:
             UsageError: a worker cannot run it (nothing has been sent).
         """
         for index, address in enumerate(self._addresses):
-            self._sink.see_address(index, address)
+            self._sink.add_address(index, address)
         count = self._plan.load.processes
         assignments = [
             Assignment(
@@ -280,7 +280,7 @@ class Coordinator:
             await trio.sleep(self._plan.resolve_again_s)
             for address in await self._resolve():
                 if address not in self._addresses:
-                    self._sink.see_address(len(self._addresses), address)
+                    self._sink.add_address(len(self._addresses), address)
                     self._addresses.append(address)
                     self._validity.address_added(address)
                     await self._pool.broadcast(AddAddress(address))
@@ -309,7 +309,7 @@ class Coordinator:
             stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )
 
-    def _ending(self) -> Ending:
+    def _ending(self) -> RunEnd:
         if self._failure is None:
             self._commit()
         self._pauses.follow(self._now_ns, wish=False)
@@ -317,7 +317,7 @@ class Coordinator:
             self._validity.note(sentence)
         self._validity.check(self._recorder.sides, self._recorder.ended, self._recorder.chains)
         all_died = all(worker.has_died for worker in self._pool.workers)
-        return Ending(
+        return RunEnd(
             end=self._end,
             # Like all times of the run: setting the wall clock meanwhile changes no duration.
             ended_ns=self._now_ns,
@@ -342,7 +342,7 @@ def run(
     resolve: Resolve | None = None,
     first_id: int = 0,
     canary: Address | None = None,
-) -> Ending:
+) -> RunEnd:
     """Run the plan with worker processes, feeding the sink; blocks until the run is over.
 
     Args:

@@ -77,10 +77,10 @@ class Recorder:
                 side = self._sides[record.outcome] = Outcome.parse(record.outcome).side
             self.sides[side] += 1
         self.ended += len(final)
-        self._sink.take(final)
+        self._sink.add_records(final)
         if batch.transcripts:
             kept = [replace(each, record=self._final(each.record)) for each in batch.transcripts]
-            self._sink.keep(kept)
+            self._sink.add_transcripts(kept)
         return final
 
     def _final(self, record: Record, staple: bytes | None = None) -> Record:
@@ -135,7 +135,7 @@ class Recorder:
             verdict = verdicts.get(policy)
             headline = verdict.headline if verdict is not None else None
             self._rejections[chain, client] = headline.category.value if headline else None
-        self._sink.see_chain(Chain(certificates), list(verdicts.values()))
+        self._sink.add_chain(Chain(certificates), list(verdicts.values()))
         self._until_ns[chain] = _NEVER_NS
         if self._trust.at is None:
             dates: list[int] = []

@@ -10,7 +10,7 @@ from stress.handshake.names import cipher_name, group_name, version_name
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.summary import Cause, Condition
-from stress.model.transcript import Role, Transcript
+from stress.model.transcript import EvidenceRole, Transcript
 
 MOST_PAIRS: Final = 5
 """Failing connections shown for one cause."""
@@ -47,7 +47,7 @@ def cases(
     transcripts: Sequence[Transcript], causes: Sequence[Cause], plan: Plan
 ) -> tuple[Case, ...]:
     """All causes with their connections, then the failures of other categories."""
-    failures = [each for each in transcripts if each.role is Role.FAILURE]
+    failures = [each for each in transcripts if each.role is EvidenceRole.FAILURE]
     controls = [each for each in transcripts if each.record.outcome == "ok"]
 
     def control_of(failing: Transcript) -> Transcript | None:

@@ -88,6 +88,8 @@ class Facts(NamedTuple):
     staple: bytes | None = None
     """The stapled OCSP response; empty: requested, none was sent; None: not requested or not known
     (a resumption; BoringSSL does not report it)."""
+    hello_retry: bool | None = None
+    """Whether the server sent a HelloRetryRequest; None before its first answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,7 @@ class HandshakeMachine:
             detail=self._detail,
             settled=finished and (self._settled or (wire.version or 0) < _TLS_1_3),
             staple=engine.staple() if finished else None,
+            hello_retry=wire.retried if wire.retried or wire.server_hello else None,
         )
 
     def session(self) -> Session | None:

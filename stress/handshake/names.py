@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Final
 
@@ -86,3 +86,11 @@ def alert_name(number: int) -> str:
 def alert_number(name: str) -> int | None:
     """Number of an alert by its IANA name, None if there is no such name."""
     return next((number for number, one in alerts().items() if one.name == name), None)
+
+
+NAMES: Final[Mapping[str, Callable[[int], str]]] = {
+    "tls_version": version_name,
+    "cipher": cipher_name,
+    "key_group": group_name,
+}
+"""How the numbers of an attribute (`stress.model.attributes`) are named."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NO_POLICY = "none"
-"""The trust policy that refuses nothing: chains are kept and no verdict is made."""
+"""The trust policy that rejects nothing: chains are recorded and not validated."""
 
 
 class Stack(StrEnum):
@@ -18,14 +18,14 @@ class Stack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks. Empty tuples mean "as the TLS stack does by itself"; code points are IANA numbers.
+    """A client program. An empty tuple means the TLS stack's default; code points are IANA numbers.
 
     One TOML file in `profiles/clients/` each.
     """
 
     name: str
     title: str = ""
-    """One line for people: which program this is."""
+    """One line: which program this is."""
     versions: tuple[int, ...] = (0x0304, 0x0303)
     """TLS versions offered, as wire numbers (0x0303 is TLS 1.2), best first."""
     cipher_suites: tuple[int, ...] = ()
@@ -38,11 +38,11 @@ class Client:
     compress_certificate: tuple[str, ...] = ()
     grease: bool = False
     server_name: bool = True
-    """Whether SNI is sent. A client that sends none is judged against the name all the same."""
+    """Whether SNI is sent. The certificate is checked against the name in any case."""
     session_tickets: bool = True
     policy: str = "any"
-    """Name of the trust policy its user lives under (`stress.trust`)."""
+    """Name of the trust policy of its platform (`stress.trust`)."""
     cannot_express: tuple[str, ...] = ()
-    """Parts of the real client's hello that no stack of ours can send, in words."""
+    """Parts of the real client's hello that none of our stacks can send, in words."""
     weight: float = 1.0
-    """Share in the mix, relative to the other clients of the run."""
+    """Weight in the mix, relative to the other clients of the run."""

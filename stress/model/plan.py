@@ -8,11 +8,9 @@ from enum import StrEnum
 from stress.model.client import Client, Stack
 from stress.model.target import Address, Target
 
-# A replay: the combinations of a recorded run that are tried again, in their order.
-
 
 class Role(StrEnum):
-    """How a combination ended when it was recorded."""
+    """How a combination of a replay ended when it was recorded."""
 
     FAILED = "failed"
     GOOD = "good"
@@ -20,7 +18,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """What we choose about a connection. Indices are those of the recorded run."""
+    """What a client chooses about a connection. Indices are those of the recorded run."""
 
     role: Role
     address: int
@@ -32,20 +30,20 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a run tries again, instead of a load of its own."""
+    """Combinations of a recorded run that are tried again, instead of a load of its own."""
 
     run: str
     """Name of the recorded run."""
     order: tuple[Combination, ...]
     """All tries, round after round; the attempt with the id `n` tries `order[n]`."""
     rounds: int
-    """Each combination is tried so often, once in each round."""
+    """How often each combination is tried: once in each round."""
     gap_s: float
-    """Wait between two rounds: what balancers and firewalls remember of a connection must go."""
+    """Wait between rounds, so that balancers and firewalls forget earlier connections."""
     endings: tuple[str, ...]
     """Names of the outcomes that count as the recorded failure."""
     rate: float
-    """How often such connections failed when they were recorded, as a fraction."""
+    """Failure rate of such connections in the recorded run, as a fraction."""
     cause: str = ""
     """The sentence of the cause that is replayed; empty: all failures."""
 
@@ -56,7 +54,7 @@ class Replay:
 
 
 class Close(StrEnum):
-    """How a connection is ended by us."""
+    """How we close a connection."""
 
     AUTO = "auto"
     FIN = "fin"
@@ -64,7 +62,7 @@ class Close(StrEnum):
 
 
 class Sweep(StrEnum):
-    """What a search for the limit goes through in one run."""
+    """What a search for the limit varies in one run."""
 
     CLIENTS = "clients"
     """Each client alone; with resumption, each once without and once with it."""
@@ -81,7 +79,7 @@ class Arrivals(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a load in which what is offered is constant or changes evenly."""
+    """A part of a load in which the offered load is constant or changes linearly."""
 
     rate: float
     """Attempts a second at its beginning, over all addresses and processes; above 0. Without
@@ -90,16 +88,16 @@ class Segment:
     to: float | None = None
     """Attempts a second at its end; None: as at its beginning."""
     slots: int | None = None
-    """Attempts that are always in flight, over all processes: a closed loop; None: the open one."""
+    """Attempts in flight, over all processes, in a closed loop; None: open loop."""
     client: int | None = None
-    """The only one of the plan's clients that is asked; None: all of them, by their weights."""
+    """The only client of the plan that is used; None: all of them, by weight."""
     resumption: float | None = None
-    """Share of the attempts that offer a session; None: the plan's."""
+    """Fraction of the attempts that offer a session; None: the plan's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is asked, and how fast."""
+    """How many attempts, and how fast."""
 
     count: int | None = 1000
     """Attempts in all, over all addresses and processes; None: until `duration_s`."""
@@ -109,15 +107,15 @@ class Load:
     rate: float | None = None
     """Offered attempts a second, over all addresses and processes; None: closed loop."""
     segments: tuple[Segment, ...] = ()
-    """Stretches of the open loop, one after the other, instead of one `rate`."""
+    """Parts of the open loop, in order, instead of one `rate`."""
     arrivals: Arrivals = Arrivals.POISSON
     processes: int = 1
     warm_up_s: float = 0.0
-    """Attempts due in the first so many seconds are kept but marked, and left out of latency."""
+    """Attempts due in the first seconds are recorded but left out of latency."""
     hold_s: float = 0.0
-    """Finished connections stay open so long: open ones are half of a target's limit."""
+    """How long connections stay open after the handshake: open ones load the target, too."""
     stop_on_refusal: bool = False
-    """Stop when the target begins to refuse everything."""
+    """Stop when the target refuses everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +129,29 @@ class Limits:
     handshake_s: float = 10.0
     """From ClientHello sent to finished."""
     after_handshake_s: float = 0.25
-    """Longest wait for what TLS 1.3 says only after the handshake; 0 turns the read off."""
+    """Longest wait for what TLS 1.3 sends only after the handshake; 0 turns the read off."""
     drain_s: float = 3.0
-    """What is in flight at an interruption gets this long."""
+    """How long attempts in flight may go on after an interruption."""
     connection_bytes: int = 2_000_000
     """Most bytes one connection may receive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How much of what passes on the wire is kept as evidence. Either 0 keeps nothing."""
+    """How many transcripts are kept as evidence. With either at 0, none."""
 
     per_signature: int = 5
-    """First attempts of each distinct ending, address, client and chain, in each process."""
+    """First attempts of each distinct outcome, address, client and chain, in each process."""
     total_bytes: int = 50_000_000
-    """Bytes of the whole run."""
+    """Most bytes of transcripts in the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How finished handshakes are judged."""
+    """How chains are validated."""
 
     policy: str | None = None
-    """Overrides each client's own policy; the word `none` turns judging off."""
+    """Overrides each client's own policy; `none` turns validation off."""
     host: str = ""
     """The name that is checked."""
     anchors: tuple[bytes, ...] = ()
@@ -163,7 +161,7 @@ class Trust:
     private: bool = False
     """True when the anchors came from `--ca`: no SCT and no CA/B lifetime rule."""
     at: int | None = None
-    """Unix seconds to judge for; None: the time of the first sight of each chain."""
+    """Unix seconds to validate for; None: when each chain was first seen."""
     pins: tuple[bytes, ...] = ()
     """SHA-256 of acceptable public keys (32 bytes each); empty: no pinning."""
     aia: bool = False
@@ -186,7 +184,7 @@ class Plan:
     stack: Stack = Stack.BORINGSSL
     close: Close = Close.AUTO
     resumption: float = 0.0
-    """Share of the attempts that offer a session where there is one; 0: all are full."""
+    """Fraction of the attempts that offer a session if there is one; 0: all are full handshakes."""
     sources: tuple[str, ...] = ()
     """Local addresses to dial from, in turn; empty: the kernel chooses."""
     resolve_again_s: float | None = None
@@ -198,19 +196,19 @@ class Plan:
     """Path of a PEM chain for mutual TLS."""
     client_key: str | None = None
     goals: tuple[str, ...] = ()
-    """What ends the run when it is reached or refuted (`--until`), as given."""
+    """Goals that end the run when they are reached or refuted (`--until`), as given."""
     assertions: tuple[str, ...] = ()
-    """What the run is judged by besides (`--assert`), as given."""
+    """Assertions about the result (`--assert`), as given."""
     seed: int = 0
     profile: str = ""
     """Name of the load profile, empty when only options were given."""
     find_limit: str = ""
-    """Bounds whose highest sustained rate is searched for, as given; empty: no search."""
+    """Goal whose highest sustained rate is searched for, as given; empty: no search."""
     sweep: tuple[Sweep, ...] = ()
-    """What the search goes through; empty: one search over the rate, for the whole mix."""
+    """What the search varies; empty: one search over the rate, for the whole mix."""
     replay: Replay | None = None
     """Combinations of a recorded run that are tried again instead of a load of its own."""
     authorized: str | None = None
     """How consent for a public target was given, for the record; None: not needed."""
     notes: tuple[str, ...] = ()
-    """What planning chose by itself and the report should say."""
+    """Choices that planning made by itself and that the report mentions."""

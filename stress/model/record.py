@@ -26,7 +26,7 @@ class Record(NamedTuple):
     client: int
     """Index into the plan's clients."""
     outcome: str
-    """`Outcome.name`; from the worker the wire's verdict, after the recorder the final one."""
+    """`Outcome.name`; the worker sets the wire's outcome, the recorder the final one."""
     stage: int
     """`Stage` number."""
     chain: bytes | None
@@ -46,16 +46,21 @@ class Record(NamedTuple):
     handshake_ns: int | None
     """From ClientHello sent to handshake finished, as a client would feel it."""
     total_ns: int
-    """From `due_ns` to the ending."""
+    """From `due_ns` to the end."""
     lag_ns: int | None
     """What our process added between the kernel's stamp and our reading, summed."""
     bytes_received: int
     segment: int
-    """Index of the load segment (rate block, step of a search) it was due in; 0: the only one."""
+    """Index of the load segment (rate block, step of a search) it was due in."""
     flags: int
     """Bits of `Flag`."""
     detail: str | None
-    """Whatever else was seen, for people: an errno name, a library reason, the first bytes."""
+    """What else was seen, as text: an errno name, a library reason, the first bytes."""
+    hello_retry: bool | None = None
+    """Whether the server demanded another ClientHello (HelloRetryRequest, RFC 8446 section 4.1.4);
+    None before its first answer."""
+    tcp_retransmits: int | None = None
+    """TCP segments that the kernel sent again; None: none, or the system does not say."""
 
 
 class Flag:
@@ -66,4 +71,4 @@ class Flag:
     LOCAL_PRESSURE = 2
     """Our own process lagged while this attempt was in flight."""
     WARM_UP = 4
-    """Started during the warm-up: kept, but left out of latency."""
+    """Started during the warm-up: recorded, but left out of latency."""

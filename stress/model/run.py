@@ -1,12 +1,14 @@
-"""What a recorded run answers when asked: the door between the store and the analysis."""
+"""A recorded run, as the store provides it and the analysis reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Protocol
 
+from stress.model.attributes import SHARED
 from stress.model.limit import Limit
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -15,7 +17,7 @@ from stress.model.verdict import Verdict
 
 
 class End(StrEnum):
-    """How the run as a whole came to its end."""
+    """How the run as a whole ended."""
 
     COMPLETED = "completed"
     INTERRUPTED = "interrupted"
@@ -23,7 +25,7 @@ class End(StrEnum):
     STOPPED = "stopped"
     """By a goal, or because the record could not be written."""
     UNFINISHED = "unfinished"
-    """The file has no end mark: the run is still going on, or died."""
+    """The file has no end mark: the run still goes on, or died."""
 
 
 class Phase(StrEnum):
@@ -33,15 +35,15 @@ class Phase(StrEnum):
     SERVER = "server"
     HANDSHAKE = "handshake"
     TOTAL = "total"
-    """From the intended start: what an open loop is asked about (corrected)."""
+    """From the intended start: corrected for coordinated omission."""
     ATTEMPT = "attempt"
-    """From the real start: without the wait before it (uncorrected)."""
+    """From the actual start: uncorrected."""
     LAG = "lag"
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How the engine came to its end; the store keeps it as the end mark."""
+class RunEnd:
+    """How the engine ended; stored as the end mark of the run file."""
 
     end: End
     ended_ns: int
@@ -49,20 +51,20 @@ class Ending:
     started: int
     """Attempts that began, or were due and not sent."""
     reasons: tuple[str, ...] = ()
-    """What the engine's self-doubt noted, as sentences."""
+    """Doubts about the measurement, as sentences."""
     invalid: bool = False
-    """True when the reasons make the whole measurement say nothing about the target."""
+    """True when these make the whole measurement say nothing about the target."""
     lag_p99_ns: int | None = None
     """99th percentile of the event loops' lag, all processes."""
     stood_ns: int = 0
-    """How long the run stood still in all because its user wanted it to."""
+    """How long the run was paused by its user."""
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, for the live line."""
+    """Progress of a run, for the live line."""
 
     elapsed_s: float
     total: int | None
@@ -83,7 +85,7 @@ class Progress:
     lag_ns: int
     """Worst event-loop lag of the last second."""
     stood_s: float = 0.0
-    """How much of `elapsed_s` the run stood still because its user wanted it to."""
+    """How much of `elapsed_s` the run was paused by its user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +107,17 @@ class RunFacts:
     versions: Mapping[str, str]
     """Tool, Python, TLS libraries, kernel."""
     reasons: tuple[str, ...]
-    """What the engine's self-doubt noted, as sentences (see `validity.reasons`)."""
+    """Doubts about the measurement, as sentences (see `validity.reasons`)."""
     invalid: bool
-    """True when those reasons make the whole measurement say nothing about the target."""
+    """True when these make the whole measurement say nothing about the target."""
     lag_p99_ns: int | None
     """99th percentile of the event loops' lag, all processes."""
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
     stood_ns: int = 0
-    """How long nothing was dialled between start and end: it was paused, or taken up again."""
+    """How long no connections were opened: paused, or interrupted and resumed."""
     host: str = ""
-    """From where: the local host's name and address."""
+    """Name and address of the local host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +130,16 @@ class SeenChain:
     """DER, in the order sent."""
     seen: int
     first_ns: int
-    """Unix time of the start of the first attempt that met it."""
+    """Unix time of the start of the first attempt that got it."""
     last_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A distinct tuple of attributes, and how many attempts had it. None means "not reached"."""
+    """A distinct combination of shared attributes in a time block, and how many attempts have it.
+
+    None means "not reached".
+    """
 
     block: int
     """Index of the time block of `due_ns`; see `Cube.block_ns`."""
@@ -152,6 +157,26 @@ class Cell:
     stage: int
     outcome: str
     count: int
+    others: tuple[Hashable, ...] = ()
+    """Values of `CELL_OTHERS`, in that order; empty: none was reached."""
+
+
+CELL_FIELDS = tuple(
+    field.name for field in fields(Cell) if field.name not in {"block", "count", "others"}
+)
+"""Shared attributes that are fields of a `Cell`, between its block and its count."""
+CELL_OTHERS = tuple(
+    each.name for each in SHARED if each.dimensions and each.name not in CELL_FIELDS
+)
+"""Shared attributes that nothing but the search for causes reads from a `Cell`, by their names."""
+
+
+def cell_reader(attribute: str) -> Callable[[Cell], Hashable]:
+    """A function that reads a shared attribute from a cell."""
+    if attribute not in CELL_OTHERS:
+        return attrgetter(attribute)
+    place = CELL_OTHERS.index(attribute)
+    return lambda cell: cell.others[place] if cell.others else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +213,7 @@ class HistogramRow:
 
 
 class Run(Protocol):
-    """A recorded run, as the analysis asks it."""
+    """A recorded run, as the analysis reads it."""
 
     def facts(self) -> RunFacts: ...
     def addresses(self) -> Sequence[Address]:

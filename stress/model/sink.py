@@ -1,4 +1,4 @@
-"""Protocol between the engine and whatever stores its records."""
+"""A `Sink`: where the engine puts what it records."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from stress.model.verdict import Verdict
 
 
 class Sink(Protocol):
-    """Stores what the engine records. Called from one thread, in order; may block the engine."""
+    """Receives what the engine records. Called from one thread, in order; may block."""
 
-    def see_address(self, index: int, address: Address) -> None:
-        """Adds an address of the target under this index."""
+    def add_address(self, index: int, address: Address) -> None:
+        """An address joined the run under this index."""
 
-    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
-        """Adds a new chain with its verdicts, before its first record."""
+    def add_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+        """A chain was seen for the first time and judged. Comes before its first record."""
 
-    def take(self, records: Sequence[Record]) -> None:
-        """Adds attempts that have ended.
+    def add_records(self, records: Sequence[Record]) -> None:
+        """Attempts that ended.
 
         Raises:
-            RecordError: they cannot be stored; the run must stop dialling.
+            RecordError: they could not be stored; the run must stop opening connections.
         """
 
-    def keep(self, transcripts: Sequence[Transcript]) -> None:
-        """Adds the transcripts of attempts whose records were added before.
+    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
+        """Attempts whose bytes are kept as evidence; their records were added before.
 
         Raises:
-            RecordError: as for `take`.
+            RecordError: as for `add_records`.
         """
 
     def commit(self, started: int) -> None:
-        """Makes everything added so far durable; called at least once a second.
+        """Make everything added so far durable; called at least once a second.
 
         Args:
-            started: attempts started so far, over all workers.
+            started: attempts that have begun so far, over all workers.
 
         Raises:
-            RecordError: as for `take`.
+            RecordError: as for `add_records`.
         """

@@ -1,4 +1,4 @@
-"""Where connections go: the `Target` the user names and the `Address`es it stands for."""
+"""Where connections go: the `Target` that the user names and its `Address`es."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the user asked about: a host (name or address literal) and a port."""
+    """What is tested: a host (name or address literal) and a port."""
 
     host: str
     port: int = 443
@@ -33,7 +33,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address that a target stands for, sampled equally with its siblings."""
+    """One address of a target; all addresses are sampled equally."""
 
     ip: str
     """Canonical text of an IPv4 or IPv6 address."""

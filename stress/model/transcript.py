@@ -1,4 +1,4 @@
-"""What passed on the wire in one attempt, byte for byte, kept as evidence."""
+"""Everything sent and received in one attempt, kept as evidence."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _PROXY_V2: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _LATEST_NS: Final = 1 << 63
 
 
-class Role(StrEnum):
+class EvidenceRole(StrEnum):
     """Why a transcript was kept."""
 
     FAILURE = "failure"
-    """It failed by the target's doing."""
+    """A failure of the target."""
     CONTROL = "control"
-    """It is good: what a failure is compared with."""
+    """A good attempt, to compare failures with."""
 
 
 class Clock(StrEnum):
-    """Who read the time of a flight."""
+    """Which clock gave the time of a flight."""
 
     KERNEL = "kernel"
     """The kernel, when the last segment arrived."""
@@ -48,7 +48,7 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """One side ends its half of the connection, or resets all of it."""
+    """One side closes its half of the connection, or resets all of it."""
 
     sent: bool
     at_ns: int
@@ -62,22 +62,22 @@ class Transcript:
     """One attempt with every byte that was sent and read.
 
     Raises:
-        ValueError: the addresses are none or of two families, a port or a time is out of range,
-            or the record's outcome is no ending.
+        ValueError: the addresses are invalid or of two families, a port or a time is out of range,
+            or the record's outcome is unknown.
     """
 
     record: Record
-    """Its row: what was negotiated, how it ended, what the TLS library said (`detail`)."""
+    """Its row: what was negotiated, its outcome, the TLS library's message (`detail`)."""
     address: Address
-    """Dialled."""
+    """Connected to."""
     local_ip: str
-    """Dialled from; the port is `record.local_port`."""
+    """Connected from; the port is `record.local_port`."""
     dialled_ns: int
     """Unix time of connect(), on the clock of the flights."""
     flights: tuple[Flight, ...]
-    """In the order in which they were sent and read."""
+    """In the order sent and read."""
     partings: tuple[Parting, ...] = ()
-    """How the connection ended, in order."""
+    """How the connection was closed, in order."""
     secrets: tuple[str, ...] = ()
     """Key log lines of this connection: up to TLS 1.2 the master secret, in TLS 1.3 the handshake
     traffic secrets, never those of application data."""
@@ -85,7 +85,7 @@ class Transcript:
     """More was read than is kept."""
 
     def __post_init__(self) -> None:
-        """Hold it to what can be written as packets."""
+        """Check that it can be written as packets."""
         if ip_address(self.local_ip).version != ip_address(self.address.ip).version:
             raise ValueError(f"{self.local_ip} cannot have dialled {self.address}")
         if not (0 <= (self.record.local_port or 0) < 1 << 16 > self.address.port >= 0):
@@ -98,10 +98,10 @@ class Transcript:
         Outcome.parse(self.record.outcome)
 
     @property
-    def role(self) -> Role:
-        """Whether it is a failure of the target or something to compare one with."""
+    def role(self) -> EvidenceRole:
+        """Whether it is a failure of the target or a control."""
         side = Outcome.parse(self.record.outcome).side
-        return Role.FAILURE if side is Side.TARGET else Role.CONTROL
+        return EvidenceRole.FAILURE if side is Side.TARGET else EvidenceRole.CONTROL
 
     @property
     def bytes_kept(self) -> int:

@@ -1,4 +1,4 @@
-"""What a client family would say to a chain: findings, and one headline."""
+"""How a client family validates a chain: its findings, and the headline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stress.model.outcome import Category
 
 
 class Refusal(StrEnum):
-    """Would this client family refuse the chain as it was sent?"""
+    """Whether this client family rejects the chain as it was sent."""
 
     NO = "no"
     SOMETIMES = "sometimes"
@@ -27,27 +27,27 @@ class Finding:
     detail: str
     """One sentence fragment with the values, such as `expired 2026-10-01T00:00:00Z`."""
     refusal: Refusal = Refusal.YES
-    """How this client family takes it."""
+    """Whether this client family rejects the chain for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer of one policy to one chain for one host at one time."""
+    """The result of validating one chain with one policy, for one host at one time."""
 
     chain: bytes
     """SHA-256 of the chain."""
     policy: str
     host: str
     at: int
-    """Unix seconds for which it was judged."""
+    """Unix seconds for which it was validated."""
     findings: tuple[Finding, ...]
     """All that is wrong, in the policy's order of priority; the first is the headline."""
     families: tuple[str, ...] = ()
-    """For a policy that asks several families (`any`): those that would refuse."""
+    """For a policy of several families (`any`): those that reject it."""
 
     @property
     def refusal(self) -> Refusal:
-        """The strongest answer among the findings."""
+        """The strongest refusal among the findings."""
         answers = {finding.refusal for finding in self.findings}
         for answer in (Refusal.YES, Refusal.SOMETIMES):
             if answer in answers:

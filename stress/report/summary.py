@@ -10,7 +10,7 @@ from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import Count
+from stress.analysis.tally import FailureCount
 from stress.analysis.tested import NANOSECONDS, policy_names
 from stress.model.run import Run
 from stress.model.summary import (
@@ -99,7 +99,7 @@ def _address_lines(findings: Findings) -> list[AddressLine]:
     """Every address of the run, also those that nothing reached."""
     lines = []
     for index, address in enumerate(findings.addresses):
-        attempts, failures = findings.tally.addresses.get(index, Count(0, 0))
+        attempts, failures = findings.tally.addresses.get(index, FailureCount(0, 0))
         interval = clopper_pearson(failures, attempts)
         lines.append(AddressLine(str(address), address.label, attempts, failures, interval))
     return lines

@@ -45,11 +45,11 @@ class FirstPart:
             RecordError: the new file cannot be written.
         """
         from stress.store import open_run  # noqa: PLC0415 - heavy
-        from stress.store.resume import retell  # noqa: PLC0415 - heavy
+        from stress.store.resume import copy_run  # noqa: PLC0415 - heavy
 
         with open_run(self.file) as run:
-            retell(run, writer)
-        writer.commit(self.facts.started)
+            copy_run(run, writer)
+        writer.commit(0)
 
 
 def read_first_part(run: str, folder: Path) -> tuple[FirstPart, Plan]:

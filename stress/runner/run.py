@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from stress.errors import UsageError
 from stress.host.addresses import source_address
 from stress.model.plan import Plan
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.model.sink import Sink
 from stress.model.target import Address
 from stress.planning.request import Request
@@ -79,7 +79,6 @@ def record(
     """
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
     from stress.analysis.limit.search import limit_searches  # noqa: PLC0415 - heavy
-    from stress.store.resume import ResumedWriter  # noqa: PLC0415 - heavy
 
     controller = None
     if plan.find_limit:  # a bad goal is reported before there is a file
@@ -92,10 +91,10 @@ def record(
         else:
             display.notify(first_part.gap)
             facts = first_part.facts
-            resumed = ResumedWriter(writer, facts.started)
-            ending = _execute(plan, resumed, controller, display, first_part.next_id)
-            whole = replace(ending, stood_ns=first_part.stood_ns + ending.stood_ns)
-            resumed.finish(whole, (*facts.reasons, first_part.gap))
+            ending = _execute(plan, writer, controller, display, first_part.next_id)
+            reasons = (*facts.reasons, first_part.gap, *ending.reasons)
+            stood_ns = first_part.stood_ns + ending.stood_ns
+            writer.finish(replace(ending, stood_ns=stood_ns, reasons=reasons))
     except (UsageError, KeyboardInterrupt):  # the former only before the first packet
         writer.close()
         if writer.taken == copied:
@@ -132,6 +131,7 @@ def _create(
         versions=programs,
         host=host,
         stood_ns=stood_ns,
+        before=first_part.facts.started if first_part is not None else 0,
     )
     try:
         if first_part is not None:
@@ -145,7 +145,7 @@ def _create(
 
 def _execute(
     plan: Plan, sink: Sink, controller: SearchSequence | None, display: Display, first_id: int = 0
-) -> Ending:
+) -> RunEnd:
     """Lets the engine do the plan, watched by all observers."""
     from stress.engine import coordinator  # noqa: PLC0415 - heavy
     from stress.planning.consent import Guard  # noqa: PLC0415 - heavy

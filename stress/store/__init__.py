@@ -1,4 +1,4 @@
-"""Runs in files, written and read: one run is one SQLite file; it never judges what it holds."""
+"""Write, read and export runs, each one SQLite file; never judge what they hold."""
 
 from stress.store.export import Format, export_run
 from stress.store.opening import open_run

@@ -1,4 +1,4 @@
-"""What is written once: addresses, chains with their verdicts, attributes, details."""
+"""What is written once: chains with their verdicts, groups of attempts, details."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from enum import IntEnum
 from hashlib import sha256
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 
+from stress.model.attributes import SHARED
 from stress.model.chain import Chain
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 from stress.model.verdict import Verdict
 from stress.store.journal import Statement
 from stress.store.schema import insert_into
@@ -20,14 +21,8 @@ from stress.store.schema import insert_into
 _INTERNED_DETAILS = 10_000
 
 
-def address_statements(index: int, address: Address) -> list[Statement]:
-    """What makes an address known; the same index again replaces it."""
-    row = (index, str(address), address.ip, address.port, address.label)
-    return [("INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)", [row])]
-
-
 class Catalog:
-    """Numbers chains, certificates, verdicts and details, and says how to write new ones."""
+    """Numbers chains, certificates, verdicts and details, and gives the statements for new ones."""
 
     def __init__(self) -> None:
         self._chains: dict[bytes, int] = {}
@@ -37,45 +32,69 @@ class Catalog:
         self._last_detail = 0
 
     def chain_statements(self, chain: Chain, verdicts: Sequence[Verdict]) -> list[Statement]:
-        """What makes a chain and its verdicts known."""
+        """Store a chain and its verdicts, as far as they are new."""
         statements: list[Statement] = []
         digest = chain.sha256
         if digest not in self._chains:
             statements += self._new_chain(digest)
-            statements += self._new_certificates(self._chains[digest], chain.certificates)
+            fresh: list[tuple[object, ...]] = []
+            links: list[tuple[object, ...]] = []
+            for position, der in enumerate(chain.certificates):
+                fingerprint = sha256(der).digest()
+                number = self._certificates.get(fingerprint)
+                if number is None:
+                    number = self._certificates[fingerprint] = len(self._certificates) + 1
+                    fresh.append((number, fingerprint, der))
+                links.append((self._chains[digest], position, number))
+            statements.append((insert_into("certificate", 3), fresh))
+            statements.append((insert_into("chain_certificate", 3), links))
         for verdict in verdicts:
-            statements += self._new_verdict(self._chains[digest], verdict)
+            about = (self._chains[digest], verdict.policy, verdict.host, verdict.at)
+            if about in self._verdicts:
+                continue
+            self._verdicts.add(about)
+            number, headline = len(self._verdicts), verdict.headline
+            row = (
+                number,
+                *about,
+                verdict.refusal.value,
+                headline.category.value if headline else "ok",
+                msgspec.json.encode(verdict.families).decode(),
+            )
+            findings = [
+                (number, rank, f.category.value, f.position, clean(f.detail), f.refusal.value)
+                for rank, f in enumerate(verdict.findings)
+            ]
+            statements.append((insert_into("verdict", 8), [row]))
+            statements.append((insert_into("finding", 6), findings))
         return statements
 
-    def attribute_statements(self, number: int, record: Record) -> list[Statement]:
-        """What makes the attribute of a record known under a number."""
+    def group_statements(self, number: int, record: Record) -> list[Statement]:
+        """Store the group of a record under a number."""
+        from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
+
         statements: list[Statement] = []
         if record.chain is not None and record.chain not in self._chains:
-            # Announced by nobody: the row is kept all the same, with a chain of no certificates.
+            # No chain was announced: the row is kept all the same, with an empty chain.
             statements += self._new_chain(record.chain)
+        values: dict[str, Any] = dict(zip(GROUP_FIELDS, group_of(record), strict=True))
+        names = [
+            (kind, values[kind], name(values[kind]))
+            for kind, name in NAMES.items()
+            if values[kind] is not None
+        ]
+        if record.chain is not None:
+            values["chain"] = self._chains[record.chain]
         row = (
             number,
-            record.address,
-            record.source,
-            record.client,
-            record.outcome,
+            *(clean(value) if isinstance(value, str) else value for value in values.values()),
             Outcome.parse(record.outcome).side.value,
-            record.stage,
-            None if record.chain is None else self._chains[record.chain],
-            record.tls_version,
-            record.cipher,
-            record.key_group,
-            None if record.alpn is None else clean(record.alpn),
-            record.resumed,
-            record.segment,
-            record.flags,
             None,  # first and last start: set with the counts
             None,
         )
-        names = list(_names(record))
         return [
             *statements,
-            (insert_into("attribute", 17), [row]),
+            (insert_into("attempt_group", len(row)), [row]),
             ("INSERT OR IGNORE INTO name VALUES (?, ?, ?)", names),
         ]
 
@@ -94,94 +113,25 @@ class Catalog:
         number = self._chains[digest] = len(self._chains) + 1
         return [(insert_into("chain", 2), [(number, digest)])]
 
-    def _new_certificates(self, chain: int, certificates: Sequence[bytes]) -> list[Statement]:
-        fresh: list[tuple[object, ...]] = []
-        links: list[tuple[object, ...]] = []
-        for position, der in enumerate(certificates):
-            digest = sha256(der).digest()
-            number = self._certificates.get(digest)
-            if number is None:
-                number = self._certificates[digest] = len(self._certificates) + 1
-                fresh.append((number, digest, der))
-            links.append((chain, position, number))
-        return [
-            (insert_into("certificate", 3), fresh),
-            (insert_into("chain_certificate", 3), links),
-        ]
-
-    def _new_verdict(self, chain: int, verdict: Verdict) -> list[Statement]:
-        judged = (chain, verdict.policy, verdict.host, verdict.at)
-        if judged in self._verdicts:
-            return []
-        self._verdicts.add(judged)
-        number = len(self._verdicts)
-        headline = verdict.headline
-        row = (
-            number,
-            chain,
-            verdict.policy,
-            verdict.host,
-            verdict.at,
-            verdict.refusal.value,
-            headline.category.value if headline else "ok",
-            msgspec.json.encode(verdict.families).decode(),
-        )
-        findings = [
-            (number, rank, f.category.value, f.position, clean(f.detail), f.refusal.value)
-            for rank, f in enumerate(verdict.findings)
-        ]
-        return [(insert_into("verdict", 8), [row]), (insert_into("finding", 6), findings)]
-
 
 def clean(text: str) -> str:
     """Text that can be stored: what cannot be encoded is replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _names(record: Record) -> list[tuple[object, ...]]:
-    """Rows of `name` for the numbers that a record has."""
-    from stress.handshake.names import (  # noqa: PLC0415 - its room is heavy, readers need it not
-        cipher_name,
-        group_name,
-        version_name,
-    )
-
-    named = (
-        ("tls_version", record.tls_version, version_name),
-        ("cipher", record.cipher, cipher_name),
-        ("key_group", record.key_group, group_name),
-    )
-    return [(kind, number, name(number)) for kind, number, name in named if number is not None]
-
-
-# What many attempts share, interned: one number for each distinct combination.
-
-_FIELDS = (
-    "address",
-    "source",
-    "client",
-    "outcome",
-    "stage",
-    "chain",
-    "tls_version",
-    "cipher",
-    "key_group",
-    "alpn",
-    "resumed",
-    "segment",
-    "flags",
-)
-_KEY = itemgetter(*(Record._fields.index(field) for field in _FIELDS))
+GROUP_FIELDS = tuple(each.name for each in SHARED)
+group_of = itemgetter(*map(Record._fields.index, GROUP_FIELDS))
+"""The shared attributes of a record."""
 
 
 class Treatment(IntEnum):
-    """How attempts with an attribute are counted."""
+    """How the attempts of a group are counted."""
 
     LEFT_OUT = 0
     """Ours: in no count of ports and in no histogram."""
     GOOD = 1
     FAILED = 2
-    """By the target's doing."""
+    """A failure of the target."""
     WAITED = 3
     """Not sent: its wait is a failure's total latency."""
     GOOD_WARMING = 4
@@ -193,7 +143,7 @@ class Treatment(IntEnum):
         """How an outcome with these flags is counted.
 
         Raises:
-            ValueError: the outcome is none of the contract's.
+            ValueError: the outcome is not one of the contract.
         """
         side = Outcome.parse(outcome).side
         if side is Side.OURS:
@@ -210,29 +160,25 @@ FAILURES = frozenset({Treatment.FAILED, Treatment.FAILED_WARMING})
 """Treatments of failures of the target."""
 
 
-class Attributes:
-    """Numbers combinations in the order of their first sight, from 0."""
+class Groups:
+    """Numbers combinations in the order first seen, from 0."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[object, ...], int] = {}
         self.treatments: list[Treatment] = []
-        """How attempts are counted, by attribute."""
+        """How attempts are counted, by group."""
         self.fresh: list[tuple[int, Record]] = []
-        """Attributes not yet written, each with a record that has it. Whoever writes them clears
-        the list."""
+        """Groups not yet written, each with a record of it. The writer clears the list."""
 
     def number(self, records: Sequence[Record]) -> list[int]:
-        """The attribute of each record."""
-        keys = list(map(_KEY, records))
+        """The group of each record."""
+        keys = list(map(group_of, records))
         try:
             return [self._ids[key] for key in keys]
         except KeyError:
-            return [self._intern(key, record) for key, record in zip(keys, records, strict=True)]
-
-    def _intern(self, key: tuple[object, ...], record: Record) -> int:
-        number = self._ids.get(key)
-        if number is None:
-            number = self._ids[key] = len(self._ids)
-            self.treatments.append(Treatment.of(record.outcome, record.flags))
-            self.fresh.append((number, record))
-        return number
+            for key, record in zip(keys, records, strict=True):
+                if key not in self._ids:
+                    self.fresh.append((len(self._ids), record))
+                    self._ids[key] = len(self._ids)
+                    self.treatments.append(Treatment.of(record.outcome, record.flags))
+            return [self._ids[key] for key in keys]

@@ -1,4 +1,4 @@
-"""What a damaged run file makes of reading it, as one kind of error with a sentence."""
+"""Turn the errors of reading a damaged run file into one error with a sentence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def damaged(path: Path, why: object) -> RunFileError:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file makes of reading it into a sentence.
+    """Turn any error of reading a damaged file into a `RunFileError`.
 
     Raises:
         RunFileError: the file cannot be read.

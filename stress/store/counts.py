@@ -1,4 +1,4 @@
-"""The counts of a recorded run: what its file has stored, and the rest counted from the rows."""
+"""The counts of a recorded run: those stored in its file, and the rest counted from the rows."""
 
 from __future__ import annotations
 
@@ -6,59 +6,28 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from operator import itemgetter
+from types import GenericAlias
+from typing import Any
 
+from stress.model.attributes import SHARED, Form
 from stress.model.outcome import Stage
-from stress.model.run import Cell
-from stress.store.catalog import Treatment
+from stress.model.run import CELL_FIELDS, CELL_OTHERS, Cell
+from stress.store.catalog import GROUP_FIELDS, Treatment
 from stress.store.corruption import check_numbers, fetch_all
 from stress.store.tally import NEVER, Columns, Tally
 
 _BATCH = 2000
 
-_CellKey = tuple[
-    int,
-    int | None,
-    int,
-    int | None,
-    int | None,
-    int | None,
-    int | None,
-    str | None,
-    bool | None,
-    int,
-    int,
-    str,
-]
-"""The fields of a `Cell` between its block and its count."""
-
-
-class _Attribute(NamedTuple):
-    """A row of the table `attribute`, as far as the reader needs it."""
-
-    id: int
-    address: int
-    source: int | None
-    client: int
-    outcome: str
-    stage: int
-    chain: int | None
-    tls_version: int | None
-    cipher: int | None
-    key_group: int | None
-    alpn: str | None
-    resumed: int | None
-    segment: int
-    flags: int
-    first_ns: int | None
-    last_ns: int | None
-
-    def key(self) -> _CellKey:
-        """Where its attempts are counted: attributes that differ in flags alone share a cell."""
-        resumed = None if self.resumed is None else bool(self.resumed)
-        before = (self.address, self.source, self.client, self.chain)
-        shaken = (self.tls_version, self.cipher, self.key_group, self.alpn, resumed)
-        return (*before, *shaken, self.segment, self.stage, self.outcome)
+_COLUMNS = ("id", *GROUP_FIELDS, "first_ns", "last_ns")
+_TYPES = {Form.NUMBER: int, Form.TEXT: str, Form.FLAG: int, Form.NAMED: int}
+_VALUES = (_TYPES[each.form] if each.always else _TYPES[each.form] | None for each in SHARED)
+_GROUP_ROW: Any = GenericAlias(tuple, (int, *_VALUES, int | None, int | None))
+"""A row of `attempt_group`, as far as the reader needs it."""
+_CELL = itemgetter(*map(_COLUMNS.index, CELL_FIELDS))
+_OTHERS = tuple(map(_COLUMNS.index, CELL_OTHERS))
+_FLAGS = [place for place, each in enumerate(SHARED, 1) if each.form is Form.FLAG]
+_CHAIN, _OUTCOME, _STAGE, _MARKS = map(_COLUMNS.index, ("chain", "outcome", "stage", "flags"))
 
 
 class Counts:
@@ -87,22 +56,34 @@ class Counts:
 
     @cached_property
     def cells(self) -> Sequence[Cell]:
-        """The cube; a report asks for it more than once."""
-        keys = [attribute.key() for attribute in self._attributes]
-        merged: Counter[tuple[int, _CellKey]] = Counter()
-        for (block, number), count in self._cells.items():
-            merged[block, keys[number]] += count
-        return [Cell(block, *key, count) for (block, key), count in merged.items()]
+        """The cube; a report reads it more than once. Groups that differ in flags share a cell."""
+        numbers: dict[tuple[object, ...], int] = {}
+        keys = [
+            numbers.setdefault((_CELL(row), tuple(row[place] for place in _OTHERS)), len(numbers))
+            for row in self._groups
+        ]
+        # Small integers, because there may be a million of these.
+        merged: Counter[tuple[int, int]] = Counter()
+        for (block, group), count in self._cells.items():
+            merged[block, keys[group]] += count
+        values: Sequence[Any] = list(numbers)
+        make: Any = Cell  # type checkers take `*own` for more arguments than there are
+        cells = []
+        for (block, key), count in merged.items():
+            own, others = values[key]
+            cells.append(make(block, *own, count, others))
+        return cells
 
     @cached_property
     def whole(self) -> Tally:
-        """Counts of all rows, made anew: ports, and latencies by blocks."""
+        """Counts of all rows, not using the stored ones: ports, and latencies by blocks."""
         return self._count(Tally(self._treatments), after=0)
 
     def seen_by_chain(self) -> Counter[int]:
+        """Attempts that met each chain."""
         seen: Counter[int] = Counter()
         for (_, number), count in self._cells.items():
-            chain = self._attributes[number].chain
+            chain = self._groups[number][_CHAIN]
             if chain is not None:
                 seen[chain] += count
         return seen
@@ -111,29 +92,31 @@ class Counts:
         """First and last start of the attempts with each chain, Unix nanoseconds."""
         tally, origin = self._uncounted, self._origin
         spans: dict[int, tuple[int, int]] = {}
-        for attribute in self._attributes:
-            starts = [attribute.first_ns, attribute.last_ns]
-            if attribute.id < len(tally.first) and tally.first[attribute.id] != NEVER:
-                starts += [origin + tally.first[attribute.id], origin + tally.last[attribute.id]]
-            known = [start for start in starts if start is not None]
-            if attribute.chain is not None and known:
-                known += spans.get(attribute.chain, ())
-                spans[attribute.chain] = (min(known), max(known))
+        for number, row in enumerate(self._groups):
+            starts = [start for start in row[-2:] if start is not None]
+            if number < len(tally.first) and tally.first[number] != NEVER:
+                starts += [origin + tally.first[number], origin + tally.last[number]]
+            chain = row[_CHAIN]
+            if chain is not None and starts:
+                starts += spans.get(chain, ())
+                spans[chain] = (min(starts), max(starts))
         return spans
 
     @cached_property
-    def _attributes(self) -> Sequence[_Attribute]:
-        fields = ", ".join(_Attribute._fields)
-        rows = fetch_all(self._connection, f"SELECT {fields} FROM attribute", _Attribute)  # noqa: S608 - our names
-        rows.sort()
-        check_numbers([row.id for row in rows])
+    def _groups(self) -> Sequence[Sequence[Any]]:
+        """The rows of `attempt_group`, in `_COLUMNS`."""
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM attempt_group ORDER BY id"  # noqa: S608 - our names
+        rows = [list(row) for row in fetch_all(self._connection, sql, _GROUP_ROW)]
+        check_numbers([row[0] for row in rows])
         for row in rows:
-            Stage(row.stage)
+            Stage(row[_STAGE])
+            for place in _FLAGS:
+                row[place] = None if row[place] is None else bool(row[place])
         return rows
 
     @cached_property
     def _treatments(self) -> Sequence[Treatment]:
-        return [Treatment.of(row.outcome, row.flags) for row in self._attributes]
+        return [Treatment.of(row[_OUTCOME], row[_MARKS]) for row in self._groups]
 
     @cached_property
     def _uncounted(self) -> Tally:
@@ -143,20 +126,21 @@ class Counts:
 
     @cached_property
     def _cells(self) -> Counter[tuple[int, int]]:
-        """Attempts by block and attribute, stored and uncounted ones."""
+        """Attempts by block and group, stored and uncounted ones."""
         tally = self._uncounted
         factor = tally.block_ns // self._stored_block_ns
         cells = Counter(tally.cells)
         stored = fetch_all(
-            self._connection, "SELECT block, attribute, count FROM cell", tuple[int, int, int]
+            self._connection, "SELECT block, attempt_group, count FROM cell", tuple[int, int, int]
         )
-        for block, attribute, count in stored:
-            cells[block // factor, attribute] += count
+        for block, group, count in stored:
+            cells[block // factor, group] += count
         return cells
 
     def _count(self, tally: Tally, *, after: int) -> Tally:
         rows = self._connection.execute(
-            "SELECT * FROM attempt WHERE arrival > ? ORDER BY arrival", [after]
+            f"SELECT {', '.join(Columns._fields)} FROM attempt WHERE arrival > ? ORDER BY arrival",  # noqa: S608 - our names
+            [after],
         )
         while batch := rows.fetchmany(_BATCH):
             tally.add(Columns.of(batch))

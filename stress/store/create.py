@@ -1,10 +1,10 @@
-"""Makes a new run file. What exists is never overwritten."""
+"""Create a new run file. An existing run is never overwritten."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -35,7 +35,7 @@ def create_file(
     host: str,
     stood_ns: int = 0,
 ) -> sqlite3.Connection:
-    """A connection to a new run file that knows its plan and no attempt yet.
+    """A connection to a new run file that holds its plan and no attempt yet.
 
     An empty file is taken for a reserved name (`stress.store.run_directory`).
 
@@ -43,12 +43,22 @@ def create_file(
         RunFileError: there is a file of this name already.
         UsageError: no file can be made there.
     """
-    _claim(path)
+    taken = RunFileError(
+        f"{path} exists already, and a run file is never overwritten", "choose another name"
+    )
+    try:
+        # Readable by its owner alone.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not path.is_file() or path.stat().st_size:
+            raise taken from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"cannot write a run file at {path}: {reason}") from error
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
     )
     try:
-        _lay_out(connection, path)
         meta = {
             "schema": str(SCHEMA),
             "plan": plan_text(plan),
@@ -61,8 +71,7 @@ def create_file(
             "block_ns": str(FIRST_BLOCK_NS),
             "counted": "0",
         }
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        _describe(connection, plan)
+        _fill(connection, plan, meta, taken)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -75,44 +84,27 @@ def create_file(
     return connection
 
 
-def _claim(path: Path) -> None:
-    """Make the empty file, readable by its owner alone, or find it empty."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        if not path.is_file() or path.stat().st_size:
-            raise _exists(path) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot write a run file at {path}: {_reason(error)}") from error
+def _fill(
+    connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str], taken: RunFileError
+) -> None:
+    """Create all tables, and write what is known before the first attempt.
 
-
-def _lay_out(connection: sqlite3.Connection, path: Path) -> None:
-    """Create all tables, in a transaction that the caller ends.
-
-    The exclusive lock decides between two that found the same empty file.
+    The caller ends the transaction; `executescript` would end it, too.
     """
+    # The exclusive lock decides between two processes that found the same empty file.
     connection.execute("BEGIN EXCLUSIVE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise _exists(path)
+        raise taken
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
-    for statement in _statements(schema_text()):
-        connection.execute(statement)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; `executescript` would end our transaction."""
     statement = ""
-    for line in script.splitlines(keepends=True):
+    for line in schema_text().splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
-            yield statement.strip()
+            connection.execute(statement)
             statement = ""
-
-
-def _describe(connection: sqlite3.Connection, plan: Plan) -> None:
-    """Fill the tables that are known before the first attempt."""
     tables: dict[str, list[tuple[object, ...]]] = {
+        "meta": list(meta.items()),
         "anchor": list(enumerate(private_anchors(plan))),
         "source": list(enumerate(plan.sources)),
         "client": [(i, c.name, c.title, c.policy) for i, c in enumerate(plan.clients)],
@@ -121,13 +113,3 @@ def _describe(connection: sqlite3.Connection, plan: Plan) -> None:
     for table, rows in tables.items():
         if rows:
             connection.executemany(insert_into(table, len(rows[0])), rows)
-
-
-def _exists(path: Path) -> RunFileError:
-    return RunFileError(
-        f"{path} exists already, and a run file is never overwritten", "choose another name"
-    )
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -1,4 +1,4 @@
-"""The records for other tools: CSV, JSON lines, Parquet, and histogram logs.
+"""Export a run for other tools: CSV, JSON lines, Parquet, and histogram logs.
 
 The first three have the columns of the view `handshake`. Text that came from the network is written
 so that a spreadsheet does not take it for a formula.
@@ -21,14 +21,16 @@ import msgspec
 from stress.errors import RecordError, UsageError
 from stress.measure import Histogram, HistogramLog
 from stress.store.reader import RunFile
+from stress.store.schema import text_columns
 from stress.store.tally import WHOLE_RUN
 
 _ROWS_AT_ONCE = 50_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""Text that a spreadsheet would take for a formula (OWASP: CSV Injection)."""
 
 
 class Format(StrEnum):
-    """What a run can be exported as."""
+    """The formats of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -59,7 +61,7 @@ def export_run(run: RunFile, form: Format, to: Path | BinaryIO) -> None:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file, which disappears again when it could not be written whole."""
+    """A new file, which is removed again when it could not be written whole."""
     try:
         stream = path.open("xb")
     except FileExistsError:
@@ -86,14 +88,16 @@ def _write_csv(run: RunFile, stream: BinaryIO) -> None:
     writer = csv.writer(text)
     writer.writerow(names)
     for row in rows:
-        writer.writerow([_harmless(value) if isinstance(value, str) else value for value in row])
+        writer.writerow(
+            [
+                f"'{value}"
+                if isinstance(value, str) and value.startswith(_FORMULA_STARTS)
+                else value
+                for value in row
+            ]
+        )
     text.flush()
     text.detach()
-
-
-def _harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula (OWASP: CSV Injection)."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
@@ -104,36 +108,28 @@ def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
 
 
 def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
-    arrow, parquet = _arrow()
+    try:
+        # Not installed with the tool, because of its size.
+        arrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise UsageError(
+            "the format parquet needs the library pyarrow, which is not installed",
+            "pip install 'tls-stress[parquet]', or choose csv or jsonl",
+        ) from None
     names, rows = run.handshakes()
-    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in names])
+    texts = text_columns()
+    schema = arrow.schema(
+        [(name, arrow.string() if name in texts else arrow.int64()) for name in names]
+    )
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             columns: Sequence[Sequence[Any]] = list(zip(*batch, strict=True))
             writer.write_table(arrow.table(list(columns), schema=schema))
 
 
-_NUMBERS = frozenset({"id", "local_port", "chain", "resumed", "bytes_received", "segment", "flags"})
-
-
-def _arrow_type(arrow: Any, name: str) -> Any:
-    number = name in _NUMBERS or name.endswith("_ns")
-    return arrow.int64() if number else arrow.string()
-
-
-def _arrow() -> tuple[Any, Any]:
-    """The Parquet library, which is not installed with the tool because of its size."""
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise UsageError(
-            "the format parquet needs the library pyarrow, which is not installed",
-            "pip install 'tls-stress[parquet]', or choose csv or jsonl",
-        ) from None
-
-
 def _write_hlog(run: RunFile, stream: BinaryIO) -> None:
-    """One tag for each phase and ending; by blocks of time, in the order of time."""
+    """One tag for each phase and outcome; by time blocks, in the order of time."""
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
     width = run.histogram_block_ns()
     log = HistogramLog(text, started_ns=run.facts().started_ns)

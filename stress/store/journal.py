@@ -1,7 +1,7 @@
-"""The open end of a run file: statements are kept in hand until they are committed.
+"""Write statements to a run file, and keep them until they are committed.
 
-A full disk, a lock or a vanished file is no reason to forget: what was written since the last
-commit is kept, and written again before anything new once the trouble is over.
+A full disk, a lock or a deleted file loses nothing: what was written since the last commit is kept,
+and written again before anything new once the problem is solved.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from stress.errors import RecordError
 
 Statement = tuple[str, Sequence[tuple[object, ...]]]
-"""SQL, and the rows to execute it with."""
+"""SQL, and rows of values for it."""
 
 _WHY = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space; what was committed is kept"),
@@ -22,8 +22,8 @@ _WHY = {
     sqlite3.SQLITE_BUSY: ("another program holds a lock on it", "close what has it open"),
     sqlite3.SQLITE_LOCKED: ("another program holds a lock on it", "close what has it open"),
     sqlite3.SQLITE_IOERR: ("the system refused to write", "is the disk full or a quota reached?"),
-    sqlite3.SQLITE_CORRUPT: ("somebody else changed it", "let no other program write to it"),
-    sqlite3.SQLITE_NOTADB: ("somebody else changed it", "let no other program write to it"),
+    sqlite3.SQLITE_CORRUPT: ("another program changed it", "let no other program write to it"),
+    sqlite3.SQLITE_NOTADB: ("another program changed it", "let no other program write to it"),
 }
 
 
@@ -52,7 +52,7 @@ class Journal:
         self._execute(self._kept if self._broken else statements)
 
     def commit(self) -> None:
-        """Make all that was written durable.
+        """Make everything written so far durable.
 
         Raises:
             RecordError: it failed; everything since the last commit is kept.
@@ -72,12 +72,12 @@ class Journal:
         self._kept.clear()
 
     def fold(self) -> None:
-        """Make one file of it. Where a reader still holds on, the last one to leave does it."""
+        """Fold the log into the file. While readers have it open, the last to close does it."""
         with suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
 
     def close(self) -> None:
-        """Let go of the file; what was not committed is gone."""
+        """Close the file; what was not committed is lost."""
         self._connection.close()
 
     def _execute(self, statements: Sequence[Statement]) -> None:
@@ -95,18 +95,18 @@ class Journal:
         self._broken = False
 
     def _failure(self, error: sqlite3.Error) -> RecordError:
-        """Give up the transaction, and say why."""
+        """Roll the transaction back, and explain the error."""
         self._give_up()
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
-            # It was waited for once. Waiting again with each batch would hold the run's end up.
+            # We waited once. Waiting again with each batch would delay the end of the run.
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA busy_timeout = 0")
         why, hint = _WHY.get(code, (str(error), None))
         return RecordError(f"could not write to the run file {self._path.name}: {why}", hint)
 
     def _give_up(self) -> None:
-        """Roll back, and remember that what is kept must be executed again."""
+        """Roll back; what is kept must be executed again."""
         self._broken = True
         with suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")

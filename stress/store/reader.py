@@ -1,6 +1,6 @@
-"""Reads a run file: answers what the analysis asks (`stress.model.run.Run`).
+"""Read a run file: the answers that the analysis needs (`stress.model.run.Run`).
 
-A run file may come from anywhere and may be damaged, so nothing in it is believed: its views are
+A run file may come from anywhere and may be damaged, so nothing in it is trusted: its views are
 never used, values are checked for their types, and whatever cannot be read becomes a
 `RunFileError`.
 
@@ -22,15 +22,16 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from stress.measure import Histogram
+from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.outcome import Category
 from stress.model.record import Record
 from stress.model.run import (
     Cube,
     End,
-    Ending,
     HistogramRow,
     Phase,
     PortCount,
+    RunEnd,
     RunFacts,
     SeenChain,
 )
@@ -43,21 +44,31 @@ from stress.store.schema import decode_transcript, read_plan, view_text
 
 _T = TypeVar("_T")
 _BATCH = 2000
-_RECORDS = """
-SELECT attempt.arrival + lead AS id, ? + due, ? + due + late, address, source, port, client,
-  outcome, stage, chain.sha256, tls_version, cipher, key_group, alpn, resumed, connect, server,
-  handshake, total, lag, bytes, segment, flags, detail.text
-FROM {rows}
-JOIN attribute ON attribute.id = attempt.attribute
-LEFT JOIN chain ON chain.id = attribute.chain
-LEFT JOIN detail ON detail.id = remark.detail
-"""
+_COLUMNS = {
+    "id": "attempt.arrival + attempt.lead AS id",
+    "due_ns": "? + attempt.due",
+    "started_ns": "? + attempt.due + attempt.late",
+    "detail": "detail.text",
+}
+_COLUMNS |= {
+    each.name: f"attempt.{each.measured}" if each.measured else f"attempt_group.{each.name}"
+    for each in ATTRIBUTES
+}
+_COLUMNS |= {each.name: f"{each.name}.value" for each in APART}
+_COLUMNS["chain"] = "chain.sha256"
+_RECORDS = (
+    f"SELECT {', '.join(_COLUMNS[field] for field in Record._fields)} "  # noqa: S608 - our names
+    "FROM {rows} "
+    "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
+    "LEFT JOIN chain ON chain.id = attempt_group.chain "
+    "LEFT JOIN detail ON detail.id = remark.detail "
+) + "".join(f"LEFT JOIN {each.name} ON {each.name}.arrival = attempt.arrival " for each in APART)
 _ALL = _RECORDS.format(rows="attempt LEFT JOIN remark ON remark.arrival = attempt.arrival")
 _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
-_RESUMED = Record._fields.index("resumed")
+_FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
 
 
 class RunFile:
@@ -83,10 +94,10 @@ class RunFile:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; may be called again.
+        """Close the file; may be called again.
 
-        A run that died left a log beside its file. Whoever leaves last folds it in; a run that
-        still goes on holds a lock, so nothing happens to it.
+        A run that died left a log beside its file: the last to close folds it in. A run that still
+        goes on holds a lock, so nothing happens to it.
         """
         with suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
@@ -99,24 +110,24 @@ class RunFile:
         """The run as a whole."""
         with reading(self._path):
             meta = self._meta
-            ending = self._ending()
+            end = self._run_end()
             anchors = self._all("SELECT der FROM anchor ORDER BY position", tuple[bytes])
             return RunFacts(
                 name=self._path.stem,
                 file=str(self._path),
                 plan=read_plan(meta["plan"], [der for (der,) in anchors]),
                 started_ns=self._origin,
-                ended_ns=ending.ended_ns if ending else None,
-                end=ending.end if ending else End.UNFINISHED,
+                ended_ns=end.ended_ns if end else None,
+                end=end.end if end else End.UNFINISHED,
                 started=max(int(meta["started"]), self._recorded),
                 recorded=self._recorded,
                 versions=msgspec.json.decode(meta["versions"], type=dict[str, str]),
-                reasons=ending.reasons if ending else (),
-                invalid=ending.invalid if ending else False,
-                lag_p99_ns=ending.lag_p99_ns if ending else None,
-                limits=ending.limits if ending else (),
-                # Without an end mark: what was known at the start, before it was taken up.
-                stood_ns=ending.stood_ns if ending else int(meta.get("stood_ns", "0")),
+                reasons=end.reasons if end else (),
+                invalid=end.invalid if end else False,
+                lag_p99_ns=end.lag_p99_ns if end else None,
+                limits=end.limits if end else (),
+                # Without an end mark: what was known at the start.
+                stood_ns=end.stood_ns if end else int(meta.get("stood_ns", "0")),
                 host=meta["host"],
             )
 
@@ -135,7 +146,13 @@ class RunFile:
         with reading(self._path):
             seen = self._counts.seen_by_chain()
             spans = self._counts.spans_by_chain()
-            certificates = self._certificates_by_chain()
+            certificates: dict[int, tuple[bytes, ...]] = {}
+            for chain, der in self._all(
+                "SELECT chain, der FROM chain_certificate JOIN certificate "
+                "ON certificate.id = chain_certificate.certificate ORDER BY chain, position",
+                tuple[int, bytes],
+            ):
+                certificates[chain] = (*certificates.get(chain, ()), der)
             rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, bytes])
             return [
                 SeenChain(
@@ -146,9 +163,16 @@ class RunFile:
             ]
 
     def verdicts(self) -> Sequence[Verdict]:
-        """In the order in which they were given."""
+        """In the order in which they were made."""
         with reading(self._path):
-            findings = self._findings()
+            findings: dict[int, list[Finding]] = {}
+            for number, category, position, detail, refusal in self._all(
+                "SELECT verdict, category, position, detail, refusal FROM finding "
+                "ORDER BY verdict, rank",
+                tuple[int, str, int | None, str, str],
+            ):
+                finding = Finding(Category(category), position, detail, Refusal(refusal))
+                findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
                 "JOIN chain ON chain.id = verdict.chain ORDER BY verdict.id",
@@ -175,7 +199,7 @@ class RunFile:
         """Attempts and failures of the target by local port, without `ours` and `not-sent`."""
         with reading(self._path):
             stored = self._all("SELECT port, attempts, failures FROM port", tuple[int, int, int])
-            if self._ending() and stored:
+            if self._run_end() and stored:
                 return [PortCount(*row) for row in stored]
             tally = self._counts.whole
             return [
@@ -184,14 +208,19 @@ class RunFile:
             ]
 
     def histograms(self) -> Sequence[HistogramRow]:
-        """Of the whole run (block -1), also the empty ones, and of each block of time."""
+        """Of the whole run (block -1), including empty ones, and of each time block."""
         with reading(self._path):
             stored = self._all(
                 "SELECT phase, outcome, block, hdr, clamped FROM histogram",
                 tuple[str, str, int, str, int],
             )
-            if self._ending() and any(block >= 0 for _, _, block, _, _ in stored):
-                return [_histogram_row(*row) for row in stored]
+            if self._run_end() and any(block >= 0 for _, _, block, _, _ in stored):
+                for _, _, _, hdr, _ in stored:
+                    Histogram.decode(hdr.encode("ascii"))  # raises where it is damaged
+                return [
+                    HistogramRow(Phase(phase), outcome == "ok", block, hdr.encode("ascii"), clamped)
+                    for phase, outcome, block, hdr, clamped in stored
+                ]
             latency = self._counts.whole.latency
             return [
                 HistogramRow(key.phase, key.good, key.block, histogram.encode(), histogram.clamped)
@@ -213,7 +242,7 @@ class RunFile:
         return self._records(_ALL)
 
     def transcripts(self) -> Iterator[Transcript]:
-        """What was kept byte for byte, in the order in which it was kept."""
+        """Evidence of single attempts, in the order in which it was recorded."""
         with reading(self._path):
             cursor = self._connection.execute("SELECT transcript FROM evidence ORDER BY id")
         for (blob,) in self._fetch(cursor):
@@ -236,39 +265,20 @@ class RunFile:
     def _all(self, sql: str, kind: type[_T]) -> list[_T]:
         return fetch_all(self._connection, sql, kind)
 
-    def _certificates_by_chain(self) -> Mapping[int, tuple[bytes, ...]]:
-        certificates: dict[int, tuple[bytes, ...]] = {}
-        for chain, der in self._all(
-            "SELECT chain, der FROM chain_certificate "
-            "JOIN certificate ON certificate.id = chain_certificate.certificate "
-            "ORDER BY chain, position",
-            tuple[int, bytes],
-        ):
-            certificates[chain] = (*certificates.get(chain, ()), der)
-        return certificates
-
-    def _findings(self) -> Mapping[int, list[Finding]]:
-        """By number of the verdict, the most important first."""
-        findings: dict[int, list[Finding]] = {}
-        for number, category, position, detail, refusal in self._all(
-            "SELECT verdict, category, position, detail, refusal FROM finding "
-            "ORDER BY verdict, rank",
-            tuple[int, str, int | None, str, str],
-        ):
-            finding = Finding(Category(category), position, detail, Refusal(refusal))
-            findings.setdefault(number, []).append(finding)
-        return findings
-
-    def _ending(self) -> Ending | None:
+    def _run_end(self) -> RunEnd | None:
         text = self._meta.get("ending")
-        return msgspec.json.decode(text, type=Ending) if text else None
+        return msgspec.json.decode(text, type=RunEnd) if text else None
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):
             cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
         for row in self._fetch(cursor):
             with reading(self._path):
-                record = _record(row)
+                fields = list(row)
+                for place in _FLAGS:
+                    if fields[place] is not None:
+                        fields[place] = bool(fields[place])
+                record = checked(fields, Record)
             yield record
 
     def _fetch(self, cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
@@ -278,16 +288,3 @@ class RunFile:
             if not batch:
                 return
             yield from batch
-
-
-def _record(row: Sequence[Any]) -> Record:
-    fields = list(row)
-    if fields[_RESUMED] is not None:
-        fields[_RESUMED] = bool(fields[_RESUMED])
-    return checked(fields, Record)
-
-
-def _histogram_row(phase: str, outcome: str, block: int, hdr: str, clamped: int) -> HistogramRow:
-    encoded = hdr.encode("ascii")
-    Histogram.decode(encoded)
-    return HistogramRow(Phase(phase), outcome == "ok", block, encoded, clamped)

@@ -1,4 +1,4 @@
-"""The results folder: names for new runs, and the way from a name to a run file."""
+"""The results folder: reserve a name for a new run, and find the file of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import count
@@ -28,27 +29,40 @@ def default_name(host: str, utc: datetime) -> str:
 def reserve(folder: Path, name: str) -> Path:
     """An empty file `folder/name.db` that belongs to the caller alone.
 
-    A taken name gets `-2`, `-3` and so on. Two runs that ask at once get two names. The folder is
-    made if it is missing and its parent exists.
+    A taken name gets `-2`, `-3` and so on; two runs that reserve at once get two names. The folder
+    is made if it is missing and its parent exists.
 
     Raises:
         UsageError: the name would leave the folder or cannot be a file's, or the folder cannot be
             made or written to.
     """
-    stem = _checked(name)
-    _make(folder)
-    for number in count(1):
-        path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{_SUFFIX}"
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UsageError(
-                f"cannot write to the results folder {folder}: {_reason(error)}",
-                "choose another with --results DIR",
-            ) from error
-        return path
+    stem = name.removesuffix(_SUFFIX)
+    unsafe = any(unicodedata.category(mark).startswith("C") or mark in "/\\:" for mark in stem)
+    if unsafe or stem.startswith((".", "-")) or not stem:
+        raise UsageError(
+            f"{name!r} cannot be the name of a run",
+            "use letters, digits, dots and dashes, beginning with a letter or a digit",
+        )
+    action = "make"
+    try:
+        folder.mkdir(exist_ok=True)
+        action = "write to"
+        for number in count(1):
+            path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{_SUFFIX}"
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                return path
+    except FileNotFoundError:
+        raise UsageError(
+            f"cannot make the results folder {folder}: {folder.parent} does not exist",
+            "make its parent first, or choose another with --results DIR",
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(
+            f"cannot {action} the results folder {folder}: {reason}",
+            "choose another with --results DIR",
+        ) from error
     raise AssertionError("counting does not end")
 
 
@@ -63,61 +77,42 @@ def locate(run: str | None, folder: Path) -> Path:
         RunFileError: there is no such run; the hint has the nearest names.
     """
     if run is None:
-        return _latest(folder)
-    for path in _candidates(run, folder):
-        if _exists(path):
-            return path
+        paths = _files(folder)
+        if not paths:
+            raise RunFileError(f"there is no run in {folder} yet", "make one with `tls-stress run`")
+        return max(paths, key=lambda path: (_started_ns(path), path.name))
+    if os.sep in run:
+        candidates = [Path(run), Path(run + _SUFFIX)]
+    else:  # a plain name is looked for in the results folder first
+        candidates = [folder / f"{run.removesuffix(_SUFFIX)}{_SUFFIX}", Path(run)] if run else []
+    for path in candidates:
+        with suppress(OSError, ValueError):
+            if path.exists():
+                return path
     names = sorted(path.stem for path in _files(folder))
     nearest = get_close_matches(run.removesuffix(_SUFFIX), names, n=_NEAREST, cutoff=0.4)
-    hint = f"did you mean {', '.join(nearest)}?" if nearest else f"{folder} has {_listed(names)}"
+    more = len(names) - _NEAREST
+    listed = ", ".join(names[:_NEAREST]) or "no runs yet"
+    listed += f" and {more} more" if more > 0 else ""
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else f"{folder} has {listed}"
     raise RunFileError(f"there is no run {run!r}", hint)
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Some of the names, and how many there are besides."""
-    more = len(names) - _NEAREST
-    told = ", ".join(names[:_NEAREST]) or "no runs yet"
-    return f"{told} and {more} more" if more > 0 else told
-
-
-def _candidates(run: str, folder: Path) -> Iterator[Path]:
-    """Where a run of this name may be; a plain name is looked for in the results folder first."""
-    if not run:
-        return
-    plain = os.sep not in run
-    if plain:
-        yield folder / f"{run.removesuffix(_SUFFIX)}{_SUFFIX}"
-    yield Path(run)
-    if not plain:
-        yield Path(run + _SUFFIX)
-
-
-def _latest(folder: Path) -> Path:
-    """The run that started last."""
-    paths = list(_files(folder))
-    if not paths:
-        raise RunFileError(f"there is no run in {folder} yet", "make one with `tls-stress run`")
-    return max(paths, key=lambda path: (_started_ns(path), path.name))
-
-
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path) -> Sequence[Path]:
     """The run files of a folder; an empty one is only reserved."""
-    try:
-        paths = sorted(folder.glob(f"*{_SUFFIX}"))
-    except OSError:
-        return
-    for path in paths:
-        try:
-            if path.is_file() and path.stat().st_size:
-                yield path
-        except OSError:
-            continue
+    paths = []
+    with suppress(OSError):
+        for path in sorted(folder.glob(f"*{_SUFFIX}")):
+            with suppress(OSError):
+                if path.is_file() and path.stat().st_size:
+                    paths.append(path)
+    return paths
 
 
 def _started_ns(path: Path) -> int:
     """When a run started: written before anything else, so it can be read beside a live writer.
 
-    0 for what is no run file: it is never the latest while there is a run.
+    0 for what is not a run file: it is never the latest while there is a run.
     """
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
@@ -128,40 +123,3 @@ def _started_ns(path: Path) -> int:
             connection.close()
     except (sqlite3.Error, TypeError, ValueError):
         return 0
-
-
-def _checked(name: str) -> str:
-    stem = name.removesuffix(_SUFFIX)
-    unsafe = any(unicodedata.category(mark).startswith("C") for mark in stem)
-    if unsafe or any(mark in stem for mark in "/\\:") or stem.startswith((".", "-")) or not stem:
-        raise UsageError(
-            f"{name!r} cannot be the name of a run",
-            "use letters, digits, dots and dashes, beginning with a letter or a digit",
-        )
-    return stem
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise UsageError(
-            f"cannot make the results folder {folder}: {folder.parent} does not exist",
-            "make its parent first, or choose another with --results DIR",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"cannot make the results folder {folder}: {_reason(error)}",
-            "choose another with --results DIR",
-        ) from error
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -1,8 +1,9 @@
-"""The schema of the run file: its number, its text, and what it is recognised by."""
+"""The schema of the run file: its number and text, and how parts of it are encoded."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,23 +14,97 @@ from typing import Final
 
 import msgspec
 
+from stress.model.attributes import APART, ATTRIBUTES, SHARED, Form
 from stress.model.plan import Plan
 from stress.model.transcript import Transcript
 
-SCHEMA = 1
-"""Number of the schema that this version writes and reads; `schema.sql` tells its history."""
+SCHEMA = 2
+"""Number of the schema that this version writes; it reads all in the history of `schema.sql`."""
 APPLICATION_ID = 0x544C5353
 """What SQLite's header says about whose file it is ("TLSS")."""
 FIRST_BLOCK_NS = 1_000_000_000
 """Width of a time block at the start of a run; it doubles as the run grows longer."""
 WORTH_KEEPING = 100_000
-"""Attempts from which on counts that a reader could make anew in a moment are stored."""
+"""From this many attempts on, counts that a reader can make quickly itself are stored, too."""
+
+
+_GROUP_COLUMNS = ("id", *(each.name for each in SHARED), "side", "first_ns", "last_ns")
 
 
 @cache
 def schema_text() -> str:
-    """The whole schema, with its comments."""
-    return files("stress.store").joinpath("schema.sql").read_text(encoding="utf-8")
+    """The whole schema, with its comments; what follows from the table of attributes filled in."""
+    shared, columns, joins, apart = [], [], [], []
+    for each in SHARED:
+        kind = "TEXT" if each.form is Form.TEXT else "INTEGER"
+        required = " NOT NULL" if each.always else ""
+        references = f" REFERENCES {each.table}" if each.table else ""
+        shared.append(f"{f'{each.name} {kind}{required}{references},':<27} -- {each.comment}")
+    for each in ATTRIBUTES:
+        name = each.name
+        if each.measured:
+            columns.append(f"attempt.{each.measured} AS {name},")
+        elif each.apart:
+            columns.append(f"{name}.value AS {name},")
+            joins.append(f"LEFT JOIN {name} ON {name}.arrival = attempt.arrival")
+            apart += [
+                f"CREATE TABLE {name} ( -- {each.comment}; only where there are any.",
+                "  arrival INTEGER PRIMARY KEY REFERENCES attempt, -- which attempt",
+                "  value INTEGER NOT NULL      -- how many",
+                ");\n",
+            ]
+        elif each.form is Form.NAMED:
+            columns.append(f"{name}.name AS {name},")
+            joins.append(f"LEFT JOIN name AS {name}")
+            joins.append(f"  ON {name}.kind = '{name}' AND {name}.number = attempt_group.{name}")
+        elif each.shown:
+            columns += [f"{each.table}.{column} AS {alias}," for column, alias in each.shown]
+            joins.append(f"LEFT JOIN {each.table} ON {each.table}.id = attempt_group.{name}")
+        else:
+            columns.append(f"attempt_group.{name} AS {name},")
+    text = files("stress.store").joinpath("schema.sql").read_text(encoding="utf-8")
+    for mark, lines in (
+        ("@shared@", shared),
+        ("@apart@", apart),
+        ("@columns@", columns),
+        ("@joins@", joins),
+    ):
+        before, indent, after = re.split(f"^( *){mark}", text, maxsplit=1, flags=re.MULTILINE)
+        text = before + "\n".join(f"{indent}{line}" for line in lines) + after
+    return text
+
+
+def read_as_current(connection: sqlite3.Connection) -> None:
+    """Let an older file answer today's queries: temporary views take the place of its tables.
+
+    A column that the file does not have reads as NULL. The file itself is not changed.
+    """
+    tables = {row[0] for row in connection.execute("SELECT name FROM main.sqlite_master")}
+    for each in APART:
+        if each.name not in tables:
+            connection.execute(
+                f"CREATE TEMP VIEW {each.name} AS SELECT NULL AS arrival, NULL AS value WHERE 0"
+            )
+    first = connection.execute("PRAGMA user_version").fetchone()[0] == 1
+    table = "attribute" if first else "attempt_group"
+    found = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")}
+    if first:
+        for name in ("attempt", "cell"):
+            connection.execute(
+                f"CREATE TEMP VIEW {name} AS SELECT *, attribute AS attempt_group FROM main.{name}"  # noqa: S608 - our names
+            )
+    if first or not found.issuperset(_GROUP_COLUMNS):
+        columns = (name if name in found else f"NULL AS {name}" for name in _GROUP_COLUMNS)
+        connection.execute(
+            f"CREATE TEMP VIEW attempt_group AS SELECT {', '.join(columns)} FROM main.{table}"  # noqa: S608 - our names
+        )
+
+
+def text_columns() -> frozenset[str]:
+    """The columns of the view `handshake` that hold text; the others hold integers."""
+    texts = [each for each in ATTRIBUTES if each.is_text]
+    shown = [alias for each in texts for _, alias in each.shown]
+    return frozenset({"detail", *shown, *(each.name for each in texts if not each.shown)})
 
 
 def insert_into(table: str, columns: int) -> str:
@@ -39,16 +114,14 @@ def insert_into(table: str, columns: int) -> str:
 
 @cache
 def view_text(name: str) -> str:
-    """The SELECT of one view, so that a reader need not trust the views of a foreign file."""
+    """The SELECT of one view; a reader does not trust the views in a file."""
     found = re.search(rf"CREATE VIEW {name} AS[^\n]*\n(.*?);", schema_text(), re.DOTALL)
     assert found is not None, name
     return found[1]
 
 
-# The plan inside the run file: JSON in `meta`, private trust anchors in a table of their own.
-#
-# The anchors of a system store are many and are on every machine: of those only a fingerprint is
-# kept. Anchors that were given with the run are kept whole, because nobody else may have them.
+# The plan is JSON in `meta`. The anchors of a system store are many and on every machine, so only
+# their fingerprint is stored. Anchors given with the run are stored whole: others may lack them.
 
 
 def plan_text(plan: Plan) -> str:
@@ -58,7 +131,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def private_anchors(plan: Plan) -> tuple[bytes, ...]:
-    """The anchors that must travel with the run file."""
+    """The anchors to store with the run."""
     return plan.trust.anchors if plan.trust.private else ()
 
 
@@ -69,31 +142,29 @@ def anchors_fingerprint(plan: Plan) -> str:
 
 
 def read_plan(text: str, anchors: Sequence[bytes]) -> Plan:
-    """The plan as it was stored, with the anchors that were stored.
+    """The stored plan, with the stored anchors.
 
     Raises:
-        msgspec.MsgspecError: the text is no plan.
+        msgspec.MsgspecError: the text is not a plan.
     """
     plan = msgspec.json.decode(text, type=Plan)
     return replace(plan, trust=replace(plan.trust, anchors=tuple(anchors)))
 
-
-# A transcript inside the run file: MessagePack, compressed.
 
 MOST_BYTES: Final = 1 << 24
 """Far more than a transcript has; a file from elsewhere may hold a bomb."""
 
 
 def encode_transcript(transcript: Transcript) -> bytes:
-    """The transcript as the blob of a row."""
+    """The transcript as compressed MessagePack."""
     return zlib.compress(msgspec.msgpack.encode(transcript))
 
 
 def decode_transcript(blob: bytes) -> Transcript:
-    """The transcript as it was encoded.
+    """The transcript of such a blob.
 
     Raises:
-        ValueError: the blob is none.
+        ValueError: the blob is not a transcript.
     """
     reader = zlib.decompressobj()
     try:

@@ -1,11 +1,14 @@
 -- The run file of tls-stress: one SQLite database holds one whole run.
 --
--- Schema 1. History:
+-- Schema 2. History:
 --   1  the first
+--   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
+--      Later releases may add columns to attempt_group and handshake without a new number: a reader
+--      takes a column that is missing for NULL.
 --
 -- How to read it: `handshake` (a view, at the end) has one readable row for each attempt. The tables
--- below it are compact: whatever many attempts share stands once in `attribute`, and `attempt` holds
--- only what differs. Unix times and durations are nanoseconds. NULL means "not reached".
+-- are compact: what many attempts share is stored once, in `attempt_group`, and `attempt` holds only
+-- what differs. Unix times and durations are nanoseconds. NULL means "not reached".
 -- `PRAGMA application_id` is 0x544C5353 ("TLSS"), `PRAGMA user_version` the number of the schema.
 
 CREATE TABLE meta ( -- Facts of the run as a whole: schema, plan, versions, host, start, end.
@@ -13,12 +16,12 @@ CREATE TABLE meta ( -- Facts of the run as a whole: schema, plan, versions, host
   value TEXT NOT NULL         -- plain text, a number, or JSON
 ) WITHOUT ROWID;
 
-CREATE TABLE anchor ( -- Trust anchors that were given with the run; the system's are not copied.
+CREATE TABLE anchor ( -- Trust anchors given with the run; those of the system are not copied.
   position INTEGER PRIMARY KEY, -- order in which they were given
   der BLOB NOT NULL             -- the certificate
 );
 
-CREATE TABLE address ( -- Addresses that the target stood for.
+CREATE TABLE address ( -- Addresses of the target.
   id INTEGER PRIMARY KEY,     -- index in the run
   text TEXT NOT NULL,         -- address and port, such as 192.0.2.1:443 or [2001:db8::1]:443
   ip TEXT NOT NULL,           -- canonical text
@@ -26,26 +29,26 @@ CREATE TABLE address ( -- Addresses that the target stood for.
   label TEXT                  -- a name the user gave it
 );
 
-CREATE TABLE source ( -- Local addresses that were dialled from, when the plan names them.
+CREATE TABLE source ( -- Local addresses that connections were made from, if the plan names them.
   id INTEGER PRIMARY KEY,     -- index in the plan
   ip TEXT NOT NULL            -- canonical text
 );
 
-CREATE TABLE client ( -- Client profiles that asked.
+CREATE TABLE client ( -- Client profiles of the run.
   id INTEGER PRIMARY KEY,     -- index in the plan
   name TEXT NOT NULL,         -- name of the profile
   title TEXT NOT NULL,        -- which program it is
-  policy TEXT NOT NULL        -- trust policy its user lives under
+  policy TEXT NOT NULL        -- trust policy of its platform
 );
 
 CREATE TABLE certificate ( -- Distinct certificates.
-  id INTEGER PRIMARY KEY,     -- order of the first sight
+  id INTEGER PRIMARY KEY,     -- in the order first seen
   sha256 BLOB NOT NULL UNIQUE, -- SHA-256 of the DER
   der BLOB NOT NULL           -- the certificate as sent
 );
 
 CREATE TABLE chain ( -- Distinct chains.
-  id INTEGER PRIMARY KEY,     -- order of the first sight, from 1
+  id INTEGER PRIMARY KEY,     -- in the order first seen, from 1
   sha256 BLOB NOT NULL UNIQUE -- SHA-256 over the DER of all certificates in the order sent
 );
 
@@ -56,90 +59,79 @@ CREATE TABLE chain_certificate ( -- Which certificates a chain has.
   PRIMARY KEY (chain, position)
 ) WITHOUT ROWID;
 
-CREATE TABLE verdict ( -- What a trust policy says to a chain.
-  id INTEGER PRIMARY KEY,     -- order in which they were given, from 1
-  chain INTEGER NOT NULL REFERENCES chain, -- which chain was judged
+CREATE TABLE verdict ( -- The result of validating a chain with a trust policy.
+  id INTEGER PRIMARY KEY,     -- in the order made, from 1
+  chain INTEGER NOT NULL REFERENCES chain, -- which chain was validated
   policy TEXT NOT NULL,       -- name of the policy
   host TEXT NOT NULL,         -- the name that was checked
-  at INTEGER NOT NULL,        -- Unix seconds for which it was judged
+  at INTEGER NOT NULL,        -- Unix seconds for which it was validated
   refusal TEXT NOT NULL,      -- no, sometimes, yes: the strongest of the findings
   outcome TEXT NOT NULL,      -- the finding that names the failure, or ok
-  families TEXT NOT NULL,     -- JSON list: client families that would refuse, where several are asked
+  families TEXT NOT NULL,     -- JSON list: client families that reject it, for a policy of several
   UNIQUE (chain, policy, host, at)
 );
 
 CREATE TABLE finding ( -- One thing that is wrong with a chain.
   verdict INTEGER NOT NULL REFERENCES verdict, -- whose
-  rank INTEGER NOT NULL,      -- order of importance to the policy, 0 first
+  rank INTEGER NOT NULL,      -- importance to the policy, 0 first
   category TEXT NOT NULL,     -- failure category
   position INTEGER,           -- which certificate; NULL: the chain as a whole
-  detail TEXT NOT NULL,       -- the values, for people
+  detail TEXT NOT NULL,       -- the values, as text
   refusal TEXT NOT NULL,      -- no, sometimes, yes
   PRIMARY KEY (verdict, rank)
 ) WITHOUT ROWID;
 
-CREATE TABLE attribute ( -- Distinct combinations of what attempts share.
-  id INTEGER PRIMARY KEY,     -- order of the first sight, from 0
-  address INTEGER NOT NULL REFERENCES address, -- dialled
-  source INTEGER REFERENCES source, -- NULL: the kernel chose the local address
-  client INTEGER NOT NULL REFERENCES client, -- profile that asked
-  outcome TEXT NOT NULL,      -- ok, or a failure category
-  side TEXT NOT NULL,         -- whom the outcome speaks about: nobody, target, ours, not-sent
-  stage INTEGER NOT NULL,     -- how far it came; see name
-  chain INTEGER REFERENCES chain, -- as sent; NULL: none was seen
-  tls_version INTEGER,        -- number on the wire; see name
-  cipher INTEGER,             -- IANA number; see name
-  key_group INTEGER,          -- IANA number; see name
-  alpn TEXT,                  -- protocol that was agreed
-  resumed INTEGER,            -- 1: the session was resumed
-  segment INTEGER NOT NULL,   -- index of the load segment it was due in
-  flags INTEGER NOT NULL,     -- 1 user-space stamp, 2 local pressure, 4 warm-up
+CREATE TABLE attempt_group ( -- Distinct combinations of the attributes that attempts share.
+  id INTEGER PRIMARY KEY,     -- in the order first seen, from 0
+  @shared@
+  side TEXT NOT NULL,         -- who the outcome is about: nobody, target, ours, not-sent
   first_ns INTEGER,           -- Unix time of the earliest start among the attempts counted in cell
   last_ns INTEGER             -- Unix time of the latest
 );
 
-CREATE TABLE name ( -- Names of the numbers in attribute.
+CREATE TABLE name ( -- Names of the numbers in attempt_group.
   kind TEXT NOT NULL,         -- stage, tls_version, cipher, key_group
-  number INTEGER NOT NULL,    -- as attribute has it
-  name TEXT NOT NULL,         -- IANA's name, or the number as hexadecimal where we know none
+  number INTEGER NOT NULL,    -- as in attempt_group
+  name TEXT NOT NULL,         -- IANA's name, or the number as hexadecimal where there is none
   PRIMARY KEY (kind, number)
 ) WITHOUT ROWID;
 
 CREATE TABLE attempt ( -- One row for each attempt, in the order in which they ended.
   arrival INTEGER PRIMARY KEY, -- 1 for the first that ended, without gaps
   lead INTEGER NOT NULL,      -- id minus arrival: small, because attempts end nearly as they start
-  attribute INTEGER NOT NULL REFERENCES attribute, -- what it shares with others
+  attempt_group INTEGER NOT NULL REFERENCES attempt_group, -- what it shares with others
   due INTEGER NOT NULL,       -- when it was meant to start, from the start of the run
   late INTEGER NOT NULL,      -- from due to the start
   port INTEGER,               -- local port
   connect INTEGER,            -- duration of connect()
   server INTEGER,             -- the target's own time
   handshake INTEGER,          -- from ClientHello sent to handshake finished
-  total INTEGER NOT NULL,     -- from due to the ending
-  lag INTEGER,                -- what our own process added
+  total INTEGER NOT NULL,     -- from due to the end
+  lag INTEGER,                -- added by our own process
   bytes INTEGER NOT NULL      -- received
 );
 
-CREATE TABLE remark ( -- Attempts that failed by the target's doing, or that have a detail.
+CREATE TABLE remark ( -- Attempts that are failures of the target, or that have a detail.
   arrival INTEGER PRIMARY KEY REFERENCES attempt, -- which
-  detail INTEGER REFERENCES detail -- NULL: a failure of which nothing else is known
+  detail INTEGER REFERENCES detail -- NULL: a failure without a detail
 );
 
-CREATE TABLE detail ( -- What else was seen, for people. The same text may stand here twice.
-  id INTEGER PRIMARY KEY,     -- order of the first sight, from 1
+CREATE TABLE detail ( -- What else was seen, as text. The same text may occur twice.
+  id INTEGER PRIMARY KEY,     -- in the order first seen, from 1
   text TEXT NOT NULL          -- such as an errno name, a library's reason, the first bytes
 );
 
-CREATE TABLE cell ( -- The cube: attempts by time block and attribute, up to arrival meta.counted.
+@apart@
+CREATE TABLE cell ( -- The cube: attempts by time block and group, up to arrival meta.counted.
   block INTEGER NOT NULL,     -- time block of due; meta.block_ns is its width
-  attribute INTEGER NOT NULL REFERENCES attribute, -- what they share
+  attempt_group INTEGER NOT NULL REFERENCES attempt_group, -- what they share
   count INTEGER NOT NULL,     -- attempts
-  PRIMARY KEY (block, attribute)
+  PRIMARY KEY (block, attempt_group)
 ) WITHOUT ROWID;
 
 CREATE TABLE port ( -- Attempts by local port, without ours and not-sent; only in large runs.
   port INTEGER PRIMARY KEY,   -- local port
-  attempts INTEGER NOT NULL,  -- that say something about the target
+  attempts INTEGER NOT NULL,  -- without ours and not-sent
   failures INTEGER NOT NULL   -- of the target
 );
 
@@ -154,11 +146,11 @@ CREATE TABLE histogram ( -- Latencies, without warm-up; written when the run end
   PRIMARY KEY (phase, outcome, block)
 ) WITHOUT ROWID;
 
-CREATE TABLE evidence ( -- What happened on the wire, of failures and of matched successes.
-  id INTEGER PRIMARY KEY,     -- order in which it was kept
+CREATE TABLE evidence ( -- Bytes on the wire, of failures and of matched good attempts.
+  id INTEGER PRIMARY KEY,     -- in the order recorded
   attempt INTEGER NOT NULL,   -- handshake.id
   role TEXT NOT NULL,         -- failure or control
-  transcript BLOB NOT NULL    -- zlib of MessagePack: row, flights with time stamps, partings, secrets
+  transcript BLOB NOT NULL    -- zlib of MessagePack: row, flights with time stamps, closes, secrets
 );
 
 CREATE VIEW handshake AS -- One readable row for each attempt.
@@ -167,56 +159,29 @@ SELECT
   (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'started_ns') + attempt.due AS due_ns,
   (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'started_ns')
     + attempt.due + attempt.late AS started_ns,
-  address.text AS address,
-  address.label AS label,
-  source.ip AS source,
-  attempt.port AS local_port,
-  client.name AS client,
-  attribute.outcome AS outcome,
-  stage.name AS stage,
-  attribute.chain AS chain,
-  tls_version.name AS tls_version,
-  cipher.name AS cipher,
-  key_group.name AS key_group,
-  attribute.alpn AS alpn,
-  attribute.resumed AS resumed,
-  attempt.connect AS connect_ns,
-  attempt.server AS server_ns,
-  attempt.handshake AS handshake_ns,
-  attempt.total AS total_ns,
-  attempt.lag AS lag_ns,
-  attempt.bytes AS bytes_received,
-  attribute.segment AS segment,
-  attribute.flags AS flags,
+  @columns@
   detail.text AS detail
 FROM attempt
-JOIN attribute ON attribute.id = attempt.attribute
-LEFT JOIN address ON address.id = attribute.address
-LEFT JOIN source ON source.id = attribute.source
-LEFT JOIN client ON client.id = attribute.client
-LEFT JOIN name AS stage ON stage.kind = 'stage' AND stage.number = attribute.stage
-LEFT JOIN name AS tls_version
-  ON tls_version.kind = 'tls_version' AND tls_version.number = attribute.tls_version
-LEFT JOIN name AS cipher ON cipher.kind = 'cipher' AND cipher.number = attribute.cipher
-LEFT JOIN name AS key_group
-  ON key_group.kind = 'key_group' AND key_group.number = attribute.key_group
+JOIN attempt_group ON attempt_group.id = attempt.attempt_group
+@joins@
 LEFT JOIN remark ON remark.arrival = attempt.arrival
 LEFT JOIN detail ON detail.id = remark.detail;
 
 CREATE VIEW failures AS -- The failures of the target, as in handshake.
 SELECT handshake.* FROM handshake
-WHERE handshake.outcome IN (SELECT outcome FROM attribute WHERE side = 'target');
+WHERE handshake.outcome IN (SELECT outcome FROM attempt_group WHERE side = 'target');
 
 CREATE VIEW chains_seen AS -- Every distinct chain, commonest first.
 SELECT
   chain.id AS chain,
   lower(hex(chain.sha256)) AS sha256,
   (SELECT count(*) FROM chain_certificate WHERE chain_certificate.chain = chain.id) AS certificates,
-  (SELECT sum(cell.count) FROM cell JOIN attribute ON attribute.id = cell.attribute
-    WHERE attribute.chain = chain.id) AS seen,
-  (SELECT min(first_ns) FROM attribute WHERE attribute.chain = chain.id) AS first_ns,
-  (SELECT max(last_ns) FROM attribute WHERE attribute.chain = chain.id) AS last_ns,
-  (SELECT group_concat(DISTINCT outcome) FROM attribute WHERE attribute.chain = chain.id) AS outcomes
+  (SELECT sum(cell.count) FROM cell JOIN attempt_group ON attempt_group.id = cell.attempt_group
+    WHERE attempt_group.chain = chain.id) AS seen,
+  (SELECT min(first_ns) FROM attempt_group WHERE attempt_group.chain = chain.id) AS first_ns,
+  (SELECT max(last_ns) FROM attempt_group WHERE attempt_group.chain = chain.id) AS last_ns,
+  (SELECT group_concat(DISTINCT outcome) FROM attempt_group
+    WHERE attempt_group.chain = chain.id) AS outcomes
 FROM chain
 ORDER BY seen DESC;
 
@@ -225,8 +190,9 @@ SELECT
   address.text AS address,
   address.label AS label,
   coalesce(sum(cell.count), 0) AS attempts,
-  coalesce(sum(cell.count) FILTER (WHERE attribute.side = 'target'), 0) AS failures
+  coalesce(sum(cell.count) FILTER (WHERE attempt_group.side = 'target'), 0) AS failures
 FROM address
-LEFT JOIN attribute ON attribute.address = address.id AND attribute.side IN ('nobody', 'target')
-LEFT JOIN cell ON cell.attribute = attribute.id
+LEFT JOIN attempt_group
+  ON attempt_group.address = address.id AND attempt_group.side IN ('nobody', 'target')
+LEFT JOIN cell ON cell.attempt_group = attempt_group.id
 GROUP BY address.id;

@@ -1,8 +1,8 @@
-"""Writes a run into its file while it goes on.
+"""Write a run into its file while it goes on.
 
-What is true here, and what is subtle:
+What holds here, and what is subtle:
 
-* One connection, one thread. A transaction is open from the first thing taken until `commit`, which
+* One connection, one thread. A transaction is open from the first statement until `commit`, which
   the engine calls at least once a second; readers see what was committed (WAL).
 * Rows are numbered in the order in which they come (`arrival`), so the file only grows at its end,
   and a mark (`meta.counted`) says up to which row the stored counts go. A reader counts the rest.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain as joined
 from operator import sub
 from pathlib import Path
@@ -23,14 +24,15 @@ from typing import Any, Self
 import msgspec
 
 from stress.errors import RecordError
+from stress.model.attributes import APART
 from stress.model.chain import Chain
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.model.target import Address
 from stress.model.transcript import Transcript
 from stress.model.verdict import Verdict
-from stress.store.catalog import FAILURES, Attributes, Catalog, address_statements
+from stress.store.catalog import FAILURES, Catalog, Groups
 from stress.store.create import create_file
 from stress.store.journal import Journal, Statement
 from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, encode_transcript, insert_into
@@ -40,25 +42,32 @@ _COMMITS_BETWEEN_COUNTS = 10
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_CELL = (
     "INSERT INTO cell VALUES (?, ?, ?) "
-    "ON CONFLICT (block, attribute) DO UPDATE SET count = count + excluded.count"
+    "ON CONFLICT (block, attempt_group) DO UPDATE SET count = count + excluded.count"
 )
 # Blocks are merged through negative numbers, so that no number is taken twice on the way.
 _MERGE_CELLS = (
-    "INSERT INTO cell SELECT -1 - block / ?, attribute, sum(count) FROM cell GROUP BY 1, 2",
+    "INSERT INTO cell SELECT -1 - block / ?, attempt_group, sum(count) FROM cell GROUP BY 1, 2",
     "DELETE FROM cell WHERE block >= 0",
     "UPDATE cell SET block = -1 - block",
 )
 
 
 class RunWriter:
-    """Keeps what the engine saw in a run file; a `stress.model.sink.Sink`."""
+    """Stores what the engine saw in a run file; a `stress.model.sink.Sink`.
 
-    def __init__(self, journal: Journal, *, started_ns: int) -> None:
+    Args:
+        journal: of a new run file.
+        started_ns: Unix time of the start, nanoseconds.
+        before: attempts that had begun in the interrupted run that this one resumes.
+    """
+
+    def __init__(self, journal: Journal, *, started_ns: int, before: int = 0) -> None:
         self._journal = journal
         self._started_ns = started_ns
-        self._attributes = Attributes()
+        self._before = before
+        self._groups = Groups()
         self._catalog = Catalog()
-        self._tally = Tally(self._attributes.treatments)
+        self._tally = Tally(self._groups.treatments)
         self._stored_block_ns = FIRST_BLOCK_NS
         self._arrived = 0
         self._committed = 0
@@ -76,8 +85,9 @@ class RunWriter:
         versions: Mapping[str, str],
         host: str,
         stood_ns: int = 0,
+        before: int = 0,
     ) -> Self:
-        """Start a new run file.
+        """Create a new run file.
 
         Args:
             path: where; a name got from `reserve`, or a file that does not exist.
@@ -85,7 +95,8 @@ class RunWriter:
             started_ns: Unix time of the start, nanoseconds.
             versions: tool, Python, TLS libraries and their flags, kernel.
             host: from where the run is made.
-            stood_ns: how long it has stood still already, where an earlier run is taken up.
+            stood_ns: how long nothing was dialled so far, in a run that resumes another.
+            before: attempts that had begun in that other run.
 
         Raises:
             RunFileError: there is a file of this name already.
@@ -94,27 +105,28 @@ class RunWriter:
         connection = create_file(
             path, plan, started_ns=started_ns, versions=versions, host=host, stood_ns=stood_ns
         )
-        return cls(Journal(path, connection), started_ns=started_ns)
+        return cls(Journal(path, connection), started_ns=started_ns, before=before)
 
     @property
     def taken(self) -> int:
-        """Attempts that were taken."""
+        """Attempts that were added."""
         return self._arrived
 
     @property
     def unwritten(self) -> int:
-        """Attempts that were taken and are not yet durable."""
+        """Attempts that were added and are not yet durable."""
         return self._arrived - self._committed
 
-    def see_address(self, index: int, address: Address) -> None:
+    def add_address(self, index: int, address: Address) -> None:
         """An address joined the run under this index."""
-        self._write(address_statements(index, address))
+        row = (index, str(address), address.ip, address.port, address.label)
+        self._write([("INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)", [row])])
 
-    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+    def add_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
         """A chain was met for the first time and judged."""
         self._write(self._catalog.chain_statements(chain, verdicts))
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         """Write attempts that ended.
 
         Raises:
@@ -122,17 +134,51 @@ class RunWriter:
         """
         if not records:
             return
-        attributes = self._attributes.number(records)
-        columns = self._columns(records, attributes)
-        statements = self._new_attributes()
+        of: Any = Record._make(zip(*records, strict=True))
+        groups, origin = self._groups.number(records), self._started_ns
+        arrivals = range(self._arrived + 1, self._arrived + 1 + len(records))
+        columns = Columns(
+            arrival=arrivals,
+            lead=list(map(sub, of.id, arrivals)),
+            attempt_group=groups,
+            due=[due_ns - origin for due_ns in of.due_ns],
+            late=list(map(sub, of.started_ns, of.due_ns)),
+            port=of.local_port,
+            connect=of.connect_ns,
+            server=of.server_ns,
+            handshake=of.handshake_ns,
+            total=of.total_ns,
+            lag=of.lag_ns,
+            bytes=of.bytes_received,
+        )
+        statements: list[Statement] = []
+        for number, record in self._groups.fresh:
+            statements += self._catalog.group_statements(number, record)
+        self._groups.fresh.clear()
         statements.append((insert_into("attempt", len(columns)), columns.rows()))
-        statements += self._remarks(records, columns)
+        # A remark for each failure of the target, and for whatever has a detail.
+        treatments = self._groups.treatments
+        failing = {group for group in set(groups) if treatments[group] in FAILURES}
+        details: list[tuple[object, ...]] = []
+        remarks: list[tuple[object, ...]] = []
+        for text, arrival, group in zip(of.detail, arrivals, groups, strict=True):
+            if text is not None:
+                remarks.append((arrival, self._catalog.detail(text, details)))
+            elif group in failing:
+                remarks.append((arrival, None))
+        statements.append((insert_into("detail", 2), details))
+        statements.append((insert_into("remark", 2), remarks))
+        for each in APART:
+            values = getattr(of, each.name)
+            if values.count(None) < len(values):
+                rows = [(a, n) for a, n in zip(arrivals, values, strict=True) if n is not None]
+                statements.append((insert_into(each.name, 2), rows))
         self._arrived += len(records)
         self._tally.add(columns)
         self._write(statements)
 
-    def keep(self, transcripts: Sequence[Transcript]) -> None:
-        """Write evidence of attempts that were taken.
+    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
+        """Write evidence of attempts that were added.
 
         Raises:
             RecordError: as for `take`.
@@ -143,12 +189,12 @@ class RunWriter:
         self._write([(insert_into("evidence", 4), rows)])
 
     def commit(self, started: int) -> None:
-        """Make all that was taken durable.
+        """Make all that was added durable.
 
         Raises:
             RecordError: it could not be written; it is kept and tried again.
         """
-        self._started = max(started, self._started)
+        self._started = max(self._before + started, self._started)
         statements: list[Statement] = [(_SET_META, [("started", str(self._started))])]
         self._commits += 1
         if self._commits % _COMMITS_BETWEEN_COUNTS == 0:
@@ -156,26 +202,46 @@ class RunWriter:
         self._write(statements)
         self._make_durable()
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, ending: RunEnd) -> None:
         """Write the end mark and all counts, make one file of it, and close it.
 
         Raises:
-            RecordError: what is still in hand could not be written; it may be tried again.
+            RecordError: what is left could not be written; it may be tried again.
         """
-        statements = self._counts()
-        statements += self._histograms()
-        if self._arrived >= WORTH_KEEPING:
-            statements.append(self._ports())
-        meta = [
-            ("started", str(max(ending.started, self._started))),
-            ("ending", msgspec.json.encode(ending).decode()),
+        end = replace(ending, started=max(self._before + ending.started, self._started))
+        latency, failed = self._tally.latency, self._tally.failed_ports
+        large = self._arrived >= WORTH_KEEPING
+        # One after the other: all of them unpacked at once would take more than the run did.
+        histograms = [
+            (
+                key.phase.value,
+                "ok" if key.good else "failed",
+                key.block,
+                histogram.count,
+                histogram.clamped,
+                histogram.encode().decode(),
+            )
+            for key, histogram in joined(latency.whole().items(), latency.blocks() if large else ())
         ]
-        self._write([*statements, (_SET_META, meta)])
+        ports = [(port, n, failed[port]) for port, n in self._tally.ports.items()] if large else []
+        meta = [
+            ("started", str(end.started)),
+            ("ending", msgspec.json.encode(end).decode()),
+            ("histogram_block_ns", str(latency.block_ns)),
+        ]
+        self._write(
+            [
+                *self._counts(),
+                ("INSERT OR REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)", histograms),
+                ("INSERT OR REPLACE INTO port VALUES (?, ?, ?)", ports),
+                (_SET_META, meta),
+            ]
+        )
         self._make_durable()
         self.close()
 
     def close(self) -> None:
-        """Save what can be saved and let go of the file; may be called again.
+        """Save what can be saved and close the file; may be called again.
 
         Without `finish` the run has no end mark.
         """
@@ -195,53 +261,6 @@ class RunWriter:
         self._journal.commit()
         self._committed = self._arrived
 
-    def _columns(self, records: Sequence[Record], attributes: Sequence[int]) -> Columns:
-        """The records as columns of the table `attempt`."""
-        of: Any = Record._make(zip(*records, strict=True))
-        first = self._arrived + 1
-        arrivals = range(first, first + len(records))
-        origin = self._started_ns
-        return Columns(
-            arrival=arrivals,
-            lead=list(map(sub, of.id, arrivals)),
-            attribute=attributes,
-            due=[due_ns - origin for due_ns in of.due_ns],
-            late=list(map(sub, of.started_ns, of.due_ns)),
-            port=of.local_port,
-            connect=of.connect_ns,
-            server=of.server_ns,
-            handshake=of.handshake_ns,
-            total=of.total_ns,
-            lag=of.lag_ns,
-            bytes=of.bytes_received,
-        )
-
-    def _new_attributes(self) -> list[Statement]:
-        statements: list[Statement] = []
-        for number, record in self._attributes.fresh:
-            statements += self._catalog.attribute_statements(number, record)
-        self._attributes.fresh.clear()
-        return statements
-
-    def _remarks(self, records: Sequence[Record], columns: Columns) -> list[Statement]:
-        """Rows for what failed by the target's doing, and for what has a detail."""
-        treatments = self._attributes.treatments
-        failing = {a for a in set(columns.attribute) if treatments[a] in FAILURES}
-        details: list[tuple[object, ...]] = []
-        remarks: list[tuple[object, ...]] = []
-        for record, arrival, attribute in zip(
-            records, columns.arrival, columns.attribute, strict=True
-        ):
-            text = record.detail
-            if text is not None:
-                remarks.append((arrival, self._catalog.detail(text, details)))
-            elif attribute in failing:
-                remarks.append((arrival, None))
-        return [
-            (insert_into("detail", 2), details),
-            (insert_into("remark", 2), remarks),
-        ]
-
     def _counts(self) -> list[Statement]:
         """What the tally counted since the last time, and the mark that says so."""
         tally = self._tally
@@ -251,41 +270,15 @@ class RunWriter:
             merge, forget, turn = _MERGE_CELLS
             statements += [(merge, [(factor,)]), (forget, [()]), (turn, [()])]
             self._stored_block_ns = tally.block_ns
-        cells = [(block, attribute, count) for (block, attribute), count in tally.cells.items()]
+        cells = [(block, group, count) for (block, group), count in tally.cells.items()]
         tally.cells.clear()
         origin = self._started_ns
-        touched = {attribute for _, attribute, _ in cells}
-        spans = [(origin + tally.first[a], origin + tally.last[a], a) for a in touched]
+        touched = {group for _, group, _ in cells}
+        spans = [(origin + tally.first[g], origin + tally.last[g], g) for g in touched]
         marks = [("counted", str(self._arrived)), ("block_ns", str(tally.block_ns))]
         return [
             *statements,
             (_ADD_CELL, cells),
-            ("UPDATE attribute SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
+            ("UPDATE attempt_group SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
             (_SET_META, marks),
         ]
-
-    def _histograms(self) -> list[Statement]:
-        """The latencies of the whole run, and in a large run those of its blocks."""
-        latency = self._tally.latency
-        blocks = latency.blocks() if self._arrived >= WORTH_KEEPING else ()
-        # One after the other: all of them unpacked at once would take more than the run did.
-        rows = [
-            (
-                key.phase.value,
-                "ok" if key.good else "failed",
-                key.block,
-                histogram.count,
-                histogram.clamped,
-                histogram.encode().decode(),
-            )
-            for key, histogram in joined(latency.whole().items(), blocks)
-        ]
-        return [
-            ("INSERT OR REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)", rows),
-            (_SET_META, [("histogram_block_ns", str(latency.block_ns))]),
-        ]
-
-    def _ports(self) -> Statement:
-        failed = self._tally.failed_ports
-        rows = [(port, count, failed[port]) for port, count in self._tally.ports.items()]
-        return "INSERT OR REPLACE INTO port VALUES (?, ?, ?)", rows

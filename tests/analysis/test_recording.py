@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.dimensions import Dimension
-from stress.analysis.recording import leaf_text, offered_rates, record
+from stress.analysis.dimensions import Dimension, leaf_text
+from stress.analysis.recording import offered_rates, record
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.run import Cell, Run, SeenChain

@@ -144,21 +144,21 @@ class Book:
         self.started = 0
         self._fail_after = fail_after
 
-    def see_address(self, index: int, address: Address) -> None:
+    def add_address(self, index: int, address: Address) -> None:
         assert index == len(self.addresses)
         self.addresses.append(address)
 
-    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+    def add_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
         self.chains.append((chain, list(verdicts)))
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         known = {chain.sha256 for chain, _ in self.chains}
         assert all(record.chain in known for record in records if record.chain is not None)
         if self._fail_after is not None and len(self.records) >= self._fail_after:
             raise RecordError("the disk is full")
         self.records += records
 
-    def keep(self, transcripts: Sequence[Transcript]) -> None:
+    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
         taken = {record.id for record in self.records}
         assert all(each.record.id in taken for each in transcripts)
         self.transcripts += transcripts

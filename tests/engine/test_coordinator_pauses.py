@@ -14,7 +14,7 @@ from stress.engine import coordinator
 from stress.engine.coordinator import Pauses
 from stress.model.observer import Observer
 from stress.model.plan import Arrivals, Load, Plan
-from stress.model.run import End, Ending, Progress
+from stress.model.run import End, Progress, RunEnd
 from tests.engine.conftest import Book, Serve, plan_for, speak
 
 SECOND = 1_000_000_000
@@ -61,7 +61,7 @@ class Finger(Observer):
         return self._since_s <= self.latest_s < self._since_s + 1.0
 
 
-def run(plan: Plan, finger: Finger) -> tuple[Book, Ending]:
+def run(plan: Plan, finger: Finger) -> tuple[Book, RunEnd]:
     book = Book()
     return book, coordinator.run(plan, book, [finger])
 

@@ -18,7 +18,7 @@ from stress.model.outcome import Side
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.target import Address
-from stress.model.transcript import Role, Transcript
+from stress.model.transcript import EvidenceRole, Transcript
 from tests.engine.conftest import HOST, Book, plan_for
 from tests.engine.test_messages import RECORD
 from tests.trust.certificates import AT, authorities
@@ -81,9 +81,9 @@ def test_evidence_is_kept_with_the_final_outcome_after_its_row() -> None:
     recorder.add(Batch(rows, [FULL, ALONE], transcripts=kept))
 
     assert [(each.record.outcome, each.role) for each in book.transcripts] == [
-        ("ok", Role.CONTROL),
-        ("incomplete-chain", Role.FAILURE),
-        ("eof", Role.FAILURE),
+        ("ok", EvidenceRole.CONTROL),
+        ("incomplete-chain", EvidenceRole.FAILURE),
+        ("eof", EvidenceRole.FAILURE),
     ]
 
 

@@ -44,6 +44,7 @@ def test_a_good_handshake_tells_what_was_agreed(
     assert facts.tls_version == version
     assert facts.key_group == 29
     assert facts.resumed is False
+    assert facts.hello_retry is False
     assert facts.detail is None
     assert facts.settled  # in TLS 1.3 by the tickets
 
@@ -82,6 +83,7 @@ def test_a_hello_retry_request_is_answered_and_its_group_reported(fresh: Begin, 
 
     assert step.state is State.FINISHED
     assert machine.facts().key_group == 24
+    assert machine.facts().hello_retry is True
     assert machine.facts().stage is Stage.FINISHED
 
 

@@ -18,7 +18,7 @@ from stress.engine.worker.loops import CLIENT_STALLED
 from stress.model.client import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
 from stress.model.record import Record
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.model.target import Address, Target
 from stress.store import RunWriter, open_run
 from tests.servers.corpus import CORPUS
@@ -40,7 +40,7 @@ LOADS = {
 class Run:
     """A run against every server of the corpus."""
 
-    ending: Ending
+    ending: RunEnd
     file: Path
     rows: Mapping[str, Sequence[Record]]
     """By the server's name."""

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from stress.model.client import Client, Stack
-from stress.model.plan import Arrivals, Close, Limits, Load, Plan, Segment, Trust
+from stress.model.plan import (
+    Arrivals,
+    Close,
+    Combination,
+    Limits,
+    Load,
+    Plan,
+    Replay,
+    Role,
+    Segment,
+    Trust,
+)
 from stress.model.target import Address, Target
 
 
@@ -35,3 +46,14 @@ def test_a_segment_is_level_unless_it_has_an_end() -> None:
 def test_words_of_the_command_line_are_the_values() -> None:
     assert [close.value for close in Close] == ["auto", "fin", "rst"]
     assert [arrivals.value for arrivals in Arrivals] == ["constant", "poisson"]
+
+
+def test_every_round_has_each_combination_once() -> None:
+    pair = (Combination(Role.FAILED, 0, 0, None, 40_000), Combination(Role.GOOD, 0, 0, None, None))
+    replay = Replay("lab", pair * 3, 3, 1.0, ("reset",), 0.5)
+
+    assert replay.round_size == 2
+
+
+def test_the_roles_have_the_names_of_the_document() -> None:
+    assert [role.value for role in Role] == ["failed", "good"]

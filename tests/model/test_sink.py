@@ -18,16 +18,16 @@ class Counting:
     def __init__(self) -> None:
         self.addresses = self.chains = self.records = self.transcripts = self.commits = 0
 
-    def see_address(self, index: int, address: Address) -> None:
+    def add_address(self, index: int, address: Address) -> None:
         self.addresses += 1
 
-    def see_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
+    def add_chain(self, chain: Chain, verdicts: Sequence[Verdict]) -> None:
         self.chains += 1
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         self.records += len(records)
 
-    def keep(self, transcripts: Sequence[Transcript]) -> None:
+    def add_transcripts(self, transcripts: Sequence[Transcript]) -> None:
         self.transcripts += len(transcripts)
 
     def commit(self, started: int) -> None:
@@ -37,10 +37,10 @@ class Counting:
 def test_a_sink_needs_no_more_than_its_methods() -> None:
     counting = Counting()
     sink: Sink = counting  # the type checker's half of this test
-    sink.see_address(0, Address("192.0.2.1", 443))
-    sink.see_chain(Chain((b"leaf",)), ())
-    sink.take(())
-    sink.keep(())
+    sink.add_address(0, Address("192.0.2.1", 443))
+    sink.add_chain(Chain((b"leaf",)), ())
+    sink.add_records(())
+    sink.add_transcripts(())
     sink.commit(0)
 
     assert (counting.addresses, counting.chains, counting.commits) == (1, 1, 1)

@@ -6,7 +6,7 @@ import pytest
 
 from stress.model.record import Record
 from stress.model.target import Address
-from stress.model.transcript import Clock, Flight, Parting, Role, Transcript, preamble_bytes
+from stress.model.transcript import Clock, EvidenceRole, Flight, Parting, Transcript, preamble_bytes
 
 RECORD = Record(
     7, 1, 2, 0, None, 40_001, 0, "ok", 5, bytes(32), 0x0304, 0x1301, 29, "h2", False,
@@ -32,13 +32,13 @@ def test_the_bytes_of_all_flights_are_counted() -> None:
 @pytest.mark.parametrize(
     ("outcome", "role"),
     [
-        ("ok", Role.CONTROL),
-        ("incomplete-chain", Role.FAILURE),
-        ("alert-40", Role.FAILURE),
-        ("cancelled", Role.CONTROL),
+        ("ok", EvidenceRole.CONTROL),
+        ("incomplete-chain", EvidenceRole.FAILURE),
+        ("alert-40", EvidenceRole.FAILURE),
+        ("cancelled", EvidenceRole.CONTROL),
     ],
 )
-def test_only_what_the_target_did_is_a_failure(outcome: str, role: Role) -> None:
+def test_only_what_the_target_did_is_a_failure(outcome: str, role: EvidenceRole) -> None:
     assert replace(GOOD, record=RECORD._replace(outcome=outcome)).role is role
 
 

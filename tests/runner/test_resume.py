@@ -61,8 +61,8 @@ def test_a_resumed_run_has_the_same_live_view_and_holds_both_parts(
             file, facts.plan, started_ns=facts.started_ns, versions={}, host="here"
         )
         for index, address in enumerate(whole.addresses()):
-            part.see_address(index, address)
-    part.take(records)
+            part.add_address(index, address)
+    part.add_records(records)
     part.commit(50)
     part.close()
     os.utime(file, (0, 0))  # as if it had died a while ago

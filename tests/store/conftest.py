@@ -13,7 +13,7 @@ from stress.model.client import Client
 from stress.model.outcome import Category
 from stress.model.plan import Plan, Trust
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address, Target
 from stress.model.verdict import Finding, Refusal, Verdict
 from stress.store import RunWriter
@@ -134,34 +134,34 @@ def open_writer(tmp_path: Path, plan: Plan, verdict: Verdict) -> Callable[..., R
             host="here",
         )
         for index, address in enumerate(plan.addresses):
-            writer.see_address(index, address)
-        writer.see_chain(WHOLE, [])
-        writer.see_chain(LEAF_ONLY, [verdict])
+            writer.add_address(index, address)
+        writer.add_chain(WHOLE, [])
+        writer.add_chain(LEAF_ONLY, [verdict])
         return writer
 
     return make
 
 
 @pytest.fixture
-def completed() -> Callable[[int], Ending]:
+def completed() -> Callable[[int], RunEnd]:
     """The ending of a run with so many attempts."""
 
-    def make(started: int) -> Ending:
-        return Ending(End.COMPLETED, STARTED_NS + 60_000_000_000, started)
+    def make(started: int) -> RunEnd:
+        return RunEnd(End.COMPLETED, STARTED_NS + 60_000_000_000, started)
 
     return make
 
 
 @pytest.fixture
 def write_run(
-    tmp_path: Path, open_writer: Callable[[Path], RunWriter], completed: Callable[[int], Ending]
+    tmp_path: Path, open_writer: Callable[[Path], RunWriter], completed: Callable[[int], RunEnd]
 ) -> WriteRun:
     """The path of a finished run with these records."""
 
     def write(records: Sequence[Record], *, name: str = "run") -> Path:
         path = tmp_path / f"{name}.db"
         writer = open_writer(path)
-        writer.take(records)
+        writer.add_records(records)
         writer.finish(completed(len(records)))
         return path
 

@@ -1,4 +1,4 @@
-"""What is written once gets one number and the statements that make it known."""
+"""What is written once gets one number, and equal attempts share one group."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from stress.model.chain import Chain
-from stress.model.record import Record
-from stress.model.target import Address
+from stress.model.record import Flag, Record
 from stress.model.verdict import Verdict
-from stress.store.catalog import Catalog, address_statements, clean
+from stress.store.catalog import Catalog, Groups, Treatment, clean
 from stress.store.journal import Statement
 
 
 def rows_of(table: str, statements: Sequence[Statement]) -> list[tuple[object, ...]]:
     """What is inserted into a table."""
     return [row for sql, rows in statements if f"INTO {table} VALUES" in sql for row in rows]
-
-
-def test_an_address_is_written_as_people_write_it() -> None:
-    ((_, rows),) = address_statements(3, Address("2001:db8::1", 443, "blue"))
-
-    assert rows == [(3, "[2001:db8::1]:443", "2001:db8::1", 443, "blue")]
 
 
 def test_chains_share_certificates(chains: tuple[Chain, Chain]) -> None:
@@ -50,7 +43,7 @@ def test_a_verdict_is_written_once_with_all_findings(
 
 
 def test_numbers_get_their_names(make_record: Callable[..., Record]) -> None:
-    statements = Catalog().attribute_statements(0, make_record(0, cipher=0xFAFA))
+    statements = Catalog().group_statements(0, make_record(0, cipher=0xFAFA))
 
     assert rows_of("name", statements) == [
         ("tls_version", 0x0304, "TLS 1.3"),
@@ -77,3 +70,67 @@ def test_details_are_interned_up_to_a_limit() -> None:
 )
 def test_only_what_cannot_be_encoded_is_replaced(text: str, stored: str) -> None:
     assert clean(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("outcome", "flags", "treatment"),
+    [
+        ("ok", 0, Treatment.GOOD),
+        ("ok", Flag.WARM_UP, Treatment.GOOD_WARMING),
+        ("ok", Flag.USER_SPACE_STAMP | Flag.LOCAL_PRESSURE, Treatment.GOOD),
+        ("incomplete-chain", 0, Treatment.FAILED),
+        ("alert-40", 0, Treatment.FAILED),
+        ("reset", Flag.WARM_UP, Treatment.FAILED_WARMING),
+        ("local-ports", 0, Treatment.LEFT_OUT),
+        ("cancelled", Flag.WARM_UP, Treatment.LEFT_OUT),
+        ("not-sent", 0, Treatment.WAITED),
+        ("not-sent", Flag.WARM_UP, Treatment.LEFT_OUT),
+    ],
+)
+def test_the_side_and_the_warm_up_decide_how_it_is_counted(
+    outcome: str, flags: int, treatment: Treatment
+) -> None:
+    assert Treatment.of(outcome, flags) is treatment
+
+
+def test_an_outcome_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="sunshine"):
+        Treatment.of("sunshine", 0)
+
+
+def test_equal_attempts_share_a_number(make_record: Callable[..., Record]) -> None:
+    groups = Groups()
+    same = make_record(0), make_record(2, local_port=1, total_ns=9, bytes_received=1)
+    other = make_record(4, alpn="h2")
+
+    assert groups.number([*same, other]) == [0, 0, 1]
+    assert groups.number([other, make_record(6)]) == [1, 0]
+    assert groups.fresh == [(0, same[0]), (1, other)]
+    assert groups.treatments == [Treatment.GOOD, Treatment.GOOD]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"address": 1},
+        {"source": 0},
+        {"client": 1},
+        {"outcome": "reset"},
+        {"stage": 4},
+        {"chain": None},
+        {"tls_version": None},
+        {"cipher": 0x1302},
+        {"key_group": None},
+        {"alpn": "h2"},
+        {"resumed": None},
+        {"hello_retry": True},
+        {"segment": 1},
+        {"flags": 1},
+    ],
+)
+def test_any_attribute_tells_attempts_apart(
+    make_record: Callable[..., Record], odd: dict[str, object]
+) -> None:
+    groups = Groups()
+
+    assert groups.number([make_record(0), make_record(0, **odd)]) == [0, 1]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stress.model.record import Flag, Record
-from stress.model.run import Ending
+from stress.model.run import RunEnd
 from stress.store import RunWriter
 from stress.store.counts import Counts
 from stress.store.schema import FIRST_BLOCK_NS
@@ -41,7 +41,7 @@ def test_rows_after_the_mark_are_counted_with_the_stored_ones(
     """Counts are stored with every tenth commit; then two more batches come."""
     writer = open_writer()
     for number in range(12):
-        writer.take([make_record(number * 1000)])
+        writer.add_records([make_record(number * 1000)])
         writer.commit(number)
     stored = sqlite3.connect(tmp_path / "run.db").execute("SELECT sum(count) FROM cell").fetchone()
     counts = counts_of(tmp_path / "run.db")
@@ -57,12 +57,12 @@ def test_stored_blocks_are_merged_when_the_run_grows_long(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     make_record: Callable[..., Record],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
     counts_of: Callable[[Path], Counts],
 ) -> None:
     writer = open_writer()
     for second in (0, 1, 2, 3, 999, 1000, 3999):
-        writer.take([make_record(second * 1000)])
+        writer.add_records([make_record(second * 1000)])
         for _ in range(10):
             writer.commit(1)
     writer.finish(completed(7))
@@ -80,10 +80,10 @@ def test_a_reader_widens_the_blocks_for_rows_that_are_not_counted_yet(
     counts_of: Callable[[Path], Counts],
 ) -> None:
     writer = open_writer()
-    writer.take([make_record(0), make_record(3000)])
+    writer.add_records([make_record(0), make_record(3000)])
     for _ in range(10):
         writer.commit(2)
-    writer.take([make_record(1_500_000)])
+    writer.add_records([make_record(1_500_000)])
     writer.close()
     counts = counts_of(tmp_path / "run.db")
 

@@ -36,7 +36,7 @@ def test_a_new_file_says_what_it_is(
     connection.close()
 
     assert (application, schema) == ((APPLICATION_ID,), (SCHEMA,))
-    assert (meta["schema"], meta["started_ns"], meta["versions"]) == ("1", "1", '{"a":"1"}')
+    assert (meta["schema"], meta["started_ns"], meta["versions"]) == (str(SCHEMA), "1", '{"a":"1"}')
     assert clients == [("generic", "any"), ("ios", "apple")]
     assert sources == [("127.0.0.1",), ("127.0.0.2",)]
 

@@ -26,7 +26,7 @@ plan = Plan(Target("x.example"), (), (Client("generic"),))
 writer = RunWriter.create(Path(sys.argv[1]), plan, started_ns=start, versions={}, host="")
 number = 0
 while True:
-    writer.take([
+    writer.add_records([
         Record(n, start + n * 1000, start + n * 1000, 0, None, 40000, 0,
                "ok" if n % 7 else "reset", 5, b"c" * 32, 772, 4865, 29, None, False,
                1, 2, 3, 4, 5, 6, 0, 0, None)
@@ -72,7 +72,7 @@ from stress.errors import RecordError
 from stress.model.client import Client
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Target
 from stress.store import RunWriter
 
@@ -92,14 +92,14 @@ def batch(first):
 taken = errors = 0
 while not errors:
     try:
-        writer.take(batch(taken))
+        writer.add_records(batch(taken))
         writer.commit(taken + 500)
     except RecordError as error:
         errors += 1
         print(error.message, file=sys.stderr)
     taken += 500
 try:
-    writer.take(batch(taken))
+    writer.add_records(batch(taken))
     writer.commit(taken + 500)
 except RecordError:
     errors += 1
@@ -108,7 +108,7 @@ print(taken, writer.taken, writer.unwritten)
 if sys.argv[2] == "space":
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 try:
-    writer.finish(Ending(End.STOPPED, start, taken))
+    writer.finish(RunEnd(End.STOPPED, start, taken))
 except RecordError as error:
     writer.close()
 """

@@ -57,17 +57,21 @@ def run_without_tables(path: Path) -> None:
     connection.close()
 
 
-def test_another_schema_in_the_meta_table_is_told(
-    write_run: Callable[..., Path], make_record: Callable[..., Record]
+@pytest.mark.parametrize(
+    ("schema", "sentence"),
+    [("99", "newer version of tls-stress: it has schema 99"), ("x", "unknown schema x")],
+)
+def test_another_schema_in_the_meta_table_is_reported(
+    write_run: Callable[..., Path], make_record: Callable[..., Record], schema: str, sentence: str
 ) -> None:
     """`meta.schema` is the public name of it; SQLite's own number is how we find it early."""
     path = write_run([make_record(0)])
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [schema])
     connection.commit()
     connection.close()
 
-    with pytest.raises(RunFileError, match="has schema 2, and this version reads schema 1"):
+    with pytest.raises(RunFileError, match=sentence):
         open_run(path)
 
 
@@ -78,10 +82,10 @@ def test_another_schema_in_the_meta_table_is_told(
         (lambda path: path.mkdir(), "is a folder"),
         (os.mkfifo, "not a regular file"),
         (lambda path: path.touch(), "is empty"),
-        (lambda path: path.write_text("just some text"), "no SQLite database"),
+        (lambda path: path.write_text("just some text"), "not a SQLite database"),
         (lambda path: path.write_bytes(b"SQLite format 3\x00\x10"), "middle of its header"),
         (other_sqlite, "another program's SQLite database"),
-        (other_schema, "has schema 99, and this version reads schema 1"),
+        (other_schema, "was written by a newer version of tls-stress: it has schema 99"),
         (run_without_tables, "no such table: meta"),
         (lambda path: path.symlink_to(path), "cannot read"),
     ],
@@ -126,7 +130,7 @@ def test_a_killed_run_is_recovered_and_made_one_file(
 ) -> None:
     """A copy of both files, taken while the run goes on, is what a kill leaves."""
     writer = open_writer()
-    writer.take([make_record(0), make_record(1)])
+    writer.add_records([make_record(0), make_record(1)])
     writer.commit(9)
     killed = tmp_path / "killed.db"
     shutil.copy(tmp_path / "run.db", killed)
@@ -200,13 +204,13 @@ def test_a_file_with_wrong_bytes_is_read_or_refused(tmp_path: Path, good: Path, 
         "UPDATE meta SET value = '[]' WHERE key = 'plan'",
         "DELETE FROM meta WHERE key = 'started_ns'",
         "DELETE FROM meta WHERE key = 'host'",
-        "UPDATE attribute SET outcome = 'sunshine'",
-        "UPDATE attribute SET stage = 77",
-        "UPDATE attribute SET address = 'here'",
-        "UPDATE attribute SET id = id + 500",
+        "UPDATE attempt_group SET outcome = 'sunshine'",
+        "UPDATE attempt_group SET stage = 77",
+        "UPDATE attempt_group SET address = 'here'",
+        "UPDATE attempt_group SET id = id + 500",
         "UPDATE attempt SET due = 'soon'",
         "UPDATE attempt SET total = x'00'",
-        "UPDATE attempt SET attribute = 4711",
+        "UPDATE attempt SET attempt_group = 4711",
         "UPDATE address SET ip = x'00'",
         "UPDATE address SET id = id + 10",
         "UPDATE certificate SET der = 'text'",

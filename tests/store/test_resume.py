@@ -5,10 +5,10 @@ from pathlib import Path
 
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address
 from stress.store import RunWriter, open_run
-from stress.store.resume import ResumedWriter, extent, retell
+from stress.store.resume import copy_run, extent
 from tests.store.conftest import STARTED_NS
 
 MakeRecord = Callable[..., Record]
@@ -16,8 +16,8 @@ MakeRecord = Callable[..., Record]
 
 def written(path: Path, plan: Plan, records: list[Record], started: int) -> Path:
     writer = RunWriter.create(path, plan, started_ns=STARTED_NS, versions={}, host="here")
-    writer.see_address(0, Address("127.0.0.1", 443))
-    writer.take(records)
+    writer.add_address(0, Address("127.0.0.1", 443))
+    writer.add_records(records)
     writer.commit(started)
     writer.close()
     return path
@@ -38,23 +38,21 @@ def test_an_extent_is_above_all_that_began(
 def test_both_parts_are_one_run(tmp_path: Path, plan: Plan, make_record: MakeRecord) -> None:
     first = written(tmp_path / "a.db", plan, [make_record(n) for n in range(5)], started=6)
     writer = RunWriter.create(
-        tmp_path / "b.db", plan, started_ns=STARTED_NS, versions={}, host="here"
+        tmp_path / "b.db", plan, started_ns=STARTED_NS, versions={}, host="here", before=6
     )
     with open_run(first) as run:
-        told = list(run.records())
-        retell(run, writer)
-    sequel = ResumedWriter(writer, before=6)
+        copied = list(run.records())
+        copy_run(run, writer)
     more = [make_record(n) for n in range(6, 9)]
-    sequel.take(more)
-    sequel.commit(3)
-    sequel.finish(Ending(End.COMPLETED, STARTED_NS + 1, 3, ("late",)), ("a gap",))
+    writer.add_records(more)
+    writer.commit(3)
+    writer.finish(RunEnd(End.COMPLETED, STARTED_NS + 1, 3))
 
     with open_run(tmp_path / "b.db") as run:
         facts, rows = run.facts(), list(run.records())
 
-    assert rows == [*told, *more]
+    assert rows == [*copied, *more]
     assert (facts.started, facts.recorded, facts.end) == (9, 8, End.COMPLETED)
-    assert facts.reasons == ("a gap", "late")
 
 
 def test_how_long_it_stood_is_known_though_the_second_part_dies(
@@ -64,8 +62,8 @@ def test_how_long_it_stood_is_known_though_the_second_part_dies(
     writer = RunWriter.create(
         path, plan, started_ns=STARTED_NS, versions={}, host="here", stood_ns=7
     )
-    writer.see_address(0, Address("127.0.0.1", 443))
-    writer.take([make_record(0)])
+    writer.add_address(0, Address("127.0.0.1", 443))
+    writer.add_records([make_record(0)])
     writer.commit(1)
     writer.close()
 

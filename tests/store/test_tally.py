@@ -1,17 +1,28 @@
-"""Counting by batches counts what counting one by one would."""
+"""Counting in batches equals counting one by one; latencies stay bounded in number and memory."""
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stress.measure import Histogram
 from stress.model.run import Phase
 from stress.store.catalog import Treatment
 from stress.store.schema import FIRST_BLOCK_NS
-from stress.store.tally import MOST_BLOCKS, WHOLE_RUN, Columns, Key, Row, Tally
+from stress.store.tally import (
+    LATENCY_MOST_BLOCKS,
+    MOST_BLOCKS,
+    WHOLE_RUN,
+    Columns,
+    HistogramKey,
+    Latency,
+    Row,
+    Tally,
+)
 
 SECOND = FIRST_BLOCK_NS
 TREATMENTS = list(Treatment)
@@ -72,7 +83,7 @@ def test_each_treatment_is_counted_where_it_belongs(
     whole = tally.latency.whole()
 
     def count(phase: Phase, *, good: bool) -> int:
-        return whole[Key(phase, good, WHOLE_RUN)].count
+        return whole[HistogramKey(phase, good, WHOLE_RUN)].count
 
     assert tally.cells == {(0, treatment.value): 1}
     assert (tally.ports.total(), tally.failed_ports.total()) == (ports, failed)
@@ -115,3 +126,87 @@ def test_spans_are_of_starts_not_of_due_times() -> None:
 
 def test_a_due_time_before_the_start_counts_in_the_first_block() -> None:
     assert tally_of([row(1, 0, -3)]).cells == {(0, 0): 1}
+
+
+MS = 1_000_000
+
+
+def add(latency: Latency, due_ns: int, *durations_ns: int, good: bool = True) -> None:
+    block = latency.block_of(due_ns)
+    latency.add(Phase.SERVER, durations_ns, good=good, block=block)
+
+
+def counts(latency: Latency) -> dict[tuple[bool, int], int]:
+    """Values by ending and block."""
+    return {(key.good, key.block): histogram.count for key, histogram in latency.blocks()}
+
+
+def test_each_block_and_ending_has_its_own() -> None:
+    latency = Latency()
+    add(latency, 0, MS, 2 * MS)
+    add(latency, SECOND - 1, 3 * MS)
+    add(latency, SECOND, 4 * MS, good=False)
+
+    assert counts(latency) == {(True, 0): 3, (False, 1): 1}
+
+
+def test_a_straggler_finds_its_block_at_rest() -> None:
+    latency = Latency()
+    for block in range(10):
+        add(latency, block * SECOND, MS)
+    add(latency, 0, 30_000 * MS)
+    add(latency, 11 * SECOND, MS)
+
+    assert counts(latency)[True, 0] == 2
+    assert len(latency._open) <= 2
+
+
+def test_the_whole_run_is_the_sum_and_has_the_empty_ones_too() -> None:
+    latency = Latency()
+    for block in range(5):
+        add(latency, block * SECOND, MS, 200_000 * MS)
+    whole = latency.whole()
+
+    assert len(whole) == 2 * len(Phase)
+    assert whole[HistogramKey(Phase.SERVER, good=True, block=WHOLE_RUN)].count == 10
+    assert whole[HistogramKey(Phase.SERVER, good=True, block=WHOLE_RUN)].clamped == 5
+    assert whole[HistogramKey(Phase.LAG, good=False, block=WHOLE_RUN)].count == 0
+
+
+def test_a_time_before_the_start_counts_in_the_first_block() -> None:
+    assert Latency().block_of(-5) == 0
+
+
+def test_widening_opens_one_pair_of_blocks_at_a_time() -> None:
+    """All at once, they once took more memory than the whole run did otherwise."""
+    latency = Latency()
+    many = [(1 << 20) + step * 1_000_000 for step in range(2000)]
+    for block in range(LATENCY_MOST_BLOCKS):
+        add(latency, block * SECOND, *many)
+
+    tracemalloc.start()
+    try:
+        add(latency, LATENCY_MOST_BLOCKS * SECOND, MS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert latency.block_ns == 2 * SECOND
+    assert counts(latency)[True, 0] == 2 * len(many)
+    assert peak < 1_500_000
+
+
+@pytest.mark.slow
+@given(st.lists(st.tuples(st.integers(0, 10**14), st.integers(0, 10**10)), max_size=30))
+def test_blocks_stay_few_and_keep_every_value(values: list[tuple[int, int]]) -> None:
+    latency = Latency()
+    expected = Histogram()
+    for due_ns, duration_ns in values:
+        add(latency, due_ns, duration_ns)
+        expected.record(duration_ns)
+    whole = latency.whole()[HistogramKey(Phase.SERVER, good=True, block=WHOLE_RUN)]
+
+    assert all(0 <= key.block < LATENCY_MOST_BLOCKS for key, _ in latency.blocks())
+    assert list(whole.bins()) == list(expected.bins())
+    for due_ns, _ in values:
+        assert (True, due_ns // latency.block_ns) in counts(latency)

@@ -16,7 +16,7 @@ from stress.model.chain import Chain
 from stress.model.outcome import Category, Outcome
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.target import Address
 from stress.store import RunWriter, open_run
 from stress.store.schema import WORTH_KEEPING
@@ -64,9 +64,9 @@ def test_records_come_out_as_they_went_in(plan: Plan, batches: list[list[Record]
         path = Path(folder) / "run.db"
         writer = RunWriter.create(path, plan, started_ns=STARTED_NS, versions={}, host="")
         for batch in batches:
-            writer.take(batch)
+            writer.add_records(batch)
             writer.commit(len(everything))
-        writer.finish(Ending(End.COMPLETED, STARTED_NS, len(everything)))
+        writer.finish(RunEnd(End.COMPLETED, STARTED_NS, len(everything)))
         with open_run(path) as run:
             assert list(run.records()) == everything
             failures = list(run.failures(100))
@@ -101,17 +101,17 @@ def test_a_run_can_be_read_while_it_goes_on(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     make_record: Callable[..., Record],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
 ) -> None:
     writer = open_writer()
-    writer.take([make_record(0), make_record(1)])
+    writer.add_records([make_record(0), make_record(1)])
     writer.commit(5)
     with open_run(tmp_path / "run.db") as run:
-        writer.take([make_record(2)])
+        writer.add_records([make_record(2)])
         writer.commit(6)
         facts = run.facts()
         rows = len(list(run.records()))
-    writer.take([make_record(3)])
+    writer.add_records([make_record(3)])
     writer.finish(completed(6))
     with open_run(tmp_path / "run.db") as run:
         later = run.facts()
@@ -125,11 +125,11 @@ def test_a_reader_that_holds_on_does_not_stop_the_end(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     make_record: Callable[..., Record],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
 ) -> None:
     """Who leaves last makes one file of it."""
     writer = open_writer()
-    writer.take([make_record(0)])
+    writer.add_records([make_record(0)])
     writer.commit(1)
     run = open_run(tmp_path / "run.db")
     writer.finish(completed(1))
@@ -144,7 +144,7 @@ def test_what_was_taken_is_saved_when_the_run_is_closed_without_an_end(
     tmp_path: Path, open_writer: Callable[..., RunWriter], make_record: Callable[..., Record]
 ) -> None:
     writer = open_writer()
-    writer.take([make_record(0)])
+    writer.add_records([make_record(0)])
     writer.close()
     writer.close()
     with open_run(tmp_path / "run.db") as run:
@@ -160,7 +160,7 @@ def test_a_closed_run_takes_nothing_more(
     writer.close()
 
     with pytest.raises(RecordError, match="closed"):
-        writer.take([make_record(0)])
+        writer.add_records([make_record(0)])
 
 
 def test_a_chain_that_nobody_announced_is_kept_by_its_hash(
@@ -176,11 +176,11 @@ def test_a_chain_that_is_seen_again_is_not_stored_again(
     tmp_path: Path,
     open_writer: Callable[..., RunWriter],
     chains: tuple[Chain, Chain],
-    completed: Callable[[int], Ending],
+    completed: Callable[[int], RunEnd],
 ) -> None:
     writer = open_writer()
-    writer.see_chain(chains[1], [])
-    writer.see_address(0, Address("192.0.2.1", 443, "green"))
+    writer.add_chain(chains[1], [])
+    writer.add_address(0, Address("192.0.2.1", 443, "green"))
     writer.finish(completed(0))
     connection = sqlite3.connect(tmp_path / "run.db")
     counts = [
@@ -207,7 +207,7 @@ def test_a_file_deleted_under_the_run_is_told(
 ) -> None:
     writer = open_writer()
     (tmp_path / "run.db").unlink()
-    writer.take([make_record(0)])
+    writer.add_records([make_record(0)])
 
     with pytest.raises(RecordError, match="deleted or replaced"):
         writer.commit(1)

@@ -38,7 +38,7 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.model.claims import (
     Basis,
     Claim,
@@ -67,7 +67,7 @@ ALWAYS = 0.99
 _RANGE = "–"  # noqa: RUF001 - as the search writes ranges
 
 
-def explain(recording: Recording, tally: Tally) -> ClaimSet:
+def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     """Isolates every class of failures, then the inconsistencies."""
     facts, cube = recording.facts, recording.cube
     # A search for the limit does not vary the load at random, so it shows no elasticity.
@@ -95,7 +95,7 @@ def explain(recording: Recording, tally: Tally) -> ClaimSet:
 
 
 def _load_claim(
-    found: Elasticity | None, failing: Sequence[Claim], tally: Tally
+    found: Elasticity | None, failing: Sequence[Claim], tally: RunCounts
 ) -> LoadClaim | None:
     """Whether failures follow the load, and whether one place holds most of them."""
     if found is None:
@@ -127,7 +127,7 @@ class _Claimant:
     def __init__(
         self,
         recording: Recording,
-        tally: Tally,
+        tally: RunCounts,
         isolations: Sequence[Isolation],
         follows: Elasticity | None,
     ) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
-from stress.analysis.dimensions import OF_THE_CHAIN, When
+from stress.analysis.dimensions import OF_THE_CHAIN, KnownFrom
 from stress.analysis.proportions.binomial import Integers
 from stress.model.outcome import OK, Kind, Outcome, Stage
 
@@ -95,9 +95,9 @@ def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
     for column in table.columns:
         dimension = column.dimension
         tautology = decided_by_chain and dimension in OF_THE_CHAIN
-        if dimension.when is When.OUTCOME or tautology:
+        if dimension.when is KnownFrom.OUTCOME or tautology:
             continue
         known = int(failing.failures[column.codes != UNKNOWN].sum())
-        if dimension.when is not When.LATE or known >= LATE_KNOWN * failing.count:
+        if dimension.when is not KnownFrom.LATE or known >= LATE_KNOWN * failing.count:
             columns.append(column)
     return tuple(columns)

@@ -16,8 +16,8 @@ from stress.analysis.causes.classes import FailureClass
 from stress.analysis.causes.isolation import Isolation, isolate
 from stress.analysis.causes.table import UNKNOWN
 from stress.analysis.chains import issuer
-from stress.analysis.dimensions import Dimension
-from stress.analysis.recording import Recording, leaf_text
+from stress.analysis.dimensions import Dimension, leaf_text
+from stress.analysis.recording import Recording
 from stress.model.outcome import OK
 from stress.model.run import SeenChain
 

@@ -6,17 +6,17 @@ neither the order of the rows nor of the dimensions can change an answer. -1 is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
 
-from stress.analysis.dimensions import Dimension
+from stress.analysis.dimensions import Dimension, Text
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.model.outcome import Side
-from stress.model.run import Cell
+from stress.model.run import Cell, cell_reader
 
 UNKNOWN = -1
 """The code of "not reached"."""
@@ -38,11 +38,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """The attempts that say something about the target, counted by distinct attributes."""
+    """The attempts without ours and not-sent, counted by distinct attributes."""
 
     columns: tuple[Column, ...]
     outcomes: Column
-    """Not a dimension: it is what has to be explained. Named `stage` for want of another."""
+    """Not a dimension, but what has to be explained; as a column it is called `stage`."""
     stages: Integers
     blocks: Integers
     chains: Integers
@@ -62,51 +62,46 @@ class Table:
         return next((one for one in mine if value in one.values), None)
 
 
-Text = Callable[[Hashable], str | None]
-"""What people read for a value of a cell's field; None for "not reached"."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How one dimension comes out of a cell: a function of one of its fields."""
+    """How one dimension is read from a cell: a function of one attribute."""
 
     dimension: Dimension
-    field: str
-    """Name of the field of `Cell`."""
+    attribute: str
     text: Text
-    """Asked once for each distinct value that is not None."""
+    """Called once for each distinct value that is not None."""
 
 
 def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
-    """Counts a cube's cells into columns; our own endings and unsent attempts are left out."""
-    told = [
+    """Count the cells of a cube into columns, without ours and not-sent."""
+    counted = [
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
     ]
-    needed = sorted({reading.field for reading in readings} | {"outcome"})
-    fields = {field: _numbered(map(attrgetter(field), told)) for field in needed}
+    needed = sorted({reading.attribute for reading in readings} | {"outcome"})
+    numbered = {name: _numbered(map(cell_reader(name), counted)) for name in needed}
     columns = tuple(
-        _column(reading.dimension, *fields[reading.field], reading.text)
+        _column(reading.dimension, *numbered[reading.attribute], reading.text)
         for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
     )
     return Table(
         columns=columns,
-        outcomes=_column(Dimension.STAGE, *fields["outcome"], str),
-        stages=_integers(map(attrgetter("stage"), told)),
-        blocks=_integers(map(attrgetter("block"), told)),
-        chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in told),
-        counts=_integers(map(attrgetter("count"), told)),
+        outcomes=_column(Dimension.STAGE, *numbered["outcome"], str),
+        stages=_integers(map(attrgetter("stage"), counted)),
+        blocks=_integers(map(attrgetter("block"), counted)),
+        chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
+        counts=_integers(map(attrgetter("count"), counted)),
     )
 
 
 def _numbered(values: Iterable[Hashable]) -> tuple[Integers, list[Hashable]]:
-    """Numbers the distinct values in the order in which they come."""
+    """Number the distinct values in the order in which they come."""
     numbers: dict[Hashable, int] = {}
     codes = [numbers.setdefault(value, len(numbers)) for value in values]
     return _integers(codes), list(numbers)
 
 
 def _column(dimension: Dimension, codes: Integers, keys: Sequence[Hashable], text: Text) -> Column:
-    """Turns numbered values into a column; two values of the same text are one."""
+    """Turn numbered values into a column; two values with the same text are one."""
     texts = [None if key is None else text(key) for key in keys]
     values = tuple(sorted({one for one in texts if one is not None}))
     places = {value: place for place, value in enumerate(values)}

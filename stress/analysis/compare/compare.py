@@ -26,10 +26,10 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.estimate import CLUSTERED, block_counts, design_effect
 from stress.analysis.recording import record
 from stress.analysis.tested import duration_s, policy_names
+from stress.model.places import place
 from stress.model.run import Run
 from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
-from stress.text.places import place
 
 LEVEL = 0.05
 WORSE_FACTOR = 2.0

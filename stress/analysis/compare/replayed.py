@@ -1,7 +1,7 @@
-"""What a replay brought to light: its rows, grouped by combination, and the answer.
+"""The result of a replay: its rows, grouped by combination, and the answer.
 
-Only the recorded kinds of failure count as "failed again". A target that now answers in another way
-altogether (gone, moved, refusing) proves nothing about them, and is told as that.
+Only the recorded outcomes count as "failed again". A target that now answers in a different way
+(gone, moved, refusing) proves nothing about them, and is reported as that.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from stress.analysis.compare.replay import (
     clean_needed,
     interleaved,
 )
-from stress.analysis.dimensions import Dimension
+from stress.analysis.dimensions import Dimension, texts
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
-from stress.handshake.names import cipher_name, group_name, version_name
+from stress.model.attributes import SHARED
 from stress.model.outcome import Side
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
@@ -32,60 +32,43 @@ from stress.model.run import Run
 from stress.model.summary import Cause, Condition, Summary
 from stress.text.numbers import thousands
 
-# Which attempts meet the conditions of a cause, as far as those are about what we choose.
-
-Read = Callable[[Record], str | None]
+_REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
+"""Dimensions by which failing attempts are selected."""
 
 
 def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], bool]:
-    """Tells for an attempt of this run whether it meets them.
+    """A function that says whether an attempt of this run meets the conditions.
 
     Conditions about what cannot be chosen again (a chain, a time, a sample of ports) are met by
     every attempt.
     """
-    readers = _readers(run)
+    readable = texts(run.facts().plan, run.addresses(), {})
     wanted = [
-        (readers[Dimension(one.dimension)], one.text)
+        (*readable[Dimension(one.dimension)], one.text)
         for one in conditions
-        if Dimension(one.dimension) in readers
+        if Dimension(one.dimension) in _REPLAYED
     ]
-    return lambda record: all(read(record) == value for read, value in wanted)
 
+    def meets(record: Record) -> bool:
+        for attribute, text, value in wanted:
+            recorded = getattr(record, attribute)
+            if (None if recorded is None else text(recorded)) != value:
+                return False
+        return True
 
-def _readers(run: Run) -> dict[Dimension, Read]:
-    plan, addresses = run.facts().plan, run.addresses()
-    named = plan.server_name or "none"
-    return {
-        Dimension.ADDRESS: lambda record: str(addresses[record.address]),
-        Dimension.LABEL: lambda record: addresses[record.address].label,
-        Dimension.FAMILY: lambda record: addresses[record.address].family,
-        Dimension.CLIENT: lambda record: plan.clients[record.client].name,
-        Dimension.SNI: lambda record: named if plan.clients[record.client].server_name else "none",
-        Dimension.VANTAGE: lambda record: _at(plan.sources, record.source),
-        Dimension.TLS_VERSION: lambda record: _name(version_name, record.tls_version),
-        Dimension.CIPHER: lambda record: _name(cipher_name, record.cipher),
-        Dimension.KEY_GROUP: lambda record: _name(group_name, record.key_group),
-    }
-
-
-def _at(values: Sequence[str], index: int | None) -> str | None:
-    return None if index is None else values[index]
-
-
-def _name(name: Callable[[int], str], number: int | None) -> str | None:
-    return None if number is None else name(number)
+    return meets
 
 
 MOST_COMBINATIONS = 100
 """Failing ones; with as many controls, three times each, that is 600 handshakes."""
 OTHERWISE = 0.5
-"""Where at least this part of the tries ends in another way, nothing is said of the old one."""
+"""If at least this fraction of the tries has another outcome, there is no answer."""
 
 
 def replay_of(
     run: Run, summary: Summary, *, gap_s: float, cause: int | None = None, tries: int = TRIES
 ) -> Replay:
-    """What to try again of a recorded run.
+    """The combinations of a recorded run to try again.
 
     Args:
         run: the recorded run.
@@ -133,7 +116,7 @@ def _cause(summary: Summary, rank: int | None) -> Cause | None:
 
 
 def replayed(replay: Replay, records: Iterable[Record]) -> tuple[Replayed, ...]:
-    """How the tries of each combination ended. What we ourselves prevented is no try."""
+    """How the tries of each combination ended. An outcome of ours does not count as a try."""
     counts: defaultdict[Combination, Counter[str]] = defaultdict(Counter)
     for record in records:
         if 0 <= record.id < len(replay.order):
@@ -161,7 +144,7 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
 
 
 def _otherwise(replay: Replay, records: Iterable[Record]) -> Iterator[str]:
-    """Failures of the target that are none of the recorded kinds."""
+    """Failures of the target with other outcomes than the recorded ones."""
     for record in records:
         if side_of(record.outcome) is Side.TARGET and record.outcome not in replay.endings:
             yield record.outcome
@@ -177,7 +160,7 @@ def _changed(replay: Replay, otherwise: Counter[str], tries: int) -> ReplayResul
 
 
 def failing_first(found: Sequence[Replayed]) -> list[Replayed]:
-    """Those that failed when they were recorded first, and of those the ones that failed again."""
+    """Recorded failures first, and of those the ones that failed again."""
     return sorted(
         found, key=lambda one: (one.combination.role is not Role.FAILED, -one.failures, one.tries)
     )

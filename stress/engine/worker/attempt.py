@@ -15,6 +15,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import struct
+import sys
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import NamedTuple
@@ -46,6 +48,8 @@ SETTLE_FACTOR = 3
 """The same wait in multiples of the target's own time: slow targets get longer."""
 PRESSURE_NS = 10_000_000
 """A row whose answers waited longer for us to read them is marked."""
+TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+"""The socket option that counts retransmissions; None: this system has another one, or none."""
 LONGEST_ANSWER = 262_144
 """Unread bytes above which they are a flood, not an answer that we were too slow to read."""
 
@@ -120,6 +124,7 @@ class Attempt:
     _received: int = 0
     _was_reset: bool = False
     """A send of ours was answered by RST."""
+    _retransmits: int | None = None
     _watch: timestamps.FlightTimer = field(default_factory=timestamps.FlightTimer)
     _facts: Facts | None = None
     _events: list[WireEvent] = field(default_factory=list)
@@ -270,6 +275,11 @@ class Attempt:
         return self.sock
 
     def _close(self, machine: HandshakeMachine) -> None:
+        if self.sock is not None and TCP_INFO is not None:
+            with contextlib.suppress(OSError, struct.error):
+                info = self.sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
+                # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
+                self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
         held = self.context.held
         good = self._outcome is None and self._facts is not None and self._facts.outcome == OK
         if held is not None and self.sock is not None and good:
@@ -334,4 +344,6 @@ class Attempt:
             segment=job.segment,
             flags=job.flags | self._marks(),
             detail=self._detail or (facts.detail if facts is not None else None),
+            hello_retry=facts.hello_retry if facts is not None else None,
+            tcp_retransmits=self._retransmits,
         )

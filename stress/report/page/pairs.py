@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stress.analysis.chains import difference, reference
-from stress.analysis.tally import Tally
+from stress.analysis.tally import RunCounts
 from stress.model.run import SeenChain
 from stress.model.verdict import Refusal, Verdict
 from stress.text.datetimes import instant
@@ -82,7 +82,7 @@ class ChainPair:
 
 
 def pairs(
-    chains: Sequence[SeenChain], verdicts: Sequence[Verdict], tally: Tally
+    chains: Sequence[SeenChain], verdicts: Sequence[Verdict], tally: RunCounts
 ) -> tuple[ChainPair, ...]:
     """The failing chains, most failures first, each beside the good one."""
     good = reference(chains, tally.good_chains)
@@ -108,7 +108,7 @@ def pairs(
     return tuple(made)
 
 
-def failures_by_chain(tally: Tally) -> Mapping[int, int]:
+def failures_by_chain(tally: RunCounts) -> Mapping[int, int]:
     """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""
     failed: Counter[int] = Counter()
     for by_chain in tally.chains.values():

@@ -13,7 +13,7 @@ from math import log10
 
 from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import Tally, side_of
+from stress.analysis.tally import RunCounts, side_of
 from stress.measure import Histogram
 from stress.model.outcome import Side
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
@@ -58,7 +58,7 @@ class RateTable:
 
 
 def shares(
-    summary: Summary, tally: Tally, facts: RunFacts, chains: Sequence[SeenChain]
+    summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
 ) -> tuple[RateTable, ...]:
     """By address, by client, by chain; a dimension without rows is left out."""
     failed = failures_by_chain(tally)

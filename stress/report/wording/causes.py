@@ -22,6 +22,7 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
+from stress.model.places import place
 from stress.model.run import SeenChain
 from stress.model.summary import (
     FAILURE,
@@ -34,7 +35,6 @@ from stress.model.summary import (
 from stress.report.wording.advice import remedy
 from stress.text.datetimes import time_of_day
 from stress.text.numbers import counted, of, percent, seconds, thousands
-from stress.text.places import place
 from stress.trust import describe
 
 _SAME_NAME = {

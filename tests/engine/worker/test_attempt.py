@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -129,8 +130,14 @@ def test_a_closed_port_is_refused_at_once(stack: Stack) -> None:
     assert any(one.ended_at_once for one, _ in tries)
 
 
-def test_a_full_accept_queue_is_a_timeout_of_the_connect(stack: Stack) -> None:
-    """Linux drops the SYN when the queue is full; the client hears nothing."""
+@pytest.mark.parametrize(
+    ("limits", "retransmits"),
+    [(QUICK, None), pytest.param(Limits(connect_s=1.2), 1, marks=pytest.mark.slow)],
+)
+def test_a_full_accept_queue_is_a_timeout_of_the_connect(
+    stack: Stack, limits: Limits, retransmits: int | None
+) -> None:
+    """Linux drops the SYN when the queue is full; the client sends it again after one second."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         address = Address(*server.getsockname()[:2])
         waiting = [socket.socket() for _ in range(4)]
@@ -138,12 +145,13 @@ def test_a_full_accept_queue_is_a_timeout_of_the_connect(stack: Stack) -> None:
             sock.setblocking(False)
             sock.connect_ex((address.ip, address.port))
 
-        _, record = attempt(address, worker_context(stack, limits=QUICK))
+        _, record = attempt(address, worker_context(stack, limits=limits))
 
         for sock in waiting:
             sock.close()
 
     assert (record.outcome, record.stage) == ("timeout-connect", Stage.CONNECT)
+    assert record.tcp_retransmits == (retransmits if sys.platform == "linux" else None)
 
 
 def test_a_demand_for_a_client_certificate_is_seen_after_the_handshake(

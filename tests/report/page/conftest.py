@@ -13,7 +13,7 @@ from stress.model.client import Client
 from stress.model.outcome import Category
 from stress.model.plan import Plan, Trust
 from stress.model.record import Record
-from stress.model.run import End, Ending
+from stress.model.run import End, RunEnd
 from stress.model.summary import Summary
 from stress.model.target import Address, Target
 from stress.model.verdict import Finding, Verdict
@@ -74,14 +74,14 @@ def write_page_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
             path, plan, started_ns=STARTED_NS, versions={"python": "3"}, host="here"
         )
         for index, address in enumerate(addresses):
-            writer.see_address(index, address)
+            writer.add_address(index, address)
         missing = Finding(Category.INCOMPLETE_CHAIN, None, "Between was not sent")
-        writer.see_chain(whole, [])
-        writer.see_chain(
+        writer.add_chain(whole, [])
+        writer.add_chain(
             alone, [Verdict(alone.sha256, "any", "good.test", AT, (missing,), ("go",))]
         )
-        writer.take([record(number, whole, alone) for number in range(attempts)])
-        writer.finish(Ending(End.COMPLETED, STARTED_NS + 8_000_000_000, attempts))
+        writer.add_records([record(number, whole, alone) for number in range(attempts)])
+        writer.finish(RunEnd(End.COMPLETED, STARTED_NS + 8_000_000_000, attempts))
         writer.close()
         return path
 

@@ -1,7 +1,7 @@
 import pytest
 
+from stress.model.places import place
 from stress.model.summary import Comparator, Condition
-from stress.text.places import place
 
 
 @pytest.mark.parametrize(

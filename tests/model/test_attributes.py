@@ -1,0 +1,44 @@
+"""The table of attributes agrees with the record that it describes."""
+
+from __future__ import annotations
+
+import pytest
+
+from stress.model.attributes import ATTRIBUTES, SHARED, Dimension
+from stress.model.record import Record
+from stress.model.run import CELL_FIELDS, CELL_OTHERS
+
+NOT_IN_THE_TABLE = {"id", "due_ns", "started_ns", "detail"}
+"""Fields of a record that are stored in a way of their own."""
+NOT_OF_AN_ATTRIBUTE = {
+    Dimension.TIME,
+    Dimension.LOCAL_PORT,
+    Dimension.BACKEND,
+    Dimension.STAGE,
+}
+"""Dimensions that are made otherwise, or whose attribute is not recorded yet."""
+
+
+def test_each_field_of_a_record_is_described_once() -> None:
+    names = [each.name for each in ATTRIBUTES]
+
+    assert sorted(names) == sorted({*Record._fields} - NOT_IN_THE_TABLE)
+
+
+def test_each_dimension_is_made_of_one_attribute() -> None:
+    made = [dimension for each in SHARED for dimension in each.dimensions]
+
+    assert sorted(made) == sorted({*Dimension} - NOT_OF_AN_ATTRIBUTE)
+
+
+def test_a_cell_has_each_attribute_that_is_a_dimension() -> None:
+    needed = {each.name for each in SHARED if each.dimensions}
+
+    assert needed <= {*CELL_FIELDS, *CELL_OTHERS}
+    assert not {*CELL_FIELDS} & {*CELL_OTHERS}
+
+
+@pytest.mark.parametrize("dimension", Dimension)
+def test_a_dimension_is_its_name_and_has_a_phrase_for_any_value(dimension: Dimension) -> None:
+    assert Dimension(dimension.value) is dimension
+    assert "x" in dimension.phrase("x")
