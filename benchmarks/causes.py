@@ -18,13 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.cost import run
-from stress.analysis.tested import NANOSECONDS
-from stress.model.client import Client
+from stress.analysis.verdict import NANOSECONDS
 from stress.model.outcome import Stage
-from stress.model.plan import Plan
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.model.target import Address, Target
 from stress.store import RunWriter
 
 CELLS, EACH = 100_000, 100

@@ -17,7 +17,7 @@ from time import thread_time_ns
 
 from benchmarks.clients import Aim
 from stress.handshake import State, stack_for
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.servers.certificates import HOST
 
 REPEATS = 400

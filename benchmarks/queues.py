@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stress.analysis.tested import NANOSECONDS
+from stress.analysis.verdict import NANOSECONDS
 from stress.model.outcome import Stage
 from stress.model.plan import Load, Segment
 from stress.model.run import Cell, Cube
-from stress.planning.load_shapes import rate_blocks
+from stress.planning.load import rate_blocks
 
 Fails = Callable[[float], bool]
 """Whether the attempt that comes at this second fails; asked in order."""

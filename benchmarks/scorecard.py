@@ -21,8 +21,8 @@ from benchmarks.machine import describe
 from stress.cli.lab import run_words
 from stress.cli.options import parse
 from stress.cli.output import Output
-from stress.lab.catalog import scenarios
 from stress.lab.farm import Farm, start
+from stress.lab.scenarios import scenarios
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
 from stress.runner.run import RunLocation, prepare, record

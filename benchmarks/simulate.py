@@ -39,7 +39,7 @@ from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.estimate import BlockCounts, korn_graubard
 from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
-from stress.analysis.tested import NANOSECONDS
+from stress.analysis.verdict import NANOSECONDS
 from stress.model.outcome import Stage
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"

@@ -33,14 +33,11 @@ from stress.lab.blueprint import (
     Process,
     Window,
 )
-from stress.lab.child import Child
-from stress.lab.farm import Farm
+from stress.lab.farm import Child, Farm
 from stress.lab.scenario import Built, Planted, Scenario
 from stress.lab.site import HOST, Site
-from stress.model.client import Client
-from stress.model.plan import Plan
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
-from stress.model.target import Address, Target
 from stress.store import RunWriter
 
 FIGURES = Path(__file__).with_name("soak.json")

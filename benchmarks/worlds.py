@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from stress.analysis.causes.cohorts import Conjunction, Problem, search
 from stress.analysis.causes.table import Column
 from stress.analysis.dimensions import Dimension
-from stress.analysis.tested import NANOSECONDS
-from stress.model.client import Client
-from stress.model.plan import Plan
+from stress.analysis.verdict import NANOSECONDS
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.run import End, RunFacts
-from stress.model.target import Address, Target
 
 FACTS = RunFacts(
     name="simulated",

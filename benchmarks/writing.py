@@ -15,12 +15,10 @@ from pathlib import Path
 from time import thread_time_ns, time_ns
 
 from stress.model.chain import Chain
-from stress.model.client import Client
 from stress.model.outcome import OK, Stage
-from stress.model.plan import Plan
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.model.target import Address, Target
 from stress.store import RunWriter
 
 ROWS = 10_000_000

@@ -16,14 +16,14 @@ import typer
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
-from stress.host.shipped import profiles_folder
-from stress.lab.catalog import scenarios
+from stress.lab.scenarios import scenarios
 from stress.model.outcome import Category, Kind, Stage
 from stress.planning.option import ValueType
 from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
 from stress.planning.profile import schema as profile_schema
 from stress.report.document import schema
 from stress.store.schema import schema_text
+from stress.text.tomlfile import profiles_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from stress.model.client import Stack
+from stress.model.plan import Stack
 from stress.planning.connection_options import STACK_VARIABLE
 from tests.stacks import HAS_BORINGSSL
 

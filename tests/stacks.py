@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
-from stress.model.client import Stack
+from stress.model.plan import Stack
 from stress.planning.connection_options import STACK_VARIABLE
 
 HAS_BORINGSSL = find_spec("utls") is not None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from stress.model.chain import Refusal, Verdict
 from stress.model.run import Run, SeenChain
 from stress.model.summary import ChainLine
-from stress.model.verdict import Refusal, Verdict
 from stress.text.escape import printable
 from stress.trust import Judge, describe, differs, name_of
 from stress.trust.aia import Fetch, Repair, repair
-from stress.trust.structure import REPAIRABLE
+from stress.trust.path import REPAIRABLE
 
 MOST_REPAIRS = 5
 """Chains for which something is fetched; each may take some seconds."""

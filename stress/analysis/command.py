@@ -6,8 +6,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 
 from stress.model.claims import RunChange
-from stress.model.client import Stack
-from stress.model.plan import Close, Limits, Plan
+from stress.model.plan import Close, Limits, Plan, Stack
 
 COMMAND = "tls-stress"
 CEILING_S = 900.0

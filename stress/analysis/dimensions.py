@@ -11,9 +11,8 @@ from typing import Any, TypeAlias, TypeVar
 from stress.analysis.chains import issuer, short, subject
 from stress.handshake.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form, KnownFrom
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
-from stress.model.target import Address
 from stress.text.escape import printable
 from stress.trust import describe
 

@@ -12,13 +12,19 @@ from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import RunCounts, count
-from stress.analysis.tested import NANOSECONDS, duration_s, untested
-from stress.analysis.verdict import limit_assertion, validity, verdict
+from stress.analysis.verdict import (
+    NANOSECONDS,
+    duration_s,
+    limit_assertion,
+    untested,
+    validity,
+    verdict,
+)
+from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, Untested, ValidityClaim
+from stress.model.plan import Address
 from stress.model.run import End, Run, RunFacts, SeenChain
 from stress.model.summary import Answer, Assertion, Quantiles
-from stress.model.target import Address
-from stress.model.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

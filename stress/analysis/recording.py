@@ -17,14 +17,13 @@ from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.dimensions import Dimension, texts
 from stress.analysis.tally import side_of
-from stress.analysis.tested import NANOSECONDS
+from stress.analysis.verdict import NANOSECONDS
+from stress.model.chain import Verdict
 from stress.model.limit import Knob, Limit
 from stress.model.outcome import Side
-from stress.model.plan import Load
+from stress.model.plan import Address, Load
 from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
-from stress.model.target import Address
-from stress.model.verdict import Verdict
 from stress.text.datetimes import time_of_day
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8

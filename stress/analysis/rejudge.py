@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from stress.model.chain import Verdict
 from stress.model.outcome import OK, Kind, Outcome
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import Cell, Cube, HistogramRow, PortCount, Run, RunFacts, SeenChain
-from stress.model.target import Address
-from stress.model.verdict import Verdict
 from stress.trust import Judge, refused_by_staple
 
 

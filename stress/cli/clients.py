@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
-from stress.clients.client_text import client_text
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from stress.model.client import Stack
+    from stress.model.plan import Stack
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 StackOption = Annotated[
@@ -64,10 +63,10 @@ def show_client(name: Name, stack: StackOption = None) -> int:
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
     """
-    from stress.clients.profiles import load_client  # noqa: PLC0415 - heavy
+    from stress.clients.profiles import client_text, load_client  # noqa: PLC0415 - heavy
     from stress.handshake import stack_for  # noqa: PLC0415 - heavy
     from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
-    from stress.model.client import Stack  # noqa: PLC0415 - with the others
+    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
 
     client, library = load_client(name), _library(stack)
     if library is None:
@@ -96,7 +95,7 @@ def import_client(
     profile. Then connect as that app does: tls-stress run HOST --client NAME.toml
     """
     from stress.clients import importing  # noqa: PLC0415 - heavy
-    from stress.model.client import Stack  # noqa: PLC0415 - with the others
+    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
     from stress.text.escape import escape  # noqa: PLC0415 - with the others
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
@@ -131,8 +130,8 @@ def _library(word: str | None) -> Stack | None:
     Raises:
         UsageError: there is no such library.
     """
-    from stress.model.client import Stack  # noqa: PLC0415 - with the others
-    from stress.text.suggestions import chosen  # noqa: PLC0415 - heavy
+    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
+    from stress.text.escape import chosen  # noqa: PLC0415 - heavy
     from stress.text.units import option  # noqa: PLC0415 - heavy
 
     return option("--stack", lambda text: chosen(Stack, text), word)

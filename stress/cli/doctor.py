@@ -29,7 +29,7 @@ def doctor(target: Target = None) -> int:
 
     from stress.engine.preflight import HostCapacity, examine  # noqa: PLC0415 - heavy
     from stress.host.limits import has_route  # noqa: PLC0415 - heavy
-    from stress.planning.resolution import resolve  # noqa: PLC0415 - heavy
+    from stress.planning.addresses import resolve  # noqa: PLC0415 - heavy
     from stress.planning.targets import parse_target  # noqa: PLC0415 - heavy
 
     routes: dict[str, bool] = {}

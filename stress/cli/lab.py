@@ -28,7 +28,7 @@ def list_scenarios() -> int:
 
     Each with what its users would notice.
     """
-    from stress.lab.catalog import scenarios  # noqa: PLC0415 - heavy
+    from stress.lab.scenarios import scenarios  # noqa: PLC0415 - heavy
 
     known = scenarios()
     column = max(map(len, known)) + 2

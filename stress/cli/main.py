@@ -34,7 +34,7 @@ from stress.cli import (
     report,
     run,
 )
-from stress.cli.option_groups import SectionedCommand, flat
+from stress.cli.options import SectionedCommand, flat
 from stress.errors import ExitCode, StressError, UsageError
 from stress.text.escape import escape
 

@@ -8,13 +8,97 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from functools import wraps
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperCommand
 
-from stress.cli.option_groups import Group, flat
 from stress.planning.option import PROFILE_ONLY, ValueType
 from stress.planning.request import Request, options
+
+# Groups of options, declared once for every command that needs them, and help in sections.
+#
+# typer reads a command's options from its signature. A command of ours has one parameter for each
+# group, such as `request: RequestOptions`; `flat` gives typer the options of all groups in a row
+# and builds each group from its values before it calls the command.
+
+ARGUMENTS, GENERAL = "Arguments", "Options"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Marks a parameter (`Annotated[Thing, Group(thing)]`) that is built from options."""
+
+    build: Callable[..., object]
+    """Takes the options as keyword parameters, annotated for typer, and returns the thing."""
+
+
+def flat(command: Callable[..., int]) -> Callable[..., int]:
+    """Return the command with the options of its groups as parameters of its own."""
+    own = _parameters(command)
+    builders = {
+        name: mark.build
+        for name, parameter in own.items()
+        for mark in get_args(parameter.annotation)
+        if isinstance(mark, Group)
+    }
+    options = {name: _parameters(build) for name, build in builders.items()}
+    shown: dict[str, inspect.Parameter] = {}
+    for name, parameter in own.items():
+        shown |= options.get(name, {name: parameter})
+
+    @wraps(command)
+    def called(**values: Any) -> int:
+        arguments = {
+            name: builders[name](**{each: values[each] for each in options[name]})
+            if name in builders
+            else values[name]
+            for name in own
+        }
+        return command(**arguments)
+
+    called.__annotations__ = {name: each.annotation for name, each in shown.items()}
+    called.__dict__["__signature__"] = inspect.Signature(list(shown.values()))
+    del called.__dict__["__wrapped__"]  # else typer would read the command's own signature
+    return called
+
+
+def _parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """Return the parameters by name, annotations resolved, all by keyword."""
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return {
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in parameters.items()
+    }
+
+
+class SectionedCommand(TyperCommand):
+    """A command whose `--help` lists its options by `rich_help_panel`, as plain text.
+
+    typer can group options only in its framed rich help, which takes 0.2 s longer and reads badly
+    in a pipe.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections, each in the order of its options."""
+        sections: dict[str, list[tuple[str, str]]] = {ARGUMENTS: []}
+        general: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = parameter.param_type_name == "argument"
+            heading = ARGUMENTS if argument else getattr(parameter, "rich_help_panel", None)
+            records = sections.setdefault(heading, []) if heading else general
+            records.append((record[0].partition(" <")[0], record[1]))  # cuts a Python type
+        sections[GENERAL] = general
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
 
 _TYPES = {ValueType.SWITCH: bool, ValueType.LIST: list[str], ValueType.ARGUMENTS: list[str]}
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stress.cli import console
-from stress.cli.option_groups import Group
-from stress.cli.options import option_of, request_with
+from stress.cli.options import Group, option_of, request_with
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request

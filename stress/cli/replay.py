@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 from stress.cli import console
-from stress.cli.option_groups import Group
-from stress.cli.options import request_with
+from stress.cli.options import Group, request_with
 from stress.cli.output import Output
 from stress.cli.report import Run
 from stress.errors import ExitCode
 from stress.planning.request import Request
-from stress.runner.replay import plan_replay, read_replay
-from stress.runner.run import RunLocation, record
+from stress.runner.run import RunLocation, plan_replay, read_replay, record
 from stress.text import numbers
 
 Cause = Annotated[

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli.option_groups import Group
-from stress.cli.options import option_of
+from stress.cli.options import Group, option_of
 from stress.cli.output import EXIT_CODES, Output, ReportOptions
 from stress.runner.rejudge import Rejudgement
 from stress.runner.run import RunLocation

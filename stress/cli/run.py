@@ -7,8 +7,7 @@ from stress.cli.output import EXIT_CODES, Output
 from stress.errors import UsageError
 from stress.planning.request import OUTPUT, options
 from stress.runner.rejudge import Rejudgement
-from stress.runner.resume import read_first_part
-from stress.runner.run import RunLocation, prepare, record
+from stress.runner.run import RunLocation, prepare, read_first_part, record
 
 
 def run(request: RequestOptions) -> int:

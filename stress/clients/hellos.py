@@ -11,8 +11,7 @@ from typing import Final
 from stress.clients.capture import HELLO_START, is_capture, read_capture, streams
 from stress.errors import UsageError
 from stress.handshake.hello import ClientHello, read_hello
-from stress.text.escape import quoted
-from stress.text.suggestions import UNREADABLE, did_you_mean
+from stress.text.escape import UNREADABLE, did_you_mean, quoted
 
 NO_NAME: Final = "none"
 """The name under which a hello without SNI is selected."""

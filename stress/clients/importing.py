@@ -3,17 +3,211 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, Final
 
-from stress.clients.fitting import Fit, best_fit, fit
 from stress.clients.hellos import NO_NAME, pick, read_hellos
 from stress.clients.profiles import client_toml
 from stress.errors import UsageError
-from stress.handshake.hello import ClientHello
-from stress.model.client import Stack
+from stress.handshake.hello import PADDING, SUPPORTED_VERSIONS, ClientHello, is_grease
+from stress.handshake.names import (
+    cipher_name,
+    extension_name,
+    group_name,
+    signature_name,
+    version_name,
+)
+from stress.handshake.stack import spoken_hello
+from stress.model.plan import Client, Stack
 from stress.text.escape import quoted
+
+# Fits a real client's hello to what a stack can send, and lists what was lost.
+#
+# What is true and what is tricky:
+#
+# * A stack refuses some parts outright (an unknown group), drops others silently (a 3DES suite) and
+#   adds parts of its own (all three TLS 1.3 suites). The first are found by trying each part alone,
+#   the others by reading the hello that is sent for the rest.
+# * The order of extensions is never the client's own, and padding depends on the length of the
+#   name; both are listed once and cost nothing in the choice between stacks.
+#
+# Invariant: the stack can send the resulting profile exactly, for `stack_for` compares it with the
+# same hello that it was taken from.
+
+_TLS_1_3: Final = 0x0304
+_NAME: Final = "www.example.com"
+_TITLES: Final = {Stack.BORINGSSL: "BoringSSL", Stack.OPENSSL: "OpenSSL"}
+_SIGNALS: Final = frozenset({0x00FF, 0x5600})
+_PARTS: Final[tuple[tuple[str, str, Callable[[int], str]], ...]] = (
+    ("versions", "version", version_name),
+    ("cipher_suites", "cipher suite", cipher_name),
+    ("groups", "group", group_name),
+    ("key_shares", "key share", group_name),
+    ("signature_algorithms", "signature algorithm", signature_name),
+)
+_BARE: Final[dict[str, Any]] = {
+    **dict.fromkeys(("cipher_suites", "groups", "key_shares", "signature_algorithms"), ()),
+    **dict.fromkeys(("alpn", "extensions", "compress_certificate"), ()),
+    "grease": False,
+}
+
+
+_REFUSABLE: Final = ("cipher_suites", "groups", "signature_algorithms", "alpn", "extensions")
+"""Fields whose parts a stack may refuse outright, besides the versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A profile that a stack can send, made from one that it perhaps cannot."""
+
+    client: Client
+    """With what was lost in its `cannot_express`."""
+    stack: Stack
+    cost: int
+    """Parts lost or added that can lead to another certificate or another code path."""
+
+
+def best_fit(client: Client) -> Fit:
+    """Return the fit to the stack that loses less; BoringSSL where both lose the same.
+
+    Raises:
+        UsageError: no stack can send anything of it.
+    """
+    fits: list[Fit] = []
+    problem: UsageError | None = None
+    for stack in Stack:
+        try:
+            fits.append(fit(client, stack))
+        except UsageError as error:
+            problem = problem or error
+    if not fits:
+        assert problem is not None
+        raise problem
+    return min(fits, key=lambda each: each.cost)  # the first of equals
+
+
+def fit(client: Client, stack: Stack) -> Fit:
+    """Reduce a profile to what a stack can send.
+
+    Raises:
+        UsageError: the stack can send nothing of it.
+    """
+    accepted = _accepted(client, stack)
+    sent = spoken_hello(accepted, stack, server_name=_NAME)
+    fitted = replace(
+        accepted,
+        cipher_suites=_like(accepted.cipher_suites, sent.cipher_suites),
+        groups=_like(accepted.groups, sent.groups),
+        key_shares=_like(accepted.key_shares, sent.key_shares),
+        signature_algorithms=_like(accepted.signature_algorithms, sent.signature_algorithms),
+        alpn=sent.alpn,
+        compress_certificate=sent.compress_certificate,
+    )
+    if sent.body(SUPPORTED_VERSIONS) is not None:  # else a hello names its best version alone
+        versions = tuple(each for each in sent.versions if not is_grease(each))
+        # OpenSSL drops suites that no signature algorithm fits. If only those of TLS 1.3 (0x13..)
+        # are left, TLS 1.2 is void; to offer it again would bring its default suites back.
+        if fitted.cipher_suites and all(each >> 8 == 0x13 for each in fitted.cipher_suites):
+            versions = tuple(each for each in versions if each >= _TLS_1_3)
+        fitted = replace(fitted, versions=versions)
+    words: list[str] = []
+    cost, title = 0, _TITLES[stack]
+    for field, part, name in _PARTS:
+        # Signals are no suites; an empty list leaves the choice to the stack.
+        real = [each for each in dict.fromkeys(getattr(client, field)) if each not in _SIGNALS]
+        ours = list(getattr(fitted, field)) if real else []
+        missing = [name(each) for each in real if each not in ours]
+        added = [name(each) for each in ours if each not in real]
+        cost += len(missing) + len(added)
+        if missing:
+            words.append(f"{_plural(f'the {part}', missing)} {', '.join(missing)}")
+        if added:
+            what = _plural(f"the {part}", added)
+            words.append(f"the absence of {what} {', '.join(added)}: {title} sends it")
+        if sorted(real) == sorted(ours) and real != ours:
+            words.append(f"the order of the {part}s: {title} has its own")
+    if set(client.alpn) != set(fitted.alpn):
+        words.append(f"the original ALPN: {', '.join(map(ascii, client.alpn)) or 'not sent'}")
+        cost += 1
+    words += _minor(client, sent, title)
+    return Fit(replace(fitted, cannot_express=(*client.cannot_express, *words)), stack, cost)
+
+
+def _plural(word: str, of: Collection[object]) -> str:
+    return word if len(of) == 1 else f"{word}s"
+
+
+def _accepted(client: Client, stack: Stack) -> Client:
+    """Return the profile without the parts that the stack refuses outright."""
+
+    def sends(candidate: Client) -> bool:
+        try:
+            spoken_hello(candidate, stack, server_name=_NAME)
+        except UsageError:
+            return False
+        return True
+
+    def kept(bare: Client, field: str) -> tuple[Any, ...]:
+        """Return the values that the stack accepts, each tried alone unless it accepts all."""
+        values: tuple[Any, ...] = getattr(client, field)
+        if sends(_with(bare, field, values)):
+            return values
+        return tuple(value for value in values if sends(_with(bare, field, (value,))))
+
+    bare = replace(client, **_BARE)
+    found = bare = _with(bare, "versions", kept(bare, "versions"))
+    for field in _REFUSABLE:
+        found = _with(found, field, kept(bare, field))
+    shares = tuple(group for group in client.key_shares if group in found.groups)
+    whole = replace(
+        found,
+        key_shares=shares,
+        compress_certificate=client.compress_certificate,
+        grease=client.grease,
+    )
+    fewer = (
+        whole,
+        replace(whole, key_shares=shares[:1]),
+        replace(whole, key_shares=()),
+        replace(whole, key_shares=(), compress_certificate=()),
+    )
+    return next((candidate for candidate in fewer if sends(candidate)), found)
+
+
+def _with(client: Client, field: str, values: tuple[Any, ...]) -> Client:
+    changed: dict[str, Any] = {field: values}
+    return replace(client, **changed)
+
+
+def _like(wanted: tuple[int, ...], sent: tuple[int, ...]) -> tuple[int, ...]:
+    """Return what is sent, without signals and GREASE; empty when none of it was wanted."""
+    if not set(wanted) & set(sent):
+        return ()
+    plain = tuple(each for each in sent if not is_grease(each) and each not in _SIGNALS)
+    return tuple(dict.fromkeys(plain))
+
+
+def _minor(client: Client, sent: ClientHello, stack: str) -> Iterator[str]:
+    """Yield the losses that hardly change the server's choice, as text."""
+    wanted = [number for number in client.extensions if number != PADDING]
+    numbers = [each.number for each in sent.extensions if not is_grease(each.number)]
+    missing = [extension_name(number) for number in wanted if number not in numbers]
+    if missing:
+        yield f"{_plural('the extension', missing)} {', '.join(missing)}"
+    added = [extension_name(n) for n in numbers if n not in wanted and n != PADDING]
+    if wanted and added:
+        yield f"the absence of {', '.join(added)}: {stack} sends it"
+    if wanted:
+        yield "the order of extensions, and padding"
+    lost = [each for each in client.compress_certificate if each not in sent.compress_certificate]
+    if lost:
+        yield f"{' and '.join(lost)} certificate compression"
+    if client.grease and not sent.grease:
+        yield "GREASE"
+
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

@@ -10,15 +10,13 @@ from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from stress.errors import UsageError
 from stress.handshake import names
-from stress.host.shipped import profiles_folder, shipped
-from stress.model.client import Client
-from stress.text.escape import quoted
-from stress.text.suggestions import did_you_mean, nearest
-from stress.text.tomlfile import TomlFile
+from stress.model.plan import Client
+from stress.text.escape import did_you_mean, escape, nearest, quoted
+from stress.text.tomlfile import TomlFile, profiles_folder, shipped
 from stress.text.units import named, share
 
 CodePoint = Callable[[str, str], int]
@@ -207,3 +205,47 @@ def _literal(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value if value.isascii() and value.isprintable() else quoted(value))
     return json.dumps(value)
+
+
+# A client profile as text: its fields, and the ClientHello that is really sent.
+
+if TYPE_CHECKING:  # the tables of names are loaded when a client is shown
+    from stress.handshake.hello import ClientHello
+
+WIDTH = 100
+LABEL = 24
+
+
+def client_text(client: Client, hello: ClientHello, stack: str) -> str:
+    """Return the fields of a profile, taken from the ClientHello that was made for it."""
+    from stress.handshake import names  # noqa: PLC0415 - large tables
+    from stress.handshake.hello import is_grease  # noqa: PLC0415 - with the tables
+
+    def named(numbers: Sequence[int], name: Callable[[int], str]) -> str:
+        return ", ".join("GREASE" if is_grease(number) else name(number) for number in numbers)
+
+    fields = {
+        "client": f"{client.name}: {client.title}" if client.title else client.name,
+        "policy": client.policy,
+        "stack": stack,
+        "JA3": hello.ja3_md5,
+        "JA4": hello.ja4,
+        "versions": named(hello.versions, names.version_name),
+        "cipher suites": named(hello.cipher_suites, names.cipher_name),
+        "groups": named(hello.groups, names.group_name),
+        "key shares": named(hello.key_shares, names.group_name),
+        "signature algorithms": named(hello.signature_algorithms, names.signature_name),
+        "ALPN": ", ".join(hello.alpn),
+        "extensions": named([each.number for each in hello.extensions], names.extension_name),
+        "server name": "sent" if client.server_name else "not sent",
+        "cannot express": "; ".join(client.cannot_express),
+    }
+    lines: list[str] = []
+    for label, value in fields.items():
+        lines += textwrap.wrap(
+            f"{label:<{LABEL}}{escape(value or '-', longest=4000)}",
+            WIDTH,
+            subsequent_indent=" " * LABEL,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines) + "\n"

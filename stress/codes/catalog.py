@@ -15,9 +15,9 @@ from types import MappingProxyType
 
 import msgspec
 
+from stress.model.chain import Verdict
 from stress.model.outcome import Category, Kind, Outcome
 from stress.model.summary import ClientView
-from stress.model.verdict import Verdict
 
 POLICY_OF: Mapping[str, str] = MappingProxyType(
     {

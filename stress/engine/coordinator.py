@@ -37,12 +37,10 @@ from stress.engine.messages import (
 from stress.engine.recorder import Recorder
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.errors import RecordError, UsageError
-from stress.model.observer import LoadController, Observer
+from stress.model.observer import LoadController, Observer, Sink
 from stress.model.outcome import Side
-from stress.model.plan import Close, Plan
+from stress.model.plan import Address, Close, Plan
 from stress.model.run import End, Progress, RunEnd
-from stress.model.sink import Sink
-from stress.model.target import Address
 
 _SECOND = 1_000_000_000
 TICK_S = 0.2

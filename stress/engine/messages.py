@@ -8,9 +8,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from stress.model.plan import Plan, Segment
+from stress.model.plan import Address, Plan, Segment
 from stress.model.record import Record
-from stress.model.target import Address
 from stress.model.transcript import Transcript
 
 _LENGTH = struct.Struct("!I")

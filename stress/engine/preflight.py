@@ -8,19 +8,54 @@ long before.
 from __future__ import annotations
 
 import os
+import platform
 import socket
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from threading import Event
 from time import monotonic
 
+import stress
 from stress.engine.checks.host_stats import HostStats, read_number
 from stress.engine.checks.run_validity import LAG_LIMIT_US
-from stress.engine.versions import versions
+from stress.handshake.stack import tls_flags
 from stress.host.clocks import enable_kernel_stamps
 from stress.host.limits import Machine
+from stress.model.plan import Plan
+
+# Which software took part: stored with every run, because outcomes depend on it.
+
+_LIBRARIES = ("trio", "utls", "cryptography", "pyOpenSSL", "hdrhistogram")
+
+
+def versions(plan: Plan | None = None) -> dict[str, str]:
+    """Name -> version of the tool, the interpreter, the kernel and the libraries that matter.
+
+    With a plan also the TLS flags of each of its client profiles.
+
+    Raises:
+        UsageError: the stack is not installed, or cannot speak one of the clients.
+    """
+    found = {
+        "tls-stress": stress.__version__,
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "system-openssl": ssl.OPENSSL_VERSION,
+    }
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):  # one TLS library may have been left out
+            found[name] = metadata.version(name)
+    if plan is not None:
+        for client in plan.clients:
+            flags = tls_flags(client, plan.stack)
+            found[f"tls-flags of {client.name}"] = f"{plan.stack} {flags}"
+    return found
+
 
 HANDSHAKES_PER_CORE = 1_500
 """Full handshakes a second that a core opens, everything recorded: docs/benchmarks.md, rounded."""

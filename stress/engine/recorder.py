@@ -15,11 +15,10 @@ from hashlib import sha256
 
 from stress.engine.messages import Batch
 from stress.model.chain import Chain, chain_hash
-from stress.model.client import NO_POLICY
+from stress.model.observer import Sink
 from stress.model.outcome import Outcome, Side
-from stress.model.plan import Plan
+from stress.model.plan import NO_POLICY, Plan
 from stress.model.record import Record
-from stress.model.sink import Sink
 from stress.trust import Anchors, Judge, describe
 
 _OK = "ok"

@@ -21,9 +21,8 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Final
 
-from stress.model.client import Client
 from stress.model.outcome import Category, Kind, Outcome, Stage
-from stress.model.plan import Plan
+from stress.model.plan import Client, Plan
 from stress.model.transcript import Transcript
 from stress.text.escape import printable
 

@@ -26,7 +26,7 @@ from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
 from stress.handshake.keylog import KeyLog
 from stress.handshake.machine import Credentials, HandshakeProgress, Session
-from stress.model.client import Client
+from stress.model.plan import Client
 
 _VERSIONS: Final = {0x0303: utls.TLSVersion.TLSv1_2, 0x0304: utls.TLSVersion.TLSv1_3}
 _MLKEM: Final = 4588

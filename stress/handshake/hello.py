@@ -15,7 +15,7 @@ from hashlib import md5, sha256
 from typing import Final
 
 from stress.errors import UsageError
-from stress.model.client import Client
+from stress.model.plan import Client
 
 SERVER_NAME: Final = 0
 STATUS_REQUEST: Final = 5

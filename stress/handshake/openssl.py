@@ -24,7 +24,7 @@ from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
 from stress.handshake.keylog import KeyLog
 from stress.handshake.machine import Credentials, HandshakeProgress, Session
 from stress.handshake.names import alert_number, cipher_name, group_name, signature_name
-from stress.model.client import Client
+from stress.model.plan import Client
 
 _VERSIONS: Final = frozenset({0x0301, 0x0302, 0x0303, 0x0304})
 _ALERT: Final = re.compile(r"(?:sslv3|tls|tlsv1|tlsv13) (?:alert )?(.+)")

@@ -32,7 +32,7 @@ from stress.handshake.machine import (
     Session,
 )
 from stress.handshake.names import cipher_name, group_name, signature_name, version_name
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 
 _SIGNALS: Final = frozenset({0x00FF, 0x5600})
 """Signalling suites (RFC 5746, RFC 7507), which a stack adds as it must."""

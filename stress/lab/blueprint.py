@@ -17,7 +17,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stress.model.target import Address
+from stress.model.plan import Address
 
 COUNT_REQUEST = b"count\n"
 

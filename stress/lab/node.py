@@ -7,10 +7,42 @@ from random import Random
 
 import trio
 
-from stress.lab import blueprint, hello, session
+from stress.lab import blueprint, session
 from stress.lab.blueprint import FaultAction, FaultCondition
-from stress.lab.hello import Hello
-from stress.lab.rate_limiter import RateLimiter
+from stress.lab.session import Hello
+
+# Limits how many per second get through: one after the other, at fixed intervals.
+
+
+class RateLimiter:
+    """Lets one through every `interval_s` seconds, in order of arrival.
+
+    It keeps a schedule instead of sleeping for each, so that the rate is exact however late the
+    timers are: the time that one waited too long is taken off the next. Idle time is not made up.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._free_at_s = 0.0
+
+    async def wait(self) -> None:
+        """Arrive, wait in the queue, then for one interval."""
+        self.arrive()
+        await self.wait_next()
+
+    def arrive(self) -> None:
+        """Start the schedule now if the limiter was idle."""
+        self._free_at_s = max(trio.current_time(), self._free_at_s)
+
+    async def wait_next(self) -> None:
+        """Let the next through from a queue that was never empty since `arrive`.
+
+        Subtle: a loop that takes from a queue one by one wakes up late each time. Counting from the
+        schedule and not from now makes up for that; else a busy machine would lower the rate.
+        """
+        self._free_at_s += self._interval_s
+        await trio.sleep_until(self._free_at_s)
+
 
 BUCKET_S = 0.25
 
@@ -97,7 +129,7 @@ class Node:
         if not first:
             return
         action, context = FaultAction.ANSWER, self._context
-        client_hello = hello.read(first) if self._needs_hello else None
+        client_hello = session.read(first) if self._needs_hello else None
         at_s = trio.current_time() - first_s
         for planted, trigger, planted_context in self._faults:
             if trigger.fires(client_hello, at_s):

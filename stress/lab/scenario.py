@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stress.lab.blueprint import Balancing, Fault, NodeSpec, Pool, Process
 from stress.lab.site import Shown, Site
-from stress.model.target import Address
+from stress.model.plan import Address
 
 GENERIC = "generic"
 

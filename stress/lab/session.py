@@ -8,12 +8,56 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import dataclass
 
 import trio
 from OpenSSL import SSL
 
-from stress.lab import hello
+from stress.errors import UsageError
+from stress.handshake.hello import read_hello
 from stress.lab.blueprint import Identity
+
+# The little that faults depend on in a ClientHello: versions, name, size.
+#
+# A fault is decided before the TLS library sees any bytes. Only the first record counts: a
+# middlebox that looks at one packet does no better.
+
+RECORD_HEADER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The fields of one ClientHello."""
+
+    size: int
+    """Bytes of its record, header included."""
+    versions: tuple[int, ...] = ()
+    """TLS versions offered as wire numbers, without GREASE."""
+    server_name: str | None = None
+
+    @property
+    def best_version(self) -> int:
+        """The highest version offered; 0 when the hello could not be read."""
+        return max(self.versions, default=0)
+
+
+def record_size(data: bytes) -> int:
+    """Bytes of the whole first record, as its header says; of the header alone if unknown."""
+    if len(data) < RECORD_HEADER:
+        return RECORD_HEADER
+    return RECORD_HEADER + int.from_bytes(data[3:5], "big")
+
+
+def read(data: bytes) -> Hello:
+    """Read the first record; what cannot be read is left at its default."""
+    size = record_size(data)
+    try:
+        hello = read_hello(data[:size])
+    except UsageError:
+        return Hello(size)
+    versions = tuple(version for version in hello.versions if version >> 8 == 0x03)
+    return Hello(size, versions, hello.server_name)
+
 
 CHUNK = 65_536
 HTTP = b"http/1.1"
@@ -59,7 +103,7 @@ class ServerSession:
     async def hello(self) -> bytes:
         """Read until the ClientHello's record is complete; empty when the client has gone."""
         data = await self._receive()
-        while data and len(data) < hello.record_size(data):
+        while data and len(data) < record_size(data):
             more = await self._receive()
             if not more:
                 return b""
@@ -112,7 +156,7 @@ class ServerSession:
             tls.do_handshake()
         except SSL.WantReadError:
             flight = _queued(tls)
-            await self._send(flight[: hello.record_size(flight)])
+            await self._send(flight[: record_size(flight)])
         except SSL.Error:
             return
         while await self._receive():

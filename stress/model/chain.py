@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
+
+from stress.model.outcome import Category
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +33,61 @@ def chain_hash(certificates: tuple[bytes, ...]) -> bytes:
     Remembered for the latest chains: a run meets few, and each of them in thousands of handshakes.
     """
     return sha256(b"".join(certificates)).digest()
+
+
+# How a client family validates a chain: its findings, and the headline.
+
+
+class Refusal(StrEnum):
+    """Whether this client family rejects the chain as it was sent."""
+
+    NO = "no"
+    SOMETIMES = "sometimes"
+    """It depends on what the client has cached or can fetch (AIA, remembered intermediates)."""
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, with one certificate or with the chain."""
+
+    category: Category
+    position: int | None
+    """Index of the certificate in the order sent (0 is the leaf); None: the chain as a whole."""
+    detail: str
+    """One sentence fragment with the values, such as `expired 2026-10-01T00:00:00Z`."""
+    refusal: Refusal = Refusal.YES
+    """Whether this client family rejects the chain for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of validating one chain with one policy, for one host at one time."""
+
+    chain: bytes
+    """SHA-256 of the chain."""
+    policy: str
+    host: str
+    at: int
+    """Unix seconds for which it was validated."""
+    findings: tuple[Finding, ...]
+    """All that is wrong, in the policy's order of priority; the first is the headline."""
+    families: tuple[str, ...] = ()
+    """For a policy of several families (`any`): those that reject it."""
+
+    @property
+    def refusal(self) -> Refusal:
+        """The strongest refusal among the findings."""
+        answers = {finding.refusal for finding in self.findings}
+        for answer in (Refusal.YES, Refusal.SOMETIMES):
+            if answer in answers:
+                return answer
+        return Refusal.NO
+
+    @property
+    def headline(self) -> Finding | None:
+        """The finding that names the failure, or None when the chain would be accepted."""
+        for finding in self.findings:
+            if finding.refusal is not Refusal.NO:
+                return finding
+        return None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stress.model.limit import Limit
+from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition, RiskRatio
-from stress.model.target import Address
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 

@@ -4,9 +4,98 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from stress.model.client import Client, Stack
-from stress.model.target import Address, Target
+# A client profile as data: what its ClientHello says and which trust policy its user has.
+
+NO_POLICY = "none"
+"""The trust policy that rejects nothing: chains are recorded and not validated."""
+
+
+class Stack(StrEnum):
+    """The TLS library that performs the handshake."""
+
+    BORINGSSL = "boringssl"
+    OPENSSL = "openssl"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client program. An empty tuple means the TLS stack's default; code points are IANA numbers.
+
+    One TOML file in `profiles/clients/` each.
+    """
+
+    name: str
+    title: str = ""
+    """One line: which program this is."""
+    versions: tuple[int, ...] = (0x0304, 0x0303)
+    """TLS versions offered, as wire numbers (0x0303 is TLS 1.2), best first."""
+    cipher_suites: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    key_shares: tuple[int, ...] = ()
+    signature_algorithms: tuple[int, ...] = ()
+    alpn: tuple[str, ...] = ()
+    extensions: tuple[int, ...] = ()
+    """Extension numbers in the order the real client sends them (for JA3); empty: unknown."""
+    compress_certificate: tuple[str, ...] = ()
+    grease: bool = False
+    server_name: bool = True
+    """Whether SNI is sent. The certificate is checked against the name in any case."""
+    session_tickets: bool = True
+    policy: str = "any"
+    """Name of the trust policy of its platform (`stress.trust`)."""
+    cannot_express: tuple[str, ...] = ()
+    """Parts of the real client's hello that none of our stacks can send, in words."""
+    weight: float = 1.0
+    """Weight in the mix, relative to the other clients of the run."""
+
+
+# Where connections go: the `Target` that the user names and its `Address`es.
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is tested: a host (name or address literal) and a port."""
+
+    host: str
+    port: int = 443
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise ValueError("a target needs a host")
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is not between 1 and 65535")
+
+    @property
+    def literal(self) -> IPv4Address | IPv6Address | None:
+        """The host as an address when it is one, else None (it is a name to resolve)."""
+        try:
+            return ip_address(self.host)
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of a target; all addresses are sampled equally."""
+
+    ip: str
+    """Canonical text of an IPv4 or IPv6 address."""
+    port: int
+    label: str | None = None
+    """A name the user gave it (`--address IP=LABEL`), else None."""
+
+    @property
+    def family(self) -> str:
+        """`ipv4` or `ipv6`."""
+        return "ipv6" if ":" in self.ip else "ipv4"
+
+    def __str__(self) -> str:
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
 class Role(StrEnum):

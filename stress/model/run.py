@@ -9,11 +9,10 @@ from operator import attrgetter
 from typing import Protocol
 
 from stress.model.attributes import SHARED
+from stress.model.chain import Verdict
 from stress.model.limit import Limit
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.record import Record
-from stress.model.target import Address
-from stress.model.verdict import Verdict
 
 
 class End(StrEnum):

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from stress.model.outcome import Outcome, Side
+from stress.model.plan import Address
 from stress.model.record import Record
-from stress.model.target import Address
 
 _PROXY_V1: Final = b"PROXY "
 _PROXY_V2: Final = b"\r\n\r\n\0\r\nQUIT\n"

@@ -11,15 +11,12 @@ from stress.clients.profiles import client_mix
 from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.host.limits import is_local
-from stress.model.client import Client, Stack
-from stress.model.plan import Close, Load
-from stress.model.target import Target
-from stress.planning.load_shapes import held_open
+from stress.model.plan import Client, Close, Load, Stack, Target
+from stress.planning.load import held_open
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal
 from stress.planning.trust_options import policy_name
-from stress.text.escape import quoted
-from stress.text.suggestions import UNREADABLE, chosen
+from stress.text.escape import UNREADABLE, chosen, quoted
 from stress.text.units import named
 
 STACK_VARIABLE = "TLS_STRESS_STACK"

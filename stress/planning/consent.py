@@ -24,11 +24,9 @@ from dataclasses import dataclass, replace
 from stress.errors import UsageError
 from stress.host.addresses import is_public
 from stress.host.limits import Reaches, has_route
-from stress.model.plan import Load, Plan
-from stress.model.target import Address, Target
-from stress.planning.addresses import connectable
-from stress.planning.load_shapes import highest
-from stress.planning.resolution import Resolution, Resolve, resolve
+from stress.model.plan import Address, Load, Plan, Target
+from stress.planning.addresses import Resolution, Resolve, connectable, resolve
+from stress.planning.load import highest
 from stress.text.escape import quoted
 from stress.text.units import show_duration, show_rate, show_size
 

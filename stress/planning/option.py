@@ -11,7 +11,7 @@ from typing import Any
 
 from stress.errors import UsageError
 from stress.text import units
-from stress.text.suggestions import chosen
+from stress.text.escape import chosen
 
 PROFILE_ONLY = ""
 """The section of what only a load profile can set."""

@@ -11,14 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from stress.errors import UsageError
-from stress.host.shipped import profiles_folder, shipped
-from stress.planning.load_shapes import segment_text
+from stress.planning.load import segment_text
 from stress.planning.option import Option, ValueType
 from stress.planning.request import Request, options
 from stress.planning.targets import host_name, literal
-from stress.text.escape import quoted
-from stress.text.suggestions import did_you_mean
-from stress.text.tomlfile import TomlFile
+from stress.text.escape import did_you_mean, quoted
+from stress.text.tomlfile import TomlFile, profiles_folder, shipped
 from stress.text.units import named, written
 
 _TITLE, _AUTHORIZED = "title", "authorized"

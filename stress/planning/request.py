@@ -16,8 +16,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args
 
-from stress.model.client import Stack
-from stress.model.plan import Arrivals, Close, Sweep
+from stress.model.plan import Arrivals, Close, Stack, Sweep
 from stress.planning.option import (
     PROFILE_ONLY,
     Option,
@@ -119,7 +118,7 @@ class Request:
         Option(
             PROFILE_ONLY,
             value=ValueType.TABLES,
-            read=later("planning.load_shapes", "segment"),
+            read=later("planning.load", "segment"),
             together=_HOW_LONG,
         ),
     ] = ()
@@ -201,7 +200,7 @@ class Request:
     resolver: Annotated[
         str | None,
         "DNS server to query instead of the system resolver.",
-        Option(CONNECTION, "IP[:PORT]", read=later("planning.resolution", "parse_resolver")),
+        Option(CONNECTION, "IP[:PORT]", read=later("planning.addresses", "parse_resolver")),
     ] = None
     proxy_protocol: Annotated[
         str | None,

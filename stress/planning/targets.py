@@ -10,7 +10,7 @@ from socket import if_nameindex
 import idna
 
 from stress.errors import UsageError
-from stress.model.target import Target
+from stress.model.plan import Target
 from stress.text.escape import quoted
 from stress.text.units import named
 

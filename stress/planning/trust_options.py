@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from stress.errors import UsageError
-from stress.model.client import NO_POLICY
-from stress.model.plan import Trust
+from stress.model.plan import NO_POLICY, Trust
 from stress.planning.request import Request
 from stress.text.datetimes import moment
-from stress.text.escape import quoted
-from stress.text.suggestions import did_you_mean
+from stress.text.escape import did_you_mean, quoted
 from stress.text.units import option
 
 

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from stress.report.lines import labelled
+from stress.text.escape import escape
+
+# Wraps labelled text to the width of a report, and escapes it.
+
+WIDTH = 100
+LONGEST = 4_000
+
+
+def labelled(label: str, text: str, column: int) -> list[str]:
+    """The text behind its label, wrapped under its own beginning.
+
+    Args:
+        label: ours; may be empty.
+        text: may hold any character.
+        column: where the text begins.
+    """
+    return textwrap.wrap(
+        escape(text, longest=LONGEST),
+        WIDTH,
+        initial_indent=label.ljust(column),
+        subsequent_indent=" " * column,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
 
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
     from stress.codes.explain import Explanation

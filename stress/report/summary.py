@@ -11,7 +11,7 @@ from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import FailureCount
-from stress.analysis.tested import NANOSECONDS, policy_names
+from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.run import Run
 from stress.model.summary import (
     FAILURE,

@@ -65,7 +65,7 @@ class Rejudgement:
         if not self.aia:
             return ()
         from stress.analysis.chains import repair_chains  # noqa: PLC0415 - heavy
-        from stress.trust.download import Download  # noqa: PLC0415 - heavy
+        from stress.trust.aia import Download  # noqa: PLC0415 - heavy
 
         # Only a target on a private network may name an issuer on a private network.
         private = all(not ip_address(address.ip).is_global for address in run.addresses())
@@ -77,7 +77,7 @@ AS_RECORDED = Rejudgement()
 
 def _judge(run: Run) -> Judge:
     """Judges with the run's own anchors and pins; those of a system store are read again."""
-    from stress.planning.resume import with_anchors  # noqa: PLC0415 - heavy
+    from stress.planning.plan import with_anchors  # noqa: PLC0415 - heavy
     from stress.trust import Anchors, Judge, load_anchors  # noqa: PLC0415 - heavy
 
     trust = with_anchors(run.facts().plan).trust

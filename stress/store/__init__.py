@@ -1,8 +1,7 @@
 """Write, read and export runs, each one SQLite file; never judge what they hold."""
 
 from stress.store.export import Format, export_run
-from stress.store.opening import open_run
-from stress.store.reader import RunFile
+from stress.store.reader import RunFile, open_run
 from stress.store.run_directory import default_name, locate, reserve
 from stress.store.writer import RunWriter
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from stress.model.chain import Chain
-from stress.model.sink import Sink
+from stress.model.observer import Sink
 from stress.store.reader import RunFile
 
 _BATCH = 5_000

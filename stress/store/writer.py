@@ -8,7 +8,7 @@ What holds here, and what is subtle:
   and a mark (`meta.counted`) says up to which row the stored counts go. A reader counts the rest.
 * Counts are stored as differences every few commits, so the memory of a run stays flat.
 * Statements are assembled whole before the first is executed: whatever fails on the way
-  (`stress.store.journal` keeps and repeats it), each attempt is counted exactly once.
+  (`stress.store.catalog` keeps and repeats it), each attempt is counted exactly once.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ import msgspec
 
 from stress.errors import RecordError
 from stress.model.attributes import APART
-from stress.model.chain import Chain
-from stress.model.plan import Plan
+from stress.model.chain import Chain, Verdict
+from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import RunEnd
-from stress.model.target import Address
 from stress.model.transcript import Transcript
-from stress.model.verdict import Verdict
-from stress.store.catalog import FAILURES, Catalog, Groups
-from stress.store.create import create_file
-from stress.store.journal import Journal, Statement
-from stress.store.schema import FIRST_BLOCK_NS, WORTH_KEEPING, encode_transcript, insert_into
+from stress.store.catalog import FAILURES, Catalog, Groups, Journal, Statement
+from stress.store.schema import (
+    FIRST_BLOCK_NS,
+    WORTH_KEEPING,
+    create_file,
+    encode_transcript,
+    insert_into,
+)
 from stress.store.tally import Columns, Tally
 
 _COMMITS_BETWEEN_COUNTS = 10

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from stress.errors import UsageError
-from stress.text.escape import quoted
-from stress.text.suggestions import UNREADABLE, did_you_mean
+import stress
+from stress.errors import StressError, UsageError
+from stress.text.escape import UNREADABLE, did_you_mean, quoted
 
 Kind = TypeVar("Kind")
 Raw = TypeVar("Raw")
@@ -108,3 +108,29 @@ class TomlFile:
             if key_there.match(line):
                 return number
         return 1
+
+
+# Where the shipped data files are: beside the package in a checkout, inside it when installed.
+
+
+def profiles_folder() -> Path:
+    """Return the folder of the shipped profiles; its subfolder `clients` holds the clients.
+
+    An installed wheel carries it as `stress/profiles`; in a checkout it lies beside `stress`.
+
+    Raises:
+        StressError: neither is there; the installation is incomplete.
+    """
+    package = Path(stress.__file__).resolve().parent
+    for folder in (package / "profiles", package.parent / "profiles"):
+        if (folder / "clients").is_dir():
+            return folder
+    raise StressError(
+        f"the shipped profiles are neither in {package} nor beside it",
+        "Install tls-stress again; the wheel carries them.",
+    )
+
+
+def shipped(folder: Path) -> dict[str, Path]:
+    """Return the TOML files of a folder by name, sorted."""
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}

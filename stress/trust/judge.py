@@ -16,16 +16,14 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from stress.codes.catalog import POLICY_OF
-from stress.model.chain import chain_hash
-from stress.model.client import NO_POLICY
+from stress.model.chain import Finding, Refusal, Verdict, chain_hash
 from stress.model.outcome import Category
-from stress.model.verdict import Finding, Refusal, Verdict
+from stress.model.plan import NO_POLICY
 from stress.trust.anchors import Anchors
-from stress.trust.path import Issuers, Path, Paths, build_paths
+from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap, malformed
 from stress.trust.policy import find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.rules.context import Context, Rule
-from stress.trust.structure import Gap, find_gap, malformed
 
 _RULES: tuple[Rule, ...] = tuple(
     rule

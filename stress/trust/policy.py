@@ -20,7 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from stress.errors import UsageError
-from stress.model.verdict import Refusal
+from stress.model.chain import Refusal
 
 LONG_AGO = date(1, 1, 1)
 

@@ -17,10 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from stress.measure import Histogram
-from stress.model.chain import chain_hash
-from stress.model.client import Client
+from stress.model.chain import Finding, Verdict, chain_hash
 from stress.model.outcome import Category, Stage
-from stress.model.plan import Load, Plan, Trust
+from stress.model.plan import Address, Client, Load, Plan, Target, Trust
 from stress.model.record import Record
 from stress.model.run import (
     Cell,
@@ -33,8 +32,6 @@ from stress.model.run import (
     RunFacts,
     SeenChain,
 )
-from stress.model.target import Address, Target
-from stress.model.verdict import Finding, Verdict
 
 BEGUN = 1_790_000_000_000_000_000
 SECOND = 1_000_000_000

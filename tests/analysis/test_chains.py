@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from stress.analysis.chains import by_frequency, chain_lines, difference, reference, repair_chains
+from stress.model.chain import Verdict
 from stress.model.outcome import Category
 from stress.model.run import Cell, Run, SeenChain
-from stress.model.verdict import Verdict
 from stress.report.summary import summarize
 from stress.trust import Anchors, Judge
 from tests.trust.certificates import AT, HOST, authorities

@@ -4,9 +4,7 @@ from shlex import join
 
 from stress.analysis.command import run_argv
 from stress.model.claims import RunChange
-from stress.model.client import Client, Stack
-from stress.model.plan import Close, Limits, Load, Plan, Trust
-from stress.model.target import Address, Target
+from stress.model.plan import Address, Client, Close, Limits, Load, Plan, Stack, Target, Trust
 
 NAMED = Plan(Target("edge.example.com"), (), (Client("generic"),), server_name="edge.example.com")
 

@@ -5,8 +5,7 @@ import pytest
 
 from stress.analysis.dimensions import Dimension, leaf_text
 from stress.analysis.recording import offered_rates, record
-from stress.model.client import Client
-from stress.model.plan import Plan
+from stress.model.plan import Client, Plan
 from stress.model.run import Cell, Run, SeenChain
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from stress.analysis.rejudge import RejudgedRun, rejudge
 from stress.codes.catalog import POLICY_OF
+from stress.model.chain import Verdict
 from stress.model.outcome import Category, Stage
 from stress.model.run import Cell, Run, SeenChain
-from stress.model.verdict import Verdict
 from stress.report.summary import summarize
 from stress.trust import Anchors, Judge
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stress.lab.farm import Farm
-from stress.model.client import Stack
+from stress.model.plan import Stack
 from stress.store import open_run
 
 CASE = "cause-1-incomplete-chain"

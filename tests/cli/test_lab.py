@@ -6,8 +6,8 @@ import pytest
 
 from stress.cli.lab import run_words
 from stress.cli.options import parse
-from stress.lab.catalog import scenarios
 from stress.lab.farm import Farm
+from stress.lab.scenarios import scenarios
 
 
 def test_alone_and_by_list_it_tells_every_scenario(ask: Any) -> None:

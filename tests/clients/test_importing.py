@@ -11,7 +11,7 @@ from stress.clients.importing import Imported, import_client
 from stress.clients.profiles import clients, load_client
 from stress.errors import UsageError
 from stress.handshake import stack_for
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.planning.packets import hello, pcapng, spoken
 
 JAVA = hello("app.lab.test", clients()["java-17"])

@@ -19,7 +19,7 @@ from stress.clients.profiles import (
     read_client,
 )
 from stress.errors import UsageError
-from stress.model.client import Client
+from stress.model.plan import Client
 
 Write = Callable[[str, str], Path]
 

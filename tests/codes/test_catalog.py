@@ -15,8 +15,8 @@ from stress.codes.catalog import (
     phrase_for,
     phrases,
 )
+from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category, Kind, Outcome
-from stress.model.verdict import Refusal, Verdict
 from stress.trust import Judge, chain_views, client_views, fix_for
 from stress.trust.policy import find_policy
 from tests.trust.certificates import AT

@@ -19,15 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from stress.engine.worker.attempt import Attempt
 from stress.errors import RecordError
 from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
-from stress.model.chain import Chain
-from stress.model.client import Client
+from stress.model.chain import Chain, Verdict
 from stress.model.observer import Observer
-from stress.model.plan import Close, Load, Plan, Trust
+from stress.model.plan import Address, Client, Close, Load, Plan, Target, Trust
 from stress.model.record import Record
 from stress.model.run import Progress
-from stress.model.target import Address, Target
 from stress.model.transcript import Transcript
-from stress.model.verdict import Verdict
 from tests.stacks import main_stack
 
 HOST = "engine.test"

@@ -18,12 +18,10 @@ import pytest
 
 from stress.engine import coordinator
 from stress.errors import UsageError
-from stress.model.client import Client
 from stress.model.observer import LoadController
-from stress.model.plan import Arrivals, Limits, Load, Segment
+from stress.model.plan import Address, Arrivals, Client, Limits, Load, Segment
 from stress.model.record import Record
 from stress.model.run import End, Progress
-from stress.model.target import Address
 from tests.engine.conftest import Book, Serve, Watch, leave, plan_for, silent, speak
 
 pytestmark = pytest.mark.slow
@@ -148,7 +146,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from stress.engine import coordinator
-from stress.model.target import Address
+from stress.model.plan import Address
 from tests.engine.conftest import Book, Watch, plan_for
 book = Book()
 plan = plan_for(Address("127.0.0.1", int(sys.argv[1])), Path(sys.argv[2]).read_bytes(),

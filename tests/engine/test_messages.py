@@ -23,10 +23,8 @@ from stress.engine.messages import (
     from_worker,
     to_worker,
 )
-from stress.model.client import Client
-from stress.model.plan import Limits, Load, Plan, Segment, Trust
+from stress.model.plan import Address, Client, Limits, Load, Plan, Segment, Target, Trust
 from stress.model.record import Record
-from stress.model.target import Address, Target
 
 PLAN = Plan(
     Target("lab.test", 8443),

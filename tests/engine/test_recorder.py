@@ -13,11 +13,9 @@ from stress.engine.recorder import Recorder
 from stress.errors import RecordError
 from stress.lab.certificates import Authority, LeafSpec, issue
 from stress.model.chain import chain_hash
-from stress.model.client import Client
 from stress.model.outcome import Side
-from stress.model.plan import Plan
+from stress.model.plan import Address, Client, Plan
 from stress.model.record import Record
-from stress.model.target import Address
 from stress.model.transcript import EvidenceRole, Transcript
 from tests.engine.conftest import HOST, Book, plan_for
 from tests.engine.test_messages import RECORD

@@ -17,9 +17,8 @@ from time import monotonic
 import pytest
 
 from stress.engine import coordinator
-from stress.model.plan import Limits, Plan
+from stress.model.plan import Address, Limits, Plan
 from stress.model.record import Record
-from stress.model.target import Address
 from tests.engine.conftest import Behaviour, Book, Serve, plan_for, speak
 
 pytestmark = pytest.mark.alone

@@ -13,7 +13,7 @@ from stress.engine.messages import (
     WorkerDone,
 )
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
-from stress.model.target import Address
+from stress.model.plan import Address
 from tests.engine.conftest import plan_for
 
 PLAN = plan_for(Address("127.0.0.1", 1), b"", count=3)

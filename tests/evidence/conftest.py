@@ -13,11 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from stress.handshake import Facts, HandshakeMachine, KeyLog, State, stack_for
 from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import chain_hash
-from stress.model.client import Client, Stack
-from stress.model.plan import Plan, Trust
+from stress.model.plan import Address, Client, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.summary import Cause, Condition, Likely, RiskRatio
-from stress.model.target import Address, Target
 from stress.model.transcript import Clock, Flight, Parting, Transcript
 
 HOST = "evidence.test"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.evidence.packets import LINKTYPE_RAW, RawPacket, checksum, packets, write
-from stress.model.target import Address
+from stress.model.plan import Address
 from stress.model.transcript import Clock, Flight, Parting, Transcript
 from tests.evidence.conftest import BEGUN_NS, RECORD, transcript
 from tests.evidence.packets import read_capture, read_segment, streams

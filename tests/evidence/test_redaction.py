@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stress.evidence.redaction import Mask
-from stress.model.target import Address
+from stress.model.plan import Address
 from stress.model.transcript import Clock, Flight
 from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript
 from tests.stacks import main_stack

@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 
 from stress.evidence.folder import pem
 from stress.evidence.reproduce import Script, reproduce, tries
-from stress.model.client import Client
-from stress.model.plan import Plan
-from stress.model.target import Address
+from stress.model.plan import Address, Client, Plan
 from stress.model.transcript import Transcript
 from tests.evidence.conftest import HOST, plan_for, transcript
 

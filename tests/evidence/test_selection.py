@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from stress.evidence.selection import MOST_PAIRS, cases
+from stress.model.plan import Address
 from stress.model.summary import Condition
-from stress.model.target import Address
 from stress.model.transcript import Transcript
 from tests.evidence.conftest import ADDRESS, BEGUN_NS, cause_of, plan_for, transcript
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.evidence.tls_decode import decode_flights
-from stress.model.client import Stack
+from stress.model.plan import Stack
 from stress.model.transcript import Clock, Flight, Transcript
 from tests.evidence.conftest import RECORD, Shake, transcript
 from tests.stacks import main_stack

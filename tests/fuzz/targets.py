@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stress.handshake import HangUp, MachineFactory, stack_for
 from stress.handshake.wire import Wire
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from stress.trust import Anchors, Judge, describe
 from tests.servers.crooked import HOST, House
 from tests.stacks import HAS_BORINGSSL

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from stress.handshake import HandshakeMachine, stack_for
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki, make_pki
 
 Begin = Callable[..., HandshakeMachine]

@@ -15,7 +15,7 @@ from pathlib import Path
 import utls
 
 from stress.handshake import stack_for
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Identity, Pki, Server, make_pki
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts.json"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.handshake import HandshakeMachine, HangUp, MachineFactory, State, stack_for
-from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki
 from tests.handshake.scripted import message, plain_flight, record
 

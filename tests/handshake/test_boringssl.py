@@ -7,7 +7,7 @@ import pytest
 from stress.handshake.failure import Failure
 from stress.handshake.hello import read_hello
 from stress.handshake.machine import HandshakeProgress
-from stress.model.client import Client
+from stress.model.plan import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert
 

@@ -12,7 +12,7 @@ from stress.clients.profiles import clients
 from stress.errors import UsageError
 from stress.handshake import State, stack_for
 from stress.handshake.hello import is_grease, read_hello
-from stress.model.client import Stack
+from stress.model.plan import Stack
 from tests.handshake.ends import HOST, Pki, Server, shake
 from tests.planning.packets import ethernet, pcap, tcp
 

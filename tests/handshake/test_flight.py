@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from stress.handshake import HandshakeMachine, KeyLog, State, stack_for
 from stress.handshake.flight import read_flight
 from stress.handshake.keylog import secret_of
-from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki, Server
 from tests.handshake.scripted import ALERT, DATA, HANDSHAKE, Scripted13, alert, message, record
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stress.errors import UsageError
 from stress.handshake import stack_for
 from stress.handshake.hello import is_grease, read_hello
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import HANDSHAKE, message, record, vector
 

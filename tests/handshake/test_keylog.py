@@ -8,7 +8,7 @@ import pytest
 
 from stress.handshake import KeyLog, State, stack_for
 from stress.handshake.hello import read_hello
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki, Server, shake
 
 TLS12, TLS13 = 0x0303, 0x0304

@@ -9,8 +9,8 @@ import pytest
 
 from stress.handshake import HandshakeMachine, HangUp, State, stack_for
 from stress.handshake.hello import read_hello
-from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
+from stress.model.plan import Client, Stack
 from tests.handshake.conftest import Begin
 from tests.handshake.ends import HOST, Cut, Identity, Pki, Server, shake, single_bytes, whole
 from tests.handshake.scripted import DATA, HANDSHAKE, alert, message, record

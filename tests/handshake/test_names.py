@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stress.handshake import names
-from stress.model.client import Client
+from stress.model.plan import Client
 
 FIELDS = ("versions", "cipher_suites", "groups", "key_shares", "signature_algorithms", "extensions")
 

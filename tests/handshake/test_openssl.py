@@ -6,7 +6,7 @@ from stress.handshake.failure import Failure
 from stress.handshake.hello import SESSION_TICKET, ClientHello, read_hello
 from stress.handshake.machine import HandshakeProgress
 from stress.handshake.openssl import OpenEngine, open_context
-from stress.model.client import Client
+from stress.model.plan import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert
 

@@ -9,8 +9,8 @@ import pytest
 
 from stress.handshake import MachineFactory, Session, State, stack_for
 from stress.handshake.machine import HandshakeMachine
-from stress.model.client import Client, Stack
 from stress.model.outcome import OK, Category, Stage
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki, Server, shake, single_bytes, whole
 
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3

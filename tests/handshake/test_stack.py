@@ -12,7 +12,7 @@ from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.handshake.hello import ClientHello, read_hello
 from stress.handshake.stack import shortfall
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki, Server, shake
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stress.handshake import stack_for
 from stress.handshake.hello import read_hello
 from stress.handshake.wire import Wire, plaintext_alert
-from stress.model.client import Client
+from stress.model.plan import Client
 from tests.handshake.ends import HOST, Pki, Server
 from tests.handshake.scripted import (
     DATA,

@@ -15,11 +15,9 @@ import pytest
 
 from stress.engine import coordinator
 from stress.engine.worker.loops import CLIENT_STALLED
-from stress.model.client import Client, Stack
-from stress.model.plan import Close, Limits, Load, Plan, Trust
+from stress.model.plan import Address, Client, Close, Limits, Load, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.run import RunEnd
-from stress.model.target import Address, Target
 from stress.store import RunWriter, open_run
 from tests.servers.corpus import CORPUS
 from tests.servers.crooked import HOST, House

@@ -9,7 +9,7 @@ import pytest
 
 from stress.cli.main import main
 from stress.engine.worker.loops import CLIENT_STALLED
-from stress.model.client import Stack
+from stress.model.plan import Stack
 from stress.model.run import End
 from tests.hostile.conftest import LIMIT_BYTES, ROUNDS, TIMEOUT_S, Run
 from tests.servers.corpus import CORPUS, Hostile

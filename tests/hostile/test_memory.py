@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.model.client import Stack
-from stress.model.target import Address
+from stress.model.plan import Address, Stack
 from tests.hostile.conftest import LIMIT_BYTES
 from tests.servers.corpus import CORPUS
 from tests.servers.crooked import House
@@ -20,9 +19,9 @@ SCRIPT = """
 import resource, sys
 from pathlib import Path
 from stress.engine import coordinator
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 from stress.model.plan import Close, Limits, Load, Plan, Trust
-from stress.model.target import Address, Target
+from stress.model.plan import Address, Target
 from tests.engine.conftest import Book
 
 def peak_kib(ports, count):

@@ -14,7 +14,7 @@ import trio
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from stress.model.target import Address
+from stress.model.plan import Address
 
 PATIENCE_S = 20.0
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from stress.errors import LabError, UsageError
-from stress.lab.catalog import scenarios
 from stress.lab.farm import start
-from stress.model.target import Address
+from stress.lab.scenarios import scenarios
+from stress.model.plan import Address
 from tests.lab.client import ask
 
 PARENT = """
 import sys
 import time
-from stress.lab.catalog import scenarios
+from stress.lab.scenarios import scenarios
 from stress.lab.farm import start
 farm = start("healthy")
 address = farm.addresses[0]

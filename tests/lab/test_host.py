@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from stress.lab.blueprint import Balancing, Pool, Process
-from stress.lab.child import Child
+from stress.lab.farm import Child
 from stress.lab.scenario import row
 from stress.lab.site import Site
 from tests.lab.client import ask

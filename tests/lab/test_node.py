@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.lab.blueprint import Fault, FaultAction, FaultCondition, Identity, NodeSpec, Window
-from stress.lab.hello import Hello
 from stress.lab.node import Node, Trigger
+from stress.lab.session import Hello
 from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Seen
 

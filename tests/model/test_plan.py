@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from stress.model.client import Client, Stack
 from stress.model.plan import (
+    Address,
     Arrivals,
+    Client,
     Close,
     Combination,
     Limits,
@@ -13,9 +14,10 @@ from stress.model.plan import (
     Replay,
     Role,
     Segment,
+    Stack,
+    Target,
     Trust,
 )
-from stress.model.target import Address, Target
 
 
 def test_a_plan_says_of_itself_whatever_was_left_out() -> None:

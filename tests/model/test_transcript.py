@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from stress.model.plan import Address
 from stress.model.record import Record
-from stress.model.target import Address
 from stress.model.transcript import Clock, EvidenceRole, Flight, Parting, Transcript, preamble_bytes
 
 RECORD = Record(

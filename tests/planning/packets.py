@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from stress.handshake.stack import stack_for
-from stress.model.client import Client, Stack
+from stress.model.plan import Client, Stack
 
 CLIENT, SERVER = ("192.0.2.1", 50_000), ("198.51.100.7", 443)
 CLIENT_6, SERVER_6 = ("2001:db8::1", 50_000), ("2001:db8::7", 443)

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.errors import UsageError
-from stress.model.target import Address, Target
+from stress.model.plan import Address, Target
 from stress.planning.addresses import (
     Places,
+    Resolution,
     connectable,
     gathered,
     parse_address,
@@ -18,7 +19,6 @@ from stress.planning.addresses import (
     read_addresses,
 )
 from stress.planning.request import Request
-from stress.planning.resolution import Resolution
 
 Write = Callable[[str, str], Path]
 

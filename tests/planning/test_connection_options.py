@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.model.client import Stack
-from stress.model.plan import Close, Load
-from stress.model.target import Target
+from stress.model.plan import Close, Load, Stack, Target
 from stress.planning.connection_options import (
     STACK_VARIABLE,
     closing_of,

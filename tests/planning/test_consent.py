@@ -7,11 +7,9 @@ import pytest
 import trio
 
 from stress.errors import UsageError
-from stress.model.client import Client
-from stress.model.plan import Load, Plan
-from stress.model.target import Address, Target
+from stress.model.plan import Address, Client, Load, Plan, Target
+from stress.planning.addresses import Resolution
 from stress.planning.consent import Guard, allow, exceeds, stopping_on_refusal, total_of
-from stress.planning.resolution import Resolution
 
 PUBLIC = Address("8.8.8.8", 443)
 PRIVATE = Address("10.1.2.3", 443)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.client import Client
-from stress.model.plan import Close, Limits, Load, Sweep
+from stress.model.plan import Client, Close, Limits, Load, Sweep
 from stress.planning.load import (
     FILES_BESIDE,
     amount_of,

@@ -9,11 +9,10 @@ import pytest
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.plan import Close, Keeping, Load, Plan
-from stress.model.target import Address, Target
+from stress.model.plan import Address, Close, Keeping, Load, Plan, Target
+from stress.planning.addresses import Resolution
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
-from stress.planning.resolution import Resolution
 
 Write = Callable[[str, str], Path]
 

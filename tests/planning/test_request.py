@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from stress.errors import UsageError
-from stress.model.plan import Arrivals, Plan
-from stress.model.target import Target
+from stress.model.plan import Arrivals, Plan, Target
 from stress.planning.option import PROFILE_ONLY, ValueType
 from stress.planning.request import Request, options
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.errors import UsageError
-from stress.model.target import Target
+from stress.model.plan import Target
 from stress.planning.targets import host_name, literal, parse_target
 
 NUMBER, ZONE = if_nameindex()[0]

@@ -6,9 +6,7 @@ from dataclasses import replace
 import pytest
 
 from stress.analysis.goals.stopping_rule import StoppingRule
-from stress.model.client import Client
-from stress.model.plan import Plan
-from stress.model.target import Address, Target
+from stress.model.plan import Address, Client, Plan, Target
 from stress.report.live import LiveView, ProgressLine
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import Display, observers_for

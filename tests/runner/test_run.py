@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.model.client import Client
+from stress.model.plan import Client
 from stress.model.summary import Answer
 from stress.planning.profile import filled
 from stress.planning.request import Request

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
-from stress.model.client import Stack
 from stress.model.outcome import Stage
+from stress.model.plan import Stack
 from tests.handshake.scripted import ALERT, DATA, HANDSHAKE, alert, message, record
 from tests.servers import hostile as h
 from tests.servers.crooked import TEXTS

@@ -8,14 +8,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from stress.model.chain import Chain
-from stress.model.client import Client
+from stress.model.chain import Chain, Finding, Refusal, Verdict
 from stress.model.outcome import Category
-from stress.model.plan import Plan, Trust
+from stress.model.plan import Address, Client, Plan, Target, Trust
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.model.target import Address, Target
-from stress.model.verdict import Finding, Refusal, Verdict
 from stress.store import RunWriter
 
 STARTED_NS = 1_700_000_000_000_000_000

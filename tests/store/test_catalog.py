@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from stress.model.chain import Chain
+from stress.model.chain import Chain, Verdict
 from stress.model.record import Flag, Record
-from stress.model.verdict import Verdict
-from stress.store.catalog import Catalog, Groups, Treatment, clean
-from stress.store.journal import Statement
+from stress.store.catalog import Catalog, Groups, Statement, Treatment, clean
 
 
 def rows_of(table: str, statements: Sequence[Statement]) -> list[tuple[object, ...]]:

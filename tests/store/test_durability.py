@@ -15,10 +15,10 @@ from stress.store import open_run
 WRITE_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from stress.model.client import Client
+from stress.model.plan import Client
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.target import Target
+from stress.model.plan import Target
 from stress.store import RunWriter
 
 start = 1_700_000_000_000_000_000
@@ -69,11 +69,11 @@ FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
 from stress.errors import RecordError
-from stress.model.client import Client
+from stress.model.plan import Client
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.model.target import Target
+from stress.model.plan import Target
 from stress.store import RunWriter
 
 start = 1_700_000_000_000_000_000

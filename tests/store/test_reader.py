@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from stress.measure import Histogram
-from stress.model.chain import Chain
+from stress.model.chain import Chain, Verdict
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.run import End, Phase, PortCount, Run, RunEnd, RunFacts, SeenChain
-from stress.model.verdict import Verdict
 from stress.store import RunFile, RunWriter, open_run
 
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.model.target import Address
 from stress.store import RunWriter, open_run
 from stress.store.resume import copy_run, extent
 from tests.store.conftest import STARTED_NS

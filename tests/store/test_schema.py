@@ -14,10 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.errors import RunFileError
-from stress.model.client import Client, Stack
-from stress.model.plan import Arrivals, Close, Limits, Load, Plan, Trust
+from stress.model.plan import (
+    Address,
+    Arrivals,
+    Client,
+    Close,
+    Limits,
+    Load,
+    Plan,
+    Stack,
+    Target,
+    Trust,
+)
 from stress.model.record import Record
-from stress.model.target import Address, Target
 from stress.model.transcript import Clock, Flight, Parting, Transcript
 from stress.store import RunWriter, open_run
 from stress.store.schema import (

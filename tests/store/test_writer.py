@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from stress.errors import RecordError
 from stress.model.chain import Chain
 from stress.model.outcome import Category, Outcome
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.model.target import Address
 from stress.store import RunWriter, open_run
 from stress.store.schema import WORTH_KEEPING
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.analysis.compare.replayed import matcher
+from stress.analysis.compare.replay import matcher
 from stress.model.record import Record
 from stress.model.summary import Condition
 from stress.report.summary import summarize

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from stress.codes.catalog import code_tables
 from stress.errors import UsageError
+from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category, Kind
-from stress.model.verdict import Refusal, Verdict
 from stress.trust import Judge, describe, load_anchors, policy_names
 from stress.trust.anchors import first_store
 from tests.trust.certificates import AT, DAY, HOST, Wanted, authorities, chain, encode, issue, leaf

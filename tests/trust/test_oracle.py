@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.model.verdict import Refusal
+from stress.model.chain import Refusal
 from stress.trust import Judge, describe
 from stress.trust.rules.identity import literal
 from tests.trust.certificates import AT, authorities

@@ -13,16 +13,17 @@ import numpy as np
 
 from stress.analysis.causes.changes import Instant, TimeProfile, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
-from stress.analysis.causes.experiments import confirm, more
 from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
 from stress.analysis.causes.likely import (
     Signs,
+    confirm,
     facts_of_the_chain,
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
     likely,
+    more,
 )
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -39,6 +40,7 @@ from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
+from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
     Claim,
@@ -54,7 +56,6 @@ from stress.model.claims import (
 )
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Comparator, Condition
-from stress.model.verdict import Verdict
 from stress.trust import chain_views, client_views
 
 NO_PLACE = "none"

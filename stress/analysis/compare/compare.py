@@ -25,8 +25,8 @@ from stress.analysis.compare.latency_change import LatencyChange, latency_change
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.estimate import CLUSTERED, block_counts, design_effect
 from stress.analysis.recording import record
-from stress.analysis.tested import duration_s, policy_names
-from stress.model.places import place
+from stress.analysis.verdict import duration_s, policy_names
+from stress.model.attributes import place
 from stress.model.run import Run
 from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.host.ports import reported_port_range
+from stress.host.limits import reported_port_range
 
 _PRUNED = ("PruneCalled", "RcvPruned", "TCPRcvQDrop")
 """Counters of the kernel for what a full receive buffer of a socket cost (proc(5), TcpExt)."""

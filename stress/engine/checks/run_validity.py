@@ -19,9 +19,8 @@ from stress.engine.checks.rate_limit_detector import RateLimitDetector
 from stress.host import clocks
 from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Side
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 
 LAG_LIMIT_US = 10_000
 """Above this 99th percentile of event-loop lag our own waiting is part of the latencies."""

@@ -25,7 +25,7 @@ import trio
 
 from stress.engine.worker import dial, timestamps
 from stress.engine.worker.connections import Deadlines, HeldConnections
-from stress.engine.worker.sessions import Sessions
+from stress.engine.worker.schedule import Sessions
 from stress.engine.worker.transcript_sampler import (
     EVENTS_BYTES,
     ResetReceived,
@@ -37,9 +37,8 @@ from stress.handshake import Facts, HandshakeMachine, HangUp, MachineFactory, Ou
 from stress.host.clocks import enable_kernel_stamps, now
 from stress.model.chain import chain_hash
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
-from stress.model.plan import Limits
+from stress.model.plan import Address, Limits
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 
 QUICKEST_SETTLE_S = 0.1
 """Shortest wait for what comes after the handshake: a node that refuses us there must not count as

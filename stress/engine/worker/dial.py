@@ -25,9 +25,9 @@ from itertools import cycle
 
 import trio
 
-from stress.host.ports import local_port_range
+from stress.host.limits import local_port_range
 from stress.model.outcome import Category, Outcome
-from stress.model.target import Address
+from stress.model.plan import Address
 
 PORT_TRIES = 16
 """Local ports tried before we say that we have none."""

@@ -34,9 +34,8 @@ from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start
 from stress.engine.worker.schedule import AttemptSource
 from stress.model.outcome import NOT_SENT, OK, Stage
-from stress.model.plan import Load, Replay
+from stress.model.plan import Address, Load, Replay
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 
 REFUSAL_PAUSE_S = 0.05
 LATEST_NS = 500_000_000

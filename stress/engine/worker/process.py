@@ -48,8 +48,7 @@ from stress.engine.worker.loops import (
     replay_rounds,
 )
 from stress.engine.worker.pacing import SECOND, part_of, points_of, shape, start_times
-from stress.engine.worker.schedule import AttemptSource, ReplaySchedule, Schedule
-from stress.engine.worker.sessions import Sessions
+from stress.engine.worker.schedule import AttemptSource, ReplaySchedule, Schedule, Sessions
 from stress.engine.worker.timestamps import StampingSocket
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError

@@ -28,8 +28,8 @@ from stress.handshake import HandshakeMachine, KeyLog, MachineFactory, Session
 from stress.host.addresses import source_address
 from stress.host.clocks import Moment
 from stress.model.outcome import Category, Kind
+from stress.model.plan import Address
 from stress.model.record import Record
-from stress.model.target import Address
 from stress.model.transcript import Clock, Flight, Parting, Transcript, preamble_bytes
 
 EVENTS_BYTES = 65_536

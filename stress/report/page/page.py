@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import count
-from stress.analysis.tested import policy_names
+from stress.analysis.verdict import policy_names
 from stress.model.run import Phase, Run, RunFacts
 from stress.model.summary import Answer, Summary
 from stress.model.transcript import Transcript

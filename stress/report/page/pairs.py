@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from stress.analysis.chains import difference, reference
 from stress.analysis.tally import RunCounts
+from stress.model.chain import Refusal, Verdict
 from stress.model.run import SeenChain
-from stress.model.verdict import Refusal, Verdict
 from stress.text.datetimes import instant
 from stress.trust import CertificateFacts, describe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, log
 from shlex import join
 
@@ -10,6 +10,7 @@ from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
 from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings
+from stress.model.attributes import place
 from stress.model.claims import (
     Basis,
     Claim,
@@ -22,20 +23,65 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.places import place
+from stress.model.outcome import Category
 from stress.model.run import SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
     Cause,
+    ClientView,
     Condition,
     Likely,
     Unexplained,
 )
-from stress.report.wording.advice import remedy
 from stress.text.datetimes import time_of_day
+from stress.text.escape import printable
 from stress.text.numbers import counted, of, percent, seconds, thousands
-from stress.trust import describe
+from stress.trust import describe, fix_for, open_end
+
+# Writes what to do about an outcome, and which clients would notice it.
+
+_UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
+LONGEST_REPORT = 48
+LONGEST_URL = 200
+_ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
+
+
+def remedy(outcome: str, chain: SeenChain | None = None) -> str:
+    """What to do, as a sentence; names an issuer that was not sent, and where to get it."""
+    last = open_end(chain.certificates) if chain and outcome in _UNFINISHED else None
+    words = fix_for(outcome, printable(last.issuer) if last else "").rstrip(".")
+    if not words:
+        return ""
+    fix = f"{words[:1].upper()}{words[1:]}."
+    # The first address that a browser could open; certificates name files and directories too.
+    for url in last.aia_issuers if last else ():
+        if url.lower().startswith(("http:", "https:")):
+            return f"{fix} It is available at {printable(url, LONGEST_URL)}."
+    return fix
+
+
+def who_sees(views: Mapping[str, ClientView]) -> str:
+    """Which client families fail, with the codes their users see; one line for people."""
+    parts = []
+    for answer, words in _ANSWERS:
+        named = [
+            f"{family} ({_short(view.reports)})" if view.reports and answer != "no" else family
+            for family, view in views.items()
+            if view.fails == answer
+        ]
+        if named:
+            parts.append(f"{words} {', '.join(named)}.")
+    return " ".join(parts)
+
+
+def _short(reports: str) -> str:
+    """The code, without what follows it; the whole text is in the list of the cause."""
+    text = reports.split(";", maxsplit=1)[0].split(" (", maxsplit=1)[0]
+    if len(text) <= LONGEST_REPORT:
+        return text
+    return f"{text[:LONGEST_REPORT].rsplit(' ', 1)[0]} …"
+
 
 _SAME_NAME = {
     "label": "address",

@@ -14,15 +14,13 @@ from stress.analysis import chains as chain_words
 from stress.analysis.command import COMMAND, run_argv
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
-from stress.analysis.tested import duration_s
+from stress.analysis.verdict import duration_s
 from stress.codes.catalog import phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
-from stress.report.wording.advice import who_sees
-from stress.report.wording.causes import fix_of, likely, load_words, silence
-from stress.report.wording.context import goal_words, origin, scope, valid
-from stress.report.wording.limits import limit_sentence
+from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
+from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
 from stress.text.escape import printable
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import client_views, describe

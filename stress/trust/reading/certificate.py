@@ -29,9 +29,8 @@ from stress.trust.reading.der import (
     seconds,
     single,
 )
-from stress.trust.reading.extension import GeneralNames, NameConstraints
+from stress.trust.reading.extension import GeneralNames, Name, NameConstraints, read_name
 from stress.trust.reading.key import Key, Signing, read_key, read_signing
-from stress.trust.reading.name import Name, read_name
 
 _T = TypeVar("_T")
 

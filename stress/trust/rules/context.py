@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from stress.model.verdict import Finding
+from stress.model.chain import Finding
 from stress.trust.path import Link, Path
 from stress.trust.policy import Policy
 from stress.trust.reading.certificate import CertificateFacts

@@ -14,8 +14,8 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.model.verdict import Finding
 from stress.text.escape import printable
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import CertificateFacts, short_name, shown_names

@@ -7,8 +7,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
 from stress.errors import UsageError
+from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.model.verdict import Finding
 from stress.trust.path import Link
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
-from stress.model.verdict import Finding, Refusal
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name
 from stress.trust.reading.extension import BASIC_CONSTRAINTS

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
-from stress.model.verdict import Finding, Refusal
 from stress.text.datetimes import instant
 from stress.trust.policy import Settings, find_policy
 from stress.trust.rules.context import Context

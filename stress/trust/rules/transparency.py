@@ -12,8 +12,8 @@ from datetime import date
 
 import msgspec
 
+from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.model.verdict import Finding
 from stress.text.datetimes import days
 from stress.trust.policy import LONG_AGO, Settings, unix
 from stress.trust.reading.der import DerError

@@ -7,8 +7,8 @@ from datetime import date
 
 import msgspec
 
+from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
-from stress.model.verdict import Finding, Refusal
 from stress.text.datetimes import days, instant, span
 from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import short_name

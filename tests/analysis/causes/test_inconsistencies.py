@@ -6,8 +6,7 @@ import pytest
 
 from stress.analysis.causes.inconsistencies import inconsistencies
 from stress.analysis.recording import record
-from stress.model.client import Client
-from stress.model.plan import Plan
+from stress.model.plan import Client, Plan
 from stress.model.run import Cell, Run, SeenChain
 
 

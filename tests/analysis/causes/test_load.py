@@ -13,10 +13,9 @@ from stress.analysis.recording import record
 from stress.analysis.tally import count
 from stress.model.claims import ClaimSet
 from stress.model.limit import Knob, Limit, Standing, Step
-from stress.model.plan import Load
+from stress.model.plan import Address, Load
 from stress.model.plan import Segment as Stretch
 from stress.model.run import Cell, Cube, Run
-from stress.model.target import Address
 from tests.analysis.limit.test_search import GOALS, SECOND, queue
 
 LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)

@@ -14,11 +14,9 @@ from stress.analysis.compare.compare import (
 )
 from stress.analysis.compare.compare import compare as compare_runs
 from stress.analysis.recording import record
-from stress.model.client import Client
-from stress.model.plan import Load, Plan, Trust
+from stress.model.plan import Client, Load, Plan, Target, Trust
 from stress.model.run import Cell, HistogramRow, Phase, Run
 from stress.model.summary import Condition
-from stress.model.target import Target
 from stress.report.summary import summarize
 
 LATER = 1_790_000_100_000_000_000

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.compare.replayed import matcher
+from stress.analysis.compare.replay import matcher
+from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.model.summary import Condition
-from stress.model.target import Address
 
 
 @pytest.fixture

@@ -11,11 +11,9 @@ import pytest
 from stress.analysis.goals.goal import Goal, parse_goals
 from stress.analysis.limit.search import LimitSearch, SearchSequence, limit_searches
 from stress.errors import UsageError
-from stress.model.client import Client
 from stress.model.limit import Knob, Limit, Standing
-from stress.model.plan import Load, Plan, Segment, Sweep
+from stress.model.plan import Address, Client, Load, Plan, Segment, Sweep, Target
 from stress.model.record import Flag, Record
-from stress.model.target import Address, Target
 
 SECOND = 1_000_000_000
 GOALS = parse_goals(["p99.total<250ms", "failing<0.1%"])

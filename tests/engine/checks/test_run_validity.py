@@ -8,8 +8,8 @@ import pytest
 from stress.engine.checks.host_stats import HostStats
 from stress.engine.checks.run_validity import CanaryStats, RunValidity
 from stress.model.outcome import NOT_SENT, Side
+from stress.model.plan import Address
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 from tests.engine.conftest import plan_for
 
 PLAN = plan_for(Address("127.0.0.1", 443), b"", concurrency=64)

@@ -16,11 +16,9 @@ from stress.engine.worker import dial
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.handshake import stack_for
 from stress.model.chain import chain_hash
-from stress.model.client import Client, Stack
 from stress.model.outcome import Stage
-from stress.model.plan import Limits
+from stress.model.plan import Address, Client, Limits, Stack
 from stress.model.record import Record
-from stress.model.target import Address
 from tests.engine.conftest import (
     HOST,
     Behaviour,

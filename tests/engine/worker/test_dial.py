@@ -12,7 +12,7 @@ import trio
 
 from stress.engine.worker import dial
 from stress.model.outcome import Category
-from stress.model.target import Address
+from stress.model.plan import Address
 
 
 @pytest.fixture

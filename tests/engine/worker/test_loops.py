@@ -24,10 +24,8 @@ from stress.engine.worker.loops import (
 from stress.engine.worker.pacing import SECOND, even_points, start_times
 from stress.engine.worker.schedule import Schedule
 from stress.handshake import stack_for
-from stress.model.client import Client
-from stress.model.plan import Limits, Segment
+from stress.model.plan import Address, Client, Limits, Segment
 from stress.model.record import Flag, Record
-from stress.model.target import Address
 from tests.engine.conftest import HOST, Serve, silent, speak
 from tests.stacks import main_stack
 

@@ -9,8 +9,7 @@ import pytest
 
 from stress.engine import coordinator
 from stress.engine.worker.loops import canary_interval_s
-from stress.model.plan import Limits, Load
-from stress.model.target import Address
+from stress.model.plan import Address, Limits, Load
 from tests.engine.conftest import Book, Serve, plan_for, silent, speak
 
 

@@ -20,9 +20,7 @@ from stress.engine.messages import (
 )
 from stress.engine.worker import process as worker
 from stress.errors import UsageError
-from stress.model.client import Client
-from stress.model.plan import Plan
-from stress.model.target import Address
+from stress.model.plan import Address, Client, Plan
 from tests.engine.conftest import plan_for
 from tests.stacks import main_stack
 

@@ -3,9 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 from stress.engine.worker.schedule import Draw, ReplaySchedule, Schedule
-from stress.model.client import Client
-from stress.model.plan import Combination, Replay, Role
-from stress.model.target import Address
+from stress.model.plan import Address, Client, Combination, Replay, Role
 
 ADDRESSES = tuple(Address(f"127.0.0.{n}", 443) for n in range(1, 6))
 ONE_CLIENT = (Client("generic"),)

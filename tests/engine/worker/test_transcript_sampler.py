@@ -23,10 +23,8 @@ from stress.engine.worker.transcript_sampler import (
 )
 from stress.handshake import KeyLog, stack_for
 from stress.host.clocks import Moment
-from stress.model.client import Client, Stack
-from stress.model.plan import Limits
+from stress.model.plan import Address, Client, Limits, Stack
 from stress.model.record import Record
-from stress.model.target import Address
 from stress.model.transcript import Clock, Parting, Transcript
 from tests.engine.conftest import HOST, Behaviour, Serve, finished, leave, reset, speak
 from tests.engine.test_messages import RECORD

@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from stress.model.chain import Chain
-from stress.model.client import Client
+from stress.model.chain import Chain, Finding, Verdict
 from stress.model.outcome import Category
-from stress.model.plan import Plan, Trust
+from stress.model.plan import Address, Client, Plan, Target, Trust
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
 from stress.model.summary import Summary
-from stress.model.target import Address, Target
-from stress.model.verdict import Finding, Verdict
 from stress.report.summary import summarize
 from stress.store import RunFile, RunWriter, open_run
 from tests.trust.certificates import AT, AUTHORITY, Wanted, issue

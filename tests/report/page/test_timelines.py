@@ -1,9 +1,7 @@
 from collections.abc import Sequence
 
-from stress.model.client import Client
-from stress.model.plan import Plan
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
-from stress.model.target import Address, Target
 from stress.model.transcript import Clock, Flight, Parting, Transcript
 from stress.report.page.timelines import MOST_EVENTS, ConnectionEvent, timelines
 

@@ -19,7 +19,6 @@ from stress.model.claims import (
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.summary import Condition
 from stress.report.summary import summarize
-from stress.report.wording.advice import remedy
 from stress.report.wording.causes import (
     SAME_EVERYWHERE,
     course_words,
@@ -27,6 +26,7 @@ from stress.report.wording.causes import (
     likely,
     load_words,
     recurrence_words,
+    remedy,
     sentence,
     silence,
 )

@@ -3,10 +3,9 @@ from dataclasses import replace
 
 from stress.analysis.findings import Findings, examine
 from stress.model.claims import Notice, NoticeKind, ValidityClaim
-from stress.model.plan import Load
+from stress.model.plan import Address, Load
 from stress.model.run import End, Run, RunFacts
 from stress.model.summary import Assertion, Validity
-from stress.model.target import Address
 from stress.report.wording.context import goal_words, origin, scope, valid, validity
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.errors import UsageError
+from stress.model.chain import Refusal
 from stress.model.outcome import Category
-from stress.model.verdict import Refusal
 from stress.trust import Anchors, Judge, describe, parse_pin
 from tests.trust.certificates import AT, AUTHORITY, HOST, Wanted, authorities, chain, issue, rsa_key
 from tests.trust.defects import ALL, good, private

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from OpenSSL import crypto
 
-from stress.model.verdict import Refusal
+from stress.model.chain import Refusal
 from stress.trust import Anchors, Judge
 from tests.trust.certificates import AT, AUTHORITY, HOST, Certificate, Wanted, elliptic, issue
 from tests.trust.defects import ALL

@@ -11,8 +11,8 @@ from cryptography.x509 import ocsp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category
-from stress.model.verdict import Refusal, Verdict
 from stress.trust import Judge
 from stress.trust.rules.staple import Staple, read_staple
 from tests.trust.certificates import AT, HOST, authorities, leaf

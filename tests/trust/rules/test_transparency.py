@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from stress.model.chain import Verdict
 from stress.model.outcome import Category
-from stress.model.verdict import Verdict
 from stress.trust import Judge
 from tests.trust.certificates import AT, DAY, HOST, sct_list
 from tests.trust.defects import good

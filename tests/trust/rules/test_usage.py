@@ -6,8 +6,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from stress.model.chain import Refusal
 from stress.model.outcome import Category
-from stress.model.verdict import Refusal
 from stress.trust import Judge
 from tests.trust.certificates import (
     AT,

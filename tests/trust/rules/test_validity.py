@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category
-from stress.model.verdict import Refusal, Verdict
 from stress.trust import Anchors, Judge
 from stress.trust.policy import find_policy
 from tests.trust.certificates import AT, AUTHORITY, DAY, HOST, Wanted, chain, issue

@@ -1,0 +1,85 @@
+"""One conformance test for all scenarios, without starting any."""
+
+from __future__ import annotations
+
+import pytest
+
+from stress.errors import UsageError
+from stress.lab import scenarios
+from stress.lab.scenario import Planted, Scenario
+from stress.lab.site import HOST, Site
+from stress.model.outcome import Outcome, Side
+
+# The contract's words for where a cause is.
+WORDS = """
+address label family client chain leaf issuer tls_version cipher key_group alpn sni resumed
+backend local_port stage time rate vantage
+"""
+FIRST = {
+    "healthy",
+    "missing-intermediate",
+    "stale-certificate",
+    "default-certificate",
+    "two-processes-one-port",
+    "resets",
+    "stalls",
+    "ipv6-only",
+}
+
+
+def all_of(planted: Planted) -> list[Planted]:
+    return [planted, *planted.also]
+
+
+@pytest.mark.parametrize("name", scenarios.scenarios())
+def test_a_scenario_builds_what_it_announces(name: str, site: Site) -> None:
+    scene = scenarios.find(name)
+    built = scene.build(site)
+    planted = all_of(built.planted)
+    pools = [pool for process in built.processes for pool in process.pools]
+    nodes = [node.name for pool in pools for node in pool.nodes]
+    words = {word for one in planted for word, _ in one.dimensions}
+
+    assert built.planted.category == scene.scenario.category
+    assert sum(one.share for one in planted) == pytest.approx(scene.scenario.share)
+    assert words <= set(WORDS.split())
+    assert bool(words) is (scene.scenario.category is not None)
+    assert len(nodes) == len(set(nodes))
+    assert len({str(address) for address in built.addresses}) == len(built.addresses)
+
+
+@pytest.mark.parametrize("scenario", scenarios.scenarios().values(), ids=lambda one: one.name)
+def test_a_scenario_is_told_in_a_sentence_and_fails_on_the_targets_side(
+    scenario: Scenario,
+) -> None:
+    assert scenario.title.endswith(".")
+    assert len(scenario.title) <= 100
+    assert 0 <= scenario.share <= 1
+    assert scenario.count * scenario.share >= 10 or scenario.category is None
+    assert scenario.category is None or Outcome.parse(scenario.category).side is Side.TARGET
+
+
+def test_the_first_scenarios_are_there_and_healthy_is_the_only_good_one() -> None:
+    known = scenarios.scenarios()
+
+    assert set(known) >= FIRST
+    assert [name for name, one in known.items() if one.category is None] == ["healthy"]
+    assert HOST.endswith(".test")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("missing-intermediat", "missing-intermediate"),
+        ("ipv6", "ipv6-only"),
+        ("reset", "resets"),
+        ("", "There are: healthy, "),
+        ("qqqqqq", "There are: healthy, "),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        scenarios.find(wrong)
+
+    assert repr(wrong) in caught.value.message
+    assert hint in (caught.value.hint or "")

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stress.errors import UsageError
+from stress.model.plan import (
+    Address,
+    Client,
+    Close,
+    Combination,
+    Load,
+    Plan,
+    Replay,
+    Role,
+    Segment,
+    Target,
+    Trust,
+)
+from stress.model.run import End, RunFacts
+from stress.planning.plan import GAP_S, LOOPBACK_GAP_S, gap_s, remainder, replay_plan, with_anchors
+
+START_NS = 1_800_000_000_000_000_000
+PLAN = Plan(Target("a.test"), (Address("127.0.0.1", 443),), (Client("generic"),), seed=5)
+
+
+def facts(load: Load, *, started: int = 40, end: End = End.INTERRUPTED, **odd: object) -> RunFacts:
+    return RunFacts(
+        name="night",
+        file="night.db",
+        plan=replace(PLAN, load=load, **odd),  # type: ignore[arg-type]  # fields by name
+        started_ns=START_NS,
+        ended_ns=None,
+        end=end,
+        started=started,
+        recorded=started,
+        versions={},
+        reasons=(),
+        invalid=False,
+        lag_p99_ns=None,
+    )
+
+
+def left(of: RunFacts, after_s: float = 4.0) -> Load:
+    return remainder(of, PLAN.addresses, last_ns=START_NS + int(after_s * 1e9)).load
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        (Load(100, concurrency=8), Load(60, concurrency=8)),
+        (Load(50, concurrency=64, processes=20), Load(10, concurrency=10, processes=10)),
+        (
+            Load(None, 10.0, concurrency=8, rate=10.0),
+            Load(None, 6.0, concurrency=8, rate=10.0),
+        ),
+        (Load(100, 10.0, concurrency=8), Load(60, 6.0, concurrency=8)),
+    ],
+)
+def test_what_has_begun_is_taken_off(load: Load, expected: Load) -> None:
+    assert left(facts(load)) == expected
+
+
+def test_the_time_between_two_parts_was_not_used() -> None:
+    """A night's rest before the run was taken up for the first time leaves the second its hours."""
+    twice = replace(facts(Load(None, 10.0, rate=10.0)), stood_ns=30_000_000_000)
+
+    assert left(twice, after_s=34.0).duration_s == 6.0
+
+
+def test_the_rest_asks_all_addresses_in_another_order() -> None:
+    joined = (*PLAN.addresses, Address("127.0.0.2", 443))
+
+    plan = remainder(facts(Load(100)), joined, last_ns=START_NS)
+
+    assert plan.addresses == joined
+    assert plan.seed != PLAN.seed
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        (facts(Load(100), end=End.COMPLETED), "nothing to resume"),
+        (facts(Load(40)), "started every handshake"),
+        (facts(Load(None, 3.0)), "started every handshake"),
+        (facts(Load(None, 9.0, rate=1.0, segments=(Segment(1.0, 9.0),))), "one uninterrupted run"),
+        (facts(Load(100), find_limit="failing<1%"), "one uninterrupted run"),
+        (facts(Load(100), goals=("failures>=1",)), "one uninterrupted run"),
+    ],
+)
+def test_what_cannot_be_resumed_is_refused(of: RunFacts, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        left(of)
+
+
+def test_the_systems_anchors_are_read_again_and_private_ones_are_kept() -> None:
+    private = replace(PLAN, trust=Trust(anchors=(b"der",), anchors_from="ca.pem", private=True))
+    none = replace(PLAN, trust=Trust(policy="none", anchors_from=""))
+
+    assert with_anchors(private) is private
+    assert with_anchors(none) is none
+    assert with_anchors(PLAN).trust.anchors
+
+
+HERE, NEAR, FAR = Address("127.0.0.1", 443), Address("10.0.0.1", 443), Address("9.9.9.9", 443)
+PLAN_REPLAY = Plan(
+    Target("a.test"),
+    (HERE,),
+    (Client("generic"),),
+    Load(None, 60.0, 2_000, 500.0, (Segment(500, 60),), processes=2),
+    trust=Trust(host="a.test", anchors=(b"root",), private=True),
+    goals=("failures>=3",),
+    assertions=("chains==1",),
+    find_limit="",
+    resolve_again_s=60.0,
+)
+
+
+def replay(tries: int) -> Replay:
+    return Replay("lab", (Combination(Role.FAILED, 0, 0, None, 4),) * tries, 1, 1.0, ("eof",), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ([HERE], LOOPBACK_GAP_S),
+        ([HERE, Address("::1", 443)], LOOPBACK_GAP_S),
+        ([HERE, NEAR], GAP_S),
+        ([FAR], GAP_S),
+    ],
+)
+def test_the_wait_is_for_what_is_between(addresses: list[Address], expected: float) -> None:
+    assert gap_s(addresses) == expected
+
+
+def test_only_what_is_asked_stays_of_a_recorded_plan() -> None:
+    plan = replay_plan(PLAN_REPLAY, (HERE, NEAR), replay(30))
+
+    assert plan.addresses == (HERE, NEAR)
+    assert (plan.load.count, plan.load.duration_s, plan.load.processes) == (30, None, 1)
+    assert plan.load.segments == ()
+    assert (plan.goals, plan.assertions, plan.resolve_again_s) == ((), (), None)
+    assert plan.close is Close.RST
+    assert (plan.clients, plan.trust) == (PLAN_REPLAY.clients, PLAN_REPLAY.trust)
+    assert plan.replay == replay(30)
+
+
+def test_a_few_tries_at_a_public_target_need_no_consent() -> None:
+    assert replay_plan(PLAN_REPLAY, (FAR,), replay(600)).authorized is None
+    with pytest.raises(UsageError, match="consent"):
+        replay_plan(PLAN_REPLAY, (FAR,), replay(1_001))
+    assert replay_plan(replace(PLAN_REPLAY, authorized="said so"), (FAR,), replay(1_001)).load.count
+
+
+def test_a_source_that_is_no_longer_ours_is_explained() -> None:
+    with pytest.raises(UsageError, match=r"192\.0\.2\.77"):
+        replay_plan(replace(PLAN_REPLAY, sources=("192.0.2.77",)), (HERE,), replay(2))

@@ -1,0 +1,17 @@
+from stress.report.explanation import WIDTH, labelled
+
+
+def test_text_is_wrapped_under_its_own_beginning() -> None:
+    first, *rest = labelled("label", "word " * 60, 12)
+
+    assert first.startswith("label       word")
+    assert all(line.startswith(" " * 12 + "word") for line in rest)
+    assert all(len(line) <= WIDTH for line in (first, *rest))
+
+
+def test_commands_are_never_broken_inside_a_word() -> None:
+    assert labelled("", "x" * 200, 4) == [" " * 4 + "x" * 200]
+
+
+def test_hostile_characters_are_shown() -> None:
+    assert "\x1b" not in labelled("label", "\x1b[2J", 8)[0]

@@ -1,0 +1,80 @@
+"""Resuming a run; with real interruptions in `tests/faults`."""
+
+from __future__ import annotations
+
+import io
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress.model.run import End
+from stress.runner.observers import Display
+from stress.runner.run import RunLocation, read_first_part, record
+from stress.store import RunWriter, open_run
+
+
+def test_a_run_that_does_not_exist_is_reported(ask: Any, tmp_path: Path) -> None:
+    answer = ask("run", "--continue", "nowhere", "--results", tmp_path)
+
+    assert answer.code == 2
+    assert "there is no run 'nowhere'" in answer.err
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_refused_and_nothing_is_made(
+    ask: Any, run_file: Path, tmp_path: Path
+) -> None:
+    before = sorted(run_file.parent.iterdir())
+
+    answer = ask("run", "--continue", run_file)
+
+    assert answer.code == 2
+    assert "is complete: there is nothing to resume" in answer.err.replace("\n", " ")
+    assert sorted(run_file.parent.iterdir()) == before
+
+
+def test_a_target_beside_it_is_refused(ask: Any, listener: Any) -> None:
+    answer = ask("run", listener.target, "--continue", "any")
+
+    assert answer.code == 2
+    assert "takes the target and the plan from the interrupted run" in answer.err.replace("\n", " ")
+    assert listener.connections() == 0
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.slow
+def test_a_resumed_run_has_the_same_live_view_and_holds_both_parts(
+    run_file: Path, tmp_path: Path
+) -> None:
+    file, said, terminal = tmp_path / "part.db", list[str](), Terminal()
+    with open_run(run_file) as whole:
+        facts, records = whole.facts(), list(islice(whole.records(), 40))
+        part = RunWriter.create(
+            file, facts.plan, started_ns=facts.started_ns, versions={}, host="here"
+        )
+        for index, address in enumerate(whole.addresses()):
+            part.add_address(index, address)
+    part.add_records(records)
+    part.commit(50)
+    part.close()
+    os.utime(file, (0, 0))  # as if it had died a while ago
+
+    first_part, plan = read_first_part("part", tmp_path)
+    path = record(plan, RunLocation(tmp_path), Display(said.append, terminal, True), first_part)
+
+    assert first_part.next_id >= 50
+    assert plan.load.count == 110
+    assert "10 attempts of the first part were not recorded" in said[1]
+    with open_run(path) as run:
+        assert run.facts().end is End.COMPLETED
+        assert (run.facts().started, run.facts().recorded) == (160, 150)
+        assert said[1] in run.facts().reasons
+    assert "latency" in terminal.getvalue()
+    assert file.exists()

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from stress.trust.aia import Download
+
+
+@contextmanager
+def server(answer: bytes, *, keep_open: bool = False) -> Iterator[str]:
+    """A real server on loopback that gives one answer; yields its address."""
+    done = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with closing(connection):
+            connection.recv(4096)
+            connection.sendall(answer)
+            if keep_open:
+                done.wait(10)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/i.cer"
+    finally:
+        done.set()
+        thread.join(10)
+        listener.close()
+
+
+def download(**limits: float) -> Download:
+    return Download(time.monotonic, private_too=True, **limits)  # type: ignore[arg-type]  # one float, one int
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/pkix-cert\r\n"
+
+
+@pytest.mark.parametrize("keep_open", [False, True])
+def test_the_body_is_returned_when_it_is_complete(keep_open: bool) -> None:
+    with server(HEAD + b"Content-Length: 4\r\n\r\nbody", keep_open=keep_open) as url:
+        assert download()(url) == b"body"
+
+
+def test_without_a_length_the_end_of_the_connection_counts() -> None:
+    with server(HEAD + b"\r\nbody") as url:
+        assert download()(url) == b"body"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "HTTP status 404"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", "HTTP status 301"),
+        (b"SSH-2.0-server\r\n", "not HTTP"),
+        (b"", "not HTTP"),
+        (HEAD + b"\r\n" + b"x" * 65_537, "more than 65536 bytes"),
+        (HEAD + b"x" * 90_000, "more than 65536 bytes"),
+    ],
+)
+def test_any_other_answer_is_an_error_with_its_reason(answer: bytes, told: str) -> None:
+    with server(answer) as url, pytest.raises(OSError, match=told):
+        download()(url)
+
+
+@pytest.mark.slow
+def test_a_server_that_says_nothing_is_left_in_time() -> None:
+    with server(b"", keep_open=True) as url, pytest.raises(TimeoutError):
+        download(timeout_s=0.3)(url)
+
+
+def test_the_deadline_holds_over_all_reads() -> None:
+    """A clock that has run out at the second look, without any waiting."""
+    times = iter([0.0, 1.0, 9.0])
+    with server(HEAD, keep_open=True) as url, pytest.raises(TimeoutError, match="longer than 3 s"):
+        Download(lambda: next(times, 9.0), private_too=True)(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ca.test/",
+        "ftp://ca.test/",
+        "ldap://ca.test/",
+        "http://",
+        "http://[::1",
+        "http://ca.test:99999/",
+        "http://ca.test/a b",
+        "http://ca.test/\r\nX: y",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_only_clean_http_addresses_are_fetched(url: str) -> None:
+    with pytest.raises(OSError, match=r"only http|cannot be parsed"):
+        download()(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "224.0.0.1", "[::1]"),
+        *("[::ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"),
+    ],
+)
+def test_private_addresses_are_refused_unless_the_target_is_one(host: str) -> None:
+    with pytest.raises(OSError, match="not a public address"):
+        Download(time.monotonic)(f"http://{host}/i.cer")
+
+
+def test_a_host_that_is_no_name_is_an_error() -> None:
+    with pytest.raises(OSError, match=r".*"):
+        download()("http://" + "x" * 64 + ".test/")
