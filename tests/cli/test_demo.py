@@ -52,7 +52,7 @@ def test_a_healthy_farm_is_found_healthy(ask: Any, tmp_path: Path) -> None:
 
 
 NAMED = {
-    "healthy": "0 of 300 failed",
+    "healthy": "0 of 300 handshakes failed",
     "missing-intermediate": "incomplete chain",
     "stale-certificate": "expired certificate",
     "default-certificate": "another leaf",

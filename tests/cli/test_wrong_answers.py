@@ -101,7 +101,7 @@ def test_a_starved_client_blames_itself(spawn: Spawn) -> None:
     found: dict[str, Any] = json.loads(out)
     assert found["failures"]["count"] == 0
     assert code in {0, 4}
-    assert any(reason.startswith("generator ") for reason in found["validity"]["reasons"])
+    assert any("generator" in reason for reason in found["validity"]["reasons"])
 
 
 def test_a_rate_limiter_is_not_the_targets_fault(spawn: Spawn) -> None:
