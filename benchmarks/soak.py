@@ -27,21 +27,21 @@ from stress.lab.blueprint import (
     Balancing,
     Fault,
     FaultAction,
-    FaultCondition,
     NodeSpec,
     Pool,
     Process,
     Window,
 )
 from stress.lab.farm import Child, Farm
-from stress.lab.scenario import Built, Planted, Scenario
+from stress.lab.scenario import Scenario
 from stress.lab.site import HOST, Site
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.store import RunWriter
 
 FIGURES = Path(__file__).with_name("soak.json")
-STORY = Scenario("soak", "Four nodes; one reloads, one flaps, one rotates.", None, 0.0)
+TITLE = "Four nodes; one reloads, one flaps, one rotates."
+STORY = Scenario("soak", TITLE, "three nodes that change", None, 0.0)
 SAMPLE_S = 1.0
 WARM_SHARE = 0.4
 """Of the samples; the first are left out of the slope: caches fill, and the counts of all 28,232
@@ -180,24 +180,17 @@ def _farm(pace: float) -> Iterator[tuple[Farm, str]]:
         good, renewed = site.show("good", leaf), site.show("renewed", site.leaf())
         alone = site.show("alone", leaf, leaf.alone)
 
-        def every(start_s: float, length_s: float, period_s: float) -> FaultCondition:
-            return FaultCondition(window=Window(start_s * pace, length_s * pace, period_s * pace))
+        def every(start_s: float, length_s: float, period_s: float) -> Window:
+            return Window(start_s * pace, length_s * pace, period_s * pace)
 
-        nodes = (
-            NodeSpec("steady", good.identity),
-            NodeSpec(
-                "reloading",
-                good.identity,
-                faults=(Fault(every(8, 2, 30), FaultAction.ANSWER, alone.identity),),
-            ),
-            NodeSpec(
-                "flapping", good.identity, faults=(Fault(every(5, 1, 20), FaultAction.RESET),)
-            ),
-            NodeSpec(
-                "rotating",
-                good.identity,
-                faults=(Fault(every(20, 20, 40), FaultAction.ANSWER, renewed.identity),),
-            ),
+        faults = {
+            "steady": (),
+            "reloading": (Fault(FaultAction.ANSWER, alone.identity, window=every(8, 2, 30)),),
+            "flapping": (Fault(FaultAction.RESET, window=every(5, 1, 20)),),
+            "rotating": (Fault(FaultAction.ANSWER, renewed.identity, window=every(20, 20, 40)),),
+        }
+        nodes = tuple(
+            NodeSpec(name, good.identity, faults=planted) for name, planted in faults.items()
         )
         front = site.front()
         orders = Process((Pool((front,), Balancing.ROUND_ROBIN, nodes),), str(place))
@@ -205,9 +198,9 @@ def _farm(pace: float) -> Iterator[tuple[Farm, str]]:
         undo.callback(child.end)
         site.close_sockets()
         child.wait_ready()
-        planted = Planted(None, 0.0, (), "three nodes that change")
-        built = Built((orders,), (front.address,), planted)
-        yield Farm(STORY, built, site.ca_file, (child,), ExitStack()), alone.sha256
+        addresses = (front.address,)
+        farm = Farm(STORY, addresses, STORY.plant(), site.ca_file, (child,), ExitStack())
+        yield farm, alone.sha256
 
 
 def _run(
