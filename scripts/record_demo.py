@@ -1,7 +1,7 @@
 """Records what `tls-stress demo` shows on a terminal: docs/demo.svg, and the text in the README.
 
-A real run in a pseudo-terminal of 100 columns; nothing is typed in afterwards. The picture carries
-no web fonts, so that looking at it fetches nothing.
+A real run in a pseudo-terminal of 100 columns; nothing is edited afterwards. The picture contains
+no web fonts, so viewing it fetches nothing.
 """
 
 # ruff: noqa: INP001 - a script is no package
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _recorded(command: list[str]) -> str:
-    """All that the command writes to a terminal of its own."""
+    """All that the command writes to its own terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
     environment = os.environ | {"TERM": "xterm-256color"}
@@ -70,7 +70,7 @@ def _read(terminal: int) -> bytes:
 
 
 def _decoded(output: str) -> list[Text]:
-    """Lines as they stand at the end: what was overwritten in place is left out."""
+    """The final lines, without what was overwritten in place."""
     lasting = LIVE_VIEW.sub("", output)
     kept = [line.rstrip("\r").rpartition("\r")[2] for line in lasting.split("\n")]
     return list(AnsiDecoder().decode("\n".join(kept).rstrip()))

@@ -21,7 +21,7 @@ from stress.lab.scenario import row
 from stress.lab.scenarios import scenarios
 from stress.lab.site import Site
 from stress.model.plan import Address
-from tests.lab.client import ask
+from tests.lab.client import handshakes
 
 PARENT = """
 import sys
@@ -51,7 +51,7 @@ def test_a_folder_without_a_parent_is_a_lab_error(tmp_path: Path) -> None:
 def test_a_farm_is_what_its_scenario_says_and_gone_after_closing(tmp_path: Path) -> None:
     folder = tmp_path / "farm"
     with start("healthy", folder=folder) as farm:
-        ask(farm.addresses, 12)
+        handshakes(farm.addresses, 12)
         pids = [child.pid for child in farm.children]
         assert farm.ca_file.parent == folder
         assert [file for file in folder.iterdir() if b"PRIVATE KEY" in file.read_bytes()] == []
@@ -84,7 +84,7 @@ def test_the_same_seed_repeats_the_balancer_and_another_does_not() -> None:
     served = []
     for seed in (1, 1, 2):
         with start("stale-certificate", seed=seed) as farm:
-            ask(farm.addresses, 60, at_once=1)
+            handshakes(farm.addresses, 60, at_once=1)
             served.append(farm.served())
 
     assert served[0] == served[1]
@@ -103,7 +103,7 @@ def test_a_farm_dies_with_its_parent_however_that_ends() -> None:
         ip, port, folder = parent.stdout.readline().split()
         address = Address(ip, int(port))
         with socket.create_connection((address.ip, address.port), timeout=20) as open_one:
-            (seen,) = ask([address], 1)
+            (seen,) = handshakes([address], 1)
             parent.kill()
             last = open_one.recv(1)
 
@@ -148,7 +148,7 @@ def test_a_child_serves_counts_and_keeps_its_count_after_its_end(
     child, pool = begin(site, cleanup)
     child.wait_ready()
     before = child.count()
-    ask([pool.fronts[0].address], 5)
+    handshakes([pool.fronts[0].address], 5)
     child.end()
     after = child.count()
 
@@ -164,7 +164,7 @@ def test_a_child_leaves_ctrl_c_to_the_parent(site: Site, cleanup: ExitStack) -> 
     child, pool = begin(site, cleanup)
     child.wait_ready()
     os.kill(child.pid, signal.SIGINT)
-    (seen,) = ask([pool.fronts[0].address], 1)
+    (seen,) = handshakes([pool.fronts[0].address], 1)
 
     assert seen.outcome == "ok"
 

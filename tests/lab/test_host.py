@@ -17,7 +17,7 @@ from stress.lab.farm import Child
 from stress.lab.host import balancer
 from stress.lab.scenario import row
 from stress.lab.site import Site
-from tests.lab.client import ask
+from tests.lab.client import handshakes
 
 Begin = Callable[..., Child]
 
@@ -51,7 +51,7 @@ def many() -> Iterator[int]:
 def test_a_thousand_clients_at_once_are_all_served(site: Site, begin: Begin, many: int) -> None:
     pool = Pool((site.front(),), Balancing.ROUND_ROBIN, row([site.show("good", site.leaf())] * 4))
     child = begin(pool)
-    seen = ask([pool.fronts[0].address], many, at_once=many)
+    seen = handshakes([pool.fronts[0].address], many, at_once=many)
 
     assert {one.outcome for one in seen} == {"ok"}
     assert set(child.count().served.values()) == {many // 4}
@@ -66,7 +66,7 @@ def test_pools_are_apart(site: Site, begin: Begin) -> None:
     ]
     child = begin(*pools)
     addresses = [pool.fronts[0].address for pool in pools]
-    seen = ask(addresses, 4)
+    seen = handshakes(addresses, 4)
 
     assert {(one.address, one.chain) for one in seen} == {
         (addresses[0], left.sha256),
@@ -80,7 +80,7 @@ def test_one_pool_may_have_several_fronts(site: Site, begin: Begin) -> None:
     nodes = row([site.show("good", site.leaf())])
     pool = Pool(site.fronts(2), Balancing.ROUND_ROBIN, nodes)
     child = begin(pool)
-    ask([front.address for front in pool.fronts], 4)
+    handshakes([front.address for front in pool.fronts], 4)
 
     assert child.count().served == {"node-01": 4}
 

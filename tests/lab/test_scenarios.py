@@ -49,7 +49,7 @@ def test_a_scenario_builds_what_it_announces(name: str, site: Site) -> None:
 
 
 @pytest.mark.parametrize("scenario", scenarios.scenarios().values(), ids=lambda one: one.name)
-def test_a_scenario_is_told_in_a_sentence_and_fails_on_the_targets_side(
+def test_a_scenario_is_described_in_a_sentence_and_fails_on_the_targets_side(
     scenario: Scenario,
 ) -> None:
     assert scenario.title.endswith(".")
