@@ -8,6 +8,7 @@ no web fonts, so viewing it fetches nothing.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import pty
@@ -33,7 +34,9 @@ BEGIN, END = "<!-- recorded by scripts/record_demo.py -->\n", "<!-- end of the r
 
 def main() -> None:
     """Run the demo, keep the picture and the text."""
-    command = [str(Path(sys.executable).with_name("tls-stress")), "demo", *sys.argv[1:]]
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Further words go to the demo.")
+    _, words = parser.parse_known_args()
+    command = [str(Path(sys.executable).with_name("tls-stress")), "demo", *words]
     lines = [Text.from_markup("[bold]$ tls-stress demo[/]"), *_decoded(_recorded(command))]
     (ROOT / "docs" / "demo.svg").write_text(_picture(lines))
     readme = ROOT / "README.md"

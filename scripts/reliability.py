@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -144,6 +145,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def main() -> None:
     """Run everything and write the page."""
+    argparse.ArgumentParser(prog="python -m scripts.reliability", description=__doc__).parse_args()
     soak = json.loads(SOAK.read_text()) if SOAK.exists() else None
     results = run()
     PAGE.write_text(page(results, soak))
