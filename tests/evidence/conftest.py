@@ -1,4 +1,4 @@
-"""Transcripts of real handshakes: our machine connected to the standard library's server in memory."""
+"""Transcripts of real handshakes: our machine and the standard library's server in memory."""
 
 from __future__ import annotations
 

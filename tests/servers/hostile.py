@@ -51,7 +51,7 @@ DONE, AFTER = Stage.FINISHED, Stage.AFTER_HANDSHAKE
 # -- how they speak ----------------------------------------------------------------------------
 
 
-def read_hello(connection: socket.socket) -> bytes:
+def receive_hello(connection: socket.socket) -> bytes:
     """The ClientHello, whole."""
     data = connection.recv(4096)
     while data and len(data) < 5 + int.from_bytes(data[3:5]):
@@ -89,7 +89,7 @@ def says(data: bytes | Callable[[], bytes], *, after_hello: bool = True) -> Beha
 
     def behave(connection: socket.socket, house: House) -> None:
         if after_hello:
-            read_hello(connection)
+            receive_hello(connection)
         connection.sendall(data if isinstance(data, bytes) else data())
         wait(connection)
 
@@ -100,7 +100,7 @@ def floods(data: bytes) -> Behaviour:
     """Send this for as long as the client reads."""
 
     def behave(connection: socket.socket, house: House) -> None:
-        read_hello(connection)
+        receive_hello(connection)
         while True:
             connection.sendall(data)
 
@@ -111,7 +111,7 @@ def answers(make: Callable[[bytes, House], bytes]) -> Behaviour:
     """Send what is made from the ClientHello, and wait."""
 
     def behave(connection: socket.socket, house: House) -> None:
-        connection.sendall(make(read_hello(connection), house))
+        connection.sendall(make(receive_hello(connection), house))
         wait(connection)
 
     return behave
@@ -165,7 +165,7 @@ def resets_at_accept(connection: socket.socket, house: House) -> None:
 
 
 def resets_after_the_hello(connection: socket.socket, house: House) -> None:
-    read_hello(connection)
+    receive_hello(connection)
     reset(connection)
 
 
@@ -175,27 +175,27 @@ def never_answers(connection: socket.socket, house: House) -> None:
 
 def one_byte_a_second(connection: socket.socket, house: House) -> None:
     server = Scripted13(house.good, house.key)
-    drip(connection, b"".join(server.flight(read_hello(connection))), DRIP_S)
+    drip(connection, b"".join(server.flight(receive_hello(connection))), DRIP_S)
 
 
 # -- in the middle -----------------------------------------------------------------------------
 
 
 def resets_in_mid_certificate(connection: socket.socket, house: House) -> None:
-    hello, certificates, *_ = curve_flight(read_hello(connection), house)
+    hello, certificates, *_ = curve_flight(receive_hello(connection), house)
     connection.sendall(hello + certificates[: len(certificates) // 2])
     reset(connection)
 
 
 def half_a_server_hello(connection: socket.socket, house: House) -> None:
-    hello = curve_flight(read_hello(connection), house)[0]
+    hello = curve_flight(receive_hello(connection), house)[0]
     connection.sendall(hello[: len(hello) // 2])
     connection.shutdown(socket.SHUT_WR)
     wait(connection)
 
 
 def half_a_server_hello_then_silence(connection: socket.socket, house: House) -> None:
-    hello = curve_flight(read_hello(connection), house)[0]
+    hello = curve_flight(receive_hello(connection), house)[0]
     connection.sendall(hello[: len(hello) // 2])
     wait(connection)
 
@@ -203,7 +203,7 @@ def half_a_server_hello_then_silence(connection: socket.socket, house: House) ->
 def fragments_of_one_byte(connection: socket.socket, house: House) -> None:
     """Each octet of the ServerHello in a record of its own, each record octet by octet."""
     server = Scripted13(house.good, house.key)
-    greeting, *rest = server.flight(read_hello(connection))
+    greeting, *rest = server.flight(receive_hello(connection))
     said = b"".join(record(HANDSHAKE, bytes([octet])) for octet in greeting[5:])
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     drip(connection, said + b"".join(rest), 0)
@@ -211,28 +211,28 @@ def fragments_of_one_byte(connection: socket.socket, house: House) -> None:
 
 
 def endless_retry(connection: socket.socket, house: House) -> None:
-    while (hello := read_hello(connection)) and hello.startswith(b"\x16"):
+    while (hello := receive_hello(connection)) and hello.startswith(b"\x16"):
         said = server_hello(read_hello(hello), 0x1301, RETRY_EXTENSIONS)
         connection.sendall(record(HANDSHAKE, said.replace(RANDOM, RETRY_RANDOM)))
 
 
 def endless_hello_requests(connection: socket.socket, house: House) -> None:
     """RFC 5246 section 7.4.1.1 has a client ignore them while it negotiates."""
-    connection.sendall(curve_flight(read_hello(connection), house)[0])
+    connection.sendall(curve_flight(receive_hello(connection), house)[0])
     while True:
         connection.sendall(record(HANDSHAKE, message(0, b"") * 4000))
 
 
 def endless_message(connection: socket.socket, house: House) -> None:
     """A Certificate of 16 MB, announced and begun."""
-    connection.sendall(curve_flight(read_hello(connection), house)[0])
+    connection.sendall(curve_flight(receive_hello(connection), house)[0])
     connection.sendall(record(HANDSHAKE, b"\x0b\xff\xff\xff"))
     while True:
         connection.sendall(record(HANDSHAKE, bytes(16_384)))
 
 
 def endless_change_cipher_spec(connection: socket.socket, house: House) -> None:
-    connection.sendall(Scripted13(house.good, house.key).greet(read_hello(connection)))
+    connection.sendall(Scripted13(house.good, house.key).greet(receive_hello(connection)))
     while True:
         connection.sendall(record(20, b"\1") * 1000)
 
@@ -240,7 +240,7 @@ def endless_change_cipher_spec(connection: socket.socket, house: House) -> None:
 def endless_sealed_nothing(connection: socket.socket, house: House) -> None:
     """Encrypted handshake records that hold nothing but padding."""
     server = Scripted13(house.good, house.key)
-    connection.sendall(server.greet(read_hello(connection)))
+    connection.sendall(server.greet(receive_hello(connection)))
     while True:
         connection.sendall(server.seal(0, bytes(16_000)))
 
@@ -315,7 +315,7 @@ def shakes_then(say: Callable[[Scripted13], bytes], *, for_ever: bool = False) -
 
     def behave(connection: socket.socket, house: House) -> None:
         server = Scripted13(house.good, house.key)
-        connection.sendall(b"".join(server.flight(read_hello(connection))) + say(server))
+        connection.sendall(b"".join(server.flight(receive_hello(connection))) + say(server))
         while for_ever:
             connection.sendall(say(server))
         wait(connection)
