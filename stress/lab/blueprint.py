@@ -1,8 +1,8 @@
 """The data that the farm and its processes exchange: one JSON document per line, over pipes.
 
 The farm sends the `Process` first and then requests for counts. The process answers each with
-`NodeCounts`, and sends one more when it is ready. At the end of its input the farm is gone, however
-it died, and the process ends.
+`NodeCounts`, and sends one more when it is ready. When its input closes, the farm has ended or was
+killed, and the process exits.
 
 A farm is one or more processes; a process holds pools; a pool is one balancer with its front
 addresses and the nodes behind it; a node answers with an identity unless one of its faults fires.

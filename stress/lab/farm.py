@@ -2,7 +2,7 @@
 
 The sockets are bound here and inherited by the processes, so the farm accepts connections as soon
 as it has started, no port is guessed, and the addresses are known before a fault is planted. Each
-process ends when its standard input does, so a farm never outlives us, however we die.
+process exits when its standard input closes, so a farm never outlives its parent.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ END_S = 5.0
 
 
 class Child:
-    """One process of the farm, seen from here: it serves until it is ended or we are gone.
+    """One process of the farm, seen from its parent: it serves until `end` or the parent's exit.
 
     Args:
-        orders: what it serves; its sockets must be open and may be closed afterwards.
+        process: what it serves; its sockets must be open and may be closed afterwards.
         log: file for its standard error, empty while all is well.
 
     Raises:
         LabError: no process can be started.
     """
 
-    def __init__(self, orders: Process, log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self._log = log
         self._last: NodeCounts | None = None
-        sockets = [front.descriptor for pool in orders.pools for front in pool.fronts]
+        sockets = [front.descriptor for pool in process.pools for front in pool.fronts]
         # It imports from where we do; an empty entry means the current folder.
         import_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         try:
@@ -67,7 +67,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
-        self._send(to_line(orders))
+        self._send(to_line(process))
 
     @property
     def pid(self) -> int:
@@ -230,8 +230,8 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
     with ExitStack() as cleanup:
         try:
             if folder is None:
-                scratch = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
-                place = Path(cleanup.enter_context(scratch))
+                temporary = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
+                place = Path(cleanup.enter_context(temporary))
             else:
                 place = folder
                 if not folder.exists():  # what existed before stays
@@ -246,9 +246,11 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         cleanup.callback(site.clear)
         built = scenario.build(site)
         children = []
+        scratch = str(place) if folder is None else None
         for number, process in enumerate(built.processes, 1):
-            orders = replace(process, scratch=str(place) if folder is None else None)
-            child = Child(orders, site.write(f"process-{number}.log", b""))
+            child = Child(
+                replace(process, scratch=scratch), site.write(f"process-{number}.log", b"")
+            )
             cleanup.callback(child.end)
             children.append(child)
         site.close_sockets()

@@ -149,8 +149,8 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Unbuffered, because Trio reads what follows the first line from the descriptor.
-    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as orders:
-        process = msgspec.json.decode(orders.readline(), type=Process)
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as requests:
+        process = msgspec.json.decode(requests.readline(), type=Process)
     host = Host(process)
     gc.freeze()
     trio.run(host.run)

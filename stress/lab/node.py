@@ -12,7 +12,7 @@ from random import Random
 import trio
 
 from stress.lab.blueprint import Fault, FaultAction, NodeSpec
-from stress.lab.session import PATIENCE_S, Hello, ServerSession, context
+from stress.lab.session import PATIENCE_S, Hello, ServerSession, server_context
 
 BUCKET_S = 0.25
 
@@ -26,12 +26,12 @@ class Node:
         """Connections that the balancer sent here."""
         self.faulted = 0
         """Connections on which one of its faults fired."""
-        self._context = context(spec.identity)
+        self._context = server_context(spec.identity)
         self._faults = [
             (
                 fault.action,
                 Trigger(fault, f"{seed}/{spec.name}/{index}"),
-                context(fault.identity) if fault.identity else self._context,
+                server_context(fault.identity) if fault.identity else self._context,
             )
             for index, fault in enumerate(spec.faults)
         ]
@@ -49,31 +49,31 @@ class Node:
         with peer, trio.move_on_after(PATIENCE_S):
             try:
                 await self._answer(ServerSession(peer), first_s)
-            except OSError:  # the client has gone, which is not our error
+            except OSError:  # the client has left, which is not our error
                 return
 
     async def _answer(self, connection: ServerSession, first_s: float) -> None:
         first = await connection.hello()
         if not first:
             return
-        action, identity = FaultAction.ANSWER, self._context
+        action, context = FaultAction.ANSWER, self._context
         client_hello = Hello.read(first) if self._needs_hello else None
         at_s = trio.current_time() - first_s
         for planted, trigger, planted_context in self._faults:
             if trigger.fires(client_hello, at_s):
                 self.faulted += 1
-                action, identity = planted, planted_context
+                action, context = planted, planted_context
                 break
         if self._signer is not None:
             await self._signer.wait()
         match action:
             case FaultAction.ANSWER:
-                if await connection.handshake(identity, first):
+                if await connection.handshake(context, first):
                     await connection.answer_requests()
             case FaultAction.RESET:
                 connection.reset()
             case FaultAction.SILENCE:
-                await connection.fall_silent(identity, first)
+                await connection.fall_silent(context, first)
 
 
 class Trigger:
@@ -117,7 +117,7 @@ class RateLimiter:
     """Lets one through every `interval_s` seconds, in order of arrival.
 
     It keeps a schedule instead of sleeping for each, so that the rate is exact however late the
-    timers are: the time that one waited too long is taken off the next. Idle time is not made up.
+    timers fire: a wait that was too long shortens the next. Idle time is not made up.
     """
 
     def __init__(self, interval_s: float) -> None:

@@ -61,28 +61,28 @@ def record_size(data: bytes) -> int:
     return RECORD_HEADER + int.from_bytes(data[3:5], "big")
 
 
-def context(identity: Identity) -> SSL.Context:
+def server_context(identity: Identity) -> SSL.Context:
     """A server context for TLS 1.2 and 1.3 with the given certificates.
 
     Raises:
         SSL.Error: a file is missing or holds no chain and key that fit together.
     """
-    made = SSL.Context(SSL.TLS_SERVER_METHOD)
-    made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
     # Every client that supports ECDSA gets the ECDSA certificate, whatever it prefers.
-    made.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
-    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    made.set_alpn_select_callback(
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_alpn_select_callback(
         lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
     for file in identity.files:
-        made.use_certificate_chain_file(file)
-        made.use_privatekey_file(file)
+        context.use_certificate_chain_file(file)
+        context.use_privatekey_file(file)
     if identity.client_ca is not None:
-        made.load_verify_locations(identity.client_ca)
+        context.load_verify_locations(identity.client_ca)
         required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-        made.set_verify(required, lambda *verified: bool(verified[-1]))
-    return made
+        context.set_verify(required, lambda *verified: bool(verified[-1]))
+    return context
 
 
 class ServerSession:
@@ -102,9 +102,9 @@ class ServerSession:
             data += more
         return data
 
-    async def handshake(self, made: SSL.Context, first: bytes) -> bool:
+    async def handshake(self, context: SSL.Context, first: bytes) -> bool:
         """Go through the handshake, from the client's first bytes; False when it failed."""
-        tls = self._accept(made)
+        tls = self._accept(context)
         data = first
         while data:
             tls.bio_write(data)
@@ -140,9 +140,9 @@ class ServerSession:
                 return
             await self._flush(tls)
 
-    async def fall_silent(self, made: SSL.Context, first: bytes) -> None:
+    async def fall_silent(self, context: SSL.Context, first: bytes) -> None:
         """Send the ServerHello alone, then wait until the client gives up."""
-        tls = self._accept(made)
+        tls = self._accept(context)
         tls.bio_write(first)
         try:
             tls.do_handshake()
@@ -157,8 +157,8 @@ class ServerSession:
         """Make the coming close send RST instead of FIN."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def _accept(self, made: SSL.Context) -> SSL.Connection:
-        self._tls = SSL.Connection(made, None)
+    def _accept(self, context: SSL.Context) -> SSL.Connection:
+        self._tls = SSL.Connection(context, None)
         self._tls.set_accept_state()
         return self._tls
 

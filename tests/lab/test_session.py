@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from stress.lab.blueprint import Identity
-from stress.lab.session import Hello, ServerSession, context, record_size
+from stress.lab.session import Hello, ServerSession, record_size, server_context
 from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Kind, Seen
 
@@ -53,10 +53,10 @@ def connect(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:
 
 @pytest.mark.parametrize("best", [SSL.TLS1_3_VERSION, SSL.TLS1_2_VERSION])
 def test_a_client_gets_its_handshake_and_its_page(site: Site, good: Identity, best: int) -> None:
-    made = context(good)
+    context = server_context(good)
 
     async def serve(session: ServerSession) -> None:
-        assert await session.handshake(made, await session.hello())
+        assert await session.handshake(context, await session.hello())
         await session.answer_requests()
 
     seen = connect(site, serve, Kind(best=best))
@@ -66,12 +66,12 @@ def test_a_client_gets_its_handshake_and_its_page(site: Site, good: Identity, be
 
 
 def test_a_hello_of_many_bytes_is_read_to_its_end(site: Site, good: Identity) -> None:
-    made, sizes = context(good), []
+    context, sizes = server_context(good), []
 
     async def serve(session: ServerSession) -> None:
         first = await session.hello()
         sizes.append(len(first))
-        assert await session.handshake(made, first)
+        assert await session.handshake(context, first)
         await session.answer_requests()
 
     assert connect(site, serve, Kind(padding=10_000)).outcome == "ok"
@@ -79,15 +79,15 @@ def test_a_hello_of_many_bytes_is_read_to_its_end(site: Site, good: Identity) ->
 
 
 def test_a_client_without_a_common_suite_gets_an_alert(site: Site, good: Identity) -> None:
-    made, ended = context(good), []
+    context, results = server_context(good), []
 
     async def serve(session: ServerSession) -> None:
-        ended.append(await session.handshake(made, await session.hello()))
+        results.append(await session.handshake(context, await session.hello()))
 
     seen = connect(site, serve, Kind(best=SSL.TLS1_2_VERSION, ciphers=b"aRSA"))
 
     assert seen.outcome.endswith("alert handshake failure")
-    assert ended == [False]
+    assert results == [False]
 
 
 def test_a_reset_is_a_reset_and_a_close_is_an_end(site: Site) -> None:
@@ -104,10 +104,10 @@ def test_a_reset_is_a_reset_and_a_close_is_an_end(site: Site) -> None:
 
 @pytest.mark.slow
 def test_silence_comes_after_the_server_hello(site: Site, good: Identity) -> None:
-    made = context(good)
+    context = server_context(good)
 
     async def serve(session: ServerSession) -> None:
-        await session.fall_silent(made, await session.hello())
+        await session.fall_silent(context, await session.hello())
 
     seen = connect(site, serve, Kind(timeout_s=0.3))
 
@@ -142,14 +142,14 @@ def test_what_is_no_tls_fails_the_handshake_and_nothing_else(
         theirs.shutdown(socket.SHUT_WR)
 
         async def serve() -> bool:
-            return await ServerSession(ours).handshake(context(good), junk)
+            return await ServerSession(ours).handshake(server_context(good), junk)
 
         assert trio.run(serve) is False
 
 
 def test_a_key_that_is_not_there_is_refused(site: Site) -> None:
     with pytest.raises(SSL.Error):
-        context(Identity((str(site.ca_file),)))
+        server_context(Identity((str(site.ca_file),)))
 
 
 def first_flight(
