@@ -20,7 +20,7 @@ test: .venv/dev-installed  ## all tests on all cores, with the real servers that
 quick: .venv/dev-installed  ## only tests that take less than a quarter second
 	$(BIN)/python -m pytest -m 'not slow and not real'
 
-lint: .venv/dev-installed  ## check style and format
+lint: .venv/dev-installed  ## check style, format and insecure code (ruff with bandit's rules)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
@@ -30,11 +30,11 @@ types: .venv/dev-installed  ## check types, strict
 imports: .venv/dev-installed  ## check which room may import which
 	$(BIN)/lint-imports
 
-bench: .venv/dev-installed  ## measure what the docs claim; writes docs/benchmarks.md
+bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benchmarks.md
 	scripts/servers nginx openssl ab=apache2-utils hey wrk
 	$(BIN)/python -m benchmarks
 
-scorecard: .venv/dev-installed  ## run every lab scenario: found or not; writes docs/scorecard.md
+scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
 
 limits: .venv/dev-installed  ## search for two known limits, ten times each; writes docs/limits.md
@@ -43,7 +43,7 @@ limits: .venv/dev-installed  ## search for two known limits, ten times each; wri
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md
 	$(BIN)/python -m benchmarks.simulate
 
-soak: .venv/dev-installed  ## a million handshakes with a changing farm; half an hour
+soak: .venv/dev-installed  ## open a million handshakes to a changing farm; half an hour
 	$(BIN)/python -m benchmarks.soak
 
 reliability: .venv/dev-installed  ## test every promise; writes docs/reliability.md

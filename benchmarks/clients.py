@@ -1,8 +1,8 @@
-"""The clients that are compared: how each is told to open full handshakes, and how many it made.
+"""The clients that are compared: how each opens full handshakes, and how many it opened.
 
 `ab` and `hey` also send one small request on each connection, which they cannot leave out;
 `s_time` and tls-stress do not. None of them resumes: ab and hey keep no sessions between
-connections, `s_time -new` drops them. All write no file but tls-stress, which records everything.
+connections, `s_time -new` drops them. Only tls-stress writes a file and records everything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONCURRENCY = 50
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What all clients are pointed at."""
+    """The target of all clients."""
 
     port: int
     certificates: Certificates
@@ -46,7 +46,7 @@ class Client:
         return shutil.which(self.program) is not None
 
     def count(self, output: str) -> int:
-        """Handshakes made, by its own word.
+        """Handshakes made, as it reports.
 
         Raises:
             RuntimeError: the output does not say.
@@ -87,7 +87,7 @@ def _tls_stress(aim: Aim, count: int) -> list[str]:
 
 
 def _as(*options: str) -> Callable[[Aim, int], list[str]]:
-    """tls-stress, asking in another way."""
+    """tls-stress with further options."""
     return lambda aim, count: [*_tls_stress(aim, count), *options]
 
 

@@ -1,11 +1,11 @@
 """What many handshakes at once do to the measurement, and to memory.
 
 Concurrency comes from a silent server beside nginx: half of the attempts go there and wait for
-their time-out, so thousands are in flight while nginx itself has little to do. What `server_ns`
-says about nginx must then not depend on how many others are waiting. nginx is asked equally often
-at every level, because a server that has slept longer wakes up later, and that is its own time; and
-it has a core for itself where there are two, for on a core that it shares with a busy client it
-waits for its turn, and that is its own time, too.
+their timeout, so thousands are in flight while nginx itself has little to do. The `server_ns` of
+nginx must then not depend on how many others are waiting. nginx gets the same rate at every level,
+because a server that has slept longer wakes up later, and that is its own time. Where there are two
+cores it has one of its own: on a core that it shares with a busy client it waits for CPU, and that
+is its own time, too.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ CLEAN, FAILING, INVALID = 0, 1, 4
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A number of handshakes in flight: half of the rate, times the patience."""
+    """A number of handshakes in flight: half of the rate, times the timeout."""
 
     in_flight: int
     rate: int
-    patience_s: float
+    timeout_s: float
     seconds: float
 
 
-ASKED = 500
+TO_NGINX = 500
 """Handshakes a second that nginx gets; as many go to the silent server, but for one in flight."""
 LEVELS = (
-    Level(1, ASKED, 10, 8),
-    Level(100, 2 * ASKED, 0.2, 8),
-    Level(1_000, 2 * ASKED, 2, 10),
-    Level(5_000, 2 * ASKED, 10, 22),
+    Level(1, TO_NGINX, 10, 8),
+    Level(100, 2 * TO_NGINX, 0.2, 8),
+    Level(1_000, 2 * TO_NGINX, 2, 10),
+    Level(5_000, 2 * TO_NGINX, 10, 22),
 )
 
 
@@ -57,7 +57,7 @@ class Answer:
     """Median of what the client's own process added."""
     samples: int
     limited: bool = False
-    """The run called itself invalid: this machine, not nginx, was the limit."""
+    """The run is invalid: this machine, not nginx, was the limit."""
 
 
 def answer_times(aim: Aim, server: int) -> list[Answer]:
@@ -83,7 +83,7 @@ def _apart(server: int) -> Iterator[None]:
 
 
 def _at(level: Level, aim: Aim, silent: int) -> Answer:
-    options = ["--name", f"flight-{level.in_flight}", "--timeout", f"{level.patience_s}s"]
+    options = ["--name", f"flight-{level.in_flight}", "--timeout", f"{level.timeout_s}s"]
     options += ["--rate", str(level.rate), "--concurrency", str(max(64, level.in_flight * 2))]
     options += ["--address", f"127.0.0.1:{aim.port}"]
     if level.in_flight > 1:
@@ -102,7 +102,7 @@ def _read(level: Level, file: Path) -> Answer:
         WHERE outcome = 'ok' AND due_ns >= (SELECT min(due_ns) FROM handshake) + ?
     """
     with sqlite3.connect(file) as database:
-        filled_ns = int(level.patience_s * 1e9) if level.in_flight > 1 else 0
+        filled_ns = int(level.timeout_s * 1e9) if level.in_flight > 1 else 0
         rows = database.execute(query, (filled_ns,)).fetchall()
     server, lag = zip(*rows, strict=True)
     return Answer(level.in_flight, median(server) / 1e3, median(lag) / 1e3, len(rows))

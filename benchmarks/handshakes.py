@@ -18,7 +18,7 @@ class Figure:
     rounds_us: tuple[float, ...]
     """Per round: processor time of the whole process tree over its handshakes, microseconds."""
     started_s: float
-    """Processor time of a run of one handshake: what starting and ending costs."""
+    """Processor time of a run of one handshake: the cost of start and exit."""
     handshakes: int
     """Handshakes of a typical round."""
 

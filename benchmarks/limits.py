@@ -2,11 +2,11 @@
 
 Two scenarios of the lab take 400 connections a second and no more: one empties its accept queue at
 that rate, one signs for 2.5 ms each, one handshake at a time. Each search is what a user would type
-(`--find-limit`), begins elsewhere, and is right when both the rate that it calls sustained and the
-first that it calls failing lie within 5% of what was planted.
+(`--find-limit`), starts at another rate, and is right when both the highest sustained rate and the
+first failing one lie within 5% of the planted limit.
 
 A search needs a quiet machine with two cores, because the farm works on the same one: on a busy
-machine it ends as *generator limited*, which counts here as not found.
+machine it ends as *generator-limited*, which counts here as not found.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ SCENARIOS = ("overload", "slow-signer")
 GOAL = "p99.total<250ms, failing<0.1%"
 TIMES = 10
 NEAR = 0.05
-"""Of the planted limit: how far off a right answer may be."""
+"""Of the planted limit: how far off a right result may be."""
 FROM, TO = 0.25, 0.75
-"""Where a search begins, in parts of the limit."""
+"""Where a search begins, as a fraction of the limit."""
 SEED = 1
 _HEAD = """\
 # Limits
@@ -46,17 +46,17 @@ _HEAD = """\
 Made by `make limits`, {when} on {machine}.
 
 Two scenarios of the lab have a known limit. `tls-stress run --find-limit '{goal}'`
-searched it {times} times in each, beginning at rates drawn at random. Found means: confirmed, and
-both the sustained rate and the first that failed are within {near:.0f}% of the planted one.
+searched for it {times} times in each, starting at random rates. "Found" means: confirmed, with both
+the sustained rate and the first failing one within {near:.0f}% of the planted one.
 
-| scenario | planted | began at | sustained | first failing | gave way | took | found |
+| scenario | planted | started at | sustained | first failing | limiting factor | took | found |
 |---|---|---|---|---|---|---|---|
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What one search said, beside what is true."""
+    """What one search reported, and the planted limit."""
 
     scenario: str
     planted: float
@@ -101,7 +101,7 @@ class Search:
         if self.limit is None:
             return f"no: {self.verdict}"
         if self.limit.generator_limited:
-            return "no: generator limited"
+            return "no: generator-limited"
         return "no" if self.limit.confirmed else "no: not confirmed"
 
 

@@ -29,7 +29,7 @@ def describe() -> list[tuple[str, str]]:
 
 
 def _processor() -> str:
-    """The processor's own name where the system tells it."""
+    """The processor's own name where the system reports it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

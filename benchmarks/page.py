@@ -29,8 +29,8 @@ PROMISED = (
 _HEAD = """\
 # Benchmarks
 
-Made by `make bench`, which rewrites this page. Every figure is the median of what one run on one
-machine showed; other machines give other figures, so read the ratios.
+Made by `make bench`, which rewrites this page. Every figure is a median from one run on one
+machine; other machines give other figures, so compare the ratios.
 """
 
 _CPU = """\
@@ -39,44 +39,44 @@ _CPU = """\
 All clients in turn in each of {rounds} rounds, about {count:,} full handshakes a round,
 {concurrency} at a time, against the same nginx (ECDSA P-256 leaf and one intermediate, TLS 1.3,
 one worker, loopback).
-Processor time is user and system time of the client and all its children; wall time would measure
-the neighbours on the machine. "All in" includes start-up, the run file and the report; "each" is
-what one more handshake costs (all in, less a run of one handshake). `ab` and `hey` also send one
-small request on each connection and verify nothing; `s_time` opens one at a time. tls-stress
-records every chain, ending and latency in its run file while it does this. Its default hello is
-BoringSSL's own, with a post-quantum key share (X25519MLKEM768) that this nginx does not take and
-the other tools do not make. `no-mlkem` is the same hello without it, and so does what the others
-do; `ios-urlsession` is a phone's, likewise without.
+Processor time is user and system time of the client and all its children; wall time would include
+whatever else runs on the machine. "All in" includes start-up, the run file and the report; "each"
+is the cost of one more handshake (all in, minus a run of one handshake). `ab` and `hey` also send
+one small request on each connection and verify nothing; `s_time` opens one at a time. Meanwhile
+`tls-stress` records every chain, outcome and latency in its run file. Its default ClientHello is
+BoringSSL's own, with a post-quantum key share (X25519MLKEM768) that this nginx does not support
+and the other tools do not send. `no-mlkem` is the same ClientHello without it, which makes it
+comparable with the others; `ios-urlsession` is a phone's, also without it.
 """
 
 _PARTS = """\
-Where it goes: two parts measured alone, in this process, and what is left of the figure above. The
-rest is the event loop, the time stamps, the row on its way into the run file, and what two
-processes at once take from each other.
+Where the time goes: two parts measured separately, in this process, and the remainder of the figure
+above. The rest is the event loop, the time stamps, writing the row to the run file, and contention
+between the two processes.
 """
 
 _FLIGHT = """\
 ## The target's own time, whatever else is in flight
 
 Half of the attempts go to a server that never answers, so many handshakes are in flight while
-nginx has little to do. It is asked 500 times a second at every level, and has a core for itself, as
-on a machine of its own. What is measured of it (`server_ns`) should not depend on the others.
+nginx has little to do. It gets 500 handshakes a second at every level and a core of its own, as on
+a separate machine. Its measured time (`server_ns`) should not depend on the other handshakes.
 """
 
 _STALLS = """\
-## A server that stands still
+## A server that stalls
 
 The same nginx, stopped for one second in every ten. Users who arrive at random wait half a second
-on average, one in ten of them: the true 99th percentile is about 0.9 s. A tool that waits together
-with the server asks little meanwhile, and reports a quick server.
+on average, one in ten of them: the true 99th percentile is about 0.9 s. A tool that waits with the
+server sends little meanwhile, and reports a fast server.
 """
 
 _REST = """\
 ## Memory, disk, processes, start-up
 
-What several processes do is computed from the processor time of one handshake, with one process and
-with several: on a machine whose cores the server needs, too, their rates would measure the server.
-All workers send their rows to one writer, whose own cost bounds them together.
+The throughput of several processes is computed from the processor time of one handshake, with one
+process and with several: where the server needs the same cores, their rates would measure the
+server. All workers send their rows to one writer, whose cost limits them all.
 """
 
 
@@ -119,7 +119,7 @@ def page(
             _flight_rows(answers),
         ),
         _STALLS,
-        table(("tool", "asked", "p50", "p99"), stall_rows(seen)),
+        table(("tool", "load", "p50", "p99"), stall_rows(seen)),
         _REST,
         table(("what", "measured", "target"), _rest_rows(rest)),
     ]

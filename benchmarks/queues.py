@@ -14,7 +14,7 @@ from stress.model.run import Cell, Cube
 from stress.planning.load import rate_blocks
 
 Fails = Callable[[float], bool]
-"""Whether the attempt that comes at this second fails; asked in order."""
+"""Whether the attempt at this second fails; call it in order."""
 
 
 def queue(per_s: float, patience_s: float) -> Fails:

@@ -1,6 +1,6 @@
 """How many times as much several processes do as one.
 
-The wall clock cannot tell on a machine where the server needs the same cores. Processor time can:
+Wall time shows nothing on a machine where the server needs the same cores. Processor time does:
 as long as there is a core for each process, they do `N x (time with one) / (time with N)`, where
 each time is what one more handshake costs the whole tree, start-up and report left out. What the
 processes take from each other (caches, the kernel's locks, the parent that writes) is in it.

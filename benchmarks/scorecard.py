@@ -1,9 +1,9 @@
-"""Is what was planted found? Every scenario of the lab, run and judged: `make scorecard`.
+"""Is what was planted found? Every scenario of the lab, run and checked: `make scorecard`.
 
 A scenario counts as found when the report names what was planted first, in the dimensions in which
-it was planted, and nothing else before it. A healthy farm is asked again and again: whatever a
-report blames there is a false finding. Scenarios with a limit are asked at rates that vary at
-random below and above it, because one rate alone can tell no limit.
+it was planted, and nothing else before it. A healthy farm is tested again and again: whatever a
+report blames there is a false finding. Scenarios with a limit are tested at rates that vary at
+random below and above it, because a single rate shows no limit.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ NO_VERDICT = "no verdict"
 HEALTHY_RUNS, HEALTHY_COUNT = 100, 1_000
 VARIED_FOR = {"slow-signer": "300s"}
 """How long the rate is varied, where 80 s are too short: a queue must grow for some seconds before
-it becomes a timeout, and must have gone before the next one can be told apart."""
+it becomes a timeout, and must be gone before the next one is distinguishable."""
 MOST_UNSENT = 0.1
-"""A load of which a larger part was not offered says nothing about a limit."""
+"""If a larger part of the load was not sent, the run says nothing about a limit."""
 OVER = 1.2
 """The rate that is varied, in multiples of the limit: 30 to 150% of it are offered."""
 _HEAD = """\
@@ -74,7 +74,7 @@ class Score:
 
     @property
     def found(self) -> str:
-        """In words, for the table. What is named is found, also where the rest is in doubt."""
+        """For the table. What is reported counts as found, also in an invalid run."""
         if self.missed and self.silent:
             return f"{NO_VERDICT}: {self.silent}"
         return "; ".join(self.missed) or YES
@@ -90,11 +90,11 @@ class Score:
     def row(self) -> str:
         """As a line of the table."""
         failures, attempts = self.summary.failures.count, self.summary.attempts
-        share = numbers.percent(failures / attempts) if attempts else "-"
+        rate = numbers.percent(failures / attempts) if attempts else "-"
         cells = (
             f"`{self.scenario}`",
             escape(self.planted, longest=500),
-            f"{failures:,} of {attempts:,} ({share})",
+            f"{failures:,} of {attempts:,} ({rate})",
             escape(self.first, longest=500),
             escape(self.found, longest=500),
         )
@@ -102,13 +102,13 @@ class Score:
 
 
 def score(name: str, folder: Path) -> Score:
-    """Runs one scenario and judges the report."""
+    """Runs one scenario and checks the report."""
     with start(name) as farm:
         return _scored(farm, _words(farm), folder)
 
 
 def healthy(folder: Path, times: int) -> Sequence[Score]:
-    """Asks one farm in which nothing is wrong again and again."""
+    """Tests one farm without any fault again and again."""
     if not times:
         return ()
     with start(HEALTHY) as farm:
@@ -121,12 +121,12 @@ def _scored(farm: Farm, words: Sequence[str], folder: Path) -> Score:
     path = record(prepare(parse(words)), RunLocation(folder, name), output.display())
     summary = output.show(path)
     path.unlink()
-    told = missed(summary, farm.planted, farm.windows_ns())
-    return Score(name, farm.planted.sentence, summary, told)
+    not_found = missed(summary, farm.planted, farm.windows_ns())
+    return Score(name, farm.planted.sentence, summary, not_found)
 
 
 def _words(farm: Farm) -> list[str]:
-    """What `run` is told; where a limit was planted, with a load that varies about it."""
+    """The arguments of `run`; where a limit was planted, with a load that varies around it."""
     words, limit = run_words(farm)[1:], farm.scenario.limit_per_s
     if limit is None:
         return words

@@ -1,8 +1,8 @@
 """A long run through a farm that reloads, flaps and rotates its certificates: `make soak`.
 
-What is shown: the memory of all our processes stays flat, every attempt has its row, and what the
-farm itself counted as planted is exactly what the report counts as failed. The figures are written
-to a small file, from which `docs/reliability.md` is made.
+It shows that the memory of all our processes stays flat, that every attempt has its row, and that
+the report counts exactly those failures that the farm counted as planted. The figures go to a small
+file, from which `docs/reliability.md` is made.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from stress.lab.blueprint import (
     Balancing,
     Fault,
     FaultAction,
-    FaultCondition,
     NodeSpec,
     Pool,
     Process,
     Window,
 )
 from stress.lab.farm import Child, Farm
-from stress.lab.scenario import Built, Planted, Scenario
+from stress.lab.scenario import Scenario
 from stress.lab.site import HOST, Site
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.store import RunWriter
 
 FIGURES = Path(__file__).with_name("soak.json")
-STORY = Scenario("soak", "Four nodes; one reloads, one flaps, one rotates.", None, 0.0)
+TITLE = "Four nodes; one reloads, one flaps, one rotates."
+STORY = Scenario("soak", TITLE, "three nodes that change", None, 0.0)
 SAMPLE_S = 1.0
 WARM_SHARE = 0.4
 """Of the samples; the first are left out of the slope: caches fill, and the counts of all 28,232
 local ports."""
 ENDED = frozenset({0, 1})
 FLAT_KIB = 10 * 1024
-"""A growth in a million handshakes that is called flat."""
+"""Growth in a million handshakes that still counts as flat."""
 LONG = 500_000
-"""Attempts from which on the growth says something: before, caches fill."""
+"""From this many attempts the growth is meaningful: before, caches fill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one soak has shown."""
+    """The results of one soak."""
 
     attempts: int
     rows: int
@@ -65,7 +65,7 @@ class Figures:
     planted: dict[str, int]
     """By category, as the farm counted."""
     mechanisms: dict[str, str]
-    """What was named as the cause of each category: dimension and value."""
+    """The reported cause of each category: dimension and value."""
     bad_chain: str
     """The chain that the reloading node sends, by its hash: the cause of its failures."""
     peak_mib: float
@@ -74,20 +74,20 @@ class Figures:
     """Slope of that memory over the later part of the run; noise makes it negative, too."""
     bytes_per_row: float
     keeping_mib: dict[int, float]
-    """Memory of the one who keeps the rows alone, by how many it has kept."""
+    """Memory of the writing process alone, by the number of rows written."""
     machine: str
 
     @property
     def holds(self) -> bool:
-        """Every row is there, each failure was planted, its cause is named, memory is flat."""
+        """Every row is there, each failure was planted, its cause is reported, memory is flat."""
         kind, _, named = self.mechanisms.get("incomplete-chain", "").partition(" ")
         by_chain = kind == "chain" and self.bad_chain.startswith(named)
-        told = self.attempts == self.rows and self.failures == self.planted and by_chain
-        return told and self.is_flat
+        counted = self.attempts == self.rows and self.failures == self.planted
+        return counted and by_chain and self.is_flat
 
     @property
     def is_flat(self) -> bool:
-        """Whether a long run stopped to grow; a short one cannot tell."""
+        """Whether a long run stopped growing; a short one cannot show it."""
         return self.attempts < LONG or self.kib_per_million <= FLAT_KIB
 
 
@@ -122,7 +122,7 @@ def soak(count: int, pace: float, results: Path, *options: str) -> Figures:
 
 
 def keeping(most: int, folder: Path) -> dict[int, float]:
-    """Memory of a writer that is given made-up rows at 500 a second of their own time.
+    """Memory of a writer that is given made-up rows whose times are 500 a second.
 
     Handshakes cannot be opened fast enough to wait for the second million; rows can.
     """
@@ -149,7 +149,7 @@ def _made_up(number: int, start_ns: int, chance: random.Random) -> Record:
     due = start_ns + number * 2_000_000
     good = chance.random() > 0.03
     blank = dict.fromkeys(Record._fields)
-    told = blank | {
+    values = blank | {
         "id": number,
         "due_ns": due,
         "started_ns": due,
@@ -167,7 +167,7 @@ def _made_up(number: int, start_ns: int, chance: random.Random) -> Record:
         "segment": 0,
         "flags": 0,
     }
-    return Record(**told)  # type: ignore[arg-type]  # a row of mixed types
+    return Record(**values)  # type: ignore[arg-type]  # a row of mixed types
 
 
 @contextmanager
@@ -180,24 +180,17 @@ def _farm(pace: float) -> Iterator[tuple[Farm, str]]:
         good, renewed = site.show("good", leaf), site.show("renewed", site.leaf())
         alone = site.show("alone", leaf, leaf.alone)
 
-        def every(start_s: float, length_s: float, period_s: float) -> FaultCondition:
-            return FaultCondition(window=Window(start_s * pace, length_s * pace, period_s * pace))
+        def every(start_s: float, length_s: float, period_s: float) -> Window:
+            return Window(start_s * pace, length_s * pace, period_s * pace)
 
-        nodes = (
-            NodeSpec("steady", good.identity),
-            NodeSpec(
-                "reloading",
-                good.identity,
-                faults=(Fault(every(8, 2, 30), FaultAction.ANSWER, alone.identity),),
-            ),
-            NodeSpec(
-                "flapping", good.identity, faults=(Fault(every(5, 1, 20), FaultAction.RESET),)
-            ),
-            NodeSpec(
-                "rotating",
-                good.identity,
-                faults=(Fault(every(20, 20, 40), FaultAction.ANSWER, renewed.identity),),
-            ),
+        faults = {
+            "steady": (),
+            "reloading": (Fault(FaultAction.ANSWER, alone.identity, window=every(8, 2, 30)),),
+            "flapping": (Fault(FaultAction.RESET, window=every(5, 1, 20)),),
+            "rotating": (Fault(FaultAction.ANSWER, renewed.identity, window=every(20, 20, 40)),),
+        }
+        nodes = tuple(
+            NodeSpec(name, good.identity, faults=planted) for name, planted in faults.items()
         )
         front = site.front()
         orders = Process((Pool((front,), Balancing.ROUND_ROBIN, nodes),), str(place))
@@ -205,9 +198,9 @@ def _farm(pace: float) -> Iterator[tuple[Farm, str]]:
         undo.callback(child.end)
         site.close_sockets()
         child.wait_ready()
-        planted = Planted(None, 0.0, (), "three nodes that change")
-        built = Built((orders,), (front.address,), planted)
-        yield Farm(STORY, built, site.ca_file, (child,), ExitStack()), alone.sha256
+        addresses = (front.address,)
+        farm = Farm(STORY, addresses, STORY.plant(), site.ca_file, (child,), ExitStack())
+        yield farm, alone.sha256
 
 
 def _run(
@@ -229,15 +222,15 @@ def _run(
                 if workers:  # before and after them, it is planning and analysis
                     memory.append(sum(map(_resident_kib, (process.pid, *workers))))
         out.seek(0)
-        said = out.read()
+        output = out.read()
     if process.returncode not in ENDED:
-        raise RuntimeError(f"the run ended with code {process.returncode}: {said[:500]}")
-    summary: dict[str, Any] = json.loads(said)
+        raise RuntimeError(f"the run ended with code {process.returncode}: {output[:500]}")
+    summary: dict[str, Any] = json.loads(output)
     return summary, memory or [0]
 
 
 def _resident_kib(pid: int) -> int:
-    """Proportional memory of a process, where Linux tells it."""
+    """Proportional memory of a process, where Linux reports it."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     except OSError:
@@ -277,10 +270,12 @@ def _machine() -> str:
 
 
 def main() -> None:
-    """Soak, print the figures and write them down."""
+    """Soak, then print the figures and save them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--rows", type=int, default=4_000_000, help="for the memory of keeping")
+    parser.add_argument(
+        "--rows", type=int, default=4_000_000, help="rows for the memory of the writer"
+    )
     parser.add_argument("--pace", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=FIGURES)
     options = parser.parse_args()
@@ -293,7 +288,7 @@ def main() -> None:
     options.out.write_text(text + "\n")
     print(text)
     if not figures.holds:
-        sys.exit("rows are missing, failures are not those that were planted, or memory grew")
+        sys.exit("rows are missing, failures differ from those planted, or memory grew")
 
 
 if __name__ == "__main__":

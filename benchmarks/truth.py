@@ -1,8 +1,8 @@
-"""A server that stands still for one second in every ten, as each tool reports it.
+"""A server that stalls for one second in every ten, as each tool reports it.
 
 The same nginx, stopped and continued by signals. Users who arrive at 100 a second meet the stall:
 one in ten waits, half a second on average. So the true 99th percentile is about 0.9 s. A tool that
-waits together with the server sends little while it stands still, and reports a quick server.
+waits with the server sends little during the stall, and reports a fast server.
 
 `python -m benchmarks.truth` prints the table alone.
 """
@@ -30,12 +30,12 @@ RATE = 100
 WAITERS = 10
 EVERY_S, STALL_S = 10.0, 1.0
 ENDED_WELL = {0, 1, 4}
-"""Exit codes of a run that has figures; on a busy machine it may doubt itself."""
+"""Exit codes of a run that has figures; on a busy machine it may be invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one tool says of the server, in seconds."""
+    """What one tool reports about the server, in seconds."""
 
     tool: str
     way: str
@@ -70,10 +70,10 @@ def stall_reports(aim: Aim, pid: int, seconds: int = 30) -> list[Seen]:
     tools: list[tuple[str, Callable[[Aim, int], list[Seen]]]] = [("tls-stress", _ours)]
     tools += [("hey", _hey), ("ab", _ab), ("wrk", _wrk)]
     seen: list[Seen] = []
-    for program, ask in tools:
+    for program, measure in tools:
         if program == "tls-stress" or shutil.which(program):
             with stalling(pid):
-                seen += ask(aim, seconds)
+                seen += measure(aim, seconds)
     return seen
 
 
@@ -90,13 +90,13 @@ def _ours(aim: Aim, seconds: int) -> list[Seen]:
 def _hey(aim: Aim, seconds: int) -> list[Seen]:
     load = ["-z", f"{seconds}s", "-c", str(WAITERS), "-q", str(RATE // WAITERS)]
     text = _output(["hey", *load, "-disable-keepalive", f"https://127.0.0.1:{aim.port}/"])
-    return [Seen("hey", f"{WAITERS} that wait, -q {RATE // WAITERS}", *read_hey(text))]
+    return [Seen("hey", f"{WAITERS} connections, -q {RATE // WAITERS}", *read_hey(text))]
 
 
 def _ab(aim: Aim, seconds: int) -> list[Seen]:
     load = ["-q", "-t", str(seconds), "-n", "1000000", "-c", str(WAITERS)]
     text = _output(["ab", *load, f"https://127.0.0.1:{aim.port}/"])
-    return [Seen("ab", f"{WAITERS} that wait", *read_ab(text))]
+    return [Seen("ab", f"{WAITERS} connections", *read_ab(text))]
 
 
 def _wrk(aim: Aim, seconds: int) -> list[Seen]:
@@ -104,7 +104,7 @@ def _wrk(aim: Aim, seconds: int) -> list[Seen]:
     load = ["-t", "1", "-c", str(WAITERS), "-d", f"{seconds}s", "--latency"]
     each = ["-H", "Connection: close"]
     text = _output(["wrk", *load, *each, f"https://127.0.0.1:{aim.port}/"])
-    return [Seen("wrk", f"{WAITERS} that wait, after the handshake", *read_wrk(text))]
+    return [Seen("wrk", f"{WAITERS} connections, after the handshake", *read_wrk(text))]
 
 
 def read_hey(text: str) -> tuple[float, float]:

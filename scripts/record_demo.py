@@ -1,13 +1,14 @@
 """Records what `tls-stress demo` shows on a terminal: docs/demo.svg, and the text in the README.
 
-A real run in a pseudo-terminal of 100 columns; nothing is typed in afterwards. The picture carries
-no web fonts, so that looking at it fetches nothing.
+A real run in a pseudo-terminal of 100 columns; nothing is edited afterwards. The picture contains
+no web fonts, so viewing it fetches nothing.
 """
 
 # ruff: noqa: INP001 - a script is no package
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import pty
@@ -33,7 +34,9 @@ BEGIN, END = "<!-- recorded by scripts/record_demo.py -->\n", "<!-- end of the r
 
 def main() -> None:
     """Run the demo, keep the picture and the text."""
-    command = [str(Path(sys.executable).with_name("tls-stress")), "demo", *sys.argv[1:]]
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Further words go to the demo.")
+    _, words = parser.parse_known_args()
+    command = [str(Path(sys.executable).with_name("tls-stress")), "demo", *words]
     lines = [Text.from_markup("[bold]$ tls-stress demo[/]"), *_decoded(_recorded(command))]
     (ROOT / "docs" / "demo.svg").write_text(_picture(lines))
     readme = ROOT / "README.md"
@@ -43,7 +46,7 @@ def main() -> None:
 
 
 def _recorded(command: list[str]) -> str:
-    """All that the command writes to a terminal of its own."""
+    """All that the command writes to its own terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
     environment = os.environ | {"TERM": "xterm-256color"}
@@ -70,7 +73,7 @@ def _read(terminal: int) -> bytes:
 
 
 def _decoded(output: str) -> list[Text]:
-    """Lines as they stand at the end: what was overwritten in place is left out."""
+    """The final lines, without what was overwritten in place."""
     lasting = LIVE_VIEW.sub("", output)
     kept = [line.rstrip("\r").rpartition("\r")[2] for line in lasting.split("\n")]
     return list(AnsiDecoder().decode("\n".join(kept).rstrip()))

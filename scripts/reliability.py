@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -21,15 +22,14 @@ SOAK = ROOT / "benchmarks" / "soak.json"
 PAGE = ROOT / "docs" / "reliability.md"
 HEAD = """# Reliability
 
-*Made by `make reliability`, which runs every test that is named here.*
+*Made by `make reliability`, which runs every test named here.*
 
-A stress tester meets the worst servers there are, and its record is somebody's evidence. Each line
-is a promise; beside it stand the tests that would fail without it, and how they ended in the last
-full run.
+A stress tester meets badly broken servers, and people rely on its records as evidence. Each line is
+a promise, with the tests that would fail if it were broken, and their results in the last full run.
 """
 
 Results = Mapping[str, Counter[str]]
-"""Endings by `file::test`, the cases of a table together."""
+"""Outcomes by `file::test`, all cases of a parametrized test together."""
 
 
 def promised() -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def named() -> Iterator[str]:
 
 
 def run() -> Results:
-    """Run what is named, once, and count the endings."""
+    """Run every named test once and count the outcomes."""
     wanted = sorted({f"tests/{name}" for name in named()})
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
@@ -57,21 +57,23 @@ def run() -> Results:
     for case in root.iter("testcase"):
         file = case.get("classname", "").removeprefix("tests.").replace(".", "/")
         key = f"{file}.py::{case.get('name', '').partition('[')[0]}"
-        found.setdefault(key, Counter())[_ending(case)] += 1
+        found.setdefault(key, Counter())[_outcome(case)] += 1
     return found
 
 
-def _ending(case: ET.Element) -> str:
+def _outcome(case: ET.Element) -> str:
     kinds = {child.tag for child in case}
-    return "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "held"
+    return (
+        "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+    )
 
 
 def count(results: Results, tests: Iterable[str]) -> Counter[str]:
-    """The endings of all tests of a promise."""
+    """The outcomes of all tests of a promise."""
     total: Counter[str] = Counter()
-    for key, endings in results.items():
+    for key, outcomes in results.items():
         if any(key == test or key.startswith(f"{test}::") for test in tests):
-            total += endings
+            total += outcomes
     return total
 
 
@@ -92,14 +94,14 @@ def page(results: Results, soak: Mapping[str, Any] | None) -> str:
 
 def _figures(results: Results) -> list[str]:
     corpus = "hostile/test_corpus.py::test_a_hostile_server_gets_the_right_outcome_and_stage"
-    right = count(results, [corpus])["held"]
+    right = count(results, [corpus])["passed"]
     total = sum(results.values(), Counter())
-    faults = sum((ends for key, ends in results.items() if key[:7] == "faults/"), Counter())
-    ended = ", ".join(f"{total[word]} {word}" for word in ("held", "failed", "skipped"))
+    faults = sum((each for key, each in results.items() if key[:7] == "faults/"), Counter())
+    ended = ", ".join(f"{total[word]} {word}" for word in ("passed", "failed", "skipped"))
     return [
         "## Figures of the last full run\n",
-        f"* Hostile servers, times two stacks and two kinds of run: {right} right.",
-        f"* Faults injected into the whole program: {faults['held']} cases held.",
+        f"* Hostile servers, on two stacks and in two kinds of run: {right} classified correctly.",
+        f"* Faults injected into the whole program: {faults['passed']} cases passed.",
         f"* All tests named here: {ended}.",
         "",
     ]
@@ -110,13 +112,13 @@ _SOAK = """## The last soak
 `make soak`: a farm in which one node reloads, one flaps and one rotates its certificate.
 
 * {attempts:,} handshakes in {seconds:,.0f} s, {rows:,} rows: {lost:,} lost.
-* Failures reported: {reported}. Planted, as the farm counted: {counted}. Of the former the bad
-  chain was named as the cause.
-* All our processes took {peak_mib:.0f} MiB at most while handshakes were opened, and grew in the
-  later part of this run by what would be {mib_per_million:.0f} MiB in a million.
-* The process that keeps the rows, given made-up ones, takes
+* Failures reported: {reported}. Planted, as counted by the farm: {counted}. The report named the
+  bad chain as the cause of the former.
+* All our processes together used {peak_mib:.0f} MiB at most, and grew in the later part of this
+  run at a rate of {mib_per_million:.0f} MiB per million handshakes.
+* The process that writes the rows, given made-up ones, uses
   {kept}.
-* {bytes_per_row:.0f} bytes a handshake, with the evidence of the failures.
+* The run file takes {bytes_per_row:.0f} bytes per handshake, with the evidence of the failures.
 * Measured on {machine}.
 """
 
@@ -127,8 +129,8 @@ def _soak(soak: Mapping[str, Any]) -> str:
         dict(soak)
         | {
             "lost": soak["attempts"] - soak["rows"],
-            "reported": _told(soak["failures"]),
-            "counted": _told(soak["planted"]),
+            "reported": _listed(soak["failures"]),
+            "counted": _listed(soak["planted"]),
             "mib_per_million": soak["kib_per_million"] / 1024,
             "kept": ", ".join(
                 f"{mib:.0f} MiB at {int(rows) / 1e6:g} million" for rows, mib in kept
@@ -137,16 +139,17 @@ def _soak(soak: Mapping[str, Any]) -> str:
     )
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items())
 
 
 def main() -> None:
     """Run everything and write the page."""
+    argparse.ArgumentParser(prog="python -m scripts.reliability", description=__doc__).parse_args()
     soak = json.loads(SOAK.read_text()) if SOAK.exists() else None
     results = run()
     PAGE.write_text(page(results, soak))
-    failed = sum(endings["failed"] for endings in results.values())
+    failed = sum(outcomes["failed"] for outcomes in results.values())
     sys.exit(f"{failed} tests failed" if failed else 0)
 
 

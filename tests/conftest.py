@@ -1,4 +1,4 @@
-"""What all tests share: which real servers there are, and how many tests went without one."""
+"""Shared by all tests: which real servers are installed, and how many tests lacked one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ settings.load_profile("steady")
 # Distributions keep servers where the path of an ordinary user does not look.
 os.environ["PATH"] += os.pathsep + os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
 
-# Who starts the tests in the background of a script has interrupts ignored, by them and by whatever
-# they start: the tests that interrupt something would only show that.
+# A script that starts the tests in the background makes them and their children ignore interrupts,
+# and the tests that interrupt something would fail.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the chosen library the default of all that is started; without utls there is one."""
+    """Makes the chosen library the default of every process; without utls it is OpenSSL."""
     if not HAS_BORINGSSL:
         config.option.stack = "openssl"
     if config.getoption("--stack"):
@@ -44,8 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Names a case after its argument where the value is a long row of bytes.
 
-    Such bytes may be random (a ClientHello), and the processes that share the tests have to agree
-    on their names.
+    Such bytes may be random (a ClientHello), and the processes of pytest-xdist have to agree on
+    the names.
     """
     return argname if isinstance(val, bytes) and len(val) > 32 else None
 
@@ -55,8 +55,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Runs a test marked `alone` while the other processes of pytest-xdist run none.
 
     Subtle: ordinary tests share the lock `running`, and a test marked `alone` holds it for itself.
-    Whoever waits for it holds `turn`, so that a test marked `alone` waits for the tests that run
-    and not for all that follow. The kernel releases both when a process dies.
+    A test that waits for it holds `turn`, so a test marked `alone` waits for the tests that are
+    running and not for all that follow. The kernel releases both when a process dies.
     """
     if not hasattr(item.config, "workerinput"):
         return (yield)
@@ -81,7 +81,7 @@ def _of_the_other_stack(item: pytest.Item, stack: str) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the cases of the library that is not asked for, and skips what is not here."""
+    """Deselects the cases of the other library, and skips tests whose programs are missing."""
     stack = config.getoption("--stack")
     if stack:
         left_out = [item for item in items if _of_the_other_stack(item, stack)]
@@ -93,14 +93,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _skip_boringssl(items: list[pytest.Item]) -> None:
-    """Skips what is about BoringSSL itself: `@pytest.mark.boringssl`."""
+    """Skips tests of BoringSSL itself: `@pytest.mark.boringssl`."""
     for item in items:
         if item.get_closest_marker("boringssl") is not None:
             item.add_marker(pytest.mark.skip(reason="is about BoringSSL (utls) itself"))
 
 
 def _skip_missing(items: list[pytest.Item]) -> None:
-    """Skips what names a program that is not here: `@pytest.mark.real("nginx", "haproxy")`."""
+    """Skips tests that name a missing program: `@pytest.mark.real("nginx", "haproxy")`."""
     for item in items:
         for mark in item.iter_markers("real"):
             missing = [program for program in mark.args if shutil.which(program) is None]
@@ -109,17 +109,17 @@ def _skip_missing(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Counts the real-server tests aloud: a silent skip would look like a pass."""
+    """Counts the real-server tests visibly: a silent skip would look like a pass."""
     real = {
-        ending: [
+        outcome: [
             r
             for r in reports
             if "real" in getattr(r, "keywords", ()) and getattr(r, "when", "teardown") != "teardown"
         ]
-        for ending, reports in terminalreporter.stats.items()
+        for outcome, reports in terminalreporter.stats.items()
     }
     skipped = real.pop("skipped", [])
-    ran = sum(len(real.get(ending, ())) for ending in ("passed", "failed", "error"))
+    ran = sum(len(real.get(outcome, ())) for outcome in ("passed", "failed", "error"))
     reasons = sorted({_reason(report) for report in skipped})
     because = f" ({', '.join(reasons)})" if reasons else ""
     terminalreporter.section("real servers")

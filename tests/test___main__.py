@@ -24,7 +24,7 @@ STARTS = {"script": SCRIPT, "module": ("-m", "stress")}
 def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tuple[int, str]:
     """Its exit code and last words when it is interrupted as soon as it has read a module.
 
-    Python tells each module on stderr as it is read, so nothing has to be waited for.
+    Python reports each module on stderr as it is imported, so the test need not wait.
     """
     with subprocess.Popen(
         [sys.executable, "-X", "importtime", *start, "explain", "alert 40"],
@@ -36,8 +36,8 @@ def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tup
             if line.rpartition("|")[2].strip() == imported:
                 process.send_signal(signal.SIGINT)
                 break
-        _, told = process.communicate(timeout=30)
-    said = [line for line in told.splitlines() if not line.startswith("import time:")]
+        _, errors = process.communicate(timeout=30)
+    said = [line for line in errors.splitlines() if not line.startswith("import time:")]
     return process.returncode, "\n".join(said)
 
 

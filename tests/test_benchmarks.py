@@ -23,7 +23,7 @@ from benchmarks.writing import writer_us
 from stress.model.limit import Limit
 from stress.model.summary import Answer as Verdict
 
-SEEN = (Seen("ab", "10 that wait", 0.002, 0.031),)
+SEEN = (Seen("ab", "10 connections", 0.002, 0.031),)
 BUSY = "x = 0\nfor n in range(3_000_000): x += n"
 PARENT = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}], check=True)"
 
@@ -92,7 +92,7 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
     assert "| 5,000 | 220 µs | 1.10 | 900 µs | 6,000 |" in text
     assert "| the writer, each row of a million | 4.1 µs | 5 µs |" in text
     assert "| 2 processes do the work of, with a core for each | 1.91 | 1.8 |" in text
-    assert "| `ab` | 10 that wait | 2.0 ms | 31 ms |" in text
+    assert "| `ab` | 10 connections | 2.0 ms | 31 ms |" in text
 
 
 def test_the_percentiles_of_other_tools_are_read() -> None:
@@ -146,7 +146,7 @@ def test_a_limit_is_found_when_both_its_ends_are_near(
         (searched(398, None), "no"),
         (searched(None, 398), "no"),
         (searched(398, 406, confirmed=False), "no: not confirmed"),
-        (searched(398, 406, generator_limited=True), "no: generator limited"),
+        (searched(398, 406, generator_limited=True), "no: generator-limited"),
         (Search("overload", 400.0, 150.0, None, Verdict.INVALID, 3.0), "no: invalid"),
     ],
 )

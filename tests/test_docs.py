@@ -1,4 +1,4 @@
-"""The documentation tells the truth: pages match the code, links lead somewhere, words exist."""
+"""The documentation is right: pages match the code, links work, commands and queries exist."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 Refused: type[Exception] = typer.BadParameter.__mro__[1]
-"""What the parser raises for words that it does not take; typer does not export its name."""
+"""What the parser raises for arguments it rejects; typer does not export its name."""
 RECORDING = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
 QUERY = re.compile(r"""sqlite3 \S+\.db\s+(?:\\\n)?\s*(['"])(.*?)\1""")
 COMMAND = re.compile(r"(?:^|`|\s)(?:\.venv/bin/)?tls-stress (?!\[)([a-z][^`|\n]*)", re.MULTILINE)
@@ -38,7 +38,7 @@ def test_generated_pages_are_as_the_code_makes_them(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+def test_links_within_the_project_work(page: Path) -> None:
     broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
 
     assert broken == []
@@ -47,14 +47,14 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
 def commands_in(page: Path) -> Iterator[list[str]]:
     """The words after `tls-stress` wherever a page writes a command line.
 
-    Not in a recording: what a report says there is wrapped, and its own tests look at it.
+    Not in a recording: the report there is wrapped, and has tests of its own.
     """
     for line in COMMAND.findall(RECORDING.sub("", page.read_text())):
         yield shlex.split(line.partition(" </")[0].partition(" > ")[0], comments=True)
 
 
 def parses(command: Any, words: list[str]) -> bool:
-    """Whether the command itself takes these words: its options, their values, its arguments."""
+    """Whether the command itself accepts these words: its options, their values, its arguments."""
     try:
         command.make_context(command.name, [word for word in words if word != "…"])
     except typer.Exit:  # --help
@@ -83,12 +83,12 @@ def test_commands_that_the_pages_show_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_queries_that_the_pages_show_can_be_asked(page: Path) -> None:
-    asked = [query for _, query in QUERY.findall(page.read_text())]
+def test_queries_that_the_pages_show_run(page: Path) -> None:
+    queries = [query for _, query in QUERY.findall(page.read_text())]
     with closing(sqlite3.connect(":memory:")) as run:
         run.executescript(schema_text())
 
-        assert [run.execute(query).fetchall() for query in asked] == [[] for _ in asked]
+        assert [run.execute(query).fetchall() for query in queries] == [[] for _ in queries]
 
 
 def test_the_readme_lists_the_exit_codes_that_there_are() -> None:

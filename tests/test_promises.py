@@ -1,4 +1,4 @@
-"""Every promise names tests that exist, and the page is made of all of them."""
+"""Every promise names tests that exist, and the page lists all promises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_promise_names_tests_that_exist(test: str) -> None:
     assert not name or name in known
 
 
-def test_the_page_tells_every_promise() -> None:
+def test_the_page_lists_every_promise() -> None:
     text = PAGE.read_text()
 
     for part in promised():
@@ -30,15 +30,15 @@ def test_the_page_tells_every_promise() -> None:
             assert f"| {promise} |" in text
 
 
-def test_endings_are_counted_by_file_and_by_test() -> None:
+def test_outcomes_are_counted_by_file_and_by_test() -> None:
     results = {
         "engine/checks/test_circuit_breaker.py::test_other_stories_do_not": Counter(
-            held=3, failed=1
+            passed=3, failed=1
         ),
-        "planning/test_consent.py::test_x": Counter(held=2),
+        "planning/test_consent.py::test_x": Counter(passed=2),
     }
 
     text = page(results, None)
 
-    assert "1 failed, 3 held" in text
-    assert "5 held, 1 failed, 0 skipped" in text
+    assert "1 failed, 3 passed" in text
+    assert "5 passed, 1 failed, 0 skipped" in text

@@ -1,8 +1,8 @@
 """The data that the farm and its processes exchange: one JSON document per line, over pipes.
 
 The farm sends the `Process` first and then requests for counts. The process answers each with
-`NodeCounts`, and sends one more when it is ready. At the end of its input the farm is gone, however
-it died, and the process ends.
+`NodeCounts`, and sends one more when it is ready. When its input closes, the farm has ended or was
+killed, and the process exits.
 
 A farm is one or more processes; a process holds pools; a pool is one balancer with its front
 addresses and the nodes behind it; a node answers with an identity unless one of its faults fires.
@@ -71,9 +71,12 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class FaultCondition:
-    """Which connections a fault hits: all conditions that are set must hold."""
+class Fault:
+    """One thing that goes wrong on a node: on connections for which all set conditions hold."""
 
+    action: FaultAction
+    identity: Identity | None = None
+    """Of an `ANSWER`; None: the node's own."""
     share: float = 1.0
     """Probability among the connections for which everything else holds, from the seed."""
     window: Window | None = None
@@ -90,16 +93,6 @@ class FaultCondition:
     def needs_hello(self) -> bool:
         """Whether the ClientHello must be read to decide."""
         return self.without_name or (self.best_version, self.hello_over) != (None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong on a node."""
-
-    when: FaultCondition
-    action: FaultAction
-    identity: Identity | None = None
-    """Of an `ANSWER`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,83 +26,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 YEAR = timedelta(days=365)
 DAY = timedelta(days=1)
+ORGANIZATION = "tls-stress lab"
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """A certificate that signs others, with its key."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    path: tuple[x509.Certificate, ...]
-    """What a server must send above a leaf of this issuer, without the root; () for the root."""
-    url: str
-    """Where clients could fetch the certificate (AIA caIssuers); nobody listens there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """One root, which issues the intermediates."""
-
-    root: Issuer
-
-    @classmethod
-    def make(cls, now: datetime) -> Authority:
-        """Make a root that began five years before `now` and ends five years after."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = subject("tls-stress lab root")
-        builder = (
-            _builder(name, name, key, now - 5 * YEAR, now + 5 * YEAR)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(key_usage(signs_certificates=True), critical=True)
-        )
-        certificate = builder.sign(key, SHA256())
-        return cls(Issuer(certificate, key, (), "http://aia.lab.test/root.der"))
-
-    @property
-    def pem(self) -> bytes:
-        """The root as PEM: what a client takes as its only anchor."""
-        return self.root.certificate.public_bytes(Encoding.PEM)
-
-    def intermediate(self, common_name: str, now: datetime) -> Issuer:
-        """Make an intermediate under the root, valid from a year ago for three years."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        begins, ends = now - YEAR, now + 2 * YEAR
-        builder = (
-            _builder(subject(common_name), self.root.certificate.subject, key, begins, ends)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(key_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        )
-        certificate = _signed_by(self.root, builder)
-        serial = f"{certificate.serial_number:x}"[:8]
-        return Issuer(certificate, key, (certificate,), f"http://aia.lab.test/{serial}.der")
-
-
-def subject(common_name: str, organization: str = "tls-stress lab") -> x509.Name:
-    """A distinguished name of organization and common name."""
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
-
-
-def key_usage(*, signs_certificates: bool = False, enciphers_keys: bool = False) -> x509.KeyUsage:
-    """The key usage of an authority (which signs certificates) or of a leaf."""
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=enciphers_keys,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 class LeafKeyType(StrEnum):
@@ -124,7 +49,42 @@ class LeafSpec:
     ends: timedelta = 89 * DAY
     """End of validity, relative to the time of issue."""
     common_name: str | None = None
-    organization: str = "tls-stress lab"
+    organization: str = ORGANIZATION
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate that signs others, with its key: the root or an intermediate."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    path: tuple[x509.Certificate, ...]
+    """What a server must send above a leaf of this authority, without the root; () for the root."""
+    url: str
+    """Where clients could fetch the certificate (AIA caIssuers); nobody listens there."""
+
+    @classmethod
+    def make(cls, now: datetime) -> Authority:
+        """Make a root that began five years before `now` and ends five years after."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        validity = now - 5 * YEAR, now + 5 * YEAR
+        certificate = _certify(_name("tls-stress lab root"), key, validity, constraints, None)
+        return cls(certificate, key, (), "http://aia.lab.test/root.der")
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate as PEM; the root's is the only anchor of a client."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    def intermediate(self, common_name: str, now: datetime) -> Authority:
+        """Make an intermediate under the root, valid from a year ago for three years."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        validity = now - YEAR, now + 2 * YEAR
+        certificate = _certify(_name(common_name), key, validity, constraints, self)
+        serial = f"{certificate.serial_number:x}"[:8]
+        return Authority(certificate, key, (certificate,), f"http://aia.lab.test/{serial}.der")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +93,7 @@ class Leaf:
 
     certificate: x509.Certificate
     key: PrivateKey
-    issuer: Issuer
+    issuer: Authority
 
     @property
     def full(self) -> tuple[x509.Certificate, ...]:
@@ -146,56 +106,74 @@ class Leaf:
         return (self.certificate,)
 
 
-def issue(issuer: Issuer, spec: LeafSpec, now: datetime) -> Leaf:
+def issue(issuer: Authority, spec: LeafSpec, now: datetime) -> Leaf:
     """Sign a leaf with a fresh key."""
-    is_rsa = spec.key is LeafKeyType.RSA
-    key: PrivateKey = (
-        rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        if is_rsa
-        else ec.generate_private_key(ec.SECP256R1())
-    )
-    name = subject(spec.common_name or spec.names[0], spec.organization)
-    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in spec.names])
-    builder = (
-        _builder(name, issuer.certificate.subject, key, now + spec.begins, now + spec.ends)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(key_usage(enciphers_keys=is_rsa), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(names, critical=False)
-    )
-    return Leaf(_signed_by(issuer, builder), key, issuer)
+    key: PrivateKey = ec.generate_private_key(ec.SECP256R1())
+    if spec.key is LeafKeyType.RSA:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = _name(spec.common_name or spec.names[0], spec.organization)
+    validity = now + spec.begins, now + spec.ends
+    constraints = x509.BasicConstraints(ca=False, path_length=None)
+    return Leaf(_certify(name, key, validity, constraints, issuer, spec.names), key, issuer)
 
 
-def _builder(
-    name: x509.Name, issuer: x509.Name, key: PrivateKey, begins: datetime, ends: datetime
-) -> x509.CertificateBuilder:
-    """What every certificate has."""
+def _name(common_name: str, organization: str = ORGANIZATION) -> x509.Name:
+    """A distinguished name of organization and common name."""
+    parts = {NameOID.ORGANIZATION_NAME: organization, NameOID.COMMON_NAME: common_name}
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts.items()])
+
+
+def _certify(
+    name: x509.Name,
+    key: PrivateKey,
+    validity: tuple[datetime, datetime],
+    constraints: x509.BasicConstraints,
+    issuer: Authority | None,
+    dns_names: tuple[str, ...] = (),
+) -> x509.Certificate:
+    """Sign a certificate, linked to its issuer by key and by URL; without one, with its own key."""
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=isinstance(key, rsa.RSAPrivateKey),
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=constraints.ca,
+        crl_sign=constraints.ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
     public = key.public_key()
-    return (
+    others: list[x509.ExtensionType] = [x509.SubjectKeyIdentifier.from_public_key(public)]
+    if issuer is not None:
+        own = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        link = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
+        url = x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer.url)
+        )
+        others += [link, x509.AuthorityInformationAccess([url])]
+        others.append(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
+    if dns_names:
+        others.append(x509.SubjectAlternativeName([x509.DNSName(each) for each in dns_names]))
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(issuer)
+        .issuer_name(name if issuer is None else issuer.certificate.subject)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(begins)
-        .not_valid_after(ends)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
+        .add_extension(constraints, critical=True)
+        .add_extension(usage, critical=True)
     )
+    for extension in others:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key if issuer is None else issuer.key, SHA256())
 
 
-def _signed_by(issuer: Issuer, builder: x509.CertificateBuilder) -> x509.Certificate:
-    """Link a certificate to its issuer, by key and by URL, and sign it."""
-    identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    authority_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
-    location = x509.UniformResourceIdentifier(issuer.url)
-    url = x509.AuthorityInformationAccess(
-        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
-    )
-    return (
-        builder.add_extension(authority_key, critical=False)
-        .add_extension(url, critical=False)
-        .sign(issuer.key, SHA256())
-    )
+def key_pem(key: PrivateKey) -> bytes:
+    """The private key as PEM (SEC 1 or PKCS #1)."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def forged_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -209,8 +187,3 @@ def forged_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     der = other.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     text = b64encode(der[: -len(point)] + point).decode()
     return f"-----BEGIN EC PRIVATE KEY-----\n{text}\n-----END EC PRIVATE KEY-----\n".encode()
-
-
-def key_pem(key: PrivateKey) -> bytes:
-    """The private key as PEM (SEC 1 or PKCS #1)."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())

@@ -2,7 +2,7 @@
 
 The sockets are bound here and inherited by the processes, so the farm accepts connections as soon
 as it has started, no port is guessed, and the addresses are known before a fault is planted. Each
-process ends when its standard input does, so a farm never outlives us, however we die.
+process exits when its standard input closes, so a farm never outlives its parent.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 
 from stress.errors import LabError
 from stress.lab import scenarios
 from stress.lab.blueprint import COUNT_REQUEST, NodeCounts, Process, to_line
-from stress.lab.scenario import Built, Planted, Scenario
+from stress.lab.scenario import Planted, Scenario
 from stress.lab.site import HOST, Site
 from stress.model.plan import Address
-
-# One process of the farm, seen from the parent: its start, its counts, its end.
 
 READY_S = 30.0
 ANSWER_S = 10.0
@@ -37,20 +35,20 @@ END_S = 5.0
 
 
 class Child:
-    """A process that serves until it is ended or we are gone.
+    """One process of the farm, seen from its parent: it serves until `end` or the parent's exit.
 
     Args:
-        orders: what it serves; its sockets must be open and may be closed afterwards.
+        process: what it serves; its sockets must be open and may be closed afterwards.
         log: file for its standard error, empty while all is well.
 
     Raises:
         LabError: no process can be started.
     """
 
-    def __init__(self, orders: Process, log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self._log = log
         self._last: NodeCounts | None = None
-        sockets = [front.descriptor for pool in orders.pools for front in pool.fronts]
+        sockets = [front.descriptor for pool in process.pools for front in pool.fronts]
         # It imports from where we do; an empty entry means the current folder.
         import_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         try:
@@ -69,7 +67,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
-        self._send(to_line(orders))
+        self._send(to_line(process))
 
     @property
     def pid(self) -> int:
@@ -140,31 +138,20 @@ class Child:
         return LabError(f"the lab's process {self.pid} {what}", hint)
 
 
+@dataclass(frozen=True, slots=True)
 class Farm:
     """A running farm, made by `start`. Closing it ends its processes and removes its files."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        built: Built,
-        ca_file: Path,
-        children: tuple[Child, ...],
-        cleanup: ExitStack,
-    ) -> None:
-        self.scenario = scenario
-        self.host = HOST
-        """The name to send as SNI and to verify."""
-        self.addresses: tuple[Address, ...] = built.addresses
-        self.ca_file = ca_file
-        """The farm's root as PEM."""
-        self.planted: Planted = built.planted
-        self._children = children
-        self._cleanup = cleanup
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The farm's process ids."""
-        return tuple(child.pid for child in self._children)
+    scenario: Scenario
+    addresses: tuple[Address, ...]
+    """Where clients connect."""
+    planted: Planted
+    ca_file: Path
+    """The farm's root as PEM."""
+    children: tuple[Child, ...]
+    cleanup: ExitStack
+    host: ClassVar[str] = HOST
+    """The name to send as SNI and to verify."""
 
     def served(self) -> Mapping[str, int]:
         """Connections by node, as the nodes counted them; still there after closing.
@@ -172,8 +159,9 @@ class Farm:
         Raises:
             LabError: a process of the farm has ended by itself.
         """
-        counts = [child.count() for child in self._children]
-        return {name: served for count in counts for name, served in count.served.items()}
+        return {
+            name: count for child in self.children for name, count in child.count().served.items()
+        }
 
     def faulted(self) -> Mapping[str, int]:
         """Connections on which a planted fault fired, by node; still there after closing.
@@ -183,8 +171,9 @@ class Farm:
         Raises:
             LabError: a process of the farm has ended by itself.
         """
-        counts = [child.count() for child in self._children]
-        return {name: faulted for count in counts for name, faulted in count.faulted.items()}
+        return {
+            name: count for child in self.children for name, count in child.count().faulted.items()
+        }
 
     def first_ns(self) -> int | None:
         """Unix time of the first connection, to which planted times are relative; None: none.
@@ -192,7 +181,7 @@ class Farm:
         Raises:
             LabError: a process of the farm has ended by itself.
         """
-        times_ns = [child.count().first_ns for child in self._children]
+        times_ns = (child.count().first_ns for child in self.children)
         return min((time_ns for time_ns in times_ns if time_ns is not None), default=None)
 
     def windows_ns(self) -> tuple[tuple[int, int | None], ...]:
@@ -215,7 +204,7 @@ class Farm:
 
     def close(self) -> None:
         """End the processes and remove what was written; a second call does nothing."""
-        self._cleanup.close()
+        self.cleanup.close()
 
     def __enter__(self) -> Self:
         return self
@@ -237,12 +226,12 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         UsageError: no scenario has that name.
         LabError: it cannot be started on this machine.
     """
-    scene = scenarios.find(name)
+    scenario = scenarios.find(name)
     with ExitStack() as cleanup:
         try:
             if folder is None:
-                scratch = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
-                place = Path(cleanup.enter_context(scratch))
+                temporary = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
+                place = Path(cleanup.enter_context(temporary))
             else:
                 place = folder
                 if not folder.exists():  # what existed before stays
@@ -255,15 +244,18 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
             ) from error
         site = Site(place, datetime.now(UTC), seed, pace)
         cleanup.callback(site.clear)
-        built = scene.build(site)
+        built = scenario.build(site)
         children = []
+        scratch = str(place) if folder is None else None
         for number, process in enumerate(built.processes, 1):
-            orders = replace(process, scratch=str(place) if folder is None else None)
-            child = Child(orders, site.write(f"process-{number}.log", b""))
+            child = Child(
+                replace(process, scratch=scratch), site.write(f"process-{number}.log", b"")
+            )
             cleanup.callback(child.end)
             children.append(child)
         site.close_sockets()
         for child in children:
             child.wait_ready()
         site.remove_keys()
-        return Farm(scene.scenario, built, site.ca_file, tuple(children), cleanup.pop_all())
+        undo = cleanup.pop_all()
+        return Farm(scenario, built.addresses, built.planted, site.ca_file, tuple(children), undo)

@@ -4,6 +4,10 @@ The farm runs it as `python -m stress.lab.host`. It inherits its listening socke
 serve from standard input (see `stress.lab.blueprint`). It accepts in bursts, so that a thousand
 simultaneous clients find room in the queue, and leaves SIGINT to the parent, because Ctrl-C must
 let the client finish what is in flight.
+
+Balancing is layer 4: the balancer knows the client's port and its own state, never the payload. The
+process hands the accepted connection itself to the node instead of copying bytes (as direct server
+return does), so a node's RST, silence and timing reach the client unchanged.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate, cycle
 from random import Random
 from zlib import crc32
@@ -23,21 +28,19 @@ from zlib import crc32
 import msgspec
 import trio
 
-from stress.lab.blueprint import COUNT_REQUEST, Balancing, NodeCounts, Pool, Process, to_line
+from stress.lab.blueprint import COUNT_REQUEST, Balancing, NodeCounts, Process, to_line
 from stress.lab.node import Node, RateLimiter
 
-# Layer-4 balancing: which node gets the next connection. Arithmetic only.
-#
-# The balancer knows the client's port and its own state, never the payload. The process that
-# accepts hands the connection itself to the node instead of copying bytes (as direct server return
-# does), so a node's RST, silence and timing reach the client unchanged.
-
+BURST = 256
+FULL_PAUSE_S = 0.02
 Choice = Callable[[int], int]
 """From the client's port to the index of a node."""
+Serve = Callable[[socket.socket, int], None]
+"""Starts to serve an accepted connection from that port."""
 
 
 def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Choice:
-    """Make a chooser over `len(weights)` nodes.
+    """Make a function that chooses which of `len(weights)` nodes gets the next connection.
 
     Raises:
         ValueError: there is no node, or a weight is not positive.
@@ -58,10 +61,6 @@ def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Choice:
             return lambda port: crc32(port.to_bytes(2, "big")) % len(nodes)
 
 
-BURST = 256
-FULL_PAUSE_S = 0.02
-
-
 class Host:
     """The running process: its pools and its counts."""
 
@@ -70,18 +69,18 @@ class Host:
             (pool, [Node(node, pool.seed) for node in pool.nodes]) for pool in process.pools
         ]
         self._scratch = process.scratch
-        self._first_s: float | None = None
+        self._first_s = 0.0
         self._first_ns: int | None = None
 
     async def run(self) -> None:
         """Serve until the farm closes our standard input."""
         async with trio.open_nursery() as nursery:
             for pool, nodes in self._pools:
-                weights = [node.weight for node in pool.nodes]
-                choose = balancer(pool.policy, weights, pool.seed)
+                choose = balancer(pool.policy, [node.weight for node in pool.nodes], pool.seed)
+                serve = partial(self._serve, nodes, choose, nursery)
                 for front in pool.fronts:
-                    listener = Listener(self, pool, nodes, choose, nursery)
-                    nursery.start_soon(listener.run, socket.socket(fileno=front.descriptor))
+                    listener = socket.socket(fileno=front.descriptor)
+                    nursery.start_soon(listen, listener, pool.accepts_per_s, serve)
             async with trio.lowlevel.FdStream(sys.stdin.fileno()) as requests:
                 self._report()
                 while chunk := await requests.receive_some():
@@ -91,70 +90,57 @@ class Host:
                 shutil.rmtree(self._scratch, ignore_errors=True)
             nursery.cancel_scope.cancel()
 
-    def first_s(self) -> float:
-        """When the first connection came, on Trio's clock; called at each accept."""
-        if self._first_s is None:
-            self._first_s = trio.current_time()
-            self._first_ns = time.time_ns()
-        return self._first_s
-
-    def _report(self) -> None:
-        nodes = [node for _, group in self._pools for node in group]
-        counts = NodeCounts(
-            {node.name: node.served for node in nodes},
-            {node.name: node.faulted for node in nodes},
-            self._first_ns,
-        )
-        sys.stdout.buffer.write(to_line(counts))
-        sys.stdout.buffer.flush()
-
-
-class Listener:
-    """Accepts on one socket and hands each connection to a node of the pool."""
-
-    def __init__(
+    def _serve(
         self,
-        host: Host,
-        pool: Pool,
         nodes: list[Node],
         choose: Choice,
         nursery: trio.Nursery,
+        peer: socket.socket,
+        port: int,
     ) -> None:
-        self._host = host
-        self._limiter = RateLimiter(1 / pool.accepts_per_s) if pool.accepts_per_s else None
-        self._nodes = nodes
-        self._choose = choose
-        self._nursery = nursery
+        """Hand an accepted connection from that port to a node."""
+        if self._first_ns is None:
+            self._first_s, self._first_ns = trio.current_time(), time.time_ns()
+        nursery.start_soon(nodes[choose(port)].serve, peer, self._first_s)
 
-    async def run(self, listener: socket.socket) -> None:
-        """Accept forever."""
-        listener.settimeout(0)
-        while True:
-            await trio.lowlevel.wait_readable(listener.fileno())
-            if self._limiter is None:
-                await self._accept(listener, BURST)
-                continue
-            # One after the other until the queue is empty.
-            self._limiter.arrive()
-            await self._limiter.wait_next()
-            while await self._accept(listener, 1):
-                await self._limiter.wait_next()
+    def _report(self) -> None:
+        nodes = [node for _, group in self._pools for node in group]
+        served = {node.name: node.served for node in nodes}
+        faulted = {node.name: node.faulted for node in nodes}
+        sys.stdout.buffer.write(to_line(NodeCounts(served, faulted, self._first_ns)))
+        sys.stdout.buffer.flush()
 
-    async def _accept(self, listener: socket.socket, most: int) -> int:
-        """Accept what is waiting; returns how many that were."""
-        for accepted in range(most):
-            try:
-                peer, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return accepted
-            except OSError:  # out of file descriptors: the queue holds them until some are free
-                await trio.sleep(FULL_PAUSE_S)
-                return accepted
-            peer.settimeout(0)
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            node = self._nodes[self._choose(address[1])]
-            self._nursery.start_soon(node.serve, peer, self._host.first_s())
-        return most
+
+async def listen(listener: socket.socket, accepts_per_s: float | None, serve: Serve) -> None:
+    """Accept forever: all that is waiting, or no more than so many connections a second."""
+    limiter = RateLimiter(1 / accepts_per_s) if accepts_per_s else None
+    listener.settimeout(0)
+    while True:
+        await trio.lowlevel.wait_readable(listener.fileno())
+        if limiter is None:
+            await accept(listener, BURST, serve)
+            continue
+        # One after the other until the queue is empty.
+        limiter.arrive()
+        await limiter.wait_next()
+        while await accept(listener, 1, serve):
+            await limiter.wait_next()
+
+
+async def accept(listener: socket.socket, most: int, serve: Serve) -> int:
+    """Accept what is waiting; returns how many that were."""
+    for accepted in range(most):
+        try:
+            peer, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return accepted
+        except OSError:  # out of file descriptors: the queue holds them until some are free
+            await trio.sleep(FULL_PAUSE_S)
+            return accepted
+        peer.settimeout(0)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        serve(peer, address[1])
+    return most
 
 
 def main() -> None:
@@ -163,8 +149,8 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Unbuffered, because Trio reads what follows the first line from the descriptor.
-    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as orders:
-        process = msgspec.json.decode(orders.readline(), type=Process)
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as requests:
+        process = msgspec.json.decode(requests.readline(), type=Process)
     host = Host(process)
     gc.freeze()
     trio.run(host.run)

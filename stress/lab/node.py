@@ -1,4 +1,8 @@
-"""A backend: answers connections with its identity, unless one of its faults fires."""
+"""A backend: answers connections with its identity, unless one of its faults fires.
+
+A `Trigger` decides whether a fault hits a connection. A `RateLimiter` lets connections through at
+an exact rate: a node's signer is one, and so is a slow accept queue.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,113 @@ from random import Random
 
 import trio
 
-from stress.lab import blueprint, session
-from stress.lab.blueprint import FaultAction, FaultCondition
-from stress.lab.session import Hello
+from stress.lab.blueprint import Fault, FaultAction, NodeSpec
+from stress.lab.session import PATIENCE_S, Hello, ServerSession, server_context
 
-# Limits how many per second get through: one after the other, at fixed intervals.
+BUCKET_S = 0.25
+
+
+class Node:
+    """A running backend, which counts its connections."""
+
+    def __init__(self, spec: NodeSpec, seed: int) -> None:
+        self.name = spec.name
+        self.served = 0
+        """Connections that the balancer sent here."""
+        self.faulted = 0
+        """Connections on which one of its faults fired."""
+        self._context = server_context(spec.identity)
+        self._faults = [
+            (
+                fault.action,
+                Trigger(fault, f"{seed}/{spec.name}/{index}"),
+                server_context(fault.identity) if fault.identity else self._context,
+            )
+            for index, fault in enumerate(spec.faults)
+        ]
+        self._needs_hello = any(fault.needs_hello for fault in spec.faults)
+        self._signer = RateLimiter(spec.signing_ns / 1e9) if spec.signing_ns else None
+
+    async def serve(self, peer: socket.socket, first_s: float) -> None:
+        """Serve an accepted, non-blocking connection to its end, and close it.
+
+        Args:
+            peer: the connection.
+            first_s: when the process accepted its first connection, on Trio's clock.
+        """
+        self.served += 1
+        with peer, trio.move_on_after(PATIENCE_S):
+            try:
+                await self._answer(ServerSession(peer), first_s)
+            except OSError:  # the client has left, which is not our error
+                return
+
+    async def _answer(self, connection: ServerSession, first_s: float) -> None:
+        first = await connection.hello()
+        if not first:
+            return
+        action, context = FaultAction.ANSWER, self._context
+        client_hello = Hello.read(first) if self._needs_hello else None
+        at_s = trio.current_time() - first_s
+        for planted, trigger, planted_context in self._faults:
+            if trigger.fires(client_hello, at_s):
+                self.faulted += 1
+                action, context = planted, planted_context
+                break
+        if self._signer is not None:
+            await self._signer.wait()
+        match action:
+            case FaultAction.ANSWER:
+                if await connection.handshake(context, first):
+                    await connection.answer_requests()
+            case FaultAction.RESET:
+                connection.reset()
+            case FaultAction.SILENCE:
+                await connection.fall_silent(context, first)
+
+
+class Trigger:
+    """The conditions of one fault, with the state that two of them need (dice and bucket)."""
+
+    def __init__(self, fault: Fault, seed: str) -> None:
+        self._fault = fault
+        self._dice = Random(seed)  # noqa: S311 - repeatable faults, no secret
+        self._bucket_size = max(2.0, (fault.over_per_s or 0.0) * BUCKET_S)
+        self._tokens = self._bucket_size
+        self._filled_s = 0.0
+
+    def fires(self, hello: Hello | None, at_s: float) -> bool:
+        """Whether the connection is hit.
+
+        Args:
+            hello: the client's hello; None only when no condition needs it.
+            at_s: seconds since the first connection; must not go back.
+        """
+        fault = self._fault
+        if fault.window is not None and not fault.window.holds(at_s):
+            return False
+        if hello is not None:
+            if fault.best_version not in {None, hello.best_version}:
+                return False
+            if fault.hello_over is not None and hello.size <= fault.hello_over:
+                return False
+            if fault.without_name and hello.server_name is not None:
+                return False
+        if fault.over_per_s is not None:
+            refilled = self._tokens + (at_s - self._filled_s) * fault.over_per_s
+            self._tokens, self._filled_s = min(self._bucket_size, refilled), at_s
+            if self._tokens >= 1:
+                self._tokens -= 1
+                return False
+        # Last, so that the dice depend only on the connections that could have been hit.
+        return fault.share >= 1 or self._dice.random() < fault.share
 
 
 class RateLimiter:
     """Lets one through every `interval_s` seconds, in order of arrival.
 
     It keeps a schedule instead of sleeping for each, so that the rate is exact however late the
-    timers are: the time that one waited too long is taken off the next. Idle time is not made up.
+    timers fire: a wait that was too long shortens the next. Idle time is not made up.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -42,107 +141,3 @@ class RateLimiter:
         """
         self._free_at_s += self._interval_s
         await trio.sleep_until(self._free_at_s)
-
-
-BUCKET_S = 0.25
-
-
-class Trigger:
-    """The condition of one fault, with the state that two parts of it need (dice and bucket)."""
-
-    def __init__(self, condition: FaultCondition, seed: str) -> None:
-        self._condition = condition
-        self._dice = Random(seed)  # noqa: S311 - repeatable faults, no secret
-        self._bucket_size = max(2.0, (condition.over_per_s or 0.0) * BUCKET_S)
-        self._tokens = self._bucket_size
-        self._filled_s = 0.0
-
-    def fires(self, hello: Hello | None, at_s: float) -> bool:
-        """Whether the connection is hit.
-
-        Args:
-            hello: the client's hello; None only when no part of the condition needs it.
-            at_s: seconds since the first connection; must not go back.
-        """
-        condition = self._condition
-        if condition.window is not None and not condition.window.holds(at_s):
-            return False
-        if hello is not None:
-            best, over = condition.best_version, condition.hello_over
-            if best is not None and hello.best_version != best:
-                return False
-            if over is not None and hello.size <= over:
-                return False
-            if condition.without_name and hello.server_name is not None:
-                return False
-        if condition.over_per_s is not None and self._take_token(condition.over_per_s, at_s):
-            return False
-        # Last, so that the dice depend only on the connections that could have been hit.
-        return condition.share >= 1 or self._dice.random() < condition.share
-
-    def _take_token(self, rate: float, at_s: float) -> bool:
-        refilled = self._tokens + (at_s - self._filled_s) * rate
-        self._tokens, self._filled_s = min(self._bucket_size, refilled), at_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
-class Node:
-    """A running backend, which counts its connections."""
-
-    def __init__(self, spec: blueprint.NodeSpec, seed: int) -> None:
-        self.name = spec.name
-        self.served = 0
-        """Connections that the balancer sent here."""
-        self.faulted = 0
-        """Connections on which one of its faults fired."""
-        self._context = session.context(spec.identity)
-        self._faults = [
-            (
-                fault.action,
-                Trigger(fault.when, f"{seed}/{spec.name}/{index}"),
-                session.context(fault.identity) if fault.identity else self._context,
-            )
-            for index, fault in enumerate(spec.faults)
-        ]
-        self._needs_hello = any(fault.when.needs_hello for fault in spec.faults)
-        self._signer = RateLimiter(spec.signing_ns / 1e9) if spec.signing_ns else None
-
-    async def serve(self, peer: socket.socket, first_s: float) -> None:
-        """Serve an accepted, non-blocking connection to its end, and close it.
-
-        Args:
-            peer: the connection.
-            first_s: when the process accepted its first connection, on Trio's clock.
-        """
-        self.served += 1
-        with peer, trio.move_on_after(session.PATIENCE_S):
-            try:
-                await self._answer(session.ServerSession(peer), first_s)
-            except OSError:  # the client has gone, which is not our error
-                return
-
-    async def _answer(self, connection: session.ServerSession, first_s: float) -> None:
-        first = await connection.hello()
-        if not first:
-            return
-        action, context = FaultAction.ANSWER, self._context
-        client_hello = session.read(first) if self._needs_hello else None
-        at_s = trio.current_time() - first_s
-        for planted, trigger, planted_context in self._faults:
-            if trigger.fires(client_hello, at_s):
-                self.faulted += 1
-                action, context = planted, planted_context
-                break
-        if self._signer is not None:
-            await self._signer.wait()
-        match action:
-            case FaultAction.ANSWER:
-                if await connection.handshake(context, first):
-                    await connection.answer_requests()
-            case FaultAction.RESET:
-                connection.reset()
-            case FaultAction.SILENCE:
-                await connection.fall_silent(context, first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stress.lab.blueprint import Balancing, Fault, NodeSpec, Pool, Process
 from stress.lab.site import Shown, Site
@@ -44,6 +44,8 @@ class Scenario:
     name: str
     title: str
     """One sentence: what a user would experience."""
+    sentence: str
+    """What is wrong, in the words in which a run should report it."""
     category: str | None
     """Outcome name of what is planted; None: nothing."""
     share: float
@@ -57,13 +59,38 @@ class Scenario:
     limit_per_s: float | None = None
     """Handshakes a second that the farm can take; None: as many as the CPU allows."""
 
-    def plant(self, sentence: str, *dimensions: tuple[str, str]) -> Planted:
-        """What this scenario plants, once it is known where."""
-        return Planted(self.category, self.share, dimensions, sentence)
+    builder: Callable[[Site, Scenario], Built] | None = None
 
-    def built_by(self, builder: Callable[[Site, Scenario], Built]) -> Scene:
+    def built_by(self, builder: Callable[[Site, Scenario], Built]) -> Scenario:
         """Decorate the function that builds the farm."""
-        return Scene(self, builder)
+        return replace(self, builder=builder)
+
+    def build(self, site: Site) -> Built:
+        """Build the farm's configuration."""
+        assert self.builder is not None, "a scenario decorates its builder"
+        return self.builder(site, self)
+
+    def plant(
+        self, *dimensions: tuple[str, str], windows_s: tuple[tuple[float, float], ...] = ()
+    ) -> Planted:
+        """What this scenario plants, once it is known where and when."""
+        when = ", ".join(f"{start_s:g}-{end_s:g} s" for start_s, end_s in windows_s)
+        where = (*dimensions, ("time", when)) if when else dimensions
+        return Planted(self.category, self.share, where, self.sentence, windows_s=windows_s)
+
+    def single(
+        self,
+        site: Site,
+        nodes: tuple[NodeSpec, ...],
+        *dimensions: tuple[str, str],
+        policy: Balancing = Balancing.RANDOM,
+        windows_s: tuple[tuple[float, float], ...] = (),
+    ) -> Built:
+        """The plainest farm: one process, one address, one balancer."""
+        front = site.front()
+        pool = Pool((front,), policy, nodes, site.seed)
+        planted = self.plant(*dimensions, windows_s=windows_s)
+        return Built((Process((pool,)),), (front.address,), planted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +100,6 @@ class Built:
     processes: tuple[Process, ...]
     addresses: tuple[Address, ...]
     planted: Planted
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A scenario with the function that builds it."""
-
-    scenario: Scenario
-    builder: Callable[[Site, Scenario], Built]
-
-    def build(self, site: Site) -> Built:
-        """Build the farm's configuration."""
-        return self.builder(site, self.scenario)
 
 
 def row(
@@ -99,10 +114,3 @@ def row(
         NodeSpec(f"{prefix}-{index:02}", one.identity, weight, faults)
         for index, (one, weight) in enumerate(zip(shown, shares, strict=True), 1)
     )
-
-
-def single(site: Site, nodes: tuple[NodeSpec, ...], policy: Balancing, planted: Planted) -> Built:
-    """The plainest farm: one process, one address, one balancer."""
-    front = site.front()
-    pool = Pool((front,), policy, nodes, site.seed)
-    return Built((Process((pool,)),), (front.address,), planted)

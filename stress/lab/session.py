@@ -1,7 +1,8 @@
 """The server's end of one TLS connection: an accepted socket and OpenSSL on memory BIOs.
 
-All bytes pass through this module, so that a node can stop in the middle of a flight. Nothing that
-the client does is an error here: the session just ends.
+All bytes pass through this module, so that a node can read the ClientHello before the TLS library
+does (a fault is decided first) and stop in the middle of a flight. Nothing that the client does is
+an error here: the session just ends.
 """
 
 from __future__ import annotations
@@ -17,48 +18,7 @@ from stress.errors import UsageError
 from stress.handshake.hello import read_hello
 from stress.lab.blueprint import Identity
 
-# The little that faults depend on in a ClientHello: versions, name, size.
-#
-# A fault is decided before the TLS library sees any bytes. Only the first record counts: a
-# middlebox that looks at one packet does no better.
-
 RECORD_HEADER = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """The fields of one ClientHello."""
-
-    size: int
-    """Bytes of its record, header included."""
-    versions: tuple[int, ...] = ()
-    """TLS versions offered as wire numbers, without GREASE."""
-    server_name: str | None = None
-
-    @property
-    def best_version(self) -> int:
-        """The highest version offered; 0 when the hello could not be read."""
-        return max(self.versions, default=0)
-
-
-def record_size(data: bytes) -> int:
-    """Bytes of the whole first record, as its header says; of the header alone if unknown."""
-    if len(data) < RECORD_HEADER:
-        return RECORD_HEADER
-    return RECORD_HEADER + int.from_bytes(data[3:5], "big")
-
-
-def read(data: bytes) -> Hello:
-    """Read the first record; what cannot be read is left at its default."""
-    size = record_size(data)
-    try:
-        hello = read_hello(data[:size])
-    except UsageError:
-        return Hello(size)
-    versions = tuple(version for version in hello.versions if version >> 8 == 0x03)
-    return Hello(size, versions, hello.server_name)
-
-
 CHUNK = 65_536
 HTTP = b"http/1.1"
 PATIENCE_S = 300.0
@@ -69,28 +29,60 @@ RESPONSE = (
 )
 
 
-def context(identity: Identity) -> SSL.Context:
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The little of a ClientHello that faults depend on; what cannot be read stays at its default.
+
+    Only the first record counts: a middlebox that looks at one packet does no better.
+    """
+
+    size: int
+    """Bytes of its record, header included."""
+    best_version: int = 0
+    """The highest TLS version offered, as wire number."""
+    server_name: str | None = None
+
+    @classmethod
+    def read(cls, data: bytes) -> Hello:
+        """Read the first record."""
+        size = record_size(data)
+        try:
+            hello = read_hello(data[:size])
+        except UsageError:
+            return cls(size)
+        real = (version for version in hello.versions if version >> 8 == 0x03)  # without GREASE
+        return cls(size, max(real, default=0), hello.server_name)
+
+
+def record_size(data: bytes) -> int:
+    """Bytes of the whole first record, as its header says; of the header alone if unknown."""
+    if len(data) < RECORD_HEADER:
+        return RECORD_HEADER
+    return RECORD_HEADER + int.from_bytes(data[3:5], "big")
+
+
+def server_context(identity: Identity) -> SSL.Context:
     """A server context for TLS 1.2 and 1.3 with the given certificates.
 
     Raises:
         SSL.Error: a file is missing or holds no chain and key that fit together.
     """
-    made = SSL.Context(SSL.TLS_SERVER_METHOD)
-    made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
     # Every client that supports ECDSA gets the ECDSA certificate, whatever it prefers.
-    made.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
-    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    made.set_alpn_select_callback(
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_alpn_select_callback(
         lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
     for file in identity.files:
-        made.use_certificate_chain_file(file)
-        made.use_privatekey_file(file)
+        context.use_certificate_chain_file(file)
+        context.use_privatekey_file(file)
     if identity.client_ca is not None:
-        made.load_verify_locations(identity.client_ca)
+        context.load_verify_locations(identity.client_ca)
         required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-        made.set_verify(required, lambda *verified: bool(verified[-1]))
-    return made
+        context.set_verify(required, lambda *verified: bool(verified[-1]))
+    return context
 
 
 class ServerSession:
@@ -110,22 +102,22 @@ class ServerSession:
             data += more
         return data
 
-    async def handshake(self, made: SSL.Context, first: bytes) -> bool:
+    async def handshake(self, context: SSL.Context, first: bytes) -> bool:
         """Go through the handshake, from the client's first bytes; False when it failed."""
-        tls = self._accept(made)
+        tls = self._accept(context)
         data = first
         while data:
             tls.bio_write(data)
             try:
                 tls.do_handshake()
             except SSL.WantReadError:
-                await self._send(_queued(tls))
+                await self._flush(tls)
                 data = await self._receive()
             except SSL.Error:
-                await self._send(_queued(tls))  # our alert: the client should learn why
+                await self._flush(tls)  # our alert: the client should learn why
                 return False
             else:
-                await self._send(_queued(tls))
+                await self._flush(tls)
                 return True
         return False
 
@@ -146,17 +138,16 @@ class ServerSession:
                 tls.bio_write(data)
             except SSL.Error:  # an alert or close_notify
                 return
-            await self._send(_queued(tls))
+            await self._flush(tls)
 
-    async def fall_silent(self, made: SSL.Context, first: bytes) -> None:
+    async def fall_silent(self, context: SSL.Context, first: bytes) -> None:
         """Send the ServerHello alone, then wait until the client gives up."""
-        tls = self._accept(made)
+        tls = self._accept(context)
         tls.bio_write(first)
         try:
             tls.do_handshake()
         except SSL.WantReadError:
-            flight = _queued(tls)
-            await self._send(flight[: record_size(flight)])
+            await self._flush(tls, one_record=True)
         except SSL.Error:
             return
         while await self._receive():
@@ -166,8 +157,8 @@ class ServerSession:
         """Make the coming close send RST instead of FIN."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def _accept(self, made: SSL.Context) -> SSL.Connection:
-        self._tls = SSL.Connection(made, None)
+    def _accept(self, context: SSL.Context) -> SSL.Connection:
+        self._tls = SSL.Connection(context, None)
         self._tls.set_accept_state()
         return self._tls
 
@@ -179,16 +170,15 @@ class ServerSession:
             except BlockingIOError:
                 continue
 
-    async def _send(self, data: bytes) -> None:
+    async def _flush(self, tls: SSL.Connection, *, one_record: bool = False) -> None:
+        """Send what the TLS library has queued, or only the first record of it."""
+        try:
+            data = tls.bio_read(CHUNK)
+        except SSL.WantReadError:
+            return
+        data = data[: record_size(data)] if one_record else data
         while data:
             try:
                 data = data[self._peer.send(data) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._peer.fileno())
-
-
-def _queued(tls: SSL.Connection) -> bytes:
-    try:
-        return tls.bio_read(CHUNK)
-    except SSL.WantReadError:
-        return b""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import LabError
 from stress.lab.blueprint import Front, Identity
-from stress.lab.certificates import Authority, Issuer, Leaf, LeafSpec, issue, key_pem
+from stress.lab.certificates import Authority, Leaf, LeafSpec, issue, key_pem
 from stress.model.chain import Chain
 
 HOST = "www.lab.test"
@@ -48,18 +48,14 @@ class Site:
         self.seed = seed
         self.pace = pace
         self.authority = Authority.make(self.now)
-        self.issuer = self.intermediate("tls-stress lab intermediate R1")
+        self.issuer = self.authority.intermediate("tls-stress lab intermediate R1", self.now)
         self._files: list[Path] = []
         self._secrets: list[Path] = []
         self._sockets: list[socket.socket] = []
         self._folder = folder.absolute()
         self.ca_file = self.write("ca.pem", self.authority.pem)
 
-    def intermediate(self, common_name: str) -> Issuer:
-        """Another intermediate under the farm's root."""
-        return self.authority.intermediate(common_name, self.now)
-
-    def leaf(self, spec: LeafSpec | None = None, issuer: Issuer | None = None) -> Leaf:
+    def leaf(self, spec: LeafSpec | None = None, issuer: Authority | None = None) -> Leaf:
         """A leaf; by default a good one for the farm's host."""
         return issue(issuer or self.issuer, spec or LeafSpec((HOST, "lab.test")), self.now)
 
@@ -98,13 +94,26 @@ class Site:
         self._files.append(file)
         return file
 
-    def front(self, ip: str = "127.0.0.1", backlog: int = BACKLOG) -> Front:
-        """Bind a listening socket on a free port.
+    def front(
+        self, ip: str = "127.0.0.1", port: int = 0, backlog: int = BACKLOG, *, shared: bool = False
+    ) -> Front:
+        """Bind a listening socket, by default on a free port; a shared one can be bound again.
 
         Raises:
             LabError: this machine has no such address.
         """
-        return self._listen(ip, 0, backlog)
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        try:
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            self._sockets.append(listener)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind((ip, port))
+            listener.listen(backlog)
+        except OSError as error:
+            hint = "This scenario needs IPv6 on loopback." if ":" in ip else None
+            raise LabError(f"the lab cannot listen on {ip}: {error.strerror}", hint) from error
+        return Front(ip, listener.getsockname()[1], listener.fileno())
 
     def fronts(self, count: int) -> tuple[Front, ...]:
         """Several addresses: 127.0.0.1, 127.0.0.2, … or, where only the first exists, ports."""
@@ -117,11 +126,9 @@ class Site:
         Only Linux balances with SO_REUSEPORT; elsewhere both are the same socket, as in a worker
         that survived a reload.
         """
-        if sys.platform != "linux":
-            first = self.front()
-            return first, first
-        first = self._listen("127.0.0.1", 0, BACKLOG, shared=True)
-        return first, self._listen(first.ip, first.port, BACKLOG, shared=True)
+        several = sys.platform == "linux"
+        first = self.front(shared=several)
+        return first, self.front(first.ip, first.port, shared=True) if several else first
 
     def close_sockets(self) -> None:
         """Close our copies, once the processes have inherited the sockets."""
@@ -138,17 +145,3 @@ class Site:
         self.close_sockets()
         for file in self._files:
             file.unlink(missing_ok=True)
-
-    def _listen(self, ip: str, port: int, backlog: int, *, shared: bool = False) -> Front:
-        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-        try:
-            listener = socket.socket(family, socket.SOCK_STREAM)
-            self._sockets.append(listener)
-            if shared:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind((ip, port))
-            listener.listen(backlog)
-        except OSError as error:
-            hint = "This scenario needs IPv6 on loopback." if ":" in ip else None
-            raise LabError(f"the lab cannot listen on {ip}: {error.strerror}", hint) from error
-        return Front(ip, listener.getsockname()[1], listener.fileno())

@@ -1,4 +1,4 @@
-"""A real Chromium without a screen: shows a page, and tells what it said about it."""
+"""A real headless Chromium: loads a page and returns its log."""
 
 from __future__ import annotations
 

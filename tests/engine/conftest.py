@@ -63,7 +63,7 @@ def tls(pki: tuple[Path, bytes]) -> ssl.SSLContext:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start a server that treats each connection as told; returns its address."""
+    """Start a server with the given behaviour for each connection; returns its address."""
     with ExitStack() as stack:
 
         def start(behaviour: Behaviour) -> Address:
@@ -131,7 +131,7 @@ async def finished(one: Attempt) -> Record:
 
 
 class Book:
-    """A sink that keeps everything in memory; may be told to fail."""
+    """A sink that keeps everything in memory and fails on demand."""
 
     def __init__(self, fail_after: int | None = None) -> None:
         self.addresses: list[Address] = []

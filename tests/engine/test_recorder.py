@@ -34,7 +34,7 @@ LEAF = issue(
 )
 FULL = tuple(each.public_bytes(Encoding.DER) for each in LEAF.full)
 ALONE = FULL[:1]
-PLAN = plan_for(Address("127.0.0.1", 443), AUTHORITY.root.certificate.public_bytes(Encoding.DER))
+PLAN = plan_for(Address("127.0.0.1", 443), AUTHORITY.certificate.public_bytes(Encoding.DER))
 
 
 def row(chain: tuple[bytes, ...] | None, outcome: str = "ok", *, after_s: int = 0) -> Record:

@@ -1,4 +1,4 @@
-"""Transcripts of real handshakes: our machine and the standard library's server, joined by hand."""
+"""Transcripts of real handshakes: our machine and the standard library's server in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as its file would tell it."""
+"""A run as read from its file."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Capture:
 
 
 def read_capture(data: bytes) -> Capture:
-    """Each block, whose length must stand at both ends."""
+    """Each block, whose length must be at both ends."""
     found = Capture()
     while data:
         kind, size = struct.unpack_from("<II", data)

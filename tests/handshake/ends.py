@@ -1,4 +1,4 @@
-"""Server ends joined to a machine by hand: the standard library's TLS, and a small PKI."""
+"""Server ends connected to a machine in memory: the standard library's TLS, and a small PKI."""
 
 from __future__ import annotations
 

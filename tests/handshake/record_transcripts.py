@@ -57,7 +57,7 @@ def refusing_the_name(pki: Pki) -> Server:
 
 
 def record(pki: Pki) -> list[dict[str, str]]:
-    """Asks every server once; each row: name, versions, answer (hex), outcome, stage."""
+    """Connects to every server once; each row: name, versions, answer (hex), outcome, stage."""
     flight12 = Server(pki.ecdsa).only(V12).answer(hello(TLS12))
     flight13 = Server(pki.ecdsa).only(V13).answer(hello(TLS13))
     boring12 = boring_answer(pki.rsa, hello(TLS12), utls.TLSVersion.TLSv1_2)

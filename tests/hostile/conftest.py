@@ -25,7 +25,7 @@ from tests.servers.hostile import Behaviour
 
 ROUNDS = 2
 TRIES = 3
-"""Of a run that a busy machine kept from asking every server."""
+"""Attempts at a run in which a busy machine did not reach every server."""
 TIMEOUT_S = 2.5
 LIMIT_BYTES = 2_000_000
 LOADS = {

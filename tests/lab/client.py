@@ -21,7 +21,7 @@ PATIENCE_S = 20.0
 
 @dataclass(frozen=True)
 class Kind:
-    """How a test's client asks."""
+    """The kind of client."""
 
     name: str | None = "www.lab.test"
     best: int = SSL.TLS1_3_VERSION
@@ -42,7 +42,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one handshake came to."""
+    """The result of one handshake."""
 
     outcome: str
     """`ok`, `reset`, `eof`, `timeout`, `refused` or OpenSSL's reason."""
@@ -94,7 +94,7 @@ class Attempt:
                 return await self._after(stream)
 
     async def _after(self, stream: trio.SocketStream) -> str:
-        """A request and its answer, so that nothing said after the handshake is missed."""
+        """A request and its answer, so that nothing sent after the handshake is missed."""
         self.tls.sendall(b"GET / HTTP/1.1\r\n\r\n")
         await self._flush(stream)
         while True:
@@ -149,6 +149,8 @@ async def bulk(
     return seen
 
 
-def ask(addresses: Sequence[Address], count: int, *kinds: Kind, at_once: int = 16) -> list[Seen]:
+def handshakes(
+    addresses: Sequence[Address], count: int, *kinds: Kind, at_once: int = 16
+) -> list[Seen]:
     """Open that many handshakes, over all addresses and kinds of client in turn."""
     return trio.run(bulk, addresses, kinds or (PLAIN,), count, at_once)

@@ -1,4 +1,4 @@
-"""A site for the lab's tests whose clock stands still."""
+"""A site for the lab's tests with a fixed clock."""
 
 from __future__ import annotations
 

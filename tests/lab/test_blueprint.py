@@ -11,7 +11,6 @@ from stress.lab.blueprint import (
     Balancing,
     Fault,
     FaultAction,
-    FaultCondition,
     Front,
     Identity,
     NodeCounts,
@@ -47,28 +46,29 @@ def test_a_window_holds_from_its_start_to_before_its_end(
 
 
 @pytest.mark.parametrize(
-    ("when", "asks"),
+    ("fault", "needed"),
     [
-        (FaultCondition(best_version=0x0303), True),
-        (FaultCondition(hello_over=0), True),
-        (FaultCondition(without_name=True), True),
-        (FaultCondition(), False),
-        (FaultCondition(share=0.5, window=ONCE, over_per_s=3.0), False),
+        (Fault(FaultAction.RESET, best_version=0x0303), True),
+        (Fault(FaultAction.RESET, hello_over=0), True),
+        (Fault(FaultAction.RESET, without_name=True), True),
+        (Fault(FaultAction.RESET), False),
+        (Fault(FaultAction.RESET, share=0.5, window=ONCE, over_per_s=3.0), False),
     ],
 )
-def test_only_conditions_on_the_client_need_its_hello(when: FaultCondition, asks: bool) -> None:
-    assert when.needs_hello is asks
+def test_only_conditions_on_the_client_need_its_hello(fault: Fault, needed: bool) -> None:
+    assert fault.needs_hello is needed
 
 
-WHENS = st.builds(
-    FaultCondition,
+IDENTITIES = st.builds(Identity, st.lists(st.text(), max_size=2).map(tuple), st.none() | st.text())
+FAULTS = st.builds(
+    Fault,
+    st.sampled_from(FaultAction),
+    st.none() | IDENTITIES,
     share=st.floats(0, 1),
     window=st.none() | st.builds(Window, st.floats(0, 9), st.floats(0, 9), st.none()),
     best_version=st.none() | st.integers(0, 65_535),
     without_name=st.booleans(),
 )
-IDENTITIES = st.builds(Identity, st.lists(st.text(), max_size=2).map(tuple), st.none() | st.text())
-FAULTS = st.builds(Fault, WHENS, st.sampled_from(FaultAction), st.none() | IDENTITIES)
 NODES = st.builds(
     NodeSpec, st.text(), IDENTITIES, st.floats(0.1, 9), st.lists(FAULTS, max_size=2).map(tuple)
 )

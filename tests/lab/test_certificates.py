@@ -25,7 +25,7 @@ def test_a_verifier_of_the_web_pki_accepts_a_chain(moment: datetime, key: LeafKe
     authority = Authority.make(moment)
     issuer = authority.intermediate("R1", moment)
     leaf = issue(issuer, LeafSpec(("www.lab.test",), key), moment)
-    store = Store([authority.root.certificate])
+    store = Store([authority.certificate])
     verifier = (
         PolicyBuilder()
         .store(store)
@@ -37,7 +37,7 @@ def test_a_verifier_of_the_web_pki_accepts_a_chain(moment: datetime, key: LeafKe
     assert [certificate.subject for certificate in found] == [
         leaf.certificate.subject,
         issuer.certificate.subject,
-        authority.root.certificate.subject,
+        authority.certificate.subject,
     ]
 
 
@@ -45,7 +45,7 @@ def test_each_certificate_names_its_issuer_by_key_and_by_url(moment: datetime) -
     authority = Authority.make(moment)
     issuer = authority.intermediate("R1", moment)
     leaf = issue(issuer, LeafSpec(("www.lab.test",)), moment)
-    for child, parent in ((leaf.certificate, issuer), (issuer.certificate, authority.root)):
+    for child, parent in ((leaf.certificate, issuer), (issuer.certificate, authority)):
         key = child.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
         own = parent.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         access = child.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
@@ -59,9 +59,9 @@ def test_the_root_is_no_part_of_what_servers_send(moment: datetime) -> None:
     authority = Authority.make(moment)
     issuer = authority.intermediate("R1", moment)
 
-    assert authority.root.path == ()
+    assert authority.path == ()
     assert issuer.path == (issuer.certificate,)
-    assert x509.load_pem_x509_certificate(authority.pem) == authority.root.certificate
+    assert x509.load_pem_x509_certificate(authority.pem) == authority.certificate
 
 
 def test_a_plain_spec_makes_ninety_days_that_began_yesterday(site: Site, now: datetime) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from stress.errors import LabError, UsageError
-from stress.lab.farm import start
+from stress.lab.blueprint import Balancing, Identity, Pool, Process
+from stress.lab.farm import Child, start
+from stress.lab.scenario import row
 from stress.lab.scenarios import scenarios
+from stress.lab.site import Site
 from stress.model.plan import Address
-from tests.lab.client import ask
+from tests.lab.client import handshakes
 
 PARENT = """
 import sys
-import time
-from stress.lab.scenarios import scenarios
 from stress.lab.farm import start
 farm = start("healthy")
 address = farm.addresses[0]
@@ -33,7 +37,7 @@ def test_an_unknown_scenario_is_a_usage_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="no scenario named 'missing-intermediates'") as caught:
         start("missing-intermediates")
 
-    assert (caught.value.hint or "").startswith("Did you mean missing-intermediate?")
+    assert (caught.value.hint or "").startswith('Did you mean "missing-intermediate"?')
 
 
 def test_a_folder_without_a_parent_is_a_lab_error(tmp_path: Path) -> None:
@@ -47,8 +51,8 @@ def test_a_folder_without_a_parent_is_a_lab_error(tmp_path: Path) -> None:
 def test_a_farm_is_what_its_scenario_says_and_gone_after_closing(tmp_path: Path) -> None:
     folder = tmp_path / "farm"
     with start("healthy", folder=folder) as farm:
-        ask(farm.addresses, 12)
-        pids = farm.pids
+        handshakes(farm.addresses, 12)
+        pids = [child.pid for child in farm.children]
         assert farm.ca_file.parent == folder
         assert [file for file in folder.iterdir() if b"PRIVATE KEY" in file.read_bytes()] == []
         assert farm.first_ns() is not None
@@ -76,11 +80,11 @@ def test_what_was_in_the_folder_before_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_seed_deals_the_same_and_another_does_not() -> None:
+def test_the_same_seed_repeats_the_balancer_and_another_does_not() -> None:
     served = []
     for seed in (1, 1, 2):
         with start("stale-certificate", seed=seed) as farm:
-            ask(farm.addresses, 60, at_once=1)
+            handshakes(farm.addresses, 60, at_once=1)
             served.append(farm.served())
 
     assert served[0] == served[1]
@@ -89,7 +93,7 @@ def test_the_same_seed_deals_the_same_and_another_does_not() -> None:
 
 @pytest.mark.slow
 def test_a_farm_dies_with_its_parent_however_that_ends() -> None:
-    """An open connection tells without asking when the farm's process is at its end."""
+    """An open connection shows without polling when the farm's process is at its end."""
     command = [sys.executable, "-c", PARENT]
     root = str(Path(__file__).parents[2])
     with subprocess.Popen(
@@ -99,7 +103,7 @@ def test_a_farm_dies_with_its_parent_however_that_ends() -> None:
         ip, port, folder = parent.stdout.readline().split()
         address = Address(ip, int(port))
         with socket.create_connection((address.ip, address.port), timeout=20) as open_one:
-            (seen,) = ask([address], 1)
+            (seen,) = handshakes([address], 1)
             parent.kill()
             last = open_one.recv(1)
 
@@ -120,3 +124,74 @@ def is_refused_in_the_end(address: Address) -> bool:
         except OSError:
             continue
     return False
+
+
+@pytest.fixture
+def cleanup() -> Iterator[ExitStack]:
+    """Ends what a test has started."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def begin(site: Site, cleanup: ExitStack) -> tuple[Child, Pool]:
+    nodes = row([site.show("good", site.leaf())] * 2)
+    pool = Pool((site.front(),), Balancing.ROUND_ROBIN, nodes)
+    child = Child(Process((pool,)), site.write("child.log", b""))
+    cleanup.callback(child.end)
+    return child, pool
+
+
+@pytest.mark.slow
+def test_a_child_serves_counts_and_keeps_its_count_after_its_end(
+    site: Site, cleanup: ExitStack
+) -> None:
+    child, pool = begin(site, cleanup)
+    child.wait_ready()
+    before = child.count()
+    handshakes([pool.fronts[0].address], 5)
+    child.end()
+    after = child.count()
+
+    assert (before.served, before.first_ns) == ({"node-01": 0, "node-02": 0}, None)
+    assert after.served == {"node-01": 3, "node-02": 2}
+    assert after.first_ns is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+
+
+@pytest.mark.slow
+def test_a_child_leaves_ctrl_c_to_the_parent(site: Site, cleanup: ExitStack) -> None:
+    child, pool = begin(site, cleanup)
+    child.wait_ready()
+    os.kill(child.pid, signal.SIGINT)
+    (seen,) = handshakes([pool.fronts[0].address], 1)
+
+    assert seen.outcome == "ok"
+
+
+@pytest.mark.slow
+def test_a_child_that_was_killed_is_a_lab_error_and_can_still_be_ended(
+    site: Site, cleanup: ExitStack
+) -> None:
+    child, _ = begin(site, cleanup)
+    child.wait_ready()
+    os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(LabError, match=f"process {child.pid} ended by itself"):
+        child.count()
+    child.end()
+    assert sum(child.count().served.values()) == 0
+
+
+@pytest.mark.slow
+def test_a_child_that_cannot_serve_says_why(site: Site, cleanup: ExitStack) -> None:
+    front = site.front()
+    missing = row([site.show("good", site.leaf())])[0]
+    broken = type(missing)("broken", Identity((str(site.ca_file.with_name("missing.pem")),)))
+    orders = Process((Pool((front,), Balancing.ROUND_ROBIN, (broken,)),))
+    child = Child(orders, site.write("child.log", b""))
+    cleanup.callback(child.end)
+
+    with pytest.raises(LabError, match="ended by itself") as caught:
+        child.wait_ready()
+    assert "OpenSSL.SSL.Error" in (caught.value.hint or "")

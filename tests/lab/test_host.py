@@ -1,21 +1,23 @@
-"""A process under many clients at once, with several pools, and with a pace."""
+"""A process under many clients and with several pools; each policy balances as its name says."""
 
 from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stress.lab.blueprint import Balancing, Pool, Process
 from stress.lab.farm import Child
+from stress.lab.host import balancer
 from stress.lab.scenario import row
 from stress.lab.site import Site
-from tests.lab.client import ask
-
-pytestmark = pytest.mark.slow
+from tests.lab.client import handshakes
 
 Begin = Callable[..., Child]
 
@@ -45,15 +47,17 @@ def many() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.slow
 def test_a_thousand_clients_at_once_are_all_served(site: Site, begin: Begin, many: int) -> None:
     pool = Pool((site.front(),), Balancing.ROUND_ROBIN, row([site.show("good", site.leaf())] * 4))
     child = begin(pool)
-    seen = ask([pool.fronts[0].address], many, at_once=many)
+    seen = handshakes([pool.fronts[0].address], many, at_once=many)
 
     assert {one.outcome for one in seen} == {"ok"}
     assert set(child.count().served.values()) == {many // 4}
 
 
+@pytest.mark.slow
 def test_pools_are_apart(site: Site, begin: Begin) -> None:
     left, right = site.show("left", site.leaf()), site.show("right", site.leaf())
     pools = [
@@ -62,7 +66,7 @@ def test_pools_are_apart(site: Site, begin: Begin) -> None:
     ]
     child = begin(*pools)
     addresses = [pool.fronts[0].address for pool in pools]
-    seen = ask(addresses, 4)
+    seen = handshakes(addresses, 4)
 
     assert {(one.address, one.chain) for one in seen} == {
         (addresses[0], left.sha256),
@@ -71,15 +75,17 @@ def test_pools_are_apart(site: Site, begin: Begin) -> None:
     assert child.count().served == {"left-01": 2, "right-01": 2}
 
 
+@pytest.mark.slow
 def test_one_pool_may_have_several_fronts(site: Site, begin: Begin) -> None:
     nodes = row([site.show("good", site.leaf())])
     pool = Pool(site.fronts(2), Balancing.ROUND_ROBIN, nodes)
     child = begin(pool)
-    ask([front.address for front in pool.fronts], 4)
+    handshakes([front.address for front in pool.fronts], 4)
 
     assert child.count().served == {"node-01": 4}
 
 
+@pytest.mark.slow
 def test_the_process_ends_when_its_orders_end_and_its_port_is_free(
     site: Site, begin: Begin
 ) -> None:
@@ -91,3 +97,52 @@ def test_the_process_ends_when_its_orders_end_and_its_port_is_free(
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((front.ip, front.port))
+
+
+def test_round_robin_rotates() -> None:
+    choose = balancer(Balancing.ROUND_ROBIN, [1, 1, 1], 0)
+
+    assert [choose(port) for port in (5, 5, 9, 9, 5)] == [0, 1, 2, 0, 1]
+
+
+def test_random_shares_are_the_weights_within_chance() -> None:
+    choose = balancer(Balancing.RANDOM, [0.995, 0.005], 1)
+    rare = sum(choose(1) for _ in range(20_000))
+
+    assert 60 < rare < 140
+
+
+def test_the_seed_repeats_a_random_balancer_and_another_does_not() -> None:
+    first, again, other = (
+        [choose(1) for _ in range(50)]
+        for choose in (balancer(Balancing.RANDOM, [1, 1, 1], seed) for seed in (3, 3, 4))
+    )
+
+    assert first == again
+    assert first != other
+
+
+@given(st.integers(0, 65_535), st.integers(1, 20))
+def test_a_port_always_reaches_the_same_node(port: int, nodes: int) -> None:
+    choose = balancer(Balancing.SOURCE_PORT, [1.0] * nodes, 0)
+
+    assert choose(port) == choose(port) < nodes
+
+
+@pytest.mark.parametrize("parity", [0, 1])
+def test_a_port_hash_spreads_ports_of_one_parity_too(parity: int) -> None:
+    """Linux gives even ports to connect() first; no node may starve."""
+    choose = balancer(Balancing.SOURCE_PORT, [1.0] * 8, 0)
+    chosen = Counter(choose(port) for port in range(32_768 + parity, 60_999, 2))
+
+    assert min(chosen.values()) / max(chosen.values()) > 0.9
+    assert len(chosen) == 8
+
+
+@pytest.mark.parametrize("policy", Balancing)
+@pytest.mark.parametrize("weights", [[], [1.0, 0.0], [-1.0]], ids=str)
+def test_no_policy_accepts_zero_nodes_or_weights(
+    policy: Balancing, weights: Sequence[float]
+) -> None:
+    with pytest.raises(ValueError, match="positive weights"):
+        balancer(policy, weights, 0)

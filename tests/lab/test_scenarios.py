@@ -33,23 +33,23 @@ def all_of(planted: Planted) -> list[Planted]:
 
 @pytest.mark.parametrize("name", scenarios.scenarios())
 def test_a_scenario_builds_what_it_announces(name: str, site: Site) -> None:
-    scene = scenarios.find(name)
-    built = scene.build(site)
+    scenario = scenarios.find(name)
+    built = scenario.build(site)
     planted = all_of(built.planted)
     pools = [pool for process in built.processes for pool in process.pools]
     nodes = [node.name for pool in pools for node in pool.nodes]
     words = {word for one in planted for word, _ in one.dimensions}
 
-    assert built.planted.category == scene.scenario.category
-    assert sum(one.share for one in planted) == pytest.approx(scene.scenario.share)
+    assert built.planted.category == scenario.category
+    assert sum(one.share for one in planted) == pytest.approx(scenario.share)
     assert words <= set(WORDS.split())
-    assert bool(words) is (scene.scenario.category is not None)
+    assert bool(words) is (scenario.category is not None)
     assert len(nodes) == len(set(nodes))
     assert len({str(address) for address in built.addresses}) == len(built.addresses)
 
 
 @pytest.mark.parametrize("scenario", scenarios.scenarios().values(), ids=lambda one: one.name)
-def test_a_scenario_is_told_in_a_sentence_and_fails_on_the_targets_side(
+def test_a_scenario_is_described_in_a_sentence_and_fails_on_the_targets_side(
     scenario: Scenario,
 ) -> None:
     assert scenario.title.endswith(".")
@@ -73,8 +73,8 @@ def test_the_first_scenarios_are_there_and_healthy_is_the_only_good_one() -> Non
         ("missing-intermediat", "missing-intermediate"),
         ("ipv6", "ipv6-only"),
         ("reset", "resets"),
-        ("", "There are: healthy, "),
-        ("qqqqqq", "There are: healthy, "),
+        ("", "Known: bad-only-tls12, "),
+        ("qqqqqq", "Known: bad-only-tls12, "),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, hint: str) -> None:

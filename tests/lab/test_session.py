@@ -1,17 +1,22 @@
-"""The server's end of one connection against a client of another make, over real sockets."""
+"""The server's end of one connection against a client of another library, over real sockets.
+
+Below, the ClientHello as the server reads it: from a real library, and from nobody.
+"""
 
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from stress.lab import session
 from stress.lab.blueprint import Identity
-from stress.lab.session import ServerSession
+from stress.lab.session import Hello, ServerSession, record_size, server_context
 from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Kind, Seen
 
@@ -23,8 +28,8 @@ def good(site: Site) -> Identity:
     return site.show("good", site.leaf()).identity
 
 
-def meet(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:
-    """Let a client meet a session that is handled so, and tell what the client saw."""
+def connect(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:
+    """Connect a client to a session with this handler; returns what the client saw."""
     front = site.front()
     listener = socket.socket(fileno=front.descriptor)
 
@@ -48,69 +53,69 @@ def meet(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:
 
 @pytest.mark.parametrize("best", [SSL.TLS1_3_VERSION, SSL.TLS1_2_VERSION])
 def test_a_client_gets_its_handshake_and_its_page(site: Site, good: Identity, best: int) -> None:
-    made = session.context(good)
+    context = server_context(good)
 
-    async def serve(talk: ServerSession) -> None:
-        assert await talk.handshake(made, await talk.hello())
-        await talk.answer_requests()
+    async def serve(session: ServerSession) -> None:
+        assert await session.handshake(context, await session.hello())
+        await session.answer_requests()
 
-    seen = meet(site, serve, Kind(best=best))
+    seen = connect(site, serve, Kind(best=best))
 
     assert seen.outcome == "ok"
     assert seen.version == {SSL.TLS1_3_VERSION: "TLSv1.3", SSL.TLS1_2_VERSION: "TLSv1.2"}[best]
 
 
 def test_a_hello_of_many_bytes_is_read_to_its_end(site: Site, good: Identity) -> None:
-    made, sizes = session.context(good), []
+    context, sizes = server_context(good), []
 
-    async def serve(talk: ServerSession) -> None:
-        first = await talk.hello()
+    async def serve(session: ServerSession) -> None:
+        first = await session.hello()
         sizes.append(len(first))
-        assert await talk.handshake(made, first)
-        await talk.answer_requests()
+        assert await session.handshake(context, first)
+        await session.answer_requests()
 
-    assert meet(site, serve, Kind(padding=10_000)).outcome == "ok"
+    assert connect(site, serve, Kind(padding=10_000)).outcome == "ok"
     assert sizes[0] > 10_000
 
 
-def test_a_client_that_shares_no_suite_is_told_so(site: Site, good: Identity) -> None:
-    made, ended = session.context(good), []
+def test_a_client_without_a_common_suite_gets_an_alert(site: Site, good: Identity) -> None:
+    context, results = server_context(good), []
 
-    async def serve(talk: ServerSession) -> None:
-        ended.append(await talk.handshake(made, await talk.hello()))
+    async def serve(session: ServerSession) -> None:
+        results.append(await session.handshake(context, await session.hello()))
 
-    seen = meet(site, serve, Kind(best=SSL.TLS1_2_VERSION, ciphers=b"aRSA"))
+    seen = connect(site, serve, Kind(best=SSL.TLS1_2_VERSION, ciphers=b"aRSA"))
 
     assert seen.outcome.endswith("alert handshake failure")
-    assert ended == [False]
+    assert results == [False]
 
 
 def test_a_reset_is_a_reset_and_a_close_is_an_end(site: Site) -> None:
-    async def reset(talk: ServerSession) -> None:
-        await talk.hello()
-        talk.reset()
+    async def reset(session: ServerSession) -> None:
+        await session.hello()
+        session.reset()
 
-    async def close(talk: ServerSession) -> None:
-        await talk.hello()
+    async def close(session: ServerSession) -> None:
+        await session.hello()
 
-    assert meet(site, reset).outcome == "reset"
-    assert meet(site, close).outcome == "eof"
+    assert connect(site, reset).outcome == "reset"
+    assert connect(site, close).outcome == "eof"
 
 
 @pytest.mark.slow
 def test_silence_comes_after_the_server_hello(site: Site, good: Identity) -> None:
-    made = session.context(good)
+    context = server_context(good)
 
-    async def serve(talk: ServerSession) -> None:
-        await talk.fall_silent(made, await talk.hello())
+    async def serve(session: ServerSession) -> None:
+        await session.fall_silent(context, await session.hello())
 
-    seen = meet(site, serve, Kind(timeout_s=0.3))
+    seen = connect(site, serve, Kind(timeout_s=0.3))
 
     assert (seen.outcome, seen.chain) == ("timeout", None)
 
 
-def test_a_client_that_leaves_at_once_ends_the_session_without_a_word(site: Site) -> None:
-    heard = []
+def test_a_client_that_leaves_at_once_ends_the_session_silently(site: Site) -> None:
+    received = []
     ours, theirs = socket.socketpair()
     ours.settimeout(0)
     with ours:
@@ -118,11 +123,11 @@ def test_a_client_that_leaves_at_once_ends_the_session_without_a_word(site: Site
         theirs.close()
 
         async def listen() -> None:
-            heard.append(await ServerSession(ours).hello())
+            received.append(await ServerSession(ours).hello())
 
         trio.run(listen)
 
-    assert heard == [b""]
+    assert received == [b""]
 
 
 @pytest.mark.parametrize(
@@ -137,11 +142,71 @@ def test_what_is_no_tls_fails_the_handshake_and_nothing_else(
         theirs.shutdown(socket.SHUT_WR)
 
         async def serve() -> bool:
-            return await ServerSession(ours).handshake(session.context(good), junk)
+            return await ServerSession(ours).handshake(server_context(good), junk)
 
         assert trio.run(serve) is False
 
 
 def test_a_key_that_is_not_there_is_refused(site: Site) -> None:
     with pytest.raises(SSL.Error):
-        session.context(Identity((str(site.ca_file),)))
+        server_context(Identity((str(site.ca_file),)))
+
+
+def first_flight(
+    best: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    name: str | None = "www.lab.test",
+    protocols: int = 0,
+) -> bytes:
+    """The first flight of the standard library's client."""
+    settings = ssl.create_default_context()
+    settings.check_hostname = name is not None
+    settings.maximum_version = best
+    if protocols:
+        settings.set_alpn_protocols(["x" * 200] * protocols)
+    outgoing = ssl.MemoryBIO()
+    end = settings.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        end.do_handshake()
+    return outgoing.read()
+
+
+HELLO = first_flight()
+
+
+@pytest.mark.parametrize(
+    ("best", "version"),
+    [(ssl.TLSVersion.TLSv1_3, 0x0304), (ssl.TLSVersion.TLSv1_2, 0x0303)],
+)
+def test_the_best_version_is_what_the_client_can_do(best: ssl.TLSVersion, version: int) -> None:
+    assert Hello.read(first_flight(best)).best_version == version
+
+
+@pytest.mark.parametrize("name", ["www.lab.test", "a.test", None])
+def test_the_name_is_the_one_that_was_sent(name: str | None) -> None:
+    assert Hello.read(first_flight(name=name)).server_name == name
+
+
+def test_the_size_is_that_of_the_record() -> None:
+    data = first_flight(protocols=10)
+
+    assert Hello.read(data).size == len(data) == record_size(data) > 2_000
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x16", b"\x16\x03\x01\x00\x05hello", b"GET / HTTP/1.1\r\n"]
+)
+def test_what_is_no_hello_keeps_the_defaults(data: bytes) -> None:
+    assert Hello.read(data) == Hello(record_size(data))
+
+
+@given(st.binary(max_size=600))
+def test_no_bytes_break_the_reader(data: bytes) -> None:
+    Hello.read(data)
+
+
+@given(st.integers(0, 500), st.integers(0, 255))
+def test_no_damage_to_a_hello_breaks_the_reader(at: int, value: int) -> None:
+    data = bytearray(HELLO)
+    data[at % len(data)] = value
+    Hello.read(bytes(data))
+    Hello.read(HELLO[:at])

@@ -1,4 +1,4 @@
-"""Packets and capture files made by hand, as the formats' specifications have them."""
+"""Hand-made packets and capture files, according to the formats' specifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The corpus: every hostile server with the ending and the stage that it must get."""
+"""The corpus: every hostile server with the outcome and the stage that it must get."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Hostile:
 def row(
     name: str, behave: Behaviour, outcomes: str, *stages: Stage, openssl: str | None = None
 ) -> Hostile:
-    """A server; several endings are parted by spaces."""
+    """A server; several outcomes are separated by spaces."""
     other = None if openssl is None else (tuple(openssl.split()), stages)
     return Hostile(name, behave, tuple(outcomes.split()), stages, other)
 

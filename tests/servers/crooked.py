@@ -40,7 +40,7 @@ TEXTS = {
     "no-utf8": b"\xff\xfe\xc3\x28",
     "long": b"A" * 5000,
 }
-"""What a name may hold to harm whoever shows, stores or exports it."""
+"""Names that try to harm programs that show, store or export them."""
 
 
 def der(tag: int, *parts: bytes) -> bytes:

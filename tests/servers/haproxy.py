@@ -50,7 +50,7 @@ class Haproxy:
     """A running HAProxy; `port` is its front.
 
     Args:
-        balance: HAProxy's own word, such as `roundrobin` or `random`.
+        balance: HAProxy's keyword, such as `roundrobin` or `random`.
 
     Raises:
         RuntimeError: it does not start; with its output.

@@ -1,8 +1,8 @@
-"""Hostile servers: what each says, and which ending and stage it must get.
+"""Hostile servers: what each sends, and which outcome and stage it must get.
 
 Each is one function over an accepted socket; a table says what must become of the attempt. The
 first row of the corpus is a healthy server: a worker that met all the others must still do it
-right. Where two endings are true (a RST may overtake the bytes before it), both stand there.
+right. Where two outcomes are right (a RST may overtake the bytes before it), both are listed.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ DONE, AFTER = Stage.FINISHED, Stage.AFTER_HANDSHAKE
 # -- how they speak ----------------------------------------------------------------------------
 
 
-def hear(connection: socket.socket) -> bytes:
+def receive_hello(connection: socket.socket) -> bytes:
     """The ClientHello, whole."""
     data = connection.recv(4096)
     while data and len(data) < 5 + int.from_bytes(data[3:5]):
         data += connection.recv(4096)
-    # Before a second hello stands a ChangeCipherSpec (RFC 8446 appendix D.4).
+    # A ChangeCipherSpec precedes a second hello (RFC 8446 appendix D.4).
     return data[6:] if data.startswith(b"\x14") else data
 
 
@@ -85,11 +85,11 @@ def good(connection: socket.socket, house: House) -> None:
 
 
 def says(data: bytes | Callable[[], bytes], *, after_hello: bool = True) -> Behaviour:
-    """Say this and wait."""
+    """Send this and wait."""
 
     def behave(connection: socket.socket, house: House) -> None:
         if after_hello:
-            hear(connection)
+            receive_hello(connection)
         connection.sendall(data if isinstance(data, bytes) else data())
         wait(connection)
 
@@ -97,10 +97,10 @@ def says(data: bytes | Callable[[], bytes], *, after_hello: bool = True) -> Beha
 
 
 def floods(data: bytes) -> Behaviour:
-    """Say this for as long as anybody listens."""
+    """Send this for as long as the client reads."""
 
     def behave(connection: socket.socket, house: House) -> None:
-        hear(connection)
+        receive_hello(connection)
         while True:
             connection.sendall(data)
 
@@ -108,10 +108,10 @@ def floods(data: bytes) -> Behaviour:
 
 
 def answers(make: Callable[[bytes, House], bytes]) -> Behaviour:
-    """Say what is made of the ClientHello, and wait."""
+    """Send what is made from the ClientHello, and wait."""
 
     def behave(connection: socket.socket, house: House) -> None:
-        connection.sendall(make(hear(connection), house))
+        connection.sendall(make(receive_hello(connection), house))
         wait(connection)
 
     return behave
@@ -165,7 +165,7 @@ def resets_at_accept(connection: socket.socket, house: House) -> None:
 
 
 def resets_after_the_hello(connection: socket.socket, house: House) -> None:
-    hear(connection)
+    receive_hello(connection)
     reset(connection)
 
 
@@ -175,27 +175,27 @@ def never_answers(connection: socket.socket, house: House) -> None:
 
 def one_byte_a_second(connection: socket.socket, house: House) -> None:
     server = Scripted13(house.good, house.key)
-    drip(connection, b"".join(server.flight(hear(connection))), DRIP_S)
+    drip(connection, b"".join(server.flight(receive_hello(connection))), DRIP_S)
 
 
 # -- in the middle -----------------------------------------------------------------------------
 
 
 def resets_in_mid_certificate(connection: socket.socket, house: House) -> None:
-    hello, certificates, *_ = curve_flight(hear(connection), house)
+    hello, certificates, *_ = curve_flight(receive_hello(connection), house)
     connection.sendall(hello + certificates[: len(certificates) // 2])
     reset(connection)
 
 
 def half_a_server_hello(connection: socket.socket, house: House) -> None:
-    hello = curve_flight(hear(connection), house)[0]
+    hello = curve_flight(receive_hello(connection), house)[0]
     connection.sendall(hello[: len(hello) // 2])
     connection.shutdown(socket.SHUT_WR)
     wait(connection)
 
 
 def half_a_server_hello_then_silence(connection: socket.socket, house: House) -> None:
-    hello = curve_flight(hear(connection), house)[0]
+    hello = curve_flight(receive_hello(connection), house)[0]
     connection.sendall(hello[: len(hello) // 2])
     wait(connection)
 
@@ -203,7 +203,7 @@ def half_a_server_hello_then_silence(connection: socket.socket, house: House) ->
 def fragments_of_one_byte(connection: socket.socket, house: House) -> None:
     """Each octet of the ServerHello in a record of its own, each record octet by octet."""
     server = Scripted13(house.good, house.key)
-    greeting, *rest = server.flight(hear(connection))
+    greeting, *rest = server.flight(receive_hello(connection))
     said = b"".join(record(HANDSHAKE, bytes([octet])) for octet in greeting[5:])
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     drip(connection, said + b"".join(rest), 0)
@@ -211,28 +211,28 @@ def fragments_of_one_byte(connection: socket.socket, house: House) -> None:
 
 
 def endless_retry(connection: socket.socket, house: House) -> None:
-    while (hello := hear(connection)) and hello.startswith(b"\x16"):
+    while (hello := receive_hello(connection)) and hello.startswith(b"\x16"):
         said = server_hello(read_hello(hello), 0x1301, RETRY_EXTENSIONS)
         connection.sendall(record(HANDSHAKE, said.replace(RANDOM, RETRY_RANDOM)))
 
 
 def endless_hello_requests(connection: socket.socket, house: House) -> None:
     """RFC 5246 section 7.4.1.1 has a client ignore them while it negotiates."""
-    connection.sendall(curve_flight(hear(connection), house)[0])
+    connection.sendall(curve_flight(receive_hello(connection), house)[0])
     while True:
         connection.sendall(record(HANDSHAKE, message(0, b"") * 4000))
 
 
 def endless_message(connection: socket.socket, house: House) -> None:
     """A Certificate of 16 MB, announced and begun."""
-    connection.sendall(curve_flight(hear(connection), house)[0])
+    connection.sendall(curve_flight(receive_hello(connection), house)[0])
     connection.sendall(record(HANDSHAKE, b"\x0b\xff\xff\xff"))
     while True:
         connection.sendall(record(HANDSHAKE, bytes(16_384)))
 
 
 def endless_change_cipher_spec(connection: socket.socket, house: House) -> None:
-    connection.sendall(Scripted13(house.good, house.key).greet(hear(connection)))
+    connection.sendall(Scripted13(house.good, house.key).greet(receive_hello(connection)))
     while True:
         connection.sendall(record(20, b"\1") * 1000)
 
@@ -240,7 +240,7 @@ def endless_change_cipher_spec(connection: socket.socket, house: House) -> None:
 def endless_sealed_nothing(connection: socket.socket, house: House) -> None:
     """Encrypted handshake records that hold nothing but padding."""
     server = Scripted13(house.good, house.key)
-    connection.sendall(server.greet(hear(connection)))
+    connection.sendall(server.greet(receive_hello(connection)))
     while True:
         connection.sendall(server.seal(0, bytes(16_000)))
 
@@ -301,10 +301,10 @@ def rsa_flight(bits: int, exponent: int) -> Callable[[bytes, House], bytes]:
 
 
 def requests_a_certificate(sent: bytes, house: House) -> bytes:
-    """A TLS 1.2 server that asks, and refuses before it has read an answer."""
+    """A TLS 1.2 server that requests a certificate and refuses before it has read an answer."""
     hello, certificates, keys, done = curve_flight(sent, house)
-    asks = message(13, b"\x01\x40" + vector(b"\x04\x03", 2) + b"\0\0")
-    return hello + certificates + keys + fragments(asks) + done + alert(40)
+    request = message(13, b"\x01\x40" + vector(b"\x04\x03", 2) + b"\0\0")
+    return hello + certificates + keys + fragments(request) + done + alert(40)
 
 
 # -- after the handshake -----------------------------------------------------------------------
@@ -315,7 +315,7 @@ def shakes_then(say: Callable[[Scripted13], bytes], *, for_ever: bool = False) -
 
     def behave(connection: socket.socket, house: House) -> None:
         server = Scripted13(house.good, house.key)
-        connection.sendall(b"".join(server.flight(hear(connection))) + say(server))
+        connection.sendall(b"".join(server.flight(receive_hello(connection))) + say(server))
         while for_ever:
             connection.sendall(say(server))
         wait(connection)

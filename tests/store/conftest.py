@@ -141,7 +141,7 @@ def open_writer(tmp_path: Path, plan: Plan, verdict: Verdict) -> Callable[..., R
 
 @pytest.fixture
 def completed() -> Callable[[int], RunEnd]:
-    """The ending of a run with so many attempts."""
+    """The end of a run with so many attempts."""
 
     def make(started: int) -> RunEnd:
         return RunEnd(End.COMPLETED, STARTED_NS + 60_000_000_000, started)

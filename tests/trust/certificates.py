@@ -204,7 +204,7 @@ def resigned(der: bytes, signer: ec.EllipticCurvePrivateKey, old: bytes, new: by
 
 
 def with_extension_twice(der: bytes, signer: ec.EllipticCurvePrivateKey) -> bytes:
-    """A certificate whose last extension stands twice, signed again."""
+    """A certificate whose last extension appears twice, signed again."""
     signed, algorithm, _ = single(der).children()
     fields = signed.children()
     listed = single(fields[-1].body).children()

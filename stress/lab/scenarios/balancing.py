@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stress.lab.blueprint import Balancing, Fault, FaultAction, FaultCondition, Pool, Process
-from stress.lab.scenario import GENERIC, Built, Planted, Scenario, row, single
+from stress.lab.blueprint import Balancing, Fault, FaultAction, Pool, Process
+from stress.lab.scenario import GENERIC, Built, Planted, Scenario, row
 from stress.lab.site import Site
 
 TLS12 = 0x0303
@@ -14,6 +14,7 @@ TLS12 = 0x0303
 @Scenario(
     "round-robin-1-of-8",
     "Every eighth connection reaches the node that lacks the intermediate, in strict rotation.",
+    "node-08 sends the leaf without its intermediate, to every eighth connection",
     category="incomplete-chain",
     share=1 / 8,
     count=2_000,
@@ -21,16 +22,14 @@ TLS12 = 0x0303
 def round_robin(site: Site, scenario: Scenario) -> Built:
     """Strict round robin, with one bad node."""
     good, alone = site.complete_and_incomplete()
-    planted = scenario.plant(
-        "node-08 sends the leaf without its intermediate, to every eighth connection",
-        ("chain", alone.sha256),
-    )
-    return single(site, row([good] * 7 + [alone]), Balancing.ROUND_ROBIN, planted)
+    nodes, where = row([good] * 7 + [alone]), ("chain", alone.sha256)
+    return scenario.single(site, nodes, where, policy=Balancing.ROUND_ROBIN)
 
 
 @Scenario(
     "source-port-hash",
     "The balancer hashes the client's port: a port that failed once always fails.",
+    "node-08 sends the leaf without its intermediate, to ports with CRC-32 modulo 8 of 7",
     category="incomplete-chain",
     share=1 / 8,
     count=20_000,
@@ -38,16 +37,14 @@ def round_robin(site: Site, scenario: Scenario) -> Built:
 def source_port_hash(site: Site, scenario: Scenario) -> Built:
     """A balancer that always sends the same port to the same node, with one bad node."""
     good, alone = site.complete_and_incomplete()
-    planted = scenario.plant(
-        "node-08 sends the leaf without its intermediate, to ports with CRC-32 modulo 8 of 7",
-        ("local_port", "crc32 mod 8 = 7"),
-    )
-    return single(site, row([good] * 7 + [alone]), Balancing.SOURCE_PORT, planted)
+    nodes, where = row([good] * 7 + [alone]), ("local_port", "crc32 mod 8 = 7")
+    return scenario.single(site, nodes, where, policy=Balancing.SOURCE_PORT)
 
 
 @Scenario(
     "two-causes",
     "One address has a node without the intermediate, and some TLS 1.2 clients are reset.",
+    "second-04 sends the leaf without its intermediate",
     category="incomplete-chain",
     share=0.1125 + 0.1,
     clients=(GENERIC, "tls12-only"),
@@ -55,25 +52,16 @@ def source_port_hash(site: Site, scenario: Scenario) -> Built:
 def two_causes(site: Site, scenario: Scenario) -> Built:
     """A bad chain on a quarter of one of two addresses, and resets for one kind of client."""
     good, alone = site.complete_and_incomplete()
-    resets = (Fault(FaultCondition(best_version=TLS12, share=0.2), FaultAction.RESET),)
+    resets = (Fault(FaultAction.RESET, best_version=TLS12, share=0.2),)
     first, second = site.fronts(2)
+    left = row([good] * 4, None, resets, "first")
+    right = row([good] * 3 + [alone], None, resets, "second")
     pools = (
-        Pool((first,), Balancing.RANDOM, row([good] * 4, None, resets, "first"), site.seed),
-        Pool(
-            (second,),
-            Balancing.RANDOM,
-            row([good] * 3 + [alone], None, resets, "second"),
-            site.seed + 1,
-        ),
+        Pool((first,), Balancing.RANDOM, left, site.seed),
+        Pool((second,), Balancing.RANDOM, right, site.seed + 1),
     )
-    chain = scenario.plant(
-        "second-04 sends the leaf without its intermediate", ("address", str(second.address))
-    )
-    reset = Planted(
-        "reset",
-        0.1,
-        (("client", "tls12-only"),),
-        "every node resets a fifth of the clients without TLS 1.3",
-    )
+    sentence = "every node resets a fifth of the clients without TLS 1.3"
+    reset = Planted("reset", 0.1, (("client", "tls12-only"),), sentence)
+    chain = scenario.plant(("address", str(second.address)))
     planted = replace(chain, share=0.1125, also=(reset,))
     return Built((Process(pools),), (first.address, second.address), planted)

@@ -8,17 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stress.lab.blueprint import (
-    Balancing,
-    Fault,
-    FaultAction,
-    FaultCondition,
-    Identity,
-    Pool,
-    Process,
-)
+from stress.lab.blueprint import Balancing, Fault, FaultAction, Identity, Pool, Process
 from stress.lab.certificates import LeafKeyType, LeafSpec
-from stress.lab.scenario import GENERIC, Built, Scenario, row, single
+from stress.lab.scenario import GENERIC, Built, Scenario, row
 from stress.lab.scenarios.chains import FALLBACK
 from stress.lab.site import HOST, Site
 
@@ -30,6 +22,7 @@ SEGMENT_BYTES = 1_400
 @Scenario(
     "bad-only-tls12",
     "One of four addresses has an old TLS 1.2 configuration without the intermediate.",
+    "one of four addresses sends the leaf alone to clients without TLS 1.3",
     category="incomplete-chain",
     share=1 / 8,
     clients=(GENERIC, "tls12-only"),
@@ -37,28 +30,23 @@ SEGMENT_BYTES = 1_400
 def bad_only_tls12(site: Site, scenario: Scenario) -> Built:
     """Four addresses; the second has another chain for clients without TLS 1.3."""
     good, alone = site.complete_and_incomplete()
-    old = (Fault(FaultCondition(best_version=TLS12), FaultAction.ANSWER, alone.identity),)
+    old = (Fault(FaultAction.ANSWER, alone.identity, best_version=TLS12),)
     fronts = site.fronts(4)
     pools = tuple(
-        Pool(
-            (front,),
-            Balancing.ROUND_ROBIN,
-            row([good] * 2, None, old if index == 1 else (), f"site-{index + 1}"),
-        )
-        for index, front in enumerate(fronts)
+        Pool((front,), Balancing.ROUND_ROBIN, row([good] * 2, None, faults, f"site-{number}"))
+        for number, front, faults in zip(range(1, 5), fronts, ((), old, (), ()), strict=True)
     )
     addresses = tuple(front.address for front in fronts)
-    planted = scenario.plant(
-        f"{addresses[1]} sends the leaf alone to clients without TLS 1.3",
-        ("address", str(addresses[1])),
-        ("client", "tls12-only"),
-    )
+    sentence = f"{addresses[1]} sends the leaf alone to clients without TLS 1.3"
+    where = ("address", str(addresses[1])), ("client", "tls12-only")
+    planted = replace(scenario, sentence=sentence).plant(*where)
     return Built((Process(pools),), addresses, planted)
 
 
 @Scenario(
     "ecdsa-only",
     "Of the two certificates only the ECDSA one was renewed without its intermediate.",
+    "clients that accept ECDSA get a leaf without its intermediate",
     category="incomplete-chain",
     share=0.5,
     count=2_000,
@@ -69,15 +57,13 @@ def ecdsa_only(site: Site, scenario: Scenario) -> Built:
     rsa, ecdsa = site.leaf(LeafSpec((HOST,), LeafKeyType.RSA)), site.leaf()
     good, alone = site.show("rsa", rsa), site.show("ecdsa-alone", ecdsa, ecdsa.alone)
     both = replace(good, identity=Identity(good.identity.files + alone.identity.files))
-    planted = scenario.plant(
-        "clients that accept ECDSA get a leaf without its intermediate", ("client", GENERIC)
-    )
-    return single(site, row([both] * 4), Balancing.ROUND_ROBIN, planted)
+    return scenario.single(site, row([both] * 4), ("client", GENERIC))
 
 
 @Scenario(
     "no-sni-default",
     "Clients that send no server name get the default certificate.",
+    "clients without SNI get the certificate of fallback.lab.test",
     category="hostname-mismatch",
     share=0.5,
     count=2_000,
@@ -86,16 +72,14 @@ def ecdsa_only(site: Site, scenario: Scenario) -> Built:
 def no_sni_default(site: Site, scenario: Scenario) -> Built:
     """Each node answers with its default certificate when no name is sent."""
     good, other = site.show("good", site.leaf()), site.show("fallback", site.leaf(FALLBACK))
-    nameless = (Fault(FaultCondition(without_name=True), FaultAction.ANSWER, other.identity),)
-    planted = scenario.plant(
-        "clients without SNI get the certificate of fallback.lab.test", ("client", "no-sni")
-    )
-    return single(site, row([good] * 4, None, nameless), Balancing.ROUND_ROBIN, planted)
+    nameless = (Fault(FaultAction.ANSWER, other.identity, without_name=True),)
+    return scenario.single(site, row([good] * 4, None, nameless), ("client", "no-sni"))
 
 
 @Scenario(
     "mlkem-splits",
     "A box in the path resets ClientHellos that no longer fit into one segment.",
+    f"ClientHellos of more than {SEGMENT_BYTES} bytes are reset",
     category="reset",
     share=0.5,
     count=2_000,
@@ -104,16 +88,14 @@ def no_sni_default(site: Site, scenario: Scenario) -> Built:
 def mlkem_splits(site: Site, scenario: Scenario) -> Built:
     """Whatever the node, a large ClientHello is answered with RST."""
     good = site.show("good", site.leaf())
-    large = (Fault(FaultCondition(hello_over=SEGMENT_BYTES), FaultAction.RESET),)
-    planted = scenario.plant(
-        f"ClientHellos of more than {SEGMENT_BYTES} bytes are reset", ("client", "mlkem")
-    )
-    return single(site, row([good] * 4, None, large), Balancing.ROUND_ROBIN, planted)
+    large = (Fault(FaultAction.RESET, hello_over=SEGMENT_BYTES),)
+    return scenario.single(site, row([good] * 4, None, large), ("client", "mlkem"))
 
 
 @Scenario(
     "mlkem-chain",
     "ClientHellos that no longer fit into one segment go to an old pool without the intermediate.",
+    f"ClientHellos of more than {SEGMENT_BYTES} bytes get the leaf alone",
     category="incomplete-chain",
     share=0.5,
     count=2_000,
@@ -122,8 +104,5 @@ def mlkem_splits(site: Site, scenario: Scenario) -> Built:
 def mlkem_chain(site: Site, scenario: Scenario) -> Built:
     """Whatever the node, a large ClientHello is answered with the leaf alone."""
     good, alone = site.complete_and_incomplete()
-    large = (Fault(FaultCondition(hello_over=SEGMENT_BYTES), FaultAction.ANSWER, alone.identity),)
-    planted = scenario.plant(
-        f"ClientHellos of more than {SEGMENT_BYTES} bytes get the leaf alone", ("client", "mlkem")
-    )
-    return single(site, row([good] * 4, None, large), Balancing.ROUND_ROBIN, planted)
+    large = (Fault(FaultAction.ANSWER, alone.identity, hello_over=SEGMENT_BYTES),)
+    return scenario.single(site, row([good] * 4, None, large), ("client", "mlkem"))

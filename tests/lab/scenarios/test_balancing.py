@@ -9,7 +9,7 @@ import pytest
 from OpenSSL import SSL
 
 from stress.lab.farm import start
-from tests.lab.client import PLAIN, Kind, ask
+from tests.lab.client import PLAIN, Kind, handshakes
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ OLD = Kind(best=SSL.TLS1_2_VERSION)
 
 def test_in_strict_turn_each_eighth_connection_is_bad() -> None:
     with start("round-robin-1-of-8") as farm:
-        seen = ask(farm.addresses, 64, at_once=1)
+        seen = handshakes(farm.addresses, 64, at_once=1)
     bad = [
         turn for turn, one in enumerate(seen, 1) if ("chain", one.chain) in farm.planted.dimensions
     ]
@@ -28,7 +28,7 @@ def test_in_strict_turn_each_eighth_connection_is_bad() -> None:
 
 def test_the_clients_port_alone_decides_over_its_fate() -> None:
     with start("source-port-hash") as farm:
-        seen = ask(farm.addresses, 400)
+        seen = handshakes(farm.addresses, 400)
         served = farm.served()
     common = Counter(one.chain for one in seen).most_common(1)[0][0]
     bad = {one.port for one in seen if one.chain != common}
@@ -39,7 +39,7 @@ def test_the_clients_port_alone_decides_over_its_fate() -> None:
 
 def test_two_causes_are_where_they_were_planted() -> None:
     with start("two-causes", seed=4) as farm:
-        seen = ask(farm.addresses, 400, PLAIN, OLD)
+        seen = handshakes(farm.addresses, 400, PLAIN, OLD)
         served, faulted = farm.served(), farm.faulted()
     common = Counter(one.chain for one in seen if one.chain).most_common(1)[0][0]
     odd = [one for one in seen if one.chain not in {common, None}]

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from stress.lab.farm import start
-from tests.lab.client import ask
+from tests.lab.client import handshakes
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ ODD_NODE = {
 
 def test_a_healthy_farm_shows_one_chain_from_twelve_nodes() -> None:
     with start("healthy") as farm:
-        seen = ask(farm.addresses, 120)
+        seen = handshakes(farm.addresses, 120)
         served = farm.served()
 
     assert {one.outcome for one in seen} == {"ok"}
@@ -35,7 +35,7 @@ def test_the_odd_chain_is_seen_as_often_as_its_node_was_served(name: str) -> Non
     """Both ends count the same; the share is as planted within five standard deviations."""
     count = 600 if name == "missing-intermediate" else 200
     with start(name, seed=7) as farm:
-        seen = ask(farm.addresses, count)
+        seen = handshakes(farm.addresses, count)
         served = farm.served()
     odd = [one for one in seen if ("chain", one.chain) in farm.planted.dimensions]
     expected = count * farm.planted.share
@@ -49,7 +49,7 @@ def test_the_odd_chain_is_seen_as_often_as_its_node_was_served(name: str) -> Non
 
 def test_ipv6_alone_lacks_the_intermediate() -> None:
     with start("ipv6-only") as farm:
-        seen = ask(farm.addresses, 40)
+        seen = handshakes(farm.addresses, 40)
         served = farm.served()
     by_address = Counter((str(one.address), one.chain) for one in seen)
 

@@ -1,4 +1,4 @@
-"""Farms where it depends on who asks: the right clients fail, and no others."""
+"""Farms whose fault depends on the client: the right clients fail, and no others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from OpenSSL import SSL
 
 from stress.lab.farm import start
-from tests.lab.client import PLAIN, Kind, Seen, ask
+from tests.lab.client import PLAIN, Kind, Seen, handshakes
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ LARGE = Kind(padding=2_000)
 
 
 def by_kind(seen: list[Seen], kinds: int) -> list[Counter[tuple[str, str | None]]]:
-    """Endings and chains of each kind; `ask` deals the kinds out in the order of the list."""
+    """Outcomes and chains of each kind; `handshakes` uses the kinds in the order of the list."""
     return [Counter((one.outcome, one.chain) for one in seen[at::kinds]) for at in range(kinds)]
 
 
@@ -36,7 +36,7 @@ def test_one_kind_of_client_gets_one_chain_and_the_other_another(
     name: str, one: Kind, odd: Kind
 ) -> None:
     with start(name) as farm:
-        seen = ask(farm.addresses, 40, one, odd, at_once=1)
+        seen = handshakes(farm.addresses, 40, one, odd, at_once=1)
     plain, other = by_kind(seen, 2)
 
     assert list(plain.values()) == [20]
@@ -46,7 +46,7 @@ def test_one_kind_of_client_gets_one_chain_and_the_other_another(
 
 def test_only_large_hellos_are_reset() -> None:
     with start("mlkem-splits") as farm:
-        seen = ask(farm.addresses, 40, OLD, LARGE, at_once=1)
+        seen = handshakes(farm.addresses, 40, OLD, LARGE, at_once=1)
         faulted = farm.faulted()
     small, large = by_kind(seen, 2)
 
@@ -57,7 +57,7 @@ def test_only_large_hellos_are_reset() -> None:
 
 def test_tls12_clients_get_the_leaf_alone_at_one_address_of_four() -> None:
     with start("bad-only-tls12") as farm:
-        seen = ask(farm.addresses, 80, PLAIN, OLD, at_once=1)
+        seen = handshakes(farm.addresses, 80, PLAIN, OLD, at_once=1)
         faulted = farm.faulted()
     common = Counter(one.chain for one in seen).most_common(1)[0][0]
     bad = [one for one in seen if one.chain != common]

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from stress.lab.farm import Farm, start
-from tests.lab.client import Kind, Seen, ask
-from tests.lab.test_session_hello import HELLO
+from tests.lab.client import Kind, Seen, handshakes
+from tests.lab.test_session import HELLO
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.slow]
 def timed(farm: Farm, count: int, at_once: int) -> tuple[list[Seen], float]:
     """The answers, and how many a second there were in a closed loop."""
     began = time.monotonic()
-    seen = ask(farm.addresses, count, at_once=at_once)
+    seen = handshakes(farm.addresses, count, at_once=at_once)
     return seen, count / (time.monotonic() - began)
 
 
@@ -37,8 +37,8 @@ def test_a_closed_loop_never_exceeds_the_known_limit(name: str) -> None:
 def test_a_full_accept_queue_leaves_clients_waiting_and_recovers() -> None:
     """More clients at once than queue and acceptor can take: some do not get in in time."""
     with start("overload") as farm:
-        seen = ask(farm.addresses, 300, Kind(timeout_s=0.4), at_once=300)
-        (later,) = ask(farm.addresses, 1)
+        seen = handshakes(farm.addresses, 300, Kind(timeout_s=0.4), at_once=300)
+        (later,) = handshakes(farm.addresses, 1)
     outcomes = {one.outcome for one in seen}
 
     assert "timeout" in outcomes <= {"ok", "timeout"}

@@ -1,4 +1,4 @@
-"""Endings other than success, with real handshakes and counted on both ends."""
+"""Outcomes other than success, with real handshakes and counted on both ends."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 from OpenSSL import SSL
 
 from stress.lab.farm import start
-from tests.lab.client import Kind, ask
+from tests.lab.client import Kind, handshakes
 
 pytestmark = pytest.mark.slow
 
 
 def test_resets_reach_the_client_as_resets_and_as_many_as_were_made() -> None:
     with start("resets", seed=3) as farm:
-        seen = ask(farm.addresses, 600)
+        seen = handshakes(farm.addresses, 600)
         faulted = farm.faulted()
     reset = [one for one in seen if one.outcome != "ok"]
 
@@ -27,7 +27,7 @@ def test_a_stalled_client_has_a_server_hello_and_nothing_more() -> None:
     """The version is known, the chain is not: silence came between the two."""
     patient = Kind(timeout_s=2.0)
     with start("stalls", seed=2) as farm:
-        seen = ask(farm.addresses, 600, patient, at_once=8)
+        seen = handshakes(farm.addresses, 600, patient, at_once=8)
         faulted = farm.faulted()
     stalled = [one for one in seen if one.outcome != "ok"]
 
@@ -39,7 +39,7 @@ def test_a_stalled_client_has_a_server_hello_and_nothing_more() -> None:
 @pytest.mark.parametrize("best", [SSL.TLS1_3_VERSION, SSL.TLS1_2_VERSION])
 def test_the_wrong_key_makes_wrong_signatures_under_the_right_chain(best: int) -> None:
     with start("wrong-key", seed=1) as farm:
-        seen = ask(farm.addresses, 80, Kind(best=best))
+        seen = handshakes(farm.addresses, 80, Kind(best=best))
         served = farm.served()
     bad = [one for one in seen if one.outcome != "ok"]
 
@@ -50,7 +50,7 @@ def test_the_wrong_key_makes_wrong_signatures_under_the_right_chain(best: int) -
 
 def test_the_demand_for_a_client_certificate_comes_after_the_handshake() -> None:
     with start("client-certificate", seed=1) as farm:
-        seen = ask(farm.addresses, 80)
+        seen = handshakes(farm.addresses, 80)
         served = farm.served()
     refused = [one for one in seen if one.outcome != "ok"]
 

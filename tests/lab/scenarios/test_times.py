@@ -1,4 +1,4 @@
-"""Farms that change while they are asked, at a pace that suits a test."""
+"""Farms that change over time, at a pace that suits a test."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import datetime
 import pytest
 
 from stress.lab.farm import Farm, start
-from tests.lab.client import Seen, ask
+from tests.lab.client import Seen, handshakes
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 
-Told = tuple[float, float, Seen]
-"""Seconds since the start before and after an attempt, and what came of it."""
+Timed = tuple[float, float, Seen]
+"""Seconds since the start before and after an attempt, and its result."""
 
 
-def ask_for(farm: Farm, seconds: float) -> list[Told]:
-    """Ask four at a time for that long."""
+def repeat_for(farm: Farm, seconds: float) -> list[Timed]:
+    """Open four handshakes at a time for that long."""
     began = time.monotonic()
-    told: list[Told] = []
+    timed: list[Timed] = []
     while (before := time.monotonic() - began) < seconds:
-        seen = ask(farm.addresses, 4)
+        seen = handshakes(farm.addresses, 4)
         after = time.monotonic() - began
-        told += [(before, after, one) for one in seen]
-    return told
+        timed += [(before, after, one) for one in seen]
+    return timed
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_the_odd_chain_is_seen_in_the_planted_window_only(
 ) -> None:
     """The farm counts from its first connection, which lies within our first attempt."""
     with start(name, seed=1, pace=pace) as farm:
-        told = ask_for(farm, windows[-1][1] + 0.1)
+        timed = repeat_for(farm, windows[-1][1] + 0.1)
         faulted = sum(farm.faulted().values())
         first_ns, windows_ns = farm.first_ns(), farm.windows_ns()
-    _, first_s, first = told[0]
-    odd = [(before, after) for before, after, one in told if one.chain != first.chain]
+    _, first_s, first = timed[0]
+    odd = [(before, after) for before, after, one in timed if one.chain != first.chain]
 
-    assert {one.outcome for _, _, one in told} == {"ok"}
+    assert {one.outcome for _, _, one in timed} == {"ok"}
     assert len(odd) == faulted > 0
     assert first_ns is not None
     assert [low for low, _ in windows] == pytest.approx(
@@ -60,7 +60,7 @@ def test_the_odd_chain_is_seen_in_the_planted_window_only(
 
 def test_a_certificate_expires_at_the_moment_that_the_farm_names() -> None:
     with start("expires-during-run", pace=0.5) as farm:
-        seen = ask(farm.addresses, 8)
+        seen = handshakes(farm.addresses, 8)
         ((start_ns, end_ns),) = farm.windows_ns()
     ((dimension, value),) = farm.planted.dimensions
 

@@ -103,6 +103,6 @@ def page_summary(page_run: RunFile) -> Summary:
 
 @pytest.fixture(scope="session")
 def hostile_run(write_page_run: Callable[..., Any]) -> Iterator[RunFile]:
-    """The same run with names that attack whoever prints them."""
+    """The same run with names that attack programs that print them."""
     with open_run(write_page_run(common_name=HOSTILE, label=HOSTILE)) as run:
         yield run
