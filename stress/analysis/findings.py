@@ -89,8 +89,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         assertions=assertions,
         untested=untested(facts, tally, addresses),
         detectable=detectable(attempts) if attempts else 1.0,
-        # One-sided 95%, as the claims are; the interval beside it has two sides.
-        bound=confidence_sequence(0, attempts, 0.90).high if attempts else 1.0,
+        bound=confidence_sequence(0, attempts).high if attempts else 1.0,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from math import inf
 from typing import Annotated
 
 import typer
 
 from stress.cli import console
 from stress.cli.output import Results
-from stress.errors import ExitCode
+from stress.errors import ExitCode, UsageError
 from stress.runner.run import RESULTS
 
 _RUN = "Path of a run file, or a name in the results directory."
@@ -18,7 +19,22 @@ After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=F
 Json = Annotated[bool, typer.Option("--json", help="Print the comparison as one JSON document.")]
 
 
-def compare(before: Before, after: After, *, json: Json = False, results: Results = None) -> int:
+Tolerance = Annotated[
+    str,
+    typer.Option(
+        "--tolerance", metavar="PART", help="A latency is worse when it rose by more than this."
+    ),
+]
+
+
+def compare(
+    before: Before,
+    after: After,
+    *,
+    tolerance: Tolerance = "10%",
+    json: Json = False,
+    results: Results = None,
+) -> int:
     """Tell whether a fix helped, or something got worse.
 
     Compares the failure rates over all attempts and within each cause of the first run, and the
@@ -33,10 +49,10 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
     from stress.report.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
 
-    folder = results or RESULTS
+    folder, part = results or RESULTS, _part(tolerance)
     with ExitStack() as stack:
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
-        found = compare_runs(one, two, (summarize(one), summarize(two)))
+        found = compare_runs(one, two, (summarize(one), summarize(two)), part)
     console.print_data(comparison_document(found) if json else render_comparison(found))
     return {
         Change.BETTER: ExitCode.CLEAN,
@@ -45,3 +61,19 @@ def compare(before: Before, after: After, *, json: Json = False, results: Result
         Change.UNKNOWN: ExitCode.INCONCLUSIVE,
         Change.NOT_COMPARABLE: ExitCode.INVALID,
     }[found.change]
+
+
+def _part(text: str) -> float:
+    """A tolerance such as `10%` or `0.1`.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        part = float(number) / (100.0 if percent else 1.0)
+    except ValueError:
+        part = -1.0
+    if not 0.0 <= part < inf:
+        raise UsageError(f"--tolerance {text!r} is not a part", "write 10% or 0.1")
+    return part

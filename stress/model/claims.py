@@ -119,7 +119,9 @@ class Claim:
     total: FailureCount = FailureCount(0, 0)
     """All failures of this class (or odd answers), and the attempts they are compared with."""
     inside: FailureCount = FailureCount(0, 0)
-    """Under the conditions, or of the chain where it stands alone."""
+    """Under the conditions whatever else explains them, or of the chain where it stands alone."""
+    overlap: int = 0
+    """How many of these failures an earlier claim counts as its own."""
     elsewhere: FailureCount = FailureCount(0, 0)
     peeled: bool = False
     """Whether `elsewhere` leaves out what earlier claims of this class explain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import join
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +27,8 @@ def render_comparison(found: Comparison) -> str:
         for change in found.causes:
             rows += [("cause", change.cause), ("", change.sentence)]
         rows += [("slower" if one.worse else "latency", one.sentence) for one in found.latency]
+    rows += [("warning", text) for text in found.warnings]
+    rows += [("to settle it", join(found.command))] if found.command else []
     rows += [
         (label, f"{one.run.name}, {one.run.started}: {one.headline}")
         for label, one in (("before", found.before), ("after", found.after))
@@ -41,6 +44,9 @@ def comparison_document(found: Comparison) -> str:
         "change": found.change.value,
         "headline": found.headline,
         "reasons": found.reasons,
+        "warnings": found.warnings,
+        "needed": found.needed,
+        "command": found.command,
         "rates": found.rates,
         "causes": found.causes,
         "latency": [

@@ -64,3 +64,11 @@ def test_what_is_missing_is_told(words: tuple[str, ...], ask: Any, tmp_path: Pat
     assert answer.code == 2
     assert answer.err.startswith("error: ")
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("part", ["much", "-1%", "nan", "inf"])
+def test_a_tolerance_is_a_part(ask: Any, part: str) -> None:
+    answer = ask("compare", "one", "two", f"--tolerance={part}")
+
+    assert answer.code == 2
+    assert "write 10% or 0.1" in answer.err

@@ -10,7 +10,7 @@ import pytest
         (["--share", "0.1%", "--rate", "500"], "(9 s)"),
         (["--share", "0.1%", "--confidence", "95%"], "2,995 handshakes"),
         (["--share", "0.1%", "--relative", "20%"], "failures measure a failure rate"),
-        (["--rule-out", "0.01%"], "29,956 handshakes"),
+        (["--rule-out", "0.01%"], "36,887 handshakes"),
         (["--backends", "12"], "each of 12 equal backends"),
     ],
 )

@@ -181,7 +181,8 @@ class _Claimant:
             aliases=tuple(map(conditions, locus.aliases)),
             rivals=tuple(map(conditions, locus.rivals)),
             total=FailureCount(failing.count, cohort.all_attempts),
-            inside=FailureCount(cohort.failures, cohort.attempts),
+            inside=FailureCount(*locus.there),
+            overlap=locus.there[0] - cohort.failures,
             elsewhere=FailureCount(
                 cohort.all_failures - cohort.failures, cohort.all_attempts - cohort.attempts
             ),

@@ -11,7 +11,7 @@ Imported late: it needs numpy and scipy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -25,7 +25,13 @@ from stress.analysis.causes.changes import (
 )
 from stress.analysis.causes.classes import FailureClass, explaining
 from stress.analysis.causes.cohorts import Cohort, Conjunction, Mask, Problem, joined, search
-from stress.analysis.causes.stratified_check import PASSES, Robustness, refuted, robustness
+from stress.analysis.causes.stratified_check import (
+    PASSES,
+    Robustness,
+    episode_parts,
+    refuted,
+    robustness,
+)
 from stress.analysis.causes.table import UNKNOWN, Column
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import Integers, risk_ratio
@@ -86,6 +92,9 @@ class Slice:
     """Its own failures over time, without the condition on time."""
     onset: Instant | None
     """When its failure rate changed for good; None when it did not."""
+    there: tuple[int, int]
+    """Failures and attempts under the conditions, those of earlier slices included. The cohort
+    counts what these left, so that the failures of all slices add up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +126,16 @@ class _Isolator:
         table = recording.table
         self.blocks, self.attempts = table.blocks[rows], table.counts[rows]
         self.failures = failing.failures[rows]
+        begun_ns, block_ns = recording.facts.started_ns, recording.block_ns
+        sizes = np.bincount(table.blocks, table.counts).astype(np.int64).tolist()
+        self.parts = episode_parts(
+            (
+                (max(0, one.due_ns - begun_ns) // block_ns, one.id)
+                for one in recording.failing
+                if one.outcome == failing.outcome
+            ),
+            dict(enumerate(sizes)),
+        )
         self.time_profile, self.onset = self.profile(slice(None))
         columns = [column.where(rows) for column in explaining(table, failing)]
         if not recording.by_load:
@@ -131,8 +150,19 @@ class _Isolator:
         # Each cohort is counted among the rows that those before it left.
         left = np.ones(len(self.problem.attempts), dtype=np.bool_)
         for cohort in self.with_threshold(found.cohorts):
-            slices.append(self.slice_of(cohort, left))
-            left = left & ~self.problem.rows(cohort.conditions)
+            rows = self.problem.rows(cohort.conditions)
+            failures, attempts = self.problem.sums(left & rows)
+            all_failures, all_attempts = self.problem.sums(left)
+            if failures:
+                own = replace(
+                    cohort,
+                    failures=failures,
+                    attempts=attempts,
+                    all_failures=all_failures,
+                    all_attempts=all_attempts,
+                )
+                slices.append(self.slice_of(own, left))
+            left = left & ~rows
         return Isolation(
             self.failing,
             tuple(slices),
@@ -183,7 +213,13 @@ class _Isolator:
         if not self.only(_CLOCKED, conditions):
             rated = [one for one in conditions if self.only(_RATES, (one,))]
             rows = rows & self.problem.rows(rated)[self.groups]
-        return robustness(self.blocks[rows], self.attempts[rows], self.failures[rows], inside[rows])
+        return robustness(
+            self.blocks[rows],
+            self.attempts[rows],
+            self.failures[rows],
+            inside[rows],
+            self.parts,
+        )
 
     def slice_of(self, cohort: Cohort, left: Mask) -> Slice:
         """A cohort with its ratio, grade and time profile, among the rows that are left."""
@@ -207,6 +243,7 @@ class _Isolator:
             grade=self.grade(cohort, robust, ratio, own),
             time_profile=own,
             onset=onset,
+            there=self.problem.sums(self.problem.rows(cohort.conditions)),
         )
 
     def grade(

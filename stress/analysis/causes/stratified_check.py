@@ -12,6 +12,10 @@ block's attempts:
 
 Both tails are Chernoff bounds, so they never claim too much.
 
+The mix may drift inside a block as well. Where failures stand closer together in their block than
+chance puts them, those of one short episode are one observation for `within`, too: otherwise
+whoever had their turn then looks guilty. Steady failures do not stand close, so nothing is lost.
+
 Another dimension can stand in for time: a client that mostly uses one bad address fails more often
 than others, and no more often than they do at each address (Simpson's paradox). `refuted` tests for
 that: inside the strata of the other dimension, is "no effect" likelier than the effect that was
@@ -23,8 +27,13 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import log
+from itertools import pairwise
+from math import exp, lgamma, log, sqrt
+from statistics import fmean, median
+from typing import TypeAlias
 
 import numpy as np
 from scipy.special import xlogy
@@ -39,6 +48,16 @@ AGAINST = log(20.0)
 """Nats by which the strata must prefer "no effect" to refute a cohort: twenty to one."""
 
 
+CLOSE = 2.33
+"""Standard errors by which failures stand closer together than chance puts them (one in 100)."""
+PART_OF_MEAN, TIMES_MEDIAN = 0.1, 6.0
+"""More attempts without a failure than both, this part of the mean distance in the run and so many
+median gaps, end an episode."""
+
+Parts: TypeAlias = Mapping[int, tuple[float, ...]]
+"""Block -> which part of its failures came in each of its episodes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Robustness:
     """How a cohort's failures spread over the blocks."""
@@ -51,10 +70,70 @@ class Robustness:
     """Blocks with an attempt."""
 
 
+def episode_parts(failing: Iterable[tuple[int, int]], attempts: Mapping[int, int]) -> Parts | None:
+    """How the failures of each block fall into episodes; None where they came independently.
+
+    Distances are counted in attempts, not in time: a short run, a closed loop or a pause would look
+    like an episode.
+
+    Args:
+        failing: block and start index of attempts that failed.
+        attempts: by block.
+    """
+    inside: defaultdict[int, list[int]] = defaultdict(list)
+    for block, start in sorted(failing):
+        inside[block].append(start)
+    gaps = [
+        (later - one, len(starts), max(attempts.get(block, 0), starts[-1] - starts[0] + 1))
+        for block, starts in inside.items()
+        for one, later in pairwise(starts)
+    ]
+    if not gaps:
+        return None
+    chances = [
+        1.0 - (_farther(gap - 1, count, size) + _farther(gap, count, size)) / 2.0
+        for gap, count, size in gaps
+    ]
+    if (0.5 - fmean(chances)) * sqrt(12.0 * len(chances)) < CLOSE:
+        return None
+    mean = sum(attempts.values()) / sum(map(len, inside.values()))
+    quiet = max(PART_OF_MEAN * mean, TIMES_MEDIAN * median(gap for gap, _, _ in gaps))
+    parts: dict[int, tuple[float, ...]] = {}
+    for block, starts in inside.items():
+        sizes = [1]
+        for one, later in pairwise(starts):
+            if later - one > quiet:
+                sizes.append(0)
+            sizes[-1] += 1
+        parts[block] = tuple(size / len(starts) for size in sizes)
+    return parts
+
+
+def _farther(gap: int, count: int, size: int) -> float:
+    """P(the next is farther away than this), for `count` random ones of `size`."""
+    if size - gap < count:
+        return 0.0
+    ways = lgamma(size - gap + 1) - lgamma(size - gap - count + 1)
+    return exp(ways - lgamma(size + 1) + lgamma(size - count + 1))
+
+
 def robustness(
-    blocks: Integers, attempts: Integers, failures: Integers, inside: Mask
+    blocks: Integers,
+    attempts: Integers,
+    failures: Integers,
+    inside: Mask,
+    parts: Parts | None = None,
 ) -> Robustness:
-    """Tests a cohort (a mask of rows) block by block."""
+    """Tests a cohort (a mask of rows) block by block.
+
+    Args:
+        blocks: of each row.
+        attempts: of each row.
+        failures: of each row.
+        inside: the rows of the cohort.
+        parts: the episodes in the blocks; in a block without any all failures are one. None: each
+            failure is an observation.
+    """
     size, hits = _by_stratum(blocks, attempts, inside), _by_stratum(blocks, failures, inside)
     everywhere = np.ones_like(inside)
     all_size = _by_stratum(blocks, attempts, everywhere)
@@ -62,9 +141,20 @@ def robustness(
     failing = np.flatnonzero(all_hits)
     weights, shares = all_hits[failing], size[failing] / all_size[failing]
     observed = float(hits.sum())
+    if not observed:
+        within = by_block = 1.0
+    else:
+        by_block = weighted_tail(weights, shares, observed)
+        if parts is None:
+            within = weighted_tail(np.ones(len(failing)), shares, observed, weights)
+        else:
+            split = [parts.get(block, (1.0,)) for block in failing.tolist()]
+            counts = [len(part) for part in split]
+            episodes = np.concatenate(split) * np.repeat(weights, counts)
+            within = weighted_tail(episodes, np.repeat(shares, counts), observed)
     return Robustness(
-        within=weighted_tail(np.ones(len(failing)), shares, observed, weights) if observed else 1.0,
-        by_block=weighted_tail(weights, shares, observed) if observed else 1.0,
+        within=within,
+        by_block=by_block,
         failing_blocks=int(np.count_nonzero(hits)),
         blocks=int(np.count_nonzero(all_size)),
     )

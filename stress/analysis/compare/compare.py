@@ -6,32 +6,50 @@ A fix is proven soonest where it failed: fourteen clean handshakes refute a coho
 20%, while the same proof in the whole mix takes thousands. So each cause of the first run is
 counted in the same cohort of the second.
 
+Failures of one burst are one observation, so the tests count in effective failures
+(`stress.analysis.proportions.clusters`), with the clusters of both runs pooled; what is shown are
+the rows' own counts. Runs that reached other addresses, or with other clients, are compared in the
+cells (address and client) that both have, each with its own part of the attempts: the failures of
+a cell are draws with that part, and their sum is a binomial of the same mean and variance. With no
+such cell they are not comparable.
+
 Imported late: it needs numpy and scipy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import inf
+from math import ceil, inf
 
 import numpy as np
-from scipy.special import bdtr, bdtrc, betaincinv
+from scipy.special import betainc, betaincinv
 
 from stress.analysis.causes.isolation import SliceCondition
 from stress.analysis.causes.table import Table
-from stress.analysis.compare.latency_change import LatencyChange, latency_changes
+from stress.analysis.command import run_argv
+from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.dimensions import Dimension
-from stress.analysis.proportions.estimate import CLUSTERED, block_counts, design_effect
+from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.estimate import block_counts
 from stress.analysis.recording import record
+from stress.analysis.tally import side_of
 from stress.analysis.verdict import duration_s, policy_names
 from stress.model.attributes import place
-from stress.model.run import Run
+from stress.model.claims import RunChange
+from stress.model.outcome import Side
+from stress.model.run import Run, RunFacts
 from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
 LEVEL = 0.05
+ALIKE = 0.1
+"""Runs whose attempts lie elsewhere by more than this part have another mix."""
+MOST_TIMES = 1000.0
+"""More than so many times the handshakes of AFTER are no answer."""
+LIMITED = "generator limited"
 WORSE_FACTOR = 2.0
 """Not worse: 95% sure that the failure rate is less than this many times as high."""
 LONGER = 10.0
@@ -64,6 +82,23 @@ class Rates:
     """P(so few or fewer after), if nothing has changed."""
     ratio_high: float
     """95% upper bound of the failure rate after, as a multiple of that before."""
+    effect: float = 1.0
+    """Failures that are worth one, because they came together."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellCounts:
+    """Failures and attempts before and after, of one address and client."""
+
+    before_failures: int = 0
+    before_attempts: int = 0
+    after_failures: int = 0
+    after_attempts: int = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether both runs have attempts here."""
+        return bool(self.before_attempts and self.after_attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +125,181 @@ class Comparison:
     latency: tuple[LatencyChange, ...]
     before: Summary
     after: Summary
+    warnings: tuple[str, ...] = ()
+    """What to know before trusting the answer."""
+    needed: int | None = None
+    """So many more handshakes like those of AFTER would settle it; None: it is settled, or they
+    would not."""
+    command: tuple[str, ...] = ()
+    """The run that would settle it, as a new AFTER; empty where none is needed."""
 
 
-def compare(before: Run, after: Run, summaries: tuple[Summary, Summary]) -> Comparison:
-    """Compares two recorded runs, given their summaries; the first is the reference."""
-    reasons = tuple(_differences(before, after))
-    mix = rates(_effective(before), _effective(after))
-    causes = tuple(cause_changes(before, after, summaries[0].causes))
-    latency = latency_changes(before.histograms(), after.histograms())
-    change = Change.NOT_COMPARABLE if reasons else _overall(mix, causes, latency)
+def compare(
+    before: Run,
+    after: Run,
+    summaries: tuple[Summary, Summary],
+    tolerance: float = RELEVANT,
+) -> Comparison:
+    """Compares two recorded runs, given their summaries; the first is the reference.
+
+    Args:
+        before: the reference.
+        after: what is compared with it.
+        summaries: of both.
+        tolerance: a percentile of latency that rose by less than this part of itself is not worse.
+    """
+    cells = cell_counts(before, after)
+    shared = [one for one in cells.values() if one.shared]
+    reasons = tuple(_differences(before, after, shared=bool(shared)))
+    effect = pooled_effect(before, after)
+    mix = stratified(shared or list(cells.values()), effect)
+    causes = tuple(cause_changes(before, after, summaries[0].causes, effect))
+    warnings, same = list(_warnings(before, after)), _same_mix(cells)
+    if len(shared) < len(cells):
+        warnings.append(
+            f"compared where both were: {thousands(len(shared))} of {thousands(len(cells))} pairs "
+            "of an address and a client"
+        )
+    limited = [text for text in map(_limited, (before, after)) if text]
+    latency: tuple[LatencyChange, ...] = ()
+    if same and not limited:
+        latency = latency_changes(before.histograms(), after.histograms(), tolerance)
+    elif not same:
+        warnings.append("the latencies are not compared: the mix of addresses and clients differs")
+    needed = None
     if reasons:
-        headline = f"Not comparable: {'; '.join(reasons)}."
+        change, headline = Change.NOT_COMPARABLE, f"Not comparable: {'; '.join(reasons)}."
+    elif any(text.startswith(LIMITED) for text in limited):
+        change, headline = Change.UNKNOWN, f"Cannot tell: {'; '.join(limited)}."
     else:
-        headline = _headline(change, mix, causes, latency)
-    return Comparison(change, headline, reasons, mix, causes, latency, *summaries)
+        change = _overall(mix, causes, latency)
+        needed = settles(mix) if change is Change.UNKNOWN else None
+        headline = _headline(change, mix, causes, latency, needed)
+    return Comparison(
+        change,
+        headline,
+        reasons,
+        mix,
+        causes,
+        latency,
+        *summaries,
+        warnings=(*warnings, *limited),
+        needed=needed,
+        command=run_argv(after.facts().plan, RunChange(count=mix.after_attempts + needed))
+        if needed
+        else (),
+    )
 
 
-def rates(before: tuple[float, float], after: tuple[float, float]) -> Rates:
+def rates(before: tuple[int, int], after: tuple[int, int], effect: float = 1.0) -> Rates:
     """Tests failures of attempts before against after, exactly, given their sum."""
-    (failed, size), (failed_after, size_after) = before, after
-    total, whole = failed + failed_after, size + size_after
-    share = size_after / whole if whole else 0.5
-    worse = float(bdtrc(round(failed_after) - 1, round(total), share)) if failed_after else 1.0
-    better = float(bdtr(round(failed_after), round(total), share)) if total else 1.0
+    return stratified([CellCounts(*before, *after)], effect)
+
+
+def stratified(cells: Sequence[CellCounts], effect: float = 1.0) -> Rates:
+    """Tests after against before within each cell, given the cell's failures."""
+    failed, size = (
+        sum(getattr(one, f"before_{what}") for one in cells) for what in ("failures", "attempts")
+    )
+    failed_after, size_after = (
+        sum(getattr(one, f"after_{what}") for one in cells) for what in ("failures", "attempts")
+    )
+    mean = variance = 0.0
+    for one in cells:
+        attempts = one.before_attempts + one.after_attempts
+        part = one.after_attempts / attempts if attempts else 0.0
+        expected = part * (one.before_failures + one.after_failures)
+        mean, variance = mean + expected, variance + expected * (1.0 - part)
+    part = 1.0 - variance / mean if mean else 0.0
+    draws = mean / part / effect if part else 0.0
+    hits, misses = failed_after / effect, max(0.0, draws - failed_after / effect)
+    # Without failures, or with attempts in one run only, nothing can be tested.
+    tested = 0.0 < part < 1.0
+    worse = float(betainc(hits, misses + 1.0, part)) if tested and hits else 1.0
+    better = float(1.0 - betainc(hits + 1.0, misses, part)) if tested and misses else 1.0
     ratio_high = inf
-    if failed and size_after:
+    if tested and misses and size_after:
         # A bound of the part of the failures that came after turns into one of the ratio.
-        high = float(betaincinv(failed_after + 1.0, failed, 1.0 - LEVEL))
-        ratio_high = inf if high >= 1.0 else high / (1.0 - high) * size / size_after
-    counts = round(failed), round(size), round(failed_after), round(size_after)
-    return Rates(*counts, worse, better, ratio_high)
+        high = float(betaincinv(hits + 1.0, misses, 1.0 - LEVEL))
+        ratio_high = inf if high >= 1.0 else high / (1.0 - high) * (1.0 - part) / part
+    return Rates(failed, size, failed_after, size_after, worse, better, ratio_high, effect)
 
 
-def _effective(run: Run) -> tuple[float, float]:
-    """Failures and attempts, fewer when the failures are clustered."""
-    cube = run.cube()
-    line = block_counts(cube.cells, cube.block_ns)
-    failures, attempts = line.totals
-    effect = design_effect(line)
-    return (failures / effect, attempts / effect) if effect > CLUSTERED else (failures, attempts)
+def cell_counts(before: Run, after: Run) -> Mapping[tuple[str, str], CellCounts]:
+    """Counts both runs by address and client."""
+    counts: Counter[tuple[tuple[str, str], str]] = Counter()
+    for when, run in (("before", before), ("after", after)):
+        clients, addresses = run.facts().plan.clients, run.addresses()
+        for cell in run.cube().cells:
+            side = side_of(cell.outcome)
+            if side not in {Side.NOBODY, Side.TARGET}:
+                continue
+            at, who = cell.address, cell.client
+            names = (
+                str(addresses[at]) if at < len(addresses) else f"#{at}",
+                clients[who].name if who < len(clients) else f"#{who}",
+            )
+            counts[names, f"{when}_attempts"] += cell.count
+            counts[names, f"{when}_failures"] += cell.count * (side is Side.TARGET)
+    fields = ("before_failures", "before_attempts", "after_failures", "after_attempts")
+    places = dict.fromkeys(place for place, _ in counts)
+    return {at: CellCounts(*(counts[at, field] for field in fields)) for at in places}
 
 
-def cause_changes(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[CauseChange]:
+def _same_mix(cells: Mapping[tuple[str, str], CellCounts]) -> bool:
+    """Whether both runs spread their attempts over the cells alike."""
+    sums = [sum(one.before_attempts for one in cells.values())]
+    sums.append(sum(one.after_attempts for one in cells.values()))
+    if not all(sums):
+        return False
+    apart = sum(
+        abs(one.before_attempts / sums[0] - one.after_attempts / sums[1]) for one in cells.values()
+    )
+    return apart / 2 <= ALIKE
+
+
+def pooled_effect(before: Run, after: Run) -> float:
+    """How many failures are worth one, over the clusters of both runs."""
+    squares, failures = 0.0, 0
+    for run in (before, after):
+        cube = run.cube()
+        line = block_counts(cube.cells, cube.block_ns)
+        worth = effective(line.failures, line.attempts)
+        squares, failures = squares + worth.squares, failures + worth.failures
+    return max(1.0, squares / failures) if failures else 1.0
+
+
+def settles(counts: Rates) -> int | None:
+    """How many more handshakes of AFTER, failing as often, settle it; None: none would."""
+    if not counts.after_attempts:
+        return None
+    before = counts.before_failures, counts.before_attempts
+    more = 1.0
+    while more < MOST_TIMES:
+        more *= 1.25
+        after = round(counts.after_failures * more), ceil(counts.after_attempts * more)
+        if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
+            return after[1] - counts.after_attempts
+    return None
+
+
+def _warnings(before: Run, after: Run) -> Iterator[str]:
+    one, two = before.facts(), after.facts()
+    if two.started_ns < one.started_ns:
+        yield "AFTER is older than BEFORE"
+
+
+def _limited(run: Run) -> str | None:
+    """Why a run says more about this machine than about the target."""
+    facts = run.facts()
+    if any(limit.generator_limited for limit in facts.limits):
+        return f"{LIMITED}: the search in {facts.name} ended at this machine's limit"
+    return next((text for text in facts.reasons if text.startswith("generator ")), None)
+
+
+def cause_changes(
+    before: Run, after: Run, causes: Sequence[Cause], effect: float = 1.0
+) -> Iterator[CauseChange]:
     """Counts each cause of the first run in both; one without conditions, in the whole mix."""
     failing = [cause for cause in causes if cause.kind == FAILURE]
     if not failing:
@@ -140,7 +308,7 @@ def cause_changes(before: Run, after: Run, causes: Sequence[Cause]) -> Iterator[
     for cause in failing:
         conditions = matching(cause.conditions)
         was, now = (counted(table, conditions, cause.category) for table in tables)
-        found = rates(was, now)
+        found = rates(was, now, effect)
         change = judge(found)
         verdicts = {
             Change.BETTER: f"an unchanged failure rate is ruled out (p {_p(found.better_p)})",
@@ -179,7 +347,7 @@ def counted(table: Table, conditions: Sequence[SliceCondition], category: str) -
     return int(table.counts[failing].sum()), int(table.counts[rows].sum())
 
 
-def _differences(before: Run, after: Run) -> Iterator[str]:
+def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
     """Why two runs are not comparable; nothing when they are."""
     one, two = before.facts(), after.facts()
     if (one.file, one.started_ns) == (two.file, two.started_ns):
@@ -192,13 +360,15 @@ def _differences(before: Run, after: Run) -> Iterator[str]:
     for what, was, became in (
         ("target", str(one.plan.target), str(two.plan.target)),
         ("server name", one.plan.server_name or "none", two.plan.server_name or "none"),
-        ("mix of clients", _client_mix(before), _client_mix(after)),
+        *([] if shared else [("mix of clients", _client_mix(before), _client_mix(after))]),
         ("trust policy", policy_names(one.plan), policy_names(two.plan)),
         ("trust store", *stores),
     ):
         if was != became:
             yield f"the {what} differs ({was}, then {became})"
-    loads = one.plan.load.rate or 0.0, two.plan.load.rate or 0.0
+    # Between closed loops nothing is offered: the target decides how many there are.
+    closed = not one.plan.load.rate and not two.plan.load.rate
+    loads = (0.0, 0.0) if closed else (_offered(one), _offered(two))
     for what, first, second, factor, text in (
         ("duration", duration_s(one) or 0.0, duration_s(two) or 0.0, LONGER, seconds),
         ("offered load", *loads, DENSER, "{:g}/s".format),
@@ -207,6 +377,13 @@ def _differences(before: Run, after: Run) -> Iterator[str]:
             yield f"the {what} differs ({text(first)}, then {text(second)})"
     if not all(sum(cell.count for cell in run.cube().cells) for run in (before, after)):
         yield "one of the runs has no attempts"
+    elif not shared and _client_mix(before) == _client_mix(after):
+        yield "no address was reached in both runs"
+
+
+def _offered(facts: RunFacts) -> float:
+    """Attempts a second: as planned, else as counted."""
+    return facts.plan.load.rate or facts.recorded / (duration_s(facts) or inf)
 
 
 def _client_mix(run: Run) -> str:
@@ -249,7 +426,11 @@ def _p(value: float) -> str:
 
 
 def _headline(
-    change: Change, mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[LatencyChange, ...]
+    change: Change,
+    mix: Rates,
+    causes: tuple[CauseChange, ...],
+    latency: tuple[LatencyChange, ...],
+    more: int | None,
 ) -> str:
     """The answer with its figures, then what is slower and what is fixed."""
     counts = (
@@ -257,12 +438,8 @@ def _headline(
         f"{of(mix.before_failures, mix.before_attempts)}"
     )
     left = ", but not fixed" if mix.after_failures else ""
-    needed = ""
-    if mix.before_failures and not mix.after_failures:
-        # Without failures after: p = (n1 / (n1 + n2))^k1 <= 0.05.
-        factor = LEVEL ** (-1.0 / mix.before_failures) - 1.0
-        wanted = thousands(round(factor * mix.before_attempts) + 1)
-        needed = f"; {wanted} handshakes without a failure would settle it"
+    without = "" if mix.after_failures else " without a failure"
+    needed = f"; {thousands(more)} more handshakes{without} would settle it" if more else ""
     words = {
         Change.BETTER: f"Better{left}: {counts} (p {_p(mix.better_p)}).",
         Change.NOT_WORSE: f"Not worse{left}: {counts}.",

@@ -23,8 +23,8 @@ PERCENTILES = (50.0, 99.0)
 FEWEST_BLOCKS = 8
 DRAWS = 400
 SEED = 20260102
-RELEVANT = 0.05
-"""An increase must be at least this part of the old value to count as worse."""
+RELEVANT = 0.1
+"""An increase must be at least this part of the old value to count as worse (`--tolerance`)."""
 FEWEST_ABOVE = 10
 """Handshakes that have to lie above a percentile for it to be compared."""
 
@@ -39,11 +39,12 @@ class LatencyChange:
     after_us: float
     low_us: float
     high_us: float
+    tolerance: float = RELEVANT
 
     @property
     def worse(self) -> bool:
         """Surely slower, and by enough to matter."""
-        return self.low_us > 0.0 and self.low_us >= RELEVANT * self.before_us
+        return self.low_us > 0.0 and self.low_us >= self.tolerance * self.before_us
 
     @property
     def sentence(self) -> str:
@@ -56,7 +57,7 @@ class LatencyChange:
 
 
 def latency_changes(
-    before: Sequence[HistogramRow], after: Sequence[HistogramRow]
+    before: Sequence[HistogramRow], after: Sequence[HistogramRow], tolerance: float = RELEVANT
 ) -> tuple[LatencyChange, ...]:
     """The changes of all compared percentiles; none where the blocks or handshakes are too few."""
     changes: list[LatencyChange] = []
@@ -77,7 +78,9 @@ def latency_changes(
             random = np.random.default_rng(SEED)
             (one, old), (two, new) = (_resampled(blocks, percentile, random) for blocks in runs)
             low, high = np.quantile(two - one, (0.025, 0.975))
-            changes.append(LatencyChange(phase, percentile, old, new, float(low), float(high)))
+            changes.append(
+                LatencyChange(phase, percentile, old, new, float(low), float(high), tolerance)
+            )
     return tuple(changes)
 
 

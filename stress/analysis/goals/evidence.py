@@ -2,8 +2,9 @@
 
 A claim about a failure rate needs evidence, not just a point estimate on the right side. What is
 sound depends on how the end of the sample was chosen: for a planned end the exact interval, else
-the anytime-valid one. A percentile of latency is below a limit when few enough attempts are above
-it, so it is a claim about a rate as well.
+the anytime-valid one. The answer is yes or no only where the interval that is shown lies on that
+side of the limit, so the two cannot contradict each other. A percentile of latency is below a limit
+when few enough attempts are above it, so it is a claim about a rate as well.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from enum import StrEnum
 
 from stress.analysis.goals.goal import COUNTED, LOWER, UPPER, Goal, Operator, Subject
 from stress.analysis.latency import whole_run
-from stress.analysis.proportions.binomial import LEVEL, exact_bounds
+from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.estimate import Estimate
-from stress.analysis.proportions.sequence import claims_above, claims_below, confidence_sequence
+from stress.analysis.proportions.sequence import confidence_sequence
 from stress.measure import Histogram
 from stress.model.run import End, Phase, Run
-from stress.model.summary import Assertion
+from stress.model.summary import Assertion, Interval
 
-SHORTEST_S = 60.0
+SHORTEST_S = 75.0
 """A run may not stop for `failing<X` before this: how long it ran limits which outages it saw."""
 
 
@@ -56,6 +57,18 @@ class Evidence:
     causes: int | None = None
     """None: not searched yet."""
     latencies: Mapping[Phase, Histogram] = field(default_factory=dict)
+    interval: Interval | None = None
+    """Of the failure rate, as it is shown; None: that of independent attempts."""
+
+    @property
+    def rate(self) -> Interval:
+        """The interval of the failure rate."""
+        return self.interval or self.interval_of(self.failures, self.attempts)
+
+    def interval_of(self, hits: int, attempts: int) -> Interval:
+        """The interval of a rate of independent attempts, as valid as the end of the sample."""
+        planned = self.stopping is Stopping.PLANNED
+        return (clopper_pearson if planned else confidence_sequence)(hits, attempts)
 
 
 def evidence_of(run: Run, estimated: Estimate, elapsed_s: float, causes: int) -> Evidence:
@@ -79,6 +92,7 @@ def evidence_of(run: Run, estimated: Estimate, elapsed_s: float, causes: int) ->
         chains=len(run.chains()),
         causes=causes,
         latencies={phase: found for phase, found in merged.items() if found is not None},
+        interval=estimated.interval,
     )
 
 
@@ -112,7 +126,7 @@ def holds(goal: Goal, evidence: Evidence) -> Holds:
     """Whether the goal holds by what was sampled."""
     value = value_of(goal, evidence)
     if goal.subject is Subject.FAILING:
-        return _rate(goal, goal.value, evidence.failures, evidence.attempts, evidence.stopping)
+        return _rate(goal, goal.value, evidence.rate)
     if value is None:
         return Holds.UNKNOWN
     if goal.subject is Subject.LATENCY:
@@ -133,7 +147,7 @@ def value_of(goal: Goal, evidence: Evidence) -> float | None:
     share = evidence.failures / evidence.attempts if evidence.attempts else None
     if goal.subject is Subject.RELATIVE and share:
         # The wider side of the interval, relative to the rate.
-        interval = confidence_sequence(evidence.failures, evidence.attempts)
+        interval = evidence.rate
         return max(interval.high - share, share - interval.low) / share
     if goal.subject is Subject.LATENCY:
         histogram = evidence.latencies.get(goal.phase) if goal.phase else None
@@ -148,15 +162,9 @@ def value_of(goal: Goal, evidence: Evidence) -> float | None:
     }[goal.subject]
 
 
-def _rate(goal: Goal, limit: float, failures: int, attempts: int, stopping: Stopping) -> Holds:
-    """Whether a rate is on the right side of a limit, one-sided, with 95% confidence each."""
-    if stopping is Stopping.ANYTIME:
-        below, above = (
-            claims(failures, attempts, limit) for claims in (claims_below, claims_above)
-        )
-    else:
-        low, high = exact_bounds(failures, attempts, 1.0 - LEVEL)
-        below, above = high < limit, low > limit
+def _rate(goal: Goal, limit: float, interval: Interval) -> Holds:
+    """Whether the whole interval lies on one side of a limit."""
+    below, above = interval.high < limit, interval.low > limit
     wanted, refuted = (below, above) if goal.operator in UPPER else (above, below)
     return Holds.YES if wanted else Holds.NO if refuted else Holds.UNKNOWN
 
@@ -172,4 +180,4 @@ def _latency(goal: Goal, evidence: Evidence) -> Holds:
         if one.high_us > goal.value or (inclusive and one.high_us == goal.value)
     )
     allowed = 1.0 - goal.percentile / 100.0
-    return _rate(goal, allowed, slower, histogram.count, evidence.stopping)
+    return _rate(goal, allowed, evidence.interval_of(slower, histogram.count))

@@ -5,7 +5,8 @@ will time out. So only the *closed prefix* counts: an attempt counts once every 
 before it has ended, too. Each worker assigns its ids in the order of its starts, so the prefix is
 kept for each worker, and one slow attempt holds up only its own worker's. Claims about rates are
 the anytime-valid ones: the goals are evaluated several times a second, so nothing less would be
-valid. What is in flight at the stop ends by itself and is counted in the report.
+valid. Attempts are counted by time, because failures in one burst are one observation. What is in
+flight at the stop ends by itself and is counted in the report.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from stress.analysis.goals.evidence import Evidence, Holds, may_stop, while_running
 from stress.analysis.goals.goal import Subject, parse_goals
 from stress.analysis.latency import phase_ns
+from stress.analysis.proportions.clusters import effective
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.measure import Histogram
@@ -22,10 +24,13 @@ from stress.model.observer import Observer
 from stress.model.outcome import Side
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
+from stress.model.summary import Interval
 from stress.text.numbers import seconds
 
 BLOCKS_S = 2.0
 BLOCKS_SHARE = 1 / 250
+BLOCK_NS = 1_000_000_000
+MOST_BLOCKS = 1000
 """Two time blocks of the run file, in seconds and as a part of the run. The file counts quiet time
 in blocks, so a goal must be exceeded by this much here to be met again in the file."""
 
@@ -45,6 +50,9 @@ class ClosedPrefix:
         self._reached_ns: list[int | None] = [None] * workers
         self._begun_ns: int | None = None
         self._failed_ns: int | None = None
+        self._block_ns = BLOCK_NS
+        self._counts: dict[int, list[int]] = {}
+        """Block -> failures and attempts."""
         self.attempts = 0
         """Without our own failures and what was not sent."""
         self.failures = 0
@@ -65,8 +73,31 @@ class ClosedPrefix:
             if side is Side.TARGET:
                 self.failures += 1
                 self._failed_ns = max(self._failed_ns or 0, record.started_ns)
-            self.attempts += side in {Side.TARGET, Side.NOBODY}
+            if side in {Side.TARGET, Side.NOBODY}:
+                self.attempts += 1
+                counts = self._counts.setdefault(record.started_ns // self._block_ns, [0, 0])
+                counts[0] += side is Side.TARGET
+                counts[1] += 1
+        while len(self._counts) > MOST_BLOCKS:
+            self._widen()
         return tuple(closed)
+
+    def _widen(self) -> None:
+        """Joins pairs of blocks."""
+        joined: dict[int, list[int]] = {}
+        for block, (failed, size) in self._counts.items():
+            counts = joined.setdefault(block // 2, [0, 0])
+            counts[0] += failed
+            counts[1] += size
+        self._block_ns, self._counts = self._block_ns * 2, joined
+
+    @property
+    def interval(self) -> Interval:
+        """The interval of the failure rate that is valid now, whenever one looks."""
+        first, last = min(self._counts, default=0), max(self._counts, default=-1)
+        blocks = [self._counts.get(block, (0, 0)) for block in range(first, last + 1)]
+        worth = effective([failed for failed, _ in blocks], [size for _, size in blocks])
+        return worth.interval(planned=False)
 
     @property
     def elapsed_s(self) -> float:
@@ -108,6 +139,8 @@ class StoppingRule(Observer):
         self._prefix = ClosedPrefix(workers)
         phases = {goal.phase for goal in self._goals if goal.phase is not None}
         self._latencies = {phase: Histogram() for phase in phases}
+        rates = {Subject.FAILING, Subject.RELATIVE}
+        self._rates = any(goal.subject in rates for goal in self._goals)
 
     def on_records(self, records: Sequence[Record]) -> None:
         """Adds attempts that ended."""
@@ -132,6 +165,7 @@ class StoppingRule(Observer):
             clean_s=max(0.0, prefix.clean_s - margin_s),
             chains=progress.chains,
             latencies=self._latencies,
+            interval=prefix.interval if self._rates else None,
         )
         if not may_stop(self._goals, evidence):
             return None

@@ -1,9 +1,10 @@
 """One step of a search for the limit: what became of its attempts, and whether a goal held in it.
 
 A goal such as "p99 of the total latency below 250 ms" is a proportion: less than 1% slower (or
-failed, or not sent). It is tested with the design effect over blocks of one second, because
-failures under load come in bursts. What this machine held up itself never counts against the
-target's latency; where there is too much of it, the step says nothing about the target.
+failed, or not sent). It is decided by the same clustered interval as the failure rate of a run,
+over blocks of one second, because failures under load come in bursts. What this machine held up
+itself never counts against the target's latency; where there is too much of it, the step says
+nothing about the target.
 
 Pure: given the records, it counts and tests.
 """
@@ -17,14 +18,12 @@ from typing import NamedTuple
 
 from stress.analysis.goals.goal import Goal, Subject
 from stress.analysis.latency import phase_ns
-from stress.analysis.proportions.binomial import exact_bounds
-from stress.analysis.proportions.estimate import variance_ratio
+from stress.analysis.proportions.clusters import effective
 from stress.model.outcome import NOT_SENT as UNSENT
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
 from stress.model.run import Phase
 
-TAIL = 0.05
 WARM_UP_NS = 1_000_000_000
 BLOCK_NS = 1_000_000_000
 LATE_NS = 50_000_000
@@ -176,15 +175,16 @@ def judge_goal(
         last: no longer step will follow, so that the point value has to decide.
         strict: a step without any miss is not good enough by itself.
     """
-    groups = [(counts[goal.text], counts["attempts"]) for counts in blocks]
-    missed, attempts = sum(miss for miss, _ in groups), sum(size for _, size in groups)
+    worth = effective(
+        [counts[goal.text] for counts in blocks], [counts["attempts"] for counts in blocks]
+    )
+    missed, attempts = worth.failures, worth.attempts
     allowed = goal.value if goal.subject is Subject.FAILING else 1 - (goal.percentile or 0) / 100
     reason = f"{missed:,} of {attempts:,} missed {goal.text}"
-    effect = variance_ratio(groups)
-    low, high = exact_bounds(missed / effect, attempts / effect, TAIL)
-    if high < allowed:
+    interval = worth.interval(planned=True)
+    if interval.high < allowed:
         return GoalResult(holds=True, sure=True, reason=reason)
-    if low > allowed:
+    if interval.low > allowed:
         return GoalResult(holds=False, sure=True, reason=reason)
     if missed == 0 and attempts and not strict:
         return GoalResult(holds=True, sure=False, reason=reason)

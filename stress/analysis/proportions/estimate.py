@@ -7,15 +7,11 @@ Which interval is valid depends on how the run ended and on how its failures cam
 * Attempts that were cut off are the slow ones, and the slow ones are those that would have failed.
   So only the blocks before the first cut-off count; where these hold too little of the run, the
   interval covers every way in which the missing attempts could have ended.
-* Clustered failures are worth less than independent ones: four thousand failures in three bursts
-  are three observations. Over equal stretches of time the variance of the failure rate is compared
-  with that of independent handshakes. The ratio is the design effect, and the exact interval is
-  made for as many handshakes as there effectively are (Korn and Graubard 1998, "Confidence
-  intervals for proportions with small expected number of positive counts estimated from survey
-  data"). With fewer than about ten episodes no statement per handshake is valid, and the episodes
-  themselves are counted.
+* Clustered failures are worth less than independent ones (`stress.analysis.proportions.clusters`).
+  With fewer than about ten episodes no statement per handshake says much, and the episodes
+  themselves are counted; with fewer than three the interval is wide because of that.
 
-Where two of these apply, the interval has the wider bounds of both.
+This one interval is shown, and goals, assertions and `--until` are answered by it.
 
 Imported late: it needs scipy.
 """
@@ -23,25 +19,19 @@ Imported late: it needs scipy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
 
-from scipy.special import ndtri, stdtrit
-
-from stress.analysis.proportions.binomial import LEVEL, clopper_pearson, exact_bounds
+from stress.analysis.proportions.clusters import FEW, effective
 from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import side_of
 from stress.model.outcome import Category, Side
 from stress.model.run import Cell, Cube, End
 from stress.model.summary import Interval
 
-BLOCKS = "blocks"
-"""`Interval.method` of the exact interval with design effect."""
 CLOSED_SHARE = 0.5
 """The resolved blocks represent the run when they hold at least this part of the attempts."""
-STRETCHES = 40
-FEWEST_STRETCHES = 10
 CLUSTERED = 2.0
 """Above this design effect failures are clustered."""
 FEW_EPISODES = 10
@@ -67,15 +57,6 @@ class BlockCounts:
         """Seconds from the last block with a failure to the end of the last block."""
         last = max((block for block, failed in enumerate(self.failures) if failed), default=-1)
         return (len(self.failures) - 1 - last) * self.block_ns / 1e9
-
-    def stretches(self) -> list[tuple[int, int]]:
-        """Failures and attempts of up to forty equal stretches of time that had attempts."""
-        width = max(1, ceil(len(self.attempts) / STRETCHES))
-        sums = (
-            (sum(self.failures[begin : begin + width]), sum(self.attempts[begin : begin + width]))
-            for begin in range(0, len(self.attempts), width)
-        )
-        return [(failed, size) for failed, size in sums if size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +86,8 @@ class Estimate:
     unresolved: int = 0
     """Attempts without an outcome of the target, where they are too many to be left out: the
     interval then covers every way in which they could have ended."""
+    too_few: int | None = None
+    """Clusters of failures, where they are too few (one or two) for a tight interval."""
 
 
 def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
@@ -128,6 +111,7 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
         line = BlockCounts(whole.attempts[:cut], whole.failures[:cut], whole.block_ns)
         if line.totals[1] >= CLOSED_SHARE * attempts:
             unresolved = 0
+    worth = effective(line.failures, line.attempts)
     if unresolved:
         everything = attempts + unresolved
         interval = _wider(
@@ -135,22 +119,18 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
             confidence_sequence(failures + unresolved, everything),
         )
     else:
-        method = clopper_pearson if end is End.COMPLETED else confidence_sequence
-        interval = method(*line.totals)
-    effect = design_effect(line)
-    found = None
-    if effect > CLUSTERED:
-        interval = _wider(korn_graubard(line), interval)
-        found = episodes(whole)
+        interval = worth.interval(planned=end is End.COMPLETED)
+    found = episodes(whole) if worth.effect > CLUSTERED else None
     # The rate that is shown beside the interval may count more rows; the interval has to hold it.
     share = failures / attempts if attempts else 0.0
     return Estimate(
         *line.totals,
         whole.clean_s,
         replace(interval, low=min(interval.low, share), high=max(interval.high, share)),
-        effect,
+        worth.effect,
         found if found and found.count < FEW_EPISODES and found.outside else None,
         unresolved,
+        worth.clusters if 0 < worth.clusters < FEW else None,
     )
 
 
@@ -184,35 +164,6 @@ def closed_prefix(cells: Iterable[Cell]) -> int | None:
     """
     cut = (cell.block for cell in cells if cell.outcome == Category.CANCELLED and cell.count)
     return min(cut, default=None)
-
-
-def design_effect(line: BlockCounts) -> float:
-    """How many times the variance is that of independent handshakes; at least 1."""
-    stretches = line.stretches()
-    return 1.0 if len(stretches) < FEWEST_STRETCHES else variance_ratio(stretches)
-
-
-def variance_ratio(groups: Sequence[tuple[int, int]]) -> float:
-    """The same over groups of (failures, attempts); 1 where all or none failed."""
-    failures, attempts = sum(failed for failed, _ in groups), sum(size for _, size in groups)
-    if len(groups) < 2 or not 0 < failures < attempts:
-        return 1.0
-    share = failures / attempts
-    spread = sum((failed - share * size) ** 2 for failed, size in groups)
-    variance = len(groups) / (len(groups) - 1) * spread / attempts**2
-    return max(1.0, variance / (share * (1.0 - share) / attempts))
-
-
-def korn_graubard(line: BlockCounts, level: float = LEVEL) -> Interval:
-    """The exact interval for as many handshakes as the clustered ones are worth."""
-    failures, attempts = line.totals
-    tail = (1.0 - level) / 2.0
-    freedom = max(1, len(line.stretches()) - 1)
-    fewer = (ndtri(tail) / stdtrit(freedom, tail)) ** 2
-    effective = attempts / design_effect(line) * float(fewer)
-    share = failures / attempts if attempts else 0.0
-    low, high = exact_bounds(share * effective, effective, tail)
-    return Interval(level, low, high, BLOCKS)
 
 
 def episodes(line: BlockCounts) -> Episodes:

@@ -91,7 +91,8 @@ def to_rule_out(share: float, confidence: float = LEVEL) -> SampleSize:
         UsageError: a rate or a confidence that is not between 0 and 1.
     """
     _check(share, confidence)
-    count = _until_one(share, confidence)
+    # A claim needs the two-sided interval on its side, as it is shown: half the error on each.
+    count = _until_one(share, (1.0 + confidence) / 2.0)
     stopped = _fewest(lambda attempts: claims_below(0, attempts, share, confidence), count)
     return SampleSize(
         count,

@@ -183,6 +183,11 @@ def _place(claim: Claim, begun_ns: int) -> str:
     rest = f"{_counts(claim.elsewhere)} {'in the rest' if claim.peeled else 'elsewhere'}"
     parts = [
         f"{which} {place(claim.conditions)}: {_counts(claim.inside)} there, {rest}",
+        *(
+            [f"{thousands(claim.overlap)} of them also match an earlier cause"]
+            if claim.overlap
+            else []
+        ),
         *_other_name(claim),
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),

@@ -8,6 +8,7 @@ import pytest
 from stress.analysis.causes.causes import explain
 from stress.analysis.recording import record
 from stress.analysis.tally import count
+from stress.handshake.names import version_name
 from stress.model.claims import ClaimSet, Shape, Silence
 from stress.model.outcome import Stage
 from stress.model.plan import Load, Plan, Segment
@@ -309,3 +310,42 @@ def test_randomised_rates_tell_configuration_from_capacity(
 
     assert load is not None
     assert (load.dependent, load.concentrated) == (False, True)
+
+
+@pytest.mark.parametrize("also", [{"client": 0}, {"tls_version": 0x0304}, {"client": 1}])
+def test_overlapping_causes_and_the_rest_add_up(
+    located: Callable[..., Run], also: dict[str, int]
+) -> None:
+    """Two causes in one address that share connections: none is counted twice."""
+
+    def failing(like: Cell) -> int:
+        if like.address != 1:
+            return 0
+        first = like.client == 1 and like.tls_version == 0x0303
+        second = all(getattr(like, name) == value for name, value in also.items())
+        return 9 * first + 7 * second
+
+    run = located(failing)
+    found = explained(run)
+    whole = count(run.cube().cells).failures
+
+    assert sum(claim.failures for claim in found.claims) + found.unexplained.failures == whole
+    assert found.unexplained.failures >= 0
+    for claim in found.claims:
+        assert claim.overlap == claim.inside.failures - claim.failures >= 0
+        rows = [
+            one
+            for one in run.cube().cells
+            if all(_text(run, one, each.dimension) == each.text for each in claim.conditions)
+        ]
+        assert claim.inside.attempts == sum(one.count for one in rows)
+        assert claim.inside.failures == sum(one.count for one in rows if one.outcome != "ok")
+
+
+def _text(run: Run, one: Cell, dimension: str) -> str:
+    """The value of a cell, as a condition names it."""
+    return {
+        "address": str(run.addresses()[one.address]),
+        "client": run.facts().plan.clients[one.client].name,
+        "tls_version": version_name(one.tls_version or 0),
+    }[dimension]

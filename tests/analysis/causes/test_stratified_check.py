@@ -3,7 +3,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.causes.stratified_check import PASSES, refuted, robustness
+from stress.analysis.causes.stratified_check import (
+    PASSES,
+    episode_parts,
+    refuted,
+    robustness,
+)
 
 
 def test_a_cohort_that_was_busy_in_the_burst_does_not_pass() -> None:
@@ -88,3 +93,26 @@ def test_without_a_comparison_nothing_is_refuted() -> None:
     inside = np.array([True, True, False])
 
     assert not refuted(np.array([0, 1, -1]), np.array([9, 9, 80]), np.array([9, 8, 0]), inside)
+
+
+def test_failures_that_stand_close_in_their_block_are_one_observation() -> None:
+    sizes = dict.fromkeys(range(3), 1000)
+    bursts = [(block, block * 1000 + 500 + number) for block in range(3) for number in range(8)]
+    steady = [(number // 50, number * 20) for number in range(150)]
+    all_failed = [(number // 1000, number) for number in range(3000)]
+
+    assert episode_parts(bursts, sizes) == {0: (1.0,), 1: (1.0,), 2: (1.0,)}
+    for even in (steady, all_failed, []):
+        assert episode_parts(even, sizes) is None
+
+
+def test_a_cohort_that_only_had_its_turn_in_a_burst_does_not_pass() -> None:
+    blocks = np.repeat(np.arange(3), 2)
+    inside = np.tile([True, False], 3)
+    attempts = np.tile([25, 75], 3)
+    failures = np.tile([8, 0], 3)
+    alone = robustness(blocks, attempts, failures, inside)
+    together = robustness(blocks, attempts, failures, inside, {0: (1.0,), 1: (1.0,), 2: (0.5, 0.5)})
+
+    assert alone.within < 1e-9
+    assert together.within == pytest.approx(0.25**4, rel=1e-3)

@@ -14,9 +14,10 @@ from stress.analysis.compare.compare import (
 )
 from stress.analysis.compare.compare import compare as compare_runs
 from stress.analysis.recording import record
-from stress.model.plan import Client, Load, Plan, Target, Trust
+from stress.model.plan import Address, Client, Load, Plan, Target, Trust
 from stress.model.run import Cell, HistogramRow, Phase, Run
 from stress.model.summary import Condition
+from stress.report.comparison import render_comparison
 from stress.report.summary import summarize
 
 LATER = 1_790_000_100_000_000_000
@@ -209,3 +210,107 @@ def test_a_value_that_never_occurs_counts_nothing(
     assert counted(table, matching([Condition("backend", "x")]), "reset") == (0, 0)
     assert counted(table, (), "reset") == (0, 10)
     assert list(cause_changes(recorded([cell(1)]), recorded([cell(1)]), ())) == []
+
+
+def places(count: int) -> tuple[Address, ...]:
+    return tuple(Address(f"10.0.3.{number}", 443) for number in range(count))
+
+
+def test_other_addresses_are_compared_where_both_runs_were(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    """Leaving out the bad addresses is no fix."""
+    twelve = [cell(500, address=number) for number in range(12)]
+    bad = [cell(60, address=number, outcome="reset") for number in range(1, 12)]
+    before = recorded([*twelve, *bad], addresses=places(12))
+    found = compare(before, after(recorded, [cell(6000)], addresses=places(1)))
+
+    assert found.change not in {Change.BETTER, Change.WORSE}
+    assert (found.rates.before_failures, found.rates.before_attempts) == (0, 500)
+    assert "compared where both were: 1 of 12 pairs of an address and a client" in found.warnings
+
+
+def test_runs_without_a_common_address_are_not_compared(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    found = compare(
+        recorded([cell(500)], addresses=places(1)),
+        after(recorded, [cell(500)], addresses=places(2)[1:]),
+    )
+
+    assert found.headline == "Not comparable: no address was reached in both runs."
+
+
+def test_another_mix_of_addresses_is_no_change(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    """One address fails at 10%, before and after; it only got more of the traffic."""
+
+    def cells(good: int, bad: int) -> list[Cell]:
+        return [
+            cell(good),
+            cell(bad * 9, address=1),
+            cell(bad, address=1, outcome="reset"),
+        ]
+
+    before = recorded(cells(9000, 100), addresses=places(2))
+    found = compare(before, after(recorded, cells(1000, 900), addresses=places(2)))
+
+    assert found.change is Change.NOT_WORSE
+    assert found.rates.after_failures == 900
+    assert any("the latencies are not compared" in text for text in found.warnings)
+
+
+def test_bursts_are_counted_as_rows_and_tested_as_bursts(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    def cells(*bursts: int) -> list[Cell]:
+        good = [cell(100, block=block) for block in range(60)]
+        return [*good, *(cell(80, block=block, outcome="reset") for block in bursts)]
+
+    found = compare(recorded(cells(10, 40)), after(recorded, cells(5, 20, 50)))
+
+    assert found.change is Change.UNKNOWN
+    assert (found.rates.before_failures, found.rates.after_failures) == (160, 240)
+    assert found.rates.effect == 80.0
+
+
+def test_an_older_second_run_and_a_limited_generator_are_reported(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    first = recorded([cell(1000)])
+    older = compare(after(recorded, [cell(1000)]), first)
+    limited = after(recorded, [cell(1000)], reasons=("generator limited: 10 of 50/s",))
+
+    assert "AFTER is older than BEFORE" in older.warnings
+    assert compare(first, limited).headline == "Cannot tell: generator limited: 10 of 50/s."
+
+
+def test_what_is_not_settled_says_how_many_more_it_takes(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    before = recorded([cell(9990), cell(10, outcome="reset")])
+    found = compare(before, after(recorded, [cell(999), cell(1, outcome="reset")]))
+
+    assert found.change is Change.UNKNOWN
+    assert found.needed
+    assert f"{found.needed:,} more handshakes would settle it" in found.headline
+    assert f"-n {found.needed + 1000}" in " ".join(found.command)
+    assert f"-n {found.needed + 1000}" in " ".join(render_comparison(found).split())
+
+
+def test_the_tolerance_decides_what_is_slower(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    histogram_row: Callable[..., HistogramRow],
+) -> None:
+    def run(base: int) -> list[HistogramRow]:
+        values = [base + 1000 * (n % 97) for n in range(400)]
+        return [histogram_row(Phase.SERVER, values, block=block) for block in range(20)]
+
+    before = recorded([cell(9000)], histograms=run(1_000_000))
+    later = after(recorded, [cell(9000)], histograms=run(1_300_000))
+    summaries = summarize(before), summarize(later)
+
+    assert compare_runs(before, later, summaries).change is Change.WORSE
+    assert compare_runs(before, later, summaries, tolerance=0.5).change is Change.NOT_WORSE

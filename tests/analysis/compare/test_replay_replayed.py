@@ -72,7 +72,7 @@ def failing(
     """One of two clients' connections are reset, a fifth of them."""
     return recorded(
         [cell(500), cell(400, client=1), cell(100, client=1, outcome="reset")],
-        records=[record(number, client=1) for number in range(100)],
+        records=[record(number * 10, client=1) for number in range(100)],
         plan=replace(
             recorded([]).facts().plan,
             clients=(

@@ -57,11 +57,17 @@ def reason(keeper: StoppingRule, records: list[Record]) -> str | None:
     [
         (["failures>=3"], 100, range(3), "'failures>=3' reached"),
         (["failures>=3"], 100, range(2), None),
-        (["failing<0.1%"], 3_900, (), "'failing<0.1%' reached"),
-        (["failing<0.1%"], 3_000, (), None),
-        (["failing<1%"], 400, (), None),  # 3.8 would do, but eight seconds hide an outage
-        (["failing<0.1%"], 400, range(30), "'failing<0.1%' refuted"),
-        (["failing>1%"], 400, range(30), "'failing>1%' reached"),
+        (["failing<0.1%"], 4_600, (), "'failing<0.1%' reached"),
+        (["failing<0.1%"], 4_500, (), None),
+        (
+            ["failing<1%"],
+            400,
+            (),
+            None,
+        ),  # one second of 50 would do, but eight seconds hide an outage
+        (["failing<0.1%"], 400, range(0, 400, 13), "'failing<0.1%' refuted"),
+        (["failing>1%"], 400, range(30), None),  # one burst is one observation
+        (["failing>1%"], 400, range(0, 400, 13), "'failing>1%' reached"),
         (["relative<50%"], 4_000, range(0, 4_000, 20), "'relative<50%' reached"),
         (["clean for 30s"], 2_000, [10], "'clean for 30s' reached"),
         (["clean for 30s"], 2_000, [1_900], None),

@@ -23,12 +23,12 @@ def test_the_planner_agrees_with_the_tables() -> None:
     ]
     assert [failures_needed(error) for error in (0.1, 0.2, 0.3, 0.5, 1.0)] == [423, 116, 56, 24, 8]
     assert to_measure(0.0005, 0.2).handshakes == pytest.approx(259_998, rel=0.001)
-    assert to_rule_out(0.001).handshakes == 2995
+    assert to_rule_out(0.001).handshakes == 3688
 
 
 def test_the_sentence_has_the_figures() -> None:
-    assert "2,995" in to_rule_out(0.001).sentence
-    assert "3,78" in to_rule_out(0.001).sentence
+    assert "3,688" in to_rule_out(0.001).sentence
+    assert "4,570" in to_rule_out(0.001).sentence
     assert "116 failures" in to_measure(0.0005, 0.2).sentence
     assert to_see(1.0).handshakes == 1
     assert to_rule_out(1.0).handshakes == 1
