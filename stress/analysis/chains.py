@@ -1,24 +1,15 @@
-"""The distinct chains of a run: commonest first, what sets each apart, and what a bad one lacks.
-
-With `--aia`, what a failing chain lacks is fetched from the address in its certificates, to prove
-that it is available there and that nothing else is missing. What is fetched is only shown: the
-verdicts of the run stay about the chains as they were sent.
-"""
+"""The distinct chains of a run: commonest first, what sets each apart, and what a bad one lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
 from stress.model.chain import Refusal, Verdict
-from stress.model.run import Run, SeenChain
+from stress.model.run import SeenChain
 from stress.model.summary import ChainLine
 from stress.text.escape import printable
-from stress.trust import Judge, describe, differs, name_of
-from stress.trust.aia import Fetch, Repair, repair
-from stress.trust.path import REPAIRABLE
-
-MOST_REPAIRS = 5
-"""Chains for which something is fetched; each may take some seconds."""
+from stress.trust.reading.certificate import describe, name_of
+from stress.trust.reading.description import differs
 
 
 def by_frequency(chains: Sequence[SeenChain]) -> list[SeenChain]:
@@ -82,49 +73,3 @@ def difference(common: SeenChain, other: SeenChain) -> str:
 def short(chain: SeenChain) -> str:
     """The first twelve digits of the hash: enough to find it in the table."""
     return chain.sha256.hex()[:12]
-
-
-def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
-    """Fetches what the failing chains of a run lack; one sentence each about what that proves.
-
-    Args:
-        run: the recorded run.
-        judge: with its anchors and pins.
-        fetch: returns the body at an http address; raises `OSError` when it cannot.
-    """
-    chains = {chain.sha256: chain for chain in run.chains()}
-    lacking = {
-        verdict.chain: verdict
-        for verdict in run.verdicts()
-        if verdict.chain in chains
-        and verdict.headline is not None
-        and verdict.headline.category in REPAIRABLE
-    }
-    sentences: list[str] = []
-    for verdict in list(lacking.values())[:MOST_REPAIRS]:
-        chain = chains[verdict.chain]
-        found = repair(
-            judge,
-            chain.certificates,
-            host=verdict.host,
-            at=verdict.at,
-            policy=verdict.policy,
-            fetch=fetch,
-        )
-        sentences.append(_repair_sentence(f"chain {short(chain)}", found))
-    return tuple(sentences)
-
-
-def _repair_sentence(chain: str, found: Repair) -> str:
-    if not found.added:
-        notes = "; ".join(found.notes) or "nothing fits"
-        return f"Not proven: what {chain} lacks could not be fetched ({notes})."
-    fetched = ", ".join(
-        f"{printable(describe(der).subject)} from {printable(url, 200)}"
-        for der, url in zip(found.added, found.addresses, strict=True)
-    )
-    if found.complete:
-        return f"Proven: with {fetched} added, {chain} is accepted."
-    headline = found.after.headline
-    left = f"{headline.category.value}, {headline.detail}" if headline else ""
-    return f"With {fetched} added, {chain} still fails: {left}."

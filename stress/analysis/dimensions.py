@@ -10,16 +10,13 @@ from typing import Any, TypeAlias, TypeVar
 
 from stress.analysis.chains import issuer, short, subject
 from stress.handshake.names import NAMES
-from stress.model.attributes import SHARED, Attribute, Dimension, Form, KnownFrom
+from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
 from stress.text.escape import printable
-from stress.trust import describe
+from stress.trust.reading.certificate import describe
 
-__all__ = ["OF_THE_CHAIN", "Dimension", "KnownFrom", "Text", "leaf_text", "texts"]
-
-OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
-"""Functions of the chain: they decide a trust verdict by definition, so they are its mechanism."""
+__all__ = ["Dimension", "leaf_text", "texts"]
 
 Text: TypeAlias = Callable[[Hashable], str | None]
 """What people read for a value of an attribute; None for "not reached"."""

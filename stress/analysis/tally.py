@@ -58,6 +58,15 @@ class RunCounts:
         """Attempts that failed on our own machine (without the cancelled ones)."""
         return sum(self.ours.values()) - self.cancelled
 
+    def failures_by_chain(self) -> Counter[int]:
+        """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""
+        failed: Counter[int] = Counter()
+        for by_chain in self.chains.values():
+            for number, count in by_chain.items():
+                if number is not None:
+                    failed[number] += count
+        return failed
+
 
 @lru_cache(maxsize=512)
 def side_of(outcome: str) -> Side:

@@ -35,7 +35,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
         repairs: what was proven by fetching what chains lack, as sentences
-            (`stress.analysis.chains`).
+            (`stress.runner.rejudge`).
     """
     return word(examine(run, goals), repairs)
 

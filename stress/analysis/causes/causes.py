@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import sqrt
+from math import ceil, log, sqrt
 
 import numpy as np
 
@@ -17,13 +17,11 @@ from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencie
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
 from stress.analysis.causes.likely import (
     Signs,
-    confirm,
     facts_of_the_chain,
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
     likely,
-    more,
 )
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -40,6 +38,7 @@ from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
+from stress.analysis.verdict import duration_s
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
@@ -49,11 +48,13 @@ from stress.model.claims import (
     LoadClaim,
     Mechanism,
     Recurrence,
+    RunChange,
     Shape,
     Silence,
     Timing,
     UnexplainedClaim,
 )
+from stress.model.outcome import Category
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Comparator, Condition
 from stress.trust import chain_views, client_views
@@ -65,6 +66,22 @@ MOSTLY = 0.8
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
 ALWAYS = 0.99
+CERTAIN = 0.99
+"""At least one failure shows in an experiment with this confidence, if the claim is right."""
+FEWEST, MOST = 20, 20_000
+"""Handshakes of an experiment."""
+SLOWER = 4.0
+LEAST_RATE = 20.0
+ENOUGH_FAILURES = 20
+"""Failures that isolation needs."""
+_OF_LOAD = {
+    Category.REFUSED,
+    Category.TIMEOUT_CONNECT,
+    Category.TIMEOUT_HANDSHAKE,
+    Category.RESET,
+    Category.EOF,
+}
+"""What a target may do when the load is too high."""
 _RANGE = "–"  # noqa: RUF001 - as the search writes ranges
 
 
@@ -403,3 +420,58 @@ def conditions(meanings: Sequence[SliceCondition]) -> tuple[Condition, ...]:
             else Condition(dimension.value, meaning.value)
         )
     return tuple(made)
+
+
+def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange | None:
+    """The next experiment: the run that pins the slice, or the part in which a rival disagrees.
+
+    None when no option can pin any of its conditions.
+    """
+    plan = recording.facts.plan
+    conditions: Sequence[SliceCondition] = locus.conditions
+    if locus.grade is Grade.AMBIGUOUS and locus.rivals:
+        disputed = [one for one in conditions if one not in locus.rivals[0]]
+        conditions = disputed or conditions
+    values = {one.dimension: one.value for one in conditions}
+    if set(values) == {Dimension.TIME} and category in _OF_LOAD:
+        # The same run at a quarter of the load: does the failure go away?
+        elapsed = duration_s(recording.facts) or 0.0
+        before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
+        return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
+    addresses = (
+        tuple(
+            address
+            for address in recording.addresses
+            if values.get(Dimension.ADDRESS, str(address)) == str(address)
+            and values.get(Dimension.LABEL, address.label) == address.label
+            and values.get(Dimension.FAMILY, address.family) == address.family
+        )
+        if set(values) & {Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY}
+        else ()
+    )
+    client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
+    # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
+    number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
+    rate = float(number) if per_second and number.replace(".", "").isdigit() else None
+    source = values.get(Dimension.VANTAGE)
+    if not (addresses or client or name or rate or source):
+        return None
+    # Handshakes inside the slice after which at least one should have failed.
+    count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
+    if precision < 1.0:
+        count = max(FEWEST, min(MOST, ceil(log(1.0 - CERTAIN) / log(1.0 - precision))))
+    return RunChange(
+        count=count,
+        addresses=addresses or None,
+        clients=(client,) if client else None,
+        server_name=name,
+        rate=rate,
+        extra=("--source", source) if source and source not in plan.sources[1:] else (),
+    )
+
+
+def more(failures: int, attempts: int) -> RunChange | None:
+    """The run that sees enough failures to say what they share; None: this one did."""
+    if not failures or failures >= ENOUGH_FAILURES:
+        return None
+    return RunChange(count=min(1_000_000, ceil(ENOUGH_FAILURES * attempts / failures)))

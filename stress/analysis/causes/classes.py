@@ -15,14 +15,16 @@ import numpy as np
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
-from stress.analysis.dimensions import OF_THE_CHAIN, KnownFrom
 from stress.analysis.proportions.binomial import Integers
+from stress.model.attributes import Dimension, KnownFrom
 from stress.model.outcome import OK, Kind, Outcome, Stage
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
 LATE_KNOWN = 0.8
 """A late dimension may explain a class only if this part of the failures knows its value."""
+OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
+"""Functions of the chain: they decide a trust verdict by definition, so they are its mechanism."""
 DECIDES = 0.998
 """A chain with at least this failure rate decides the outcome by definition."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,11 +28,13 @@ from stress.analysis.causes.classes import FailureClass, explaining
 from stress.analysis.causes.cohorts import Cohort, Conjunction, Mask, Problem, joined, search
 from stress.analysis.causes.stratified_check import PASSES, Robustness, refuted, robustness
 from stress.analysis.causes.table import UNKNOWN, Column
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import Integers, risk_ratio
-from stress.analysis.recording import Recording
+from stress.model.attributes import Dimension
 from stress.model.claims import Shape
 from stress.model.summary import RiskRatio
+
+if TYPE_CHECKING:
+    from stress.analysis.recording import Recording
 
 FEW_BLOCKS = 3
 """Failures in fewer time blocks than this are one episode, if the run was longer."""

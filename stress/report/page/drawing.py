@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from stress.model.limit import Limit, Step
-from stress.report.page.series import Curve, FailureHistory, Panel
 from stress.text import numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from stress.report.page.series import Curve, FailureHistory, Panel
 
 # Takes a drawing of matplotlib apart and makes it fit into a page of ours.
 #

@@ -6,8 +6,7 @@ then in the order sent, so that one replaced intermediate stands beside the one 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +15,7 @@ from stress.analysis.tally import RunCounts
 from stress.model.chain import Refusal, Verdict
 from stress.model.run import SeenChain
 from stress.text.datetimes import instant
-from stress.trust import CertificateFacts, describe
+from stress.trust.reading.certificate import CertificateFacts, describe
 
 MOST_PAIRS = 4
 """Failing chains that are shown beside the good one; the most frequent ones."""
@@ -88,7 +87,7 @@ def pairs(
     good = reference(chains, tally.good_chains)
     if good is not None and good.id not in tally.good_chains:
         good = None
-    failed = failures_by_chain(tally)
+    failed = tally.failures_by_chain()
     failing = [chain for chain in chains if failed.get(chain.id) and chain is not good]
     failing.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
     made = []
@@ -106,16 +105,6 @@ def pairs(
             )
         )
     return tuple(made)
-
-
-def failures_by_chain(tally: RunCounts) -> Mapping[int, int]:
-    """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""
-    failed: Counter[int] = Counter()
-    for by_chain in tally.chains.values():
-        for number, count in by_chain.items():
-            if number is not None:
-                failed[number] += count
-    return failed
 
 
 def _findings(chain: SeenChain, verdicts: Sequence[Verdict]) -> Iterator[str]:

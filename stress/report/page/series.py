@@ -18,7 +18,6 @@ from stress.measure import Histogram
 from stress.model.outcome import Side
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
-from stress.report.page.pairs import failures_by_chain
 
 MOST_ROWS = 200
 """Rows of one table; what is left out is counted in words."""
@@ -61,7 +60,7 @@ def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
 ) -> tuple[RateTable, ...]:
     """By address, by client, by chain; a dimension without rows is left out."""
-    failed = failures_by_chain(tally)
+    failed = tally.failures_by_chain()
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
     rows = {
         "address": [
