@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from stress.model.chain import Refusal, Verdict
 from stress.model.run import SeenChain
 from stress.model.summary import ChainLine
 from stress.text.escape import printable
-from stress.trust.reading.certificate import describe, name_of
+from stress.trust.reading.certificate import describe, short_name
 from stress.trust.reading.description import differs
+
+MOST_COMPARED = 1_000
+"""Chains that are compared with the commonest; a target may have one for each connection."""
+
+
+class LeafNames(NamedTuple):
+    """How people call a leaf. Empty when no certificate was sent."""
+
+    subject: str
+    """Its short name."""
+    issuer: str
+    serial: str
+
+
+@lru_cache(maxsize=16_384)
+def leaf_names(leaf: bytes) -> LeafNames:
+    """The names in a leaf; far smaller than all its facts, so that these of a run are kept."""
+    facts = describe(leaf)
+    return LeafNames(short_name(facts), printable(facts.issuer), facts.serial)
 
 
 def by_frequency(chains: Sequence[SeenChain]) -> list[SeenChain]:
@@ -43,20 +64,20 @@ def chain_lines(chains: Sequence[SeenChain], verdicts: Sequence[Verdict]) -> tup
             seen=chain.seen,
             share=chain.seen / total if total else 0.0,
             problems=problems.get(chain.sha256, {}),
-            differs=difference(ordered[0], chain),
+            differs=difference(ordered[0], chain) if place < MOST_COMPARED else "not compared",
         )
-        for chain in ordered
+        for place, chain in enumerate(ordered)
     )
 
 
 def subject(chain: SeenChain) -> str:
     """The leaf's short name; empty when no certificate was sent."""
-    return name_of(chain.certificates[0]) if chain.certificates else ""
+    return leaf_names(chain.certificates[0]).subject if chain.certificates else ""
 
 
 def issuer(chain: SeenChain) -> str:
     """The leaf's issuer; empty when no certificate was sent."""
-    return printable(describe(chain.certificates[0]).issuer) if chain.certificates else ""
+    return leaf_names(chain.certificates[0]).issuer if chain.certificates else ""
 
 
 def difference(common: SeenChain, other: SeenChain) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from stress.analysis.chains import issuer, short, subject
+from stress.analysis.chains import issuer, leaf_names, short, subject
 from stress.handshake.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
 from stress.text.escape import printable
-from stress.trust.reading.certificate import describe
 
 __all__ = ["Dimension", "leaf_text", "texts"]
 
@@ -69,7 +68,7 @@ def leaf_text(chain: SeenChain) -> str:
     """The leaf by name and serial; two leaves of one name differ."""
     if not chain.certificates:
         return "no certificate"
-    return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
+    return f"{subject(chain)} (serial {leaf_names(chain.certificates[0]).serial[:16]})"
 
 
 def _text(attribute: Attribute) -> Text:

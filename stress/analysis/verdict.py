@@ -134,7 +134,13 @@ def policy_names(plan: Plan) -> str:
 
 
 def duration_s(facts: RunFacts) -> float | None:
-    """How long the run sent handshakes, without its pauses; None for a file without an end mark."""
+    """How long the run sent handshakes, without its pauses; None for a file without an end mark.
+
+    From the first attempt to the last: what comes before and after is our own starting and ending.
+    """
     if facts.ended_ns is None:
         return None
-    return max(0, facts.ended_ns - facts.started_ns - facts.stood_ns) / NANOSECONDS
+    first, last = facts.first_ns, facts.last_ns
+    if first is None or last is None or last <= first:
+        first, last = facts.started_ns, facts.ended_ns
+    return max(0, last - first - facts.stood_ns) / NANOSECONDS

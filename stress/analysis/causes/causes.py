@@ -13,8 +13,17 @@ import numpy as np
 
 from stress.analysis.causes.changes import Instant, TimeProfile, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
+from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencies
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
+from stress.analysis.causes.isolation import (
+    SURE,
+    Grade,
+    Isolation,
+    Slice,
+    SliceCondition,
+    isolate,
+    time_columns,
+)
 from stress.analysis.causes.likely import (
     Signs,
     facts_of_the_chain,
@@ -154,11 +163,26 @@ class _Claimant:
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
-        """One claim for each place; the mechanism alone for failures in no special place."""
-        explained = 0
-        for locus in isolation.slices:
-            explained += locus.cohort.failures
-            yield self.at(isolation, locus)
+        """One claim for each place; the mechanism alone for failures in no special place.
+
+        Places may overlap. A failure counts for the first claim that it matches, the largest first.
+        """
+        failures, explained = isolation.failing.failures, 0
+        places = [(locus, self.rows(isolation, locus.conditions)) for locus in isolation.slices]
+        earlier: list[tuple[tuple[Condition, ...], Mask]] = []
+        free = np.ones(len(failures), dtype=np.bool_)
+        while places:
+            places.sort(key=lambda one: -int(failures[one[1] & free].sum()))
+            locus, rows = places.pop(0)
+            own = int(failures[rows & free].sum())
+            if not own:
+                break
+            both = ((name, int(failures[rows & other].sum())) for name, other in earlier)
+            shared = tuple((name, count) for name, count in both if count)
+            explained += own
+            yield self.at(isolation, locus, own, shared)
+            earlier.append((conditions(locus.conditions), rows & free))
+            free &= ~rows
         left = isolation.failing.count - explained
         # Ports are counted over all kinds of failures, so this kind must make up most of them.
         if not explained and isolation.failing.count >= MOSTLY * self.tally.failures:
@@ -170,9 +194,36 @@ class _Claimant:
         if isolation.failing.chain is not None and (not explained or left >= FEWEST_LEFT):
             yield self.alone(isolation, left)
 
-    def at(self, isolation: Isolation, locus: Slice) -> Claim:
+    def rows(self, isolation: Isolation, meanings: Sequence[SliceCondition]) -> Mask:
+        """All attempts of the run that fulfil these conditions, as rows of the table."""
+        table = self.recording.table
+        inside = np.ones(len(table), dtype=np.bool_)
+        for one in meanings:
+            if one.dimension is Dimension.TIME:
+                pieces = time_columns(self.recording, isolation.time_profile, table.blocks)
+                column = next((each for each in pieces if one.value in each.values), None)
+            else:
+                column = table.holding(one.dimension, one.value)
+            assert column is not None
+            inside &= column.codes == column.values.index(one.value)
+        return inside
+
+    def counted(self, isolation: Isolation, meanings: Sequence[SliceCondition]) -> FailureCount:
+        """All attempts that fulfil these conditions, and those that failed like this class."""
+        rows = self.rows(isolation, meanings)
+        failures, attempts = isolation.failing.failures, self.recording.table.counts
+        return FailureCount(int(failures[rows].sum()), int(attempts[rows].sum()))
+
+    def at(
+        self,
+        isolation: Isolation,
+        locus: Slice,
+        own: int,
+        shared: tuple[tuple[tuple[Condition, ...], int], ...],
+    ) -> Claim:
         """A claim with a place."""
         cohort, failing = locus.cohort, isolation.failing
+        inside = self.counted(isolation, locus.conditions)
         ways = (locus.conditions, *locus.aliases)
         loci = {one.dimension.value for way in ways for one in way}
         if loci == {Dimension.TIME.value}:
@@ -189,7 +240,7 @@ class _Claimant:
             basis=Basis.CONDITIONS,
             category=failing.outcome,
             mechanism=self.mechanism(failing),
-            failures=cohort.failures,
+            failures=own,
             risk_ratio=locus.ratio,
             p_value=cohort.adjusted,
             grade=locus.grade.value,
@@ -197,15 +248,13 @@ class _Claimant:
             conditions=conditions(locus.conditions),
             aliases=tuple(map(conditions, locus.aliases)),
             rivals=tuple(map(conditions, locus.rivals)),
-            total=FailureCount(failing.count, cohort.all_attempts),
-            inside=FailureCount(cohort.failures, cohort.attempts),
+            total=FailureCount(failing.count, self.tally.attempts),
+            inside=inside,
             elsewhere=FailureCount(
-                cohort.all_failures - cohort.failures, cohort.all_attempts - cohort.attempts
+                failing.count - inside.failures, self.tally.attempts - inside.attempts
             ),
-            peeled=cohort.all_failures < failing.count and cohort is not isolation.slices[0].cohort,
-            worst=(conditions(hot[0]), FailureCount(hot[1].failures, hot[1].attempts))
-            if hot
-            else None,
+            shared=shared,
+            worst=(conditions(hot[0]), self.counted(isolation, hot[0])) if hot else None,
             timing=self.timing(locus.time_profile, locus.onset),
             onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
             backlog=rated and bool(self.recording.owed),
@@ -229,7 +278,8 @@ class _Claimant:
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
             likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
             conditions=(Condition(Dimension.LOCAL_PORT.value, found.text),),
-            total=FailureCount(failing.count, self.tally.attempts),
+            # Ports are counted over all kinds of failures.
+            total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
             elsewhere=FailureCount(rest, outside),
             sticky_ports=found.structure is Structure.REPEATS,
@@ -259,18 +309,21 @@ class _Claimant:
 
     def inconsistency(self, found: Inconsistency) -> Claim:
         """Two valid answers, and where the odd one occurs, if that is known."""
+        shape = found.isolation.time_profile.shape if found.isolation else Shape.CONSTANT
         claim = Claim(
             basis=Basis.DIFFERENCE,
             category=found.name,
-            mechanism=Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
+            mechanism=None
+            if found.odd is None
+            else Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
             failures=0,
             grade=Grade.BY_DEFINITION.value,
-            likely=likely(Signs(found.name, (), found.isolation.time_profile.shape.value)),
+            likely=likely(Signs(found.name, (), shape.value)),
             total=FailureCount(found.met, found.good),
             usual=found.usual,
             others=found.others,
         )
-        for locus in found.isolation.slices[:1]:
+        for locus in found.isolation.slices[:1] if found.isolation else ():
             return replace(
                 claim,
                 grade=locus.grade.value,

@@ -21,6 +21,9 @@ from stress.model.outcome import OK, Kind, Outcome, Stage
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
+OFTEN = 3
+"""Where there are more bad chains than that, one needs so many failures for a class of its own:
+a target may have a chain for each connection, and then a single chain means nothing."""
 LATE_KNOWN = 0.8
 """A late dimension may explain a class only if this part of the failures knows its value."""
 OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
@@ -59,8 +62,9 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
         if _is_trust(name):
             # The commonest bad chains have a class each, all others share one.
             counts = np.bincount(table.chains[rows] - UNKNOWN, weights=table.counts[rows])
-            common = [int(p) + UNKNOWN for p in np.argsort(-counts, kind="stable") if counts[p]]
-            chosen = [chain for chain in common[:MOST_CHAINS] if chain != UNKNOWN]
+            common = [int(p) for p in np.argsort(-counts, kind="stable") if counts[p]]
+            fewest = OFTEN if len(common) > MOST_CHAINS else 1
+            chosen = [p + UNKNOWN for p in common[:MOST_CHAINS] if p and counts[p] >= fewest]
             rest = rows & ~np.isin(table.chains, chosen)
             members = [(chain, rows & (table.chains == chain)) for chain in chosen]
             members += [(None, rest)] if rest.any() else []

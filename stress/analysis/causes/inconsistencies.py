@@ -23,6 +23,8 @@ from stress.model.run import SeenChain
 
 MOST = 3
 """Odd chains that are listed; a fleet with a certificate for each node has more."""
+MANY = 20
+"""With more odd chains than this, and none that most connections received, no chain is odd."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,15 +33,16 @@ class Inconsistency:
 
     name: str
     """`different-issuer`, `different-leaf` or `different-chain`."""
-    odd: SeenChain
+    odd: SeenChain | None
+    """None: there are many, and none that is usual."""
     usual: SeenChain
     met: int
     """Good attempts that received the odd chain."""
     good: int
     """Good attempts of the clients that received both."""
     others: int
-    """How many more odd chains there are beyond those that are listed."""
-    isolation: Isolation
+    """How many more odd chains there are beyond those that are listed; without one, all."""
+    isolation: Isolation | None
 
 
 def inconsistencies(recording: Recording) -> tuple[Inconsistency, ...]:
@@ -51,6 +54,22 @@ def inconsistencies(recording: Recording) -> tuple[Inconsistency, ...]:
     known = good & np.isin(table.chains, list(recording.chains))
     pairs = _pairs(recording, known)
     ordered = sorted(pairs.items(), key=lambda item: (-item[1][1], item[0]))
+    met = np.bincount(table.chains[known], weights=table.counts[known])
+    if len(ordered) > MANY and 2 * met.max() < met.sum():
+        usual = recording.chains[int(met.argmax())]
+        seen = [recording.chains[int(one)] for one in np.flatnonzero(met)]
+        leaves, issuers = {leaf_text(one) for one in seen}, {issuer(one) for one in seen}
+        return (
+            Inconsistency(
+                name=_kind(issuers, leaves),
+                odd=None,
+                usual=usual,
+                met=int(met.sum() - met.max()),
+                good=int(met.sum()),
+                others=len(seen),
+                isolation=None,
+            ),
+        )
     return tuple(
         _inconsistency(recording, known, odd, usual, max(0, len(ordered) - MOST))
         for odd, (usual, _) in ordered[:MOST]
@@ -87,12 +106,8 @@ def _inconsistency(
     met = np.where(known & (table.chains == odd), table.counts, 0)
     failing = FailureClass(OK.name, odd, met, known)
     one, two = recording.chains[odd], recording.chains[usual]
-    if issuer(one) != issuer(two):
-        name = "different-issuer"
-    else:
-        name = "different-leaf" if leaf_text(one) != leaf_text(two) else "different-chain"
     return Inconsistency(
-        name=name,
+        name=_kind({issuer(one), issuer(two)}, {leaf_text(one), leaf_text(two)}),
         odd=one,
         usual=two,
         met=int(met.sum()),
@@ -100,3 +115,10 @@ def _inconsistency(
         others=others,
         isolation=isolate(recording, failing),
     )
+
+
+def _kind(issuers: set[str], leaves: set[str]) -> str:
+    """The name, by what differs."""
+    if len(issuers) > 1:
+        return "different-issuer"
+    return "different-leaf" if len(leaves) > 1 else "different-chain"

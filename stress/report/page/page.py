@@ -68,6 +68,7 @@ class PageReport:
         """
         cube, facts, chains = self._run.cube(), self._run.facts(), self._run.chains()
         tally, history = count(cube.cells), failure_history(cube)
+        begun_ns = facts.started_ns + history.begun * cube.block_ns
         style, script = _part("style.css"), _part("script.js")
         drawn = history.failures and len(history.attempts) > 1
         page = _template().render(
@@ -92,7 +93,7 @@ class PageReport:
             ],
             parameters=parameters(summary, facts),
             inside=lambda cause: clopper_pearson(cause.failures, cause.attempts),
-            history=_safe(draw_history(history, facts.started_ns)) if drawn else None,
+            history=_safe(draw_history(history, begun_ns, facts.first_ns)) if drawn else None,
             timelines=timelines(self._transcripts, summary.causes, facts.plan),
         )
         return str(page)

@@ -105,13 +105,15 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class FailureHistory:
-    """Attempts and failures in windows of equal width, from the start of the run."""
+    """Attempts and failures in windows of equal width, from the first attempt on."""
 
     width_ns: int
     attempts: tuple[int, ...]
     """Attempts that say something about the target, by window."""
     failures: tuple[tuple[str, tuple[int, ...]], ...]
     """Name of an outcome, and its failures by window; the most frequent first."""
+    begun: int = 0
+    """Blocks of the cube before the first window: the starting up of the run."""
 
 
 def failure_history(cube: Cube) -> FailureHistory:
@@ -119,7 +121,8 @@ def failure_history(cube: Cube) -> FailureHistory:
     blocks: defaultdict[tuple[int, str], int] = defaultdict(int)
     for cell in cube.cells:
         blocks[cell.block, cell.outcome] += cell.count
-    last = max((block for block, _ in blocks), default=-1)
+    first = min((block for block, _ in blocks), default=0)
+    last = max((block for block, _ in blocks), default=-1) - first
     factor = max(0, last) // MOST_WINDOWS + 1
     windows = last // factor + 1
     attempts = [0] * windows
@@ -127,16 +130,16 @@ def failure_history(cube: Cube) -> FailureHistory:
     for (block, outcome), count in blocks.items():
         side = side_of(outcome)
         if side in (Side.NOBODY, Side.TARGET):
-            attempts[block // factor] += count
+            attempts[(block - first) // factor] += count
         if side is Side.TARGET:
-            failures[outcome][block // factor] += count
+            failures[outcome][(block - first) // factor] += count
     names = sorted(failures, key=lambda name: (-sum(failures[name]), name))
     if len(names) > MOST_SERIES:
         rare = [failures[name] for name in names[MOST_SERIES - 1 :]]
         names = [*names[: MOST_SERIES - 1], OTHER]
         failures[OTHER] = [sum(column) for column in zip(*rare, strict=True)]
     ranked = tuple((name, tuple(failures[name])) for name in names)
-    return FailureHistory(cube.block_ns * factor, tuple(attempts), ranked)
+    return FailureHistory(cube.block_ns * factor, tuple(attempts), ranked, first)
 
 
 # Latency as curves: which duration is not exceeded by how many of the attempts.
