@@ -1,4 +1,4 @@
-"""The verdict on a run, and whether the run says something about the target at all."""
+"""The verdict on a run, whether it says something about the target at all, and what it tested."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from stress.model.plan import Address, Plan
 from stress.model.run import End, RunFacts
 from stress.model.summary import Answer, Assertion
 
+NANOSECONDS = 1_000_000_000
+_FAMILIES = {"ipv4": Untested.IPV4, "ipv6": Untested.IPV6}
+_VERSIONS = {0x0304: Untested.TLS_1_3, 0x0303: Untested.TLS_1_2}
 LOCAL_SHARE = 0.05
 """Local failures above this part of the attempts, with no failure of the target: invalid."""
 
@@ -101,13 +104,6 @@ def limit_assertion(limit: Limit) -> Assertion:
         holds = "yes" if limit.confirmed and not limit.generator_limited else "unknown"
     of = f" ({limit.of})" if limit.of else ""
     return Assertion(f"find-limit {limit.goal}{of}", holds, limit.sustained)
-
-
-# What a run tested: how long, by which policies, and what it left out.
-
-NANOSECONDS = 1_000_000_000
-_FAMILIES = {"ipv4": Untested.IPV4, "ipv6": Untested.IPV6}
-_VERSIONS = {0x0304: Untested.TLS_1_3, 0x0303: Untested.TLS_1_2}
 
 
 def untested(

@@ -11,6 +11,7 @@ from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
+from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     FAILURE,
@@ -51,9 +52,11 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
     lines = headlines(findings, failures, failing, judged, repairs)
     addresses = []
     for index, address in enumerate(findings.addresses):  # also those that nothing reached
-        attempts, failed = tally.addresses.get(index, (0, 0))
-        bounds = clopper_pearson(failed, attempts)
-        addresses.append(AddressLine(str(address), address.label, attempts, failed, bounds))
+        here = tally.addresses.get(index, FailureCount(0, 0))
+        bounds = clopper_pearson(here.failures, here.attempts)
+        addresses.append(
+            AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
+        )
     experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,

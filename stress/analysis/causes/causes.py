@@ -127,18 +127,16 @@ def _load_claim(
     """Whether failures follow the load, and whether one place holds most of them."""
     if found is None:
         return None
-
-    def placed(claim: Claim) -> bool:
-        """A chain of its own is a place, the load itself is none."""
-        rated = all(one.dimension == Dimension.RATE for one in claim.conditions)
-        return not rated or claim.mechanism is not None
-
     undecided = found.shape is LoadShape.UNDECIDED
+    # A chain of its own is a place, the load itself is none.
+    placed = [
+        claim
+        for claim in failing
+        if claim.mechanism or any(one.dimension != Dimension.RATE for one in claim.conditions)
+    ]
     return LoadClaim(
         dependent=None if undecided else found.shape is LoadShape.DEPENDENT,
-        concentrated=any(
-            placed(one) and one.failures >= CONCENTRATED * tally.failures for one in failing
-        ),
+        concentrated=any(one.failures >= CONCENTRATED * tally.failures for one in placed),
         elasticity=found.value if found.value < STEEPEST - 1.0 else None,
         low=found.low if found.value < STEEPEST - 1.0 else min(found.low, STEEPEST - 1.0),
         high=found.high,

@@ -15,7 +15,7 @@ from typing import Any
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
-from stress.trust import CertificateFacts, describe
+from stress.trust import describe
 
 MOST = 4
 TIMED = 2
@@ -26,40 +26,6 @@ TLS_1_3 = 0x0304
 POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
 """Key exchanges with ML-KEM, whose shares are longer than 1,100 bytes."""
 _ADDRESSES = frozenset({"address", "label", "family"})
-
-FACTS = frozenset(
-    {
-        "all-failed",
-        "always-fails-there",
-        "at-some-addresses",
-        "client-certificate-sent",
-        "follows-client",
-        "half",
-        "issuer-not-sent",
-        "leaf-only",
-        "load-dependent",
-        "load-independent",
-        "no-sni",
-        "old-tls",
-        "one-address",
-        "one-bad-root",
-        "private-ca",
-        "same-issuer-as-usual",
-        "same-issuer-name",
-        "same-key-type",
-        "same-names",
-        "self-signed",
-        "several-sent",
-        "shares-a-name",
-        "small-hello",
-        "sni-always-sent",
-        "some-families-accept",
-        "starttls-port",
-        "strict-clients-only",
-        "usual-differs",
-    }
-)
-"""All facts that a rule may need or exclude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +73,7 @@ class Signs:
     """Subject and issuer of the failing certificate."""
     differs: str = ""
     facts: Collection[str] = ()
-    """Of `FACTS`."""
+    """What else is known, such as `one-address`; the functions below name all of them."""
 
 
 def likely(signs: Signs) -> tuple[str, ...]:
@@ -239,20 +205,16 @@ def facts_of_the_chain(
     if leaf.issuer in sent | {describe(der).subject for der in anchors}:
         yield "same-issuer-name"
     if usual is not None and usual.certificates and usual.sha256 != chain.sha256:
-        yield from _beside(leaf, describe(usual.certificates[0]))
-
-
-def _beside(leaf: CertificateFacts, usual: CertificateFacts) -> Iterator[str]:
-    yield "usual-differs"
-    if leaf.issuer == usual.issuer:
-        yield "same-issuer-as-usual"
-    if leaf.key.split()[0] == usual.key.split()[0]:
-        yield "same-key-type"
-    names, expected = set(leaf.sans), set(usual.sans)
-    if names == expected:
-        yield "same-names"
-    elif names & expected:
-        yield "shares-a-name"
+        expected = describe(usual.certificates[0])
+        yield "usual-differs"
+        if leaf.issuer == expected.issuer:
+            yield "same-issuer-as-usual"
+        if leaf.key.split()[0] == expected.key.split()[0]:
+            yield "same-key-type"
+        if set(leaf.sans) == set(expected.sans):
+            yield "same-names"
+        elif set(leaf.sans) & set(expected.sans):
+            yield "shares-a-name"
 
 
 def facts_of_the_clients(views: Mapping[str, ClientView]) -> Iterator[str]:

@@ -78,7 +78,13 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
     ]
     needed = sorted({reading.attribute for reading in readings} | {"outcome"})
-    numbered = {name: _numbered(map(cell_reader(name), counted)) for name in needed}
+    numbered: dict[str, tuple[Integers, list[Hashable]]] = {}
+    for name in needed:
+        # The distinct values, in the order in which they come.
+        numbers: dict[Hashable, int] = {}
+        values = map(cell_reader(name), counted)
+        codes = _integers(numbers.setdefault(value, len(numbers)) for value in values)
+        numbered[name] = codes, list(numbers)
     columns = tuple(
         _column(reading.dimension, *numbered[reading.attribute], reading.text)
         for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
@@ -91,13 +97,6 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
         chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
         counts=_integers(map(attrgetter("count"), counted)),
     )
-
-
-def _numbered(values: Iterable[Hashable]) -> tuple[Integers, list[Hashable]]:
-    """Number the distinct values in the order in which they come."""
-    numbers: dict[Hashable, int] = {}
-    codes = [numbers.setdefault(value, len(numbers)) for value in values]
-    return _integers(codes), list(numbers)
 
 
 def _column(

@@ -15,6 +15,7 @@ from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import RunCounts, side_of
 from stress.measure import Histogram
+from stress.model.claims import FailureCount
 from stress.model.outcome import Side
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
@@ -68,8 +69,9 @@ def shares(
             for one in summary.addresses
         ],
         "client": [
-            _counted(client.name, client.title, *tally.clients.get(index, (0, 0)))
+            _counted(client.name, client.title, met.attempts, met.failures)
             for index, client in enumerate(facts.plan.clients)
+            for met in (tally.clients.get(index, FailureCount(0, 0)),)
         ],
         "chain": [
             _counted(
