@@ -175,18 +175,14 @@ def _place(claim: Claim, findings: Findings) -> str:
         failures = counted(claim.total.failures, "failure")
         return f"The {failures} recur with the local port: {claim.conditions[0].text}."
     told, total, tally = claim.inside.failures, claim.total.failures, findings.tally
-    if total >= tally.failures:
-        kind = ""
-    elif claim.mechanism and total < tally.categories.get(claim.category, 0):
-        kind = f" with chain {claim.mechanism.name}"
-    else:
-        kind = f" of the kind {claim.category}"
+    noun = "failure" if total >= tally.failures else f"{claim.category} failure"
+    noun += "" if total == 1 else "s"
+    if claim.mechanism and total < tally.categories.get(claim.category, 0):
+        noun += f" with chain {claim.mechanism.name}"
     if told < total:
-        which = f"{thousands(told)} of the {thousands(total)} failures{kind} are"
+        which = f"{thousands(told)} of the {thousands(total)} {noun} are"
     else:
-        which = (
-            f"The failure{kind} is" if total == 1 else f"All {thousands(total)} failures{kind} are"
-        )
+        which = f"The {noun} is" if total == 1 else f"All {thousands(total)} {noun} are"
     there = f"{_counts(claim.inside)} there, {_counts(claim.elsewhere)} elsewhere"
     ranks = {
         one.conditions: rank
