@@ -1,24 +1,36 @@
-"""The distinct chains of a run: commonest first, what sets each apart, and what a bad one lacks.
-
-With `--aia`, what a failing chain lacks is fetched from the address in its certificates, to prove
-that it is available there and that nothing else is missing. What is fetched is only shown: the
-verdicts of the run stay about the chains as they were sent.
-"""
+"""The distinct chains of a run: commonest first, what sets each apart, and what a bad one lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from stress.model.chain import Refusal, Verdict
-from stress.model.run import Run, SeenChain
+from stress.model.run import SeenChain
 from stress.model.summary import ChainLine
 from stress.text.escape import printable
-from stress.trust import Judge, describe, differs, name_of
-from stress.trust.aia import Fetch, Repair, repair
-from stress.trust.path import REPAIRABLE
+from stress.trust.reading.certificate import describe, short_name
+from stress.trust.reading.description import differs
 
-MOST_REPAIRS = 5
-"""Chains for which something is fetched; each may take some seconds."""
+MOST_COMPARED = 1_000
+"""Chains that are compared with the commonest; a target may have one for each connection."""
+
+
+class LeafNames(NamedTuple):
+    """How people call a leaf. Empty when no certificate was sent."""
+
+    subject: str
+    """Its short name."""
+    issuer: str
+    serial: str
+
+
+@lru_cache(maxsize=16_384)
+def leaf_names(leaf: bytes) -> LeafNames:
+    """The names in a leaf; far smaller than all its facts, so that these of a run are kept."""
+    facts = describe(leaf)
+    return LeafNames(short_name(facts), printable(facts.issuer), facts.serial)
 
 
 def by_frequency(chains: Sequence[SeenChain]) -> list[SeenChain]:
@@ -52,20 +64,20 @@ def chain_lines(chains: Sequence[SeenChain], verdicts: Sequence[Verdict]) -> tup
             seen=chain.seen,
             share=chain.seen / total if total else 0.0,
             problems=problems.get(chain.sha256, {}),
-            differs=difference(ordered[0], chain),
+            differs=difference(ordered[0], chain) if place < MOST_COMPARED else "not compared",
         )
-        for chain in ordered
+        for place, chain in enumerate(ordered)
     )
 
 
 def subject(chain: SeenChain) -> str:
     """The leaf's short name; empty when no certificate was sent."""
-    return name_of(chain.certificates[0]) if chain.certificates else ""
+    return leaf_names(chain.certificates[0]).subject if chain.certificates else ""
 
 
 def issuer(chain: SeenChain) -> str:
     """The leaf's issuer; empty when no certificate was sent."""
-    return printable(describe(chain.certificates[0]).issuer) if chain.certificates else ""
+    return leaf_names(chain.certificates[0]).issuer if chain.certificates else ""
 
 
 def difference(common: SeenChain, other: SeenChain) -> str:
@@ -82,49 +94,3 @@ def difference(common: SeenChain, other: SeenChain) -> str:
 def short(chain: SeenChain) -> str:
     """The first twelve digits of the hash: enough to find it in the table."""
     return chain.sha256.hex()[:12]
-
-
-def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
-    """Fetches what the failing chains of a run lack; one sentence each about what that proves.
-
-    Args:
-        run: the recorded run.
-        judge: with its anchors and pins.
-        fetch: returns the body at an http address; raises `OSError` when it cannot.
-    """
-    chains = {chain.sha256: chain for chain in run.chains()}
-    lacking = {
-        verdict.chain: verdict
-        for verdict in run.verdicts()
-        if verdict.chain in chains
-        and verdict.headline is not None
-        and verdict.headline.category in REPAIRABLE
-    }
-    sentences: list[str] = []
-    for verdict in list(lacking.values())[:MOST_REPAIRS]:
-        chain = chains[verdict.chain]
-        found = repair(
-            judge,
-            chain.certificates,
-            host=verdict.host,
-            at=verdict.at,
-            policy=verdict.policy,
-            fetch=fetch,
-        )
-        sentences.append(_repair_sentence(f"chain {short(chain)}", found))
-    return tuple(sentences)
-
-
-def _repair_sentence(chain: str, found: Repair) -> str:
-    if not found.added:
-        notes = "; ".join(found.notes) or "nothing fits"
-        return f"Not proven: what {chain} lacks could not be fetched ({notes})."
-    fetched = ", ".join(
-        f"{printable(describe(der).subject)} from {printable(url, 200)}"
-        for der, url in zip(found.added, found.addresses, strict=True)
-    )
-    if found.complete:
-        return f"Proven: with {fetched} added, {chain} is accepted."
-    headline = found.after.headline
-    left = f"{headline.category.value}, {headline.detail}" if headline else ""
-    return f"With {fetched} added, {chain} still fails: {left}."

@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from stress.analysis.chains import issuer, short, subject
+from stress.analysis.chains import issuer, leaf_names, short, subject
 from stress.handshake.names import NAMES
-from stress.model.attributes import SHARED, Attribute, Dimension, Form, KnownFrom
+from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
 from stress.text.escape import printable
-from stress.trust import describe
 
-__all__ = ["OF_THE_CHAIN", "Dimension", "KnownFrom", "Text", "leaf_text", "texts"]
-
-OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
-"""Functions of the chain: they decide a trust verdict by definition, so they are its mechanism."""
+__all__ = ["Dimension", "leaf_text", "texts"]
 
 Text: TypeAlias = Callable[[Hashable], str | None]
 """What people read for a value of an attribute; None for "not reached"."""
@@ -72,7 +68,7 @@ def leaf_text(chain: SeenChain) -> str:
     """The leaf by name and serial; two leaves of one name differ."""
     if not chain.certificates:
         return "no certificate"
-    return f"{subject(chain)} (serial {describe(chain.certificates[0]).serial[:16]})"
+    return f"{subject(chain)} (serial {leaf_names(chain.certificates[0]).serial[:16]})"
 
 
 def _text(attribute: Attribute) -> Text:

@@ -70,7 +70,12 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
-    explanation = _explanation(run, tally)
+    explanation = ClaimSet()
+    if tally.attempts:  # only then there is something to search in
+        from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
+        from stress.analysis.recording import record  # noqa: PLC0415 - the same
+
+        explanation = explain(record(run), tally)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing))
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     attempts = tally.attempts
@@ -91,13 +96,3 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         detectable=detectable(attempts) if attempts else 1.0,
         bound=confidence_sequence(0, attempts).high if attempts else 1.0,
     )
-
-
-def _explanation(run: Run, tally: RunCounts) -> ClaimSet:
-    """The causes; the search is only imported when there is something to search in."""
-    if not tally.attempts:
-        return ClaimSet()
-    from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
-    from stress.analysis.recording import record  # noqa: PLC0415 - the same
-
-    return explain(record(run), tally)

@@ -84,7 +84,7 @@ def reread_by_load(recording: Recording) -> Recording:
         for was, now in zip(recording.cube.cells, cube.cells, strict=True)
         if was.segment != now.segment
     )
-    table = tabulate(cube.cells, _readings(facts, recording.chains, recording.addresses, rates))
+    table = tabulate(cube.cells, [*_readings(facts, recording.chains, recording.addresses, rates)])
     return replace(recording, table=table, by_load=True, owed=owed)
 
 
@@ -94,7 +94,7 @@ def read(
     """Read a cube into columns."""
     chains = {chain.id: chain for chain in seen}
     rates = segment_rates(facts.plan.load, cube, facts.limits)
-    readings = _readings(facts, chains, addresses, rates)
+    readings = list(_readings(facts, chains, addresses, rates))
     return Recording(
         facts,
         tabulate(cube.cells, readings),
@@ -112,14 +112,11 @@ def segment_rates(load: Load, cube: Cube, limits: Sequence[Limit] = ()) -> Mappi
     """
     planned = {n: one.rate for n, one in enumerate(load.segments) if one.to in {None, one.rate}}
     counted = offered_rates(cube.cells, cube.block_ns)
-    planned |= _tried(limits, len(counted))
+    # What a search offered in each of its segments; the last may be incomplete.
+    tried = [step.rate for limit in limits for step in limit.steps for _ in range(step.tries)]
+    if len(tried) in {len(counted) - 1, len(counted)}:
+        planned |= dict(enumerate(tried))
     return {segment: planned.get(segment, rate) for segment, rate in counted.items()}
-
-
-def _tried(limits: Sequence[Limit], segments: int) -> Mapping[int, float]:
-    """What a search offered in each of its segments; the last may be incomplete."""
-    rates = [step.rate for limit in limits for step in limit.steps for _ in range(step.tries)]
-    return dict(enumerate(rates)) if len(rates) in {segments - 1, segments} else {}
 
 
 def offered_rates(cells: Sequence[Cell], block_ns: int) -> Mapping[int, float]:
@@ -149,23 +146,21 @@ def _readings(
     chains: Mapping[int, SeenChain],
     addresses: Sequence[Address],
     rates: Mapping[int, float],
-) -> tuple[Reading, ...]:
-    """How each dimension of the contract comes out of a cell."""
-    own = texts(facts.plan, addresses, chains)
-    return (
-        *(Reading(dimension, name, text) for dimension, (name, text) in own.items()),
-        *_loads(rates, facts.limits),
-    )
+) -> Iterator[Reading]:
+    """How each dimension of the contract comes out of a cell.
 
-
-def _loads(rates: Mapping[int, float], limits: Sequence[Limit]) -> Iterator[Reading]:
-    """The offered load: as a level, and from each threshold on.
-
-    Of a search only the limit that it found: its steps crowd around that, and between two of them
-    anything can happen once.
+    The offered load is read as a level, and from each threshold on. Of a search only the limit that
+    it found: its steps crowd around that, and between two of them anything can happen once.
     """
-    if limits:
-        yield from (_beyond(rates, one, one.first_failing) for one in limits if one.first_failing)
+    for dimension, (name, text) in texts(facts.plan, addresses, chains).items():
+        yield Reading(dimension, name, text)
+    for one in facts.limits:
+        if failing := one.first_failing:
+            # Nothing was tried close to the edge.
+            edge = sqrt((one.sustained or failing) * failing)
+            unit = "/s" if one.knob is Knob.RATE else " at once"
+            yield _threshold(rates, edge, f"{failing:.0f}{unit}")
+    if facts.limits:
         return
     # Two significant digits, so that repeats of one level are one value.
     levels = {number: float(f"{rate:.2g}") for number, rate in rates.items()}
@@ -174,14 +169,6 @@ def _loads(rates: Mapping[int, float], limits: Sequence[Limit]) -> Iterator[Read
     if FEWEST_LEVELS <= len(distinct) <= MOST_LEVELS:
         # What fails at a rate fails above it, too.
         yield from (_threshold(levels, level, f"{level:g}/s") for level in distinct[1:-1])
-
-
-def _beyond(rates: Mapping[int, float], limit: Limit, failing: float) -> Reading:
-    """Whether the load was beyond the limit that was found; nothing was tried close to the edge."""
-    edge = sqrt((limit.sustained or failing) * failing)
-    return _threshold(
-        rates, edge, f"{failing:.0f}{'/s' if limit.knob is Knob.RATE else ' at once'}"
-    )
 
 
 def _threshold(loads: Mapping[int, float], least: float, named: str) -> Reading:
@@ -208,7 +195,27 @@ def with_backlog(cube: Cube) -> Cube:
     the rate begin in any segment, and nothing is made to follow the load by it (simulated in
     `benchmarks/simulate.py`).
     """
-    began = _origins(cube.cells)
+    counts: dict[Moment, list[int]] = {}
+    for cell in cube.cells:
+        side, both = side_of(cell.outcome), counts.setdefault((cell.block, cell.segment), [0, 0])
+        if side in {Side.NOBODY, Side.TARGET}:
+            both[0] += cell.count
+            both[1] += cell.count if side is Side.TARGET else 0
+    if len({segment for _, segment in counts}) < 2:
+        return cube
+    moments = sorted(counts)
+    attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
+    found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
+    # The segment in which it began, for each moment that still fails from an earlier one.
+    began: dict[Moment, int] = {}
+    for place in found.hot:
+        piece = found.pieces[place]
+        # The first moment of the burst in which it really fails.
+        inside = slice(piece.begin, piece.end)
+        failing = failures[inside] > BEGUN * piece.share * attempts[inside]
+        first = piece.begin + int(failing.argmax())
+        _, segment = moments[first]
+        began |= {one: segment for one in moments[first : piece.end] if one[1] != segment}
     if not began:
         return cube
     cells = tuple(
@@ -219,28 +226,3 @@ def with_backlog(cube: Cube) -> Cube:
         for cell in cube.cells
     )
     return replace(cube, cells=cells)
-
-
-def _origins(cells: Sequence[Cell]) -> Mapping[Moment, int]:
-    """The segment in which it began, for each moment that still fails from an earlier one."""
-    counts: dict[Moment, list[int]] = {}
-    for cell in cells:
-        side, both = side_of(cell.outcome), counts.setdefault((cell.block, cell.segment), [0, 0])
-        if side in {Side.NOBODY, Side.TARGET}:
-            both[0] += cell.count
-            both[1] += cell.count if side is Side.TARGET else 0
-    if len({segment for _, segment in counts}) < 2:
-        return {}
-    moments = sorted(counts)
-    attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
-    found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
-    origins: dict[Moment, int] = {}
-    for place in found.hot:
-        piece = found.pieces[place]
-        # The first moment of the burst in which it really fails.
-        inside = slice(piece.begin, piece.end)
-        failing = failures[inside] > BEGUN * piece.share * attempts[inside]
-        first = piece.begin + int(failing.argmax())
-        _, segment = moments[first]
-        origins |= {one: segment for one in moments[first : piece.end] if one[1] != segment}
-    return origins

@@ -1,4 +1,4 @@
-"""The verdict on a run, and whether the run says something about the target at all."""
+"""The verdict on a run, whether it says something about the target at all, and what it tested."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from stress.model.plan import Address, Plan
 from stress.model.run import End, RunFacts
 from stress.model.summary import Answer, Assertion
 
+NANOSECONDS = 1_000_000_000
+_FAMILIES = {"ipv4": Untested.IPV4, "ipv6": Untested.IPV6}
+_VERSIONS = {0x0304: Untested.TLS_1_3, 0x0303: Untested.TLS_1_2}
 LOCAL_SHARE = 0.05
 """Local failures above this part of the attempts, with no failure of the target: invalid."""
 
@@ -103,13 +106,6 @@ def limit_assertion(limit: Limit) -> Assertion:
     return Assertion(f"find-limit {limit.goal}{of}", holds, limit.sustained)
 
 
-# What a run tested: how long, by which policies, and what it left out.
-
-NANOSECONDS = 1_000_000_000
-_FAMILIES = {"ipv4": Untested.IPV4, "ipv6": Untested.IPV6}
-_VERSIONS = {0x0304: Untested.TLS_1_3, 0x0303: Untested.TLS_1_2}
-
-
 def untested(
     facts: RunFacts, tally: RunCounts, addresses: Sequence[Address]
 ) -> tuple[Untested, ...]:
@@ -134,7 +130,13 @@ def policy_names(plan: Plan) -> str:
 
 
 def duration_s(facts: RunFacts) -> float | None:
-    """How long the run sent handshakes, without its pauses; None for a file without an end mark."""
+    """How long the run sent handshakes, without its pauses; None for a file without an end mark.
+
+    From the first attempt to the last: what comes before and after is our own starting and ending.
+    """
     if facts.ended_ns is None:
         return None
-    return max(0, facts.ended_ns - facts.started_ns - facts.stood_ns) / NANOSECONDS
+    first, last = facts.first_ns, facts.last_ns
+    if first is None or last is None or last <= first:
+        first, last = facts.started_ns, facts.ended_ns
+    return max(0, last - first - facts.stood_ns) / NANOSECONDS

@@ -50,6 +50,8 @@ LEAD_NS = 50_000_000
 COOL_DOWN_NS = 1_000_000_000
 """Between two segments of a controlled run, so that the target's queues are empty again."""
 RATE_WINDOW_S = 3.0
+QUIET_S = 1.0
+"""Without any outcome for this long, none are only waiting for their batch."""
 
 Resolve = Callable[[], Awaitable[Sequence[Address]]]
 
@@ -92,6 +94,34 @@ class Pauses:
         return tuple(sentences)
 
 
+class RateMeter:
+    """How many attempts end a second, over the last few seconds. Times are monotonic nanoseconds.
+
+    Outcomes arrive in batches, so the rate is counted from one batch to another: between the last
+    batch and now attempts ended, too, that nobody has reported yet.
+    """
+
+    def __init__(self, window_s: float = RATE_WINDOW_S, quiet_s: float = QUIET_S) -> None:
+        self._window_ns, self._quiet_ns = window_s * _SECOND, quiet_s * _SECOND
+        self._batches: deque[tuple[int, int]] = deque()
+
+    def add(self, now_ns: int, ended: int) -> None:
+        """A batch arrived; so many attempts have ended by now."""
+        self._batches.append((now_ns, ended))
+        while len(self._batches) > 2 and now_ns - self._batches[1][0] >= self._window_ns:
+            self._batches.popleft()
+
+    def rate(self, now_ns: int) -> float:
+        """Attempts a second; without news for longer than a batch takes, it falls."""
+        if not self._batches:
+            return 0.0
+        (first_ns, before), (last_ns, ended) = self._batches[0], self._batches[-1]
+        until_ns = last_ns if now_ns - last_ns <= self._quiet_ns else now_ns
+        if now_ns - last_ns > self._window_ns or until_ns <= first_ns:
+            return 0.0
+        return (ended - before) * _SECOND / (until_ns - first_ns)
+
+
 class Coordinator:
     """One run."""
 
@@ -122,7 +152,7 @@ class Coordinator:
         self._unix_offset_ns = time_ns() - monotonic_ns()
         self._segment = 0
         """Number of the current segment, in a controlled run."""
-        self._recent: deque[tuple[int, int]] = deque()
+        self._meter = RateMeter()
 
     async def run(self) -> RunEnd:
         """Run the plan.
@@ -155,6 +185,7 @@ class Coordinator:
                         receiving.start_soon(self._receive, worker)
                     await self._pool.wait_until_ready()
                     self._begun_ns = monotonic_ns()
+                    self._meter.add(self._begun_ns, self._recorder.ended)
                     # A signal may have come before all of them could be sent a stop.
                     stopped = self._end is not End.COMPLETED
                     start = StartRun(self._begun_ns + LEAD_NS)
@@ -188,6 +219,8 @@ class Coordinator:
         except RecordError as error:
             self._fail(error)
             return
+        if records:
+            self._meter.add(monotonic_ns(), self._recorder.ended)
         self._validity.add_records(records)
         for observer in self._observers:
             observer.on_records(records)
@@ -287,10 +320,6 @@ class Coordinator:
 
     def _progress(self) -> Progress:
         now, sides, load = monotonic_ns(), self._recorder.sides, self._plan.load
-        self._recent.append((now, self._recorder.ended))
-        while now - self._recent[0][0] > RATE_WINDOW_S * 1e9:
-            self._recent.popleft()
-        before, ended = self._recent[0]
         return Progress(
             elapsed_s=(now - self._begun_ns) / 1e9,
             total=load.count,
@@ -302,7 +331,7 @@ class Coordinator:
             not_sent=sides[Side.NOT_SENT],
             chains=self._recorder.chains,
             in_flight=self._pool.in_flight,
-            rate=(self._recorder.ended - ended) / max(1e-9, (now - before) / 1e9),
+            rate=self._meter.rate(now),
             lag_ns=self._validity.last_lag_ns,
             stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )

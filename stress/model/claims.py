@@ -106,7 +106,7 @@ class Claim:
     category: str
     mechanism: Mechanism | None
     failures: int
-    """That it explains; none of a difference between valid answers."""
+    """That it explains and no earlier claim does; none of a difference between valid answers."""
     grade: str
     risk_ratio: RiskRatio = UNKNOWN_RATIO
     p_value: float = 1.0
@@ -120,11 +120,9 @@ class Claim:
     """All failures of this class (or odd answers), and the attempts they are compared with."""
     inside: FailureCount = FailureCount(0, 0)
     """Under the conditions whatever else explains them, or of the chain where it stands alone."""
-    overlap: int = 0
-    """How many of these failures an earlier claim counts as its own."""
     elsewhere: FailureCount = FailureCount(0, 0)
-    peeled: bool = False
-    """Whether `elsewhere` leaves out what earlier claims of this class explain."""
+    shared: tuple[tuple[tuple[Condition, ...], int], ...] = ()
+    """The conditions of earlier claims of this class, and how many failures also match those."""
     worst: tuple[tuple[Condition, ...], FailureCount] | None = None
     """The part inside that fails most."""
     timing: Timing = Timing()
@@ -140,7 +138,7 @@ class Claim:
     usual: SeenChain | None = None
     """The chain that most good attempts received."""
     others: int = 0
-    """Further odd chains that are not listed."""
+    """Further odd chains that are not listed; without a mechanism, all valid chains."""
     clients: Mapping[str, ClientView] = field(default_factory=dict)
     experiment: RunChange | None = None
     """The next run: it confirms the claim, or separates it from a rival."""
@@ -157,8 +155,9 @@ class Claim:
 
     @property
     def recall(self) -> float:
-        """Part of the failures of this class that it explains."""
-        explained = self.inside.failures if self.basis is Basis.DIFFERENCE else self.failures
+        """Part of the failures of this class that fulfil the conditions."""
+        placed = self.basis is not Basis.CHAIN
+        explained = self.inside.failures if placed else self.failures
         return explained / self.total.failures if self.total.failures else 0.0
 
 

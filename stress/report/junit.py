@@ -7,10 +7,10 @@ decided, or a run that says nothing about the target, is an error and not a fail
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from stress.model.summary import Answer, Assertion, Summary
+from stress.model.summary import Answer, Summary
 from stress.text import numbers
 from stress.text.escape import escape
 
@@ -24,7 +24,19 @@ class JunitReport:
     def render(self, summary: Summary) -> str:
         """The XML document. Its failures and errors are none exactly when the run is clean."""
         suite = Element("testsuite", name=_shown(f"tls-stress {summary.run.target}"))
-        suite.extend(_cases(summary))
+        run = _case(suite, summary, "the run is valid")
+        if summary.verdict in (Answer.INVALID, Answer.INTERRUPTED):
+            _add(run, "error", summary.verdict.value, summary.lines.valid, summary.validity.reasons)
+        for assertion in summary.assertions:
+            case = _case(suite, summary, assertion.expression)
+            value = "unknown" if assertion.value is None else f"{assertion.value:g}"
+            message = f"{assertion.expression}: the value is {value}"
+            if assertion.holds == "no":
+                _add(case, "failure", "assertion", message, [summary.headline])
+            elif assertion.holds != "yes":
+                _add(case, "error", "inconclusive", f"{message}; undecided", ())
+        if not summary.assertions:
+            _add_handshakes(suite, summary)
         suite.set("tests", str(len(suite)))
         for kind in ("failure", "error"):
             suite.set(f"{kind}s", str(len(suite.findall(f"testcase/{kind}"))))
@@ -38,31 +50,9 @@ class JunitReport:
         return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, encoding="unicode")}\n'
 
 
-def _cases(summary: Summary) -> Iterator[Element]:
-    run = _case(summary, "the run is valid")
-    if summary.verdict in (Answer.INVALID, Answer.INTERRUPTED):
-        _add(run, "error", summary.verdict.value, summary.lines.valid, summary.validity.reasons)
-    yield run
-    if summary.assertions:
-        yield from (_assertion(summary, assertion) for assertion in summary.assertions)
-    else:
-        yield from _handshakes(summary)
-
-
-def _assertion(summary: Summary, assertion: Assertion) -> Element:
-    case = _case(summary, assertion.expression)
-    value = "unknown" if assertion.value is None else f"{assertion.value:g}"
-    message = f"{assertion.expression}: the value is {value}"
-    if assertion.holds == "no":
-        _add(case, "failure", "assertion", message, [summary.headline])
-    elif assertion.holds != "yes":
-        _add(case, "error", "inconclusive", f"{message}; undecided", ())
-    return case
-
-
-def _handshakes(summary: Summary) -> Iterator[Element]:
+def _add_handshakes(suite: Element, summary: Summary) -> None:
     """Whether handshakes succeed at all, and at each address."""
-    case = _case(summary, "handshakes succeed")
+    case = _case(suite, summary, "handshakes succeed")
     if summary.failures.count:
         lines = [summary.lines.where, summary.lines.what, summary.lines.who]
         for cause in summary.causes:
@@ -71,20 +61,18 @@ def _handshakes(summary: Summary) -> Iterator[Element]:
         _add(case, "failure", "failing", summary.headline, [*lines, summary.lines.prove])
     elif summary.verdict in _UNDECIDED:
         _add(case, "error", summary.verdict.value, summary.headline, ())
-    yield case
     for line in summary.addresses:
         name = f"{line.address} ({line.label})" if line.label else line.address
-        case = _case(summary, f"handshakes succeed at {name}")
+        case = _case(suite, summary, f"handshakes succeed at {name}")
         if line.failures:
             failed = numbers.of(line.failures, line.attempts)
             message = f"{failed} failed, 95% CI {numbers.interval(line.interval)}"
             _add(case, "failure", "failing", message, ())
-        yield case
 
 
-def _case(summary: Summary, name: str) -> Element:
+def _case(suite: Element, summary: Summary, name: str) -> Element:
     group = _shown(f"tls-stress.{summary.run.target}")
-    return Element("testcase", classname=group, name=_shown(name))
+    return SubElement(suite, "testcase", classname=group, name=_shown(name))
 
 
 def _add(case: Element, kind: str, about: str, message: str, lines: Sequence[str]) -> None:

@@ -167,7 +167,17 @@ class LiveView(Observer):
         self._pausing = self._pausing and not self._stopping
         if not self._gone and progress.elapsed_s - self._shown_s >= FRAME_S:
             self._shown_s = progress.elapsed_s
-            self._compute(progress)
+            if progress.elapsed_s - self._computed_s >= INTERVAL_S:
+                self._computed_s = progress.elapsed_s
+                attempts, self._interval = _attempts(progress), None
+                if attempts > 0:
+                    self._interval = self._bounds(progress.failed, attempts)
+                self._suspected = self._suspects.sentences()
+                latencies = []
+                for phase, histogram in self._phases.items():
+                    p50, p99 = map(numbers.milliseconds, histogram.percentiles([50.0, 99.0]))
+                    latencies.append(f"{phase} p50 {p50}, p99 {p99} ms")
+                self._latency = "; ".join(latencies)
             self._quietly(lambda: self._draw(self.frame(progress)))
         return STOPPED if self._stopping else None
 
@@ -180,20 +190,6 @@ class LiveView(Observer):
         if self._live is not None:
             self._quietly(self._live.stop)
             self._live = None
-
-    def _compute(self, progress: Progress) -> None:
-        """What costs too much for every frame."""
-        if progress.elapsed_s - self._computed_s < INTERVAL_S:
-            return
-        self._computed_s = progress.elapsed_s
-        attempts = _attempts(progress)
-        self._interval = self._bounds(progress.failed, attempts) if attempts > 0 else None
-        self._suspected = self._suspects.sentences()
-        latencies = []
-        for phase, histogram in self._phases.items():
-            p50, p99 = map(numbers.milliseconds, histogram.percentiles([50.0, 99.0]))
-            latencies.append(f"{phase} p50 {p50}, p99 {p99} ms")
-        self._latency = "; ".join(latencies)
 
     def _draw(self, frame: RenderableType) -> None:
         if self._live is None:
@@ -252,7 +248,19 @@ class LiveView(Observer):
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, style="dim", min_width=10)
         grid.add_column(no_wrap=True, overflow="ellipsis")
-        grid.add_row("failing", _text(self._failing(progress), "red" if progress.failed else ""))
+        failing, attempts = "-", _attempts(progress)
+        if attempts > 0:
+            interval = numbers.interval(self._interval) if self._interval else "-"
+            names = [
+                f"{name} {numbers.thousands(count)}"
+                for name, count in self._failures.most_common()
+                if Outcome.parse(name).side is Side.TARGET
+            ]
+            share = numbers.percent(progress.failed / attempts)
+            counts = f"{numbers.thousands(progress.failed)} of {numbers.thousands(attempts)}"
+            failing = f"{counts}: {share} (95% CI {interval})"
+            failing += f"  {', '.join(names[:_MOST_OUTCOMES])}" if names else ""
+        grid.add_row("failing", _text(failing, "red" if progress.failed else ""))
         if self._latency:
             grid.add_row("latency", _text(self._latency))
         for sentence in self._suspected:
@@ -274,22 +282,6 @@ class LiveView(Observer):
         if aside:
             grid.add_row("not counted", _text(", ".join(aside), "yellow"))
         return grid
-
-    def _failing(self, progress: Progress) -> str:
-        """The failure rate, and the most frequent failures by name."""
-        attempts = _attempts(progress)
-        if attempts <= 0:
-            return "-"
-        failed, tried = numbers.thousands(progress.failed), numbers.thousands(attempts)
-        interval = numbers.interval(self._interval) if self._interval else "-"
-        names = [
-            f"{name} {numbers.thousands(count)}"
-            for name, count in self._failures.most_common()
-            if Outcome.parse(name).side is Side.TARGET
-        ]
-        most = f"  {', '.join(names[:_MOST_OUTCOMES])}" if names else ""
-        rate = numbers.percent(progress.failed / attempts)
-        return f"{failed} of {tried}: {rate} (95% CI {interval}){most}"
 
 
 def _bar(part: float, words: str, width: int = _BAR, style: str = "") -> RenderableType:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from stress.model.summary import Answer, Cause, Likely, Summary
+from stress.model.summary import Answer, Likely, Summary
 from stress.report.terminal import LABELS
 from stress.text import numbers
 from stress.text.escape import escape
@@ -31,33 +31,45 @@ class MarkdownReport:
 
     def render(self, summary: Summary) -> str:
         """The document, ending in a newline."""
-        return "\n".join(_lines(summary)) + "\n"
-
-
-def _lines(summary: Summary) -> Iterator[str]:
-    sign = _SIGNS.get(summary.verdict, "⚠️")
-    yield f"## {sign} {summary.verdict.value}: {text(summary.headline)}"
-    yield ""
-    for name, label in LABELS.items():
-        sentence: str = getattr(summary.lines, name)
-        if sentence and name != "prove":  # commands come as a block that can be copied
-            yield f"- **{label}**: {text(sentence)}"
-    yield ""
-    yield from code(summary.lines.prove)
-    if summary.assertions:
-        rows = [
-            (one.holds, "-" if one.value is None else f"{one.value:g}", text(one.expression))
-            for one in summary.assertions
-        ]
-        yield from _table(("holds", "value", "assertion"), rows)
-    for cause in summary.causes:
-        yield from _cause(cause)
-    if summary.unexplained.failures:
-        yield f"### Unexplained: {numbers.counted(summary.unexplained.failures, 'failure')}"
-        yield ""
-        yield from _likely(summary.unexplained.likely)
-        yield ""
-    yield from _tables(summary)
+        lines: list[str] = []
+        sign = _SIGNS.get(summary.verdict, "⚠️")
+        lines.append(f"## {sign} {summary.verdict.value}: {text(summary.headline)}")
+        lines.append("")
+        for name, label in LABELS.items():
+            sentence: str = getattr(summary.lines, name)
+            if sentence and name != "prove":  # commands come as a block that can be copied
+                lines.append(f"- **{label}**: {text(sentence)}")
+        lines.append("")
+        lines += code(summary.lines.prove)
+        if summary.assertions:
+            rows = [
+                (one.holds, "-" if one.value is None else f"{one.value:g}", text(one.expression))
+                for one in summary.assertions
+            ]
+            lines += _table(("holds", "value", "assertion"), rows)
+        for cause in summary.causes:
+            lines.append(f"### {cause.rank}. {text(cause.category)} ({text(cause.grade)})")
+            lines.append("")
+            lines.append(text(cause.sentence))
+            lines.append("")
+            lines += _likely(cause.likely)
+            if cause.fix:
+                lines.append(f"- **fix**: {text(cause.fix)}")
+            for name, view in cause.clients.items():
+                if view.fails != "no":
+                    lines.append(
+                        f"- {text(name)} {_FAILS.get(view.fails, 'may fail')}: {text(view.reports)}"
+                    )
+            lines.append("")
+        if summary.unexplained.failures:
+            lines.append(
+                f"### Unexplained: {numbers.counted(summary.unexplained.failures, 'failure')}"
+            )
+            lines.append("")
+            lines += _likely(summary.unexplained.likely)
+            lines.append("")
+        lines += _tables(summary)
+        return "\n".join(lines) + "\n"
 
 
 def text(words: str) -> str:
@@ -73,20 +85,6 @@ def code(words: str) -> Iterator[str]:
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
     yield from (fence, shown, fence, "")
-
-
-def _cause(cause: Cause) -> Iterator[str]:
-    yield f"### {cause.rank}. {text(cause.category)} ({text(cause.grade)})"
-    yield ""
-    yield text(cause.sentence)
-    yield ""
-    yield from _likely(cause.likely)
-    if cause.fix:
-        yield f"- **fix**: {text(cause.fix)}"
-    for name, view in cause.clients.items():
-        if view.fails != "no":
-            yield f"- {text(name)} {_FAILS.get(view.fails, 'may fail')}: {text(view.reports)}"
-    yield ""
 
 
 def _likely(roots: Sequence[Likely]) -> Iterator[str]:

@@ -10,8 +10,8 @@ from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.tally import FailureCount
 from stress.analysis.verdict import NANOSECONDS, policy_names
+from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     FAILURE,
@@ -35,25 +35,47 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
         repairs: what was proven by fetching what chains lack, as sentences
-            (`stress.analysis.chains`).
+            (`stress.runner.rejudge`).
     """
     return word(examine(run, goals), repairs)
 
 
 def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
     """The summary of what was found; everything that people read is written here."""
-    tally, plan = findings.tally, findings.facts.plan
+    facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
+    begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval = findings.estimate.interval
     failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
     found, judged = causes(findings), validity(findings.validity)
     failing = [cause for cause in found if cause.kind == FAILURE]
     lines = headlines(findings, failures, failing, judged, repairs)
+    addresses = []
+    for index, address in enumerate(findings.addresses):  # also those that nothing reached
+        here = tally.addresses.get(index, FailureCount(0, 0))
+        bounds = clopper_pearson(here.failures, here.attempts)
+        addresses.append(
+            AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
+        )
     experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
-        run=_run_line(findings),
+        run=RunLine(
+            name=facts.name,
+            file=facts.file,
+            target=str(plan.target),
+            profile=plan.profile,
+            clients=tuple(client.name for client in plan.clients),
+            started=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            duration_s=findings.duration_s,
+            processes=plan.load.processes,
+            seed=plan.seed,
+            server_name=plan.server_name,
+            anchors=plan.trust.anchors_from,
+            policy=policy_names(plan),
+            host=facts.host,
+        ),
         attempts=tally.attempts,
         completed=tally.completed,
         ours=sum(tally.ours.values()),
@@ -62,44 +84,14 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
         causes=found,
         unexplained=unexplained(findings.explanation.unexplained),
         chains=chain_lines(findings.chains, findings.verdicts),
-        addresses=tuple(_address_lines(findings)),
+        addresses=tuple(addresses),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
         lines=lines,
-        limits=findings.facts.limits,
+        limits=facts.limits,
         commands=(
             *commands(findings),
             *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
         ),
     )
-
-
-def _run_line(findings: Findings) -> RunLine:
-    facts, plan = findings.facts, findings.facts.plan
-    begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
-    return RunLine(
-        name=facts.name,
-        file=facts.file,
-        target=str(plan.target),
-        profile=plan.profile,
-        clients=tuple(client.name for client in plan.clients),
-        started=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        duration_s=findings.duration_s,
-        processes=plan.load.processes,
-        seed=plan.seed,
-        server_name=plan.server_name,
-        anchors=plan.trust.anchors_from,
-        policy=policy_names(plan),
-        host=facts.host,
-    )
-
-
-def _address_lines(findings: Findings) -> list[AddressLine]:
-    """Every address of the run, also those that nothing reached."""
-    lines = []
-    for index, address in enumerate(findings.addresses):
-        attempts, failures = findings.tally.addresses.get(index, FailureCount(0, 0))
-        interval = clopper_pearson(failures, attempts)
-        lines.append(AddressLine(str(address), address.label, attempts, failures, interval))
-    return lines

@@ -14,7 +14,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
-from stress.model.summary import Answer, Cause, Likely, Summary
+from stress.model.summary import Answer, Likely, Summary
 from stress.text import numbers
 from stress.text.escape import escape
 
@@ -79,10 +79,44 @@ class TerminalReport:
 
     def render(self, summary: Summary) -> str:
         """The ten lines, then whatever of the tables has something to say."""
+        from rich.console import Group  # noqa: PLC0415 - heavy
+        from rich.table import Table  # noqa: PLC0415 - heavy
+
         output = StringIO()
-        self._console(output, NARROWEST).print(_headlines(summary))
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        style = _STYLES.get(summary.verdict, "bold yellow")
+        grid.add_row(text(summary.verdict.value, style), text(summary.lines.verdict, "bold"))
+        for name, label in LABELS.items():
+            sentence: str = getattr(summary.lines, name)
+            grid.add_row(text(label, "dim"), text(sentence or "-"))
+        self._console(output, NARROWEST).print(grid)
         wide = self._console(output, NARROWEST_TABLE)
-        for part in _parts(summary):
+        parts: list[RenderableType] = []
+        causes: list[RenderableType] = [text("Causes", "bold")]
+        for cause in summary.causes:
+            causes.append(_indented(f"{cause.rank}.", f"{cause.sentence} [{cause.grade}]"))
+            ways = [" and ".join(map(str, alias)) for alias in cause.aliases]
+            causes += [_indented("", f"the same connections: {way}") for way in ways]
+            causes += _likely(cause.likely)
+            causes += [_indented("", f"fix: {cause.fix}")] if cause.fix else []
+            causes += [_indented("", f"next: {cause.next}")] if cause.next else []
+        if left := summary.unexplained.failures:
+            count = numbers.counted(left, "failure")
+            causes.append(text(f"  Unexplained: {count} with nothing recorded in common."))
+            causes += _likely(summary.unexplained.likely)
+        if len(causes) > 1:
+            parts.append(Group(*causes))
+        tables = (
+            (summary.assertions, assertions),
+            (summary.failures.categories, failures),
+            (summary.chains, chains),
+            (summary.addresses, addresses),
+        )
+        parts += [table(summary) for rows, table in tables if rows]
+        parts += [limit(each) for each in summary.limits if each.steps]
+        for part in [*parts, latency(summary)]:
             wide.print()
             wide.print(part)
         return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
@@ -109,60 +143,6 @@ def text(words: str, style: str = "") -> Text:
     from rich.text import Text  # noqa: PLC0415 - heavy, and only needed when rendering
 
     return Text(escape(words, longest=LONGEST_TEXT), style=style, overflow="fold")
-
-
-def _headlines(summary: Summary) -> RenderableType:
-    """The contract's ten lines, one sentence each, wrapped under their label."""
-    from rich.table import Table  # noqa: PLC0415 - heavy
-
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    style = _STYLES.get(summary.verdict, "bold yellow")
-    grid.add_row(text(summary.verdict.value, style), text(summary.lines.verdict, "bold"))
-    for name, label in LABELS.items():
-        sentence: str = getattr(summary.lines, name)
-        grid.add_row(text(label, "dim"), text(sentence or "-"))
-    return grid
-
-
-def _parts(summary: Summary) -> Iterator[RenderableType]:
-    from rich.console import Group  # noqa: PLC0415 - heavy
-
-    if summary.causes or summary.unexplained.failures:
-        yield Group(text("Causes", "bold"), *_causes(summary))
-    if summary.assertions:
-        yield assertions(summary)
-    if summary.failures.categories:
-        yield failures(summary)
-    if summary.chains:
-        yield chains(summary)
-    if summary.addresses:
-        yield addresses(summary)
-    yield from (limit(each) for each in summary.limits if each.steps)
-    yield latency(summary)
-
-
-def _causes(summary: Summary) -> Iterator[RenderableType]:
-    """Each cause as a sentence, with what else describes the same connections."""
-    for cause in summary.causes:
-        yield from _cause(cause)
-    left = summary.unexplained
-    if left.failures:
-        count = numbers.counted(left.failures, "failure")
-        yield text(f"  Unexplained: {count} with nothing recorded in common.")
-        yield from _likely(left.likely)
-
-
-def _cause(cause: Cause) -> Iterator[RenderableType]:
-    yield _indented(f"{cause.rank}.", f"{cause.sentence} [{cause.grade}]")
-    for alias in cause.aliases:
-        yield _indented("", f"the same connections: {' and '.join(map(str, alias))}")
-    yield from _likely(cause.likely)
-    if cause.fix:
-        yield _indented("", f"fix: {cause.fix}")
-    if cause.next:
-        yield _indented("", f"next: {cause.next}")
 
 
 def _likely(roots: Sequence[Likely]) -> Iterator[RenderableType]:
@@ -199,6 +179,8 @@ def failures(summary: Summary) -> Table:
 
 def chains(summary: Summary) -> Table:
     """The distinct chains: how often, whose, and what is wrong with each."""
+    from rich.text import Text  # noqa: PLC0415 - heavy
+
     headings = ("certificates", "seen", "of all", "subject, differences, problems")
     table = _table("Chains", "chain", *headings)
     for line in summary.chains[:LONGEST]:
@@ -213,16 +195,9 @@ def chains(summary: Summary) -> Table:
             numbers.thousands(line.certificates),
             numbers.thousands(line.seen),
             numbers.percent(line.share),
-            _lines(words),
+            Text("\n".join(words), overflow="fold"),
         )
     return _with_rest(table, len(summary.chains), "chain", "chains")
-
-
-def _lines(words: Sequence[str]) -> Text:
-    """Escaped words, one a line."""
-    from rich.text import Text  # noqa: PLC0415 - heavy
-
-    return Text("\n".join(words), overflow="fold")
 
 
 def addresses(summary: Summary) -> Table:

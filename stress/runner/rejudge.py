@@ -12,10 +12,15 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from stress.model.summary import Summary
+from stress.text.escape import printable
 
 if TYPE_CHECKING:
     from stress.model.run import Run
     from stress.trust import Judge
+    from stress.trust.aia import Fetch
+
+MOST_REPAIRS = 5
+"""Chains for which something is fetched; each may take some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,6 @@ class Rejudgement:
         """
         if not self.aia:
             return ()
-        from stress.analysis.chains import repair_chains  # noqa: PLC0415 - heavy
         from stress.trust.aia import Download  # noqa: PLC0415 - heavy
 
         # Only a target on a private network may name an issuer on a private network.
@@ -73,6 +77,56 @@ class Rejudgement:
 
 
 AS_RECORDED = Rejudgement()
+
+
+def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
+    """Fetches what the failing chains of a run lack; one sentence each about what that proves.
+
+    What is fetched is only shown: the verdicts of the run stay about the chains as they were sent.
+
+    Args:
+        run: the recorded run.
+        judge: with its anchors and pins.
+        fetch: returns the body at an http address; raises `OSError` when it cannot.
+    """
+    from stress.analysis.chains import short  # noqa: PLC0415 - heavy
+    from stress.trust import describe  # noqa: PLC0415 - heavy
+    from stress.trust.aia import repair  # noqa: PLC0415 - heavy
+    from stress.trust.path import REPAIRABLE  # noqa: PLC0415 - heavy
+
+    chains = {chain.sha256: chain for chain in run.chains()}
+    lacking = {
+        verdict.chain: verdict
+        for verdict in run.verdicts()
+        if verdict.chain in chains
+        and verdict.headline is not None
+        and verdict.headline.category in REPAIRABLE
+    }
+    sentences: list[str] = []
+    for verdict in list(lacking.values())[:MOST_REPAIRS]:
+        name = f"chain {short(chains[verdict.chain])}"
+        found = repair(
+            judge,
+            chains[verdict.chain].certificates,
+            host=verdict.host,
+            at=verdict.at,
+            policy=verdict.policy,
+            fetch=fetch,
+        )
+        fetched = ", ".join(
+            f"{printable(describe(der).subject)} from {printable(url, 200)}"
+            for der, url in zip(found.added, found.addresses, strict=True)
+        )
+        headline = found.after.headline
+        if not fetched:
+            notes = "; ".join(found.notes) or "nothing fits"
+            sentences.append(f"Not proven: what {name} lacks could not be fetched ({notes}).")
+        elif found.complete:
+            sentences.append(f"Proven: with {fetched} added, {name} is accepted.")
+        else:
+            left = f"{headline.category.value}, {headline.detail}" if headline else ""
+            sentences.append(f"With {fetched} added, {name} still fails: {left}.")
+    return tuple(sentences)
 
 
 def _judge(run: Run) -> Judge:

@@ -121,10 +121,16 @@ class RunFile:
             meta = self._meta
             end = self._run_end()
             anchors = self._all("SELECT der FROM anchor ORDER BY position", tuple[bytes])
+            plan = read_plan(meta["plan"], [der for (der,) in anchors])
+            ((first, due, ended),) = self._all(
+                "SELECT min(due), max(due), max(due + total) FROM attempt",
+                tuple[int | None, int | None, int | None],
+            )
+            last = due if plan.load.rate or plan.load.segments else ended
             return RunFacts(
                 name=self._path.stem,
                 file=str(self._path),
-                plan=read_plan(meta["plan"], [der for (der,) in anchors]),
+                plan=plan,
                 started_ns=self._origin,
                 ended_ns=end.ended_ns if end else None,
                 end=end.end if end else End.UNFINISHED,
@@ -138,6 +144,8 @@ class RunFile:
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else int(meta.get("stood_ns", "0")),
                 host=meta["host"],
+                first_ns=None if first is None else self._origin + first,
+                last_ns=None if last is None else self._origin + last,
             )
 
     def addresses(self) -> Sequence[Address]:

@@ -1,4 +1,5 @@
-from stress.analysis.dimensions import OF_THE_CHAIN, Dimension, KnownFrom
+from stress.analysis.causes.classes import OF_THE_CHAIN
+from stress.model.attributes import Dimension, KnownFrom
 
 
 def test_the_contracts_dimensions_are_all_there() -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
-from stress.analysis.tally import FailureCount, count
+from stress.analysis.tally import count
+from stress.model.claims import FailureCount
 from stress.model.outcome import Stage
 from stress.model.run import Cell
 
@@ -21,7 +22,7 @@ def test_only_what_says_something_about_the_target_counts(cell: Callable[..., Ce
     assert (tally.local, tally.cancelled, tally.not_sent) == (3, 4, 5)
     assert tally.categories == {"reset": 6, "expired-leaf": 2}
     assert tally.stages["reset"] == {"client-hello": 6}
-    assert tally.addresses == {0: FailureCount(92, 2), 1: FailureCount(6, 6)}
+    assert tally.addresses == {0: FailureCount(2, 92), 1: FailureCount(6, 6)}
     assert tally.good_chains == {1}
     assert tally.last_block == 9
 

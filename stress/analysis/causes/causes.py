@@ -7,23 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import sqrt
+from math import ceil, log, sqrt
 
 import numpy as np
 
 from stress.analysis.causes.changes import Instant, TimeProfile, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
+from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencies
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, SliceCondition, isolate
+from stress.analysis.causes.isolation import (
+    SURE,
+    Grade,
+    Isolation,
+    Slice,
+    SliceCondition,
+    isolate,
+    time_columns,
+)
 from stress.analysis.causes.likely import (
     Signs,
-    confirm,
     facts_of_the_chain,
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
     likely,
-    more,
 )
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -40,6 +47,7 @@ from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
+from stress.analysis.verdict import duration_s
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
@@ -49,11 +57,13 @@ from stress.model.claims import (
     LoadClaim,
     Mechanism,
     Recurrence,
+    RunChange,
     Shape,
     Silence,
     Timing,
     UnexplainedClaim,
 )
+from stress.model.outcome import Category
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Comparator, Condition
 from stress.trust import chain_views, client_views
@@ -65,6 +75,22 @@ MOSTLY = 0.8
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
 ALWAYS = 0.99
+CERTAIN = 0.99
+"""At least one failure shows in an experiment with this confidence, if the claim is right."""
+FEWEST, MOST = 20, 20_000
+"""Handshakes of an experiment."""
+SLOWER = 4.0
+LEAST_RATE = 20.0
+ENOUGH_FAILURES = 20
+"""Failures that isolation needs."""
+_OF_LOAD = {
+    Category.REFUSED,
+    Category.TIMEOUT_CONNECT,
+    Category.TIMEOUT_HANDSHAKE,
+    Category.RESET,
+    Category.EOF,
+}
+"""What a target may do when the load is too high."""
 _RANGE = "–"  # noqa: RUF001 - as the search writes ranges
 
 
@@ -101,18 +127,16 @@ def _load_claim(
     """Whether failures follow the load, and whether one place holds most of them."""
     if found is None:
         return None
-
-    def placed(claim: Claim) -> bool:
-        """A chain of its own is a place, the load itself is none."""
-        rated = all(one.dimension == Dimension.RATE for one in claim.conditions)
-        return not rated or claim.mechanism is not None
-
     undecided = found.shape is LoadShape.UNDECIDED
+    # A chain of its own is a place, the load itself is none.
+    placed = [
+        claim
+        for claim in failing
+        if claim.mechanism or any(one.dimension != Dimension.RATE for one in claim.conditions)
+    ]
     return LoadClaim(
         dependent=None if undecided else found.shape is LoadShape.DEPENDENT,
-        concentrated=any(
-            placed(one) and one.failures >= CONCENTRATED * tally.failures for one in failing
-        ),
+        concentrated=any(one.failures >= CONCENTRATED * tally.failures for one in placed),
         elasticity=found.value if found.value < STEEPEST - 1.0 else None,
         low=found.low if found.value < STEEPEST - 1.0 else min(found.low, STEEPEST - 1.0),
         high=found.high,
@@ -137,11 +161,26 @@ class _Claimant:
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
-        """One claim for each place; the mechanism alone for failures in no special place."""
-        explained = 0
-        for locus in isolation.slices:
-            explained += locus.cohort.failures
-            yield self.at(isolation, locus)
+        """One claim for each place; the mechanism alone for failures in no special place.
+
+        Places may overlap. A failure counts for the first claim that it matches, the largest first.
+        """
+        failures, explained = isolation.failing.failures, 0
+        places = [(locus, self.rows(isolation, locus.conditions)) for locus in isolation.slices]
+        earlier: list[tuple[tuple[Condition, ...], Mask]] = []
+        free = np.ones(len(failures), dtype=np.bool_)
+        while places:
+            places.sort(key=lambda one: -int(failures[one[1] & free].sum()))
+            locus, rows = places.pop(0)
+            own = int(failures[rows & free].sum())
+            if not own:
+                break
+            both = ((name, int(failures[rows & other].sum())) for name, other in earlier)
+            shared = tuple((name, count) for name, count in both if count)
+            explained += own
+            yield self.at(isolation, locus, own, shared)
+            earlier.append((conditions(locus.conditions), rows & free))
+            free &= ~rows
         left = isolation.failing.count - explained
         # Ports are counted over all kinds of failures, so this kind must make up most of them.
         if not explained and isolation.failing.count >= MOSTLY * self.tally.failures:
@@ -153,9 +192,36 @@ class _Claimant:
         if isolation.failing.chain is not None and (not explained or left >= FEWEST_LEFT):
             yield self.alone(isolation, left)
 
-    def at(self, isolation: Isolation, locus: Slice) -> Claim:
+    def rows(self, isolation: Isolation, meanings: Sequence[SliceCondition]) -> Mask:
+        """All attempts of the run that fulfil these conditions, as rows of the table."""
+        table = self.recording.table
+        inside = np.ones(len(table), dtype=np.bool_)
+        for one in meanings:
+            if one.dimension is Dimension.TIME:
+                pieces = time_columns(self.recording, isolation.time_profile, table.blocks)
+                column = next((each for each in pieces if one.value in each.values), None)
+            else:
+                column = table.holding(one.dimension, one.value)
+            assert column is not None
+            inside &= column.codes == column.values.index(one.value)
+        return inside
+
+    def counted(self, isolation: Isolation, meanings: Sequence[SliceCondition]) -> FailureCount:
+        """All attempts that fulfil these conditions, and those that failed like this class."""
+        rows = self.rows(isolation, meanings)
+        failures, attempts = isolation.failing.failures, self.recording.table.counts
+        return FailureCount(int(failures[rows].sum()), int(attempts[rows].sum()))
+
+    def at(
+        self,
+        isolation: Isolation,
+        locus: Slice,
+        own: int,
+        shared: tuple[tuple[tuple[Condition, ...], int], ...],
+    ) -> Claim:
         """A claim with a place."""
         cohort, failing = locus.cohort, isolation.failing
+        inside = self.counted(isolation, locus.conditions)
         ways = (locus.conditions, *locus.aliases)
         loci = {one.dimension.value for way in ways for one in way}
         if loci == {Dimension.TIME.value}:
@@ -172,7 +238,7 @@ class _Claimant:
             basis=Basis.CONDITIONS,
             category=failing.outcome,
             mechanism=self.mechanism(failing),
-            failures=cohort.failures,
+            failures=own,
             risk_ratio=locus.ratio,
             p_value=cohort.adjusted,
             grade=locus.grade.value,
@@ -180,16 +246,13 @@ class _Claimant:
             conditions=conditions(locus.conditions),
             aliases=tuple(map(conditions, locus.aliases)),
             rivals=tuple(map(conditions, locus.rivals)),
-            total=FailureCount(failing.count, cohort.all_attempts),
-            inside=FailureCount(*locus.there),
-            overlap=locus.there[0] - cohort.failures,
+            total=FailureCount(failing.count, self.tally.attempts),
+            inside=inside,
             elsewhere=FailureCount(
-                cohort.all_failures - cohort.failures, cohort.all_attempts - cohort.attempts
+                failing.count - inside.failures, self.tally.attempts - inside.attempts
             ),
-            peeled=cohort.all_failures < failing.count and cohort is not isolation.slices[0].cohort,
-            worst=(conditions(hot[0]), FailureCount(hot[1].failures, hot[1].attempts))
-            if hot
-            else None,
+            shared=shared,
+            worst=(conditions(hot[0]), self.counted(isolation, hot[0])) if hot else None,
             timing=self.timing(locus.time_profile, locus.onset),
             onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
             backlog=rated and bool(self.recording.owed),
@@ -213,7 +276,8 @@ class _Claimant:
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
             likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
             conditions=(Condition(Dimension.LOCAL_PORT.value, found.text),),
-            total=FailureCount(failing.count, self.tally.attempts),
+            # Ports are counted over all kinds of failures.
+            total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
             elsewhere=FailureCount(rest, outside),
             sticky_ports=found.structure is Structure.REPEATS,
@@ -243,18 +307,21 @@ class _Claimant:
 
     def inconsistency(self, found: Inconsistency) -> Claim:
         """Two valid answers, and where the odd one occurs, if that is known."""
+        shape = found.isolation.time_profile.shape if found.isolation else Shape.CONSTANT
         claim = Claim(
             basis=Basis.DIFFERENCE,
             category=found.name,
-            mechanism=Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
+            mechanism=None
+            if found.odd is None
+            else Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
             failures=0,
             grade=Grade.BY_DEFINITION.value,
-            likely=likely(Signs(found.name, (), found.isolation.time_profile.shape.value)),
+            likely=likely(Signs(found.name, (), shape.value)),
             total=FailureCount(found.met, found.good),
             usual=found.usual,
             others=found.others,
         )
-        for locus in found.isolation.slices[:1]:
+        for locus in found.isolation.slices[:1] if found.isolation else ():
             return replace(
                 claim,
                 grade=locus.grade.value,
@@ -404,3 +471,58 @@ def conditions(meanings: Sequence[SliceCondition]) -> tuple[Condition, ...]:
             else Condition(dimension.value, meaning.value)
         )
     return tuple(made)
+
+
+def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange | None:
+    """The next experiment: the run that pins the slice, or the part in which a rival disagrees.
+
+    None when no option can pin any of its conditions.
+    """
+    plan = recording.facts.plan
+    conditions: Sequence[SliceCondition] = locus.conditions
+    if locus.grade is Grade.AMBIGUOUS and locus.rivals:
+        disputed = [one for one in conditions if one not in locus.rivals[0]]
+        conditions = disputed or conditions
+    values = {one.dimension: one.value for one in conditions}
+    if set(values) == {Dimension.TIME} and category in _OF_LOAD:
+        # The same run at a quarter of the load: does the failure go away?
+        elapsed = duration_s(recording.facts) or 0.0
+        before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
+        return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
+    addresses = (
+        tuple(
+            address
+            for address in recording.addresses
+            if values.get(Dimension.ADDRESS, str(address)) == str(address)
+            and values.get(Dimension.LABEL, address.label) == address.label
+            and values.get(Dimension.FAMILY, address.family) == address.family
+        )
+        if set(values) & {Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY}
+        else ()
+    )
+    client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
+    # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
+    number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
+    rate = float(number) if per_second and number.replace(".", "").isdigit() else None
+    source = values.get(Dimension.VANTAGE)
+    if not (addresses or client or name or rate or source):
+        return None
+    # Handshakes inside the slice after which at least one should have failed.
+    count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
+    if precision < 1.0:
+        count = max(FEWEST, min(MOST, ceil(log(1.0 - CERTAIN) / log(1.0 - precision))))
+    return RunChange(
+        count=count,
+        addresses=addresses or None,
+        clients=(client,) if client else None,
+        server_name=name,
+        rate=rate,
+        extra=("--source", source) if source and source not in plan.sources[1:] else (),
+    )
+
+
+def more(failures: int, attempts: int) -> RunChange | None:
+    """The run that sees enough failures to say what they share; None: this one did."""
+    if not failures or failures >= ENOUGH_FAILURES:
+        return None
+    return RunChange(count=min(1_000_000, ceil(ENOUGH_FAILURES * attempts / failures)))

@@ -15,14 +15,19 @@ import numpy as np
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
-from stress.analysis.dimensions import OF_THE_CHAIN, KnownFrom
 from stress.analysis.proportions.binomial import Integers
+from stress.model.attributes import Dimension, KnownFrom
 from stress.model.outcome import OK, Kind, Outcome, Stage
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
+OFTEN = 3
+"""Where there are more bad chains than that, one needs so many failures for a class of its own:
+a target may have a chain for each connection, and then a single chain means nothing."""
 LATE_KNOWN = 0.8
 """A late dimension may explain a class only if this part of the failures knows its value."""
+OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
+"""Functions of the chain: they decide a trust verdict by definition, so they are its mechanism."""
 DECIDES = 0.998
 """A chain with at least this failure rate decides the outcome by definition."""
 
@@ -56,16 +61,24 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
         members: list[tuple[int | None, Mask]]
         if _is_trust(name):
             # The commonest bad chains have a class each, all others share one.
-            counts = np.bincount(table.chains[rows] - UNKNOWN, weights=table.counts[rows])
-            common = [int(p) + UNKNOWN for p in np.argsort(-counts, kind="stable") if counts[p]]
-            chosen = [chain for chain in common[:MOST_CHAINS] if chain != UNKNOWN]
+            chains, places = np.unique(table.chains[rows], return_inverse=True)
+            counts = np.bincount(places, weights=table.counts[rows])
+            common = chains[np.argsort(-counts, kind="stable")][:MOST_CHAINS].tolist()
+            fewest = OFTEN if len(chains) > MOST_CHAINS else 1
+            often = set(chains[counts >= fewest].tolist()) - {UNKNOWN}
+            chosen = [chain for chain in common if chain in often]
             rest = rows & ~np.isin(table.chains, chosen)
             members = [(chain, rows & (table.chains == chain)) for chain in chosen]
             members += [(None, rest)] if rest.any() else []
         else:
             # Only attempts that came as far as these failures could fail like this.
             reached = table.stages >= table.stages[rows].min()
-            members = [(_deciding_chain(table, rows, reached), rows)]
+            # The one chain with which this outcome always comes, and never without it.
+            chains = np.unique(table.chains[rows])
+            received = reached & (table.chains == chains[0])
+            always = table.counts[rows].sum() >= DECIDES * table.counts[received].sum()
+            alone = len(chains) == 1 and chains[0] != UNKNOWN and (reached & ~received).any()
+            members = [(int(chains[0]) if alone and always else None, rows)]
         found += [
             FailureClass(name, chain, np.where(own, table.counts, 0), reached | own)
             for chain, own in members
@@ -75,17 +88,6 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
 
 def _is_trust(outcome: str) -> bool:
     return Outcome.parse(outcome).kind is Kind.TRUST
-
-
-def _deciding_chain(table: Table, rows: Mask, reached: Mask) -> int | None:
-    """The one chain with which this outcome always comes, and never without it."""
-    chains = np.unique(table.chains[rows])
-    if len(chains) != 1 or chains[0] == UNKNOWN:
-        return None
-    received = reached & (table.chains == chains[0])
-    failing, all_received = int(table.counts[rows].sum()), int(table.counts[received].sum())
-    elsewhere = int(table.counts[reached & ~received].sum())
-    return int(chains[0]) if elsewhere and failing >= DECIDES * all_received else None
 
 
 def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,11 +34,13 @@ from stress.analysis.causes.stratified_check import (
     robustness,
 )
 from stress.analysis.causes.table import UNKNOWN, Column
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import Integers, risk_ratio
-from stress.analysis.recording import Recording
+from stress.model.attributes import Dimension
 from stress.model.claims import Shape
 from stress.model.summary import RiskRatio
+
+if TYPE_CHECKING:
+    from stress.analysis.recording import Recording
 
 FEW_BLOCKS = 3
 """Failures in fewer time blocks than this are one episode, if the run was longer."""
@@ -92,9 +95,6 @@ class Slice:
     """Its own failures over time, without the condition on time."""
     onset: Instant | None
     """When its failure rate changed for good; None when it did not."""
-    there: tuple[int, int]
-    """Failures and attempts under the conditions, those of earlier slices included. The cohort
-    counts what these left, so that the failures of all slices add up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,7 +243,6 @@ class _Isolator:
             grade=self.grade(cohort, robust, ratio, own),
             time_profile=own,
             onset=onset,
-            there=self.problem.sums(self.problem.rows(cohort.conditions)),
         )
 
     def grade(

@@ -10,19 +10,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
-from math import ceil, log
 from typing import Any
 
-from stress.analysis.causes.isolation import Grade, Slice, SliceCondition
-from stress.analysis.dimensions import Dimension
-from stress.analysis.recording import Recording
-from stress.analysis.verdict import duration_s
-from stress.model.claims import RunChange
-from stress.model.outcome import Category
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
-from stress.trust import CertificateFacts, describe
+from stress.trust import describe
 
 MOST = 4
 TIMED = 2
@@ -33,40 +26,6 @@ TLS_1_3 = 0x0304
 POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
 """Key exchanges with ML-KEM, whose shares are longer than 1,100 bytes."""
 _ADDRESSES = frozenset({"address", "label", "family"})
-
-FACTS = frozenset(
-    {
-        "all-failed",
-        "always-fails-there",
-        "at-some-addresses",
-        "client-certificate-sent",
-        "follows-client",
-        "half",
-        "issuer-not-sent",
-        "leaf-only",
-        "load-dependent",
-        "load-independent",
-        "no-sni",
-        "old-tls",
-        "one-address",
-        "one-bad-root",
-        "private-ca",
-        "same-issuer-as-usual",
-        "same-issuer-name",
-        "same-key-type",
-        "same-names",
-        "self-signed",
-        "several-sent",
-        "shares-a-name",
-        "small-hello",
-        "sni-always-sent",
-        "some-families-accept",
-        "starttls-port",
-        "strict-clients-only",
-        "usual-differs",
-    }
-)
-"""All facts that a rule may need or exclude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +73,7 @@ class Signs:
     """Subject and issuer of the failing certificate."""
     differs: str = ""
     facts: Collection[str] = ()
-    """Of `FACTS`."""
+    """What else is known, such as `one-address`; the functions below name all of them."""
 
 
 def likely(signs: Signs) -> tuple[str, ...]:
@@ -246,20 +205,16 @@ def facts_of_the_chain(
     if leaf.issuer in sent | {describe(der).subject for der in anchors}:
         yield "same-issuer-name"
     if usual is not None and usual.certificates and usual.sha256 != chain.sha256:
-        yield from _beside(leaf, describe(usual.certificates[0]))
-
-
-def _beside(leaf: CertificateFacts, usual: CertificateFacts) -> Iterator[str]:
-    yield "usual-differs"
-    if leaf.issuer == usual.issuer:
-        yield "same-issuer-as-usual"
-    if leaf.key.split()[0] == usual.key.split()[0]:
-        yield "same-key-type"
-    names, expected = set(leaf.sans), set(usual.sans)
-    if names == expected:
-        yield "same-names"
-    elif names & expected:
-        yield "shares-a-name"
+        expected = describe(usual.certificates[0])
+        yield "usual-differs"
+        if leaf.issuer == expected.issuer:
+            yield "same-issuer-as-usual"
+        if leaf.key.split()[0] == expected.key.split()[0]:
+            yield "same-key-type"
+        if set(leaf.sans) == set(expected.sans):
+            yield "same-names"
+        elif set(leaf.sans) & set(expected.sans):
+            yield "shares-a-name"
 
 
 def facts_of_the_clients(views: Mapping[str, ClientView]) -> Iterator[str]:
@@ -269,85 +224,3 @@ def facts_of_the_clients(views: Mapping[str, ClientView]) -> Iterator[str]:
         yield "some-families-accept"
         if refusing and refusing <= STRICT_CLIENTS:
             yield "strict-clients-only"
-
-
-# The next experiment for a claim: the run that confirms it, or separates it from a rival.
-
-SURE = 0.99
-"""At least one failure shows with this confidence, if the claim is right."""
-FEWEST, EXPERIMENTS_MOST = 20, 20_000
-SLOWER = 4.0
-LEAST_RATE = 20.0
-_OF_LOAD = {
-    Category.REFUSED,
-    Category.TIMEOUT_CONNECT,
-    Category.TIMEOUT_HANDSHAKE,
-    Category.RESET,
-    Category.EOF,
-}
-"""What a target may do when the load is too high."""
-ENOUGH_FAILURES = 20
-"""Failures that isolation needs."""
-
-
-def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange | None:
-    """The run that pins the slice; with a rival, the part in which the two disagree.
-
-    None when no option can pin any of its conditions.
-    """
-    plan = recording.facts.plan
-    conditions: Sequence[SliceCondition] = locus.conditions
-    if locus.grade is Grade.AMBIGUOUS and locus.rivals:
-        disputed = [one for one in conditions if one not in locus.rivals[0]]
-        conditions = disputed or conditions
-    values = {one.dimension: one.value for one in conditions}
-    if set(values) == {Dimension.TIME} and category in _OF_LOAD:
-        return slower(recording)
-    addresses = (
-        tuple(
-            address
-            for address in recording.addresses
-            if values.get(Dimension.ADDRESS, str(address)) == str(address)
-            and values.get(Dimension.LABEL, address.label) == address.label
-            and values.get(Dimension.FAMILY, address.family) == address.family
-        )
-        if set(values) & {Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY}
-        else ()
-    )
-    client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
-    # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
-    number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
-    rate = float(number) if per_second and number.replace(".", "").isdigit() else None
-    source = values.get(Dimension.VANTAGE)
-    if not (addresses or client or name or rate or source):
-        return None
-    return RunChange(
-        count=_attempts(locus.cohort.failures / max(1, locus.cohort.attempts)),
-        addresses=addresses or None,
-        clients=(client,) if client else None,
-        server_name=name,
-        rate=rate,
-        extra=("--source", source) if source and source not in plan.sources[1:] else (),
-    )
-
-
-def _attempts(precision: float) -> int:
-    """Handshakes inside the slice after which at least one should have failed."""
-    if precision >= 1.0:
-        return FEWEST
-    return max(FEWEST, min(EXPERIMENTS_MOST, ceil(log(1.0 - SURE) / log(1.0 - precision))))
-
-
-def more(failures: int, attempts: int) -> RunChange | None:
-    """The run that sees enough failures to say what they share; None: this one did."""
-    if not failures or failures >= ENOUGH_FAILURES:
-        return None
-    return RunChange(count=min(1_000_000, ceil(ENOUGH_FAILURES * attempts / failures)))
-
-
-def slower(recording: Recording) -> RunChange | None:
-    """The same run at a quarter of the load: does the failure go away?"""
-    plan = recording.facts.plan
-    elapsed = duration_s(recording.facts) or 0.0
-    rate = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
-    return None if rate < LEAST_RATE else RunChange(rate=float(f"{rate / SLOWER:.2g}"))

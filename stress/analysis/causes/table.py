@@ -6,15 +6,15 @@ neither the order of the rows nor of the dimensions can change an answer. -1 is 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
 
-from stress.analysis.dimensions import Dimension, Text
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
+from stress.model.attributes import Dimension
 from stress.model.outcome import Side
 from stress.model.run import Cell, cell_reader
 
@@ -68,7 +68,7 @@ class Reading:
 
     dimension: Dimension
     attribute: str
-    text: Text
+    text: Callable[[Hashable], str | None]
     """Called once for each distinct value that is not None."""
 
 
@@ -78,7 +78,13 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
     ]
     needed = sorted({reading.attribute for reading in readings} | {"outcome"})
-    numbered = {name: _numbered(map(cell_reader(name), counted)) for name in needed}
+    numbered: dict[str, tuple[Integers, list[Hashable]]] = {}
+    for name in needed:
+        # The distinct values, in the order in which they come.
+        numbers: dict[Hashable, int] = {}
+        values = map(cell_reader(name), counted)
+        codes = _integers(numbers.setdefault(value, len(numbers)) for value in values)
+        numbered[name] = codes, list(numbers)
     columns = tuple(
         _column(reading.dimension, *numbered[reading.attribute], reading.text)
         for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
@@ -93,14 +99,12 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
     )
 
 
-def _numbered(values: Iterable[Hashable]) -> tuple[Integers, list[Hashable]]:
-    """Number the distinct values in the order in which they come."""
-    numbers: dict[Hashable, int] = {}
-    codes = [numbers.setdefault(value, len(numbers)) for value in values]
-    return _integers(codes), list(numbers)
-
-
-def _column(dimension: Dimension, codes: Integers, keys: Sequence[Hashable], text: Text) -> Column:
+def _column(
+    dimension: Dimension,
+    codes: Integers,
+    keys: Sequence[Hashable],
+    text: Callable[[Hashable], str | None],
+) -> Column:
     """Turn numbered values into a column; two values with the same text are one."""
     texts = [None if key is None else text(key) for key in keys]
     values = tuple(sorted({one for one in texts if one is not None}))

@@ -4,12 +4,15 @@ A combination is what we choose about a connection: address, client, source addr
 port. Failing ones are tried again, interleaved in random order with as many good ones, several
 times each. The unit of the test is the combination, not the try: tries of one combination are not
 independent. So a permutation test shuffles which combinations had failed, never their tries.
+
+Only the recorded outcomes count as "failed again". A target that now answers in a different way
+(gone, moved, refusing) proves nothing about them, and is reported as that.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import cycle, islice
@@ -24,7 +27,7 @@ from stress.model.outcome import Side
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Run
-from stress.model.summary import Cause, Condition, Summary
+from stress.model.summary import Condition, Summary
 from stress.text.numbers import of, percent, thousands
 
 COMBINATIONS = 20
@@ -33,6 +36,12 @@ DRAWS = 1999
 SURE = 0.01
 NEARLY_ALWAYS = 0.8
 SAMPLE = 5_000
+MOST_COMBINATIONS = 100
+"""Failing ones; with as many controls, three times each, that is 600 handshakes."""
+OTHERWISE = 0.5
+"""If at least this fraction of the tries has another outcome, there is no answer."""
+_REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
+"""Dimensions by which failing attempts are selected."""
 
 
 class ReplayVerdict(StrEnum):
@@ -193,15 +202,6 @@ def permuted(failed: Sequence[float], good: Sequence[float], seed: int = 0) -> f
     return (hits + 1) / (DRAWS + 1)
 
 
-# The result of a replay: its rows, grouped by combination, and the answer.
-#
-# Only the recorded outcomes count as "failed again". A target that now answers in a different way
-# (gone, moved, refusing) proves nothing about them, and is reported as that.
-
-_REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
-"""Dimensions by which failing attempts are selected."""
-
-
 def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], bool]:
     """A function that says whether an attempt of this run meets the conditions.
 
@@ -225,12 +225,6 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     return meets
 
 
-MOST_COMBINATIONS = 100
-"""Failing ones; with as many controls, three times each, that is 600 handshakes."""
-OTHERWISE = 0.5
-"""If at least this fraction of the tries has another outcome, there is no answer."""
-
-
 def replay_of(
     run: Run, summary: Summary, *, gap_s: float, cause: int | None = None, tries: int = TRIES
 ) -> Replay:
@@ -246,7 +240,14 @@ def replay_of(
     Raises:
         UsageError: there is no such cause, or nothing failed.
     """
-    chosen = _cause(summary, cause)
+    failing = {one.rank: one for one in summary.causes if one.failures}
+    if cause is not None and cause not in failing:
+        there_are = f"it has {', '.join(map(str, failing))}" if failing else "it has none"
+        raise UsageError(
+            f"the run {summary.run.name} has no cause {cause} of failures: {there_are}",
+            f"See: tls-stress report {summary.run.name}",
+        )
+    chosen = None if cause is None else failing[cause]
     rate = chosen.precision if chosen else summary.failures.share
     most = min(MOST_COMBINATIONS, max(COMBINATIONS, ceil(clean_needed(rate) / tries)))
     combinations = choose(
@@ -267,20 +268,6 @@ def replay_of(
     )
 
 
-def _cause(summary: Summary, rank: int | None) -> Cause | None:
-    if rank is None:
-        return None
-    for cause in summary.causes:
-        if cause.rank == rank and cause.failures:
-            return cause
-    failing = [str(cause.rank) for cause in summary.causes if cause.failures]
-    there_are = f"it has {', '.join(failing)}" if failing else "it has none"
-    raise UsageError(
-        f"the run {summary.run.name} has no cause {rank} of failures: {there_are}",
-        f"See: tls-stress report {summary.run.name}",
-    )
-
-
 def replayed(replay: Replay, records: Iterable[Record]) -> tuple[Replayed, ...]:
     """How the tries of each combination ended. An outcome of ours does not count as a try."""
     counts: defaultdict[Combination, Counter[str]] = defaultdict(Counter)
@@ -297,32 +284,23 @@ def replayed(replay: Replay, records: Iterable[Record]) -> tuple[Replayed, ...]:
 
 def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
     """The answer of a replay from its rows."""
-    otherwise = Counter(_otherwise(replay, records))
     tried = [record for record in records if side_of(record.outcome) in {Side.TARGET, Side.NOBODY}]
+    # Failures of the target with other outcomes than the recorded ones.
+    failed = [one.outcome for one in tried if side_of(one.outcome) is Side.TARGET]
+    otherwise = Counter(one for one in failed if one not in replay.endings)
     if tried and otherwise.total() >= OTHERWISE * len(tried):
-        return _changed(replay, otherwise, len(tried))
+        ending, count = otherwise.most_common(1)[0]
+        sentence = (
+            f"The target answers otherwise now: {thousands(count)} of {thousands(len(tried))} "
+            f"tries ended with {ending}, so nothing can be said about {', '.join(replay.endings)}."
+        )
+        return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
     found = answer(replayed(replay, records), replay.rate)
     prevented = len(records) - len(tried)
     if not prevented:
         return found
     more = f"{thousands(prevented)} tries failed on this machine, and do not count."
     return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
-
-
-def _otherwise(replay: Replay, records: Iterable[Record]) -> Iterator[str]:
-    """Failures of the target with other outcomes than the recorded ones."""
-    for record in records:
-        if side_of(record.outcome) is Side.TARGET and record.outcome not in replay.endings:
-            yield record.outcome
-
-
-def _changed(replay: Replay, otherwise: Counter[str], tries: int) -> ReplayResult:
-    ending, count = otherwise.most_common(1)[0]
-    sentence = (
-        f"The target answers otherwise now: {thousands(count)} of {thousands(tries)} tries ended "
-        f"with {ending}, so nothing can be said about {', '.join(replay.endings)}."
-    )
-    return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
 
 
 def failing_first(found: Sequence[Replayed]) -> list[Replayed]:

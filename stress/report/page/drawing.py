@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from stress.model.limit import Limit, Step
-from stress.report.page.series import Curve, FailureHistory, Panel
 from stress.text import numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Takes a drawing of matplotlib apart and makes it fit into a page of ours.
+    from stress.report.page.series import Curve, FailureHistory, Panel
+
+# How a drawing of matplotlib is made to fit into a page of ours:
 #
 # A page with a strict Content-Security-Policy allows no `style` attribute and no style element
 # beside its own. So every style declaration becomes a presentation attribute (SVG 1.1 section 6.1:
@@ -137,8 +138,17 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def draw_history(history: FailureHistory, started_ns: int) -> str:
-    """Failures in each window, stacked by outcome, above the attempts of the same windows."""
+def draw_history(history: FailureHistory, begun_ns: int, first_ns: int | None = None) -> str:
+    """Failures in each window, stacked by outcome, above the attempts of the same windows.
+
+    Args:
+        history: what to draw.
+        begun_ns: Unix time at which its first window begins.
+        first_ns: Unix time of the first attempt, at which the axis begins.
+    """
+    from matplotlib import dates as untyped  # noqa: PLC0415 - heavy
+
+    dates: Any = untyped
     total = sum(sum(counts) for _, counts in history.failures)
     described = (
         f"Bars: {numbers.counted(total, 'failure')} in windows of {history.width_ns / 1e9:g} s, "
@@ -149,7 +159,7 @@ def draw_history(history: FailureHistory, started_ns: int) -> str:
         upper, lower = figure.subplots(
             2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.14}
         )
-        begun = datetime.fromtimestamp(started_ns / 1e9, UTC)
+        begun = datetime.fromtimestamp(begun_ns / 1e9, UTC)
         # Datetimes, which matplotlib's types do not know.
         width: Any = timedelta(microseconds=history.width_ns / 1000)
         times: Any = [begun + width * index for index in range(len(history.attempts))]
@@ -174,7 +184,14 @@ def draw_history(history: FailureHistory, started_ns: int) -> str:
         lower.bar(times, history.attempts, width, align="edge", color=PALETTE["line"])
         _label_counts(upper, "failures")
         _label_counts(lower, "attempts")
-        _label_times(lower, times[0], times[-1] + width)
+        first = datetime.fromtimestamp(max(begun_ns, first_ns or 0) / 1e9, UTC)
+        last = times[-1] + width
+        day = "%m-%d " if first.date() != last.date() else ""
+        seconds = ":%S" if last - first < timedelta(minutes=20) else ""
+        lower.xaxis.set_major_locator(dates.AutoDateLocator(minticks=4, maxticks=11, tz=UTC))
+        lower.xaxis.set_major_formatter(dates.DateFormatter(f"{day}%H:%M{seconds}", tz=UTC))
+        lower.set_xlim(first, last)
+        lower.set_xlabel("time of day, UTC")
         figure.align_ylabels()
     return done()
 
@@ -189,19 +206,6 @@ def _label_counts(axes: Axes, label: str) -> None:
     axes.grid(visible=False, axis="x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-
-
-def _label_times(axes: Axes, first: datetime, last: datetime) -> None:
-    from matplotlib import dates  # noqa: PLC0415 - heavy
-
-    untyped: Any = dates
-
-    day = "%m-%d " if first.date() != last.date() else ""
-    seconds = ":%S" if last - first < timedelta(minutes=20) else ""
-    axes.xaxis.set_major_locator(untyped.AutoDateLocator(minticks=4, maxticks=11, tz=UTC))
-    axes.xaxis.set_major_formatter(untyped.DateFormatter(f"{day}%H:%M{seconds}", tz=UTC))
-    axes.set_xlim(first, last)  # type: ignore[arg-type]  # datetimes are converted by the axis
-    axes.set_xlabel("time of day, UTC")
 
 
 def draw_panel(panel: Panel) -> str:
@@ -229,7 +233,15 @@ def draw_panel(panel: Panel) -> str:
         axes.set_ylabel("ms")
         _logarithmic(axes)
         axes.set_ylim(bottom=0.5 * min(lowest))
-        _label_percentiles(axes, max(curve.nines[-1] for curve in curves.values()))
+        # The powers of ten on the axis, named as percentages.
+        longest = max(curve.nines[-1] for curve in curves.values())
+        labels = {0.0: "0%", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
+        labels |= {0.30103: "50"} if longest < 3.5 else {}
+        labels |= {6.0: "99.9999", 7.0: "99.99999"} if longest > 5.5 else {}
+        shown = {place: label for place, label in labels.items() if place <= max(1.0, longest)}
+        axes.set_xticks(list(shown), list(shown.values()))
+        axes.set_xlim(0, max(1.0, longest) * 1.02)
+        axes.set_xlabel("percentile")
     return done()
 
 
@@ -246,17 +258,6 @@ def _line(axes: Axes, curve: Curve | None, colour: str, style: Any) -> None:
         marker="o" if curve.count == 1 else "",
         markersize=4,
     )
-
-
-def _label_percentiles(axes: Axes, longest: float) -> None:
-    """Names the powers of ten on the axis as percentages."""
-    labels = {0.0: "0%", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
-    labels |= {0.30103: "50"} if longest < 3.5 else {}
-    labels |= {6.0: "99.9999", 7.0: "99.99999"} if longest > 5.5 else {}
-    shown = {place: label for place, label in labels.items() if place <= max(1.0, longest)}
-    axes.set_xticks(list(shown), list(shown.values()))
-    axes.set_xlim(0, max(1.0, longest) * 1.02)
-    axes.set_xlabel("percentile")
 
 
 def _logarithmic(axes: Axes) -> None:

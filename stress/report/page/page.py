@@ -25,7 +25,7 @@ from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import count
 from stress.analysis.verdict import policy_names
 from stress.model.run import Phase, Run, RunFacts
-from stress.model.summary import Answer, Summary
+from stress.model.summary import Answer, Cause, Summary
 from stress.model.transcript import Transcript
 from stress.report.page.drawing import draw_history, draw_knee, draw_panel
 from stress.report.page.pairs import pairs
@@ -68,6 +68,7 @@ class PageReport:
         """
         cube, facts, chains = self._run.cube(), self._run.facts(), self._run.chains()
         tally, history = count(cube.cells), failure_history(cube)
+        begun_ns = facts.started_ns + history.begun * cube.block_ns
         style, script = _part("style.css"), _part("script.js")
         drawn = history.failures and len(history.attempts) > 1
         page = _template().render(
@@ -91,11 +92,17 @@ class PageReport:
                 for n, one in enumerate(summary.limits)
             ],
             parameters=parameters(summary, facts),
-            inside=lambda cause: clopper_pearson(cause.failures, cause.attempts),
-            history=_safe(draw_history(history, facts.started_ns)) if drawn else None,
+            failures_there=failures_there,
+            inside=lambda cause: clopper_pearson(failures_there(cause), cause.attempts),
+            history=_safe(draw_history(history, begun_ns, facts.first_ns)) if drawn else None,
             timelines=timelines(self._transcripts, summary.causes, facts.plan),
         )
         return str(page)
+
+
+def failures_there(cause: Cause) -> int:
+    """Failures under its conditions, also those that an earlier cause explains."""
+    return round(cause.precision * cause.attempts)
 
 
 def parameters(summary: Summary, facts: RunFacts) -> tuple[tuple[str, str], ...]:

@@ -6,8 +6,7 @@ then in the order sent, so that one replaced intermediate stands beside the one 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +15,7 @@ from stress.analysis.tally import RunCounts
 from stress.model.chain import Refusal, Verdict
 from stress.model.run import SeenChain
 from stress.text.datetimes import instant
-from stress.trust import CertificateFacts, describe
+from stress.trust.reading.certificate import CertificateFacts, describe
 
 MOST_PAIRS = 4
 """Failing chains that are shown beside the good one; the most frequent ones."""
@@ -88,11 +87,18 @@ def pairs(
     good = reference(chains, tally.good_chains)
     if good is not None and good.id not in tally.good_chains:
         good = None
-    failed = failures_by_chain(tally)
+    failed = tally.failures_by_chain()
     failing = [chain for chain in chains if failed.get(chain.id) and chain is not good]
     failing.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
     made = []
     for bad in failing[:MOST_PAIRS]:
+        # Category and detail once each, with the policies that say so.
+        policies_of: dict[str, dict[str, None]] = {}
+        for verdict in verdicts:
+            for finding in verdict.findings if verdict.chain == bad.sha256 else ():
+                if finding.refusal is not Refusal.NO:
+                    words = f"{finding.category.value}: {finding.detail}"
+                    policies_of.setdefault(words, {})[verdict.policy] = None
         rows = tuple(_rows(good.certificates if good else None, bad.certificates))
         made.append(
             ChainPair(
@@ -100,7 +106,9 @@ def pairs(
                 bad=bad,
                 failures=failed[bad.id],
                 differs=difference(good, bad) if good else "",
-                findings=tuple(_findings(bad, verdicts)),
+                findings=tuple(
+                    f"{words} ({', '.join(those)})" for words, those in policies_of.items()
+                ),
                 rows=rows[:_MOST_CERTIFICATES],
                 left_out=max(0, len(rows) - _MOST_CERTIFICATES),
             )
@@ -108,34 +116,22 @@ def pairs(
     return tuple(made)
 
 
-def failures_by_chain(tally: RunCounts) -> Mapping[int, int]:
-    """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""
-    failed: Counter[int] = Counter()
-    for by_chain in tally.chains.values():
-        for number, count in by_chain.items():
-            if number is not None:
-                failed[number] += count
-    return failed
-
-
-def _findings(chain: SeenChain, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Category and detail once each, with the policies that say so."""
-    policies_of: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        for finding in verdict.findings if verdict.chain == chain.sha256 else ():
-            if finding.refusal is not Refusal.NO:
-                words = f"{finding.category.value}: {finding.detail}"
-                policies_of.setdefault(words, []).append(verdict.policy)
-    for words, policies in policies_of.items():
-        yield f"{words} ({', '.join(dict.fromkeys(policies))})"
-
-
 def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[CertificateRow]:
     if good is None:
         for place, der in enumerate(bad):
             yield CertificateRow(None, _card(place, der, None), Difference.ALONE)
         return
-    for ours, theirs in _aligned(good, bad):
+    # Equal certificates first; then what is left, in its order.
+    left = list(range(len(bad)))
+    twins: dict[int, int | None] = {}
+    for place, der in enumerate(good):
+        twins[place] = same = next((other for other in left if bad[other] == der), None)
+        if same is not None:
+            left.remove(same)
+    places: list[tuple[int | None, int | None]] = [
+        (place, left.pop(0) if twin is None and left else twin) for place, twin in twins.items()
+    ]
+    for ours, theirs in [*places, *((None, other) for other in left)]:
         first = None if ours is None else good[ours]
         second = None if theirs is None else bad[theirs]
         if first is None:
@@ -151,23 +147,6 @@ def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[Certif
             None if second is None or theirs is None else _card(theirs, second, first),
             mark,
         )
-
-
-def _aligned(
-    good: Sequence[bytes], bad: Sequence[bytes]
-) -> Iterator[tuple[int | None, int | None]]:
-    """Places in both chains that belong beside each other."""
-    left = list(range(len(bad)))
-    twins: dict[int, int | None] = {}
-    for place, der in enumerate(good):
-        same = next((other for other in left if bad[other] == der), None)
-        twins[place] = same
-        if same is not None:
-            left.remove(same)
-    for place, twin in twins.items():
-        yield place, left.pop(0) if twin is None and left else twin
-    for other in left:
-        yield None, other
 
 
 def _card(place: int, der: bytes, beside: bytes | None) -> CertificateCard:

@@ -15,10 +15,10 @@ from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import RunCounts, side_of
 from stress.measure import Histogram
+from stress.model.claims import FailureCount
 from stress.model.outcome import Side
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
-from stress.report.page.pairs import failures_by_chain
 
 MOST_ROWS = 200
 """Rows of one table; what is left out is counted in words."""
@@ -61,7 +61,7 @@ def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
 ) -> tuple[RateTable, ...]:
     """By address, by client, by chain; a dimension without rows is left out."""
-    failed = failures_by_chain(tally)
+    failed = tally.failures_by_chain()
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
     rows = {
         "address": [
@@ -69,8 +69,9 @@ def shares(
             for one in summary.addresses
         ],
         "client": [
-            _counted(client.name, client.title, *tally.clients.get(index, (0, 0)))
+            _counted(client.name, client.title, met.attempts, met.failures)
             for index, client in enumerate(facts.plan.clients)
+            for met in (tally.clients.get(index, FailureCount(0, 0)),)
         ],
         "chain": [
             _counted(
@@ -106,13 +107,15 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class FailureHistory:
-    """Attempts and failures in windows of equal width, from the start of the run."""
+    """Attempts and failures in windows of equal width, from the first attempt on."""
 
     width_ns: int
     attempts: tuple[int, ...]
     """Attempts that say something about the target, by window."""
     failures: tuple[tuple[str, tuple[int, ...]], ...]
     """Name of an outcome, and its failures by window; the most frequent first."""
+    begun: int = 0
+    """Blocks of the cube before the first window: the starting up of the run."""
 
 
 def failure_history(cube: Cube) -> FailureHistory:
@@ -120,7 +123,8 @@ def failure_history(cube: Cube) -> FailureHistory:
     blocks: defaultdict[tuple[int, str], int] = defaultdict(int)
     for cell in cube.cells:
         blocks[cell.block, cell.outcome] += cell.count
-    last = max((block for block, _ in blocks), default=-1)
+    first = min((block for block, _ in blocks), default=0)
+    last = max((block for block, _ in blocks), default=-1) - first
     factor = max(0, last) // MOST_WINDOWS + 1
     windows = last // factor + 1
     attempts = [0] * windows
@@ -128,16 +132,16 @@ def failure_history(cube: Cube) -> FailureHistory:
     for (block, outcome), count in blocks.items():
         side = side_of(outcome)
         if side in (Side.NOBODY, Side.TARGET):
-            attempts[block // factor] += count
+            attempts[(block - first) // factor] += count
         if side is Side.TARGET:
-            failures[outcome][block // factor] += count
+            failures[outcome][(block - first) // factor] += count
     names = sorted(failures, key=lambda name: (-sum(failures[name]), name))
     if len(names) > MOST_SERIES:
         rare = [failures[name] for name in names[MOST_SERIES - 1 :]]
         names = [*names[: MOST_SERIES - 1], OTHER]
         failures[OTHER] = [sum(column) for column in zip(*rare, strict=True)]
     ranked = tuple((name, tuple(failures[name])) for name in names)
-    return FailureHistory(cube.block_ns * factor, tuple(attempts), ranked)
+    return FailureHistory(cube.block_ns * factor, tuple(attempts), ranked, first)
 
 
 # Latency as curves: which duration is not exceeded by how many of the attempts.

@@ -39,8 +39,6 @@ from stress.text.escape import printable
 from stress.text.numbers import counted, of, percent, seconds, thousands
 from stress.trust import describe, fix_for, open_end
 
-# Writes what to do about an outcome, and which clients would notice it.
-
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
 LONGEST_REPORT = 48
 LONGEST_URL = 200
@@ -65,22 +63,17 @@ def who_sees(views: Mapping[str, ClientView]) -> str:
     """Which client families fail, with the codes their users see; one line for people."""
     parts = []
     for answer, words in _ANSWERS:
-        named = [
-            f"{family} ({_short(view.reports)})" if view.reports and answer != "no" else family
-            for family, view in views.items()
-            if view.fails == answer
-        ]
+        named = []
+        for family, view in views.items():
+            # The code, without what follows it; the whole text is in the list of the cause.
+            code = view.reports.split(";", maxsplit=1)[0].split(" (", maxsplit=1)[0]
+            if len(code) > LONGEST_REPORT:
+                code = f"{code[:LONGEST_REPORT].rsplit(' ', 1)[0]} …"
+            if view.fails == answer:
+                named.append(f"{family} ({code})" if code and answer != "no" else family)
         if named:
             parts.append(f"{words} {', '.join(named)}.")
     return " ".join(parts)
-
-
-def _short(reports: str) -> str:
-    """The code, without what follows it; the whole text is in the list of the cause."""
-    text = reports.split(";", maxsplit=1)[0].split(" (", maxsplit=1)[0]
-    if len(text) <= LONGEST_REPORT:
-        return text
-    return f"{text[:LONGEST_REPORT].rsplit(' ', 1)[0]} …"
 
 
 _SAME_NAME = {
@@ -166,28 +159,39 @@ def sentence(claim: Claim, findings: Findings) -> str:
         case Basis.DIFFERENCE:
             return _difference(claim)
         case Basis.PORTS | Basis.CONDITIONS:
-            begun_ns = findings.facts.started_ns
-            return f"{_place(claim, begun_ns)}{_failing_chain(claim, begun_ns)}"
+            words, mechanism = _place(claim, findings), claim.mechanism
+            if mechanism is None:
+                return words
+            words += f" The failing chain is {mechanism.name}; {_how_often(mechanism)}."
+            if not (mechanism.chain and _always(mechanism) and claim.onset_at_chain):
+                return words
+            seen = time_of_day(mechanism.chain.first_ns, findings.facts.started_ns)
+            return f"{words} It was first seen at {seen}."
 
 
-def _place(claim: Claim, begun_ns: int) -> str:
+def _place(claim: Claim, findings: Findings) -> str:
     """Where they are, how much fails there and elsewhere, since when."""
     if claim.sticky_ports:
         failures = counted(claim.total.failures, "failure")
         return f"The {failures} recur with the local port: {claim.conditions[0].text}."
-    told, total = min(claim.inside.failures, claim.total.failures), claim.total.failures
+    told, total, tally = claim.inside.failures, claim.total.failures, findings.tally
+    noun = "failure" if total >= tally.failures else f"{claim.category} failure"
+    noun += "" if total == 1 else "s"
+    if claim.mechanism and total < tally.categories.get(claim.category, 0):
+        noun += f" with chain {claim.mechanism.name}"
     if told < total:
-        which = f"{thousands(told)} of the {thousands(total)} failures are"
+        which = f"{thousands(told)} of the {thousands(total)} {noun} are"
     else:
-        which = "The failure is" if total == 1 else f"All {thousands(total)} failures are"
-    rest = f"{_counts(claim.elsewhere)} {'in the rest' if claim.peeled else 'elsewhere'}"
+        which = f"The {noun} is" if total == 1 else f"All {thousands(total)} {noun} are"
+    there = f"{_counts(claim.inside)} there, {_counts(claim.elsewhere)} elsewhere"
+    ranks = {
+        one.conditions: rank
+        for rank, one in enumerate(findings.explanation.claims, start=1)
+        if (one.category, one.mechanism) == (claim.category, claim.mechanism)
+    }
     parts = [
-        f"{which} {place(claim.conditions)}: {_counts(claim.inside)} there, {rest}",
-        *(
-            [f"{thousands(claim.overlap)} of them also match an earlier cause"]
-            if claim.overlap
-            else []
-        ),
+        f"{which} {place(claim.conditions)}: {there}",
+        *(f"{thousands(n)} of them also match cause {ranks[way]}" for way, n in claim.shared),
         *_other_name(claim),
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),
@@ -198,7 +202,7 @@ def _place(claim: Claim, begun_ns: int) -> str:
     timed = any(one.dimension == "time" for one in claim.conditions)
     if timed and claim.timing.period_s:
         parts.append(f"about every {seconds(claim.timing.period_s)}")
-    elif not timed and (course := course_words(claim.timing, begun_ns)):
+    elif not timed and (course := course_words(claim.timing, findings.facts.started_ns)):
         parts.append(course)
     if claim.rivals:
         parts.append(f"nearly as well explained by: {place(claim.rivals[0])}")
@@ -241,17 +245,6 @@ def course_words(timing: Timing, begun_ns: int) -> str:
     verb = "began" if timing.shape is Shape.BEGAN else "ended"
     at = time_of_day(timing.changed_ns, begun_ns)
     return f"it {verb} at {at} ± {seconds(timing.uncertainty_s)}"
-
-
-def _failing_chain(claim: Claim, begun_ns: int) -> str:
-    """What failed there, after the place; empty where no chain decides."""
-    mechanism = claim.mechanism
-    if mechanism is None:
-        return ""
-    seen = ""
-    if mechanism.chain and _always(mechanism) and claim.onset_at_chain:
-        seen = f" It was first seen at {time_of_day(mechanism.chain.first_ns, begun_ns)}."
-    return f" The failing chain is {mechanism.name}; {_how_often(mechanism)}.{seen}"
 
 
 def _always(mechanism: Mechanism) -> bool:
@@ -304,11 +297,16 @@ def recurrence_words(found: Recurrence) -> str:
 def _difference(claim: Claim) -> str:
     """What differs between two valid answers, how often, and where."""
     odd, usual = claim.mechanism, claim.usual
+    if odd is None:
+        each = (
+            "each seen once" if usual and usual.seen == 1 else "none received by most connections"
+        )
+        return f"{thousands(claim.others)} valid certificate chains, {each}."
     where = f", {place(claim.conditions)}" if claim.conditions else ""
-    differs = difference(usual, odd.chain) if usual and odd and odd.chain else "different"
+    differs = difference(usual, odd.chain) if usual and odd.chain else "different"
     words = (
         f"Two valid certificate chains: {of(claim.attempts, claim.total.attempts)} received chain "
-        f"{odd.name if odd else '?'} ({differs}){where}."
+        f"{odd.name} ({differs}){where}."
     )
     if _equivalent(claim):
         words += " Each node may rightly have a certificate of its own."

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from stress.analysis.findings import Findings
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.verdict import NANOSECONDS, duration_s, policy_names
-from stress.model.claims import Notice, NoticeKind, Untested, ValidityClaim
+from stress.model.claims import NoticeKind, Untested, ValidityClaim
 from stress.model.limit import Limit
-from stress.model.plan import Address
 from stress.model.summary import Assertion, Validity
 from stress.text.numbers import counted, seconds, thousands
 
@@ -25,31 +24,28 @@ _LATE = {
 
 def limit_sentence(limit: Limit) -> str:
     """The answer to "how much can it take?"."""
-    answer = _answer(limit)
-    return f"{limit.of}: {answer[0].lower()}{answer[1:]}" if limit.of else answer
-
-
-def _answer(limit: Limit) -> str:
     factor = _LATE.get(limit.gave_way, limit.gave_way)
-    if limit.sustained is None:
-        return (
-            f"No {limit.knob} was found at which {limit.goal} holds: it fails even at"
-            f" {_load(limit, limit.first_failing)}; limiting factor: {factor}."
-        )
-    held = f"Sustained {_load(limit, limit.sustained)} with {limit.goal}"
     confirmed = "" if limit.confirmed else " (not confirmed)"
-    if limit.first_failing is None:
-        return f"{held}, the highest {limit.knob} that was tried{confirmed}."
+    held = f"Sustained {_load(limit, limit.sustained)} with {limit.goal}"
     failing = _load(limit, limit.first_failing)
-    if limit.generator_limited:
-        return f"{held}; generator-limited at {failing}."
-    bounds = [
-        f"{word} {_load(limit, bound)}"
-        for word, bound in (("above", limit.low), ("below", limit.high))
-        if bound is not None
-    ]
-    interval = f", {' and '.join(bounds)} with 95% confidence" if bounds else ""
-    return f"{held}, first failing {failing}{confirmed}{interval}; limiting factor: {factor}."
+    if limit.sustained is None:
+        answer = (
+            f"No {limit.knob} was found at which {limit.goal} holds: it fails even at"
+            f" {failing}; limiting factor: {factor}."
+        )
+    elif limit.first_failing is None:
+        answer = f"{held}, the highest {limit.knob} that was tried{confirmed}."
+    elif limit.generator_limited:
+        answer = f"{held}; generator-limited at {failing}."
+    else:
+        bounds = [
+            f"{word} {_load(limit, bound)}"
+            for word, bound in (("above", limit.low), ("below", limit.high))
+            if bound is not None
+        ]
+        interval = f", {' and '.join(bounds)} with 95% confidence" if bounds else ""
+        answer = f"{held}, first failing {failing}{confirmed}{interval}; limiting factor: {factor}."
+    return f"{limit.of}: {answer[0].lower()}{answer[1:]}" if limit.of else answer
 
 
 def generator_limited(limit: Limit) -> str:
@@ -87,21 +83,20 @@ def scope(findings: Findings) -> str:
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
     gaps = [*(_GAPS[gap] for gap in findings.untested if gap in _GAPS)]
     gaps.append(f"times outside these {_duration(findings)}")
+    addresses = findings.addresses
+    shown = ", ".join(map(str, addresses[:3]))
+    if len(addresses) == 1:
+        over = f"address {shown}"
+    else:
+        more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
+        over = (
+            f"{len(addresses)} addresses, each sampled equally ({shown}{more};"
+            " rates are of our samples, not of the users')"
+        )
     return (
-        f"{plan.target} with client {clients} over {_addresses(findings.addresses)}, {name}, "
+        f"{plan.target} with client {clients} over {over}, {name}, "
         f"trust store {trust.anchors_from}{anchors}, policy {policy_names(plan)}. "
         f"Not tested: {', '.join(gaps)}."
-    )
-
-
-def _addresses(addresses: Sequence[Address]) -> str:
-    if len(addresses) == 1:
-        return f"address {addresses[0]}"
-    shown = ", ".join(str(address) for address in addresses[:3])
-    more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
-    return (
-        f"{len(addresses)} addresses, each sampled equally ({shown}{more};"
-        " rates are of our samples, not of the users')"
     )
 
 
@@ -136,21 +131,18 @@ def goal_words(assertions: Sequence[Assertion]) -> str:
 
 def validity(claim: ValidityClaim) -> Validity:
     """Whether to trust the run, and its warnings, the decisive ones first."""
-    reasons = dict.fromkeys(map(_notice, (*claim.fatal, *claim.notes)))
+    reasons = dict[str, None]()
+    for notice in (*claim.fatal, *claim.notes):
+        names = (f"{name} {thousands(count)}" for name, count in notice.names.items())
+        words = _NOTICES.get(notice.kind, "").format(
+            count=thousands(notice.count),
+            attempts=counted(notice.count, "attempt"),
+            of=thousands(notice.of),
+            names=", ".join(names),
+            text=notice.text,
+        )
+        reasons[generator_limited(notice.limit) if notice.limit else words] = None
     return Validity(claim.valid, tuple(reasons))
-
-
-def _notice(notice: Notice) -> str:
-    if notice.limit is not None:
-        return generator_limited(notice.limit)
-    names = ", ".join(f"{name} {thousands(count)}" for name, count in notice.names.items())
-    return _NOTICES[notice.kind].format(
-        count=thousands(notice.count),
-        attempts=counted(notice.count, "attempt"),
-        of=thousands(notice.of),
-        names=names,
-        text=notice.text,
-    )
 
 
 _NOTICES: Mapping[NoticeKind, str] = {

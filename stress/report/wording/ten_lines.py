@@ -44,13 +44,41 @@ def headlines(
         validity: whether to trust it, in words.
         repairs: what was proven by fetching what chains lack, as sentences.
     """
+    tally, several = findings.tally, len({cause.category for cause in causes}) > 1
+    verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
+    if findings.facts.limits:
+        verdict[:0] = map(limit_sentence, findings.facts.limits)
+    elif findings.facts.invalid and tally.attempts:
+        verdict.insert(0, f"No verdict: {validity.reasons[0]}.")
+    if tally.failures:
+        category = next(iter(tally.categories))
+        places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
+        places.append(silence(findings.explanation.unexplained))
+        places.append(load_words(findings.explanation.load))
+        where = " ".join(filter(None, places))
+        first = next((one for one in causes if one.category == category), None)
+        views = first.clients if first else client_views(category)
+        who = who_sees(views) or "Every client that meets this outcome."
+        who = who if len(tally.categories) == 1 else f"Of {category}: {who}"
+        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
+        if not fixes:
+            fixes = {fix_of(category, likely(findings.explanation.unexplained.likely)): None}
+        fix = " ".join(filter(None, fixes)) or "Look at the failing connections first."
+        proof, replay, again, compare = (join(one.argv) for one in commands(findings))
+        prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
+    else:
+        where = "No handshake failed."
+        who = "No client would have seen a failure in these handshakes."
+        fix = "Nothing to fix was found."
+        prove = f"Repeat the test: {join(run_argv(findings.facts.plan))}"
+        repairs = ()
     return Headlines(
-        verdict=_verdict(findings, failures, validity),
-        where=_where(findings, causes),
+        verdict=" ".join(filter(None, verdict)),
+        where=where,
         what=_what(findings),
-        who=_who(findings, causes),
-        fix=_fix(findings, causes, repairs),
-        prove=_prove(findings),
+        who=who,
+        fix=" ".join([fix, *repairs]),
+        prove=prove,
         seen=_detectable(findings),
         asked=scope(findings),
         whence=origin(findings),
@@ -58,23 +86,26 @@ def headlines(
     )
 
 
-def _verdict(findings: Findings, failures: Failures, validity: Validity) -> str:
-    """How much failed, with its interval, and how; then what that says of the goals."""
-    words = [_failure_rate(findings, failures, validity)]
-    if findings.facts.limits:
-        words[:0] = map(limit_sentence, findings.facts.limits)
-    elif findings.facts.invalid and findings.tally.attempts:
-        words.insert(0, f"No verdict: {validity.reasons[0]}.")
-    goals = goal_words(findings.assertions)
-    return " ".join([*words, goals] if goals else words)
-
-
 def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
     tally = findings.tally
     if not tally.attempts:
         return f"No answer: {validity.reasons[0]}."
     if not tally.failures:
-        return _clean(findings, failures)
+        none = f"0 of {counted(tally.attempts, 'handshake')} failed"
+        if findings.estimate.unresolved:
+            return (
+                f"{none}, but {thousands(findings.estimate.unresolved)} more had begun and have no "
+                "outcome: slow handshakes may be the failing ones."
+            )
+        if failures.interval.method == ANYTIME:
+            return (
+                f"{none}; the failure rate is below {percent_up(findings.bound)} (95% confidence, "
+                "at any stopping time)."
+            )
+        bound = percent_up(findings.detectable)
+        return (
+            f"{none}; a failure rate of {bound} or more would have been detected (95% confidence)."
+        )
     rate = (
         f"{thousands(tally.failures)} of {thousands(tally.attempts)} handshakes "
         f"({percent(failures.share)}, 95% CI {interval(failures.interval)})"
@@ -96,24 +127,12 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
 
 
-def _clean(findings: Findings, failures: Failures) -> str:
-    attempts, unresolved = findings.tally.attempts, findings.estimate.unresolved
-    none = f"0 of {counted(attempts, 'handshake')} failed"
-    if unresolved:
-        return (
-            f"{none}, but {thousands(unresolved)} more had begun and have no outcome: "
-            "slow handshakes may be the failing ones."
-        )
-    if failures.interval.method == ANYTIME:
-        bound = percent_up(findings.bound)
-        return f"{none}; the failure rate is below {bound} (95% confidence, at any stopping time)."
-    bound = percent_up(findings.detectable)
-    return f"{none}; a failure rate of {bound} or more would have been detected (95% confidence)."
-
-
 def _difference(findings: Findings, category: str) -> str:
     """What the failing chain lacks, or has different from the good one; empty where unknown."""
-    bad = _failing_chain(findings, category)
+    bad, count = _failing_chain(findings, category)
+    # With a chain for each connection, one of them does not speak for the others.
+    if 2 * count < findings.tally.categories[category]:
+        return ""
     good = findings.tally.good_chains
     common = chain_words.reference(findings.chains, good)
     if bad is None or common is None or common.id not in good:
@@ -121,27 +140,12 @@ def _difference(findings: Findings, category: str) -> str:
     return chain_words.difference(common, bad) if Outcome.parse(category).kind is Kind.TRUST else ""
 
 
-def _failing_chain(findings: Findings, category: str) -> SeenChain | None:
-    """The chain that most of these failures received; None when no chain was seen."""
+def _failing_chain(findings: Findings, category: str) -> tuple[SeenChain | None, int]:
+    """The chain that most of these failures received, and how many; None: no chain was seen."""
     seen_by = findings.tally.chains.get(category, {})
     met = [(count, chain) for chain, count in seen_by.items() if chain is not None]
-    if not met:
-        return None
-    most = max(met, key=lambda pair: (pair[0], -pair[1]))[1]
-    return next((chain for chain in findings.chains if chain.id == most), None)
-
-
-def _where(findings: Findings, causes: Sequence[Cause]) -> str:
-    """What the failing connections have in common, the causes in their order."""
-    if not findings.tally.failures:
-        return "No handshake failed."
-    several = len({cause.category for cause in causes}) > 1
-    sentences = [
-        f"{cause.category}: {cause.sentence}" if several else cause.sentence for cause in causes
-    ]
-    sentences.append(silence(findings.explanation.unexplained))
-    sentences.append(load_words(findings.explanation.load))
-    return " ".join(filter(None, sentences))
+    count, most = max(met, key=lambda pair: (pair[0], -pair[1]), default=(0, -1))
+    return next((chain for chain in findings.chains if chain.id == most), None), count
 
 
 def _what(findings: Findings) -> str:
@@ -153,10 +157,16 @@ def _what(findings: Findings) -> str:
             return "No certificate was seen."
         if len(ordered) == 1:
             return f"One chain everywhere. {_certificate(ordered[0])}."
-        return f"{len(ordered)} distinct chains, all good. Commonest: {_certificate(ordered[0])}."
+        each = "each seen once. One" if ordered[0].seen == 1 else "all good. Commonest"
+        count = thousands(len(ordered))
+        return f"{count} distinct chains, {each}: {_certificate(ordered[0])}."
     category = next(iter(categories))
-    chain = _failing_chain(findings, category)
+    chain, most = _failing_chain(findings, category)
     if chain is not None and chain.certificates:
+        several = sum(1 for one in findings.tally.chains[category] if one is not None)
+        if most == 1 < several:
+            each = f"{thousands(several)} failing chains, each seen once. One"
+            return f"{each}: {_certificate(chain)}."
         return f"{_certificate(chain)}."
     stages = findings.tally.stages[category]
     far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
@@ -168,53 +178,18 @@ def _certificate(chain: SeenChain) -> str:
     leaf = describe(chain.certificates[0])
     above = len(chain.certificates) - 1
     sent = f"sent with {counted(above, 'intermediate')}" if above else "leaf only"
+    try:
+        until = f", valid until {datetime.fromtimestamp(leaf.not_after, UTC):{DAY}}"
+    except (OverflowError, OSError, ValueError):  # a certificate may claim any year
+        until = ""
     if leaf.unreadable:
         named = f"A certificate that cannot be read ({printable(leaf.unreadable)})"
     else:
         named = (
             f"Certificate {chain_words.subject(chain)}, serial {leaf.serial}, "
-            f"issued by {chain_words.issuer(chain)}{_until(leaf.not_after)}"
+            f"issued by {chain_words.issuer(chain)}{until}"
         )
     return f"{named}, {sent} (chain {chain_words.short(chain)})"
-
-
-def _until(not_after: int) -> str:
-    try:
-        return f", valid until {datetime.fromtimestamp(not_after, UTC):{DAY}}"
-    except (OverflowError, OSError, ValueError):  # a certificate may claim any year
-        return ""
-
-
-def _who(findings: Findings, causes: Sequence[Cause]) -> str:
-    """Which clients would notice, with the codes that their users see."""
-    categories = findings.tally.categories
-    if not categories:
-        return "No client would have seen a failure in these handshakes."
-    category = next(iter(categories))
-    first = next((one for one in causes if one.category == category), None)
-    views = first.clients if first else client_views(category)
-    words = who_sees(views) or "Every client that meets this outcome."
-    return words if len(categories) == 1 else f"Of {category}: {words}"
-
-
-def _fix(findings: Findings, causes: Sequence[Cause], repairs: Sequence[str]) -> str:
-    """What to do about it."""
-    if not findings.tally.failures:
-        return "Nothing to fix was found."
-    fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
-    if not fixes:
-        roots = likely(findings.explanation.unexplained.likely)
-        fixes = {fix_of(next(iter(findings.tally.categories)), roots): None}
-    words = " ".join(filter(None, fixes)) or "Look at the failing connections first."
-    return " ".join([words, *repairs])
-
-
-def _prove(findings: Findings) -> str:
-    """How to hand over proof and how to check a fix."""
-    if not findings.tally.failures:
-        return f"Repeat the test: {join(run_argv(findings.facts.plan))}"
-    proof, replay, again, compare = (join(one.argv) for one in commands(findings))
-    return f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
 
 
 def commands(findings: Findings) -> Iterator[Command]:

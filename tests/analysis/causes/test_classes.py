@@ -30,12 +30,22 @@ def test_each_bad_chain_is_a_class_of_its_own(
 def test_too_many_bad_chains_stay_together(
     recorded: Callable[..., Run], cell: Callable[..., Cell]
 ) -> None:
-    bad = [cell(2, outcome="self-signed", chain=number) for number in range(20)]
+    bad = [cell(3, outcome="self-signed", chain=number) for number in range(20)]
     classes = failure_classes(record(recorded([cell(100), *bad])).table)
 
     assert len(classes) == MOST_CHAINS + 1
     assert classes[0].chain is None
-    assert sum(one.count for one in classes) == 40
+    assert sum(one.count for one in classes) == 60
+
+
+def test_a_bad_chain_for_each_connection_is_one_class(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    bad = [cell(1, outcome="self-signed", chain=number) for number in range(20)]
+    often = cell(5, outcome="self-signed", chain=99)
+    classes = failure_classes(record(recorded([cell(100), *bad, often])).table)
+
+    assert [(one.chain, one.count) for one in classes] == [(None, 20), (99, 5)]
 
 
 def test_only_attempts_that_came_as_far_are_the_denominator(

@@ -29,6 +29,7 @@ def test_two_good_chains_are_told_with_their_place(
 
     assert found.name == "different-issuer"
     assert (found.met, found.good) == (4000, 16_000)
+    assert found.isolation is not None
     assert found.isolation.slices[0].conditions[0].value == "10.0.3.7:443"
 
 
@@ -38,6 +39,7 @@ def test_a_missing_intermediate_that_nobody_minds_is_a_different_chain(
     (found,) = inconsistencies(record(recorded([cell(90), cell(10, chain=3)], chains=chains)))
 
     assert found.name == "different-chain"
+    assert found.isolation is not None
     assert not found.isolation.slices
 
 
@@ -73,3 +75,17 @@ def test_of_many_chains_only_some_are_told(
 
     assert len(found) == 3
     assert found[0].others == 3
+
+
+def test_a_chain_for_each_connection_is_one_inconsistency(
+    pki: Any,
+    seen: Callable[..., SeenChain],
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+) -> None:
+    many = [seen(n, [pki.leaf, bytes([n])], 1) for n in range(1, 51)]
+    run = recorded([cell(1, chain=n) for n in range(1, 51)], chains=many)
+    (found,) = inconsistencies(record(run))
+
+    assert found.odd is None
+    assert (found.name, found.met, found.good, found.others) == ("different-chain", 49, 50, 50)

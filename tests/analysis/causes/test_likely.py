@@ -3,9 +3,42 @@ from itertools import product
 
 import pytest
 
-from stress.analysis.causes.likely import FACTS, Signs, catalogue, likely
+from stress.analysis.causes.likely import Signs, catalogue, likely
 from stress.model.outcome import Category, Kind, Outcome
 
+FACTS = frozenset(
+    {
+        "all-failed",
+        "always-fails-there",
+        "at-some-addresses",
+        "client-certificate-sent",
+        "follows-client",
+        "half",
+        "issuer-not-sent",
+        "leaf-only",
+        "load-dependent",
+        "load-independent",
+        "no-sni",
+        "old-tls",
+        "one-address",
+        "one-bad-root",
+        "private-ca",
+        "same-issuer-as-usual",
+        "same-issuer-name",
+        "same-key-type",
+        "same-names",
+        "self-signed",
+        "several-sent",
+        "shares-a-name",
+        "small-hello",
+        "sni-always-sent",
+        "some-families-accept",
+        "starttls-port",
+        "strict-clients-only",
+        "usual-differs",
+    }
+)
+"""All facts that a rule may need or exclude."""
 SHAPES = {"constant", "began", "ended", "window", "bursts"}
 FAILURES = [
     "alert-40" if one is Category.ALERT else one.value

@@ -4,7 +4,7 @@ import pytest
 
 from stress.analysis.tally import count
 from stress.model.run import Cell, SeenChain
-from stress.report.page.pairs import ChainPair, Difference, failures_by_chain, pairs
+from stress.report.page.pairs import ChainPair, Difference, pairs
 from stress.store import RunFile
 from tests.trust.certificates import Wanted, issue
 
@@ -78,4 +78,4 @@ def test_the_most_frequent_failing_chains_are_shown_with_what_is_wrong(page_run:
     assert pair.failures == 50
     assert pair.findings == ("incomplete-chain: Between was not sent (any)",)
     assert "Between missing" in pair.differs
-    assert failures_by_chain(tally) == {pair.bad.id: 50}
+    assert tally.failures_by_chain() == {pair.bad.id: 50}

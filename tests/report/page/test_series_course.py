@@ -44,3 +44,9 @@ def test_rare_endings_become_one_and_none_is_lost() -> None:
 
     assert [name for name, _ in found.failures] == ["reset", "eof", "refused", OTHER]
     assert sum(sum(counts) for _, counts in found.failures) == sum(each.count for each in cells)
+
+
+def test_nothing_of_the_starting_up_is_in_the_course() -> None:
+    found = failure_history(Cube(1_000, [cell(5, count=9), cell(6, "reset")]))
+
+    assert found == FailureHistory(1_000, (9, 1), (("reset", (0, 1)),), begun=5)
