@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 
 from stress.errors import RunFileError, UsageError
+from stress.store.opening import connect, reading
 
 _SUFFIX = ".db"
 _LONGEST_HOST = 100
@@ -115,11 +115,8 @@ def _started_ns(path: Path) -> int:
     0 for what is not a run file: it is never the latest while there is a run.
     """
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-        try:
+        with reading(path), closing(connect(path, recover=False)) as connection:
             sql = "SELECT value FROM meta WHERE key = 'started_ns'"
             return int(connection.execute(sql).fetchone()[0])
-        finally:
-            connection.close()
-    except (sqlite3.Error, TypeError, ValueError):
+    except RunFileError:
         return 0
