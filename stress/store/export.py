@@ -1,13 +1,14 @@
 """Export a run for other tools: CSV, JSON lines, Parquet, and histogram logs.
 
 The first three have the columns of the view `handshake`. Text that came from the network is written
-so that a spreadsheet does not take it for a formula.
+so that a spreadsheet does not take it for a formula and a terminal does not obey it.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,6 +24,7 @@ from stress.measure import Histogram, HistogramLog
 from stress.store.reader import RunFile
 from stress.store.schema import text_columns
 from stress.store.tally import WHOLE_RUN
+from stress.text.escape import escape_json, inert
 
 _ROWS_AT_ONCE = 50_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -61,9 +63,10 @@ def export_run(run: RunFile, form: Format, to: Path | BinaryIO) -> None:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file, which is removed again when it could not be written whole."""
+    """A new file for its owner alone, which is removed again when it could not be written whole."""
     try:
-        stream = path.open("xb")
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+        stream = os.fdopen(os.open(path, flags, 0o600), "wb")
     except FileExistsError:
         raise UsageError(f"{path} exists already", "choose another name, or remove it") from None
     except (OSError, ValueError) as error:
@@ -88,12 +91,11 @@ def _write_csv(run: RunFile, stream: BinaryIO) -> None:
     writer = csv.writer(text)
     writer.writerow(names)
     for row in rows:
+        cells = [inert(value) if isinstance(value, str) else value for value in row]
         writer.writerow(
             [
-                f"'{value}"
-                if isinstance(value, str) and value.startswith(_FORMULA_STARTS)
-                else value
-                for value in row
+                f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+                for cell in cells
             ]
         )
     text.flush()
@@ -104,7 +106,8 @@ def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
     names, rows = run.handshakes()
     encoder = msgspec.json.Encoder()
     while batch := list(islice(rows, _ROWS_AT_ONCE)):
-        stream.write(encoder.encode_lines([dict(zip(names, row, strict=True)) for row in batch]))
+        lines = encoder.encode_lines([dict(zip(names, row, strict=True)) for row in batch])
+        stream.write(escape_json(lines.decode()).encode())
 
 
 def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
