@@ -15,7 +15,7 @@ from enum import StrEnum
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
@@ -85,21 +85,31 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def _text(stream: BinaryIO, newline: str) -> Iterator[TextIO]:
+    """The stream for text; it stays open, whatever happens."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline=newline)
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
 def _write_csv(run: RunFile, stream: BinaryIO) -> None:
     names, rows = run.handshakes()
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
-    writer = csv.writer(text)
-    writer.writerow(names)
-    for row in rows:
-        cells = [inert(value) if isinstance(value, str) else value for value in row]
-        writer.writerow(
-            [
-                f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
-                for cell in cells
-            ]
-        )
-    text.flush()
-    text.detach()
+    with _text(stream, "") as text:
+        writer = csv.writer(text)
+        writer.writerow(names)
+        for row in rows:
+            cells = [inert(value) if isinstance(value, str) else value for value in row]
+            writer.writerow(
+                [
+                    f"'{cell}"
+                    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS)
+                    else cell
+                    for cell in cells
+                ]
+            )
 
 
 def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
@@ -133,17 +143,15 @@ def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
 
 def _write_hlog(run: RunFile, stream: BinaryIO) -> None:
     """One tag for each phase and outcome; by time blocks, in the order of time."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
     width = run.histogram_block_ns()
-    log = HistogramLog(text, started_ns=run.facts().started_ns)
     blocks = [row for row in run.histograms() if row.block != WHOLE_RUN]
-    for row in sorted(blocks, key=lambda row: (row.block, row.phase, not row.good)):
-        histogram = Histogram.decode(row.hdr, row.clamped)
-        if histogram.count:
-            tag = f"{row.phase.value}-{'ok' if row.good else 'failed'}"
-            log.write(tag, histogram, start_ns=row.block * width, length_ns=width)
-    text.flush()
-    text.detach()
+    with _text(stream, "\n") as text:
+        log = HistogramLog(text, started_ns=run.facts().started_ns)
+        for row in sorted(blocks, key=lambda row: (row.block, row.phase, not row.good)):
+            histogram = Histogram.decode(row.hdr, row.clamped)
+            if histogram.count:
+                tag = f"{row.phase.value}-{'ok' if row.good else 'failed'}"
+                log.write(tag, histogram, start_ns=row.block * width, length_ns=width)
 
 
 _WRITERS: dict[Format, Callable[[RunFile, BinaryIO], None]] = {

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from stress.errors import RunFileError, UsageError
-from stress.store.opening import connect, reading
+from stress.store.opening import LOGS, connect, reading
 
 _SUFFIX = ".db"
 _LONGEST_HOST = 100
@@ -49,6 +49,9 @@ def reserve(folder: Path, name: str) -> Path:
         action = "write to"
         for number in count(1):
             path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{_SUFFIX}"
+            # SQLite would follow a link, or take for its own what lies beside the file.
+            if any(os.path.lexists(f"{path}{log}") for log in LOGS):
+                continue
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
                 return path

@@ -215,7 +215,7 @@ def create_file(
         # Readable by its owner alone.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if not path.is_file() or path.stat().st_size:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size:
             raise taken from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()

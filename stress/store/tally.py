@@ -431,7 +431,7 @@ class Counts:
         stored = fetch_all(
             self._connection,
             "SELECT block, attempt_group, count FROM cell",
-            tuple[Block, Whole, Whole],
+            tuple[Annotated[int, Meta(ge=0, lt=MOST_BLOCKS)], Whole, Whole],
         )
         for block, group, count in stored:
             cells[block // factor, group] += count
