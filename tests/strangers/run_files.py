@@ -146,13 +146,16 @@ def changed_leaves(db: sqlite3.Connection) -> dict[str, Damage]:
             was: object = said
             for step in path:
                 was = was[step]  # type: ignore[index]  # whatever JSON holds
-            values: list[object] = [None, -1, 10**18, 1e308]
-            values += [HOSTILE_TEXT, ""] if isinstance(was, str) or was is None else []
-            values += [["x"], [0]] if isinstance(was, list) else []
+            values: list[object] = [None]
+            if isinstance(was, str):
+                values = [HOSTILE_TEXT]
+            elif isinstance(was, (int, float)):
+                values = [-1, 10**18] if isinstance(was, int) else [-1.0, 1e308]
+            elif was is None:
+                values = [10**18, HOSTILE_TEXT]
             for number, value in enumerate(values):
-                if type(value) is type(was) or number < 3 or value == [0]:
-                    name = f"{key}-{'.'.join(map(str, path))}-{number}"
-                    found[name] = leaf(key, path, value)
+                name = f"{key}-{'.'.join(map(str, path))}-{number}"
+                found[name] = leaf(key, path, value)
     return found
 
 
@@ -236,12 +239,13 @@ def _link_pages(path: Path, root: int) -> None:
 
 
 def _many_bombs(db: sqlite3.Connection) -> None:
+    others = ", ".join(columns(db, "evidence")[1:-1])
+    db.execute("DELETE FROM evidence WHERE id > 1")
     db.execute("UPDATE evidence SET transcript = ?", (_bomb(15),))
-    (columns_of,) = [", ".join(columns(db, "evidence")[1:])]
-    db.execute(
-        f"INSERT INTO evidence ({columns_of}) {ENDLESS} SELECT e.* FROM n, "
-        f"(SELECT {columns_of} FROM evidence LIMIT 1) AS e LIMIT 2000"
-    )
+    for _ in range(11):
+        db.execute(
+            f"INSERT INTO evidence ({others}, transcript) SELECT {others}, transcript FROM evidence"
+        )
 
 
 def _transcript_bomb(db: sqlite3.Connection) -> None:
