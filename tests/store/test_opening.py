@@ -278,7 +278,7 @@ def test_a_link_beside_the_file_is_not_followed(good: Path, tmp_path: Path, besi
             "port.port is not the column",
         ),
         (
-            "ALTER TABLE source RENAME TO s; CREATE TABLE source (id INTEGER PRIMARY KEY, ip AS (1))",
+            "ALTER TABLE source RENAME TO s;CREATE TABLE source (id INTEGER PRIMARY KEY,ip AS (1))",
             "source.ip is not the column",
         ),
         ("ALTER TABLE source RENAME TO s; CREATE VIRTUAL TABLE source USING fts4(ip)", "source."),
