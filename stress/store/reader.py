@@ -301,6 +301,7 @@ class RunFile:
         """Evidence of single attempts, in the order in which it was recorded."""
         left, last = MOST_TRANSCRIPT_BYTES + 20 * self._path.stat().st_size, -1
         with reading(self._path):
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONG)  # it reads a row ahead
             cursor = self._connection.execute("SELECT id, transcript FROM evidence ORDER BY id")
         for number, blob in self._fetch(cursor, longest=LONG, at_once=1):
             with reading(self._path):
