@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -101,15 +102,14 @@ def _write_csv(run: RunFile, stream: BinaryIO) -> None:
         writer = csv.writer(text)
         writer.writerow(names)
         for row in rows:
-            cells = [inert(value) if isinstance(value, str) else value for value in row]
-            writer.writerow(
-                [
-                    f"'{cell}"
-                    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS)
-                    else cell
-                    for cell in cells
-                ]
-            )
+            writer.writerow([_cell(value) if isinstance(value, str) else value for value in row])
+
+
+@lru_cache(500)
+def _cell(text: str) -> str:
+    """Text that neither a terminal nor a spreadsheet acts upon; rows repeat each other's."""
+    text = inert(text)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:

@@ -33,6 +33,7 @@ from stress.store.schema import APPLICATION_ID, SCHEMA, read_as_current, schema_
 
 Whole = Annotated[int, Meta(ge=0, le=1 << 53)]
 """A count, an index, or the number of a row."""
+Bit = Annotated[int, Meta(ge=0, le=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Moment = Annotated[int, Meta(ge=0, le=1 << 62)]
 """Unix time in nanoseconds, up to the year 2116."""

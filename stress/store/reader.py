@@ -41,6 +41,7 @@ from stress.store.opening import (
     BATCH,
     LONG,
     SHORT,
+    Bit,
     Digest,
     Moment,
     Port,
@@ -96,7 +97,10 @@ _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.nam
 
 
 def _row_of(columns: Sequence[str], kinds: Mapping[str, Any]) -> Any:
-    """The type of a row with these columns; those without a kind of their own are whole numbers."""
+    """The type of a row with these columns; those without a kind of their own are whole numbers.
+
+    Rows are checked many at a time: to understand such a type takes longer than to check a row.
+    """
     return GenericAlias(tuple, tuple(kinds.get(name, Whole) | None for name in columns))
 
 
@@ -105,7 +109,7 @@ _RECORD = _row_of(
     {
         **_RANGES,
         **{each.name: Text for each in ATTRIBUTES if each.form is Form.TEXT},
-        **{each.name: bool for each in ATTRIBUTES if each.form is Form.FLAG},
+        **{each.name: Bit for each in ATTRIBUTES if each.form is Form.FLAG},
         "detail": Text,
         "chain": Digest,
     },
@@ -337,14 +341,12 @@ class RunFile:
         with reading(self._path):
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
             cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
-        for row in self._fetch(cursor):
-            with reading(self._path):
-                fields = list(row)
-                for place in _FLAGS:
-                    if fields[place] is not None:
-                        fields[place] = bool(fields[place])
-                record = Record._make(checked(fields, _RECORD))
-            yield record
+        for row in self._fetch(cursor, _RECORD):
+            fields = list(row)
+            for place in _FLAGS:
+                if fields[place] is not None:
+                    fields[place] = bool(fields[place])
+            yield Record._make(fields)
 
     def _fetch(
         self,

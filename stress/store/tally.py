@@ -28,6 +28,7 @@ from stress.model.run import CELL_FIELDS, CELL_OTHERS, Cell, Phase
 from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
 from stress.store.opening import (
     BATCH,
+    Bit,
     Moment,
     Port,
     Span,
@@ -276,7 +277,8 @@ class Tally:
 
 Block = Annotated[int, Meta(ge=WHOLE_RUN, lt=MOST_BLOCKS)]
 _COLUMNS = ("id", *GROUP_FIELDS, "first_ns", "last_ns")
-_VALUES: Any = ((Text if each.form is Form.TEXT else Whole, each.always) for each in SHARED)
+_KINDS: Any = {Form.NUMBER: Whole, Form.TEXT: Text, Form.FLAG: Bit, Form.NAMED: Whole}
+_VALUES: Any = ((_KINDS[each.form], each.always) for each in SHARED)
 _VALUES = (kind if always else kind | None for kind, always in _VALUES)
 _GROUP_ROW: Any = GenericAlias(tuple, (int, *_VALUES, Moment | None, Moment | None))
 """A row of `attempt_group`, as far as the reader needs it."""
