@@ -117,7 +117,9 @@ def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
     encoder = msgspec.json.Encoder()
     while batch := list(islice(rows, _ROWS_AT_ONCE)):
         lines = encoder.encode_lines([dict(zip(names, row, strict=True)) for row in batch])
-        stream.write(escape_json(lines.decode()).encode())
+        if not lines.isascii() or b"\x7f" in lines:
+            lines = escape_json(lines.decode()).encode()
+        stream.write(lines)
 
 
 def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
