@@ -33,9 +33,9 @@ from stress.trust import describe, differs, name_of
 
 # One failing connection beside its control, flight by flight, as text.
 
-COLUMN = 48
+COLUMN: Final = 48
 """Characters of one connection's column."""
-_TIMELINE_BILLION = 1_000_000_000
+_BILLION: Final = 1_000_000_000
 
 
 def timeline(failing: Transcript, control: Transcript | None) -> str:
@@ -55,7 +55,7 @@ def timeline(failing: Transcript, control: Transcript | None) -> str:
 
 def _facts(transcript: Transcript) -> list[str]:
     record = transcript.record
-    begun = datetime.fromtimestamp(transcript.dialled_ns // _TIMELINE_BILLION, UTC)
+    begun = datetime.fromtimestamp(transcript.dialled_ns // _BILLION, UTC)
     agreed = [
         version_name(record.tls_version) if record.tls_version is not None else "",
         cipher_name(record.cipher) if record.cipher is not None else "",
@@ -69,7 +69,7 @@ def _facts(transcript: Transcript) -> list[str]:
         f"reached {Stage(record.stage).label if known else f'stage {record.stage}'}",
         f"{transcript.local_ip} port {record.local_port}",
         f"to {transcript.address}",
-        f"{begun:%Y-%m-%d %H:%M:%S}.{transcript.dialled_ns % _TIMELINE_BILLION:09d} UTC",
+        f"{begun:%Y-%m-%d %H:%M:%S}.{transcript.dialled_ns % _BILLION:09d} UTC",
         " ".join(filter(None, agreed)) or "nothing was negotiated",
         f"chain {record.chain.hex()[:12]}" if record.chain else "no chain",
         *([f"TLS library: {printable(record.detail)}"] if record.detail else []),
@@ -110,7 +110,6 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
 ORIGIN: Final = "tls-stress"
 _WIDTH: Final = 98
-_BILLION: Final = 1_000_000_000
 _FILES: Final = """\
 In each folder, as far as there is anything to put in it:
 

@@ -11,7 +11,9 @@ What is true and what is tricky:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
@@ -70,7 +72,10 @@ class _Direction:
         self.sent = sent
         flights = enumerate(transcript.flights)
         self.flights = [place for place, each in flights if each.sent is sent]
-        self.data = b"".join(transcript.flights[place].data for place in self.flights)
+        parts = [transcript.flights[place].data for place in self.flights]
+        self.data = b"".join(parts)
+        self.ends = list(accumulate(map(len, parts)))
+        """Where each flight ends."""
         self.pending = bytearray()
         """Handshake messages that have not ended yet."""
         self.encrypted = False
@@ -141,8 +146,4 @@ class _Direction:
 
     def _flight(self, end: int) -> int:
         """The flight that contains the byte before `end`."""
-        for place in self.flights:
-            end -= len(self.transcript.flights[place].data)
-            if end <= 0:
-                return place
-        return self.flights[-1]
+        return self.flights[min(bisect_left(self.ends, end), len(self.flights) - 1)]

@@ -1,4 +1,10 @@
-"""What is written once: chains with their verdicts, groups of attempts, details."""
+"""Make the statements of a run file, and keep them until they are committed.
+
+`Catalog` and `Groups` number what is written once (chains with their verdicts, groups of attempts,
+details), `Journal` executes statements. A full disk, a lock or a deleted file loses nothing: what
+was written since the last commit is kept, and written again before anything new once the problem is
+solved.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +25,6 @@ from stress.model.chain import Chain, Verdict
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
 from stress.store.schema import insert_into
-
-# Write statements to a run file, and keep them until they are committed.
-#
-# A full disk, a lock or a deleted file loses nothing: what was written since the last commit is
-# kept, and written again before anything new once the problem is solved.
 
 Statement = tuple[str, Sequence[tuple[object, ...]]]
 """SQL, and rows of values for it."""

@@ -1,20 +1,22 @@
 """Export a run for other tools: CSV, JSON lines, Parquet, and histogram logs.
 
 The first three have the columns of the view `handshake`. Text that came from the network is written
-so that a spreadsheet does not take it for a formula.
+so that a spreadsheet does not take it for a formula and a terminal does not obey it.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
@@ -23,6 +25,7 @@ from stress.measure import Histogram, HistogramLog
 from stress.store.reader import RunFile
 from stress.store.schema import text_columns
 from stress.store.tally import WHOLE_RUN
+from stress.text.escape import escape_json, inert
 
 _ROWS_AT_ONCE = 50_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -61,9 +64,10 @@ def export_run(run: RunFile, form: Format, to: Path | BinaryIO) -> None:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file, which is removed again when it could not be written whole."""
+    """A new file for its owner alone, which is removed again when it could not be written whole."""
     try:
-        stream = path.open("xb")
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+        stream = os.fdopen(os.open(path, flags, 0o600), "wb")
     except FileExistsError:
         raise UsageError(f"{path} exists already", "choose another name, or remove it") from None
     except (OSError, ValueError) as error:
@@ -82,29 +86,40 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def _text(stream: BinaryIO, newline: str) -> Iterator[TextIO]:
+    """The stream for text; it stays open, whatever happens."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline=newline)
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
 def _write_csv(run: RunFile, stream: BinaryIO) -> None:
     names, rows = run.handshakes()
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
-    writer = csv.writer(text)
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow(
-            [
-                f"'{value}"
-                if isinstance(value, str) and value.startswith(_FORMULA_STARTS)
-                else value
-                for value in row
-            ]
-        )
-    text.flush()
-    text.detach()
+    with _text(stream, "") as text:
+        writer = csv.writer(text)
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([_cell(value) if isinstance(value, str) else value for value in row])
+
+
+@lru_cache(500)
+def _cell(text: str) -> str:
+    """Text that neither a terminal nor a spreadsheet acts upon; rows repeat each other's."""
+    text = inert(text)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
     names, rows = run.handshakes()
     encoder = msgspec.json.Encoder()
     while batch := list(islice(rows, _ROWS_AT_ONCE)):
-        stream.write(encoder.encode_lines([dict(zip(names, row, strict=True)) for row in batch]))
+        lines = encoder.encode_lines([dict(zip(names, row, strict=True)) for row in batch])
+        if not lines.isascii() or b"\x7f" in lines:
+            lines = escape_json(lines.decode()).encode()
+        stream.write(lines)
 
 
 def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
@@ -130,17 +145,15 @@ def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
 
 def _write_hlog(run: RunFile, stream: BinaryIO) -> None:
     """One tag for each phase and outcome; by time blocks, in the order of time."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
     width = run.histogram_block_ns()
-    log = HistogramLog(text, started_ns=run.facts().started_ns)
     blocks = [row for row in run.histograms() if row.block != WHOLE_RUN]
-    for row in sorted(blocks, key=lambda row: (row.block, row.phase, not row.good)):
-        histogram = Histogram.decode(row.hdr, row.clamped)
-        if histogram.count:
-            tag = f"{row.phase.value}-{'ok' if row.good else 'failed'}"
-            log.write(tag, histogram, start_ns=row.block * width, length_ns=width)
-    text.flush()
-    text.detach()
+    with _text(stream, "\n") as text:
+        log = HistogramLog(text, started_ns=run.facts().started_ns)
+        for row in sorted(blocks, key=lambda row: (row.block, row.phase, not row.good)):
+            histogram = Histogram.decode(row.hdr, row.clamped)
+            if histogram.count:
+                tag = f"{row.phase.value}-{'ok' if row.good else 'failed'}"
+                log.write(tag, histogram, start_ns=row.block * width, length_ns=width)
 
 
 _WRITERS: dict[Format, Callable[[RunFile, BinaryIO], None]] = {

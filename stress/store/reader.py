@@ -1,8 +1,8 @@
 """Read a run file: the answers that the analysis needs (`stress.model.run.Run`).
 
-A run file may come from anywhere and may be damaged, so nothing in it is trusted: its views are
-never used, values are checked for their types, and whatever cannot be read becomes a
-`RunFileError`.
+A run file may come from anywhere and may be damaged, so nothing in it is trusted
+(`stress.store.opening`): its views are never used, values are checked for their types and ranges,
+and whatever cannot be read becomes a `RunFileError`.
 
 A reader sees one moment: it holds a read transaction from `open_run` to `close`, so that all its
 answers agree although the run may go on. What the writer has not counted yet (the last seconds of a
@@ -12,17 +12,14 @@ run that goes on, or what came before a kill) is counted here from the rows.
 from __future__ import annotations
 
 import sqlite3
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
 
-from stress.errors import RunFileError
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
@@ -40,19 +37,36 @@ from stress.model.run import (
     SeenChain,
 )
 from stress.model.transcript import Transcript
-from stress.store.corruption import check_numbers, checked, damaged, fetch_all, reading
+from stress.store.opening import (
+    BATCH,
+    LONG,
+    SHORT,
+    Bit,
+    Digest,
+    Moment,
+    Port,
+    Second,
+    Span,
+    Text,
+    Whole,
+    Width,
+    check_numbers,
+    checked,
+    connect,
+    fetch_all,
+    reading,
+    release,
+)
 from stress.store.schema import (
-    APPLICATION_ID,
-    SCHEMA,
+    MOST_TRANSCRIPT_BYTES,
     decode_transcript,
-    read_as_current,
     read_plan,
+    text_columns,
     view_text,
 )
-from stress.store.tally import Counts
+from stress.store.tally import Block, Counts
 
 _T = TypeVar("_T")
-_BATCH = 2000
 _COLUMNS = {
     "id": "attempt.arrival + attempt.lead AS id",
     "due_ns": "? + attempt.due",
@@ -78,6 +92,28 @@ _FAILURES = (
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
+_RANGES: dict[str, Any] = {"due_ns": Moment, "started_ns": Moment, "local_port": Port}
+_RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.name.endswith("_ns")}
+
+
+def _row_of(columns: Sequence[str], kinds: Mapping[str, Any]) -> Any:
+    """The type of a row with these columns; those without a kind of their own are whole numbers.
+
+    Rows are checked many at a time: to understand such a type takes longer than to check a row.
+    """
+    return GenericAlias(tuple, tuple(kinds.get(name, Whole) | None for name in columns))
+
+
+_RECORD = _row_of(
+    Record._fields,
+    {
+        **_RANGES,
+        **{each.name: Text for each in ATTRIBUTES if each.form is Form.TEXT},
+        **{each.name: Bit for each in ATTRIBUTES if each.form is Form.FLAG},
+        "detail": Text,
+        "chain": Digest,
+    },
+)
 
 
 class RunFile:
@@ -86,9 +122,9 @@ class RunFile:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
-        meta = fetch_all(connection, "SELECT key, value FROM meta", tuple[str, str])
-        self._meta: Mapping[str, str] = dict(meta)
-        self._origin = int(self._meta["started_ns"])
+        sql = "SELECT key, value FROM meta"
+        self._meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
+        self._origin = checked(int(self._meta["started_ns"]), Moment)
         self._counts = Counts(connection, self._meta)
 
     def __enter__(self) -> Self:
@@ -103,24 +139,17 @@ class RunFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; may be called again.
-
-        A run that died left a log beside its file: the last to close folds it in. A run that still
-        goes on holds a lock, so nothing happens to it.
-        """
-        with suppress(sqlite3.Error):
-            self._connection.execute("ROLLBACK")
-            self._connection.execute("PRAGMA query_only = OFF")
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-        self._connection.close()
+        """Close the file; may be called again."""
+        release(self._connection)
 
     def facts(self) -> RunFacts:
         """The run as a whole."""
         with reading(self._path):
             meta = self._meta
             end = self._run_end()
-            anchors = self._all("SELECT der FROM anchor ORDER BY position", tuple[bytes])
+            sql = "SELECT der FROM anchor ORDER BY position"
+            anchors = self._all(sql, tuple[bytes], longest=LONG)
+            recorded = self._counts.recorded
             plan = read_plan(meta["plan"], [der for (der,) in anchors])
             ((first, due, ended),) = self._all(
                 "SELECT min(due), max(due), max(due + total) FROM attempt",
@@ -134,15 +163,15 @@ class RunFile:
                 started_ns=self._origin,
                 ended_ns=end.ended_ns if end else None,
                 end=end.end if end else End.UNFINISHED,
-                started=max(int(meta["started"]), self._recorded),
-                recorded=self._recorded,
+                started=max(checked(int(meta["started"]), Whole), recorded),
+                recorded=recorded,
                 versions=msgspec.json.decode(meta["versions"], type=dict[str, str]),
                 reasons=end.reasons if end else (),
                 invalid=end.invalid if end else False,
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 # Without an end mark: what was known at the start.
-                stood_ns=end.stood_ns if end else int(meta.get("stood_ns", "0")),
+                stood_ns=end.stood_ns if end else checked(int(meta.get("stood_ns", "0")), Span),
                 host=meta["host"],
                 first_ns=None if first is None else self._origin + first,
                 last_ns=None if last is None else self._origin + last,
@@ -153,9 +182,11 @@ class RunFile:
         with reading(self._path):
             rows = self._all(
                 "SELECT id, ip, port, label FROM address ORDER BY id",
-                tuple[int, str, int, str | None],
+                tuple[int, str, Port, Text | None],
             )
             check_numbers([number for number, *_ in rows])
+            for _, ip, *_ in rows:
+                ip_address(ip)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:
@@ -163,17 +194,28 @@ class RunFile:
         with reading(self._path):
             seen = self._counts.seen_by_chain()
             spans = self._counts.spans_by_chain()
-            certificates: dict[int, tuple[bytes, ...]] = {}
-            for chain, der in self._all(
-                "SELECT chain, der FROM chain_certificate JOIN certificate "
-                "ON certificate.id = chain_certificate.certificate ORDER BY chain, position",
-                tuple[int, bytes],
+            sql = "SELECT id, der FROM certificate"
+            ders = dict(self._all(sql, tuple[int, bytes], longest=LONG))
+            certificates: dict[int, list[bytes]] = {}
+            for chain, position, number in self._all(
+                "SELECT chain, position, certificate FROM chain_certificate "
+                "ORDER BY chain, position",
+                tuple[int, int, int],
             ):
-                certificates[chain] = (*certificates.get(chain, ()), der)
-            rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, bytes])
+                sent = certificates.setdefault(chain, [])
+                if position != len(sent):
+                    raise ValueError("a chain has gaps")
+                sent.append(ders[number])
+            if any(sum(map(len, sent)) > LONG for sent in certificates.values()):
+                raise ValueError("a chain is longer than TLS can send")
+            rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, Digest])
             return [
                 SeenChain(
-                    number, digest, certificates.get(number, ()), seen[number], *spans[number]
+                    number,
+                    digest,
+                    tuple(certificates.get(number, ())),
+                    seen[number],
+                    *spans[number],
                 )
                 for number, digest in rows
                 if seen[number]
@@ -186,14 +228,14 @@ class RunFile:
             for number, category, position, detail, refusal in self._all(
                 "SELECT verdict, category, position, detail, refusal FROM finding "
                 "ORDER BY verdict, rank",
-                tuple[int, str, int | None, str, str],
+                tuple[int, str, Whole | None, Text, str],
             ):
                 finding = Finding(Category(category), position, detail, Refusal(refusal))
                 findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
                 "JOIN chain ON chain.id = verdict.chain ORDER BY verdict.id",
-                tuple[int, bytes, str, str, int, str],
+                tuple[int, bytes, Text, Text, Second, str],
             )
             return [
                 Verdict(
@@ -215,8 +257,14 @@ class RunFile:
     def ports(self) -> Sequence[PortCount]:
         """Attempts and failures of the target by local port, without `ours` and `not-sent`."""
         with reading(self._path):
-            stored = self._all("SELECT port, attempts, failures FROM port", tuple[int, int, int])
+            stored = self._all(
+                "SELECT port, attempts, failures FROM port", tuple[Port, Whole, Whole]
+            )
             if self._run_end() and stored:
+                if any(failures > attempts for _, attempts, failures in stored):
+                    raise ValueError("a port has more failures than attempts")
+                if sum(attempts for _, attempts, _ in stored) > self._counts.recorded:
+                    raise ValueError("ports have more attempts than there are")
                 return [PortCount(*row) for row in stored]
             tally = self._counts.whole
             return [
@@ -229,15 +277,18 @@ class RunFile:
         with reading(self._path):
             stored = self._all(
                 "SELECT phase, outcome, block, hdr, clamped FROM histogram",
-                tuple[str, str, int, str, int],
+                tuple[Phase, str, Block, str, Whole],
             )
             if self._run_end() and any(block >= 0 for _, _, block, _, _ in stored):
-                for _, _, _, hdr, _ in stored:
-                    Histogram.decode(hdr.encode("ascii"))  # raises where it is damaged
-                return [
-                    HistogramRow(Phase(phase), outcome == "ok", block, hdr.encode("ascii"), clamped)
+                rows = [
+                    HistogramRow(phase, outcome == "ok", block, hdr.encode("ascii"), clamped)
                     for phase, outcome, block, hdr, clamped in stored
                 ]
+                for row in rows:
+                    # Raises where it is damaged.
+                    if Histogram.decode(row.hdr).count > self._counts.recorded:
+                        raise ValueError("a histogram has more values than there are attempts")
+                return rows
             latency = self._counts.whole.latency
             return [
                 HistogramRow(key.phase, key.good, key.block, histogram.encode(), histogram.clamped)
@@ -248,7 +299,7 @@ class RunFile:
         """Width of the blocks of `histograms`; block 0 starts with the run."""
         with reading(self._path):
             stored = self._meta.get("histogram_block_ns")
-            return int(stored) if stored else self._counts.whole.latency.block_ns
+            return checked(int(stored), Width) if stored else self._counts.whole.latency.block_ns
 
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
@@ -260,11 +311,17 @@ class RunFile:
 
     def transcripts(self) -> Iterator[Transcript]:
         """Evidence of single attempts, in the order in which it was recorded."""
+        left, last = MOST_TRANSCRIPT_BYTES + 20 * self._path.stat().st_size, -1
         with reading(self._path):
-            cursor = self._connection.execute("SELECT transcript FROM evidence ORDER BY id")
-        for (blob,) in self._fetch(cursor):
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONG)  # it reads a row ahead
+            cursor = self._connection.execute("SELECT id, transcript FROM evidence ORDER BY id")
+        for number, blob in self._fetch(cursor, longest=LONG, at_once=1):
             with reading(self._path):
-                transcript = decode_transcript(blob)
+                transcript = decode_transcript(checked(blob, bytes))
+                left -= transcript.bytes_kept + 100 * len(transcript.flights)
+                if left < 0 or number <= last:
+                    raise ValueError("it has more evidence than its size allows")
+            last = number
             yield transcript
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
@@ -272,52 +329,48 @@ class RunFile:
         with reading(self._path):
             cursor = self._connection.execute(view_text("handshake"))
             names = [column[0] for column in cursor.description]
-        return names, self._fetch(cursor)
+            kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
+            self._counts.recorded  # noqa: B018 - raises where there are more rows than that
+        return names, self._fetch(cursor, kind)
 
-    @cached_property
-    def _recorded(self) -> int:
-        ((last,),) = self._all("SELECT coalesce(max(arrival), 0) FROM attempt", tuple[int])
-        return last
-
-    def _all(self, sql: str, kind: type[_T]) -> list[_T]:
-        return fetch_all(self._connection, sql, kind)
+    def _all(self, sql: str, kind: type[_T], *, longest: int = SHORT) -> list[_T]:
+        return fetch_all(self._connection, sql, kind, longest=longest)
 
     def _run_end(self) -> RunEnd | None:
         text = self._meta.get("ending")
-        return msgspec.json.decode(text, type=RunEnd) if text else None
+        if not text:
+            return None
+        end = msgspec.json.decode(text, type=RunEnd)
+        numbers = end.ended_ns, end.started, end.stood_ns, end.lag_p99_ns
+        checked(numbers, tuple[Moment, Whole, Span, Span | None])
+        return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):
+            self._counts.recorded  # noqa: B018 - raises where there are more rows than that
             cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
-        for row in self._fetch(cursor):
-            with reading(self._path):
-                fields = list(row)
-                for place in _FLAGS:
-                    if fields[place] is not None:
-                        fields[place] = bool(fields[place])
-                record = checked(fields, Record)
-            yield record
+        for row in self._fetch(cursor, _RECORD):
+            fields = list(row)
+            for place in _FLAGS:
+                if fields[place] is not None:
+                    fields[place] = bool(fields[place])
+            yield Record._make(fields)
 
-    def _fetch(self, cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
+    def _fetch(
+        self,
+        cursor: sqlite3.Cursor,
+        kind: Any = tuple[Any, ...],
+        *,
+        longest: int = SHORT,
+        at_once: int = BATCH,
+    ) -> Iterator[Sequence[Any]]:
         while True:
             with reading(self._path):
-                batch = cursor.fetchmany(_BATCH)
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+                batch: list[Any] = checked(cursor.fetchmany(at_once), list[kind])
             if not batch:
                 return
             yield from batch
-
-
-# Open a run file, or say in a sentence why it cannot be opened.
-#
-# Opening may include recovery: a run that was killed leaves its last seconds in a log beside the
-# file, which SQLite folds in when the file is opened for writing. Where that is not allowed, the
-# file is opened for reading; where even the log cannot be used, without it.
-
-_MAGIC = b"SQLite format 3\x00"
-_HEADER_BYTES = 100
-_BUSY_SECONDS = 5.0
-_WAYS = ("mode=rw", "mode=ro", "immutable=1")
-_FORMS = "name a run by its path or its name in the results folder; without a name: the latest"
 
 
 def open_run(path: Path) -> RunFile:
@@ -326,98 +379,10 @@ def open_run(path: Path) -> RunFile:
     Raises:
         RunFileError: it is missing, is not a run file, has a newer schema, or is damaged.
     """
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise RunFileError(f"{path} is a folder, not a run file", "name a file in it")
-        if not stat.S_ISREG(mode):  # reading a pipe could wait for ever
-            raise RunFileError(f"{path} is not a regular file", _FORMS)
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-    except FileNotFoundError:
-        raise RunFileError(f"there is no run file {path}", _FORMS) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RunFileError(f"cannot read {path}: {reason}") from error
-    _check_header(path, header)
     with reading(path):
-        connection = _connect(path)
+        connection = connect(path)
         try:
-            # `meta` is what other programs read, and so may have written.
-            sql = "SELECT value FROM meta WHERE key = 'schema'"
-            (schema,) = connection.execute(sql).fetchone() or ("unknown",)
-            _check_schema(path, str(schema))
             return RunFile(path, connection)
         except BaseException:
             connection.close()
             raise
-
-
-def _check_header(path: Path, header: bytes) -> None:
-    """Check SQLite's header (https://sqlite.org/fileformat2.html, section 1.3)."""
-    if not header:
-        raise RunFileError(
-            f"{path} is empty: its run is about to begin, or died before it did",
-            "start the run again",
-        )
-    if not header.startswith(_MAGIC):
-        raise RunFileError(f"{path} is not a run file: it is not a SQLite database", _FORMS)
-    if len(header) < _HEADER_BYTES:
-        raise damaged(path, "it ends in the middle of its header")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise RunFileError(
-            f"{path} is not a run file: it is another program's SQLite database", _FORMS
-        )
-    _check_schema(path, str(int.from_bytes(header[60:64], "big")))
-    pages = int.from_bytes(header[28:32], "big")
-    page_bytes = int.from_bytes(header[16:18], "big")
-    size = path.stat().st_size
-    log_bytes = 0
-    with suppress(OSError):
-        log_bytes = path.with_name(f"{path.name}-wal").stat().st_size
-    # With a log beside it the file may lag behind its own header for a moment.
-    if size < pages * (65536 if page_bytes == 1 else page_bytes) and not log_bytes:
-        raise damaged(path, f"it was cut off after {size:,} bytes")
-
-
-def _check_schema(path: Path, schema: str) -> None:
-    if schema.isdecimal() and int(schema) > SCHEMA:
-        raise RunFileError(
-            f"{path} was written by a newer version of tls-stress: it has schema {schema}, and "
-            f"this version reads up to {SCHEMA}",
-            "update tls-stress",
-        )
-    if schema not in {str(number) for number in range(1, SCHEMA + 1)}:
-        raise RunFileError(
-            f"{path} has the unknown schema {schema}",
-            "read it with the version of tls-stress that wrote it",
-        )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that has begun to read.
-
-    Raises:
-        sqlite3.Error: the last way in which it could not be opened.
-    """
-    uri = path.absolute().as_uri()
-    for way in _WAYS:
-        connection = sqlite3.connect(
-            f"{uri}?{way}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
-        )
-        try:
-            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
-                connection.execute(f"PRAGMA {pragma}")
-            read_as_current(connection)
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("BEGIN")
-            connection.execute("SELECT count(*) FROM meta").fetchone()
-        except sqlite3.Error as error:
-            connection.close()
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            closed = code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-            if not closed or way == _WAYS[-1]:
-                raise
-        else:
-            return connection
-    raise AssertionError("the last way either opens or raises")

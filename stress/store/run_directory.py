@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 
 from stress.errors import RunFileError, UsageError
+from stress.store.opening import LOGS, connect, reading
 
 _SUFFIX = ".db"
 _LONGEST_HOST = 100
@@ -49,6 +49,9 @@ def reserve(folder: Path, name: str) -> Path:
         action = "write to"
         for number in count(1):
             path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{_SUFFIX}"
+            # SQLite would follow a link, or take for its own what lies beside the file.
+            if any(os.path.lexists(f"{path}{log}") for log in LOGS):
+                continue
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
                 return path
@@ -115,11 +118,8 @@ def _started_ns(path: Path) -> int:
     0 for what is not a run file: it is never the latest while there is a run.
     """
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-        try:
+        with reading(path), closing(connect(path, recover=False)) as connection:
             sql = "SELECT value FROM meta WHERE key = 'started_ns'"
             return int(connection.execute(sql).fetchone()[0])
-        finally:
-            connection.close()
-    except (sqlite3.Error, TypeError, ValueError):
+    except RunFileError:
         return 0

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -150,13 +151,18 @@ def read_plan(text: str, anchors: Sequence[bytes]) -> Plan:
 
     Raises:
         msgspec.MsgspecError: the text is not a plan.
+        ValueError: an address in it is none.
     """
     plan = msgspec.json.decode(text, type=Plan)
+    for ip in (*plan.sources, *(address.ip for address in plan.addresses)):
+        ip_address(ip)
     return replace(plan, trust=replace(plan.trust, anchors=tuple(anchors)))
 
 
 MOST_BYTES: Final = 1 << 24
 """Far more than a transcript has; a file from elsewhere may hold a bomb."""
+MOST_TRANSCRIPT_BYTES: Final = 100_000_000
+"""Bytes of all transcripts of a small file: twice what is kept unless the plan says more."""
 
 
 def encode_transcript(transcript: Transcript) -> bytes:
@@ -209,7 +215,7 @@ def create_file(
         # Readable by its owner alone.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if not path.is_file() or path.stat().st_size:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size:
             raise taken from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()

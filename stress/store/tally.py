@@ -17,14 +17,28 @@ from functools import cached_property
 from itertools import compress, product
 from operator import itemgetter, sub
 from types import GenericAlias
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
 
 from stress.measure import Histogram, Packed
 from stress.model.attributes import SHARED, Form
 from stress.model.outcome import Stage
 from stress.model.run import CELL_FIELDS, CELL_OTHERS, Cell, Phase
 from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
-from stress.store.corruption import check_numbers, fetch_all
+from stress.store.opening import (
+    BATCH,
+    Bit,
+    Moment,
+    Port,
+    Span,
+    Text,
+    Whole,
+    Width,
+    check_numbers,
+    checked,
+    fetch_all,
+)
 from stress.store.schema import FIRST_BLOCK_NS
 
 LATENCY_MOST_BLOCKS = 64
@@ -261,13 +275,28 @@ class Tally:
 
 # The counts of a recorded run: those stored in its file, and the rest counted from the rows.
 
-_BATCH = 2000
-
+Block = Annotated[int, Meta(ge=WHOLE_RUN, lt=MOST_BLOCKS)]
 _COLUMNS = ("id", *GROUP_FIELDS, "first_ns", "last_ns")
-_TYPES = {Form.NUMBER: int, Form.TEXT: str, Form.FLAG: int, Form.NAMED: int}
-_VALUES = (_TYPES[each.form] if each.always else _TYPES[each.form] | None for each in SHARED)
-_GROUP_ROW: Any = GenericAlias(tuple, (int, *_VALUES, int | None, int | None))
+_KINDS: Any = {Form.NUMBER: Whole, Form.TEXT: Text, Form.FLAG: Bit, Form.NAMED: Whole}
+_VALUES: Any = ((_KINDS[each.form], each.always) for each in SHARED)
+_VALUES = (kind if always else kind | None for kind, always in _VALUES)
+_GROUP_ROW: Any = GenericAlias(tuple, (int, *_VALUES, Moment | None, Moment | None))
 """A row of `attempt_group`, as far as the reader needs it."""
+_ATTEMPT_ROW: Any = tuple[
+    Whole,
+    Span,
+    Whole,
+    Span,
+    Span,
+    Port | None,
+    Span | None,
+    Span | None,
+    Span | None,
+    Span,
+    Span | None,
+    Whole,
+]
+"""A `Row` of the table `attempt`, with the range of each value."""
 _CELL = itemgetter(*map(_COLUMNS.index, CELL_FIELDS))
 _OTHERS = tuple(map(_COLUMNS.index, CELL_OTHERS))
 _FLAGS = [place for place, each in enumerate(SHARED, 1) if each.form is Form.FLAG]
@@ -287,11 +316,28 @@ class Counts:
 
     def __init__(self, connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
         self._connection = connection
-        self._stored_block_ns = int(meta["block_ns"])
-        if self._stored_block_ns <= 0:
-            raise ValueError(f"time blocks of {self._stored_block_ns} ns")
-        self._counted = int(meta["counted"])
+        self._stored_block_ns = checked(int(meta["block_ns"]), Width)
+        self._counted = checked(int(meta["counted"]), Whole)
         self._origin = int(meta["started_ns"])
+
+    @cached_property
+    def recorded(self) -> int:
+        """How many rows there are.
+
+        Raises:
+            ValueError: they are not numbered from 1 without gaps.
+        """
+        # Without the condition the rows are counted in one step, which no limit could end.
+        ((rows, first, last),) = fetch_all(
+            self._connection,
+            "SELECT (SELECT count(*) FROM attempt WHERE arrival > 0), "
+            "(SELECT coalesce(min(arrival), 1) FROM attempt), "
+            "(SELECT coalesce(max(arrival), 0) FROM attempt)",
+            tuple[int, int, int],
+        )
+        if (first, last) != (1, rows):
+            raise ValueError(f"its {rows:,} attempts are numbered from {first} to {last}")
+        return rows
 
     @property
     def block_ns(self) -> int:
@@ -374,18 +420,32 @@ class Counts:
         tally = self._uncounted
         factor = tally.block_ns // self._stored_block_ns
         cells = Counter(tally.cells)
+        # Before they are all in memory: each counts one of the attempts at least.
+        ((total, least, most),) = fetch_all(
+            self._connection,
+            "SELECT coalesce(sum(count), 0), coalesce(min(count), 1), count(*) FROM cell",
+            tuple[int, int, int],
+        )
+        if total != self._counted or not most <= total <= self.recorded or least < 1:
+            raise ValueError(
+                f"it has {self.recorded:,} attempts, {self._counted:,} counted, {total:,} in cells"
+            )
         stored = fetch_all(
-            self._connection, "SELECT block, attempt_group, count FROM cell", tuple[int, int, int]
+            self._connection,
+            "SELECT block, attempt_group, count FROM cell",
+            tuple[Annotated[int, Meta(ge=0, lt=MOST_BLOCKS)], Whole, Whole],
         )
         for block, group, count in stored:
             cells[block // factor, group] += count
         return cells
 
     def _count(self, tally: Tally, *, after: int) -> Tally:
+        if after > self.recorded:
+            raise ValueError(f"{after:,} attempts are counted, and {self.recorded:,} are there")
         rows = self._connection.execute(
             f"SELECT {', '.join(Columns._fields)} FROM attempt WHERE arrival > ? ORDER BY arrival",  # noqa: S608 - our names
             [after],
         )
-        while batch := rows.fetchmany(_BATCH):
+        while batch := checked(rows.fetchmany(BATCH), list[_ATTEMPT_ROW]):
             tally.add(Columns.of(batch))
         return tally

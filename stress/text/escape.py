@@ -1,4 +1,4 @@
-"""Makes text of others harmless: three functions, one for each place of use.
+"""Makes text of others harmless: four functions, one for each place of use.
 
 =============  =====================================================  ==================
 function       use it for                                             kept as it is
@@ -6,12 +6,13 @@ function       use it for                                             kept as it
 `escape`       a whole line just before it is printed                 letters, backslash
 `printable`    a name from the network inside one of our sentences    letters
 `quoted`       a word that the user typed, in a message               ASCII, backslash
+`inert`        a field of an export, which is not cut                 lines, backslash
 =============  =====================================================  ==================
 
 Subjects, issuers, host labels and first bytes are chosen by whoever runs the target. A terminal
 executes escape sequences in them, a bidirectional mark reorders the line around them (Unicode TR
-#36, section 2; CVE-2021-42574), and a name of 64 KB pushes the verdict off the screen. All three
-functions write such characters as Python escapes and cut what is too long.
+#36, section 2; CVE-2021-42574), and a name of 64 KB pushes the verdict off the screen. All of them
+write such characters as Python escapes, and the first three cut what is too long.
 
 `printable` doubles a backslash, so that nobody can imitate an escape. `escape` does not, because
 its input already holds what `printable` made.
@@ -81,6 +82,14 @@ def quoted(word: object) -> str:
     head = str(word)[: _LONGEST_WORD + 1]  # more is never shown, and the text may be a whole file
     shown = _escaped(head, lambda character: character.isascii() and character.isprintable())
     return shown if len(shown) <= _LONGEST_WORD else f"{shown[: _LONGEST_WORD - 3]}..."
+
+
+def inert(text: str) -> str:
+    r"""Return the same text, whole, with what a terminal acts upon escaped; lines stay lines."""
+    if text.isprintable():
+        return text
+    kept = _NO_BREAK | {"\t", "\n", "\r"}
+    return _escaped(text, lambda character: character.isprintable() or character in kept)
 
 
 def escape_json(document: str) -> str:

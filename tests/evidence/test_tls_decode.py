@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -121,3 +122,12 @@ def test_nothing_that_was_said_makes_it_fall(
 
     assert len(words) == len(flights)
     assert all(words)
+
+
+def test_many_flights_are_decoded_in_the_time_that_their_bytes_take() -> None:
+    """A stranger's transcript may have one for each record: the square of 60,000 is minutes."""
+    begun = process_time()
+    said = told(*[(False, b"\x14\x03\x03\x00\x01\x01")] * 60_000)
+
+    assert said[-1] == ["ChangeCipherSpec"] or said[-1][0].startswith("encrypted")
+    assert process_time() - begun < 10

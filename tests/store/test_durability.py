@@ -82,28 +82,32 @@ writer = RunWriter.create(Path(sys.argv[1]), plan, started_ns=start, versions={}
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
 
+size = int(sys.argv[3])
+
 def batch(first):
     return [
         Record(n, start + n, start + n, 0, None, 40000, 0, "ok", 5, bytes([first // 500]) * 32,
                772, 4865, 29, None, False, 1, 2, 3, 4, 5, 6, 0, 0, None)
-        for n in range(first, first + 500)
+        for n in range(first, first + size)
     ]
 
 taken = errors = 0
 while not errors:
     try:
         writer.add_records(batch(taken))
-        writer.commit(taken + 500)
+        if sys.argv[2] != "uncommitted":
+            writer.commit(taken + size)
     except RecordError as error:
         errors += 1
         print(error.message, file=sys.stderr)
-    taken += 500
-try:
-    writer.add_records(batch(taken))
-    writer.commit(taken + 500)
-except RecordError:
-    errors += 1
-taken += 500
+    taken += size
+if sys.argv[2] != "uncommitted":
+    try:
+        writer.add_records(batch(taken))
+        writer.commit(taken + size)
+    except RecordError:
+        errors += 1
+    taken += size
 print(taken, writer.taken, writer.unwritten)
 if sys.argv[2] == "space":
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -120,7 +124,7 @@ def test_a_full_disk_is_told_and_nothing_committed_is_lost(tmp_path: Path, later
     """A limit on the size of files stands in for a disk."""
     path = tmp_path / "run.db"
     done = subprocess.run(
-        [sys.executable, "-c", FILL_THE_DISK, str(path), later],
+        [sys.executable, "-c", FILL_THE_DISK, str(path), later, "500"],
         capture_output=True,
         text=True,
         check=True,
@@ -137,3 +141,22 @@ def test_a_full_disk_is_told_and_nothing_committed_is_lost(tmp_path: Path, later
     else:
         assert facts.end is End.UNFINISHED
         assert ids == list(range(taken - unwritten))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "most"), [(150, 2_000), (1_300, 2_000), (20_000, 20_000)])
+def test_a_full_disk_takes_few_rows_with_it(tmp_path: Path, rows: int, most: int) -> None:
+    """Also where the engine did not come to commit: of a batch, too, all but the last rows stay."""
+    path = tmp_path / "run.db"
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, str(path), "uncommitted", str(rows)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    taken, _, unwritten = map(int, done.stdout.split())
+    with open_run(path) as run:
+        recorded = run.facts().recorded
+
+    assert recorded == taken - unwritten > 0
+    assert unwritten < most

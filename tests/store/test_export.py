@@ -62,6 +62,33 @@ def test_no_text_starts_like_a_formula(
     assert row["alpn"] == f"'{start}1"
 
 
+HOSTILE = "\x1b]0;owned\x07 \x9b2J \u202egnp.exe \x7f"
+
+
+@pytest.mark.parametrize("form", [Format.CSV, Format.JSONL])
+def test_no_text_of_others_acts_upon_a_terminal(
+    write_run: Callable[..., Path], make_record: Callable[..., Record], form: Format
+) -> None:
+    with open_run(write_run([make_record(0, detail=HOSTILE)])) as run:
+        text = exported(run, form)
+
+    assert all(character.isprintable() or character in "\r\n" for character in text)
+    if form is Format.JSONL:
+        assert json.loads(text)["detail"] == HOSTILE
+    else:
+        assert r"\x1b]0;owned\x07 \x9b2J \u202egnp.exe \x7f" in text
+
+
+def test_an_export_is_for_its_owner_alone_and_follows_no_link(run: RunFile, tmp_path: Path) -> None:
+    export_run(run, Format.CSV, tmp_path / "out.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "victim")
+
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UsageError, match="exists already"):
+        export_run(run, Format.CSV, tmp_path / "link.csv")
+    assert not (tmp_path / "victim").exists()
+
+
 def test_json_lines_are_the_same_rows_with_types(run: RunFile) -> None:
     names, rows = run.handshakes()
     lines = [json.loads(line) for line in exported(run, Format.JSONL).splitlines()]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -187,3 +189,25 @@ def test_where_no_name_is_near_those_that_exist_are_told(folder: Path, tmp_path:
         with pytest.raises(RunFileError) as caught:
             locate("zzzzz", place)
         assert (caught.value.hint or "").endswith(told)
+
+
+@pytest.mark.parametrize("beside", ["run.db", "run.db-journal", "run.db-wal", "run.db-shm"])
+def test_a_name_beside_which_a_link_is_planted_is_taken(tmp_path: Path, beside: str) -> None:
+    (tmp_path / beside).symlink_to(tmp_path / "victim")
+
+    assert reserve(tmp_path, "run") == tmp_path / "run-2.db"
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_stranger_that_hangs_is_never_the_latest_run(folder: Path) -> None:
+    hostile = folder / "zz-latest.db"
+    hostile.write_bytes((folder / "first.db").read_bytes())
+    with closing(sqlite3.connect(hostile)) as connection:
+        connection.executescript(
+            "DROP VIEW handshake; DROP VIEW failures; "
+            "DROP VIEW chains_seen; DROP VIEW by_address; ALTER TABLE meta RENAME TO hidden; "
+            "CREATE VIEW meta AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
+            "SELECT x AS key, x AS value FROM n"
+        )
+
+    assert locate(None, folder).name != "zz-latest.db"

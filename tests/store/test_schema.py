@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sqlite3
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -212,3 +214,20 @@ def test_damaged_evidence_is_told_in_a_sentence(blob: object, tmp_path: Path, pl
 
     with open_run(path) as run, pytest.raises(RunFileError, match="damaged"):
         list(run.transcripts())
+
+
+def test_large_transcripts_are_read_whatever_else_is_read_between(
+    open_writer: Callable[..., RunWriter], tmp_path: Path
+) -> None:
+    flight = Flight(sent=False, at_ns=5, clock=Clock.USER, data=Random(1).randbytes(2_000_000))
+    large = replace(ONE, flights=(flight,))
+    writer = open_writer()
+    writer.add_transcripts([large, ONE, large, large])
+    writer.close()
+    with open_run(tmp_path / "run.db") as run:
+        found = []
+        for each in run.transcripts():
+            found.append(each)
+            run.chains()
+
+    assert found == [large, ONE, large, large]

@@ -88,6 +88,17 @@ def test_a_folder_is_no_place_for_a_run(
         create(tmp_path)
 
 
+def test_a_link_to_an_empty_file_is_not_a_reserved_name(
+    tmp_path: Path, create: Callable[[Path], sqlite3.Connection]
+) -> None:
+    (tmp_path / "victim").touch()
+    (tmp_path / "run.db").symlink_to(tmp_path / "victim")
+    with pytest.raises(RunFileError, match="exists already"):
+        create(tmp_path / "run.db")
+
+    assert not (tmp_path / "victim").stat().st_size
+
+
 CREATE = """
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from shutil import copyfile
@@ -109,10 +109,143 @@ def sql(*statements: str) -> Damage:
     return damage
 
 
+def leaf(key: str, path: tuple[object, ...], value: object) -> Damage:
+    """One value inside of a JSON document in `meta` is changed."""
+
+    def damage(db: sqlite3.Connection) -> None:
+        (text,) = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        said = place = json.loads(text)
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        db.execute("UPDATE meta SET value = ? WHERE key = ?", (json.dumps(said), key))
+
+    return damage
+
+
+def leaves(said: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """The paths to all values of a JSON document that hold no others."""
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(said, dict):
+        inner = said.items()
+    elif isinstance(said, list):
+        inner = list(enumerate(said))[:1]
+    for step, value in inner:
+        yield from leaves(value, (*path, step))
+    if path and not inner:
+        yield path
+
+
+def changed_leaves(db: sqlite3.Connection) -> dict[str, Damage]:
+    """Every value in the plan and the end mark, each replaced by the extremes of its kind."""
+    found = {}
+    for key in ("plan", "ending"):
+        (text,) = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        said = json.loads(text)
+        for path in leaves(said):
+            was: object = said
+            for step in path:
+                was = was[step]  # type: ignore[index]  # whatever JSON holds
+            values: list[object] = [None]
+            if isinstance(was, str):
+                values = [HOSTILE_TEXT]
+            elif isinstance(was, (int, float)):
+                values = [-1, 10**18] if isinstance(was, int) else [-1.0, 1e308]
+            elif was is None:
+                values = [10**18, HOSTILE_TEXT]
+            for number, value in enumerate(values):
+                name = f"{key}-{'.'.join(map(str, path))}-{number}"
+                found[name] = leaf(key, path, value)
+    return found
+
+
+HOSTILE_TEXT = "\x1b]0;x\x07\u202e;touch pwned;$(touch pwned)=" * 20
+
+
 def _bomb(megabytes: int) -> bytes:
     packer = zlib.compressobj(9)
     zeros = bytes(1_000_000)
     return b"".join(packer.compress(zeros) for _ in range(megabytes)) + packer.flush()
+
+
+def no_key(table: str) -> Damage:
+    """A table loses its key, so that a number may stand for many rows."""
+
+    def damage(db: sqlite3.Connection) -> None:
+        db.execute(f'ALTER TABLE "{table}" RENAME TO hidden')
+        db.execute(f'CREATE TABLE "{table}" AS SELECT * FROM hidden')
+
+    return damage
+
+
+def virtual(table: str) -> Damage:
+    """A table becomes a virtual one, whose rows a module makes."""
+
+    def damage(db: sqlite3.Connection) -> None:
+        listed = ", ".join(columns(db, table))
+        db.execute(f'ALTER TABLE "{table}" RENAME TO hidden')
+        db.execute(f'CREATE VIRTUAL TABLE "{table}" USING fts4({listed})')
+
+    return damage
+
+
+def endless_pages(table: str) -> Damage:
+    """The table's pages point at each other: all children of a page are one page, 19 times over."""
+
+    def damage(db: sqlite3.Connection) -> None:
+        (root,) = db.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)
+        ).fetchone()
+        db.execute("CREATE TABLE filler (x)")
+        db.execute(f"INSERT INTO filler {ENDLESS} SELECT zeroblob(4000) FROM n LIMIT 20")
+        db.execute("DROP TABLE filler")
+        raise InPages(root)
+
+    return damage
+
+
+class InPages(Exception):  # noqa: N818 - no error: what is left to do is done to the file's bytes
+    """The damage is to be done to the pages themselves, from this root on."""
+
+
+def _link_pages(path: Path, root: int) -> None:
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    count = len(content) // size
+    leaf_page = bytes(content[(root - 1) * size : root * size])
+    if leaf_page[0] != 0x0D:  # an interior page: take the leaf that its last child is
+        last = int.from_bytes(leaf_page[8:12], "big")
+        leaf_page = bytes(content[(last - 1) * size : last * size])
+    content += leaf_page
+    child = count + 1
+    for depth in range(18):
+        cells = 200
+        page = bytearray(size)
+        page[0] = 0x05
+        page[3:5] = cells.to_bytes(2, "big")
+        page[5:7] = (size - 5 * cells).to_bytes(2, "big")
+        page[8:12] = child.to_bytes(4, "big")
+        for cell in range(cells):
+            offset = size - 5 * (cell + 1)
+            page[12 + 2 * cell : 14 + 2 * cell] = offset.to_bytes(2, "big")
+            page[offset : offset + 5] = child.to_bytes(4, "big") + bytes([cell % 128])
+        if depth == 17:
+            content[(root - 1) * size : root * size] = page
+        else:
+            content += page
+            child += 1
+    content[28:32] = (len(content) // size).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
+def _many_bombs(db: sqlite3.Connection) -> None:
+    others = ", ".join(columns(db, "evidence")[1:-1])
+    db.execute("DELETE FROM evidence WHERE id > 1")
+    db.execute("UPDATE evidence SET transcript = ?", (_bomb(15),))
+    for _ in range(11):
+        db.execute(
+            f"INSERT INTO evidence ({others}, transcript) SELECT {others}, transcript FROM evidence"
+        )
 
 
 def _transcript_bomb(db: sqlite3.Connection) -> None:
@@ -124,6 +257,7 @@ def corpus(true: Path) -> dict[str, Damage]:
     with closing(sqlite3.connect(true)) as db:
         named = tables(db)
         found: dict[str, Damage] = {f"endless-{name}": endless_view(name) for name in named}
+        found |= changed_leaves(db)
     huge = 10**18
     found |= {
         "view-of-a-gigabyte": huge_view("certificate", "der"),
@@ -184,6 +318,44 @@ def corpus(true: Path) -> dict[str, Damage]:
         "no-client": sql("DELETE FROM client"),
         "no-address": sql("DELETE FROM address"),
         "no-cell": sql("DROP TABLE cell"),
+        "group-address": change("attempt_group", "address", 99),
+        "group-negative-address": change("attempt_group", "address", -1),
+        "group-client": change("attempt_group", "client", 99),
+        "group-source": change("attempt_group", "source", 99),
+        "group-chain": change("attempt_group", "chain", 99),
+        "group-segment": change("attempt_group", "segment", huge),
+        "group-small-segment": change("attempt_group", "segment", 99),
+        "group-flags": change("attempt_group", "flags", huge),
+        "group-version": change("attempt_group", "tls_version", huge),
+        "group-resumed": change("attempt_group", "resumed", 7),
+        "group-alpn": change("attempt_group", "alpn", HOSTILE_TEXT),
+        "group-outcome": change("attempt_group", "outcome", "sunshine"),
+        "group-span": sql(f"UPDATE attempt_group SET first_ns = {huge}, last_ns = 0"),
+        "attempt-number": sql("UPDATE attempt SET arrival = 1000000000000 WHERE arrival = 80"),
+        "attempt-gap": sql("DELETE FROM attempt WHERE arrival = 7"),
+        "attempt-negative-number": sql("UPDATE attempt SET arrival = -5 WHERE arrival = 80"),
+        "no-keys": no_key("attempt"),
+        "no-chain-keys": no_key("chain_certificate"),
+        "one-certificate-in-a-million-places": sql(
+            "UPDATE certificate SET der = zeroblob(15000000)",
+            "DELETE FROM chain_certificate",
+            f"INSERT INTO chain_certificate {ENDLESS} SELECT 1, x - 1, 1 FROM n LIMIT 200000",
+        ),
+        "long-detail-of-all": sql(
+            "INSERT INTO detail VALUES (998, hex(zeroblob(4000000)))",
+            f"INSERT OR REPLACE INTO remark {ENDLESS} SELECT x, 998 FROM n LIMIT 80",
+        ),
+        "many-bombs": _many_bombs,
+        "virtual-table": virtual("cell"),
+        "million-cells": sql(
+            f"INSERT OR IGNORE INTO cell {ENDLESS} "
+            "SELECT x % 1000, x / 1000, 1 FROM n LIMIT 1000000"
+        ),
+        "million-ports": sql(f"INSERT INTO port {ENDLESS} SELECT x, 1, 1 FROM n LIMIT 1000000"),
+        "pages-in-circles": endless_pages("attempt"),
+        "remarks-in-circles": endless_pages("remark"),
+        "evidence-in-circles": endless_pages("evidence"),
+        "index-on-everything": sql("CREATE INDEX i ON attempt (due, late, port, total)"),
         "no-attempt": sql("DELETE FROM attempt"),
         "trigger": sql(
             "CREATE TRIGGER t AFTER UPDATE ON meta BEGIN DELETE FROM cell; END",
@@ -203,7 +375,13 @@ def make(true: Path, damage: Damage, path: Path) -> Path:
         for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
             db.execute(f'DROP VIEW "{name}"')  # ours are not read; they would hinder a renaming
         db.execute("BEGIN")
-        damage(db)
+        root = None
+        try:
+            damage(db)
+        except InPages as pages:
+            (root,) = pages.args
         db.execute("COMMIT")
         db.execute("PRAGMA journal_mode = DELETE")
+    if root is not None:
+        _link_pages(path, root)
     return path

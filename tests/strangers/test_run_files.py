@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stress.lab.farm import start
-from tests.strangers.doors import visit, wrongs
+from tests.strangers.doors import Visits, visit, wrongs
+from tests.strangers.run_files import corpus, make
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,31 @@ def test_a_true_file_passes_all_doors(true_run: Path, tmp_path: Path) -> None:
 
     assert wrongs(visits, [tmp_path, true_run.parent]) == []
     assert [one.code for one in visits.visits] == [1, 1, 1, 4, 0, 0, 0]
+
+
+PARTS = 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_hostile_file_is_refused_or_reported(true_run: Path, tmp_path: Path, part: int) -> None:
+    """Each file goes through a few doors; a process reads many, since starting one costs most."""
+    names = sorted(corpus(true_run))[part::PARTS]
+    damages, commands = corpus(true_run), []
+    for name in names:
+        path = make(true_run, damages[name], tmp_path / f"{name}.db")
+        commands.append(["report", path, "--json"])
+        if not name.startswith(("plan-", "ending-")):
+            commands.append(["export", path, "--format", "csv"])
+        commands.append(["evidence", path, "--out", tmp_path / f"{name}-evidence"])
+    visits = visit(commands, tmp_path)
+
+    wrong = {}
+    for one in visits.visits:
+        found = wrongs(Visits((one,), visits.megabytes), [tmp_path])
+        if found or (one.code not in {0, 1, 2, 3}):
+            wrong[f"{one.words[0]} {Path(one.words[1]).stem}"] = [one.code, *found]
+    assert wrong == {}
+    assert len(visits.visits) == len(commands)
+    assert sorted(tmp_path.glob("*.db")) == sorted(tmp_path / f"{name}.db" for name in names)
+    assert not list(tmp_path.glob("pwned*"))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stress.errors import ExitCode, RunFileError
-from stress.store.corruption import check_numbers, checked, damaged, fetch_all, reading
+from stress.store.opening import check_numbers, checked, damaged, fetch_all, reading
 
 
 @pytest.mark.parametrize(

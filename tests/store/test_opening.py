@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -238,5 +239,66 @@ def test_views_of_a_foreign_file_are_not_used(good: Path) -> None:
         "(SELECT 1 UNION ALL SELECT id FROM endless) SELECT id FROM endless"
     )
     connection.close()
+    with open_run(good) as run:
+        assert ask_everything(run) == 600
+
+
+def test_reading_a_finished_run_changes_nothing(good: Path) -> None:
+    before = good.read_bytes(), good.stat().st_mtime_ns
+    with open_run(good) as run:
+        assert ask_everything(run) == 600
+        assert [found.name for found in good.parent.iterdir()] == [good.name]
+
+    assert (good.read_bytes(), good.stat().st_mtime_ns) == before
+    assert [found.name for found in good.parent.iterdir()] == [good.name]
+
+
+@pytest.mark.parametrize("beside", ["-wal", "-shm", "-journal"])
+def test_a_link_beside_the_file_is_not_followed(good: Path, tmp_path: Path, beside: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"x" * 10_000)
+    link = good.with_name(f"{good.name}{beside}")
+    link.symlink_to(victim)
+    with open_run(good) as run:
+        assert run.facts().recorded == 600
+
+    assert link.is_symlink()
+    assert victim.read_bytes() == b"x" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            "ALTER TABLE cell RENAME TO c; CREATE VIEW cell AS SELECT * FROM c",
+            "a view in the place",
+        ),
+        (
+            "ALTER TABLE port RENAME TO p; CREATE TABLE port AS SELECT * FROM p",
+            "port.port is not the column",
+        ),
+        (
+            "ALTER TABLE source RENAME TO s;CREATE TABLE source (id INTEGER PRIMARY KEY,ip AS (1))",
+            "source.ip is not the column",
+        ),
+        ("ALTER TABLE source RENAME TO s; CREATE VIRTUAL TABLE source USING fts4(ip)", "source."),
+        ("DROP TABLE evidence", "no such table: evidence"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_table_is_not_read(
+    good: Path, change: str, sentence: str
+) -> None:
+    with closing(sqlite3.connect(good)) as connection:
+        connection.execute("PRAGMA legacy_alter_table = ON")
+        for view in ("handshake", "failures", "chains_seen", "by_address"):
+            connection.execute(f"DROP VIEW {view}")
+        connection.executescript(change)
+    with pytest.raises(RunFileError, match=sentence):
+        open_run(good)
+
+
+def test_tables_and_views_that_others_added_do_no_harm(good: Path) -> None:
+    with closing(sqlite3.connect(good)) as connection:
+        connection.executescript("CREATE TABLE mine (x); CREATE INDEX mine_port ON attempt (port)")
     with open_run(good) as run:
         assert ask_everything(run) == 600
