@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from stress.model.claims import RunChange
 from stress.model.plan import Close, Limits, Plan, Stack
+from stress.text.command import with_names
 
-COMMAND = "tls-stress"
 CEILING_S = 900.0
 """Default of `--max-duration`."""
 SAME = RunChange()
@@ -16,13 +16,8 @@ SAME = RunChange()
 
 def run_argv(plan: Plan, change: RunChange = SAME) -> tuple[str, ...]:
     """The `tls-stress run …` command that repeats this plan with that change."""
-    return (
-        *(COMMAND, "run", str(plan.target)),
-        *_load(plan, change),
-        *_request(plan, change),
-        *_trust(plan),
-        *change.extra,
-    )
+    options = [*_load(plan, change), *_request(plan, change), *_trust(plan), *change.extra]
+    return with_names("run", str(plan.target), options=options)
 
 
 def _load(plan: Plan, change: RunChange) -> list[str]:

@@ -95,7 +95,7 @@ def exceeds(load: Load) -> bool:
     if total is None or total > FREE_COUNT:
         return True
     fastest = highest(load.segments) or load.rate
-    return total > FREE_RATE and (fastest is None or fastest > FREE_RATE)
+    return total > FREE_RATE and not (fastest is not None and fastest <= FREE_RATE)
 
 
 def total_of(load: Load) -> int | None:

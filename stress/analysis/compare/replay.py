@@ -25,6 +25,7 @@ from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.model.summary import Cause, Condition, Summary
+from stress.text.command import command
 from stress.text.numbers import of, percent, thousands
 
 COMBINATIONS = 20
@@ -277,7 +278,7 @@ def _cause(summary: Summary, rank: int | None) -> Cause | None:
     there_are = f"it has {', '.join(failing)}" if failing else "it has none"
     raise UsageError(
         f"the run {summary.run.name} has no cause {rank} of failures: {there_are}",
-        f"See: tls-stress report {summary.run.name}",
+        f"See: {command('report', summary.run.name)}",
     )
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from shlex import join
 
 from stress.analysis import chains as chain_words
-from stress.analysis.command import COMMAND, run_argv
+from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
@@ -21,6 +20,7 @@ from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.text.command import shell_line, with_names
 from stress.text.escape import printable
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import client_views, describe
@@ -212,8 +212,8 @@ def _fix(findings: Findings, causes: Sequence[Cause], repairs: Sequence[str]) ->
 def _prove(findings: Findings) -> str:
     """How to hand over proof and how to check a fix."""
     if not findings.tally.failures:
-        return f"Repeat the test: {join(run_argv(findings.facts.plan))}"
-    proof, replay, again, compare = (join(one.argv) for one in commands(findings))
+        return f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
+    proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
     return f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
 
 
@@ -223,10 +223,10 @@ def commands(findings: Findings) -> Iterator[Command]:
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
-    yield Command(Purpose.PROVE, (COMMAND, "evidence", name, "--out", "proof"))
-    yield Command(Purpose.VERIFY_FIX, (COMMAND, "replay", name))
+    yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
-    yield Command(Purpose.VERIFY_FIX, (COMMAND, "compare", name, "fixed"))
+    yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
 
 
 def _detectable(findings: Findings) -> str:

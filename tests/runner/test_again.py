@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from stress.model.run import End
+from stress.planning.request import Request
+from stress.runner.again import read_first_part
 from stress.runner.observers import Display
-from stress.runner.run import RunLocation, read_first_part, record
+from stress.runner.run import RunLocation, record
 from stress.store import RunWriter, open_run
 
 
@@ -66,7 +68,7 @@ def test_a_resumed_run_has_the_same_live_view_and_holds_both_parts(
     part.close()
     os.utime(file, (0, 0))  # as if it had died a while ago
 
-    first_part, plan = read_first_part("part", tmp_path)
+    first_part, plan = read_first_part(Request(interrupted="part"), tmp_path)
     path = record(plan, RunLocation(tmp_path), Display(said.append, terminal, True), first_part)
 
     assert first_part.next_id >= 50
