@@ -149,6 +149,7 @@ def _refusal(load: Load, target: Target, address: Address) -> UsageError:
         f"{shown}{place} is public: {amount} {pace}{length} need consent",
         f"{burden}\n"
         f"Without consent: {FREE_RATE:.0f} per second and {FREE_COUNT:,} in total.\n"
-        "If it is yours, or its owner agrees, add --i-am-authorized, or to the profile:\n\n"
+        "If it is yours, or its owner agrees, add --i-am-authorized, or to a profile in"
+        " ~/.config/tls-stress:\n\n"
         f'    authorized = ["{target.host}"]',
     )

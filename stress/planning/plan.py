@@ -26,7 +26,7 @@ from stress.planning.connection_options import (
 )
 from stress.planning.consent import Allowed, allow, stopping_on_refusal
 from stress.planning.load import amount_of, files_needed, limits_of, sweep_of
-from stress.planning.profile import LoadProfile, consents, filled
+from stress.planning.profile import LoadProfile, consents, filled, ignored_consent
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
@@ -101,12 +101,17 @@ def _allowed(
     addresses: Sequence[Address],
 ) -> Allowed:
     """Return the load that consent and this machine allow; raise the soft limit of open files."""
-    allowed = allow(load, target, addresses, consents(request, profile, target.host))
+    ignored = ignored_consent(profile)
+    try:
+        allowed = allow(load, target, addresses, consents(request, profile, target.host))
+    except UsageError as error:
+        hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
+        raise UsageError(error.message, hint) from None
     load = stopping_on_refusal(allowed.load, addresses, wish=request.stop_on_refusal)
     _open_files(load)
     if request.find_limit and load.hold_s:
         raise_open_files_fully()  # the search decides how many will be held open
-    return replace(allowed, load=load)
+    return replace(allowed, load=load, notes=(*allowed.notes, *ignored))
 
 
 def _open_files(load: Load) -> None:
