@@ -129,7 +129,11 @@ def main(words: Sequence[str] | None = None) -> int:
             _refuse_slips(given)
         if given[0] in {"run", "demo", "report"}:
             foreign_options.refuse(given)
-        return int(app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN)
+        code = app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
+        # Ours are `ExitCode`s; typer makes a plain 130 of an interrupt, and says nothing.
+        if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):
+            raise KeyboardInterrupt
+        return int(code)
     except StressError as error:
         return _complain(error.message, error.hint or manual, error.exit_code)
     except _OPTION_ERROR as problem:

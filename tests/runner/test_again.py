@@ -1,9 +1,12 @@
-"""Resuming a run; with real interruptions in `tests/faults`."""
+"""Resuming a run, and signals while one starts; further interruptions are in `tests/faults`."""
 
 from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from stress.runner.again import read_first_part
 from stress.runner.observers import Display
 from stress.runner.run import RunLocation, record
 from stress.store import RunWriter, open_run
+from tests.faults.conftest import until
 
 
 def test_a_run_that_does_not_exist_is_reported(ask: Any, tmp_path: Path) -> None:
@@ -80,3 +84,41 @@ def test_a_resumed_run_has_the_same_live_view_and_holds_both_parts(
         assert said[1] in run.facts().reasons
     assert "latency" in terminal.getvalue()
     assert file.exists()
+
+
+def handles(process: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal (proc(5))."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells about handlers")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.6, 0.9, 1.2, 1.6, None])
+def test_a_signal_during_the_start_is_told_and_leaves_no_half_file(
+    number: signal.Signals, after_s: float | None, spawn: Any, listener: Any, tmp_path: Path
+) -> None:
+    """At any moment since the program runs at all; None: as soon as there is a run file."""
+    words = ("run", listener.target, "-n", "40", "--policy", "none", "--name", "part")
+    process = spawn(*words, "--timeout", "1s", "--processes", "1", "--rate", "5")
+    until(lambda: handles(process.pid, signal.SIGHUP))  # the last that gets a handler
+    file = tmp_path / "results" / "part.db"
+    if after_s is None:
+        until(file.exists)
+    else:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after_s)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130, err
+    assert err.strip()
+    assert "Traceback" not in err
+    if file.exists():
+        os.utime(file, (0, 0))
+        again = spawn("run", "--continue", file)
+        until(lambda: file.with_name("part-2.db").exists() or again.poll() is not None)
+        again.send_signal(signal.SIGINT)
+        _, err = again.communicate(timeout=30)
+        assert again.returncode == 130, err
