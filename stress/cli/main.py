@@ -132,7 +132,7 @@ def main(words: Sequence[str] | None = None) -> int:
         code = app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
         # Ours are `ExitCode`s; typer makes a plain 130 of an interrupt, and says nothing.
         if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):
-            raise KeyboardInterrupt
+            console.print_message("interrupted")
         return int(code)
     except StressError as error:
         return _complain(error.message, error.hint or manual, error.exit_code)

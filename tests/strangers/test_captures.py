@@ -21,7 +21,10 @@ def test_a_capture_costs_what_its_size_costs(name: str, tmp_path: Path) -> None:
     out = tmp_path / "mine.toml"
 
     # The first command loads the program, so that the second shows what the capture costs.
-    words = [["clients", "list"], ["clients", "import", tmp_path / "x.pcap", "--out", out]]
+    words: list[list[object]] = [
+        ["clients", "list"],
+        ["clients", "import", tmp_path / "x.pcap", "--out", out],
+    ]
     visits = visit(words, tmp_path)
 
     _, imported = visits.visits

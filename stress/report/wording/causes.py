@@ -7,7 +7,6 @@ from math import ceil, log
 
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
-from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings
 from stress.model.attributes import place
 from stress.model.claims import (
@@ -33,6 +32,7 @@ from stress.model.summary import (
     Likely,
     Unexplained,
 )
+from stress.planning.run_command import run_argv
 from stress.text.command import shell_line
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable

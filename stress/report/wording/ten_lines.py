@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from stress.analysis import chains as chain_words
-from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
@@ -18,6 +17,7 @@ from stress.codes.catalog import phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
+from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
 from stress.text.command import shell_line, with_names
