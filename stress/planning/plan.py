@@ -16,7 +16,7 @@ from stress.errors import UsageError
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay, Target
 from stress.model.run import End, RunFacts
-from stress.planning.addresses import Resolve, places_of, resolve
+from stress.planning.addresses import SHORTEST_TTL_S, Resolve, places_of, resolve
 from stress.planning.connection_options import (
     check_stack,
     closing_of,
@@ -274,8 +274,10 @@ def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Reques
     check_stack(plan.clients, plan.stack, plan.server_name, certificate, key)
     allowed = allow(load, plan.target, addresses, consents(request, None, plan.target.host))
     _open_files(allowed.load)
+    again_s = plan.resolve_again_s
     return replace(
         with_anchors(plan),
+        resolve_again_s=None if again_s is None else max(SHORTEST_TTL_S, again_s),
         addresses=tuple(addresses),
         load=allowed.load,
         authorized=allowed.given,

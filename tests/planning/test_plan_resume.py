@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from stress.model.plan import (
     Trust,
 )
 from stress.model.run import End, RunFacts
+from stress.planning.addresses import SHORTEST_TTL_S
 from stress.planning.plan import GAP_S, LOOPBACK_GAP_S, gap_s, remainder, replay_plan, with_anchors
 from stress.planning.request import Request
 
@@ -117,6 +119,20 @@ PLAN_REPLAY = Plan(
     find_limit="",
     resolve_again_s=60.0,
 )
+
+
+def test_a_recorded_plan_cannot_flood_a_resolver_or_this_machine() -> None:
+    of = facts(Load(10**6, concurrency=500, processes=500), resolve_again_s=1e-9)
+
+    plan = remainder(of, PLAN.addresses, last_ns=START_NS, request=Request())
+
+    assert plan.resolve_again_s == SHORTEST_TTL_S
+    assert plan.load.processes <= (os.cpu_count() or 1)
+
+
+def test_a_load_that_this_machine_cannot_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match="open files"):
+        left(facts(Load(10**15, concurrency=10**14)))
 
 
 def replay(tries: int) -> Replay:
