@@ -176,16 +176,8 @@ def _check_pem(name: str, path: str, mark: str) -> None:
 TIME_WAIT_S = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How connections are closed, and why."""
-
-    close: Close
-    note: str
-
-
-def closing_of(wish: Close, load: Load, ports: int) -> Closing:
-    """Decide how connections are closed.
+def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
+    """Decide how connections are closed; the second is why, as a note.
 
     Args:
         wish: of the user; only `auto` is decided here.
@@ -201,10 +193,10 @@ def closing_of(wish: Close, load: Load, ports: int) -> Closing:
     if most > ports:
         arithmetic += f"; only {ports:,} of {most:,} can be open at the same time (local-ports)"
     if close is Close.RST:
-        return Closing(close, f"closes by RST: the target sees resets after success; {arithmetic}")
+        return close, f"closes by RST: the target sees resets after success; {arithmetic}"
     if fits:
-        return Closing(close, f"closes by FIN; that uses {spent:,} of {ports:,} local ports")
-    return Closing(close, f"closes by FIN as requested, but local ports may run out; {arithmetic}")
+        return close, f"closes by FIN; that uses {spent:,} of {ports:,} local ports"
+    return close, f"closes by FIN as requested, but local ports may run out; {arithmetic}"
 
 
 def ports_spent(load: Load) -> int | None:

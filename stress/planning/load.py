@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 from stress.errors import UsageError
@@ -209,16 +209,10 @@ def sweep_of(request: Request, clients: Sequence[Client], resumption: float) -> 
     return swept
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A load, and what was chosen in it."""
-
-    load: Load
-    notes: tuple[str, ...] = ()
-
-
-def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 0) -> Amount:
-    """Read the load options.
+def amount_of(
+    request: Request, machine: Machine, attempt_s: float, seed: int = 0
+) -> tuple[Load, tuple[str, ...]]:
+    """Read the load options; the second is what the report notes about them.
 
     Args:
         request: with the profile filled in.
@@ -244,7 +238,7 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
             None if Sweep.CONCURRENCY in request.values("sweep", Sweep) else rate or FIRST_RUN.rate
         )
         first = Load(None, None, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
-        return Amount(_spread(shaped(request, first), processes, machine))
+        return _spread(shaped(request, first), processes, machine), ()
     segments = segments_of(request)
     if segments:
         rate = highest(segments)
@@ -266,7 +260,7 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
     if load.count is not None and load.count < load.concurrency:
         fewer = min(load.processes, load.count)
         load = replace(load, concurrency=load.count, processes=fewer)
-    return Amount(load, notes)
+    return load, notes
 
 
 def detection_size(text: str) -> int:

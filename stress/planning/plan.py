@@ -56,18 +56,20 @@ def plan_run(
     target = one_target(whole.targets)
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
-    amount = amount_of(whole, machine, limits.attempt_s, seed)
+    load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
     wish = whole.value("close", Close) or Close.AUTO
     connection = connection_of(whole, target)
     trust = trust_of(whole, connection.host, now)
     sweep = sweep_of(whole, connection.clients, connection.resumption)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
-    allowed = _allowed(whole, profile, target, amount.load, places.addresses)
+    allowed = _allowed(whole, profile, target, load, places.addresses)
     load = allowed.load
     ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
-    closing = closing_of(wish, replace(load, rate=None) if whole.find_limit else load, ports)
+    close, closing_note = closing_of(
+        wish, replace(load, rate=None) if whole.find_limit else load, ports
+    )
     return Plan(
         target=target,
         addresses=places.addresses,
@@ -77,7 +79,7 @@ def plan_run(
         trust=trust,
         server_name=connection.server_name,
         stack=connection.stack,
-        close=closing.close,
+        close=close,
         resumption=connection.resumption,
         sources=connection.sources,
         resolve_again_s=places.again_s,
@@ -88,7 +90,7 @@ def plan_run(
         profile=profile.name if profile else "",
         sweep=sweep,
         authorized=allowed.given,
-        notes=(*amount.notes, *places.notes, *allowed.notes, closing.note),
+        notes=(*load_notes, *places.notes, *allowed.notes, closing_note),
         **passed,
     )
 
