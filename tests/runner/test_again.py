@@ -106,7 +106,7 @@ def test_a_signal_during_the_start_is_told_and_leaves_no_half_file(
     until(lambda: handles(process.pid, signal.SIGHUP))  # the last that gets a handler
     file = tmp_path / "results" / "part.db"
     if after_s is None:
-        until(file.exists)
+        until(lambda: file.exists() or process.poll() is not None)
     else:
         with suppress(subprocess.TimeoutExpired):
             process.wait(after_s)
