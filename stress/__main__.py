@@ -1,4 +1,4 @@
-"""Starts the console script, and handles Ctrl-C even while the program is still being imported.
+"""Starts the console script, and handles signals even while the program is still being imported.
 
 `python -m stress` is `tls-stress`. The imports take a moment, and somebody who has mistyped is
 quick. Subtle: no `except KeyboardInterrupt` would do, because an interrupt in one of the import
@@ -12,22 +12,37 @@ import signal
 import sys
 from contextlib import suppress
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # else the parent process wants it ignored
-        signal.signal(signal.SIGINT, _leave)
+    unhandled = (signal.SIG_DFL, signal.default_int_handler)  # else the parent wants it ignored
+    ours = [number for number in _ENDING if signal.getsignal(number) in unhandled]
+    for number in ours:
+        signal.signal(number, _leave)
     from stress.cli.main import main as run  # noqa: PLC0415 - what takes the moment
 
-    signal.signal(signal.SIGINT, before)
-    return run()
+    for number in ours:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _interrupt)
+    code = run()
+    # CPython notes an interrupt that leaves an `exec`, as of a dataclass that is being imported,
+    # and ends by SIGINT although it was caught; the next `exec` makes it forget.
+    exec("")  # noqa: S102 - nothing
+    return code
 
 
 def _leave(_number: int, _frame: object) -> None:
     with suppress(OSError):  # stderr may be closed
         os.write(2, b"interrupted before anything was done\n")
     os._exit(130)  # `ExitCode.INTERRUPTED`, which may not have been imported yet
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Does as Ctrl-C does, which Trio lets through only where it can be raised safely."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

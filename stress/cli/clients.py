@@ -96,6 +96,7 @@ def import_client(
     """
     from stress.clients import importing  # noqa: PLC0415 - heavy
     from stress.model.plan import Stack  # noqa: PLC0415 - with the others
+    from stress.text.command import PROGRAM, shell_line  # noqa: PLC0415 - with the others
     from stress.text.escape import escape  # noqa: PLC0415 - with the others
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
@@ -118,8 +119,8 @@ def import_client(
     for sentence in lost:
         text = escape(sentence, longest=2000)
         lines += wrap(text, 96, initial_indent="- ", subsequent_indent="  ")
-    option = "" if fit.stack is Stack.BORINGSSL else f" --stack {fit.stack}"
-    lines += [f"profile: {file}", f"use it: tls-stress run HOST --client {file}{option}"]
+    words = ["--client", str(file)] + ["--stack", fit.stack] * (fit.stack is not Stack.BORINGSSL)
+    lines += [f"profile: {file}", f"use it: {shell_line([PROGRAM, 'run', 'HOST', *words])}"]
     console.print_data("\n".join(lines) + "\n")
     return ExitCode.CLEAN
 

@@ -13,6 +13,7 @@ from stress.cli.output import EXIT_CODES, DemoOptions, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
 from stress.runner.run import RunLocation, prepare, record
+from stress.text.command import PROGRAM, shell_line
 
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
 Count = Annotated[
@@ -46,7 +47,7 @@ def demo(
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
     console.print_message(
-        f"The farm has stopped. To keep one running: tls-stress lab up {scenario}"
+        f"The farm has stopped. To keep one running: {shell_line([PROGRAM, 'lab', 'up', scenario])}"
     )
     not_found = missed(summary, planted, windows)
     for sentence in not_found:

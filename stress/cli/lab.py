@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import textwrap
-from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stress.cli import console
 from stress.errors import ExitCode
+from stress.text.command import PROGRAM, shell_line
 
 if TYPE_CHECKING:
     from stress.lab.farm import Farm
@@ -61,7 +61,7 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
             f"address   {addresses}\n"
             f"name      {farm.host}\n"
             f"CA file   {farm.ca_file}\n\n"
-            f"{join(['tls-stress', *run_words(farm)])}\n"
+            f"{shell_line([PROGRAM, *run_words(farm)])}\n"
         )
         signal.sigwait(STOP_SIGNALS)
     return ExitCode.CLEAN

@@ -36,9 +36,9 @@ from stress.cli import (
 )
 from stress.cli.options import SectionedCommand, flat
 from stress.errors import ExitCode, StressError, UsageError
+from stress.text.command import PROGRAM, command, shell_line
 from stress.text.escape import escape
 
-PROGRAM = "tls-stress"
 WIDTH = 100
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
 _DASHES = ("\u2013", "\u2014", "\u2212")
@@ -122,19 +122,24 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     console.prepare()
     given = list(sys.argv[1:] if words is None else words) or ["--help"]
-    command = given[:1] if given[0] in COMMANDS else []
-    manual = f"See: {' '.join([PROGRAM, *command, '--help'])}"
+    known = given[:1] if given[0] in COMMANDS else []
+    manual = f"See: {shell_line([PROGRAM, *known, '--help'])}"
     try:
         if given[0] != "explain":  # which takes any text
             _refuse_slips(given)
         if given[0] in {"run", "demo", "report"}:
             foreign_options.refuse(given)
-        return int(app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN)
+        code = app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
+        # Ours are `ExitCode`s; typer makes a plain 130 of an interrupt, and says nothing.
+        if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):
+            console.print_message("interrupted")
+        return int(code)
     except StressError as error:
         return _complain(error.message, error.hint or manual, error.exit_code)
     except _OPTION_ERROR as problem:
         return _complain(*_explain(problem, manual), ExitCode.USAGE)
     except KeyboardInterrupt:
+        console.print_message("interrupted")
         return ExitCode.INTERRUPTED
     except OSError as error:
         return _complain(f"{error.filename or 'system'}: {error.strerror}", None, ExitCode.INVALID)
@@ -170,9 +175,9 @@ def _complain(message: str, hint: str | None, code: ExitCode) -> int:
     lines = [f"error: {message}", *(["", *hint.splitlines()] if hint else [])]
     for line in lines:
         text = escape(line, longest=2000)
-        console.print_message(
-            textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-        )
+        if f"{PROGRAM} " not in text:  # a command that is broken in two would run as two
+            text = textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+        console.print_message(text)
     return code
 
 
@@ -192,5 +197,5 @@ def _explain(problem: Exception, manual: str) -> tuple[str, str]:
     _, unknown, rest = message.partition("No such command '")
     word = rest.partition("'")[0]
     if unknown and set(".:") & set(word):
-        manual = f"To test it: {PROGRAM} run {word}\n{manual}"
+        manual = f"To test it: {command('run', word)}\n{manual}"
     return message, manual

@@ -13,7 +13,8 @@ from stress.cli.output import Output
 from stress.cli.report import Run
 from stress.errors import ExitCode
 from stress.planning.request import Request
-from stress.runner.run import RunLocation, plan_replay, read_replay, record
+from stress.runner.again import plan_replay, read_replay
+from stress.runner.run import RunLocation, record
 from stress.text import numbers
 
 Cause = Annotated[
@@ -30,7 +31,9 @@ Gap = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON document.")]
 
-ReplayOptions = Annotated[Request, Group(request_with("quiet", "name", "results"))]
+ReplayOptions = Annotated[
+    Request, Group(request_with("cert", "key", "authorized", "quiet", "name", "results"))
+]
 
 
 def replay(
@@ -59,7 +62,7 @@ def replay(
     number = option("--cause", positive_count, cause)
     location = RunLocation.of(settings)
     with open_run(locate(run, location.folder)) as recorded:
-        plan = plan_replay(recorded, cause=number, tries=rounds, gap_s=gap_s)
+        plan = plan_replay(recorded, settings, cause=number, tries=rounds, gap_s=gap_s)
         name = location.name or f"{recorded.facts().name}-replay"
     assert plan.replay is not None
     console.print_message(

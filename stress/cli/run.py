@@ -6,8 +6,9 @@ from stress.cli.options import RequestOptions
 from stress.cli.output import EXIT_CODES, Output
 from stress.errors import UsageError
 from stress.planning.request import OUTPUT, options
+from stress.runner.again import read_first_part
 from stress.runner.rejudge import Rejudgement
-from stress.runner.run import RunLocation, prepare, read_first_part, record
+from stress.runner.run import RunLocation, prepare, record
 
 
 def run(request: RequestOptions) -> int:
@@ -27,12 +28,12 @@ def run(request: RequestOptions) -> int:
         plan, first_part = prepare(request), None
     else:
         allowed = {field for field, option in options().items() if option.section == OUTPUT}
-        if request.given() - allowed - {"interrupted"}:
+        if request.given() - allowed - {"interrupted", "authorized", "cert", "key"}:
             raise UsageError(
                 "--continue takes the target and the plan from the interrupted run",
-                "Leave out everything but --name, --results and the output options.",
+                "Leave out everything but --cert, --key, --i-am-authorized and the output options.",
             )
-        first_part, plan = read_first_part(request.interrupted, location.folder)
+        first_part, plan = read_first_part(request, location.folder)
     path = record(plan, location, output.display(), first_part)
     aia = plan.trust.aia and first_part is None
     return EXIT_CODES[output.show(path, Rejudgement(aia=aia)).verdict]

@@ -18,6 +18,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 _PCAP: Final[dict[bytes, Literal["<", ">"]]] = {
@@ -132,6 +133,8 @@ HELLO_START: Final = re.compile(rb"\x16\x03[\x00-\x04]..\x01", re.DOTALL)
 """A TLS record whose first message is a ClientHello."""
 
 _KEPT: Final = 1 << 18
+_MOST_STARTS: Final = 4
+"""Possible starts of a stream without its SYN that are tried: each costs as much as the stream."""
 _WRAP: Final = 1 << 32
 _TCP: Final = 6
 _SYN: Final = 0x02
@@ -147,13 +150,25 @@ _COOKED_2: Final = 276
 _PKTAP: Final = frozenset({149, 258})  # macOS, also for iPhones by rvictl (net/pktap.h)
 
 
+_IPV4: Final = struct.Struct("!2xH2xHxB2x4s4s")
+"""Length, fragment, protocol, source and target."""
+_TCP_HEADER: Final = struct.Struct("!HHI4xBB")
+"""Ports, sequence number, size of the header and flags."""
+
+
 class Flow(NamedTuple):
     """One direction of a connection."""
 
-    source: str
+    source: bytes
     source_port: int
-    target: str
+    target: bytes
     target_port: int
+
+    @property
+    def shown(self) -> str:
+        """Address and port that it is sent to."""
+        ip = str(ip_address(self.target))
+        return f"[{ip}]:{self.target_port}" if ":" in ip else f"{ip}:{self.target_port}"
 
 
 class TcpSegment(NamedTuple):
@@ -187,7 +202,8 @@ class Stream:
         """Yield the bytes from the start on, or from each possible start, up to the first gap."""
         starts = [self.start] if self.start is not None else []
         if self.start is None:
-            starts = [sequence for sequence, payload in self.pieces if HELLO_START.search(payload)]
+            found = (sequence for sequence, payload in self.pieces if HELLO_START.search(payload))
+            starts = list(islice(found, _MOST_STARTS))
         for start in starts:
             joined = bytearray()
             placed = sorted(
@@ -226,10 +242,9 @@ def read_segment(packet: Packet) -> TcpSegment | None:
         if data is None:
             return None
         if data[0] >> 4 == 4:
-            source, target = bytes(data[12:16]), bytes(data[16:20])
-            fragment = int.from_bytes(data[6:8]) & 0x1FFF
-            kind, position = 0 if fragment else data[9], (data[0] & 0x0F) * 4
-            end = int.from_bytes(data[2:4]) or len(data)  # 0: left to the network card to fill in
+            end, fragment, kind, source, target = _IPV4.unpack_from(data)
+            kind = 0 if fragment & 0x1FFF else kind
+            position, end = (data[0] & 0x0F) * 4, end or len(data)  # 0: left to the network card
         elif data[0] >> 4 == 6:
             source, target = bytes(data[8:24]), bytes(data[24:40])
             kind, position = data[6], 40
@@ -241,12 +256,11 @@ def read_segment(packet: Packet) -> TcpSegment | None:
         tcp = data[position:end]
         if kind != _TCP:
             return None
-        begins = bool(tcp[13] & _SYN)
-        ports = int.from_bytes(tcp[:2]), int.from_bytes(tcp[2:4])
-        flow = Flow(str(ip_address(source)), ports[0], str(ip_address(target)), ports[1])
-        sequence = (int.from_bytes(tcp[4:8]) + begins) % _WRAP
-        return TcpSegment(flow, sequence, begins, tcp[(tcp[12] >> 4) * 4 :])
-    except (IndexError, ValueError):  # shorter than its headers say
+        source_port, target_port, sequence, size, flags = _TCP_HEADER.unpack_from(tcp)
+        begins = bool(flags & _SYN)
+        flow = Flow(source, source_port, target, target_port)
+        return TcpSegment(flow, (sequence + begins) % _WRAP, begins, tcp[(size >> 4) * 4 :])
+    except (IndexError, struct.error):  # shorter than its headers say
         return None
 
 

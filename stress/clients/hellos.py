@@ -55,31 +55,47 @@ def read_hellos(path: Path) -> tuple[Sighting, ...]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a valid file name"
         raise UsageError(f"{shown}: cannot be read: {reason}", UNREADABLE) from None
-    found = hellos_in(data)
-    if not found:
-        problem, hint = _nothing(data)
-        raise UsageError(f"{shown}: {problem}", hint)
-    return found
+    try:
+        return hellos_in(data)
+    except UsageError as error:
+        raise UsageError(f"{shown}: {error.message}", error.hint) from None
 
 
 def hellos_in(data: bytes) -> tuple[Sighting, ...]:
-    """Return every whole ClientHello in a file's bytes; none when there is none."""
+    """Return every whole ClientHello in a file's bytes.
+
+    Raises:
+        UsageError: there is none; it says why, as far as the bytes show.
+    """
     if not is_capture(data):
         hello = _hello(data)
-        return () if hello is None else (Sighting(hello),)
-    found: list[Sighting] = []
-    for stream in streams(read_capture(data).packets):
+        if hello is None:
+            raise _no_capture(data)
+        return (Sighting(hello),)
+    capture, found, begun = read_capture(data), list[Sighting](), False
+    sent = streams(capture.packets)
+    for stream in sent:
         # A hello may follow the words of a proxy or of STARTTLS.
-        candidates = (
-            _hello(start[match.start() :])
-            for start in stream.beginnings()
-            for match in islice(HELLO_START.finditer(start), _MOST_TRIES)
+        for start in stream.beginnings():
+            matches = list(islice(HELLO_START.finditer(start), _MOST_TRIES))
+            begun = begun or bool(matches)
+            hellos = (_hello(start[match.start() :]) for match in matches)
+            if hello := next((each for each in hellos if each is not None), None):
+                found.append(Sighting(hello, stream.flow.shown))
+                break
+    if found:
+        return tuple(found)
+    amount = f"{len(capture.packets):,} packets and {len(sent):,} TCP streams"
+    end = "; it ends in the middle of a packet" if capture.cut else ""
+    if begun:
+        raise UsageError(
+            f"contains the beginning of a ClientHello, but not all of it ({amount}){end}",
+            "Capture whole packets, starting before the connection: tcpdump -s 0 -w FILE",
         )
-        hello = next((each for each in candidates if each is not None), None)
-        if hello is not None:
-            ip, port = stream.flow.target, stream.flow.target_port
-            found.append(Sighting(hello, f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"))
-    return tuple(found)
+    raise UsageError(
+        f"contains no ClientHello ({amount}){end}",
+        "Start the capture before the app connects; QUIC (UDP) is not read.",
+    )
 
 
 def pick(sightings: Iterable[Sighting], name: str | None) -> tuple[Sighting, ...]:
@@ -111,33 +127,19 @@ def pick(sightings: Iterable[Sighting], name: str | None) -> tuple[Sighting, ...
     return chosen
 
 
-def _nothing(data: bytes) -> tuple[str, str]:
-    """Return why there is no hello, as far as the bytes show, and a hint."""
+def _no_capture(data: bytes) -> UsageError:
+    """Return why bytes that are no capture hold no hello."""
     if data[:2] == _GZIP:
-        return "is compressed", "Unpack it first: gunzip FILE"
+        return UsageError("is compressed", "Unpack it first: gunzip FILE")
     if HELLO_START.match(data):
-        return (
+        return UsageError(
             f"contains the beginning of a ClientHello, but not all of it ({len(data):,} bytes)",
             "Give all TLS records of the hello, or a capture.",
         )
-    if not is_capture(data):
-        begin = data[:12].hex() or "nothing"
-        return (
-            f"is neither a capture nor a ClientHello: {len(data):,} bytes, starting with {begin}",
-            "Give a pcap or pcapng file, or the bytes of one ClientHello.",
-        )
-    capture = read_capture(data)
-    found = streams(capture.packets)
-    amount = f"{len(capture.packets):,} packets and {len(found):,} TCP streams"
-    end = "; it ends in the middle of a packet" if capture.cut else ""
-    if any(HELLO_START.search(start) for stream in found for start in stream.beginnings()):
-        return (
-            f"contains the beginning of a ClientHello, but not all of it ({amount}){end}",
-            "Capture whole packets, starting before the connection: tcpdump -s 0 -w FILE",
-        )
-    return (
-        f"contains no ClientHello ({amount}){end}",
-        "Start the capture before the app connects; QUIC (UDP) is not read.",
+    begin = data[:12].hex() or "nothing"
+    return UsageError(
+        f"is neither a capture nor a ClientHello: {len(data):,} bytes, starting with {begin}",
+        "Give a pcap or pcapng file, or the bytes of one ClientHello.",
     )
 
 

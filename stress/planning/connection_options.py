@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +60,10 @@ def connection_of(request: Request, target: Target) -> ConnectionOptions:
         sent, host = (None, host) if name == _NO_NAME else (name, name)
     sources = tuple(dict.fromkeys(request.values("sources", str)))
     certificate, key = credentials_of(request)
-    both = Credentials(Path(certificate), Path(key)) if certificate and key else None
+    check_stack(clients, stack, sent, certificate, key)
     resumption = request.value("resumption", float) or 0.0
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)
-        stack_for(client, stack, server_name=sent, credentials=both)
         # BoringSSL's binding keeps no TLS 1.3 tickets; such clients would silently never resume.
         if resumption and stack is Stack.BORINGSSL and _TLS_1_3 in client.versions:
             raise UsageError(
@@ -71,6 +71,23 @@ def connection_of(request: Request, target: Target) -> ConnectionOptions:
                 "Use --stack openssl, or clients of TLS 1.2 such as --client tls12-only.",
             )
     return ConnectionOptions(clients, stack, sent, host, sources, certificate, key, resumption)
+
+
+def check_stack(
+    clients: Iterable[Client],
+    stack: Stack,
+    server_name: str | None,
+    certificate: str | None,
+    key: str | None,
+) -> None:
+    """Check that the TLS stack can send the hello of each client, with our certificate.
+
+    Raises:
+        UsageError: it cannot, or the certificate and its key do not belong together.
+    """
+    both = Credentials(Path(certificate), Path(key)) if certificate and key else None
+    for client in clients:
+        stack_for(client, stack, server_name=server_name, credentials=both)
 
 
 def stack_of(request: Request) -> Stack:
@@ -159,16 +176,8 @@ def _check_pem(name: str, path: str, mark: str) -> None:
 TIME_WAIT_S = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How connections are closed, and why."""
-
-    close: Close
-    note: str
-
-
-def closing_of(wish: Close, load: Load, ports: int) -> Closing:
-    """Decide how connections are closed.
+def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
+    """Decide how connections are closed; the second is why, as a note.
 
     Args:
         wish: of the user; only `auto` is decided here.
@@ -184,10 +193,10 @@ def closing_of(wish: Close, load: Load, ports: int) -> Closing:
     if most > ports:
         arithmetic += f"; only {ports:,} of {most:,} can be open at the same time (local-ports)"
     if close is Close.RST:
-        return Closing(close, f"closes by RST: the target sees resets after success; {arithmetic}")
+        return close, f"closes by RST: the target sees resets after success; {arithmetic}"
     if fits:
-        return Closing(close, f"closes by FIN; that uses {spent:,} of {ports:,} local ports")
-    return Closing(close, f"closes by FIN as requested, but local ports may run out; {arithmetic}")
+        return close, f"closes by FIN; that uses {spent:,} of {ports:,} local ports"
+    return close, f"closes by FIN as requested, but local ports may run out; {arithmetic}"
 
 
 def ports_spent(load: Load) -> int | None:

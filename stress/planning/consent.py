@@ -95,7 +95,7 @@ def exceeds(load: Load) -> bool:
     if total is None or total > FREE_COUNT:
         return True
     fastest = highest(load.segments) or load.rate
-    return total > FREE_RATE and (fastest is None or fastest > FREE_RATE)
+    return total > FREE_RATE and not (fastest is not None and fastest <= FREE_RATE)
 
 
 def total_of(load: Load) -> int | None:
@@ -149,6 +149,7 @@ def _refusal(load: Load, target: Target, address: Address) -> UsageError:
         f"{shown}{place} is public: {amount} {pace}{length} need consent",
         f"{burden}\n"
         f"Without consent: {FREE_RATE:.0f} per second and {FREE_COUNT:,} in total.\n"
-        "If it is yours, or its owner agrees, add --i-am-authorized, or to the profile:\n\n"
+        "If it is yours, or its owner agrees, add --i-am-authorized, or to a profile in"
+        " ~/.config/tls-stress:\n\n"
         f'    authorized = ["{target.host}"]',
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 from stress.errors import UsageError
@@ -209,16 +209,10 @@ def sweep_of(request: Request, clients: Sequence[Client], resumption: float) -> 
     return swept
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A load, and what was chosen in it."""
-
-    load: Load
-    notes: tuple[str, ...] = ()
-
-
-def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 0) -> Amount:
-    """Read the load options.
+def amount_of(
+    request: Request, machine: Machine, attempt_s: float, seed: int = 0
+) -> tuple[Load, tuple[str, ...]]:
+    """Read the load options; the second is what the report notes about them.
 
     Args:
         request: with the profile filled in.
@@ -244,7 +238,7 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
             None if Sweep.CONCURRENCY in request.values("sweep", Sweep) else rate or FIRST_RUN.rate
         )
         first = Load(None, None, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
-        return Amount(_spread(shaped(request, first), processes, machine))
+        return _spread(shaped(request, first), processes, machine), ()
     segments = segments_of(request)
     if segments:
         rate = highest(segments)
@@ -260,13 +254,13 @@ def amount_of(request: Request, machine: Machine, attempt_s: float, seed: int = 
     seconds = min((s for s in (seconds, ceiling) if s is not None), default=None)
     notes: tuple[str, ...] = ()
     if in_flight is None:
-        in_flight, notes = _default_in_flight(highest(segments) or rate, attempt_s, cap)
+        in_flight, notes = _fitting_in_flight(highest(segments) or rate, attempt_s, cap)
     load = shaped(request, Load(total, seconds, in_flight, rate, segments))
     load = _spread(load, processes, machine)
     if load.count is not None and load.count < load.concurrency:
         fewer = min(load.processes, load.count)
         load = replace(load, concurrency=load.count, processes=fewer)
-    return Amount(load, notes)
+    return load, notes
 
 
 def detection_size(text: str) -> int:
@@ -316,14 +310,17 @@ def _how_long(request: Request) -> tuple[int | None, float | None]:
     return total or None, seconds or None
 
 
-def _default_in_flight(
+def default_in_flight(rate: float | None, attempt_s: float) -> int:
+    """Return the concurrency where none is given: in an open loop, what a silent target holds."""
+    held = 0 if rate is None else math.ceil(rate * attempt_s)
+    return min(max(held, FIRST_RUN.concurrency), _MOST_IN_FLIGHT)
+
+
+def _fitting_in_flight(
     rate: float | None, attempt_s: float, cap: int
 ) -> tuple[int, tuple[str, ...]]:
-    if rate is None:
-        return min(FIRST_RUN.concurrency, cap), ()
-    held = math.ceil(rate * attempt_s)
-    in_flight = max(1, min(max(held, FIRST_RUN.concurrency), _MOST_IN_FLIGHT, cap))
-    if in_flight >= held:
+    in_flight = max(1, min(default_in_flight(rate, attempt_s), cap))
+    if rate is None or in_flight >= (held := math.ceil(rate * attempt_s)):
         return in_flight, ()
     offered = f"{show_rate(rate)} for {show_duration(attempt_s)}"
     note = f"at most {in_flight:,} in flight; a silent target would hold {held:,} ({offered})"

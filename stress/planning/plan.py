@@ -16,14 +16,21 @@ from stress.errors import UsageError
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay, Target
 from stress.model.run import End, RunFacts
-from stress.planning.addresses import Resolve, places_of, resolve
-from stress.planning.connection_options import closing_of, connection_of, own_address
+from stress.planning.addresses import SHORTEST_TTL_S, Resolve, places_of, resolve
+from stress.planning.connection_options import (
+    check_stack,
+    closing_of,
+    connection_of,
+    credentials_of,
+    own_address,
+)
 from stress.planning.consent import Allowed, allow, stopping_on_refusal
 from stress.planning.load import amount_of, files_needed, limits_of, sweep_of
-from stress.planning.profile import LoadProfile, consents, filled
+from stress.planning.profile import LoadProfile, consents, filled, ignored_consent
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
+from stress.text.command import command
 from stress.text.units import named
 
 
@@ -49,18 +56,20 @@ def plan_run(
     target = one_target(whole.targets)
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
-    amount = amount_of(whole, machine, limits.attempt_s, seed)
+    load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
     wish = whole.value("close", Close) or Close.AUTO
     connection = connection_of(whole, target)
     trust = trust_of(whole, connection.host, now)
     sweep = sweep_of(whole, connection.clients, connection.resumption)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
-    allowed = _allowed(whole, profile, target, amount.load, places.addresses)
+    allowed = _allowed(whole, profile, target, load, places.addresses)
     load = allowed.load
     ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
-    closing = closing_of(wish, replace(load, rate=None) if whole.find_limit else load, ports)
+    close, closing_note = closing_of(
+        wish, replace(load, rate=None) if whole.find_limit else load, ports
+    )
     return Plan(
         target=target,
         addresses=places.addresses,
@@ -70,7 +79,7 @@ def plan_run(
         trust=trust,
         server_name=connection.server_name,
         stack=connection.stack,
-        close=closing.close,
+        close=close,
         resumption=connection.resumption,
         sources=connection.sources,
         resolve_again_s=places.again_s,
@@ -81,7 +90,7 @@ def plan_run(
         profile=profile.name if profile else "",
         sweep=sweep,
         authorized=allowed.given,
-        notes=(*amount.notes, *places.notes, *allowed.notes, closing.note),
+        notes=(*load_notes, *places.notes, *allowed.notes, closing_note),
         **passed,
     )
 
@@ -94,23 +103,46 @@ def _allowed(
     addresses: Sequence[Address],
 ) -> Allowed:
     """Return the load that consent and this machine allow; raise the soft limit of open files."""
-    allowed = allow(load, target, addresses, consents(request, profile, target.host))
+    ignored = ignored_consent(profile)
+    try:
+        allowed = allow(load, target, addresses, consents(request, profile, target.host))
+    except UsageError as error:
+        hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
+        raise UsageError(error.message, hint) from None
     load = stopping_on_refusal(allowed.load, addresses, wish=request.stop_on_refusal)
+    _open_files(load)
+    if request.find_limit and load.hold_s:
+        raise_open_files_fully()  # the search decides how many will be held open
+    return replace(allowed, load=load, notes=(*allowed.notes, *ignored))
+
+
+def _open_files(load: Load) -> None:
+    """Raise the soft limit of open files to what a load needs.
+
+    Raises:
+        UsageError: the system refuses it.
+    """
     needed = files_needed(load)
     try:
         raise_open_files(needed)
-    except (OSError, ValueError):  # macOS refuses below the hard limit (kern.maxfilesperproc)
+    except (OSError, ValueError, OverflowError):  # macOS: above kern.maxfilesperproc
         raise UsageError(
             f"--concurrency: the system refuses {needed:,} open files per process",
             "Lower --concurrency, or raise the limit (macOS: sysctl kern.maxfilesperproc).",
         ) from None
-    if request.find_limit and load.hold_s:
-        raise_open_files_fully()  # the search decides how many will be held open
-    return replace(allowed, load=load)
 
 
 # Plans that are made from a recorded plan: the rest of an interrupted run, and a replay.
+#
+# A run file may come from a stranger. Consent and the paths of a client certificate are therefore
+# read from this command line alone, and the trust anchors are those that the file holds.
 
+HIGHEST_RATE = 10.0
+"""Most tries of a replay per second."""
+IN_FLIGHT = 64
+GAP_S = 60.0
+"""How long firewalls and balancers remember a connection after its end."""
+LOOPBACK_GAP_S = 1.0
 _SECOND = 1_000_000_000
 
 
@@ -133,27 +165,37 @@ def with_anchors(plan: Plan) -> Plan:
     )
 
 
-def remainder(facts: RunFacts, addresses: Sequence[Address], *, last_ns: int) -> Plan:
+def remainder(
+    facts: RunFacts, addresses: Sequence[Address], *, last_ns: int, request: Request
+) -> Plan:
     """Return the plan of what is left to do.
 
     Args:
-        facts: of the run, whose plan has its anchors.
+        facts: of the interrupted run.
         addresses: all that took part, in their order.
         last_ns: Unix time of its latest start.
+        request: this command line, for consent and the client certificate.
 
     Raises:
-        UsageError: nothing is left, or it is a load that makes sense only in one piece.
+        UsageError: nothing is left, it is a load that makes sense only in one piece, or
+            `_again` refuses it.
     """
     plan = facts.plan
     if facts.end is End.COMPLETED:
         raise UsageError(
             f"the run {facts.name} is complete: there is nothing to resume",
-            f"Start another: tls-stress run {plan.target}",
+            f"Start another: {command('run', str(plan.target))}",
         )
     if plan.find_limit or plan.goals or plan.load.segments or plan.replay:
         raise UsageError(
             f"the run {facts.name} cannot be resumed: a search, a goal, a replay or a load profile"
             " with segments needs one uninterrupted run",
+            "Start it again.",
+        )
+    if not addresses:
+        raise UsageError(
+            f"the run {facts.name} ended before its first address was recorded: there is nothing"
+            " to resume",
             "Start it again.",
         )
     count, seconds = plan.load.count, plan.load.duration_s
@@ -165,7 +207,7 @@ def remainder(facts: RunFacts, addresses: Sequence[Address], *, last_ns: int) ->
     if (count is not None and count <= 0) or (seconds is not None and seconds <= 0):
         raise UsageError(
             f"the run {facts.name} had already started every handshake of its plan",
-            f"See its report: tls-stress report {facts.name}",
+            f"See its report: {command('report', facts.name)}",
         )
     in_flight = plan.load.concurrency if count is None else min(plan.load.concurrency, count)
     load = replace(
@@ -173,21 +215,11 @@ def remainder(facts: RunFacts, addresses: Sequence[Address], *, last_ns: int) ->
         count=count,
         duration_s=seconds,
         concurrency=in_flight,
-        processes=min(plan.load.processes, in_flight),
+        processes=min(plan.load.processes, in_flight, Machine.here().cores),
     )
-    raise_open_files(files_needed(load))
     # Another seed: the same one would draw the same order again.
-    return replace(plan, addresses=tuple(addresses), load=load, seed=plan.seed + facts.started + 1)
-
-
-# The plan of a replay: a recorded plan with its combinations instead of its load.
-
-HIGHEST_RATE = 10.0
-"""Most tries per second."""
-IN_FLIGHT = 64
-GAP_S = 60.0
-"""How long firewalls and balancers remember a connection after its end."""
-LOOPBACK_GAP_S = 1.0
+    plan = replace(plan, seed=plan.seed + facts.started + 1)
+    return _again(plan, addresses, load, request)
 
 
 def gap_s(addresses: Sequence[Address]) -> float:
@@ -196,26 +228,21 @@ def gap_s(addresses: Sequence[Address]) -> float:
     return LOOPBACK_GAP_S if near else GAP_S
 
 
-def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay) -> Plan:
+def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, request: Request) -> Plan:
     """Return the plan of a replay.
 
     Args:
         plan: of the recorded run.
         addresses: of the recorded run, by index.
         replay: what to try.
+        request: this command line, for consent and the client certificate.
 
     Raises:
-        UsageError: a source address is gone, there is no trust store, or it needs consent.
+        UsageError: there is no trust store, or `_again` refuses it.
     """
-    for source in plan.sources:
-        named("the recorded --source", own_address, source)
     load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
-    consent = [plan.authorized] if plan.authorized else []
-    allowed = allow(load, plan.target, addresses, consent)
     return replace(
-        with_anchors(plan),
-        addresses=tuple(addresses),
-        load=allowed.load,
+        _again(plan, addresses, load, request),
         close=Close.RST,  # a closed connection must not keep its port from the next try
         resolve_again_s=None,
         goals=(),
@@ -224,4 +251,39 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay) -> Pla
         sweep=(),
         profile="",
         replay=replay,
+    )
+
+
+def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Request) -> Plan:
+    """Return a recorded plan with another load, as this command line allows it.
+
+    Raises:
+        UsageError: a source address is gone, the load needs consent, or a client certificate is
+            missing, not wanted or not usable.
+    """
+    for source in plan.sources:
+        named("the recorded --source", own_address, source)
+    certificate, key = credentials_of(request)
+    if plan.client_certificate is None and certificate is not None:
+        raise UsageError(
+            "--cert: the recorded run used no client certificate", "Leave out --cert and --key."
+        )
+    if plan.client_certificate is not None and certificate is None:
+        raise UsageError(
+            "the recorded run used a client certificate, and its path is not read from a run file",
+            "Give it again: --cert FILE, and --key FILE where the key is in another file.",
+        )
+    check_stack(plan.clients, plan.stack, plan.server_name, certificate, key)
+    allowed = allow(load, plan.target, addresses, consents(request, None, plan.target.host))
+    _open_files(allowed.load)
+    again_s = plan.resolve_again_s
+    return replace(
+        with_anchors(plan),
+        resolve_again_s=None if again_s is None else max(SHORTEST_TTL_S, again_s),
+        addresses=tuple(addresses),
+        load=allowed.load,
+        authorized=allowed.given,
+        client_certificate=certificate,
+        client_key=key,
+        notes=(*plan.notes, *allowed.notes),
     )

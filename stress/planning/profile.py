@@ -1,11 +1,19 @@
-"""Load profiles: TOML files that set options of `run`, and how they merge with the command line."""
+"""Load profiles: TOML files that set options of `run`, and how they merge with the command line.
+
+A profile may come from a stranger, unless we ship it or it lies in `$XDG_CONFIG_HOME/tls-stress`.
+A stranger's names files below its own folder alone, replaces none that we did not write, serves
+metrics on loopback alone, and consents to nothing.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, time
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +21,7 @@ from typing import Any
 from stress.errors import UsageError
 from stress.planning.load import segment_text
 from stress.planning.option import Option, ValueType
-from stress.planning.request import Request, options
+from stress.planning.request import OUTPUT, Request, options
 from stress.planning.targets import host_name, literal
 from stress.text.escape import did_you_mean, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
@@ -22,10 +30,22 @@ from stress.text.units import named, written
 _TITLE, _AUTHORIZED = "title", "authorized"
 NOT_OPTIONS = {
     _TITLE: "One line for people: what the profile is for.",
-    _AUTHORIZED: "Hosts whose owners agree to any load, by their exact names.",
+    _AUTHORIZED: "Hosts whose owners agree to any load, by their exact names. Counts only in a"
+    " profile in `$XDG_CONFIG_HOME/tls-stress` (`~/.config/tls-stress`).",
 }
 """Keys that are no options, and what they mean."""
 _CONSENT_OPTION = "i-am-authorized"
+_MOST_VALUES = 1_000
+"""Of one key."""
+_LARGEST = 10**18
+_MOST_INPUT_BYTES = 10_000_000
+_OURS = {
+    "html": rb"<!doctype html>\s.{,4000}?<title>[^<]* tls-stress</title>",
+    "junit": rb"<\?xml [^>]*>\s*<testsuites>\s*<testsuite name=\"tls-stress ",
+    "openmetrics": rb"# (?:HELP|TYPE|UNIT) tls_stress_",
+    "markdown": "## (?:✅|❌|⚠️) (?:clean|failing|inconclusive|invalid|interrupted): ".encode(),
+}
+"""How a report that we wrote begins, by the option that names its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,19 @@ class LoadProfile:
     """What it sets; everything else is None or empty."""
     authorized: tuple[str, ...] = ()
     """Exact hosts whose owners agreed to any load."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it is ours or the user's own, and no stranger's."""
+        place = Path(os.path.realpath(self.file))
+        folders = (profiles_folder(), config_folder())
+        return any(place.is_relative_to(os.path.realpath(folder)) for folder in folders)
+
+
+def config_folder() -> Path:
+    """Return the folder of the user's own profiles (XDG Base Directory Specification)."""
+    given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".config") / "tls-stress"
 
 
 @cache
@@ -113,7 +146,7 @@ def filled(request: Request) -> tuple[Request, LoadProfile | None]:
     profile's are ignored as soon as the command line gives one of them.
 
     Raises:
-        UsageError: there is no such profile, or it is bad.
+        UsageError: there is no such profile, it is bad, or it names what a stranger's may not.
     """
     if request.profile is None:
         return request, None
@@ -126,15 +159,69 @@ def filled(request: Request) -> tuple[Request, LoadProfile | None]:
         for field in profile.options.given() - given
         if declared[field].together not in answered
     }
+    if not profile.trusted:
+        for field, value in added.items():
+            _check_stranger(profile, declared[field], value)
     return replace(request, **added), profile
+
+
+def _check_stranger(profile: LoadProfile, option: Option, value: Any) -> None:
+    """Check what a profile that may be a stranger's names of this machine.
+
+    Raises:
+        UsageError: a file elsewhere, one that is not to be read or replaced, or a public port.
+    """
+    where = f"{profile.file}: {option.name}"
+    hint = f"Give it on the command line, or keep the profile in {config_folder()}."
+    if option.name == "metrics":
+        host = value.rpartition(":")[0].strip("[]")
+        ip = literal(host)
+        if host and not (ip and ip_address(ip).is_loopback):
+            raise UsageError(f"{where}: {quoted(value)} is not on loopback", hint)
+    if option.value is not ValueType.FILE or value == "-":
+        return
+    shown = quoted(value)
+    if "\0" in value:
+        raise UsageError(f"{where}: {shown} is not a path")
+    place = Path(os.path.realpath(value))
+    if not place.is_relative_to(os.path.realpath(profile.file.parent)):
+        raise UsageError(f"{where}: {shown} is outside of the profile's folder", hint)
+    try:
+        refusal = _refused(place, option)
+    except OSError as error:
+        refusal = error.strerror
+    if refusal is not None:
+        raise UsageError(f"{where}: {shown}: {refusal}", hint)
+
+
+def _refused(place: Path, option: Option) -> str | None:
+    """Return why a stranger's profile may not read or replace this file; None: it may."""
+    folder = option.section == OUTPUT and not option.form  # of the results, never replaced
+    if folder or not place.exists():
+        return None
+    if not place.is_file():
+        return "is not a regular file"
+    if not option.form:
+        small = place.stat().st_size <= _MOST_INPUT_BYTES
+        return None if small else f"is larger than {_MOST_INPUT_BYTES:,} bytes"
+    with place.open("rb") as file:
+        ours = re.match(_OURS[option.name], file.read(8_192), re.DOTALL)
+    return None if ours else "exists, and it is no report that we wrote"
 
 
 def consents(request: Request, profile: LoadProfile | None, host: str) -> tuple[str, ...]:
     """Return how the user consented to a load on a host, as text; empty: not at all."""
     consent = ["--i-am-authorized"] if request.authorized else []
-    if profile is not None and host in profile.authorized:
+    if profile is not None and profile.trusted and host in profile.authorized:
         consent.append(f'authorized = ["{host}"] in {profile.file}')
     return tuple(consent)
+
+
+def ignored_consent(profile: LoadProfile | None) -> tuple[str, ...]:
+    """Return the sentence about a consent that does not count, if there is one."""
+    if profile is None or profile.trusted or not profile.authorized:
+        return ()
+    return (f"ignored: authorized in {profile.file}, which is not in {config_folder()}",)
 
 
 def _value(file: TomlFile, option: Option) -> str | bool | tuple[str, ...]:
@@ -143,14 +230,18 @@ def _value(file: TomlFile, option: Option) -> str | bool | tuple[str, ...]:
     if option.value is ValueType.SWITCH:
         return file.value(key, bool)
     if option.value is ValueType.TABLES:
-        tables = file.value(key, tuple[dict[str, object], ...])
+        tables = file.value(key, tuple[dict[str, object], ...])[: _MOST_VALUES + 1]
         texts = tuple(file.parsed(key, segment_text, table) for table in tables)
     elif option.value is ValueType.LIST:
         texts = (given,) if isinstance(given, str) else file.value(key, tuple[str, ...])
     elif isinstance(given, bool | list | dict | time):
         raise file.fault(key, "expected text or a number")
+    elif isinstance(given, int) and abs(given) > _LARGEST:
+        raise file.fault(key, "the number is too large")
     else:
         texts = (given.isoformat() if isinstance(given, date) else written(given),)
+    if len(texts) > _MOST_VALUES:
+        raise file.fault(key, f"{len(texts):,} values; at most {_MOST_VALUES:,} are read")
     for text in texts:
         file.parsed(key, option.read, text)
     if option.value in {ValueType.LIST, ValueType.TABLES}:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from shlex import join
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from stress.model.claims import RunChange
 from stress.model.plan import Role
+from stress.planning.run_command import run_argv
 from stress.report.explanation import labelled
+from stress.text.command import shell_line
 from stress.text.escape import escape_json
 from stress.text.numbers import counted
 
@@ -28,13 +30,21 @@ def render_comparison(found: Comparison) -> str:
             rows += [("cause", change.cause), ("", change.sentence)]
         rows += [("slower" if one.worse else "latency", one.sentence) for one in found.latency]
     rows += [("warning", text) for text in found.warnings]
-    rows += [("to settle it", join(found.command))] if found.command else []
+    command = _settling(found)
+    rows += [("to settle it", shell_line(command))] if command else []
     rows += [
         (label, f"{one.run.name}, {one.run.started}: {one.headline}")
         for label, one in (("before", found.before), ("after", found.after))
     ]
     lines = [line for label, text in rows for line in labelled(label, text, _COLUMN)]
     return "\n".join(lines) + "\n"
+
+
+def _settling(found: Comparison) -> tuple[str, ...]:
+    """The run that would settle an open comparison, as a new AFTER; empty where none would."""
+    if found.plan is None or found.needed is None:
+        return ()
+    return run_argv(found.plan, RunChange(count=found.rates.after_attempts + found.needed))
 
 
 def comparison_document(found: Comparison) -> str:
@@ -46,7 +56,7 @@ def comparison_document(found: Comparison) -> str:
         "reasons": found.reasons,
         "warnings": found.warnings,
         "needed": found.needed,
-        "command": found.command,
+        "command": _settling(found),
         "rates": found.rates,
         "causes": found.causes,
         "latency": [

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
@@ -22,6 +21,7 @@ from stress.model.summary import (
     RunLine,
     Summary,
 )
+from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity
 from stress.report.wording.ten_lines import commands, headlines

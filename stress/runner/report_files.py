@@ -3,11 +3,17 @@
 Each file is checked before the first packet, so that a run of an hour does not end with "no such
 directory". A file appears whole or not at all, since a collector may read it at any moment. An
 existing file is replaced, unless it is a run file.
+
+Links are resolved once, before the run. Then nobody can plant one: a partial file has a name that
+cannot be guessed and is created anew, and taking the name of the target replaces even a link.
+JUnit, OpenMetrics and Markdown are for other programs and follow the umask; the page holds
+evidence and is the user's alone, as a run file is.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +36,9 @@ class ReportFiles:
     """Where each requested form goes, by the name of the form."""
 
     paths: Mapping[str, Path] = field(default_factory=dict)
+    """As the user named them."""
+    targets: Mapping[str, Path] = field(default_factory=dict)
+    """The same without links."""
 
     @classmethod
     def of(cls, paths: Mapping[str, Path | None]) -> ReportFiles:
@@ -50,7 +59,7 @@ class ReportFiles:
             other = taken.setdefault(path.resolve(), option)
             if other != option and (path.is_file() or not path.exists()):
                 raise UsageError(f"{other} and {option} name the same file, {path}")
-        return cls(requested)
+        return cls(requested, {name: path.resolve() for name, path in requested.items()})
 
     def write(self, summary: Summary, run: RunFile) -> None:
         """Render and write each form.
@@ -59,24 +68,30 @@ class ReportFiles:
             StressError: a file could not be written after all.
         """
         for name, path in self.paths.items():
-            form = FORMS[name]
-            text = form.render(summary, run)
-            content, target = text.encode("utf-8", "backslashreplace"), path.resolve()
-            partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")
+            form, target = FORMS[name], self.targets[name]
+            content = form.render(summary, run).encode("utf-8", "backslashreplace")
             try:
                 if target.exists() and not target.is_file():  # a pipe or a device
                     target.write_bytes(content)
-                    continue
-                try:
-                    partial.write_bytes(content)
-                    partial.replace(target)
-                finally:
-                    partial.unlink(missing_ok=True)
+                else:
+                    _replace(target, content, mode=0o600 if name == "html" else 0o666)
             except OSError as error:
                 raise StressError(
                     f"{form.option}: could not write {path}: {error.strerror or error}",
                     "The run file is complete. To write elsewhere: tls-stress report",
                 ) from error
+
+
+def _replace(target: Path, content: bytes, mode: int) -> None:
+    """Write a file and give it the name of the target, all at once."""
+    partial = target.with_name(f".{secrets.token_hex(16)}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(partial, flags, mode), "wb") as stream:  # noqa: PTH123 - a descriptor
+            stream.write(content)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _obstacle(path: Path) -> str | None:

@@ -44,6 +44,8 @@ class TomlFile:
                 line).
         """
         try:
+            if path.is_fifo() or path.is_char_device() or path.is_block_device():
+                raise UsageError(f"{path}: is not a regular file")
             with path.open("rb") as file:
                 raw = file.read(_MOST_BYTES + 1)
             if len(raw) > _MOST_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,5 @@ def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
 @given(st.sampled_from(list(CASES.values())), st.integers(0, 700), st.binary(max_size=30))
 def test_a_damaged_file_gives_hellos_or_none(whole: bytes, at: int, junk: bytes) -> None:
     for data in (junk, whole[:at], whole[:at] + junk + whole[at:], whole[:at] + junk):
-        found = hellos_in(data)
-
-        assert len(found) <= 1
+        with suppress(UsageError):
+            assert len(hellos_in(data)) == 1

@@ -22,7 +22,7 @@ from stress.planning.request import Request
 
 
 def load_of(machine: Machine, request: Request) -> Load:
-    return amount_of(request, machine, attempt_s=10.0).load
+    return amount_of(request, machine, attempt_s=10.0)[0]
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_exactly_what_fits_the_file_limit_is_allowed(machine: Machine) -> None:
 
 
 def test_a_default_is_lowered_to_what_fits_and_says_so(machine: Machine) -> None:
-    amount = amount_of(Request(rate="5000", duration="1m"), machine, attempt_s=10.0)
+    load, notes = amount_of(Request(rate="5000", duration="1m"), machine, attempt_s=10.0)
 
-    assert amount.load.concurrency == 4 * (1000 - FILES_BESIDE)
-    assert "a silent target would hold 50,000" in amount.notes[0]
+    assert load.concurrency == 4 * (1000 - FILES_BESIDE)
+    assert "a silent target would hold 50,000" in notes[0]
 
 
 def test_without_a_limit_of_files_anything_fits() -> None:
@@ -138,7 +138,7 @@ def test_a_smaller_sample_would_overlook_it_too_often(share: float) -> None:
 
 def test_a_run_with_rate_blocks_lasts_as_long_as_its_segments(machine: Machine) -> None:
     """The cap must hold what the fastest segment may have in flight."""
-    load = amount_of(Request(rate="20", rate_blocks=True), machine, 10.0, seed=3).load
+    load = amount_of(Request(rate="20", rate_blocks=True), machine, 10.0, seed=3)[0]
 
     assert (load.count, load.duration_s, load.concurrency) == (None, 400.0, 250)
     assert max(segment.rate for segment in load.segments) == 25.0

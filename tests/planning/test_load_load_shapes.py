@@ -41,7 +41,7 @@ stop-on-refusal = true
 
 
 def load_of(machine: Machine, request: Request) -> Load:
-    return amount_of(request, machine, attempt_s=1.0).load
+    return amount_of(request, machine, attempt_s=1.0)[0]
 
 
 def test_a_profile_says_a_shape(write: Write, machine: Machine) -> None:

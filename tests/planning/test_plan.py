@@ -47,8 +47,8 @@ def test_a_target_alone_makes_a_first_run_that_needs_no_consent(machine: Machine
     assert made.close is Close.FIN
 
 
-def test_all_that_was_asked_for_is_in_the_plan(machine: Machine, write: Write) -> None:
-    profile = str(write("mine.toml", 'authorized = ["edge.example.com"]\nrate = "100/s"\n'))
+def test_all_that_was_asked_for_is_in_the_plan(machine: Machine, own_profile: Write) -> None:
+    profile = str(own_profile("mine.toml", 'authorized = ["edge.example.com"]\nrate = "100/s"\n'))
 
     made = plan(
         Request(

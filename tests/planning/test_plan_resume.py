@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,9 @@ from stress.model.plan import (
     Trust,
 )
 from stress.model.run import End, RunFacts
+from stress.planning.addresses import SHORTEST_TTL_S
 from stress.planning.plan import GAP_S, LOOPBACK_GAP_S, gap_s, remainder, replay_plan, with_anchors
+from stress.planning.request import Request
 
 START_NS = 1_800_000_000_000_000_000
 PLAN = Plan(Target("a.test"), (Address("127.0.0.1", 443),), (Client("generic"),), seed=5)
@@ -43,14 +46,15 @@ def facts(load: Load, *, started: int = 40, end: End = End.INTERRUPTED, **odd: o
 
 
 def left(of: RunFacts, after_s: float = 4.0) -> Load:
-    return remainder(of, PLAN.addresses, last_ns=START_NS + int(after_s * 1e9)).load
+    last_ns = START_NS + int(after_s * 1e9)
+    return remainder(of, PLAN.addresses, last_ns=last_ns, request=Request()).load
 
 
 @pytest.mark.parametrize(
     ("load", "expected"),
     [
         (Load(100, concurrency=8), Load(60, concurrency=8)),
-        (Load(50, concurrency=64, processes=20), Load(10, concurrency=10, processes=10)),
+        (Load(50, concurrency=64, processes=1), Load(10, concurrency=10, processes=1)),
         (
             Load(None, 10.0, concurrency=8, rate=10.0),
             Load(None, 6.0, concurrency=8, rate=10.0),
@@ -72,7 +76,7 @@ def test_the_time_between_two_parts_was_not_used() -> None:
 def test_the_rest_asks_all_addresses_in_another_order() -> None:
     joined = (*PLAN.addresses, Address("127.0.0.2", 443))
 
-    plan = remainder(facts(Load(100)), joined, last_ns=START_NS)
+    plan = remainder(facts(Load(100)), joined, last_ns=START_NS, request=Request())
 
     assert plan.addresses == joined
     assert plan.seed != PLAN.seed
@@ -117,6 +121,20 @@ PLAN_REPLAY = Plan(
 )
 
 
+def test_a_recorded_plan_cannot_flood_a_resolver_or_this_machine() -> None:
+    of = facts(Load(10**6, concurrency=500, processes=500), resolve_again_s=1e-9)
+
+    plan = remainder(of, PLAN.addresses, last_ns=START_NS, request=Request())
+
+    assert plan.resolve_again_s == SHORTEST_TTL_S
+    assert plan.load.processes <= (os.cpu_count() or 1)
+
+
+def test_a_load_that_this_machine_cannot_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match="open files"):
+        left(facts(Load(10**15, concurrency=10**14)))
+
+
 def replay(tries: int) -> Replay:
     return Replay("lab", (Combination(Role.FAILED, 0, 0, None, 4),) * tries, 1, 1.0, ("eof",), 1.0)
 
@@ -135,7 +153,7 @@ def test_the_wait_is_for_what_is_between(addresses: list[Address], expected: flo
 
 
 def test_only_what_is_asked_stays_of_a_recorded_plan() -> None:
-    plan = replay_plan(PLAN_REPLAY, (HERE, NEAR), replay(30))
+    plan = replay_plan(PLAN_REPLAY, (HERE, NEAR), replay(30), Request())
 
     assert plan.addresses == (HERE, NEAR)
     assert (plan.load.count, plan.load.duration_s, plan.load.processes) == (30, None, 1)
@@ -147,12 +165,14 @@ def test_only_what_is_asked_stays_of_a_recorded_plan() -> None:
 
 
 def test_a_few_tries_at_a_public_target_need_no_consent() -> None:
-    assert replay_plan(PLAN_REPLAY, (FAR,), replay(600)).authorized is None
+    assert replay_plan(PLAN_REPLAY, (FAR,), replay(600), Request()).authorized is None
+    said = replace(PLAN_REPLAY, authorized="said so")
     with pytest.raises(UsageError, match="consent"):
-        replay_plan(PLAN_REPLAY, (FAR,), replay(1_001))
-    assert replay_plan(replace(PLAN_REPLAY, authorized="said so"), (FAR,), replay(1_001)).load.count
+        replay_plan(said, (FAR,), replay(1_001), Request())
+    plan = replay_plan(said, (FAR,), replay(1_001), Request(authorized=True))
+    assert (plan.load.count, plan.authorized) == (1_001, "--i-am-authorized")
 
 
 def test_a_source_that_is_no_longer_ours_is_explained() -> None:
     with pytest.raises(UsageError, match=r"192\.0\.2\.77"):
-        replay_plan(replace(PLAN_REPLAY, sources=("192.0.2.77",)), (HERE,), replay(2))
+        replay_plan(replace(PLAN_REPLAY, sources=("192.0.2.77",)), (HERE,), replay(2), Request())

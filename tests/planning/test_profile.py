@@ -219,8 +219,8 @@ def test_addresses_of_the_command_line_replace_the_profiles(write: Write) -> Non
     assert whole.addresses_inline == ()
 
 
-def test_consent_is_by_option_or_by_the_exact_name(write: Write) -> None:
-    profile = read_profile(write("mine.toml", 'authorized = ["edge.example.com"]'))
+def test_consent_is_by_option_or_by_the_exact_name(own_profile: Write) -> None:
+    profile = read_profile(own_profile("mine.toml", 'authorized = ["edge.example.com"]'))
 
     assert consents(Request(), profile, "www.edge.example.com") == ()
     assert consents(Request(), None, "edge.example.com") == ()

@@ -7,7 +7,7 @@ import pytest
 
 from stress.errors import UsageError
 from stress.model.run import Progress
-from stress.runner.metrics import MetricsAddress, MetricsServer
+from stress.runner.metrics import MOST_CONNECTIONS, MetricsAddress, MetricsServer
 
 HALFWAY = Progress(15.0, 20_000, None, 10_064, 10_000, 49, 0, 0, 2, 64, 800.0, 0)
 
@@ -82,3 +82,74 @@ def test_a_port_that_is_taken_is_told_and_leaves_no_run_file(
 def test_an_address_that_is_not_ours_is_told() -> None:
     with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1 port 9100"):
         MetricsServer(MetricsAddress("192.0.2.1", 9100), "x.test:443")
+
+
+def ask_raw(port: int, request: bytes) -> bytes:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as connection:
+        connection.sendall(request)
+        answer = b""
+        while chunk := connection.recv(65_536):
+            answer += chunk
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        (["127.0.0.1:{}"], b"200"),
+        (["localhost:{}"], b"200"),
+        (["LocalHost:{}"], b"200"),
+        (["evil.example:{}"], b"421"),
+        (["evil.example"], b"421"),
+        (["127.0.0.1"], b"421"),
+        (["127.0.0.1.evil.example:{}"], b"421"),
+        (["127.0.0.1:{}", "evil.example"], b"421"),
+        ([], b"421"),
+    ],
+)
+def test_on_loopback_only_its_own_name_is_answered(hosts: list[str], status: bytes) -> None:
+    """A web page that calls this address by a name of its own (DNS rebinding) learns nothing."""
+    port = free_port()
+    server = MetricsServer(MetricsAddress("127.0.0.1", port), "x.test:443")
+    server.on_progress(HALFWAY)
+    lines = ["GET /metrics HTTP/1.1", *(f"Host: {host.format(port)}" for host in hosts), "", ""]
+
+    answer = ask_raw(port, "\r\n".join(lines).encode())
+    server.close()
+
+    assert answer.split()[1] == status
+    assert (b"x.test" in answer) == (status == b"200")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000, b"431"),
+        (b"GET /" + b"x" * 100_000, b"431"),
+        (b"POST / HTTP/1.1\r\n\r\n", b"405"),
+        (b"\x16\x03\x01\r\n\r\n", b"405"),
+    ],
+)
+def test_what_is_no_small_request_is_refused(request_: bytes, status: bytes) -> None:
+    port = free_port()
+    server = MetricsServer(MetricsAddress("127.0.0.1", port), "x.test:443")
+    try:
+        answer = ask_raw(port, request_)
+    except ConnectionError:  # closed before all of it was read
+        answer = b"- 431"
+    server.close()
+
+    assert answer.split()[1] == status
+
+
+def test_readers_that_keep_silent_take_a_few_connections_only() -> None:
+    port = free_port()
+    server = MetricsServer(MetricsAddress("127.0.0.1", port), "x.test:443")
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(40)]
+
+    ended = [connection for connection in silent[MOST_CONNECTIONS:] if connection.recv(1) == b""]
+
+    assert len(ended) == 40 - MOST_CONNECTIONS
+    for connection in silent:
+        connection.close()
+    server.close()

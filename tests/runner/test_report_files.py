@@ -136,3 +136,27 @@ def test_a_folder_that_vanished_meanwhile_is_our_error_and_no_traceback(
 
     assert not isinstance(caught.value, UsageError)
     assert "tls-stress report" in (caught.value.hint or "")
+
+
+def test_a_link_that_is_planted_meanwhile_is_replaced_and_not_followed(
+    run_file: Path, tmp_path: Path
+) -> None:
+    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
+
+    victim, page, old = tmp_path / "victim", tmp_path / "page.html", tmp_path / "sum.md"
+    victim.write_text("precious")
+    old.write_text("yesterday's")
+    old.chmod(0o600)
+    files = ReportFiles.of({"html": page, "markdown": old})
+    page.symlink_to(victim)
+    before = os.umask(0o027)
+    try:
+        with open_run(run_file) as run:
+            files.write(summarize(run), run)
+    finally:
+        os.umask(before)
+
+    assert victim.read_text() == "precious"
+    assert not page.is_symlink()
+    assert (page.stat().st_mode & 0o777, old.stat().st_mode & 0o777) == (0o600, 0o640)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "sum.md", "victim"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_ANSWER = 'target = "x"'
-
 
 def profiles(folder: Path) -> dict[str, bytes]:
     """Every profile by name.
@@ -31,7 +29,23 @@ def profiles(folder: Path) -> dict[str, bytes]:
         "reads-key": 'cert = "/etc/passwd"\nkey = "/etc/shadow"',
         "reads-pipe": 'addresses = "pipe"',
         "reads-device": 'ca = "/dev/zero"',
-        "metrics-everywhere": 'metrics = "0.0.0.0:0"',
+        "writes-to-pipe": 'html = "pipe"',
+        "writes-to-folder": 'html = "."',
+        "writes-to-linked-file": 'markdown = "linked.md"',
+        "writes-over-itself": 'markdown = "p.toml"',
+        "writes-with-zero": 'junit = "a\\u0000b"',
+        "writes-to-device": 'openmetrics = "/dev/full"',
+        "results-in-file": 'results = "victim.txt"',
+        "results-through-link": 'results = "link/runs"',
+        "reads-above": 'addresses = "../outside/nodes.txt"',
+        "reads-process": 'ca = "/proc/self/environ"',
+        "reads-folder": 'ca = "."',
+        "reads-client-pipe": 'client = "pipe.toml"',
+        "reads-large": 'ca = "large"',
+        "metrics-port-zero": 'metrics = "0.0.0.0:0"',
+        "metrics-everywhere": 'metrics = "0.0.0.0:9100"',
+        "metrics-everywhere-6": 'metrics = "[::]:9100"',
+        "metrics-mapped": 'metrics = "[::ffff:0.0.0.0]:9100"',
         "deep-array": "x = " + "[" * 100_000,
         "deep-array-closed": "x = " + "[" * 100_000 + "]" * 100_000,
         "deep-inline-table": "x = " + "{a=" * 50_000,

@@ -29,7 +29,6 @@ from scipy.special import betainc, betaincinv
 
 from stress.analysis.causes.isolation import SliceCondition
 from stress.analysis.causes.table import Table
-from stress.analysis.command import run_argv
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.clusters import effective
@@ -38,8 +37,8 @@ from stress.analysis.recording import record
 from stress.analysis.tally import side_of
 from stress.analysis.verdict import duration_s, policy_names
 from stress.model.attributes import place
-from stress.model.claims import RunChange
 from stress.model.outcome import Side
+from stress.model.plan import Plan
 from stress.model.run import Run, RunFacts
 from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
@@ -49,7 +48,7 @@ ALIKE = 0.1
 """Runs whose attempts lie elsewhere by more than this part have another mix."""
 MOST_TIMES = 1000.0
 """More than so many times the handshakes of AFTER are no answer."""
-LIMITED = "generator limited"
+LIMITED = "generator-limited"
 WORSE_FACTOR = 2.0
 """Not worse: 95% sure that the failure rate is less than this many times as high."""
 LONGER = 10.0
@@ -130,8 +129,8 @@ class Comparison:
     needed: int | None = None
     """So many more handshakes like those of AFTER would settle it; None: it is settled, or they
     would not."""
-    command: tuple[str, ...] = ()
-    """The run that would settle it, as a new AFTER; empty where none is needed."""
+    plan: Plan | None = None
+    """Of AFTER, for the run that would settle it; None where none is needed."""
 
 
 def compare(
@@ -185,9 +184,7 @@ def compare(
         *summaries,
         warnings=(*warnings, *limited),
         needed=needed,
-        command=run_argv(after.facts().plan, RunChange(count=mix.after_attempts + needed))
-        if needed
-        else (),
+        plan=after.facts().plan if needed else None,
     )
 
 

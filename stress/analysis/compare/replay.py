@@ -28,6 +28,7 @@ from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.model.summary import Condition, Summary
+from stress.text.command import command
 from stress.text.numbers import of, percent, thousands
 
 COMBINATIONS = 20
@@ -245,7 +246,7 @@ def replay_of(
         there_are = f"it has {', '.join(map(str, failing))}" if failing else "it has none"
         raise UsageError(
             f"the run {summary.run.name} has no cause {cause} of failures: {there_are}",
-            f"See: tls-stress report {summary.run.name}",
+            f"See: {command('report', summary.run.name)}",
         )
     chosen = None if cause is None else failing[cause]
     rate = chosen.precision if chosen else summary.failures.share

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, log
-from shlex import join
 
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
-from stress.analysis.command import run_argv
 from stress.analysis.findings import Findings
 from stress.model.attributes import place
 from stress.model.claims import (
@@ -34,6 +32,8 @@ from stress.model.summary import (
     Likely,
     Unexplained,
 )
+from stress.planning.run_command import run_argv
+from stress.text.command import shell_line
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable
 from stress.text.numbers import counted, of, percent, seconds, thousands
@@ -127,7 +127,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
-                next=join(run_argv(plan, change)) if change else "",
+                next=shell_line(run_argv(plan, change)) if change else "",
             )
         )
     return tuple(made)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from shlex import join
 
 from stress.analysis import chains as chain_words
-from stress.analysis.command import COMMAND, run_argv
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
@@ -19,8 +17,10 @@ from stress.codes.catalog import phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
+from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.text.command import shell_line, with_names
 from stress.text.escape import printable
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import client_views, describe
@@ -64,13 +64,13 @@ def headlines(
         if not fixes:
             fixes = {fix_of(category, likely(findings.explanation.unexplained.likely)): None}
         fix = " ".join(filter(None, fixes)) or "Look at the failing connections first."
-        proof, replay, again, compare = (join(one.argv) for one in commands(findings))
+        proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
         where = "No handshake failed."
         who = "No client would have seen a failure in these handshakes."
         fix = "Nothing to fix was found."
-        prove = f"Repeat the test: {join(run_argv(findings.facts.plan))}"
+        prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
         repairs = ()
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
@@ -198,10 +198,10 @@ def commands(findings: Findings) -> Iterator[Command]:
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
-    yield Command(Purpose.PROVE, (COMMAND, "evidence", name, "--out", "proof"))
-    yield Command(Purpose.VERIFY_FIX, (COMMAND, "replay", name))
+    yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
-    yield Command(Purpose.VERIFY_FIX, (COMMAND, "compare", name, "fixed"))
+    yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
 
 
 def _detectable(findings: Findings) -> str:

@@ -280,10 +280,10 @@ def test_an_older_second_run_and_a_limited_generator_are_reported(
 ) -> None:
     first = recorded([cell(1000)])
     older = compare(after(recorded, [cell(1000)]), first)
-    limited = after(recorded, [cell(1000)], reasons=("generator limited: 10 of 50/s",))
+    limited = after(recorded, [cell(1000)], reasons=("generator-limited: 10 of 50/s",))
 
     assert "AFTER is older than BEFORE" in older.warnings
-    assert compare(first, limited).headline == "Cannot tell: generator limited: 10 of 50/s."
+    assert compare(first, limited).headline == "Cannot tell: generator-limited: 10 of 50/s."
 
 
 def test_what_is_not_settled_says_how_many_more_it_takes(
@@ -295,7 +295,6 @@ def test_what_is_not_settled_says_how_many_more_it_takes(
     assert found.change is Change.UNKNOWN
     assert found.needed
     assert f"{found.needed:,} more handshakes would settle it" in found.headline
-    assert f"-n {found.needed + 1000}" in " ".join(found.command)
     assert f"-n {found.needed + 1000}" in " ".join(render_comparison(found).split())
 
 

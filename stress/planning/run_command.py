@@ -1,28 +1,31 @@
-"""A recorded plan as the command line that runs it again."""
+"""Writes a recorded plan as the command line that runs it again.
+
+Planning that command makes the same plan, but for what no command repeats: consent, the random
+seed, the number of processes, and keys that only a load profile has.
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from operator import attrgetter
 
+from stress.host.addresses import is_public
 from stress.model.claims import RunChange
-from stress.model.plan import Close, Limits, Plan, Stack
+from stress.model.plan import Close, Plan, Stack
+from stress.planning.load import CEILING_S, default_in_flight, highest
+from stress.planning.option import PROFILE_ONLY
+from stress.planning.request import STOP, options
+from stress.text.command import with_names
 
-COMMAND = "tls-stress"
-CEILING_S = 900.0
-"""Default of `--max-duration`."""
 SAME = RunChange()
 
 
 def run_argv(plan: Plan, change: RunChange = SAME) -> tuple[str, ...]:
     """The `tls-stress run …` command that repeats this plan with that change."""
-    return (
-        *(COMMAND, "run", str(plan.target)),
-        *_load(plan, change),
-        *_request(plan, change),
-        *_trust(plan),
-        *change.extra,
-    )
+    parts = (_load(plan, change), _request(plan, change), _unchanged(plan, change), _trust(plan))
+    words = [word for part in parts for word in part]
+    return with_names("run", str(plan.target), options=[*words, *change.extra])
 
 
 def _load(plan: Plan, change: RunChange) -> list[str]:
@@ -30,24 +33,25 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     words: list[str] = []
     if change.count is not None or load.count is not None:
         words += ["-n", str(change.count or load.count)]
-    elif load.duration_s is not None and not (plan.goals and same):
-        words += ["-d", f"{load.duration_s:g}s"]
-    if load.concurrency != 64:
-        words += ["-c", str(load.concurrency)]
+    if load.duration_s is not None and change.count is None and not (plan.goals and same):
+        words += ["-d", _span(load.duration_s)]
     rate = change.rate or load.rate
+    # Without any load option, a run for a goal would have the rate of a first run.
+    closed = bool(plan.goals) and rate is None and load.count is None
+    if closed or load.concurrency != default_in_flight(rate, plan.limits.attempt_s):
+        words += ["-c", str(load.concurrency)]
     if rate is not None:
-        words += ["--rate", f"{rate:g}"]
+        words += ["--rate", f"{rate:.12g}"]
     if not same:
         return words
     # Only rate blocks offer more than the rate that is given beside them.
-    fastest = max((segment.rate for segment in load.segments), default=0.0)
-    if load.rate and fastest > load.rate:
+    if load.rate and (highest(load.segments) or 0.0) > load.rate:
         words.append("--rate-blocks")
-    words += _repeated("--until", plan.goals) + _repeated("--assert", plan.assertions)
+    words += _repeated("--sweep", plan.sweep)
     if plan.goals and load.duration_s not in {None, CEILING_S}:
-        words += ["--max-duration", f"{load.duration_s:g}s"]
-    if plan.limits.drain_s != Limits().drain_s:
-        words += ["--drain", f"{plan.limits.drain_s:g}s"]
+        words += ["--max-duration", _span(load.duration_s or 0.0)]
+    if load.stop_on_refusal != any(is_public(address.ip) for address in plan.addresses):
+        words.append("--stop-on-refusal" if load.stop_on_refusal else "--no-stop-on-refusal")
     return words
 
 
@@ -60,16 +64,36 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
         words += ["--stack", plan.stack.value]
     words += _addresses(plan, change) + _repeated("--source", plan.sources)
     for option, value in (
-        ("--proxy-protocol", plan.proxy_protocol),
+        ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
+        ("--resolver", plan.resolver),
         ("--cert", plan.client_certificate),
         ("--key", plan.client_key),
     ):
         words += [option, value] if value else []
-    if plan.limits.attempt_s != Limits().attempt_s:
-        words += ["--timeout", f"{plan.limits.attempt_s:g}s"]
     if plan.close is not Close.AUTO:
         words += ["--close", plan.close.value]
     return words
+
+
+def _unchanged(plan: Plan, change: RunChange) -> list[str]:
+    """Return the options whose values went into the plan as they are (`Option.plan`)."""
+    words: list[str] = []
+    default = Plan(plan.target, (), ())
+    for option in options().values():
+        searching = option.section == STOP or option.plan == "find_limit"
+        if not option.plan or option.section == PROFILE_ONLY or (searching and change != SAME):
+            continue
+        value, usual = (attrgetter(option.plan)(each) for each in (plan, default))
+        if value == usual:
+            continue
+        if isinstance(value, float):  # all of them are lengths of time
+            value = _span(value)
+        words += _repeated(f"--{option.name}", value if isinstance(value, tuple) else (value,))
+    return words
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.12g}s"
 
 
 def _clients(plan: Plan, change: RunChange) -> Sequence[str]:
