@@ -1,7 +1,7 @@
 """One worker process: one Trio loop that opens connections and sends home what became of them.
 
-The coordinator starts it as `python -m stress.engine.worker.process FD`; everything else comes over
-that socket. The worker never outlives the coordinator: an end of file on the socket ends it.
+The coordinator starts it with the number of a socket, and everything else comes over that socket.
+The worker never outlives the coordinator: an end of file on the socket ends it.
 """
 
 from __future__ import annotations
