@@ -117,3 +117,30 @@ def test_private_addresses_are_refused_unless_the_target_is_one(host: str) -> No
 def test_a_host_that_is_no_name_is_an_error() -> None:
     with pytest.raises(OSError, match=r".*"):
         download()("http://" + "x" * 64 + ".test/")
+
+
+@pytest.mark.parametrize("port", [0, 22, 25, 53, 443, 1023])
+def test_ports_of_other_services_are_not_contacted(port: int) -> None:
+    with pytest.raises(OSError, match="not one of a web server"):
+        download()(f"http://127.0.0.1:{port}/")
+
+
+def test_all_downloads_together_have_a_budget() -> None:
+    seconds = iter(range(0, 1000, 2))
+    fetch = Download(lambda: float(next(seconds)), private_too=True, budget_s=10.0)
+    reasons = []
+    for _ in range(4):
+        with server(HEAD + b"Content-Length: 4\r\n\r\nbody") as url:
+            try:
+                fetch(url)
+            except OSError as error:
+                reasons.append(str(error))
+            with socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0]))):
+                pass  # so that the server's thread ends
+
+    assert reasons[-1] == "all downloads together took 10 s"
+
+
+def test_a_url_of_length_is_not_requested() -> None:
+    with pytest.raises(OSError, match="only http"):
+        download()("http://127.0.0.1:8080/" + "x" * 2_048)
