@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread, main_thread
 from time import monotonic_ns
 from typing import NoReturn
 
@@ -178,8 +179,11 @@ async def run_assignment(
     """Run the load while the coordinator's commands are followed; then send the last batch."""
     batcher, held = run.batcher, run.context.held
     send_segment, segments = trio.open_memory_channel[RunSegment](1)
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGCONT, lambda *_: run.continue_after_stop())
     async with trio.open_nursery() as service:
         drain = trio.CancelScope()
+        service.start_soon(run.follow_coordinator)
         service.start_soon(batcher.send_batches)
         service.start_soon(batcher.sample_lag)
         service.start_soon(run.context.deadlines.watch)
