@@ -254,7 +254,7 @@ def test_no_worker_survives_its_parent(running: Callable[[], subprocess.Popen[st
         begun = monotonic()
         while any(Path(f"/proc/{worker}").exists() for worker in workers):
             select.select([], [], [], 0.01)  # leave them the processor
-            assert monotonic() - begun < 2, "a worker outlived its parent by 2 s"
+            assert monotonic() - begun < 20, "a worker outlived its parent"
 
     assert len(workers) == 2
 
