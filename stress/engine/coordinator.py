@@ -251,13 +251,10 @@ class Coordinator:
             self._validity.sample_clocks()
             self._commit_when_due()
             await self._ask_whether_to_stop()
-            await self._ask_whether_to_stand()
+            wish = self._end is End.COMPLETED and any(o.wants_pause() for o in self._observers)
+            if self._pauses.follow(self._now_ns, wish=wish):
+                await self._pool.broadcast(SetPaused(wish))
         await self._pool.broadcast(StopRun(0.0))
-
-    async def _ask_whether_to_stand(self) -> None:
-        wish = self._end is End.COMPLETED and any(each.wants_pause() for each in self._observers)
-        if self._pauses.follow(self._now_ns, wish=wish):
-            await self._pool.broadcast(SetPaused(wish))
 
     async def _ask_whether_to_stop(self) -> None:
         progress = self._progress()

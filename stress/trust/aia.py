@@ -3,6 +3,14 @@
 A certificate names the URL of its issuer (caIssuers, RFC 5280 section 4.2.2.1). This module decides
 what to fetch and what the result proves; the caller passes the function that fetches, so that no
 verdict depends on the network. Off by default: a verdict is about the chain as sent.
+
+The URL comes from a stranger's certificate, in a stranger's file, so `Download` does not follow it
+just anywhere. Only http; only public addresses, unless the command line named a private target; the
+connection goes to the very address that was checked, whatever the DNS answers next; redirects are
+not followed. The port is 80 or one that ordinary programs may open (1024 and above): the others
+belong to mail, name and login services, which a GET has no business with. The request is HTTP/1.0,
+so the response is one piece. One deadline covers everything, also the lookup and the wait for the
+next single byte, and a budget covers all downloads of a command.
 """
 
 from __future__ import annotations
@@ -26,6 +34,10 @@ Fetch = Callable[[str], bytes]
 
 _MOST_FETCHES = 3
 """Certificates fetched for one chain, and URLs tried for one certificate; Apple's limits."""
+_MOST_HEAD = 16_384
+_MOST_URL = 2_048
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +137,6 @@ def certificates_in(body: bytes) -> tuple[bytes, ...]:
         except (ValueError, TypeError):
             continue
     return ()
-
-
-# The URL comes from a stranger's certificate, in a stranger's file, so it is not followed just
-# anywhere: only http; only public addresses, unless the command line named a private target; the
-# connection goes to the very address that was checked, whatever the DNS answers next; redirects are
-# not followed at all. The port is 80 or one that ordinary programs may open (1024 and above): the
-# others belong to mail, name and login services, which a GET has no business with. The request is
-# HTTP/1.0, so the response is one piece. One deadline covers everything, also the lookup and the
-# wait for the next single byte, and a budget covers all downloads of a command.
-
-_MOST_HEAD = 16_384
-_MOST_URL = 2_048
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 @dataclass(slots=True)
