@@ -36,7 +36,7 @@ import trio
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start
-from stress.engine.worker.schedule import AttemptSource
+from stress.engine.worker.schedule import ReplaySchedule, Schedule
 from stress.model.outcome import NOT_SENT, OK, Stage
 from stress.model.plan import Address, Load, Replay
 from stress.model.record import Flag, Record
@@ -67,7 +67,7 @@ class LoadRun:
     """This worker's part of the load: makes the attempts, and passes on their rows."""
 
     context: WorkerContext
-    source: AttemptSource
+    source: Schedule | ReplaySchedule
     batcher: Batcher
     next_id: int
     workers: int

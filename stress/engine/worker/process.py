@@ -49,7 +49,7 @@ from stress.engine.worker.loops import (
     replay_rounds,
 )
 from stress.engine.worker.pacing import SECOND, part_of, points_of, shape, start_times
-from stress.engine.worker.schedule import AttemptSource, ReplaySchedule, Schedule, Sessions
+from stress.engine.worker.schedule import ReplaySchedule, Schedule, Sessions
 from stress.engine.worker.timestamps import StampingSocket
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
@@ -157,7 +157,7 @@ def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
         held=held,
         sessions=sessions,
     )
-    source: AttemptSource
+    source: Schedule | ReplaySchedule
     if plan.replay is not None:
         source = ReplaySchedule(plan.replay, plan.addresses)
     else:
@@ -221,7 +221,7 @@ async def follow_commands(
         elif isinstance(message, SetPaused):
             (run.pause if message.paused else run.resume)()
         elif isinstance(message, AddAddress):
-            run.source.add_address(message.address)
+            run.source.addresses.append(message.address)
         elif isinstance(message, EndSegment):
             if message.number == run.segment:
                 run.stopping.set()
