@@ -49,10 +49,11 @@ soak: .venv/dev-installed  ## open a million handshakes to a changing farm; half
 reliability: .venv/dev-installed  ## test every promise; writes docs/reliability.md
 	$(BIN)/python -m scripts.reliability
 
-fuzz: .venv/dev-installed  ## fuzz records and certificates, ten minutes each
+fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes each
 	$(BIN)/python -m pip install --quiet 'atheris>=3'
-	$(BIN)/python -m tests.fuzz records -max_total_time=600
-	$(BIN)/python -m tests.fuzz certificates -max_total_time=600
+	for reader in records certificates run_files profiles captures logs; do \
+		$(BIN)/python -m tests.fuzz $$reader -max_total_time=600 || exit 1; \
+	done
 
 audit: .venv/dev-installed  ## check locked packages for known vulnerabilities (needs the network)
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'

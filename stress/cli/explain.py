@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
@@ -73,6 +74,11 @@ def _read_end(log: BinaryIO) -> str:
     from stress.codes.explain import LONGEST  # noqa: PLC0415 - heavy
 
     kept, cut = b"", False
+    if log.seekable() and log.seek(0, os.SEEK_END) > LONGEST:
+        log.seek(-LONGEST, os.SEEK_END)
+        cut = True
+    elif log.seekable():
+        log.seek(0)
     while chunk := log.read(LONGEST):
         cut = cut or len(kept) + len(chunk) > LONGEST
         kept = (kept + chunk)[-LONGEST:]

@@ -36,4 +36,4 @@ def run(request: RequestOptions) -> int:
         first_part, plan = read_first_part(request, location.folder)
     path = record(plan, location, output.display(), first_part)
     aia = plan.trust.aia and first_part is None
-    return EXIT_CODES[output.show(path, Rejudgement(aia=aia)).verdict]
+    return EXIT_CODES[output.show(path, Rejudgement(aia=aia, target_is_named=True)).verdict]

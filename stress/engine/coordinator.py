@@ -45,6 +45,8 @@ from stress.model.run import End, Progress, RunEnd
 _SECOND = 1_000_000_000
 TICK_S = 0.2
 COMMIT_S = 0.5
+MOST_UNCOMMITTED = 2_000
+"""Rows at risk. With the delays of a batch and a tick, it is also never more than a second's."""
 LEAD_NS = 50_000_000
 """Between the message and the first start, so that every worker has received it."""
 COOL_DOWN_NS = 1_000_000_000
@@ -58,10 +60,12 @@ Resolve = Callable[[], Awaitable[Sequence[Address]]]
 
 @dataclass(slots=True)
 class Pauses:
-    """The times when the user paused the run: how often and how long. All times are Unix time."""
+    """The times when the user paused the run, or a signal stopped it. All times are Unix time."""
 
     _since_ns: int | None = None
     _over: list[tuple[int, int]] = field(default_factory=list)
+    _stops: list[tuple[int, int]] = field(default_factory=list)
+    """By a signal; where several processes report one, it counts once."""
 
     def follow(self, now_ns: int, *, wish: bool) -> bool:
         """Pause or resume as wished; returns whether that changed anything."""
@@ -74,21 +78,30 @@ class Pauses:
             self._since_ns = None
         return True
 
+    def add_stop(self, begin_ns: int, end_ns: int) -> None:
+        """Add what a worker reported, joined with what overlaps it."""
+        apart = [(b, e) for b, e in self._stops if e < begin_ns or b > end_ns]
+        same = [stop for stop in self._stops if stop not in apart] + [(begin_ns, end_ns)]
+        joined = (min(begin for begin, _ in same), max(end for _, end in same))
+        self._stops = sorted([*apart, joined])
+
     def total_ns(self, now_ns: int) -> int:
         """Return how long the run was paused so far, in all."""
         current = 0 if self._since_ns is None else now_ns - self._since_ns
-        return sum(end - begin for begin, end in self._over) + current
+        return sum(end - begin for begin, end in self._over + self._stops) + current
 
     def sentences(self) -> tuple[str, ...]:
         """Describe each pause that is over, for the report."""
         sentences = []
-        for begin, end in self._over:
+        told = [(*pause, "paused by the user (p)") for pause in self._over]
+        told += [(*stop, "stopped by a signal (SIGSTOP or Ctrl-Z)") for stop in self._stops]
+        for begin, end, how in sorted(told):
             since, until = (
                 f"{datetime.fromtimestamp(time_ns / _SECOND, UTC):%H:%M:%S}"
                 for time_ns in (begin, end)
             )
             sentences.append(
-                f"paused by the user (p) from {since} to {until} UTC: no connections were opened"
+                f"{how} from {since} to {until} UTC: no connections were opened"
                 f" for {end // _SECOND - begin // _SECOND} s"
             )
         return tuple(sentences)
@@ -149,6 +162,8 @@ class Coordinator:
         self._end = End.COMPLETED
         self._failure: RecordError | None = None
         self._begun_ns = 0
+        self._committed_ns = 0
+        self._uncommitted = 0
         self._unix_offset_ns = time_ns() - monotonic_ns()
         self._segment = 0
         """Number of the current segment, in a controlled run."""
@@ -205,6 +220,9 @@ class Coordinator:
             if isinstance(message, Batch):
                 self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
                 self._validity.add_canaries(message.canaries)
+                for begin_ns, end_ns in message.stops:
+                    offset_ns = self._unix_offset_ns
+                    self._pauses.add_stop(begin_ns + offset_ns, end_ns + offset_ns)
                 if self._controller is not None:
                     self._controller.on_canary(message.canaries)
                 self._keep(message)
@@ -224,8 +242,17 @@ class Coordinator:
         self._validity.add_records(records)
         for observer in self._observers:
             observer.on_records(records)
+        self._uncommitted += len(records)
+        self._commit_when_due()
+
+    def _commit_when_due(self) -> None:
+        """Also between two ticks: a coordinator that is behind has many batches to store."""
+        late = monotonic_ns() - self._committed_ns >= COMMIT_S * _SECOND
+        if late or self._uncommitted >= MOST_UNCOMMITTED:
+            self._commit()
 
     def _commit(self) -> None:
+        self._committed_ns, self._uncommitted = monotonic_ns(), 0
         try:
             self._sink.commit(self._pool.started)
         except RecordError as error:
@@ -252,21 +279,15 @@ class Coordinator:
 
     async def _tick(self) -> None:
         """Commit, show progress, and stop where there is a reason; several times a second."""
-        committed = trio.current_time()
         while self._failure is None:
             await trio.sleep(TICK_S)
             self._validity.sample_clocks()
-            if trio.current_time() - committed >= COMMIT_S:
-                committed = trio.current_time()
-                self._commit()
+            self._commit_when_due()
             await self._ask_whether_to_stop()
-            await self._ask_whether_to_stand()
+            wish = self._end is End.COMPLETED and any(o.wants_pause() for o in self._observers)
+            if self._pauses.follow(self._now_ns, wish=wish):
+                await self._pool.broadcast(SetPaused(wish))
         await self._pool.broadcast(StopRun(0.0))
-
-    async def _ask_whether_to_stand(self) -> None:
-        wish = self._end is End.COMPLETED and any(each.wants_pause() for each in self._observers)
-        if self._pauses.follow(self._now_ns, wish=wish):
-            await self._pool.broadcast(SetPaused(wish))
 
     async def _ask_whether_to_stop(self) -> None:
         progress = self._progress()

@@ -94,6 +94,8 @@ class Batch(msgspec.Struct, tag=True):
     """Attempts that are kept byte for byte; their rows are in this batch or came before."""
     canaries: list[int | None] = []
     """Handshake times of the known-good server, in nanoseconds; None: it failed."""
+    stops: list[tuple[int, int]] = []
+    """Monotonic times from when to when a signal had stopped this worker or the coordinator."""
     staples: list[bytes] = []
     """OCSP responses that this worker has not sent before; an empty one stands for none."""
     stapled: dict[int, bytes] = {}

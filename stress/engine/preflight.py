@@ -27,36 +27,6 @@ from stress.host.clocks import enable_kernel_stamps
 from stress.host.limits import Machine
 from stress.model.plan import Plan
 
-# Which software took part: stored with every run, because outcomes depend on it.
-
-_LIBRARIES = ("trio", "utls", "cryptography", "pyOpenSSL", "hdrhistogram")
-
-
-def versions(plan: Plan | None = None) -> dict[str, str]:
-    """Name -> version of the tool, the interpreter, the kernel and the libraries that matter.
-
-    With a plan also the TLS flags of each of its client profiles.
-
-    Raises:
-        UsageError: the stack is not installed, or cannot speak one of the clients.
-    """
-    found = {
-        "tls-stress": stress.__version__,
-        "python": platform.python_version(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(),
-        "system-openssl": ssl.OPENSSL_VERSION,
-    }
-    for name in _LIBRARIES:
-        with suppress(metadata.PackageNotFoundError):  # one TLS library may have been left out
-            found[name] = metadata.version(name)
-    if plan is not None:
-        for client in plan.clients:
-            flags = tls_flags(client, plan.stack)
-            found[f"tls-flags of {client.name}"] = f"{plan.stack} {flags}"
-    return found
-
-
 HANDSHAKES_PER_CORE = 1_500
 """Full handshakes a second that a core opens, everything recorded: docs/benchmarks.md, rounded."""
 BYTES_IN_FLIGHT = 40_000
@@ -70,6 +40,7 @@ LEAST_IN_FLIGHT = 64
 NAP_S, NAPS = 0.005, 40
 LEAST_PORTS = 1_000
 """What a default run uses up when it closes with FIN."""
+_LIBRARIES = ("trio", "utls", "cryptography", "pyOpenSSL", "hdrhistogram")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +180,29 @@ def _facts(host: HostCapacity) -> list[HostFact]:
         HostFact("scheduler delay", f"{host.late_s * 1000:.1f} ms", delay),
         stamps,
     ]
+
+
+def versions(plan: Plan | None = None) -> dict[str, str]:
+    """Name -> version of the tool, the interpreter, the kernel and the libraries that matter.
+
+    They are stored with every run, because outcomes depend on them. With a plan also the TLS flags
+    of each of its client profiles.
+
+    Raises:
+        UsageError: the stack is not installed, or cannot speak one of the clients.
+    """
+    found = {
+        "tls-stress": stress.__version__,
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "system-openssl": ssl.OPENSSL_VERSION,
+    }
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):  # one TLS library may have been left out
+            found[name] = metadata.version(name)
+    if plan is not None:
+        for client in plan.clients:
+            flags = tls_flags(client, plan.stack)
+            found[f"tls-flags of {client.name}"] = f"{plan.stack} {flags}"
+    return found

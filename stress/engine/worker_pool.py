@@ -24,6 +24,7 @@ from stress.engine.messages import (
     from_worker,
 )
 from stress.errors import UsageError
+from stress.host.python import python_command, python_environment
 
 READ_BYTES = 1 << 20
 EXIT_S = 2.0
@@ -111,7 +112,8 @@ class WorkerPool:
             ours, theirs = socket.socketpair()
             with theirs:
                 process = await trio.lowlevel.open_process(
-                    [sys.executable, "-m", "stress.engine.worker.process", str(theirs.fileno())],
+                    python_command("stress.engine.worker.process", str(theirs.fileno())),
+                    env=python_environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],

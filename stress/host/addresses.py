@@ -5,10 +5,18 @@ from __future__ import annotations
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-_CARRY_IPV4 = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
-"""IPv6 addresses that end in an IPv4 address (RFC 4291 section 2.5.5, RFC 6052 section 2.1)."""
+_CARRY_IPV4 = tuple(
+    IPv6Network(text) for text in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+"""IPv6 addresses that end in an IPv4 address: compatible, translated, and two kinds of NAT64
+(RFC 4291 section 2.5.5, RFC 2765, RFC 6052 section 2.1, RFC 8215)."""
 _TEREDO = IPv6Network("2001::/32")
 """Tunnels to hosts on the public Internet (RFC 4380); Python versions classify it differently."""
+_ALLOCATED = IPv6Network("2000::/3")
+"""All that is given out for hosts on the Internet (IANA's IPv6 address space registry). The rest is
+not public, such as the old site-local addresses, which some Python versions call global."""
+_DOCUMENTATION = IPv6Network("3fff::/20")
+"""RFC 9637, which older Python versions do not know."""
 
 
 def is_public(ip: str) -> bool:
@@ -24,6 +32,8 @@ def is_public(ip: str) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if any(address in network for network in _CARRY_IPV4):
             inner = IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is None and (address not in _ALLOCATED or address in _DOCUMENTATION):
+            return False
         address = inner or address
     return address.is_global and not address.is_multicast
 

@@ -13,15 +13,13 @@ from pathlib import Path
 
 from stress.host.addresses import source_address
 
-# The local ports that the kernel hands out to outgoing connections.
-
 _LINUX_DEFAULT = range(32_768, 61_000)
 _DYNAMIC_PORTS = range(49_152, 65_536)
 """RFC 6335 section 6; macOS uses them, too."""
 
 
 def reported_port_range(root: Path = Path("/")) -> range | None:
-    """Return the ports that Linux reports; None where it reports none.
+    """Return the local ports for outgoing connections that Linux reports; None: it reports none.
 
     Args:
         root: the folder that holds `proc`.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from stress.errors import LabError
+from stress.host.python import python_command, python_environment
 from stress.lab import scenarios
 from stress.lab.blueprint import COUNT_REQUEST, NodeCounts, Process, to_line
 from stress.lab.scenario import Planted, Scenario
@@ -49,18 +49,16 @@ class Child:
         self._log = log
         self._last: NodeCounts | None = None
         sockets = [front.descriptor for pool in process.pools for front in pool.fronts]
-        # It imports from where we do; an empty entry means the current folder.
-        import_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         try:
             with log.open("wb") as errors:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "stress.lab.host"],
+                self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+                    python_command("stress.lab.host"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     pass_fds=sockets,
                     bufsize=0,
-                    env=os.environ | {"PYTHONPATH": import_path},
+                    env=python_environment(),
                 )
         except OSError as error:
             raise LabError(f"the lab's process cannot be started: {error.strerror}") from error

@@ -7,10 +7,10 @@ way to read the same file. The file is never changed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from stress.host.addresses import is_public
 from stress.model.summary import Summary
 from stress.text.escape import printable
 
@@ -34,6 +34,8 @@ class Rejudgement:
     """Unix seconds at which chains are validated."""
     aia: bool = False
     """Fetch missing issuers of failing chains."""
+    target_is_named: bool = False
+    """The target comes from this very command line, not from a file that may be a stranger's."""
 
     def summarize(self, run: Run) -> Summary:
         """The summary of the run under these settings.
@@ -71,8 +73,10 @@ class Rejudgement:
             return ()
         from stress.trust.aia import Download  # noqa: PLC0415 - heavy
 
-        # Only a target on a private network may name an issuer on a private network.
-        private = all(not ip_address(address.ip).is_global for address in run.addresses())
+        # Only a target on a private network may name an issuer on a private network, and only where
+        # the command line names that target: what a file says about addresses is a stranger's word.
+        ips = [address.ip for address in run.addresses()]
+        private = self.target_is_named and bool(ips) and not any(is_public(ip) for ip in ips)
         return repair_chains(run, _judge(run), Download(monotonic, private_too=private))
 
 

@@ -3,6 +3,14 @@
 A certificate names the URL of its issuer (caIssuers, RFC 5280 section 4.2.2.1). This module decides
 what to fetch and what the result proves; the caller passes the function that fetches, so that no
 verdict depends on the network. Off by default: a verdict is about the chain as sent.
+
+The URL comes from a stranger's certificate, in a stranger's file, so `Download` does not follow it
+just anywhere. Only http; only public addresses, unless the command line named a private target; the
+connection goes to the very address that was checked, whatever the DNS answers next; redirects are
+not followed. The port is 80 or one that ordinary programs may open (1024 and above): the others
+belong to mail, name and login services, which a GET has no business with. The request is HTTP/1.0,
+so the response is one piece. One deadline covers everything, also the lookup and the wait for the
+next single byte, and a budget covers all downloads of a command.
 """
 
 from __future__ import annotations
@@ -11,6 +19,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Thread
 from urllib.parse import urlsplit
 
 from stress.host.addresses import is_public
@@ -25,6 +34,10 @@ Fetch = Callable[[str], bytes]
 
 _MOST_FETCHES = 3
 """Certificates fetched for one chain, and URLs tried for one certificate; Apple's limits."""
+_MOST_HEAD = 16_384
+_MOST_URL = 2_048
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +139,7 @@ def certificates_in(body: bytes) -> tuple[bytes, ...]:
     return ()
 
 
-# Fetches a certificate by HTTP, within limits of time, size and address.
-#
-# The URL comes from a stranger's certificate, so it is not followed just anywhere: only http, only
-# public addresses (unless the target itself has a private one), the connection goes to the very
-# address that was checked, and redirects are not followed. The request is HTTP/1.0, so the response
-# is one piece. One deadline covers everything, also the wait for the next single byte.
-
-_MOST_HEAD = 16_384
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Download:
     """Fetches one http URL: `Download(...)(url)`. Blocks; call it in a thread.
 
@@ -153,30 +154,38 @@ class Download:
     most_bytes: int = 65_536
     """Largest body; Chrome's limit (cert_issuer_source_aia.cc)."""
     private_too: bool = False
-    """Loopback and private addresses are allowed, because the target has one."""
+    """Loopback and private addresses are allowed: the command line named a target that has one."""
+    budget_s: float = 20.0
+    """For all calls together."""
+    _spent_s: float = 0.0
 
     def __call__(self, url: str) -> bytes:
-        until = self.clock() + self.timeout_s
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port or 80
+            host, port = parts.hostname, 80 if parts.port is None else parts.port
         except ValueError as error:
             raise OSError("the URL cannot be parsed") from error
-        clean = url.isascii() and url.isprintable() and " " not in url
+        clean = url.isascii() and url.isprintable() and " " not in url and len(url) <= _MOST_URL
         if not clean or parts.scheme != "http" or not host:
             raise OSError("only http URLs are fetched")
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except UnicodeError as error:  # a label that is empty or too long
-            raise OSError("the host is not a valid name") from error
-        address = str(found[0][4][0])
-        if not self.private_too and not is_public(address.partition("%")[0]):
-            raise OSError(f"{address} is not a public address")
+        if port != 80 and port < 1024:
+            raise OSError(f"port {port} is not one of a web server")
+        if self._spent_s >= self.budget_s:
+            raise TimeoutError(f"all downloads together took {self.budget_s:g} s")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = f"GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n"
-        with socket.create_connection((address, port), timeout=self._left(until)) as connection:
-            connection.sendall(request.encode("ascii"))
-            return self._receive(connection, until)
+        named = parts.netloc.rpartition("@")[2]
+        request = f"GET {path} HTTP/1.0\r\nHost: {named}\r\nAccept: */*\r\n\r\n"
+        begun = self.clock()
+        until = begun + self.timeout_s
+        try:
+            address = _look_up(host, self._left(until))
+            if not self.private_too and not is_public(address.partition("%")[0]):
+                raise OSError(f"{address} is not a public address (only `run --aia` may use one)")
+            with socket.create_connection((address, port), self._left(until)) as connection:
+                connection.sendall(request.encode("ascii"))
+                return self._receive(connection, until)
+        finally:
+            self._spent_s += self.clock() - begun
 
     def _receive(self, connection: socket.socket, until: float) -> bytes:
         """The body: up to the length that the head announces, else up to the end."""
@@ -205,3 +214,29 @@ class Download:
         if left <= 0:
             raise TimeoutError(f"took longer than {self.timeout_s:g} s")
         return left
+
+
+def _look_up(host: str, within_s: float) -> str:
+    """The first address of a host. A lookup has no limit of its own, so a thread waits for it.
+
+    Raises:
+        OSError: there is none, or not in time.
+    """
+    found: list[str | OSError] = []
+
+    def look_up() -> None:
+        try:
+            found.append(str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]))
+        except UnicodeError:  # a label that is empty or too long
+            found.append(OSError("the host is not a valid name"))
+        except OSError as error:
+            found.append(error)
+
+    thread = Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(within_s)
+    if not found:
+        raise TimeoutError("the name was not resolved in time")
+    if isinstance(found[0], OSError):
+        raise found[0]
+    return found[0]

@@ -17,6 +17,7 @@ from time import monotonic
 import pytest
 
 from stress.engine import coordinator
+from stress.engine.messages import Batch
 from stress.errors import UsageError
 from stress.model.observer import LoadController
 from stress.model.plan import Address, Arrivals, Client, Limits, Load, Segment
@@ -44,6 +45,39 @@ def test_two_workers_make_exactly_the_planned_attempts(
     assert sorted(record.id for record in book.records) == list(range(61))
     assert len(book.chains) == 1
     assert not ending.invalid
+
+
+REFUSED = {"id": 0, "outcome": "refused", "due_ns": 0, "started_ns": 0, "flags": 0, "total_ns": 1}
+
+
+class Risk(Book):
+    """Notes how many rows were not committed, whenever some are added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed, self.most = 0, 0
+
+    def add_records(self, records: Sequence[Record]) -> None:
+        self.most = max(self.most, len(self.records) - self.committed)
+        super().add_records(records)
+
+    def commit(self, started: int) -> None:
+        super().commit(started)
+        self.committed = len(self.records)
+
+
+def test_few_rows_wait_for_a_commit() -> None:
+    """As few as the limit says, however long the next tick takes."""
+    risk, refused = Risk(), Record(**dict.fromkeys(Record._fields) | REFUSED)  # type: ignore[arg-type]  # nothing else is read
+    one = coordinator.Coordinator(
+        plan_for(Address("127.0.0.1", 1), b""), risk, [], None, None, 0, None
+    )
+
+    for _ in range(12):
+        one._keep(Batch(records=[refused] * 900))
+
+    assert risk.most < coordinator.MOST_UNCOMMITTED
+    assert 12 * 900 - risk.committed < coordinator.MOST_UNCOMMITTED
 
 
 def test_a_duration_ends_the_run(
@@ -220,7 +254,7 @@ def test_no_worker_survives_its_parent(running: Callable[[], subprocess.Popen[st
         begun = monotonic()
         while any(Path(f"/proc/{worker}").exists() for worker in workers):
             select.select([], [], [], 0.01)  # leave them the processor
-            assert monotonic() - begun < 2, "a worker outlived its parent by 2 s"
+            assert monotonic() - begun < 20, "a worker outlived its parent"
 
     assert len(workers) == 2
 

@@ -42,6 +42,19 @@ def test_each_pause_is_told_with_its_times() -> None:
     )
 
 
+def test_a_stop_that_several_workers_report_counts_once() -> None:
+    pauses = Pauses()
+    for begin, end in ((10, 12), (30, 31), (11, 13)):
+        pauses.add_stop(begin * SECOND, end * SECOND)
+
+    assert pauses.total_ns(40 * SECOND) == 4 * SECOND
+    how = "stopped by a signal (SIGSTOP or Ctrl-Z) from"
+    assert pauses.sentences() == (
+        f"{how} 00:00:10 to 00:00:13 UTC: no connections were opened for 3 s",
+        f"{how} 00:00:30 to 00:00:31 UTC: no connections were opened for 1 s",
+    )
+
+
 class Finger(Observer):
     """Wishes for a pause of a second, from when the first attempts have ended."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -64,6 +65,28 @@ def test_a_full_disk_stops_the_run_and_what_is_written_reports(
     assert "the disk is full" in " ".join(err.split())
     assert "Traceback" not in err
     assert "handshakes" in out
+
+
+@needs_namespaces
+@pytest.mark.parametrize("kilobytes", [300, 700])
+def test_a_full_disk_costs_at_most_a_second_of_rows(
+    program: Program, tmp_path: Path, kilobytes: int
+) -> None:
+    """Rows that were committed, of the connections that the farm has served."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run = [*program.target, "--results", str(disk), "--name", "run", "-d", "60s", "--rate", "200"]
+    script = (
+        f'mount -t tmpfs -o size={kilobytes}k tmpfs "{disk}" && "$@"; echo "exit $?" >&2;'
+        f' exec "$1" "$2" "$3" report "{disk}/run.db" --json'
+    )
+    before = sum(program.farm.served().values())
+    process = program.start(*run, prefix=("unshare", "-rm", "sh", "-c", script, "sh"))
+    out, err = process.communicate(timeout=90)
+    served = sum(program.farm.served().values()) - before
+
+    assert "exit 4" in err
+    assert 0 <= served - json.loads(out)["attempts"] <= 200 + 64
 
 
 @pytest.mark.real("chattr")

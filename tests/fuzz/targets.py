@@ -1,18 +1,30 @@
-"""What is fuzzed: functions of bytes that must never raise, whatever the bytes are."""
+"""What is fuzzed: functions of bytes that must never raise, one for each reader of a stranger's."""
 
 from __future__ import annotations
 
+import atexit
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 
+from stress.clients.hellos import hellos_in
+from stress.codes.explain import explain
+from stress.errors import StressError
 from stress.handshake import HangUp, MachineFactory, stack_for
 from stress.handshake.wire import Wire
-from stress.model.plan import Client, Stack
+from stress.model.plan import Address, Client, Plan, Stack, Target, Trust
+from stress.model.record import Record
+from stress.model.run import End, RunEnd
+from stress.planning.profile import read_profile
+from stress.store import RunWriter, open_run
 from stress.trust import Anchors, Judge, describe
 from tests.servers.crooked import HOST, House
 from tests.stacks import HAS_BORINGSSL
+from tests.strangers.captures import HELLO, packet, segment
+from tests.strangers.doors import ROOT
 
 NOW = 1_800_000_000
 STACKS = [stack for stack in Stack if stack is Stack.OPENSSL or HAS_BORINGSSL]
@@ -59,13 +71,84 @@ def certificates(data: bytes) -> None:
         judge().judge(chain, host=HOST, at=NOW, policy="any")
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"records": records, "certificates": certificates}
+@cache
+def run_file() -> tuple[Path, bytes]:
+    """A place for a file, and a good run file with one row."""
+    folder = tempfile.TemporaryDirectory(prefix="tls-stress-fuzz-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name, "run.db")
+    address = Address("127.0.0.1", 443)
+    plan = Plan(Target(HOST), (address,), (Client("generic"),), trust=Trust(host=HOST))
+    writer = RunWriter.create(path, plan, started_ns=NOW * 10**9, versions={}, host="here")
+    writer.add_address(0, address)
+    nothing = dict.fromkeys(Record._fields) | dict.fromkeys(("id", "address", "client"), 0)
+    times = dict.fromkeys(("due_ns", "started_ns"), NOW * 10**9)
+    zeros = dict.fromkeys(("total_ns", "segment", "flags", "bytes_received"), 0)
+    writer.add_records([Record(**(nothing | times | zeros | {"outcome": "refused", "stage": 1}))])  # type: ignore[arg-type]  # fields by name
+    writer.finish(RunEnd(End.COMPLETED, (NOW + 1) * 10**9, 1))
+    return path, path.read_bytes()
+
+
+def run_files(data: bytes) -> None:
+    """A run file whose header, or one of its facts, is made of these bytes."""
+    path, good = run_file()
+    kind, said = (data[0] % 4 if data else 0), data[1:]
+    path.write_bytes(said[:100] + good[len(said[:100]) :] if kind == 0 else good)
+    if kind:
+        key = ("", "plan", "ending", "started_ns")[kind]
+        with closing(sqlite3.connect(path)) as database, database:
+            value = said.decode("utf-8", "replace")
+            database.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+    with suppress(StressError), open_run(path) as run:
+        run.facts()
+        run.addresses()
+        run.verdicts()
+        list(run.records())
+
+
+def profiles(data: bytes) -> None:
+    """A load profile of these bytes."""
+    path = run_file()[0].with_name("profile.toml")
+    path.write_bytes(data)
+    with suppress(StressError):
+        read_profile(path)
+
+
+def captures(data: bytes) -> None:
+    """A packet capture of these bytes."""
+    with suppress(StressError):
+        hellos_in(data)
+
+
+def logs(data: bytes) -> None:
+    """A log of these bytes: everything shown is printable."""
+    answer = explain(data.decode("utf-8", "replace"))
+    shown = [each.text for each in answer.found] + [each.text for each in answer.unknown]
+    assert all(text.isprintable() for text in shown)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    each.__name__: each for each in (records, certificates, run_files, profiles, captures, logs)
+}
 
 
 def seeds(name: str) -> list[bytes]:
     """Good input to begin with."""
     if name == "certificates":
         return [house().root, house().middle, house().good[0]]
+    if name == "run_files":
+        plan = b'\x01{"target":{"host":"x.test","port":443},"addresses":[],"clients":[]}'
+        ending = b'\x02{"end":"completed","ended_ns":1,"started":1,"reasons":[]}'
+        return [b"\x00" + run_file()[1][:100], plan, ending, b"\x031800000000000000000"]
+    if name == "profiles":
+        return [path.read_bytes() for path in sorted((ROOT / "profiles").glob("*.toml"))]
+    if name == "captures":
+        hello = HELLO + b"\x00\x45\x01\x00\x00\x41\x03\x03" + bytes(65)
+        pcap = bytes.fromhex("d4c3b2a1020004000000000000000000000004000100 0000")
+        return [hello, pcap + packet(segment(40_000, 1, hello)), pcap + packet(b"")]
+    if name == "logs":
+        lines = (b"3:-9807", b"verify error:num=20:unable to", b"alert 112", b"ERR_CERT_REVOKED")
+        return [b"\n".join(lines), b"https://x.test/ " + lines[0], b"SSL_ERROR_BAD_CERT_DOMAIM"]
     from tests.handshake.scripted import Scripted13  # noqa: PLC0415 - only for the seeds
     from tests.servers.hostile import curve_flight  # noqa: PLC0415 - the same
 

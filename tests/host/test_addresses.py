@@ -16,6 +16,9 @@ from stress.host.addresses import is_public, source_address
         ("2002:808:808::1", True),
         ("::8.8.8.8", True),
         ("2001:0:7f00:1::", True),  # Teredo
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", True),
+        ("::ffff:0:808:808", True),  # translated
+        ("64:ff9b:1::808:808", True),  # NAT64 of one's own
         ("127.0.0.1", False),
         ("127.9.9.9", False),
         ("10.1.2.3", False),
@@ -35,6 +38,13 @@ from stress.host.addresses import is_public, source_address
         ("::10.1.2.3", False),
         ("224.0.0.1", False),
         ("ff0e::1", False),
+        ("fec0::1", False),  # site-local, of old
+        ("3fff::1", False),
+        ("4000::1", False),
+        ("::ffff:0:7f00:1", False),
+        ("64:ff9b:1::a01:203", False),
+        ("0.0.0.0", False),
+        ("::", False),
     ],
 )
 def test_only_addresses_of_the_public_internet_are_public(ip: str, public: bool) -> None:

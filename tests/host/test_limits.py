@@ -3,10 +3,18 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from stress.host.limits import Machine, has_route, is_local, raise_open_files
+from stress.host.limits import (
+    Machine,
+    has_route,
+    is_local,
+    local_port_range,
+    raise_open_files,
+    reported_port_range,
+)
 
 LOWER = """
 import resource
@@ -73,3 +81,31 @@ def test_loopback_has_a_route_and_nonsense_has_none() -> None:
 @pytest.mark.parametrize(("ip", "ours"), [("127.0.0.1", True), ("192.0.2.1", False)])
 def test_an_address_is_ours_when_it_can_be_bound(ip: str, ours: bool) -> None:
     assert is_local(ip) is ours
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ("32768\t60999\n", range(32_768, 61_000)),
+        ("", None),
+        ("garbage", None),
+        ("1", None),
+        ("one two", None),
+        (None, None),
+    ],
+)
+def test_the_port_range_is_read_where_the_kernel_reports_it(
+    text: str | None, ports: range | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "proc/sys/net/ipv4/ip_local_port_range"
+    file.parent.mkdir(parents=True)
+    if text is not None:
+        file.write_text(text)
+
+    assert reported_port_range(tmp_path) == ports
+
+
+def test_this_machine_has_local_ports() -> None:
+    ports = local_port_range()
+
+    assert 1 <= ports[0] <= ports[-1] <= 65_535

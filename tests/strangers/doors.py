@@ -38,7 +38,7 @@ class Visits:
 
     visits: tuple[Visit, ...]
     megabytes: float
-    """The largest resident size that the process ever had."""
+    """The largest resident size that the process had when a command line ended."""
 
 
 def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
@@ -65,8 +65,7 @@ def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
                 break
             lines.append(line)
         process.kill()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    answers = [json.loads(line) for line in lines]
     ended = [
         Visit(
             tuple(map(str, command)),
@@ -76,12 +75,12 @@ def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
             one["seconds"],
             tuple((event, detail) for event, detail in one["events"]),
         )
-        for command, one in zip(commands, map(json.loads, lines), strict=False)
+        for command, one in zip(commands, answers, strict=False)
     ]
     if len(lines) < len(commands):
         hung = tuple(map(str, commands[len(lines)]))
         ended.append(Visit(hung, -1, "", HANG, float(PATIENCE_S), ()))
-    return Visits(tuple(ended), usage.ru_maxrss / 1024)
+    return Visits(tuple(ended), max((one["megabytes"] for one in answers), default=0.0))
 
 
 def wrongs(visits: Visits, allowed: Sequence[Path] = ()) -> list[str]:

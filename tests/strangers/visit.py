@@ -16,6 +16,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 NETWORK = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"}
@@ -55,10 +56,17 @@ def main() -> None:
             "out": _text(out),
             "err": _text(err),
             "seconds": time.process_time() - begun,
+            "megabytes": _peak(),
             "events": list(events),
         }
         told.write(json.dumps(ended) + "\n")
         told.flush()
+
+
+def _peak() -> float:
+    """The largest resident size so far. The parent's figure would include the parent itself."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def _text(stream: io.TextIOWrapper) -> str:

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -8,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from stress.model.outcome import Category
 from stress.trust import Judge
-from stress.trust.aia import Repair, certificates_in, repair
+from stress.trust.aia import Download, Repair, certificates_in, repair
 from tests.trust.certificates import AT, AUTHORITY, HOST, Wanted, authorities, chain, issue, leaf
 from tests.trust.defects import good
 
@@ -131,3 +136,138 @@ def test_answers_are_read_in_every_form_that_cas_use() -> None:
 
     assert [certificates_in(form) for form in forms] == [(der,)] * 4
     assert certificates_in(b"") == certificates_in(b"\x30\x03abc") == ()
+
+
+@contextmanager
+def server(answer: bytes, *, keep_open: bool = False) -> Iterator[str]:
+    """A real server on loopback that gives one answer; yields its address."""
+    done = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with closing(connection):
+            connection.recv(4096)
+            connection.sendall(answer)
+            if keep_open:
+                done.wait(10)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/i.cer"
+    finally:
+        done.set()
+        thread.join(10)
+        listener.close()
+
+
+def download(**limits: float) -> Download:
+    return Download(time.monotonic, private_too=True, **limits)  # type: ignore[arg-type]  # one float, one int
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/pkix-cert\r\n"
+
+
+@pytest.mark.parametrize("keep_open", [False, True])
+def test_the_body_is_returned_when_it_is_complete(keep_open: bool) -> None:
+    with server(HEAD + b"Content-Length: 4\r\n\r\nbody", keep_open=keep_open) as url:
+        assert download()(url) == b"body"
+
+
+def test_without_a_length_the_end_of_the_connection_counts() -> None:
+    with server(HEAD + b"\r\nbody") as url:
+        assert download()(url) == b"body"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "HTTP status 404"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", "HTTP status 301"),
+        (b"SSH-2.0-server\r\n", "not HTTP"),
+        (b"", "not HTTP"),
+        (HEAD + b"\r\n" + b"x" * 65_537, "more than 65536 bytes"),
+        (HEAD + b"x" * 90_000, "more than 65536 bytes"),
+    ],
+)
+def test_any_other_answer_is_an_error_with_its_reason(answer: bytes, told: str) -> None:
+    with server(answer) as url, pytest.raises(OSError, match=told):
+        download()(url)
+
+
+@pytest.mark.slow
+def test_a_server_that_says_nothing_is_left_in_time() -> None:
+    with server(b"", keep_open=True) as url, pytest.raises(TimeoutError):
+        download(timeout_s=0.3)(url)
+
+
+def test_the_deadline_holds_over_all_reads() -> None:
+    """A clock that has run out at the second look, without any waiting."""
+    times = iter([0.0, 1.0, 9.0])
+    with server(HEAD, keep_open=True) as url, pytest.raises(TimeoutError, match="longer than 3 s"):
+        Download(lambda: next(times, 9.0), private_too=True)(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ca.test/",
+        "ftp://ca.test/",
+        "ldap://ca.test/",
+        "http://",
+        "http://[::1",
+        "http://ca.test:99999/",
+        "http://ca.test/a b",
+        "http://ca.test/\r\nX: y",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_only_clean_http_addresses_are_fetched(url: str) -> None:
+    with pytest.raises(OSError, match=r"only http|cannot be parsed"):
+        download()(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "224.0.0.1", "[::1]"),
+        *("[::ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"),
+    ],
+)
+def test_private_addresses_are_refused_unless_the_target_is_one(host: str) -> None:
+    with pytest.raises(OSError, match="not a public address"):
+        Download(time.monotonic)(f"http://{host}/i.cer")
+
+
+def test_a_host_that_is_no_name_is_an_error() -> None:
+    with pytest.raises(OSError, match=r".*"):
+        download()("http://" + "x" * 64 + ".test/")
+
+
+@pytest.mark.parametrize("port", [0, 22, 25, 53, 443, 1023])
+def test_ports_of_other_services_are_not_contacted(port: int) -> None:
+    with pytest.raises(OSError, match="not one of a web server"):
+        download()(f"http://127.0.0.1:{port}/")
+
+
+def test_all_downloads_together_have_a_budget() -> None:
+    seconds = iter(range(0, 1000, 2))
+    fetch = Download(lambda: float(next(seconds)), private_too=True, budget_s=10.0)
+    reasons = []
+    for _ in range(4):
+        with server(HEAD + b"Content-Length: 4\r\n\r\nbody") as url:
+            try:
+                fetch(url)
+            except OSError as error:
+                reasons.append(str(error))
+            with socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0]))):
+                pass  # so that the server's thread ends
+
+    assert reasons[-1] == "all downloads together took 10 s"
+
+
+def test_a_url_of_length_is_not_requested() -> None:
+    with pytest.raises(OSError, match="only http"):
+        download()("http://127.0.0.1:8080/" + "x" * 2_048)

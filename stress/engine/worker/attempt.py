@@ -109,7 +109,7 @@ class Attempt:
     """Monotonic time at which this stage has taken too long."""
     sock: socket.socket | None = None
     _started_ns: int = field(default_factory=monotonic_ns)
-    _latest_ns: int = 0
+    latest_ns: int = 0
     """Monotonic time at which the whole attempt has taken too long."""
     _ended_ns: int = 0
     """When the handshake finished, else when the attempt was given up."""
@@ -133,7 +133,7 @@ class Attempt:
         context, client = self.context, self.spec.client
         session = context.sessions.offer(client) if context.sessions is not None else None
         machine, deadlines = context.factories[client].machine(session), context.deadlines
-        self._latest_ns = self._started_ns + int(context.limits.attempt_s * 1e9)
+        self.latest_ns = self._started_ns + int(context.limits.attempt_s * 1e9)
         deadlines.add(self)
         try:
             await self._dial()
@@ -161,7 +161,7 @@ class Attempt:
 
     def _allow(self, seconds: float) -> None:
         """Give the stage that begins now so long, within what the whole attempt may take."""
-        self.deadline_ns = min(self._latest_ns, monotonic_ns() + int(seconds * 1e9))
+        self.deadline_ns = min(self.latest_ns, monotonic_ns() + int(seconds * 1e9))
 
     async def _dial(self) -> None:
         spec = self.spec

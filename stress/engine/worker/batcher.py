@@ -35,6 +35,8 @@ class Batcher:
     """Whose transcripts are sent with the rows."""
     pending: Batch = field(default_factory=Batch)
     """What the next batch contains."""
+    awake_ns: int = field(default_factory=monotonic_ns)
+    """Monotonic time of the latest lag sample, or of the end of a stop."""
     _known_chains: set[bytes] = field(default_factory=set)
     _known_staples: set[bytes] = field(default_factory=set)
     _waiting: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
@@ -93,6 +95,7 @@ class Batcher:
     async def sample_lag(self) -> None:
         """Measure how late this event loop wakes up, until cancelled."""
         while True:
-            before = monotonic_ns()
+            self.awake_ns = monotonic_ns()
             await trio.sleep(LAG_SAMPLE_S)
-            self.pending.lags_ns.append(max(0, monotonic_ns() - before - int(LAG_SAMPLE_S * 1e9)))
+            lag_ns = monotonic_ns() - self.awake_ns - int(LAG_SAMPLE_S * 1e9)
+            self.pending.lags_ns.append(max(0, lag_ns))

@@ -33,6 +33,8 @@ class Timed(Protocol):
 
     deadline_ns: int
     """Monotonic clock; may be moved at any time."""
+    latest_ns: int
+    """To which it may be moved at most."""
     sock: socket.socket | None
     """What it waits for; None: it does not wait yet."""
 
@@ -46,6 +48,12 @@ class Deadlines:
         """From now on it is woken when its deadline has passed."""
         self.discard = self._timed.discard
         """It has ended."""
+
+    def extend(self, by_ns: int) -> None:
+        """Give all of them more time: this process was stopped for as long."""
+        for each in self._timed:
+            each.latest_ns += by_ns
+            each.deadline_ns += by_ns
 
     async def watch(self) -> None:
         """Wake whatever is overdue, until cancelled."""

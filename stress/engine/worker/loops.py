@@ -11,7 +11,9 @@ starved): the target never gets more than `LATEST_NS` worth of it at once.
 Replay: given combinations in a given order, in rounds with a pause between them.
 
 While the user pauses the run, no loop starts anything; afterwards all continue as if no time had
-passed, so nothing is caught up on and nothing counts as not sent.
+passed, so nothing is caught up on and nothing counts as not sent. A signal that stops this process
+or the coordinator (SIGSTOP, Ctrl-Z) is a pause, too. The coordinator is watched because a worker
+has a process group of its own, which the terminal does not stop.
 
 A failure never stops or slows a loop; only a slot whose attempt ended at once without a connection
 waits a little, because it would otherwise spin a core against nobody.
@@ -23,8 +25,10 @@ from the target's, and are only used to check ourselves.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic_ns
 
 import trio
@@ -32,7 +36,7 @@ import trio
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start
-from stress.engine.worker.schedule import AttemptSource
+from stress.engine.worker.schedule import ReplaySchedule, Schedule
 from stress.model.outcome import NOT_SENT, OK, Stage
 from stress.model.plan import Address, Load, Replay
 from stress.model.record import Flag, Record
@@ -41,6 +45,9 @@ REFUSAL_PAUSE_S = 0.05
 LATEST_NS = 500_000_000
 """How late an attempt may start in the open loop. Above the lag of a busy machine, so that this
 does not thin out the load; below what a target could tell from a burst."""
+STOPPED_NS = 200_000_000
+"""A shorter stop is no pause but lag."""
+COORDINATOR_LOOK_S = 0.1
 CLIENT_STALLED = "the client was stalled when it was due"
 NOT_WRITTEN = "rows could not be stored as fast as they came"
 SLOTS_PER_SECOND = 2_000
@@ -60,7 +67,7 @@ class LoadRun:
     """This worker's part of the load: makes the attempts, and passes on their rows."""
 
     context: WorkerContext
-    source: AttemptSource
+    source: Schedule | ReplaySchedule
     batcher: Batcher
     next_id: int
     workers: int
@@ -98,11 +105,40 @@ class LoadRun:
         if self._paused_since_ns is None:
             return
         paused_ns, self._paused_since_ns = monotonic_ns() - self._paused_since_ns, None
-        self.paused_ns += paused_ns
-        self.warm_until_ns += paused_ns
-        if self.until_ns is not None:
-            self.until_ns += paused_ns
+        self._move(paused_ns)
         self._resumed.set()
+
+    def continue_after_stop(self) -> None:
+        """Count the time since this process was last awake as a pause. Called on SIGCONT."""
+        begin_ns, end_ns = self.batcher.awake_ns, monotonic_ns()
+        if end_ns - begin_ns < STOPPED_NS:
+            return
+        self.batcher.awake_ns = end_ns
+        self.context.deadlines.extend(end_ns - begin_ns)
+        if self._paused_since_ns is None:
+            self._move(end_ns - begin_ns)
+            self.batcher.pending.stops.append((begin_ns, end_ns))
+
+    async def follow_coordinator(self) -> None:
+        """Pause while the coordinator is stopped, until cancelled. Only Linux shows that."""
+        begin_ns = None
+        while True:
+            await trio.sleep(COORDINATOR_LOOK_S)
+            stopped = _parent_is_stopped()
+            if stopped and not self.paused:
+                begin_ns = monotonic_ns()
+                self.pause()
+            elif begin_ns is not None and not stopped:
+                self.resume()
+                self.batcher.pending.stops.append((begin_ns, monotonic_ns()))
+                begin_ns = None
+
+    def _move(self, by_ns: int) -> None:
+        """Let whatever is still to come be later."""
+        self.paused_ns += by_ns
+        self.warm_until_ns += by_ns
+        if self.until_ns is not None:
+            self.until_ns += by_ns
 
     async def wait_while_paused(self) -> None:
         """Wait until the run resumes, or stops, which resumes it, too."""
@@ -171,6 +207,14 @@ class LoadRun:
         self.batcher.add(row, None)
 
 
+def _parent_is_stopped() -> bool:
+    try:
+        status = Path(f"/proc/{os.getppid()}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] == "T"
+
+
 async def closed_loop(run: LoadRun, slots: int) -> None:
     """Keep so many attempts in flight until the run is over."""
 
@@ -197,11 +241,10 @@ async def open_loop(run: LoadRun, starts: Iterator[Start], *, begin_ns: int, cap
     begin_ns -= run.paused_ns
     async with trio.open_nursery() as nursery:
         for start in starts:
-            while True:  # the run may be paused while we wait, and the start time moves
-                due_ns = begin_ns + start.offset_ns + run.paused_ns
+            due_ns = 0
+            # The run may be paused while we wait, and the start time moves.
+            while due_ns != (due_ns := begin_ns + start.offset_ns + run.paused_ns):
                 await run.sleep((due_ns - monotonic_ns()) / SECOND)
-                if not run.paused:
-                    break
                 await run.wait_while_paused()
             spec = run.next_attempt(due_ns, start.segment)
             if spec is None:

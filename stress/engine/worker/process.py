@@ -1,7 +1,7 @@
 """One worker process: one Trio loop that opens connections and sends home what became of them.
 
-The coordinator starts it as `python -m stress.engine.worker.process FD`; everything else comes over
-that socket. The worker never outlives the coordinator: an end of file on the socket ends it.
+The coordinator starts it with the number of a socket, and everything else comes over that socket.
+The worker never outlives the coordinator: an end of file on the socket ends it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread, main_thread
 from time import monotonic_ns
 from typing import NoReturn
 
@@ -48,7 +49,7 @@ from stress.engine.worker.loops import (
     replay_rounds,
 )
 from stress.engine.worker.pacing import SECOND, part_of, points_of, shape, start_times
-from stress.engine.worker.schedule import AttemptSource, ReplaySchedule, Schedule, Sessions
+from stress.engine.worker.schedule import ReplaySchedule, Schedule, Sessions
 from stress.engine.worker.timestamps import StampingSocket
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
@@ -156,7 +157,7 @@ def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
         held=held,
         sessions=sessions,
     )
-    source: AttemptSource
+    source: Schedule | ReplaySchedule
     if plan.replay is not None:
         source = ReplaySchedule(plan.replay, plan.addresses)
     else:
@@ -178,8 +179,11 @@ async def run_assignment(
     """Run the load while the coordinator's commands are followed; then send the last batch."""
     batcher, held = run.batcher, run.context.held
     send_segment, segments = trio.open_memory_channel[RunSegment](1)
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGCONT, lambda *_: run.continue_after_stop())
     async with trio.open_nursery() as service:
         drain = trio.CancelScope()
+        service.start_soon(run.follow_coordinator)
         service.start_soon(batcher.send_batches)
         service.start_soon(batcher.sample_lag)
         service.start_soon(run.context.deadlines.watch)
@@ -217,7 +221,7 @@ async def follow_commands(
         elif isinstance(message, SetPaused):
             (run.pause if message.paused else run.resume)()
         elif isinstance(message, AddAddress):
-            run.source.add_address(message.address)
+            run.source.addresses.append(message.address)
         elif isinstance(message, EndSegment):
             if message.number == run.segment:
                 run.stopping.set()

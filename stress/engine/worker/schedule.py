@@ -9,10 +9,12 @@ import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, cycle
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from stress.handshake import Session
 from stress.model.plan import Address, Client, Replay
+
+KEPT = 256
 
 
 class Draw(NamedTuple):
@@ -23,18 +25,6 @@ class Draw(NamedTuple):
     source: int | None
     local_port: int | None = None
     """None: any."""
-
-
-class AttemptSource(Protocol):
-    """Chooses what each attempt connects to."""
-
-    addresses: list[Address]
-
-    def add_address(self, address: Address) -> None:
-        """Include a new address."""
-
-    def draw(self) -> Draw:
-        """Return the next attempt's address, client, source and port."""
 
 
 class Schedule:
@@ -54,15 +44,12 @@ class Schedule:
         seed: int,
     ) -> None:
         self.addresses = list(addresses)
+        """A new one is included from the next round on."""
         self._clients = range(len(clients))
         self._weights = list(accumulate(client.weight for client in clients))
         self._sources = cycle(range(len(sources))) if sources else None
         self._random = random.Random(seed)  # noqa: S311  # spreading load, no secret
         self._round: Iterator[int] = iter(())
-
-    def add_address(self, address: Address) -> None:
-        """Include a new address from the next round on."""
-        self.addresses.append(address)
 
     def draw(self) -> Draw:
         """Return the next attempt's address, client and source."""
@@ -85,11 +72,8 @@ class ReplaySchedule:
 
     def __init__(self, replay: Replay, addresses: Sequence[Address]) -> None:
         self.addresses = list(addresses)
+        """Complete; but a replay never connects to a new one."""
         self._tries = iter(replay.order)
-
-    def add_address(self, address: Address) -> None:
-        """Keep the list complete; a replay never connects to a new address."""
-        self.addresses.append(address)
 
     def draw(self) -> Draw:
         """Return the next combination."""
@@ -97,17 +81,14 @@ class ReplaySchedule:
         return Draw(one.address, one.client, one.source, one.local_port)
 
 
-# The TLS sessions of one worker: kept from good handshakes, offered to later ones at random.
-#
-# As a client does, it keeps sessions by client and name (the run has one), not by address: which
-# node can redeem a ticket is the target's own business. A ticket of TLS 1.3 is offered once (RFC
-# 8446 appendix C.4); older sessions are offered again, in turn. Each client keeps at most `KEPT`.
-
-KEPT = 256
-
-
 class Sessions:
-    """Chooses which attempts offer a session, and which one: the oldest first."""
+    """The TLS sessions of one worker: kept from good handshakes, offered to later ones at random.
+
+    As a client does, it keeps sessions by client and name (the run has one), not by address: which
+    node can redeem a ticket is the target's own business. A ticket of TLS 1.3 is offered once (RFC
+    8446 appendix C.4); older sessions are offered again, in turn, the oldest first. Each client
+    keeps at most `KEPT`.
+    """
 
     def __init__(self, resumption: float, clients: int, *, seed: int) -> None:
         """Make empty pools.

@@ -26,6 +26,7 @@ class Wait:
 
     sock: socket.socket | None
     deadline_ns: int
+    latest_ns: int = 0
 
     async def end(self) -> str:
         assert self.sock is not None

@@ -51,7 +51,7 @@ def test_an_address_that_joins_is_asked_from_the_next_round_on() -> None:
     schedule = Schedule(ADDRESSES[:1], ONE_CLIENT, (), seed=0)
     schedule.draw()
 
-    schedule.add_address(ADDRESSES[1])
+    schedule.addresses.append(ADDRESSES[1])
 
     assert Counter(schedule.draw().address for _ in range(10)) == {0: 5, 1: 5}
 
@@ -69,7 +69,7 @@ def combination(address: int, port: int | None) -> Combination:
 def test_a_replay_returns_its_combinations_in_their_order() -> None:
     order = (combination(1, 40_000), combination(0, None), combination(1, 40_000))
     schedule = ReplaySchedule(Replay("lab", order, 1, 0.0, (), 1.0), [*ADDRESSES[:2]])
-    schedule.add_address(Address("127.0.0.3", 443))
+    schedule.addresses.append(Address("127.0.0.3", 443))
 
     assert [schedule.draw() for _ in order] == [
         Draw(1, 0, None, 40_000),

@@ -1,0 +1,44 @@
+"""A stranger's log costs little, however it is made, and no byte of it rules the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.strangers.doors import visit, wrongs
+from tests.strangers.logs import logs
+
+pytestmark = pytest.mark.slow
+
+MOST_SECONDS = 5.0
+MOST_MEGABYTES = 200.0
+
+
+def test_every_log_is_explained_or_not_within_five_seconds_and_200_mb(tmp_path: Path) -> None:
+    paths = []
+    for name, data in logs().items():
+        paths.append(tmp_path / f"{name}.log")
+        paths[-1].write_bytes(data)
+
+    visits = visit([["explain", path] for path in paths], tmp_path)
+
+    assert wrongs(visits) == []
+    assert len(visits.visits) == len(paths)
+    assert {one.code for one in visits.visits} == {0, 2}
+    assert {one.words: one.seconds for one in visits.visits if one.seconds > MOST_SECONDS} == {}
+    assert visits.megabytes < MOST_MEGABYTES
+    shown = "".join(one.out + one.err for one in visits.visits)
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
+
+
+def test_the_end_of_a_long_log_is_what_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    log.write_bytes(b"-9807 was long ago\n" + b"." * 8_000_000 + b"\nERR_CERT_REVOKED")
+
+    (one,) = visit([["explain", log]], tmp_path).visits
+
+    assert one.code == 0
+    assert "ERR_CERT_REVOKED" in one.out
+    assert "errSSLXCertChainInvalid" not in one.out
+    assert "Only the last 8 MB" in one.err
