@@ -96,8 +96,11 @@ def import_client(
     """
     from stress.clients import importing  # noqa: PLC0415 - heavy
     from stress.model.plan import Stack  # noqa: PLC0415 - with the others
-    from stress.text.command import PROGRAM, shell_line  # noqa: PLC0415 - with the others
-    from stress.text.escape import escape  # noqa: PLC0415 - with the others
+    from stress.text.escape import (  # noqa: PLC0415 - with the others
+        PROGRAM,
+        escape,
+        shell_line,
+    )
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
     if out == Path("-"):

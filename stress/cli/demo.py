@@ -13,7 +13,7 @@ from stress.cli.output import EXIT_CODES, DemoOptions, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
 from stress.runner.run import RunLocation, prepare, record
-from stress.text.command import PROGRAM, shell_line
+from stress.text.escape import PROGRAM, shell_line
 
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
 Count = Annotated[

@@ -10,7 +10,7 @@ import typer
 
 from stress.cli import console
 from stress.errors import ExitCode
-from stress.text.command import PROGRAM, shell_line
+from stress.text.escape import PROGRAM, shell_line
 
 if TYPE_CHECKING:
     from stress.lab.farm import Farm

@@ -36,8 +36,7 @@ from stress.cli import (
 )
 from stress.cli.options import SectionedCommand, flat
 from stress.errors import ExitCode, StressError, UsageError
-from stress.text.command import PROGRAM, command, shell_line
-from stress.text.escape import escape
+from stress.text.escape import PROGRAM, command, escape, shell_line
 
 WIDTH = 100
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}

@@ -116,6 +116,17 @@ def alerts() -> Mapping[int, Alert]:
     return {int(number): msgspec.convert(one, Alert) for number, one in _table("alerts").items()}
 
 
+def alert_name(number: int) -> str:
+    """IANA name of an alert such as `handshake_failure`, or `unassigned`."""
+    known = alerts().get(number)
+    return known.name if known else "unassigned"
+
+
+def alert_number(name: str) -> int | None:
+    """Number of an alert by its IANA name, None if there is no such name."""
+    return next((number for number, one in alerts().items() if one.name == name), None)
+
+
 @cache
 def code_tables() -> Mapping[str, CodeTable]:
     """The tables of numbers and names, by family."""

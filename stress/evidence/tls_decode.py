@@ -17,9 +17,9 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
+from stress.codes.catalog import alert_name
 from stress.handshake.flight import decrypt
 from stress.handshake.keylog import secret_of
-from stress.handshake.names import alert_name
 from stress.model.transcript import Transcript, preamble_bytes
 from stress.text.escape import printable
 

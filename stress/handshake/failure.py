@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from stress.handshake.names import alert_name
+from stress.codes.catalog import alert_name
 from stress.model.outcome import Category, Outcome, Stage
 
 CLOSE_NOTIFY: Final = 0

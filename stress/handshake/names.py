@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Final
 
-from stress.codes.catalog import alerts
-
 _NUMBERS: Final[Mapping[str, Mapping[str, int]]] = tomllib.loads(
     (files("stress.handshake") / "iana.toml").read_text("utf-8")
 )
@@ -75,17 +73,6 @@ def code_point(field: str, name: str) -> int | None:
 
 def _registry(field: str) -> str:
     return "groups" if field == "key_shares" else field
-
-
-def alert_name(number: int) -> str:
-    """IANA name of an alert such as `handshake_failure`, or `unassigned`."""
-    known = alerts().get(number)
-    return known.name if known else "unassigned"
-
-
-def alert_number(name: str) -> int | None:
-    """Number of an alert by its IANA name, None if there is no such name."""
-    return next((number for number, one in alerts().items() if one.name == name), None)
 
 
 NAMES: Final[Mapping[str, Callable[[int], str]]] = {

@@ -19,11 +19,12 @@ from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi as _ffi
 from OpenSSL._util import lib as _library
 
+from stress.codes.catalog import alert_number
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
 from stress.handshake.keylog import KeyLog
 from stress.handshake.machine import Credentials, HandshakeProgress, Session
-from stress.handshake.names import alert_number, cipher_name, group_name, signature_name
+from stress.handshake.names import cipher_name, group_name, signature_name
 from stress.model.plan import Client
 
 _VERSIONS: Final = frozenset({0x0301, 0x0302, 0x0303, 0x0304})

@@ -30,7 +30,7 @@ from stress.planning.profile import LoadProfile, consents, filled, ignored_conse
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
-from stress.text.command import command
+from stress.text.escape import command
 from stress.text.units import named
 
 

@@ -16,7 +16,7 @@ from stress.model.plan import Close, Plan, Stack
 from stress.planning.load import CEILING_S, default_in_flight, highest
 from stress.planning.option import PROFILE_ONLY
 from stress.planning.request import STOP, options
-from stress.text.command import with_names
+from stress.text.escape import with_names
 
 SAME = RunChange()
 

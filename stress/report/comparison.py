@@ -11,8 +11,7 @@ from stress.model.claims import RunChange
 from stress.model.plan import Role
 from stress.planning.run_command import run_argv
 from stress.report.explanation import labelled
-from stress.text.command import shell_line
-from stress.text.escape import escape_json
+from stress.text.escape import escape_json, shell_line
 from stress.text.numbers import counted
 
 if TYPE_CHECKING:  # numpy and scipy come with it

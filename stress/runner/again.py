@@ -52,7 +52,7 @@ class FirstPart:
             RecordError: the new file cannot be written.
         """
         from stress.store import open_run  # noqa: PLC0415 - heavy
-        from stress.store.resume import copy_run  # noqa: PLC0415 - heavy
+        from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
         with open_run(self.file) as run:
             copy_run(run, writer)
@@ -72,7 +72,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
     """
     from stress.planning.plan import remainder, with_anchors  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
-    from stress.store.resume import extent  # noqa: PLC0415 - heavy
+    from stress.store.writer import extent  # noqa: PLC0415 - heavy
 
     file = locate(request.interrupted, folder)
     with open_run(file) as before:

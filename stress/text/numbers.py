@@ -103,8 +103,8 @@ def _digits(share: float) -> str:
     if value > 99.0:
         return f"{min(value, 99.9999):.{_places(100.0 - value)}f}"
     if value >= 1.0:
-        text = f"{value:.1f}"
-        return text.removesuffix(".0") if value >= 10.0 else text
+        # One precision, except where the number is whole: 12.95% is 13.0%, 20% is 20%.
+        return f"{value:.0f}" if value >= 10.0 and value == round(value) else f"{value:.1f}"
     return f"{value:.{_places(value)}f}"
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stress.codes import catalog
 from stress.codes.catalog import (
     FAMILIES,
     POLICY_OF,
@@ -168,3 +169,10 @@ def test_texts_are_sentences_of_one_line() -> None:
             assert "\n" not in one.says
             assert not one.says or one.says.endswith(".")
     assert all(0 <= number <= 255 and one.says.endswith(".") for number, one in alerts().items())
+
+
+def test_alerts_have_names_both_ways() -> None:
+    assert catalog.alert_name(116) == "certificate_required"
+    assert catalog.alert_name(99) == "unassigned"
+    assert catalog.alert_number("certificate_required") == 116
+    assert catalog.alert_number("no such alert") is None

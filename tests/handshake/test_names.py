@@ -47,10 +47,3 @@ def test_what_has_no_name_is_shown_as_its_number() -> None:
     assert names.version_name(0x0305) == "0x0305"
     assert names.extension_name(51) == "key_share"
     assert names.extension_name(9999) == "9999"
-
-
-def test_alerts_have_names_both_ways() -> None:
-    assert names.alert_name(116) == "certificate_required"
-    assert names.alert_name(99) == "unassigned"
-    assert names.alert_number("certificate_required") == 116
-    assert names.alert_number("no such alert") is None

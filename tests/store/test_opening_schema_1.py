@@ -17,7 +17,7 @@ import pytest
 from stress.model.run import End
 from stress.report.summary import summarize
 from stress.store import Format, export_run, open_run
-from stress.store.resume import extent
+from stress.store.writer import extent
 
 DATA = Path(__file__).parent / "data" / "schema-1.db"
 

@@ -14,7 +14,7 @@ import pytest
 
 from stress.model.plan import Address, Client, Load, Plan, Target
 from stress.store import RunWriter, open_run
-from stress.text.command import shell_line
+from stress.text.escape import shell_line
 from tests.strangers.doors import Visit, visit
 from tests.strangers.test_run_files import true_run
 

@@ -291,7 +291,9 @@ def _limited(run: Run) -> str | None:
     facts = run.facts()
     if any(limit.generator_limited for limit in facts.limits):
         return f"{LIMITED}: the search in {facts.name} ended at this machine's limit"
-    return next((text for text in facts.reasons if text.startswith("generator ")), None)
+    return next(
+        (text for text in facts.reasons if text.startswith((LIMITED, "load generator"))), None
+    )
 
 
 def cause_changes(

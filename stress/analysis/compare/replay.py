@@ -28,7 +28,7 @@ from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.model.summary import Condition, Summary
-from stress.text.command import command
+from stress.text.escape import command
 from stress.text.numbers import of, percent, thousands
 
 COMBINATIONS = 20

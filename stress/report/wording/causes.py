@@ -33,9 +33,8 @@ from stress.model.summary import (
     Unexplained,
 )
 from stress.planning.run_command import run_argv
-from stress.text.command import shell_line
 from stress.text.datetimes import time_of_day
-from stress.text.escape import printable
+from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
 from stress.trust import describe, fix_for, open_end
 

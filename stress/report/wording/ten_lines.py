@@ -20,8 +20,7 @@ from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, V
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
-from stress.text.command import shell_line, with_names
-from stress.text.escape import printable
+from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import client_views, describe
 

@@ -7,7 +7,7 @@ from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
 from stress.store import RunWriter, open_run
-from stress.store.resume import copy_run, extent
+from stress.store.writer import copy_run, extent
 from tests.store.conftest import STARTED_NS
 
 MakeRecord = Callable[..., Record]

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.text.command import command, shell_line, with_names
-from stress.text.escape import escape
+from stress.text.escape import command, escape, shell_line, with_names
 
 HOSTILE = [
     "x;touch pwned;$(touch pwned)",
