@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, floor, log10
+from math import ceil, floor, isclose, log10
 from typing import Protocol
 
 
@@ -104,7 +104,8 @@ def _digits(share: float) -> str:
         return f"{min(value, 99.9999):.{_places(100.0 - value)}f}"
     if value >= 1.0:
         # One precision, except where the number is whole: 12.95% is 13.0%, 20% is 20%.
-        return f"{value:.0f}" if value >= 10.0 and value == round(value) else f"{value:.1f}"
+        whole = value >= 10.0 and isclose(value, round(value), rel_tol=1e-9)
+        return f"{value:.0f}" if whole else f"{value:.1f}"
     return f"{value:.{_places(value)}f}"
 
 
