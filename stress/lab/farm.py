@@ -120,9 +120,11 @@ class Child:
     def _receive(self, timeout_s: float) -> NodeCounts:
         descriptor, line = self._output.fileno(), b""
         deadline_s = time.monotonic() + timeout_s
+        waiting = select.poll()  # `select.select` knows no descriptor above 1023
+        waiting.register(descriptor, select.POLLIN)
         while not line.endswith(b"\n"):
             left_s = max(0.0, deadline_s - time.monotonic())
-            if not select.select([descriptor], [], [], left_s)[0]:
+            if not waiting.poll(left_s * 1000):
                 raise self._error(f"did not answer within {timeout_s:g} s")
             chunk = os.read(descriptor, 65_536)
             if not chunk:

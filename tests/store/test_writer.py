@@ -51,6 +51,8 @@ records = st.builds(
     segment=st.integers(0, 5),
     flags=st.integers(0, 7),
     detail=st.none() | texts,
+    hello_retry=st.none() | st.booleans(),
+    tcp_retransmits=st.none() | st.integers(1, 2**31),
 )
 
 

@@ -58,8 +58,10 @@ def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
         assert process.stdout is not None
         process.stdin.write(words.encode())
         process.stdin.close()
+        waiting = select.poll()
+        waiting.register(process.stdout, select.POLLIN)
         while len(lines) < len(commands):
-            ready, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
+            ready = waiting.poll(PATIENCE_S * 1000)
             line = process.stdout.readline() if ready else b""
             if not line:
                 break
