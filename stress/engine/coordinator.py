@@ -408,7 +408,10 @@ def run(
     coordinator = Coordinator(plan, sink, observers, controller, resolve, first_id, canary)
     try:
         return trio.run(coordinator.run)
-    except BaseExceptionGroup as group:  # a usage error is raised as itself, not as a group of one
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt):  # Ctrl-C before our own handler stood
+            raise KeyboardInterrupt from None
+        # A usage error is raised as itself, not as a group of one.
         refused, others = group.split(UsageError)
         if refused is None or others is not None:
             raise

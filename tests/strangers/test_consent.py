@@ -105,9 +105,10 @@ def test_no_path_of_a_run_file_is_opened(
     pipe = str(tmp_path / "pipe")
     with open_run(failed) as run:
         records = list(run.records())
-        plan = replace(run.facts().plan, client_certificate=pipe, client_key=pipe, load=Load(200))
+        facts = run.facts()
+        plan = replace(facts.plan, client_certificate=pipe, client_key=pipe, load=Load(200))
     path = tmp_path / "mutual.db"
-    writer = RunWriter.create(path, plan, started_ns=10**18, versions={}, host="here")
+    writer = RunWriter.create(path, plan, started_ns=facts.started_ns, versions={}, host="here")
     writer.add_address(0, PUBLIC)
     writer.add_records(records)
     writer.commit(len(records))
