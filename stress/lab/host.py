@@ -13,6 +13,7 @@ return does), so a node's RST, silence and timing reach the client unchanged.
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import shutil
 import signal
@@ -66,9 +67,10 @@ class Host:
 
     def __init__(self, process: Process) -> None:
         self._pools = [
-            (pool, [Node(node, pool.seed) for node in pool.nodes]) for pool in process.pools
+            (pool, [Node(node, pool.seed, pool.pace) for node in pool.numbered])
+            for pool in process.pools
         ]
-        self._scratch = process.scratch
+        self._temporary = process.folder if process.temporary else None
         self._first_s = 0.0
         self._first_ns: int | None = None
 
@@ -76,18 +78,17 @@ class Host:
         """Serve until the farm closes our standard input."""
         async with trio.open_nursery() as nursery:
             for pool, nodes in self._pools:
-                choose = balancer(pool.policy, [node.weight for node in pool.nodes], pool.seed)
+                choose = balancer(pool.policy, [node.weight for node in pool.numbered], pool.seed)
                 serve = partial(self._serve, nodes, choose, nursery)
-                for front in pool.fronts:
-                    listener = socket.socket(fileno=front.descriptor)
-                    nursery.start_soon(listen, listener, pool.accepts_per_s, serve)
+                listener = socket.socket(fileno=pool.front.descriptor)
+                nursery.start_soon(listen, listener, pool.accepts_per_s, serve)
             async with trio.lowlevel.FdStream(sys.stdin.fileno()) as requests:
                 self._report()
                 while chunk := await requests.receive_some():
                     for _ in range(chunk.count(COUNT_REQUEST)):
                         self._report()
-            if self._scratch is not None:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
             nursery.cancel_scope.cancel()
 
     def _serve(
@@ -151,6 +152,7 @@ def main() -> None:
     # Unbuffered, because Trio reads what follows the first line from the descriptor.
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as requests:
         process = msgspec.json.decode(requests.readline(), type=Process)
+    os.chdir(process.folder)
     host = Host(process)
     gc.freeze()
     trio.run(host.run)
