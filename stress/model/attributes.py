@@ -16,11 +16,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 _TABLES: Final[Mapping[str, Any]] = tomllib.loads(
-    (files("stress.model") / "attributes.toml").read_text("utf-8")
+    Path(__file__).with_name("attributes.toml").read_text("utf-8")
 )
 
 
