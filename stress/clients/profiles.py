@@ -10,10 +10,11 @@ from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 from stress.errors import UsageError
 from stress.handshake import names
+from stress.handshake.hello import ClientHello, is_grease
 from stress.model.plan import Client
 from stress.text.escape import did_you_mean, escape, nearest, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
@@ -28,7 +29,7 @@ _HEAVIEST = 1e6
 _WIDTH = 98
 _DEFAULTS = Client("")
 _KEYS: Mapping[str, str] = {entry.name.replace("_", "-"): entry.name for entry in fields(Client)}
-_NAMES: Mapping[str, Callable[[int], str]] = {
+NAMES: Mapping[str, Callable[[int], str]] = {
     "versions": names.version_name,
     "cipher_suites": names.cipher_name,
     "groups": names.group_name,
@@ -36,7 +37,7 @@ _NAMES: Mapping[str, Callable[[int], str]] = {
     "signature_algorithms": names.signature_name,
     "extensions": names.extension_name,
 }
-"""The fields that hold code points, and what names those."""
+"""The fields that hold code points, and what names those; a ClientHello has them, too."""
 
 
 @cache
@@ -146,7 +147,7 @@ def read_client(path: Path, number: CodePoint = code_point) -> Client:
     values: dict[str, Any] = {"name": path.stem}
     for key in file.table:
         field = _KEYS[key]
-        if field not in _NAMES:
+        if field not in NAMES:
             values[field] = file.value(key, hints[field])
             continue
         read = partial(number, field)
@@ -188,8 +189,8 @@ def client_toml(client: Client, comment: str) -> str:
             lines.append(f"{key} = {_literal(value)}")
             continue
         items = [_literal(each) for each in value]
-        if field in _NAMES:  # by name, where the name is read back as the same number
-            named_points = ((point, _NAMES[field](point)) for point in value)
+        if field in NAMES:  # by name, where the name is read back as the same number
+            named_points = ((point, NAMES[field](point)) for point in value)
             items = [
                 _literal(name if names.code_point(field, name) == point else f"0x{point:04x}")
                 for point, name in named_points
@@ -209,34 +210,28 @@ def _literal(value: object) -> str:
 
 # A client profile as text: its fields, and the ClientHello that is really sent.
 
-if TYPE_CHECKING:  # the tables of names are loaded when a client is shown
-    from stress.handshake.hello import ClientHello
-
 WIDTH = 100
 LABEL = 24
 
 
 def client_text(client: Client, hello: ClientHello, stack: str) -> str:
     """Return the fields of a profile, taken from the ClientHello that was made for it."""
-    from stress.handshake import names  # noqa: PLC0415 - large tables
-    from stress.handshake.hello import is_grease  # noqa: PLC0415 - with the tables
-
-    def named(numbers: Sequence[int], name: Callable[[int], str]) -> str:
-        return ", ".join("GREASE" if is_grease(number) else name(number) for number in numbers)
-
+    numbers = {field: getattr(hello, field) for field in NAMES}
+    numbers["extensions"] = [each.number for each in hello.extensions]
+    code_points = {
+        field: ", ".join("GREASE" if is_grease(each) else NAMES[field](each) for each in listed)
+        for field, listed in numbers.items()
+    }
+    extensions = code_points.pop("extensions")
     fields = {
         "client": f"{client.name}: {client.title}" if client.title else client.name,
         "policy": client.policy,
         "stack": stack,
         "JA3": hello.ja3_md5,
         "JA4": hello.ja4,
-        "versions": named(hello.versions, names.version_name),
-        "cipher suites": named(hello.cipher_suites, names.cipher_name),
-        "groups": named(hello.groups, names.group_name),
-        "key shares": named(hello.key_shares, names.group_name),
-        "signature algorithms": named(hello.signature_algorithms, names.signature_name),
+        **{field.replace("_", " "): text for field, text in code_points.items()},
         "ALPN": ", ".join(hello.alpn),
-        "extensions": named([each.number for each in hello.extensions], names.extension_name),
+        "extensions": extensions,
         "server name": "sent" if client.server_name else "not sent",
         "cannot express": "; ".join(client.cannot_express),
     }

@@ -64,25 +64,21 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
     )
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 
-    digests: dict[str, hashes.HashAlgorithm] = {
-        "MD5": hashes.MD5(),  # noqa: S303  to recognise it, not to rely on it
-        "SHA-1": hashes.SHA1(),  # noqa: S303  the same
-        "SHA-224": hashes.SHA224(),
-        "SHA-256": hashes.SHA256(),
-        "SHA-384": hashes.SHA384(),
-        "SHA-512": hashes.SHA512(),
-    }
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
+
+    def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
+        kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
+        return kind()
+
     try:
         key = load_der_public_key(issuer.spki)
         if isinstance(key, rsa.RSAPublicKey) and scheme == "RSA":
-            key.verify(signature, signed, padding.PKCS1v15(), digests[child.signing.digest])
+            key.verify(signature, signed, padding.PKCS1v15(), digest())
         elif isinstance(key, rsa.RSAPublicKey) and scheme == "RSA-PSS":
-            digest = digests[child.signing.digest]
-            salted = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-            key.verify(signature, signed, salted, digest)
+            salted = padding.PSS(padding.MGF1(digest()), padding.PSS.AUTO)
+            key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
-            key.verify(signature, signed, ec.ECDSA(digests[child.signing.digest]))
+            key.verify(signature, signed, ec.ECDSA(digest()))
         elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) and (
             scheme in {"Ed25519", "Ed448"}
         ):
@@ -94,7 +90,7 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             return Signature.UNCHECKED
     except InvalidSignature:
         return Signature.BAD
-    except (UnsupportedAlgorithm, KeyError, ValueError, TypeError):
+    except (UnsupportedAlgorithm, AttributeError, ValueError, TypeError):
         return Signature.UNCHECKED
     return Signature.GOOD
 
