@@ -61,15 +61,14 @@ def best_fit(client: Client) -> Fit:
         UsageError: no stack can send anything of it.
     """
     fits: list[Fit] = []
-    problem: UsageError | None = None
+    problems: list[UsageError] = []
     for stack in Stack:
         try:
             fits.append(fit(client, stack))
         except UsageError as error:
-            problem = problem or error
+            problems.append(error)
     if not fits:
-        assert problem is not None
-        raise problem
+        raise problems[0]
     return min(fits, key=lambda each: each.cost)  # the first of equals
 
 

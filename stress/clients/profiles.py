@@ -20,9 +20,6 @@ from stress.text.escape import did_you_mean, escape, nearest, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
 from stress.text.units import named, share
 
-CodePoint = Callable[[str, str], int]
-"""Reads a name in a field such as `cipher_suites`; raises `UsageError` for an unknown one."""
-
 DEFAULT = "generic"
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,4}")
 _HEAVIEST = 1e6
@@ -131,12 +128,11 @@ def code_point(field: str, word: str) -> int:
     return number
 
 
-def read_client(path: Path, number: CodePoint = code_point) -> Client:
+def read_client(path: Path) -> Client:
     """Read one client's file; its keys are the fields of `Client` in kebab-case.
 
     Args:
         path: of the TOML file; the client's name is the file's unless the file says another.
-        number: reads the names of code points.
 
     Raises:
         UsageError: it is missing or not valid TOML, or a key or value is wrong (with the line).
@@ -150,7 +146,7 @@ def read_client(path: Path, number: CodePoint = code_point) -> Client:
         if field not in NAMES:
             values[field] = file.value(key, hints[field])
             continue
-        read = partial(number, field)
+        read = partial(code_point, field)
         points = tuple(
             word if isinstance(word, int) else file.parsed(key, read, word)
             for word in file.value(key, tuple[int | str, ...])

@@ -65,7 +65,7 @@ class Host:
             (pool, [Node(node, pool.seed, pool.pace) for node in pool.numbered])
             for pool in process.pools
         ]
-        self._temporary = process.folder if process.temporary else None
+        self._process = process
         self._first_s = 0.0
         self._first_ns: int | None = None
 
@@ -79,8 +79,8 @@ class Host:
                 while chunk := await requests.receive_some():
                     for _ in range(chunk.count(COUNT_REQUEST)):
                         self._report()
-            if self._temporary is not None:
-                shutil.rmtree(self._temporary, ignore_errors=True)
+            if self._process.temporary:
+                shutil.rmtree(self._process.folder, ignore_errors=True)
             nursery.cancel_scope.cancel()
 
     async def _listen(self, pool: Pool, nodes: list[Node], nursery: trio.Nursery) -> None:
