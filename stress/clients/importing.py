@@ -163,9 +163,8 @@ def _accepted(client: Client, stack: Stack) -> Client:
     return next((candidate for candidate in fewer if sends(candidate)), found)
 
 
-def _with(client: Client, field: str, values: tuple[Any, ...]) -> Client:
-    changed: dict[str, Any] = {field: values}
-    return replace(client, **changed)
+def _with(client: Client, field: str, values: Any) -> Client:
+    return replace(client, **{field: values})
 
 
 def _like(wanted: tuple[int, ...], sent: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from stress.errors import UsageError
@@ -45,7 +44,7 @@ def clients() -> Mapping[str, Client]:
         UsageError: a shipped file is damaged.
     """
     folder = profiles_folder() / "clients"
-    return MappingProxyType({name: read_client(path) for name, path in shipped(folder).items()})
+    return {name: read_client(path) for name, path in shipped(folder).items()}
 
 
 def load_client(name_or_path: str) -> Client:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -88,7 +87,7 @@ def _table(name: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-POLICY_OF: Mapping[str, str] = MappingProxyType(_table("families"))
+POLICY_OF: Mapping[str, str] = _table("families")
 """The trust policy of each client family."""
 FAMILIES = tuple(POLICY_OF)
 """Client families that have views, in the order of reports."""
