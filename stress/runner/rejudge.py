@@ -96,7 +96,7 @@ def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
     from stress.analysis.chains import short  # noqa: PLC0415 - heavy
     from stress.trust import describe  # noqa: PLC0415 - heavy
     from stress.trust.aia import repair  # noqa: PLC0415 - heavy
-    from stress.trust.path import REPAIRABLE  # noqa: PLC0415 - heavy
+    from stress.trust.path import OPEN  # noqa: PLC0415 - heavy
 
     chains = {chain.sha256: chain for chain in run.chains()}
     lacking = {
@@ -104,7 +104,9 @@ def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
         for verdict in run.verdicts()
         if verdict.chain in chains
         and verdict.headline is not None
-        and verdict.headline.category in REPAIRABLE
+        and verdict.headline.category in OPEN
+        and (last := judge.last_link(chains[verdict.chain].certificates)) is not None
+        and not last.self_issued
     }
     sentences: list[str] = []
     for verdict in list(lacking.values())[:MOST_REPAIRS]:

@@ -108,6 +108,8 @@ class CertificateFacts:
     must_staple: bool = False
     sct_logs: tuple[bytes, ...] = ()
     """Log ids of the embedded SCTs."""
+    sct_times: tuple[int, ...] = ()
+    """When they were made, in Unix seconds."""
 
     @property
     def self_issued(self) -> bool:
@@ -237,6 +239,7 @@ class _Reader:
             constraints=read("nameConstraints", extension.name_constraints),
             must_staple=bool(read("TLS feature", extension.must_staple)),
             sct_logs=read("SCT list", extension.embedded_logs) or (),
+            sct_times=self.times(),
             problems=tuple(self.problems),
         )
 
@@ -254,6 +257,13 @@ class _Reader:
             return None
         value = self.values[kind]
         return self.part(kind, lambda: read(value), None)
+
+    def times(self) -> tuple[int, ...]:
+        """When the embedded SCTs were made; what is wrong with their list is noted elsewhere."""
+        try:
+            return extension.embedded_times(self.values.get("SCT list", b""))
+        except DerError:
+            return ()
 
     def all_extensions(self) -> tuple[CertificateExtension, ...]:
         found = []
