@@ -27,6 +27,7 @@ from stress.cli import (
     explain,
     export,
     foreign_options,
+    judge,
     lab,
     plan,
     profiles,
@@ -95,6 +96,7 @@ for _name, _command in (
     ("export", export.export),
     ("demo", demo.demo),
     ("doctor", doctor.doctor),
+    ("judge", judge.judge),
 ):
     app.command(_name, cls=SectionedCommand, context_settings=_HELP)(flat(_command))
 app.command(

@@ -32,7 +32,7 @@ Gap = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON document.")]
 
 ReplayOptions = Annotated[
-    Request, Group(request_with("cert", "key", "authorized", "quiet", "name", "results"))
+    Request, Group(request_with("cert", "key", "stores", "authorized", "quiet", "name", "results"))
 ]
 
 

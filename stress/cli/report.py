@@ -34,10 +34,16 @@ At = Annotated[
     option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
 ]
 Aia = Annotated[bool, option_of("aia")]
+Stores = Annotated[str | None, option_of("stores")]
 
 
 def rejudgement_of(
-    *, assertion: Assert = None, policy: Policy = None, at: At = None, aia: Aia = False
+    *,
+    assertion: Assert = None,
+    policy: Policy = None,
+    at: At = None,
+    aia: Aia = False,
+    stores: Stores = None,
 ) -> Rejudgement:
     """How the options want the run re-evaluated.
 
@@ -53,6 +59,7 @@ def rejudgement_of(
         option("--policy", policy_name, policy),
         option("--at", lambda text: moment(text, int(time())), at),
         aia,
+        stores=stores,
     )
 
 

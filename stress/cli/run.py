@@ -28,12 +28,17 @@ def run(request: RequestOptions) -> int:
         plan, first_part = prepare(request), None
     else:
         allowed = {field for field, option in options().items() if option.section == OUTPUT}
-        if request.given() - allowed - {"interrupted", "authorized", "cert", "key"}:
+        if request.given() - allowed - {"interrupted", "authorized", "cert", "key", "stores"}:
             raise UsageError(
                 "--continue takes the target and the plan from the interrupted run",
-                "Leave out everything but --cert, --key, --i-am-authorized and the output options.",
+                "Leave out everything but --cert, --key, --stores, --i-am-authorized and the output"
+                " options.",
             )
         first_part, plan = read_first_part(request, location.folder)
     path = record(plan, location, output.display(), first_part)
     aia = plan.trust.aia and first_part is None
-    return EXIT_CODES[output.show(path, Rejudgement(aia=aia, target_is_named=True)).verdict]
+    return EXIT_CODES[
+        output.show(
+            path, Rejudgement(aia=aia, target_is_named=True, stores=plan.trust.stores or None)
+        ).verdict
+    ]

@@ -29,12 +29,13 @@ from stress.model.summary import Summary
 from stress.model.transcript import Clock, Transcript
 from stress.text.datetimes import instant
 from stress.text.escape import printable
-from stress.trust import describe, differs, name_of
+from stress.trust import Anchors, Judge, describe, differs, name_of
 
 # One failing connection beside its control, flight by flight, as text.
 
 COLUMN: Final = 48
 """Characters of one connection's column."""
+MISSING: Final = "missing.pem"
 _BILLION: Final = 1_000_000_000
 
 
@@ -117,6 +118,7 @@ In each folder, as far as there is anything to put in it:
   control.pcapng     a good connection for each: same client and address, close in time
   timeline.txt       each failing connection beside its control, step by step
   chain-failing.pem  the chain of the failing connections, in the order sent
+  missing.pem        the certificates that the failing chain lacks, to send after it in this order
   chain-good.pem     the chain of the good connections, in the order sent
   difference.txt     both chains described, and how they differ
   reproduce.sh       run it with sh: repeats the failure with openssl or curl; exit 0 if it shows"""
@@ -339,6 +341,13 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
             if finding.refusal is not Refusal.NO
         ]
         files[FAILING_CHAIN] = pem(bad)
+        trust, begun_ns = dossier.facts.plan.trust, dossier.facts.started_ns
+        judge = Judge(Anchors(trust.anchors, trust.anchors_from, trust.private))
+        for certificates in chains.values():
+            judge.meet(certificates)
+        missing = judge.missing(bad, begun_ns // _BILLION if trust.at is None else trust.at)
+        if missing:
+            files[MISSING] = pem([one.der for one in missing])
         files["difference.txt"] = difference(good, bad, list(dict.fromkeys(problems)))
     if good:
         files["chain-good.pem"] = pem(good)

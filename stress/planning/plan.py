@@ -146,15 +146,27 @@ LOOPBACK_GAP_S = 1.0
 _SECOND = 1_000_000_000
 
 
-def with_anchors(plan: Plan) -> Plan:
+def with_anchors(plan: Plan, stores: str | None = None) -> Plan:
     """Return the plan with this machine's trust anchors, where it was recorded with a system's.
 
     A run file holds private anchors alone; those of the system are read again.
 
+    Args:
+        plan: as recorded.
+        stores: the root stores of the families that this command line names.
+
     Raises:
-        UsageError: there is no usable store.
+        UsageError: there is no usable store, or the run had root stores of its own.
     """
     trust = plan.trust
+    if trust.stores and stores is None:
+        raise UsageError(
+            "the run was judged by its own root stores, whose path is not read from a run file",
+            "Give them again: --stores FILE.",
+        )
+    if stores is not None:
+        plan = replace(plan, trust=replace(trust, stores=stores))
+        trust = plan.trust
     if trust.private or trust.anchors or not trust.anchors_from:
         return plan
     from stress.trust import load_anchors  # noqa: PLC0415 - loads cryptography, slow to start
@@ -278,7 +290,7 @@ def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Reques
     _open_files(allowed.load)
     again_s = plan.resolve_again_s
     return replace(
-        with_anchors(plan),
+        with_anchors(plan, request.stores),
         resolve_again_s=None if again_s is None else max(SHORTEST_TTL_S, again_s),
         addresses=tuple(addresses),
         load=allowed.load,

@@ -267,6 +267,12 @@ class Request:
         "PEM file of trust anchors to use instead of the system store; treated as a private CA.",
         path(TRUST),
     ] = None
+    stores: Annotated[
+        str | None,
+        "Root stores of the client families to use instead of those shipped and this machine's,"
+        " as written by scripts/root_stores.py.",
+        path(TRUST),
+    ] = None
     policy: Annotated[
         str | None,
         "Validate all clients by this trust policy; none skips validation. [default: each"

@@ -123,6 +123,8 @@ def _trust(plan: Plan) -> list[str]:
     words: list[str] = []
     if trust.private:
         words += ["--ca", trust.anchors_from]
+    if trust.stores:
+        words += ["--stores", trust.stores]
     if trust.policy:
         words += ["--policy", trust.policy]
     if trust.at is not None:

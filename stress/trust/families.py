@@ -18,20 +18,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 from stress.codes.catalog import POLICY_OF
 from stress.model.chain import Finding, Refusal, Verdict, chain_hash
 from stress.model.outcome import Category
-from stress.model.plan import NO_POLICY
+from stress.model.plan import NO_POLICY, Trust
 from stress.text.datetimes import instant
 from stress.trust.anchors import Anchors
 from stress.trust.judge import STRENGTH, StoreJudge, strongest
 from stress.trust.path import Issuers, Known
 from stress.trust.policy import Policy, StoreUse, find_policy
-from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
+from stress.trust.reading.certificate import (
+    CertificateFacts,
+    describe,
+    short_name,
+    shown_issuer,
+    subject_of,
+)
 from stress.trust.reading.der import DerError
-from stress.trust.reading.extension import organizations, sct_times
-from stress.trust.stores import Distrust, StoredCertificate, Stores, shipped_stores
+from stress.trust.reading.extension import NormalName, organizations, sct_times
+from stress.trust.stores import Distrust, StoredCertificate, Stores, open_stores
 
 _KEPT = 64
 """Chains, and sets of anchors, that are kept."""
@@ -91,15 +98,23 @@ class Judge:
         anchors: this machine's, or the user's (`--ca`).
         pins: SHA-256 of acceptable public keys; empty: no pinning.
         stores: the families' root stores; None: those of this package.
+        machine: this machine's store is one of those that programs on its system have.
     """
 
     def __init__(
-        self, anchors: Anchors, *, pins: Sequence[bytes] = (), stores: Stores | None = None
+        self,
+        anchors: Anchors,
+        *,
+        pins: Sequence[bytes] = (),
+        stores: Stores | None = None,
+        machine: bool = True,
     ) -> None:
         self._given = anchors
         self._pins = tuple(pins)
-        self._stores = stores or shipped_stores()
-        self._machine: Issuers | None = None
+        self._stores = stores or open_stores()
+        self._counts_machine = machine
+        self._machine: dict[NormalName, list[bytes]] | None = None
+        """This machine's anchors by their subjects: of most of them nothing else is read."""
         self._organizations: frozenset[str] = frozenset()
         self._met: dict[bytes, None] = {}
         self._known = Issuers()
@@ -244,10 +259,11 @@ class Judge:
 
     def _look_up(self, certificates: tuple[bytes, ...]) -> _Situation:
         if self._machine is None:
-            self._machine = Issuers(self._given.certificates)
-            subjects = [describe(der).subject_name.normal for der in self._given.certificates]
+            self._machine = {}
+            for der in self._given.certificates:
+                self._machine.setdefault(subject_of(der) or (), []).append(der)
             familiar = set() if self._given.private else self._stores.organizations
-            self._organizations = frozenset(familiar).union(*map(organizations, subjects))
+            self._organizations = frozenset(familiar).union(*map(organizations, self._machine))
         sent = tuple(describe(der) for der in certificates) or (describe(b""),)
         names = [
             name.normal
@@ -262,7 +278,9 @@ class Judge:
                 names.append(one.facts.issuer_name.normal)
         roots = tuple(one for one in stored if one.root or one.spans)
         trusted = {_identity(one.facts) for one in roots if one.root}
-        machine = [one for name in dict.fromkeys(names) for one in self._machine.named(name)]
+        machine = [
+            describe(der) for name in dict.fromkeys(names) for der in self._machine.get(name, ())
+        ]
         own = [one for one in machine if _identity(one) not in trusted]
         public = {one.facts.sha256 for one in roots}
         public |= {one.sha256 for one in machine if _identity(one) in trusted}
@@ -280,10 +298,32 @@ class Judge:
         """By which the families judge."""
         return self._stores
 
-    @property
-    def private(self) -> bool:
-        """Whether the user's own anchors replace all stores."""
-        return self._given.private
+    def uses(self, policy: Policy) -> tuple[tuple[StoreUse, ...], bool]:
+        """The stores of a policy that count, and whether this machine's does."""
+        if self._given.private or not policy.stores:
+            return (), True
+        return policy.stores, policy.system and self._counts_machine
+
+
+def known_missing(certificates: tuple[bytes, ...], at: int) -> tuple[CertificateFacts, ...]:
+    """What would complete a chain of a public CA, from the known certificates alone.
+
+    Args:
+        certificates: DER, as sent.
+        at: Unix seconds; certificates that are valid then are preferred.
+    """
+    return Judge(Anchors((), "", private=False)).missing(certificates, at)
+
+
+def judge_of(trust: Trust) -> Judge:
+    """The judge that a plan wants.
+
+    Raises:
+        UsageError: its file of root stores cannot be used.
+    """
+    stores = open_stores(Path(trust.stores)) if trust.stores else None
+    anchors = Anchors(trust.anchors, trust.anchors_from, trust.private)
+    return Judge(anchors, pins=trust.pins, stores=stores, machine=not trust.stores)
 
 
 class _Case:
@@ -344,8 +384,9 @@ class _Case:
         """The versions of the family's stores, oldest first; this machine's last."""
         situation, leaf = self._situation, self._situation.sent[0]
         timestamps = (*leaf.sct_times, *_times(self._scts))
-        uses = () if self._judge.private else policy.stores
+        uses, machine = self._judge.uses(policy)
         for use in uses:
+            oldest = self._place(use.family, use.oldest)
             for place in self._places(use):
                 held = (
                     one.facts.der
@@ -353,9 +394,8 @@ class _Case:
                     if (span := one.at(use.family, place)) is not None
                     and not span.refuses(leaf.not_before, timestamps)
                 )
-                in_use = place >= self._place(use.family, use.oldest)
-                yield _View(situation.own.union(held), in_use, use, place)
-        if policy.system or not uses:
+                yield _View(situation.own.union(held), place >= oldest, use, place)
+        if machine:
             yield _View(situation.machine, in_use=True)
 
     def _places(self, use: StoreUse) -> range:

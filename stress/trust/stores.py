@@ -229,9 +229,13 @@ class Stores:
 
 
 @cache
-def shipped_stores() -> Stores:
-    """The root stores of this package."""
-    return Stores(Path(str(files("stress.trust") / Stores.FILE)))
+def open_stores(file: Path | None = None) -> Stores:
+    """The root stores in a file; None: those of this package.
+
+    Raises:
+        UsageError: it is another kind of file, or cannot be read.
+    """
+    return Stores(file or Path(str(files("stress.trust") / Stores.FILE)))
 
 
 def _key(name: NormalName) -> bytes:

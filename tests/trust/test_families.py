@@ -12,7 +12,7 @@ from stress.model.outcome import Category
 from stress.trust import Anchors, Judge, load_anchors, policy_names
 from stress.trust.policy import find_policy
 from stress.trust.reading.certificate import describe
-from stress.trust.stores import StoredCertificate, Stores, shipped_stores
+from stress.trust.stores import StoredCertificate, Stores, open_stores
 from tests.trust.certificates import (
     AT,
     AUTHORITY,
@@ -42,7 +42,7 @@ def _known() -> dict[str, StoredCertificate]:
     for name in names:
         for organization in ("Internet Security Research Group", "ISRG", "Let's Encrypt"):
             folded = ((("C", "us"),), (("O", organization.casefold()),), (("CN", name.casefold()),))
-            for one in shipped_stores().named(folded):
+            for one in open_stores().named(folded):
                 found[one.facts.sha256.hex()[:8]] = one
     return found
 
@@ -71,7 +71,7 @@ def world(folder: Path, stands_for: bytes, **odd: object) -> World:
     wanted = replace(Wanted(scts=3), **odd)  # type: ignore[arg-type]  # fields by name
     leaf = issue(wanted, issuer=intermediate)
     roots = {old.der: X1.facts.sha256, new.der: stands_for}
-    shipped_stores().stand_in(roots, folder / "stores.db")
+    open_stores().stand_in(roots, folder / "stores.db")
     anchors = Anchors((old.der, new.der), "system", private=False)
     return World(
         Judge(anchors, stores=Stores(folder / "stores.db")), leaf, intermediate, cross, new
@@ -257,7 +257,7 @@ def test_an_intermediate_that_chrome_has_as_an_anchor_needs_no_sending(tmp_path:
     stand_in = issue(replace(AUTHORITY, common_name="Anchored"))
     root = issue(replace(AUTHORITY, common_name="Its Root"))
     anchored = issue(replace(AUTHORITY, common_name="Anchored"), issuer=root, key=stand_in.key)
-    shipped_stores().stand_in(
+    open_stores().stand_in(
         {root.der: X2.facts.sha256, anchored.der: e7.facts.sha256}, tmp_path / "stores.db"
     )
     judge = Judge(EMPTY, stores=Stores(tmp_path / "stores.db"))
@@ -276,5 +276,5 @@ def test_an_intermediate_that_chrome_has_as_an_anchor_needs_no_sending(tmp_path:
 @pytest.mark.parametrize("name", sorted(set(policy_names()) - {"any", "none"}))
 def test_the_versions_that_policies_name_are_in_the_stores(name: str) -> None:
     for use in find_policy(name).stores:
-        shown = [one.split(" ")[0] for one in shipped_stores().versions[use.family]]
+        shown = [one.split(" ")[0] for one in open_stores().versions[use.family]]
         assert {use.oldest, use.newest} - {""} <= set(shown)

@@ -14,7 +14,7 @@ import pytest
 from stress.errors import UsageError
 from stress.trust.reading.certificate import describe
 from stress.trust.stores import Distrust, Span, StoredCertificate, Stores, StoresWriter
-from stress.trust.stores import shipped_stores as shipped
+from stress.trust.stores import open_stores as shipped
 from tests.trust.certificates import authorities
 
 FILE = Path(str(files("stress.trust") / Stores.FILE))

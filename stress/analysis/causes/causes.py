@@ -30,6 +30,7 @@ from stress.analysis.causes.likely import (
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
+    facts_of_the_stores,
     likely,
 )
 from stress.analysis.causes.load import (
@@ -437,6 +438,8 @@ class _Claimant:
         if chain is not None:
             evidence |= set(facts_of_the_chain(chain, self.usual, plan.trust.anchors))
             evidence |= set(facts_of_the_clients(self.clients(failing)))
+            verdicts = (one for one in self.recording.verdicts if one.chain == chain.sha256)
+            evidence |= set(facts_of_the_stores(verdicts))
             alike = [one.failing for one in self.isolations if one.failing.chain is not None]
             roots = {
                 issuer(other)

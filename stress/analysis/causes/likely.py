@@ -5,13 +5,15 @@ The catalogue is data (`likely.toml`). This module collects the evidence and mat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from stress.model.chain import Refusal, Verdict
+from stress.model.outcome import Category
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
@@ -215,6 +217,16 @@ def facts_of_the_chain(
             yield "same-names"
         elif set(leaf.sans) & set(expected.sans):
             yield "shares-a-name"
+
+
+def facts_of_the_stores(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Which versions of the families' root stores refuse the failing chain, and others do not."""
+    for one in (one for verdict in verdicts for one in verdict.findings):
+        if one.refusal is Refusal.SOMETIMES and one.category is Category.UNTRUSTED_ROOT:
+            if "≥" in one.versions:
+                yield "newer-stores-refuse"
+            elif "<" in one.versions or "≤" in one.versions:
+                yield "older-stores-refuse"
 
 
 def facts_of_the_clients(views: Mapping[str, ClientView]) -> Iterator[str]:

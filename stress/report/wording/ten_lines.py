@@ -20,6 +20,7 @@ from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, V
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.report.wording.store_versions import store_versions
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -58,6 +59,9 @@ def headlines(
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
         who = who_sees(views) or "Every client that meets this outcome."
+        failing, _ = _failing_chain(findings, category)
+        about = [one for one in findings.verdicts if failing and one.chain == failing.sha256]
+        who = " ".join(filter(None, [who, store_versions(about)]))
         who = who if len(tally.categories) == 1 else f"Of {category}: {who}"
         fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
         if not fixes:
@@ -67,7 +71,8 @@ def headlines(
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
         where = "No handshake failed."
-        who = "No client would have seen a failure in these handshakes."
+        who = "No client in use would have seen a failure in these handshakes."
+        who = " ".join(filter(None, [who, store_versions(findings.verdicts)]))
         fix = "Nothing to fix was found."
         prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
         repairs = ()
@@ -198,7 +203,9 @@ def commands(findings: Findings) -> Iterator[Command]:
         yield Command(Purpose.REPRODUCE, again)
         return
     yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name))
+    stores = findings.facts.plan.trust.stores
+    options = ("--stores", stores) if stores else ()
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
 

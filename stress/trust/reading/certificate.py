@@ -29,7 +29,13 @@ from stress.trust.reading.der import (
     seconds,
     single,
 )
-from stress.trust.reading.extension import GeneralNames, Name, NameConstraints, read_name
+from stress.trust.reading.extension import (
+    GeneralNames,
+    Name,
+    NameConstraints,
+    NormalName,
+    read_name,
+)
 from stress.trust.reading.key import Key, Signing, read_key, read_signing
 from stress.trust.reading.oids import named
 
@@ -135,6 +141,17 @@ def describe(der: bytes) -> CertificateFacts:
         return _Reader(der).facts()
     except DerError as error:
         return CertificateFacts(der, unreadable=str(error), sha256=sha256(der).digest())
+
+
+@lru_cache(maxsize=512)
+def subject_of(der: bytes) -> NormalName | None:
+    """The subject alone, for finding a certificate among many; None: it cannot be read."""
+    try:
+        signed = single(der).expect(SEQUENCE).children()[0].expect(SEQUENCE).children()
+        versioned = bool(signed) and signed[0].tag == 0xA0
+        return read_name(signed[4 + versioned]).normal
+    except (DerError, IndexError):
+        return None
 
 
 def name_of(der: bytes) -> str:
