@@ -86,10 +86,9 @@ class Site:
     def shown(self, file: str) -> Shown:
         """Write one of the files that scenarios name."""
         match file:
-            case "good.pem":
-                return self.show(file, self.leaf)
-            case "alone.pem":
-                return self.show(file, self.leaf, self.leaf.alone)
+            case "good.pem" | "alone.pem":
+                sent = self.leaf.full if file == "good.pem" else self.leaf.alone
+                return self.show(file, self.leaf, sent)
             case "wrong-key.pem":
                 assert isinstance(self.leaf.key, ec.EllipticCurvePrivateKey)
                 return self.show(file, self.leaf, key=forged_key_pem(self.leaf.key))
