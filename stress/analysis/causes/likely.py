@@ -17,7 +17,7 @@ from stress.model.outcome import Category
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
-from stress.trust import describe
+from stress.trust.reading.certificate import describe
 
 MOST = 4
 TIMED = 2
