@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from stress.handshake.keylog import KeyLog, secret_of
+from stress.handshake.wire import records
 
 _SUITES: Final[dict[int, tuple[type[AESGCM | ChaCha20Poly1305], hashes.HashAlgorithm, int]]] = {
     0x1301: (AESGCM, hashes.SHA256(), 16),
@@ -51,18 +51,18 @@ class ServerFlight:
     """Description of the last alert, None if there was none."""
 
 
-def read_flight(records: bytes, cipher: int, secret: bytes) -> ServerFlight | None:
+def read_flight(sent: bytes, cipher: int, secret: bytes) -> ServerFlight | None:
     """Decrypts what was sent under a handshake traffic secret; None for an unknown suite.
 
     Args:
-        records: all bytes of one direction, from the hello on; what is not encrypted is skipped.
+        sent: all bytes of one direction, from the hello on; what is not encrypted is skipped.
         cipher: the suite, as IANA number.
         secret: the handshake traffic secret of that direction.
     """
     if cipher not in _SUITES:
         return None
     data, alert = bytearray(), None
-    for kind, payload in decrypt(records, cipher, secret):
+    for kind, payload in decrypt(sent, cipher, secret):
         if kind == _HANDSHAKE:
             data += payload
         elif kind == _ALERT and len(payload) == 2:
@@ -86,16 +86,13 @@ def read_flight(records: bytes, cipher: int, secret: bytes) -> ServerFlight | No
     )
 
 
-def decrypt(records: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, bytes]]:
+def decrypt(data: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, bytes]]:
     """Lists (content type, payload) of the encrypted records, up to the first failure."""
     aead, digest, length = _SUITES[cipher]
     key = aead(_expand(secret, b"key", length, digest))
     base = int.from_bytes(_expand(secret, b"iv", 12, digest))
-    position = number = 0
-    while len(records) - position >= 5:
-        after = position + 5 + int.from_bytes(records[position + 3 : position + 5])
-        head, body = records[position : position + 5], records[position + 5 : after]
-        position = after
+    number = 0
+    for head, body in records(data):
         if head[0] != _APPLICATION_DATA:
             continue
         try:
@@ -128,42 +125,3 @@ def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:
         found.append(body[start:after])
         position = after + 2 + int.from_bytes(body[after : after + 2])
     return tuple(found) if position == end else None
-
-
-class Sealed:
-    """Keeps the encrypted bytes of one connection for as long as it may fail."""
-
-    __slots__ = ("_key_log", "_random", "_received")
-
-    def __init__(self, key_log: KeyLog) -> None:
-        """Starts empty; secrets are looked up only when something has to be read."""
-        self._key_log = key_log
-        self._random = b""
-        self._received: list[bytes] = []
-
-    def on_hello(self, hello: bytes) -> None:
-        """Notes the client random, which follows two headers and the version."""
-        self._random = hello[11:43]
-
-    def on_received(self, data: bytes) -> None:
-        """Keeps what the server sent."""
-        self._received.append(data)
-
-    def clear(self) -> None:
-        """Drops what was kept."""
-        self._received.clear()
-
-    def flight(self, cipher: int | None) -> ServerFlight | None:
-        """Reads what the server sent; None if there is no secret for it (before TLS 1.3)."""
-        return self._read(b"".join(self._received), cipher, "SERVER_HANDSHAKE_TRAFFIC_SECRET")
-
-    def alert_sent(self, sent: bytes, cipher: int | None) -> int | None:
-        """Reads the alert in our own first encrypted records."""
-        flight = self._read(sent, cipher, "CLIENT_HANDSHAKE_TRAFFIC_SECRET")
-        return None if flight is None else flight.alert
-
-    def _read(self, records: bytes, cipher: int | None, label: str) -> ServerFlight | None:
-        secret = secret_of(self._key_log.lines(self._random), label)
-        if secret is None or cipher is None:
-            return None
-        return read_flight(records, cipher, secret)

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import md5, sha256
+from itertools import takewhile
 from typing import Final
 
 from stress.errors import UsageError
+from stress.handshake.wire import records
 from stress.model.plan import Client
 
 SERVER_NAME: Final = 0
@@ -187,12 +189,10 @@ def read_hello(data: bytes) -> ClientHello:
     Raises:
         UsageError: the bytes are not a complete ClientHello.
     """
-    joined, position = bytearray(), 0
-    while len(data) - position >= 5 and data[position] == _HANDSHAKE_RECORD:
-        after = position + 5 + int.from_bytes(data[position + 3 : position + 5])
-        joined += data[position + 5 : after]
-        position = after
-    message = bytes(joined) if data[:1] == bytes([_HANDSHAKE_RECORD]) else data
+    message = data
+    if data[:1] == bytes([_HANDSHAKE_RECORD]):
+        first = takewhile(lambda record: record[0][0] == _HANDSHAKE_RECORD, records(data))
+        message = b"".join(payload for _, payload in first)
     size = 4 + int.from_bytes(message[1:4])
     whole = len(message) >= max(4 + _LEAST_BODY, size) and message[0] == _CLIENT_HELLO
     try:

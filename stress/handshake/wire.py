@@ -18,6 +18,8 @@ later bytes never change what it has reported, but more alerts may be added.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 _CHANGE_CIPHER_SPEC: Final = 20
@@ -46,51 +48,34 @@ _RETRY_RANDOM: Final = bytes.fromhex(
 )
 
 
+@dataclass(slots=True, eq=False)
 class Wire:
     """Reads the server's bytes of one connection."""
 
-    __slots__ = (
-        "_alert",
-        "_begun",
-        "_buffer",
-        "_messages",
-        "alerts",
-        "certificate_requested",
-        "certificates",
-        "cipher",
-        "done",
-        "foreign",
-        "key_group",
-        "retried",
-        "server_hello",
-        "version",
-    )
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._messages = bytearray()
-        self._alert = b""
-        self._begun = False
-        self.done = False
-        """Nothing more is readable in the clear."""
-        self.foreign: bytes | None = None
-        """The first octets of an answer that is not TLS, else None."""
-        self.server_hello = False
-        """A ServerHello was read (a HelloRetryRequest does not count)."""
-        self.retried = False
-        """A HelloRetryRequest was read."""
-        self.version: int | None = None
-        """Version the server chose, as wire number."""
-        self.cipher: int | None = None
-        """Suite the server chose, as IANA number."""
-        self.key_group: int | None = None
-        """Group of the key exchange, as IANA number; None for RSA key exchange."""
-        self.certificates: tuple[bytes, ...] | None = None
-        """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
-        self.certificate_requested = False
-        """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
-        self.alerts: list[tuple[int, int]] = []
-        """Plaintext alerts as (level, description)."""
+    done: bool = False
+    """Nothing more is readable in the clear."""
+    foreign: bytes | None = None
+    """The first octets of an answer that is not TLS, else None."""
+    server_hello: bool = False
+    """A ServerHello was read (a HelloRetryRequest does not count)."""
+    retried: bool = False
+    """A HelloRetryRequest was read."""
+    version: int | None = None
+    """Version the server chose, as wire number."""
+    cipher: int | None = None
+    """Suite the server chose, as IANA number."""
+    key_group: int | None = None
+    """Group of the key exchange, as IANA number; None for RSA key exchange."""
+    certificates: tuple[bytes, ...] | None = None
+    """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
+    certificate_requested: bool = False
+    """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
+    alerts: list[tuple[int, int]] = field(default_factory=list)
+    """Plaintext alerts as (level, description)."""
+    _buffer: bytearray = field(default_factory=bytearray)
+    _messages: bytearray = field(default_factory=bytearray)
+    _alert: bytes = b""
+    _begun: bool = False
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes from the server."""
@@ -220,10 +205,16 @@ def plaintext_alert(data: bytes) -> int | None:
     application data, so neither is mistaken for one.
     """
     found = None
+    for head, payload in records(data):
+        if head[0] == _ALERT and head[3:] == b"\0\2" and len(payload) == 2:
+            found = payload[1]
+    return found
+
+
+def records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Lists (head, payload) of the records in the data; the last payload may be cut off."""
     position = 0
     while len(data) - position >= 5:
         after = position + 5 + int.from_bytes(data[position + 3 : position + 5])
-        if data[position] == _ALERT and after - position == 7 and len(data) >= after:
-            found = data[after - 1]
+        yield data[position : position + 5], data[position + 5 : after]
         position = after
-    return found

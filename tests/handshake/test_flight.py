@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ CERTIFICATE_REQUEST = message(13, b"\0" + b"\x00\x08\x00\x0d\x00\x04\x00\x02\x04
 
 @pytest.fixture
 def log() -> Iterator[KeyLog]:
-    with KeyLog() as opened:
+    with closing(KeyLog()) as opened:
         yield opened
 
 
