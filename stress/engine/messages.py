@@ -20,17 +20,15 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
 
     plan: Plan
     worker: int
-    workers: int
+    """Which of the plan's processes it is."""
     unix_offset_ns: int
     """Added to the monotonic clock it gives Unix time."""
-    reset: bool
-    """Close by RST."""
     directed: bool = False
     """Wait for segments (`RunSegment`) instead of applying the plan's own load."""
     canary: Address | None = None
     """A known-good server to probe now and then."""
     first_id: int = 0
-    """Ids begin here; the worker takes every `workers`-th."""
+    """Ids begin here; each worker takes every n-th."""
 
 
 class StartRun(msgspec.Struct, frozen=True, tag=True):
@@ -73,8 +71,6 @@ class StopRun(msgspec.Struct, frozen=True, tag=True):
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """From a worker: imports are done and TLS contexts are made."""
-
-    pid: int
 
 
 class Batch(msgspec.Struct, tag=True):

@@ -55,7 +55,7 @@ def bodies(data: bytes, cuts: list[int]) -> list[bytes]:
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
 def test_messages_of_a_worker_survive_any_fragmentation(cuts: list[int]) -> None:
     messages: list[FromWorker] = [
-        Ready(1),
+        Ready(),
         Batch([RECORD, BLANK], [(b"leaf", b"intermediate")], 9, 3, [5, 6], 77),
         SegmentDone(4),
         Rejected("cannot speak 3DES", None),
@@ -70,7 +70,7 @@ def test_messages_of_a_worker_survive_any_fragmentation(cuts: list[int]) -> None
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
 def test_messages_of_the_coordinator_survive_any_fragmentation(cuts: list[int]) -> None:
     messages: list[ToWorker] = [
-        Assignment(PLAN, 1, 2, -5, reset=True),
+        Assignment(PLAN, 1, -5),
         StartRun(123),
         RunSegment(Segment(10, 5, to=20), 3, 99),
         AddAddress(Address("127.0.0.9", 443)),

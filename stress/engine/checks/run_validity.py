@@ -19,7 +19,7 @@ from stress.engine.checks.rate_limit_detector import RateLimitDetector
 from stress.host import clocks
 from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Side
-from stress.model.plan import Address, Plan
+from stress.model.plan import Plan
 from stress.model.record import Flag, Record
 
 LAG_LIMIT_US = 10_000
@@ -87,18 +87,19 @@ class RunValidity:
     """Reads the kernel's counters."""
     invalid: bool = False
     """Set by `check`: the figures say nothing about the target."""
+    reasons: list[str] = field(default_factory=list)
+    """The notes so far."""
+    canaries: CanaryStats = field(default_factory=CanaryStats)
     _lag: Histogram = field(default_factory=Histogram)
     _first_cpu: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Worker -> when it first reported its CPU time, and what; both in nanoseconds."""
     _last_cpu: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _notes: list[str] = field(default_factory=list)
     _host_before: HostStats = field(init=False)
     _clock_steps: clocks.ClockSteps = field(default_factory=clocks.ClockSteps)
     _rate_limit: RateLimitDetector | None = None
     """Only in an open loop, where the offered rate does not depend on the answers."""
     _client_stalls: int = 0
     """Attempts that were not sent because the client itself stalled."""
-    _canaries: CanaryStats = field(default_factory=CanaryStats)
 
     def __post_init__(self) -> None:
         """Take the first reading, and note ports that earlier connections still occupy."""
@@ -122,10 +123,6 @@ class RunValidity:
                 for record in records
             )
 
-    def add_canaries(self, totals_ns: Sequence[int | None]) -> None:
-        """Count how long a known-good server took; None: it failed."""
-        self._canaries.add(totals_ns)
-
     def add_worker_load(self, worker: int, lags_ns: Sequence[int], cpu_ns: int) -> None:
         """Record a worker's event-loop lag, and its CPU time so far."""
         self._lag.record_many(lags_ns)
@@ -144,19 +141,15 @@ class RunValidity:
             " and its remaining attempts were not started"
         )
 
-    def address_added(self, address: Address) -> None:
-        """Note that the name got a new address during the run."""
-        self.note(f"{address} was added: the name was resolved again and had a new address")
-
     def note(self, sentence: str) -> None:
         """Keep a sentence for the report, once."""
-        if sentence not in self._notes:
-            self._notes.append(sentence)
+        if sentence not in self.reasons:
+            self.reasons.append(sentence)
 
     def _invalidate(self, sentence: str) -> None:
         """Make the run invalid, for this reason before all others."""
         self.invalid = True
-        self._notes.insert(0, sentence)
+        self.reasons.insert(0, sentence)
 
     def check(self, sides: Counter[Side], ended: int, chains: int = 0) -> None:
         """At the end: note everything on our side that shows in the figures.
@@ -203,7 +196,7 @@ class RunValidity:
                 self._invalidate(f"generator-limited: {told}: this machine could not keep up")
             else:
                 self.note(f"{told}: concurrency limit ({self.plan.load.concurrency:,}) reached")
-        warning = self._canaries.warning()
+        warning = self.canaries.warning()
         if warning is not None:
             self.note(warning)
         if lag_us > LAG_LIMIT_US:
@@ -239,11 +232,6 @@ class RunValidity:
                 f"the clock was set by {self._clock_steps.largest_ns / 1e9:+.2f} s during the run,"
                 " or the machine was suspended; times of day before and after do not match"
             )
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The notes so far."""
-        return tuple(self._notes)
 
     @property
     def lag_p99_ns(self) -> int | None:

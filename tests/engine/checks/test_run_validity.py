@@ -71,7 +71,7 @@ def test_the_same_note_is_kept_once() -> None:
     validity.note("once")
     validity.note("once")
 
-    assert validity.reasons == ("once",)
+    assert validity.reasons == ["once"]
 
 
 def test_without_a_word_from_the_workers_nothing_is_known() -> None:
@@ -79,7 +79,7 @@ def test_without_a_word_from_the_workers_nothing_is_known() -> None:
 
     validity.check(Counter(), 0)
 
-    assert validity.reasons == ()
+    assert validity.reasons == []
     assert validity.lag_p99_ns is None
 
 

@@ -9,7 +9,7 @@ from time import monotonic_ns
 import pytest
 import trio
 
-from stress.engine.messages import Batch, Frames, from_worker
+from stress.engine.messages import Assignment, Batch, Frames, from_worker
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
@@ -26,7 +26,7 @@ from stress.engine.worker.schedule import Schedule
 from stress.handshake import stack_for
 from stress.model.plan import Address, Client, Limits, Segment
 from stress.model.record import Flag, Record
-from tests.engine.conftest import HOST, Serve, silent, speak
+from tests.engine.conftest import HOST, Serve, plan_for, silent, speak
 from tests.stacks import main_stack
 
 GENERIC = Client("generic")
@@ -48,7 +48,8 @@ def run_loop(
         factory = stack_for(GENERIC, main_stack(), server_name=HOST)
         tools = WorkerContext((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
         schedule = Schedule((address,), (GENERIC,), (), seed=0)
-        load_run = LoadRun(tools, schedule, batcher, next_id=1, workers=2, left=left)
+        plan = plan_for(address, b"", count=left and 2 * left, processes=2)
+        load_run = LoadRun(Assignment(plan, 0, 0, first_id=1), tools, schedule, batcher)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tools.deadlines.watch)
