@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 
 from stress.engine.messages import Batch
@@ -32,6 +33,11 @@ _MOST_ROWS = 100_000
 """Rows whose outcome by a staple is kept for their transcripts, of which there are few."""
 
 
+@cache
+def _side(outcome: str) -> Side:
+    return Outcome.parse(outcome).side
+
+
 class Recorder:
     """Passes rows from the workers to the sink, and counts them."""
 
@@ -46,7 +52,6 @@ class Recorder:
         """Chain and client -> outcome of the rejection; None: accepted."""
         self._until_ns: dict[bytes, int] = {}
         """Chain -> when its verdicts may change."""
-        self._sides: dict[str, Side] = {}
         self._staples: dict[bytes, bytes] = {}
         self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], str | None] = {}
         self._rejected_rows: dict[int, str] = {}
@@ -70,11 +75,7 @@ class Recorder:
             self._judge.meet(certificates)
         self._staples.update((sha256(staple).digest(), staple) for staple in batch.staples)
         final = [self._final(record, batch.stapled.get(record.id)) for record in batch.records]
-        for record in final:
-            side = self._sides.get(record.outcome)
-            if side is None:
-                side = self._sides[record.outcome] = Outcome.parse(record.outcome).side
-            self.sides[side] += 1
+        self.sides.update(_side(record.outcome) for record in final)
         self.ended += len(final)
         self._sink.add_records(final)
         if batch.transcripts:

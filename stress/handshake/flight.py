@@ -23,18 +23,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from stress.handshake.wire import records
+from stress.handshake.wire import (
+    ALERT,
+    APPLICATION_DATA,
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
+    HANDSHAKE,
+    items,
+    read_certificates,
+)
 
 _SUITES: Final[dict[int, tuple[type[AESGCM | ChaCha20Poly1305], hashes.HashAlgorithm, int]]] = {
     0x1301: (AESGCM, hashes.SHA256(), 16),
     0x1302: (AESGCM, hashes.SHA384(), 32),
     0x1303: (ChaCha20Poly1305, hashes.SHA256(), 32),
 }
-_ALERT: Final = 21
-_HANDSHAKE: Final = 22
-_APPLICATION_DATA: Final = 23
-_CERTIFICATE: Final = 11
-_CERTIFICATE_REQUEST: Final = 13
 _COMPRESSED_CERTIFICATE: Final = 25
 
 
@@ -63,25 +66,20 @@ def read_flight(sent: bytes, cipher: int, secret: bytes) -> ServerFlight | None:
         return None
     data, alert = bytearray(), None
     for kind, payload in decrypt(sent, cipher, secret):
-        if kind == _HANDSHAKE:
+        if kind == HANDSHAKE:
             data += payload
-        elif kind == _ALERT and len(payload) == 2:
+        elif kind == ALERT and len(payload) == 2:
             alert = payload[1]
     bodies: dict[int, bytes] = {}  # the first message of each kind
     kinds = set[int]()
-    position = 0
-    while len(data) - position >= 4:
-        kind = data[position]
-        kinds.add(kind)  # also of a message that is cut off
-        after = position + 4 + int.from_bytes(data[position + 1 : position + 4])
-        if after > len(data):
-            break
-        bodies.setdefault(kind, bytes(data[position + 4 : after]))
-        position = after
+    for head, body in items(bytes(data), 4, 3):
+        kinds.add(head[0])  # also of a message that is cut off
+        if len(body) == int.from_bytes(head[1:]):
+            bodies.setdefault(head[0], body)
     return ServerFlight(
-        certificates=_read_certificates(bodies.get(_CERTIFICATE, b"")),
-        certificate_seen=bool(kinds & {_CERTIFICATE, _COMPRESSED_CERTIFICATE}),
-        certificate_requested=_CERTIFICATE_REQUEST in bodies,
+        certificates=read_certificates(bodies.get(CERTIFICATE, b""), newer=True),
+        certificate_seen=bool(kinds & {CERTIFICATE, _COMPRESSED_CERTIFICATE}),
+        certificate_requested=CERTIFICATE_REQUEST in bodies,
         alert=alert,
     )
 
@@ -92,8 +90,8 @@ def decrypt(data: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, byte
     key = aead(_expand(secret, b"key", length, digest))
     base = int.from_bytes(_expand(secret, b"iv", 12, digest))
     number = 0
-    for head, body in records(data):
-        if head[0] != _APPLICATION_DATA:
+    for head, body in items(data, 5, 2):
+        if head[0] != APPLICATION_DATA:
             continue
         try:
             inner = key.decrypt((base ^ number).to_bytes(12), body, head).rstrip(b"\0")
@@ -109,19 +107,3 @@ def _expand(secret: bytes, label: bytes, length: int, digest: hashes.HashAlgorit
     label = b"tls13 " + label
     info = length.to_bytes(2) + len(label).to_bytes(1) + label + b"\0"
     return HKDFExpand(digest, length, info).derive(secret)
-
-
-def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:
-    """Lists the DER of a Certificate message (RFC 8446 section 4.4.2), None if malformed."""
-    if not body:
-        return None
-    position, end = 4 + body[0], len(body)
-    if position > end or int.from_bytes(body[position - 3 : position]) != end - position:
-        return None
-    found = []
-    while position < end:
-        start = position + 3
-        after = start + int.from_bytes(body[position:start])
-        found.append(body[start:after])
-        position = after + 2 + int.from_bytes(body[after : after + 2])
-    return tuple(found) if position == end else None

@@ -73,6 +73,12 @@ class HostStats:
         )
 
     @property
+    def many_ports_wait(self) -> bool:
+        """Whether more than half of the local ports may be kept by connections of the past."""
+        waiting, ports = self.waiting_ports, self.local_ports
+        return waiting is not None and ports is not None and waiting > ports // 2
+
+    @property
     def tracked_share(self) -> float:
         """How full the packet filter's table of connections is, 0 to 1; 0 where there is none."""
         return (self.tracked or 0) / self.tracked_limit if self.tracked_limit else 0.0

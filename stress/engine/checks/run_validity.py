@@ -104,11 +104,12 @@ class RunValidity:
     def __post_init__(self) -> None:
         """Take the first reading, and note ports that earlier connections still occupy."""
         self._host_before = self.read_host()
-        waiting, ports = self._host_before.waiting_ports, self._host_before.local_ports
-        if waiting is not None and ports is not None and waiting > ports // 2:
+        before = self._host_before
+        if before.many_ports_wait:
             self.note(
-                f"{waiting:,} sockets of this machine were in TIME_WAIT when the run began: those"
-                f" of an earlier run keep that many of the {ports:,} local ports for 60 s"
+                f"{before.waiting_ports:,} sockets of this machine were in TIME_WAIT when the run"
+                " began: those of an earlier run keep that many of the"
+                f" {before.local_ports:,} local ports for 60 s"
             )
         load = self.plan.load
         if load.rate is not None or load.segments:
