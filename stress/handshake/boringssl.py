@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import utls
@@ -39,20 +40,13 @@ _READ: Final = 4096
 """Bytes of application data discarded at a time; the library zeroes a buffer of this size first."""
 
 
+@dataclass(slots=True, eq=False)
 class BoringEngine:
     """One BoringSSL connection on memory buffers."""
 
-    __slots__ = ("_incoming", "_outgoing", "_tls")
-
-    def __init__(
-        self, context: utls.SSLContext, server_name: str | None, session: Session | None = None
-    ) -> None:
-        """Makes a connection, which offers the session if there is one."""
-        self._incoming = core.MemoryBio()
-        self._outgoing = core.MemoryBio()
-        offered = None if session is None else session.handle
-        assert offered is None or isinstance(offered, core.Session)
-        self._tls = context._ctx.wrap_bio(self._incoming, self._outgoing, server_name, offered)  # noqa: SLF001
+    _incoming: core.MemoryBio
+    _outgoing: core.MemoryBio
+    _tls: core.Connection
 
     def advance(self, data: bytes) -> State | Failure:
         """Takes bytes and continues the handshake."""
@@ -152,7 +146,11 @@ class BoringContext:
 
     def connect(self, session: Session | None = None) -> BoringEngine:
         """Makes a connection, which offers the session if there is one."""
-        return BoringEngine(self.tls, self._server_name, session)
+        offered = None if session is None else session.handle
+        assert offered is None or isinstance(offered, core.Session)
+        incoming, outgoing = core.MemoryBio(), core.MemoryBio()
+        tls = self.tls._ctx.wrap_bio(incoming, outgoing, self._server_name, offered)  # noqa: SLF001
+        return BoringEngine(incoming, outgoing, tls)
 
     def flags(self) -> str:
         """How it is set up besides its hello, as the library shows it."""

@@ -7,8 +7,10 @@ library's order, the deepest cause first; the outermost known one decides.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Final
 
 from stress.codes.catalog import alert_name
@@ -27,29 +29,13 @@ _BEFORE_SERVER_HELLO: Final[Mapping[int, Category]] = {
 _CERTIFICATE_REQUESTED: Final = frozenset({40, 41, 42, 46, 49})
 """Alerts by which TLS 1.2 servers end a handshake in which the client sent no certificate."""
 
-_MALFORMED: Final = (Category.MALFORMED_CERTIFICATE, Stage.CERTIFICATE)
-
 _REASONS: Final[Mapping[str, tuple[Category, Stage]]] = {
-    # The signature over the key exchange does not match the leaf's key, or cannot.
-    "BAD_SIGNATURE": (Category.BAD_SIGNATURE, Stage.CERTIFICATE),
-    "WRONG_SIGNATURE_TYPE": (Category.BAD_SIGNATURE, Stage.CERTIFICATE),
-    # A certificate, or the key in the leaf, cannot be decoded, so the library shows none.
-    "CANNOT_PARSE_LEAF_CERT": _MALFORMED,
-    "CERT_LENGTH_MISMATCH": _MALFORMED,
-    "ASN1_LIB": _MALFORMED,
-    "UNABLE_TO_FIND_PUBLIC_KEY_PARAMETERS": _MALFORMED,
-    "ASN1:DECODE_ERROR": _MALFORMED,
-    "PUBLIC:DECODE_ERROR": _MALFORMED,
-    "PUBLIC:UNSUPPORTED_ALGORITHM": _MALFORMED,
-    "ELLIPTIC:POINT_IS_NOT_ON_CURVE": _MALFORMED,
-    # The same error about the key share, not about the certificate.
-    "BAD_ECPOINT": (Category.PROTOCOL_ERROR, Stage.SERVER_HELLO),
-    # A Certificate message without a certificate.
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": (Category.PROTOCOL_ERROR, Stage.CERTIFICATE),
-    # A ServerHello in a version that was not offered.
-    "UNSUPPORTED_PROTOCOL": (Category.NO_SHARED_VERSION, Stage.CLIENT_HELLO),
-    "WRONG_SSL_VERSION": (Category.NO_SHARED_VERSION, Stage.CLIENT_HELLO),
-    "MALLOC_FAILURE": (Category.LOCAL_MEMORY, Stage.CLIENT_HELLO),
+    reason: (Category(category), Stage.parse(stage))
+    for category, stages in tomllib.loads(
+        (files("stress.handshake") / "reasons.toml").read_text("utf-8")
+    ).items()
+    for stage, reasons in stages.items()
+    for reason in reasons
 }
 """Reason -> outcome, and the stage that the reason proves. All others: `protocol-error`."""
 

@@ -7,7 +7,6 @@ the flight can be read again: HKDF-Expand-Label and the AEAD of the suite (RFC 8
 * The nonce counts records, from 0 for each secret. What does not decrypt is either damaged or
   already under another secret (after Finished), so reading ends there silently.
 * The content type is the last non-zero octet; zeros after it are padding.
-* A compressed certificate (RFC 8879) is not decoded.
 
 For failures only: this costs more than the whole Python part of a handshake.
 """
@@ -15,7 +14,6 @@ For failures only: this costs more than the whole Python part of a handshake.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -23,39 +21,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from stress.handshake.wire import (
-    ALERT,
-    APPLICATION_DATA,
-    CERTIFICATE,
-    CERTIFICATE_REQUEST,
-    HANDSHAKE,
-    items,
-    read_certificates,
-)
+from stress.handshake.wire import APPLICATION_DATA, Wire, items
 
 _SUITES: Final[dict[int, tuple[type[AESGCM | ChaCha20Poly1305], hashes.HashAlgorithm, int]]] = {
     0x1301: (AESGCM, hashes.SHA256(), 16),
     0x1302: (AESGCM, hashes.SHA384(), 32),
     0x1303: (ChaCha20Poly1305, hashes.SHA256(), 32),
 }
-_COMPRESSED_CERTIFICATE: Final = 25
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFlight:
-    """What the decrypted records contained."""
-
-    certificates: tuple[bytes, ...] | None
-    """DER as sent, leaf first; None if there was no readable Certificate message."""
-    certificate_seen: bool
-    """A Certificate message began, readable or not."""
-    certificate_requested: bool
-    alert: int | None
-    """Description of the last alert, None if there was none."""
-
-
-def read_flight(sent: bytes, cipher: int, secret: bytes) -> ServerFlight | None:
-    """Decrypts what was sent under a handshake traffic secret; None for an unknown suite.
+def read_flight(sent: bytes, cipher: int, secret: bytes) -> Wire | None:
+    """Reads what was sent under a handshake traffic secret; None for an unknown suite.
 
     Args:
         sent: all bytes of one direction, from the hello on; what is not encrypted is skipped.
@@ -64,24 +40,10 @@ def read_flight(sent: bytes, cipher: int, secret: bytes) -> ServerFlight | None:
     """
     if cipher not in _SUITES:
         return None
-    data, alert = bytearray(), None
+    flight = Wire(decrypted=True)
     for kind, payload in decrypt(sent, cipher, secret):
-        if kind == HANDSHAKE:
-            data += payload
-        elif kind == ALERT and len(payload) == 2:
-            alert = payload[1]
-    bodies: dict[int, bytes] = {}  # the first message of each kind
-    kinds = set[int]()
-    for head, body in items(bytes(data), 4, 3):
-        kinds.add(head[0])  # also of a message that is cut off
-        if len(body) == int.from_bytes(head[1:]):
-            bodies.setdefault(head[0], body)
-    return ServerFlight(
-        certificates=read_certificates(bodies.get(CERTIFICATE, b""), newer=True),
-        certificate_seen=bool(kinds & {CERTIFICATE, _COMPRESSED_CERTIFICATE}),
-        certificate_requested=CERTIFICATE_REQUEST in bodies,
-        alert=alert,
-    )
+        flight.read_record(kind, payload)
+    return flight
 
 
 def decrypt(data: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, bytes]]:

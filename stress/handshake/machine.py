@@ -26,7 +26,7 @@ from typing import Final, NamedTuple, Protocol
 
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, describe, judge
-from stress.handshake.flight import ServerFlight, read_flight
+from stress.handshake.flight import read_flight
 from stress.handshake.keylog import KeyLog, secret_of
 from stress.handshake.wire import Wire, plaintext_alert
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
@@ -185,7 +185,8 @@ class HandshakeMachine:
     _outcome: Outcome | None = None
     _stage: Stage | None = None
     _detail: str | None = None
-    _flight: ServerFlight | None = None
+    _flight: Wire | None = None
+    """The server's encrypted flight, where it was read again."""
 
     def begin(self) -> Output:
         """Makes the ClientHello. Called once, first."""
@@ -301,11 +302,12 @@ class HandshakeMachine:
         send = self._engine.output()
         self._state = State.OVER
         self._flight = self._decrypt(b"".join(self._received), "SERVER")
-        ours, plain = self._decrypt(send, "CLIENT"), plaintext_alert(send)
-        encrypted = None if ours is None else ours.alert
+        ours, sent = self._decrypt(send, "CLIENT"), plaintext_alert(send)
+        if sent is None and ours is not None:
+            sent = ours.last_alert
         alert = _decisive(self._wire.alerts)
         if alert is None and failure.alert is None and self._flight is not None:
-            alert = self._flight.alert
+            alert = self._flight.last_alert
         if alert is not None:
             failure = Failure(failure.reasons, alert)
         if failure.alert is None and self._wire.version not in {None, *self._versions}:
@@ -314,7 +316,7 @@ class HandshakeMachine:
         else:
             stage = self._reached(self._sent())
             self._outcome, self._stage = judge(failure, stage, requested=self._requested())
-        self._detail = describe(failure, encrypted if plain is None else plain)
+        self._detail = describe(failure, sent)
         return Output(send, State.OVER)
 
     def _fail_after(self, failure: Failure) -> None:
@@ -327,7 +329,7 @@ class HandshakeMachine:
             self._outcome, self._stage = judge(failure, stage, requested=requested)
             self._detail = describe(failure, None)
 
-    def _decrypt(self, sent: bytes, side: str) -> ServerFlight | None:
+    def _decrypt(self, sent: bytes, side: str) -> Wire | None:
         """Reads what one side sent; None without a secret for it (always before TLS 1.3)."""
         cipher = self._wire.cipher
         if self._key_log is None or cipher is None:
@@ -363,16 +365,6 @@ def _decisive(alerts: list[tuple[int, int]]) -> int | None:
     if CLOSE_NOTIFY in numbers:
         return _USER_CANCELED if _USER_CANCELED in numbers else CLOSE_NOTIFY
     return None
-
-
-class TlsContext(Protocol):
-    """The settings of a TLS library for one client, which all its connections share."""
-
-    def connect(self, session: Session | None = None) -> Engine:
-        """Makes a connection, which offers the session if there is one."""
-
-    def flags(self) -> str:
-        """How it is set up besides its hello, as the library shows it."""
 
 
 class MachineFactory(Protocol):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from OpenSSL import SSL, crypto
@@ -35,30 +36,12 @@ _TLS_1_3_SUITES: Final = 0x13
 _READ: Final = 65536
 
 
+@dataclass(slots=True, eq=False)
 class OpenEngine:
     """One OpenSSL connection on memory buffers."""
 
-    __slots__ = ("_staple_requested", "_tls")
-
-    def __init__(
-        self,
-        context: SSL.Context,
-        server_name: str | None,
-        session: Session | None = None,
-        *,
-        staple: bool = False,
-    ) -> None:
-        """Makes a connection that offers the session and requests a staple (status_request)."""
-        self._tls = SSL.Connection(context, None)
-        if session is not None:
-            assert isinstance(session.handle, SSL.Session)
-            self._tls.set_session(session.handle)
-        self._staple_requested = staple
-        if staple:
-            self._tls.request_ocsp()
-        if server_name is not None:
-            self._tls.set_tlsext_host_name(server_name.encode("ascii"))
-        self._tls.set_connect_state()
+    _tls: SSL.Connection
+    _staple_requested: bool
 
     def advance(self, data: bytes) -> State | Failure:
         """Takes bytes and continues the handshake."""
@@ -171,8 +154,17 @@ class OpenContext:
             context.set_keylog_callback(lambda _, line: key_log.write(line))
 
     def connect(self, session: Session | None = None) -> OpenEngine:
-        """Makes a connection, which offers the session if there is one."""
-        return OpenEngine(self.tls, self._server_name, session, staple=self._staple)
+        """Makes a connection that offers the session and requests a staple (status_request)."""
+        tls = SSL.Connection(self.tls, None)
+        if session is not None:
+            assert isinstance(session.handle, SSL.Session)
+            tls.set_session(session.handle)
+        if self._staple:
+            tls.request_ocsp()
+        if self._server_name is not None:
+            tls.set_tlsext_host_name(self._server_name.encode("ascii"))
+        tls.set_connect_state()
+        return OpenEngine(tls, self._staple)
 
     def flags(self) -> str:
         """How it is set up besides its hello, as the library shows it."""

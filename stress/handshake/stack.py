@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stress.errors import UsageError
 from stress.handshake.hello import (
@@ -28,10 +28,13 @@ from stress.handshake.machine import (
     HandshakeMachine,
     MachineFactory,
     Session,
-    TlsContext,
 )
 from stress.handshake.names import cipher_name, group_name, signature_name, version_name
 from stress.model.plan import Client, Stack
+
+if TYPE_CHECKING:
+    from stress.handshake.boringssl import BoringContext
+    from stress.handshake.openssl import OpenContext
 
 _SIGNALS: Final = frozenset({0x00FF, 0x5600})
 """Signalling suites (RFC 5746, RFC 7507), which a stack adds as it must."""
@@ -97,7 +100,7 @@ def _plain(numbers: Iterable[int]) -> tuple[int, ...]:
 class _Factory:
     """Makes machines from one context."""
 
-    context: TlsContext
+    context: BoringContext | OpenContext
     versions: tuple[int, ...]
     credentials: bool
     key_log: KeyLog | None
@@ -136,7 +139,7 @@ def stack_for(
             be sent, or the PEM files are bad.
     """
     name = _sendable(server_name) if client.server_name else None
-    context = _context(client, stack, name, credentials, key_log)
+    context = _library(client, stack)(client, name, credentials, key_log)
     differences = shortfall(client, _first_hello(context))
     if differences:
         other = Stack.OPENSSL if stack is Stack.BORINGSSL else Stack.BORINGSSL
@@ -153,7 +156,7 @@ def tls_flags(client: Client, stack: Stack) -> str:
     Raises:
         UsageError: the stack is not installed, or cannot express the profile.
     """
-    return _context(client, stack).flags()
+    return _library(client, stack)(client).flags()
 
 
 def spoken_hello(client: Client, stack: Stack, *, server_name: str | None) -> ClientHello:
@@ -163,23 +166,21 @@ def spoken_hello(client: Client, stack: Stack, *, server_name: str | None) -> Cl
         UsageError: the stack rejects a part of the profile outright.
     """
     name = _sendable(server_name) if client.server_name else None
-    return _first_hello(_context(client, stack, name))
+    return _first_hello(_library(client, stack)(client, name))
 
 
-def _first_hello(context: TlsContext) -> ClientHello:
+def _first_hello(context: BoringContext | OpenContext) -> ClientHello:
     engine = context.connect()
     engine.advance(b"")
     return read_hello(engine.output())
 
 
-def _context(
-    client: Client,
-    stack: Stack,
-    server_name: str | None = None,
-    credentials: Credentials | None = None,
-    key_log: KeyLog | None = None,
-) -> TlsContext:
-    """Makes the context unchecked; the library is imported only when it is used."""
+def _library(client: Client, stack: Stack) -> type[BoringContext | OpenContext]:
+    """The library of a stack, imported only when it is used.
+
+    Raises:
+        UsageError: it is not installed, or does not speak the client's versions.
+    """
     versions, speaks, hint = _VERSIONS[stack]
     if not client.versions or not versions.issuperset(client.versions):
         offered = ", ".join(f"0x{version:04x}" for version in client.versions) or "none"
@@ -187,7 +188,7 @@ def _context(
     if stack is Stack.OPENSSL:
         from stress.handshake.openssl import OpenContext  # noqa: PLC0415 heavy
 
-        return OpenContext(client, server_name, credentials, key_log)
+        return OpenContext
     try:
         from stress.handshake.boringssl import BoringContext  # noqa: PLC0415 heavy
     except ModuleNotFoundError as error:
@@ -195,7 +196,7 @@ def _context(
             "the stack boringssl is not installed: there is no module utls",
             hint="pip install utls, or use --stack openssl",
         ) from error
-    return BoringContext(client, server_name, credentials, key_log)
+    return BoringContext
 
 
 def _sendable(name: str | None) -> str | None:

@@ -21,15 +21,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-CHANGE_CIPHER_SPEC: Final = 20
-ALERT: Final = 21
-HANDSHAKE: Final = 22
+_CHANGE_CIPHER_SPEC: Final = 20
+_ALERT: Final = 21
+_HANDSHAKE: Final = 22
 APPLICATION_DATA: Final = 23
 
 _SERVER_HELLO: Final = 2
-CERTIFICATE: Final = 11
+_CERTIFICATE: Final = 11
 _SERVER_KEY_EXCHANGE: Final = 12
-CERTIFICATE_REQUEST: Final = 13
+_CERTIFICATE_REQUEST: Final = 13
+
+_CERTIFICATES: Final = frozenset({_CERTIFICATE, 25})
+"""The kinds of message; a compressed one (RFC 8879) is not decoded."""
 
 _EXTENSION_KEY_SHARE: Final = 51
 _EXTENSION_SUPPORTED_VERSIONS: Final = 43
@@ -70,10 +73,19 @@ class Wire:
     """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
     alerts: list[tuple[int, int]] = field(default_factory=list)
     """Plaintext alerts as (level, description)."""
+    decrypted: bool = False
+    """It is given the decrypted records of TLS 1.3, by `read_record`."""
+    certificate_seen: bool = False
+    """A Certificate message began, readable or not."""
     _buffer: bytearray = field(default_factory=bytearray)
     _messages: bytearray = field(default_factory=bytearray)
     _alert: bytes = b""
     _begun: bool = False
+
+    @property
+    def last_alert(self) -> int | None:
+        """Description of the last alert, None if there was none."""
+        return self.alerts[-1][1] if self.alerts else None
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes from the server."""
@@ -85,7 +97,7 @@ class Wire:
             return
         if not self._begun:
             # Content type 20 to 23, major version 3.
-            known = CHANGE_CIPHER_SPEC <= buffer[0] <= APPLICATION_DATA
+            known = _CHANGE_CIPHER_SPEC <= buffer[0] <= APPLICATION_DATA
             if not known or (len(buffer) > 1 and buffer[1] != _MAJOR_VERSION):
                 self.foreign = bytes(buffer[:_QUOTED])
                 self.done = True
@@ -96,20 +108,20 @@ class Wire:
             after = position + 5 + (buffer[position + 3] << 8 | buffer[position + 4])
             if len(buffer) < after:
                 break
-            done = self._read_record(buffer[position], bytes(buffer[position + 5 : after]))
+            done = self.read_record(buffer[position], bytes(buffer[position + 5 : after]))
             position = after
         del buffer[: len(buffer) if done else position]
 
-    def _read_record(self, kind: int, payload: bytes) -> bool:
+    def read_record(self, kind: int, payload: bytes) -> bool:
         """Reads one record; returns whether the reader is done."""
-        if kind == HANDSHAKE:
+        if kind == _HANDSHAKE:
             self._read_messages(payload)
-        elif kind == ALERT:
+        elif kind == _ALERT:
             octets = self._alert + payload
             self.alerts += zip(octets[::2], octets[1::2], strict=False)
             self._alert = octets[len(octets) & ~1 :]
         else:
-            self.done = kind != CHANGE_CIPHER_SPEC or self.server_hello
+            self.done = kind != _CHANGE_CIPHER_SPEC or self.server_hello
         return self.done
 
     def _read_messages(self, payload: bytes) -> None:
@@ -117,19 +129,20 @@ class Wire:
         buffer += payload
         while len(buffer) - position >= 4:
             after = position + 4 + int.from_bytes(buffer[position + 1 : position + 4])
+            kind, body = buffer[position], bytes(buffer[position + 4 : after])
+            self.certificate_seen |= kind in _CERTIFICATES
             if len(buffer) < after:
                 self.done = after - position > _LARGEST
                 break
-            kind, body = buffer[position], bytes(buffer[position + 4 : after])
             if kind == _SERVER_HELLO:
                 self._read_server_hello(body)
-            elif kind == CERTIFICATE:
-                self.certificates = read_certificates(body)
+            elif kind == _CERTIFICATE:
+                self.certificates = _read_certificates(body, newer=self.decrypted)
             elif kind == _SERVER_KEY_EXCHANGE:
                 # RFC 8422 section 5.4; finite-field exchanges have no named group in TLS 1.2.
                 if len(body) >= 3 and body[0] == _NAMED_CURVE:
                     self.key_group = body[1] << 8 | body[2]
-            elif kind == CERTIFICATE_REQUEST:
+            elif kind == _CERTIFICATE_REQUEST:
                 self.certificate_requested = True
             position = after
         del buffer[:position]
@@ -156,7 +169,7 @@ class Wire:
         self.done = self.version >= _TLS_1_3
 
 
-def read_certificates(body: bytes, *, newer: bool = False) -> tuple[bytes, ...] | None:
+def _read_certificates(body: bytes, *, newer: bool) -> tuple[bytes, ...] | None:
     """Lists the DER of a Certificate message, None if malformed.
 
     Args:
@@ -181,7 +194,7 @@ def plaintext_alert(data: bytes) -> int | None:
     Up to TLS 1.2 an encrypted alert is longer than two octets, and in TLS 1.3 it is inside
     application data, so neither is mistaken for one.
     """
-    alerts = (payload for head, payload in items(data, 5, 2) if head[0] == ALERT)
+    alerts = (payload for head, payload in items(data, 5, 2) if head[0] == _ALERT)
     return next((payload[1] for payload in reversed([*alerts]) if len(payload) == 2), None)
 
 
