@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import TypeAlias, TypeVar
 
 import msgspec
+import trio
+from msgspec.msgpack import Decoder
 
 from stress.model.plan import Address, Plan, Segment
 from stress.model.record import Record
 from stress.model.transcript import Transcript
 
+READ_BYTES = 1 << 20
 _LENGTH = struct.Struct("!I")
 
 
@@ -29,6 +33,11 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
     """A known-good server to probe now and then."""
     first_id: int = 0
     """Ids begin here; each worker takes every n-th."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of what this worker draws."""
+        return self.plan.seed * 4099 + self.worker
 
 
 class StartRun(msgspec.Struct, frozen=True, tag=True):
@@ -120,9 +129,10 @@ ToWorker: TypeAlias = (
 )
 FromWorker: TypeAlias = Ready | Batch | SegmentDone | WorkerDone | Rejected
 
+_Message = TypeVar("_Message")
 _encoder = msgspec.msgpack.Encoder()
-to_worker = msgspec.msgpack.Decoder(ToWorker)
-from_worker = msgspec.msgpack.Decoder(FromWorker)
+to_worker: Decoder[ToWorker] = Decoder(ToWorker)
+from_worker: Decoder[FromWorker] = Decoder(FromWorker)
 
 
 def frame(message: ToWorker | FromWorker) -> bytes:
@@ -139,12 +149,20 @@ class Frames:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Add bytes; yields each body that is now complete."""
-        self._buffer += data
-        while len(self._buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer)
-            end = _LENGTH.size + length
-            if len(self._buffer) < end:
+        buffer = self._buffer
+        buffer += data
+        while len(buffer) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+            if len(buffer) < end:
                 return
-            body = bytes(self._buffer[_LENGTH.size : end])
-            del self._buffer[:end]
-            yield body
+            yield bytes(buffer[_LENGTH.size : end])
+            del buffer[:end]
+
+
+async def receive(stream: trio.SocketStream, decoder: Decoder[_Message]) -> AsyncIterator[_Message]:
+    """Yield the other side's messages; ends when it is gone."""
+    frames = Frames()
+    with suppress(trio.BrokenResourceError):
+        while data := await stream.receive_some(READ_BYTES):
+            for body in frames.feed(data):
+                yield decoder.decode(body)

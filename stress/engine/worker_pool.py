@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 import trio
 
 from stress.engine import messages
-from stress.engine.messages import Frames, FromWorker, ToWorker, frame, from_worker
+from stress.engine.messages import FromWorker, ToWorker, frame, from_worker, receive
 from stress.host.python import python_command, python_environment
 
-READ_BYTES = 1 << 20
 EXIT_S = 2.0
 """How long a worker may take to exit after its socket was closed."""
 
@@ -42,19 +41,10 @@ class WorkerHandle:
             await self._waiting.park()
 
     async def messages(self) -> AsyncIterator[FromWorker]:
-        """Yield the worker's messages until it has finished, or died."""
-        frames = Frames()
-        while not self.done:
-            try:
-                data = await self.stream.receive_some(READ_BYTES)
-            except trio.BrokenResourceError:
-                return
-            if not data:
-                return
-            for body in frames.feed(data):
-                message: FromWorker = from_worker.decode(body)
-                self.update(message)
-                yield message
+        """Yield the worker's messages until it is gone."""
+        async for message in receive(self.stream, from_worker):
+            self.update(message)
+            yield message
 
     def update(self, message: FromWorker) -> None:
         """Follow what the worker reports about itself."""

@@ -38,7 +38,7 @@ from stress.engine.messages import Assignment
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start, part_of
-from stress.engine.worker.schedule import ReplaySchedule, Schedule
+from stress.engine.worker.schedule import Draw, draws, replayed
 from stress.model.outcome import NOT_SENT, OK, Stage
 from stress.model.plan import Address, Load, Replay
 from stress.model.record import Flag, Record
@@ -70,7 +70,6 @@ class LoadRun:
 
     assignment: Assignment
     context: WorkerContext
-    source: Schedule | ReplaySchedule
     batcher: Batcher
     left: int | None = field(init=False)
     """Attempts this worker may still start; None: no count limits it."""
@@ -89,11 +88,19 @@ class LoadRun:
     """How long the user paused the run so far; start times move by as much."""
     _paused_since_ns: int | None = None
     _resumed: trio.Event = field(default_factory=trio.Event)
+    addresses: list[Address] = field(init=False)
+    """A new one is appended."""
+    _draws: Iterator[Draw] = field(init=False)
     _ids: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Take this worker's part of the count, and of the ids."""
-        ours, load = self.assignment, self.assignment.plan.load
+        """Take this worker's part of the count and of the ids, and what to draw from."""
+        ours, plan, load = self.assignment, self.assignment.plan, self.assignment.plan.load
+        self.addresses = list(plan.addresses)
+        if plan.replay is not None:
+            self._draws = replayed(plan.replay)
+        else:
+            self._draws = draws(self.addresses, plan.clients, plan.sources, seed=ours.seed)
         self.left = None if load.count is None else self.part_of(load.count)
         self._ids = count(ours.first_id + ours.worker, load.processes)
 
@@ -169,14 +176,14 @@ class LoadRun:
         over = self.until_ns is not None and due_ns >= self.until_ns
         if over or self.left == 0 or self.stopping.is_set():
             return None
-        draw = self.source.draw()
+        draw = next(self._draws)
         self.left = self.left - 1 if self.left is not None else None
         self.batcher.started += 1
         return AttemptSpec(
             next(self._ids),
             due_ns,
             draw.address,
-            self.source.addresses[draw.address],
+            self.addresses[draw.address],
             draw.client if self.client is None else self.client,
             draw.source,
             self.assignment.plan.sources[draw.source] if draw.source is not None else None,

@@ -21,7 +21,7 @@ from typing import NoReturn
 import trio
 
 from stress.engine import messages
-from stress.engine.messages import Frames, ToWorker, to_worker
+from stress.engine.messages import ToWorker, receive, to_worker
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
@@ -34,21 +34,20 @@ from stress.engine.worker.loops import (
     replay_rounds,
 )
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
-from stress.engine.worker.schedule import ReplaySchedule, Schedule, Sessions
+from stress.engine.worker.schedule import Sessions
 from stress.engine.worker.timestamps import StampingSocket
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
 from stress.model.plan import Close, Plan
 
-READ_BYTES = 65_536
 STAMPING_TRIES, STAMPING_PAUSE_S = 100, 0.002
 """How often, and after what pauses, a worker checks whether the kernel has begun to stamp."""
 
 
 async def serve(stream: trio.SocketStream) -> None:
     """Receive the assignment, run it, and send everything home."""
-    commands = receive(stream)
+    commands = receive(stream, to_worker)
     assignment = await anext(commands, None)
     if not isinstance(assignment, messages.Assignment):
         exit_now()
@@ -70,14 +69,6 @@ async def serve(stream: trio.SocketStream) -> None:
         elif not isinstance(start, messages.StopRun):
             exit_now()
     await batcher.send(messages.WorkerDone())
-
-
-async def receive(stream: trio.SocketStream) -> AsyncIterator[ToWorker]:
-    """Yield the coordinator's commands; ends when the coordinator is gone."""
-    frames = Frames()
-    while data := await stream.receive_some(READ_BYTES):
-        for body in frames.feed(data):
-            yield to_worker.decode(body)
 
 
 def exit_now() -> NoReturn:
@@ -119,7 +110,6 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     """
     plan, load, worker = assignment.plan, assignment.plan.load, assignment.worker
     workers, reset = load.processes, plan.close is Close.RST
-    seed = plan.seed * 4099 + worker
     makers, keeping = factories(plan), plan.keeping
     if keeping.per_signature and keeping.total_bytes:
         key_log = KeyLog()
@@ -136,16 +126,11 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         preamble=dial.preamble(plan.proxy_protocol),
         sampler=batcher.sampler,
         held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
-        sessions=Sessions(plan.resumption, len(plan.clients), seed=seed)
+        sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
         if plan.resumption
         else None,
     )
-    source: Schedule | ReplaySchedule
-    if plan.replay is not None:
-        source = ReplaySchedule(plan.replay, plan.addresses)
-    else:
-        source = Schedule(plan.addresses, plan.clients, plan.sources, seed=seed)
-    return LoadRun(assignment, context, source, batcher)
+    return LoadRun(assignment, context, batcher)
 
 
 async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[ToWorker]) -> None:
@@ -193,7 +178,7 @@ async def follow_commands(
         elif isinstance(message, messages.SetPaused):
             (run.pause if message.paused else run.resume)()
         elif isinstance(message, messages.AddAddress):
-            run.source.addresses.append(message.address)
+            run.addresses.append(message.address)
         elif isinstance(message, messages.EndSegment):
             if message.number == run.segment:
                 run.stopping.set()

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from stress.engine.worker.timestamps import Arrival
@@ -64,6 +65,8 @@ class ResetReceived(NamedTuple):
 
 WireEvent: TypeAlias = SentData | Arrival | ResetReceived
 """What happened on the wire. An arrival without data is the server's FIN."""
+_local_ip = cache(source_address)
+"""The local address that faces a remote one; asked once."""
 Signature: TypeAlias = tuple[str, int, int, int, bytes | None]
 
 
@@ -92,8 +95,6 @@ class TranscriptSampler:
     _unpaired: dict[tuple[int, int], Signature] = field(default_factory=dict)
     """Address and client -> what was kept there and still needs a companion."""
     _kept: list[Transcript] = field(default_factory=list)
-    _local_ips: dict[str, str] = field(default_factory=dict)
-    """Remote address -> the local one that faces it."""
 
     def add(
         self,
@@ -117,11 +118,8 @@ class TranscriptSampler:
             self.keyed -= 1
         if record.outcome in _NEVER_KEPT or not self._select(record):
             return
-        local_ip = source or self._local_ips.get(address.ip)
-        if local_ip is None:
-            unknown = "::" if address.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
-            local_ip = source_address(address.ip, address.port) or unknown
-            self._local_ips[address.ip] = local_ip
+        unknown = "::" if address.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
+        local_ip = source or _local_ip(address.ip, address.port) or unknown
         transcript = _transcript(record, events, address, local_ip, started_ns, self.key_log)
         secrets_bytes = sum(map(len, transcript.secrets))
         self._spent_bytes += transcript.bytes_kept + secrets_bytes + OVERHEAD_BYTES
@@ -161,20 +159,18 @@ class TranscriptSampler:
         return True
 
 
+@dataclass(frozen=True, slots=True)
 class KeyLogSwitch:
     """Makes machines of one client that log their secrets while the sampler may need them."""
 
-    __slots__ = ("_logged", "_plain", "_sampler")
-
-    def __init__(
-        self, plain: MachineFactory, logged: MachineFactory, sampler: TranscriptSampler
-    ) -> None:
-        """Takes two factories for the same client, without and with a key log."""
-        self._plain, self._logged, self._sampler = plain, logged, sampler
+    plain: MachineFactory
+    logged: MachineFactory
+    """Of the same client, with a key log."""
+    sampler: TranscriptSampler
 
     def machine(self, session: Session | None = None) -> HandshakeMachine:
         """Make a fresh machine, which offers a session or not."""
-        return (self._logged if self._sampler.keyed > 0 else self._plain).machine(session)
+        return (self.logged if self.sampler.keyed > 0 else self.plain).machine(session)
 
 
 def _transcript(

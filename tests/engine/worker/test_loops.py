@@ -22,7 +22,6 @@ from stress.engine.worker.loops import (
     open_loop,
 )
 from stress.engine.worker.pacing import SECOND, even_points, start_times
-from stress.engine.worker.schedule import Schedule
 from stress.handshake import stack_for
 from stress.model.plan import Address, Client, Limits, Segment
 from stress.model.record import Flag, Record
@@ -47,9 +46,8 @@ def run_loop(
         batcher = kind(trio.SocketStream(theirs))
         factory = stack_for(GENERIC, main_stack(), server_name=HOST)
         tools = WorkerContext((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
-        schedule = Schedule((address,), (GENERIC,), (), seed=0)
         plan = plan_for(address, b"", count=left and 2 * left, processes=2)
-        load_run = LoadRun(Assignment(plan, 0, 0, first_id=1), tools, schedule, batcher)
+        load_run = LoadRun(Assignment(plan, 0, 0, first_id=1), tools, batcher)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tools.deadlines.watch)
