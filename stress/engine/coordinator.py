@@ -28,6 +28,7 @@ from stress.engine.checks.run_validity import RunValidity
 from stress.engine.recorder import Recorder
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.errors import RecordError, UsageError
+from stress.host.clocks import now
 from stress.model.observer import LoadController, Observer, Sink
 from stress.model.outcome import Side
 from stress.model.plan import Address, Plan
@@ -87,12 +88,9 @@ class Pauses:
         told = [(*pause, "paused by the user (p)") for pause in self._over]
         told += [(*stop, "stopped by a signal (SIGSTOP or Ctrl-Z)") for stop in self._stops]
         for begin, end, how in sorted(told):
-            since, until = (
-                f"{datetime.fromtimestamp(time_ns / _SECOND, UTC):%H:%M:%S}"
-                for time_ns in (begin, end)
-            )
+            since, until = (datetime.fromtimestamp(at_ns // _SECOND, UTC) for at_ns in (begin, end))
             sentences.append(
-                f"{how} from {since} to {until} UTC: no connections were opened"
+                f"{how} from {since:%H:%M:%S} to {until:%H:%M:%S} UTC: no connections were opened"
                 f" for {end // _SECOND - begin // _SECOND} s"
             )
         return tuple(sentences)
@@ -214,7 +212,10 @@ class Coordinator:
                     self.controller.on_canary(message.canaries)
                 self._keep(message)
         if worker.has_died:
-            self._validity.worker_died(worker.number, worker.in_flight)
+            self._validity.note(
+                f"worker {worker.number} died: its {worker.in_flight:,} attempts in flight are"
+                " lost, and its remaining attempts were not started"
+            )
         worker.disconnect()
 
     def _keep(self, batch: messages.Batch) -> None:
@@ -268,7 +269,7 @@ class Coordinator:
         """Commit, show progress, and stop where there is a reason; several times a second."""
         while self._failure is None:
             await trio.sleep(TICK_S)
-            self._validity.sample_clocks()
+            self._validity.clock_steps.sample(now())
             self._commit_when_due()
             await self._ask_whether_to_stop()
             wish = self._end is End.COMPLETED and any(o.wants_pause() for o in self.observers)
@@ -330,9 +331,9 @@ class Coordinator:
     # -- results -----------------------------------------------------------------
 
     def _progress(self) -> Progress:
-        now, sides, load = monotonic_ns(), self._recorder.sides, self.plan.load
+        now_ns, sides, load = monotonic_ns(), self._recorder.sides, self.plan.load
         return Progress(
-            elapsed_s=(now - self._begun_ns) / 1e9,
+            elapsed_s=(now_ns - self._begun_ns) / 1e9,
             total=load.count,
             duration_s=load.duration_s,
             started=self._pool.started,
@@ -342,7 +343,7 @@ class Coordinator:
             not_sent=sides[Side.NOT_SENT],
             chains=self._recorder.chains,
             in_flight=self._pool.in_flight,
-            rate=self._meter.rate(now),
+            rate=self._meter.rate(now_ns),
             lag_ns=self._validity.last_lag_ns,
             stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )

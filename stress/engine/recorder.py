@@ -48,8 +48,8 @@ class Recorder:
         anchors = Anchors(self._trust.anchors, self._trust.anchors_from, self._trust.private)
         self._judge = Judge(anchors, pins=self._trust.pins)
         self._certificates: dict[bytes, tuple[bytes, ...]] = {}
-        self._rejections: dict[tuple[bytes, int], str | None] = {}
-        """Chain and client -> outcome of the rejection; None: accepted."""
+        self._rejections: dict[bytes, dict[str, str]] = {}
+        """Chain -> policy that rejects it -> outcome."""
         self._until_ns: dict[bytes, int] = {}
         """Chain -> when its verdicts may change."""
         self._staples: dict[bytes, bytes] = {}
@@ -91,7 +91,8 @@ class Recorder:
             self._judge_chain(chain, record.started_ns)
         if record.outcome != _OK:
             return record
-        rejection = self._rejections[chain, record.client] or self._staple_rejection(record, staple)
+        rejection = self._rejections[chain].get(self._policies[record.client])
+        rejection = rejection or self._staple_rejection(record, staple)
         return record if rejection is None else record._replace(outcome=rejection)
 
     def _staple_rejection(self, record: Record, digest: bytes | None) -> str | None:
@@ -131,10 +132,11 @@ class Recorder:
         verdicts = self._judge.verdicts(
             certificates, host=self._trust.host, at=at, policies=self._policies
         )
-        for client, policy in enumerate(self._policies):
-            verdict = verdicts.get(policy)
-            headline = verdict.headline if verdict is not None else None
-            self._rejections[chain, client] = headline.category.value if headline else None
+        self._rejections[chain] = {
+            policy: verdict.headline.category.value
+            for policy, verdict in verdicts.items()
+            if verdict.headline is not None
+        }
         self._sink.add_chain(Chain(certificates), list(verdicts.values()))
         self._until_ns[chain] = _NEVER_NS
         if self._trust.at is None:

@@ -61,16 +61,14 @@ class BoringEngine:
     def after(self, data: bytes) -> Failure | None:
         """Takes bytes after the handshake and discards them."""
         self._incoming.write(data)
+        if not self._incoming.pending:
+            return None
         try:
             while self._tls.read(_READ):
                 pass
         except core.CoreError as error:
             return None if _wants_more(error) else _failure(error)
         return Failure((), CLOSE_NOTIFY)
-
-    def unread(self) -> bool:
-        """Whether bytes arrived after the handshake's last."""
-        return bool(self._incoming.pending)
 
     def output(self) -> bytes:
         """Takes what is queued for the server."""

@@ -135,9 +135,6 @@ class Engine(Protocol):
     def after(self, data: bytes) -> Failure | None:
         """Takes bytes after the handshake and discards them; a failure may be an alert."""
 
-    def unread(self) -> bool:
-        """Whether bytes may have arrived after the handshake's last; only after the handshake."""
-
     def output(self) -> bytes:
         """Takes what is queued for the server."""
 
@@ -289,12 +286,11 @@ class HandshakeMachine:
         self._state = progress
         if progress is State.FINISHED:
             self._finished = True
-            if self._engine.unread():
-                # What arrived together with the end of the handshake may already be an alert.
-                failure = self._engine.after(b"")
-                if failure is not None:
-                    self._settled = True
-                    self._fail_after(failure)
+            # What arrived together with the end of the handshake may already be an alert.
+            failure = self._engine.after(b"")
+            if failure is not None:
+                self._settled = True
+                self._fail_after(failure)
         return Output(self._engine.output(), self._state)
 
     def _fail(self, failure: Failure) -> Output:

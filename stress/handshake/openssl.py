@@ -68,10 +68,6 @@ class OpenEngine:
             return _failure(error)
         return Failure((), CLOSE_NOTIFY)
 
-    def unread(self) -> bool:
-        """Returns True: pyOpenSSL cannot tell, only reading can."""
-        return True
-
     def output(self) -> bytes:
         """Takes what is queued for the server."""
         chunks = []

@@ -16,19 +16,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from stress.errors import UsageError
-from stress.handshake.hello import (
-    SUPPORTED_VERSIONS,
-    ClientHello,
-    is_grease,
-    read_hello,
-)
+from stress.handshake.hello import SUPPORTED_VERSIONS, ClientHello, is_grease, read_hello
 from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import (
-    Credentials,
-    HandshakeMachine,
-    MachineFactory,
-    Session,
-)
+from stress.handshake.machine import Credentials, HandshakeMachine, MachineFactory, Session
 from stress.handshake.names import cipher_name, group_name, signature_name, version_name
 from stress.model.plan import Client, Stack
 
@@ -209,13 +199,8 @@ def _sendable(name: str | None) -> str | None:
         name = name.removesuffix(".")
     else:
         return None
-    labels = name.split(".")
-    if (
-        not name.isascii()
-        or "\0" in name
-        or len(name) > 253
-        or not all(0 < len(each) < 64 for each in labels)
-    ):
+    plain = name.isascii() and "\0" not in name and len(name) <= 253
+    if not plain or not all(0 < len(label) < 64 for label in name.split(".")):
         raise UsageError(
             f"{name[:60]!r} cannot be sent as server name",
             hint="Give it as in DNS: ASCII labels of 1 to 63 characters (xn-- for others).",

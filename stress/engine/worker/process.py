@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -22,27 +22,18 @@ import trio
 
 from stress.engine import messages
 from stress.engine.messages import ToWorker, receive, to_worker
-from stress.engine.worker import dial
+from stress.engine.worker import dial, loops
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.connections import HeldConnections
-from stress.engine.worker.loops import (
-    LoadRun,
-    closed_loop,
-    open_loop,
-    probe_canary,
-    replay_rounds,
-)
+from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
 from stress.engine.worker.schedule import Sessions
-from stress.engine.worker.timestamps import StampingSocket
+from stress.engine.worker.timestamps import stamping
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
 from stress.model.plan import Close, Plan
-
-STAMPING_TRIES, STAMPING_PAUSE_S = 100, 0.002
-"""How often, and after what pauses, a worker checks whether the kernel has begun to stamp."""
 
 
 async def serve(stream: trio.SocketStream) -> None:
@@ -57,11 +48,7 @@ async def serve(stream: trio.SocketStream) -> None:
     except StressError as error:
         await batcher.send(messages.Rejected(error.message, error.hint))
         return
-    with closing(StampingSocket()) as stamping:
-        for _ in range(STAMPING_TRIES):  # the kernel begins a moment later, or never
-            if not stamping.enabled or stamping.works():
-                break
-            await trio.sleep(STAMPING_PAUSE_S)
+    async with stamping():
         await batcher.send(messages.Ready())
         start = await anext(commands, None)
         if isinstance(start, messages.StartRun):
@@ -148,7 +135,7 @@ async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[To
         if held is not None:
             service.start_soon(held.watch)
         if canary is not None:
-            service.start_soon(probe_canary, canary, run)
+            service.start_soon(loops.probe_canary, canary, run)
         service.start_soon(follow_commands, commands, run, drain, send_segment)
         with drain:
             if run.assignment.directed:
@@ -197,12 +184,12 @@ async def run_load(run: LoadRun, start_ns: int) -> None:
     run.warm_until_ns = start_ns + int(load.warm_up_s * SECOND)
     await trio.sleep(max(0, start_ns - monotonic_ns()) / SECOND)
     if plan.replay is not None:
-        await replay_rounds(run, plan.replay)
+        await loops.replay_rounds(run, plan.replay)
     elif segments:
         starts = start_times(segments, points_of(load, worker, seed=plan.seed))
-        await open_loop(run, starts, begin_ns=start_ns, cap=run.part_of(load.concurrency))
+        await loops.open_loop(run, starts, begin_ns=start_ns, cap=run.part_of(load.concurrency))
     else:
-        await closed_loop(run, run.part_of(load.concurrency))
+        await loops.closed_loop(run, run.part_of(load.concurrency))
 
 
 async def run_segments(
@@ -222,11 +209,11 @@ async def run_segments(
             load = replace(plan.load, segments=(segment,))
             points = points_of(load, run.assignment.worker, seed=number)
             starts = start_times((segment,), points, first=number)
-            await open_loop(run, starts, begin_ns=start_ns, cap=run.part_of(load.concurrency))
+            await loops.open_loop(run, starts, begin_ns=start_ns, cap=run.part_of(load.concurrency))
         else:
             await run.sleep((start_ns - monotonic_ns()) / SECOND)
             run.until_ns = start_ns + int(segment.seconds * SECOND)
-            await closed_loop(run, run.part_of(segment.slots))
+            await loops.closed_loop(run, run.part_of(segment.slots))
             run.until_ns = None
         await run.batcher.flush()
         await run.batcher.send(messages.SegmentDone(number))

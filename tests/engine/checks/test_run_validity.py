@@ -56,15 +56,6 @@ def test_starts_that_found_no_place_are_told_above_one_percent(
     assert any("not sent" in reason for reason in validity.reasons) is is_told
 
 
-def test_a_dead_worker_is_named_with_what_was_lost() -> None:
-    validity = RunValidity(PLAN, read_host=HostStats)
-
-    validity.worker_died(1, 32)
-
-    (reason,) = validity.reasons
-    assert reason.startswith("worker 1 died: its 32 attempts in flight are lost")
-
-
 def test_the_same_note_is_kept_once() -> None:
     validity = RunValidity(PLAN, read_host=HostStats)
 
