@@ -1,4 +1,4 @@
-"""Opens and closes TCP connections; holds the one table from the kernel's errors to outcomes.
+"""Opens and closes TCP connections; judges the kernel's errors (`kernel_errors.toml`).
 
 Three things are tricky.
 
@@ -19,8 +19,10 @@ import os
 import random
 import socket
 import struct
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.resources import files
 from ipaddress import ip_address
 from itertools import cycle
 
@@ -46,26 +48,12 @@ _TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
 Preamble = Callable[[socket.socket, Address], bytes]
 """Makes the bytes that are sent before the ClientHello."""
 
-_ALWAYS = {
-    errno.ECONNREFUSED: Category.REFUSED,
-    errno.ECONNRESET: Category.RESET,
-    errno.EPIPE: Category.RESET,
-    errno.ECONNABORTED: Category.RESET,
-    errno.ETIMEDOUT: Category.TIMEOUT_CONNECT,
-    errno.EADDRINUSE: Category.LOCAL_PORTS,
-    errno.EADDRNOTAVAIL: Category.LOCAL_PORTS,
-    errno.EMFILE: Category.LOCAL_FILES,
-    errno.ENFILE: Category.LOCAL_FILES,
-    errno.ENOMEM: Category.LOCAL_MEMORY,
-    errno.ENOBUFS: Category.LOCAL_MEMORY,
-}
-_ON_THE_PATH = {
-    errno.EHOSTUNREACH: Category.UNREACHABLE,
-    errno.ENETUNREACH: Category.UNREACHABLE,
-    errno.EHOSTDOWN: Category.UNREACHABLE,
-    errno.ENOPROTOOPT: Category.UNREACHABLE,  # ICMP protocol unreachable
-    errno.EACCES: Category.UNREACHABLE,  # ICMPv6 administratively prohibited
-}
+_ALWAYS, _ON_THE_PATH = (
+    {getattr(errno, name): Category(each) for each, names in table.items() for name in names}
+    for table in tomllib.loads(
+        (files("stress.engine.worker") / "kernel_errors.toml").read_text("utf-8")
+    ).values()
+)
 
 
 class DialError(Exception):

@@ -245,8 +245,7 @@ async def closed_loop(run: LoadRun, slots: int) -> None:
             attempt = await run.send(spec)
             if attempt.ended_at_once:
                 await run.sleep(REFUSAL_PAUSE_S)
-            if run.batcher.is_full:
-                await run.batcher.wait_for_room()
+            await run.batcher.wait_for_room()
 
     async with trio.open_nursery() as nursery:
         for number in range(slots):
