@@ -25,6 +25,7 @@ import trio
 from stress.engine import messages
 from stress.engine.checks.circuit_breaker import CircuitBreaker
 from stress.engine.checks.run_validity import RunValidity
+from stress.engine.messages import from_worker, receive
 from stress.engine.recorder import Recorder
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.errors import RecordError, UsageError
@@ -201,7 +202,8 @@ class Coordinator:
     # -- what the workers send -----------------------------------------------------------------
 
     async def _receive(self, worker: WorkerHandle) -> None:
-        async for message in worker.messages():
+        async for message in receive(worker.stream, from_worker):
+            worker.update(message)
             if isinstance(message, messages.Batch):
                 self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
                 self._validity.canaries.add(message.canaries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
@@ -141,28 +141,18 @@ def frame(message: ToWorker | FromWorker) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class Frames:
-    """Splits a byte stream into message bodies."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Add bytes; yields each body that is now complete."""
-        buffer = self._buffer
-        buffer += data
-        while len(buffer) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
-            if len(buffer) < end:
-                return
-            yield bytes(buffer[_LENGTH.size : end])
-            del buffer[:end]
-
-
-async def receive(stream: trio.SocketStream, decoder: Decoder[_Message]) -> AsyncIterator[_Message]:
+async def receive(
+    stream: trio.abc.ReceiveStream, decoder: Decoder[_Message]
+) -> AsyncGenerator[_Message]:
     """Yield the other side's messages; ends when it is gone."""
-    frames = Frames()
+    buffer = bytearray()
     with suppress(trio.BrokenResourceError):
         while data := await stream.receive_some(READ_BYTES):
-            for body in frames.feed(data):
-                yield decoder.decode(body)
+            buffer += data
+            while len(buffer) >= _LENGTH.size:
+                end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+                if len(buffer) < end:
+                    break
+                message = decoder.decode(buffer[_LENGTH.size : end])
+                del buffer[:end]
+                yield message

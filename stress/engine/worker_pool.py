@@ -6,13 +6,12 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import trio
 
 from stress.engine import messages
-from stress.engine.messages import FromWorker, ToWorker, frame, from_worker, receive
+from stress.engine.messages import FromWorker, ToWorker, frame
 from stress.host.python import python_command, python_environment
 
 EXIT_S = 2.0
@@ -39,12 +38,6 @@ class WorkerHandle:
         """Wait until the segment is done, or the worker is gone."""
         while self._segment < number:
             await self._waiting.park()
-
-    async def messages(self) -> AsyncIterator[FromWorker]:
-        """Yield the worker's messages until it is gone."""
-        async for message in receive(self.stream, from_worker):
-            self.update(message)
-            yield message
 
     def update(self, message: FromWorker) -> None:
         """Follow what the worker reports about itself."""
@@ -98,7 +91,6 @@ class WorkerPool:
                     pass_fds=[theirs.fileno()],
                     process_group=0,
                 )
-            ours.settimeout(0)
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
             self.workers.append(WorkerHandle(process, stream, number))
             await stream.send_all(frame(assignment))

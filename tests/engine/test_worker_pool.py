@@ -11,6 +11,8 @@ from stress.engine.messages import (
     SegmentDone,
     StartRun,
     WorkerDone,
+    from_worker,
+    receive,
 )
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.model.plan import Address
@@ -59,7 +61,9 @@ def test_a_pool_starts_sends_its_rows_and_leaves_no_process() -> None:
         pool, messages = WorkerPool(), list[FromWorker]()
 
         async def collect(one: WorkerHandle) -> None:
-            messages.extend([message async for message in one.messages()])
+            async for message in receive(one.stream, from_worker):
+                one.update(message)
+                messages.append(message)
 
         await pool.start([Assignment(PLAN, number, 0) for number in range(2)])
         async with trio.open_nursery() as nursery:

@@ -81,7 +81,7 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
         stack_for(
             client,
             plan.stack,
-            server_name=plan.server_name if client.server_name else None,
+            server_name=plan.server_name,
             credentials=credentials,
             key_log=key_log,
         )
@@ -222,15 +222,11 @@ async def run_segments(
 def main(argv: list[str]) -> None:
     """Run this process on the socket whose file descriptor the coordinator passed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
-
-    async def serve_until_closed(home: socket.socket) -> None:
-        home.settimeout(0)
-        try:
-            await serve(trio.SocketStream(trio.socket.from_stdlib_socket(home)))
-        except* trio.BrokenResourceError:
-            exit_now()
-
-    trio.run(serve_until_closed, socket.socket(fileno=int(argv[1])))
+    home = trio.socket.from_stdlib_socket(socket.socket(fileno=int(argv[1])))
+    try:
+        trio.run(serve, trio.SocketStream(home))
+    except* trio.BrokenResourceError:
+        exit_now()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from time import monotonic_ns
 import pytest
 import trio
 
-from stress.engine.messages import Assignment, Batch, Frames, from_worker
+from stress.engine.messages import Assignment, Batch, from_worker, receive
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
@@ -62,13 +62,11 @@ def run_loop(
 
 
 async def read_records(home: trio.socket.SocketType) -> list[Record]:
-    frames, records = Frames(), []
-    while data := await home.recv(1 << 16):
-        for body in frames.feed(data):
-            batch = from_worker.decode(body)
-            assert isinstance(batch, Batch)
-            assert batch.started == len(batch.records)
-            records += batch.records
+    records = []
+    async for batch in receive(trio.SocketStream(home), from_worker):
+        assert isinstance(batch, Batch)
+        assert batch.started == len(batch.records)
+        records += batch.records
     return records
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from stress.engine.messages import (
     Assignment,
-    Frames,
     FromWorker,
     Ready,
     Rejected,
@@ -43,12 +42,9 @@ def process() -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
 
 def assign(home: socket.socket, plan: Plan) -> FromWorker:
     home.sendall(frame(Assignment(plan, 0, 0)))
-    frames = Frames()
-    while data := home.recv(4096):
-        for body in frames.feed(data):
-            word: FromWorker = from_worker.decode(body)
-            return word
-    raise AssertionError("the worker left without a word")
+    length = int.from_bytes(home.recv(4, socket.MSG_WAITALL))
+    assert length, "the worker left without a word"
+    return from_worker.decode(home.recv(length, socket.MSG_WAITALL))
 
 
 @pytest.mark.slow
