@@ -15,6 +15,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import current_thread, main_thread
@@ -202,17 +203,20 @@ class Coordinator:
     # -- what the workers send -----------------------------------------------------------------
 
     async def _receive(self, worker: WorkerHandle) -> None:
-        async for message in receive(worker.stream, from_worker):
-            worker.update(message)
-            if isinstance(message, messages.Batch):
-                self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
-                self._validity.canaries.add(message.canaries)
-                for begin_ns, end_ns in message.stops:
-                    offset_ns = self._unix_offset_ns
-                    self._pauses.add_stop(begin_ns + offset_ns, end_ns + offset_ns)
-                if self.controller is not None:
-                    self.controller.on_canary(message.canaries)
-                self._keep(message)
+        async with aclosing(receive(worker.stream, from_worker)) as received:
+            async for message in received:
+                worker.update(message)
+                if isinstance(message, messages.Batch):
+                    self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
+                    self._validity.canaries.add(message.canaries)
+                    for begin_ns, end_ns in message.stops:
+                        offset_ns = self._unix_offset_ns
+                        self._pauses.add_stop(begin_ns + offset_ns, end_ns + offset_ns)
+                    if self.controller is not None:
+                        self.controller.on_canary(message.canaries)
+                    self._keep(message)
+                if worker.done:  # not when it exits: that is bounded in `shut_down`
+                    break
         if worker.has_died:
             self._validity.note(
                 f"worker {worker.number} died: its {worker.in_flight:,} attempts in flight are"
