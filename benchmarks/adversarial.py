@@ -290,7 +290,7 @@ def turns(random: Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 def named(
     when: NDArray[np.float64], client: NDArray[np.int64], failed: NDArray[np.bool_]
-) -> Dimension | None:
+) -> str | None:
     """What the first cause is about, in blocks of ten seconds; a client, if any is."""
     if failed.sum() < 3:
         return None

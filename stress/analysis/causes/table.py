@@ -56,9 +56,9 @@ class Table:
         """The column of that dimension, None when the run has none."""
         return next((one for one in self.columns if one.dimension is dimension), None)
 
-    def holding(self, dimension: Dimension, value: str) -> Column | None:
+    def holding(self, dimension: str, value: str) -> Column | None:
         """The column of that dimension in which that value occurs, None when there is none."""
-        mine = (one for one in self.columns if one.dimension is dimension)
+        mine = (one for one in self.columns if one.dimension == dimension)
         return next((one for one in mine if value in one.values), None)
 
 

@@ -27,7 +27,6 @@ from math import ceil, inf
 import numpy as np
 from scipy.special import betainc, betaincinv
 
-from stress.analysis.causes.isolation import SliceCondition
 from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.dimensions import Dimension
@@ -321,25 +320,23 @@ def cause_changes(
         yield CauseChange(cause.sentence, found, change, sentence)
 
 
-def matching(conditions: Sequence[Condition]) -> tuple[SliceCondition, ...]:
+def matching(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     """The conditions that another run can meet: not its time, not its sample of ports."""
-    decoded = (SliceCondition(Dimension(one.dimension), one.text) for one in conditions)
-    return tuple(
-        one for one in decoded if one.dimension not in {Dimension.TIME, Dimension.LOCAL_PORT}
-    )
+    own = {Dimension.TIME, Dimension.LOCAL_PORT}
+    return tuple(one for one in conditions if one.dimension not in own)
 
 
-def counted(table: Table, conditions: Sequence[SliceCondition], category: str) -> tuple[int, int]:
+def counted(table: Table, conditions: Sequence[Condition], category: str) -> tuple[int, int]:
     """Failures of the category and attempts among the rows that meet all the conditions.
 
     None do when a value never occurs.
     """
     rows = np.ones(len(table), dtype=np.bool_)
     for one in conditions:
-        column = table.holding(one.dimension, one.value)
+        column = table.holding(one.dimension, one.text)
         if column is None:
             return 0, 0
-        rows &= column.codes == column.values.index(one.value)
+        rows &= column.codes == column.values.index(one.text)
     names = table.outcomes.values
     code = names.index(category) if category in names else len(names)
     failing = rows & (table.outcomes.codes == code)
