@@ -24,7 +24,6 @@ from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.isolation import isolate
 from stress.analysis.causes.table import Column, Table
 from stress.analysis.compare.compare import Change, Comparison, compare
-from stress.analysis.dimensions import Dimension
 from stress.analysis.goals.evidence import Evidence, Holds, Stopping, holds, while_running
 from stress.analysis.goals.goal import parse_goal
 from stress.analysis.proportions.binomial import clopper_pearson
@@ -33,6 +32,7 @@ from stress.analysis.proportions.estimate import BlockCounts, estimate
 from stress.analysis.proportions.sequence import evidence_above, evidence_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
+from stress.model.attributes import Dimension
 from stress.model.outcome import OK, Stage
 from stress.model.plan import Address
 from stress.model.record import Record
@@ -340,7 +340,7 @@ def recorded(
         attempt(int(row), int(when[row] * NANOSECONDS), int(address[row]), int(client[row]))
         for row in np.flatnonzero(failed)[:5000]
     )
-    recording = Recording(FACTS, table, block_s * NANOSECONDS, {}, (), failing=failing)
+    recording = Recording(FACTS, table, Cube(block_s * NANOSECONDS, ()), failing=failing)
     return recording, failure_classes(table)[0]
 
 

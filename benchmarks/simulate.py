@@ -35,13 +35,14 @@ from stress.analysis.causes.cohorts import search
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
 from stress.analysis.causes.load import follows_load, segments
 from stress.analysis.causes.table import Column, Table
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
+from stress.model.attributes import Dimension
 from stress.model.outcome import Stage
+from stress.model.run import Cube
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"
 _HEAD = """\
@@ -145,7 +146,7 @@ def story(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_])
         chains=np.full(len(blocks), -1),
         counts=counts,
     )
-    recording = Recording(FACTS, table, NANOSECONDS, {}, ())
+    recording = Recording(FACTS, table, Cube(NANOSECONDS, ()))
     (failing,) = failure_classes(table)
     return isolate(recording, failing)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from stress.analysis.causes.cohorts import Conjunction, Problem, search
 from stress.analysis.causes.table import Column
-from stress.analysis.dimensions import Dimension
 from stress.analysis.verdict import NANOSECONDS
+from stress.model.attributes import Dimension
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.run import End, RunFacts
 

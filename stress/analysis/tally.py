@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
 from stress.model.outcome import NOT_SENT, Category, Outcome, Side, Stage
@@ -60,6 +60,22 @@ class RunCounts:
                 if number is not None:
                     failed[number] += count
         return failed
+
+
+Key = TypeVar("Key")
+
+
+def counted_by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, FailureCount]:
+    """Attempts and failures of the target by what the key reads; without ours and not-sent."""
+    attempts: Counter[Key] = Counter()
+    failures: Counter[Key] = Counter()
+    for cell in cells:
+        side = side_of(cell.outcome)
+        if side in {Side.NOBODY, Side.TARGET}:
+            name = key(cell)
+            attempts[name] += cell.count
+            failures[name] += cell.count if side is Side.TARGET else 0
+    return {name: FailureCount(failures[name], count) for name, count in attempts.items()}
 
 
 @lru_cache(maxsize=512)

@@ -27,11 +27,11 @@ from stress.analysis.causes.likely import (
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
 from stress.analysis.causes.ports import PortFinding, Structure, port_structure
 from stress.analysis.chains import difference, issuer, reference, short, subject
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
+from stress.model.attributes import Dimension
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
@@ -81,7 +81,7 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     """Isolates every class of failures, then the inconsistencies."""
     facts, cube = recording.facts, recording.cube
     # A search for the limit does not vary the load at random, so it shows no elasticity.
-    load = follows_load(segments(facts.plan.load, cube)) if cube and not facts.limits else None
+    load = follows_load(segments(facts.plan.load, cube)) if not facts.limits else None
     if facts.limits or (load and load.dependent):
         recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]

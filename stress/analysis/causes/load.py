@@ -20,15 +20,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 
 from stress.analysis.causes.cohorts import SEED
 from stress.analysis.proportions.binomial import Floats
 from stress.analysis.recording import segment_rates, with_backlog
-from stress.analysis.tally import side_of
+from stress.analysis.tally import counted_by
 from stress.model.claims import LoadClaim
-from stress.model.outcome import Side
 from stress.model.plan import Load
 from stress.model.run import Cube
 
@@ -63,16 +63,12 @@ class LoadSegment:
 def segments(load: Load, cube: Cube) -> tuple[LoadSegment, ...]:
     """Attempts and failures of each load segment, with what it left behind."""
     rates = segment_rates(load, cube)
-    counts = {segment: [0, 0] for segment in rates}
-    for cell in (with_backlog(cube) if _varied(list(rates.values())) else cube).cells:
-        side = side_of(cell.outcome)
-        if side in {Side.NOBODY, Side.TARGET}:
-            counts[cell.segment][0] += cell.count
-            counts[cell.segment][1] += cell.count if side is Side.TARGET else 0
+    cells = (with_backlog(cube) if _varied(list(rates.values())) else cube).cells
+    counts = counted_by(cells, attrgetter("segment"))
     return tuple(
-        LoadSegment(rates[segment], attempts, failures)
-        for segment, (attempts, failures) in counts.items()
-        if attempts and rates[segment] > 0.0
+        LoadSegment(rate, counts[segment].attempts, counts[segment].failures)
+        for segment, rate in rates.items()
+        if segment in counts and rate > 0.0
     )
 
 

@@ -6,12 +6,13 @@ neither the order of the rows nor of the dimensions can change an answer. -1 is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
 
+from stress.analysis.dimensions import Reading, Text
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.model.attributes import Dimension
@@ -62,17 +63,7 @@ class Table:
         return next((one for one in mine if value in one.values), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How one dimension is read from a cell: a function of one attribute."""
-
-    dimension: Dimension
-    attribute: str
-    text: Callable[[Hashable], str | None]
-    """Called once for each distinct value that is not None."""
-
-
-def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
+def tabulate(cells: Iterable[Cell], readings: Collection[Reading]) -> Table:
     """Count the cells of a cube into columns, without ours and not-sent."""
     counted = [
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
@@ -99,12 +90,7 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
     )
 
 
-def _column(
-    dimension: Dimension,
-    codes: Integers,
-    keys: Sequence[Hashable],
-    text: Callable[[Hashable], str | None],
-) -> Column:
+def _column(dimension: Dimension, codes: Integers, keys: Sequence[Hashable], text: Text) -> Column:
     """Turn numbered values into a column; two values with the same text are one."""
     texts = [None if key is None else text(key) for key in keys]
     values = tuple(sorted({one for one in texts if one is not None}))

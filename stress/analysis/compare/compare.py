@@ -29,13 +29,12 @@ from scipy.special import betainc, betaincinv
 
 from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import block_counts
 from stress.analysis.recording import record
 from stress.analysis.tally import side_of
 from stress.analysis.verdict import duration_s, policy_names
-from stress.model.attributes import place
+from stress.model.attributes import Dimension, place
 from stress.model.outcome import Side
 from stress.model.plan import Plan
 from stress.model.run import Run, RunFacts

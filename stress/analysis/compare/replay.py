@@ -19,7 +19,7 @@ from itertools import cycle, islice
 from math import ceil, log
 from random import Random
 
-from stress.analysis.dimensions import Dimension, texts
+from stress.analysis.dimensions import readings
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.model.attributes import SHARED
@@ -209,17 +209,17 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     Conditions about what cannot be chosen again (a chain, a time, a sample of ports) are met by
     every attempt.
     """
-    readable = texts(run.facts().plan, run.addresses(), {})
+    values = {one.dimension: one.text for one in conditions}
     wanted = [
-        (*readable[Dimension(one.dimension)], one.text)
-        for one in conditions
-        if Dimension(one.dimension) in _REPLAYED
+        one
+        for one in readings(run.facts().plan, run.addresses(), {})
+        if one.dimension in _REPLAYED & set(values)
     ]
 
     def meets(record: Record) -> bool:
-        for attribute, text, value in wanted:
+        for dimension, attribute, text in wanted:
             recorded = getattr(record, attribute)
-            if (None if recorded is None else text(recorded)) != value:
+            if (None if recorded is None else text(recorded)) != values[dimension]:
                 return False
         return True
 

@@ -6,7 +6,7 @@ import pytest
 
 from stress.analysis.causes.cohorts import Cohort, Mask, Problem, Ranking, search
 from stress.analysis.causes.table import UNKNOWN, Column
-from stress.analysis.dimensions import Dimension
+from stress.model.attributes import Dimension
 
 
 def column(dimension: Dimension, *codes: int) -> Column:
@@ -143,7 +143,7 @@ def test_the_order_of_dimensions_changes_no_row_set(simulate: ModuleType) -> Non
 
 
 def cross(*sizes: int) -> tuple[Column, ...]:
-    from stress.analysis.dimensions import Dimension  # noqa: PLC0415 - one small helper
+    from stress.model.attributes import Dimension  # noqa: PLC0415 - one small helper
 
     grid = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij")).reshape(len(sizes), -1)
     named = list(Dimension)[: len(sizes)]

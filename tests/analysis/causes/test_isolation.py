@@ -7,8 +7,8 @@ import pytest
 from stress.analysis.causes.changes import Instant
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
-from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
+from stress.model.attributes import Dimension
 from stress.model.claims import Shape
 from stress.model.run import Cell, Run
 
