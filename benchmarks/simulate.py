@@ -27,6 +27,7 @@ from benchmarks.worlds import (
     Codes,
     Generator,
     attributes,
+    counted_once,
     found,
     plant,
 )
@@ -34,14 +35,13 @@ from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.cohorts import search
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
 from stress.analysis.causes.load import follows_load, segments
-from stress.analysis.causes.table import Column, Table
+from stress.analysis.causes.table import Column
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension
-from stress.model.outcome import Stage
 from stress.model.run import Cube
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"
@@ -137,15 +137,7 @@ def steady(random: Generator, rows: int, failures: int, blocks: int = 300) -> St
 
 def story(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_]) -> Isolation:
     """Isolates the failures of a story as if it were a run."""
-    counts = np.ones(len(blocks), dtype=np.int64)
-    table = Table(
-        columns=columns,
-        outcomes=Column(Dimension.STAGE, failed.astype(np.int64), ("ok", "reset")),
-        stages=np.full(len(blocks), int(Stage.FINISHED)),
-        blocks=blocks,
-        chains=np.full(len(blocks), -1),
-        counts=counts,
-    )
+    table = counted_once(columns, blocks, failed)
     recording = Recording(FACTS, table, Cube(NANOSECONDS, ()))
     (failing,) = failure_classes(table)
     return isolate(recording, failing)

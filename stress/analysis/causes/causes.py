@@ -25,7 +25,7 @@ from stress.analysis.causes.likely import (
     likely,
 )
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
-from stress.analysis.causes.ports import PortFinding, Structure, port_structure
+from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.recording import Recording, reread_by_load
@@ -220,7 +220,7 @@ class _Claimant:
             total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
             elsewhere=FailureCount(rest, outside),
-            sticky_ports=found.structure is Structure.REPEATS,
+            sticky_ports=found.repeats,
             clients=self.clients(failing),
         )
 

@@ -18,11 +18,11 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betainc, betaincinv
@@ -32,12 +32,12 @@ from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, late
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import block_counts
 from stress.analysis.recording import record
-from stress.analysis.tally import side_of
+from stress.analysis.tally import counted_by
 from stress.analysis.verdict import duration_s, policy_names
 from stress.model.attributes import Dimension, place
-from stress.model.outcome import Side
+from stress.model.claims import FailureCount
 from stress.model.plan import Plan
-from stress.model.run import Run, RunFacts
+from stress.model.run import Cell, Run, RunFacts
 from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
@@ -83,19 +83,13 @@ class Rates:
     """Failures that are worth one, because they came together."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellCounts:
+class CellCounts(NamedTuple):
     """Failures and attempts before and after, of one address and client."""
 
-    before_failures: int = 0
-    before_attempts: int = 0
-    after_failures: int = 0
-    after_attempts: int = 0
-
-    @property
-    def shared(self) -> bool:
-        """Whether both runs have attempts here."""
-        return bool(self.before_attempts and self.after_attempts)
+    before_failures: int
+    before_attempts: int
+    after_failures: int
+    after_attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +140,20 @@ def compare(
         tolerance: a percentile of latency that rose by less than this part of itself is not worse.
     """
     cells = cell_counts(before, after)
-    shared = [one for one in cells.values() if one.shared]
+    shared = [cell for cell in cells.values() if cell.before_attempts and cell.after_attempts]
     reasons = tuple(_differences(before, after, shared=bool(shared)))
     effect = pooled_effect(before, after)
     mix = stratified(shared or list(cells.values()), effect)
     causes = tuple(cause_changes(before, after, summaries[0].causes, effect))
-    warnings, same = list(_warnings(before, after)), _same_mix(cells)
+    one, two = before.facts(), after.facts()
+    warnings = ["AFTER is older than BEFORE"] if two.started_ns < one.started_ns else []
+    same = _same_mix(cells.values())
     if len(shared) < len(cells):
         warnings.append(
             f"compared where both were: {thousands(len(shared))} of {thousands(len(cells))} pairs "
             "of an address and a client"
         )
-    limited = [text for text in map(_limited, (before, after)) if text]
+    limited = [text for text in map(_limited, (one, two)) if text]
     latency: tuple[LatencyChange, ...] = ()
     if same and not limited:
         latency = latency_changes(before.histograms(), after.histograms(), tolerance)
@@ -182,7 +178,7 @@ def compare(
         *summaries,
         warnings=(*warnings, *limited),
         needed=needed,
-        plan=after.facts().plan if needed else None,
+        plan=two.plan if needed else None,
     )
 
 
@@ -193,18 +189,12 @@ def rates(before: tuple[int, int], after: tuple[int, int], effect: float = 1.0) 
 
 def stratified(cells: Sequence[CellCounts], effect: float = 1.0) -> Rates:
     """Tests after against before within each cell, given the cell's failures."""
-    failed, size = (
-        sum(getattr(one, f"before_{what}") for one in cells) for what in ("failures", "attempts")
-    )
-    failed_after, size_after = (
-        sum(getattr(one, f"after_{what}") for one in cells) for what in ("failures", "attempts")
-    )
-    mean = variance = 0.0
-    for one in cells:
-        attempts = one.before_attempts + one.after_attempts
-        part = one.after_attempts / attempts if attempts else 0.0
-        expected = part * (one.before_failures + one.after_failures)
-        mean, variance = mean + expected, variance + expected * (1.0 - part)
+    counts = np.asarray(cells, dtype=np.int64).reshape(-1, 4)
+    failed, size, failed_after, size_after = counts.sum(axis=0).tolist()
+    failures, attempts = counts[:, 0] + counts[:, 2], counts[:, 1] + counts[:, 3]
+    parts = counts[:, 3] / np.maximum(1, attempts)
+    mean = float((parts * failures).sum())
+    variance = float((parts * failures * (1.0 - parts)).sum())
     part = 1.0 - variance / mean if mean else 0.0
     draws = mean / part / effect if part else 0.0
     hits, misses = failed_after / effect, max(0.0, draws - failed_after / effect)
@@ -222,35 +212,37 @@ def stratified(cells: Sequence[CellCounts], effect: float = 1.0) -> Rates:
 
 def cell_counts(before: Run, after: Run) -> Mapping[tuple[str, str], CellCounts]:
     """Counts both runs by address and client."""
-    counts: Counter[tuple[tuple[str, str], str]] = Counter()
-    for when, run in (("before", before), ("after", after)):
-        clients, addresses = run.facts().plan.clients, run.addresses()
-        for cell in run.cube().cells:
-            side = side_of(cell.outcome)
-            if side not in {Side.NOBODY, Side.TARGET}:
-                continue
-            at, who = cell.address, cell.client
-            names = (
-                str(addresses[at]) if at < len(addresses) else f"#{at}",
-                clients[who].name if who < len(clients) else f"#{who}",
-            )
-            counts[names, f"{when}_attempts"] += cell.count
-            counts[names, f"{when}_failures"] += cell.count * (side is Side.TARGET)
-    fields = ("before_failures", "before_attempts", "after_failures", "after_attempts")
-    places = dict.fromkeys(place for place, _ in counts)
-    return {at: CellCounts(*(counts[at, field] for field in fields)) for at in places}
+    none = FailureCount(0, 0)
+    was, now = _by_name(before), _by_name(after)
+    return {
+        name: CellCounts(one.failures, one.attempts, two.failures, two.attempts)
+        for name in {**was, **now}
+        for one, two in [(was.get(name, none), now.get(name, none))]
+    }
 
 
-def _same_mix(cells: Mapping[tuple[str, str], CellCounts]) -> bool:
+def _by_name(run: Run) -> Mapping[tuple[str, str], FailureCount]:
+    """Failures and attempts by the names of address and client."""
+    clients, addresses = run.facts().plan.clients, run.addresses()
+
+    def names(cell: Cell) -> tuple[str, str]:
+        at, who = cell.address, cell.client
+        return (
+            str(addresses[at]) if at < len(addresses) else f"#{at}",
+            clients[who].name if who < len(clients) else f"#{who}",
+        )
+
+    return counted_by(run.cube().cells, names)
+
+
+def _same_mix(cells: Collection[CellCounts]) -> bool:
     """Whether both runs spread their attempts over the cells alike."""
-    sums = [sum(one.before_attempts for one in cells.values())]
-    sums.append(sum(one.after_attempts for one in cells.values()))
-    if not all(sums):
+    spread = np.asarray([(one.before_attempts, one.after_attempts) for one in cells], dtype=float)
+    sums = spread.sum(axis=0)
+    if not sums.all():
         return False
-    apart = sum(
-        abs(one.before_attempts / sums[0] - one.after_attempts / sums[1]) for one in cells.values()
-    )
-    return apart / 2 <= ALIKE
+    shares = spread / sums
+    return bool(np.abs(shares[:, 0] - shares[:, 1]).sum() / 2 <= ALIKE)
 
 
 def pooled_effect(before: Run, after: Run) -> float:
@@ -278,15 +270,8 @@ def settles(counts: Rates) -> int | None:
     return None
 
 
-def _warnings(before: Run, after: Run) -> Iterator[str]:
-    one, two = before.facts(), after.facts()
-    if two.started_ns < one.started_ns:
-        yield "AFTER is older than BEFORE"
-
-
-def _limited(run: Run) -> str | None:
+def _limited(facts: RunFacts) -> str | None:
     """Why a run says more about this machine than about the target."""
-    facts = run.facts()
     if any(limit.generator_limited for limit in facts.limits):
         return f"{LIMITED}: the search in {facts.name} ended at this machine's limit"
     return next(
