@@ -48,6 +48,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category
+from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition
 from stress.trust import chain_views, client_views
@@ -393,17 +394,15 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
         elapsed = duration_s(recording.facts) or 0.0
         before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
         return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
-    addresses = (
-        tuple(
-            address
-            for address in recording.addresses
-            if values.get(Dimension.ADDRESS, str(address)) == str(address)
-            and values.get(Dimension.LABEL, address.label) == address.label
-            and values.get(Dimension.FAMILY, address.family) == address.family
+
+    def pinned(address: Address) -> bool:
+        own = (str(address), address.label, address.family)
+        wanted = [values.get(one) for one in (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY)]
+        return any(wanted) and all(
+            one in {None, mine} for one, mine in zip(wanted, own, strict=True)
         )
-        if set(values) & {Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY}
-        else ()
-    )
+
+    addresses = tuple(filter(pinned, recording.addresses))
     client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
     # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
     number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")

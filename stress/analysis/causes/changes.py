@@ -138,22 +138,14 @@ def time_profile(counted: Series) -> TimeProfile:
     cuts = _settled(counted, _partition(counted, price))
     pieces = [counted.piece(begin, end) for begin, end in itertools.pairwise(cuts)]
     threshold = _hot_from(pieces, price)
-    merged: list[Piece] = []
-    hot: list[int] = []
-    # A burst that swells and fades is one burst: join neighbours.
-    for is_hot, run in itertools.groupby(pieces, key=lambda piece: piece.share >= threshold):
-        joined = list(run)
-        if is_hot:
-            hot.append(len(merged))
-        merged.append(
-            Piece(
-                joined[0].begin,
-                joined[-1].end,
-                sum(piece.attempts for piece in joined),
-                sum(piece.failures for piece in joined),
-            )
-        )
-    found = TimeProfile(tuple(merged), tuple(hot))
+    hot = [piece.share >= threshold for piece in pieces]
+    # A burst that swells and fades is one burst: only a cut between hot and quiet stays.
+    inner = zip(cuts[1:], itertools.pairwise(hot), strict=False)
+    edges = [*cuts[:1], *(cut for cut, (one, two) in inner if one != two), *cuts[1:][-1:]]
+    joined = tuple(counted.piece(begin, end) for begin, end in itertools.pairwise(edges))
+    # They alternate, so that every second one is hot.
+    first = 0 if hot[:1] == [True] else 1
+    found = TimeProfile(joined, tuple(range(first, len(joined), 2)))
     once = found.shape in {Shape.BEGAN, Shape.ENDED}
     return replace(found, onset=onset(counted)) if once else found
 

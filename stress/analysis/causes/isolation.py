@@ -54,8 +54,6 @@ _RANGE = "–"  # noqa: RUF001 - as a range is written
 class Grade(StrEnum):
     """How sure a cause is."""
 
-    CONFIRMED = "confirmed"
-    """A replay agrees."""
     STRONG = "strong"
     SUGGESTED = "suggested"
     ONE_EPISODE = "one-episode"

@@ -6,13 +6,13 @@ neither the order of the rows nor of the dimensions can change an answer. -1 is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
 
-from stress.analysis.dimensions import Reading, Text
+from stress.analysis.dimensions import Reading
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.model.attributes import Dimension
@@ -63,26 +63,15 @@ class Table:
         return next((one for one in mine if value in one.values), None)
 
 
-def tabulate(cells: Iterable[Cell], readings: Collection[Reading]) -> Table:
+def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
     """Count the cells of a cube into columns, without ours and not-sent."""
     counted = [
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
     ]
-    needed = sorted({reading.attribute for reading in readings} | {"outcome"})
-    numbered: dict[str, tuple[Integers, list[Hashable]]] = {}
-    for name in needed:
-        # The distinct values, in the order in which they come.
-        numbers: dict[Hashable, int] = {}
-        values = map(cell_reader(name), counted)
-        codes = _integers(numbers.setdefault(value, len(numbers)) for value in values)
-        numbered[name] = codes, list(numbers)
-    columns = tuple(
-        _column(reading.dimension, *numbered[reading.attribute], reading.text)
-        for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
-    )
+    ordered = sorted(readings, key=lambda reading: reading.dimension.priority)
     return Table(
-        columns=columns,
-        outcomes=_column(Dimension.STAGE, *numbered["outcome"], str),
+        columns=tuple(_column(counted, reading) for reading in ordered),
+        outcomes=_column(counted, Reading(Dimension.STAGE, "outcome", str)),
         stages=_integers(map(attrgetter("stage"), counted)),
         blocks=_integers(map(attrgetter("block"), counted)),
         chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
@@ -90,13 +79,14 @@ def tabulate(cells: Iterable[Cell], readings: Collection[Reading]) -> Table:
     )
 
 
-def _column(dimension: Dimension, codes: Integers, keys: Sequence[Hashable], text: Text) -> Column:
-    """Turn numbered values into a column; two values with the same text are one."""
-    texts = [None if key is None else text(key) for key in keys]
-    values = tuple(sorted({one for one in texts if one is not None}))
+def _column(cells: Sequence[Cell], reading: Reading) -> Column:
+    """Reads a dimension of the cells; two values with the same text are one."""
+    keys = list(map(cell_reader(reading.attribute), cells))
+    texts = {key: None if key is None else reading.text(key) for key in dict.fromkeys(keys)}
+    values = tuple(sorted({one for one in texts.values() if one is not None}))
     places = {value: place for place, value in enumerate(values)}
-    code_of = _integers(UNKNOWN if one is None else places[one] for one in texts)
-    return Column(dimension, code_of[codes] if len(codes) else codes, values)
+    codes = {key: UNKNOWN if one is None else places[one] for key, one in texts.items()}
+    return Column(reading.dimension, _integers(map(codes.__getitem__, keys)), values)
 
 
 def _integers(values: Iterable[int]) -> Integers:

@@ -165,9 +165,7 @@ def compare(
     elif any(text.startswith(LIMITED) for text in limited):
         change, headline = Change.UNKNOWN, f"Cannot tell: {'; '.join(limited)}."
     else:
-        change = _overall(mix, causes, latency)
-        needed = settles(mix) if change is Change.UNKNOWN else None
-        headline = _headline(change, mix, causes, latency, needed)
+        change, headline, needed = _answer(mix, causes, latency)
     return Comparison(
         change,
         headline,
@@ -387,32 +385,25 @@ def judge(counts: Rates) -> Change:
     return Change.NOT_WORSE if clean and enough else Change.UNKNOWN
 
 
-def _overall(
-    mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[LatencyChange, ...]
-) -> Change:
-    """Worse anywhere is worse; a cause that is refuted counts as better."""
-    change = judge(mix)
-    if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
-        return Change.WORSE
-    if change is Change.BETTER and any(not one.rates.after_attempts for one in causes):
-        return Change.UNKNOWN  # where it failed before, nothing was tested again
-    if change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
-        return Change.BETTER
-    return change
-
-
 def _p(value: float) -> str:
     return "< 1e-9" if value < 1e-9 else f"= {value:.2g}"
 
 
-def _headline(
-    change: Change,
-    mix: Rates,
-    causes: tuple[CauseChange, ...],
-    latency: tuple[LatencyChange, ...],
-    more: int | None,
-) -> str:
-    """The answer with its figures, then what is slower and what is fixed."""
+def _answer(
+    mix: Rates, causes: Sequence[CauseChange], latency: Sequence[LatencyChange]
+) -> tuple[Change, str, int | None]:
+    """The change, its sentence with figures, and how many more handshakes would settle it.
+
+    Worse anywhere is worse; a cause that is refuted counts as better.
+    """
+    change = judge(mix)
+    if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
+        change = Change.WORSE
+    elif change is Change.BETTER and any(not one.rates.after_attempts for one in causes):
+        change = Change.UNKNOWN  # where it failed before, nothing was tested again
+    elif change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
+        change = Change.BETTER
+    more = settles(mix) if change is Change.UNKNOWN else None
     counts = (
         f"{of(mix.after_failures, mix.after_attempts)} failed, before "
         f"{of(mix.before_failures, mix.before_attempts)}"
@@ -428,4 +419,4 @@ def _headline(
     }
     slower = [one.sentence for one in latency if one.worse]
     fixed = [one.sentence for one in causes if one.change is Change.BETTER]
-    return " ".join([words[change], *slower, *fixed[:1]])
+    return change, " ".join([words[change], *slower, *fixed[:1]]), more
