@@ -1,32 +1,22 @@
 """How the values of attributes read in each dimension of causes.
 
 "Not reached" is never a value, else every failure would be explained by not having come further.
+
+Imported late: it needs numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from stress.analysis.causes.table import Reading, Text
 from stress.analysis.chains import issuer, leaf_names, short, subject
 from stress.handshake.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
 from stress.text.escape import printable
-
-Text: TypeAlias = Callable[[Hashable], str | None]
-"""What people read for a value of an attribute; None for "not reached"."""
-
-
-class Reading(NamedTuple):
-    """How one dimension is read from a cell: a function of one attribute."""
-
-    dimension: Dimension
-    attribute: str
-    text: Text
-    """Called once for each distinct value that is not None."""
-
 
 _T = TypeVar("_T")
 

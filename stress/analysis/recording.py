@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 
 from stress.analysis.causes.changes import series, time_profile
-from stress.analysis.causes.table import Table, tabulate
-from stress.analysis.dimensions import Reading, readings
+from stress.analysis.causes.table import Reading, Table, tabulate
+from stress.analysis.dimensions import readings
 from stress.analysis.tally import counted_by
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension
@@ -175,10 +175,8 @@ def with_backlog(cube: Cube) -> Cube:
     if len({segment for _, segment in counts}) < 2:
         return cube
     moments = sorted(counts)
-    attempts, failures = (
-        np.asarray([getattr(counts[moment], what) for moment in moments], dtype=np.int64)
-        for what in ("attempts", "failures")
-    )
+    attempts = np.asarray([counts[moment].attempts for moment in moments], dtype=np.int64)
+    failures = np.asarray([counts[moment].failures for moment in moments], dtype=np.int64)
     found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
     # The segment in which it began, for each moment that still fails from an earlier one.
     began: dict[Moment, int] = {}

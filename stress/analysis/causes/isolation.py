@@ -278,11 +278,9 @@ def grouped(
     for column in columns:
         key = groups * (len(column.values) + 1) + (column.codes - UNKNOWN)
         groups = np.unique(key, return_inverse=True)[1]
-    size = int(groups.max()) + 1 if len(groups) else 0
-    first = np.zeros(size, dtype=np.int64)
-    first[groups[::-1]] = np.arange(len(groups))[::-1]
-    sums = [np.bincount(groups, one, size).astype(np.int64) for one in (attempts, failures)]
-    return Problem(tuple(column.where(first) for column in columns), sums[0], sums[1]), groups
+    _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
+    sums = (np.bincount(groups, one, len(first)).astype(np.int64) for one in (attempts, failures))
+    return Problem(tuple(column.where(first) for column in columns), *sums), groups
 
 
 def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> list[Column]:

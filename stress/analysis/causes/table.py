@@ -6,13 +6,13 @@ neither the order of the rows nor of the dimensions can change an answer. -1 is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from stress.analysis.dimensions import Reading
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.model.attributes import Dimension
@@ -21,6 +21,18 @@ from stress.model.run import Cell, cell_reader
 
 UNKNOWN = -1
 """The code of "not reached"."""
+
+Text: TypeAlias = Callable[[Hashable], str | None]
+"""What people read for a value of an attribute; None for "not reached"."""
+
+
+class Reading(NamedTuple):
+    """How one dimension is read from a cell: a function of one attribute."""
+
+    dimension: Dimension
+    attribute: str
+    text: Text
+    """Called once for each distinct value that is not None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +66,8 @@ class Table:
         return len(self.counts)
 
     def column(self, dimension: Dimension) -> Column | None:
-        """The column of that dimension, None when the run has none."""
+        """The first column of that dimension, None when the run has none."""
         return next((one for one in self.columns if one.dimension is dimension), None)
-
-    def holding(self, dimension: str, value: str) -> Column | None:
-        """The column of that dimension in which that value occurs, None when there is none."""
-        mine = (one for one in self.columns if one.dimension == dimension)
-        return next((one for one in mine if value in one.values), None)
 
 
 def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:

@@ -315,7 +315,8 @@ def counted(table: Table, conditions: Sequence[Condition], category: str) -> tup
     """
     rows = np.ones(len(table), dtype=np.bool_)
     for one in conditions:
-        column = table.holding(one.dimension, one.text)
+        mine = (column for column in table.columns if column.dimension == one.dimension)
+        column = next((column for column in mine if one.text in column.values), None)
         if column is None:
             return 0, 0
         rows &= column.codes == column.values.index(one.text)

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 
-from stress.analysis.causes.table import UNKNOWN, tabulate
-from stress.analysis.dimensions import Reading
+from stress.analysis.causes.table import UNKNOWN, Reading, tabulate
 from stress.model.attributes import Dimension
 from stress.model.run import Cell
 
