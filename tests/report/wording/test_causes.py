@@ -172,7 +172,7 @@ def test_a_fix_is_never_for_a_thing_that_is_not_there() -> None:
     assert fix_of("reset", ()) == remedy("reset")
 
 
-LOAD = LoadClaim(False, True, 0.02, -0.1, 0.14, 40, 250.0, 1250.0)
+LOAD = LoadClaim(False, 0.02, -0.1, 0.14, 40, 250.0, 1250.0, concentrated=True)
 
 
 @pytest.mark.parametrize(
