@@ -12,7 +12,7 @@ from stress.model.summary import Answer, Assertion, Summary, Unexplained, Validi
 from stress.report.page import PageReport
 from stress.report.summary import summarize
 from stress.store import RunFile, open_run
-from tests.report.page.test_timelines import transcript
+from tests.report.page.test_pairs_timelines import transcript
 
 pytestmark = pytest.mark.slow
 
