@@ -28,7 +28,7 @@ from stress.model.summary import Summary
 from stress.model.transcript import Transcript
 from stress.text.datetimes import instant
 from stress.text.escape import printable
-from stress.text.templates import markup, template
+from stress.text.templates import template
 from stress.trust import CertificateFacts, describe, differs, name_of
 
 COLUMN: Final = 48
@@ -115,7 +115,7 @@ def readme(facts: RunFacts, summary: Summary, cases: Sequence[Case], *, shared: 
     """
     begun = datetime.fromtimestamp(facts.started_ns // _BILLION, UTC)
     source = "" if shared else f", from {facts.host}"
-    return template(__package__, "README.txt.jinja", _shown, fill=_filled).render(
+    return template(__package__, "README.txt.jinja", printable, fill=_filled).render(
         summary=summary,
         tested=f"Tested: {facts.plan.target} on {begun:%Y-%m-%d} from {begun:%H:%M:%S} UTC on"
         f"{source}, SNI {facts.plan.server_name or 'none'}.",
@@ -126,16 +126,12 @@ def readme(facts: RunFacts, summary: Summary, cases: Sequence[Case], *, shared: 
     )
 
 
-def _shown(text: str) -> str:
-    return markup(printable(text, 4000))
-
-
 def _filled(text: str, indent: str = "  ") -> str:
     """A paragraph of the text, indented; of printable characters only."""
     lines = textwrap.wrap(
         printable(text, 4000), _WIDTH, initial_indent=indent, subsequent_indent=indent
     )
-    return markup("\n".join(lines))
+    return "\n".join(lines)
 
 
 def pem(certificates: Sequence[bytes]) -> str:
@@ -191,6 +187,17 @@ def certificate_lines(facts: CertificateFacts) -> Iterator[tuple[str, str]]:
     yield "serial", facts.serial
     yield "key", f"{facts.key}, signed with {facts.signature}"
     yield "SHA-256", facts.sha256.hex()
+
+
+def refusals(verdicts: Sequence[Verdict], chain: bytes | None) -> list[str]:
+    """What is wrong with a chain, once each, with the policies that refuse it for that."""
+    policies: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for finding in verdict.findings if verdict.chain == chain else ():
+            if finding.refusal is not Refusal.NO:
+                words = f"{finding.category.value}: {finding.detail}"
+                policies.setdefault(words, []).append(verdict.policy)
+    return [f"{words} ({', '.join(dict.fromkeys(those))})" for words, those in policies.items()]
 
 
 def timeline(failing: Transcript, control: Transcript | None) -> str:
@@ -275,15 +282,9 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
     bad = chains.get(first.failing.record.chain or b"")
     good = chains.get((first.control and first.control.record.chain) or b"")
     if bad:
-        problems = [
-            f"{finding.category.value}: {finding.detail} (policy {verdict.policy})"
-            for verdict in dossier.verdicts
-            if verdict.chain == first.failing.record.chain
-            for finding in verdict.findings
-            if finding.refusal is not Refusal.NO
-        ]
+        problems = refusals(dossier.verdicts, first.failing.record.chain)
         files["chain-failing.pem"] = pem(bad)
-        files["difference.txt"] = difference(good, bad, list(dict.fromkeys(problems)))
+        files["difference.txt"] = difference(good, bad, problems)
     if good:
         files["chain-good.pem"] = pem(good)
     return files

@@ -24,7 +24,7 @@ from stress.model.outcome import Kind, Outcome, Stage
 from stress.model.plan import Client, Plan
 from stress.model.transcript import Transcript
 from stress.text.escape import printable
-from stress.text.templates import markup, template
+from stress.text.templates import template
 
 _MISSED: Final = 0.001
 """Probability of never hitting the failure although its rate is unchanged."""
@@ -54,7 +54,7 @@ def reproduce(
     name = plan.server_name if client.server_name else None
     ip = f"[{address.ip}]" if ":" in address.ip else address.ip
     wrapped = [line for one in sentences for line in textwrap.wrap(printable(one, 2000), 96)]
-    return template(__package__, "reproduce.sh.jinja", _quoted, comment=_comment).render(
+    return template(__package__, "reproduce.sh.jinja", quote, comment=printable).render(
         comments=wrapped,
         client=client,
         record=record,
@@ -80,11 +80,3 @@ def tries(share: float) -> int:
     if share <= 0:
         return _MOST_TRIES
     return min(_MOST_TRIES, max(3, math.ceil(math.log(_MISSED) / math.log1p(-share))))
-
-
-def _quoted(word: str) -> str:
-    return markup(quote(word))
-
-
-def _comment(text: str) -> str:
-    return markup(printable(text))

@@ -1,14 +1,14 @@
 """Fills the text templates that lie beside the modules of other rooms.
 
-Each value that a template inserts first goes through one function, which makes a stranger's text
-harmless for the kind of document; only `Markup` is inserted as it is. A name that the template
-knows and the caller did not give is an error.
+Each text that a template inserts first goes through one function, which makes it harmless in that
+kind of document; only what a filter of the caller's or `markup` returned is inserted as it is. A
+name that the template knows and the caller did not give is an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +25,22 @@ def read_part(package: str, name: str) -> str:
 
 @cache
 def template(
-    package: str, name: str, shown: Callable[[str], str], **filters: Callable[..., Any]
+    package: str, name: str, shown: Callable[[str], str], **filters: Callable[..., str]
 ) -> Template:
     """Return a template, ready to `render`.
 
     Args:
         package: the package in which it lies.
         name: its file.
-        shown: makes a text harmless; what it returns is also escaped for HTML, unless it is Markup.
-        filters: further filters, by their names.
+        shown: makes a text harmless in this kind of document.
+        filters: further filters by their names, which make their texts harmless themselves.
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - heavy, and only needed here
 
     environment = Environment(
-        autoescape=True,
+        autoescape=True,  # macros and filters then return markup, which is inserted as it is
         undefined=StrictUndefined,
-        finalize=lambda value: shown(value) if type(value) is str else value,
+        finalize=lambda value: markup(shown(value)) if type(value) is str else value,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -54,9 +54,13 @@ def template(
         "plural": numbers.counted,
         "rate": numbers.rate,
         "seconds": numbers.seconds,
-        **filters,
+        **{name: partial(_harmless, each) for name, each in filters.items()},
     }
     return environment.from_string(read_part(package, name))
+
+
+def _harmless(shown: Callable[..., str], *values: Any) -> Any:
+    return markup(shown(*values))
 
 
 def markup(text: str) -> Any:

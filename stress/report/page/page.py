@@ -3,7 +3,7 @@
 What is true here:
 
 * Everything that an expression of the template gives goes through `escape` (control and
-  bidirectional characters become visible) and then through the template engine's escaping. Only
+  bidirectional characters become visible) and is then escaped for HTML. Only
   drawings, which hold no text of strangers, are taken as they are.
 * The Content-Security-Policy names the hashes of the one style sheet and of the one script. Nothing
   else may run, nothing may be fetched, no element may carry a `style` attribute.
@@ -14,6 +14,7 @@ What is true here:
 from __future__ import annotations
 
 import base64
+import html
 import json
 from collections.abc import Sequence
 from hashlib import sha256
@@ -100,7 +101,7 @@ def failures_there(cause: Cause) -> int:
 
 
 def _shown(text: str) -> str:
-    return escape(text, longest=4_000)
+    return html.escape(escape(text, longest=4_000))
 
 
 def _hash(text: str) -> str:

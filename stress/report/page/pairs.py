@@ -13,10 +13,10 @@ from itertools import zip_longest
 
 from stress.analysis.chains import difference, reference
 from stress.analysis.tally import RunCounts
-from stress.evidence.folder import certificate_lines
+from stress.evidence.folder import certificate_lines, refusals
 from stress.evidence.selection import cases
 from stress.evidence.tls_decode import ConnectionEvent, events, stage_words
-from stress.model.chain import Refusal, Verdict
+from stress.model.chain import Verdict
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import Cause
@@ -97,13 +97,6 @@ def pairs(
     failing.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
     made = []
     for bad in failing[:MOST_PAIRS]:
-        # Category and detail once each, with the policies that say so.
-        policies_of: dict[str, dict[str, None]] = {}
-        for verdict in verdicts:
-            for finding in verdict.findings if verdict.chain == bad.sha256 else ():
-                if finding.refusal is not Refusal.NO:
-                    words = f"{finding.category.value}: {finding.detail}"
-                    policies_of.setdefault(words, {})[verdict.policy] = None
         rows = tuple(_rows(good.certificates if good else None, bad.certificates))
         made.append(
             ChainPair(
@@ -111,9 +104,7 @@ def pairs(
                 bad=bad,
                 failures=failed[bad.id],
                 differs=difference(good, bad) if good else "",
-                findings=tuple(
-                    f"{words} ({', '.join(those)})" for words, those in policies_of.items()
-                ),
+                findings=tuple(refusals(verdicts, bad.sha256)),
                 rows=rows[:_MOST_CERTIFICATES],
                 left_out=max(0, len(rows) - _MOST_CERTIFICATES),
             )

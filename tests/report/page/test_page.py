@@ -63,8 +63,8 @@ def test_the_policy_names_exactly_the_style_and_the_script_that_are_there(docume
     for element in ("style", "script"):
         (inside,) = re.findall(rf"<{element}>(.*?)</{element}>", document, re.DOTALL)
         digest = base64.b64encode(sha256(inside.encode()).digest()).decode()
-        assert f"{element}-src &#39;sha256-{digest}&#39;" in document
-    assert "default-src &#39;none&#39;" in document
+        assert f"{element}-src &#x27;sha256-{digest}&#x27;" in document
+    assert "default-src &#x27;none&#x27;" in document
 
 
 @pytest.mark.parametrize("which", ["document", "hostile"])
