@@ -1,4 +1,4 @@
-"""Fills the text templates that lie beside the modules of other rooms.
+"""Reads texts that lie beside the modules of other rooms, and fills templates.
 
 Each text that a template inserts first goes through one function, which makes it harmless in that
 kind of document; only what a filter of the caller's or `markup` returned is inserted as it is. A
@@ -7,6 +7,7 @@ name that the template knows and the caller did not give is an error.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import resources
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 def read_part(package: str, name: str) -> str:
     """Return the text of a file that is shipped in a package."""
     return resources.files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def read_texts(package: str, name: str) -> dict[str, dict[str, str]]:
+    """Return the tables of a TOML file of texts that is shipped in a package."""
+    return tomllib.loads(read_part(package, name))
 
 
 @cache
