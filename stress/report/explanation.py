@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from stress.text.escape import escape
@@ -30,6 +30,12 @@ def labelled(label: str, text: str, column: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def labelled_lines(rows: Iterable[tuple[str, str]], column: int) -> str:
+    """All rows of label and text, ending in a newline."""
+    lines = [line for label, text in rows for line in labelled(label, text, column)]
+    return "\n".join(lines) + "\n"
 
 
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
@@ -63,5 +69,5 @@ def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> 
         *((f"{name}:", f"{_FAILS[view.fails]}; {view.reports}") for name, view in views.items()),
         ("Find out:", answer.command),
     ]
-    lines += [line for label, text in rows for line in labelled(label, text, _COLUMN)]
-    return "\n".join(lines) + "\n"
+    head = "".join(f"{line}\n" for line in lines)
+    return head + labelled_lines(rows, _COLUMN)

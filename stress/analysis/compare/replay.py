@@ -160,18 +160,18 @@ def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
         # Gone, if a failure rate of `rate` would have been detected with 95% confidence.
         needed = clean_needed(rate)
         if tries >= needed:
-            return ReplayResult(ReplayVerdict.GONE, 1.0, f"No longer there. {figures}")
+            return ReplayResult(ReplayVerdict.GONE, 1.0, f"No longer failing. {figures}")
         return ReplayResult(
             ReplayVerdict.TOO_FEW,
             1.0,
-            f"Nothing failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
-            f"tell, not {tries}. {figures}",
+            f"No try failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
+            f"tell, and there were {tries}. {figures}",
         )
     p = permuted(
         [one.failures / one.tries for one in failed], [one.failures / one.tries for one in good]
     )
     if p > SURE:
-        words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
+        words = f"Still failing, but not tied to these combinations (permutation p = {p:.2f})"
         return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
     if again / tries >= NEARLY_ALWAYS:
         words = f"The failure follows the combination (permutation p = {p:.3f})"
@@ -292,15 +292,15 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
     if tried and otherwise.total() >= OTHERWISE * len(tried):
         ending, count = otherwise.most_common(1)[0]
         sentence = (
-            f"The target answers otherwise now: {thousands(count)} of {thousands(len(tried))} "
-            f"tries ended with {ending}, so nothing can be said about {', '.join(replay.endings)}."
+            f"The target now fails differently: {thousands(count)} of {thousands(len(tried))} "
+            f"tries ended with {ending}, so this says nothing about {', '.join(replay.endings)}."
         )
         return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
     found = answer(replayed(replay, records), replay.rate)
     prevented = len(records) - len(tried)
     if not prevented:
         return found
-    more = f"{thousands(prevented)} tries failed on this machine, and do not count."
+    more = f"{thousands(prevented)} tries failed on this machine and are not counted."
     return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
 
 

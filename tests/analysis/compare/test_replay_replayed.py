@@ -38,7 +38,7 @@ def rows(record: Callable[..., Record]) -> Callable[..., list[Record]]:
     ("failed", "good", "expected", "words"),
     [
         ("reset", "ok", ReplayVerdict.FOLLOWS, "follows the combination"),
-        ("ok", "ok", ReplayVerdict.GONE, "No longer there"),
+        ("ok", "ok", ReplayVerdict.GONE, "No longer failing"),
         ("reset", "reset", ReplayVerdict.PARTLY, "not tied to the combination"),
         ("refused", "refused", ReplayVerdict.TOO_FEW, "60 of 60 tries ended with refused"),
         ("eof", "ok", ReplayVerdict.TOO_FEW, "30 of 60 tries ended with eof"),
