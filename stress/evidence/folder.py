@@ -21,7 +21,7 @@ from stress.evidence.redaction import Mask
 from stress.evidence.reproduce import reproduce
 from stress.evidence.selection import Case, cases
 from stress.evidence.tls_decode import events, stage_words
-from stress.handshake.names import cipher_name, group_name, version_name
+from stress.handshake.names import NAMES
 from stress.model.chain import Refusal, Verdict
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Summary
@@ -218,11 +218,13 @@ def _column(title: str, transcript: Transcript | None) -> list[list[str]]:
     record = transcript.record
     begun = datetime.fromtimestamp(transcript.dialled_ns // _BILLION, UTC)
     agreed = [
-        version_name(record.tls_version) if record.tls_version is not None else "",
-        cipher_name(record.cipher) if record.cipher is not None else "",
-        group_name(record.key_group) if record.key_group is not None else "",
-        f"ALPN {printable(record.alpn)}" if record.alpn else "",
-        "resumed" if record.resumed else "",
+        *(
+            name(number)
+            for attribute, name in NAMES.items()
+            if (number := getattr(record, attribute)) is not None
+        ),
+        *([f"ALPN {printable(record.alpn)}"] if record.alpn else []),
+        *(["resumed"] if record.resumed else []),
     ]
     facts = [
         f"attempt {record.id}: {record.outcome}",
@@ -230,7 +232,7 @@ def _column(title: str, transcript: Transcript | None) -> list[list[str]]:
         f"{transcript.local_ip} port {record.local_port}",
         f"to {transcript.address}",
         f"{begun:%Y-%m-%d %H:%M:%S}.{transcript.dialled_ns % _BILLION:09d} UTC",
-        " ".join(filter(None, agreed)) or "nothing was negotiated",
+        " ".join(agreed) or "nothing was negotiated",
         f"chain {record.chain.hex()[:12]}" if record.chain else "no chain",
         *([f"TLS library: {printable(record.detail)}"] if record.detail else []),
     ]

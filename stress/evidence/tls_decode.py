@@ -21,6 +21,7 @@ from typing import Final
 from stress.codes.catalog import alert_name
 from stress.handshake.flight import decrypt
 from stress.handshake.keylog import secret_of
+from stress.handshake.names import message_name
 from stress.model.outcome import Stage
 from stress.model.record import Record
 from stress.model.transcript import Clock, Transcript, preamble_bytes
@@ -29,25 +30,6 @@ from stress.text.escape import printable
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
 _SERVER_HELLO: Final = 2
 _TLS_1_3: Final = 0x0304
-_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        0: "HelloRequest",
-        1: "ClientHello",
-        2: "ServerHello",
-        4: "NewSessionTicket",
-        8: "EncryptedExtensions",
-        11: "Certificate",
-        12: "ServerKeyExchange",
-        13: "CertificateRequest",
-        14: "ServerHelloDone",
-        15: "CertificateVerify",
-        16: "ClientKeyExchange",
-        20: "Finished",
-        22: "CertificateStatus",
-        24: "KeyUpdate",
-        25: "CompressedCertificate",
-    }
-)
 # SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3).
 _RETRY_RANDOM: Final = bytes.fromhex(
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
@@ -173,7 +155,7 @@ class _Direction:
             pending = self.pending
             pending += payload
             while len(pending) >= 4 and len(pending) >= (size := 4 + int.from_bytes(pending[1:4])):
-                name = _MESSAGES.get(pending[0], f"message of type {pending[0]}")
+                name = message_name(pending[0])
                 if pending[0] == _SERVER_HELLO and pending[6:38] == _RETRY_RANDOM:
                     name = "HelloRetryRequest"
                 yield f"{name}, {size:,} bytes"

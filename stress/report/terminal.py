@@ -9,7 +9,6 @@ what failed comes first, and the rest is counted. rich is imported when renderin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ _STANDINGS = {
     Standing.GAVE_WAY: "gave way",
     Standing.GENERATOR: "generator-limited",
 }
-_PHASES = {
+PHASES = {
     "connect": "TCP connect time",
     "server": "the target's own time",
     "handshake": "as a client sees it",
@@ -63,17 +62,10 @@ _CORRECTED = (
 )
 
 
-class Colour(Enum):
-    """Whether the text carries colour."""
-
-    NONE = "none"
-    ANSI = "ansi"
-
-
 class TerminalReport:
     """Renders a summary for a reader at a terminal, or for a file somebody will `cat`."""
 
-    def __init__(self, *, width: int = WIDTH, colour: Colour = Colour.NONE) -> None:
+    def __init__(self, *, width: int = WIDTH, colour: bool = False) -> None:
         self._width = min(width, WIDTH)
         self._colour = colour
 
@@ -127,9 +119,9 @@ class TerminalReport:
         return Console(
             file=output,
             width=max(narrowest, self._width),
-            force_terminal=self._colour is Colour.ANSI,
-            color_system="standard" if self._colour is Colour.ANSI else None,
-            no_color=self._colour is Colour.NONE,
+            force_terminal=self._colour,
+            color_system="standard" if self._colour else None,
+            no_color=not self._colour,
             highlight=False,
             markup=False,
             emoji=False,
@@ -231,7 +223,7 @@ def latency(summary: Summary) -> Table:
             *map(numbers.milliseconds, (one.p50, one.p90, one.p99, one.p999, one.max)),
             meaning,
         )
-        for phase, meaning in _PHASES.items()
+        for phase, meaning in PHASES.items()
         if (one := summary.latency.get(phase)) is not None
     ]
     headings = ("phase", "p50", "p90", "p99", "p99.9", "max", "")

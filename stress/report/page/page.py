@@ -22,23 +22,17 @@ from hashlib import sha256
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import count
 from stress.analysis.verdict import policy_names
-from stress.model.run import Phase, Run
+from stress.model.run import Run
 from stress.model.summary import Answer, Cause, Summary
 from stress.model.transcript import Transcript
 from stress.report.page.drawing import draw_history, draw_knee, draw_panel
 from stress.report.page.pairs import pairs, timelines
 from stress.report.page.series import failure_history, panels, shares
-from stress.report.terminal import LABELS
+from stress.report.terminal import LABELS, PHASES
 from stress.text.escape import escape
 from stress.text.templates import markup, read_part, template
 
 _SIGNS = {Answer.CLEAN: "✓", Answer.FAILING: "✗", Answer.INCONCLUSIVE: "?"}
-_MEANINGS = {
-    Phase.CONNECT: "connect: TCP connect time",
-    Phase.SERVER: "server: the target's own time",
-    Phase.HANDSHAKE: "handshake: as a client sees it",
-    Phase.TOTAL: "total: from the intended start to the outcome",
-}
 _PHASES = ("connect", "server", "handshake", "total", "attempt", "failing-total", "lag")
 
 
@@ -77,7 +71,7 @@ class PageReport:
             pairs=pairs(chains, self._run.verdicts(), tally),
             shares=shares(summary, tally, facts, chains),
             panels=[
-                (_MEANINGS[panel.phase], markup(draw_panel(panel)))
+                (f"{panel.phase}: {PHASES[panel.phase]}", markup(draw_panel(panel)))
                 for panel in panels(self._run.histograms())
             ],
             limits=[
