@@ -51,7 +51,8 @@ def test_what_has_no_name_is_shown_as_its_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "name"), [(1, "ClientHello"), (25, "CompressedCertificate"), (9, "message of type 9")]
+    ("number", "name"),
+    [(1, "ClientHello"), (25, "CompressedCertificate"), (9, "message of type 9")],
 )
 def test_handshake_messages_have_the_names_of_the_rfcs(number: int, name: str) -> None:
     assert message_name(number) == name
