@@ -16,7 +16,8 @@ from stress.cli.options import Group, option_of, request_with
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
-from stress.report import DocumentReport, Report, TerminalReport
+from stress.report.document import DocumentReport, Report
+from stress.report.terminal import TerminalReport
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement

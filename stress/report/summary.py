@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.findings import Findings, examine
+from stress.analysis.findings import examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
@@ -37,11 +37,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         repairs: what was proven by fetching what chains lack, as sentences
             (`stress.runner.rejudge`).
     """
-    return word(examine(run, goals), repairs)
-
-
-def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
-    """The summary of what was found; everything that people read is written here."""
+    findings = examine(run, goals)
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0

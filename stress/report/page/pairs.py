@@ -6,7 +6,7 @@ first, then in the order sent, so that a replaced intermediate stands beside the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
@@ -41,23 +41,16 @@ class Difference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateLine:
-    """A line of a certificate."""
-
-    label: str
-    value: str
-    differs: bool
-    """Whether the certificate beside it says something else."""
-
-
-@dataclass(frozen=True, slots=True)
 class CertificateCard:
     """One certificate."""
 
     position: int
     """In the order sent, from 1."""
     title: str
-    facts: tuple[CertificateLine, ...]
+    facts: Mapping[str, str]
+    """By their labels."""
+    differs: Collection[str]
+    """Labels under which the certificate beside it says something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +140,11 @@ def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[Certif
 
 def _card(place: int, der: bytes, beside: bytes | None) -> CertificateCard:
     facts = describe(der)
-    others = dict(certificate_lines(describe(beside))) if beside is not None else {}
-    lines = tuple(
-        CertificateLine(label, value, bool(others) and others.get(label) != value)
-        for label, value in certificate_lines(facts)
-    )
-    return CertificateCard(place + 1, facts.common_name or facts.subject or "no name", lines)
+    lines = dict(certificate_lines(facts))
+    others = lines if beside is None else dict(certificate_lines(describe(beside)))
+    differs = {label for label, value in lines.items() if others.get(label) != value}
+    title = facts.common_name or facts.subject or "no name"
+    return CertificateCard(place + 1, title, lines, differs)
 
 
 # One failing connection beside its control. Sizes of most messages vary by themselves (a signature
