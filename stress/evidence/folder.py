@@ -202,7 +202,7 @@ def refusals(verdicts: Sequence[Verdict], chain: bytes | None) -> list[str]:
 
 def timeline(failing: Transcript, control: Transcript | None) -> str:
     """Both connections flight by flight, each from its own connect() on; in microseconds."""
-    left, right = _column("FAILING", failing), _column("GOOD, its control", control)
+    left, right = _column("FAILING", failing), _column("GOOD (control)", control)
     lines = []
     nothing: list[str] = []
     for one, other in zip_longest(left, right, fillvalue=nothing):
@@ -214,7 +214,7 @@ def timeline(failing: Transcript, control: Transcript | None) -> str:
 def _column(title: str, transcript: Transcript | None) -> list[list[str]]:
     """A connection as paragraphs; those of both columns are aligned."""
     if transcript is None:
-        return [[title], ["none was kept"]]
+        return [[title], ["none was recorded"]]
     record = transcript.record
     begun = datetime.fromtimestamp(transcript.dialled_ns // _BILLION, UTC)
     agreed = [

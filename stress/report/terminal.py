@@ -53,12 +53,12 @@ PHASES = {
     "server": "the target's own time",
     "handshake": "as a client sees it",
     "total": "from the intended start",
-    "attempt": "from the real start",
+    "attempt": "from the actual start",
     "lag": "added by this machine",
 }
 _CORRECTED = (
-    "total counts from when an attempt was due (corrected), attempt from when it was sent:"
-    " the difference is the wait that a tool without a schedule does not measure"
+    "total is measured from when an attempt was due (corrected for coordinated omission), attempt"
+    " from when it was sent: the difference is what a closed loop does not measure"
 )
 
 

@@ -30,7 +30,7 @@ def test_times_are_microseconds_from_connect_with_who_read_them(shake: Shake) ->
     assert "(kernel)" in text
     assert "we sent FIN" in text
     assert "2026-" in text
-    assert "none was kept" in text
+    assert "none was recorded" in text
 
 
 def test_a_connection_that_never_was_says_so() -> None:

@@ -288,7 +288,7 @@ def recurrence_words(found: Recurrence) -> str:
     if found.cycle is None:
         return f"The failures recur about every {seconds(found.seconds or 0.0)}"
     return (
-        f"{found.hits} of {found.of} failing connections are at the same place of a cycle of "
+        f"{found.hits} of {found.of} failing connections are at the same position in a cycle of "
         f"{found.cycle}, as with a round-robin balancer that has one bad server in {found.cycle}"
     )
 
@@ -369,6 +369,6 @@ def load_words(found: LoadClaim | None) -> str:
 _LOADS = {
     (False, True): "a configuration fault there, not a lack of capacity",
     (False, False): "not a lack of capacity, and not one place; test from a second network",
-    (True, True): "that member is too small, or a limit applies to it",
+    (True, True): "that node is too small, or a limit applies to it",
     (True, False): "the shared tier is at its capacity (or this machine is: see the lag)",
 }

@@ -193,7 +193,7 @@ def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
     page = Page(PageReport(page_run).render(replace(page_summary, latency=late)))
     same = Page(PageReport(page_run).render(page_summary))
 
-    assert "the difference is the wait that a tool without a schedule does not measure" in page.text
+    assert "the difference is what a closed loop does not measure" in page.text
     assert "their difference" not in same.text
 
 
