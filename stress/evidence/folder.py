@@ -33,7 +33,6 @@ from stress.trust import CertificateFacts, describe, differs, name_of
 
 COLUMN: Final = 48
 """Characters of one connection's column in a timeline."""
-ORIGIN: Final = "tls-stress"
 _BILLION: Final = 1_000_000_000
 _WIDTH: Final = 98
 _MOST_NAMES: Final = 6
@@ -266,9 +265,7 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
         if captured:
             captured.sort(key=lambda packet: packet.at_ns)
             comment = f"{case.category}: {kind} connections"
-            files[f"{kind}.pcapng"] = packets.write(
-                captured, secrets, origin=ORIGIN, comment=comment
-            )
+            files[f"{kind}.pcapng"] = packets.write(captured, secrets, comment=comment)
     rule = f"\n{'-' * _WIDTH}\n\n"
     files["timeline.txt"] = rule.join(timeline(pair.failing, pair.control) for pair in case.pairs)
 

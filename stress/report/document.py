@@ -35,16 +35,6 @@ def json_document(value: Any) -> str:
     return escape_json(msgspec.json.format(msgspec.json.encode(tree), indent=2).decode()) + "\n"
 
 
-def parse(document: str | bytes) -> Summary:
-    """Read a document back.
-
-    Raises:
-        msgspec.ValidationError: it does not follow the schema.
-        msgspec.DecodeError: it is not JSON.
-    """
-    return msgspec.json.decode(document, type=Summary)
-
-
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the document."""
     (top,), definitions = msgspec.json.schema_components([Summary], ref_template="#/$defs/{name}")

@@ -35,18 +35,11 @@ class OpenMetricsReport:
         return encode(registry(lambda: finished(summary))).decode()
 
 
-class _Collected:
+class _Collector:
     """Makes the metrics anew for each scrape."""
 
     def __init__(self, families: Families) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator[Metric]:
-        return self._families()
-
-    def describe(self) -> list[Metric]:
-        """None: nothing is registered by name, so nothing can be there twice."""
-        return []
+        self.collect = families
 
 
 def registry(families: Families) -> CollectorRegistry:
@@ -54,7 +47,7 @@ def registry(families: Families) -> CollectorRegistry:
     from prometheus_client import CollectorRegistry as Registry  # noqa: PLC0415 - only needed here
 
     made = Registry(auto_describe=False)
-    made.register(_Collected(families))
+    made.register(_Collector(families))
     return made
 
 

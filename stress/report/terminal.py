@@ -42,6 +42,8 @@ LABELS = {
     "valid": "valid",
 }
 """Fields of `Headlines` below the verdict, in the contract's order, and what readers see."""
+Cell = str | int | float | None
+"""Words, a count, a fraction, or nothing that is known."""
 _STYLES = {Answer.CLEAN: "bold green", Answer.FAILING: "bold red"}
 _STANDINGS = {
     Standing.HELD: "held",
@@ -163,8 +165,8 @@ def failures(summary: Summary) -> Table:
         [
             (
                 category,
-                numbers.thousands(counts[category]),
-                numbers.percent(counts[category] / summary.attempts) if summary.attempts else "-",
+                counts[category],
+                counts[category] / summary.attempts if summary.attempts else None,
                 ", ".join(
                     f"{stage} {numbers.thousands(count)}"
                     for stage, count in summary.failures.stages.get(category, {}).items()
@@ -177,7 +179,7 @@ def failures(summary: Summary) -> Table:
 
 def chains(summary: Summary) -> Table:
     """The distinct chains: how often, whose, and what is wrong with each."""
-    rows = []
+    rows: list[Sequence[Cell]] = []
     for line in summary.chains[:LONGEST]:
         refusing: dict[str, list[str]] = {}
         for policy, categories in line.problems.items():
@@ -185,9 +187,8 @@ def chains(summary: Summary) -> Table:
                 refusing.setdefault(category, []).append(policy)
         words = [line.subject, *([line.differs] if line.differs else [])]
         words += [f"{name}: {', '.join(sorted(those))}" for name, those in refusing.items()]
-        count, seen = map(numbers.thousands, (line.certificates, line.seen))
         name = line.sha256[:SHORT_HASH]
-        rows.append((name, count, seen, numbers.percent(line.share), *words))
+        rows.append((name, line.certificates, line.seen, line.share, *words))
     headings = ("chain", "certificates", "seen", "of all", "subject, differences, problems")
     return _table("Chains", headings, rows, _more(len(summary.chains), "chain", "chains"))
 
@@ -204,9 +205,9 @@ def addresses(summary: Summary) -> Table:
         [
             (
                 f"{line.address} {line.label}" if line.label else line.address,
-                numbers.thousands(line.attempts),
-                numbers.thousands(line.failures),
-                numbers.percent(line.failures / line.attempts) if line.attempts else "-",
+                line.attempts,
+                line.failures,
+                line.failures / line.attempts if line.attempts else None,
                 numbers.interval(line.interval),
             )
             for line in ordered[:LONGEST]
@@ -241,8 +242,11 @@ def limit(found: Limit) -> Table:
             (
                 f"{step.rate:,.0f}{found.knob.unit}",
                 f"{step.seconds:.0f}",
-                *map(numbers.thousands, (step.attempts, step.failed, step.not_sent)),
-                *map(numbers.milliseconds, (step.p50_us, step.p99_us)),
+                step.attempts,
+                step.failed,
+                step.not_sent,
+                numbers.milliseconds(step.p50_us),
+                numbers.milliseconds(step.p99_us),
                 _STANDINGS[step.standing],
             )
             for step in found.steps[-LONGEST:]
@@ -261,14 +265,14 @@ def assertions(summary: Summary) -> Table:
 
 
 def _table(
-    title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str = ""
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = ""
 ) -> Table:
     """A table with its title above; figures to the right, the words of the last column left.
 
     Args:
         title: above it.
         headings: of its columns.
-        rows: may hold any character; what exceeds the columns are further lines of the last cell.
+        rows: may hold any character; what exceeds the columns are further lines of the last one.
         caption: below it.
     """
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - heavy
@@ -292,9 +296,15 @@ def _table(
         justify: JustifyMethod = "right" if figures else "left"
         table.add_column(name, justify=justify, no_wrap=figures, overflow="fold")
     for row in rows:
-        cells = [text(cell) for cell in row]
+        cells = [text(_written(cell)) for cell in row]
         table.add_row(*cells[:last], Text("\n").join(cells[last:]))
     return table
+
+
+def _written(cell: Cell) -> str:
+    if isinstance(cell, float):
+        return numbers.percent(cell)
+    return numbers.thousands(cell) if isinstance(cell, int) else cell or "-"
 
 
 def _more(rows: int, one: str, many: str) -> str:
