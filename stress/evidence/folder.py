@@ -310,14 +310,14 @@ def _claim(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if any(folder.iterdir()):
             raise UsageError(
-                f"--out: the folder {folder} is not empty, and nothing is overwritten",
-                "Name another folder, or empty this one first.",
+                f"--out: the directory {folder} is not empty, and nothing is overwritten",
+                "Name another directory, or empty this one first.",
             )
         folder.chmod(0o700)
     except FileExistsError:
-        raise UsageError(f"--out: {folder} is a file, not a folder") from None
+        raise UsageError(f"--out: {folder} is a file, not a directory") from None
     except OSError as error:
         raise UsageError(
-            f"--out: the folder {folder} cannot be used: {error.strerror}",
+            f"--out: the directory {folder} cannot be used: {error.strerror}",
             "Its parent must exist and be writable.",
         ) from error
