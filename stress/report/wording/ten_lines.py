@@ -16,7 +16,7 @@ from stress.analysis.verdict import duration_s
 from stress.codes.catalog import phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
-from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
+from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
@@ -39,11 +39,12 @@ def headlines(
     Args:
         findings: of the run.
         failures: its failure rate, with the interval.
-        causes: its causes of failures, in words.
+        causes: its causes, in words.
         validity: whether to trust it, in words.
         repairs: what was proven by fetching what chains lack, as sentences.
     """
-    tally, several = findings.tally, len({cause.category for cause in causes}) > 1
+    tally, causes = findings.tally, [cause for cause in causes if cause.kind == FAILURE]
+    several = len({cause.category for cause in causes}) > 1
     verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
