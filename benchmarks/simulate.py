@@ -49,27 +49,27 @@ _HEAD = """\
 # Simulations
 
 Made by `make simulate` with {trials} trials and fixed seeds. Every world has a known truth, so each
-claim of the analysis can be counted as right or wrong. Promised: at least 0.95 of single causes
-and 0.90 of two are found exactly, at most 0.05 of the runs without a cause claim one, bursts with a
-drifting mix blame nobody, and an interval of 95% covers as often.
+claim of the analysis can be counted as right or wrong. Promised: at least 95% of single causes and
+90% of pairs are found exactly, at most 5% of the runs without a cause claim one, bursts under a
+drifting client mix blame no client, and a 95% interval covers the truth at least 95% of the time.
 
-| line | what was simulated |
+| line | simulated |
 |---|---|
-| `isolation` | up to three of eleven attributes together; `any`: share of runs with a claim |
-| `bursts` | failures in one to three bursts while the mix of clients drifts: is anybody blamed |
-| `steady` | one address that fails a little all the time |
-| `nothing` | failures that follow nothing, in runs of so many time blocks |
+| `isolation` | 0 to 3 planted causes among 11 attributes; `any`: fraction of runs with a claim |
+| `bursts` | one to three bursts of failures while the client mix drifts: is a client blamed |
+| `steady` | one address with a low, constant failure rate |
+| `nothing` | failures independent of everything, in runs of so many time blocks |
 | `exact`, `blocks` | coverage of the interval for planned runs, and for failures in bursts |
-| `anytime` | a run that is looked at 300 times: ever claimed "below the limit" |
-| `load` | whether the failing share follows rates that vary at random |
+| `anytime` | a run that is checked 300 times: does it ever claim "below the limit" |
+| `load` | whether the failure rate follows an offered rate that varies at random |
 | `assert` | bursts: `--assert failing<X` holds below the truth; coverage; contradictions |
-| `until` | bursts: `--until failing<X` claims it at a true rate of 2X |
-| `steady` (X) | time to an answer, and the interval's width, against the exact ones of before |
-| `compare`, `doubled` | a world against itself, and against one that fails twice as much |
-| `drift`, `culprit` | clients take turns inside a block: bursts blame nobody, a culprit is found |
+| `until` | bursts: how often `--until failing<X` claims it at a true failure rate of 2X |
+| `steady` (X) | time to an answer and interval width, against the exact rules used before |
+| `compare`, `doubled` | a world compared with itself, and with one that fails twice as often |
+| `drift`, `culprit` | clients take turns inside a block: bursts blame none, a culprit is found |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; an answer takes
-at most 1.3 times the handshakes of the rules that knew no bursts. What `until` claims before the
+at most 1.3 times the handshakes that the rules without bursts took. What `until` claims before the
 first burst cannot be avoided at that price ([why](decisions/0020-one-interval.md)).
 
 """

@@ -46,6 +46,11 @@ def extension_name(number: int) -> str:
     return _NAMES["extensions"].get(number, str(number))
 
 
+def message_name(number: int) -> str:
+    """Name of a handshake message such as `ClientHello`, else `message of type 99`."""
+    return _NAMES["messages"].get(number, f"message of type {number}")
+
+
 def known_names(field: str) -> tuple[str, ...]:
     """The names that a field of a client profile may contain.
 

@@ -150,8 +150,8 @@ def compare(
     same = _same_mix(cells.values())
     if len(shared) < len(cells):
         warnings.append(
-            f"compared where both were: {thousands(len(shared))} of {thousands(len(cells))} pairs "
-            "of an address and a client"
+            f"compared only where both runs have attempts: {thousands(len(shared))} of "
+            f"{thousands(len(cells))} pairs of address and client"
         )
     limited = [text for text in map(_limited, (one, two)) if text]
     latency: tuple[LatencyChange, ...] = ()
@@ -296,7 +296,7 @@ def cause_changes(
             Change.NOT_WORSE: "it is not worse",
             Change.UNKNOWN: "too few attempts to tell",
         }
-        where = place(conditions) if conditions else "in the whole mix"
+        where = place(conditions) if conditions else "overall"
         reference = percent(was[0] / was[1]) if was[1] else "nothing"
         sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
         yield CauseChange(cause.sentence, found, change, sentence)
@@ -406,8 +406,8 @@ def _answer(
         change = Change.BETTER
     more = settles(mix) if change is Change.UNKNOWN else None
     counts = (
-        f"{of(mix.after_failures, mix.after_attempts)} failed, before "
-        f"{of(mix.before_failures, mix.before_attempts)}"
+        f"{of(mix.after_failures, mix.after_attempts)} failed, "
+        f"{of(mix.before_failures, mix.before_attempts)} before"
     )
     left = ", but not fixed" if mix.after_failures else ""
     without = "" if mix.after_failures else " without a failure"

@@ -155,7 +155,7 @@ def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
         p = permuted(shares, controls)
         if p > SURE:
             answer = ReplayVerdict.PARTLY
-            words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
+            words = f"Still failing, but not tied to these combinations (permutation p = {p:.2f})"
         elif again >= NEARLY_ALWAYS * tries:
             answer = ReplayVerdict.FOLLOWS
             words = f"The failure follows the combination (permutation p = {p:.3f})"
@@ -164,12 +164,12 @@ def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
             words = f"The failure partly follows the combination (permutation p = {p:.3f})"
     elif tries >= needed:
         # A failure rate of `rate` would have been detected with 95% confidence.
-        answer, words = ReplayVerdict.GONE, "No longer there"
+        answer, words = ReplayVerdict.GONE, "No longer failing"
     else:
         answer = ReplayVerdict.TOO_FEW
         words = (
-            f"Nothing failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
-            f"tell, not {tries}"
+            f"No try failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
+            f"tell, and there were {tries}"
         )
     figures = (
         f"{counted(len(failed), 'failing combination')} replayed: {of(again, tries)} failed again; "
@@ -287,15 +287,15 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
     if tried and otherwise.total() >= OTHERWISE * len(tried):
         ending, count = otherwise.most_common(1)[0]
         sentence = (
-            f"The target answers otherwise now: {thousands(count)} of {thousands(len(tried))} "
-            f"tries ended with {ending}, so nothing can be said about {', '.join(replay.endings)}."
+            f"The target now fails differently: {thousands(count)} of {thousands(len(tried))} "
+            f"tries ended with {ending}, so this says nothing about {', '.join(replay.endings)}."
         )
         return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
     found = answer(replayed(replay, records), replay.rate)
     prevented = len(records) - len(tried)
     if not prevented:
         return found
-    more = f"{thousands(prevented)} tries failed on this machine, and do not count."
+    more = f"{thousands(prevented)} tries failed on this machine and are not counted."
     return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
 
 
