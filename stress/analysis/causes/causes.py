@@ -32,6 +32,7 @@ from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
+from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
@@ -51,7 +52,6 @@ from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition
-from stress.trust import chain_views, client_views
 
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""
