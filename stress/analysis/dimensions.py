@@ -18,6 +18,8 @@ from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
 from stress.text.escape import printable
 
+__all__ = ["Dimension", "leaf_text", "readings"]
+
 _T = TypeVar("_T")
 
 

@@ -27,12 +27,12 @@ from stress.analysis.causes.likely import (
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.chains import difference, issuer, reference, short, subject
+from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views
-from stress.model.attributes import Dimension
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,

@@ -17,10 +17,9 @@ from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.causes.table import UNKNOWN, Table
 from stress.analysis.chains import issuer, short
-from stress.analysis.dimensions import leaf_text
+from stress.analysis.dimensions import Dimension, leaf_text
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.recording import Recording
-from stress.model.attributes import Dimension
 from stress.model.claims import Basis, Claim, FailureCount, Mechanism
 from stress.model.outcome import OK
 from stress.model.run import SeenChain
