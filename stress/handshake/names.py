@@ -35,6 +35,11 @@ NAMES: Final[Mapping[str, Callable[[int], str]]] = {
 """How the numbers of an attribute (`stress.model.attributes`) are named."""
 
 
+def message_name(number: int) -> str:
+    """Name of a handshake message such as `ClientHello`, else `message of type 99`."""
+    return _NAMES["messages"].get(number, f"message of type {number}")
+
+
 def known_names(field: str) -> tuple[str, ...]:
     """The names that a field of a client profile may contain.
 
