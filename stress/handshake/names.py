@@ -27,17 +27,14 @@ version_name = _namer("versions")
 """Name of a protocol version such as `TLS 1.3`, else `0x0304`."""
 extension_name = _namer("extensions", unnamed="{}")
 """IANA name of an extension such as `server_name`, else its decimal number."""
+message_name = _namer("messages", unnamed="message of type {}")
+"""Name of a handshake message such as `ClientHello`, else `message of type 99`."""
 NAMES: Final[Mapping[str, Callable[[int], str]]] = {
     "tls_version": version_name,
     "cipher": cipher_name,
     "key_group": group_name,
 }
 """How the numbers of an attribute (`stress.model.attributes`) are named."""
-
-
-def message_name(number: int) -> str:
-    """Name of a handshake message such as `ClientHello`, else `message of type 99`."""
-    return _NAMES["messages"].get(number, f"message of type {number}")
 
 
 def known_names(field: str) -> tuple[str, ...]:
