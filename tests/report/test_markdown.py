@@ -73,7 +73,7 @@ def test_a_command_stays_in_its_block(words: str) -> None:
 def test_the_document_says_the_verdict_the_lines_and_the_causes(summary: Summary) -> None:
     document = MarkdownReport().render(summary)
 
-    assert document.startswith("## ❌ failing: 98 of 20,000 handshakes (0.49%) got")
+    assert document.startswith("## ❌ failing: 98 of 20,000 handshakes (0.49%) received")
     assert "- **fix**: Append the intermediate" in document
     assert "```\ntls-stress run lab.test:8443 --ca lab.pem -n 20000\n```" in document
     assert "### 1. incomplete-chain (decisive)" in document

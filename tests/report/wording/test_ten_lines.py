@@ -54,7 +54,7 @@ def test_several_kinds_are_listed(
     said = lines(run)
 
     assert "84 of 984 handshakes" in said.verdict
-    assert "failed: 60 got an incomplete chain (same leaf;" in said.verdict
+    assert "failed: 60 received an incomplete chain (same leaf;" in said.verdict
     assert "22 were reset; 1 were closed during the handshake; 1 more kind" in said.verdict
     assert said.who.startswith("incomplete-chain: ")
 
