@@ -149,8 +149,7 @@ def evidence(counts: BlockCounts, stopping: Stopping = Stopping.ANYTIME) -> Evid
     failures, attempts = counts.totals
     seconds = len(counts.attempts) * counts.block_ns / NANOSECONDS
     worth = effective(counts.failures, counts.attempts)
-    shown = worth.interval(planned=stopping is Stopping.PLANNED)
-    return Evidence(attempts, failures, seconds, counts.clean_s, stopping, interval=shown)
+    return Evidence(attempts, failures, seconds, counts.clean_s, stopping, worth=worth)
 
 
 def intervals(trials: int, worlds: Sequence[Bursts] = WORLDS) -> Iterator[str]:

@@ -76,7 +76,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
         explanation = explain(record(run), tally)
-    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing))
+    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     attempts = tally.attempts
     return Findings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
@@ -23,7 +24,7 @@ from stress.model.summary import (
 )
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, unexplained
-from stress.report.wording.context import validity
+from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, headlines
 
 
@@ -42,11 +43,13 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
 
 def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
     """The summary of what was found; everything that people read is written here."""
+    findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval = findings.estimate.interval
-    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
+    few = findings.estimate.too_few
+    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
     found, judged = causes(findings), validity(findings.validity)
     failing = [cause for cause in found if cause.kind == FAILURE]
     lines = headlines(findings, failures, failing, judged, repairs)
@@ -57,6 +60,7 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
         addresses.append(
             AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
         )
+    settling = dict.fromkeys(one.command for one in findings.assertions if one.command)
     experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
@@ -93,5 +97,6 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
         commands=(
             *commands(findings),
             *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
+            *(Command(Purpose.NEXT, argv) for argv in settling),
         ),
     )

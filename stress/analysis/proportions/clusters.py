@@ -29,8 +29,9 @@ Imported late: it needs numpy and scipy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Self
 
 import numpy as np
 from scipy.special import pdtrc
@@ -71,6 +72,19 @@ class Effective:
         """Failures that are worth one: the design effect."""
         return max(1.0, self.squares / self.failures) if self.failures else 1.0
 
+    @classmethod
+    def independent(cls, failures: int, attempts: int) -> Self:
+        """Each failure is an observation of its own."""
+        return cls(failures, attempts, float(failures), 1.0, 0)
+
+    def times(self, factor: float) -> Self:
+        """So many times as much of the same: more clusters, none heavier than the heaviest."""
+        failures, clusters = round(self.failures * factor), round(self.clusters * factor)
+        attempts, squares = round(self.attempts * factor), self.squares * factor
+        return replace(
+            self, failures=failures, attempts=attempts, squares=squares, clusters=clusters
+        )
+
     @property
     def above(self) -> tuple[float, float]:
         """Failures and attempts for the upper bound: one more cluster could have come."""
@@ -101,7 +115,7 @@ def effective(failures: Sequence[int], attempts: Sequence[int]) -> Effective:
     size = np.asarray(attempts, dtype=np.float64)
     total, whole = int(failed.sum()), int(size.sum())
     if total < 2 or total == whole:
-        return Effective(total, whole, float(total), 1.0, 0)
+        return Effective.independent(total, whole)
     weights = _weights(failed, size)
     clustered = float((weights**2).sum()) + total - float(weights.sum())
     largest, wandering = float(weights.max(initial=1.0)), _variance(failed, size)
