@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betainc, betaincinv
@@ -127,10 +128,9 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     """What to know before trusting the answer."""
     needed: int | None = None
-    """So many more handshakes like those of AFTER would settle it; None: it is settled, or they
-    would not."""
-    plan: Plan | None = None
-    """Of AFTER, for the run that would settle it; None where none is needed."""
+    """So many more handshakes would settle it; None: it is settled, or none would."""
+    settling: tuple[tuple[Plan, int], ...] = ()
+    """The runs that would settle it: their plans, and how many handshakes each takes in all."""
 
 
 def compare(
@@ -165,15 +165,18 @@ def compare(
         latency = latency_changes(before.histograms(), after.histograms(), tolerance)
     elif not same:
         warnings.append("the latencies are not compared: the mix of addresses and clients differs")
-    needed = None
+    settling = NOTHING
     if reasons:
         change, headline = Change.NOT_COMPARABLE, f"Not comparable: {'; '.join(reasons)}."
     elif any(text.startswith(LIMITED) for text in limited):
         change, headline = Change.UNKNOWN, f"Cannot tell: {'; '.join(limited)}."
     else:
         change = _overall(mix, causes, latency)
-        needed = settles(mix) if change is Change.UNKNOWN else None
-        headline = _headline(change, mix, causes, latency, needed)
+        if change is Change.UNKNOWN:
+            sizes = summaries[0].attempts, summaries[1].attempts
+            plans = before.facts().plan, after.facts().plan
+            settling = _settling(mix, plans, sizes, untested=_untested(causes))
+        headline = _headline(change, mix, causes, latency, settling.words)
     return Comparison(
         change,
         headline,
@@ -183,8 +186,8 @@ def compare(
         latency,
         *summaries,
         warnings=(*warnings, *limited),
-        needed=needed,
-        plan=after.facts().plan if needed else None,
+        needed=settling.needed,
+        settling=settling.runs,
     )
 
 
@@ -266,18 +269,68 @@ def pooled_effect(before: Run, after: Run) -> float:
     return max(1.0, squares / failures) if failures else 1.0
 
 
-def settles(counts: Rates) -> int | None:
-    """How many more handshakes of AFTER, failing as often, settle it; None: none would."""
-    if not counts.after_attempts:
-        return None
-    before = counts.before_failures, counts.before_attempts
-    more = 1.0
-    while more < MOST_TIMES:
-        more *= 1.25
-        after = round(counts.after_failures * more), ceil(counts.after_attempts * more)
-        if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
-            return after[1] - counts.after_attempts
+class Settling(NamedTuple):
+    """What would settle an open comparison."""
+
+    words: str
+    """To follow the figures."""
+    needed: int | None = None
+    runs: tuple[tuple[Plan, int], ...] = ()
+
+
+NOTHING = Settling("")
+
+
+def _settling(
+    counts: Rates, plans: tuple[Plan, Plan], sizes: tuple[int, int], *, untested: bool
+) -> Settling:
+    """The runs that would settle it, a longer AFTER alone where it can.
+
+    Args:
+        counts: of both runs.
+        plans: of both.
+        sizes: attempts of both, also where only one was.
+        untested: AFTER has no attempt where BEFORE failed.
+    """
+    if untested:
+        count = sizes[0]
+        words = (
+            f"where it failed before, nothing was tested again: {thousands(count)} handshakes with "
+            "the plan of BEFORE would"
+        )
+        return Settling(f"; {words}", count, ((plans[0], count),))
+    times = settles(counts)
+    if times is None:
+        return Settling("; no number of handshakes is known that would settle it")
+    totals = tuple(ceil(size * more) for size, more in zip(sizes, times, strict=True))
+    more = sum(totals) - sum(sizes)
+    without = "" if counts.after_failures else " without a failure"
+    where = "" if times[0] == 1.0 else ", in both runs,"
+    words = f"; {thousands(more)} more handshakes{without}{where} would settle it"
+    runs = tuple(
+        (plan, total)
+        for plan, total, size in zip(plans, totals, sizes, strict=True)
+        if total > size
+    )
+    return Settling(words, more, runs)
+
+
+def settles(counts: Rates) -> tuple[float, float] | None:
+    """How many times the handshakes of BEFORE and of AFTER, failing as often, settle it."""
+    for longer in (0.0, 1.0):
+        more = 1.0
+        while more < MOST_TIMES:
+            more *= 1.25
+            times = 1.0 + longer * (more - 1.0), more
+            before = _scaled(counts.before_failures, counts.before_attempts, times[0])
+            after = _scaled(counts.after_failures, counts.after_attempts, times[1])
+            if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
+                return times
     return None
+
+
+def _scaled(failures: int, attempts: int, times: float) -> tuple[int, int]:
+    return round(failures * times), ceil(attempts * times)
 
 
 def _warnings(before: Run, after: Run) -> Iterator[str]:
@@ -413,11 +466,16 @@ def _overall(
     change = judge(mix)
     if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
         return Change.WORSE
-    if change is Change.BETTER and any(not one.rates.after_attempts for one in causes):
-        return Change.UNKNOWN  # where it failed before, nothing was tested again
+    if change is not Change.WORSE and _untested(causes):
+        return Change.UNKNOWN
     if change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
         return Change.BETTER
     return change
+
+
+def _untested(causes: Sequence[CauseChange]) -> bool:
+    """Whether nothing was tested again in a place where it failed before."""
+    return any(not one.rates.after_attempts for one in causes)
 
 
 def _p(value: float) -> str:
@@ -429,7 +487,7 @@ def _headline(
     mix: Rates,
     causes: tuple[CauseChange, ...],
     latency: tuple[LatencyChange, ...],
-    more: int | None,
+    settling: str,
 ) -> str:
     """The answer with its figures, then what is slower and what is fixed."""
     counts = (
@@ -437,13 +495,11 @@ def _headline(
         f"{of(mix.before_failures, mix.before_attempts)}"
     )
     left = ", but not fixed" if mix.after_failures else ""
-    without = "" if mix.after_failures else " without a failure"
-    needed = f"; {thousands(more)} more handshakes{without} would settle it" if more else ""
     words = {
         Change.BETTER: f"Better{left}: {counts} (p {_p(mix.better_p)}).",
         Change.NOT_WORSE: f"Not worse{left}: {counts}.",
         Change.WORSE: f"Worse: {counts} (p {_p(mix.worse_p)}).",
-        Change.UNKNOWN: f"Cannot tell: {counts}{needed}.",
+        Change.UNKNOWN: f"Cannot tell: {counts}{settling}.",
     }
     slower = [one.sentence for one in latency if one.worse]
     fixed = [one.sentence for one in causes if one.change is Change.BETTER]
