@@ -118,9 +118,9 @@ class RunFacts:
     host: str = ""
     """Name and address of the local host."""
     first_ns: int | None = None
-    """Unix time at which the first attempt started, after all starting up; None: no attempt."""
+    """Unix time at which the first attempt was due, after all starting up; None: no attempt."""
     last_ns: int | None = None
-    """When the last attempt started; in a closed loop, when the last one ended."""
+    """When the last attempt was due; in a closed loop, when the last one ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,9 +92,9 @@ _FAILURES = (
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
-_LATEST = 20_000
-"""Among so many last rows is the attempt that ended last: workers send theirs several times a
-second."""
+_NEAR = 50_000
+"""Rows come as attempts end: among so many at each end of a run are its first and its last attempt.
+To look through all rows takes seconds in a long run."""
 _RANGES: dict[str, Any] = {"due_ns": Moment, "started_ns": Moment, "local_port": Port}
 _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.name.endswith("_ns")}
 
@@ -154,12 +154,16 @@ class RunFile:
             anchors = self._all(sql, tuple[bytes], longest=LONG)
             recorded = self._counts.recorded
             plan = read_plan(meta["plan"], [der for (der,) in anchors])
-            first, last = self._counts.span
-            if last is not None and not (plan.load.rate or plan.load.segments):
-                # In a closed loop the last end counts, and rows come in the order of their ends.
-                sql = f"SELECT max(due + total) FROM attempt WHERE arrival > {recorded - _LATEST}"  # noqa: S608 - numbers
-                ((ended,),) = self._all(sql, tuple[int | None])
-                last = max(last, self._origin + (ended or 0))
+            ((first,),) = self._all(
+                f"SELECT min(due) FROM attempt WHERE arrival <= {_NEAR}",  # noqa: S608 - a number
+                tuple[int | None],
+            )
+            near = recorded - _NEAR
+            ((due, ended),) = self._all(
+                f"SELECT max(due), max(due + total) FROM attempt WHERE arrival > {near}",  # noqa: S608 - a number
+                tuple[int | None, int | None],
+            )
+            last = due if plan.load.rate or plan.load.segments else ended
             return RunFacts(
                 name=self._path.stem,
                 file=str(self._path),
@@ -177,8 +181,8 @@ class RunFile:
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else checked(int(meta.get("stood_ns", "0")), Span),
                 host=meta["host"],
-                first_ns=first,
-                last_ns=last,
+                first_ns=None if first is None else self._origin + first,
+                last_ns=None if last is None else self._origin + last,
             )
 
     def addresses(self) -> Sequence[Address]:

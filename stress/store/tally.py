@@ -378,28 +378,17 @@ class Counts:
                 seen[chain] += count
         return seen
 
-    @property
-    def span(self) -> tuple[int, int] | tuple[None, None]:
-        """First and last start of all attempts, Unix nanoseconds."""
-        starts = [start for _, each in self._starts() for start in each]
-        return (min(starts), max(starts)) if starts else (None, None)
-
-    def _starts(self) -> Iterator[tuple[Sequence[Any], list[int]]]:
-        """Each group with its first and last start; without any it has none."""
+    def spans_by_chain(self) -> Mapping[int, tuple[int, int]]:
+        """First and last start of the attempts with each chain, Unix nanoseconds."""
         tally, origin = self._uncounted, self._origin
+        spans: dict[int, tuple[int, int]] = {}
         for number, row in enumerate(self._groups):
             starts = [start for start in row[-2:] if start is not None]
             if number < len(tally.first) and tally.first[number] != NEVER:
                 starts += [origin + tally.first[number], origin + tally.last[number]]
-            yield row, starts
-
-    def spans_by_chain(self) -> Mapping[int, tuple[int, int]]:
-        """First and last start of the attempts with each chain, Unix nanoseconds."""
-        spans: dict[int, tuple[int, int]] = {}
-        for row, starts in self._starts():
             chain = row[_CHAIN]
             if chain is not None and starts:
-                starts.extend(spans.get(chain, ()))
+                starts += spans.get(chain, ())
                 spans[chain] = (min(starts), max(starts))
         return spans
 
