@@ -56,7 +56,7 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
     addresses = []
     for index, address in enumerate(findings.addresses):  # also those that nothing reached
         here = tally.addresses.get(index, FailureCount(0, 0))
-        bounds = clopper_pearson(here.failures, here.attempts)
+        bounds = findings.places.get(index) or clopper_pearson(0, 0)
         addresses.append(
             AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
         )

@@ -74,6 +74,19 @@ def test_at_the_limit_no_number_of_handshakes_is_told(leaf_alone: Run) -> None:
     assert "failing<0.49% (no number of handshakes is known to settle it)" in summary.headline
 
 
+@pytest.mark.parametrize("end", [End.COMPLETED, End.STOPPED])
+def test_one_address_has_the_interval_of_the_whole(
+    end: End, recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    """Failures in a burst are one observation, wherever they are shown."""
+    quiet = [cell(100, block=block) for block in range(60)]
+    summary = summarize(recorded([*quiet, cell(80, block=30, outcome="reset")], end=end))
+
+    (line,) = summary.addresses
+    assert line.interval == summary.failures.interval
+    assert line.interval.high > 0.05
+
+
 @pytest.mark.parametrize("end", list(End))
 @pytest.mark.parametrize(
     "endings",

@@ -28,12 +28,12 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import pdtrc
 
 from stress.analysis.proportions.binomial import EXACT, LEVEL, Floats, exact_bounds
@@ -52,6 +52,10 @@ FEW = 3
 """Clusters below which an interval is wide because of them."""
 SPARE = 1.5
 """How much heavier than the heaviest of so few clusters the next may be."""
+
+
+MOST_LIVE = 500
+"""Blocks of a live interval; it is computed once a second while handshakes wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Effective:
         return Interval(level, lower.low, confidence_sequence(*self.above, level).high, BLOCKS)
 
 
-def effective(failures: Sequence[int], attempts: Sequence[int]) -> Effective:
+def effective(failures: ArrayLike, attempts: ArrayLike) -> Effective:
     """What the failures and attempts of equal blocks of time are worth."""
     failed = np.asarray(failures, dtype=np.float64)
     size = np.asarray(attempts, dtype=np.float64)
@@ -159,3 +163,22 @@ def _variance(failed: Floats, size: Floats) -> float:
                 most = max(most, spread)
         width *= 2
     return most
+
+
+class LiveInterval:
+    """The interval of a run that goes on, of counts that are taken at equal distances of time."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[int, int]] = [(0, 0)]
+        """Failures and attempts so far, at each time but the last ones."""
+        self._calls, self._each = 0, 1
+
+    def __call__(self, failures: int, attempts: int) -> Interval:
+        """The interval that is valid now, whenever one looks; between two calls is a block."""
+        self._calls += 1
+        counts = np.diff([*self._seen, (failures, attempts)], axis=0)
+        if self._calls % self._each == 0:
+            self._seen.append((failures, attempts))
+        if len(self._seen) > MOST_LIVE:
+            self._seen, self._each = self._seen[::2], self._each * 2
+        return effective(counts[:, 0], counts[:, 1]).interval(planned=False)
