@@ -295,10 +295,10 @@ def _settling(
     if untested:
         count = sizes[0]
         words = (
-            f"where it failed before, nothing was tested again: {thousands(count)} handshakes with "
-            "the plan of BEFORE would"
+            f"; where it failed before, nothing was tested again: {thousands(count)} more "
+            "handshakes, with the plan of BEFORE, would settle it"
         )
-        return Settling(f"; {words}", count, ((plans[0], count),))
+        return Settling(words, count, ((plans[0], count),))
     times = settles(counts)
     if times is None:
         return Settling("; no number of handshakes is known that would settle it")
@@ -371,6 +371,8 @@ def cause_changes(
         where = place(conditions) if conditions else "in the whole mix"
         reference = percent(was[0] / was[1]) if was[1] else "nothing"
         sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
+        if not now[1]:
+            sentence = f"Nothing was tested {where}, where {reference} failed before."
         yield CauseChange(cause.sentence, found, change, sentence)
 
 

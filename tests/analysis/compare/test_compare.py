@@ -326,7 +326,8 @@ def test_what_was_not_tested_again_is_not_settled_by_a_few_more(
 
     assert found.change is Change.UNKNOWN
     count = summarize(before).attempts
-    assert f"nothing was tested again: {count:,} handshakes" in found.headline
+    assert f"nothing was tested again: {count:,} more handshakes, with the" in found.headline
+    assert found.causes[0].sentence.startswith("Nothing was tested with TLS 1.2, where 20%")
     assert found.settling == ((before.facts().plan, count),)
 
 
