@@ -173,7 +173,10 @@ def compare(
     else:
         change = _overall(mix, causes, latency)
         if change is Change.UNKNOWN:
-            sizes = summaries[0].attempts, summaries[1].attempts
+            sizes = (
+                sum(one.before_attempts for one in cells.values()),
+                sum(one.after_attempts for one in cells.values()),
+            )
             plans = before.facts().plan, after.facts().plan
             settling = _settling(mix, plans, sizes, untested=_untested(causes))
         headline = _headline(change, mix, causes, latency, settling.words)
