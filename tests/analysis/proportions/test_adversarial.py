@@ -67,8 +67,8 @@ def test_no_run_is_stopped_by_a_claim_that_its_bursts_contradict(adversarial: Mo
     told = [figures(line, "claimed", "untrue as said", "for 12m") for line in lines]
 
     assert len(lines) == 8
-    assert sum(untrue for _, untrue, _ in told) / len(told) <= 0.06
-    assert sum(watched for *_, watched in told) / len(told) <= 0.06
+    assert sum(untrue for _, untrue, _ in told) / len(told) <= 0.1
+    assert sum(watched for *_, watched in told) / len(told) <= 0.1
     # What no run can know before its first burst: see docs/decisions/0020-one-interval.md.
     assert sum(claimed for claimed, *_ in told[-4:]) / 4 >= 0.2
 
