@@ -6,7 +6,7 @@ The catalogue is data (`likely.toml`). This module collects the evidence and mat
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -202,17 +202,25 @@ def facts_of_the_chain(
     return _holding(found)
 
 
-def facts_of_the_stores(verdicts: Iterable[Verdict]) -> set[str]:
-    """Which versions of the families' root stores refuse the failing chain, and others do not."""
+def facts_of_the_verdicts(verdicts: Collection[Verdict]) -> set[str]:
+    """What the verdicts on the failing chain say: of its name, and by versions of root stores."""
+    findings = [one for verdict in verdicts for one in verdict.findings]
     refusing = [
         one.versions
-        for verdict in verdicts
-        for one in verdict.findings
+        for one in findings
         if one.refusal is Refusal.SOMETIMES and one.category is Category.UNTRUSTED_ROOT
     ]
+    nameless = {Category.HOSTNAME_MISMATCH, Category.NO_SAN, Category.MALFORMED_CERTIFICATE}
+    named = bool(findings) and all(verdict.host for verdict in verdicts)
     newer = any("≥" in versions for versions in refusing)
     older = any("<" in versions or "≤" in versions for versions in refusing)
-    return _holding({"newer-stores-refuse": newer, "older-stores-refuse": older})
+    return _holding(
+        {
+            "names-the-host": named and nameless.isdisjoint(one.category for one in findings),
+            "newer-stores-refuse": newer,
+            "older-stores-refuse": older,
+        }
+    )
 
 
 def facts_of_the_clients(views: Mapping[str, ClientView]) -> set[str]:

@@ -67,9 +67,9 @@ def headlines(
         where = " ".join(filter(None, places))
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
-        failing, _ = _failing_chain(findings, category)
+        failing = _failing_chain(findings, category)[0]
         about = [one for one in findings.verdicts if failing and one.chain == failing.sha256]
-        who = " ".join(filter(None, [who_sees(views) or "Every client.", store_versions(about)]))
+        who = f"{who_sees(views) or 'Every client.'} {store_versions(about)}"
         who = who if len(tally.categories) == 1 else f"{category}: {who}"
         fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
         if not fixes:
@@ -79,8 +79,7 @@ def headlines(
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
         where = "No handshake failed."
-        who = "No client in use would have seen a failure in these handshakes."
-        who = " ".join(filter(None, [who, store_versions(findings.verdicts)]))
+        who = f"No client in use would have seen a failure. {store_versions(findings.verdicts)}"
         fix = "Nothing to fix."
         prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
         repairs = ()
@@ -88,7 +87,7 @@ def headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,
         what=_what(findings),
-        who=who,
+        who=who.rstrip(),
         fix=" ".join([fix, *repairs]),
         prove=prove,
         seen=_detectable(findings),
