@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand
 
-from stress.planning.option import PROFILE_ONLY, ValueType
+from stress.planning.option import Section, ValueType
 from stress.planning.request import Request, options
 
 # Groups of options, declared once for every command that needs them, and help in sections.
@@ -148,10 +148,8 @@ def request_with(*fields: str) -> Callable[..., Request]:
     return build
 
 
-RequestOptions = Annotated[
-    Request,
-    Group(request_with(*[name for name, one in options().items() if one.section != PROFILE_ONLY])),
-]
+_TYPED = [field for field, one in options().items() if one.section is not Section.PROFILE_ONLY]
+RequestOptions = Annotated[Request, Group(request_with(*_TYPED))]
 
 
 def parse(words: Sequence[str]) -> Request:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from stress.cli.options import RequestOptions
 from stress.cli.output import EXIT_CODES, Output
 from stress.errors import UsageError
-from stress.planning.request import OUTPUT, options
+from stress.planning.option import Section
+from stress.planning.request import options
 from stress.runner.again import read_first_part
 from stress.runner.rejudge import Rejudgement
 from stress.runner.run import RunLocation, prepare, record
@@ -27,7 +28,7 @@ def run(request: RequestOptions) -> int:
     if request.interrupted is None:
         plan, first_part = prepare(request), None
     else:
-        allowed = {field for field, option in options().items() if option.section == OUTPUT}
+        allowed = {field for field, option in options().items() if option.section is Section.OUTPUT}
         if request.given() - allowed - {"interrupted", "authorized", "cert", "key"}:
             raise UsageError(
                 "--continue takes the target and the plan from the interrupted run",

@@ -18,7 +18,7 @@ Subtle:
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from stress.errors import UsageError
@@ -38,55 +38,30 @@ HANDSHAKE_BYTES = 5_000
 """A usual full handshake, both directions, for the message only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The load that may be sent."""
-
-    load: Load
-    given: str | None
-    """How consent was given, for the record; None: none was needed."""
-    notes: tuple[str, ...] = ()
-
-
-def allow(
-    load: Load, target: Target, addresses: Iterable[Address], consent: Collection[str]
-) -> Allowed:
-    """Decide whether a load may be sent.
+def allow(plan: Plan, consent: Collection[str]) -> Plan:
+    """Decide whether the load of a plan may be sent to its addresses.
 
     Args:
-        load: as planned.
-        target: as the user named it.
-        addresses: that it would be sent to.
-        consent: how the user consented for this target, as text; empty: not at all.
+        plan: without notes and consent of this decision.
+        consent: how the user consented for its target, as text; empty: not at all.
 
     Raises:
         UsageError: it needs consent and has none; the hint prints the line to add.
     """
-    public = [address for address in addresses if is_public(address.ip)]
+    plan, load = replace(plan, authorized=None), plan.load
+    public = [address for address in plan.addresses if is_public(address.ip)]
     if not public:
-        return Allowed(load, None)
+        return plan
     if consent:
-        return Allowed(load, "; ".join(consent))
+        return replace(plan, authorized="; ".join(consent))
     small = load.count is not None and load.count <= FREE_RATE
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
     if exceeds(paced):
-        raise _refusal(load, target, public[0])
+        raise _refusal(load, plan.target, public[0])
     if paced is load:
-        return Allowed(load, None)
+        return plan
     note = f"paced to {show_rate(FREE_RATE)}: more against a public address needs consent"
-    return Allowed(paced, None, (note,))
-
-
-def stopping_on_refusal(load: Load, addresses: Iterable[Address], *, wish: bool | None) -> Load:
-    """Return the load with the decision to stop when the target refuses every connection.
-
-    Args:
-        load: as allowed.
-        addresses: that it would be sent to.
-        wish: of the user; None: stop for public targets only.
-    """
-    public = any(is_public(address.ip) for address in addresses)
-    return replace(load, stop_on_refusal=public if wish is None else wish)
+    return replace(plan, load=paced, notes=(*plan.notes, note))
 
 
 def exceeds(load: Load) -> bool:

@@ -13,8 +13,9 @@ from ipaddress import ip_address
 from secrets import randbits
 
 from stress.errors import UsageError
+from stress.host.addresses import is_public
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
-from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay, Target
+from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay
 from stress.model.run import End, RunFacts
 from stress.planning.addresses import SHORTEST_TTL_S, Resolve, places_of, resolve
 from stress.planning.connection_options import (
@@ -24,7 +25,7 @@ from stress.planning.connection_options import (
     credentials_of,
     own_address,
 )
-from stress.planning.consent import Allowed, allow, stopping_on_refusal
+from stress.planning.consent import allow
 from stress.planning.load import amount_of, files_needed, limits_of, sweep_of
 from stress.planning.profile import LoadProfile, consents, filled, ignored_consent
 from stress.planning.request import Request
@@ -58,62 +59,48 @@ def plan_run(
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
     wish = whole.value("close", Close) or Close.AUTO
-    connection = connection_of(whole, target)
-    trust = trust_of(whole, connection.host, now)
-    sweep = sweep_of(whole, connection.clients, connection.resumption)
+    plan = connection_of(whole, target)
+    trust = trust_of(whole, plan.server_name or target.host, now)
+    sweep = sweep_of(whole, plan.clients, plan.resumption)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
-    places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
-    allowed = _allowed(whole, profile, target, load, places.addresses)
-    load = allowed.load
-    ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
-    # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
-    close, closing_note = closing_of(
-        wish, replace(load, rate=None) if whole.find_limit else load, ports
-    )
-    return Plan(
-        target=target,
-        addresses=places.addresses,
-        clients=connection.clients,
+    found = places_of(whole, target, plan.sources, resolve=resolve, reaches=machine.reaches)
+    plan = replace(
+        plan,
+        addresses=found.addresses,
+        resolve_again_s=found.ttl_s,
         load=load,
         limits=limits,
         trust=trust,
-        server_name=connection.server_name,
-        stack=connection.stack,
-        close=close,
-        resumption=connection.resumption,
-        sources=connection.sources,
-        resolve_again_s=places.again_s,
-        resolver=whole.resolver,
-        client_certificate=connection.certificate,
-        client_key=connection.key,
+        sweep=sweep,
         seed=seed,
         profile=profile.name if profile else "",
-        sweep=sweep,
-        authorized=allowed.given,
-        notes=(*load_notes, *places.notes, *allowed.notes, closing_note),
+        notes=(*load_notes, *found.notes),
         **passed,
     )
+    plan = _allowed(plan, whole, profile)
+    # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
+    load = replace(plan.load, rate=None) if plan.find_limit else plan.load
+    ports = machine.local_ports * max(1, len(plan.sources)) * len(plan.addresses)
+    close, note = closing_of(wish, load, ports)
+    return replace(plan, close=close, notes=(*plan.notes, note))
 
 
-def _allowed(
-    request: Request,
-    profile: LoadProfile | None,
-    target: Target,
-    load: Load,
-    addresses: Sequence[Address],
-) -> Allowed:
-    """Return the load that consent and this machine allow; raise the soft limit of open files."""
+def _allowed(plan: Plan, request: Request, profile: LoadProfile | None) -> Plan:
+    """Return the plan that consent and this machine allow; raise the soft limit of open files."""
     ignored = ignored_consent(profile)
     try:
-        allowed = allow(load, target, addresses, consents(request, profile, target.host))
+        plan = allow(plan, consents(request, profile, plan.target.host))
     except UsageError as error:
         hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
         raise UsageError(error.message, hint) from None
-    load = stopping_on_refusal(allowed.load, addresses, wish=request.stop_on_refusal)
-    _open_files(load)
-    if request.find_limit and load.hold_s:
+    stops = request.stop_on_refusal
+    if stops is None:
+        stops = any(is_public(address.ip) for address in plan.addresses)
+    _open_files(plan.load)
+    if plan.find_limit and plan.load.hold_s:
         raise_open_files_fully()  # the search decides how many will be held open
-    return replace(allowed, load=load, notes=(*allowed.notes, *ignored))
+    load = replace(plan.load, stop_on_refusal=stops)
+    return replace(plan, load=load, notes=(*plan.notes, *ignored))
 
 
 def _open_files(load: Load) -> None:
@@ -218,8 +205,8 @@ def remainder(
         processes=min(plan.load.processes, in_flight, Machine.here().cores),
     )
     # Another seed: the same one would draw the same order again.
-    plan = replace(plan, seed=plan.seed + facts.started + 1)
-    return _again(plan, addresses, load, request)
+    seed = plan.seed + facts.started + 1
+    return _again(replace(plan, seed=seed, addresses=tuple(addresses), load=load), request)
 
 
 def gap_s(addresses: Sequence[Address]) -> float:
@@ -242,7 +229,7 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
     """
     load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
     return replace(
-        _again(plan, addresses, load, request),
+        _again(replace(plan, addresses=tuple(addresses), load=load), request),
         close=Close.RST,  # a closed connection must not keep its port from the next try
         resolve_again_s=None,
         goals=(),
@@ -254,8 +241,8 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
     )
 
 
-def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Request) -> Plan:
-    """Return a recorded plan with another load, as this command line allows it.
+def _again(plan: Plan, request: Request) -> Plan:
+    """Return a recorded plan as this command line allows it.
 
     Raises:
         UsageError: a source address is gone, the load needs consent, or a client certificate is
@@ -273,17 +260,10 @@ def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Reques
             "the recorded run used a client certificate, and its path is not read from a run file",
             "Give it again: --cert FILE, and --key FILE where the key is in another file.",
         )
-    check_stack(plan.clients, plan.stack, plan.server_name, certificate, key)
-    allowed = allow(load, plan.target, addresses, consents(request, None, plan.target.host))
-    _open_files(allowed.load)
-    again_s = plan.resolve_again_s
-    return replace(
-        with_anchors(plan),
-        resolve_again_s=None if again_s is None else max(SHORTEST_TTL_S, again_s),
-        addresses=tuple(addresses),
-        load=allowed.load,
-        authorized=allowed.given,
-        client_certificate=certificate,
-        client_key=key,
-        notes=(*plan.notes, *allowed.notes),
-    )
+    plan = replace(plan, client_certificate=certificate, client_key=key)
+    check_stack(plan)
+    plan = allow(plan, consents(request, None, plan.target.host))
+    _open_files(plan.load)
+    if plan.resolve_again_s is not None:
+        plan = replace(plan, resolve_again_s=max(SHORTEST_TTL_S, plan.resolve_again_s))
+    return with_anchors(plan)

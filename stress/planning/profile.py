@@ -20,8 +20,8 @@ from typing import Any
 
 from stress.errors import UsageError
 from stress.planning.load import segment_text
-from stress.planning.option import Option, ValueType
-from stress.planning.request import OUTPUT, Request, options
+from stress.planning.option import Option, Section, ValueType
+from stress.planning.request import Request, options
 from stress.planning.targets import host_name, literal
 from stress.text.escape import did_you_mean, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
@@ -196,7 +196,7 @@ def _check_stranger(profile: LoadProfile, option: Option, value: Any) -> None:
 
 def _refused(place: Path, option: Option) -> str | None:
     """Return why a stranger's profile may not read or replace this file; None: it may."""
-    folder = option.section == OUTPUT and not option.form  # of the results, never replaced
+    folder = option.section is Section.OUTPUT and not option.form  # of the results, never replaced
     if folder or not place.exists():
         return None
     if not place.is_file():

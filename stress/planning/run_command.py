@@ -14,8 +14,8 @@ from stress.host.addresses import is_public
 from stress.model.claims import RunChange
 from stress.model.plan import Close, Plan, Stack
 from stress.planning.load import CEILING_S, default_in_flight, highest
-from stress.planning.option import PROFILE_ONLY
-from stress.planning.request import STOP, options
+from stress.planning.option import Section
+from stress.planning.request import options
 from stress.text.escape import with_names
 
 SAME = RunChange()
@@ -80,8 +80,12 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
     words: list[str] = []
     default = Plan(plan.target, (), ())
     for option in options().values():
-        searching = option.section == STOP or option.plan == "find_limit"
-        if not option.plan or option.section == PROFILE_ONLY or (searching and change != SAME):
+        searching = option.section is Section.STOP or option.plan == "find_limit"
+        if (
+            not option.plan
+            or option.section is Section.PROFILE_ONLY
+            or (searching and change != SAME)
+        ):
             continue
         value, usual = (attrgetter(option.plan)(each) for each in (plan, default))
         if value == usual:

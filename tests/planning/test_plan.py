@@ -159,6 +159,23 @@ def test_a_name_of_no_address_of_ones_own_needs_consent(machine: Machine) -> Non
     assert agreed.authorized == "--i-am-authorized"
 
 
+@pytest.mark.parametrize(
+    ("wish", "ip", "stops"),
+    [
+        (None, "93.184.216.34", True),
+        (None, "127.0.0.1", False),
+        (True, "127.0.0.1", True),
+        (False, "93.184.216.34", False),
+    ],
+)
+def test_others_servers_are_spared_when_they_begin_to_refuse_everything(
+    machine: Machine, wish: bool | None, ip: str, stops: bool
+) -> None:
+    request = Request(targets=("a.example",), stop_on_refusal=wish)
+
+    assert plan(request, machine, ip).load.stop_on_refusal is stops
+
+
 def test_planning_a_run_opens_no_connection(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
