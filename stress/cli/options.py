@@ -44,20 +44,22 @@ def flat(command: Callable[..., int]) -> Callable[..., int]:
         for mark in get_args(parameter.annotation)
         if isinstance(mark, Group)
     }
-    options = {name: _parameters(build) for name, build in builders.items()}
-    shown: dict[str, inspect.Parameter] = {}
-    for name, parameter in own.items():
-        shown |= options.get(name, {name: parameter})
+    options = {
+        name: _parameters(builders[name]) if name in builders else {name: parameter}
+        for name, parameter in own.items()
+    }
+    shown = {each: parameter for group in options.values() for each, parameter in group.items()}
 
     @wraps(command)
     def called(**values: Any) -> int:
-        arguments = {
-            name: builders[name](**{each: values[each] for each in options[name]})
-            if name in builders
-            else values[name]
-            for name in own
-        }
-        return command(**arguments)
+        return command(
+            **{
+                name: builders[name](**{each: values[each] for each in group})
+                if name in builders
+                else values[name]
+                for name, group in options.items()
+            }
+        )
 
     called.__annotations__ = {name: each.annotation for name, each in shown.items()}
     called.__dict__["__signature__"] = inspect.Signature(list(shown.values()))

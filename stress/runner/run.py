@@ -125,7 +125,7 @@ def _create(
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer: RunWriter | None = None
     try:
-        writer = RunWriter.create(
+        writer = RunWriter(
             path,
             whole,
             started_ns=started_ns,

@@ -84,13 +84,13 @@ class Journal:
             raise self._failure(error) from error
         self._kept.clear()
 
-    def fold(self) -> None:
-        """Fold the log into the file. While readers have it open, the last to close does it."""
-        with suppress(sqlite3.OperationalError):
-            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-
     def close(self) -> None:
-        """Close the file; what was not committed is lost."""
+        """Close the file; what was not committed is lost.
+
+        The log is folded into the file. While readers have it open, the last to close does it.
+        """
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         self._connection.close()
 
     def _execute(self, statements: Sequence[Statement]) -> None:

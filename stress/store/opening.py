@@ -275,26 +275,47 @@ def _check_tables(connection: sqlite3.Connection) -> None:
                 raise ValueError(f"{name}.{column[:80]} is not the column of this name")
 
 
-def fetch_all(
-    connection: sqlite3.Connection, sql: str, kind: type[_T], *, longest: int = SHORT
-) -> list[_T]:
-    """All rows of a query of one table, each as a `kind` (a tuple with types, or a NamedTuple).
+def fetch(
+    connection: sqlite3.Connection,
+    sql: str,
+    kind: Any,
+    values: Sequence[object] = (),
+    *,
+    longest: int = SHORT,
+    at_once: int = BATCH,
+) -> Iterator[list[Any]]:
+    """The rows of a query in batches, each row a `kind`: a tuple with types.
+
+    Rows are checked many at a time: to understand such a type takes longer than to check a row.
 
     Raises:
         msgspec.ValidationError: a value has another type, or is out of range.
     """
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+    cursor = connection.execute(sql, values)
+    while batch := checked(cursor.fetchmany(at_once), list[kind]):
+        yield batch
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)  # others may have set it
+
+
+def fetch_all(
+    connection: sqlite3.Connection, sql: str, kind: type[_T], *, longest: int = SHORT
+) -> list[_T]:
+    """All rows of a query of one table; no more than the size of the file allows.
+
+    Raises:
+        msgspec.ValidationError: a value has another type, or is out of range.
+    """
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     left = 1_000_000 + 4 * pages * page_bytes
     rows: list[Any] = []
-    cursor = connection.execute(sql)
-    while batch := cursor.fetchmany(BATCH):
+    for batch in fetch(connection, sql, kind, longest=longest):
         rows += batch
         left -= sum(4 + len(v) for row in batch for v in row if isinstance(v, (str, bytes)))
         if left < 4 * len(rows):
             raise ValueError(_WHY["SQLITE_INTERRUPT"])
-    return checked(rows, list[kind])  # type: ignore[valid-type]  # known only at run time
+    return rows
 
 
 def checked(value: object, kind: type[_T]) -> _T:

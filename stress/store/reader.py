@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from types import GenericAlias, TracebackType
+from types import GenericAlias
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -38,7 +38,6 @@ from stress.model.run import (
 )
 from stress.model.transcript import Transcript
 from stress.store.opening import (
-    BATCH,
     LONG,
     SHORT,
     Bit,
@@ -53,6 +52,7 @@ from stress.store.opening import (
     check_numbers,
     checked,
     connect,
+    fetch,
     fetch_all,
     reading,
     release,
@@ -97,10 +97,7 @@ _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.nam
 
 
 def _row_of(columns: Sequence[str], kinds: Mapping[str, Any]) -> Any:
-    """The type of a row with these columns; those without a kind of their own are whole numbers.
-
-    Rows are checked many at a time: to understand such a type takes longer than to check a row.
-    """
+    """The type of a row with these columns; those without a kind of their own are whole numbers."""
     return GenericAlias(tuple, tuple(kinds.get(name, Whole) | None for name in columns))
 
 
@@ -130,12 +127,7 @@ class RunFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -192,8 +184,7 @@ class RunFile:
     def chains(self) -> Sequence[SeenChain]:
         """Ordered by id."""
         with reading(self._path):
-            seen = self._counts.seen_by_chain()
-            spans = self._counts.spans_by_chain()
+            met = self._counts.by_chain()
             sql = "SELECT id, der FROM certificate"
             ders = dict(self._all(sql, tuple[int, bytes], longest=LONG))
             certificates: dict[int, list[bytes]] = {}
@@ -210,15 +201,9 @@ class RunFile:
                 raise ValueError("a chain is longer than TLS can send")
             rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, Digest])
             return [
-                SeenChain(
-                    number,
-                    digest,
-                    tuple(certificates.get(number, ())),
-                    seen[number],
-                    *spans[number],
-                )
+                SeenChain(number, digest, tuple(certificates.get(number, ())), *met[number])
                 for number, digest in rows
-                if seen[number]
+                if number in met
             ]
 
     def verdicts(self) -> Sequence[Verdict]:
@@ -312,12 +297,10 @@ class RunFile:
     def transcripts(self) -> Iterator[Transcript]:
         """Evidence of single attempts, in the order in which it was recorded."""
         left, last = MOST_TRANSCRIPT_BYTES + 20 * self._path.stat().st_size, -1
-        with reading(self._path):
-            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONG)  # it reads a row ahead
-            cursor = self._connection.execute("SELECT id, transcript FROM evidence ORDER BY id")
-        for number, blob in self._fetch(cursor, longest=LONG, at_once=1):
+        sql = "SELECT id, transcript FROM evidence ORDER BY id"
+        for number, blob in self._fetch(sql, tuple[Whole, bytes], longest=LONG, at_once=1):
             with reading(self._path):
-                transcript = decode_transcript(checked(blob, bytes))
+                transcript = decode_transcript(blob)
                 left -= transcript.bytes_kept + 100 * len(transcript.flights)
                 if left < 0 or number <= last:
                     raise ValueError("it has more evidence than its size allows")
@@ -326,12 +309,13 @@ class RunFile:
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
         """The columns of the view `handshake`, and its rows."""
+        sql = view_text("handshake")
         with reading(self._path):
-            cursor = self._connection.execute(view_text("handshake"))
+            cursor = self._connection.execute(f"{sql} LIMIT 0")
             names = [column[0] for column in cursor.description]
-            kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
-        return names, self._fetch(cursor, kind)
+        kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
+        return names, self._fetch(sql, kind)
 
     def _all(self, sql: str, kind: type[_T], *, longest: int = SHORT) -> list[_T]:
         return fetch_all(self._connection, sql, kind, longest=longest)
@@ -348,29 +332,17 @@ class RunFile:
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
-            cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
-        for row in self._fetch(cursor, _RECORD):
+        for row in self._fetch(sql, _RECORD, [self._origin, self._origin, *values]):
             fields = list(row)
             for place in _FLAGS:
                 if fields[place] is not None:
                     fields[place] = bool(fields[place])
             yield Record._make(fields)
 
-    def _fetch(
-        self,
-        cursor: sqlite3.Cursor,
-        kind: Any = tuple[Any, ...],
-        *,
-        longest: int = SHORT,
-        at_once: int = BATCH,
-    ) -> Iterator[Sequence[Any]]:
-        while True:
-            with reading(self._path):
-                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-                batch: list[Any] = checked(cursor.fetchmany(at_once), list[kind])
-            if not batch:
-                return
-            yield from batch
+    def _fetch(self, sql: str, kind: Any, *values: Any, **limits: Any) -> Iterator[Any]:
+        with reading(self._path):
+            for batch in fetch(self._connection, sql, kind, *values, **limits):
+                yield from batch
 
 
 def open_run(path: Path) -> RunFile:

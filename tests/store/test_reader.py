@@ -79,7 +79,7 @@ def test_facts_are_as_the_engine_gave_them(
 def test_private_anchors_come_back(tmp_path: Path, plan: Plan) -> None:
     private = replace(plan, trust=replace(plan.trust, private=True))
     path = tmp_path / "run.db"
-    RunWriter.create(path, private, started_ns=1, versions={}, host="").close()
+    RunWriter(path, private, started_ns=1, versions={}, host="").close()
     with open_run(path) as run:
         assert run.facts().plan == private
 

@@ -186,7 +186,7 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 def write(path: Path, plan: Plan) -> Path:
-    writer = RunWriter.create(path, plan, started_ns=1, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=1, versions={}, host="here")
     writer.add_records([RECORD])
     writer.add_transcripts([ONE, ONE])
     writer.commit(1)

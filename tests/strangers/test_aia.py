@@ -53,7 +53,7 @@ def run_file(path: Path, url: str, addresses: tuple[str, ...]) -> Path:
     plan = Plan(Target(HOST), known, (Client("generic"),), trust=trust, server_name=HOST)
     judge = Judge(Anchors(trust.anchors, trust.anchors_from, trust.private))
     verdict = judge.judge(chain.certificates, host=HOST, at=AT, policy="any")
-    writer = RunWriter.create(path, plan, started_ns=AT_NS, versions={}, host="a stranger's")
+    writer = RunWriter(path, plan, started_ns=AT_NS, versions={}, host="a stranger's")
     for index, address in enumerate(plan.addresses):
         writer.add_address(index, address)
     writer.add_chain(chain, [verdict])

@@ -30,7 +30,7 @@ CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getad
 def interrupted(folder: Path, plan: Plan, name: str = "part") -> Path:
     """A run that was killed before its first handshake, a while ago."""
     path = folder / f"{name}.db"
-    writer = RunWriter.create(path, plan, started_ns=10**18, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=10**18, versions={}, host="here")
     for index, address in enumerate(plan.addresses):
         writer.add_address(index, address)
     writer.commit(0)
@@ -78,7 +78,7 @@ def failed(true_run: Path, tmp_path: Path) -> Path:
     with open_run(true_run) as run:
         facts = run.facts()
         plan = replace(facts.plan, addresses=(PUBLIC,), authorized="they said so")
-        writer = RunWriter.create(path, plan, started_ns=facts.started_ns, versions={}, host="here")
+        writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
         writer.add_address(0, PUBLIC)
         writer.add_records(list(run.records()))
         writer.commit(facts.started)
@@ -108,7 +108,7 @@ def test_no_path_of_a_run_file_is_opened(
         facts = run.facts()
         plan = replace(facts.plan, client_certificate=pipe, client_key=pipe, load=Load(200))
     path = tmp_path / "mutual.db"
-    writer = RunWriter.create(path, plan, started_ns=facts.started_ns, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
     writer.add_address(0, PUBLIC)
     writer.add_records(records)
     writer.commit(len(records))
