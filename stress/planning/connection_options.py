@@ -11,7 +11,7 @@ from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.host.limits import is_local
 from stress.model.plan import Close, Load, Plan, Stack, Target
-from stress.planning.load import held_open
+from stress.planning.load import held_open, total_of
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal
 from stress.planning.trust_options import policy_name
@@ -43,7 +43,7 @@ def connection_of(request: Request, target: Target) -> Plan:
         server_name=None if name == _NO_NAME else name,
         stack=stack,
         resumption=request.value("resumption", float) or 0.0,
-        sources=tuple(dict.fromkeys(request.values("sources", str))),
+        sources=request.values("sources", str),
         resolver=request.resolver,
         client_certificate=certificate,
         client_key=key,
@@ -184,7 +184,4 @@ def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
 def ports_spent(load: Load) -> int | None:
     """Return how many ports the busiest minute uses; None: nothing bounds it."""
     by_rate = None if load.rate is None else math.ceil(load.rate * TIME_WAIT_S) + load.concurrency
-    bounds = [bound for bound in (load.count, by_rate) if bound is not None]
-    if load.rate is not None and load.duration_s is not None:
-        bounds.append(math.ceil(load.rate * load.duration_s))
-    return min(bounds) if bounds else None
+    return min((n for n in (total_of(load), by_rate) if n is not None), default=None)

@@ -17,7 +17,6 @@ Subtle:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -26,7 +25,7 @@ from stress.host.addresses import is_public
 from stress.host.limits import Reaches, has_route
 from stress.model.plan import Address, Load, Plan, Target
 from stress.planning.addresses import Resolution, Resolve, connectable, resolve
-from stress.planning.load import highest
+from stress.planning.load import highest, total_of
 from stress.text.escape import quoted
 from stress.text.units import show_duration, show_rate, show_size
 
@@ -71,14 +70,6 @@ def exceeds(load: Load) -> bool:
         return True
     fastest = highest(load.segments) or load.rate
     return total > FREE_RATE and not (fastest is not None and fastest <= FREE_RATE)
-
-
-def total_of(load: Load) -> int | None:
-    """Return the most attempts that a load can make; None: nothing bounds it."""
-    by_time = None
-    if load.rate is not None and load.duration_s is not None:
-        by_time = math.ceil(load.rate * load.duration_s)
-    return min((n for n in (load.count, by_time) if n is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

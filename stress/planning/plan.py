@@ -26,7 +26,7 @@ from stress.planning.connection_options import (
     own_address,
 )
 from stress.planning.consent import allow
-from stress.planning.load import amount_of, files_needed, limits_of, sweep_of
+from stress.planning.load import amount_of, check_sweep, files_needed, limits_of
 from stress.planning.profile import LoadProfile, consents, filled, ignored_consent
 from stress.planning.request import Request
 from stress.planning.targets import one_target
@@ -58,10 +58,9 @@ def plan_run(
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
-    wish = whole.value("close", Close) or Close.AUTO
     plan = connection_of(whole, target)
     trust = trust_of(whole, plan.server_name or target.host, now)
-    sweep = sweep_of(whole, plan.clients, plan.resumption)
+    check_sweep(whole, plan)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     found = places_of(whole, target, plan.sources, resolve=resolve, reaches=machine.reaches)
     plan = replace(
@@ -71,7 +70,6 @@ def plan_run(
         load=load,
         limits=limits,
         trust=trust,
-        sweep=sweep,
         seed=seed,
         profile=profile.name if profile else "",
         notes=(*load_notes, *found.notes),
@@ -81,7 +79,7 @@ def plan_run(
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     load = replace(plan.load, rate=None) if plan.find_limit else plan.load
     ports = machine.local_ports * max(1, len(plan.sources)) * len(plan.addresses)
-    close, note = closing_of(wish, load, ports)
+    close, note = closing_of(plan.close, load, ports)
     return replace(plan, close=close, notes=(*plan.notes, note))
 
 

@@ -248,39 +248,3 @@ def _value(file: TomlFile, option: Option) -> str | bool | tuple[str, ...]:
         return texts
     is_path = option.value is ValueType.FILE and texts[0] != "-"
     return str(file.path.parent / texts[0]) if is_path else texts[0]
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of load profiles, for editors that check TOML while it is written."""
-    text: dict[str, Any] = {"type": "string"}
-    amount: dict[str, Any] = {"type": ["string", "number"]}
-    segment = {"rate": amount, "to": amount, "duration": amount}
-    types: Mapping[ValueType, dict[str, Any]] = {
-        ValueType.TEXT: amount,
-        ValueType.SWITCH: {"type": "boolean"},
-        ValueType.FILE: text,
-        ValueType.TABLES: {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": segment,
-                "required": ["rate", "duration"],
-                "additionalProperties": False,
-            },
-        },
-    }
-    properties: dict[str, Any] = {_TITLE: text | {"description": NOT_OPTIONS[_TITLE]}}
-    for option in profile_keys().values():
-        one = {"enum": [*option.choices]} if option.choices else text
-        many = {"anyOf": [one, {"type": "array", "items": one}]}
-        single = one if option.choices else types.get(option.value, text)
-        kind = many if option.value is ValueType.LIST else single
-        properties[option.name] = kind | {"description": option.help}
-    hosts = {"type": "array", "items": text, "description": NOT_OPTIONS[_AUTHORIZED]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Load profile of tls-stress",
-        "type": "object",
-        "properties": properties | {_AUTHORIZED: hosts},
-        "additionalProperties": False,
-    }

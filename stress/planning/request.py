@@ -92,6 +92,7 @@ class Request:
     sweep: tuple[str, ...] = LOAD.repeated(
         "Repeat the search for each client (with --resumption, for full and resumed handshakes"
         " of each), or search for the concurrency instead of the rate; repeatable.",
+        plan="sweep",
         **choice(Sweep),
     )
     rate_blocks: bool = LOAD.switch(
@@ -136,7 +137,9 @@ class Request:
         "NAME|none",
         read=later("planning.connection_options.server_name"),
     )
-    stack: str | None = CONNECTION.option("TLS library. [default: boringssl]", **choice(Stack))
+    stack: str | None = CONNECTION.option(
+        "TLS library. [default: boringssl]", plan="stack", **choice(Stack)
+    )
     resumption: str | None = CONNECTION.option(
         "Fraction of handshakes that offer an earlier session, such as 70%. [default: 0%]",
         "FRACTION",
@@ -160,6 +163,7 @@ class Request:
         "IP",
         name="source",
         read=later("planning.connection_options.own_address"),
+        plan="sources",
     )
     resolver: str | None = CONNECTION.option(
         "DNS server to query instead of the system resolver.",
@@ -200,6 +204,7 @@ class Request:
     close: str | None = CONNECTION.option(
         "How to close connections; auto is fin while enough local ports are free, else rst."
         " [default: auto]",
+        plan="close",
         **choice(Close),
     )
 
@@ -225,6 +230,7 @@ class Request:
         " client's own]",
         "NAME|none",
         read=later("planning.trust_options.policy_name"),
+        plan="trust.policy",
     )
     at: str | None = TRUST.option(
         "Validate as of TIME: a date, an RFC 3339 time or +30d. [default: when first seen]",
@@ -238,7 +244,8 @@ class Request:
         read=later("planning.trust_options.read_pins"),
     )
     aia: bool = TRUST.switch(
-        "Download a missing issuer over HTTP to verify that nothing else is missing."
+        "Download a missing issuer over HTTP to verify that nothing else is missing.",
+        plan="trust.aia",
     )
 
     until: tuple[str, ...] = STOP.repeated(
@@ -352,6 +359,8 @@ class Request:
             return given
         texts = given if isinstance(given, tuple) else (units.written(given),)
         read = tuple(units.named(option.shown, option.read, text) for text in texts)
+        if option.value is ValueType.LIST:
+            return tuple(dict.fromkeys(read))
         return read if isinstance(given, tuple) else read[0]
 
 

@@ -10,7 +10,8 @@ import trio
 from stress.errors import UsageError
 from stress.model.plan import Address, Client, Load, Plan, Target
 from stress.planning.addresses import Resolution
-from stress.planning.consent import Guard, allow, exceeds, total_of
+from stress.planning.consent import Guard, allow, exceeds
+from stress.planning.load import total_of
 
 PUBLIC = Address("8.8.8.8", 443)
 PRIVATE = Address("10.1.2.3", 443)
