@@ -8,10 +8,12 @@ import typer
 
 from stress.cli import console
 from stress.cli.lab import run_words
-from stress.cli.options import option_of, parse
-from stress.cli.output import EXIT_CODES, DemoOptions, Output
+from stress.cli.options import option_of, parse, takes
+from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
+from stress.planning.request import Request
+from stress.report.forms import FORMS
 from stress.runner.run import RunLocation, prepare, record
 from stress.text.escape import PROGRAM, shell_line
 
@@ -22,8 +24,9 @@ Count = Annotated[
 ]
 
 
+@takes("json", *FORMS, "quiet", "name", "results", "metrics")
 def demo(
-    settings: DemoOptions, scenario: Scenario = "missing-intermediate", count: Count = None
+    settings: Request, scenario: Scenario = "missing-intermediate", count: Count = None
 ) -> int:
     """Find a bad node in a faulty farm on this machine.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stress.cli import console
-from stress.cli.options import Group, option_of, request_with
+from stress.cli.options import option_of
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
@@ -33,11 +33,6 @@ EXIT_CODES = {
 }
 
 Results = Annotated[Path | None, option_of("results")]
-ReportOptions = Annotated[Request, Group(request_with("json", *FORMS, "quiet", "results"))]
-DemoOptions = Annotated[
-    Request,
-    Group(request_with("json", *FORMS, "quiet", "name", "results", "metrics")),
-]
 
 
 @dataclass(frozen=True, slots=True)

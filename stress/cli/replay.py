@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stress.cli import console
-from stress.cli.options import Group, option_of, request_with
+from stress.cli.options import option_of, takes
 from stress.cli.output import Output
 from stress.cli.report import Run
 from stress.errors import ExitCode
@@ -31,13 +31,10 @@ Gap = Annotated[
 ]
 Json = Annotated[bool, option_of("json", "Print the answer as one JSON document.")]
 
-ReplayOptions = Annotated[
-    Request, Group(request_with("cert", "key", "authorized", "quiet", "name", "results"))
-]
 
-
+@takes("cert", "key", "authorized", "quiet", "name", "results")
 def replay(
-    settings: ReplayOptions,
+    settings: Request,
     run: Run = None,
     cause: Cause = None,
     tries: Tries = "3",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from stress.cli.options import RequestOptions
+from stress.cli.options import RUN_OPTIONS, takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.errors import UsageError
 from stress.planning.option import Section
-from stress.planning.request import options
+from stress.planning.request import Request, options
 from stress.runner.again import read_first_part
 from stress.runner.rejudge import Rejudgement
 from stress.runner.run import RunLocation, prepare, record
 
 
-def run(request: RequestOptions) -> int:
+@takes(*RUN_OPTIONS)
+def run(request: Request) -> int:
     """Open handshakes, record them, print the report.
 
     Without a load option: 1,000 handshakes at 50/s, which detect a failure rate of 0.3% (95%
