@@ -33,7 +33,7 @@ from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import RunEnd
 from stress.model.transcript import Transcript
-from stress.store.catalog import FAILURES, Catalog, Groups, Journal, Statement
+from stress.store.catalog import FAILURES, Catalog, Journal, Statement
 from stress.store.reader import RunFile
 from stress.store.schema import (
     FIRST_BLOCK_NS,
@@ -94,9 +94,8 @@ class RunWriter:
         self._journal = Journal(path, connection)
         self._started_ns = started_ns
         self._before = before
-        self._groups = Groups()
         self._catalog = Catalog()
-        self._tally = Tally(self._groups.treatments)
+        self._tally = Tally(self._catalog.treatments)
         self._stored_block_ns = FIRST_BLOCK_NS
         self._arrived = 0
         self._committed = 0
@@ -142,7 +141,8 @@ class RunWriter:
 
     def _add(self, records: Sequence[Record]) -> None:
         of: Any = Record._make(zip(*records, strict=True))
-        groups, origin = self._groups.number(records), self._started_ns
+        groups, statements = self._catalog.groups(records)
+        origin = self._started_ns
         arrivals = range(self._arrived + 1, self._arrived + 1 + len(records))
         columns = Columns(
             arrival=arrivals,
@@ -158,13 +158,9 @@ class RunWriter:
             lag=of.lag_ns,
             bytes=of.bytes_received,
         )
-        statements: list[Statement] = []
-        for number, record in self._groups.fresh:
-            statements += self._catalog.group_statements(number, record)
-        self._groups.fresh.clear()
         statements.append((insert_into("attempt", len(columns)), columns.rows()))
         # A remark for each failure of the target, and for whatever has a detail.
-        treatments = self._groups.treatments
+        treatments = self._catalog.treatments
         failing = {group for group in set(groups) if treatments[group] in FAILURES}
         details: list[tuple[object, ...]] = []
         remarks: list[tuple[object, ...]] = []
