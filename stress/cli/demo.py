@@ -46,7 +46,7 @@ def demo(
         console.print_message(f"planted: {farm.planted.sentence}")
         path = record(prepare(request), RunLocation.of(settings), output.display())
         planted, windows = farm.planted, farm.windows_ns()
-    summary = output.show(path)
+    summary = output.show(path, made_now=True)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
     console.print_message(

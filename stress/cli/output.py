@@ -75,7 +75,9 @@ class Output:
         rewrites, width = console.can_rewrite(sys.stderr), console.width(sys.stderr)
         return replace(shown, stream=sys.stderr, rewrites=rewrites, width=width)
 
-    def show(self, file: Path, settings: Rejudgement = AS_RECORDED) -> Summary:
+    def show(
+        self, file: Path, settings: Rejudgement = AS_RECORDED, *, made_now: bool = False
+    ) -> Summary:
         """Read a run file, print its report and write the report files.
 
         Raises:
@@ -85,7 +87,7 @@ class Output:
         """
         from stress.store import open_run  # noqa: PLC0415 - heavy
 
-        with open_run(file) as run:
+        with open_run(file, made_now=made_now) as run:
             summary = settings.summarize(run)
             if self.quiet:
                 for sentence in (summary.headline, *summary.validity.reasons):

@@ -37,5 +37,6 @@ def run(request: Request) -> int:
             )
         first_part, plan = read_first_part(request, location.folder)
     path = record(plan, location, output.display(), first_part)
-    aia = plan.trust.aia and first_part is None
-    return EXIT_CODES[output.show(path, Rejudgement(aia=aia, target_is_named=True)).verdict]
+    made_now = first_part is None  # the first part may come from a stranger
+    summary = output.show(path, Rejudgement(aia=plan.trust.aia and made_now), made_now=made_now)
+    return EXIT_CODES[summary.verdict]

@@ -46,8 +46,6 @@ class Script:
     plan: Plan
     sentences: Sequence[str]
     """Comments at the head."""
-    shared: bool = False
-    """It will be shared: no path of this machine."""
 
     @property
     def client(self) -> Client:
@@ -65,11 +63,8 @@ def reproduce(script: Script) -> str:
 
     certificate = ""
     if plan.client_certificate is not None:
-        if script.shared:
-            give = 'echo "set CERTIFICATE and KEY to PEM files of a client certificate" >&2; exit 2'
-        else:
-            key = plan.client_key or plan.client_certificate
-            give = f"CERTIFICATE={quote(plan.client_certificate)}; KEY={quote(key)}"
+        # No path of the run file: who runs a stranger's script would show their own certificate.
+        give = 'echo "set CERTIFICATE and KEY to PEM files of a client certificate" >&2; exit 2'
         certificate = f'if [ -z "${{CERTIFICATE:-}}" ]; then {give}; fi\n'
 
     # How the failure shows in the output of each tool.

@@ -21,10 +21,23 @@ from stress.text.escape import with_names
 SAME = RunChange()
 
 
-def run_argv(plan: Plan, change: RunChange = SAME) -> tuple[str, ...]:
-    """The `tls-stress run …` command that repeats this plan with that change."""
+def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) -> tuple[str, ...]:
+    """The `tls-stress run …` command that repeats this plan with that change.
+
+    Args:
+        plan: as recorded.
+        change: what to do differently.
+        made_now: the paths in the plan were typed on this command line. Those of a file may be a
+            stranger's, and the command has `FILE` in their place.
+    """
     parts = (_load(plan, change), _request(plan, change), _unchanged(plan, change), _trust(plan))
     words = [word for part in parts for word in part]
+    for option, path in (
+        ("--ca", plan.trust.anchors_from if plan.trust.private else None),
+        ("--cert", plan.client_certificate),
+        ("--key", plan.client_key),
+    ):
+        words += [option, path if made_now else "FILE"] if path else []
     return with_names("run", str(plan.target), options=[*words, *change.extra])
 
 
@@ -63,8 +76,6 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
     for option, value in (
         ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
         ("--resolver", plan.resolver),
-        ("--cert", plan.client_certificate),
-        ("--key", plan.client_key),
     ):
         words += [option, value] if value else []
     return words
@@ -124,8 +135,6 @@ def _addresses(plan: Plan, change: RunChange) -> list[str]:
 def _trust(plan: Plan) -> list[str]:
     trust = plan.trust
     words: list[str] = []
-    if trust.private:
-        words += ["--ca", trust.anchors_from]
     if trust.at is not None:
         words += ["--at", str(trust.at)]
     return words + _repeated("--pin", [f"sha256//{b64encode(pin).decode()}" for pin in trust.pins])

@@ -92,6 +92,9 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
         limits=facts.limits,
         commands=(
             *commands(findings),
-            *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
+            *(
+                Command(Purpose.NEXT, run_argv(plan, change, made_now=facts.made_now))
+                for change in experiments
+            ),
         ),
     )

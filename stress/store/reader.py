@@ -116,8 +116,11 @@ _RECORD = _row_of(
 class RunFile:
     """A recorded run; made by `open_run`, closed by `close` or a `with` statement."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, made_now: bool = False
+    ) -> None:
         self._path = path
+        self._made_now = made_now
         self._connection = connection
         sql = "SELECT key, value FROM meta"
         self._meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
@@ -167,6 +170,7 @@ class RunFile:
                 host=meta["host"],
                 first_ns=None if first is None else self._origin + first,
                 last_ns=None if last is None else self._origin + last,
+                made_now=self._made_now,
             )
 
     def addresses(self) -> Sequence[Address]:
@@ -345,8 +349,12 @@ class RunFile:
                 yield from batch
 
 
-def open_run(path: Path) -> RunFile:
+def open_run(path: Path, *, made_now: bool = False) -> RunFile:
     """The run in a file, as it is at this moment; close it after use.
+
+    Args:
+        path: of the file.
+        made_now: this very command line made the run, and nobody else.
 
     Raises:
         RunFileError: it is missing, is not a run file, has a newer schema, or is damaged.
@@ -354,7 +362,7 @@ def open_run(path: Path) -> RunFile:
     with reading(path):
         connection = connect(path)
         try:
-            return RunFile(path, connection)
+            return RunFile(path, connection, made_now=made_now)
         except BaseException:
             connection.close()
             raise

@@ -69,7 +69,8 @@ def headlines(
         where = "No handshake failed."
         who = "No client would have seen a failure in these handshakes."
         fix = "Nothing to fix was found."
-        prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
+        (repeat,) = commands(findings)
+        prove = f"Repeat the test: {shell_line(repeat.argv)}"
         repairs = ()
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
@@ -193,7 +194,8 @@ def _certificate(chain: SeenChain) -> str:
 
 def commands(findings: Findings) -> Iterator[Command]:
     """The commands of `prove`."""
-    name, again = findings.facts.name, run_argv(findings.facts.plan)
+    facts = findings.facts
+    name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
