@@ -27,7 +27,7 @@ from stress.planning.connection_options import (
 )
 from stress.planning.consent import allow
 from stress.planning.load import amount_of, check_sweep, files_needed, limits_of
-from stress.planning.profile import LoadProfile, consents, filled, ignored_consent
+from stress.planning.profile import LoadProfile, consents, filled, ignored_consent, names_addresses
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
@@ -75,7 +75,7 @@ def plan_run(
         notes=(*load_notes, *found.notes),
         **passed,
     )
-    plan = _allowed(plan, whole, profile)
+    plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     load = replace(plan.load, rate=None) if plan.find_limit else plan.load
     ports = machine.local_ports * max(1, len(plan.sources)) * len(plan.addresses)
@@ -83,15 +83,17 @@ def plan_run(
     return replace(plan, close=close, notes=(*plan.notes, note))
 
 
-def _allowed(plan: Plan, request: Request, profile: LoadProfile | None) -> Plan:
+def _allowed(
+    plan: Plan, request: Request, profile: LoadProfile | None, *, stops: bool | None
+) -> Plan:
     """Return the plan that consent and this machine allow; raise the soft limit of open files."""
-    ignored = ignored_consent(profile)
+    ignored = ignored_consent(request, profile)
+    foreign = names_addresses(request, profile)
     try:
-        plan = allow(plan, consents(request, profile, plan.target.host))
+        plan = allow(plan, consents(request, profile, plan.target.host), foreign=foreign)
     except UsageError as error:
         hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
         raise UsageError(error.message, hint) from None
-    stops = request.stop_on_refusal
     if stops is None:
         stops = any(is_public(address.ip) for address in plan.addresses)
     _open_files(plan.load)

@@ -94,7 +94,44 @@ def test_consent_is_kept_for_the_record(load: Load) -> None:
     allowed = allowed_for(load, PUBLIC, consent=["--i-am-authorized"])
 
     assert allowed.load == load
-    assert allowed.authorized == "--i-am-authorized"
+    assert allowed.authorized == "--i-am-authorized, for edge.example.com:443 at 8.8.8.8:443"
+
+
+def test_the_record_says_what_the_consent_covers() -> None:
+    many = [Address(f"9.9.9.{n}", 8443) for n in range(6)]
+    target = Target("2001:4860::8", 8443)
+
+    assert allowed_for(MUCH[0], *many, consent=["yes"]).authorized == (
+        "yes, for edge.example.com:443 at 9.9.9.0:8443, 9.9.9.1:8443, 9.9.9.2:8443 and 3 more"
+    )
+    literal = allowed_for(MUCH[0], Address(target.host, 8443), consent=["yes"], target=target)
+    assert literal.authorized == "yes, for [2001:4860::8]:8443"
+
+
+@pytest.mark.parametrize(
+    ("ip", "load", "allowed"),
+    [
+        ("10.1.2.3", MUCH[0], False),
+        ("fd00::7", MUCH[2], False),
+        ("8.8.8.8", MUCH[1], False),
+        ("10.1.2.3", FREE[0], True),
+        ("127.0.0.9", MUCH[2], True),
+        ("::1", MUCH[2], True),
+    ],
+)
+def test_addresses_of_a_strangers_profile_are_strangers(ip: str, load: Load, allowed: bool) -> None:
+    plan_ = Plan(HOST, (Address(ip, 443),), (), load)
+
+    if allowed:
+        assert allow(plan_, (), foreign=True) == plan_
+        return
+    with pytest.raises(
+        UsageError, match=rf"only the profile names .*{ip}.* need consent"
+    ) as caught:
+        allow(plan_, (), foreign=True)
+    lines = str(caught.value.hint).splitlines()
+    assert "--address" in " ".join(lines)
+    assert all(len(line) <= 100 for line in [caught.value.message, *lines])
 
 
 def test_a_closed_loop_against_a_public_address_is_paced() -> None:
