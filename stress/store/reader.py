@@ -18,8 +18,6 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Any, Self, TypeVar
 
-import msgspec
-
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
@@ -60,6 +58,8 @@ from stress.store.opening import (
 from stress.store.schema import (
     MOST_TRANSCRIPT_BYTES,
     decode_transcript,
+    decoded,
+    naming,
     read_plan,
     text_columns,
     view_text,
@@ -68,7 +68,7 @@ from stress.store.tally import Block, Counts
 
 _T = TypeVar("_T")
 _COLUMNS = {
-    "id": "attempt.arrival + attempt.lead AS id",
+    "id": "attempt.arrival + attempt.lead",
     "due_ns": "? + attempt.due",
     "started_ns": "? + attempt.due + attempt.late",
     "detail": "detail.text",
@@ -80,7 +80,7 @@ _COLUMNS |= {
 _COLUMNS |= {each.name: f"{each.name}.value" for each in APART}
 _COLUMNS["chain"] = "chain.sha256"
 _RECORDS = (
-    f"SELECT {', '.join(_COLUMNS[field] for field in Record._fields)} "  # noqa: S608 - our names
+    f"SELECT {', '.join(f'{_COLUMNS[field]} AS {field}' for field in Record._fields)} "  # noqa: S608 - our names
     "FROM {rows} "
     "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
     "LEFT JOIN chain ON chain.id = attempt_group.chain "
@@ -124,7 +124,7 @@ class RunFile:
         self._connection = connection
         sql = "SELECT key, value FROM meta"
         self._meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
-        self._origin = checked(int(self._meta["started_ns"]), Moment)
+        self._origin = checked("meta.started_ns", self._meta["started_ns"], Moment)
         self._counts = Counts(connection, self._meta)
 
     def __enter__(self) -> Self:
@@ -150,6 +150,7 @@ class RunFile:
                 "SELECT min(due), max(due), max(due + total) FROM attempt",
                 tuple[int | None, int | None, int | None],
             )
+            stood_ns = checked("meta.stood_ns", meta.get("stood_ns", "0"), Span)
             last = due if plan.load.rate or plan.load.segments else ended
             return RunFacts(
                 name=self._path.stem,
@@ -158,15 +159,15 @@ class RunFile:
                 started_ns=self._origin,
                 ended_ns=end.ended_ns if end else None,
                 end=end.end if end else End.UNFINISHED,
-                started=max(checked(int(meta["started"]), Whole), recorded),
+                started=max(checked("meta.started", meta["started"], Whole), recorded),
                 recorded=recorded,
-                versions=msgspec.json.decode(meta["versions"], type=dict[str, str]),
+                versions=decoded("versions", meta["versions"], dict[str, str]),
                 reasons=end.reasons if end else (),
                 invalid=end.invalid if end else False,
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 # Without an end mark: what was known at the start.
-                stood_ns=end.stood_ns if end else checked(int(meta.get("stood_ns", "0")), Span),
+                stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
                 first_ns=None if first is None else self._origin + first,
                 last_ns=None if last is None else self._origin + last,
@@ -181,8 +182,9 @@ class RunFile:
                 tuple[int, str, Port, Text | None],
             )
             check_numbers([number for number, *_ in rows])
-            for _, ip, *_ in rows:
-                ip_address(ip)
+            with naming("address.ip"):
+                for _, ip, *_ in rows:
+                    ip_address(ip)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:
@@ -219,7 +221,8 @@ class RunFile:
                 "ORDER BY verdict, rank",
                 tuple[int, str, Whole | None, Text, str],
             ):
-                finding = Finding(Category(category), position, detail, Refusal(refusal))
+                with naming("finding"):
+                    finding = Finding(Category(category), position, detail, Refusal(refusal))
                 findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
@@ -233,7 +236,7 @@ class RunFile:
                     host,
                     at,
                     tuple(findings.get(number, ())),
-                    msgspec.json.decode(families, type=tuple[str, ...]),
+                    decoded("verdict.families", families, tuple[str, ...]),
                 )
                 for number, chain, policy, host, at, families in rows
             ]
@@ -288,7 +291,9 @@ class RunFile:
         """Width of the blocks of `histograms`; block 0 starts with the run."""
         with reading(self._path):
             stored = self._meta.get("histogram_block_ns")
-            return checked(int(stored), Width) if stored else self._counts.whole.latency.block_ns
+            if stored:
+                return checked("meta.histogram_block_ns", stored, Width)
+            return self._counts.whole.latency.block_ns
 
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
@@ -328,9 +333,11 @@ class RunFile:
         text = self._meta.get("ending")
         if not text:
             return None
-        end = msgspec.json.decode(text, type=RunEnd)
-        numbers = end.ended_ns, end.started, end.stood_ns, end.lag_p99_ns
-        checked(numbers, tuple[Moment, Whole, Span, Span | None])
+        end = decoded("ending", text, RunEnd)
+        checked("ending.ended_ns", end.ended_ns, Moment)
+        checked("ending.started", end.started, Whole)
+        checked("ending.stood_ns", end.stood_ns, Span)
+        checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:

@@ -39,7 +39,7 @@ from stress.store.opening import (
     fetch,
     fetch_all,
 )
-from stress.store.schema import FIRST_BLOCK_NS
+from stress.store.schema import FIRST_BLOCK_NS, naming
 
 LATENCY_MOST_BLOCKS = 64
 """Blocks that have histograms; where there would be more, their width doubles."""
@@ -289,8 +289,8 @@ class Counts:
 
     def __init__(self, connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
         self._connection = connection
-        self._stored_block_ns = checked(int(meta["block_ns"]), Width)
-        self._counted = checked(int(meta["counted"]), Whole)
+        self._stored_block_ns = checked("meta.block_ns", meta["block_ns"], Width)
+        self._counted = checked("meta.counted", meta["counted"], Whole)
         self._origin = int(meta["started_ns"])
 
     @cached_property
@@ -366,14 +366,17 @@ class Counts:
         rows = [list(row) for row in fetch_all(self._connection, sql, _GROUP_ROW)]
         check_numbers([row[0] for row in rows])
         for row in rows:
-            Stage(row[_STAGE])
+            with naming("attempt_group.stage"):
+                Stage(row[_STAGE])
             for place in _FLAGS:
                 row[place] = None if row[place] is None else bool(row[place])
         return rows
 
     @cached_property
     def _treatments(self) -> Sequence[Treatment]:
-        return [Treatment.of(row[_OUTCOME], row[_MARKS]) for row in self._groups]
+        rows = self._groups
+        with naming("attempt_group.outcome"):
+            return [Treatment.of(row[_OUTCOME], row[_MARKS]) for row in rows]
 
     @cached_property
     def _uncounted(self) -> Tally:
@@ -390,7 +393,8 @@ class Counts:
         # Before they are all in memory: each counts one of the attempts at least.
         ((total, least, most),) = fetch_all(
             self._connection,
-            "SELECT coalesce(sum(count), 0), coalesce(min(count), 1), count(*) FROM cell",
+            "SELECT coalesce(sum(count), 0) AS counted_in_cells, coalesce(min(count), 1), count(*) "
+            "FROM cell",
             tuple[int, int, int],
         )
         if total != self._counted or not most <= total <= self.recorded or least < 1:

@@ -99,6 +99,8 @@ def wrongs(visits: Visits, allowed: Sequence[Path] = ()) -> list[str]:
             found.append(f"{door}: traceback: {one.err[-300:]}")
         if one.err == HANG or one.seconds > MOST_SECONDS:
             found.append(f"{door}: took {one.seconds:.1f} s")
+        if "`$" in one.err:
+            found.append(f"{door}: names no part of the file: {one.err[-300:]}")
         if "\x1b" in one.out + one.err:
             found.append(f"{door}: wrote an escape byte")
         found += [f"{door}: {wrong}" for wrong in _reached(one, allowed)]
