@@ -7,9 +7,10 @@ which addresses would get how much load.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from operator import attrgetter
 from secrets import randbits
 
 from stress.errors import UsageError
@@ -124,6 +125,28 @@ def _open_files(load: Load) -> None:
 # A run file may come from a stranger. Consent and the paths of a client certificate are therefore
 # read from this command line alone, and the trust anchors are those that the file holds.
 
+_YEAR_S, _MOST = 366 * 86_400.0, 10**12
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "load.count": (1, _MOST),
+    "load.duration_s": (1e-9, _YEAR_S),
+    "load.concurrency": (1, _MOST),
+    "load.rate": (1e-9, 1e6),
+    "load.processes": (1, _MOST),
+    "load.warm_up_s": (0, _YEAR_S),
+    "load.hold_s": (0, _YEAR_S),
+    "limits.attempt_s": (1e-9, _YEAR_S),
+    "limits.connect_s": (1e-9, _YEAR_S),
+    "limits.hello_s": (1e-9, _YEAR_S),
+    "limits.handshake_s": (1e-9, _YEAR_S),
+    "limits.after_handshake_s": (0, _YEAR_S),
+    "limits.drain_s": (0, _YEAR_S),
+    "limits.connection_bytes": (1, _MOST),
+    "keeping.per_signature": (0, _MOST),
+    "keeping.total_bytes": (0, _MOST),
+    "resumption": (0, 1),
+    "resolve_again_s": (0, _YEAR_S),
+}
+"""What planning makes; a file may say anything."""
 HIGHEST_RATE = 10.0
 """Most tries of a replay per second."""
 IN_FLIGHT = 64
@@ -227,6 +250,11 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
     Raises:
         UsageError: there is no trust store, or `_again` refuses it.
     """
+    for one in replay.order:
+        if not (one.address < len(addresses) and one.client < len(plan.clients)):
+            raise UsageError("the run file names an address or a client that it does not hold")
+        if one.source is not None and one.source >= len(plan.sources):
+            raise UsageError("the run file names a source address that it does not hold")
     load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
     return replace(
         _again(replace(plan, addresses=tuple(addresses), load=load), request),
@@ -248,6 +276,15 @@ def _again(plan: Plan, request: Request) -> Plan:
         UsageError: a source address is gone, the load needs consent, or a client certificate is
             missing, not wanted or not usable.
     """
+    for name, (low, high) in _RANGES.items():
+        value = attrgetter(name)(plan)
+        if value is not None and not low <= value <= high:
+            raise UsageError(
+                f"the recorded plan has {name} = {value:g}, which no run has",
+                f"It is {low:g} to {high:g}. Start a run of your own instead.",
+            )
+    if not plan.clients or not plan.addresses:
+        raise UsageError("the recorded plan has no client or no address to connect to")
     for source in plan.sources:
         named("the recorded --source", own_address, source)
     certificate, key = credentials_of(request)
