@@ -19,12 +19,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.worlds import FACTS, Generator
+from benchmarks.worlds import FACTS, GOOD, Generator, counted_once
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.isolation import isolate
-from stress.analysis.causes.table import Column, Table
+from stress.analysis.causes.table import Column
 from stress.analysis.compare.compare import Change, Comparison, compare
-from stress.analysis.dimensions import Dimension
 from stress.analysis.goals.evidence import Evidence, Holds, Stopping, holds, while_running
 from stress.analysis.goals.goal import parse_goal
 from stress.analysis.proportions.binomial import clopper_pearson
@@ -33,29 +32,14 @@ from stress.analysis.proportions.estimate import BlockCounts, estimate
 from stress.analysis.proportions.sequence import evidence_above, evidence_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
-from stress.model.outcome import OK, Stage
+from stress.model.attributes import Dimension
+from stress.model.outcome import Stage
 from stress.model.plan import Address
 from stress.model.record import Record
-from stress.model.run import Cell, Cube, End, HistogramRow, Run, RunFacts
+from stress.model.run import Cube, End, HistogramRow, Run, RunFacts
 from stress.model.summary import Summary
 
 TICK_S = 0.1
-GOOD = Cell(
-    block=0,
-    address=0,
-    source=None,
-    client=0,
-    chain=1,
-    tls_version=0x0304,
-    cipher=0x1301,
-    key_group=29,
-    alpn=None,
-    resumed=False,
-    segment=0,
-    stage=Stage.FINISHED,
-    outcome=OK.name,
-    count=1,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +274,7 @@ def turns(random: Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 def named(
     when: NDArray[np.float64], client: NDArray[np.int64], failed: NDArray[np.bool_]
-) -> Dimension | None:
+) -> str | None:
     """What the first cause is about, in blocks of ten seconds; a client, if any is."""
     if failed.sum() < 3:
         return None
@@ -325,22 +309,16 @@ def recorded(
     """A recording of these attempts, and its one class of failures."""
     rows = len(when)
     address = np.arange(rows) % 8
-    table = Table(
-        columns=(
-            Column(Dimension.ADDRESS, address, tuple(map(str, range(8)))),
-            Column(Dimension.CLIENT, client, tuple("abcd")),
-        ),
-        outcomes=Column(Dimension.STAGE, failed.astype(np.int64), ("ok", "reset")),
-        stages=np.full(rows, int(Stage.FINISHED)),
-        blocks=(when / block_s).astype(np.int64),
-        chains=np.full(rows, -1),
-        counts=np.ones(rows, dtype=np.int64),
+    columns = (
+        Column(Dimension.ADDRESS, address, tuple(map(str, range(8)))),
+        Column(Dimension.CLIENT, client, tuple("abcd")),
     )
+    table = counted_once(columns, (when / block_s).astype(np.int64), failed)
     failing = tuple(
         attempt(int(row), int(when[row] * NANOSECONDS), int(address[row]), int(client[row]))
         for row in np.flatnonzero(failed)[:5000]
     )
-    recording = Recording(FACTS, table, block_s * NANOSECONDS, {}, (), failing=failing)
+    recording = Recording(FACTS, table, Cube(block_s * NANOSECONDS, ()), failing=failing)
     return recording, failure_classes(table)[0]
 
 

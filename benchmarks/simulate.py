@@ -27,48 +27,49 @@ from benchmarks.worlds import (
     Codes,
     Generator,
     attributes,
+    counted_once,
     found,
     plant,
 )
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.cohorts import search
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
-from stress.analysis.causes.load import elasticity, segments
-from stress.analysis.causes.table import Column, Table
-from stress.analysis.dimensions import Dimension
+from stress.analysis.causes.load import follows_load, segments
+from stress.analysis.causes.table import Column
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
-from stress.model.outcome import Stage
+from stress.model.attributes import Dimension
+from stress.model.run import Cube
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"
 _HEAD = """\
 # Simulations
 
 Made by `make simulate` with {trials} trials and fixed seeds. Every world has a known truth, so each
-claim of the analysis can be counted as right or wrong. Promised: at least 0.95 of single causes
-and 0.90 of two are found exactly, at most 0.05 of the runs without a cause claim one, bursts with a
-drifting mix blame nobody, and an interval of 95% covers as often.
+claim of the analysis can be counted as right or wrong. Promised: at least 95% of single causes and
+90% of pairs are found exactly, at most 5% of the runs without a cause claim one, bursts under a
+drifting client mix blame no client, and a 95% interval covers the truth at least 95% of the time.
 
-| line | what was simulated |
+| line | simulated |
 |---|---|
-| `isolation` | up to three of eleven attributes together; `any`: share of runs with a claim |
-| `bursts` | failures in one to three bursts while the mix of clients drifts: is anybody blamed |
-| `steady` | one address that fails a little all the time |
-| `nothing` | failures that follow nothing, in runs of so many time blocks |
+| `isolation` | 0 to 3 planted causes among 11 attributes; `any`: fraction of runs with a claim |
+| `bursts` | one to three bursts of failures while the client mix drifts: is a client blamed |
+| `steady` | one address with a low, constant failure rate |
+| `nothing` | failures independent of everything, in runs of so many time blocks |
 | `exact`, `blocks` | coverage of the interval for planned runs, and for failures in bursts |
-| `anytime` | a run that is looked at 300 times: ever claimed "below the limit" |
-| `load` | whether the failing share follows rates that vary at random |
+| `anytime` | a run that is checked 300 times: does it ever claim "below the limit" |
+| `load` | whether the failure rate follows an offered rate that varies at random |
 | `assert` | bursts: `--assert failing<X` holds below the truth; coverage; contradictions |
-| `until` | bursts: `--until failing<X` claims it at a true rate of 2X |
-| `steady` (X) | time to an answer, and the interval's width, against the exact ones of before |
-| `compare`, `doubled` | a world against itself, and against one that fails twice as much |
-| `drift`, `culprit` | clients take turns inside a block: bursts blame nobody, a culprit is found |
+| `until` | bursts: how often `--until failing<X` claims it at a true failure rate of 2X |
+| `steady` (X) | time to an answer and interval width, against the exact rules used before |
+| `compare`, `doubled` | a world compared with itself, and with one that fails twice as often |
+| `drift`, `culprit` | clients take turns inside a block: bursts blame none, a culprit is found |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; an answer takes
-at most 1.3 times the handshakes of the rules that knew no bursts. What `until` claims before the
+at most 1.3 times the handshakes that the rules without bursts took. What `until` claims before the
 first burst cannot be avoided at that price ([why](decisions/0020-one-interval.md)).
 
 """
@@ -136,16 +137,8 @@ def steady(random: Generator, rows: int, failures: int, blocks: int = 300) -> St
 
 def story(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_]) -> Isolation:
     """Isolates the failures of a story as if it were a run."""
-    counts = np.ones(len(blocks), dtype=np.int64)
-    table = Table(
-        columns=columns,
-        outcomes=Column(Dimension.STAGE, failed.astype(np.int64), ("ok", "reset")),
-        stages=np.full(len(blocks), int(Stage.FINISHED)),
-        blocks=blocks,
-        chains=np.full(len(blocks), -1),
-        counts=counts,
-    )
-    recording = Recording(FACTS, table, NANOSECONDS, {}, ())
+    table = counted_once(columns, blocks, failed)
+    recording = Recording(FACTS, table, Cube(NANOSECONDS, ()))
     (failing,) = failure_classes(table)
     return isolate(recording, failing)
 
@@ -153,8 +146,7 @@ def story(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_])
 def blamed(isolation: Isolation) -> int:
     """How many claims blame something else than a stretch of time."""
     return sum(
-        any(one.dimension is not Dimension.TIME for one in part.conditions)
-        for part in isolation.slices
+        any(one.dimension != Dimension.TIME for one in part.conditions) for part in isolation.slices
     )
 
 
@@ -186,7 +178,7 @@ def nothing(trials: int, rows: int = 20_000, seed: int = 3) -> Iterator[str]:
             )
             claimed += bool(slices)
             timed += any(
-                one.dimension is Dimension.TIME for part in slices for one in part.conditions
+                one.dimension == Dimension.TIME for part in slices for one in part.conditions
             )
         yield (
             f"nothing    {length:>4} blocks  any claim {claimed / trials:.3f}  "
@@ -214,7 +206,7 @@ def blocks(trials: int, rows: int = 100_000, seed: int = 2) -> Iterator[str]:
             slices = (
                 story(told.columns, told.blocks, told.failed).slices if told.failed.any() else ()
             )
-            hits += any(part.conditions[0].dimension is Dimension.ADDRESS for part in slices)
+            hits += any(part.conditions[0].dimension == Dimension.ADDRESS for part in slices)
             strong += any(part.grade is Grade.STRONG for part in slices)
         total = trials // 2
         yield (
@@ -267,12 +259,13 @@ def kinds(trials: int, seed: int = 5) -> Iterator[str]:
         "bursts of 40 s": lambda: queues.bursts(random, 40.0, 400.0),
         "queue of 400/s": lambda: queues.queue(400.0, 3.0),
     }
+    words = {True: "dependent", False: "independent", None: "undecided"}
     for name, truth in truths.items():
         told: Counter[str] = Counter()
         for trial in range(-(-trials // 4)):
             load = queues.varied(480.0, 400.0, trial)
-            found = elasticity(segments(load, queues.offer(load, truth(), random)))
-            told[found.shape.value if found else "nothing"] += 1
+            found = follows_load(segments(load, queues.offer(load, truth(), random)))
+            told[words[found.dependent] if found else "nothing"] += 1
         shares = ", ".join(
             f"{word} {count / told.total():.2f}" for word, count in told.most_common()
         )

@@ -78,7 +78,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         explanation = explain(record(run), tally)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing))
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
-    attempts = tally.attempts
     return Findings(
         facts=facts,
         tally=tally,
@@ -93,6 +92,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),
-        detectable=detectable(attempts) if attempts else 1.0,
-        bound=confidence_sequence(0, attempts).high if attempts else 1.0,
+        detectable=detectable(tally.attempts),
+        bound=confidence_sequence(0, tally.attempts).high,
     )

@@ -123,10 +123,13 @@ def untested(
 
 
 def policy_names(plan: Plan) -> str:
-    """The trust policies of this plan's clients, or the one that overrides them."""
-    if plan.trust.policy:
-        return plan.trust.policy
-    return ", ".join(dict.fromkeys(client.policy for client in plan.clients))
+    """The trust policies of this plan's clients, in words."""
+    return ", ".join(dict.fromkeys(policies(plan)))
+
+
+def policies(plan: Plan) -> list[str]:
+    """The trust policy of each client, or the one that overrides them."""
+    return [plan.trust.policy or client.policy for client in plan.clients]
 
 
 def duration_s(facts: RunFacts) -> float | None:

@@ -13,7 +13,7 @@ from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
 from stress.planning.request import Request
-from stress.report.forms import FORMS
+from stress.runner.report_files import FORMS
 from stress.runner.run import RunLocation, prepare, record
 from stress.text.escape import PROGRAM, shell_line
 

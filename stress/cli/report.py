@@ -10,8 +10,8 @@ import typer
 from stress.cli.options import option_of, takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.planning.request import Request
-from stress.report.forms import FORMS
 from stress.runner.rejudge import Rejudgement
+from stress.runner.report_files import FORMS
 from stress.runner.run import RunLocation
 
 Run = Annotated[

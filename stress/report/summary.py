@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.findings import Findings, examine
+from stress.analysis.findings import examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
-    FAILURE,
     AddressLine,
     Command,
     Failures,
@@ -34,29 +33,21 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         run: the recorded run; it is only read.
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
-        repairs: what was proven by fetching what chains lack, as sentences
-            (`stress.runner.rejudge`).
+        repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
     """
-    return word(examine(run, goals), repairs)
-
-
-def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
-    """The summary of what was found; everything that people read is written here."""
+    findings = examine(run, goals)
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval = findings.estimate.interval
     failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
     found, judged = causes(findings), validity(findings.validity)
-    failing = [cause for cause in found if cause.kind == FAILURE]
-    lines = headlines(findings, failures, failing, judged, repairs)
+    lines = headlines(findings, failures, found, judged, repairs)
     addresses = []
     for index, address in enumerate(findings.addresses):  # also those that nothing reached
         here = tally.addresses.get(index, FailureCount(0, 0))
-        bounds = clopper_pearson(here.failures, here.attempts)
-        addresses.append(
-            AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
-        )
+        counted = (str(address), address.label, here.attempts, here.failures)
+        addresses.append(AddressLine(*counted, clopper_pearson(here.failures, here.attempts)))
     experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,

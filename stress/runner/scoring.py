@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from stress.lab.scenario import Planted
+from stress.lab.scenarios import Planted
 from stress.model.summary import Answer, Cause, Condition, Summary
 
 Windows = Sequence[tuple[int, int | None]]
@@ -37,7 +37,7 @@ def missed(summary: Summary, planted: Planted, windows: Windows = ()) -> tuple[s
     failing = [cause for cause in summary.causes if cause.failures]
     if planted.category is None:
         clean = summary.verdict is Answer.CLEAN and not failing
-        return () if clean else ("nothing was planted, something failed",)
+        return () if clean else ("nothing was planted, but something failed",)
     every = (planted, *planted.also)
     first = failing[: len(every)]
     return tuple(line for each in every for line in _missed(summary, first, each, windows))

@@ -19,7 +19,7 @@ def test_the_demo_is_told_in_one_sentence(leaf_alone: Run) -> None:
     assert summary.verdict is Answer.FAILING
     assert (summary.attempts, summary.failures.count) == (20_000, 98)
     assert "98 of 20,000 handshakes (0.49%" in summary.headline
-    assert "got an incomplete chain" in summary.headline
+    assert "received an incomplete chain" in summary.headline
     assert "Lab Intermediate A" in summary.headline
     assert summary.unexplained == Unexplained()
     assert len(summary.chains) == 2

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stress.analysis.findings import Findings
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.verdict import NANOSECONDS, duration_s, policy_names
-from stress.model.claims import NoticeKind, Untested, ValidityClaim
+from stress.model.claims import Untested, ValidityClaim
 from stress.model.limit import Limit
 from stress.model.summary import Assertion, Validity
 from stress.text.numbers import counted, seconds, thousands
+from stress.text.templates import read_texts
 
 # Writes what a search for a limit found.
 
@@ -48,31 +49,10 @@ def limit_sentence(limit: Limit) -> str:
     return f"{limit.of}: {answer[0].lower()}{answer[1:]}" if limit.of else answer
 
 
-def generator_limited(limit: Limit) -> str:
-    """Why the answer says nothing about the target."""
-    of = f" ({limit.of})" if limit.of else ""
-    return (
-        f"generator-limited at {_load(limit, limit.first_failing)}{of}: nothing is known about the"
-        " target from there on; use more processes or another machine"
-    )
-
-
 def _load(limit: Limit, load: float | None) -> str:
     if load is None:
         return f"no {limit.knob}"
     return f"{thousands(round(load))}{limit.knob.unit}"
-
-
-_GAPS = {
-    Untested.OTHER_NETWORKS: "other networks",
-    Untested.IPV4: "IPv4 addresses",
-    Untested.IPV6: "IPv6 addresses",
-    Untested.TLS_1_3: "TLS 1.3",
-    Untested.TLS_1_2: "TLS 1.2",
-    Untested.OTHER_CLIENTS: "other clients",
-    Untested.RESUMPTION: "resumed sessions",
-    Untested.OTHER_NAMES: "other names",
-}
 
 
 def scope(findings: Findings) -> str:
@@ -81,7 +61,8 @@ def scope(findings: Findings) -> str:
     clients = ", ".join(client.name for client in plan.clients)
     name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
-    gaps = [*(_GAPS[gap] for gap in findings.untested if gap in _GAPS)]
+    known = read_texts(__package__, "words.toml")["untested"]
+    gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
     addresses = findings.addresses
     shown = ", ".join(map(str, addresses[:3]))
@@ -131,39 +112,21 @@ def goal_words(assertions: Sequence[Assertion]) -> str:
 
 def validity(claim: ValidityClaim) -> Validity:
     """Whether to trust the run, and its warnings, the decisive ones first."""
-    reasons = dict[str, None]()
+    texts, reasons = read_texts(__package__, "words.toml")["notice"], dict[str, None]()
     for notice in (*claim.fatal, *claim.notes):
+        text, limit = notice.text, notice.limit
+        if limit is not None:
+            text = _load(limit, limit.first_failing) + (f" ({limit.of})" if limit.of else "")
         names = (f"{name} {thousands(count)}" for name, count in notice.names.items())
-        words = _NOTICES.get(notice.kind, "").format(
+        words = texts[notice.kind].format(
             count=thousands(notice.count),
             attempts=counted(notice.count, "attempt"),
             of=thousands(notice.of),
             names=", ".join(names),
-            text=notice.text,
+            text=text,
         )
-        reasons[generator_limited(notice.limit) if notice.limit else words] = None
+        reasons[words] = None
     return Validity(claim.valid, tuple(reasons))
-
-
-_NOTICES: Mapping[NoticeKind, str] = {
-    NoticeKind.RECORDED: "{text}",
-    NoticeKind.MARKED_INVALID: "the run was marked invalid while it was recorded",
-    NoticeKind.MOSTLY_LOCAL: (
-        "{count} of {of} attempts failed on this machine ({names}), none at the target"
-    ),
-    NoticeKind.NONE_SENT: "no handshake was attempted: {count} were due but never sent",
-    NoticeKind.NONE_ENDED: "no handshake finished: {count} were cut off by the end of the run",
-    NoticeKind.NONE_ATTEMPTED: "no handshake was attempted",
-    NoticeKind.REPLAY: (
-        "a replay of {text}: half of the combinations were chosen because they had failed, so the "
-        "failure rate is not the target's"
-    ),
-    NoticeKind.UNFINISHED: "the file has no end mark: the run is still in progress, or it died",
-    NoticeKind.LOST: "{attempts} had begun and left no record",
-    NoticeKind.CANCELLED: "{attempts} unresolved: cut off by the end of the run",
-    NoticeKind.LOCAL: "{attempts} failed on this machine ({names}), not counted",
-    NoticeKind.NOT_SENT: "{attempts} due but not sent",
-}
 
 
 def valid(judged: Validity) -> str:

@@ -54,9 +54,9 @@ def test_several_kinds_are_listed(
     said = lines(run)
 
     assert "84 of 984 handshakes" in said.verdict
-    assert "failed: 60 got an incomplete chain (same leaf;" in said.verdict
+    assert "failed: 60 received an incomplete chain (same leaf;" in said.verdict
     assert "22 were reset; 1 were closed during the handshake; 1 more kind" in said.verdict
-    assert said.who.startswith("Of incomplete-chain: ")
+    assert said.who.startswith("incomplete-chain: ")
 
 
 def test_a_wire_failure_names_the_stage_instead_of_a_certificate(
@@ -75,9 +75,9 @@ def test_a_clean_run_names_the_certificates(
     one = lines(recorded([cell(90)], chains=leaf_and_more[1:]))
     two = lines(recorded([cell(90), cell(10, chain=2)], chains=leaf_and_more))
 
-    assert one.what.startswith("One chain everywhere. Certificate lab.test")
+    assert one.what.startswith("The same chain on all connections. Certificate lab.test")
     assert two.what.startswith("2 distinct chains, all good.")
-    assert one.fix == "Nothing to fix was found."
+    assert one.fix == "Nothing to fix."
     assert one.where == "No handshake failed."
     assert lines(recorded([cell(5)])).what == "No certificate was seen."
 
