@@ -14,16 +14,13 @@ from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     AddressLine,
-    Command,
     Failures,
-    Purpose,
     RunLine,
     Summary,
 )
-from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity
-from stress.report.wording.ten_lines import commands, headlines
+from stress.report.wording.ten_lines import commands, experiments, headlines
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -48,7 +45,6 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         here = tally.addresses.get(index, FailureCount(0, 0))
         counted = (str(address), address.label, here.attempts, here.failures)
         addresses.append(AddressLine(*counted, clopper_pearson(here.failures, here.attempts)))
-    experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
@@ -81,11 +77,5 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         assertions=findings.assertions,
         lines=lines,
         limits=facts.limits,
-        commands=(
-            *commands(findings),
-            *(
-                Command(Purpose.NEXT, run_argv(plan, change, made_now=facts.made_now))
-                for change in experiments
-            ),
-        ),
+        commands=(*commands(findings), *experiments(findings)),
     )

@@ -54,7 +54,7 @@ def opened(folder: Path, *words: object) -> Visit:
     "load",
     [
         Load(4_400),
-        Load(51, rate=1e9),
+        Load(51, rate=1e6),
         Load(None, 60.0),
         Load(None, 21.0, rate=50.0),
         Load(1_001, rate=50.0),

@@ -206,6 +206,15 @@ def commands(findings: Findings) -> Iterator[Command]:
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
 
 
+def experiments(findings: Findings) -> Iterator[Command]:
+    """The commands that test the causes: runs that differ in what was found."""
+    facts = findings.facts
+    for claim in findings.explanation.claims:
+        if claim.experiment:
+            argv = run_argv(facts.plan, claim.experiment, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv)
+
+
 def _detectable(findings: Findings) -> str:
     """What failure rate, and which outages, would have been detected."""
     attempts, elapsed = findings.tally.attempts, duration_s(findings.facts)
