@@ -71,15 +71,15 @@ def test_a_change_wins_over_the_plan() -> None:
 def test_a_command_from_a_file_names_no_path_of_it() -> None:
     plan = replace(
         NAMED,
-        trust=Trust(anchors_from="/home/jane/ca.pem", private=True),
-        client_certificate="/home/jane/me.pem",
+        trust=Trust(anchors_from="/keys/jane/ca.pem", private=True),
+        client_certificate="/keys/jane/me.pem",
         client_key="../../etc/shadow",
     )
 
     assert "--ca FILE --cert FILE --key FILE" in join(run_argv(plan))
     assert not {"jane", "etc"} & set(join(run_argv(plan, RunChange(count=5))).split("/"))
     typed = join(run_argv(plan, made_now=True))
-    assert "--ca /home/jane/ca.pem --cert /home/jane/me.pem --key ../../etc/shadow" in typed
+    assert "--ca /keys/jane/ca.pem --cert /keys/jane/me.pem --key ../../etc/shadow" in typed
 
 
 SPANS = st.sampled_from(["1s", "2.5s", "10m", "333ms", "1h"])

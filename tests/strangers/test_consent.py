@@ -138,7 +138,7 @@ def test_a_certificate_that_the_recorded_run_did_not_use_is_refused(tmp_path: Pa
 @pytest.mark.slow
 def test_no_path_of_a_run_file_is_in_a_printed_command(true_run: Path, tmp_path: Path) -> None:
     """Who pastes a command would show their own certificate to the file's target."""
-    path, planted = tmp_path / "mutual.db", "/home/victim/.ssh/planted.pem"
+    path, planted = tmp_path / "mutual.db", "/keys/of-the-victim/planted.pem"
     with open_run(true_run) as run:
         facts = run.facts()
         trust = replace(facts.plan.trust, anchors_from=planted)
