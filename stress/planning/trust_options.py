@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from stress.errors import UsageError
@@ -25,11 +26,11 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
     """
     from stress.trust import load_anchors, open_stores  # noqa: PLC0415 - heavy
 
-    policy = request.value("policy", str)
     at = option("--at", lambda text: moment(text, now), request.at)
     pins = tuple(pin for pins in request.values("pins", tuple) for pin in pins)
-    if policy == NO_POLICY and request.ca is None:
-        return Trust(policy, host, anchors_from="", at=at, pins=pins)
+    chosen = Trust(host=host, anchors_from="", at=at, pins=pins, **request.part("trust"))
+    if chosen.policy == NO_POLICY and request.ca is None:
+        return chosen
     if request.stores is not None:
         if request.ca is not None:
             raise UsageError(
@@ -38,17 +39,12 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
             )
         open_stores(Path(request.stores))
     found = load_anchors(Path(request.ca) if request.ca is not None else None)
-    anchors = found.certificates
-    return Trust(
-        policy,
-        host,
-        anchors,
-        found.source,
-        found.private,
-        at,
-        pins,
-        request.aia,
-        request.stores or "",
+    return replace(
+        chosen,
+        anchors=found.certificates,
+        anchors_from=found.source,
+        private=found.private,
+        stores=request.stores or "",
     )
 
 

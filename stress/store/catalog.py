@@ -84,13 +84,13 @@ class Journal:
             raise self._failure(error) from error
         self._kept.clear()
 
-    def fold(self) -> None:
-        """Fold the log into the file. While readers have it open, the last to close does it."""
-        with suppress(sqlite3.OperationalError):
-            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-
     def close(self) -> None:
-        """Close the file; what was not committed is lost."""
+        """Close the file; what was not committed is lost.
+
+        The log is folded into the file. While readers have it open, the last to close does it.
+        """
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         self._connection.close()
 
     def _execute(self, statements: Sequence[Statement]) -> None:
@@ -137,10 +137,62 @@ def _identity(path: Path) -> tuple[int, int] | None:
 _INTERNED_DETAILS = 10_000
 
 
+def clean(text: str) -> str:
+    """Text that can be stored: what cannot be encoded is replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+GROUP_FIELDS = tuple(each.name for each in SHARED)
+group_of = itemgetter(*map(Record._fields.index, GROUP_FIELDS))
+"""The shared attributes of a record."""
+
+
+class Treatment(IntEnum):
+    """How the attempts of a group are counted."""
+
+    LEFT_OUT = 0
+    """Ours: in no count of ports and in no histogram."""
+    GOOD = 1
+    FAILED = 2
+    """A failure of the target."""
+    WAITED = 3
+    """Not sent: its wait is a failure's total latency."""
+    GOOD_WARMING = 4
+    """Good, but during the warm-up: left out of latency."""
+    FAILED_WARMING = 5
+
+    @classmethod
+    def of(cls, outcome: str, flags: int) -> Treatment:
+        """How an outcome with these flags is counted.
+
+        Raises:
+            ValueError: the outcome is not one of the contract.
+        """
+        side = Outcome.parse(outcome).side
+        if side is Side.OURS:
+            return cls.LEFT_OUT
+        if side is Side.NOT_SENT:
+            return cls.LEFT_OUT if flags & Flag.WARM_UP else cls.WAITED
+        good = side is Side.NOBODY
+        if flags & Flag.WARM_UP:
+            return cls.GOOD_WARMING if good else cls.FAILED_WARMING
+        return cls.GOOD if good else cls.FAILED
+
+
+FAILURES = frozenset({Treatment.FAILED, Treatment.FAILED_WARMING})
+"""Treatments of failures of the target."""
+
+
 class Catalog:
-    """Numbers chains, certificates, verdicts and details, and gives the statements for new ones."""
+    """Numbers groups, chains, certificates, verdicts and details; gives statements for new ones.
+
+    Groups are numbered from 0, in the order first seen; all else from 1.
+    """
 
     def __init__(self) -> None:
+        self.treatments: list[Treatment] = []
+        """How attempts are counted, by group."""
+        self._groups: dict[tuple[object, ...], int] = {}
         self._chains: dict[bytes, int] = {}
         self._certificates: dict[bytes, int] = {}
         self._verdicts: set[tuple[int, str, str, int]] = set()
@@ -193,8 +245,20 @@ class Catalog:
             statements.append((insert_into("finding", 7), findings))
         return statements
 
-    def group_statements(self, number: int, record: Record) -> list[Statement]:
-        """Store the group of a record under a number."""
+    def groups(self, records: Sequence[Record]) -> tuple[list[int], list[Statement]]:
+        """Return the group of each record, and statements that store the new ones."""
+        keys, known = list(map(group_of, records)), self._groups
+        statements: list[Statement] = []
+        with suppress(KeyError):
+            return [known[key] for key in keys], statements
+        for key, record in zip(keys, records, strict=True):
+            if key not in known:
+                statements += self._group_statements(len(known), record)
+                self.treatments.append(Treatment.of(record.outcome, record.flags))
+                known[key] = len(known)
+        return [known[key] for key in keys], statements
+
+    def _group_statements(self, number: int, record: Record) -> list[Statement]:
         from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
 
         statements: list[Statement] = []
@@ -236,73 +300,3 @@ class Catalog:
     def _new_chain(self, digest: bytes) -> list[Statement]:
         number = self._chains[digest] = len(self._chains) + 1
         return [(insert_into("chain", 2), [(number, digest)])]
-
-
-def clean(text: str) -> str:
-    """Text that can be stored: what cannot be encoded is replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-GROUP_FIELDS = tuple(each.name for each in SHARED)
-group_of = itemgetter(*map(Record._fields.index, GROUP_FIELDS))
-"""The shared attributes of a record."""
-
-
-class Treatment(IntEnum):
-    """How the attempts of a group are counted."""
-
-    LEFT_OUT = 0
-    """Ours: in no count of ports and in no histogram."""
-    GOOD = 1
-    FAILED = 2
-    """A failure of the target."""
-    WAITED = 3
-    """Not sent: its wait is a failure's total latency."""
-    GOOD_WARMING = 4
-    """Good, but during the warm-up: left out of latency."""
-    FAILED_WARMING = 5
-
-    @classmethod
-    def of(cls, outcome: str, flags: int) -> Treatment:
-        """How an outcome with these flags is counted.
-
-        Raises:
-            ValueError: the outcome is not one of the contract.
-        """
-        side = Outcome.parse(outcome).side
-        if side is Side.OURS:
-            return cls.LEFT_OUT
-        if side is Side.NOT_SENT:
-            return cls.LEFT_OUT if flags & Flag.WARM_UP else cls.WAITED
-        good = side is Side.NOBODY
-        if flags & Flag.WARM_UP:
-            return cls.GOOD_WARMING if good else cls.FAILED_WARMING
-        return cls.GOOD if good else cls.FAILED
-
-
-FAILURES = frozenset({Treatment.FAILED, Treatment.FAILED_WARMING})
-"""Treatments of failures of the target."""
-
-
-class Groups:
-    """Numbers combinations in the order first seen, from 0."""
-
-    def __init__(self) -> None:
-        self._ids: dict[tuple[object, ...], int] = {}
-        self.treatments: list[Treatment] = []
-        """How attempts are counted, by group."""
-        self.fresh: list[tuple[int, Record]] = []
-        """Groups not yet written, each with a record of it. The writer clears the list."""
-
-    def number(self, records: Sequence[Record]) -> list[int]:
-        """The group of each record."""
-        keys = list(map(group_of, records))
-        try:
-            return [self._ids[key] for key in keys]
-        except KeyError:
-            for key, record in zip(keys, records, strict=True):
-                if key not in self._ids:
-                    self.fresh.append((len(self._ids), record))
-                    self._ids[key] = len(self._ids)
-                    self.treatments.append(Treatment.of(record.outcome, record.flags))
-            return [self._ids[key] for key in keys]

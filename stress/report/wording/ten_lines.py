@@ -81,7 +81,8 @@ def headlines(
         where = "No handshake failed."
         who = f"No client in use would have seen a failure. {store_versions(findings.verdicts)}"
         fix = "Nothing to fix."
-        prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
+        (repeat,) = commands(findings)
+        prove = f"Repeat the test: {shell_line(repeat.argv)}"
         repairs = ()
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
@@ -213,7 +214,8 @@ def _certificate(chain: SeenChain) -> str:
 
 def commands(findings: Findings) -> Iterator[Command]:
     """The commands of `prove`."""
-    name, again = findings.facts.name, run_argv(findings.facts.plan)
+    facts = findings.facts
+    name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
@@ -223,6 +225,17 @@ def commands(findings: Findings) -> Iterator[Command]:
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
+
+
+def experiments(findings: Findings) -> Iterator[Command]:
+    """The commands that test the causes or settle the goals: runs that differ in that alone."""
+    facts = findings.facts
+    for claim in findings.explanation.claims:
+        if claim.experiment:
+            argv = run_argv(facts.plan, claim.experiment, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv)
+    for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
+        yield Command(Purpose.NEXT, settling)
 
 
 def _detectable(findings: Findings) -> str:
