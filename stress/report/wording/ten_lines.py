@@ -220,8 +220,8 @@ def commands(findings: Findings) -> Iterator[Command]:
         yield Command(Purpose.REPRODUCE, again)
         return
     yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
-    stores = findings.facts.plan.trust.stores
-    options = ("--stores", stores) if stores else ()
+    stores = facts.plan.trust.stores
+    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
