@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.codes.catalog import alerts, code_tables
-from stress.codes.explain import explain, named_codes, recognise
+from stress.codes.explain import explain
+from stress.codes.recognise import named_codes, recognise
 from stress.model.outcome import Category, Kind, Outcome
 
 SEED = (Path(__file__).parent / "data" / "ios11.log").read_text(encoding="utf-8")
@@ -255,7 +256,7 @@ def test_without_a_url_the_message_itself_names_the_host(text: str, command: str
 def test_findings_come_in_the_order_of_the_text() -> None:
     found = recognise("first ERR_CERT_REVOKED, then -9807, last: Connection refused (alert 40)")
 
-    assert [one.name for one in found] == [
+    assert [one.found.name for one in found] == [
         "ERR_CERT_REVOKED (-206)",
         "errSSLXCertChainInvalid (-9807)",
         "Connection refused",
@@ -272,7 +273,7 @@ def test_findings_come_in_the_order_of_the_text() -> None:
     ],
 )
 def test_a_longer_sentence_hides_the_shorter_ones_inside_it(text: str) -> None:
-    found = [one.text for one in recognise(text)]
+    found = [one.found.text for one in recognise(text)]
 
     assert len(found) == len(set(found))
     assert "self-signed certificate" not in found
@@ -286,12 +287,12 @@ def test_names_of_the_openssl_table_are_known_with_and_without_their_prefix() ->
 
 
 def test_folding_that_changes_lengths_does_not_move_what_is_quoted() -> None:
-    (found,) = recognise("İİİ log: Connection refused")
+    (hit,) = recognise("İİİ log: Connection refused")
 
-    assert found.text == "Connection refused"
+    assert hit.found.text == "Connection refused"
 
 
 @pytest.mark.slow
 @given(st.text(alphabet="-0123456789:alert curl()_ER\n", max_size=120))
 def test_any_text_like_a_log_is_read(text: str) -> None:
-    assert all(one.meaning and one.text.isprintable() for one in recognise(text))
+    assert all(hit.found.meaning and hit.found.text.isprintable() for hit in recognise(text))
