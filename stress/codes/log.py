@@ -52,6 +52,8 @@ _TELLTALES = (
         "l4t",
     ),
     *("l4con", "l6rsp", "l6tout", "broken pipe", "neighb", "fallback", "wrong", "revo", "anchor"),
+    *("err_", "_too_", ":http", "[errno", "timedout", "reached ", "check failed", "does not "),
+    *("failed to ", "closed", "constraint", "cannot ", "dropping", "http response", "protocol"),
     *("bad ", "http request", "principal", "alpn", "purpose", "shared", "untrust", "proxy prot"),
 )
 """In lower case: nearly every message has one of them; the others stand for themselves."""

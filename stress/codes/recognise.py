@@ -107,7 +107,9 @@ def _writer(text: str, at: int) -> LogWriter | None:
     """Who wrote the line around a position."""
     first = text.rfind("\n", max(0, at - _NEAR), at) + 1 or max(0, at - _NEAR)
     last = text.find("\n", at, at + _NEAR)
-    return _writer_of(text[first : last if last >= 0 else at + _NEAR])
+    line = text[first : last if last >= 0 else at + _NEAR]
+    found: LogWriter | None = _writer_of(line)
+    return found
 
 
 @lru_cache(maxsize=64)
