@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.findings import examine
+from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
@@ -14,16 +15,13 @@ from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     AddressLine,
-    Command,
     Failures,
-    Purpose,
     RunLine,
     Summary,
 )
-from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, unexplained
-from stress.report.wording.context import validity
-from stress.report.wording.ten_lines import commands, headlines
+from stress.report.wording.context import validity, with_commands
+from stress.report.wording.ten_lines import commands, experiments, headlines
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -36,19 +34,15 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
     """
     findings = examine(run, goals)
+    findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval = findings.estimate.interval
-    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
+    few = findings.estimate.too_few
+    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
     found, judged = causes(findings), validity(findings.validity)
     lines = headlines(findings, failures, found, judged, repairs)
-    addresses = []
-    for index, address in enumerate(findings.addresses):  # also those that nothing reached
-        here = tally.addresses.get(index, FailureCount(0, 0))
-        counted = (str(address), address.label, here.attempts, here.failures)
-        addresses.append(AddressLine(*counted, clopper_pearson(here.failures, here.attempts)))
-    experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
@@ -75,14 +69,19 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         causes=found,
         unexplained=unexplained(findings.explanation.unexplained),
         chains=chain_lines(findings.chains, findings.verdicts),
-        addresses=tuple(addresses),
+        addresses=tuple(_addresses(findings)),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
         lines=lines,
         limits=facts.limits,
-        commands=(
-            *commands(findings),
-            *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
-        ),
+        commands=(*commands(findings), *experiments(findings)),
     )
+
+
+def _addresses(findings: Findings) -> Iterator[AddressLine]:
+    """Also those that nothing reached."""
+    for index, address in enumerate(findings.addresses):
+        here = findings.tally.addresses.get(index, FailureCount(0, 0))
+        bounds = findings.places.get(index) or clopper_pearson(0, 0)
+        yield AddressLine(str(address), address.label, here.attempts, here.failures, bounds)

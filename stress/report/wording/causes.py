@@ -107,7 +107,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
             fix = fix_of(claim.category, roots, chain)
-        plan, change = findings.facts.plan, claim.experiment
+        facts, change = findings.facts, claim.experiment
         made.append(
             Cause(
                 rank=rank,
@@ -127,7 +127,9 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
-                next=shell_line(run_argv(plan, change)) if change else "",
+                next=shell_line(run_argv(facts.plan, change, made_now=facts.made_now))
+                if change
+                else "",
             )
         )
     return tuple(made)

@@ -19,7 +19,14 @@ from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
-from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.report.wording.context import (
+    goal_words,
+    limit_sentence,
+    origin,
+    scope,
+    unfinished,
+    valid,
+)
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -45,7 +52,8 @@ def headlines(
     """
     tally, causes = findings.tally, [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
-    verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
+    verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
+    verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
     elif findings.facts.invalid and tally.attempts:
@@ -70,7 +78,8 @@ def headlines(
         where = "No handshake failed."
         who = "No client would have seen a failure in these handshakes."
         fix = "Nothing to fix."
-        prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
+        (repeat,) = commands(findings)
+        prove = f"Repeat the test: {shell_line(repeat.argv)}"
         repairs = ()
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
@@ -125,6 +134,14 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
         kinds.append(f"{thousands(count)} {phrase_for(category)}{f' ({words})' if words else ''}")
     more = len(tally.categories) - 3
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
+
+
+def _too_few(failures: Failures) -> str:
+    """Why an interval is so wide; empty where it is as wide as the number of failures makes it."""
+    if failures.too_few is None:
+        return ""
+    times = "once" if failures.too_few == 1 else "twice"
+    return f"Failures came together only {times}, which is too few for a tight interval."
 
 
 def _difference(findings: Findings, category: str) -> str:
@@ -194,7 +211,8 @@ def _certificate(chain: SeenChain) -> str:
 
 def commands(findings: Findings) -> Iterator[Command]:
     """The commands of `prove`."""
-    name, again = findings.facts.name, run_argv(findings.facts.plan)
+    facts = findings.facts
+    name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
@@ -202,6 +220,17 @@ def commands(findings: Findings) -> Iterator[Command]:
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
+
+
+def experiments(findings: Findings) -> Iterator[Command]:
+    """The commands that test the causes or settle the goals: runs that differ in that alone."""
+    facts = findings.facts
+    for claim in findings.explanation.claims:
+        if claim.experiment:
+            argv = run_argv(facts.plan, claim.experiment, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv)
+    for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
+        yield Command(Purpose.NEXT, settling)
 
 
 def _detectable(findings: Findings) -> str:
