@@ -157,9 +157,10 @@ _ALERT = re.compile(
     re.IGNORECASE,
 )
 _ALERT_NAMED = re.compile(
-    r"(?:\balert(?: \w{1,20}|, level \w{1,10})?[:,] ?['\"]?|remote error: (?:tls: )?"
+    r"(?:\balert(?: \w{1,20}|, level \w{1,10})?[:,] ?['\"]?|remote error: (?:tls: )?|\btls: "
     r"|\bdescription[:=] ?|(?:SERVER|CLIENT) ALERT: \w{1,10} - |AlertReceived\(|[Ff]atal alert \(?"
-    r"|\bFatal \(|\b(?:ERR_SSL_)?(?:sslv3|tlsv1|tlsv13|ssl/tls|SSLV3|TLSV1|TLSV13)[ _]"
+    r"|\bFatal \(|Exception \(|\bexit 35 \("
+    r"|\b(?:ERR_SSL_)?(?:sslv3|tlsv1|tlsv13|ssl/tls|SSLV3|TLSV1|TLSV13)[ _]"
     r"(?:alert[ _]|ALERT_)?)([A-Za-z][A-Za-z_ ]{3,40})"
 )
 """What stands before the name of an alert: OpenSSL, Go, Java, iOS, curl, rustls, Erlang …"""
