@@ -152,7 +152,7 @@ def _phrases(text: str) -> Iterator[_Found]:
 
 
 _ALERT = re.compile(
-    r"\balert(?:[ _-]number|[ _-]code(?: is)?)?[\s:(\[=-]{0,3}(\d{1,3})(?!\d)"
+    r"\balert(?:[ _-]number|[ _-]code(?: is)?| was (?:received|generated))?[\s:(\[=-]{0,3}(\d{1,3})(?!\d)"
     r"|\bfatal error code is (\d{1,3})\b",
     re.IGNORECASE,
 )
