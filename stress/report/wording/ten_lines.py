@@ -82,13 +82,12 @@ def headlines(
         fix = "Nothing to fix."
         (repeat,) = commands(findings)
         prove = f"Repeat the test: {shell_line(repeat.argv)}"
-        repairs = ()
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,
         what=_what(findings),
         who=who.rstrip(),
-        fix=" ".join([fix, *repairs]),
+        fix=" ".join([fix, *(repairs if tally.failures else ())]),
         prove=prove,
         seen=_detectable(findings),
         asked=scope(findings),
