@@ -29,6 +29,7 @@ from stress.cli import (
     export,
     foreign_options,
     isolate,
+    judge,
     lab,
     plan,
     profiles,
@@ -98,6 +99,7 @@ for _name, _command in (
     ("export", export.export),
     ("demo", demo.demo),
     ("doctor", doctor.doctor),
+    ("judge", judge.judge),
 ):
     app.command(_name, cls=SectionedCommand, context_settings=_HELP)(_command)
 app.command(

@@ -93,7 +93,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
     plan = remainder(facts, addresses, last_ns=last_ns, request=request)
     # What this command line decides holds for the whole run; the rest is as it was recorded.
     whole = replace(
-        with_anchors(facts.plan),
+        with_anchors(facts.plan, request.stores),
         authorized=plan.authorized,
         client_certificate=plan.client_certificate,
         client_key=plan.client_key,

@@ -225,13 +225,15 @@ class RunFile:
         """In the order in which they were made."""
         with reading(self._path):
             findings: dict[int, list[Finding]] = {}
-            for number, category, position, detail, refusal in self._all(
-                "SELECT verdict, category, position, detail, refusal FROM finding "
+            for number, category, position, detail, refusal, versions in self._all(
+                "SELECT verdict, category, position, detail, refusal, versions FROM finding "
                 "ORDER BY verdict, rank",
-                tuple[int, str, Whole | None, Text, str],
+                tuple[int, str, Whole | None, Text, str, Text | None],
             ):
                 with naming("finding"):
-                    finding = Finding(Category(category), position, detail, Refusal(refusal))
+                    finding = Finding(
+                        Category(category), position, detail, Refusal(refusal), versions or ""
+                    )
                 findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
