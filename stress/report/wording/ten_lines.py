@@ -211,8 +211,10 @@ def _certificate(chain: SeenChain) -> str:
 
 
 def commands(findings: Findings) -> Iterator[Command]:
-    """The commands of `prove`."""
+    """The commands of `prove`; none for records that are not ours."""
     facts = findings.facts
+    if facts.records:
+        return
     name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
