@@ -34,6 +34,7 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
     words = [word for part in parts for word in part]
     for option, path in (
         ("--ca", plan.trust.anchors_from if plan.trust.private else None),
+        ("--stores", plan.trust.stores),
         ("--cert", plan.client_certificate),
         ("--key", plan.client_key),
     ):
