@@ -27,21 +27,24 @@ from stress.lab.blueprint import (
     Balancing,
     Fault,
     FaultAction,
+    Identity,
     NodeSpec,
     Pool,
     Process,
     Window,
 )
+from stress.lab.certificates import LeafSpec
 from stress.lab.farm import Child, Farm
-from stress.lab.scenario import Scenario
-from stress.lab.site import HOST, Site
+from stress.lab.scenarios import Planted, Scenario
+from stress.lab.site import HOST, NAMES, Site
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.store import RunWriter
 
 FIGURES = Path(__file__).with_name("soak.json")
 TITLE = "Four nodes; one reloads, one flaps, one rotates."
-STORY = Scenario("soak", TITLE, "three nodes that change", None, 0.0)
+PLANTED = Planted(None, 0.0, (), "three nodes that change")
+STORY = Scenario("soak", TITLE, PLANTED.sentence, 0.0, ())
 SAMPLE_S = 1.0
 WARM_SHARE = 0.4
 """Of the samples; the first are left out of the slope: caches fill, and the counts of all 28,232
@@ -99,7 +102,7 @@ def soak(count: int, pace: float, results: Path, *options: str) -> Figures:
         seconds = monotonic() - begun
         faulted = farm.faulted()
     file = results / "soak.db"
-    planted = {"incomplete-chain": faulted["reloading"], "reset": faulted["flapping"]}
+    planted = {"incomplete-chain": faulted["node-02"], "reset": faulted["node-03"]}
     named = {
         cause["category"]: "{dimension} {value}".format(**cause["mechanism"])
         for cause in summary["causes"]
@@ -176,30 +179,23 @@ def _farm(pace: float) -> Iterator[tuple[Farm, str]]:
     with ExitStack() as undo:
         place = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="tls-stress-soak-")))
         site = Site(place, datetime.now(UTC), 1, pace)
-        leaf = site.leaf()
-        good, renewed = site.show("good", leaf), site.show("renewed", site.leaf())
-        alone = site.show("alone", leaf, leaf.alone)
-
-        def every(start_s: float, length_s: float, period_s: float) -> Window:
-            return Window(start_s * pace, length_s * pace, period_s * pace)
-
-        faults = {
-            "steady": (),
-            "reloading": (Fault(FaultAction.ANSWER, alone.identity, window=every(8, 2, 30)),),
-            "flapping": (Fault(FaultAction.RESET, window=every(5, 1, 20)),),
-            "rotating": (Fault(FaultAction.ANSWER, renewed.identity, window=every(20, 20, 40)),),
-        }
-        nodes = tuple(
-            NodeSpec(name, good.identity, faults=planted) for name, planted in faults.items()
-        )
+        site.shown("good.pem")
+        alone = site.shown("alone.pem")
+        site.show("renewed.pem", site.issue(LeafSpec(NAMES)))
+        reloading = Fault(identity=Identity(("alone.pem",)), window=Window(8, 2, 30))
+        flapping = Fault(FaultAction.RESET, window=Window(5, 1, 20))
+        rotating = Fault(identity=Identity(("renewed.pem",)), window=Window(20, 20, 40))
+        faults = ((), (reloading,), (flapping,), (rotating,))
+        nodes = tuple(NodeSpec(faults=planted) for planted in faults)
         front = site.front()
-        orders = Process((Pool((front,), Balancing.ROUND_ROBIN, nodes),), str(place))
+        pool = Pool(nodes, front, Balancing.ROUND_ROBIN, pace=pace)
+        orders = Process((pool,), str(site.folder))
         child = Child(orders, site.write("process.log", b""))
         undo.callback(child.end)
         site.close_sockets()
         child.wait_ready()
         addresses = (front.address,)
-        farm = Farm(STORY, addresses, STORY.plant(), site.ca_file, (child,), ExitStack())
+        farm = Farm(STORY, addresses, PLANTED, site.ca_file, (child,), ExitStack())
         yield farm, alone.sha256
 
 

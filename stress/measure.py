@@ -60,7 +60,6 @@ _SETTINGS = (DIGITS, LOWEST_US, HIGHEST_US)
 
 # Histogram logs (`.hlog`).
 _SECOND = 1_000_000_000
-_VERSION = "#[Histogram log format version 1.3]\n"
 _LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
 
 
@@ -288,7 +287,7 @@ class HistogramLog:
         self._stream = stream
         started = datetime.fromtimestamp(started_ns // _SECOND, UTC).isoformat()
         seconds = f"{started_ns / _SECOND:.3f} (seconds since epoch)"
-        stream.write(_VERSION)
+        stream.write("#[Histogram log format version 1.3]\n")
         stream.write(f"#[BaseTime: {seconds}]\n#[StartTime: {seconds}, {started}]\n")
         stream.write(_LEGEND)
 
@@ -309,6 +308,3 @@ class HistogramLog:
         longest_ms = (histogram.max or 0.0) / 1000
         times = f"{start_ns / _SECOND:.3f},{length_ns / _SECOND:.3f},{longest_ms:.3f}"
         self._stream.write(f"Tag={tag},{times},{histogram.encode().decode('ascii')}\n")
-
-
-__all__ = ["Histogram", "HistogramLog", "Packed"]

@@ -33,8 +33,8 @@ def explain(code: Codes = None) -> int:
     What they say, what they leave open, which failures can lead to them, and the command that
     finds out. Exits 0, or 2 when the text has no known code.
     """
+    from stress.codes.catalog import client_views  # noqa: PLC0415 - heavy
     from stress.codes.explain import explain as look_up  # noqa: PLC0415 - heavy
-    from stress.trust import client_views  # noqa: PLC0415 - heavy
 
     answer = look_up(_text(code or []))
     single = answer.categories[0] if len(answer.categories) == 1 else None

@@ -21,6 +21,8 @@ from ipaddress import ip_address
 from itertools import islice
 from typing import Final, Literal, NamedTuple
 
+from stress.model.plan import Address
+
 _PCAP: Final[dict[bytes, Literal["<", ">"]]] = {
     b"\xd4\xc3\xb2\xa1": "<",
     b"\xa1\xb2\xc3\xd4": ">",
@@ -167,8 +169,7 @@ class Flow(NamedTuple):
     @property
     def shown(self) -> str:
         """Address and port that it is sent to."""
-        ip = str(ip_address(self.target))
-        return f"[{ip}]:{self.target_port}" if ":" in ip else f"{ip}:{self.target_port}"
+        return str(Address(str(ip_address(self.target)), self.target_port))
 
 
 class TcpSegment(NamedTuple):

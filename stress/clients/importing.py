@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from stress.clients.hellos import NO_NAME, pick, read_hellos
-from stress.clients.profiles import client_toml
+from stress.clients.profiles import NAMES, client_toml
 from stress.errors import UsageError
 from stress.handshake.hello import PADDING, SUPPORTED_VERSIONS, ClientHello, is_grease
-from stress.handshake.names import (
-    cipher_name,
-    extension_name,
-    group_name,
-    signature_name,
-    version_name,
-)
+from stress.handshake.names import extension_name
 from stress.handshake.stack import spoken_hello
 from stress.model.plan import Client, Stack
 from stress.text.escape import quoted
@@ -41,22 +35,12 @@ _TLS_1_3: Final = 0x0304
 _NAME: Final = "www.example.com"
 _TITLES: Final = {Stack.BORINGSSL: "BoringSSL", Stack.OPENSSL: "OpenSSL"}
 _SIGNALS: Final = frozenset({0x00FF, 0x5600})
-_PARTS: Final[tuple[tuple[str, str, Callable[[int], str]], ...]] = (
-    ("versions", "version", version_name),
-    ("cipher_suites", "cipher suite", cipher_name),
-    ("groups", "group", group_name),
-    ("key_shares", "key share", group_name),
-    ("signature_algorithms", "signature algorithm", signature_name),
-)
-_BARE: Final[dict[str, Any]] = {
-    **dict.fromkeys(("cipher_suites", "groups", "key_shares", "signature_algorithms"), ()),
-    **dict.fromkeys(("alpn", "extensions", "compress_certificate"), ()),
-    "grease": False,
-}
-
-
 _REFUSABLE: Final = ("cipher_suites", "groups", "signature_algorithms", "alpn", "extensions")
 """Fields whose parts a stack may refuse outright, besides the versions."""
+_BARE: Final[dict[str, Any]] = {
+    **dict.fromkeys((*_REFUSABLE, "key_shares", "compress_certificate"), ()),
+    "grease": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +61,14 @@ def best_fit(client: Client) -> Fit:
         UsageError: no stack can send anything of it.
     """
     fits: list[Fit] = []
-    problem: UsageError | None = None
+    problems: list[UsageError] = []
     for stack in Stack:
         try:
             fits.append(fit(client, stack))
         except UsageError as error:
-            problem = problem or error
+            problems.append(error)
     if not fits:
-        assert problem is not None
-        raise problem
+        raise problems[0]
     return min(fits, key=lambda each: each.cost)  # the first of equals
 
 
@@ -115,7 +98,10 @@ def fit(client: Client, stack: Stack) -> Fit:
         fitted = replace(fitted, versions=versions)
     words: list[str] = []
     cost, title = 0, _TITLES[stack]
-    for field, part, name in _PARTS:
+    for field, name in NAMES.items():
+        if field == "extensions":  # their losses hardly matter; see `_minor`
+            continue
+        part = field.replace("_", " ").removesuffix("s")
         # Signals are no suites; an empty list leaves the choice to the stack.
         real = [each for each in dict.fromkeys(getattr(client, field)) if each not in _SIGNALS]
         ours = list(getattr(fitted, field)) if real else []
@@ -177,9 +163,8 @@ def _accepted(client: Client, stack: Stack) -> Client:
     return next((candidate for candidate in fewer if sends(candidate)), found)
 
 
-def _with(client: Client, field: str, values: tuple[Any, ...]) -> Client:
-    changed: dict[str, Any] = {field: values}
-    return replace(client, **changed)
+def _with(client: Client, field: str, values: Any) -> Client:
+    return replace(client, **{field: values})
 
 
 def _like(wanted: tuple[int, ...], sent: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,18 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 from stress.errors import UsageError
 from stress.handshake import names
+from stress.handshake.hello import ClientHello, is_grease
 from stress.model.plan import Client
 from stress.text.escape import did_you_mean, escape, nearest, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
 from stress.text.units import named, share
-
-CodePoint = Callable[[str, str], int]
-"""Reads a name in a field such as `cipher_suites`; raises `UsageError` for an unknown one."""
 
 DEFAULT = "generic"
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,4}")
@@ -28,7 +25,7 @@ _HEAVIEST = 1e6
 _WIDTH = 98
 _DEFAULTS = Client("")
 _KEYS: Mapping[str, str] = {entry.name.replace("_", "-"): entry.name for entry in fields(Client)}
-_NAMES: Mapping[str, Callable[[int], str]] = {
+NAMES: Mapping[str, Callable[[int], str]] = {
     "versions": names.version_name,
     "cipher_suites": names.cipher_name,
     "groups": names.group_name,
@@ -36,7 +33,7 @@ _NAMES: Mapping[str, Callable[[int], str]] = {
     "signature_algorithms": names.signature_name,
     "extensions": names.extension_name,
 }
-"""The fields that hold code points, and what names those."""
+"""The fields that hold code points, and what names those; a ClientHello has them, too."""
 
 
 @cache
@@ -47,7 +44,7 @@ def clients() -> Mapping[str, Client]:
         UsageError: a shipped file is damaged.
     """
     folder = profiles_folder() / "clients"
-    return MappingProxyType({name: read_client(path) for name, path in shipped(folder).items()})
+    return {name: read_client(path) for name, path in shipped(folder).items()}
 
 
 def load_client(name_or_path: str) -> Client:
@@ -130,12 +127,11 @@ def code_point(field: str, word: str) -> int:
     return number
 
 
-def read_client(path: Path, number: CodePoint = code_point) -> Client:
+def read_client(path: Path) -> Client:
     """Read one client's file; its keys are the fields of `Client` in kebab-case.
 
     Args:
         path: of the TOML file; the client's name is the file's unless the file says another.
-        number: reads the names of code points.
 
     Raises:
         UsageError: it is missing or not valid TOML, or a key or value is wrong (with the line).
@@ -146,10 +142,10 @@ def read_client(path: Path, number: CodePoint = code_point) -> Client:
     values: dict[str, Any] = {"name": path.stem}
     for key in file.table:
         field = _KEYS[key]
-        if field not in _NAMES:
+        if field not in NAMES:
             values[field] = file.value(key, hints[field])
             continue
-        read = partial(number, field)
+        read = partial(code_point, field)
         points = tuple(
             word if isinstance(word, int) else file.parsed(key, read, word)
             for word in file.value(key, tuple[int | str, ...])
@@ -188,8 +184,8 @@ def client_toml(client: Client, comment: str) -> str:
             lines.append(f"{key} = {_literal(value)}")
             continue
         items = [_literal(each) for each in value]
-        if field in _NAMES:  # by name, where the name is read back as the same number
-            named_points = ((point, _NAMES[field](point)) for point in value)
+        if field in NAMES:  # by name, where the name is read back as the same number
+            named_points = ((point, NAMES[field](point)) for point in value)
             items = [
                 _literal(name if names.code_point(field, name) == point else f"0x{point:04x}")
                 for point, name in named_points
@@ -209,34 +205,28 @@ def _literal(value: object) -> str:
 
 # A client profile as text: its fields, and the ClientHello that is really sent.
 
-if TYPE_CHECKING:  # the tables of names are loaded when a client is shown
-    from stress.handshake.hello import ClientHello
-
 WIDTH = 100
 LABEL = 24
 
 
 def client_text(client: Client, hello: ClientHello, stack: str) -> str:
     """Return the fields of a profile, taken from the ClientHello that was made for it."""
-    from stress.handshake import names  # noqa: PLC0415 - large tables
-    from stress.handshake.hello import is_grease  # noqa: PLC0415 - with the tables
-
-    def named(numbers: Sequence[int], name: Callable[[int], str]) -> str:
-        return ", ".join("GREASE" if is_grease(number) else name(number) for number in numbers)
-
+    numbers = {field: getattr(hello, field) for field in NAMES}
+    numbers["extensions"] = [each.number for each in hello.extensions]
+    code_points = {
+        field: ", ".join("GREASE" if is_grease(each) else NAMES[field](each) for each in listed)
+        for field, listed in numbers.items()
+    }
+    extensions = code_points.pop("extensions")
     fields = {
         "client": f"{client.name}: {client.title}" if client.title else client.name,
         "policy": client.policy,
         "stack": stack,
         "JA3": hello.ja3_md5,
         "JA4": hello.ja4,
-        "versions": named(hello.versions, names.version_name),
-        "cipher suites": named(hello.cipher_suites, names.cipher_name),
-        "groups": named(hello.groups, names.group_name),
-        "key shares": named(hello.key_shares, names.group_name),
-        "signature algorithms": named(hello.signature_algorithms, names.signature_name),
+        **{field.replace("_", " "): text for field, text in code_points.items()},
         "ALPN": ", ".join(hello.alpn),
-        "extensions": named([each.number for each in hello.extensions], names.extension_name),
+        "extensions": extensions,
         "server name": "sent" if client.server_name else "not sent",
         "cannot express": "; ".join(client.cannot_express),
     }

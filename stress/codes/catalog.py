@@ -11,34 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from stress.model.chain import Verdict
 from stress.model.outcome import Category, Kind, Outcome
 from stress.model.summary import ClientView
-
-POLICY_OF: Mapping[str, str] = MappingProxyType(
-    {
-        "ios-urlsession": "apple",
-        "ios-ats-off": "apple",
-        "ios-11": "apple-ios12",
-        "android-okhttp": "android",
-        "chrome": "chrome",
-        "firefox": "firefox",
-        "java-17": "java",
-        "go": "go",
-        "python": "openssl",
-        "curl-openssl": "curl",
-    }
-)
-"""The trust policy of each client family."""
-FAMILIES = tuple(POLICY_OF)
-"""Client families that have views, in the order of reports."""
-
-_DEPENDS_ON_HELLO = frozenset({10, 40, 47, 50, 70, 71, 86, 109, 110, 112, 115, 120})
-"""Alerts that answer what a ClientHello offers: another client's hello may not trigger them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +66,10 @@ class Alert:
     firefox: str = ""
     python: str = ""
     go: str = ""
+    depends_on_hello: bool = False
+    """It answers what a ClientHello offers: another client's hello may not trigger it."""
+    categories: tuple[str, ...] = ()
+    """Outcomes that it can stand for, besides the alert itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +82,15 @@ class Phrase:
     categories: tuple[str, ...] = ()
 
 
-def _table(name: str) -> dict[str, object]:
+def _table(name: str) -> dict[str, Any]:
     text = (files("stress.codes") / "tables" / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
+
+
+POLICY_OF: Mapping[str, str] = _table("families")
+"""The trust policy of each client family."""
+FAMILIES = tuple(POLICY_OF)
+"""Client families that have views, in the order of reports."""
 
 
 @cache
@@ -140,6 +129,12 @@ def phrases() -> tuple[Phrase, ...]:
     return tuple(sorted(found, key=lambda one: -len(one.text)))
 
 
+@cache
+def conclusions() -> Mapping[str, str]:
+    """What a text says, by the kinds of outcome that fit it."""
+    return _table("conclusions")
+
+
 def expand_groups(categories: Iterable[str]) -> tuple[str, ...]:
     """The categories, each once, with `@trust` replaced by all that general codes can mean."""
     found: dict[str, None] = {}
@@ -171,27 +166,24 @@ def client_views(outcome: str) -> Mapping[str, ClientView]:
     Raises:
         ValueError: there is no such outcome.
     """
+    shown = outcome_entry(outcome).clients
+    views = {family: ClientView(*shown[family]) for family in FAMILIES if family in shown}
     number = Outcome.parse(outcome).alert
     if number is None:
-        found = outcome_entry(outcome).clients
-        return {family: ClientView(*found[family]) for family in FAMILIES if family in found}
+        return views
     alert = alerts().get(number, Alert("unassigned", ""))
-    name = alert.name
-    ios = "NSURLErrorDomain -1200" + (f", TLS code {alert.apple}" if alert.apple else "")
-    shown = {
-        "ios-urlsession": ios,
-        "ios-ats-off": ios,
-        "ios-11": ios,
-        "android-okhttp": f"SSLHandshakeException or SSLProtocolException ({name})",
-        "chrome": f"net error {alert.chrome}",
+    fails = "sometimes" if alert.depends_on_hello else "yes"
+    words = {
+        "name": alert.name,
+        "apple": f", TLS code {alert.apple}" if alert.apple else "",
+        "chrome": alert.chrome,
         "firefox": alert.firefox or "an SSL_ERROR code",
-        "java-17": f"Received fatal alert: {name}",
-        "go": f"remote error: tls: {alert.go or name}",
-        "python": f"SSLError: {alert.python or name}",
-        "curl-openssl": f"exit 35 ({name})",
+        "go": alert.go or alert.name,
+        "python": alert.python or alert.name,
     }
-    fails = "sometimes" if number in _DEPENDS_ON_HELLO else "yes"
-    return {family: ClientView(fails, shown[family]) for family in FAMILIES}
+    return {
+        family: ClientView(fails, view.reports.format(**words)) for family, view in views.items()
+    }
 
 
 def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, ClientView]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -29,13 +29,14 @@ from stress.codes.catalog import (
     Phrase,
     alerts,
     code_tables,
+    conclusions,
     expand_groups,
     fix_for,
     outcome_entries,
     outcome_entry,
     phrases,
 )
-from stress.model.outcome import Category, Kind, Outcome
+from stress.model.outcome import Category, Outcome
 from stress.text.escape import printable
 
 LONGEST = 8_000_000
@@ -46,23 +47,6 @@ _MOST = 50
 """Findings, and unknown names, that are reported."""
 _NEAR = 500
 """Numbers further apart than this are unrelated; a smaller distance may be a typing mistake."""
-
-
-_CONCLUSIONS: Mapping[frozenset[Kind], str] = {
-    frozenset({Kind.TRUST}): (
-        "The connection was established, and the client rejected the server's certificates. The"
-        " same certificates always get the same answer: if the failure is intermittent, different"
-        " connections reach different servers, or the client could sometimes repair an incomplete"
-        " chain."
-    ),
-    frozenset({Kind.WIRE}): (
-        "The connection ended before certificates were judged. If the failure is intermittent,"
-        " different connections reach different servers, or a server or rate limiter gives up under"
-        " load."
-    ),
-    frozenset(): "What was found says nothing about the server.",
-}
-_MIXED = "What was found leaves open whether the certificates or the connection failed."
 
 
 _URL = re.compile(
@@ -129,10 +113,8 @@ def explain(text: str) -> Explanation:
     most = max(counts.values(), default=0)
     candidates = tuple(name for name, count in counts.items() if count == most)
 
-    conclusion = "This text contains no known code."
-    if found:
-        kinds = frozenset(Outcome.parse(name).kind for name in candidates)
-        conclusion = _CONCLUSIONS.get(kinds, _MIXED)
+    kinds = {Outcome.parse(name).kind.value for name in candidates} if found else {"unknown"}
+    conclusion = conclusions().get(",".join(kinds), conclusions()["mixed"])
 
     host = "HOST"
     if url := _URL.search(text):
@@ -357,7 +339,7 @@ def _of_alert(number: int, text: str) -> Explained:
         "TLS alert",
         f"{says} The server itself sent it." if known else says,
         _IN_A_SERVERS_LOG if number in _ABOUT_CERTIFICATES else "",
-        (f"alert-{number}", *_ALERT_MEANS.get(number, ())),
+        (f"alert-{number}", *(known.categories if known else ())),
     )
 
 
@@ -366,11 +348,6 @@ _IN_A_SERVERS_LOG = (
     "Who sent it. In a server's log it came from the client, which then rejected the server's"
     " certificates."
 )
-_ALERT_MEANS = {
-    40: ("no-shared-cipher", "client-certificate-required"),
-    70: ("no-shared-version",),
-    116: ("client-certificate-required",),
-}
 
 
 @cache

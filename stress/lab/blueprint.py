@@ -1,5 +1,7 @@
 """The data that the farm and its processes exchange: one JSON document per line, over pipes.
 
+A scenario is written in the same terms (`scenarios.toml`).
+
 The farm sends the `Process` first and then requests for counts. The process answers each with
 `NodeCounts`, and sends one more when it is ready. When its input closes, the farm has ended or was
 killed, and the process exits.
@@ -12,7 +14,7 @@ All times are seconds since the first connection that the process accepted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -47,7 +49,7 @@ class FaultAction(StrEnum):
 class Identity:
     """The certificates of a server, and whether it requires one of clients."""
 
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ("good.pem",)
     """PEM files, one for each key type: the chain as it is sent, then the private key."""
     client_ca: str | None = None
     """PEM file; when given, a client certificate from this authority is required."""
@@ -74,7 +76,7 @@ class Window:
 class Fault:
     """One thing that goes wrong on a node: on connections for which all set conditions hold."""
 
-    action: FaultAction
+    action: FaultAction = FaultAction.ANSWER
     identity: Identity | None = None
     """Of an `ANSWER`; None: the node's own."""
     share: float = 1.0
@@ -97,24 +99,33 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A backend."""
+    """A backend, or as many as `number` says, which differ only in the number after the name."""
 
-    name: str
-    identity: Identity
+    name: str = "node"
+    identity: Identity = Identity()
     weight: float = 1.0
     faults: tuple[Fault, ...] = ()
     """The first one that fires decides."""
     signing_ns: int = 0
     """How long its one signer needs for each handshake; 0: as fast as the CPU."""
+    number: int = 1
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The PEM files of all its identities."""
+        others = (fault.identity for fault in self.faults if fault.identity)
+        return tuple(file for one in (self.identity, *others) for file in one.files)
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """A listening socket, bound by the farm and inherited by the process."""
+    """Where clients connect: a socket that the farm binds and the process inherits."""
 
-    ip: str
-    port: int
-    descriptor: int
+    ip: str = "127.0.0.1"
+    backlog: int = 4_096
+    port: int = 0
+    """0: not bound yet."""
+    descriptor: int = -1
 
     @property
     def address(self) -> Address:
@@ -122,16 +133,30 @@ class Front:
         return Address(self.ip, self.port)
 
 
+LOOPBACK = Front()
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A balancer and the nodes behind it."""
 
-    fronts: tuple[Front, ...]
-    policy: Balancing
     nodes: tuple[NodeSpec, ...]
+    front: Front = LOOPBACK
+    policy: Balancing = Balancing.RANDOM
     seed: int = 0
+    pace: float = 1.0
+    """Factor on the windows of faults."""
     accepts_per_s: float | None = None
     """Takes no more than this many connections a second from the accept queue; None: all."""
+
+    @property
+    def numbered(self) -> tuple[NodeSpec, ...]:
+        """Each node by itself, such as `node-01`."""
+        each = (node for node in self.nodes for _ in range(node.number))
+        return tuple(
+            replace(node, name=f"{node.name}-{index:02}", number=1)
+            for index, node in enumerate(each, 1)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +164,10 @@ class Process:
     """What one process of the farm serves."""
 
     pools: tuple[Pool, ...]
-    scratch: str | None = None
-    """The farm's temporary folder, removed at the end in case the farm has died."""
+    folder: str = "."
+    """Where its files are."""
+    temporary: bool = False
+    """The folder is removed at the end, in case the farm has died."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,8 @@ import msgspec
 
 from stress.errors import LabError
 from stress.host.python import python_command, python_environment
-from stress.lab import scenarios
 from stress.lab.blueprint import COUNT_REQUEST, NodeCounts, Process, to_line
-from stress.lab.scenario import Planted, Scenario
+from stress.lab.scenarios import Planted, Scenario, find
 from stress.lab.site import HOST, Site
 from stress.model.plan import Address
 
@@ -48,7 +47,7 @@ class Child:
     def __init__(self, process: Process, log: Path) -> None:
         self._log = log
         self._last: NodeCounts | None = None
-        sockets = [front.descriptor for pool in process.pools for front in pool.fronts]
+        sockets = [pool.front.descriptor for pool in process.pools]
         try:
             with log.open("wb") as errors:
                 self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
@@ -62,8 +61,7 @@ class Child:
                 )
         except OSError as error:
             raise LabError(f"the lab's process cannot be started: {error.strerror}") from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        assert self._process.stdin and self._process.stdout, "both are pipes"  # noqa: PT018
         self._input, self._output = self._process.stdin, self._process.stdout
         self._send(to_line(process))
 
@@ -226,7 +224,7 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         UsageError: no scenario has that name.
         LabError: it cannot be started on this machine.
     """
-    scenario = scenarios.find(name)
+    scenario = find(name)
     with ExitStack() as cleanup:
         try:
             if folder is None:
@@ -246,11 +244,9 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         cleanup.callback(site.clear)
         built = scenario.build(site)
         children = []
-        scratch = str(place) if folder is None else None
         for number, process in enumerate(built.processes, 1):
-            child = Child(
-                replace(process, scratch=scratch), site.write(f"process-{number}.log", b"")
-            )
+            serving = replace(process, temporary=folder is None)
+            child = Child(serving, site.write(f"process-{number}.log", b""))
             cleanup.callback(child.end)
             children.append(child)
         site.close_sockets()

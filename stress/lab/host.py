@@ -13,6 +13,7 @@ return does), so a node's RST, silence and timing reach the client unchanged.
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import shutil
 import signal
@@ -20,27 +21,22 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import accumulate, cycle
+from itertools import accumulate, count, cycle
 from random import Random
 from zlib import crc32
 
 import msgspec
 import trio
 
-from stress.lab.blueprint import COUNT_REQUEST, Balancing, NodeCounts, Process, to_line
+from stress.lab.blueprint import COUNT_REQUEST, Balancing, NodeCounts, Pool, Process, to_line
 from stress.lab.node import Node, RateLimiter
 
 BURST = 256
 FULL_PAUSE_S = 0.02
-Choice = Callable[[int], int]
-"""From the client's port to the index of a node."""
-Serve = Callable[[socket.socket, int], None]
-"""Starts to serve an accepted connection from that port."""
 
 
-def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Choice:
-    """Make a function that chooses which of `len(weights)` nodes gets the next connection.
+def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Callable[[int], int]:
+    """Make a function that chooses a node's index for the next connection, by the client's port.
 
     Raises:
         ValueError: there is no node, or a weight is not positive.
@@ -66,9 +62,10 @@ class Host:
 
     def __init__(self, process: Process) -> None:
         self._pools = [
-            (pool, [Node(node, pool.seed) for node in pool.nodes]) for pool in process.pools
+            (pool, [Node(node, pool.seed, pool.pace) for node in pool.numbered])
+            for pool in process.pools
         ]
-        self._scratch = process.scratch
+        self._process = process
         self._first_s = 0.0
         self._first_ns: int | None = None
 
@@ -76,32 +73,42 @@ class Host:
         """Serve until the farm closes our standard input."""
         async with trio.open_nursery() as nursery:
             for pool, nodes in self._pools:
-                choose = balancer(pool.policy, [node.weight for node in pool.nodes], pool.seed)
-                serve = partial(self._serve, nodes, choose, nursery)
-                for front in pool.fronts:
-                    listener = socket.socket(fileno=front.descriptor)
-                    nursery.start_soon(listen, listener, pool.accepts_per_s, serve)
+                nursery.start_soon(self._listen, pool, nodes, nursery)
             async with trio.lowlevel.FdStream(sys.stdin.fileno()) as requests:
                 self._report()
                 while chunk := await requests.receive_some():
                     for _ in range(chunk.count(COUNT_REQUEST)):
                         self._report()
-            if self._scratch is not None:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+            if self._process.temporary:
+                shutil.rmtree(self._process.folder, ignore_errors=True)
             nursery.cancel_scope.cancel()
 
-    def _serve(
-        self,
-        nodes: list[Node],
-        choose: Choice,
-        nursery: trio.Nursery,
-        peer: socket.socket,
-        port: int,
-    ) -> None:
-        """Hand an accepted connection from that port to a node."""
-        if self._first_ns is None:
-            self._first_s, self._first_ns = trio.current_time(), time.time_ns()
-        nursery.start_soon(nodes[choose(port)].serve, peer, self._first_s)
+    async def _listen(self, pool: Pool, nodes: list[Node], nursery: trio.Nursery) -> None:
+        """Accept forever: all that is waiting, or no more than so many connections a second."""
+        choose = balancer(pool.policy, [node.weight for node in pool.numbered], pool.seed)
+        limiter = RateLimiter(1 / pool.accepts_per_s) if pool.accepts_per_s else None
+        listener = socket.socket(fileno=pool.front.descriptor)
+        listener.settimeout(0)
+        while True:
+            await trio.lowlevel.wait_readable(listener.fileno())
+            if limiter is not None:
+                limiter.arrive()
+            # A limited queue is emptied in one go, since each wait lets other tasks run.
+            for _ in range(BURST) if limiter is None else count():
+                if limiter is not None:
+                    await limiter.wait_next()
+                try:
+                    peer, address = listener.accept()
+                except (BlockingIOError, ConnectionAbortedError):
+                    break
+                except OSError:  # out of file descriptors: the queue holds them until some are free
+                    await trio.sleep(FULL_PAUSE_S)
+                    break
+                peer.settimeout(0)
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._first_ns is None:
+                    self._first_s, self._first_ns = trio.current_time(), time.time_ns()
+                nursery.start_soon(nodes[choose(address[1])].serve, peer, self._first_s)
 
     def _report(self) -> None:
         nodes = [node for _, group in self._pools for node in group]
@@ -109,38 +116,6 @@ class Host:
         faulted = {node.name: node.faulted for node in nodes}
         sys.stdout.buffer.write(to_line(NodeCounts(served, faulted, self._first_ns)))
         sys.stdout.buffer.flush()
-
-
-async def listen(listener: socket.socket, accepts_per_s: float | None, serve: Serve) -> None:
-    """Accept forever: all that is waiting, or no more than so many connections a second."""
-    limiter = RateLimiter(1 / accepts_per_s) if accepts_per_s else None
-    listener.settimeout(0)
-    while True:
-        await trio.lowlevel.wait_readable(listener.fileno())
-        if limiter is None:
-            await accept(listener, BURST, serve)
-            continue
-        # One after the other until the queue is empty.
-        limiter.arrive()
-        await limiter.wait_next()
-        while await accept(listener, 1, serve):
-            await limiter.wait_next()
-
-
-async def accept(listener: socket.socket, most: int, serve: Serve) -> int:
-    """Accept what is waiting; returns how many that were."""
-    for accepted in range(most):
-        try:
-            peer, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return accepted
-        except OSError:  # out of file descriptors: the queue holds them until some are free
-            await trio.sleep(FULL_PAUSE_S)
-            return accepted
-        peer.settimeout(0)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        serve(peer, address[1])
-    return most
 
 
 def main() -> None:
@@ -151,6 +126,7 @@ def main() -> None:
     # Unbuffered, because Trio reads what follows the first line from the descriptor.
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as requests:
         process = msgspec.json.decode(requests.readline(), type=Process)
+    os.chdir(process.folder)
     host = Host(process)
     gc.freeze()
     trio.run(host.run)

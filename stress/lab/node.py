@@ -20,7 +20,7 @@ BUCKET_S = 0.25
 class Node:
     """A running backend, which counts its connections."""
 
-    def __init__(self, spec: NodeSpec, seed: int) -> None:
+    def __init__(self, spec: NodeSpec, seed: int = 0, pace: float = 1.0) -> None:
         self.name = spec.name
         self.served = 0
         """Connections that the balancer sent here."""
@@ -30,7 +30,7 @@ class Node:
         self._faults = [
             (
                 fault.action,
-                Trigger(fault, f"{seed}/{spec.name}/{index}"),
+                Trigger(fault, f"{seed}/{spec.name}/{index}", pace),
                 server_context(fault.identity) if fault.identity else self._context,
             )
             for index, fault in enumerate(spec.faults)
@@ -79,8 +79,9 @@ class Node:
 class Trigger:
     """The conditions of one fault, with the state that two of them need (dice and bucket)."""
 
-    def __init__(self, fault: Fault, seed: str) -> None:
+    def __init__(self, fault: Fault, seed: str, pace: float = 1.0) -> None:
         self._fault = fault
+        self._pace = pace
         self._dice = Random(seed)  # noqa: S311 - repeatable faults, no secret
         self._bucket_size = max(2.0, (fault.over_per_s or 0.0) * BUCKET_S)
         self._tokens = self._bucket_size
@@ -94,7 +95,7 @@ class Trigger:
             at_s: seconds since the first connection; must not go back.
         """
         fault = self._fault
-        if fault.window is not None and not fault.window.holds(at_s):
+        if fault.window is not None and not fault.window.holds(at_s / self._pace):
             return False
         if hello is not None:
             if fault.best_version not in {None, hello.best_version}:

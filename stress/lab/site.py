@@ -5,32 +5,53 @@ from __future__ import annotations
 import socket
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import LabError
-from stress.lab.blueprint import Front, Identity
-from stress.lab.certificates import Authority, Leaf, LeafSpec, issue, key_pem
-from stress.model.chain import Chain
+from stress.lab.blueprint import LOOPBACK, Front
+from stress.lab.certificates import (
+    DAY,
+    Authority,
+    Leaf,
+    LeafKeyType,
+    LeafSpec,
+    forged_key_pem,
+    issue,
+    key_pem,
+)
+from stress.model.chain import chain_hash
 
 HOST = "www.lab.test"
-BACKLOG = 4096
+NAMES = (HOST, "lab.test")
+LEAVES = {
+    "expired.pem": LeafSpec(NAMES, begins=-91 * DAY, ends=-DAY),
+    "fallback.pem": LeafSpec(("fallback.lab.test",), organization="Default certificate"),
+    "rsa.pem": LeafSpec((HOST,), LeafKeyType.RSA),
+}
+HOSTILE_ISSUER = '"><svg onload=alert(1)> \x1b[31m \u2066'
+HOSTILE = LeafSpec(
+    ("<b>bold</b>.lab.test", "'; drop table chain; --", "=cmd.lab.test"),
+    common_name="<script>alert(1)</script>\x1b[2J\x07",
+    organization="\u202egro\u202c \x1b]0;title\x07 \r\n=1+1",
+)
+EXPIRES_IN = timedelta(seconds=12)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A chain as a server will send it."""
 
-    identity: Identity
-    chain: Chain
-
-    @property
-    def sha256(self) -> str:
-        """The chain's name in hexadecimal, as dimensions and reports have it."""
-        return self.chain.sha256.hex()
+    file: str
+    """Path of the PEM file with chain and key."""
+    sha256: str
+    """The chain's name in hexadecimal, as dimensions and reports have it."""
+    expires: datetime
+    """End of the leaf's validity."""
 
 
 class Site:
@@ -49,19 +70,37 @@ class Site:
         self.pace = pace
         self.authority = Authority.make(self.now)
         self.issuer = self.authority.intermediate("tls-stress lab intermediate R1", self.now)
+        self.leaf = self.issue(LeafSpec(NAMES))
         self._files: list[Path] = []
         self._secrets: list[Path] = []
         self._sockets: list[socket.socket] = []
-        self._folder = folder.absolute()
+        self.folder = folder.absolute()
         self.ca_file = self.write("ca.pem", self.authority.pem)
 
-    def leaf(self, spec: LeafSpec | None = None, issuer: Authority | None = None) -> Leaf:
-        """A leaf; by default a good one for the farm's host."""
-        return issue(issuer or self.issuer, spec or LeafSpec((HOST, "lab.test")), self.now)
+    def shown(self, file: str) -> Shown:
+        """Write one of the files that scenarios name."""
+        match file:
+            case "good.pem":
+                return self.show(file, self.leaf)
+            case "alone.pem":
+                return self.show(file, self.leaf, self.leaf.alone)
+            case "wrong-key.pem":
+                assert isinstance(self.leaf.key, ec.EllipticCurvePrivateKey)
+                return self.show(file, self.leaf, key=forged_key_pem(self.leaf.key))
+            case "expiring.pem":
+                return self.show(file, self.issue(LeafSpec(NAMES, ends=EXPIRES_IN * self.pace)))
+            case "hostile.pem":
+                issuer = self.authority.intermediate(HOSTILE_ISSUER, self.now)
+                return self.show(file, issue(issuer, HOSTILE, self.now))
+        return self.show(file, self.issue(LEAVES[file]))
+
+    def issue(self, spec: LeafSpec) -> Leaf:
+        """A leaf of the site's own intermediate."""
+        return issue(self.issuer, spec, self.now)
 
     def show(
         self,
-        name: str,
+        file: str,
         leaf: Leaf,
         certificates: tuple[x509.Certificate, ...] | None = None,
         key: bytes | None = None,
@@ -69,15 +108,10 @@ class Site:
         """Write what a server will send: by default the leaf with its intermediates and its key."""
         sent = leaf.full if certificates is None else certificates
         pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in sent)
-        file = self.write(f"{name}.pem", pem + (key or key_pem(leaf.key)))
-        self._secrets.append(file)
-        chain = Chain(tuple(certificate.public_bytes(Encoding.DER) for certificate in sent))
-        return Shown(Identity((str(file),)), chain)
-
-    def complete_and_incomplete(self) -> tuple[Shown, Shown]:
-        """One leaf with its intermediate, and without it."""
-        leaf = self.leaf()
-        return self.show("good", leaf), self.show("alone", leaf, leaf.alone)
+        path = self.write(file, pem + (key or key_pem(leaf.key)))
+        self._secrets.append(path)
+        chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in sent)
+        return Shown(str(path), chain_hash(chain).hex(), leaf.certificate.not_valid_after_utc)
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a file that only its owner may read.
@@ -85,7 +119,7 @@ class Site:
         Raises:
             LabError: the folder is not writable.
         """
-        file = self._folder / name
+        file = self.folder / name
         try:
             file.touch(mode=0o600)
             file.write_bytes(content)
@@ -94,31 +128,27 @@ class Site:
         self._files.append(file)
         return file
 
-    def front(
-        self, ip: str = "127.0.0.1", port: int = 0, backlog: int = BACKLOG, *, shared: bool = False
-    ) -> Front:
-        """Bind a listening socket, by default on a free port; a shared one can be bound again.
+    def front(self, wanted: Front = LOOPBACK, *, shared: bool = False) -> Front:
+        """Bind a listening socket; a shared one can be bound again.
 
         Raises:
             LabError: this machine has no such address.
         """
+        ip = wanted.ip
+        if ip.startswith("127.") and sys.platform != "linux":
+            ip = "127.0.0.1"  # the only one there; the ports differ
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         try:
             listener = socket.socket(family, socket.SOCK_STREAM)
             self._sockets.append(listener)
             if shared:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind((ip, port))
-            listener.listen(backlog)
+            listener.bind((ip, wanted.port))
+            listener.listen(wanted.backlog)
         except OSError as error:
             hint = "This scenario needs IPv6 on loopback." if ":" in ip else None
             raise LabError(f"the lab cannot listen on {ip}: {error.strerror}", hint) from error
-        return Front(ip, listener.getsockname()[1], listener.fileno())
-
-    def fronts(self, count: int) -> tuple[Front, ...]:
-        """Several addresses: 127.0.0.1, 127.0.0.2, … or, where only the first exists, ports."""
-        several = sys.platform == "linux"
-        return tuple(self.front(f"127.0.0.{index + 1 if several else 1}") for index in range(count))
+        return Front(ip, wanted.backlog, listener.getsockname()[1], listener.fileno())
 
     def twins(self) -> tuple[Front, Front]:
         """Two listening sockets on one port; the kernel distributes the connections.
@@ -128,7 +158,7 @@ class Site:
         """
         several = sys.platform == "linux"
         first = self.front(shared=several)
-        return first, self.front(first.ip, first.port, shared=True) if several else first
+        return first, self.front(first, shared=True) if several else first
 
     def close_sockets(self) -> None:
         """Close our copies, once the processes have inherited the sockets."""

@@ -1,6 +1,6 @@
 """The attributes recorded of each attempt: one table, from which everything else is derived.
 
-To record a new attribute, add a line to `ATTRIBUTES` and a field to `Record`, and set it in
+To record a new attribute, add it to `attributes.toml` and a field to `Record`, and set it in
 `stress.engine.worker.attempt`. The columns of the run file and of its view `handshake`, exports,
 cells, the search for causes, `compare` and `replay` follow from the table.
 
@@ -12,14 +12,19 @@ as if it had never been reached.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum, IntEnum, StrEnum, auto
-from types import MappingProxyType
-from typing import Final, Protocol, Self
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+_TABLES: Final[Mapping[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("attributes.toml").read_text("utf-8")
+)
 
 
-class KnownFrom(IntEnum):
+class KnownFrom(StrEnum):
     """When the value of a dimension is settled, relative to the handshake.
 
     This decides what may explain a failure. An *assigned* value was chosen before anything happened
@@ -28,91 +33,60 @@ class KnownFrom(IntEnum):
     far enough to have it. The *outcome* never explains anything: it is what has to be explained.
     """
 
-    ASSIGNED = 0
-    EARLY = 1
-    LATE = 2
-    OUTCOME = 3
+    ASSIGNED = "assigned"
+    EARLY = "early"
+    LATE = "late"
+    OUTCOME = "outcome"
 
 
 class Dimension(StrEnum):
-    """The contract's dimensions, in the order in which one is preferred to name a cohort.
+    """The contract's dimensions, in the order in which one is preferred to name a cohort."""
 
-    Each has its name, when it is known, and the phrase for a value; a few values have their own.
-    """
+    ADDRESS = "address"
+    LABEL = "label"
+    FAMILY = "family"
+    CLIENT = "client"
+    SNI = "sni"
+    VANTAGE = "vantage"
+    RESUMED = "resumed"
+    TLS_VERSION = "tls_version"
+    RATE = "rate"
+    TIME = "time"
+    LOCAL_PORT = "local_port"
+    BACKEND = "backend"
+    CIPHER = "cipher"
+    KEY_GROUP = "key_group"
+    HELLO_RETRY = "hello_retry"
+    ALPN = "alpn"
+    CHAIN = "chain"
+    LEAF = "leaf"
+    ISSUER = "issuer"
+    STAGE = "stage"
 
-    ADDRESS = "address", KnownFrom.EARLY, "at {}"
-    LABEL = "label", KnownFrom.EARLY, "at {}"
-    FAMILY = "family", KnownFrom.EARLY, "over {}", {"ipv4": "over IPv4", "ipv6": "over IPv6"}
-    CLIENT = "client", KnownFrom.ASSIGNED, "with client {}"
-    SNI = "sni", KnownFrom.ASSIGNED, "with SNI {}", {"none": "without SNI"}
-    VANTAGE = "vantage", KnownFrom.ASSIGNED, "from source {}"
-    RESUMED = (
-        "resumed",
-        KnownFrom.LATE,
-        "resumed = {}",
-        {"yes": "when a session is resumed", "no": "in full handshakes"},
-    )
-    TLS_VERSION = "tls_version", KnownFrom.LATE, "with {}"
-    RATE = "rate", KnownFrom.ASSIGNED, "at an offered {}"
-    TIME = "time", KnownFrom.ASSIGNED, "time = {}"
-    LOCAL_PORT = "local_port", KnownFrom.ASSIGNED, "from local ports with {}"
-    BACKEND = "backend", KnownFrom.LATE, "behind backend {}"
-    CIPHER = "cipher", KnownFrom.LATE, "with {}"
-    KEY_GROUP = "key_group", KnownFrom.LATE, "with key exchange {}"
-    HELLO_RETRY = (
-        "hello_retry",
-        KnownFrom.LATE,
-        "hello_retry = {}",
-        {"yes": "after a HelloRetryRequest", "no": "without a HelloRetryRequest"},
-    )
-    ALPN = "alpn", KnownFrom.LATE, "with ALPN {}"
-    CHAIN = "chain", KnownFrom.LATE, "with chain {}"
-    LEAF = "leaf", KnownFrom.LATE, "with the certificate {}"
-    ISSUER = "issuer", KnownFrom.LATE, "with a certificate issued by {}"
-    STAGE = "stage", KnownFrom.OUTCOME, "stage = {}"
-
-    when: KnownFrom
-    """When its value is settled."""
-    template: str
-    """The phrase for a value."""
-    special: Mapping[str, str]
-    """Phrases of values that have their own."""
-
-    def __new__(
-        cls,
-        value: str,
-        # With defaults, so that type checkers accept `Dimension(value)`.
-        when: KnownFrom = KnownFrom.LATE,
-        template: str = "{}",
-        special: Mapping[str, str] = MappingProxyType({}),
-    ) -> Self:
-        """A member from its line above."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.when, member.template, member.special = when, template, special
-        return member
+    @property
+    def when(self) -> KnownFrom:
+        """When its value is settled."""
+        return KnownFrom(_TABLES["dimensions"][self]["when"])
 
     @property
     def priority(self) -> int:
         """Smaller is preferred when two dimensions select exactly the same handshakes."""
-        return _PRIORITY[self]
+        return list(Dimension).index(self)
 
     def phrase(self, value: str) -> str:
         """A value in a sentence, such as `with TLS 1.2`."""
-        return self.special.get(value) or self.template.format(value)
+        words = _TABLES["dimensions"][self]
+        return str(words.get("special", {}).get(value) or words["phrase"].format(value))
 
 
-_PRIORITY = {dimension: rank for rank, dimension in enumerate(Dimension)}
-
-
-class Form(Enum):
+class Form(StrEnum):
     """What a value is, and so how it is stored and shown."""
 
-    NUMBER = auto()
-    TEXT = auto()
-    FLAG = auto()
+    NUMBER = "number"
+    TEXT = "text"
+    FLAG = "flag"
     """True or false, stored as 1 or 0."""
-    NAMED = auto()
+    NAMED = "named"
     """A number that has a name: `stress.handshake.names.NAMES`, and the table `name`."""
 
 
@@ -146,88 +120,18 @@ class Attribute:
         return self.form in {Form.TEXT, Form.NAMED} or bool(self.shown)
 
 
-ATTRIBUTES: Final = (
+ATTRIBUTES: Final = tuple(
     Attribute(
-        "address",
-        Form.NUMBER,
-        "connected to",
-        (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY),
-        always=True,
-        table="address",
-        shown=(("text", "address"), ("label", "label")),
-        replayed=True,
-    ),
-    Attribute(
-        "source",
-        Form.NUMBER,
-        "NULL: the kernel chose the local address",
-        (Dimension.VANTAGE,),
-        table="source",
-        shown=(("ip", "source"),),
-        replayed=True,
-    ),
-    Attribute("local_port", Form.NUMBER, measured="port"),
-    Attribute(
-        "client",
-        Form.NUMBER,
-        "client profile",
-        (Dimension.CLIENT, Dimension.SNI),
-        always=True,
-        table="client",
-        shown=(("name", "client"),),
-        replayed=True,
-    ),
-    Attribute("outcome", Form.TEXT, "ok, or a failure category", always=True),
-    Attribute("stage", Form.NAMED, "how far it came; see name", always=True),
-    Attribute(
-        "chain",
-        Form.NUMBER,
-        "as sent; NULL: none was seen",
-        (Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER),
-        table="chain",
-    ),
-    Attribute(
-        "tls_version",
-        Form.NAMED,
-        "number on the wire; see name",
-        (Dimension.TLS_VERSION,),
-        replayed=True,
-    ),
-    Attribute("cipher", Form.NAMED, "IANA number; see name", (Dimension.CIPHER,), replayed=True),
-    Attribute(
-        "key_group", Form.NAMED, "IANA number; see name", (Dimension.KEY_GROUP,), replayed=True
-    ),
-    Attribute("alpn", Form.TEXT, "protocol agreed on", (Dimension.ALPN,)),
-    Attribute("resumed", Form.FLAG, "1: the session was resumed", (Dimension.RESUMED,)),
-    Attribute("connect_ns", Form.NUMBER, measured="connect"),
-    Attribute("server_ns", Form.NUMBER, measured="server"),
-    Attribute("handshake_ns", Form.NUMBER, measured="handshake"),
-    Attribute("total_ns", Form.NUMBER, always=True, measured="total"),
-    Attribute("lag_ns", Form.NUMBER, measured="lag"),
-    Attribute("bytes_received", Form.NUMBER, always=True, measured="bytes"),
-    Attribute(
-        "segment",
-        Form.NUMBER,
-        "index of the load segment it was due in",
-        (Dimension.RATE,),
-        always=True,
-    ),
-    Attribute(
-        "flags",
-        Form.NUMBER,
-        "1 user-space time stamp, 2 local pressure, 4 warm-up",
-        always=True,
-    ),
-    Attribute(
-        "hello_retry",
-        Form.FLAG,
-        "1: the server sent a HelloRetryRequest first",
-        (Dimension.HELLO_RETRY,),
-        replayed=True,
-    ),
-    Attribute("tcp_retransmits", Form.NUMBER, "TCP segments that we had to send again", apart=True),
+        **row
+        | {
+            "form": Form(row["form"]),
+            "dimensions": tuple(map(Dimension, row.get("dimensions", ()))),
+            "shown": tuple(row.get("shown", {}).items()),
+        }
+    )
+    for row in _TABLES["attributes"]
 )
-"""In the order of the view's columns. A new one goes to the end."""
+"""In the order of the view's columns."""
 
 SHARED: Final = tuple(each for each in ATTRIBUTES if not (each.measured or each.apart))
 """Stored once for each distinct combination, in the table `attempt_group`."""
@@ -254,20 +158,14 @@ def place(conditions: Iterable[Place]) -> str:
 
 def _phrase(condition: Place) -> str:
     dimension, value = str(condition.dimension), condition.value
-    words = _range(dimension, value) if isinstance(value, tuple) else _single(dimension, value)
-    return f"not {words}" if getattr(condition, "op", "is") == "is not" else words
-
-
-def _range(dimension: str, ends: tuple[str, str]) -> str:
-    span = f"between {ends[0]} and {ends[1]}"
-    return span if dimension == "time" else f"with {dimension} {span}"
-
-
-def _single(dimension: str, value: str) -> str:
-    if dimension == Dimension.TIME:
+    if isinstance(value, tuple):
+        span = f"between {value[0]} and {value[1]}"
+        words = span if dimension == "time" else f"with {dimension} {span}"
+    elif dimension == Dimension.TIME:
         # `from 10:31:07`, `until 10:31:07`, or a list of stretches.
-        if value.startswith("from ") and "," not in value:
-            return f"{value} on"
-        return value if value[0] in "ftu" else f"in the times {value}"
-    known = dimension in set(Dimension)
-    return Dimension(dimension).phrase(value) if known else f"{dimension} = {value}"
+        words = value if value[0] in "ftu" else f"in the times {value}"
+        words += " on" if value.startswith("from ") and "," not in value else ""
+    else:
+        known = dimension in set(Dimension)
+        words = Dimension(dimension).phrase(value) if known else f"{dimension} = {value}"
+    return f"not {words}" if getattr(condition, "op", "is") == "is not" else words

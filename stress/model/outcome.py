@@ -26,22 +26,19 @@ class Side(StrEnum):
 class Kind(StrEnum):
     """The group of the taxonomy that a category belongs to, and whom that group counts against."""
 
-    side: Side
-
-    def __new__(cls, value: str, side: Side = Side.NOBODY) -> Self:
-        """Attach the side to the member."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.side = side
-        return member
-
     OK = "ok"
-    TRUST = "trust", Side.TARGET
+    TRUST = "trust"
     """The handshake finished, but a client of this kind would reject the chain."""
-    WIRE = "wire", Side.TARGET
+    WIRE = "wire"
     """The handshake did not finish."""
-    OURS = "ours", Side.OURS
-    NOT_SENT = "not-sent", Side.NOT_SENT
+    OURS = "ours"
+    NOT_SENT = "not-sent"
+
+    @property
+    def side(self) -> Side:
+        """Whom the group counts against."""
+        others = {"ok": Side.NOBODY, "ours": Side.OURS, "not-sent": Side.NOT_SENT}
+        return others.get(self, Side.TARGET)
 
 
 class Category(StrEnum):

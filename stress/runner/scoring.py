@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from stress.lab.scenario import Planted
+from stress.lab.scenarios import Planted
 from stress.model.summary import Answer, Cause, Condition, Summary
 
 Windows = Sequence[tuple[int, int | None]]

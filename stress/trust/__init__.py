@@ -1,6 +1,5 @@
 """Judges chains as each client family would; it reads no clock, and only `download` connects."""
 
-from stress.codes.catalog import chain_views, client_views, fix_for
 from stress.trust.anchors import Anchors, load_anchors
 from stress.trust.judge import Judge
 from stress.trust.path import open_end
@@ -14,11 +13,8 @@ __all__ = [
     "Anchors",
     "CertificateFacts",
     "Judge",
-    "chain_views",
-    "client_views",
     "describe",
     "differs",
-    "fix_for",
     "load_anchors",
     "name_of",
     "open_end",

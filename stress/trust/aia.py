@@ -8,17 +8,19 @@ The URL comes from a stranger's certificate, in a stranger's file, so `Download`
 just anywhere. Only http; only public addresses, unless the command line named a private target; the
 connection goes to the very address that was checked, whatever the DNS answers next; redirects are
 not followed. The port is 80 or one that ordinary programs may open (1024 and above): the others
-belong to mail, name and login services, which a GET has no business with. The request is HTTP/1.0,
-so the response is one piece. One deadline covers everything, also the lookup and the wait for the
-next single byte, and a budget covers all downloads of a command.
+belong to mail, name and login services, which a GET has no business with. One deadline covers
+everything, also the lookup and the wait for the next single byte, and a budget covers all downloads
+of a command.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -34,10 +36,7 @@ Fetch = Callable[[str], bytes]
 
 _MOST_FETCHES = 3
 """Certificates fetched for one chain, and URLs tried for one certificate; Apple's limits."""
-_MOST_HEAD = 16_384
 _MOST_URL = 2_048
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)", re.IGNORECASE)
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,69 +173,46 @@ class Download:
             raise TimeoutError(f"all downloads together took {self.budget_s:g} s")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         named = parts.netloc.rpartition("@")[2]
-        request = f"GET {path} HTTP/1.0\r\nHost: {named}\r\nAccept: */*\r\n\r\n"
+        request = f"GET {path} HTTP/1.0\r\nHost: {named}\r\nAccept: */*\r\n\r\n".encode("ascii")
+        found, used = Future[bytes](), list[socket.socket]()
+
+        def download() -> None:
+            try:
+                found.set_result(self._get(host, port, request, used))
+            except OSError as error:
+                found.set_exception(error)
+
+        # A thread, because a lookup has no limit of its own, nor have many small reads.
         begun = self.clock()
-        until = begun + self.timeout_s
+        Thread(target=download, daemon=True).start()
         try:
-            address = _look_up(host, self._left(until))
-            if not self.private_too and not is_public(address.partition("%")[0]):
-                raise OSError(f"{address} is not a public address (only `run --aia` may use one)")
-            with socket.create_connection((address, port), self._left(until)) as connection:
-                connection.sendall(request.encode("ascii"))
-                return self._receive(connection, until)
+            return found.result(self.timeout_s)
+        except TimeoutError as error:
+            for connection in used:
+                with suppress(OSError):  # it has just been closed
+                    connection.shutdown(socket.SHUT_RDWR)  # which ends the thread
+            raise TimeoutError(f"took longer than {self.timeout_s:g} s") from error
         finally:
             self._spent_s += self.clock() - begun
 
-    def _receive(self, connection: socket.socket, until: float) -> bytes:
-        """The body: up to the length that the head announces, else up to the end."""
-        answer, chunk = b"", b"\0"
-        while chunk:
-            head, complete, body = answer.partition(b"\r\n\r\n")
-            length = _LENGTH.search(head)
-            if complete and length is not None and len(body) >= int(length[1]):
-                break
-            if len(answer) > self.most_bytes + _MOST_HEAD:
-                raise OSError(f"more than {self.most_bytes} bytes")
-            connection.settimeout(self._left(until))
-            chunk = connection.recv(16_384)
-            answer += chunk
-        status = _STATUS.match(head)
-        if status is None or not complete:
-            raise OSError("the response is not HTTP")
-        if status[1] != b"200":
-            raise OSError(f"HTTP status {status[1].decode()}")
+    def _get(self, host: str, port: int, request: bytes, used: list[socket.socket]) -> bytes:
+        """Send a request to the first address of a host; the connection is added to `used`."""
+        try:
+            address = str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
+            if not self.private_too and not is_public(address.partition("%")[0]):
+                raise OSError(f"{address} is not a public address (only `run --aia` may use one)")
+            with socket.create_connection((address, port), self.timeout_s) as connection:
+                used.append(connection)
+                connection.sendall(request)
+                with HTTPResponse(connection) as response:
+                    response.begin()
+                    body = response.read(self.most_bytes + 1)
+        except UnicodeError as error:  # a label that is empty or too long
+            raise OSError("the host is not a valid name") from error
+        except HTTPException as error:
+            raise OSError(f"the response is not HTTP: {printable(str(error), 80)}") from error
+        if response.status != 200:
+            raise OSError(f"HTTP status {response.status}")
         if len(body) > self.most_bytes:
             raise OSError(f"more than {self.most_bytes} bytes")
         return body
-
-    def _left(self, until: float) -> float:
-        left = until - self.clock()
-        if left <= 0:
-            raise TimeoutError(f"took longer than {self.timeout_s:g} s")
-        return left
-
-
-def _look_up(host: str, within_s: float) -> str:
-    """The first address of a host. A lookup has no limit of its own, so a thread waits for it.
-
-    Raises:
-        OSError: there is none, or not in time.
-    """
-    found: list[str | OSError] = []
-
-    def look_up() -> None:
-        try:
-            found.append(str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]))
-        except UnicodeError:  # a label that is empty or too long
-            found.append(OSError("the host is not a valid name"))
-        except OSError as error:
-            found.append(error)
-
-    thread = Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(within_s)
-    if not found:
-        raise TimeoutError("the name was not resolved in time")
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]

@@ -111,21 +111,12 @@ class Judge:
             return Verdict(chain_hash(certificates), policy, host, at, (), ())
         families = [find_policy(name) for name in chosen.families] or [chosen]
         built = self._paths(certificates)
-        context = Context(
-            chosen,
-            built.paths.longest,
-            anchored=False,
-            public=False,
-            host=host,
-            at=at,
-            staple=staple,
-            scts=scts,
-            pins=self._pins,
-        )
+        longest = built.paths.longest
+        context = Context(chosen, longest, host, at, staple=staple, scts=scts, pins=self._pins)
         answers = {
             one.name: self._findings(replace(context, policy=one), built) for one in families
         }
-        refusing = tuple(name for name, found in answers.items() if _strongest(found) > 0)
+        refusing = tuple(name for name in chosen.families if _strongest(answers[name]) > 0)
         # All findings, each once with its strongest refusal.
         best: dict[tuple[Category, int | None, str], Finding] = {}
         for one in (one for found in answers.values() for one in found):
@@ -133,14 +124,7 @@ class Judge:
             if key not in best or _STRENGTH[one.refusal] > _STRENGTH[best[key].refusal]:
                 best[key] = one
         findings = tuple(sorted(best.values(), key=_rank)[:_MOST_FINDINGS])
-        return Verdict(
-            chain_hash(certificates),
-            policy,
-            host,
-            at,
-            findings,
-            refusing if chosen.families else (),
-        )
+        return Verdict(chain_hash(certificates), policy, host, at, findings, refusing)
 
     def verdicts(
         self, certificates: tuple[bytes, ...], *, host: str, at: int, policies: Iterable[str]

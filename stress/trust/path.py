@@ -64,25 +64,21 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
     )
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 
-    digests: dict[str, hashes.HashAlgorithm] = {
-        "MD5": hashes.MD5(),  # noqa: S303  to recognise it, not to rely on it
-        "SHA-1": hashes.SHA1(),  # noqa: S303  the same
-        "SHA-224": hashes.SHA224(),
-        "SHA-256": hashes.SHA256(),
-        "SHA-384": hashes.SHA384(),
-        "SHA-512": hashes.SHA512(),
-    }
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
+
+    def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
+        kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
+        return kind()
+
     try:
         key = load_der_public_key(issuer.spki)
         if isinstance(key, rsa.RSAPublicKey) and scheme == "RSA":
-            key.verify(signature, signed, padding.PKCS1v15(), digests[child.signing.digest])
+            key.verify(signature, signed, padding.PKCS1v15(), digest())
         elif isinstance(key, rsa.RSAPublicKey) and scheme == "RSA-PSS":
-            digest = digests[child.signing.digest]
-            salted = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-            key.verify(signature, signed, salted, digest)
+            salted = padding.PSS(padding.MGF1(digest()), padding.PSS.AUTO)
+            key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
-            key.verify(signature, signed, ec.ECDSA(digests[child.signing.digest]))
+            key.verify(signature, signed, ec.ECDSA(digest()))
         elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) and (
             scheme in {"Ed25519", "Ed448"}
         ):
@@ -94,7 +90,7 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             return Signature.UNCHECKED
     except InvalidSignature:
         return Signature.BAD
-    except (UnsupportedAlgorithm, KeyError, ValueError, TypeError):
+    except (UnsupportedAlgorithm, AttributeError, ValueError, TypeError):
         return Signature.UNCHECKED
     return Signature.GOOD
 
@@ -319,7 +315,28 @@ def find_gap(
     if top.facts.self_issued:
         detail = f"the root {short_name(top.facts)} was sent and is not a trust anchor"
         return Gap(Category.UNTRUSTED_ROOT, top.position, detail)
-    return _wrong(sent, paths, top) or _missing(sent, top, anchors, known, private=private)
+    wrong = _wrong(sent, paths, top)
+    if wrong is not None:
+        return wrong
+    # The issuer of the last certificate was not sent.
+    urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
+    fetchable = any(url.lower().startswith("http:") for url in urls)
+    further = build_paths(sent, anchors, known)
+    if further.complete:
+        missing = next(link for link in further.complete[0].links[1:] if link.position is None)
+        detail = f"{short_name(missing.facts)} was not sent; other chains of this run have it"
+        return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
+    if further.longest.top.facts.self_issued:
+        detail = f"its root {short_name(further.longest.top.facts)} is not a trust anchor"
+        return Gap(Category.UNTRUSTED_ROOT, None, detail)
+    where = f" (available at {printable(urls[0], 100)})" if urls else ""
+    issuer = shown_issuer(top.facts)
+    detail = f"the issuer {issuer} was not sent and is not a trust anchor{where}"
+    # Under the CA's own root, a leaf alone lacks an intermediate. Under the system's store it more
+    # often comes from a private CA, unless it says where its issuer is available.
+    lone = top.position == 0 and (fetchable or private)
+    category = Category.INCOMPLETE_CHAIN if lone else Category.UNTRUSTED_ROOT
+    return Gap(category, None if lone else top.position, detail, fetchable)
 
 
 def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap | None:
@@ -336,35 +353,6 @@ def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap |
             detail = f"{short_name(facts)} was sent, the leaf is from {shown_issuer(top.facts)}"
             return Gap(Category.WRONG_INTERMEDIATE, position, detail, fetchable)
     return None
-
-
-def _missing(
-    sent: tuple[CertificateFacts, ...],
-    top: Link,
-    anchors: Issuers,
-    known: Issuers,
-    *,
-    private: bool,
-) -> Gap:
-    """The gap if the issuer of the last certificate was not sent."""
-    urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
-    fetchable = any(url.lower().startswith("http:") for url in urls)
-    further = build_paths(sent, anchors, known)
-    if further.complete:
-        missing = next(link for link in further.complete[0].links[1:] if link.position is None)
-        detail = f"{short_name(missing.facts)} was not sent; other chains of this run have it"
-        return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
-    if further.longest.top.facts.self_issued:
-        detail = f"its root {short_name(further.longest.top.facts)} is not a trust anchor"
-        return Gap(Category.UNTRUSTED_ROOT, None, detail)
-    where = f" (available at {printable(urls[0], 100)})" if urls else ""
-    issuer = shown_issuer(top.facts)
-    detail = f"the issuer {issuer} was not sent and is not a trust anchor{where}"
-    # Under the CA's own root, a leaf alone lacks an intermediate. Under the system's store it more
-    # often comes from a private CA, unless it says where its issuer is available.
-    if top.position == 0 and (fetchable or private):
-        return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
-    return Gap(Category.UNTRUSTED_ROOT, top.position, detail)
 
 
 def malformed(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:

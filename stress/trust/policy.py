@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -21,6 +20,7 @@ import msgspec
 
 from stress.errors import UsageError
 from stress.model.chain import Refusal
+from stress.text.escape import did_you_mean
 
 LONG_AGO = date(1, 1, 1)
 
@@ -128,10 +128,7 @@ def find_policy(name: str) -> Policy:
     Raises:
         UsageError: there is none; the hint offers the nearest.
     """
-    try:
-        return policies()[name]
-    except KeyError:
-        near = get_close_matches(name, policies(), 1, 0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        known = ", ".join(policies())
-        raise UsageError(f"there is no trust policy {name!r}", f"{hint}known: {known}") from None
+    known = policies()
+    if name not in known:
+        raise UsageError(f"there is no trust policy {name!r}", did_you_mean(name, known))
+    return known[name]

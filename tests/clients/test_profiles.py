@@ -87,14 +87,6 @@ def test_a_bad_client_is_named_by_file_line_and_key(write: Write, text: str, say
         read_client(write("mine.toml", text))
 
 
-def test_names_of_code_points_are_read_by_whoever_knows_them(write: Write) -> None:
-    path = write("named.toml", "groups = ['x25519', '0x0017']")
-
-    client = read_client(path, number=lambda field, word: {"x25519": 29}.get(word, len(field)))
-
-    assert client.groups == (29, len("groups"))
-
-
 def test_the_default_client_is_shipped_and_judged_by_all() -> None:
     assert clients()["generic"] == load_client("generic")
     assert load_client("generic").policy == "any"

@@ -9,8 +9,11 @@ from stress.codes.catalog import (
     FAMILIES,
     POLICY_OF,
     alerts,
+    chain_views,
+    client_views,
     code_tables,
     expand_groups,
+    fix_for,
     outcome_entries,
     outcome_entry,
     phrase_for,
@@ -18,7 +21,7 @@ from stress.codes.catalog import (
 )
 from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category, Kind, Outcome
-from stress.trust import Judge, chain_views, client_views, fix_for
+from stress.trust import Judge
 from stress.trust.policy import find_policy
 from tests.trust.certificates import AT
 from tests.trust.defects import DEFECTS

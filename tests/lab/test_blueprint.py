@@ -74,9 +74,9 @@ NODES = st.builds(
 )
 POOLS = st.builds(
     Pool,
-    st.just((Front("::1", 443, 3),)),
-    st.sampled_from(Balancing),
     st.lists(NODES, max_size=2).map(tuple),
+    st.just(Front("::1", 128, 443, 3)),
+    st.sampled_from(Balancing),
     st.integers(0, 2**31),
 )
 PROCESSES = st.builds(Process, st.lists(POOLS, max_size=2).map(tuple))

@@ -65,7 +65,7 @@ def test_the_root_is_no_part_of_what_servers_send(moment: datetime) -> None:
 
 
 def test_a_plain_spec_makes_ninety_days_that_began_yesterday(site: Site, now: datetime) -> None:
-    leaf = site.leaf().certificate
+    leaf = site.leaf.certificate
 
     assert leaf.not_valid_before_utc == now - timedelta(days=1)
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=90)
@@ -84,7 +84,7 @@ def test_a_plain_spec_makes_ninety_days_that_began_yesterday(site: Site, now: da
 def test_a_leaf_has_the_names_times_and_key_of_the_spec(
     site: Site, now: datetime, spec: LeafSpec
 ) -> None:
-    leaf = site.leaf(spec)
+    leaf = site.issue(spec)
     names = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     kind = rsa.RSAPublicKey if spec.key is LeafKeyType.RSA else ec.EllipticCurvePublicKey
 
@@ -97,7 +97,7 @@ def test_a_leaf_has_the_names_times_and_key_of_the_spec(
 
 
 def test_a_written_key_is_the_leafs(site: Site) -> None:
-    leaf = site.leaf()
+    leaf = site.leaf
     again = load_pem_private_key(key_pem(leaf.key), None)
 
     assert again.public_key() == leaf.certificate.public_key()
@@ -105,13 +105,13 @@ def test_a_written_key_is_the_leafs(site: Site) -> None:
 
 def test_a_forged_key_passes_as_the_leafs_with_openssl_only(site: Site) -> None:
     """Its public half is the leaf's, its secret is another: a library that multiplies sees it."""
-    leaf = site.leaf()
+    leaf = site.leaf
     assert isinstance(leaf.key, ec.EllipticCurvePrivateKey)
     forged = forged_key_pem(leaf.key)
     shown = site.show("forged", leaf, key=forged)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.use_certificate_chain_file(shown.identity.files[0])
-    context.use_privatekey_file(shown.identity.files[0])
+    context.use_certificate_chain_file(shown.file)
+    context.use_privatekey_file(shown.file)
 
     context.check_privatekey()
     with pytest.raises(ValueError, match="Invalid"):

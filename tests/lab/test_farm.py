@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from stress.errors import LabError, UsageError
-from stress.lab.blueprint import Balancing, Identity, Pool, Process
+from stress.lab.blueprint import Balancing, NodeSpec, Pool, Process
 from stress.lab.farm import Child, start
-from stress.lab.scenario import row
 from stress.lab.scenarios import scenarios
 from stress.lab.site import Site
 from stress.model.plan import Address
@@ -134,9 +133,9 @@ def cleanup() -> Iterator[ExitStack]:
 
 
 def begin(site: Site, cleanup: ExitStack) -> tuple[Child, Pool]:
-    nodes = row([site.show("good", site.leaf())] * 2)
-    pool = Pool((site.front(),), Balancing.ROUND_ROBIN, nodes)
-    child = Child(Process((pool,)), site.write("child.log", b""))
+    site.shown("good.pem")
+    pool = Pool((NodeSpec(number=2),), site.front(), Balancing.ROUND_ROBIN)
+    child = Child(Process((pool,), str(site.folder)), site.write("child.log", b""))
     cleanup.callback(child.end)
     return child, pool
 
@@ -148,7 +147,7 @@ def test_a_child_serves_counts_and_keeps_its_count_after_its_end(
     child, pool = begin(site, cleanup)
     child.wait_ready()
     before = child.count()
-    handshakes([pool.fronts[0].address], 5)
+    handshakes([pool.front.address], 5)
     child.end()
     after = child.count()
 
@@ -164,7 +163,7 @@ def test_a_child_leaves_ctrl_c_to_the_parent(site: Site, cleanup: ExitStack) -> 
     child, pool = begin(site, cleanup)
     child.wait_ready()
     os.kill(child.pid, signal.SIGINT)
-    (seen,) = handshakes([pool.fronts[0].address], 1)
+    (seen,) = handshakes([pool.front.address], 1)
 
     assert seen.outcome == "ok"
 
@@ -186,9 +185,7 @@ def test_a_child_that_was_killed_is_a_lab_error_and_can_still_be_ended(
 @pytest.mark.slow
 def test_a_child_that_cannot_serve_says_why(site: Site, cleanup: ExitStack) -> None:
     front = site.front()
-    missing = row([site.show("good", site.leaf())])[0]
-    broken = type(missing)("broken", Identity((str(site.ca_file.with_name("missing.pem")),)))
-    orders = Process((Pool((front,), Balancing.ROUND_ROBIN, (broken,)),))
+    orders = Process((Pool((NodeSpec("broken"),), front),), str(site.folder))
     child = Child(orders, site.write("child.log", b""))
     cleanup.callback(child.end)
 

@@ -12,14 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.lab.blueprint import Balancing, Pool, Process
+from stress.lab.blueprint import Balancing, Identity, NodeSpec, Pool, Process
 from stress.lab.farm import Child
 from stress.lab.host import balancer
-from stress.lab.scenario import row
 from stress.lab.site import Site
 from tests.lab.client import handshakes
 
 Begin = Callable[..., Child]
+
+
+def good(site: Site, number: int = 1) -> NodeSpec:
+    """So many nodes without faults."""
+    return NodeSpec(identity=Identity((site.shown("good.pem").file,)), number=number)
 
 
 @pytest.fixture
@@ -49,9 +53,9 @@ def many() -> Iterator[int]:
 
 @pytest.mark.slow
 def test_a_thousand_clients_at_once_are_all_served(site: Site, begin: Begin, many: int) -> None:
-    pool = Pool((site.front(),), Balancing.ROUND_ROBIN, row([site.show("good", site.leaf())] * 4))
+    pool = Pool((good(site, number=4),), site.front(), Balancing.ROUND_ROBIN)
     child = begin(pool)
-    seen = handshakes([pool.fronts[0].address], many, at_once=many)
+    seen = handshakes([pool.front.address], many, at_once=many)
 
     assert {one.outcome for one in seen} == {"ok"}
     assert set(child.count().served.values()) == {many // 4}
@@ -59,13 +63,13 @@ def test_a_thousand_clients_at_once_are_all_served(site: Site, begin: Begin, man
 
 @pytest.mark.slow
 def test_pools_are_apart(site: Site, begin: Begin) -> None:
-    left, right = site.show("left", site.leaf()), site.show("right", site.leaf())
+    left, right = site.shown("good.pem"), site.shown("rsa.pem")
     pools = [
-        Pool((site.front(),), Balancing.ROUND_ROBIN, row([shown], prefix=name))
+        Pool((NodeSpec(name, Identity((shown.file,))),), site.front())
         for shown, name in ((left, "left"), (right, "right"))
     ]
     child = begin(*pools)
-    addresses = [pool.fronts[0].address for pool in pools]
+    addresses = [pool.front.address for pool in pools]
     seen = handshakes(addresses, 4)
 
     assert {(one.address, one.chain) for one in seen} == {
@@ -76,24 +80,14 @@ def test_pools_are_apart(site: Site, begin: Begin) -> None:
 
 
 @pytest.mark.slow
-def test_one_pool_may_have_several_fronts(site: Site, begin: Begin) -> None:
-    nodes = row([site.show("good", site.leaf())])
-    pool = Pool(site.fronts(2), Balancing.ROUND_ROBIN, nodes)
-    child = begin(pool)
-    handshakes([front.address for front in pool.fronts], 4)
-
-    assert child.count().served == {"node-01": 4}
-
-
-@pytest.mark.slow
 def test_the_process_ends_when_its_orders_end_and_its_port_is_free(
     site: Site, begin: Begin
 ) -> None:
-    pool = Pool((site.front(),), Balancing.ROUND_ROBIN, row([site.show("good", site.leaf())]))
+    pool = Pool((good(site),), site.front())
     child = begin(pool)
     site.close_sockets()
     child.end()
-    front = pool.fronts[0]
+    front = pool.front
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((front.ip, front.port))

@@ -22,7 +22,7 @@ from tests.lab.client import PLAIN, Attempt, Seen
 
 @pytest.fixture
 def good(site: Site) -> Identity:
-    return site.show("good", site.leaf()).identity
+    return Identity((site.shown("good.pem").file,))
 
 
 def connect(site: Site, node: Node, times: int) -> list[Seen]:
@@ -74,10 +74,10 @@ def test_a_node_without_faults_answers_and_counts_none(site: Site, good: Identit
 
 
 def test_the_first_fault_that_fires_decides(site: Site, good: Identity) -> None:
-    other = site.show("other", site.leaf())
+    other = site.shown("rsa.pem")
     faults = (
         Fault(FaultAction.RESET, best_version=0x0303),
-        Fault(FaultAction.ANSWER, other.identity, best_version=0x0304),
+        Fault(FaultAction.ANSWER, Identity((other.file,)), best_version=0x0304),
         Fault(FaultAction.RESET),
     )
     (seen,) = connect(site, Node(NodeSpec("a", good, faults=faults), seed=0), 1)

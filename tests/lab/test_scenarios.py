@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stress.errors import UsageError
-from stress.lab import scenarios
-from stress.lab.scenario import Planted, Scenario
+from stress.lab.scenarios import Planted, Scenario, find, scenarios
 from stress.lab.site import HOST, Site
 from stress.model.outcome import Outcome, Side
 
@@ -31,13 +30,13 @@ def all_of(planted: Planted) -> list[Planted]:
     return [planted, *planted.also]
 
 
-@pytest.mark.parametrize("name", scenarios.scenarios())
+@pytest.mark.parametrize("name", scenarios())
 def test_a_scenario_builds_what_it_announces(name: str, site: Site) -> None:
-    scenario = scenarios.find(name)
+    scenario = find(name)
     built = scenario.build(site)
     planted = all_of(built.planted)
     pools = [pool for process in built.processes for pool in process.pools]
-    nodes = [node.name for pool in pools for node in pool.nodes]
+    nodes = [node.name for pool in pools for node in pool.numbered]
     words = {word for one in planted for word, _ in one.dimensions}
 
     assert built.planted.category == scenario.category
@@ -48,7 +47,7 @@ def test_a_scenario_builds_what_it_announces(name: str, site: Site) -> None:
     assert len({str(address) for address in built.addresses}) == len(built.addresses)
 
 
-@pytest.mark.parametrize("scenario", scenarios.scenarios().values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("scenario", scenarios().values(), ids=lambda one: one.name)
 def test_a_scenario_is_described_in_a_sentence_and_fails_on_the_targets_side(
     scenario: Scenario,
 ) -> None:
@@ -60,7 +59,7 @@ def test_a_scenario_is_described_in_a_sentence_and_fails_on_the_targets_side(
 
 
 def test_the_first_scenarios_are_there_and_healthy_is_the_only_good_one() -> None:
-    known = scenarios.scenarios()
+    known = scenarios()
 
     assert set(known) >= FIRST
     assert [name for name, one in known.items() if one.category is None] == ["healthy"]
@@ -79,7 +78,7 @@ def test_the_first_scenarios_are_there_and_healthy_is_the_only_good_one() -> Non
 )
 def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        scenarios.find(wrong)
+        find(wrong)
 
     assert repr(wrong) in caught.value.message
     assert hint in (caught.value.hint or "")

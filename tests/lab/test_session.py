@@ -25,7 +25,7 @@ Handler = Callable[[ServerSession], Awaitable[object]]
 
 @pytest.fixture
 def good(site: Site) -> Identity:
-    return site.show("good", site.leaf()).identity
+    return Identity((site.shown("good.pem").file,))
 
 
 def connect(site: Site, handler: Handler, kind: Kind = PLAIN) -> Seen:

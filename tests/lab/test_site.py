@@ -6,6 +6,7 @@ import socket
 import stat
 import sys
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,23 +14,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.errors import LabError
+from stress.lab.blueprint import Front
 from stress.lab.site import Site
 
 
 def test_a_written_chain_holds_what_is_sent_in_order_and_then_the_key(site: Site) -> None:
-    leaf = site.leaf()
-    shown = site.show("good", leaf)
-    text = Path(shown.identity.files[0]).read_bytes()
+    shown = site.shown("good.pem")
+    text = Path(shown.file).read_bytes()
     held = x509.load_pem_x509_certificates(text)
 
-    assert held == list(leaf.full)
+    assert held == list(site.leaf.full)
     assert text.rstrip().endswith(b"PRIVATE KEY-----")
-    assert shown.chain.certificates == tuple(one.public_bytes(Encoding.DER) for one in held)
+    assert shown.expires == held[0].not_valid_after_utc
+    assert (
+        shown.sha256 == sha256(b"".join(one.public_bytes(Encoding.DER) for one in held)).hexdigest()
+    )
 
 
 def test_files_are_for_their_owner_only_and_gone_at_the_end(tmp_path: Path, now: datetime) -> None:
     site = Site(tmp_path, now, seed=0)
-    site.show("good", site.leaf())
+    site.shown("good.pem")
     stranger = tmp_path / "notes.txt"
     stranger.write_text("mine")
     modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("*.pem")}
@@ -49,7 +53,7 @@ def test_a_front_listens_from_the_start(site: Site) -> None:
 
 
 def test_several_fronts_are_several_addresses(site: Site) -> None:
-    addresses = {front.address for front in site.fronts(4)}
+    addresses = {site.front(Front(f"127.0.0.{index}")).address for index in range(1, 5)}
 
     assert len(addresses) == 4
     assert all(one.ip.startswith("127.0.0.") for one in addresses)
@@ -64,7 +68,7 @@ def test_twins_share_a_port(site: Site) -> None:
 
 def test_an_address_that_is_not_ours_is_a_lab_error(site: Site) -> None:
     with pytest.raises(LabError, match=r"cannot listen on 192\.0\.2\.1"):
-        site.front("192.0.2.1")
+        site.front(Front("192.0.2.1"))
 
 
 def test_a_folder_that_takes_no_file_is_a_lab_error(tmp_path: Path, now: datetime) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from stress.lab.scenario import Planted
+from stress.lab.scenarios import Planted
 from stress.model.summary import (
     Answer,
     Cause,

@@ -42,7 +42,7 @@ def test_an_unknown_name_offers_the_nearest_or_all() -> None:
     with pytest.raises(UsageError) as far:
         find_policy("zzz")
 
-    assert (near.value.hint or "").startswith("did you mean chrome?")
+    assert (near.value.hint or "").startswith('Did you mean "chrome"? Known: ')
     assert all(name in (far.value.hint or "") for name in policy_names())
 
 

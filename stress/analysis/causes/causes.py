@@ -48,6 +48,7 @@ from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
+from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
@@ -66,7 +67,6 @@ from stress.model.claims import (
 from stress.model.outcome import Category
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Comparator, Condition
-from stress.trust import chain_views, client_views
 
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""

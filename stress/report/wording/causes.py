@@ -8,6 +8,7 @@ from math import ceil, log
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
 from stress.analysis.findings import Findings
+from stress.codes.catalog import fix_for
 from stress.model.attributes import place
 from stress.model.claims import (
     Basis,
@@ -36,7 +37,7 @@ from stress.planning.run_command import run_argv
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
-from stress.trust import describe, fix_for, open_end
+from stress.trust import describe, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
 LONGEST_REPORT = 48

@@ -13,7 +13,7 @@ from stress.analysis import chains as chain_words
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
-from stress.codes.catalog import phrase_for
+from stress.codes.catalog import client_views, phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
@@ -22,7 +22,7 @@ from stress.report.wording.causes import fix_of, likely, load_words, silence, wh
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
-from stress.trust import client_views, describe
+from stress.trust import describe
 
 DAY = "%Y-%m-%d"
 

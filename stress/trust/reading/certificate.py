@@ -31,6 +31,7 @@ from stress.trust.reading.der import (
 )
 from stress.trust.reading.extension import GeneralNames, Name, NameConstraints, read_name
 from stress.trust.reading.key import Key, Signing, read_key, read_signing
+from stress.trust.reading.oids import named
 
 _T = TypeVar("_T")
 
@@ -100,7 +101,7 @@ class CertificateFacts:
     may_sign_certificates: bool | None = None
     """What keyUsage says; None: there is no keyUsage, so everything is allowed."""
     purposes: tuple[str, ...] | None = None
-    """OIDs of the extendedKeyUsage; None: there is none."""
+    """The extendedKeyUsage by names such as `serverAuth`; None: there is none."""
     subject_key_id: bytes | None = None
     authority_key_id: bytes | None = None
     constraints: NameConstraints | None = None
@@ -187,7 +188,7 @@ class _Reader:
         none: tuple[CertificateExtension, ...] = ()
         self.extensions = self.part("extensions", self.all_extensions, none)
         # If an extension appears twice, the first one counts.
-        self.values = {one.oid: one.value for one in reversed(self.extensions)}
+        self.values = {named(one.oid): one.value for one in reversed(self.extensions)}
 
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
@@ -199,10 +200,10 @@ class _Reader:
         key = self.part("public key", lambda: read_key(spki), Key())
         not_before, not_after = self.validity()
         read = self.extension
-        names = read(extension.SUBJECT_ALT_NAME, extension.general_names)
+        names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
             self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
-        basic = read(extension.BASIC_CONSTRAINTS, extension.basic_constraints) or (False, None)
+        basic = read("basicConstraints", extension.basic_constraints) or (False, None)
         return CertificateFacts(
             self.der,
             version=self.version,
@@ -216,7 +217,7 @@ class _Reader:
             key=key.text,
             signature=signing.text,
             is_ca=basic[0],
-            aia_issuers=read(extension.AUTHORITY_INFO, extension.issuer_urls) or (),
+            aia_issuers=read("authorityInfoAccess", extension.issuer_urls) or (),
             spki_sha256=sha256(spki.raw).digest(),
             sha256=sha256(self.der).digest(),
             subject_name=to_name,
@@ -229,13 +230,13 @@ class _Reader:
             extensions=self.extensions,
             alternative_names=names,
             path_length=basic[1],
-            may_sign_certificates=read(extension.KEY_USAGE, extension.may_sign_certificates),
-            purposes=read(extension.EXTENDED_KEY_USAGE, extension.purposes),
-            subject_key_id=read(extension.SUBJECT_KEY_ID, extension.subject_key_id),
-            authority_key_id=read(extension.AUTHORITY_KEY_ID, extension.authority_key_id),
-            constraints=read(extension.NAME_CONSTRAINTS, extension.name_constraints),
-            must_staple=bool(read(extension.TLS_FEATURE, extension.must_staple)),
-            sct_logs=read(extension.EMBEDDED_SCTS, extension.embedded_logs) or (),
+            may_sign_certificates=read("keyUsage", extension.may_sign_certificates),
+            purposes=read("extendedKeyUsage", extension.purposes),
+            subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
+            authority_key_id=read("authorityKeyIdentifier", extension.authority_key_id),
+            constraints=read("nameConstraints", extension.name_constraints),
+            must_staple=bool(read("TLS feature", extension.must_staple)),
+            sct_logs=read("SCT list", extension.embedded_logs) or (),
             problems=tuple(self.problems),
         )
 
@@ -252,7 +253,7 @@ class _Reader:
         if kind not in self.values:
             return None
         value = self.values[kind]
-        return self.part(extension.TITLES[kind], lambda: read(value), None)
+        return self.part(kind, lambda: read(value), None)
 
     def all_extensions(self) -> tuple[CertificateExtension, ...]:
         found = []

@@ -24,25 +24,12 @@ from stress.trust.reading.der import (
     oid,
     single,
 )
+from stress.trust.reading.oids import named
 
 # Reads distinguished names: as text, in the form in which they are compared, and in parts.
 #
 # Names are compared as RFC 5280 section 7.1 requires: attribute by attribute, ignoring case, runs
 # of spaces and the string type of their encoding.
-
-COMMON_NAME, ORGANIZATION = "2.5.4.3", "2.5.4.10"
-
-_SHORT = {
-    COMMON_NAME: "CN",
-    "2.5.4.5": "serialNumber",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    ORGANIZATION: "O",
-    "2.5.4.11": "OU",
-    "1.2.840.113549.1.9.1": "emailAddress",
-    "0.9.2342.19200300.100.1.25": "DC",
-}
 
 _ENCODING = {0x0C: "utf-8", 0x14: "latin-1", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
 """Tag -> codec; every other string type is read as UTF-8 (its ASCII subsets included).
@@ -51,7 +38,7 @@ TeletexString (0x14) is Latin-1 in practice, whatever T.61 says.
 """
 
 NormalName = tuple[tuple[tuple[str, str], ...], ...]
-"""RDNs of (OID, folded value) pairs: equal exactly when the names match."""
+"""RDNs of (attribute, folded value) pairs: equal exactly when the names match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +50,6 @@ class Name:
     normal: NormalName = ()
     common_name: str | None = None
     """The last CN, as OpenSSL takes it; None: there is none."""
-    organization: str | None = None
 
 
 def read_name(element: Element) -> Name:
@@ -80,39 +66,18 @@ def read_name(element: Element) -> Name:
             if len(parts) != 2:
                 raise DerError(f"an attribute of {len(parts)} parts")
             value = parts[1].body.decode(_ENCODING.get(parts[1].tag, "utf-8"), "replace")
-            attributes.append((oid(parts[0].body), value))
+            attributes.append((named(oid(parts[0].body)), value))
         rdns.append(attributes)
     pairs = [pair for rdn in rdns for pair in rdn]
-    values = dict(pairs)
     return Name(
-        text=", ".join(f"{_SHORT.get(kind, kind)}={value}" for kind, value in reversed(pairs)),
+        text=", ".join(f"{kind}={value}" for kind, value in reversed(pairs)),
         normal=tuple(
             tuple(sorted((kind, " ".join(value.casefold().split())) for kind, value in rdn))
             for rdn in rdns
         ),
-        common_name=values.get(COMMON_NAME),
-        organization=values.get(ORGANIZATION),
+        common_name=dict(pairs).get("CN"),
     )
 
-
-SUBJECT_KEY_ID, KEY_USAGE, SUBJECT_ALT_NAME = "2.5.29.14", "2.5.29.15", "2.5.29.17"
-BASIC_CONSTRAINTS, NAME_CONSTRAINTS = "2.5.29.19", "2.5.29.30"
-AUTHORITY_KEY_ID, EXTENDED_KEY_USAGE = "2.5.29.35", "2.5.29.37"
-AUTHORITY_INFO, TLS_FEATURE = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24"
-EMBEDDED_SCTS = "1.3.6.1.4.1.11129.2.4.2"
-
-TITLES = {
-    SUBJECT_KEY_ID: "subjectKeyIdentifier",
-    KEY_USAGE: "keyUsage",
-    SUBJECT_ALT_NAME: "subjectAltName",
-    BASIC_CONSTRAINTS: "basicConstraints",
-    NAME_CONSTRAINTS: "nameConstraints",
-    AUTHORITY_KEY_ID: "authorityKeyIdentifier",
-    EXTENDED_KEY_USAGE: "extendedKeyUsage",
-    AUTHORITY_INFO: "authorityInfoAccess",
-    TLS_FEATURE: "TLS feature",
-    EMBEDDED_SCTS: "SCT list",
-}
 
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 _STATUS_REQUEST = 5
@@ -131,8 +96,6 @@ class GeneralNames:
     networks: tuple[bytes, ...] = ()
     """iPAddress values of other lengths: address and mask in name constraints (8 or 32 octets)."""
     directories: tuple[Name, ...] = ()
-    others: int = 0
-    """How many names of kinds that no TLS client compares (mail, URI, …)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +123,17 @@ def name_constraints(data: bytes) -> NameConstraints:
 
 
 def _collect(names: list[Element]) -> GeneralNames:
-    dns: list[str] = []
-    addresses: list[Address] = []
-    networks: list[bytes] = []
-    directories: list[Name] = []
-    others = 0
+    """The names by kind; other kinds (mail, URI, …) are compared by no TLS client."""
+    bodies: dict[int, list[bytes]] = {}
     for name in names:
-        if name.tag == 0x82:
-            dns.append(name.body.decode("ascii", "replace"))
-        elif name.tag == 0x87 and len(name.body) in {4, 16}:
-            addresses.append(ip_address(name.body))
-        elif name.tag == 0x87:
-            networks.append(name.body)
-        elif name.tag == 0xA4:
-            directories.append(read_name(single(name.body)))
-        else:
-            others += 1
-    return GeneralNames(tuple(dns), tuple(addresses), tuple(networks), tuple(directories), others)
+        bodies.setdefault(name.tag, []).append(name.body)
+    octets = bodies.get(0x87, [])
+    return GeneralNames(
+        tuple(body.decode("ascii", "replace") for body in bodies.get(0x82, [])),
+        tuple(ip_address(body) for body in octets if len(body) in {4, 16}),
+        tuple(body for body in octets if len(body) not in {4, 16}),
+        tuple(read_name(single(body)) for body in bodies.get(0xA4, [])),
+    )
 
 
 def basic_constraints(data: bytes) -> tuple[bool, int | None]:
@@ -197,9 +154,9 @@ def may_sign_certificates(data: bytes) -> bool:
 
 
 def purposes(data: bytes) -> tuple[str, ...]:
-    """The OIDs of an extendedKeyUsage."""
+    """The purposes of an extendedKeyUsage by name; those without one as identifiers."""
     parts = single(data).expect(SEQUENCE).children()
-    return tuple(oid(part.expect(OID).body) for part in parts)
+    return tuple(named(oid(part.expect(OID).body)) for part in parts)
 
 
 def subject_key_id(data: bytes) -> bytes:

@@ -17,13 +17,13 @@ class Context:
 
     policy: Policy
     path: Path
-    anchored: bool
-    """The path ends in an anchor; otherwise it is the longest that could be built."""
-    public: bool
-    """That anchor is publicly trusted."""
     host: str
     at: int
     """Unix seconds."""
+    anchored: bool = False
+    """The path ends in an anchor; otherwise it is the longest that could be built."""
+    public: bool = False
+    """That anchor is publicly trusted."""
     staple: bytes | None = None
     """The stapled OCSP response; empty: requested, but none was sent; None: not known."""
     scts: bytes | None = None

@@ -12,7 +12,7 @@ from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name
-from stress.trust.reading.extension import BASIC_CONSTRAINTS
+from stress.trust.reading.oids import named
 from stress.trust.rules.context import Context
 
 
@@ -29,7 +29,7 @@ def profile_findings(context: Context) -> Iterator[Finding]:
         return
     for link in context.path.links:
         facts = link.facts
-        constraints = [one for one in facts.extensions if one.oid == BASIC_CONSTRAINTS]
+        constraints = [one for one in facts.extensions if named(one.oid) == "basicConstraints"]
         missing: dict[str, Refusal] = {}
         if link is not context.path.top and facts.authority_key_id is None:
             missing["authorityKeyIdentifier"] = Refusal.YES

@@ -12,43 +12,8 @@ from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import CertificateFacts, short_name
-from stress.trust.reading.extension import NAME_CONSTRAINTS
+from stress.trust.reading.oids import named, tables
 from stress.trust.rules.context import Context
-
-SERVER_AUTH, ANY_PURPOSE = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
-
-_PURPOSES = {
-    SERVER_AUTH: "serverAuth",
-    "1.3.6.1.5.5.7.3.2": "clientAuth",
-    "1.3.6.1.5.5.7.3.3": "codeSigning",
-    "1.3.6.1.5.5.7.3.4": "emailProtection",
-    "1.3.6.1.5.5.7.3.8": "timeStamping",
-    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
-    ANY_PURPOSE: "anyExtendedKeyUsage",
-}
-
-_HANDLED = frozenset(
-    {
-        "2.5.29.15",  # keyUsage
-        "2.5.29.17",  # subjectAltName
-        "2.5.29.19",  # basicConstraints
-        "2.5.29.30",  # nameConstraints
-        "2.5.29.31",  # cRLDistributionPoints
-        "2.5.29.32",  # certificatePolicies
-        "2.5.29.33",  # policyMappings
-        "2.5.29.36",  # policyConstraints
-        "2.5.29.37",  # extendedKeyUsage
-        "2.5.29.54",  # inhibitAnyPolicy
-    }
-)
-"""Extensions that every family understands when critical. All others make every family reject: also
-the CT poison of a precertificate and ACME's identifier, which are critical on purpose, and the key
-identifiers and authorityInfoAccess, which must not be critical (OpenSSL and Go then reject)."""
-
-_KNOWN_CRITICAL = {
-    "1.3.6.1.4.1.11129.2.4.3": "CT poison: this is a precertificate",
-    "1.3.6.1.5.5.7.1.31": "acmeIdentifier: an ACME challenge certificate",
-}
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -69,7 +34,7 @@ class UsageSettings(Settings, frozen=True):
     issuer_any_purpose: bool = True
     """There, too, `anyExtendedKeyUsage` counts as serverAuth."""
     also_unknown: tuple[str, ...] = ()
-    """OIDs of extensions not understood when critical, although most clients understand them."""
+    """Names of extensions not understood when critical, although most clients understand them."""
     directory_constraints: bool = True
     """Directory names in name constraints are understood; else such a critical one is unknown."""
     duplicate_extension: Refusal = Refusal.NO
@@ -101,12 +66,11 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
 
 def _allows(facts: CertificateFacts, *, any_counts: bool) -> bool:
     found = facts.purposes
-    return found is None or SERVER_AUTH in found or (any_counts and ANY_PURPOSE in found)
+    return found is None or "serverAuth" in found or (any_counts and "anyExtendedKeyUsage" in found)
 
 
 def _listed(facts: CertificateFacts) -> str:
-    names = [_PURPOSES.get(one, one) for one in facts.purposes or ()]
-    return ", ".join(names[:5]) or "nothing"
+    return ", ".join((facts.purposes or ())[:5]) or "nothing"
 
 
 def issuer_findings(context: Context) -> Iterator[Finding]:
@@ -138,11 +102,11 @@ def extension_findings(context: Context) -> Iterator[Finding]:
         unknown, limits = set(settings.also_unknown), link.facts.constraints
         if limits is not None and not settings.directory_constraints:
             directories = limits.permitted.directories or limits.excluded.directories
-            unknown.update([NAME_CONSTRAINTS] if directories else [])
+            unknown.update(["nameConstraints"] if directories else [])
         for one in link.facts.extensions:
-            if one.critical and (one.oid in unknown or one.oid not in _HANDLED):
-                what = _KNOWN_CRITICAL.get(one.oid, printable(one.oid, 60))
-                detail = f"critical extension {what}"
+            name = named(one.oid)
+            if one.critical and (name in unknown or name not in tables().critical):
+                detail = f"critical extension {printable(name, 60)}"
                 yield Finding(Category.UNHANDLED_CRITICAL_EXTENSION, link.position, detail)
         for duplicate in link.facts.duplicates:
             detail = f"extension {printable(duplicate, 60)} appears twice"

@@ -40,7 +40,6 @@ def test_the_most_specific_part_stands_first() -> None:
     name = read_name(single(named(attribute(O, 0x0C, b"Org"), attribute(CN, 0x0C, b"Name"))))
 
     assert name.text == "CN=Name, O=Org"
-    assert name.organization == "Org"
 
 
 def test_names_are_compared_without_case_spaces_and_string_type() -> None:
