@@ -21,9 +21,10 @@ from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY
 from stress.trust.anchors import Anchors
 from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap, malformed
-from stress.trust.policy import find_policy
+from stress.trust.policy import Search, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.rules.context import Context, Rule
+from stress.trust.selection import select
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -117,6 +118,9 @@ class Judge:
             one.name: self._findings(replace(context, policy=one), built) for one in families
         }
         refusing = tuple(name for name in chosen.families if _strongest(answers[name]) > 0)
+        if not chosen.families:
+            findings = tuple(dict.fromkeys(answers[policy]))[:_MOST_FINDINGS]
+            return Verdict(chain_hash(certificates), policy, host, at, findings)
         # All findings, each once with its strongest refusal.
         best: dict[tuple[Category, int | None, str], Finding] = {}
         for one in (one for found in answers.values() for one in found):
@@ -158,26 +162,46 @@ class Judge:
         found = list(malformed(built.sent, policy))
         if not built.paths.longest.links:
             return found
-        answers = []
+        if policy.search is Search.FIRST:
+            return self._first(context, built, found)
+        answers, ended = [], []
         for path in built.paths.complete:
             top = path.top.facts
             if policy.partial_chain or top.self_issued or len(path.links) == 1:
                 public = top.sha256 in self._public
                 along = replace(context, path=path, anchored=True, public=public)
                 answers.append([one for rule in _RULES for one in rule(along)])
+                ended.append(path)
         if answers:
             # The path with the least against it: first how strongly, then how often.
             rejections = [
                 (_strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
                 for answer in answers
             ]
-            return found + answers[rejections.index(min(rejections))]
+            best = rejections.index(min(rejections))
+            return _ordered(found + answers[best], replace(context, path=ended[best], anchored=True))
         gap = built.gap or Gap(
             Category.UNTRUSTED_ROOT,
             built.paths.complete[0].top.position,
             "the path ends in an anchor that is not a self-signed root",
         )
-        return [*found, gap.finding(policy), *(one for rule in _RULES for one in rule(context))]
+        found += [gap.finding(policy), *(one for rule in _RULES for one in rule(context))]
+        return _ordered(found, context)
+
+    def _first(self, context: Context, built: _Built, found: list[Finding]) -> list[Finding]:
+        """All findings of a family that selects one path."""
+        assert self._anchors is not None
+        policy, sent = context.policy, built.sent
+        chosen = select(sent, self._anchors, context.at, partial_chain=policy.partial_chain)
+        along = replace(context, path=chosen.path, anchored=chosen.anchored)
+        if chosen.anchored:
+            along = replace(along, public=chosen.path.top.facts.sha256 in self._public)
+        else:
+            private = self._given.private
+            paths = replace(built.paths, complete=(), longest=chosen.path)
+            gap = find_gap(sent, paths, self._anchors, self._known, private=private)
+            found.append(gap.finding(policy))
+        return _ordered([*found, *(one for rule in _RULES for one in rule(along))], along)
 
     def _paths(self, certificates: tuple[bytes, ...]) -> _Built:
         """The paths of a chain; those of the latest chains are kept."""
@@ -200,6 +224,27 @@ class Judge:
             self._built.pop(next(iter(self._built)))
         self._built[certificates] = built
         return built
+
+
+def _ordered(found: list[Finding], context: Context) -> list[Finding]:
+    """The findings as the client would come upon them; notes last."""
+    links, stages = context.path.links, context.policy.order
+    depths = {link.position: depth for depth, link in enumerate(links)}
+
+    def rank(finding: Finding) -> tuple[int, ...]:
+        strength = -_STRENGTH[finding.refusal]
+        depth = depths.get(finding.position, len(links))
+        check = str(finding.category)
+        if finding.category is Category.WRONG_INTERMEDIATE and context.anchored:
+            check = "signature"
+        for number, stage in enumerate(stages):
+            here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
+            if here and check in stage.checks:
+                place = -depth if stage.from_root else depth
+                return strength, number, place, stage.checks.index(check)
+        return strength, len(stages), finding.category.precedence, depth
+
+    return sorted(found, key=rank)
 
 
 def _strongest(found: Iterable[Finding]) -> int:

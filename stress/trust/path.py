@@ -56,15 +56,25 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415
+        dsa,
         ec,
         ed448,
         ed25519,
+        mldsa,
         padding,
         rsa,
     )
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
+
+    own_algorithms = (
+        ed25519.Ed25519PublicKey,
+        ed448.Ed448PublicKey,
+        mldsa.MLDSA44PublicKey,
+        mldsa.MLDSA65PublicKey,
+        mldsa.MLDSA87PublicKey,
+    )
 
     def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
         kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
@@ -79,11 +89,11 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
             key.verify(signature, signed, ec.ECDSA(digest()))
-        elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) and (
-            scheme in {"Ed25519", "Ed448"}
-        ):
+        elif isinstance(key, dsa.DSAPublicKey) and scheme == "DSA":
+            key.verify(signature, signed, digest())
+        elif isinstance(key, own_algorithms) and scheme == issuer.public_key.curve:
             key.verify(signature, signed)
-        elif scheme or isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+        elif scheme or isinstance(key, own_algorithms):
             # A key of another kind than the algorithm needs cannot have made the signature.
             return Signature.BAD
         else:

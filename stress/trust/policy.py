@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -58,6 +58,25 @@ class Scope(StrEnum):
         return self is (Scope.PUBLIC if public else Scope.PRIVATE) or self is Scope.EVERY
 
 
+class Search(StrEnum):
+    """How a client finds a path."""
+
+    EVERY = "every"
+    """It tries another path when one fails."""
+    FIRST = "first"
+    """It selects one path before it verifies anything (`selection.py`)."""
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Checks that a client makes together, certificate by certificate."""
+
+    checks: tuple[str, ...]
+    """Categories in the order of the checks; `signature` for one that does not fit its issuer."""
+    of: Literal["path", "leaf", "issuers"] = "path"
+    from_root: bool = False
+    """It begins at the root."""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The keys of a policy file that one module of rules reads; its defaults suit every client."""
 
@@ -85,6 +104,11 @@ class Policy:
     """The effect of an intermediate that cannot be parsed."""
     odd_address: Refusal = Refusal.NO
     """The effect of an iPAddress of neither 4 nor 16 octets in the leaf's subjectAltName."""
+
+    search: Search = Search.EVERY
+    order: tuple[Stage, ...] = ()
+    """The stages of its checks: the first that fails is what it reports. Empty: the categories'
+    own precedence."""
 
     keys: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """Everything in the file, for `settings`."""

@@ -29,7 +29,13 @@ from stress.trust.reading.der import (
     seconds,
     single,
 )
-from stress.trust.reading.extension import GeneralNames, Name, NameConstraints, read_name
+from stress.trust.reading.extension import (
+    Authority,
+    GeneralNames,
+    Name,
+    NameConstraints,
+    read_name,
+)
 from stress.trust.reading.key import Key, Signing, read_key, read_signing
 from stress.trust.reading.oids import named
 
@@ -67,6 +73,7 @@ class CertificateFacts:
     common_name: str | None = None
     serial: str = ""
     """Hexadecimal, without leading zeros; `-` in front when it is negative."""
+    serial_octets: bytes = b""
     not_before: int = 0
     """Unix seconds."""
     not_after: int = 0
@@ -98,12 +105,12 @@ class CertificateFacts:
     alternative_names: GeneralNames | None = None
     """The subjectAltName; None: there is none (or it cannot be decoded: see `problems`)."""
     path_length: int | None = None
-    may_sign_certificates: bool | None = None
-    """What keyUsage says; None: there is no keyUsage, so everything is allowed."""
+    usages: tuple[str, ...] | None = None
+    """What keyUsage allows; None: there is no keyUsage, so everything is allowed."""
     purposes: tuple[str, ...] | None = None
     """The extendedKeyUsage by names such as `serverAuth`; None: there is none."""
     subject_key_id: bytes | None = None
-    authority_key_id: bytes | None = None
+    authority: Authority | None = None
     constraints: NameConstraints | None = None
     must_staple: bool = False
     sct_logs: tuple[bytes, ...] = ()
@@ -115,14 +122,29 @@ class CertificateFacts:
         return not self.unreadable and self.subject_name.normal == self.issuer_name.normal
 
     @property
+    def may_sign_certificates(self) -> bool:
+        """According to keyUsage."""
+        return self.usages is None or "keyCertSign" in self.usages
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The parts that could not be decoded, by name."""
+        return frozenset(one.partition(":")[0] for one in self.problems)
+
+    @property
+    def named_extensions(self) -> frozenset[str]:
+        """The names of its extensions."""
+        return frozenset(named(one.oid) for one in self.extensions)
+
+    @property
     def lifetime(self) -> int:
         """From notBefore to notAfter, in seconds."""
         return self.not_after - self.not_before
 
     @property
     def duplicates(self) -> tuple[str, ...]:
-        """OIDs of more than one extension (forbidden by RFC 5280 section 4.2)."""
-        counted = Counter(one.oid for one in self.extensions)
+        """Names of more than one extension (forbidden by RFC 5280 section 4.2)."""
+        counted = Counter(named(one.oid) for one in self.extensions)
         return tuple(sorted(one for one, count in counted.items() if count > 1))
 
 
@@ -193,7 +215,7 @@ class _Reader:
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
         if inner.raw != self.algorithm.raw:
-            self.problems.append("its two signature algorithms differ")
+            self.problems.append("signature algorithm: not the same inside and outside")
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
@@ -203,6 +225,7 @@ class _Reader:
         names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
             self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
+        read("cRLDistributionPoints", extension.distribution_points)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None)
         return CertificateFacts(
             self.der,
@@ -211,6 +234,7 @@ class _Reader:
             issuer=from_name.text,
             common_name=to_name.common_name,
             serial=self.part("serial number", lambda: f"{integer(serial.body):x}", ""),
+            serial_octets=serial.body,
             not_before=not_before,
             not_after=not_after,
             sans=(*names.dns, *map(str, names.addresses)) if names else (),
@@ -230,10 +254,10 @@ class _Reader:
             extensions=self.extensions,
             alternative_names=names,
             path_length=basic[1],
-            may_sign_certificates=read("keyUsage", extension.may_sign_certificates),
+            usages=read("keyUsage", extension.usages),
             purposes=read("extendedKeyUsage", extension.purposes),
             subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
-            authority_key_id=read("authorityKeyIdentifier", extension.authority_key_id),
+            authority=read("authorityKeyIdentifier", extension.authority),
             constraints=read("nameConstraints", extension.name_constraints),
             must_staple=bool(read("TLS feature", extension.must_staple)),
             sct_logs=read("SCT list", extension.embedded_logs) or (),

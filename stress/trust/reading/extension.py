@@ -20,6 +20,7 @@ from stress.trust.reading.der import (
     DerError,
     Element,
     bits,
+    elements,
     integer,
     oid,
     single,
@@ -50,6 +51,7 @@ class Name:
     normal: NormalName = ()
     common_name: str | None = None
     """The last CN, as OpenSSL takes it; None: there is none."""
+    der: bytes = b""
 
 
 def read_name(element: Element) -> Name:
@@ -76,13 +78,24 @@ def read_name(element: Element) -> Name:
             for rdn in rdns
         ),
         common_name=dict(pairs).get("CN"),
+        der=element.raw,
     )
 
 
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 _STATUS_REQUEST = 5
-_CERT_SIGN = 0x04
-"""keyCertSign is bit 5 of KeyUsage, counted from the most significant."""
+_USAGES = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+"""The bits of KeyUsage, from the most significant."""
 
 Address = IPv4Address | IPv6Address
 
@@ -147,10 +160,11 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
     return is_ca, path_length
 
 
-def may_sign_certificates(data: bytes) -> bool:
-    """Whether a keyUsage holds keyCertSign."""
-    octets = bits(single(data).expect(BIT_STRING).body)
-    return bool(octets and octets[0] & _CERT_SIGN)
+def usages(data: bytes) -> tuple[str, ...]:
+    """What a keyUsage allows."""
+    octets = bits(single(data).expect(BIT_STRING).body)[:2].ljust(2, b"\0")
+    value = int.from_bytes(octets, "big")
+    return tuple(name for place, name in enumerate(_USAGES) if value & 1 << 15 - place)
 
 
 def purposes(data: bytes) -> tuple[str, ...]:
@@ -164,12 +178,20 @@ def subject_key_id(data: bytes) -> bytes:
     return single(data).expect(OCTET_STRING).body
 
 
-def authority_key_id(data: bytes) -> bytes | None:
-    """The identifier of the issuer's key; None: named by issuer and serial only."""
-    for part in single(data).expect(SEQUENCE).children():
-        if part.tag == 0x80:
-            return part.body
-    return None
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An authorityKeyIdentifier: the issuer's key, or its certificate by issuer and serial."""
+
+    key_id: bytes | None = None
+    issuers: tuple[Name, ...] = ()
+    serial: bytes | None = None
+
+
+def authority(data: bytes) -> Authority:
+    """The parts of an authorityKeyIdentifier."""
+    parts = {part.tag: part.body for part in single(data).expect(SEQUENCE).children()}
+    issuers = _collect(list(elements(parts.get(0xA1, b""))))
+    return Authority(parts.get(0x80), issuers.directories, parts.get(0x82))
 
 
 def issuer_urls(data: bytes) -> tuple[str, ...]:
@@ -181,6 +203,12 @@ def issuer_urls(data: bytes) -> tuple[str, ...]:
         if wanted and oid(parts[0].expect(OID).body) == _CA_ISSUERS:
             found.append(parts[1].body.decode("ascii", "replace"))
     return tuple(found)
+
+
+def distribution_points(data: bytes) -> None:
+    """Only the outer form: nobody asks what they say."""
+    for point in single(data).expect(SEQUENCE).children():
+        point.expect(SEQUENCE).children()
 
 
 def must_staple(data: bytes) -> bool:

@@ -26,6 +26,8 @@ class KeyKind(StrEnum):
     RSA = "RSA"
     EC = "EC"
     EDWARDS = "Edwards"
+    DSA = "DSA"
+    ML_DSA = "ML-DSA"
     OTHER = "other"
 
 
@@ -39,7 +41,8 @@ class Key:
     bits: int = 0
     """Modulus or curve size; 0: unknown."""
     curve: str = ""
-    """Name of the curve; empty if it has none or is unknown."""
+    """Name of the curve, `explicit` if it is written out; of a key that is its own algorithm that
+    name; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,12 @@ class Signing:
     text: str = "unreadable signature algorithm"
     """Such as `ECDSA with SHA-256`."""
     scheme: str = ""
-    """`RSA`, `RSA-PSS`, `ECDSA`, `Ed25519`, `Ed448`; empty: unknown to us."""
+    """`RSA`, `RSA-PSS`, `ECDSA`, `DSA`, `Ed25519`, `ML-DSA-44` …; empty: unknown to us."""
     digest: str = ""
     """`SHA-256` …; empty: it has none (EdDSA) or is unknown."""
 
 
-_EC = "1.2.840.10045.2.1"
+_EC, _DSA = "1.2.840.10045.2.1", "1.2.840.10040.4.1"
 _RSA_KEYS = {"1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"}
 _PSS = "1.2.840.113549.1.1.10"
 
@@ -74,13 +77,16 @@ def read_key(spki: Element) -> Key:
         key = bits(parts[1].expect(BIT_STRING).body)
         modulus = integer(single(key).expect(SEQUENCE).first(INTEGER).body)
         return Key(f"RSA {modulus.bit_length()}", KeyKind.RSA, modulus.bit_length())
-    if identifier in tables().edwards:
-        name, size = tables().edwards[identifier]
-        return Key(name, KeyKind.EDWARDS, size, name)
+    if identifier in tables().own_algorithms:
+        name, size = tables().own_algorithms[identifier]
+        kind = KeyKind.ML_DSA if name.startswith("ML") else KeyKind.EDWARDS
+        return Key(name, kind, size, name)
+    if identifier == _DSA:
+        return Key("DSA", KeyKind.DSA)
     if identifier != _EC:
         return Key(f"key type {identifier}")
     if len(algorithm) < 2 or algorithm[1].tag != OID:
-        return Key("ECDSA with explicit parameters", KeyKind.EC)
+        return Key("ECDSA with explicit parameters", KeyKind.EC, curve="explicit")
     curve = oid(algorithm[1].body)
     name, size = tables().curves.get(curve, (f"curve {curve}", 0))
     return Key(f"ECDSA {name}", KeyKind.EC, size, name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from itertools import pairwise
 
 from stress.errors import UsageError
 from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.trust.path import Link
+from stress.trust.path import Link, Signature, check
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name
 from stress.trust.reading.key import KeyKind
@@ -22,6 +23,10 @@ class KeySettings(Settings, frozen=True):
     rsa_bits: int = 1024
     ec_bits: int = 224
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
+    schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
+    """How issuers may sign."""
+    explicit_curves: bool = False
+    """An EC key may describe its curve instead of naming it."""
     curves: tuple[str, ...] = ()
     """Curves that a leaf may use; empty: all."""
     weak_digests: tuple[str, ...] = ("MD2", "MD4", "MD5", "SHA-1")
@@ -48,7 +53,9 @@ def _weakness(link: Link, settings: KeySettings) -> str:
         return f"at least RSA {settings.rsa_bits} is required"
     if key.kind is KeyKind.EC and 0 < key.bits < settings.ec_bits:
         return f"at least {settings.ec_bits} bits are required"
-    if link.position != 0 or key.kind is KeyKind.OTHER:
+    if key.curve == "explicit" and not settings.explicit_curves:
+        return "a named curve is required"
+    if link.position != 0:
         return ""
     if key.kind not in settings.leaf_keys:
         return "this key type is not accepted"
@@ -65,9 +72,12 @@ def signature_findings(context: Context) -> Iterator[Finding]:
         weak.update(settings.weak_digests_public_only)
     for link in context.below_anchor:
         facts = link.facts
+        whose = "" if link.position == 0 else f"{short_name(facts)} "
+        if facts.signing.scheme not in settings.schemes:
+            detail = f"{whose}signed {facts.signature}, which is not known here"
+            yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
         # A root's signature on itself proves nothing, whether the root is trusted or not.
         if facts.signing.digest in weak and not (facts.self_issued and facts.is_ca):
-            whose = "" if link.position == 0 else f"{short_name(facts)} "
             detail = f"{whose}signed {facts.signature}"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
 
@@ -83,7 +93,22 @@ def pin_findings(context: Context) -> Iterator[Finding]:
         yield Finding(Category.PIN_MISMATCH, 0, f"no pinned key among {shown}{more}")
 
 
-RULES = (key_findings, signature_findings, pin_findings)
+def signer_findings(context: Context) -> Iterator[Finding]:
+    """Every certificate must be signed by the next one's key.
+
+    That fails only on a path that was selected before its signatures were verified.
+    """
+    for child, issuer in pairwise(context.path.links):
+        differs = "signature algorithm" in child.facts.broken
+        if differs or check(child.facts, issuer.facts) is Signature.BAD:
+            whom = "the leaf" if child.position == 0 else short_name(child.facts)
+            did = "names another algorithm inside than outside" if differs else ""
+            detail = f"{short_name(issuer.facts)} has the issuer's name, but did not sign {whom}"
+            detail = f"{whom} {did}" if did else detail
+            yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
+
+
+RULES = (key_findings, signature_findings, signer_findings, pin_findings)
 
 
 def parse_pin(text: str) -> bytes:

@@ -31,11 +31,11 @@ def profile_findings(context: Context) -> Iterator[Finding]:
         facts = link.facts
         constraints = [one for one in facts.extensions if named(one.oid) == "basicConstraints"]
         missing: dict[str, Refusal] = {}
-        if link is not context.path.top and facts.authority_key_id is None:
+        if link is not context.path.top and (facts.authority is None or facts.authority.key_id is None):
             missing["authorityKeyIdentifier"] = Refusal.YES
         if facts.is_ca and facts.subject_key_id is None:
             missing["subjectKeyIdentifier"] = Refusal.YES
-        if facts.is_ca and facts.may_sign_certificates is None:
+        if facts.is_ca and facts.usages is None:
             missing["keyUsage"] = Refusal.YES
         if facts.is_ca and not any(one.critical for one in constraints):
             # OpenSSL 3.0 rejects this, 4.0 does not (both measured).

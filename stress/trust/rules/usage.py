@@ -31,6 +31,8 @@ class UsageSettings(Settings, frozen=True):
     """`anyExtendedKeyUsage` counts as serverAuth."""
     issuer_purpose: Scope = Scope.EVERY
     """Where an intermediate's extendedKeyUsage must allow serverAuth."""
+    anchor_purpose: bool = False
+    """An anchor's, too."""
     issuer_any_purpose: bool = True
     """There, too, `anyExtendedKeyUsage` counts as serverAuth."""
     also_unknown: tuple[str, ...] = ()
@@ -38,6 +40,14 @@ class UsageSettings(Settings, frozen=True):
     directory_constraints: bool = True
     """Directory names in name constraints are understood; else such a critical one is unknown."""
     duplicate_extension: Refusal = Refusal.NO
+    leaf_usages: tuple[str, ...] = ()
+    """A leaf with a keyUsage must have one of these; empty: not looked at."""
+    empty_usage: bool = False
+    """A keyUsage without any bit counts as none."""
+    root_by_usage: bool = False
+    """An anchor without basicConstraints is a CA if its keyUsage says so."""
+    unknown_at_anchor: bool = False
+    """An anchor's extensions count, too."""
     ca_leaf: Refusal = Refusal.NO
     """The effect of a leaf that claims to be a CA."""
 
@@ -54,12 +64,18 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
             yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
     elif not _allows(leaf, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
+    if leaf.usages is not None and settings.leaf_usages:
+        allowed = leaf.usages or settings.empty_usage
+        if not allowed or not set(leaf.usages or settings.leaf_usages) & set(settings.leaf_usages):
+            listed = ", ".join(leaf.usages) or "nothing"
+            needed = " or ".join(settings.leaf_usages)
+            yield Finding(Category.WRONG_EKU, 0, f"its key is for {listed}, not for {needed}")
     if not settings.issuer_purpose.covers(public=context.public):
         return
     for link in context.issuers:
         facts = link.facts
-        any_counts = settings.issuer_any_purpose
-        if link in context.below_anchor and not _allows(facts, any_counts=any_counts):
+        any_counts, anchors = settings.issuer_any_purpose, settings.anchor_purpose
+        if (anchors or link in context.below_anchor) and not _allows(facts, any_counts=any_counts):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
 
@@ -75,15 +91,19 @@ def _listed(facts: CertificateFacts) -> str:
 
 def issuer_findings(context: Context) -> Iterator[Finding]:
     """Every issuer must be a CA that may sign certificates, with room for the CAs below it."""
-    intermediates = 0
+    settings, intermediates = context.policy.settings(UsageSettings), 0
     for link in context.issuers:
         facts, reason = link.facts, ""
-        if facts.version < 3 and facts.self_issued:
-            pass  # old version 1 roots: all clients accept them as anchors
-        elif not facts.is_ca:
-            reason = "is not a CA"
-        elif facts.may_sign_certificates is False:
+        says = settings.root_by_usage and link is context.path.top and facts.usages is not None
+        says = says and "basicConstraints" not in facts.named_extensions
+        if facts.usages and not facts.may_sign_certificates:
             reason = "may not sign certificates (keyUsage)"
+        elif facts.usages == () and not settings.empty_usage:
+            reason = "may not sign certificates (empty keyUsage)"
+        elif facts.version < 3 and facts.self_issued:
+            pass  # old version 1 roots: all clients accept them as anchors
+        elif not facts.is_ca and not says:
+            reason = "is not a CA"
         if reason:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
@@ -98,7 +118,8 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
 def extension_findings(context: Context) -> Iterator[Finding]:
     """No critical extension may be unknown, and none may appear twice."""
     settings = context.policy.settings(UsageSettings)
-    for link in context.below_anchor or context.path.links:
+    links = context.path.links if settings.unknown_at_anchor else context.below_anchor
+    for link in links or context.path.links:
         unknown, limits = set(settings.also_unknown), link.facts.constraints
         if limits is not None and not settings.directory_constraints:
             directories = limits.permitted.directories or limits.excluded.directories

@@ -1,0 +1,142 @@
+"""The one path that OpenSSL takes, which it never goes back on.
+
+OpenSSL chooses each issuer by name, key identifier and kind of key, anchors first, one that is valid
+now before others; only when the path is complete it verifies signatures and everything else
+(x509_vfy.c, `build_chain`). So a chain with a good path can be refused for another path's fault, and
+a wrong signature is found although no path in the sense of `path.py` exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stress.trust.path import Issuers, Link, Path
+from stress.trust.reading.certificate import CertificateFacts
+from stress.trust.reading.key import KeyKind
+
+_PARTS = frozenset(
+    {
+        "basicConstraints",
+        "cRLDistributionPoints",
+        "extendedKeyUsage",
+        "keyUsage",
+        "nameConstraints",
+        "subjectAltName",
+        "subjectKeyIdentifier",
+        "authorityKeyIdentifier",
+    }
+)
+"""Extensions that are decoded before a certificate is looked at (`ossl_x509v3_cache_extensions`)."""
+_DEPTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A path as OpenSSL builds it."""
+
+    path: Path
+    anchored: bool
+
+
+def invalid(facts: CertificateFacts) -> bool:
+    """Whether an extension cannot be used, so that the certificate neither has nor is an issuer."""
+    if facts.usages == () or (facts.is_ca and (facts.path_length or 0) < 0):
+        return True
+    return not _PARTS.isdisjoint(facts.broken) or not _PARTS.isdisjoint(facts.duplicates)
+
+
+def select(
+    sent: Sequence[CertificateFacts], anchors: Issuers, at: int, *, partial_chain: bool
+) -> Selected:
+    """The path from the first certificate, which is readable.
+
+    Args:
+        sent: the chain in the order sent.
+        anchors: where a path may end.
+        at: Unix seconds; of several issuers the first that is valid then is taken.
+        partial_chain: an anchor may be any certificate, not only a self-signed one.
+    """
+    links = [Link(sent[0], 0)]
+    rest = [Link(facts, place) for place, facts in enumerate(sent) if not facts.unreadable]
+    untrusted = True
+    while len(links) <= _DEPTH:
+        top = links[-1].facts
+        found = _issuer(top, (Link(one, None) for one in anchors.named(top.issuer_name.normal)), at)
+        if found is not None and _self_signed(top):
+            # Only that very certificate counts, else it would be a substitute with another key.
+            found = found if found.facts.der == top.der else None
+            links[-1:] = [links[-1] if found is None else found]
+            if found is not None:
+                return Selected(Path((*links[:-1], _as_sent(links[-1], sent))), anchored=True)
+        elif found is not None:
+            links.append(found)
+            untrusted = False
+            if partial_chain or _self_signed(found.facts):
+                return Selected(Path(tuple(links)), anchored=True)
+            continue
+        if not untrusted or _self_signed(top):
+            break
+        candidates = [one for one in rest if one.facts.der not in {x.facts.der for x in links}]
+        found = _issuer(top, candidates, at)
+        if found is None:
+            break
+        links.append(found)
+    anchored = partial_chain and any(
+        one.der == links[0].facts.der for one in anchors.named(links[0].facts.subject_name.normal)
+    )
+    return Selected(Path(tuple(links[:1] if anchored else links)), anchored)
+
+
+def _as_sent(link: Link, sent: Sequence[CertificateFacts]) -> Link:
+    """The anchor with its place among the certificates sent, if it was sent."""
+    places = (place for place, facts in enumerate(sent) if facts.der == link.facts.der)
+    return Link(link.facts, next(places, None))
+
+
+def _issuer(child: CertificateFacts, candidates: Iterable[Link], at: int) -> Link | None:
+    """The first candidate that is valid now, else the one that was valid last."""
+    best: Link | None = None
+    for one in candidates:
+        if not _may_have_issued(one.facts, child):
+            continue
+        if one.facts.not_before <= at < one.facts.not_after:
+            return one
+        if best is None or one.facts.not_after > best.facts.not_after:
+            best = one
+    return best
+
+
+def _may_have_issued(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    """Names, identifiers and the kind of key fit (`ossl_x509_likely_issued`)."""
+    named = issuer.subject_name.normal == child.issuer_name.normal
+    if not named or invalid(issuer) or invalid(child):
+        return False
+    return identified(issuer, child) and _key_fits(issuer, child)
+
+
+def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    """The child's authorityKeyIdentifier does not speak against this issuer."""
+    wanted = child.authority
+    if wanted is None:
+        return True
+    if wanted.key_id is not None and issuer.subject_key_id not in {None, wanted.key_id}:
+        return False
+    if wanted.serial is not None and wanted.serial != issuer.serial_octets:
+        return False
+    names = [name.normal for name in wanted.issuers]
+    return not names or names[0] == issuer.issuer_name.normal
+
+
+def _key_fits(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    """The issuer's key can make signatures of the child's kind."""
+    key, scheme = issuer.public_key, child.signing.scheme
+    kinds = {"RSA": KeyKind.RSA, "RSA-PSS": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
+    if scheme in kinds:
+        return key.kind is kinds[scheme]
+    return bool(scheme) and key.curve == scheme
+
+
+def _self_signed(facts: CertificateFacts) -> bool:
+    """Self-issued, with an identifier and a key that could have made the signature."""
+    return facts.self_issued and identified(facts, facts) and _key_fits(facts, facts)
