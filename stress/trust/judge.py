@@ -20,7 +20,8 @@ from stress.model.chain import Finding, Refusal, Verdict, chain_hash
 from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY
 from stress.trust.anchors import Anchors
-from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap, malformed
+from stress.trust.encoding import encoding_findings
+from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap
 from stress.trust.policy import Search, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.rules.context import Context, Rule
@@ -159,7 +160,7 @@ class Judge:
     def _findings(self, context: Context, built: _Built) -> list[Finding]:
         """All findings of one family, along the path that it would choose."""
         policy = context.policy
-        found = list(malformed(built.sent, policy))
+        found = list(encoding_findings(built.sent, policy))
         if not built.paths.longest.links:
             return found
         if policy.search is Search.FIRST:

@@ -363,17 +363,3 @@ def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap |
             detail = f"{short_name(facts)} was sent, the leaf is from {shown_issuer(top.facts)}"
             return Gap(Category.WRONG_INTERMEDIATE, position, detail, fetchable)
     return None
-
-
-def malformed(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
-    """Certificates that cannot be parsed, and parts that our decoder cannot parse."""
-    for position, facts in enumerate(sent):
-        if facts.unreadable:
-            refusal = Refusal.YES if position == 0 else policy.unreadable_issuer
-            detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
-        for problem in facts.problems:
-            odd = "iPAddress" in problem and position == 0
-            refusal = policy.odd_address if odd else Refusal.NO
-            detail = f"has a part that cannot be parsed: {printable(problem, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)

@@ -100,10 +100,6 @@ class Policy:
     memory: Memory = Memory.NONE
     partial_chain: bool = True
     """A path may end in an anchor that is not a self-signed root."""
-    unreadable_issuer: Refusal = Refusal.YES
-    """The effect of an intermediate that cannot be parsed."""
-    odd_address: Refusal = Refusal.NO
-    """The effect of an iPAddress of neither 4 nor 16 octets in the leaf's subjectAltName."""
 
     search: Search = Search.EVERY
     order: tuple[Stage, ...] = ()

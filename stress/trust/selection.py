@@ -47,7 +47,11 @@ def invalid(facts: CertificateFacts) -> bool:
 
 
 def select(
-    sent: Sequence[CertificateFacts], anchors: Issuers, at: int, *, partial_chain: bool
+    sent: Sequence[CertificateFacts],
+    anchors: Issuers,
+    at: int,
+    *,
+    partial_chain: bool,
 ) -> Selected:
     """The path from the first certificate, which is readable.
 
@@ -130,7 +134,7 @@ def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:
 
 def _key_fits(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     """The issuer's key can make signatures of the child's kind."""
-    key, scheme = issuer.public_key, child.signing.scheme
+    key, scheme = issuer.public_key, child.inner_scheme
     kinds = {"RSA": KeyKind.RSA, "RSA-PSS": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
     if scheme in kinds:
         return key.kind is kinds[scheme]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from tests.oracles import defects, shapes
-from tests.oracles.making import Key, Spec, authority, key, server
+from tests.oracles.making import Key, Spec, authority, key, oid, server
 
 HOST = "good.test"
+_RSA = oid("1.2.840.113549.1.1.1")
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Chain:
     sent: tuple[bytes, ...]
     anchors: tuple[bytes, ...]
     host: str
-    key: str = "p256"
-    """Kind of the leaf's key, for the cipher."""
+    rsa: bool = False
+    """The leaf's key is one, which decides about the cipher."""
 
     @property
     def id(self) -> str:
@@ -85,7 +86,8 @@ class Draft:
         other = authority("Unrelated Root", key("p256", 3))
         own = root if self.trusted else other.issue(other)
         anchors = (own, *self.anchors)
-        return Chain(kind, number, tuple(sent), anchors, self.host, self.leaf.key.kind)
+        spki = self.leaf.spki or self.leaf.key.spki
+        return Chain(kind, number, tuple(sent), anchors, self.host, _RSA in spki[:40])
 
 
 def draft(chance: random.Random) -> Draft:

@@ -106,7 +106,7 @@ def feed(chains: Iterable[Chain]) -> str:
     """The chains in the form that every program reads."""
     lines = []
     for one in chains:
-        flight = server_flight(one.sent, rsa=one.key.startswith("rsa"))
+        flight = server_flight(one.sent, rsa=one.rsa)
         anchors = ",".join(b64encode(der).decode() for der in one.anchors)
         lines.append(f"{one.id}\t{one.host}\t{anchors}\t{b64encode(flight).decode()}\n")
     return "".join(lines)

@@ -71,6 +71,7 @@ class CertificateFacts:
     subject: str = ""
     issuer: str = ""
     common_name: str | None = None
+    """The last CN."""
     serial: str = ""
     """Hexadecimal, without leading zeros; `-` in front when it is negative."""
     serial_octets: bytes = b""
@@ -99,6 +100,8 @@ class CertificateFacts:
     """The octets that the issuer signed (TBSCertificate)."""
     signature_value: bytes = b""
     signing: Signing = field(default_factory=Signing)
+    inner_scheme: str = ""
+    """What the signed part says of it."""
     spki: bytes = b""
     public_key: Key = field(default_factory=Key)
     extensions: tuple[CertificateExtension, ...] = ()
@@ -135,6 +138,11 @@ class CertificateFacts:
     def named_extensions(self) -> frozenset[str]:
         """The names of its extensions."""
         return frozenset(named(one.oid) for one in self.extensions)
+
+    @property
+    def critical_extensions(self) -> frozenset[str]:
+        """The names of those that are critical."""
+        return frozenset(named(one.oid) for one in self.extensions if one.critical)
 
     @property
     def lifetime(self) -> int:
@@ -181,7 +189,7 @@ def shown_names(facts: CertificateFacts) -> str:
 def shown_issuer(facts: CertificateFacts) -> str:
     """The best short name of the issuer, as the certificate gives it. Printable."""
     name = facts.issuer_name
-    return printable(name.common_name or name.text, 80) or "an issuer without a name"
+    return printable("".join(name.common_names[-1:]) or name.text, 80) or "an issuer without a name"
 
 
 class _Reader:
@@ -214,13 +222,23 @@ class _Reader:
 
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
+        scheme = ""
         if inner.raw != self.algorithm.raw:
             self.problems.append("signature algorithm: not the same inside and outside")
+            scheme = self.part("signature algorithm", lambda: read_signing(inner), Signing()).scheme
+        first, second = serial.body[:1], serial.body[1:2]
+        padded = first + (b"0" if second < b"\x80" else b"1") in {b"\x000", b"\xff1"}
+        if not serial.body or (second and padded):
+            self.problems.append("serial number: not a DER integer")
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         key = self.part("public key", lambda: read_key(spki), Key())
-        not_before, not_after = self.validity()
+        times = self.fields[3].expect(SEQUENCE).children()
+        if len(times) != 2:
+            raise DerError(f"a validity of {len(times)} times")
+        not_before = self.part("notBefore", lambda: seconds(times[0]), 0)
+        not_after = self.part("notAfter", lambda: seconds(times[1]), 253_402_300_799)
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
@@ -232,7 +250,7 @@ class _Reader:
             version=self.version,
             subject=to_name.text,
             issuer=from_name.text,
-            common_name=to_name.common_name,
+            common_name=next(reversed(to_name.common_names), None),
             serial=self.part("serial number", lambda: f"{integer(serial.body):x}", ""),
             serial_octets=serial.body,
             not_before=not_before,
@@ -249,6 +267,7 @@ class _Reader:
             signed_part=self.signed.raw,
             signature_value=self.part("signature", lambda: bits(self.signature.body), b""),
             signing=signing,
+            inner_scheme=scheme or signing.scheme,
             spki=spki.raw,
             public_key=key,
             extensions=self.extensions,
@@ -290,9 +309,3 @@ class _Reader:
             critical = len(parts) == 3 and any(parts[1].expect(BOOLEAN).body)
             found.append(CertificateExtension(name, critical, value))
         return tuple(found)
-
-    def validity(self) -> tuple[int, int]:
-        parts = self.fields[3].expect(SEQUENCE).children()
-        if len(parts) != 2:
-            raise DerError(f"a validity of {len(parts)} times")
-        return seconds(parts[0]), seconds(parts[1])

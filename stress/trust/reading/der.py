@@ -118,6 +118,8 @@ def oid(body: bytes) -> str:
         if not octet & 0x80:
             arcs.append(value)
             value, octets = 0, 0
+    if body[0] == 0x80:
+        raise DerError("an object identifier with leading zeros")
     first = min(arcs[0] // 40, 2)
     return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
 

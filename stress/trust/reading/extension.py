@@ -49,8 +49,7 @@ class Name:
     text: str = ""
     """`CN=…, O=…`, most specific first as RFC 4514 writes it."""
     normal: NormalName = ()
-    common_name: str | None = None
-    """The last CN, as OpenSSL takes it; None: there is none."""
+    common_names: tuple[str, ...] = ()
     der: bytes = b""
 
 
@@ -77,7 +76,7 @@ def read_name(element: Element) -> Name:
             tuple(sorted((kind, " ".join(value.casefold().split())) for kind, value in rdn))
             for rdn in rdns
         ),
-        common_name=dict(pairs).get("CN"),
+        common_names=tuple(value for kind, value in pairs if kind == "CN"),
         der=element.raw,
     )
 
@@ -96,6 +95,8 @@ _USAGES = (
     "decipherOnly",
 )
 """The bits of KeyUsage, from the most significant."""
+
+_GENERAL_NAMES = frozenset({0xA0, 0x81, 0x82, 0xA3, 0xA4, 0xA5, 0x86, 0x87, 0x88})
 
 Address = IPv4Address | IPv6Address
 
@@ -117,6 +118,8 @@ class NameConstraints:
 
     permitted: GeneralNames = field(default_factory=GeneralNames)
     excluded: GeneralNames = field(default_factory=GeneralNames)
+    bounded: bool = False
+    """A subtree has a minimum or maximum, which RFC 5280 forbids."""
 
 
 def general_names(data: bytes) -> GeneralNames:
@@ -126,19 +129,24 @@ def general_names(data: bytes) -> GeneralNames:
 
 def name_constraints(data: bytes) -> NameConstraints:
     """Permitted and excluded subtrees."""
-    found = {0xA0: GeneralNames(), 0xA1: GeneralNames()}
+    found, bounded = {0xA0: GeneralNames(), 0xA1: GeneralNames()}, False
     for part in single(data).expect(SEQUENCE).children():
         if part.tag not in found:
             raise DerError(f"tag 0x{part.tag:02x} in name constraints")
         bases = [subtree.expect(SEQUENCE).children() for subtree in part.children()]
-        found[part.tag] = _collect([base[0] for base in bases if base])
-    return NameConstraints(found[0xA0], found[0xA1])
+        if not all(bases):
+            raise DerError("a subtree without a name")
+        found[part.tag] = _collect([base[0] for base in bases])
+        bounded |= any(any(limit.body) or limit.tag == 0x81 for base in bases for limit in base[1:])
+    return NameConstraints(found[0xA0], found[0xA1], bounded)
 
 
 def _collect(names: list[Element]) -> GeneralNames:
     """The names by kind; other kinds (mail, URI, …) are compared by no TLS client."""
     bodies: dict[int, list[bytes]] = {}
     for name in names:
+        if name.tag not in _GENERAL_NAMES:
+            raise DerError(f"tag 0x{name.tag:02x} for a name")
         bodies.setdefault(name.tag, []).append(name.body)
     octets = bodies.get(0x87, [])
     return GeneralNames(

@@ -42,6 +42,8 @@ class IdentitySettings(Settings, frozen=True):
     """Where the host's name is looked for."""
 
     common_name: CommonName = CommonName.NEVER
+    bounded_constraints: bool = True
+    """Subtrees with a minimum or maximum are taken as if they had none; else refused."""
 
 
 def names_host(facts: CertificateFacts, host: str) -> bool:
@@ -58,12 +60,10 @@ def names_host(facts: CertificateFacts, host: str) -> bool:
 
 def common_name_is(facts: CertificateFacts, host: str) -> bool:
     """Whether the CN matches the host, for clients that still look at it."""
-    if facts.common_name is None:
-        return False
-    address = literal(host)
+    names, address = facts.subject_name.common_names, literal(host)
     if address is not None:
-        return literal(facts.common_name) == address
-    return covers(ascii_name(facts.common_name), ascii_name(host))
+        return address in map(literal, names)
+    return any(covers(ascii_name(name), ascii_name(host)) for name in names)
 
 
 def covers(pattern: str, name: str) -> bool:
@@ -141,11 +141,15 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     is_name = "." in common.strip(".") and re.fullmatch(r"[A-Za-z0-9_.-]+", common)
     if is_name and _common_name_counts(context, address=False):
         names = replace(names, dns=(common,))
+    bounded = context.policy.settings(IdentitySettings).bounded_constraints
     for place, link in enumerate(context.path.links):
         constraints = link.facts.constraints
         if place == 0 or constraints is None:
             continue
         between = [one.facts for one in context.path.links[1:place] if not one.facts.self_issued]
+        if constraints.bounded and not bounded:
+            detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
+            yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         below = [(one, one.alternative_names or GeneralNames()) for one in between]
         forbidden = (_forbidden(*one, constraints) for one in [(leaf, names), *below])
         first = next(filter(None, forbidden), "")

@@ -35,6 +35,10 @@ class UsageSettings(Settings, frozen=True):
     """An anchor's, too."""
     issuer_any_purpose: bool = True
     """There, too, `anyExtendedKeyUsage` counts as serverAuth."""
+    also_server: tuple[str, ...] = ()
+    """Names of old purposes that count as serverAuth."""
+    also_known: tuple[str, ...] = ()
+    """Names of extensions that only this client understands when critical."""
     also_unknown: tuple[str, ...] = ()
     """Names of extensions not understood when critical, although most clients understand them."""
     directory_constraints: bool = True
@@ -62,7 +66,7 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
         )
         if context.anchored and needed:
             yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
-    elif not _allows(leaf, any_counts=settings.any_purpose):
+    elif not _allows(leaf, settings, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
     if leaf.usages is not None and settings.leaf_usages:
         allowed = leaf.usages or settings.empty_usage
@@ -75,14 +79,14 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
     for link in context.issuers:
         facts = link.facts
         any_counts, anchors = settings.issuer_any_purpose, settings.anchor_purpose
-        if (anchors or link in context.below_anchor) and not _allows(facts, any_counts=any_counts):
+        if (anchors or link in context.below_anchor) and not _allows(facts, settings, any_counts=any_counts):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
 
 
-def _allows(facts: CertificateFacts, *, any_counts: bool) -> bool:
-    found = facts.purposes
-    return found is None or "serverAuth" in found or (any_counts and "anyExtendedKeyUsage" in found)
+def _allows(facts: CertificateFacts, settings: UsageSettings, *, any_counts: bool) -> bool:
+    enough = {"serverAuth", *settings.also_server, *(["anyExtendedKeyUsage"] if any_counts else [])}
+    return facts.purposes is None or not enough.isdisjoint(facts.purposes)
 
 
 def _listed(facts: CertificateFacts) -> str:
@@ -120,13 +124,14 @@ def extension_findings(context: Context) -> Iterator[Finding]:
     settings = context.policy.settings(UsageSettings)
     links = context.path.links if settings.unknown_at_anchor else context.below_anchor
     for link in links or context.path.links:
+        known = {*tables().critical, *settings.also_known}
         unknown, limits = set(settings.also_unknown), link.facts.constraints
         if limits is not None and not settings.directory_constraints:
             directories = limits.permitted.directories or limits.excluded.directories
             unknown.update(["nameConstraints"] if directories else [])
         for one in link.facts.extensions:
             name = named(one.oid)
-            if one.critical and (name in unknown or name not in tables().critical):
+            if one.critical and (name in unknown or name not in known):
                 detail = f"critical extension {printable(name, 60)}"
                 yield Finding(Category.UNHANDLED_CRITICAL_EXTENSION, link.position, detail)
         for duplicate in link.facts.duplicates:

@@ -1,0 +1,48 @@
+"""The rule about encodings: which certificates, and which parts of them, a client must understand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stress.model.chain import Finding, Refusal
+from stress.model.outcome import Category
+from stress.text.escape import printable
+from stress.trust.policy import Policy, Settings
+from stress.trust.reading.certificate import CertificateFacts
+from stress.trust.reading.strict import strict_problems
+
+
+class EncodingSettings(Settings, frozen=True):
+    """What a client makes of that which cannot be decoded."""
+
+    unreadable_issuer: Refusal = Refusal.YES
+    """The effect of an intermediate that cannot be parsed."""
+    strict: bool = False
+    """Any odd part of any certificate sent is refused, as Go does."""
+    broken_parts: tuple[str, ...] = ()
+    """Parts that, when broken, make the client refuse any certificate sent."""
+    broken_leaf_parts: tuple[str, ...] = ()
+    """The same for the leaf only."""
+    broken_if_critical: bool = False
+    """The same for every extension that is critical."""
+
+
+def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
+    """Certificates that cannot be parsed, and parts that cannot be decoded."""
+    settings = policy.settings(EncodingSettings)
+    for position, facts in enumerate(sent):
+        if facts.unreadable:
+            refusal = Refusal.YES if position == 0 else settings.unreadable_issuer
+            detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
+            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
+            continue
+        parts = set(settings.broken_parts)
+        parts.update(settings.broken_leaf_parts if position == 0 else ())
+        if settings.broken_if_critical:
+            parts.update(facts.critical_extensions)
+        strict = strict_problems(facts) if settings.strict else ()
+        for problem in dict.fromkeys([*facts.problems, *strict]):
+            refuses = problem in strict or problem.partition(":")[0] in parts
+            refusal = Refusal.YES if refuses else Refusal.NO
+            detail = f"has a part that cannot be parsed: {printable(problem, 80)}"
+            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
