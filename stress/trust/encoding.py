@@ -19,6 +19,8 @@ class EncodingSettings(Settings, frozen=True):
     """The effect of an intermediate that cannot be parsed."""
     strict: bool = False
     """Any odd part of any certificate sent is refused, as Go does."""
+    strict_except: tuple[str, ...] = ()
+    """But for these: beginnings or ends of what `strict_problems` says."""
     broken_parts: tuple[str, ...] = ()
     """Parts that, when broken, make the client refuse any certificate sent."""
     broken_leaf_parts: tuple[str, ...] = ()
@@ -40,7 +42,11 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
         parts.update(settings.broken_leaf_parts if position == 0 else ())
         if settings.broken_if_critical:
             parts.update(facts.critical_extensions)
-        strict = strict_problems(facts) if settings.strict else ()
+        strict = [
+            one
+            for one in (strict_problems(facts) if settings.strict else ())
+            if not one.startswith(settings.strict_except) and not one.endswith(settings.strict_except)
+        ]
         for problem in dict.fromkeys([*facts.problems, *strict]):
             refuses = problem in strict or problem.partition(":")[0] in parts
             refusal = Refusal.YES if refuses else Refusal.NO

@@ -25,6 +25,7 @@ from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap
 from stress.trust.policy import Search, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.rules.context import Context, Rule
+from stress.trust.rules.keys import KeySettings
 from stress.trust.selection import select
 
 _RULES: tuple[Rule, ...] = tuple(
@@ -193,7 +194,13 @@ class Judge:
         """All findings of a family that selects one path."""
         assert self._anchors is not None
         policy, sent = context.policy, built.sent
-        chosen = select(sent, self._anchors, context.at, partial_chain=policy.partial_chain)
+        chosen = select(
+            sent,
+            self._anchors,
+            context.at,
+            partial_chain=policy.partial_chain,
+            schemes=policy.settings(KeySettings).schemes,
+        )
         along = replace(context, path=chosen.path, anchored=chosen.anchored)
         if chosen.anchored:
             along = replace(along, public=chosen.path.top.facts.sha256 in self._public)

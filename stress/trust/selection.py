@@ -8,7 +8,7 @@ a wrong signature is found although no path in the sense of `path.py` exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from stress.trust.path import Issuers, Link, Path
@@ -41,6 +41,8 @@ class Selected:
 
 def invalid(facts: CertificateFacts) -> bool:
     """Whether an extension cannot be used, so that the certificate neither has nor is an issuer."""
+    if "proxyCertInfo" in facts.named_extensions and (facts.is_ca or facts.sans):
+        return True
     if facts.usages == () or (facts.is_ca and (facts.path_length or 0) < 0):
         return True
     return not _PARTS.isdisjoint(facts.broken) or not _PARTS.isdisjoint(facts.duplicates)
@@ -52,6 +54,7 @@ def select(
     at: int,
     *,
     partial_chain: bool,
+    schemes: Container[str],
 ) -> Selected:
     """The path from the first certificate, which is readable.
 
@@ -60,13 +63,18 @@ def select(
         anchors: where a path may end.
         at: Unix seconds; of several issuers the first that is valid then is taken.
         partial_chain: an anchor may be any certificate, not only a self-signed one.
+        schemes: signature schemes that are known.
     """
+    def issuer_of(child: CertificateFacts, candidates: Iterable[Link]) -> Link | None:
+        return _issuer(child, candidates, at) if child.inner_scheme in schemes else None
+
     links = [Link(sent[0], 0)]
     rest = [Link(facts, place) for place, facts in enumerate(sent) if not facts.unreadable]
     untrusted = True
     while len(links) <= _DEPTH:
         top = links[-1].facts
-        found = _issuer(top, (Link(one, None) for one in anchors.named(top.issuer_name.normal)), at)
+        named = anchors.named(top.issuer_name.normal)
+        found = issuer_of(top, (Link(one, None) for one in named))
         if found is not None and _self_signed(top):
             # Only that very certificate counts, else it would be a substitute with another key.
             found = found if found.facts.der == top.der else None
@@ -82,7 +90,7 @@ def select(
         if not untrusted or _self_signed(top):
             break
         candidates = [one for one in rest if one.facts.der not in {x.facts.der for x in links}]
-        found = _issuer(top, candidates, at)
+        found = issuer_of(top, candidates)
         if found is None:
             break
         links.append(found)

@@ -63,7 +63,7 @@ _OPENSSL = str(PROGRAMS / "openssl.py")
 ORACLES = (
     Oracle(
         "go-1.19",
-        "go",
+        "go-1.19",
         "go",
         _GO,
         ("go", "build", "-o", "{out}/verify", str(PROGRAMS / "verify.go")),

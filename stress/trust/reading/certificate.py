@@ -34,6 +34,7 @@ from stress.trust.reading.extension import (
     GeneralNames,
     Name,
     NameConstraints,
+    PolicyConstraints,
     read_name,
 )
 from stress.trust.reading.key import Key, Signing, read_key, read_signing
@@ -115,6 +116,10 @@ class CertificateFacts:
     subject_key_id: bytes | None = None
     authority: Authority | None = None
     constraints: NameConstraints | None = None
+    policies: tuple[str, ...] | None = None
+    policy_mappings: tuple[tuple[str, str], ...] = ()
+    policy_constraints: PolicyConstraints | None = None
+    inhibit_any_policy: int | None = None
     must_staple: bool = False
     sct_logs: tuple[bytes, ...] = ()
     """Log ids of the embedded SCTs."""
@@ -278,6 +283,10 @@ class _Reader:
             subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
             authority=read("authorityKeyIdentifier", extension.authority),
             constraints=read("nameConstraints", extension.name_constraints),
+            policies=read("certificatePolicies", extension.policies),
+            policy_mappings=read("policyMappings", extension.policy_mappings) or (),
+            policy_constraints=read("policyConstraints", extension.policy_constraints),
+            inhibit_any_policy=read("inhibitAnyPolicy", extension.inhibit_any_policy),
             must_staple=bool(read("TLS feature", extension.must_staple)),
             sct_logs=read("SCT list", extension.embedded_logs) or (),
             problems=tuple(self.problems),

@@ -5,8 +5,8 @@ once, so one odd part (a 2-byte iPAddress, a T61String, the year 0) hides all th
 part is cut out first and then decoded alone; what cannot be decoded becomes a note, and the rest
 stays readable. Nothing here checks a signature or a policy.
 
-Invariants: a length never reaches beyond its parent; tags over 30 and indefinite lengths (BER) are
-errors (X.690 section 10.1); no recursion, so no depth can exhaust the stack.
+Invariants: a length never reaches beyond its parent; tags over 30 are errors; indefinite lengths
+(BER), which OpenSSL and Java read, are read, too; no recursion, so no depth can exhaust the stack.
 """
 
 from __future__ import annotations
@@ -75,6 +75,11 @@ def elements(data: bytes) -> Iterator[Element]:
         if at + 1 >= len(data):
             raise DerError("the length is missing")
         head, length = 2, data[at + 1]
+        if length == 0x80 and data[at] & 0x20:
+            end = _end_of_contents(data, at + 2)
+            yield Element(data[at], data[at + 2 : end - 2], data[at:end])
+            at = end
+            continue
         if length >= 0x80:
             octets = length & 0x7F
             if not 1 <= octets <= 4 or at + 2 + octets > len(data):
@@ -86,6 +91,24 @@ def elements(data: bytes) -> Iterator[Element]:
             raise DerError(f"length {length} reaches {end - len(data)} octets beyond the end")
         yield Element(data[at], data[at + head : end], data[at:end])
         at = end
+
+
+def _end_of_contents(data: bytes, at: int) -> int:
+    """Where an element of indefinite length ends that begins at `at` (BER, X.690 section 8.1.5)."""
+    depth = 1
+    while at + 2 <= len(data):
+        length = data[at + 1]
+        if data[at] & 0x20 and length == 0x80:
+            depth, at = depth + 1, at + 2
+        elif length >= 0x80:
+            octets = length & 0x7F
+            at += 2 + octets + int.from_bytes(data[at + 2 : at + 2 + octets], "big")
+        else:
+            depth -= data[at : at + 2] == b"\0\0"
+            at += 2 + length
+        if not depth:
+            return at
+    raise DerError("an indefinite length without an end")
 
 
 def single(data: bytes) -> Element:
@@ -156,6 +179,8 @@ def seconds(element: Element) -> int:
         DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
     """
     text = element.body.decode("ascii", "replace")
+    if element.tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
+        raise DerError(f"the time {text!r} has no seconds")
     if element.tag == UTC_TIME and len(text) == 13:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME or len(text) != 15:

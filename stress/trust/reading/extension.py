@@ -110,6 +110,10 @@ class GeneralNames:
     networks: tuple[bytes, ...] = ()
     """iPAddress values of other lengths: address and mask in name constraints (8 or 32 octets)."""
     directories: tuple[Name, ...] = ()
+    mails: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    others: int = 0
+    """Names of kinds that TLS clients do not compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def name_constraints(data: bytes) -> NameConstraints:
 
 
 def _collect(names: list[Element]) -> GeneralNames:
-    """The names by kind; other kinds (mail, URI, …) are compared by no TLS client."""
+    """The names by kind."""
     bodies: dict[int, list[bytes]] = {}
     for name in names:
         if name.tag not in _GENERAL_NAMES:
@@ -154,6 +158,9 @@ def _collect(names: list[Element]) -> GeneralNames:
         tuple(ip_address(body) for body in octets if len(body) in {4, 16}),
         tuple(body for body in octets if len(body) not in {4, 16}),
         tuple(read_name(single(body)) for body in bodies.get(0xA4, [])),
+        tuple(body.decode("ascii", "replace") for body in bodies.get(0x81, [])),
+        tuple(body.decode("ascii", "replace") for body in bodies.get(0x86, [])),
+        sum(len(bodies.get(tag, [])) for tag in (0xA0, 0xA3, 0xA5, 0x88)),
     )
 
 
@@ -173,6 +180,39 @@ def usages(data: bytes) -> tuple[str, ...]:
     octets = bits(single(data).expect(BIT_STRING).body)[:2].ljust(2, b"\0")
     value = int.from_bytes(octets, "big")
     return tuple(name for place, name in enumerate(_USAGES) if value & 1 << 15 - place)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyConstraints:
+    """A policyConstraints: after so many certificates a policy is needed, mappings are not."""
+
+    require: int | None = None
+    no_mapping: int | None = None
+
+
+def policy_constraints(data: bytes) -> PolicyConstraints:
+    """The counts of a policyConstraints."""
+    parts = {part.tag: integer(part.body) for part in single(data).expect(SEQUENCE).children()}
+    return PolicyConstraints(parts.get(0x80), parts.get(0x81))
+
+
+def policies(data: bytes) -> tuple[str, ...]:
+    """The identifiers of certificatePolicies."""
+    parts = single(data).expect(SEQUENCE).children()
+    return tuple(oid(part.expect(SEQUENCE).first(OID).body) for part in parts)
+
+
+def policy_mappings(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Pairs of policies: the issuer's, and the subject's that counts for it."""
+    pairs = [pair.expect(SEQUENCE).children() for pair in single(data).expect(SEQUENCE).children()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise DerError("a mapping that is no pair")
+    return tuple((oid(ours.expect(OID).body), oid(theirs.expect(OID).body)) for ours, theirs in pairs)
+
+
+def inhibit_any_policy(data: bytes) -> int:
+    """After so many certificates anyPolicy counts no more."""
+    return integer(single(data).expect(INTEGER).body)
 
 
 def purposes(data: bytes) -> tuple[str, ...]:

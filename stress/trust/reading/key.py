@@ -13,6 +13,7 @@ from stress.trust.reading.der import (
     DerError,
     Element,
     bits,
+    elements,
     integer,
     oid,
     single,
@@ -75,7 +76,10 @@ def read_key(spki: Element) -> Key:
     identifier = oid(algorithm[0].expect(OID).body)
     if identifier in _RSA_KEYS:
         key = bits(parts[1].expect(BIT_STRING).body)
-        modulus = integer(single(key).expect(SEQUENCE).first(INTEGER).body)
+        numbers = next(elements(key), single(b"\x30\0")).expect(SEQUENCE).children()
+        if len(numbers) < 2:
+            raise DerError("an RSA key without an exponent")
+        modulus = integer(numbers[0].expect(INTEGER).body)
         return Key(f"RSA {modulus.bit_length()}", KeyKind.RSA, modulus.bit_length())
     if identifier in tables().own_algorithms:
         name, size = tables().own_algorithms[identifier]

@@ -42,11 +42,19 @@ class IdentitySettings(Settings, frozen=True):
     """Where the host's name is looked for."""
 
     common_name: CommonName = CommonName.NEVER
+    final_dot: bool = True
+    """A final dot of a name in the certificate is ignored."""
+    constrained: tuple[str, ...] = ("dns", "addresses", "directories", "mails", "uris")
+    """Kinds of names that name constraints limit."""
+    wildcard_labels: int = 2
+    """Labels behind a `*` that matches."""
+    extensions_by_version: bool = False
+    """A certificate of version 1 or 2 has no extensions, whatever it holds."""
     bounded_constraints: bool = True
     """Subtrees with a minimum or maximum are taken as if they had none; else refused."""
 
 
-def names_host(facts: CertificateFacts, host: str) -> bool:
+def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -> bool:
     """Whether the subjectAltName holds the host (a name or an address literal)."""
     names = facts.alternative_names
     if names is None:
@@ -55,7 +63,11 @@ def names_host(facts: CertificateFacts, host: str) -> bool:
     if address is not None:
         return address in names.addresses
     wanted = ascii_name(host)
-    return any(covers(ascii_name(pattern), wanted) for pattern in names.dns)
+    return any(
+        covers(ascii_name(pattern), wanted, settings.wildcard_labels)
+        for pattern in names.dns
+        if settings.final_dot or not pattern.endswith(".")
+    )
 
 
 def common_name_is(facts: CertificateFacts, host: str) -> bool:
@@ -66,15 +78,16 @@ def common_name_is(facts: CertificateFacts, host: str) -> bool:
     return any(covers(ascii_name(name), ascii_name(host)) for name in names)
 
 
-def covers(pattern: str, name: str) -> bool:
+def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
     """Whether a name from a certificate matches `name`; both lower case, without final dot.
 
-    A `*` must be the whole first label and matches exactly one label; `*.com` matches nothing.
+    A `*` must be the whole first label and matches exactly one label, with so many behind it: in
+    most clients `*.com` matches nothing.
     """
     if not pattern.startswith("*."):
         return pattern == name and bool(name)
     first, dot, rest = name.partition(".")
-    return bool(first) and bool(dot) and rest == pattern[2:] and "." in rest
+    return bool(first and dot) and rest == pattern[2:] and rest.count(".") >= wildcard_labels - 1
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
@@ -103,13 +116,18 @@ def name_findings(context: Context) -> Iterator[Finding]:
     either place is the host. A certificate can be both.
     """
     leaf, host = context.leaf, context.host
-    if not host or names_host(leaf, host):
+    settings = context.policy.settings(IdentitySettings)
+    ignored = settings.extensions_by_version and leaf.version < 3
+    if not host or (names_host(leaf, host, settings) and not ignored):
         return
     fits = common_name_is(leaf, host)
     counts = _common_name_counts(context, address=bool(literal(host)))
     if fits and counts:
         return
-    if leaf.sans or counts or not fits:
+    if ignored:
+        detail = f"no subjectAltName that counts in version {leaf.version}"
+        yield Finding(Category.NO_SAN, 0, detail)
+    elif leaf.sans or counts or not fits:
         named = shown_names(leaf)
         detail = f"is for {named}, not for {printable(host, 80)}"
         yield Finding(Category.HOSTNAME_MISMATCH, 0, detail)
@@ -141,7 +159,8 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     is_name = "." in common.strip(".") and re.fullmatch(r"[A-Za-z0-9_.-]+", common)
     if is_name and _common_name_counts(context, address=False):
         names = replace(names, dns=(common,))
-    bounded = context.policy.settings(IdentitySettings).bounded_constraints
+    settings = context.policy.settings(IdentitySettings)
+    bounded, kinds = settings.bounded_constraints, settings.constrained
     for place, link in enumerate(context.path.links):
         constraints = link.facts.constraints
         if place == 0 or constraints is None:
@@ -151,7 +170,7 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
             detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         below = [(one, one.alternative_names or GeneralNames()) for one in between]
-        forbidden = (_forbidden(*one, constraints) for one in [(leaf, names), *below])
+        forbidden = (_forbidden(*one, constraints, kinds) for one in [(leaf, names), *below])
         first = next(filter(None, forbidden), "")
         if first:
             detail = f"{short_name(link.facts)} may not issue for {first}"
@@ -161,7 +180,12 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
 RULES = (name_findings, constraint_findings)
 
 
-def _forbidden(facts: CertificateFacts, names: GeneralNames, constraints: NameConstraints) -> str:
+def _forbidden(
+    facts: CertificateFacts,
+    names: GeneralNames,
+    constraints: NameConstraints,
+    kinds: tuple[str, ...],
+) -> str:
     """The first name of a certificate that is not allowed, as text; empty if all are."""
     permitted, excluded = constraints.permitted, constraints.excluded
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
@@ -176,6 +200,14 @@ def _forbidden(facts: CertificateFacts, names: GeneralNames, constraints: NameCo
         outside = any(_in_network(address, base) for base in excluded.networks)
         if (inside and not any(inside)) or outside:
             return str(address)
+    for kind, within in (("mails", _in_mailboxes), ("uris", _in_hosts)):
+        allowed, banned = getattr(permitted, kind), getattr(excluded, kind)
+        for name in getattr(names, kind) if kind in kinds else ():
+            inside = [within(name, base) for base in allowed]
+            if (inside and not any(inside)) or any(within(name, base) for base in banned):
+                return printable(name, 80)
+    if "directories" not in kinds:
+        return ""
     subject = facts.subject_name.normal
     inside = [subject[: len(base.normal)] == base.normal for base in permitted.directories]
     outside = any(subject[: len(base.normal)] == base.normal for base in excluded.directories)
@@ -194,6 +226,21 @@ def _in_domain(name: str, base: str) -> bool:
     if wanted.startswith("."):
         return below.endswith(wanted)
     return not wanted or below == wanted or below.endswith("." + wanted)
+
+
+def _in_mailboxes(mail: str, base: str) -> bool:
+    """A base is a mailbox, a host, or with a leading dot everything below it."""
+    mailbox, _, domain = mail.rpartition("@")
+    wanted, _, base_domain = base.rpartition("@")
+    if wanted:
+        return mailbox == wanted and domain.lower() == base_domain.lower()
+    return _in_domain(domain, base)
+
+
+def _in_hosts(uri: str, base: str) -> bool:
+    """The base is a host, or with a leading dot everything below it."""
+    host = uri.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+    return host.endswith(base.lower()) if base.startswith(".") else host == base.lower()
 
 
 def _in_network(address: IPv4Address | IPv6Address, base: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 from stress.errors import UsageError
@@ -25,6 +26,8 @@ class KeySettings(Settings, frozen=True):
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
     schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
     """How issuers may sign."""
+    raw_names: bool = False
+    """An issuer's name must be, octet by octet, the one that the certificate gives."""
     explicit_curves: bool = False
     """An EC key may describe its curve instead of naming it."""
     curves: tuple[str, ...] = ()
@@ -53,6 +56,8 @@ def _weakness(link: Link, settings: KeySettings) -> str:
         return f"at least RSA {settings.rsa_bits} is required"
     if key.kind is KeyKind.EC and 0 < key.bits < settings.ec_bits:
         return f"at least {settings.ec_bits} bits are required"
+    if key.kind is KeyKind.EC and not _loads(link.facts.spki):
+        return "which is no point of its curve"
     if key.curve == "explicit" and not settings.explicit_curves:
         return "a named curve is required"
     if link.position != 0:
@@ -64,6 +69,21 @@ def _weakness(link: Link, settings: KeySettings) -> str:
     return ""
 
 
+@lru_cache(maxsize=512)
+def _loads(spki: bytes) -> bool:
+    """Whether the key is one."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  slow import
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    try:
+        load_der_public_key(spki)
+    except UnsupportedAlgorithm:
+        pass  # our library does not know the curve; clients may
+    except ValueError:
+        return False
+    return True
+
+
 def signature_findings(context: Context) -> Iterator[Finding]:
     """No signature of the path may use a broken digest, except that of a root on itself."""
     settings = context.policy.settings(KeySettings)
@@ -73,11 +93,12 @@ def signature_findings(context: Context) -> Iterator[Finding]:
     for link in context.below_anchor:
         facts = link.facts
         whose = "" if link.position == 0 else f"{short_name(facts)} "
-        if facts.signing.scheme not in settings.schemes:
+        own = facts.self_issued and link is context.path.top
+        if facts.signing.scheme not in settings.schemes and not own:
             detail = f"{whose}signed {facts.signature}, which is not known here"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
         # A root's signature on itself proves nothing, whether the root is trusted or not.
-        if facts.signing.digest in weak and not (facts.self_issued and facts.is_ca):
+        if facts.signing.digest in weak and not own:
             detail = f"{whose}signed {facts.signature}"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
 
@@ -98,7 +119,11 @@ def signer_findings(context: Context) -> Iterator[Finding]:
 
     That fails only on a path that was selected before its signatures were verified.
     """
+    raw = context.policy.settings(KeySettings).raw_names
     for child, issuer in pairwise(context.path.links if context.anchored else ()):
+        if raw and child.facts.issuer_name.der != issuer.facts.subject_name.der:
+            detail = f"{short_name(issuer.facts)} encodes its name in another way"
+            yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
         differs = "signature algorithm" in child.facts.broken
         if differs or check(child.facts, issuer.facts) is Signature.BAD:
             whom = "the leaf" if child.position == 0 else short_name(child.facts)

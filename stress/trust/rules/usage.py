@@ -41,11 +41,13 @@ class UsageSettings(Settings, frozen=True):
     """Names of extensions that only this client understands when critical."""
     also_unknown: tuple[str, ...] = ()
     """Names of extensions not understood when critical, although most clients understand them."""
-    directory_constraints: bool = True
-    """Directory names in name constraints are understood; else such a critical one is unknown."""
+    only_known_constraints: bool = False
+    """Name constraints of kinds that are not compared are unknown when they are critical."""
     duplicate_extension: Refusal = Refusal.NO
     leaf_usages: tuple[str, ...] = ()
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
+    first_version: int = 1
+    """Intermediates must be of this version at least."""
     empty_usage: bool = False
     """A keyUsage without any bit counts as none."""
     root_by_usage: bool = False
@@ -104,6 +106,8 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
             reason = "may not sign certificates (keyUsage)"
         elif facts.usages == () and not settings.empty_usage:
             reason = "may not sign certificates (empty keyUsage)"
+        elif facts.version < settings.first_version and link is not context.path.top:
+            reason = f"is of version {facts.version}"
         elif facts.version < 3 and facts.self_issued:
             pass  # old version 1 roots: all clients accept them as anchors
         elif not facts.is_ca and not says:
@@ -126,9 +130,10 @@ def extension_findings(context: Context) -> Iterator[Finding]:
     for link in links or context.path.links:
         known = {*tables().critical, *settings.also_known}
         unknown, limits = set(settings.also_unknown), link.facts.constraints
-        if limits is not None and not settings.directory_constraints:
-            directories = limits.permitted.directories or limits.excluded.directories
-            unknown.update(["nameConstraints"] if directories else [])
+        if limits is not None and settings.only_known_constraints:
+            kinds = (limits.permitted, limits.excluded)
+            if any(kind.directories or kind.others for kind in kinds):
+                unknown.add("nameConstraints")
         for one in link.facts.extensions:
             name = named(one.oid)
             if one.critical and (name in unknown or name not in known):
