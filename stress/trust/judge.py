@@ -20,10 +20,11 @@ from stress.model.chain import Finding, Refusal, Verdict, chain_hash
 from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY
 from stress.trust.anchors import Anchors
-from stress.trust.encoding import encoding_findings
+from stress.trust.encoding import EncodingSettings, encoding_findings
 from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap
 from stress.trust.policy import Search, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.reading.strict import strict_problems
 from stress.trust.rules.context import Context, Rule
 from stress.trust.rules.keys import KeySettings
 from stress.trust.selection import select
@@ -167,8 +168,11 @@ class Judge:
         if policy.search is Search.FIRST:
             return self._first(context, built, found)
         answers, ended = [], []
+        strict = policy.settings(EncodingSettings).strict
         for path in built.paths.complete:
             top = path.top.facts
+            if strict and strict_problems(top):
+                continue  # such an anchor is left out when the store is read
             if policy.partial_chain or top.self_issued or len(path.links) == 1:
                 public = top.sha256 in self._public
                 along = replace(context, path=path, anchored=True, public=public)
@@ -248,7 +252,8 @@ def _ordered(found: list[Finding], context: Context) -> list[Finding]:
         for number, stage in enumerate(stages):
             here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
             if here and check in stage.checks:
-                place = -depth if stage.from_root else depth
+                place = depth + (stage.edges and check == "weak-signature")
+                place = -place if stage.from_root else place
                 return strength, number, place, stage.checks.index(check)
         return strength, len(stages), finding.category.precedence, depth
 

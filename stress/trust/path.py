@@ -33,8 +33,8 @@ from stress.trust.policy import Aia, Memory, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
 from stress.trust.reading.extension import NormalName
 
-LONGEST = 15
-"""Certificates in a path; Apple's limit (SecTrustServer.c), Android's is 20."""
+LONGEST = 30
+"""Certificates in a path."""
 MOST_PATHS = 100
 MOST_CHECKS = 200
 MOST_STEPS = 2_000
@@ -200,13 +200,14 @@ class _Search:
         if top.facts.self_issued and self._check(top, top) is not Signature.BAD:
             return
         inside = {_identity(link.facts) for link in path.links}
-        # Anchors first, then what was sent, then what is known; copies of anchors only once.
+        # Anchors first, then what was sent, then what is known. A sent certificate of an anchor's
+        # name and key is tried, too: its anchor may be odd.
         name = top.facts.issuer_name.normal
         anchors = [Link(facts, None) for facts in self.anchors.named(name)]
-        tried = {_identity(link.facts) for link in anchors}
+        tried = {link.facts.der for link in anchors}
         known = (Link(facts, None) for facts in self.known.named(name))
         others = (*self.sent.get(name, ()), *known)
-        for issuer in (*anchors, *(link for link in others if _identity(link.facts) not in tried)):
+        for issuer in (*anchors, *(link for link in others if link.facts.der not in tried)):
             if _identity(issuer.facts) in inside:
                 continue
             if self._check(top, issuer) is Signature.BAD:

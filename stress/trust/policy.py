@@ -75,6 +75,8 @@ class Stage(msgspec.Struct, frozen=True):
     of: Literal["path", "leaf", "issuers"] = "path"
     from_root: bool = False
     """It begins at the root."""
+    edges: bool = False
+    """The algorithm of a signature is checked with its issuer, not with the certificate."""
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -247,7 +247,9 @@ class _Reader:
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
-            self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
+            self.problems.append(f"iPAddress: {len(octets)} octets in the subjectAltName")
+        if names and names.unknown:
+            self.problems.append("subjectAltName: a name of an unknown kind")
         read("cRLDistributionPoints", extension.distribution_points)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None)
         return CertificateFacts(

@@ -123,6 +123,17 @@ def single(data: bytes) -> Element:
     return found[0]
 
 
+def first(data: bytes) -> Element:
+    """The first element of `data`: what follows the value of an extension is ignored by many.
+
+    Raises:
+        DerError: none, or not DER.
+    """
+    for element in elements(data):
+        return element
+    raise DerError("no element where one is expected")
+
+
 def oid(body: bytes) -> str:
     """The dotted form of an object identifier's content.
 

@@ -23,6 +23,7 @@ from stress.trust.reading.der import (
     elements,
     integer,
     oid,
+    first,
     single,
 )
 from stress.trust.reading.oids import named
@@ -114,6 +115,8 @@ class GeneralNames:
     uris: tuple[str, ...] = ()
     others: int = 0
     """Names of kinds that TLS clients do not compare."""
+    unknown: int = 0
+    """Names of no kind that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,16 @@ class NameConstraints:
 
 def general_names(data: bytes) -> GeneralNames:
     """The names of a subjectAltName."""
-    return _collect(single(data).expect(SEQUENCE).children())
+    return _collect(first(data).expect(SEQUENCE).children())
 
 
 def name_constraints(data: bytes) -> NameConstraints:
     """Permitted and excluded subtrees."""
     found, bounded = {0xA0: GeneralNames(), 0xA1: GeneralNames()}, False
-    for part in single(data).expect(SEQUENCE).children():
+    parts = first(data).expect(SEQUENCE).children()
+    if [part.tag for part in parts] != sorted({part.tag for part in parts}):
+        raise DerError("name constraints in another order")
+    for part in parts:
         if part.tag not in found:
             raise DerError(f"tag 0x{part.tag:02x} in name constraints")
         bases = [subtree.expect(SEQUENCE).children() for subtree in part.children()]
@@ -149,8 +155,6 @@ def _collect(names: list[Element]) -> GeneralNames:
     """The names by kind."""
     bodies: dict[int, list[bytes]] = {}
     for name in names:
-        if name.tag not in _GENERAL_NAMES:
-            raise DerError(f"tag 0x{name.tag:02x} for a name")
         bodies.setdefault(name.tag, []).append(name.body)
     octets = bodies.get(0x87, [])
     return GeneralNames(
@@ -161,23 +165,28 @@ def _collect(names: list[Element]) -> GeneralNames:
         tuple(body.decode("ascii", "replace") for body in bodies.get(0x81, [])),
         tuple(body.decode("ascii", "replace") for body in bodies.get(0x86, [])),
         sum(len(bodies.get(tag, [])) for tag in (0xA0, 0xA3, 0xA5, 0x88)),
+        sum(len(bodies[tag]) for tag in bodies.keys() - _GENERAL_NAMES),
     )
 
 
 def basic_constraints(data: bytes) -> tuple[bool, int | None]:
     """Whether the subject is a CA, and how many CAs may follow below it (None: any)."""
+    parts = first(data).expect(SEQUENCE).children()
     is_ca, path_length = False, None
-    for part in single(data).expect(SEQUENCE).children():
-        if part.tag == BOOLEAN:
-            is_ca = any(part.body)
-        else:
-            path_length = integer(part.expect(INTEGER).body)
+    if parts and parts[0].tag == BOOLEAN:
+        if len(parts[0].body) != 1:
+            raise DerError("a boolean of several octets")
+        is_ca = any(parts.pop(0).body)
+    if parts:
+        path_length = integer(parts.pop(0).expect(INTEGER).body)
+    if parts:
+        raise DerError("more than a flag and a path length")
     return is_ca, path_length
 
 
 def usages(data: bytes) -> tuple[str, ...]:
     """What a keyUsage allows."""
-    octets = bits(single(data).expect(BIT_STRING).body)[:2].ljust(2, b"\0")
+    octets = bits(first(data).expect(BIT_STRING).body)[:2].ljust(2, b"\0")
     value = int.from_bytes(octets, "big")
     return tuple(name for place, name in enumerate(_USAGES) if value & 1 << 15 - place)
 
@@ -192,19 +201,19 @@ class PolicyConstraints:
 
 def policy_constraints(data: bytes) -> PolicyConstraints:
     """The counts of a policyConstraints."""
-    parts = {part.tag: integer(part.body) for part in single(data).expect(SEQUENCE).children()}
+    parts = {part.tag: integer(part.body) for part in first(data).expect(SEQUENCE).children()}
     return PolicyConstraints(parts.get(0x80), parts.get(0x81))
 
 
 def policies(data: bytes) -> tuple[str, ...]:
     """The identifiers of certificatePolicies."""
-    parts = single(data).expect(SEQUENCE).children()
+    parts = first(data).expect(SEQUENCE).children()
     return tuple(oid(part.expect(SEQUENCE).first(OID).body) for part in parts)
 
 
 def policy_mappings(data: bytes) -> tuple[tuple[str, str], ...]:
     """Pairs of policies: the issuer's, and the subject's that counts for it."""
-    pairs = [pair.expect(SEQUENCE).children() for pair in single(data).expect(SEQUENCE).children()]
+    pairs = [pair.expect(SEQUENCE).children() for pair in first(data).expect(SEQUENCE).children()]
     if any(len(pair) != 2 for pair in pairs):
         raise DerError("a mapping that is no pair")
     return tuple((oid(ours.expect(OID).body), oid(theirs.expect(OID).body)) for ours, theirs in pairs)
@@ -212,18 +221,18 @@ def policy_mappings(data: bytes) -> tuple[tuple[str, str], ...]:
 
 def inhibit_any_policy(data: bytes) -> int:
     """After so many certificates anyPolicy counts no more."""
-    return integer(single(data).expect(INTEGER).body)
+    return integer(first(data).expect(INTEGER).body)
 
 
 def purposes(data: bytes) -> tuple[str, ...]:
     """The purposes of an extendedKeyUsage by name; those without one as identifiers."""
-    parts = single(data).expect(SEQUENCE).children()
+    parts = first(data).expect(SEQUENCE).children()
     return tuple(named(oid(part.expect(OID).body)) for part in parts)
 
 
 def subject_key_id(data: bytes) -> bytes:
     """The identifier of the subject's key."""
-    return single(data).expect(OCTET_STRING).body
+    return first(data).expect(OCTET_STRING).body
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +246,7 @@ class Authority:
 
 def authority(data: bytes) -> Authority:
     """The parts of an authorityKeyIdentifier."""
-    parts = {part.tag: part.body for part in single(data).expect(SEQUENCE).children()}
+    parts = {part.tag: part.body for part in first(data).expect(SEQUENCE).children()}
     issuers = _collect(list(elements(parts.get(0xA1, b""))))
     return Authority(parts.get(0x80), issuers.directories, parts.get(0x82))
 
@@ -245,7 +254,7 @@ def authority(data: bytes) -> Authority:
 def issuer_urls(data: bytes) -> tuple[str, ...]:
     """URLs of the issuer's certificate (caIssuers); raw text."""
     found = []
-    for description in single(data).expect(SEQUENCE).children():
+    for description in first(data).expect(SEQUENCE).children():
         parts = description.expect(SEQUENCE).children()
         wanted = len(parts) == 2 and parts[1].tag == 0x86
         if wanted and oid(parts[0].expect(OID).body) == _CA_ISSUERS:
@@ -255,19 +264,19 @@ def issuer_urls(data: bytes) -> tuple[str, ...]:
 
 def distribution_points(data: bytes) -> None:
     """Only the outer form: nobody asks what they say."""
-    for point in single(data).expect(SEQUENCE).children():
+    for point in first(data).expect(SEQUENCE).children():
         point.expect(SEQUENCE).children()
 
 
 def must_staple(data: bytes) -> bool:
     """Whether the TLS feature `status_request` is required (RFC 7633)."""
-    parts = single(data).expect(SEQUENCE).children()
+    parts = first(data).expect(SEQUENCE).children()
     return any(integer(part.expect(INTEGER).body) == _STATUS_REQUEST for part in parts)
 
 
 def embedded_logs(data: bytes) -> tuple[bytes, ...]:
     """The 32-byte log ids of an embedded SCT list, in its order."""
-    return sct_logs(single(data).expect(OCTET_STRING).body)
+    return sct_logs(first(data).expect(OCTET_STRING).body)
 
 
 def sct_logs(data: bytes) -> tuple[bytes, ...]:

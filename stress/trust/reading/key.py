@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from stress.trust.reading.der import (
     BIT_STRING,
@@ -120,3 +121,18 @@ def read_signing(identifier: Element) -> Signing:
         return Signing(f"signature algorithm {name}")
     scheme, digest = tables().signatures[name]
     return Signing(f"{scheme} with {digest}" if digest else scheme, scheme, digest)
+
+
+@lru_cache(maxsize=512)
+def is_point(spki: bytes) -> bool:
+    """Whether a key on a curve is a point of it, as far as our library knows the curve."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  slow import
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    try:
+        load_der_public_key(spki)
+    except UnsupportedAlgorithm:
+        pass  # our library does not know the curve; clients may
+    except ValueError:
+        return False
+    return True

@@ -8,7 +8,7 @@ golang.org/x/crypto/cryptobyte for DER.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from stress.trust.reading.certificate import CertificateFacts
@@ -23,11 +23,12 @@ from stress.trust.reading.der import (
     Element,
     bits,
     elements,
+    first,
     integer,
     oid,
     single,
 )
-from stress.trust.reading.key import KeyKind
+from stress.trust.reading.key import KeyKind, is_point
 from stress.trust.reading.oids import named
 
 _PRINTABLE = frozenset(b" '()+,-./:=?*&") | frozenset(
@@ -47,7 +48,8 @@ def strict_problems(facts: CertificateFacts) -> tuple[str, ...]:
 
 
 def _problems(facts: CertificateFacts) -> Iterator[str]:
-    yield from (one for one in facts.problems if not one.startswith(("SCT list", "TLS feature")))
+    elsewhere = ("SCT list", "TLS feature", *_READERS)
+    yield from (one for one in facts.problems if not one.startswith(elsewhere))
     checks: list[tuple[str, Callable[[], object]]] = [
         ("encoding", lambda: _minimal(facts.der)),
         ("serial number", lambda: _positive(facts.serial_octets)),
@@ -59,7 +61,7 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
         yield f"version: {facts.version}"
     if facts.version == 3:
         checks += [
-            (named(one.oid), lambda one=one: _READERS[named(one.oid)](one.value))  # type: ignore[misc]  # bound now
+            (named(one.oid), partial(_read, named(one.oid), one.value))
             for one in facts.extensions
             if named(one.oid) in _READERS
         ]
@@ -72,6 +74,11 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
             check()
         except DerError as error:
             yield f"{what}: {error}"
+
+
+def _read(kind: str, value: bytes) -> None:
+    _minimal(first(value).raw)
+    _READERS[kind](value)
 
 
 def _minimal(data: bytes) -> None:
@@ -124,6 +131,8 @@ def _key(facts: CertificateFacts) -> None:
             raise DerError("an RSA key without positive numbers")
     if key.kind is KeyKind.EC and key.curve not in _CURVES:
         raise DerError(f"{key.text} is not supported")
+    if key.kind is KeyKind.EC and not is_point(facts.spki):
+        raise DerError("no point of its curve")
 
 
 def _integer(element: Element) -> int:
@@ -139,15 +148,8 @@ def _boolean(element: Element) -> bool:
     return element.body == b"\xff"
 
 
-def _first(data: bytes) -> Element:
-    """The first element; what follows is not looked at."""
-    for element in elements(data):
-        return element
-    raise DerError("no content")
-
-
 def _basic_constraints(data: bytes) -> None:
-    parts = _first(data).expect(SEQUENCE).children()
+    parts = first(data).expect(SEQUENCE).children()
     if parts and parts[0].tag == BOOLEAN:
         _boolean(parts.pop(0))
     if parts and parts[0].tag == INTEGER and not 0 <= _integer(parts[0]) <= _MOST_INT:
@@ -155,7 +157,7 @@ def _basic_constraints(data: bytes) -> None:
 
 
 def _key_usage(data: bytes) -> None:
-    body = _first(data).expect(BIT_STRING).body
+    body = first(data).expect(BIT_STRING).body
     octets = bits(body)
     unused = body[0]
     if (unused and not octets) or (unused and octets[-1] & ((1 << unused) - 1)):
@@ -169,12 +171,14 @@ def _ascii(body: bytes) -> str:
 
 
 def _alternative_names(data: bytes) -> None:
-    for name in _first(data).expect(SEQUENCE).children():
+    for name in first(data).expect(SEQUENCE).children():
         if name.tag in {0x81, 0x82}:
             _ascii(name.body)
         elif name.tag == 0x86:
             _uri(_ascii(name.body))
-        elif name.tag == 0x87 and len(name.body) not in {4, 16}:
+        elif name.tag == 0x87 and (
+            len(name.body) not in {4, 16} or name.body.startswith(b"\0" * 10 + b"\xff\xff")
+        ):
             raise DerError(f"an iPAddress of {len(name.body)} octets")
 
 
@@ -203,7 +207,7 @@ def _name_constraints(data: bytes) -> None:
     if tags not in ([0xA0], [0xA1], [0xA0, 0xA1]) or not any(part.body for part in parts):
         raise DerError("empty, or in another form")
     for subtree in (one for part in parts for one in part.children()):
-        base = _first(subtree.expect(SEQUENCE).body)
+        base = first(subtree.expect(SEQUENCE).body)
         if base.tag == 0x82:
             if not _is_domain(_ascii(base.body).removeprefix(".")):
                 raise DerError("a dNSName that is none")
@@ -231,13 +235,13 @@ def _mask(octets: bytes) -> None:
 
 
 def _identifiers(data: bytes) -> None:
-    for one in _first(data).expect(SEQUENCE).children():
+    for one in first(data).expect(SEQUENCE).children():
         oid(one.expect(OID).body)
 
 
 def _policies(data: bytes) -> None:
     seen = set()
-    for one in _first(data).expect(SEQUENCE).children():
+    for one in first(data).expect(SEQUENCE).children():
         identifier = oid(one.expect(SEQUENCE).first(OID).body)
         if identifier in seen:
             raise DerError("the same policy twice")
@@ -257,13 +261,13 @@ def _policy_constraints(data: bytes) -> None:
 
 
 def _access(data: bytes) -> None:
-    for one in _first(data).expect(SEQUENCE).children():
+    for one in first(data).expect(SEQUENCE).children():
         parts = one.expect(SEQUENCE).children()
         oid(parts[0].expect(OID).body) if parts else one.first(OID)
 
 
 def _distribution_points(data: bytes) -> None:
-    for point in _first(data).expect(SEQUENCE).children():
+    for point in first(data).expect(SEQUENCE).children():
         point.expect(SEQUENCE)
         for part in point.children():
             if part.tag == 0xA0:
@@ -273,7 +277,7 @@ def _distribution_points(data: bytes) -> None:
 
 
 def _count(data: bytes) -> None:
-    if not 0 <= _integer(_first(data)):
+    if not 0 <= _integer(first(data)):
         raise DerError("a negative count")
 
 
@@ -289,6 +293,6 @@ _READERS: dict[str, Callable[[bytes], object]] = {
     "inhibitAnyPolicy": _count,
     "authorityInfoAccess": _access,
     "cRLDistributionPoints": _distribution_points,
-    "subjectKeyIdentifier": lambda data: _first(data).expect(OCTET_STRING),
-    "authorityKeyIdentifier": lambda data: _first(data).expect(SEQUENCE).children(),
+    "subjectKeyIdentifier": lambda data: first(data).expect(OCTET_STRING),
+    "authorityKeyIdentifier": lambda data: first(data).expect(SEQUENCE).children(),
 }

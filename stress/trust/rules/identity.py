@@ -22,6 +22,7 @@ from stress.trust.reading.certificate import CertificateFacts, short_name, shown
 from stress.trust.reading.extension import GeneralNames, NameConstraints
 from stress.trust.rules.context import Context
 
+_HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
 _LONGEST_NAME = 253
 """Characters of a host name (RFC 1035 section 2.3.4); longer text is not a host name."""
 _MOST_COMPARISONS = 250_000
@@ -48,6 +49,8 @@ class IdentitySettings(Settings, frozen=True):
     """Kinds of names that name constraints limit."""
     wildcard_labels: int = 2
     """Labels behind a `*` that matches."""
+    letters_digits_hyphens: bool = False
+    """A host that is no host name matches only itself, no wildcard."""
     extensions_by_version: bool = False
     """A certificate of version 1 or 2 has no extensions, whatever it holds."""
     bounded_constraints: bool = True
@@ -63,10 +66,12 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
     if address is not None:
         return address in names.addresses
     wanted = ascii_name(host)
+    exact = not settings.letters_digits_hyphens or _HOST_NAME.fullmatch(wanted)
     return any(
         covers(ascii_name(pattern), wanted, settings.wildcard_labels)
         for pattern in names.dns
-        if settings.final_dot or not pattern.endswith(".")
+        if (exact or "*" not in pattern)
+        and (settings.final_dot or not pattern.endswith("."))
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import pairwise
 
 from stress.errors import UsageError
@@ -14,7 +13,7 @@ from stress.model.outcome import Category
 from stress.trust.path import Link, Signature, check
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name
-from stress.trust.reading.key import KeyKind
+from stress.trust.reading.key import KeyKind, is_point
 from stress.trust.rules.context import Context
 
 
@@ -56,7 +55,7 @@ def _weakness(link: Link, settings: KeySettings) -> str:
         return f"at least RSA {settings.rsa_bits} is required"
     if key.kind is KeyKind.EC and 0 < key.bits < settings.ec_bits:
         return f"at least {settings.ec_bits} bits are required"
-    if key.kind is KeyKind.EC and not _loads(link.facts.spki):
+    if key.kind is KeyKind.EC and not is_point(link.facts.spki):
         return "which is no point of its curve"
     if key.curve == "explicit" and not settings.explicit_curves:
         return "a named curve is required"
@@ -67,21 +66,6 @@ def _weakness(link: Link, settings: KeySettings) -> str:
     if key.kind is KeyKind.EC and settings.curves and key.curve not in settings.curves:
         return "this curve is not accepted"
     return ""
-
-
-@lru_cache(maxsize=512)
-def _loads(spki: bytes) -> bool:
-    """Whether the key is one."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  slow import
-    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
-
-    try:
-        load_der_public_key(spki)
-    except UnsupportedAlgorithm:
-        pass  # our library does not know the curve; clients may
-    except ValueError:
-        return False
-    return True
 
 
 def signature_findings(context: Context) -> Iterator[Finding]:
@@ -121,7 +105,7 @@ def signer_findings(context: Context) -> Iterator[Finding]:
     """
     raw = context.policy.settings(KeySettings).raw_names
     for child, issuer in pairwise(context.path.links if context.anchored else ()):
-        if raw and child.facts.issuer_name.der != issuer.facts.subject_name.der:
+        if (raw and child.facts.issuer_name.der != issuer.facts.subject_name.der):
             detail = f"{short_name(issuer.facts)} encodes its name in another way"
             yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
         differs = "signature algorithm" in child.facts.broken

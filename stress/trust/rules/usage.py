@@ -48,6 +48,10 @@ class UsageSettings(Settings, frozen=True):
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
     first_version: int = 1
     """Intermediates must be of this version at least."""
+    count_self_issued: bool = False
+    """Self-issued certificates use up the path length, too."""
+    longest: int = 100
+    """Certificates in a path."""
     empty_usage: bool = False
     """A keyUsage without any bit counts as none."""
     root_by_usage: bool = False
@@ -120,7 +124,10 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
             detail = f"{short_name(facts)} allows {allowed}"
             yield Finding(Category.PATH_LENGTH, link.position, detail)
         # Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
-        intermediates += not facts.self_issued
+        intermediates += settings.count_self_issued or not facts.self_issued
+    if len(context.path.links) > settings.longest:
+        detail = f"{len(context.path.links)} certificates, at most {settings.longest}"
+        yield Finding(Category.PATH_LENGTH, context.path.top.position, detail)
 
 
 def extension_findings(context: Context) -> Iterator[Finding]:
