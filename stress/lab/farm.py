@@ -61,7 +61,8 @@ class Child:
                 )
         except OSError as error:
             raise LabError(f"the lab's process cannot be started: {error.strerror}") from error
-        assert self._process.stdin and self._process.stdout, "both are pipes"  # noqa: PT018
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
         self._send(to_line(process))
 

@@ -39,7 +39,6 @@ HOSTILE = LeafSpec(
     common_name="<script>alert(1)</script>\x1b[2J\x07",
     organization="\u202egro\u202c \x1b]0;title\x07 \r\n=1+1",
 )
-EXPIRES_IN = timedelta(seconds=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ class Site:
                 assert isinstance(self.leaf.key, ec.EllipticCurvePrivateKey)
                 return self.show(file, self.leaf, key=forged_key_pem(self.leaf.key))
             case "expiring.pem":
-                return self.show(file, self.issue(LeafSpec(NAMES, ends=EXPIRES_IN * self.pace)))
+                ends = timedelta(seconds=12 * self.pace)
+                return self.show(file, self.issue(LeafSpec(NAMES, ends=ends)))
             case "hostile.pem":
                 issuer = self.authority.intermediate(HOSTILE_ISSUER, self.now)
                 return self.show(file, issue(issuer, HOSTILE, self.now))

@@ -209,7 +209,7 @@ class Download:
                     body = response.read(self.most_bytes + 1)
         except UnicodeError as error:  # a label that is empty or too long
             raise OSError("the host is not a valid name") from error
-        except HTTPException as error:
+        except (HTTPException, ValueError) as error:
             raise OSError(f"the response is not HTTP: {printable(str(error), 80)}") from error
         if response.status != 200:
             raise OSError(f"HTTP status {response.status}")

@@ -208,6 +208,8 @@ def test_without_a_length_the_end_of_the_connection_counts() -> None:
         (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", "HTTP status 301"),
         (b"SSH-2.0-server\r\n", "not HTTP"),
         (b"", "not HTTP"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nbody\r\n", "not HTTP"),
+        (b"HTTP/1.1 two hundred\r\n\r\n", "not HTTP"),
         (HEAD + b"\r\n" + b"x" * 65_537, "more than 65536 bytes"),
         (HEAD + b"x" * 90_000, "more than 65536 bytes"),
     ],
