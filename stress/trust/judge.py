@@ -10,8 +10,9 @@ another path when one fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -27,7 +28,7 @@ from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.reading.strict import strict_problems
 from stress.trust.rules.context import Context, Rule
 from stress.trust.rules.keys import KeySettings
-from stress.trust.selection import select
+from stress.trust.selection import in_order, select
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -51,8 +52,6 @@ class _Built:
 
     sent: tuple[CertificateFacts, ...]
     paths: Paths
-    gap: Gap | None
-    """Why there is no complete path; None: there is one."""
 
 
 class Judge:
@@ -165,55 +164,67 @@ class Judge:
         found = list(encoding_findings(built.sent, policy))
         if not built.paths.longest.links:
             return found
-        if policy.search is Search.FIRST:
-            return self._first(context, built, found)
-        answers, ended = [], []
-        strict = policy.settings(EncodingSettings).strict
-        for path in built.paths.complete:
-            top = path.top.facts
-            if strict and strict_problems(top):
-                continue  # such an anchor is left out when the store is read
-            if policy.partial_chain or top.self_issued or len(path.links) == 1:
-                public = top.sha256 in self._public
-                along = replace(context, path=path, anchored=True, public=public)
-                answers.append([one for rule in _RULES for one in rule(along)])
-                ended.append(path)
-        if answers:
-            # The path with the least against it: first how strongly, then how often.
-            rejections = [
-                (_strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
-                for answer in answers
-            ]
-            best = rejections.index(min(rejections))
-            return _ordered(found + answers[best], replace(context, path=ended[best], anchored=True))
-        gap = built.gap or Gap(
-            Category.UNTRUSTED_ROOT,
-            built.paths.complete[0].top.position,
-            "the path ends in an anchor that is not a self-signed root",
-        )
-        found += [gap.finding(policy), *(one for rule in _RULES for one in rule(context))]
-        return _ordered(found, context)
+        tried = self._tried(context, built)
+        answers = [[*found, *self._along(context, built, *one)] for one in tried]
+        # The path with the least against it: first how strongly, then how often.
+        rejections = [
+            (_strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
+            for answer in answers
+        ]
+        best = rejections.index(min(rejections))
+        contexts = [replace(context, path=path, anchored=anchored) for path, anchored in tried]
+        if policy.last_error and rejections[best][0]:
+            # The path that came furthest; of those, the last.
+            ranks = [min(map(partial(_rank_in, one), found)) for one, found in zip(contexts, answers, strict=True)]
+            best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
+        return sorted(answers[best], key=partial(_rank_in, contexts[best]))
 
-    def _first(self, context: Context, built: _Built, found: list[Finding]) -> list[Finding]:
-        """All findings of a family that selects one path."""
+    def _tried(self, context: Context, built: _Built) -> list[tuple[Path, bool]]:
+        """The paths that a family tries, and whether they end in an anchor; at least one."""
         assert self._anchors is not None
-        policy, sent = context.policy, built.sent
-        chosen = select(
-            sent,
-            self._anchors,
-            context.at,
-            partial_chain=policy.partial_chain,
-            schemes=policy.settings(KeySettings).schemes,
-        )
-        along = replace(context, path=chosen.path, anchored=chosen.anchored)
-        if chosen.anchored:
-            along = replace(along, public=chosen.path.top.facts.sha256 in self._public)
+        policy, paths = context.policy, built.paths
+        if policy.search is Search.FIRST:
+            partial, schemes = policy.partial_chain, policy.settings(KeySettings).schemes
+            return [
+                select(
+                    built.sent, self._anchors, context.at, partial_chain=partial, schemes=schemes
+                )
+            ]
+        if policy.search is Search.ORDERED:
+            ordered = in_order(built.sent, self._anchors)
+            if ordered is not None:
+                return [(path, True) for path in ordered] or [(paths.longest, False)]
+        strict = policy.settings(EncodingSettings).strict
+        tried = [
+            (path, True)
+            for path in paths.complete
+            if policy.partial_chain or path.top.facts.self_issued or len(path.links) == 1
+            # An anchor with an odd part is left out when the store is read.
+            if not (strict and strict_problems(path.top.facts))
+        ]
+        if not tried or (policy.last_error and paths.last_end not in paths.complete):
+            tried.append((paths.last_end if policy.last_error and tried else paths.longest, False))
+        return tried
+
+    def _along(
+        self, context: Context, built: _Built, path: Path, anchored: bool
+    ) -> Iterator[Finding]:
+        """What is against one path."""
+        along = replace(context, path=path, anchored=anchored)
+        if anchored:
+            along = replace(along, public=path.top.facts.sha256 in self._public)
+        elif built.paths.complete and path is built.paths.longest:
+            top = built.paths.complete[0].top
+            detail = "the path ends in an anchor that is not a self-signed root"
+            yield Gap(Category.UNTRUSTED_ROOT, top.position, detail).finding(context.policy)
         else:
+            assert self._anchors is not None
+            paths = replace(built.paths, complete=(), longest=path)
             private = self._given.private
-            paths = replace(built.paths, complete=(), longest=chosen.path)
-            gap = find_gap(sent, paths, self._anchors, self._known, private=private)
-            found.append(gap.finding(policy))
-        return _ordered([*found, *(one for rule in _RULES for one in rule(along))], along)
+            gap = find_gap(built.sent, paths, self._anchors, self._known, private=private)
+            yield gap.finding(context.policy)
+        for rule in _RULES:
+            yield from rule(along)
 
     def _paths(self, certificates: tuple[bytes, ...]) -> _Built:
         """The paths of a chain; those of the latest chains are kept."""
@@ -224,40 +235,31 @@ class Judge:
             self._public = self._given.known_publicly()
         sent = tuple(describe(der) for der in certificates) or (describe(b""),)
         if sent[0].unreadable:
-            built = _Built(sent, Paths((), Path(()), ()), None)
+            built = _Built(sent, Paths((), Path(()), Path(()), ()))
         else:
-            paths = build_paths(sent, self._anchors)
-            gap = None
-            if not paths.complete:
-                private = self._given.private
-                gap = find_gap(sent, paths, self._anchors, self._known, private=private)
-            built = _Built(sent, paths, gap)
+            built = _Built(sent, build_paths(sent, self._anchors))
         if len(self._built) >= _KEPT:
             self._built.pop(next(iter(self._built)))
         self._built[certificates] = built
         return built
 
 
-def _ordered(found: list[Finding], context: Context) -> list[Finding]:
-    """The findings as the client would come upon them; notes last."""
-    links, stages = context.path.links, context.policy.order
+def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
+    """The place of a finding in the order in which the client would come upon it; notes last."""
+    links = context.path.links
+    strength = -_STRENGTH[finding.refusal]
     depths = {link.position: depth for depth, link in enumerate(links)}
-
-    def rank(finding: Finding) -> tuple[int, ...]:
-        strength = -_STRENGTH[finding.refusal]
-        depth = depths.get(finding.position, len(links))
-        check = str(finding.category)
-        if finding.category is Category.WRONG_INTERMEDIATE and context.anchored:
-            check = "signature"
-        for number, stage in enumerate(stages):
-            here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
-            if here and check in stage.checks:
-                place = depth + (stage.edges and check == "weak-signature")
-                place = -place if stage.from_root else place
-                return strength, number, place, stage.checks.index(check)
-        return strength, len(stages), finding.category.precedence, depth
-
-    return sorted(found, key=rank)
+    depth = depths.get(finding.position, len(links))
+    check = str(finding.category)
+    if finding.category is Category.WRONG_INTERMEDIATE and context.anchored:
+        check = "signature"
+    for number, stage in enumerate(context.policy.order):
+        here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
+        if here and check in stage.checks:
+            place = depth + (stage.edges and check == "weak-signature")
+            place = -place if stage.from_root else place
+            return strength, number, place, stage.checks.index(check)
+    return strength, len(context.policy.order), finding.category.precedence, depth
 
 
 def _strongest(found: Iterable[Finding]) -> int:

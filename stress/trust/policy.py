@@ -65,6 +65,8 @@ class Search(StrEnum):
     """It tries another path when one fails."""
     FIRST = "first"
     """It selects one path before it verifies anything (`selection.py`)."""
+    ORDERED = "ordered"
+    """It takes a chain that was sent in order as it is, and searches only else."""
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -104,6 +106,9 @@ class Policy:
     """A path may end in an anchor that is not a self-signed root."""
 
     search: Search = Search.EVERY
+    last_error: bool = False
+    """Of the paths that fail, the last one tried is reported; else the one with the least against
+    it."""
     order: tuple[Stage, ...] = ()
     """The stages of its checks: the first that fails is what it reports. Empty: the categories'
     own precedence."""

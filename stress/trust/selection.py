@@ -9,7 +9,6 @@ a wrong signature is found although no path in the sense of `path.py` exists.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 
 from stress.trust.path import Issuers, Link, Path
 from stress.trust.reading.certificate import CertificateFacts
@@ -31,14 +30,6 @@ _PARTS = frozenset(
 _DEPTH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """A path as OpenSSL builds it."""
-
-    path: Path
-    anchored: bool
-
-
 def invalid(facts: CertificateFacts) -> bool:
     """Whether an extension cannot be used, so that the certificate neither has nor is an issuer."""
     if "proxyCertInfo" in facts.named_extensions and (facts.is_ca or facts.sans):
@@ -55,8 +46,8 @@ def select(
     *,
     partial_chain: bool,
     schemes: Container[str],
-) -> Selected:
-    """The path from the first certificate, which is readable.
+) -> tuple[Path, bool]:
+    """The path from the first certificate, which is readable, and whether it ends in an anchor.
 
     Args:
         sent: the chain in the order sent.
@@ -80,12 +71,12 @@ def select(
             found = found if found.facts.der == top.der else None
             links[-1:] = [links[-1] if found is None else found]
             if found is not None:
-                return Selected(Path((*links[:-1], _as_sent(links[-1], sent))), anchored=True)
+                return Path((*links[:-1], _as_sent(links[-1], sent))), True
         elif found is not None:
             links.append(found)
             untrusted = False
             if partial_chain or _self_signed(found.facts):
-                return Selected(Path(tuple(links)), anchored=True)
+                return Path(tuple(links)), True
             continue
         if not untrusted or _self_signed(top):
             break
@@ -97,7 +88,34 @@ def select(
     anchored = partial_chain and any(
         one.der == links[0].facts.der for one in anchors.named(links[0].facts.subject_name.normal)
     )
-    return Selected(Path(tuple(links[:1] if anchored else links)), anchored)
+    return Path(tuple(links[:1] if anchored else links)), anchored
+
+
+def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, ...] | None:
+    """The paths of a chain that was sent in order, as Java's PKIXValidator takes it.
+
+    Returns:
+        One path for each anchor that may have issued the last certificate below it; None: the chain
+        is not in order or no anchor has the right name, and Java searches.
+    """
+    links: list[Link] = []
+    for place, facts in enumerate(sent):
+        if facts.unreadable or (links and not _follows(facts, links[-1].facts)):
+            return None
+        if anchors.same_key(facts) is not None:
+            if not links:
+                return (Path((Link(facts, place),)),)
+            break
+        links.append(Link(facts, place))
+    last = links[-1].facts
+    named = anchors.named(last.issuer_name.normal)
+    if not named:
+        return None
+    return tuple(Path((*links, Link(one, None))) for one in named if identified(one, last))
+
+
+def _follows(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    return issuer.subject_name.normal == child.issuer_name.normal
 
 
 def _as_sent(link: Link, sent: Sequence[CertificateFacts]) -> Link:

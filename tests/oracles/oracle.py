@@ -140,7 +140,7 @@ def ask(oracle: Oracle, chains: Sequence[Chain]) -> Answers:
 @cache
 def _messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ...]]:
     table = tomllib.loads((HERE / "messages.toml").read_text("utf-8"))
-    unknown = table.pop("unknown-issuer")
+    groups = {name: table.pop(name) for name in ("unknown-issuer", "path")}
     return {
         family: tuple(
             (
@@ -148,7 +148,7 @@ def _messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ..
                 frozenset(
                     name
                     for one in meant
-                    for name in (unknown if one == "unknown-issuer" else (one,))
+                    for name in groups.get(one, (one,))
                 ),
             )
             for pattern, meant in rows.items()

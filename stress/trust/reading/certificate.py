@@ -251,7 +251,9 @@ class _Reader:
         if names and names.unknown:
             self.problems.append("subjectAltName: a name of an unknown kind")
         read("cRLDistributionPoints", extension.distribution_points)
-        basic = read("basicConstraints", extension.basic_constraints) or (False, None)
+        basic = read("basicConstraints", extension.basic_constraints) or (False, None, False)
+        if basic[2]:
+            self.problems.append("basicConstraints: more than a flag and a path length")
         return CertificateFacts(
             self.der,
             version=self.version,

@@ -169,8 +169,8 @@ def _collect(names: list[Element]) -> GeneralNames:
     )
 
 
-def basic_constraints(data: bytes) -> tuple[bool, int | None]:
-    """Whether the subject is a CA, and how many CAs may follow below it (None: any)."""
+def basic_constraints(data: bytes) -> tuple[bool, int | None, bool]:
+    """Whether the subject is a CA, how many CAs may follow below it (None: any), and more parts."""
     parts = first(data).expect(SEQUENCE).children()
     is_ca, path_length = False, None
     if parts and parts[0].tag == BOOLEAN:
@@ -179,9 +179,7 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
         is_ca = any(parts.pop(0).body)
     if parts:
         path_length = integer(parts.pop(0).expect(INTEGER).body)
-    if parts:
-        raise DerError("more than a flag and a path length")
-    return is_ca, path_length
+    return is_ca, path_length, bool(parts)
 
 
 def usages(data: bytes) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from stress.trust.reading.der import (
     OCTET_STRING,
     OID,
     SEQUENCE,
+    SET,
     DerError,
     Element,
     bits,
@@ -89,7 +90,7 @@ def _minimal(data: bytes) -> None:
             head, size = len(element.raw) - len(element.body), len(element.body)
             if head != (2 if size < 0x80 else 2 + (size.bit_length() + 7) // 8):
                 raise DerError("a length that is longer than needed")
-            if element.tag & 0x20:
+            if element.tag in {SEQUENCE, SET}:
                 todo.append(element.body)
 
 
@@ -126,7 +127,7 @@ def _key(facts: CertificateFacts) -> None:
     if key.kind is KeyKind.RSA:
         if len(algorithm) != 2 or algorithm[1].raw != b"\x05\0":
             raise DerError("an RSA key without NULL parameters")
-        numbers = single(bits(single(facts.spki).children()[1].body)).children()
+        numbers = first(bits(single(facts.spki).children()[1].body)).children()
         if len(numbers) < 2 or any(_integer(one) <= 0 for one in numbers[:2]):
             raise DerError("an RSA key without positive numbers")
     if key.kind is KeyKind.EC and key.curve not in _CURVES:
@@ -249,13 +250,13 @@ def _policies(data: bytes) -> None:
 
 
 def _mappings(data: bytes) -> None:
-    for one in single(data).expect(SEQUENCE).children():
+    for one in first(data).expect(SEQUENCE).children():
         for part in one.expect(SEQUENCE).children():
             oid(part.expect(OID).body)
 
 
 def _policy_constraints(data: bytes) -> None:
-    for part in single(data).expect(SEQUENCE).children():
+    for part in first(data).expect(SEQUENCE).children():
         if part.tag in {0x80, 0x81} and not part.body:
             raise DerError("a count without octets")
 

@@ -63,7 +63,8 @@ def _weakness(link: Link, settings: KeySettings) -> str:
         return ""
     if key.kind not in settings.leaf_keys:
         return "this key type is not accepted"
-    if key.kind is KeyKind.EC and settings.curves and key.curve not in settings.curves:
+    curved = key.kind in {KeyKind.EC, KeyKind.EDWARDS}
+    if curved and settings.curves and key.curve not in settings.curves:
         return "this curve is not accepted"
     return ""
 

@@ -52,6 +52,10 @@ class UsageSettings(Settings, frozen=True):
     """Self-issued certificates use up the path length, too."""
     longest: int = 100
     """Certificates in a path."""
+    empty_purposes: bool = False
+    """An extendedKeyUsage without any purpose counts as none."""
+    only_known_names: bool = False
+    """A critical subjectAltName without any name of a kind that is compared is unknown."""
     empty_usage: bool = False
     """A keyUsage without any bit counts as none."""
     root_by_usage: bool = False
@@ -92,6 +96,8 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
 
 def _allows(facts: CertificateFacts, settings: UsageSettings, *, any_counts: bool) -> bool:
     enough = {"serverAuth", *settings.also_server, *(["anyExtendedKeyUsage"] if any_counts else [])}
+    if facts.purposes == () and settings.empty_purposes:
+        return True
     return facts.purposes is None or not enough.isdisjoint(facts.purposes)
 
 
@@ -141,6 +147,10 @@ def extension_findings(context: Context) -> Iterator[Finding]:
             kinds = (limits.permitted, limits.excluded)
             if any(kind.directories or kind.others for kind in kinds):
                 unknown.add("nameConstraints")
+        names = link.facts.alternative_names
+        if settings.only_known_names and names is not None:
+            if not (names.dns or names.addresses or names.mails or names.uris):
+                unknown.add("subjectAltName")
         for one in link.facts.extensions:
             name = named(one.oid)
             if one.critical and (name in unknown or name not in known):
