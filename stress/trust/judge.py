@@ -199,6 +199,7 @@ class Judge:
             (path, True)
             for path in paths.complete
             if policy.partial_chain or path.top.facts.self_issued or len(path.links) == 1
+            if policy.search is Search.EVERY or len(path.links) > 1
             # An anchor with an odd part is left out when the store is read.
             if not (strict and strict_problems(path.top.facts))
         ]
@@ -257,6 +258,8 @@ def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
         here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
         if here and check in stage.checks:
             place = depth + (stage.edges and check == "weak-signature")
+            place -= check in stage.below
+            place = 0 if check in stage.at_leaf else place
             place = -place if stage.from_root else place
             return strength, number, place, stage.checks.index(check)
     return strength, len(context.policy.order), finding.category.precedence, depth

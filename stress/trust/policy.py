@@ -77,6 +77,10 @@ class Stage(msgspec.Struct, frozen=True):
     of: Literal["path", "leaf", "issuers"] = "path"
     from_root: bool = False
     """It begins at the root."""
+    below: tuple[str, ...] = ()
+    """Checks that are made with the certificate below the one that is at fault."""
+    at_leaf: tuple[str, ...] = ()
+    """Checks that are made with the leaf."""
     edges: bool = False
     """The algorithm of a signature is checked with its issuer, not with the certificate."""
 

@@ -102,9 +102,7 @@ def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, 
     for place, facts in enumerate(sent):
         if facts.unreadable or (links and not _follows(facts, links[-1].facts)):
             return None
-        if anchors.same_key(facts) is not None:
-            if not links:
-                return (Path((Link(facts, place),)),)
+        if links and anchors.same_key(facts) is not None:
             break
         links.append(Link(facts, place))
     last = links[-1].facts

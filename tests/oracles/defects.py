@@ -791,10 +791,11 @@ def weak_key(draft: Draft) -> None:
 
 @defect
 def key_kinds(draft: Draft) -> None:
-    kinds = ("p192", "p224", "p384", "p521", "k256", "brainpool", "explicit", "dsa")
-    kind = draft.chance.choice((*kinds, "rsa2048", "rsa3072", "ed25519", "ed448"))
+    """A leaf's key is of a kind that the flight's cipher can go with."""
+    own = ("p384", "p521", "explicit", "rsa2048", "rsa3072", "ed25519")
+    others = ("p192", "p224", "k256", "brainpool", "dsa", "ed448")
     one = draft.chance.choice([draft.leaf, draft.root, draft.middles[0]])
-    one.key = draft.own_key(kind)
+    one.key = draft.own_key(draft.chance.choice(own if one is draft.leaf else own + others))
 
 
 @defect

@@ -24,6 +24,7 @@ from stress.trust.reading.der import (
     SEQUENCE,
     DerError,
     bits,
+    first,
     integer,
     oid,
     seconds,
@@ -231,8 +232,8 @@ class _Reader:
         if inner.raw != self.algorithm.raw:
             self.problems.append("signature algorithm: not the same inside and outside")
             scheme = self.part("signature algorithm", lambda: read_signing(inner), Signing()).scheme
-        first, second = serial.body[:1], serial.body[1:2]
-        padded = first + (b"0" if second < b"\x80" else b"1") in {b"\x000", b"\xff1"}
+        head, second = serial.body[:1], serial.body[1:2]
+        padded = head + (b"0" if second < b"\x80" else b"1") in {b"\x000", b"\xff1"}
         if not serial.body or (second and padded):
             self.problems.append("serial number: not a DER integer")
         to_name = self.part("subject", lambda: read_name(subject), Name())
@@ -248,8 +249,17 @@ class _Reader:
         names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
             self.problems.append(f"iPAddress: {len(octets)} octets in the subjectAltName")
+        limits = read("nameConstraints", extension.name_constraints)
+        if limits and any(len(net) not in {8, 32} for one in (limits.permitted, limits.excluded) for net in (*one.networks, *(a.packed for a in one.addresses))):
+            self.problems.append("nameConstraints iPAddress: no address and mask")
         if names and names.unknown:
             self.problems.append("subjectAltName: a name of an unknown kind")
+        if self.version < 3 and self.extensions:
+            self.problems.append(f"version: extensions in version {self.version}")
+        if not from_name.normal:
+            self.problems.append("issuer: empty")
+        if not to_name.normal and names is None:
+            self.problems.append("subject: empty, and no subjectAltName")
         read("cRLDistributionPoints", extension.distribution_points)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None, False)
         if basic[2]:
@@ -286,7 +296,7 @@ class _Reader:
             purposes=read("extendedKeyUsage", extension.purposes),
             subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
             authority=read("authorityKeyIdentifier", extension.authority),
-            constraints=read("nameConstraints", extension.name_constraints),
+            constraints=limits,
             policies=read("certificatePolicies", extension.policies),
             policy_mappings=read("policyMappings", extension.policy_mappings) or (),
             policy_constraints=read("policyConstraints", extension.policy_constraints),
@@ -309,7 +319,10 @@ class _Reader:
         if kind not in self.values:
             return None
         value = self.values[kind]
-        return self.part(kind, lambda: read(value), None)
+        found = self.part(kind, lambda: read(value), None)
+        if kind not in {one.partition(":")[0] for one in self.problems} and first(value).raw != value:
+            self.problems.append(f"{kind} end: octets behind it")
+        return found
 
     def all_extensions(self) -> tuple[CertificateExtension, ...]:
         found = []

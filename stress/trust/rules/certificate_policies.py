@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from stress.model.chain import Finding
 from stress.model.outcome import Category
 from stress.trust.policy import Settings
-from stress.trust.reading.certificate import CertificateFacts
+from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.rules.context import Context
 
 _ANY = "2.5.29.32.0"
@@ -30,6 +30,11 @@ def policy_findings(context: Context) -> Iterator[Finding]:
     links = context.below_anchor[::-1]
     valid = {_ANY}
     explicit = mapping = any_policy = len(links) + 1
+    for link in links:
+        if any(_ANY in pair for pair in link.facts.policy_mappings):
+            detail = f"{short_name(link.facts)} maps anyPolicy"
+            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail)
+            return
     for number, link in enumerate(links, 1):
         facts, last = link.facts, number == len(links)
         uses_any = any_policy > 0 or (not last and facts.self_issued)

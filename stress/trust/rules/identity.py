@@ -29,6 +29,10 @@ _MOST_COMPARISONS = 250_000
 """Names times constraints of one issuer; Go's limit (crypto/x509 maxConstraintComparisons)."""
 
 
+_RESERVED = frozenset({"test", "example", "invalid", "localhost", "local", "internal", "lan", "home"})
+"""Names of one label that are no public suffix."""
+
+
 class CommonName(StrEnum):
     """When the CN stands in for the subjectAltName."""
 
@@ -47,8 +51,10 @@ class IdentitySettings(Settings, frozen=True):
     """A final dot of a name in the certificate is ignored."""
     constrained: tuple[str, ...] = ("dns", "addresses", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
+    last_common_name: bool = False
+    """Of several CNs the last one counts."""
     wildcard_labels: int = 2
-    """Labels behind a `*` that matches."""
+    """Labels behind a `*` that matches; 0: any name that is no public suffix."""
     letters_digits_hyphens: bool = False
     """A host that is no host name matches only itself, no wildcard."""
     extensions_by_version: bool = False
@@ -75,12 +81,14 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
     )
 
 
-def common_name_is(facts: CertificateFacts, host: str) -> bool:
+def common_name_is(facts: CertificateFacts, host: str, settings: IdentitySettings) -> bool:
     """Whether the CN matches the host, for clients that still look at it."""
     names, address = facts.subject_name.common_names, literal(host)
+    names = names[-1:] if settings.last_common_name else names
     if address is not None:
         return address in map(literal, names)
-    return any(covers(ascii_name(name), ascii_name(host)) for name in names)
+    labels = settings.wildcard_labels
+    return any(covers(ascii_name(name), ascii_name(host), labels) for name in names)
 
 
 def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
@@ -92,7 +100,9 @@ def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
     if not pattern.startswith("*."):
         return pattern == name and bool(name)
     first, dot, rest = name.partition(".")
-    return bool(first and dot) and rest == pattern[2:] and rest.count(".") >= wildcard_labels - 1
+    enough = rest.count(".") >= (wildcard_labels or 2) - 1
+    enough = enough or (not wildcard_labels and rest in _RESERVED)
+    return bool(first and dot) and rest == pattern[2:] and enough
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
@@ -125,7 +135,7 @@ def name_findings(context: Context) -> Iterator[Finding]:
     ignored = settings.extensions_by_version and leaf.version < 3
     if not host or (names_host(leaf, host, settings) and not ignored):
         return
-    fits = common_name_is(leaf, host)
+    fits = common_name_is(leaf, host, settings)
     counts = _common_name_counts(context, address=bool(literal(host)))
     if fits and counts:
         return

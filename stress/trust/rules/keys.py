@@ -25,6 +25,8 @@ class KeySettings(Settings, frozen=True):
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
     schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
     """How issuers may sign."""
+    issuer_curves: tuple[str, ...] = ()
+    """Curves that an issuer's key may use; empty: all."""
     raw_names: bool = False
     """An issuer's name must be, octet by octet, the one that the certificate gives."""
     explicit_curves: bool = False
@@ -60,7 +62,9 @@ def _weakness(link: Link, settings: KeySettings) -> str:
     if key.curve == "explicit" and not settings.explicit_curves:
         return "a named curve is required"
     if link.position != 0:
-        return ""
+        limited = key.kind is KeyKind.EC and settings.issuer_curves
+        odd = limited and key.curve not in settings.issuer_curves
+        return "this curve is not accepted" if odd else ""
     if key.kind not in settings.leaf_keys:
         return "this key type is not accepted"
     curved = key.kind in {KeyKind.EC, KeyKind.EDWARDS}

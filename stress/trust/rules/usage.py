@@ -48,6 +48,8 @@ class UsageSettings(Settings, frozen=True):
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
     first_version: int = 1
     """Intermediates must be of this version at least."""
+    anchor_path_length: bool = True
+    """An anchor's path length counts."""
     count_self_issued: bool = False
     """Self-issued certificates use up the path length, too."""
     longest: int = 100
@@ -125,7 +127,8 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
         if reason:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
-        if facts.path_length is not None and facts.is_ca and intermediates > facts.path_length:
+        counts = settings.anchor_path_length or link is not context.path.top
+        if counts and facts.path_length is not None and facts.is_ca and intermediates > facts.path_length:
             allowed = f"{facts.path_length} below it, there are {intermediates}"
             detail = f"{short_name(facts)} allows {allowed}"
             yield Finding(Category.PATH_LENGTH, link.position, detail)
