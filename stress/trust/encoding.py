@@ -41,11 +41,14 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
         parts = set(settings.broken_parts)
         parts.update(settings.broken_leaf_parts if position == 0 else ())
         if settings.broken_if_critical:
-            for name in facts.critical_extensions:
+            for name in facts.critical_extensions - {"TLS feature", "SCT list"}:
                 parts.update([name, f"{name} end", f"{name} iPAddress"])
             if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:
                 detail = "an empty subject needs a critical subjectAltName"
                 yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
+        if "duplicates" in settings.broken_parts and facts.duplicates:
+            detail = f"extension {printable(facts.duplicates[0], 60)} appears twice"
+            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
         strict = [
             one
             for one in (strict_problems(facts) if settings.strict else ())

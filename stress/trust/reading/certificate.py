@@ -23,6 +23,8 @@ from stress.trust.reading.der import (
     OID,
     SEQUENCE,
     DerError,
+    Element,
+    OddTime,
     bits,
     first,
     integer,
@@ -228,33 +230,42 @@ class _Reader:
 
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
+        signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         scheme = ""
         if inner.raw != self.algorithm.raw:
-            self.problems.append("signature algorithm: not the same inside and outside")
-            scheme = self.part("signature algorithm", lambda: read_signing(inner), Signing()).scheme
+            inside = self.part("signature algorithm", lambda: read_signing(inner), Signing())
+            scheme = inside.scheme
+            what = "parameters" if inside == signing else "algorithm"
+            self.problems.append(f"signature {what}: not the same inside and outside")
         head, second = serial.body[:1], serial.body[1:2]
         padded = head + (b"0" if second < b"\x80" else b"1") in {b"\x000", b"\xff1"}
-        if not serial.body or (second and padded):
-            self.problems.append("serial number: not a DER integer")
+        if second and padded:
+            self.problems.append("serial number form: longer than needed")
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
-        signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         key = self.part("public key", lambda: read_key(spki), Key())
         times = self.fields[3].expect(SEQUENCE).children()
         if len(times) != 2:
             raise DerError(f"a validity of {len(times)} times")
-        not_before = self.part("notBefore", lambda: seconds(times[0]), 0)
-        not_after = self.part("notAfter", lambda: seconds(times[1]), 253_402_300_799)
+        not_before = self.time("notBefore", times[0], 0)
+        not_after = self.time("notAfter", times[1], 253_402_300_799)
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
             self.problems.append(f"iPAddress: {len(octets)} octets in the subjectAltName")
         limits = read("nameConstraints", extension.name_constraints)
-        if limits and any(len(net) not in {8, 32} for one in (limits.permitted, limits.excluded) for net in (*one.networks, *(a.packed for a in one.addresses))):
-            self.problems.append("nameConstraints iPAddress: no address and mask")
+        for kind, of in (
+            ("subjectAltName", [names]),
+            ("nameConstraints", [limits.permitted, limits.excluded] if limits else []),
+        ):
+            if any(len(octets) not in {8, 32} for one in of if one for octets in one.networks):
+                self.problems.append(f"{kind} iPAddress: no address, with or without a mask")
         if names and names.unknown:
             self.problems.append("subjectAltName: a name of an unknown kind")
-        if self.version < 3 and self.extensions:
+        usages = read("keyUsage", extension.usages)
+        if usages is not None and not set(usages) - {"decipherOnly"}:
+            self.problems.append("keyUsage bits: none of the first eight")
+        if self.version != 3 and self.extensions:
             self.problems.append(f"version: extensions in version {self.version}")
         if not from_name.normal:
             self.problems.append("issuer: empty")
@@ -292,7 +303,7 @@ class _Reader:
             extensions=self.extensions,
             alternative_names=names,
             path_length=basic[1],
-            usages=read("keyUsage", extension.usages),
+            usages=usages,
             purposes=read("extendedKeyUsage", extension.purposes),
             subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
             authority=read("authorityKeyIdentifier", extension.authority),
@@ -313,6 +324,16 @@ class _Reader:
         except DerError as error:
             self.problems.append(f"{what}: {error}")
             return default
+
+    def time(self, what: str, element: Element, default: int) -> int:
+        """Unix seconds, or the default and a note; a form that many read is told apart."""
+        try:
+            return seconds(element)
+        except OddTime as error:
+            self.problems.append(f"{what} form: {error}")
+        except DerError as error:
+            self.problems.append(f"{what}: {error}")
+        return default
 
     def extension(self, kind: str, read: Callable[[bytes], _T]) -> _T | None:
         """The decoded extension; None if there is none, or (with a note) it cannot be decoded."""

@@ -25,6 +25,10 @@ class DerError(ValueError):
     """Bytes that are not DER, or not of the expected type."""
 
 
+class OddTime(DerError):
+    """A time in a form of BER, or of ISO 8601, that RFC 5280 forbids."""
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """One element: its tag octet, its content, and all its octets."""
@@ -191,7 +195,9 @@ def seconds(element: Element) -> int:
     """
     text = element.body.decode("ascii", "replace")
     if element.tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
-        raise DerError(f"the time {text!r} has no seconds")
+        raise OddTime(f"the time {text!r} has no seconds")
+    if element.tag in {UTC_TIME, GENERALIZED_TIME} and ("+" in text or "." in text):
+        raise OddTime(f"the time {text!r}")
     if element.tag == UTC_TIME and len(text) == 13:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME or len(text) != 15:

@@ -51,6 +51,8 @@ class Name:
     """`CN=…, O=…`, most specific first as RFC 4514 writes it."""
     normal: NormalName = ()
     common_names: tuple[str, ...] = ()
+    odd_strings: bool = False
+    """A value is neither a UTF8String nor a PrintableString."""
     der: bytes = b""
 
 
@@ -61,12 +63,14 @@ def read_name(element: Element) -> Name:
         DerError: the element is something else.
     """
     rdns: list[list[tuple[str, str]]] = []
+    odd = False
     for rdn in element.expect(SEQUENCE).children():
         attributes = []
         for pair in rdn.expect(SET).children():
             parts = pair.expect(SEQUENCE).children()
             if len(parts) != 2:
                 raise DerError(f"an attribute of {len(parts)} parts")
+            odd |= parts[1].tag not in {0x0C, 0x13}
             value = parts[1].body.decode(_ENCODING.get(parts[1].tag, "utf-8"), "replace")
             attributes.append((named(oid(parts[0].body)), value))
         rdns.append(attributes)
@@ -78,6 +82,7 @@ def read_name(element: Element) -> Name:
             for rdn in rdns
         ),
         common_names=tuple(value for kind, value in pairs if kind == "CN"),
+        odd_strings=odd,
         der=element.raw,
     )
 

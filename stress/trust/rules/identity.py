@@ -23,14 +23,11 @@ from stress.trust.reading.extension import GeneralNames, NameConstraints
 from stress.trust.rules.context import Context
 
 _HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
+_LETTERS_DIGITS_HYPHENS = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.|$))+")
 _LONGEST_NAME = 253
 """Characters of a host name (RFC 1035 section 2.3.4); longer text is not a host name."""
 _MOST_COMPARISONS = 250_000
 """Names times constraints of one issuer; Go's limit (crypto/x509 maxConstraintComparisons)."""
-
-
-_RESERVED = frozenset({"test", "example", "invalid", "localhost", "local", "internal", "lan", "home"})
-"""Names of one label that are no public suffix."""
 
 
 class CommonName(StrEnum):
@@ -51,10 +48,20 @@ class IdentitySettings(Settings, frozen=True):
     """A final dot of a name in the certificate is ignored."""
     constrained: tuple[str, ...] = ("dns", "addresses", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
+    partial_wildcards: bool = False
+    """A `*` stands for any letters of any one label."""
+    host_names_only: bool = False
+    """A host that is no host name (with an underscore) matches nothing."""
+    anchor_constraints: bool = True
+    """Name constraints of an anchor count."""
+    mapped_addresses: bool = False
+    """An IPv4 address written as IPv6 is that address."""
+    empty_constraints: bool = True
+    """An empty name in name constraints covers every name; else none."""
     last_common_name: bool = False
     """Of several CNs the last one counts."""
     wildcard_labels: int = 2
-    """Labels behind a `*` that matches; 0: any name that is no public suffix."""
+    """Labels behind a `*` that matches."""
     letters_digits_hyphens: bool = False
     """A host that is no host name matches only itself, no wildcard."""
     extensions_by_version: bool = False
@@ -70,11 +77,15 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
         return False
     address = literal(host)
     if address is not None:
-        return address in names.addresses
+        mapped = [getattr(one, "ipv4_mapped", None) for one in names.addresses]
+        return address in names.addresses or (settings.mapped_addresses and address in mapped)
     wanted = ascii_name(host)
+    if settings.host_names_only and not _LETTERS_DIGITS_HYPHENS.fullmatch(wanted):
+        return False
     exact = not settings.letters_digits_hyphens or _HOST_NAME.fullmatch(wanted)
+    cover = _covers_partly if settings.partial_wildcards else covers
     return any(
-        covers(ascii_name(pattern), wanted, settings.wildcard_labels)
+        cover(ascii_name(pattern), wanted, settings.wildcard_labels)
         for pattern in names.dns
         if (exact or "*" not in pattern)
         and (settings.final_dot or not pattern.endswith("."))
@@ -88,7 +99,8 @@ def common_name_is(facts: CertificateFacts, host: str, settings: IdentitySetting
     if address is not None:
         return address in map(literal, names)
     labels = settings.wildcard_labels
-    return any(covers(ascii_name(name), ascii_name(host), labels) for name in names)
+    cover = _covers_partly if settings.partial_wildcards else covers
+    return any(cover(ascii_name(name), ascii_name(host), labels) for name in names)
 
 
 def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
@@ -100,9 +112,27 @@ def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
     if not pattern.startswith("*."):
         return pattern == name and bool(name)
     first, dot, rest = name.partition(".")
-    enough = rest.count(".") >= (wildcard_labels or 2) - 1
-    enough = enough or (not wildcard_labels and rest in _RESERVED)
+    enough = rest.count(".") >= wildcard_labels - 1
     return bool(first and dot) and rest == pattern[2:] and enough
+
+
+def _covers_partly(pattern: str, name: str, wildcard_labels: int) -> bool:
+    """As `covers`, but a `*` may be any part of any label."""
+    labels, wanted = (_unicode(text).split(".") for text in (pattern, name))
+    behind = pattern.rpartition("*")[2].partition(".")[2]
+    if "*" in pattern and not covers("*." + behind, "x." + behind, wildcard_labels):
+        return False
+    forms = (re.escape(label).replace(r"\*", "[^.]*") for label in labels)
+    return len(labels) == len(wanted) and bool(name) and all(
+        re.fullmatch(form, label) for form, label in zip(forms, wanted, strict=True)
+    )
+
+
+def _unicode(name: str) -> str:
+    """The name with its letters instead of A-labels, as far as they decode."""
+    with suppress(UnicodeError):
+        return name.encode("ascii").decode("idna")
+    return name
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
@@ -178,13 +208,16 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     bounded, kinds = settings.bounded_constraints, settings.constrained
     for place, link in enumerate(context.path.links):
         constraints = link.facts.constraints
-        if place == 0 or constraints is None:
+        at_anchor = context.anchored and link is context.path.top
+        if place == 0 or constraints is None or (at_anchor and not settings.anchor_constraints):
             continue
         between = [one.facts for one in context.path.links[1:place] if not one.facts.self_issued]
         if constraints.bounded and not bounded:
             detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         below = [(one, one.alternative_names or GeneralNames()) for one in between]
+        if not settings.empty_constraints:
+            constraints = _without_empty(constraints)
         forbidden = (_forbidden(*one, constraints, kinds) for one in [(leaf, names), *below])
         first = next(filter(None, forbidden), "")
         if first:
@@ -193,6 +226,13 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
 
 
 RULES = (name_findings, constraint_findings)
+
+
+def _without_empty(constraints: NameConstraints) -> NameConstraints:
+    excluded = constraints.excluded
+    dns = tuple(filter(None, excluded.dns))
+    directories = tuple(one for one in excluded.directories if one.normal)
+    return replace(constraints, excluded=replace(excluded, dns=dns, directories=directories))
 
 
 def _forbidden(

@@ -6,6 +6,7 @@ import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Literal
 
 from stress.errors import UsageError
 from stress.model.chain import Finding
@@ -27,8 +28,13 @@ class KeySettings(Settings, frozen=True):
     """How issuers may sign."""
     issuer_curves: tuple[str, ...] = ()
     """Curves that an issuer's key may use; empty: all."""
-    raw_names: bool = False
-    """An issuer's name must be, octet by octet, the one that the certificate gives."""
+    raw_names: Literal["no", "odd", "all"] = "no"
+    """An issuer's name must be, octet by octet, the one that the certificate gives: never, with
+    strings that are neither UTF8String nor PrintableString, or always."""
+    equal_parameters: bool = True
+    """The signature algorithm inside and outside must have the same parameters, too."""
+    points: bool = True
+    """A key on a curve must be a point of it."""
     explicit_curves: bool = False
     """An EC key may describe its curve instead of naming it."""
     curves: tuple[str, ...] = ()
@@ -57,7 +63,7 @@ def _weakness(link: Link, settings: KeySettings) -> str:
         return f"at least RSA {settings.rsa_bits} is required"
     if key.kind is KeyKind.EC and 0 < key.bits < settings.ec_bits:
         return f"at least {settings.ec_bits} bits are required"
-    if key.kind is KeyKind.EC and not is_point(link.facts.spki):
+    if settings.points and key.kind is KeyKind.EC and not is_point(link.facts.spki):
         return "which is no point of its curve"
     if key.curve == "explicit" and not settings.explicit_curves:
         return "a named curve is required"
@@ -108,12 +114,17 @@ def signer_findings(context: Context) -> Iterator[Finding]:
 
     That fails only on a path that was selected before its signatures were verified.
     """
-    raw = context.policy.settings(KeySettings).raw_names
+    settings = context.policy.settings(KeySettings)
+    parts = {"signature algorithm", *(["signature parameters"] if settings.equal_parameters else [])}
     for child, issuer in pairwise(context.path.links if context.anchored else ()):
-        if (raw and child.facts.issuer_name.der != issuer.facts.subject_name.der):
+        names = child.facts.issuer_name, issuer.facts.subject_name
+        compared = settings.raw_names == "all" or (
+            settings.raw_names == "odd" and any(one.odd_strings for one in names)
+        )
+        if compared and names[0].der != names[1].der:
             detail = f"{short_name(issuer.facts)} encodes its name in another way"
             yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
-        differs = "signature algorithm" in child.facts.broken
+        differs = not child.facts.broken.isdisjoint(parts)
         if differs or check(child.facts, issuer.facts) is Signature.BAD:
             whom = "the leaf" if child.position == 0 else short_name(child.facts)
             did = "names another algorithm inside than outside" if differs else ""
