@@ -44,6 +44,8 @@ class Oracle:
     command: tuple[str, ...]
     build: tuple[str, ...] = ()
     """Made once; `{out}` is a folder of its own, in `command` too."""
+    names: bool = True
+    """It compares the host's name before the handshake ends."""
     fake_time: bool = True
     """It cannot be told the time: run under `faketime`."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +82,7 @@ ORACLES = (
     ),
     Oracle("openssl", "openssl", "openssl", (sys.executable, _OPENSSL, "plain")),
     Oracle("python-3.13", "python-3.13", "openssl", (sys.executable, _OPENSSL, "strict")),
-    Oracle("curl", "curl", "curl", (sys.executable, str(PROGRAMS / "curl.py"))),
+    Oracle("curl", "curl", "curl", (sys.executable, str(PROGRAMS / "curl.py")), names=False),
     Oracle("java-17", "java", "java", ("java", *_JAVA), _JAVAC),
     Oracle(
         "java-21",
@@ -179,12 +181,15 @@ class Comparison:
     agrees: bool
 
 
-def judge_all(policy: str, chains: Iterable[Chain]) -> dict[str, tuple[Refusal, str, str]]:
+def judge_all(
+    policy: str, chains: Iterable[Chain], *, names: bool = True
+) -> dict[str, tuple[Refusal, str, str]]:
     """Our verdicts: refusal, headline's category and detail, by the chain's name."""
     found = {}
     for one in chains:
         judge = Judge(Anchors(one.anchors, "corpus", private=True))
-        verdict = judge.judge(one.sent, host=one.host, at=AT, policy=policy)
+        host = one.host if names else ""
+        verdict = judge.judge(one.sent, host=host, at=AT, policy=policy)
         head = verdict.headline
         found[one.id] = (
             verdict.refusal,
@@ -199,7 +204,7 @@ def compare(
 ) -> list[Comparison]:
     """Every chain: what the client said, what the judge says, whether that is the same."""
     chains = list(chains)
-    ours = judge_all(oracle.policy, chains)
+    ours = judge_all(oracle.policy, chains, names=oracle.names)
     found = []
     for one in chains:
         refusal, category, detail = ours[one.id]

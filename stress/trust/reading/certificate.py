@@ -40,7 +40,7 @@ from stress.trust.reading.extension import (
     PolicyConstraints,
     read_name,
 )
-from stress.trust.reading.key import Key, Signing, read_key, read_signing
+from stress.trust.reading.key import Key, Signing, key_problems, read_key, read_signing
 from stress.trust.reading.oids import named
 
 _T = TypeVar("_T")
@@ -247,6 +247,7 @@ class _Reader:
         times = self.fields[3].expect(SEQUENCE).children()
         if len(times) != 2:
             raise DerError(f"a validity of {len(times)} times")
+        self.problems += self.part("public key", lambda: key_problems(spki), ())
         not_before = self.time("notBefore", times[0], 0)
         not_after = self.time("notAfter", times[1], 253_402_300_799)
         read = self.extension
@@ -268,9 +269,9 @@ class _Reader:
         if self.version != 3 and self.extensions:
             self.problems.append(f"version: extensions in version {self.version}")
         if not from_name.normal:
-            self.problems.append("issuer: empty")
+            self.problems.append("issuer name: empty")
         if not to_name.normal and names is None:
-            self.problems.append("subject: empty, and no subjectAltName")
+            self.problems.append("subject name: empty, and no subjectAltName")
         read("cRLDistributionPoints", extension.distribution_points)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None, False)
         if basic[2]:

@@ -15,6 +15,7 @@ from stress.trust.reading.der import (
     Element,
     bits,
     elements,
+    first,
     integer,
     oid,
     single,
@@ -97,6 +98,23 @@ def read_key(spki: Element) -> Key:
     return Key(f"ECDSA {name}", KeyKind.EC, size, name)
 
 
+def key_problems(spki: Element) -> tuple[str, ...]:
+    """What is odd about a key that can be read, with the name of the part in front."""
+    algorithm, key = spki.children()
+    kind = read_key(spki)
+    octets = bits(key.body)
+    if kind.kind is KeyKind.RSA:
+        exponent = integer(first(octets).children()[1].body)
+        small = ("RSA exponent: smaller than 3",) if exponent < 3 else ()
+        return small + (("RSA key end: octets behind it",) if first(octets).raw != octets else ())
+    if kind.kind is KeyKind.EC and len(algorithm.children()) < 2:
+        return ("EC curve: none",)
+    size = 1 + 2 * ((kind.bits + 7) // 8)
+    if kind.kind is KeyKind.EC and kind.bits and (octets[:1] != b"\4" or len(octets) != size):
+        return (f"EC point: {len(octets)} octets",)
+    return ()
+
+
 def read_signing(identifier: Element) -> Signing:
     """The signature algorithm in an AlgorithmIdentifier.
 
@@ -126,6 +144,8 @@ def read_signing(identifier: Element) -> Signing:
 @lru_cache(maxsize=512)
 def is_point(spki: bytes) -> bool:
     """Whether a key on a curve is a point of it, as far as our library knows the curve."""
+    if spki.endswith(b"\3\2\0\0"):
+        return True  # the point at infinity
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  slow import
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 

@@ -49,7 +49,7 @@ def strict_problems(facts: CertificateFacts) -> tuple[str, ...]:
 
 
 def _problems(facts: CertificateFacts) -> Iterator[str]:
-    elsewhere = ("SCT list", "TLS feature", "version", "issuer: empty", "subject: empty", *_READERS)
+    elsewhere = ("SCT list", "TLS feature", "version", "issuer name", "subject name", "RSA", "EC", *_READERS)
     yield from (one for one in facts.problems if not one.startswith(elsewhere))
     checks: list[tuple[str, Callable[[], object]]] = [
         ("encoding", lambda: _minimal(facts.der)),
@@ -132,7 +132,7 @@ def _key(facts: CertificateFacts) -> None:
             raise DerError("an RSA key without positive numbers")
     if key.kind is KeyKind.EC and key.curve not in _CURVES:
         raise DerError(f"{key.text} is not supported")
-    if key.kind is KeyKind.EC and not is_point(facts.spki):
+    if key.kind is KeyKind.EC and ("EC point" in facts.broken or not is_point(facts.spki)):
         raise DerError("no point of its curve")
 
 

@@ -46,6 +46,10 @@ class IdentitySettings(Settings, frozen=True):
     common_name: CommonName = CommonName.NEVER
     final_dot: bool = True
     """A final dot of a name in the certificate is ignored."""
+    host_final_dot: bool = True
+    """A final dot of the host is ignored."""
+    wildcard_letters: bool = False
+    """A wildcard stands for letters, digits and hyphens only."""
     constrained: tuple[str, ...] = ("dns", "addresses", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
     partial_wildcards: bool = False
@@ -80,9 +84,13 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
         mapped = [getattr(one, "ipv4_mapped", None) for one in names.addresses]
         return address in names.addresses or (settings.mapped_addresses and address in mapped)
     wanted = ascii_name(host)
+    if not settings.host_final_dot and host.endswith("."):
+        return False
     if settings.host_names_only and not _LETTERS_DIGITS_HYPHENS.fullmatch(wanted):
         return False
     exact = not settings.letters_digits_hyphens or _HOST_NAME.fullmatch(wanted)
+    if settings.wildcard_letters and "_" in wanted.partition(".")[0]:
+        exact = None
     cover = _covers_partly if settings.partial_wildcards else covers
     return any(
         cover(ascii_name(pattern), wanted, settings.wildcard_labels)
