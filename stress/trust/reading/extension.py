@@ -123,6 +123,11 @@ class GeneralNames:
     unknown: int = 0
     """Names of no kind that there is."""
 
+    @property
+    def empty(self) -> bool:
+        """There is no name at all."""
+        return self == GeneralNames()
+
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:

@@ -30,15 +30,14 @@ def policy_findings(context: Context) -> Iterator[Finding]:
     links = context.below_anchor[::-1]
     valid = {_ANY}
     explicit = mapping = any_policy = len(links) + 1
-    for link in links:
-        if any(_ANY in pair for pair in link.facts.policy_mappings):
-            detail = f"{short_name(link.facts)} maps anyPolicy"
-            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail)
-            return
     for number, link in enumerate(links, 1):
         facts, last = link.facts, number == len(links)
         uses_any = any_policy > 0 or (not last and facts.self_issued)
         valid = _narrowed(valid, facts, uses_any=uses_any)
+        if not last and valid and any(_ANY in pair for pair in facts.policy_mappings):
+            detail = f"{short_name(facts)} maps anyPolicy"
+            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail)
+            return
         if not last:
             valid = _mapped(valid, facts, allowed=mapping > 0)
         refused = explicit == 0 and not valid

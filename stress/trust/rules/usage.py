@@ -60,6 +60,8 @@ class UsageSettings(Settings, frozen=True):
     """A critical subjectAltName without any name of a kind that is compared is unknown."""
     empty_usage: bool = False
     """A keyUsage without any bit counts as none."""
+    strict_ca: bool = False
+    """Only basicConstraints makes a CA, and a leaf must not look like one."""
     root_by_usage: bool = False
     """An anchor without basicConstraints is a CA if its keyUsage says so."""
     unknown_at_anchor: bool = False
@@ -110,6 +112,10 @@ def _listed(facts: CertificateFacts) -> str:
 def issuer_findings(context: Context) -> Iterator[Finding]:
     """Every issuer must be a CA that may sign certificates, with room for the CAs below it."""
     settings, intermediates = context.policy.settings(UsageSettings), 0
+    leaf = context.leaf
+    bare = "basicConstraints" not in leaf.named_extensions and "keyCertSign" in (leaf.usages or ())
+    if settings.strict_ca and bare:
+        yield Finding(Category.ISSUER_NOT_CA, 0, "keyUsage of a CA without basicConstraints")
     for link in context.issuers:
         facts, reason = link.facts, ""
         says = settings.root_by_usage and link is context.path.top and facts.usages is not None
@@ -120,7 +126,7 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
             reason = "may not sign certificates (empty keyUsage)"
         elif facts.version < settings.first_version and link is not context.path.top:
             reason = f"is of version {facts.version}"
-        elif facts.version < 3 and facts.self_issued:
+        elif facts.version < 3 and facts.self_issued and not settings.strict_ca:
             pass  # old version 1 roots: all clients accept them as anchors
         elif not facts.is_ca and not says:
             reason = "is not a CA"
