@@ -55,7 +55,8 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             if not one.startswith(settings.strict_except) and not one.endswith(settings.strict_except)
         ]
         for problem in dict.fromkeys([*facts.problems, *strict]):
-            refuses = problem in strict or problem.partition(":")[0] in parts
+            part = problem.partition(":")[0]
+            refuses = problem in strict or part in parts
             refusal = Refusal.YES if refuses else Refusal.NO
             detail = f"has a part that cannot be parsed: {printable(problem, 80)}"
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)

@@ -36,7 +36,8 @@ def invalid(facts: CertificateFacts) -> bool:
         return True
     if facts.usages == () or (facts.is_ca and (facts.path_length or 0) < 0):
         return True
-    return not _PARTS.isdisjoint(facts.broken) or not _PARTS.isdisjoint(facts.duplicates)
+    broken = {part.removesuffix(" form") for part in facts.broken}
+    return not _PARTS.isdisjoint(broken) or not _PARTS.isdisjoint(facts.duplicates)
 
 
 def select(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from stress.text.escape import printable
 from stress.trust.reading import extension
@@ -23,8 +23,7 @@ from stress.trust.reading.der import (
     OID,
     SEQUENCE,
     DerError,
-    Element,
-    OddTime,
+    OddForm,
     bits,
     first,
     integer,
@@ -248,8 +247,8 @@ class _Reader:
         if len(times) != 2:
             raise DerError(f"a validity of {len(times)} times")
         self.problems += self.part("public key", lambda: key_problems(spki), ())
-        not_before = self.time("notBefore", times[0], 0)
-        not_after = self.time("notAfter", times[1], 253_402_300_799)
+        not_before = self.part("notBefore", lambda: seconds(times[0]), 0)
+        not_after = self.part("notAfter", lambda: seconds(times[1]), 253_402_300_799)
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         for octets in names.networks if names else ():
@@ -273,9 +272,7 @@ class _Reader:
         if not to_name.normal and names is None:
             self.problems.append("subject name: empty, and no subjectAltName")
         read("cRLDistributionPoints", extension.distribution_points)
-        basic = read("basicConstraints", extension.basic_constraints) or (False, None, False)
-        if basic[2]:
-            self.problems.append("basicConstraints: more than a flag and a path length")
+        basic = read("basicConstraints", extension.basic_constraints) or (False, None)
         return CertificateFacts(
             self.der,
             version=self.version,
@@ -322,19 +319,12 @@ class _Reader:
         """What `read` returns, or the default and a note."""
         try:
             return read()
+        except OddForm as error:
+            self.problems.append(f"{what} form: {error}")
+            return cast(_T, error.value)
         except DerError as error:
             self.problems.append(f"{what}: {error}")
             return default
-
-    def time(self, what: str, element: Element, default: int) -> int:
-        """Unix seconds, or the default and a note; a form that many read is told apart."""
-        try:
-            return seconds(element)
-        except OddTime as error:
-            self.problems.append(f"{what} form: {error}")
-        except DerError as error:
-            self.problems.append(f"{what}: {error}")
-        return default
 
     def extension(self, kind: str, read: Callable[[bytes], _T]) -> _T | None:
         """The decoded extension; None if there is none, or (with a note) it cannot be decoded."""

@@ -11,6 +11,7 @@ Invariants: a length never reaches beyond its parent; tags over 30 are errors; i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 
+_OTHER_TIMES = re.compile(r"\.\d+Z$|[+-]\d{4}$")
+"""A fraction, or an offset, which is not counted."""
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -25,8 +28,17 @@ class DerError(ValueError):
     """Bytes that are not DER, or not of the expected type."""
 
 
-class OddTime(DerError):
-    """A time in a form of BER, or of ISO 8601, that RFC 5280 forbids."""
+class OddForm(DerError):
+    """A value in a form that is forbidden, but that some clients read.
+
+    Args:
+        message: what is odd.
+        value: what those clients read.
+    """
+
+    def __init__(self, message: str, value: object) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +206,11 @@ def seconds(element: Element) -> int:
         DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
     """
     text = element.body.decode("ascii", "replace")
+    odd = ""
     if element.tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
-        raise OddTime(f"the time {text!r} has no seconds")
-    if element.tag in {UTC_TIME, GENERALIZED_TIME} and ("+" in text or "." in text):
-        raise OddTime(f"the time {text!r}")
+        odd, text = f"the time {text!r} has no seconds", text[:10] + "00Z"
+    elif element.tag in {UTC_TIME, GENERALIZED_TIME} and _OTHER_TIMES.search(text):
+        odd, text = f"the time {text!r}", _OTHER_TIMES.sub("Z", text)
     if element.tag == UTC_TIME and len(text) == 13:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME or len(text) != 15:
@@ -215,4 +228,7 @@ def seconds(element: Element) -> int:
     era, of_era = divmod(years, 400)
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-    return ((days * 24 + hour) * 60 + minute) * 60 + second
+    value = ((days * 24 + hour) * 60 + minute) * 60 + second
+    if odd:
+        raise OddForm(odd, value)
+    return value

@@ -18,6 +18,7 @@ from stress.trust.reading.der import (
     SEQUENCE,
     SET,
     DerError,
+    OddForm,
     Element,
     bits,
     elements,
@@ -148,8 +149,6 @@ def name_constraints(data: bytes) -> NameConstraints:
     """Permitted and excluded subtrees."""
     found, bounded = {0xA0: GeneralNames(), 0xA1: GeneralNames()}, False
     parts = first(data).expect(SEQUENCE).children()
-    if [part.tag for part in parts] != sorted({part.tag for part in parts}):
-        raise DerError("name constraints in another order")
     for part in parts:
         if part.tag not in found:
             raise DerError(f"tag 0x{part.tag:02x} in name constraints")
@@ -158,7 +157,10 @@ def name_constraints(data: bytes) -> NameConstraints:
             raise DerError("a subtree without a name")
         found[part.tag] = _collect([base[0] for base in bases])
         bounded |= any(any(limit.body) or limit.tag == 0x81 for base in bases for limit in base[1:])
-    return NameConstraints(found[0xA0], found[0xA1], bounded)
+    limits = NameConstraints(found[0xA0], found[0xA1], bounded)
+    if [part.tag for part in parts] != sorted({part.tag for part in parts}):
+        raise OddForm("in another order", limits)
+    return limits
 
 
 def _collect(names: list[Element]) -> GeneralNames:
@@ -179,17 +181,21 @@ def _collect(names: list[Element]) -> GeneralNames:
     )
 
 
-def basic_constraints(data: bytes) -> tuple[bool, int | None, bool]:
-    """Whether the subject is a CA, how many CAs may follow below it (None: any), and more parts."""
+def basic_constraints(data: bytes) -> tuple[bool, int | None]:
+    """Whether the subject is a CA, and how many CAs may follow below it (None: any)."""
     parts = first(data).expect(SEQUENCE).children()
     is_ca, path_length = False, None
+    if parts and parts[0].tag not in {BOOLEAN, INTEGER}:
+        raise OddForm(f"tag 0x{parts[0].tag:02x} where 0x01 is expected", (False, None))
     if parts and parts[0].tag == BOOLEAN:
         if len(parts[0].body) != 1:
             raise DerError("a boolean of several octets")
         is_ca = any(parts.pop(0).body)
     if parts:
         path_length = integer(parts.pop(0).expect(INTEGER).body)
-    return is_ca, path_length, bool(parts)
+    if parts:
+        raise OddForm("more than a flag and a path length", (is_ca, path_length))
+    return is_ca, path_length
 
 
 def usages(data: bytes) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ def test_a_good_leaf_says_all_of_it() -> None:
     assert facts.signature == "ECDSA with SHA-256"
     assert not facts.is_ca
     assert facts.aia_issuers == ("http://ca.test/i.cer",)
-    assert facts.authority_key_id == describe(authorities().intermediate.der).subject_key_id
+    assert facts.authority is not None
+    assert facts.authority.key_id == describe(authorities().intermediate.der).subject_key_id
     assert len(facts.sct_logs) == 2
     assert len(facts.sha256) == len(facts.spki_sha256) == 32
 
