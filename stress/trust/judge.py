@@ -24,11 +24,11 @@ from stress.trust.anchors import Anchors
 from stress.trust.encoding import EncodingSettings, encoding_findings
 from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap
 from stress.trust.policy import Search, find_policy
-from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.reading.certificate import CertificateFacts, describe, short_name
 from stress.trust.reading.strict import strict_problems
 from stress.trust.rules.context import Context, Rule
 from stress.trust.rules.keys import KeySettings
-from stress.trust.selection import in_order, select
+from stress.trust.selection import in_order, select, unusable_link
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -223,6 +223,13 @@ class Judge:
             paths = replace(built.paths, complete=(), longest=path)
             private = self._given.private
             gap = find_gap(built.sent, paths, self._anchors, self._known, private=private)
+            unusable = None
+            if context.policy.search is Search.FIRST:
+                unusable = unusable_link(path, built.sent)
+            if unusable is not None:
+                detail = f"{short_name(unusable.facts)} has an extension that cannot be used"
+                detail += ", so that OpenSSL finds no issuer"
+                gap = Gap(Category.MALFORMED_CERTIFICATE, unusable.position, detail)
             yield gap.finding(context.policy)
         for rule in _RULES:
             yield from rule(along)

@@ -68,13 +68,13 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
 
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
 
-    own_algorithms = (
-        ed25519.Ed25519PublicKey,
-        ed448.Ed448PublicKey,
-        mldsa.MLDSA44PublicKey,
-        mldsa.MLDSA65PublicKey,
-        mldsa.MLDSA87PublicKey,
-    )
+    own_algorithms = {
+        "Ed25519": ed25519.Ed25519PublicKey,
+        "Ed448": ed448.Ed448PublicKey,
+        "ML-DSA-44": mldsa.MLDSA44PublicKey,
+        "ML-DSA-65": mldsa.MLDSA65PublicKey,
+        "ML-DSA-87": mldsa.MLDSA87PublicKey,
+    }
 
     def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
         kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
@@ -91,9 +91,9 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             key.verify(signature, signed, ec.ECDSA(digest()))
         elif isinstance(key, dsa.DSAPublicKey) and scheme == "DSA":
             key.verify(signature, signed, digest())
-        elif isinstance(key, own_algorithms) and scheme == issuer.public_key.curve:
+        elif isinstance(key, own_algorithms.get(scheme, ())):
             key.verify(signature, signed)
-        elif scheme or isinstance(key, own_algorithms):
+        elif scheme or isinstance(key, tuple(own_algorithms.values())):
             # A key of another kind than the algorithm needs cannot have made the signature.
             return Signature.BAD
         else:

@@ -40,6 +40,21 @@ def invalid(facts: CertificateFacts) -> bool:
     return not _PARTS.isdisjoint(broken) or not _PARTS.isdisjoint(facts.duplicates)
 
 
+def unusable_link(path: Path, sent: Sequence[CertificateFacts]) -> Link | None:
+    """The certificate whose odd extension ended the path: its last one, or one that would follow."""
+    if invalid(path.top.facts):
+        return path.top
+    return next(
+        (
+            Link(facts, place)
+            for place, facts in enumerate(sent)
+            if place and not facts.unreadable and _follows(facts, path.top.facts)
+            if invalid(facts)
+        ),
+        None,
+    )
+
+
 def select(
     sent: Sequence[CertificateFacts],
     anchors: Issuers,

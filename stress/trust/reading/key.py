@@ -100,8 +100,8 @@ def read_key(spki: Element) -> Key:
 
 def key_problems(spki: Element) -> tuple[str, ...]:
     """What is odd about a key that can be read, with the name of the part in front."""
-    algorithm, key = spki.children()
     kind = read_key(spki)
+    algorithm, key = spki.children()[:2]
     octets = bits(key.body)
     if kind.kind is KeyKind.RSA:
         exponent = integer(first(octets).children()[1].body)

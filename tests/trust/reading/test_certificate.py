@@ -81,7 +81,10 @@ def test_a_part_that_cannot_be_decoded_is_noted_and_the_rest_is_there() -> None:
 
     facts = describe(made)
 
-    assert facts.problems == ("subjectAltName: an iPAddress of 2 octets",)
+    assert facts.problems == (
+        "iPAddress: 2 octets in the subjectAltName",
+        "subjectAltName iPAddress: no address, with or without a mask",
+    )
     assert facts.sans == (HOST,)
     assert facts.purposes is not None
 
@@ -101,7 +104,7 @@ def test_a_year_zero_and_a_teletex_name_are_read() -> None:
 def test_an_extension_that_appears_twice_is_reported() -> None:
     facts = describe(with_extension_twice(leaf().der, elliptic("Test Intermediate")))
 
-    assert facts.duplicates == ("2.5.29.37",)
+    assert facts.duplicates == ("extendedKeyUsage",)
 
 
 @pytest.mark.parametrize("der", [b"", b"hello", b"\x30\x00", b"\x30\x03\x02\x01\x01"])
