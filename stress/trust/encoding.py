@@ -52,11 +52,12 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
         strict = [
             one
             for one in (strict_problems(facts) if settings.strict else ())
-            if not one.startswith(settings.strict_except) and not one.endswith(settings.strict_except)
+            if not one.startswith(settings.strict_except)
+            and not one.endswith(settings.strict_except)
         ]
         for problem in dict.fromkeys([*facts.problems, *strict]):
             part = problem.partition(":")[0]
             refuses = problem in strict or part in parts
             refusal = Refusal.YES if refuses else Refusal.NO
-            detail = f"has a part that cannot be parsed: {printable(problem, 80)}"
+            detail = f"has an odd part: {printable(problem, 90)}"
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)

@@ -23,11 +23,10 @@ from stress.model.plan import NO_POLICY
 from stress.trust.anchors import Anchors
 from stress.trust.encoding import EncodingSettings, encoding_findings
 from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap
-from stress.trust.policy import Search, find_policy
+from stress.trust.policy import PathSearch, find_policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name
 from stress.trust.reading.strict import strict_problems
 from stress.trust.rules.context import Context, Rule
-from stress.trust.rules.keys import KeySettings
 from stress.trust.selection import in_order, select, unusable_link
 
 _RULES: tuple[Rule, ...] = tuple(
@@ -175,7 +174,10 @@ class Judge:
         contexts = [replace(context, path=path, anchored=anchored) for path, anchored in tried]
         if policy.last_error and rejections[best][0]:
             # The path that came furthest; of those, the last.
-            ranks = [min(map(partial(_rank_in, one), found)) for one, found in zip(contexts, answers, strict=True)]
+            ranks = [
+                min(map(partial(_rank_in, one), found))
+                for one, found in zip(contexts, answers, strict=True)
+            ]
             best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
         return sorted(answers[best], key=partial(_rank_in, contexts[best]))
 
@@ -183,14 +185,14 @@ class Judge:
         """The paths that a family tries, and whether they end in an anchor; at least one."""
         assert self._anchors is not None
         policy, paths = context.policy, built.paths
-        if policy.search is Search.FIRST:
-            partial, schemes = policy.partial_chain, policy.settings(KeySettings).schemes
+        if policy.search is PathSearch.FIRST:
+            partial, schemes = policy.partial_chain, policy.schemes
             return [
                 select(
                     built.sent, self._anchors, context.at, partial_chain=partial, schemes=schemes
                 )
             ]
-        if policy.search is Search.ORDERED:
+        if policy.search is PathSearch.ORDERED:
             ordered = in_order(built.sent, self._anchors)
             if ordered is not None:
                 return [(path, True) for path in ordered] or [(paths.longest, False)]
@@ -199,7 +201,7 @@ class Judge:
             (path, True)
             for path in paths.complete
             if policy.partial_chain or path.top.facts.self_issued or len(path.links) == 1
-            if policy.search is Search.EVERY or len(path.links) > 1
+            if policy.search is PathSearch.EVERY or len(path.links) > 1
             # An anchor with an odd part is left out when the store is read.
             if not (strict and strict_problems(path.top.facts))
         ]
@@ -224,7 +226,7 @@ class Judge:
             private = self._given.private
             gap = find_gap(built.sent, paths, self._anchors, self._known, private=private)
             unusable = None
-            if context.policy.search is Search.FIRST:
+            if context.policy.search is PathSearch.FIRST:
                 unusable = unusable_link(path, built.sent)
             if unusable is not None:
                 detail = f"{short_name(unusable.facts)} has an extension that cannot be used"

@@ -19,7 +19,6 @@ from typing import Literal, TypeVar
 import msgspec
 
 from stress.errors import UsageError
-from stress.model.chain import Refusal
 from stress.text.escape import did_you_mean
 
 LONG_AGO = date(1, 1, 1)
@@ -58,7 +57,7 @@ class Scope(StrEnum):
         return self is (Scope.PUBLIC if public else Scope.PRIVATE) or self is Scope.EVERY
 
 
-class Search(StrEnum):
+class PathSearch(StrEnum):
     """How a client finds a path."""
 
     EVERY = "every"
@@ -69,7 +68,7 @@ class Search(StrEnum):
     """It takes a chain that was sent in order as it is, and searches only else."""
 
 
-class Stage(msgspec.Struct, frozen=True):
+class CheckStage(msgspec.Struct, frozen=True):
     """Checks that a client makes together, certificate by certificate."""
 
     checks: tuple[str, ...]
@@ -109,11 +108,13 @@ class Policy:
     partial_chain: bool = True
     """A path may end in an anchor that is not a self-signed root."""
 
-    search: Search = Search.EVERY
+    search: PathSearch = PathSearch.EVERY
+    schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
+    """How issuers may sign."""
     last_error: bool = False
     """Of the paths that fail, the last one tried is reported; else the one with the least against
     it."""
-    order: tuple[Stage, ...] = ()
+    order: tuple[CheckStage, ...] = ()
     """The stages of its checks: the first that fails is what it reports. Empty: the categories'
     own precedence."""
 

@@ -72,6 +72,7 @@ def select(
         partial_chain: an anchor may be any certificate, not only a self-signed one.
         schemes: signature schemes that are known.
     """
+
     def issuer_of(child: CertificateFacts, candidates: Iterable[Link]) -> Link | None:
         return _issuer(child, candidates, at) if child.inner_scheme in schemes else None
 

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from tests.oracles import defects, shapes
+from tests.oracles import name_defects, shapes
+from tests.oracles.defects import MAIN
 from tests.oracles.making import Key, Spec, authority, key, oid, server
+from tests.oracles.registry import DEFECTS
 
+assert name_defects  # registers its defects
 HOST = "good.test"
 _RSA = oid("1.2.840.113549.1.1.1")
 
@@ -94,9 +97,7 @@ def draft(chance: random.Random) -> Draft:
     """A good chain of one to three CAs."""
     depth = chance.choice((1, 1, 1, 2, 2, 3))
     middles = [authority(f"Issuer {place}", key("p256", 4 + place)) for place in range(depth)]
-    made = Draft(
-        chance, authority("Root", key("p256", 1)), middles, server(HOST, key("p256", 2))
-    )
+    made = Draft(chance, authority("Root", key("p256", 1)), middles, server(HOST, key("p256", 2)))
     made.with_root = chance.random() < 0.2
     return made
 
@@ -117,10 +118,10 @@ def chains(*, each: int = 20, pairs: int = 4, seed: int = 0) -> Iterator[Chain]:
         seed: another one gives another corpus of the same kinds.
     """
     first = seed * 1000
-    for name, spoil in {**defects.DEFECTS, **shapes.SHAPES}.items():
+    for name, spoil in {**DEFECTS, **shapes.SHAPES}.items():
         for number in range(first, first + each):
             yield _one(name, number, spoil)
-    for left, right in combinations(defects.MAIN, 2):
+    for left, right in combinations(MAIN, 2):
         for number in range(first, first + pairs):
-            both = (defects.DEFECTS[left], defects.DEFECTS[right])
+            both = (DEFECTS[left], DEFECTS[right])
             yield _one(f"{left}+{right}", number, *both)

@@ -110,7 +110,7 @@ class Key:
     @property
     def identifier(self) -> bytes:
         """As in a subjectKeyIdentifier."""
-        return hashlib.sha1(self.spki).digest()  # noqa: S324  as RFC 5280 suggests
+        return hashlib.sha1(self.spki).digest()
 
     def sign(self, data: bytes, algorithm: str) -> bytes:
         """A signature by an algorithm of `ALGORITHMS`."""
@@ -139,7 +139,7 @@ class Key:
 
 
 _DIGESTS = {
-    "sha1": hashes.SHA1(),  # noqa: S303  weak on purpose
+    "sha1": hashes.SHA1(),
     "sha224": hashes.SHA224(),
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -151,7 +151,7 @@ def _with_md5(key: rsa.RSAPrivateKey, data: bytes) -> bytes:
     """RSASSA-PKCS1-v1_5 by hand: the library no longer signs with MD5."""
     numbers = key.private_numbers()
     size = (numbers.public_numbers.n.bit_length() + 7) // 8
-    tail = bytes.fromhex("3020300c06082a864886f70d020505000410") + hashlib.md5(data).digest()  # noqa: S324
+    tail = bytes.fromhex("3020300c06082a864886f70d020505000410") + hashlib.md5(data).digest()
     padded = b"\0\1" + b"\xff" * (size - 3 - len(tail)) + b"\0" + tail
     signed = pow(int.from_bytes(padded, "big"), numbers.d, numbers.public_numbers.n)
     return signed.to_bytes(size, "big")

@@ -147,11 +147,7 @@ def _messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ..
         family: tuple(
             (
                 re.compile(pattern),
-                frozenset(
-                    name
-                    for one in meant
-                    for name in groups.get(one, (one,))
-                ),
+                frozenset(name for one in meant for name in groups.get(one, (one,))),
             )
             for pattern, meant in rows.items()
         )
@@ -199,9 +195,7 @@ def judge_all(
     return found
 
 
-def compare(
-    oracle: Oracle, answers: Answers, chains: Iterable[Chain]
-) -> list[Comparison]:
+def compare(oracle: Oracle, answers: Answers, chains: Iterable[Chain]) -> list[Comparison]:
     """Every chain: what the client said, what the judge says, whether that is the same."""
     chains = list(chains)
     ours = judge_all(oracle.policy, chains, names=oracle.names)

@@ -8,8 +8,9 @@ as received: show them through `printable`, or use `name_of`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar, cast
@@ -32,7 +33,7 @@ from stress.trust.reading.der import (
     single,
 )
 from stress.trust.reading.extension import (
-    Authority,
+    AuthorityKey,
     GeneralNames,
     Name,
     NameConstraints,
@@ -116,7 +117,7 @@ class CertificateFacts:
     purposes: tuple[str, ...] | None = None
     """The extendedKeyUsage by names such as `serverAuth`; None: there is none."""
     subject_key_id: bytes | None = None
-    authority: Authority | None = None
+    authority: AuthorityKey | None = None
     constraints: NameConstraints | None = None
     policies: tuple[str, ...] | None = None
     policy_mappings: tuple[tuple[str, str], ...] = ()
@@ -199,6 +200,34 @@ def shown_issuer(facts: CertificateFacts) -> str:
     return printable("".join(name.common_names[-1:]) or name.text, 80) or "an issuer without a name"
 
 
+def _oddities(facts: CertificateFacts) -> Iterator[str]:
+    """What can be read, but is refused by some clients: the name of the part, and why."""
+    names, limits = facts.alternative_names, facts.constraints
+    first_two = facts.serial_octets[:2]
+    if b"\0\0" <= first_two < b"\0\x80" or first_two >= b"\xff\x80":
+        yield "serial number form: longer than needed"
+    for octets in names.networks if names else ():
+        yield f"iPAddress: {len(octets)} octets in the subjectAltName"
+    for kind, of in (
+        ("subjectAltName", [names]),
+        ("nameConstraints", [limits.permitted, limits.excluded] if limits else []),
+    ):
+        if any(len(octets) not in {8, 32} for one in of if one for octets in one.networks):
+            yield f"{kind} iPAddress: no address, with or without a mask"
+    if names and names.unknown:
+        yield "subjectAltName: a name of an unknown kind"
+    if facts.usages is not None and not set(facts.usages) - {"decipherOnly"}:
+        yield "keyUsage bits: none of the first eight"
+    if facts.version != 3 and facts.extensions:
+        yield f"version: extensions in version {facts.version}"
+    if not facts.issuer_name.normal:
+        yield "issuer name: empty"
+    if not facts.subject_name.normal and names is None:
+        yield "subject name: empty, and no subjectAltName"
+    with suppress(DerError):  # a key that cannot be read is noted already
+        yield from key_problems(single(facts.spki))
+
+
 class _Reader:
     """Parses one certificate (RFC 5280 section 4.1); made for one call of `facts`.
 
@@ -230,50 +259,24 @@ class _Reader:
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
-        scheme = ""
+        inside = signing
         if inner.raw != self.algorithm.raw:
             inside = self.part("signature algorithm", lambda: read_signing(inner), Signing())
-            scheme = inside.scheme
             what = "parameters" if inside == signing else "algorithm"
             self.problems.append(f"signature {what}: not the same inside and outside")
-        head, second = serial.body[:1], serial.body[1:2]
-        padded = head + (b"0" if second < b"\x80" else b"1") in {b"\x000", b"\xff1"}
-        if second and padded:
-            self.problems.append("serial number form: longer than needed")
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
         key = self.part("public key", lambda: read_key(spki), Key())
         times = self.fields[3].expect(SEQUENCE).children()
         if len(times) != 2:
             raise DerError(f"a validity of {len(times)} times")
-        self.problems += self.part("public key", lambda: key_problems(spki), ())
         not_before = self.part("notBefore", lambda: seconds(times[0]), 0)
         not_after = self.part("notAfter", lambda: seconds(times[1]), 253_402_300_799)
         read = self.extension
         names = read("subjectAltName", extension.general_names)
-        for octets in names.networks if names else ():
-            self.problems.append(f"iPAddress: {len(octets)} octets in the subjectAltName")
-        limits = read("nameConstraints", extension.name_constraints)
-        for kind, of in (
-            ("subjectAltName", [names]),
-            ("nameConstraints", [limits.permitted, limits.excluded] if limits else []),
-        ):
-            if any(len(octets) not in {8, 32} for one in of if one for octets in one.networks):
-                self.problems.append(f"{kind} iPAddress: no address, with or without a mask")
-        if names and names.unknown:
-            self.problems.append("subjectAltName: a name of an unknown kind")
-        usages = read("keyUsage", extension.usages)
-        if usages is not None and not set(usages) - {"decipherOnly"}:
-            self.problems.append("keyUsage bits: none of the first eight")
-        if self.version != 3 and self.extensions:
-            self.problems.append(f"version: extensions in version {self.version}")
-        if not from_name.normal:
-            self.problems.append("issuer name: empty")
-        if not to_name.normal and names is None:
-            self.problems.append("subject name: empty, and no subjectAltName")
         read("cRLDistributionPoints", extension.distribution_points)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None)
-        return CertificateFacts(
+        facts = CertificateFacts(
             self.der,
             version=self.version,
             subject=to_name.text,
@@ -295,17 +298,17 @@ class _Reader:
             signed_part=self.signed.raw,
             signature_value=self.part("signature", lambda: bits(self.signature.body), b""),
             signing=signing,
-            inner_scheme=scheme or signing.scheme,
+            inner_scheme=inside.scheme,
             spki=spki.raw,
             public_key=key,
             extensions=self.extensions,
             alternative_names=names,
             path_length=basic[1],
-            usages=usages,
+            usages=read("keyUsage", extension.usages),
             purposes=read("extendedKeyUsage", extension.purposes),
             subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
             authority=read("authorityKeyIdentifier", extension.authority),
-            constraints=limits,
+            constraints=read("nameConstraints", extension.name_constraints),
             policies=read("certificatePolicies", extension.policies),
             policy_mappings=read("policyMappings", extension.policy_mappings) or (),
             policy_constraints=read("policyConstraints", extension.policy_constraints),
@@ -314,6 +317,7 @@ class _Reader:
             sct_logs=read("SCT list", extension.embedded_logs) or (),
             problems=tuple(self.problems),
         )
+        return replace(facts, problems=(*self.problems, *_oddities(facts)))
 
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
         """What `read` returns, or the default and a note."""
@@ -321,7 +325,7 @@ class _Reader:
             return read()
         except OddForm as error:
             self.problems.append(f"{what} form: {error}")
-            return cast(_T, error.value)
+            return cast("_T", error.value)
         except DerError as error:
             self.problems.append(f"{what}: {error}")
             return default
@@ -332,7 +336,10 @@ class _Reader:
             return None
         value = self.values[kind]
         found = self.part(kind, lambda: read(value), None)
-        if kind not in {one.partition(":")[0] for one in self.problems} and first(value).raw != value:
+        if (
+            kind not in {one.partition(":")[0] for one in self.problems}
+            and first(value).raw != value
+        ):
             self.problems.append(f"{kind} end: octets behind it")
         return found
 

@@ -18,13 +18,13 @@ from stress.trust.reading.der import (
     SEQUENCE,
     SET,
     DerError,
-    OddForm,
     Element,
+    OddForm,
     bits,
     elements,
+    first,
     integer,
     oid,
-    first,
     single,
 )
 from stress.trust.reading.oids import named
@@ -230,7 +230,9 @@ def policy_mappings(data: bytes) -> tuple[tuple[str, str], ...]:
     pairs = [pair.expect(SEQUENCE).children() for pair in first(data).expect(SEQUENCE).children()]
     if any(len(pair) != 2 for pair in pairs):
         raise DerError("a mapping that is no pair")
-    return tuple((oid(ours.expect(OID).body), oid(theirs.expect(OID).body)) for ours, theirs in pairs)
+    return tuple(
+        (oid(ours.expect(OID).body), oid(theirs.expect(OID).body)) for ours, theirs in pairs
+    )
 
 
 def inhibit_any_policy(data: bytes) -> int:
@@ -250,7 +252,7 @@ def subject_key_id(data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class AuthorityKey:
     """An authorityKeyIdentifier: the issuer's key, or its certificate by issuer and serial."""
 
     key_id: bytes | None = None
@@ -258,11 +260,11 @@ class Authority:
     serial: bytes | None = None
 
 
-def authority(data: bytes) -> Authority:
+def authority(data: bytes) -> AuthorityKey:
     """The parts of an authorityKeyIdentifier."""
     parts = {part.tag: part.body for part in first(data).expect(SEQUENCE).children()}
     issuers = _collect(list(elements(parts.get(0xA1, b""))))
-    return Authority(parts.get(0x80), issuers.directories, parts.get(0x82))
+    return AuthorityKey(parts.get(0x80), issuers.directories, parts.get(0x82))
 
 
 def issuer_urls(data: bytes) -> tuple[str, ...]:

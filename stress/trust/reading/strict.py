@@ -49,7 +49,16 @@ def strict_problems(facts: CertificateFacts) -> tuple[str, ...]:
 
 
 def _problems(facts: CertificateFacts) -> Iterator[str]:
-    elsewhere = ("SCT list", "TLS feature", "version", "issuer name", "subject name", "RSA", "EC", *_READERS)
+    elsewhere = (
+        "SCT list",
+        "TLS feature",
+        "version",
+        "issuer name",
+        "subject name",
+        "RSA",
+        "EC",
+        *_READERS,
+    )
     yield from (one for one in facts.problems if not one.startswith(elsewhere))
     checks: list[tuple[str, Callable[[], object]]] = [
         ("encoding", lambda: _minimal(facts.der)),
@@ -278,7 +287,7 @@ def _distribution_points(data: bytes) -> None:
 
 
 def _count(data: bytes) -> None:
-    if not 0 <= _integer(first(data)):
+    if not _integer(first(data)) >= 0:
         raise DerError("a negative count")
 
 

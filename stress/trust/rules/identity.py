@@ -95,8 +95,7 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
     return any(
         cover(ascii_name(pattern), wanted, settings.wildcard_labels)
         for pattern in names.dns
-        if (exact or "*" not in pattern)
-        and (settings.final_dot or not pattern.endswith("."))
+        if (exact or "*" not in pattern) and (settings.final_dot or not pattern.endswith("."))
     )
 
 
@@ -131,8 +130,10 @@ def _covers_partly(pattern: str, name: str, wildcard_labels: int) -> bool:
     if "*" in pattern and not covers("*." + behind, "x." + behind, wildcard_labels):
         return False
     forms = (re.escape(label).replace(r"\*", "[^.]*") for label in labels)
-    return len(labels) == len(wanted) and bool(name) and all(
-        re.fullmatch(form, label) for form, label in zip(forms, wanted, strict=True)
+    return (
+        len(labels) == len(wanted)
+        and bool(name)
+        and all(re.fullmatch(form, label) for form, label in zip(forms, wanted, strict=True))
     )
 
 

@@ -24,8 +24,6 @@ class KeySettings(Settings, frozen=True):
     rsa_bits: int = 1024
     ec_bits: int = 224
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
-    schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
-    """How issuers may sign."""
     issuer_curves: tuple[str, ...] = ()
     """Curves that an issuer's key may use; empty: all."""
     raw_names: Literal["no", "odd", "all"] = "no"
@@ -89,7 +87,7 @@ def signature_findings(context: Context) -> Iterator[Finding]:
         facts = link.facts
         whose = "" if link.position == 0 else f"{short_name(facts)} "
         own = facts.self_issued and link is context.path.top
-        if facts.signing.scheme not in settings.schemes and not own:
+        if facts.signing.scheme not in context.policy.schemes and not own:
             detail = f"{whose}signed {facts.signature}, which is not known here"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
         # A root's signature on itself proves nothing, whether the root is trusted or not.
@@ -115,7 +113,10 @@ def signer_findings(context: Context) -> Iterator[Finding]:
     That fails only on a path that was selected before its signatures were verified.
     """
     settings = context.policy.settings(KeySettings)
-    parts = {"signature algorithm", *(["signature parameters"] if settings.equal_parameters else [])}
+    parts = {
+        "signature algorithm",
+        *(["signature parameters"] if settings.equal_parameters else []),
+    }
     for child, issuer in pairwise(context.path.links if context.anchored else ()):
         names = child.facts.issuer_name, issuer.facts.subject_name
         compared = settings.raw_names == "all" or (

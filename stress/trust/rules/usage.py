@@ -93,7 +93,9 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
     for link in context.issuers:
         facts = link.facts
         any_counts, anchors = settings.issuer_any_purpose, settings.anchor_purpose
-        if (anchors or link in context.below_anchor) and not _allows(facts, settings, any_counts=any_counts):
+        if (anchors or link in context.below_anchor) and not _allows(
+            facts, settings, any_counts=any_counts
+        ):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
 
@@ -134,7 +136,12 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
         counts = settings.anchor_path_length or link is not context.path.top
-        if counts and facts.path_length is not None and facts.is_ca and intermediates > facts.path_length:
+        if (
+            counts
+            and facts.path_length is not None
+            and facts.is_ca
+            and intermediates > facts.path_length
+        ):
             allowed = f"{facts.path_length} below it, there are {intermediates}"
             detail = f"{short_name(facts)} allows {allowed}"
             yield Finding(Category.PATH_LENGTH, link.position, detail)

@@ -82,7 +82,9 @@ def judge(host: str, anchors: list[bytes], sent: list[bytes]) -> str:
 for line in sys.stdin:
     number, name, roots, flight = line.rstrip("\n").split("\t")
     try:
-        said = judge(name, [b64decode(one) for one in roots.split(",")], chain_of(b64decode(flight)))
+        said = judge(
+            name, [b64decode(one) for one in roots.split(",")], chain_of(b64decode(flight))
+        )
     except ValueError as error:
         said = str(error)
     print(number, said, sep="\t")  # noqa: T201

@@ -12,9 +12,7 @@ print("version", sys.version.split()[0], ssl.OPENSSL_VERSION, sep="\t")  # noqa:
 for line in sys.stdin:
     chain, host, anchors, flight = line.rstrip("\n").split("\t")
     try:
-        context = ssl.create_default_context(
-            cadata=b"".join(map(b64decode, anchors.split(",")))
-        )
+        context = ssl.create_default_context(cadata=b"".join(map(b64decode, anchors.split(","))))
         if strict:
             context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
