@@ -1,4 +1,4 @@
-"""The rule about encodings: which certificates, and which parts of them, a client must understand."""
+"""The rule about encodings: which certificates, and which parts of them, must be understood."""
 
 from __future__ import annotations
 

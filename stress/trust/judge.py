@@ -164,7 +164,9 @@ class Judge:
         if not built.paths.longest.links:
             return found
         tried = self._tried(context, built)
-        answers = [[*found, *self._along(context, built, *one)] for one in tried]
+        answers = [
+            [*found, *self._along(context, built, path, anchored=ended)] for path, ended in tried
+        ]
         # The path with the least against it: first how strongly, then how often.
         rejections = [
             (_strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
@@ -210,7 +212,7 @@ class Judge:
         return tried
 
     def _along(
-        self, context: Context, built: _Built, path: Path, anchored: bool
+        self, context: Context, built: _Built, path: Path, *, anchored: bool
     ) -> Iterator[Finding]:
         """What is against one path."""
         along = replace(context, path=path, anchored=anchored)

@@ -21,7 +21,7 @@ for one chain, no certificate twice in one path. This bounds what hostile chains
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -68,7 +68,7 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
 
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
 
-    own_algorithms = {
+    own_algorithms: dict[str, type] = {
         "Ed25519": ed25519.Ed25519PublicKey,
         "Ed448": ed448.Ed448PublicKey,
         "ML-DSA-44": mldsa.MLDSA44PublicKey,
@@ -91,8 +91,9 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             key.verify(signature, signed, ec.ECDSA(digest()))
         elif isinstance(key, dsa.DSAPublicKey) and scheme == "DSA":
             key.verify(signature, signed, digest())
-        elif isinstance(key, own_algorithms.get(scheme, ())):
-            key.verify(signature, signed)
+        elif scheme in own_algorithms and isinstance(key, own_algorithms[scheme]):
+            verify: Callable[[bytes, bytes], None] = getattr(key, "verify")  # noqa: B009  one form
+            verify(signature, signed)
         elif scheme or isinstance(key, tuple(own_algorithms.values())):
             # A key of another kind than the algorithm needs cannot have made the signature.
             return Signature.BAD

@@ -1,9 +1,9 @@
 """The one path that OpenSSL takes, which it never goes back on.
 
-OpenSSL chooses each issuer by name, key identifier and kind of key, anchors first, one that is valid
-now before others; only when the path is complete it verifies signatures and everything else
-(x509_vfy.c, `build_chain`). So a chain with a good path can be refused for another path's fault, and
-a wrong signature is found although no path in the sense of `path.py` exists.
+OpenSSL chooses each issuer by name, key identifier and kind of key, anchors first, one that is
+valid now before others; only when the path is complete it verifies signatures and everything else
+(x509_vfy.c, `build_chain`). So a chain with a good path can be refused for another path's fault,
+and a wrong signature is found although no path in the sense of `path.py` exists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PARTS = frozenset(
         "authorityKeyIdentifier",
     }
 )
-"""Extensions that are decoded before a certificate is looked at (`ossl_x509v3_cache_extensions`)."""
+"""Extensions that are decoded before all else (`ossl_x509v3_cache_extensions`)."""
 _DEPTH = 100
 
 
@@ -41,7 +41,7 @@ def invalid(facts: CertificateFacts) -> bool:
 
 
 def unusable_link(path: Path, sent: Sequence[CertificateFacts]) -> Link | None:
-    """The certificate whose odd extension ended the path: its last one, or one that would follow."""
+    """The certificate whose odd extension ended the path: the last one, or the next."""
     if invalid(path.top.facts):
         return path.top
     return next(

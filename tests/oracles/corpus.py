@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from tests.oracles import name_defects, shapes
+import tests.oracles.name_defects  # noqa: F401  registers its defects
+from tests.oracles import shapes
 from tests.oracles.defects import MAIN
 from tests.oracles.making import Key, Spec, authority, key, oid, server
 from tests.oracles.registry import DEFECTS
 
-assert name_defects  # registers its defects
 HOST = "good.test"
 _RSA = oid("1.2.840.113549.1.1.1")
 
@@ -76,7 +76,7 @@ class Draft:
     def finish(self, kind: str, number: int) -> Chain:
         """Issues everything, root first."""
         root = self.root.issue(self.root)
-        below, ders = self.root, []
+        below, ders = self.root, list[bytes]()
         for one in self.middles:
             ders.insert(0, one.issue(below))
             below = one

@@ -133,31 +133,30 @@ def path_length(draft: Draft) -> None:
 @defect
 def odd_root(draft: Draft) -> None:
     root = draft.root
+    elsewhere = constraints([dns("elsewhere.test")], [])
+    odd: tuple[tuple[str, bytes | None], ...] = (
+        ("basic", None),
+        ("basic", basic(ca=False)),
+        ("basic", basic(ca=True, path_length=0)),
+        ("usage", usage("cRLSign")),
+        ("purposes", purposes(CLIENT)),
+        ("constraints", elsewhere),
+        ("unknown", b"\x05\0"),
+    )
     how = draft.chance.randrange(12)
-    if how == 0:
-        root.change("basic", None)
-    elif how == 1:
-        root.change("basic", basic(ca=False))
-    elif how == 2:
-        root.change("usage", usage("cRLSign"))
-    elif how == 3:
-        root.extensions, root.version, root.key_id, root.issuer_id = [], None, False, False
-    elif how == 4:
-        root.issuer_id = seq(tlv(0x80, b"another key"))
-    elif how == 5:
-        root.change("unknown", b"\x05\0", critical=True)
-    elif how == 6:
-        root.change("purposes", purposes(CLIENT))
+    if how < len(odd):
+        kind, value = odd[how]
+        root.change(kind, value, critical=kind in {"constraints", "unknown"} or None)
     elif how == 7:
-        root.algorithm = "ecdsa-sha1"
+        root.extensions, root.version, root.key_id, root.issuer_id = [], None, False, False
     elif how == 8:
-        root.spoilt = True
+        root.issuer_id = seq(tlv(0x80, b"another key"))
     elif how == 9:
-        root.starts, root.ends = AT + DAY, AT + 99 * DAY
+        root.algorithm = "ecdsa-sha1"
     elif how == 10:
-        root.change("constraints", constraints([dns("elsewhere.test")], []), critical=True)
+        root.spoilt = True
     else:
-        root.change("basic", basic(ca=True, path_length=0))
+        root.starts, root.ends = AT + DAY, AT + 99 * DAY
 
 
 @defect

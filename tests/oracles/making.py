@@ -1,8 +1,8 @@
 """Makes certificates octet by octet, so that any part of one may be wrong.
 
-The library's builder refuses most of what a broken certificate says. Here a certificate is a list of
-parts, each given as DER; what is not given is what a good CA would write. Keys come from a pool of
-fixed seeds (RSA keys are made anew: their octets decide nothing).
+The library's builder refuses most of what a broken certificate says. Here a certificate is a list
+of parts, each given as DER; what is not given is what a good CA would write. Keys come from a pool
+of fixed seeds (RSA keys are made anew: their octets decide nothing).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import time
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import (
@@ -194,7 +195,7 @@ ALGORITHMS = {
 @cache
 def key(kind: str = "p256", number: int = 0) -> Key:
     """The key of this kind and number, always the same one in one process."""
-    private: object
+    private: Any
     seed = hashlib.sha256(f"{kind} {number}".encode()).digest()
     if kind in _CURVES or kind == "explicit":
         curve = _CURVES.get(kind, ec.SECP256R1)()
@@ -208,8 +209,10 @@ def key(kind: str = "p256", number: int = 0) -> Key:
     elif kind == "ed448":
         private = ed448.Ed448PrivateKey.from_private_bytes((seed * 2)[:57])
     else:
-        made = {"mldsa44": mldsa.MLDSA44PrivateKey, "mldsa65": mldsa.MLDSA65PrivateKey}[kind]
-        private = made.from_seed_bytes(seed)
+        private = {
+            "mldsa44": mldsa.MLDSA44PrivateKey.from_seed_bytes,
+            "mldsa65": mldsa.MLDSA65PrivateKey.from_seed_bytes,
+        }[kind](seed)
     spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Key(kind, private, _explicit(spki) if kind == "explicit" else spki)
 

@@ -24,7 +24,7 @@ from stress.trust.reading.der import (
     OID,
     SEQUENCE,
     DerError,
-    OddForm,
+    OddFormError,
     bits,
     first,
     integer,
@@ -323,7 +323,7 @@ class _Reader:
         """What `read` returns, or the default and a note."""
         try:
             return read()
-        except OddForm as error:
+        except OddFormError as error:
             self.problems.append(f"{what} form: {error}")
             return cast("_T", error.value)
         except DerError as error:

@@ -28,7 +28,7 @@ class DerError(ValueError):
     """Bytes that are not DER, or not of the expected type."""
 
 
-class OddForm(DerError):
+class OddFormError(DerError):
     """A value in a form that is forbidden, but that some clients read.
 
     Args:
@@ -230,5 +230,5 @@ def seconds(element: Element) -> int:
     days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
     value = ((days * 24 + hour) * 60 + minute) * 60 + second
     if odd:
-        raise OddForm(odd, value)
+        raise OddFormError(odd, value)
     return value

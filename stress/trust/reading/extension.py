@@ -19,7 +19,7 @@ from stress.trust.reading.der import (
     SET,
     DerError,
     Element,
-    OddForm,
+    OddFormError,
     bits,
     elements,
     first,
@@ -159,7 +159,7 @@ def name_constraints(data: bytes) -> NameConstraints:
         bounded |= any(any(limit.body) or limit.tag == 0x81 for base in bases for limit in base[1:])
     limits = NameConstraints(found[0xA0], found[0xA1], bounded)
     if [part.tag for part in parts] != sorted({part.tag for part in parts}):
-        raise OddForm("in another order", limits)
+        raise OddFormError("in another order", limits)
     return limits
 
 
@@ -186,7 +186,7 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
     parts = first(data).expect(SEQUENCE).children()
     is_ca, path_length = False, None
     if parts and parts[0].tag not in {BOOLEAN, INTEGER}:
-        raise OddForm(f"tag 0x{parts[0].tag:02x} where 0x01 is expected", (False, None))
+        raise OddFormError(f"tag 0x{parts[0].tag:02x} where 0x01 is expected", (False, None))
     if parts and parts[0].tag == BOOLEAN:
         if len(parts[0].body) != 1:
             raise DerError("a boolean of several octets")
@@ -194,7 +194,7 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
     if parts:
         path_length = integer(parts.pop(0).expect(INTEGER).body)
     if parts:
-        raise OddForm("more than a flag and a path length", (is_ca, path_length))
+        raise OddFormError("more than a flag and a path length", (is_ca, path_length))
     return is_ca, path_length
 
 

@@ -7,19 +7,20 @@ clients that still look at it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 from stress.model.chain import Finding
 from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import CertificateFacts, short_name, shown_names
-from stress.trust.reading.extension import GeneralNames, NameConstraints
+from stress.trust.reading.extension import GeneralNames, Name, NameConstraints
 from stress.trust.rules.context import Context
 
 _HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
@@ -50,7 +51,7 @@ class IdentitySettings(Settings, frozen=True):
     """A final dot of the host is ignored."""
     wildcard_letters: bool = False
     """A wildcard stands for letters, digits and hyphens only."""
-    constrained: tuple[str, ...] = ("dns", "addresses", "directories", "mails", "uris")
+    constrained: tuple[str, ...] = ("dns", "networks", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
     partial_wildcards: bool = False
     """A `*` stands for any letters of any one label."""
@@ -255,29 +256,26 @@ def _forbidden(
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
     if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "more names than clients compare"
-    for name in names.dns:
-        inside = [_in_domain(name, base) for base in permitted.dns]
-        if (inside and not any(inside)) or any(_in_domain(name, base) for base in excluded.dns):
-            return printable(name, 80)
-    for address in names.addresses:
-        inside = [_in_network(address, base) for base in permitted.networks]
-        outside = any(_in_network(address, base) for base in excluded.networks)
-        if (inside and not any(inside)) or outside:
-            return str(address)
-    for kind, within in (("mails", _in_mailboxes), ("uris", _in_hosts)):
-        allowed, banned = getattr(permitted, kind), getattr(excluded, kind)
-        for name in getattr(names, kind) if kind in kinds else ():
-            inside = [within(name, base) for base in allowed]
-            if (inside and not any(inside)) or any(within(name, base) for base in banned):
-                return printable(name, 80)
-    if "directories" not in kinds:
-        return ""
-    subject = facts.subject_name.normal
-    inside = [subject[: len(base.normal)] == base.normal for base in permitted.directories]
-    outside = any(subject[: len(base.normal)] == base.normal for base in excluded.directories)
-    if (subject and inside and not any(inside)) or outside:
-        return printable(facts.subject, 80)
+    subjects = (facts.subject_name,) if facts.subject_name.normal else ()
+    compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
+        "dns": (names.dns, _in_domain),
+        "networks": (names.addresses, _in_network),
+        "mails": (names.mails, _in_mailboxes),
+        "uris": (names.uris, _in_hosts),
+        "directories": (subjects, _in_directory),
+    }
+    for kind, (those, within) in compared.items():
+        for name in those if kind in kinds else ():
+            inside = [within(name, base) for base in getattr(permitted, kind)]
+            outside = any(within(name, base) for base in getattr(excluded, kind))
+            if (inside and not any(inside)) or outside:
+                return printable(getattr(name, "text", str(name)), 80)
     return ""
+
+
+def _in_directory(name: Name, base: Name) -> bool:
+    """A base covers every name that begins with it."""
+    return name.normal[: len(base.normal)] == base.normal
 
 
 def _in_domain(name: str, base: str) -> bool:

@@ -33,8 +33,6 @@ class KeySettings(Settings, frozen=True):
     """The signature algorithm inside and outside must have the same parameters, too."""
     points: bool = True
     """A key on a curve must be a point of it."""
-    explicit_curves: bool = False
-    """An EC key may describe its curve instead of naming it."""
     curves: tuple[str, ...] = ()
     """Curves that a leaf may use; empty: all."""
     weak_digests: tuple[str, ...] = ("MD2", "MD4", "MD5", "SHA-1")
@@ -56,25 +54,23 @@ def key_findings(context: Context) -> Iterator[Finding]:
 
 def _weakness(link: Link, settings: KeySettings) -> str:
     """Why the key is not accepted; empty when it is, or when its size is unknown to us."""
-    key = link.facts.public_key
-    if key.kind is KeyKind.RSA and key.bits < settings.rsa_bits:
-        return f"at least RSA {settings.rsa_bits} is required"
-    if key.kind is KeyKind.EC and 0 < key.bits < settings.ec_bits:
-        return f"at least {settings.ec_bits} bits are required"
-    if settings.points and key.kind is KeyKind.EC and not is_point(link.facts.spki):
-        return "which is no point of its curve"
-    if key.curve == "explicit" and not settings.explicit_curves:
-        return "a named curve is required"
-    if link.position != 0:
-        limited = key.kind is KeyKind.EC and settings.issuer_curves
-        odd = limited and key.curve not in settings.issuer_curves
-        return "this curve is not accepted" if odd else ""
-    if key.kind not in settings.leaf_keys:
-        return "this key type is not accepted"
-    curved = key.kind in {KeyKind.EC, KeyKind.EDWARDS}
-    if curved and settings.curves and key.curve not in settings.curves:
-        return "this curve is not accepted"
-    return ""
+    key, leaf = link.facts.public_key, link.position == 0
+    on_curve = key.kind is KeyKind.EC
+    curves = settings.curves if leaf else settings.issuer_curves
+    limited = curves and (on_curve or (leaf and key.kind is KeyKind.EDWARDS))
+    reasons = {
+        f"at least RSA {settings.rsa_bits} is required": key.kind is KeyKind.RSA
+        and key.bits < settings.rsa_bits,
+        f"at least {settings.ec_bits} bits are required": on_curve
+        and 0 < key.bits < settings.ec_bits,
+        "which is no point of its curve": settings.points
+        and on_curve
+        and not is_point(link.facts.spki),
+        "a named curve is required": key.curve == "explicit",
+        "this key type is not accepted": leaf and key.kind not in settings.leaf_keys,
+        "this curve is not accepted": bool(limited) and key.curve not in curves,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def signature_findings(context: Context) -> Iterator[Finding]:

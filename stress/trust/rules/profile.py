@@ -29,8 +29,8 @@ def profile_findings(context: Context) -> Iterator[Finding]:
     for link in context.path.links:
         whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
         for detail, refusal in _odd(link.facts, last=link is context.path.top):
-            detail = f"{whose}{detail} (RFC 5280)"
-            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail, refusal)
+            text = f"{whose}{detail} (RFC 5280)"
+            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, text, refusal)
 
 
 def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[tuple[str, Refusal]]:

@@ -83,8 +83,9 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
     elif not _allows(leaf, settings, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
     if leaf.usages is not None and settings.leaf_usages:
-        allowed = leaf.usages or settings.empty_usage
-        if not allowed or not set(leaf.usages or settings.leaf_usages) & set(settings.leaf_usages):
+        if not (leaf.usages or settings.empty_usage) or not set(
+            leaf.usages or settings.leaf_usages
+        ) & set(settings.leaf_usages):
             listed = ", ".join(leaf.usages) or "nothing"
             needed = " or ".join(settings.leaf_usages)
             yield Finding(Category.WRONG_EKU, 0, f"its key is for {listed}, not for {needed}")
@@ -114,34 +115,17 @@ def _listed(facts: CertificateFacts) -> str:
 def issuer_findings(context: Context) -> Iterator[Finding]:
     """Every issuer must be a CA that may sign certificates, with room for the CAs below it."""
     settings, intermediates = context.policy.settings(UsageSettings), 0
-    leaf = context.leaf
+    leaf, top = context.leaf, context.path.top
     bare = "basicConstraints" not in leaf.named_extensions and "keyCertSign" in (leaf.usages or ())
     if settings.strict_ca and bare:
         yield Finding(Category.ISSUER_NOT_CA, 0, "keyUsage of a CA without basicConstraints")
     for link in context.issuers:
-        facts, reason = link.facts, ""
-        says = settings.root_by_usage and link is context.path.top and facts.usages is not None
-        says = says and "basicConstraints" not in facts.named_extensions
-        if facts.usages and not facts.may_sign_certificates:
-            reason = "may not sign certificates (keyUsage)"
-        elif facts.usages == () and not settings.empty_usage:
-            reason = "may not sign certificates (empty keyUsage)"
-        elif facts.version < settings.first_version and link is not context.path.top:
-            reason = f"is of version {facts.version}"
-        elif facts.version < 3 and facts.self_issued and not settings.strict_ca:
-            pass  # old version 1 roots: all clients accept them as anchors
-        elif not facts.is_ca and not says:
-            reason = "is not a CA"
+        facts, reason = link.facts, _no_ca(link.facts, settings, at_top=link is top)
         if reason:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
-        counts = settings.anchor_path_length or link is not context.path.top
-        if (
-            counts
-            and facts.path_length is not None
-            and facts.is_ca
-            and intermediates > facts.path_length
-        ):
+        counts = facts.is_ca and (settings.anchor_path_length or link is not top)
+        if counts and facts.path_length is not None and intermediates > facts.path_length:
             allowed = f"{facts.path_length} below it, there are {intermediates}"
             detail = f"{short_name(facts)} allows {allowed}"
             yield Finding(Category.PATH_LENGTH, link.position, detail)
@@ -149,7 +133,22 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
         intermediates += settings.count_self_issued or not facts.self_issued
     if len(context.path.links) > settings.longest:
         detail = f"{len(context.path.links)} certificates, at most {settings.longest}"
-        yield Finding(Category.PATH_LENGTH, context.path.top.position, detail)
+        yield Finding(Category.PATH_LENGTH, top.position, detail)
+
+
+def _no_ca(facts: CertificateFacts, settings: UsageSettings, *, at_top: bool) -> str:
+    """Why a certificate may not issue others; empty: it may."""
+    by_usage = settings.root_by_usage and at_top and facts.usages is not None
+    by_usage = by_usage and "basicConstraints" not in facts.named_extensions
+    old_root = facts.version < 3 and facts.self_issued and not settings.strict_ca
+    if facts.usages and not facts.may_sign_certificates:
+        return "may not sign certificates (keyUsage)"
+    if facts.usages == () and not settings.empty_usage:
+        return "may not sign certificates (empty keyUsage)"
+    if facts.version < settings.first_version and not at_top:
+        return f"is of version {facts.version}"
+    # Old version 1 roots: all clients accept them as anchors.
+    return "" if facts.is_ca or by_usage or old_root else "is not a CA"
 
 
 def extension_findings(context: Context) -> Iterator[Finding]:
@@ -164,9 +163,9 @@ def extension_findings(context: Context) -> Iterator[Finding]:
             if any(kind.directories or kind.others for kind in kinds):
                 unknown.add("nameConstraints")
         names = link.facts.alternative_names
-        if settings.only_known_names and names is not None:
-            if not (names.dns or names.addresses or names.mails or names.uris):
-                unknown.add("subjectAltName")
+        none = names and not (names.dns or names.addresses or names.mails or names.uris)
+        if settings.only_known_names and none:
+            unknown.add("subjectAltName")
         for one in link.facts.extensions:
             name = named(one.oid)
             if one.critical and (name in unknown or name not in known):

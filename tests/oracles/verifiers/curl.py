@@ -17,7 +17,7 @@ from ssl import DER_cert_to_PEM_cert
 
 curl = subprocess.run(["curl", "--version"], capture_output=True, check=True, text=True)
 print("version", curl.stdout.split("\n")[0], sep="\t")  # noqa: T201
-alerted = set()
+alerted: set[int] = set()
 chains = [line.rstrip("\n").split("\t") for line in sys.stdin]
 
 
@@ -69,6 +69,6 @@ with tempfile.TemporaryDirectory() as folder, socket.create_server(("0.0.0.0", 0
         errors="replace",
     )
     for line in done.stdout.splitlines():
-        number, _, said = line.partition(" ")
+        which, _, said = line.partition(" ")
         # Without an alert it trusted the chain, and then missed the rest of the handshake.
-        print(chains[int(number)][0], said if int(number) in alerted else "ok", sep="\t")  # noqa: T201
+        print(chains[int(which)][0], said if int(which) in alerted else "ok", sep="\t")  # noqa: T201
