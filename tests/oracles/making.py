@@ -124,7 +124,7 @@ class Key:
         if isinstance(own, rsa.RSAPrivateKey):
             return own.sign(data, padding.PKCS1v15(), _DIGESTS[digest])
         if isinstance(own, ec.EllipticCurvePrivateKey):
-            return own.sign(data, ec.ECDSA(_DIGESTS[digest]))
+            return own.sign(data, ec.ECDSA(_DIGESTS[digest], deterministic_signing=True))
         if isinstance(own, dsa.DSAPrivateKey):
             return own.sign(data, hashes.SHA256())
         return bytes(own.sign(data))  # type: ignore[attr-defined]  # Edwards and ML-DSA alike

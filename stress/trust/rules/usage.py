@@ -82,13 +82,12 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
             yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
     elif not _allows(leaf, settings, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
-    if leaf.usages is not None and settings.leaf_usages:
-        if not (leaf.usages or settings.empty_usage) or not set(
-            leaf.usages or settings.leaf_usages
-        ) & set(settings.leaf_usages):
-            listed = ", ".join(leaf.usages) or "nothing"
-            needed = " or ".join(settings.leaf_usages)
-            yield Finding(Category.WRONG_EKU, 0, f"its key is for {listed}, not for {needed}")
+    wanted = settings.leaf_usages
+    if leaf.usages is not None and wanted and not set(leaf.usages) & set(wanted):
+        listed = ", ".join(leaf.usages) or "nothing"
+        yield Finding(
+            Category.WRONG_EKU, 0, f"its key is for {listed}, not for {' or '.join(wanted)}"
+        )
     if not settings.issuer_purpose.covers(public=context.public):
         return
     for link in context.issuers:
