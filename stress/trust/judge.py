@@ -24,10 +24,10 @@ from stress.trust.anchors import Anchors
 from stress.trust.encoding import EncodingSettings, encoding_findings
 from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap
 from stress.trust.policy import PathSearch, find_policy
-from stress.trust.reading.certificate import CertificateFacts, describe, short_name
+from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.reading.strict import strict_problems
 from stress.trust.rules.context import Context, Rule
-from stress.trust.selection import in_order, select, unusable_link
+from stress.trust.selection import in_order, select, selection_gap
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -227,13 +227,8 @@ class Judge:
             paths = replace(built.paths, complete=(), longest=path)
             private = self._given.private
             gap = find_gap(built.sent, paths, self._anchors, self._known, private=private)
-            unusable = None
             if context.policy.search is PathSearch.FIRST:
-                unusable = unusable_link(path, built.sent)
-            if unusable is not None:
-                detail = f"{short_name(unusable.facts)} has an extension that cannot be used"
-                detail += ", so that OpenSSL finds no issuer"
-                gap = Gap(Category.MALFORMED_CERTIFICATE, unusable.position, detail)
+                gap = selection_gap(path, built.sent, found=bool(built.paths.complete)) or gap
             yield gap.finding(context.policy)
         for rule in _RULES:
             yield from rule(along)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
-from stress.trust.path import Issuers, Link, Path
-from stress.trust.reading.certificate import CertificateFacts
+from stress.model.outcome import Category
+from stress.trust.path import Gap, Issuers, Link, Path
+from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.key import KeyKind
 
 _PARTS = frozenset(
@@ -40,19 +41,34 @@ def invalid(facts: CertificateFacts) -> bool:
     return not _PARTS.isdisjoint(broken) or not _PARTS.isdisjoint(facts.duplicates)
 
 
-def unusable_link(path: Path, sent: Sequence[CertificateFacts]) -> Link | None:
-    """The certificate whose odd extension ended the path: the last one, or the next."""
-    if invalid(path.top.facts):
-        return path.top
-    return next(
-        (
-            Link(facts, place)
-            for place, facts in enumerate(sent)
-            if place and not facts.unreadable and _follows(facts, path.top.facts)
-            if invalid(facts)
-        ),
-        None,
-    )
+def selection_gap(path: Path, sent: Sequence[CertificateFacts], *, found: bool) -> Gap | None:
+    """Why the path goes no further, where that is due to how it was selected; else None.
+
+    Args:
+        path: as selected, without an anchor.
+        sent: the chain in the order sent.
+        found: a search that tries every path would have found one.
+    """
+    top = path.top
+    next_ones = [
+        Link(facts, place)
+        for place, facts in enumerate(sent)
+        if place and not facts.unreadable and _follows(facts, top.facts) and not facts.self_issued
+    ]
+    for link in (top, *next_ones):
+        if invalid(link.facts):
+            detail = f"{short_name(link.facts)} has an extension that cannot be used"
+            detail += ", so that OpenSSL finds no issuer"
+            return Gap(Category.MALFORMED_CERTIFICATE, link.position, detail)
+    unused = [link for link in next_ones if link not in path.links]
+    if unused and top is path.links[-1] and not top.facts.self_issued:
+        detail = f"{short_name(unused[0].facts)} has the issuer's name, but another key identifier"
+        detail += " or a key that could not have signed"
+        return Gap(Category.WRONG_INTERMEDIATE, unused[0].position, detail)
+    if found and top.position:
+        detail = f"{short_name(top.facts)} leads to no trust anchor; OpenSSL tries no other path"
+        return Gap(Category.UNTRUSTED_ROOT, top.position, detail)
+    return None
 
 
 def select(

@@ -18,10 +18,10 @@ _BOUND = 0.95
 
 _HEAD = """# Verdicts against the real clients
 
-What `tls-stress` says of a chain was compared with what real programs say of it: the same octets,
-as the first flight of a TLS 1.2 server, to each of them, at the same moment. *Agreement* is the same
-verdict, and where it is a refusal also the same category: what a client's words stand for is listed
-in `tests/oracles/messages.toml`. Written by `make oracles`; the seeds are fixed.
+What `tls-stress` says of a chain was compared with what real programs say: the same octets,
+as the first flight of a TLS 1.2 server, to each of them, at the same moment. *Agreement* is the
+same verdict, and where it is a refusal also the same category: what a client's words stand for is
+listed in `tests/oracles/messages.toml`. Written by `make oracles`; the seeds are fixed.
 
 """
 
