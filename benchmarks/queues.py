@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.worlds import GOOD
 from stress.analysis.verdict import NANOSECONDS
-from stress.model.outcome import Stage
 from stress.model.plan import Load, Segment
-from stress.model.run import Cell, Cube
+from stress.model.run import Cube
 from stress.planning.load import rate_blocks
 
 Fails = Callable[[float], bool]
@@ -53,7 +54,17 @@ def offer(load: Load, fails: Fails, random: np.random.Generator) -> Cube:
         due = random.uniform(begin_s, begin_s + one.seconds, random.poisson(one.rate * one.seconds))
         counts.update((int(now_s), number, fails(now_s)) for now_s in np.sort(due).tolist())
         begin_s += one.seconds
-    return Cube(NANOSECONDS, [_cell(*key, count) for key, count in counts.items()])
+    cells = [
+        replace(
+            GOOD,
+            block=block,
+            segment=segment,
+            outcome="timeout-handshake" if failed else GOOD.outcome,
+            count=count,
+        )
+        for (block, segment, failed), count in counts.items()
+    ]
+    return Cube(NANOSECONDS, cells)
 
 
 def varied(rate: float, seconds: float, seed: int) -> Load:
@@ -65,22 +76,3 @@ def ramp(rate: float, seconds: float) -> Load:
     """Forty rising rates, each once."""
     steps = np.linspace(0.25, 1.25, 40) * rate
     return Load(segments=tuple(Segment(float(step), seconds / 40) for step in steps))
-
-
-def _cell(block: int, segment: int, failed: bool, count: int) -> Cell:  # noqa: FBT001 - of the key
-    return Cell(
-        block=block,
-        address=0,
-        source=None,
-        client=0,
-        chain=None,
-        tls_version=None,
-        cipher=None,
-        key_group=None,
-        alpn=None,
-        resumed=None,
-        segment=segment,
-        stage=int(Stage.CLIENT_HELLO),
-        outcome="timeout-handshake" if failed else "ok",
-        count=count,
-    )

@@ -46,8 +46,8 @@ _HEAD = """\
 # Scorecard
 
 Made by `make scorecard`: every scenario of the lab, run once, and a healthy farm {healthy} times,
-{when} on {machine}. "Found" means that the report names what was
-planted first, in the dimensions in which it was planted, and blames nothing else before it.
+{when} on {machine}. "Found" means that the first cause in the
+report (of two planted ones: the first two) is what was planted, in the dimensions in which it was.
 
 | scenario | planted | failed | first cause in the report | found |
 |---|---|---|---|---|
@@ -149,12 +149,12 @@ def _summed(scores: Sequence[Score], clean: Sequence[Score]) -> Iterator[str]:
     found = sum(one.found == YES for one in scores)
     silent = sum(one.found.startswith(NO_VERDICT) for one in scores)
     words = f"; {silent} gave no verdict, because this machine was too busy" if silent else ""
-    yield f"{found} of {len(scores)} scenarios with something planted were found{words}.\n"
+    yield f"What was planted was found in {found} of {len(scores)} scenarios{words}.\n"
     false = [one for one in clean if one.missed]
     handshakes = sum(one.summary.attempts for one in clean)
     yield (
         f"{len(false)} of {len(clean)} runs of a healthy farm ({handshakes:,} handshakes in all) "
-        "blamed something.\n"
+        "reported a cause.\n"
     )
     yield f"Load average of the machine: {os.getloadavg()[2]:.1f} over the last 15 minutes.\n"
 

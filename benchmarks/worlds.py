@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stress.analysis.causes.cohorts import Conjunction, Problem, search
-from stress.analysis.causes.table import Column
-from stress.analysis.dimensions import Dimension
+from stress.analysis.causes.table import Column, Table
 from stress.analysis.verdict import NANOSECONDS
+from stress.model.attributes import Dimension
+from stress.model.outcome import OK, Stage
 from stress.model.plan import Address, Client, Plan, Target
-from stress.model.run import End, RunFacts
+from stress.model.run import Cell, End, RunFacts
 
 FACTS = RunFacts(
     name="simulated",
@@ -29,6 +30,23 @@ FACTS = RunFacts(
     invalid=False,
     lag_p99_ns=None,
 )
+GOOD = Cell(
+    block=0,
+    address=0,
+    source=None,
+    client=0,
+    chain=1,
+    tls_version=0x0304,
+    cipher=0x1301,
+    key_group=29,
+    alpn=None,
+    resumed=False,
+    segment=0,
+    stage=Stage.FINISHED,
+    outcome=OK.name,
+    count=1,
+)
+"""An attempt that succeeded, as a cell of the cube."""
 Generator = np.random.Generator
 Codes = NDArray[np.int64]
 
@@ -76,6 +94,18 @@ def attributes(random: Generator, rows: int) -> tuple[Column, ...]:
 
 def _texts(codes: Codes) -> tuple[str, ...]:
     return tuple(str(code) for code in range(int(codes.max()) + 1))
+
+
+def counted_once(columns: tuple[Column, ...], blocks: Codes, failed: NDArray[np.bool_]) -> Table:
+    """The table of these attempts, each a row of its own; all finished, some with a reset."""
+    return Table(
+        columns=columns,
+        outcomes=Column(Dimension.STAGE, failed.astype(np.int64), ("ok", "reset")),
+        stages=np.full(len(blocks), int(Stage.FINISHED)),
+        blocks=blocks,
+        chains=np.full(len(blocks), -1),
+        counts=np.ones(len(blocks), dtype=np.int64),
+    )
 
 
 def plant(random: Generator, columns: Sequence[Column], rows: int, causes: int) -> World:

@@ -1,13 +1,16 @@
 """How the values of attributes read in each dimension of causes.
 
 "Not reached" is never a value, else every failure would be explained by not having come further.
+
+Imported late: it needs numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from stress.analysis.causes.table import Reading, Text
 from stress.analysis.chains import issuer, leaf_names, short, subject
 from stress.handshake.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form
@@ -15,53 +18,45 @@ from stress.model.plan import Address, Plan
 from stress.model.run import SeenChain
 from stress.text.escape import printable
 
-__all__ = ["Dimension", "leaf_text", "texts"]
-
-Text: TypeAlias = Callable[[Hashable], str | None]
-"""What people read for a value of an attribute; None for "not reached"."""
+__all__ = ["Dimension", "leaf_text", "readings"]
 
 _T = TypeVar("_T")
 
 
-def texts(
+def readings(
     plan: Plan, addresses: Sequence[Address], chains: Mapping[int, SeenChain]
-) -> Mapping[Dimension, tuple[str, Text]]:
+) -> list[Reading]:
     """For each dimension the attribute that it is made of, and how a value of that reads.
 
     A dimension that is not here (`rate`) depends on more than the value of one attribute.
     """
 
-    def indexed(things: Sequence[_T], text: Callable[[_T], str | None]) -> Text:
+    def of(things: Mapping[int, _T], text: Callable[[_T], str | None]) -> Text:
         # A damaged file may name a thing that is not there.
-        def read(index: Any) -> str | None:
-            return text(things[index]) if 0 <= index < len(things) else None
-
-        return read
-
-    def of_chain(text: Callable[[SeenChain], str]) -> Text:
         def read(number: Any) -> str | None:
-            return text(chains[number]) if number in chains else None
+            return text(things[number]) if number in things else None
 
         return read
 
-    name = plan.server_name or "none"
+    name, at = plan.server_name or "none", dict(enumerate(addresses))
+    clients, sources = dict(enumerate(plan.clients)), dict(enumerate(plan.sources))
     own: dict[Dimension, Text] = {
-        Dimension.ADDRESS: lambda index: indexed(addresses, str)(index) or f"#{index}",
-        Dimension.LABEL: indexed(addresses, lambda address: address.label),
-        Dimension.FAMILY: indexed(addresses, lambda address: address.family),
-        Dimension.CLIENT: indexed(plan.clients, lambda client: client.name),
-        Dimension.SNI: indexed(plan.clients, lambda c: name if c.server_name else "none"),
-        Dimension.VANTAGE: indexed(plan.sources, str),
-        Dimension.CHAIN: of_chain(short),
-        Dimension.LEAF: of_chain(leaf_text),
-        Dimension.ISSUER: of_chain(issuer),
+        Dimension.ADDRESS: lambda index: of(at, str)(index) or f"#{index}",
+        Dimension.LABEL: of(at, lambda address: address.label),
+        Dimension.FAMILY: of(at, lambda address: address.family),
+        Dimension.CLIENT: of(clients, lambda client: client.name),
+        Dimension.SNI: of(clients, lambda client: name if client.server_name else "none"),
+        Dimension.VANTAGE: of(sources, str),
+        Dimension.CHAIN: of(chains, short),
+        Dimension.LEAF: of(chains, leaf_text),
+        Dimension.ISSUER: of(chains, issuer),
     }
-    return {
-        dimension: (attribute.name, own.get(dimension) or _text(attribute))
+    return [
+        Reading(dimension, attribute.name, own.get(dimension) or _text(attribute))
         for attribute in SHARED
         for dimension in attribute.dimensions
         if dimension is not Dimension.RATE
-    }
+    ]
 
 
 def leaf_text(chain: SeenChain) -> str:

@@ -5,22 +5,24 @@ Imported late: it needs numpy.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import sqrt
-from typing import TypeAlias, cast
+from operator import attrgetter
+from statistics import fmean
+from typing import TypeAlias
 
 import numpy as np
 
 from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
-from stress.analysis.dimensions import Dimension, texts
-from stress.analysis.tally import side_of
+from stress.analysis.dimensions import readings
+from stress.analysis.tally import counted_by
 from stress.analysis.verdict import NANOSECONDS
+from stress.model.attributes import Dimension
 from stress.model.chain import Verdict
-from stress.model.limit import Knob, Limit
-from stress.model.outcome import Side
+from stress.model.limit import Limit
 from stress.model.plan import Address, Load
 from stress.model.record import Record
 from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
@@ -36,6 +38,7 @@ BEGUN = 0.1
 
 Moment: TypeAlias = tuple[int, int]
 """A time block and a load segment in it: segments come one after the other, so these do too."""
+_moment_of: Callable[[Cell], Moment] = attrgetter("block", "segment")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,19 +47,23 @@ class Recording:
 
     facts: RunFacts
     table: Table
-    block_ns: int
-    chains: Mapping[int, SeenChain]
-    addresses: tuple[Address, ...]
+    cube: Cube
+    chains: Mapping[int, SeenChain] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
     ports: tuple[PortCount, ...] = ()
     failing: tuple[Record, ...] = ()
     """A sample of the failures, by id."""
     verdicts: tuple[Verdict, ...] = ()
-    cube: Cube | None = None
     by_load: bool = False
     """The load decides: it was varied at random and failures follow it, or a search for the limit
     chose it. Then a rate may be a cause, and times are not: they only say when it was high."""
     owed: int = 0
     """Attempts counted at an earlier, higher rate: the target had not recovered from it yet."""
+
+    @property
+    def block_ns(self) -> int:
+        """Length of a time block."""
+        return self.cube.block_ns
 
     def moment(self, block: int) -> str:
         """The time of day at which a block begins, UTC."""
@@ -64,45 +71,24 @@ class Recording:
 
 
 def record(run: Run) -> Recording:
-    """Read a run into columns."""
-    recording = read(run.facts(), run.cube(), run.chains(), run.addresses())
-    return replace(
-        recording,
-        ports=tuple(run.ports()),
-        failing=tuple(run.failures(SAMPLE)),
-        verdicts=tuple(run.verdicts()),
+    """Reads a run into columns."""
+    facts, cube, addresses = run.facts(), run.cube(), tuple(run.addresses())
+    chains = {chain.id: chain for chain in run.chains()}
+    table = tabulate(cube.cells, _readings(facts, chains, addresses, cube))
+    failing = tuple(run.failures(SAMPLE))
+    return Recording(
+        facts, table, cube, chains, addresses, tuple(run.ports()), failing, tuple(run.verdicts())
     )
 
 
 def reread_by_load(recording: Recording) -> Recording:
     """The same run where the load decides: a backlog counts at the rate that caused it."""
-    assert recording.cube is not None
-    facts, cube = recording.facts, with_backlog(recording.cube)
-    rates = segment_rates(facts.plan.load, recording.cube, facts.limits)
-    owed = sum(
-        now.count
-        for was, now in zip(recording.cube.cells, cube.cells, strict=True)
-        if was.segment != now.segment
-    )
-    table = tabulate(cube.cells, [*_readings(facts, recording.chains, recording.addresses, rates)])
-    return replace(recording, table=table, by_load=True, owed=owed)
-
-
-def read(
-    facts: RunFacts, cube: Cube, seen: Sequence[SeenChain], addresses: Sequence[Address]
-) -> Recording:
-    """Read a cube into columns."""
-    chains = {chain.id: chain for chain in seen}
-    rates = segment_rates(facts.plan.load, cube, facts.limits)
-    readings = list(_readings(facts, chains, addresses, rates))
-    return Recording(
-        facts,
-        tabulate(cube.cells, readings),
-        cube.block_ns,
-        chains,
-        tuple(addresses),
-        cube=cube,
-    )
+    facts, was = recording.facts, recording.cube
+    now = with_backlog(was)
+    pairs = zip(was.cells, now.cells, strict=True)
+    owed = sum(after.count for before, after in pairs if before.segment != after.segment)
+    readings = _readings(facts, recording.chains, recording.addresses, was)
+    return replace(recording, table=tabulate(now.cells, readings), by_load=True, owed=owed)
 
 
 def segment_rates(load: Load, cube: Cube, limits: Sequence[Limit] = ()) -> Mapping[int, float]:
@@ -119,13 +105,13 @@ def segment_rates(load: Load, cube: Cube, limits: Sequence[Limit] = ()) -> Mappi
     return {segment: planned.get(segment, rate) for segment, rate in counted.items()}
 
 
-def offered_rates(cells: Sequence[Cell], block_ns: int) -> Mapping[int, float]:
+def offered_rates(cells: Iterable[Cell], block_ns: int) -> Mapping[int, float]:
     """Attempts due a second in each load segment, from the blocks that no other segment shares.
 
     A segment shares its first and last block with its neighbours; those are used only where it has
     no block of its own.
     """
-    due: defaultdict[int, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+    due: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for cell in cells:
         due[cell.block][cell.segment] += cell.count
     own: defaultdict[int, list[int]] = defaultdict(list)
@@ -133,55 +119,45 @@ def offered_rates(cells: Sequence[Cell], block_ns: int) -> Mapping[int, float]:
     for segments in due.values():
         for segment, count in segments.items():
             (own if len(segments) == 1 else shared)[segment].append(count)
-    seconds = block_ns / NANOSECONDS
-    return {
-        segment: sum(counts) / len(counts) / seconds
-        for segment in sorted({*own, *shared})
-        for counts in (own.get(segment) or shared[segment],)
-    }
+    seconds, counts = block_ns / NANOSECONDS, {**shared, **own}
+    return {segment: fmean(counts[segment]) / seconds for segment in sorted(counts)}
 
 
 def _readings(
-    facts: RunFacts,
-    chains: Mapping[int, SeenChain],
-    addresses: Sequence[Address],
-    rates: Mapping[int, float],
-) -> Iterator[Reading]:
+    facts: RunFacts, chains: Mapping[int, SeenChain], addresses: Sequence[Address], cube: Cube
+) -> list[Reading]:
     """How each dimension of the contract comes out of a cell.
 
     The offered load is read as a level, and from each threshold on. Of a search only the limit that
     it found: its steps crowd around that, and between two of them anything can happen once.
     """
-    for dimension, (name, text) in texts(facts.plan, addresses, chains).items():
-        yield Reading(dimension, name, text)
+    found = readings(facts.plan, addresses, chains)
+    rates = segment_rates(facts.plan.load, cube, facts.limits)
     for one in facts.limits:
         if failing := one.first_failing:
             # Nothing was tried close to the edge.
             edge = sqrt((one.sustained or failing) * failing)
-            unit = "/s" if one.knob is Knob.RATE else " at once"
-            yield _threshold(rates, edge, f"{failing:.0f}{unit}")
+            found.append(_threshold(rates, edge, f"{failing:.0f}{one.knob.unit}"))
     if facts.limits:
-        return
+        return found
     # Two significant digits, so that repeats of one level are one value.
     levels = {number: float(f"{rate:.2g}") for number, rate in rates.items()}
-    yield _of_segment(lambda number: f"{levels.get(number, 0.0):g}/s")
+    found.append(_of_segments({number: f"{level:g}/s" for number, level in levels.items()}))
     distinct = sorted(set(levels.values()))
     if FEWEST_LEVELS <= len(distinct) <= MOST_LEVELS:
         # What fails at a rate fails above it, too.
-        yield from (_threshold(levels, level, f"{level:g}/s") for level in distinct[1:-1])
+        found += [_threshold(levels, level, f"{level:g}/s") for level in distinct[1:-1]]
+    return found
 
 
 def _threshold(loads: Mapping[int, float], least: float, named: str) -> Reading:
     """A load from which on something may fail."""
-
-    def text(number: int) -> str:
-        return f"{named} or more" if loads.get(number, 0.0) >= least else f"less than {named}"
-
-    return _of_segment(text)
+    words = {True: f"{named} or more", False: f"less than {named}"}
+    return _of_segments({number: words[load >= least] for number, load in loads.items()})
 
 
-def _of_segment(text: Callable[[int], str]) -> Reading:
-    return Reading(Dimension.RATE, "segment", lambda number: text(cast("int", number)))
+def _of_segments(texts: Mapping[Hashable, str]) -> Reading:
+    return Reading(Dimension.RATE, "segment", texts.get)
 
 
 def with_backlog(cube: Cube) -> Cube:
@@ -195,16 +171,12 @@ def with_backlog(cube: Cube) -> Cube:
     the rate begin in any segment, and nothing is made to follow the load by it (simulated in
     `benchmarks/simulate.py`).
     """
-    counts: dict[Moment, list[int]] = {}
-    for cell in cube.cells:
-        side, both = side_of(cell.outcome), counts.setdefault((cell.block, cell.segment), [0, 0])
-        if side in {Side.NOBODY, Side.TARGET}:
-            both[0] += cell.count
-            both[1] += cell.count if side is Side.TARGET else 0
+    counts = counted_by(cube.cells, _moment_of)
     if len({segment for _, segment in counts}) < 2:
         return cube
     moments = sorted(counts)
-    attempts, failures = np.asarray([counts[moment] for moment in moments], dtype=np.int64).T
+    attempts = np.asarray([counts[moment].attempts for moment in moments], dtype=np.int64)
+    failures = np.asarray([counts[moment].failures for moment in moments], dtype=np.int64)
     found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
     # The segment in which it began, for each moment that still fails from an earlier one.
     began: dict[Moment, int] = {}
@@ -218,11 +190,9 @@ def with_backlog(cube: Cube) -> Cube:
         began |= {one: segment for one in moments[first : piece.end] if one[1] != segment}
     if not began:
         return cube
+    # Most cells of a run are in no burst; only those that are get copied.
     cells = tuple(
-        cell
-        if (origin := began.get((cell.block, cell.segment))) is None
-        # Most cells of a run are in no burst; only those that are get copied.
-        else replace(cell, segment=origin)
+        replace(cell, segment=began[moment]) if (moment := _moment_of(cell)) in began else cell
         for cell in cube.cells
     )
     return replace(cube, cells=cells)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from stress.analysis.verdict import policies
 from stress.model.chain import Verdict
 from stress.model.outcome import OK, Kind, Outcome
-from stress.model.plan import Address, Plan
+from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.run import Cell, Cube, HistogramRow, PortCount, Run, RunFacts, SeenChain
 from stress.trust import Judge, refused_by_staple
@@ -45,10 +46,10 @@ class RejudgedRun:
         return self.rejudged
 
     def cube(self) -> Cube:
-        cube, policies = self.run.cube(), _policies(self.facts().plan)
+        cube, by_client = self.run.cube(), policies(self.facts().plan)
         verdicts = {(verdict.chain, verdict.policy): verdict for verdict in self.rejudged}
         names: dict[tuple[int | None, int], str] = {}
-        for client, policy in enumerate(policies):
+        for client, policy in enumerate(by_client):
             for chain in self.run.chains():
                 verdict = verdicts.get((chain.sha256, policy))
                 headline = verdict.headline if verdict else None
@@ -59,7 +60,7 @@ class RejudgedRun:
             name = names.get((cell.chain, cell.client))
             if name is None or recorded.kind not in {Kind.OK, Kind.TRUST}:
                 return cell.outcome
-            policy = policies[cell.client]
+            policy = by_client[cell.client]
             stapled = name == OK.name and refused_by_staple(recorded.category, policy)
             return cell.outcome if stapled else name
 
@@ -92,7 +93,7 @@ def rejudge(
         UsageError: no such policy.
     """
     plan = run.facts().plan
-    wanted = {policy} if policy else set(_policies(plan))
+    wanted = {policy} if policy else set(policies(plan))
     verdicts = tuple(
         verdict
         for chain in run.chains()
@@ -104,8 +105,3 @@ def rejudge(
         ).values()
     )
     return RejudgedRun(run, verdicts, policy, at)
-
-
-def _policies(plan: Plan) -> list[str]:
-    """By client."""
-    return [plan.trust.policy or client.policy for client in plan.clients]

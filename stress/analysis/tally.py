@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
 from stress.model.outcome import NOT_SENT, Category, Outcome, Side, Stage
@@ -62,6 +62,22 @@ class RunCounts:
         return failed
 
 
+Key = TypeVar("Key")
+
+
+def counted_by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, FailureCount]:
+    """Attempts and failures of the target by what the key reads; without ours and not-sent."""
+    attempts: Counter[Key] = Counter()
+    failures: Counter[Key] = Counter()
+    for cell in cells:
+        side = side_of(cell.outcome)
+        if side in {Side.NOBODY, Side.TARGET}:
+            name = key(cell)
+            attempts[name] += cell.count
+            failures[name] += cell.count if side is Side.TARGET else 0
+    return {name: FailureCount(failures[name], count) for name, count in attempts.items()}
+
+
 @lru_cache(maxsize=512)
 def side_of(outcome: str) -> Side:
     """Who a stored outcome is about."""
@@ -80,57 +96,49 @@ def count(cells: Iterable[Cell]) -> RunCounts:
         groups[_COUNTED(cell)] += cell.count
         last_block = max(last_block, cell.block)
     ours: Counter[str] = Counter()
-    categories: Counter[str] = Counter()
-    numbers: Counter[str] = Counter()
     stages: defaultdict[str, Counter[str]] = defaultdict(Counter)
     chains: defaultdict[str, Counter[int | None]] = defaultdict(Counter)
-    tried: dict[str, Counter[int]] = {"address": Counter(), "client": Counter()}
-    failed: dict[str, Counter[int]] = {"address": Counter(), "client": Counter()}
-    good_chains: set[int] = set()
-    versions: set[int] = set()
+    # Failures and attempts, by index.
+    addresses: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    clients: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    good_chains: set[int | None] = set()
+    versions: set[int | None] = set()
+    completed = resumptions = 0
     for (outcome, stage, address, client, chain, version, resumed), number in groups.items():
         side = side_of(outcome)
         if side in {Side.OURS, Side.NOT_SENT}:
             ours[outcome] += number
             continue
-        numbers["completed"] += number if stage >= Stage.FINISHED else 0
-        numbers["resumed"] += number if resumed else 0
-        versions |= {version} - {None}
-        tried["address"][address] += number
-        tried["client"][client] += number
+        completed += number if stage >= Stage.FINISHED else 0
+        resumptions += number if resumed else 0
+        versions.add(version)
+        for both in (addresses[address], clients[client]):
+            both[0] += number if side is Side.TARGET else 0
+            both[1] += number
         if side is Side.TARGET:
-            failed["address"][address] += number
-            failed["client"][client] += number
-            categories[outcome] += number
             stages[outcome][Stage(stage).label] += number
             chains[outcome][chain] += number
         else:
-            good_chains |= {chain} - {None}
-    addresses, clients = (
-        {
-            index: FailureCount(failed[name][index], attempts)
-            for index, attempts in sorted(tried[name].items())
-        }
-        for name in ("address", "client")
-    )
+            good_chains.add(chain)
+    categories = _ordered({name: seen.total() for name, seen in stages.items()})
     return RunCounts(
-        attempts=tried["address"].total(),
-        completed=numbers["completed"],
-        failures=categories.total(),
+        attempts=sum(attempts for _, attempts in addresses.values()),
+        completed=completed,
+        failures=sum(categories.values()),
         not_sent=ours.pop(NOT_SENT.name, 0),
         ours=dict(ours.most_common()),
-        categories=_ordered(categories),
-        stages={name: _ordered(stages[name]) for name in _ordered(categories)},
-        addresses=addresses,
-        clients=clients,
+        categories=categories,
+        stages={name: _ordered(stages[name]) for name in categories},
+        addresses={index: FailureCount(*both) for index, both in sorted(addresses.items())},
+        clients={index: FailureCount(*both) for index, both in sorted(clients.items())},
         chains={name: dict(seen) for name, seen in chains.items()},
-        good_chains=frozenset(good_chains),
-        versions=frozenset(versions),
-        resumed=numbers["resumed"],
+        good_chains=frozenset(one for one in good_chains if one is not None),
+        versions=frozenset(one for one in versions if one is not None),
+        resumed=resumptions,
         last_block=last_block,
     )
 
 
-def _ordered(counter: Counter[str]) -> dict[str, int]:
+def _ordered(counter: Mapping[str, int]) -> dict[str, int]:
     """Most frequent first; ties by name, so that the order of the cells changes nothing."""
     return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))

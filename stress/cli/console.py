@@ -12,8 +12,6 @@ import shutil
 import sys
 from typing import TextIO
 
-from stress.report import Colour
-
 _CLOSED = frozenset({errno.EPIPE, errno.EIO})
 """The reader of a pipe has closed it, or the terminal is gone."""
 
@@ -59,10 +57,10 @@ def discard(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def colour(stream: TextIO) -> Colour:
+def colour(stream: TextIO) -> bool:
     """Colours only for a terminal that allows them (https://no-color.org)."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Colour.ANSI if wanted and stream.isatty() else Colour.NONE
+    return wanted and stream.isatty()
 
 
 def can_rewrite(stream: TextIO) -> bool:

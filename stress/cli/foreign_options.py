@@ -15,9 +15,9 @@ from functools import cache
 from importlib.resources import files
 
 from stress.errors import UsageError
-from stress.report.forms import FORMS
+from stress.runner.report_files import FORMS
 
-_FILES = frozenset(form.option for form in FORMS.values())
+_FILES = frozenset(f"--{name}" for name in FORMS)
 _OPTIONS = {
     "report": frozenset({"--policy", "--json", "--quiet", "--results"}) | _FILES,
     "demo": frozenset({"--count", "--json", "--quiet", "--name", "--results"}) | _FILES,

@@ -16,12 +16,12 @@ from stress.cli.options import Group, option_of, request_with
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
-from stress.report import DocumentReport, Report, TerminalReport
-from stress.report.forms import FORMS
+from stress.report.document import DocumentReport, Report
+from stress.report.terminal import TerminalReport
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement
-from stress.runner.report_files import ReportFiles
+from stress.runner.report_files import FORMS, ReportFiles
 from stress.text.escape import escape
 
 EXIT_CODES = {

@@ -214,7 +214,7 @@ def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, C
 
 
 def phrase_for(outcome: str) -> str:
-    """What handshakes with an outcome did, to follow their number: `got a revoked certificate`.
+    """What handshakes with an outcome did, to follow their number: `received a bad OCSP staple`.
 
     Raises:
         ValueError: there is no such outcome.

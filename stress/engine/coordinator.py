@@ -15,6 +15,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import current_thread, main_thread
@@ -22,24 +23,17 @@ from time import monotonic_ns, time_ns
 
 import trio
 
+from stress.engine import messages
 from stress.engine.checks.circuit_breaker import CircuitBreaker
 from stress.engine.checks.run_validity import RunValidity
-from stress.engine.messages import (
-    AddAddress,
-    Assignment,
-    Batch,
-    EndSegment,
-    RunSegment,
-    SetPaused,
-    StartRun,
-    StopRun,
-)
+from stress.engine.messages import from_worker, receive
 from stress.engine.recorder import Recorder
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.errors import RecordError, UsageError
+from stress.host.clocks import now
 from stress.model.observer import LoadController, Observer, Sink
 from stress.model.outcome import Side
-from stress.model.plan import Address, Close, Plan
+from stress.model.plan import Address, Plan
 from stress.model.run import End, Progress, RunEnd
 
 _SECOND = 1_000_000_000
@@ -51,8 +45,8 @@ LEAD_NS = 50_000_000
 """Between the message and the first start, so that every worker has received it."""
 COOL_DOWN_NS = 1_000_000_000
 """Between two segments of a controlled run, so that the target's queues are empty again."""
-RATE_WINDOW_S = 3.0
-QUIET_S = 1.0
+RATE_WINDOW_NS = 3 * _SECOND
+QUIET_NS = _SECOND
 """Without any outcome for this long, none are only waiting for their batch."""
 
 Resolve = Callable[[], Awaitable[Sequence[Address]]]
@@ -96,12 +90,9 @@ class Pauses:
         told = [(*pause, "paused by the user (p)") for pause in self._over]
         told += [(*stop, "stopped by a signal (SIGSTOP or Ctrl-Z)") for stop in self._stops]
         for begin, end, how in sorted(told):
-            since, until = (
-                f"{datetime.fromtimestamp(time_ns / _SECOND, UTC):%H:%M:%S}"
-                for time_ns in (begin, end)
-            )
+            since, until = (datetime.fromtimestamp(at_ns // _SECOND, UTC) for at_ns in (begin, end))
             sentences.append(
-                f"{how} from {since} to {until} UTC: no connections were opened"
+                f"{how} from {since:%H:%M:%S} to {until:%H:%M:%S} UTC: no connections were opened"
                 f" for {end // _SECOND - begin // _SECOND} s"
             )
         return tuple(sentences)
@@ -114,14 +105,13 @@ class RateMeter:
     batch and now attempts ended, too, that nobody has reported yet.
     """
 
-    def __init__(self, window_s: float = RATE_WINDOW_S, quiet_s: float = QUIET_S) -> None:
-        self._window_ns, self._quiet_ns = window_s * _SECOND, quiet_s * _SECOND
+    def __init__(self) -> None:
         self._batches: deque[tuple[int, int]] = deque()
 
     def add(self, now_ns: int, ended: int) -> None:
         """A batch arrived; so many attempts have ended by now."""
         self._batches.append((now_ns, ended))
-        while len(self._batches) > 2 and now_ns - self._batches[1][0] >= self._window_ns:
+        while len(self._batches) > 2 and now_ns - self._batches[1][0] >= RATE_WINDOW_NS:
             self._batches.popleft()
 
     def rate(self, now_ns: int) -> float:
@@ -129,45 +119,43 @@ class RateMeter:
         if not self._batches:
             return 0.0
         (first_ns, before), (last_ns, ended) = self._batches[0], self._batches[-1]
-        until_ns = last_ns if now_ns - last_ns <= self._quiet_ns else now_ns
-        if now_ns - last_ns > self._window_ns or until_ns <= first_ns:
+        until_ns = last_ns if now_ns - last_ns <= QUIET_NS else now_ns
+        if now_ns - last_ns > RATE_WINDOW_NS or until_ns <= first_ns:
             return 0.0
         return (ended - before) * _SECOND / (until_ns - first_ns)
 
 
+@dataclass(slots=True, eq=False)
 class Coordinator:
-    """One run."""
+    """One run; see `run` for what it is given."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        sink: Sink,
-        observers: Sequence[Observer],
-        controller: LoadController | None,
-        resolve: Resolve | None,
-        first_id: int,
-        canary: Address | None,
-    ) -> None:
-        self._plan, self._sink = plan, sink
-        self._controller, self._resolve = controller, resolve
-        self._observers = [*observers, *([controller] if controller is not None else [])]
-        self._first_id = first_id
-        self._canary = canary
-        self._pauses = Pauses()
-        self._pool = WorkerPool()
-        self._recorder = Recorder(plan, sink)
-        self._validity = RunValidity(plan)
-        self._circuit_breaker = CircuitBreaker()
-        self._addresses = list(plan.addresses)
-        self._end = End.COMPLETED
-        self._failure: RecordError | None = None
-        self._begun_ns = 0
-        self._committed_ns = 0
-        self._uncommitted = 0
-        self._unix_offset_ns = time_ns() - monotonic_ns()
-        self._segment = 0
-        """Number of the current segment, in a controlled run."""
-        self._meter = RateMeter()
+    plan: Plan
+    sink: Sink
+    observers: Sequence[Observer] = ()
+    controller: LoadController | None = None
+    resolve: Resolve | None = None
+    first_id: int = 0
+    canary: Address | None = None
+    _pauses: Pauses = field(default_factory=Pauses)
+    _pool: WorkerPool = field(default_factory=WorkerPool)
+    _meter: RateMeter = field(default_factory=RateMeter)
+    _circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    _recorder: Recorder = field(init=False)
+    _validity: RunValidity = field(init=False)
+    _end: End = End.COMPLETED
+    _failure: RecordError | None = None
+    _begun_ns: int = 0
+    _committed_ns: int = 0
+    _uncommitted: int = 0
+    _unix_offset_ns: int = field(default_factory=lambda: time_ns() - monotonic_ns())
+    _segment: int = 0
+    """Number of the current segment, in a controlled run."""
+
+    def __post_init__(self) -> None:
+        """Prepare to judge and to store what the workers send."""
+        self._recorder, self._validity = Recorder(self.plan, self.sink), RunValidity(self.plan)
+        if self.controller is not None:
+            self.observers = [*self.observers, self.controller]
 
     async def run(self) -> RunEnd:
         """Run the plan.
@@ -175,21 +163,18 @@ class Coordinator:
         Raises:
             UsageError: a worker cannot run it (nothing has been sent).
         """
-        for index, address in enumerate(self._addresses):
-            self._sink.add_address(index, address)
-        count = self._plan.load.processes
+        for index, address in enumerate(self.plan.addresses):
+            self.sink.add_address(index, address)
         assignments = [
-            Assignment(
-                self._plan,
+            messages.Assignment(
+                self.plan,
                 number,
-                count,
                 self._unix_offset_ns,
-                reset=self._plan.close is Close.RST,
-                directed=self._controller is not None,
-                first_id=self._first_id,
-                canary=self._canary,
+                directed=self.controller is not None,
+                first_id=self.first_id,
+                canary=self.canary,
             )
-            for number in range(count)
+            for number in range(self.plan.load.processes)
         ]
         async with trio.open_nursery() as service:
             service.start_soon(self._handle_signals)
@@ -198,39 +183,48 @@ class Coordinator:
                 async with trio.open_nursery() as receiving:
                     for worker in self._pool.workers:
                         receiving.start_soon(self._receive, worker)
-                    await self._pool.wait_until_ready()
-                    self._begun_ns = monotonic_ns()
-                    self._meter.add(self._begun_ns, self._recorder.ended)
+                    rejected = await self._pool.wait_until_ready()
                     # A signal may have come before all of them could be sent a stop.
-                    stopped = self._end is not End.COMPLETED
-                    start = StartRun(self._begun_ns + LEAD_NS)
-                    await self._pool.broadcast(StopRun(0.0) if stopped else start)
-                    service.start_soon(self._tick)
-                    service.start_soon(self._look_up_again)
-                    service.start_soon(self._conduct)
+                    if rejected is None and self._end is End.COMPLETED:
+                        self._begun_ns = monotonic_ns()
+                        self._meter.add(self._begun_ns, 0)
+                        await self._pool.broadcast(messages.StartRun(self._begun_ns + LEAD_NS))
+                        for task in (self._tick, self._look_up_again, self._conduct):
+                            service.start_soon(task)
+                    else:
+                        await self._pool.broadcast(messages.StopRun(0.0))
             finally:
                 await self._pool.shut_down()
             service.cancel_scope.cancel()
+        if rejected is not None:
+            raise UsageError(rejected.message, rejected.hint)
         return self._ending()
 
     # -- what the workers send -----------------------------------------------------------------
 
     async def _receive(self, worker: WorkerHandle) -> None:
-        async for message in worker.messages():
-            if isinstance(message, Batch):
-                self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
-                self._validity.add_canaries(message.canaries)
-                for begin_ns, end_ns in message.stops:
-                    offset_ns = self._unix_offset_ns
-                    self._pauses.add_stop(begin_ns + offset_ns, end_ns + offset_ns)
-                if self._controller is not None:
-                    self._controller.on_canary(message.canaries)
-                self._keep(message)
+        async with aclosing(receive(worker.stream, from_worker)) as received:
+            async for message in received:
+                worker.update(message)
+                if isinstance(message, messages.Batch):
+                    self._validity.add_worker_load(worker.number, message.lags_ns, message.cpu_ns)
+                    self._validity.canaries.add(message.canaries)
+                    for begin_ns, end_ns in message.stops:
+                        offset_ns = self._unix_offset_ns
+                        self._pauses.add_stop(begin_ns + offset_ns, end_ns + offset_ns)
+                    if self.controller is not None:
+                        self.controller.on_canary(message.canaries)
+                    self._keep(message)
+                if worker.done:  # not when it exits: that is bounded in `shut_down`
+                    break
         if worker.has_died:
-            self._validity.worker_died(worker.number, worker.in_flight)
+            self._validity.note(
+                f"worker {worker.number} died: its {worker.in_flight:,} attempts in flight are"
+                " lost, and its remaining attempts were not started"
+            )
         worker.disconnect()
 
-    def _keep(self, batch: Batch) -> None:
+    def _keep(self, batch: messages.Batch) -> None:
         """Store a batch; when that fails, no more connections are opened."""
         try:
             records = self._recorder.add(batch)
@@ -240,7 +234,7 @@ class Coordinator:
         if records:
             self._meter.add(monotonic_ns(), self._recorder.ended)
         self._validity.add_records(records)
-        for observer in self._observers:
+        for observer in self.observers:
             observer.on_records(records)
         self._uncommitted += len(records)
         self._commit_when_due()
@@ -254,7 +248,7 @@ class Coordinator:
     def _commit(self) -> None:
         self._committed_ns, self._uncommitted = monotonic_ns(), 0
         try:
-            self._sink.commit(self._pool.started)
+            self.sink.commit(self._pool.started)
         except RecordError as error:
             self._fail(error)
 
@@ -270,79 +264,82 @@ class Coordinator:
         """First signal: stop and drain. Second: stop now."""
         if current_thread() is not main_thread():
             return
-        drain_s = self._plan.limits.drain_s
+        drain_s = self.plan.limits.drain_s
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for _ in signals:
                 self._end = End.INTERRUPTED
-                await self._pool.broadcast(StopRun(drain_s))
+                await self._pool.broadcast(messages.StopRun(drain_s))
                 drain_s = 0.0
 
     async def _tick(self) -> None:
         """Commit, show progress, and stop where there is a reason; several times a second."""
         while self._failure is None:
             await trio.sleep(TICK_S)
-            self._validity.sample_clocks()
+            self._validity.clock_steps.sample(now())
             self._commit_when_due()
             await self._ask_whether_to_stop()
-            wish = self._end is End.COMPLETED and any(o.wants_pause() for o in self._observers)
+            wish = self._end is End.COMPLETED and any(o.wants_pause() for o in self.observers)
             if self._pauses.follow(self._now_ns, wish=wish):
-                await self._pool.broadcast(SetPaused(wish))
-        await self._pool.broadcast(StopRun(0.0))
+                await self._pool.broadcast(messages.SetPaused(wish))
+        await self._pool.broadcast(messages.StopRun(0.0))
 
     async def _ask_whether_to_stop(self) -> None:
         progress = self._progress()
-        reasons = [observer.on_progress(progress) for observer in self._observers]
+        reasons = [observer.on_progress(progress) for observer in self.observers]
         reason = next((reason for reason in reasons if reason), None)
-        if reason is None and self._plan.load.stop_on_refusal:
+        if reason is None and self.plan.load.stop_on_refusal:
             reason = self._circuit_breaker.reason_to_stop(progress)
-            if reason is not None and self._controller is not None:
+            if reason is not None and self.controller is not None:
                 # In a search it is only the step that ends.
-                await self._pool.broadcast(EndSegment(self._segment))
+                await self._pool.broadcast(messages.EndSegment(self._segment))
                 reason = None
         if reason is not None and self._end is End.COMPLETED:
             self._end = End.STOPPED
             self._validity.note(reason)
-            await self._pool.broadcast(StopRun(self._patience_s))
+            await self._pool.broadcast(messages.StopRun(self._patience_s))
 
     @property
     def _patience_s(self) -> float:
         """Long enough for every attempt in flight to finish."""
-        return self._plan.limits.attempt_s + 1
+        return self.plan.limits.attempt_s + 1
 
     async def _conduct(self) -> None:
         """Run one segment after the other, each when all workers are done with the last one."""
-        controller = self._controller
+        controller = self.controller
         if controller is None:
             return
         while self._end is End.COMPLETED and (segment := controller.next_segment()) is not None:
             self._circuit_breaker.reset()
             await self._pool.broadcast(
-                RunSegment(segment, self._segment, monotonic_ns() + COOL_DOWN_NS)
+                messages.RunSegment(segment, self._segment, monotonic_ns() + COOL_DOWN_NS)
             )
             for worker in self._pool.workers:
                 await worker.wait_for_segment(self._segment)
             self._segment += 1
-        await self._pool.broadcast(StopRun(self._patience_s))
+        await self._pool.broadcast(messages.StopRun(self._patience_s))
 
     async def _look_up_again(self) -> None:
         """Resolve the name again when its TTL has passed; new addresses are included."""
-        if self._resolve is None or self._plan.resolve_again_s is None:
+        if self.resolve is None or self.plan.resolve_again_s is None:
             return
+        addresses = list(self.plan.addresses)
         while True:
-            await trio.sleep(self._plan.resolve_again_s)
-            for address in await self._resolve():
-                if address not in self._addresses:
-                    self._sink.add_address(len(self._addresses), address)
-                    self._addresses.append(address)
-                    self._validity.address_added(address)
-                    await self._pool.broadcast(AddAddress(address))
+            await trio.sleep(self.plan.resolve_again_s)
+            for address in await self.resolve():
+                if address not in addresses:
+                    self.sink.add_address(len(addresses), address)
+                    addresses.append(address)
+                    self._validity.note(
+                        f"{address} was added: the name was resolved again and had a new address"
+                    )
+                    await self._pool.broadcast(messages.AddAddress(address))
 
     # -- results -----------------------------------------------------------------
 
     def _progress(self) -> Progress:
-        now, sides, load = monotonic_ns(), self._recorder.sides, self._plan.load
+        now_ns, sides, load = monotonic_ns(), self._recorder.sides, self.plan.load
         return Progress(
-            elapsed_s=(now - self._begun_ns) / 1e9,
+            elapsed_s=(now_ns - self._begun_ns) / 1e9,
             total=load.count,
             duration_s=load.duration_s,
             started=self._pool.started,
@@ -352,7 +349,7 @@ class Coordinator:
             not_sent=sides[Side.NOT_SENT],
             chains=self._recorder.chains,
             in_flight=self._pool.in_flight,
-            rate=self._meter.rate(now),
+            rate=self._meter.rate(now_ns),
             lag_ns=self._validity.last_lag_ns,
             stood_s=self._pauses.total_ns(self._now_ns) / 1e9,
         )
@@ -370,7 +367,7 @@ class Coordinator:
             # Like all times of the run: setting the wall clock meanwhile changes no duration.
             ended_ns=self._now_ns,
             started=self._pool.started,
-            reasons=self._validity.reasons,
+            reasons=tuple(self._validity.reasons),
             invalid=self._failure is not None or all_died or self._validity.invalid,
             lag_p99_ns=self._validity.lag_p99_ns,
             stood_ns=self._pauses.total_ns(self._now_ns),
@@ -411,11 +408,4 @@ def run(
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt):  # Ctrl-C before our own handler stood
             raise KeyboardInterrupt from None
-        # A usage error is raised as itself, not as a group of one.
-        refused, others = group.split(UsageError)
-        if refused is None or others is not None:
-            raise
-        error: BaseException = refused
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
+        raise

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import TypeAlias, TypeVar
 
 import msgspec
+import trio
+from msgspec.msgpack import Decoder
 
 from stress.model.plan import Address, Plan, Segment
 from stress.model.record import Record
 from stress.model.transcript import Transcript
 
+READ_BYTES = 1 << 20
 _LENGTH = struct.Struct("!I")
 
 
@@ -20,17 +24,20 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
 
     plan: Plan
     worker: int
-    workers: int
+    """Which of the plan's processes it is."""
     unix_offset_ns: int
     """Added to the monotonic clock it gives Unix time."""
-    reset: bool
-    """Close by RST."""
     directed: bool = False
     """Wait for segments (`RunSegment`) instead of applying the plan's own load."""
     canary: Address | None = None
     """A known-good server to probe now and then."""
     first_id: int = 0
-    """Ids begin here; the worker takes every `workers`-th."""
+    """Ids begin here; each worker takes every n-th."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of what this worker draws."""
+        return self.plan.seed * 4099 + self.worker
 
 
 class StartRun(msgspec.Struct, frozen=True, tag=True):
@@ -73,8 +80,6 @@ class StopRun(msgspec.Struct, frozen=True, tag=True):
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """From a worker: imports are done and TLS contexts are made."""
-
-    pid: int
 
 
 class Batch(msgspec.Struct, tag=True):
@@ -124,9 +129,10 @@ ToWorker: TypeAlias = (
 )
 FromWorker: TypeAlias = Ready | Batch | SegmentDone | WorkerDone | Rejected
 
+_Message = TypeVar("_Message")
 _encoder = msgspec.msgpack.Encoder()
-to_worker = msgspec.msgpack.Decoder(ToWorker)
-from_worker = msgspec.msgpack.Decoder(FromWorker)
+to_worker: Decoder[ToWorker] = Decoder(ToWorker)
+from_worker: Decoder[FromWorker] = Decoder(FromWorker)
 
 
 def frame(message: ToWorker | FromWorker) -> bytes:
@@ -135,20 +141,18 @@ def frame(message: ToWorker | FromWorker) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class Frames:
-    """Splits a byte stream into message bodies."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Add bytes; yields each body that is now complete."""
-        self._buffer += data
-        while len(self._buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer)
-            end = _LENGTH.size + length
-            if len(self._buffer) < end:
-                return
-            body = bytes(self._buffer[_LENGTH.size : end])
-            del self._buffer[:end]
-            yield body
+async def receive(
+    stream: trio.abc.ReceiveStream, decoder: Decoder[_Message]
+) -> AsyncGenerator[_Message]:
+    """Yield the other side's messages; ends when it is gone."""
+    buffer = bytearray()
+    with suppress(trio.BrokenResourceError):
+        while data := await stream.receive_some(READ_BYTES):
+            buffer += data
+            while len(buffer) >= _LENGTH.size:
+                end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+                if len(buffer) < end:
+                    break
+                message = decoder.decode(buffer[_LENGTH.size : end])
+                del buffer[:end]
+                yield message

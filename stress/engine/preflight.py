@@ -11,7 +11,7 @@ import os
 import platform
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -111,75 +111,74 @@ class Preflight:
 
 def examine(host: HostCapacity) -> Preflight:
     """Turn the figures of a machine into what they mean for a run."""
-    programs = [HostFact(name, version) for name, version in host.programs.items()]
-    rate, in_flight = host.machine.cores * HANDSHAKES_PER_CORE, "no limit in flight"
-    limits = []
-    if host.machine.open_files is not None:
-        limits.append(max(0, host.machine.open_files - FILES_ASIDE) * host.machine.cores)
+    limits, files = [], host.machine.open_files
+    if files is not None:
+        limits.append(max(0, files - FILES_ASIDE) * host.machine.cores)
     if host.memory_bytes is not None:
         limits.append(host.memory_bytes // BYTES_IN_FLIGHT)
-    if limits:
-        in_flight = f"{min(limits):,} in flight"
+    in_flight = f"{min(limits):,} in flight" if limits else "no limit in flight"
+    rate = host.machine.cores * HANDSHAKES_PER_CORE
     return Preflight(
-        (*_facts(host), *programs),
-        f"about {rate:,} handshakes a second, {in_flight}",
+        (*_used_up(host), *_disturbing(host)), f"about {rate:,} handshakes a second, {in_flight}"
     )
 
 
-def _facts(host: HostCapacity) -> list[HostFact]:
-    """List what a run uses up, which blocks a run when short, then what would disturb a run."""
-    files = HostFact("open files", "unlimited")
-    ports, memory = HostFact("local ports", "unknown"), HostFact("memory", "unknown")
-    tracking = HostFact("connection tracking", "none")
-    if host.machine.open_files is not None:
-        room = max(0, host.machine.open_files - FILES_ASIDE)
+def _used_up(host: HostCapacity) -> Iterator[HostFact]:
+    """List what a run uses up, which blocks a run when short."""
+    machine, stats = host.machine, host.stats
+    if machine.open_files is None:
+        yield HostFact("open files", "unlimited")
+    else:
+        room = max(0, machine.open_files - FILES_ASIDE)
         means = f"{room:,} in flight in each process"
-        files = HostFact(files.name, f"{host.machine.open_files:,}", means, room < LEAST_IN_FLIGHT)
-    if host.stats.local_ports is not None:
-        rate = host.stats.local_ports // TIME_WAIT_S
+        yield HostFact("open files", f"{machine.open_files:,}", means, room < LEAST_IN_FLIGHT)
+    if stats.local_ports is None:
+        yield HostFact("local ports", "unknown")
+    else:
+        ports, rate = stats.local_ports, stats.local_ports // TIME_WAIT_S
         means = f"{rate:,}/s for each source and address, unless --close rst"
-        short = host.stats.local_ports < LEAST_PORTS
-        ports = HostFact(ports.name, f"{host.stats.local_ports:,}", means, short)
-    if host.memory_bytes is not None:
+        yield HostFact("local ports", f"{ports:,}", means, ports < LEAST_PORTS)
+    if host.memory_bytes is None:
+        yield HostFact("memory", "unknown")
+    else:
         room, available = host.memory_bytes // BYTES_IN_FLIGHT, host.memory_bytes / 1e9
         means = f"about {room:,} in flight"
-        memory = HostFact(
-            memory.name, f"{available:.1f} GB available", means, room < LEAST_IN_FLIGHT
-        )
-    if host.stats.tracked is not None and host.stats.tracked_limit:
-        room = max(0, host.stats.tracked_limit - host.stats.tracked)
-        used = f"{host.stats.tracked:,} of {host.stats.tracked_limit:,}"
-        tracking = HostFact(tracking.name, used, f"room for {room:,} more", room < LEAST_PORTS)
-    cores = f"about {host.machine.cores * HANDSHAKES_PER_CORE:,} handshakes a second"
-    waiting, load = HostFact("ports in TIME_WAIT", "unknown"), HostFact("load average", "unknown")
-    if host.stats.waiting_ports is not None:
-        many = (
-            host.stats.local_ports is not None
-            and host.stats.waiting_ports > host.stats.local_ports // 2
-        )
-        means = "if an earlier run left them, wait a minute" if many else "each for one target"
-        waiting = HostFact(waiting.name, f"{host.stats.waiting_ports:,}", means)
-    if host.load is not None:
-        busy = host.load > host.machine.cores / 2
-        means = "other programs take part of the cores" if busy else "the cores are free"
-        load = HostFact(load.name, f"{host.load:.1f}", means)
-    late = host.late_s * 1e6 > LAG_LIMIT_US
-    delay = "too long: latencies would contain it" if late else "ok"
-    if host.kernel_stamps:
-        stamps = HostFact("time stamps", "kernel", "server time is kept apart from our own lag")
+        yield HostFact("memory", f"{available:.1f} GB available", means, room < LEAST_IN_FLIGHT)
+    if stats.tracked is None or not stats.tracked_limit:
+        yield HostFact("connection tracking", "none")
     else:
-        stamps = HostFact("time stamps", "user space", "server time contains our own lag")
-    return [
-        files,
-        ports,
-        memory,
-        tracking,
-        waiting,
-        HostFact("cores", f"{host.machine.cores}", cores),
-        load,
-        HostFact("scheduler delay", f"{host.late_s * 1000:.1f} ms", delay),
-        stamps,
-    ]
+        used = f"{stats.tracked:,} of {stats.tracked_limit:,}"
+        room = max(0, stats.tracked_limit - stats.tracked)
+        means = f"room for {room:,} more"
+        yield HostFact("connection tracking", used, means, room < LEAST_PORTS)
+
+
+def _disturbing(host: HostCapacity) -> Iterator[HostFact]:
+    """List what would disturb a run."""
+    machine, stats = host.machine, host.stats
+    if stats.waiting_ports is None:
+        yield HostFact("ports in TIME_WAIT", "unknown")
+    else:
+        many = "if an earlier run left them, wait a minute"
+        means = many if stats.many_ports_wait else "each for one target"
+        yield HostFact("ports in TIME_WAIT", f"{stats.waiting_ports:,}", means)
+    means = f"about {machine.cores * HANDSHAKES_PER_CORE:,} handshakes a second"
+    yield HostFact("cores", f"{machine.cores}", means)
+    if host.load is None:
+        yield HostFact("load average", "unknown")
+    else:
+        busy = host.load > machine.cores / 2
+        means = "other programs take part of the cores" if busy else "the cores are free"
+        yield HostFact("load average", f"{host.load:.1f}", means)
+    late = host.late_s * 1e6 > LAG_LIMIT_US
+    means = "too long: latencies would contain it" if late else "ok"
+    yield HostFact("scheduler delay", f"{host.late_s * 1000:.1f} ms", means)
+    if host.kernel_stamps:
+        yield HostFact("time stamps", "kernel", "server time is kept apart from our own lag")
+    else:
+        yield HostFact("time stamps", "user space", "server time contains our own lag")
+    for name, version in host.programs.items():
+        yield HostFact(name, version)
 
 
 def versions(plan: Plan | None = None) -> dict[str, str]:

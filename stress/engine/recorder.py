@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 
 from stress.engine.messages import Batch
@@ -32,6 +33,11 @@ _MOST_ROWS = 100_000
 """Rows whose outcome by a staple is kept for their transcripts, of which there are few."""
 
 
+@cache
+def _side(outcome: str) -> Side:
+    return Outcome.parse(outcome).side
+
+
 class Recorder:
     """Passes rows from the workers to the sink, and counts them."""
 
@@ -42,11 +48,10 @@ class Recorder:
         anchors = Anchors(self._trust.anchors, self._trust.anchors_from, self._trust.private)
         self._judge = Judge(anchors, pins=self._trust.pins)
         self._certificates: dict[bytes, tuple[bytes, ...]] = {}
-        self._rejections: dict[tuple[bytes, int], str | None] = {}
-        """Chain and client -> outcome of the rejection; None: accepted."""
+        self._rejections: dict[bytes, dict[str, str]] = {}
+        """Chain -> policy that rejects it -> outcome."""
         self._until_ns: dict[bytes, int] = {}
         """Chain -> when its verdicts may change."""
-        self._sides: dict[str, Side] = {}
         self._staples: dict[bytes, bytes] = {}
         self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], str | None] = {}
         self._rejected_rows: dict[int, str] = {}
@@ -70,11 +75,7 @@ class Recorder:
             self._judge.meet(certificates)
         self._staples.update((sha256(staple).digest(), staple) for staple in batch.staples)
         final = [self._final(record, batch.stapled.get(record.id)) for record in batch.records]
-        for record in final:
-            side = self._sides.get(record.outcome)
-            if side is None:
-                side = self._sides[record.outcome] = Outcome.parse(record.outcome).side
-            self.sides[side] += 1
+        self.sides.update(_side(record.outcome) for record in final)
         self.ended += len(final)
         self._sink.add_records(final)
         if batch.transcripts:
@@ -90,7 +91,8 @@ class Recorder:
             self._judge_chain(chain, record.started_ns)
         if record.outcome != _OK:
             return record
-        rejection = self._rejections[chain, record.client] or self._staple_rejection(record, staple)
+        rejection = self._rejections[chain].get(self._policies[record.client])
+        rejection = rejection or self._staple_rejection(record, staple)
         return record if rejection is None else record._replace(outcome=rejection)
 
     def _staple_rejection(self, record: Record, digest: bytes | None) -> str | None:
@@ -130,10 +132,11 @@ class Recorder:
         verdicts = self._judge.verdicts(
             certificates, host=self._trust.host, at=at, policies=self._policies
         )
-        for client, policy in enumerate(self._policies):
-            verdict = verdicts.get(policy)
-            headline = verdict.headline if verdict is not None else None
-            self._rejections[chain, client] = headline.category.value if headline else None
+        self._rejections[chain] = {
+            policy: verdict.headline.category.value
+            for policy, verdict in verdicts.items()
+            if verdict.headline is not None
+        }
         self._sink.add_chain(Chain(certificates), list(verdicts.values()))
         self._until_ns[chain] = _NEVER_NS
         if self._trust.at is None:

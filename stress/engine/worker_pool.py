@@ -6,27 +6,14 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import trio
 
-from stress.engine.messages import (
-    Assignment,
-    Frames,
-    FromWorker,
-    Ready,
-    Rejected,
-    SegmentDone,
-    ToWorker,
-    WorkerDone,
-    frame,
-    from_worker,
-)
-from stress.errors import UsageError
+from stress.engine import messages
+from stress.engine.messages import FromWorker, ToWorker, frame
 from stress.host.python import python_command, python_environment
 
-READ_BYTES = 1 << 20
 EXIT_S = 2.0
 """How long a worker may take to exit after its socket was closed."""
 
@@ -42,7 +29,7 @@ class WorkerHandle:
     started: int = 0
     in_flight: int = 0
     done: bool = False
-    rejection: Rejected | None = None
+    rejection: messages.Rejected | None = None
     _segment: int = -1
     """The last segment that is done."""
     _waiting: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
@@ -52,32 +39,17 @@ class WorkerHandle:
         while self._segment < number:
             await self._waiting.park()
 
-    async def messages(self) -> AsyncIterator[FromWorker]:
-        """Yield the worker's messages until it has finished, or died."""
-        frames = Frames()
-        while not self.done:
-            try:
-                data = await self.stream.receive_some(READ_BYTES)
-            except trio.BrokenResourceError:
-                return
-            if not data:
-                return
-            for body in frames.feed(data):
-                message: FromWorker = from_worker.decode(body)
-                self.update(message)
-                yield message
-
     def update(self, message: FromWorker) -> None:
         """Follow what the worker reports about itself."""
-        if isinstance(message, Ready):
+        if isinstance(message, messages.Ready):
             self.ready.set()
-        elif isinstance(message, SegmentDone):
+        elif isinstance(message, messages.SegmentDone):
             self._segment = message.number
             self._waiting.unpark_all()
-        elif isinstance(message, Rejected):
+        elif isinstance(message, messages.Rejected):
             self.rejection = message
             self.ready.set()
-        elif isinstance(message, WorkerDone):
+        elif isinstance(message, messages.WorkerDone):
             self.done = True
         else:
             self.started, self.in_flight = message.started, message.in_flight
@@ -102,7 +74,7 @@ class WorkerPool:
         self.workers: list[WorkerHandle] = []
         self._sending = trio.Lock()
 
-    async def start(self, assignments: list[Assignment]) -> None:
+    async def start(self, assignments: list[messages.Assignment]) -> None:
         """Start one process for each assignment, connected to us by a socket pair.
 
         Each has a process group of its own: Ctrl-C at the terminal then reaches only this process,
@@ -119,21 +91,15 @@ class WorkerPool:
                     pass_fds=[theirs.fileno()],
                     process_group=0,
                 )
-            ours.settimeout(0)
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
             self.workers.append(WorkerHandle(process, stream, number))
             await stream.send_all(frame(assignment))
 
-    async def wait_until_ready(self) -> None:
-        """Wait until all workers are ready.
-
-        Raises:
-            UsageError: one cannot run its assignment.
-        """
+    async def wait_until_ready(self) -> messages.Rejected | None:
+        """Wait until all workers are ready; returns why one of them cannot run its assignment."""
         for worker in self.workers:
             await worker.ready.wait()
-            if worker.rejection is not None:
-                raise UsageError(worker.rejection.message, worker.rejection.hint)
+        return next((each.rejection for each in self.workers if each.rejection), None)
 
     async def broadcast(self, message: ToWorker) -> None:
         """Send a message to all workers that have not finished."""

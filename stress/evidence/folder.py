@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -18,125 +18,25 @@ from typing import Final
 from stress.errors import UsageError
 from stress.evidence import packets
 from stress.evidence.redaction import Mask
-from stress.evidence.reproduce import FAILING_CHAIN, Script, reproduce
+from stress.evidence.reproduce import reproduce
 from stress.evidence.selection import Case, cases
-from stress.evidence.tls_decode import decode_flights
-from stress.handshake.names import cipher_name, group_name, version_name
+from stress.evidence.tls_decode import events, stage_words
+from stress.handshake.names import NAMES
 from stress.model.chain import Refusal, Verdict
-from stress.model.outcome import Stage
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Summary
-from stress.model.transcript import Clock, Transcript
+from stress.model.transcript import Transcript
 from stress.text.datetimes import instant
 from stress.text.escape import printable
-from stress.trust import describe, differs, name_of
-
-# One failing connection beside its control, flight by flight, as text.
+from stress.text.templates import template
+from stress.trust import CertificateFacts, describe, differs, name_of
 
 COLUMN: Final = 48
-"""Characters of one connection's column."""
+"""Characters of one connection's column in a timeline."""
 _BILLION: Final = 1_000_000_000
-
-
-def timeline(failing: Transcript, control: Transcript | None) -> str:
-    """Both connections, each from its own connect() on; times in microseconds."""
-    left = [["FAILING"], _facts(failing), [""], *_events(failing)]
-    if control is None:
-        right = [["GOOD, its control"], ["none was kept"]]
-    else:
-        right = [["GOOD, its control"], _facts(control), [""], *_events(control)]
-    lines = []
-    nothing: list[str] = []
-    for one, other in zip_longest(left, right, fillvalue=nothing):
-        for left_line, right_line in zip_longest(one, other, fillvalue=""):
-            lines.append(f"{left_line:<{COLUMN}}  {right_line}".rstrip())
-    return "\n".join([*lines, ""])
-
-
-def _facts(transcript: Transcript) -> list[str]:
-    record = transcript.record
-    begun = datetime.fromtimestamp(transcript.dialled_ns // _BILLION, UTC)
-    agreed = [
-        version_name(record.tls_version) if record.tls_version is not None else "",
-        cipher_name(record.cipher) if record.cipher is not None else "",
-        group_name(record.key_group) if record.key_group is not None else "",
-        f"ALPN {printable(record.alpn)}" if record.alpn else "",
-        "resumed" if record.resumed else "",
-    ]
-    known = record.stage in set(Stage)  # a foreign file may hold any number
-    lines = [
-        f"attempt {record.id}: {record.outcome}",
-        f"reached {Stage(record.stage).label if known else f'stage {record.stage}'}",
-        f"{transcript.local_ip} port {record.local_port}",
-        f"to {transcript.address}",
-        f"{begun:%Y-%m-%d %H:%M:%S}.{transcript.dialled_ns % _BILLION:09d} UTC",
-        " ".join(filter(None, agreed)) or "nothing was negotiated",
-        f"chain {record.chain.hex()[:12]}" if record.chain else "no chain",
-        *([f"TLS library: {printable(record.detail)}"] if record.detail else []),
-    ]
-    return [part for line in lines for part in _wrapped(line, "")]
-
-
-def _events(transcript: Transcript) -> list[list[str]]:
-    """A paragraph for each event; both columns are aligned by them."""
-    record = transcript.record
-    if record.connect_ns is None:
-        return [[f"{_since(record.total_ns)}  never connected"]]
-    events = [[f"{_since(record.connect_ns)}  connected"]]
-    for flight, messages in zip(transcript.flights, decode_flights(transcript), strict=True):
-        arrow = "-> sent" if flight.sent else "<- read"
-        stamp = " (kernel)" if flight.clock is Clock.KERNEL else ""
-        since = _since(flight.at_ns - transcript.dialled_ns)
-        events.append([f"{since}  {arrow} {len(flight.data):,} bytes{stamp}"])
-        events[-1] += [part for message in messages for part in _wrapped(message, " " * 16)]
-    if transcript.cut:
-        events.append([f"{'':14}  … more was read than was kept"])
-    for parting in transcript.partings:
-        who, how = "we" if parting.sent else "the server", "RST" if parting.reset else "FIN"
-        since = _since(parting.at_ns - transcript.dialled_ns)
-        events.append([f"{since}  {who} sent {how}"])
-    return events
-
-
-def _since(nanoseconds: int) -> str:
-    return f"{nanoseconds / 1000:+11,.1f} µs"
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text, COLUMN, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
-
-
-ORIGIN: Final = "tls-stress"
 _WIDTH: Final = 98
-_FILES: Final = """\
-In each folder, as far as there is anything to put in it:
-
-  failing.pcapng     connections that failed; open it with Wireshark or tshark
-  control.pcapng     a good connection for each: same client and address, close in time
-  timeline.txt       each failing connection beside its control, step by step
-  chain-failing.pem  the chain of the failing connections, in the order sent
-  chain-good.pem     the chain of the good connections, in the order sent
-  difference.txt     both chains described, and how they differ
-  reproduce.sh       run it with sh: repeats the failure with openssl or curl; exit 0 if it shows"""
-_HOW: Final = """\
-How the packets were made
-
-The packets carry every byte that our own sockets sent and received, with the times at which they
-were sent or arrived (the kernel's timestamp where timeline.txt says so). Nothing was captured from
-a network. Everything around the bytes is reconstructed: the TCP handshake (at the time of
-connect()), sequence numbers, acknowledgements, segments. Retransmissions are not shown."""
-_SECRETS: Final = """\
-Secrets
-
-The secrets of these test connections are inside the pcapng files, so that the encrypted
-certificates of TLS 1.3 can be read: look for "Certificate" below "Handshake Protocol". They
-decrypt the handshakes of these connections and nothing else; in TLS 1.3 not even the data after
-them. To write a folder without them: tls-stress evidence --share."""
-_SHARED: Final = """\
-This folder is safe to share: secrets are left out, and documentation addresses replace local ones.
-Certificates of TLS 1.3 are therefore encrypted in the pcapng files; find them in the PEM files."""
+_MOST_NAMES: Final = 6
+"""Names of a certificate that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,44 +112,25 @@ def readme(facts: RunFacts, summary: Summary, cases: Sequence[Case], *, shared: 
         cases: what the folder holds.
         shared: without what is private.
     """
-
-    def filled(text: str, indent: str = "  ") -> str:
-        text = printable(text, 4000)
-        return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-
     begun = datetime.fromtimestamp(facts.started_ns // _BILLION, UTC)
-    source = "" if shared else f", from {printable(facts.host)}"
-    parts = [
-        "Evidence of failing TLS handshakes",
-        filled(summary.headline, ""),
-        filled(
-            f"Tested: {printable(str(facts.plan.target))} on {begun:%Y-%m-%d} from "
-            f"{begun:%H:%M:%S} UTC on{source}, "
-            f"SNI {printable(facts.plan.server_name or 'none')}.",
-            "",
-        ),
-    ]
-    for case in cases:
-        cause, kept = case.cause, f"{len(case.pairs)} failing connections are kept here."
-        if cause is None:
-            sentences = [f"{case.category}, not explained. {kept}"]
-        else:
-            sentences = [f"{cause.sentence} {kept}"]
-            sentences += [f"Likely: {each.text}" for each in cause.likely[:2]]
-            sentences += [f"Fix: {cause.fix}"] if cause.fix else []
-        parts.append("\n".join([f"{case.name}/", *map(filled, sentences)]))
-    parts += [_FILES, _HOW, _SHARED if shared else _SECRETS]
-    if any(pair.failing.record.chain for case in cases for pair in case.pairs):
-        anchors = "-CAfile ../anchors.pem " if facts.plan.trust.private else ""
-        commands = [
-            f"  openssl verify -show_chain {anchors}-untrusted {file} {file}"
-            for file in (FAILING_CHAIN, "chain-good.pem")
-        ]
-        head = (
-            "To verify a chain with openssl alone, in a folder (the first certificate is the leaf):"
-        )
-        parts.append("\n".join([head, "", *commands]))
-    return "\n\n".join(parts) + "\n"
+    source = "" if shared else f", from {facts.host}"
+    return template(__package__, "README.txt.jinja", printable, fill=_filled).render(
+        summary=summary,
+        tested=f"Tested: {facts.plan.target} on {begun:%Y-%m-%d} from {begun:%H:%M:%S} UTC on"
+        f"{source}, SNI {facts.plan.server_name or 'none'}.",
+        cases=cases,
+        shared=shared,
+        private=facts.plan.trust.private,
+        chains=any(pair.failing.record.chain for case in cases for pair in case.pairs),
+    )
+
+
+def _filled(text: str, indent: str = "  ") -> str:
+    """A paragraph of the text, indented; of printable characters only."""
+    lines = textwrap.wrap(
+        printable(text, 4000), _WIDTH, initial_indent=indent, subsequent_indent=indent
+    )
+    return "\n".join(lines)
 
 
 def pem(certificates: Sequence[bytes]) -> str:
@@ -282,20 +163,90 @@ def difference(
 def _described(certificates: Sequence[bytes]) -> list[str]:
     lines = []
     for position, der in enumerate(certificates):
-        facts = describe(der)
         lines.append(f"  {position}  {name_of(der)}")
-        if facts.unreadable:
-            lines.append(f"     cannot be read: {printable(facts.unreadable)}")
-            continue
         lines += [
-            f"     subject  {printable(facts.subject)}",
-            f"     issuer   {printable(facts.issuer)}",
-            f"     serial   {facts.serial[:64]}",
-            f"     valid    {instant(facts.not_before)} to {instant(facts.not_after)}",
-            f"     key      {facts.key}, signed with {facts.signature}",
-            f"     sha256   {facts.sha256.hex()}",
+            f"     {label:<8} {printable(value, 2000)}"
+            for label, value in certificate_lines(describe(der))
         ]
     return lines or ["  (no certificate)"]
+
+
+def certificate_lines(facts: CertificateFacts) -> Iterator[tuple[str, str]]:
+    """What a certificate says, as labels and values; the values may hold any character."""
+    if facts.unreadable:
+        yield "cannot be read", facts.unreadable
+        return
+    yield "subject", facts.subject or "none"
+    yield "issuer", facts.issuer or "none"
+    if facts.sans:
+        more = len(facts.sans) - _MOST_NAMES
+        names = ", ".join(facts.sans[:_MOST_NAMES])
+        yield "names", f"{names} and {more} more" if more > 0 else names
+    yield "valid", f"{instant(facts.not_before)} to {instant(facts.not_after)}"
+    yield "serial", facts.serial
+    yield "key", f"{facts.key}, signed with {facts.signature}"
+    yield "SHA-256", facts.sha256.hex()
+
+
+def refusals(verdicts: Sequence[Verdict], chain: bytes | None) -> list[str]:
+    """What is wrong with a chain, once each, with the policies that refuse it for that."""
+    policies: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for finding in verdict.findings if verdict.chain == chain else ():
+            if finding.refusal is not Refusal.NO:
+                words = f"{finding.category.value}: {finding.detail}"
+                policies.setdefault(words, []).append(verdict.policy)
+    return [f"{words} ({', '.join(dict.fromkeys(those))})" for words, those in policies.items()]
+
+
+def timeline(failing: Transcript, control: Transcript | None) -> str:
+    """Both connections flight by flight, each from its own connect() on; in microseconds."""
+    left, right = _column("FAILING", failing), _column("GOOD (control)", control)
+    lines = []
+    nothing: list[str] = []
+    for one, other in zip_longest(left, right, fillvalue=nothing):
+        for left_line, right_line in zip_longest(one, other, fillvalue=""):
+            lines.append(f"{left_line:<{COLUMN}}  {right_line}".rstrip())
+    return "\n".join([*lines, ""])
+
+
+def _column(title: str, transcript: Transcript | None) -> list[list[str]]:
+    """A connection as paragraphs; those of both columns are aligned."""
+    if transcript is None:
+        return [[title], ["none was recorded"]]
+    record = transcript.record
+    begun = datetime.fromtimestamp(transcript.dialled_ns // _BILLION, UTC)
+    agreed = [
+        *(
+            name(number)
+            for attribute, name in NAMES.items()
+            if (number := getattr(record, attribute)) is not None
+        ),
+        *([f"ALPN {printable(record.alpn)}"] if record.alpn else []),
+        *(["resumed"] if record.resumed else []),
+    ]
+    facts = [
+        f"attempt {record.id}: {record.outcome}",
+        stage_words(record),
+        f"{transcript.local_ip} port {record.local_port}",
+        f"to {transcript.address}",
+        f"{begun:%Y-%m-%d %H:%M:%S}.{transcript.dialled_ns % _BILLION:09d} UTC",
+        " ".join(agreed) or "nothing was negotiated",
+        f"chain {record.chain.hex()[:12]}" if record.chain else "no chain",
+        *([f"TLS library: {printable(record.detail)}"] if record.detail else []),
+    ]
+    paragraphs = [[title], [part for fact in facts for part in _wrapped(fact, "")], [""]]
+    for event in events(transcript):
+        since = " " * 14 if event.since_us is None else f"{event.since_us:+11,.1f} µs"
+        messages = (part for line in event.lines for part in _wrapped(line, " " * 16))
+        paragraphs.append([f"{since}  {event.title}", *messages])
+    return paragraphs
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, COLUMN, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str | bytes]:
@@ -314,9 +265,7 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
         if captured:
             captured.sort(key=lambda packet: packet.at_ns)
             comment = f"{case.category}: {kind} connections"
-            files[f"{kind}.pcapng"] = packets.write(
-                captured, secrets, origin=ORIGIN, comment=comment
-            )
+            files[f"{kind}.pcapng"] = packets.write(captured, secrets, comment=comment)
     rule = f"\n{'-' * _WIDTH}\n\n"
     files["timeline.txt"] = rule.join(timeline(pair.failing, pair.control) for pair in case.pairs)
 
@@ -324,22 +273,17 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
     sentences = [f"Repeats the failure: {case.category} at {address}."]
     sentences += [cause.sentence] if cause else []
     share = _failure_rate_at(case, address, dossier.summary)
-    script = Script(first.failing, share, dossier.facts.plan, sentences, shared=shared)
-    files["reproduce.sh"] = reproduce(script)
+    files["reproduce.sh"] = reproduce(
+        first.failing, share, dossier.facts.plan, sentences, shared=shared
+    )
 
     chains = {chain.sha256: chain.certificates for chain in dossier.chains}
     bad = chains.get(first.failing.record.chain or b"")
     good = chains.get((first.control and first.control.record.chain) or b"")
     if bad:
-        problems = [
-            f"{finding.category.value}: {finding.detail} (policy {verdict.policy})"
-            for verdict in dossier.verdicts
-            if verdict.chain == first.failing.record.chain
-            for finding in verdict.findings
-            if finding.refusal is not Refusal.NO
-        ]
-        files[FAILING_CHAIN] = pem(bad)
-        files["difference.txt"] = difference(good, bad, list(dict.fromkeys(problems)))
+        problems = refusals(dossier.verdicts, first.failing.record.chain)
+        files["chain-failing.pem"] = pem(bad)
+        files["difference.txt"] = difference(good, bad, problems)
     if good:
         files["chain-good.pem"] = pem(good)
     return files
@@ -366,14 +310,14 @@ def _claim(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if any(folder.iterdir()):
             raise UsageError(
-                f"--out: the folder {folder} is not empty, and nothing is overwritten",
-                "Name another folder, or empty this one first.",
+                f"--out: the directory {folder} is not empty, and nothing is overwritten",
+                "Name another directory, or empty this one first.",
             )
         folder.chmod(0o700)
     except FileExistsError:
-        raise UsageError(f"--out: {folder} is a file, not a folder") from None
+        raise UsageError(f"--out: {folder} is a file, not a directory") from None
     except OSError as error:
         raise UsageError(
-            f"--out: the folder {folder} cannot be used: {error.strerror}",
+            f"--out: the directory {folder} cannot be used: {error.strerror}",
             "Its parent must exist and be writable.",
         ) from error

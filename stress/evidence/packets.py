@@ -167,19 +167,16 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def write(
-    packets: Sequence[RawPacket], secrets: Sequence[str], *, origin: str, comment: str
-) -> bytes:
+def write(packets: Sequence[RawPacket], secrets: Sequence[str], *, comment: str) -> bytes:
     """The whole pcapng file.
 
     Args:
         packets: in the order in which they are written.
         secrets: key log lines; none: no block of secrets.
-        origin: which program writes it.
         comment: about the file as a whole.
     """
     section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, _UNKNOWN_LENGTH)
-    section += _options((_COMMENT, comment.encode()), (_APPLICATION, origin.encode()))
+    section += _options((_COMMENT, comment.encode()), (_APPLICATION, b"tls-stress"))
     about = b"made from the bytes of our own sockets, not captured from a network"
     interface = struct.pack("<HHI", LINKTYPE_RAW, 0, 0)
     interface += _options((_INTERFACE_DESCRIPTION, about), (_RESOLUTION, _NANOSECONDS))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stress.handshake.names import cipher_name, group_name, version_name
+from stress.handshake.names import NAMES
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.summary import Cause, Condition
@@ -93,13 +93,9 @@ def _meets(transcript: Transcript, condition: Condition, plan: Plan) -> bool:
         "family": address.family,
         "client": plan.clients[record.client].name if known_client else None,
         "chain": record.chain and record.chain.hex()[: len(condition.text)],
-        "tls_version": _named(record.tls_version, version_name),
-        "cipher": _named(record.cipher, cipher_name),
-        "key_group": _named(record.key_group, group_name),
         "stage": Stage(record.stage).label if known_stage else None,
     }
+    for attribute, name in NAMES.items():
+        number = getattr(record, attribute)
+        values[attribute] = None if number is None else name(number)
     return values.get(condition.dimension, condition.text) == condition.text
-
-
-def _named(number: int | None, name: Callable[[int], str]) -> str | None:
-    return None if number is None else name(number)

@@ -1,4 +1,4 @@
-"""Decodes each flight of a transcript into records and handshake messages by name.
+"""Decodes a transcript: what happened when, with the records and handshake messages by name.
 
 What is true and what is tricky:
 
@@ -12,7 +12,8 @@ What is true and what is tricky:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
@@ -20,37 +21,61 @@ from typing import Final
 from stress.codes.catalog import alert_name
 from stress.handshake.flight import decrypt
 from stress.handshake.keylog import secret_of
-from stress.model.transcript import Transcript, preamble_bytes
+from stress.handshake.names import message_name
+from stress.model.outcome import Stage
+from stress.model.record import Record
+from stress.model.transcript import Clock, Transcript, preamble_bytes
 from stress.text.escape import printable
 
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
 _SERVER_HELLO: Final = 2
 _TLS_1_3: Final = 0x0304
-_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        0: "HelloRequest",
-        1: "ClientHello",
-        2: "ServerHello",
-        4: "NewSessionTicket",
-        8: "EncryptedExtensions",
-        11: "Certificate",
-        12: "ServerKeyExchange",
-        13: "CertificateRequest",
-        14: "ServerHelloDone",
-        15: "CertificateVerify",
-        16: "ClientKeyExchange",
-        20: "Finished",
-        22: "CertificateStatus",
-        24: "KeyUpdate",
-        25: "CompressedCertificate",
-    }
-)
 # SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3).
 _RETRY_RANDOM: Final = bytes.fromhex(
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
 )
 _QUOTED: Final = 40
 _LEVELS: Final[Mapping[int, str]] = MappingProxyType({1: "warning", 2: "fatal"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEvent:
+    """Something that happened in one connection."""
+
+    since_us: float | None
+    """Microseconds from its connect(); None: no moment of its own."""
+    title: str
+    lines: tuple[str, ...] = ()
+    """The messages of a flight."""
+    odd: Collection[str] = ()
+    """Lines that the connection beside it does not have, where it was compared."""
+
+
+def events(transcript: Transcript) -> Iterator[ConnectionEvent]:
+    """What happened, in its order."""
+    record, begun_ns = transcript.record, transcript.dialled_ns
+    if record.connect_ns is None:
+        yield ConnectionEvent(record.total_ns / 1000, "never connected")
+        return
+    yield ConnectionEvent(record.connect_ns / 1000, "connected")
+    for flight, messages in zip(transcript.flights, decode_flights(transcript), strict=True):
+        arrow = "→ sent" if flight.sent else "← read"
+        stamp = " (kernel)" if flight.clock is Clock.KERNEL else ""
+        title = f"{arrow} {len(flight.data):,} bytes{stamp}"
+        yield ConnectionEvent((flight.at_ns - begun_ns) / 1000, title, tuple(messages))
+    if transcript.cut:
+        yield ConnectionEvent(None, "… more was read than was kept")
+    for parting in transcript.partings:
+        who, how = "we" if parting.sent else "the server", "RST" if parting.reset else "FIN"
+        yield ConnectionEvent((parting.at_ns - begun_ns) / 1000, f"{who} sent {how}")
+
+
+def stage_words(record: Record) -> str:
+    """How far a connection came; a foreign file may hold any number."""
+    if record.stage == Stage.FINISHED:
+        return "handshake completed"
+    known = record.stage in set(Stage)
+    return f"reached {Stage(record.stage).label if known else f'stage {record.stage}'}"
 
 
 def decode_flights(transcript: Transcript) -> list[list[str]]:
@@ -130,7 +155,7 @@ class _Direction:
             pending = self.pending
             pending += payload
             while len(pending) >= 4 and len(pending) >= (size := 4 + int.from_bytes(pending[1:4])):
-                name = _MESSAGES.get(pending[0], f"message of type {pending[0]}")
+                name = message_name(pending[0])
                 if pending[0] == _SERVER_HELLO and pending[6:38] == _RETRY_RANDOM:
                     name = "HelloRetryRequest"
                 yield f"{name}, {size:,} bytes"

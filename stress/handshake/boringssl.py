@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import utls
@@ -25,7 +26,7 @@ from utls import _utls as core
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
 from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import Credentials, HandshakeProgress, Session
+from stress.handshake.machine import Credentials, Session, State
 from stress.model.plan import Client
 
 _VERSIONS: Final = {0x0303: utls.TLSVersion.TLSv1_2, 0x0304: utls.TLSVersion.TLSv1_3}
@@ -39,44 +40,35 @@ _READ: Final = 4096
 """Bytes of application data discarded at a time; the library zeroes a buffer of this size first."""
 
 
+@dataclass(slots=True, eq=False)
 class BoringEngine:
     """One BoringSSL connection on memory buffers."""
 
-    __slots__ = ("_incoming", "_outgoing", "_tls")
+    _incoming: core.MemoryBio
+    _outgoing: core.MemoryBio
+    _tls: core.Connection
 
-    def __init__(
-        self, context: utls.SSLContext, server_name: str | None, session: Session | None = None
-    ) -> None:
-        """Makes a connection, which offers the session if there is one."""
-        self._incoming = core.MemoryBio()
-        self._outgoing = core.MemoryBio()
-        offered = None if session is None else session.handle
-        assert offered is None or isinstance(offered, core.Session)
-        self._tls = context._ctx.wrap_bio(self._incoming, self._outgoing, server_name, offered)  # noqa: SLF001
-
-    def advance(self, data: bytes) -> HandshakeProgress | Failure:
+    def advance(self, data: bytes) -> State | Failure:
         """Takes bytes and continues the handshake."""
         if data:
             self._incoming.write(data)
         try:
             self._tls.do_handshake()
         except core.CoreError as error:
-            return HandshakeProgress.WANTS if _wants_more(error) else _failure(error)
-        return HandshakeProgress.DONE
+            return State.WAITING if _wants_more(error) else _failure(error)
+        return State.FINISHED
 
     def after(self, data: bytes) -> Failure | None:
         """Takes bytes after the handshake and discards them."""
         self._incoming.write(data)
+        if not self._incoming.pending:
+            return None
         try:
             while self._tls.read(_READ):
                 pass
         except core.CoreError as error:
             return None if _wants_more(error) else _failure(error)
         return Failure((), CLOSE_NOTIFY)
-
-    def unread(self) -> bool:
-        """Whether bytes arrived after the handshake's last."""
-        return bool(self._incoming.pending)
 
     def output(self) -> bytes:
         """Takes what is queued for the server."""
@@ -109,92 +101,88 @@ class BoringEngine:
         return self._outgoing.read()
 
 
-def boring_context(
-    client: Client,
-    credentials: Credentials | None = None,
-    key_log: KeyLog | None = None,
-) -> utls.SSLContext:
-    """Makes the context for a client profile.
+class BoringContext:
+    """The settings of BoringSSL for one client."""
 
-    Raises:
-        UsageError: BoringSSL cannot express this profile, or the PEM files are bad.
-    """
-    unknown = [version for version in client.versions if version not in _VERSIONS]
-    if unknown or not client.versions:
-        offered = ", ".join(f"0x{version:04x}" for version in client.versions) or "none"
-        raise UsageError(
-            f"client {client.name!r}: BoringSSL speaks TLS 1.2 and 1.3 only, not {offered}",
-            hint="Use --stack openssl, or leave the old versions out of `versions`.",
+    def __init__(
+        self,
+        client: Client,
+        server_name: str | None = None,
+        credentials: Credentials | None = None,
+        key_log: KeyLog | None = None,
+    ) -> None:
+        """Makes the context.
+
+        Raises:
+            UsageError: BoringSSL cannot express this profile, or the PEM files are bad.
+        """
+        self._server_name = server_name
+        self.tls = context = utls.SSLContext(utls.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = utls.CERT_NONE
+        context.minimum_version = _VERSIONS[min(client.versions)]
+        context.maximum_version = _VERSIONS[max(client.versions)]
+        if credentials is not None:
+            try:
+                context.load_cert_chain(credentials.certificate, credentials.key)
+            except (OSError, ValueError) as error:
+                raise credentials.unusable(error) from error
+        if key_log is not None:
+            context.keylog_filename = key_log.path
+        lists = (client.cipher_suites, client.signature_algorithms, client.extensions)
+        curves = [_CURVES.get(group, "") for group in client.groups]
+        shares = client.key_shares in {(), client.groups[:1]}
+        spoken = bool(curves) and all(curves) and shares and client.groups[0] != _MLKEM
+        chosen = bool(client.groups or client.key_shares)
+        if any((*lists, client.compress_certificate, client.grease)) or (chosen and not spoken):
+            self._set_fingerprint(client)
+            return
+        if chosen:  # the groups alone say it all; a fingerprint costs 14 us per handshake
+            context.set_ecdh_curve(":".join(curves))
+        if client.alpn:
+            context.set_alpn_protocols(client.alpn)
+
+    def connect(self, session: Session | None = None) -> BoringEngine:
+        """Makes a connection, which offers the session if there is one."""
+        offered = None if session is None else session.handle
+        assert offered is None or isinstance(offered, core.Session)
+        incoming, outgoing = core.MemoryBio(), core.MemoryBio()
+        tls = self.tls._ctx.wrap_bio(incoming, outgoing, self._server_name, offered)  # noqa: SLF001
+        return BoringEngine(incoming, outgoing, tls)
+
+    def flags(self) -> str:
+        """How it is set up besides its hello, as the library shows it."""
+        tls = self.tls
+        return (
+            f"verify_mode={int(tls.verify_mode)} check_hostname={int(tls.check_hostname)}"
+            f" options={int(tls.options):#x} verify_flags={int(tls.verify_flags):#x}"
         )
-    context = utls.SSLContext(utls.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = utls.CERT_NONE
-    context.minimum_version = _VERSIONS[min(client.versions)]
-    context.maximum_version = _VERSIONS[max(client.versions)]
-    if credentials is not None:
-        certificate, key = credentials.certificate, credentials.key
+
+    def _set_fingerprint(self, client: Client) -> None:
+        compressions = [name for name in client.compress_certificate if name in _COMPRESSIONS]
         try:
-            context.load_cert_chain(certificate, key)
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"client certificate {certificate} with key {key}: {error}",
-                hint="Both must be PEM files; the key must belong to the first certificate.",
-            ) from error
-    if key_log is not None:
-        context.keylog_filename = key_log.path
-    _shape_hello(context, client)
-    return context
-
-
-def boring_flags(context: utls.SSLContext) -> str:
-    """How a context is set up besides its hello, as the library shows it."""
-    return (
-        f"verify_mode={int(context.verify_mode)} check_hostname={int(context.check_hostname)}"
-        f" options={int(context.options):#x} verify_flags={int(context.verify_flags):#x}"
-    )
-
-
-def _shape_hello(context: utls.SSLContext, client: Client) -> None:
-    """Sets the lists of the hello that the profile gives."""
-    lists = (client.cipher_suites, client.signature_algorithms, client.extensions)
-    curves = [_CURVES.get(group, "") for group in client.groups]
-    shares = client.key_shares in {(), client.groups[:1]}
-    needs_fingerprint = any((*lists, client.compress_certificate, client.grease))
-    if not needs_fingerprint and curves and all(curves) and shares and client.groups[0] != _MLKEM:
-        # The groups alone say it all; a fingerprint costs 14 us per handshake.
-        context.set_ecdh_curve(":".join(curves))
-    elif needs_fingerprint or client.groups or client.key_shares:
-        _set_fingerprint(context, client)
-        return
-    if client.alpn:
-        context.set_alpn_protocols(client.alpn)
-
-
-def _set_fingerprint(context: utls.SSLContext, client: Client) -> None:
-    compressions = [name for name in client.compress_certificate if name in _COMPRESSIONS]
-    try:
-        context.set_fingerprint(
-            utls.Fingerprint(
-                cipher_suites=client.cipher_suites,
-                extensions_order=client.extensions,  # which ones, not where: it shuffles them
-                supported_groups=client.groups,
-                key_shares=client.key_shares,
-                signature_algorithms=dict.fromkeys(client.signature_algorithms),
-                alpn=client.alpn,
-                compress_certificate=compressions,
-                grease=client.grease,
+            self.tls.set_fingerprint(
+                utls.Fingerprint(
+                    cipher_suites=client.cipher_suites,
+                    extensions_order=client.extensions,  # which ones, not where: it shuffles them
+                    supported_groups=client.groups,
+                    key_shares=client.key_shares,
+                    signature_algorithms=dict.fromkeys(client.signature_algorithms),
+                    alpn=client.alpn,
+                    compress_certificate=compressions,
+                    grease=client.grease,
+                )
             )
-        )
-        # Subtle: some of the lists are checked only when a connection is made.
-        BoringEngine(context, None)
-    except (utls.SSLError, core.CoreError, ValueError, TypeError, OverflowError) as error:
-        reason = str(error)
-        if isinstance(error, (utls.SSLError, core.CoreError)):
-            reason = ", ".join(dict.fromkeys(_failure(error).reasons))
-        raise UsageError(
-            f"client {client.name!r} cannot be expressed by BoringSSL: {reason}",
-            hint="Use --stack openssl, or leave that out and name it in `cannot-express`.",
-        ) from error
+            # Subtle: some of the lists are checked only when a connection is made.
+            self.connect()
+        except (utls.SSLError, core.CoreError, ValueError, TypeError, OverflowError) as error:
+            reason = str(error)
+            if isinstance(error, (utls.SSLError, core.CoreError)):
+                reason = ", ".join(dict.fromkeys(_failure(error).reasons))
+            raise UsageError(
+                f"client {client.name!r} cannot be expressed by BoringSSL: {reason}",
+                hint="Use --stack openssl, or leave that out and name it in `cannot-express`.",
+            ) from error
 
 
 def _wants_more(error: core.CoreError) -> bool:

@@ -7,9 +7,10 @@ library's order, the deepest cause first; the outermost known one decides.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from importlib.resources import files
 from typing import Final
 
 from stress.codes.catalog import alert_name
@@ -18,44 +19,24 @@ from stress.model.outcome import Category, Outcome, Stage
 CLOSE_NOTIFY: Final = 0
 _CERTIFICATE_REQUIRED: Final = 116
 
-_BEFORE_SERVER_HELLO: Final[Mapping[int, Category]] = MappingProxyType(
-    {
-        40: Category.NO_SHARED_CIPHER,  # handshake_failure: OpenSSL, BoringSSL, NSS, Go send it
-        70: Category.NO_SHARED_VERSION,  # protocol_version
-        71: Category.NO_SHARED_CIPHER,  # insufficient_security: NSS, Java
-    }
-)
+_BEFORE_SERVER_HELLO: Final[Mapping[int, Category]] = {
+    40: Category.NO_SHARED_CIPHER,  # handshake_failure: OpenSSL, BoringSSL, NSS, Go send it
+    70: Category.NO_SHARED_VERSION,  # protocol_version
+    71: Category.NO_SHARED_CIPHER,  # insufficient_security: NSS, Java
+}
 """Alerts that reject the ClientHello itself."""
 
 _CERTIFICATE_REQUESTED: Final = frozenset({40, 41, 42, 46, 49})
 """Alerts by which TLS 1.2 servers end a handshake in which the client sent no certificate."""
 
-_MALFORMED: Final = (Category.MALFORMED_CERTIFICATE, Stage.CERTIFICATE)
-
-_REASONS: Final[Mapping[str, tuple[Category, Stage]]] = MappingProxyType(
-    {
-        # The signature over the key exchange does not match the leaf's key, or cannot.
-        "BAD_SIGNATURE": (Category.BAD_SIGNATURE, Stage.CERTIFICATE),
-        "WRONG_SIGNATURE_TYPE": (Category.BAD_SIGNATURE, Stage.CERTIFICATE),
-        # A certificate, or the key in the leaf, cannot be decoded, so the library shows none.
-        "CANNOT_PARSE_LEAF_CERT": _MALFORMED,
-        "CERT_LENGTH_MISMATCH": _MALFORMED,
-        "ASN1_LIB": _MALFORMED,
-        "UNABLE_TO_FIND_PUBLIC_KEY_PARAMETERS": _MALFORMED,
-        "ASN1:DECODE_ERROR": _MALFORMED,
-        "PUBLIC:DECODE_ERROR": _MALFORMED,
-        "PUBLIC:UNSUPPORTED_ALGORITHM": _MALFORMED,
-        "ELLIPTIC:POINT_IS_NOT_ON_CURVE": _MALFORMED,
-        # The same error about the key share, not about the certificate.
-        "BAD_ECPOINT": (Category.PROTOCOL_ERROR, Stage.SERVER_HELLO),
-        # A Certificate message without a certificate.
-        "PEER_DID_NOT_RETURN_A_CERTIFICATE": (Category.PROTOCOL_ERROR, Stage.CERTIFICATE),
-        # A ServerHello in a version that was not offered.
-        "UNSUPPORTED_PROTOCOL": (Category.NO_SHARED_VERSION, Stage.CLIENT_HELLO),
-        "WRONG_SSL_VERSION": (Category.NO_SHARED_VERSION, Stage.CLIENT_HELLO),
-        "MALLOC_FAILURE": (Category.LOCAL_MEMORY, Stage.CLIENT_HELLO),
-    }
-)
+_REASONS: Final[Mapping[str, tuple[Category, Stage]]] = {
+    reason: (Category(category), Stage.parse(stage))
+    for category, stages in tomllib.loads(
+        (files("stress.handshake") / "reasons.toml").read_text("utf-8")
+    ).items()
+    for stage, reasons in stages.items()
+    for reason in reasons
+}
 """Reason -> outcome, and the stage that the reason proves. All others: `protocol-error`."""
 
 

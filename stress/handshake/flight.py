@@ -7,7 +7,6 @@ the flight can be read again: HKDF-Expand-Label and the AEAD of the suite (RFC 8
 * The nonce counts records, from 0 for each secret. What does not decrypt is either damaged or
   already under another secret (after Finished), so reading ends there silently.
 * The content type is the last non-zero octet; zeros after it are padding.
-* A compressed certificate (RFC 8879) is not decoded.
 
 For failures only: this costs more than the whole Python part of a handshake.
 """
@@ -15,7 +14,6 @@ For failures only: this costs more than the whole Python part of a handshake.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -23,80 +21,39 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from stress.handshake.keylog import KeyLog, secret_of
+from stress.handshake.wire import APPLICATION_DATA, Wire, items
 
 _SUITES: Final[dict[int, tuple[type[AESGCM | ChaCha20Poly1305], hashes.HashAlgorithm, int]]] = {
     0x1301: (AESGCM, hashes.SHA256(), 16),
     0x1302: (AESGCM, hashes.SHA384(), 32),
     0x1303: (ChaCha20Poly1305, hashes.SHA256(), 32),
 }
-_ALERT: Final = 21
-_HANDSHAKE: Final = 22
-_APPLICATION_DATA: Final = 23
-_CERTIFICATE: Final = 11
-_CERTIFICATE_REQUEST: Final = 13
-_COMPRESSED_CERTIFICATE: Final = 25
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFlight:
-    """What the decrypted records contained."""
-
-    certificates: tuple[bytes, ...] | None
-    """DER as sent, leaf first; None if there was no readable Certificate message."""
-    certificate_seen: bool
-    """A Certificate message began, readable or not."""
-    certificate_requested: bool
-    alert: int | None
-    """Description of the last alert, None if there was none."""
-
-
-def read_flight(records: bytes, cipher: int, secret: bytes) -> ServerFlight | None:
-    """Decrypts what was sent under a handshake traffic secret; None for an unknown suite.
+def read_flight(sent: bytes, cipher: int, secret: bytes) -> Wire | None:
+    """Reads what was sent under a handshake traffic secret; None for an unknown suite.
 
     Args:
-        records: all bytes of one direction, from the hello on; what is not encrypted is skipped.
+        sent: all bytes of one direction, from the hello on; what is not encrypted is skipped.
         cipher: the suite, as IANA number.
         secret: the handshake traffic secret of that direction.
     """
     if cipher not in _SUITES:
         return None
-    data, alert = bytearray(), None
-    for kind, payload in decrypt(records, cipher, secret):
-        if kind == _HANDSHAKE:
-            data += payload
-        elif kind == _ALERT and len(payload) == 2:
-            alert = payload[1]
-    bodies: dict[int, bytes] = {}  # the first message of each kind
-    kinds = set[int]()
-    position = 0
-    while len(data) - position >= 4:
-        kind = data[position]
-        kinds.add(kind)  # also of a message that is cut off
-        after = position + 4 + int.from_bytes(data[position + 1 : position + 4])
-        if after > len(data):
-            break
-        bodies.setdefault(kind, bytes(data[position + 4 : after]))
-        position = after
-    return ServerFlight(
-        certificates=_read_certificates(bodies.get(_CERTIFICATE, b"")),
-        certificate_seen=bool(kinds & {_CERTIFICATE, _COMPRESSED_CERTIFICATE}),
-        certificate_requested=_CERTIFICATE_REQUEST in bodies,
-        alert=alert,
-    )
+    flight = Wire(decrypted=True)
+    for kind, payload in decrypt(sent, cipher, secret):
+        flight.read_record(kind, payload)
+    return flight
 
 
-def decrypt(records: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, bytes]]:
+def decrypt(data: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, bytes]]:
     """Lists (content type, payload) of the encrypted records, up to the first failure."""
     aead, digest, length = _SUITES[cipher]
     key = aead(_expand(secret, b"key", length, digest))
     base = int.from_bytes(_expand(secret, b"iv", 12, digest))
-    position = number = 0
-    while len(records) - position >= 5:
-        after = position + 5 + int.from_bytes(records[position + 3 : position + 5])
-        head, body = records[position : position + 5], records[position + 5 : after]
-        position = after
-        if head[0] != _APPLICATION_DATA:
+    number = 0
+    for head, body in items(data, 5, 2):
+        if head[0] != APPLICATION_DATA:
             continue
         try:
             inner = key.decrypt((base ^ number).to_bytes(12), body, head).rstrip(b"\0")
@@ -112,58 +69,3 @@ def _expand(secret: bytes, label: bytes, length: int, digest: hashes.HashAlgorit
     label = b"tls13 " + label
     info = length.to_bytes(2) + len(label).to_bytes(1) + label + b"\0"
     return HKDFExpand(digest, length, info).derive(secret)
-
-
-def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:
-    """Lists the DER of a Certificate message (RFC 8446 section 4.4.2), None if malformed."""
-    if not body:
-        return None
-    position, end = 4 + body[0], len(body)
-    if position > end or int.from_bytes(body[position - 3 : position]) != end - position:
-        return None
-    found = []
-    while position < end:
-        start = position + 3
-        after = start + int.from_bytes(body[position:start])
-        found.append(body[start:after])
-        position = after + 2 + int.from_bytes(body[after : after + 2])
-    return tuple(found) if position == end else None
-
-
-class Sealed:
-    """Keeps the encrypted bytes of one connection for as long as it may fail."""
-
-    __slots__ = ("_key_log", "_random", "_received")
-
-    def __init__(self, key_log: KeyLog) -> None:
-        """Starts empty; secrets are looked up only when something has to be read."""
-        self._key_log = key_log
-        self._random = b""
-        self._received: list[bytes] = []
-
-    def on_hello(self, hello: bytes) -> None:
-        """Notes the client random, which follows two headers and the version."""
-        self._random = hello[11:43]
-
-    def on_received(self, data: bytes) -> None:
-        """Keeps what the server sent."""
-        self._received.append(data)
-
-    def clear(self) -> None:
-        """Drops what was kept."""
-        self._received.clear()
-
-    def flight(self, cipher: int | None) -> ServerFlight | None:
-        """Reads what the server sent; None if there is no secret for it (before TLS 1.3)."""
-        return self._read(b"".join(self._received), cipher, "SERVER_HANDSHAKE_TRAFFIC_SECRET")
-
-    def alert_sent(self, sent: bytes, cipher: int | None) -> int | None:
-        """Reads the alert in our own first encrypted records."""
-        flight = self._read(sent, cipher, "CLIENT_HANDSHAKE_TRAFFIC_SECRET")
-        return None if flight is None else flight.alert
-
-    def _read(self, records: bytes, cipher: int | None, label: str) -> ServerFlight | None:
-        secret = secret_of(self._key_log.lines(self._random), label)
-        if secret is None or cipher is None:
-            return None
-        return read_flight(records, cipher, secret)

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import md5, sha256
+from itertools import takewhile
 from typing import Final
 
 from stress.errors import UsageError
+from stress.handshake.wire import extensions, items
 from stress.model.plan import Client
 
 SERVER_NAME: Final = 0
@@ -99,7 +101,7 @@ class ClientHello:
     @property
     def key_shares(self) -> tuple[int, ...]:
         """Groups for which a share was sent."""
-        return tuple(group for group, _ in _pairs((self.body(KEY_SHARE) or b"")[2:]))
+        return tuple(group for group, _ in extensions((self.body(KEY_SHARE) or b"")[2:]))
 
     @property
     def alpn(self) -> tuple[str, ...]:
@@ -107,13 +109,7 @@ class ClientHello:
         return tuple(each.decode("ascii", "backslashreplace") for each in self._protocols())
 
     def _protocols(self) -> list[bytes]:
-        body = self.body(ALPN) or b""
-        found, position = [], 2
-        while position < len(body):
-            after = position + 1 + body[position]
-            found.append(body[position + 1 : after])
-            position = after
-        return found
+        return [name for _, name in items((self.body(ALPN) or b"")[2:], 1, 1)]
 
     @property
     def compress_certificate(self) -> tuple[str, ...]:
@@ -187,12 +183,10 @@ def read_hello(data: bytes) -> ClientHello:
     Raises:
         UsageError: the bytes are not a complete ClientHello.
     """
-    joined, position = bytearray(), 0
-    while len(data) - position >= 5 and data[position] == _HANDSHAKE_RECORD:
-        after = position + 5 + int.from_bytes(data[position + 3 : position + 5])
-        joined += data[position + 5 : after]
-        position = after
-    message = bytes(joined) if data[:1] == bytes([_HANDSHAKE_RECORD]) else data
+    message = data
+    if data[:1] == bytes([_HANDSHAKE_RECORD]):
+        first = takewhile(lambda record: record[0][0] == _HANDSHAKE_RECORD, items(data, 5, 2))
+        message = b"".join(payload for _, payload in first)
     size = 4 + int.from_bytes(message[1:4])
     whole = len(message) >= max(4 + _LEAST_BODY, size) and message[0] == _CLIENT_HELLO
     try:
@@ -219,24 +213,12 @@ def _read_body(body: bytes) -> ClientHello:
         session_id=body[35:after_id],
         cipher_suites=_numbers(body[after_id + 2 : suites_end]),
         compression_methods=tuple(body[suites_end + 1 : methods_end]),
-        extensions=tuple(Extension(*pair) for pair in _pairs(body[methods_end + 2 :])),
+        extensions=tuple(Extension(*pair) for pair in extensions(body[methods_end + 2 :])),
     )
 
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     return tuple(data[at] << 8 | data[at + 1] for at in range(0, len(data) - 1, 2))
-
-
-def _pairs(data: bytes) -> list[tuple[int, bytes]]:
-    """Lists (number, body) where each body has a length of two octets, as far as complete."""
-    found, position = [], 0
-    while len(data) - position >= 4:
-        after = position + 4 + (data[position + 2] << 8 | data[position + 3])
-        if after > len(data):
-            break
-        found.append((data[position] << 8 | data[position + 1], data[position + 4 : after]))
-        position = after
-    return found
 
 
 def _hexes(numbers: Iterable[int]) -> str:

@@ -18,8 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 _LABELS: Final = frozenset(
     {
@@ -87,17 +86,6 @@ class KeyLog:
         os.close(self._file)
         if self._folder is not None:
             self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _parse(self) -> None:
         *whole, self._unread = self._unread.split(b"\n")

@@ -19,14 +19,15 @@ no method raises for what the server sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, describe, judge
-from stress.handshake.flight import Sealed, ServerFlight
-from stress.handshake.keylog import KeyLog
+from stress.handshake.flight import read_flight
+from stress.handshake.keylog import KeyLog, secret_of
 from stress.handshake.wire import Wire, plaintext_alert
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
 
@@ -43,15 +44,15 @@ class State(Enum):
 
 
 class HangUp(Enum):
-    """Why the caller ends a connection."""
+    """Why the caller ends a connection, and the outcome unless the handshake has finished."""
 
-    EOF = "eof"
+    EOF = Outcome(Category.EOF)
     """The server's end of stream was read."""
-    RESET = "reset"
+    RESET = Outcome(Category.RESET)
     """The connection was reset, or lost in some other way."""
-    TIMEOUT = "timeout"
+    TIMEOUT = Outcome(Category.TIMEOUT_HANDSHAKE)
     """The caller's time limit has passed."""
-    CANCEL = "cancel"
+    CANCEL = CANCELLED
     """The run is being stopped, or nothing more is needed."""
 
 
@@ -101,6 +102,13 @@ class Credentials:
     key: Path
     """PEM of its private key, without a password."""
 
+    def unusable(self, reason: object) -> UsageError:
+        """Make the error for files that a TLS library does not accept."""
+        return UsageError(
+            f"client certificate {self.certificate} with key {self.key}: {reason}",
+            hint="Both must be PEM files; the key must belong to the first certificate.",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -117,34 +125,15 @@ _TLS_1_3: Final = 0x0304
 _FATAL: Final = 2
 _USER_CANCELED: Final = 90
 
-_HANG_UPS: Final = {
-    HangUp.EOF: Outcome(Category.EOF),
-    HangUp.RESET: Outcome(Category.RESET),
-    HangUp.TIMEOUT: Outcome(Category.TIMEOUT_HANDSHAKE),
-    HangUp.CANCEL: CANCELLED,
-}
-
-
-class HandshakeProgress(Enum):
-    """What a TLS library reports unless it failed."""
-
-    WANTS = "wants"
-    """It needs more bytes."""
-    DONE = "done"
-    """The handshake finished."""
-
 
 class Engine(Protocol):
     """What an adapter of a TLS library can do. No method raises for what the server sent."""
 
-    def advance(self, data: bytes) -> HandshakeProgress | Failure:
-        """Takes bytes (none at the start) and continues the handshake."""
+    def advance(self, data: bytes) -> State | Failure:
+        """Takes bytes (none at the start) and continues the handshake: waiting or finished."""
 
     def after(self, data: bytes) -> Failure | None:
         """Takes bytes after the handshake and discards them; a failure may be an alert."""
-
-    def unread(self) -> bool:
-        """Whether bytes may have arrived after the handshake's last; only after the handshake."""
 
     def output(self) -> bytes:
         """Takes what is queued for the server."""
@@ -168,73 +157,46 @@ class Engine(Protocol):
         """Makes a close_notify; only after the handshake. Empty if that is not possible."""
 
 
+@dataclass(slots=True, eq=False)
 class HandshakeMachine:
     """One TLS handshake: bytes in, bytes out. No method raises for what the server sent."""
 
-    __slots__ = (
-        "_after",
-        "_credentials",
-        "_detail",
-        "_engine",
-        "_finished",
-        "_flight",
-        "_offered",
-        "_outcome",
-        "_sealed",
-        "_settled",
-        "_stage",
-        "_state",
-        "_versions",
-        "_wire",
-    )
-
-    def __init__(
-        self,
-        engine: Engine,
-        versions: tuple[int, ...],
-        *,
-        credentials: bool,
-        key_log: KeyLog | None = None,
-        offers: bool = False,
-    ) -> None:
-        """Wraps a fresh engine.
-
-        Args:
-            engine: an unused connection of a TLS library.
-            versions: what it offers, as wire numbers.
-            credentials: it would send a certificate on request.
-            key_log: has its secrets, to read an encrypted flight again after a failure.
-            offers: it was given a session.
-        """
-        self._engine = engine
-        # Libraries show the chain of an offered session as if this server had sent it.
-        self._offered = engine.chain() if offers else ()
-        self._versions = versions
-        self._sealed = None if key_log is None else Sealed(key_log)
-        self._credentials = credentials
-        self._wire = Wire()
-        self._state = State.WAITING
-        self._finished = False
-        self._after = bytearray()
-        self._settled = False
-        self._outcome: Outcome | None = None
-        self._stage: Stage | None = None
-        self._detail: str | None = None
-        self._flight: ServerFlight | None = None
+    _engine: Engine
+    """An unused connection of a TLS library."""
+    _versions: tuple[int, ...]
+    """What it offers, as wire numbers."""
+    _credentials: bool
+    """It would send a certificate on request."""
+    _key_log: KeyLog | None = None
+    """Has its secrets, to read an encrypted flight again after a failure."""
+    _offered: tuple[bytes, ...] = ()
+    """The chain of an offered session: libraries show it as if this server had sent it."""
+    _wire: Wire = field(default_factory=Wire)
+    _state: State = State.WAITING
+    _finished: bool = False
+    _settled: bool = False
+    _random: bytes = b""
+    _received: list[bytes] = field(default_factory=list)
+    """What the server sent, for as long as the connection may fail; only with a key log."""
+    _after: bytearray = field(default_factory=bytearray)
+    _outcome: Outcome | None = None
+    _stage: Stage | None = None
+    _detail: str | None = None
+    _flight: Wire | None = None
+    """The server's encrypted flight, where it was read again."""
 
     def begin(self) -> Output:
         """Makes the ClientHello. Called once, first."""
         output = self._advance(b"")
-        if self._sealed is not None:
-            self._sealed.on_hello(output.send)
+        self._random = output.send[11:43]  # behind the headers of record and message, the version
         return output
 
     def receive(self, data: bytes) -> Output:
         """Takes bytes from the server."""
         if self._state is State.WAITING:
             self._wire.feed(data)
-            if self._sealed is not None:
-                self._sealed.on_received(data)
+            if self._key_log is not None:
+                self._received.append(data)
             foreign = self._wire.foreign
             if foreign is None:
                 return self._advance(data)
@@ -259,8 +221,8 @@ class HandshakeMachine:
         if failure is not None:
             self._state = State.OVER
             self._fail_after(failure)
-        elif self._settled and self._sealed is not None:
-            self._sealed.clear()
+        elif self._settled:
+            self._received.clear()
         return Output(self._engine.output(), self._state)
 
     def hang_up(self, how: HangUp) -> Output:
@@ -272,7 +234,7 @@ class HandshakeMachine:
             return Output(b"", State.OVER)
         self._state = State.OVER
         if not self._finished:
-            self._outcome = _HANG_UPS[how]
+            self._outcome = how.value
             return Output(b"", State.OVER)
         return Output(b"" if how is HangUp.RESET else self._engine.close(), State.OVER)
 
@@ -319,27 +281,29 @@ class HandshakeMachine:
 
     def _advance(self, data: bytes) -> Output:
         progress = self._engine.advance(data)
-        if progress is HandshakeProgress.DONE:
-            self._finished = True
-            self._state = State.FINISHED
-            if self._engine.unread():
-                # What arrived together with the end of the handshake may already be an alert.
-                failure = self._engine.after(b"")
-                if failure is not None:
-                    self._settled = True
-                    self._fail_after(failure)
-        elif isinstance(progress, Failure):
+        if isinstance(progress, Failure):
             return self._fail(progress)
+        self._state = progress
+        if progress is State.FINISHED:
+            self._finished = True
+            # What arrived together with the end of the handshake may already be an alert.
+            failure = self._engine.after(b"")
+            if failure is not None:
+                self._settled = True
+                self._fail_after(failure)
         return Output(self._engine.output(), self._state)
 
     def _fail(self, failure: Failure) -> Output:
         """Names the outcome of a handshake that the library gave up."""
         send = self._engine.output()
         self._state = State.OVER
-        encrypted, plain = self._decrypt(send), plaintext_alert(send)
+        self._flight = self._decrypt(b"".join(self._received), "SERVER")
+        ours, sent = self._decrypt(send, "CLIENT"), plaintext_alert(send)
+        if sent is None and ours is not None:
+            sent = ours.last_alert
         alert = _decisive(self._wire.alerts)
         if alert is None and failure.alert is None and self._flight is not None:
-            alert = self._flight.alert
+            alert = self._flight.last_alert
         if alert is not None:
             failure = Failure(failure.reasons, alert)
         if failure.alert is None and self._wire.version not in {None, *self._versions}:
@@ -348,7 +312,7 @@ class HandshakeMachine:
         else:
             stage = self._reached(self._sent())
             self._outcome, self._stage = judge(failure, stage, requested=self._requested())
-        self._detail = describe(failure, encrypted if plain is None else plain)
+        self._detail = describe(failure, sent)
         return Output(send, State.OVER)
 
     def _fail_after(self, failure: Failure) -> None:
@@ -356,19 +320,19 @@ class HandshakeMachine:
         if failure.alert is None:
             self._detail = f"after the handshake: {describe(failure, None)}"
         elif failure.alert != CLOSE_NOTIFY:
-            self._decrypt(b"")
+            self._flight = self._decrypt(b"".join(self._received), "SERVER")
             stage, requested = Stage.AFTER_HANDSHAKE, self._requested()
             self._outcome, self._stage = judge(failure, stage, requested=requested)
             self._detail = describe(failure, None)
 
-    def _decrypt(self, send: bytes) -> int | None:
-        """Decrypts both flights if the secrets are known; returns the alert that we sent."""
-        if self._sealed is None:
-            return None
+    def _decrypt(self, sent: bytes, side: str) -> Wire | None:
+        """Reads what one side sent; None without a secret for it (always before TLS 1.3)."""
         cipher = self._wire.cipher
-        self._flight = self._sealed.flight(cipher)
-        self._sealed.clear()
-        return self._sealed.alert_sent(send, cipher)
+        if self._key_log is None or cipher is None:
+            return None
+        lines = self._key_log.lines(self._random)
+        secret = secret_of(lines, f"{side}_HANDSHAKE_TRAFFIC_SECRET")
+        return None if secret is None else read_flight(sent, cipher, secret)
 
     def _requested(self) -> bool:
         """Whether a client certificate is known to have been requested, and none was sent."""

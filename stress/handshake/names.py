@@ -7,43 +7,34 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Final
 
-_NUMBERS: Final[Mapping[str, Mapping[str, int]]] = tomllib.loads(
-    (files("stress.handshake") / "iana.toml").read_text("utf-8")
-)
-"""Registry -> name -> number."""
-_NAMES: Final[Mapping[str, Mapping[int, str]]] = {
-    registry: {number: name for name, number in table.items()}
-    for registry, table in _NUMBERS.items()
+_TABLES: Final = tomllib.loads((files("stress.handshake") / "iana.toml").read_text("utf-8"))
+_NUMBERS: Final[Mapping[str, Mapping[str, int]]] = {**_TABLES, "key_shares": _TABLES["groups"]}
+"""Field of a client profile, or another registry -> name -> number."""
+
+
+def _namer(registry: str, unnamed: str = "0x{:04x}") -> Callable[[int], str]:
+    names = {number: name for name, number in _NUMBERS[registry].items()}
+    return lambda number: names.get(number) or unnamed.format(number)
+
+
+cipher_name = _namer("cipher_suites")
+"""IANA name of a suite such as `TLS_AES_128_GCM_SHA256`, else `0x1301`."""
+group_name = _namer("groups")
+"""IANA name of a key-exchange group such as `x25519`, else `0x001d`."""
+signature_name = _namer("signature_algorithms")
+"""IANA name of a signature scheme such as `ed25519`, else `0x0807`."""
+version_name = _namer("versions")
+"""Name of a protocol version such as `TLS 1.3`, else `0x0304`."""
+extension_name = _namer("extensions", unnamed="{}")
+"""IANA name of an extension such as `server_name`, else its decimal number."""
+message_name = _namer("messages", unnamed="message of type {}")
+"""Name of a handshake message such as `ClientHello`, else `message of type 99`."""
+NAMES: Final[Mapping[str, Callable[[int], str]]] = {
+    "tls_version": version_name,
+    "cipher": cipher_name,
+    "key_group": group_name,
 }
-_FOLDED: Final[Mapping[str, Mapping[str, int]]] = {
-    registry: {name.lower(): number for name, number in table.items()}
-    for registry, table in _NUMBERS.items()
-}
-
-
-def cipher_name(number: int) -> str:
-    """IANA name of a suite such as `TLS_AES_128_GCM_SHA256`, else `0x1301`."""
-    return _NAMES["cipher_suites"].get(number, f"0x{number:04x}")
-
-
-def group_name(number: int) -> str:
-    """IANA name of a key-exchange group such as `x25519`, else `0x001d`."""
-    return _NAMES["groups"].get(number, f"0x{number:04x}")
-
-
-def signature_name(number: int) -> str:
-    """IANA name of a signature scheme such as `ed25519`, else `0x0807`."""
-    return _NAMES["signature_algorithms"].get(number, f"0x{number:04x}")
-
-
-def version_name(number: int) -> str:
-    """Name of a protocol version such as `TLS 1.3`, else `0x0304`."""
-    return _NAMES["versions"].get(number, f"0x{number:04x}")
-
-
-def extension_name(number: int) -> str:
-    """IANA name of an extension such as `server_name`, else its decimal number."""
-    return _NAMES["extensions"].get(number, str(number))
+"""How the numbers of an attribute (`stress.model.attributes`) are named."""
 
 
 def known_names(field: str) -> tuple[str, ...]:
@@ -55,7 +46,7 @@ def known_names(field: str) -> tuple[str, ...]:
     Raises:
         KeyError: the field holds no code points.
     """
-    return tuple(_NUMBERS[_registry(field)])
+    return tuple(_NUMBERS[field])
 
 
 def code_point(field: str, name: str) -> int | None:
@@ -68,16 +59,5 @@ def code_point(field: str, name: str) -> int | None:
     Raises:
         KeyError: the field holds no code points.
     """
-    return _FOLDED[_registry(field)].get(name.strip().lower())
-
-
-def _registry(field: str) -> str:
-    return "groups" if field == "key_shares" else field
-
-
-NAMES: Final[Mapping[str, Callable[[int], str]]] = {
-    "tls_version": version_name,
-    "cipher": cipher_name,
-    "key_group": group_name,
-}
-"""How the numbers of an attribute (`stress.model.attributes`) are named."""
+    folded = {known.lower(): number for known, number in _NUMBERS[field].items()}
+    return folded.get(name.strip().lower())

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from OpenSSL import SSL, crypto
@@ -22,12 +23,12 @@ from OpenSSL._util import lib as _library
 from stress.codes.catalog import alert_number
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
+from stress.handshake.hello import STATUS_REQUEST
 from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import Credentials, HandshakeProgress, Session
+from stress.handshake.machine import Credentials, Session, State
 from stress.handshake.names import cipher_name, group_name, signature_name
 from stress.model.plan import Client
 
-_VERSIONS: Final = frozenset({0x0301, 0x0302, 0x0303, 0x0304})
 _ALERT: Final = re.compile(r"(?:sslv3|tls|tlsv1|tlsv13) (?:alert )?(.+)")
 _TLS_1_2: Final = 0x0303
 _TLS_1_3: Final = 0x0304
@@ -35,42 +36,24 @@ _TLS_1_3_SUITES: Final = 0x13
 _READ: Final = 65536
 
 
+@dataclass(slots=True, eq=False)
 class OpenEngine:
     """One OpenSSL connection on memory buffers."""
 
-    __slots__ = ("_staple_requested", "_tls")
+    _tls: SSL.Connection
+    _staple_requested: bool
 
-    def __init__(
-        self,
-        context: SSL.Context,
-        server_name: str | None,
-        session: Session | None = None,
-        *,
-        staple: bool = False,
-    ) -> None:
-        """Makes a connection that offers the session and requests a staple (status_request)."""
-        self._tls = SSL.Connection(context, None)
-        if session is not None:
-            assert isinstance(session.handle, SSL.Session)
-            self._tls.set_session(session.handle)
-        self._staple_requested = staple
-        if staple:
-            self._tls.request_ocsp()
-        if server_name is not None:
-            self._tls.set_tlsext_host_name(server_name.encode("ascii"))
-        self._tls.set_connect_state()
-
-    def advance(self, data: bytes) -> HandshakeProgress | Failure:
+    def advance(self, data: bytes) -> State | Failure:
         """Takes bytes and continues the handshake."""
         if data:
             self._tls.bio_write(data)
         try:
             self._tls.do_handshake()
         except SSL.WantReadError:
-            return HandshakeProgress.WANTS
+            return State.WAITING
         except SSL.Error as error:
             return _failure(error)
-        return HandshakeProgress.DONE
+        return State.FINISHED
 
     def after(self, data: bytes) -> Failure | None:
         """Takes bytes after the handshake and discards them."""
@@ -84,10 +67,6 @@ class OpenEngine:
         except SSL.Error as error:
             return _failure(error)
         return Failure((), CLOSE_NOTIFY)
-
-    def unread(self) -> bool:
-        """Returns True: pyOpenSSL cannot tell, only reading can."""
-        return True
 
     def output(self) -> bytes:
         """Takes what is queued for the server."""
@@ -135,82 +114,88 @@ class OpenEngine:
         return self.output()
 
 
-def open_context(
-    client: Client,
-    credentials: Credentials | None = None,
-    key_log: KeyLog | None = None,
-) -> SSL.Context:
-    """Makes the context for a client profile.
+class OpenContext:
+    """The settings of OpenSSL for one client."""
 
-    Raises:
-        UsageError: OpenSSL cannot express this profile, or the PEM files are bad.
-    """
-    unknown = [version for version in client.versions if version not in _VERSIONS]
-    if unknown or not client.versions:
-        offered = ", ".join(f"0x{version:04x}" for version in client.versions) or "none"
-        raise UsageError(
-            f"client {client.name!r}: OpenSSL speaks TLS 1.0 to 1.3, not {offered}",
-            hint="Give wire numbers in `versions`, such as 0x0303 for TLS 1.2.",
+    def __init__(
+        self,
+        client: Client,
+        server_name: str | None = None,
+        credentials: Credentials | None = None,
+        key_log: KeyLog | None = None,
+    ) -> None:
+        """Makes the context.
+
+        Raises:
+            UsageError: OpenSSL cannot express this profile, or the PEM files are bad.
+        """
+        self._server_name, self._staple = server_name, STATUS_REQUEST in client.extensions
+        self.tls = context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_verify(SSL.VERIFY_NONE)
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.set_min_proto_version(min(client.versions))
+        context.set_max_proto_version(max(client.versions))
+        if not client.session_tickets:
+            context.set_options(SSL.OP_NO_TICKET)
+        self._shape_hello(client)
+        if credentials is not None:
+            try:
+                context.use_certificate_chain_file(str(credentials.certificate))
+                context.use_privatekey_file(str(credentials.key))
+                context.check_privatekey()
+            except SSL.Error as error:
+                reason = ", ".join(_failure(error).reasons) or "cannot be read"
+                raise credentials.unusable(reason) from error
+        if key_log is not None:
+            context.set_keylog_callback(lambda _, line: key_log.write(line))
+
+    def connect(self, session: Session | None = None) -> OpenEngine:
+        """Makes a connection that offers the session and requests a staple (status_request)."""
+        tls = SSL.Connection(self.tls, None)
+        if session is not None:
+            assert isinstance(session.handle, SSL.Session)
+            tls.set_session(session.handle)
+        if self._staple:
+            tls.request_ocsp()
+        if self._server_name is not None:
+            tls.set_tlsext_host_name(self._server_name.encode("ascii"))
+        tls.set_connect_state()
+        return OpenEngine(tls, self._staple)
+
+    def flags(self) -> str:
+        """How it is set up besides its hello, as the library shows it."""
+        tls = self.tls
+        return (
+            f"verify_mode={tls.get_verify_mode()} options={tls.set_options(0):#x}"
+            f" session_cache_mode={tls.get_session_cache_mode():#x}"
         )
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_verify(SSL.VERIFY_NONE)
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_min_proto_version(min(client.versions))
-    context.set_max_proto_version(max(client.versions))
-    if not client.session_tickets:
-        context.set_options(SSL.OP_NO_TICKET)
-    _shape_hello(context, client)
-    if credentials is not None:
-        certificate, key = credentials.certificate, credentials.key
+
+    def _shape_hello(self, client: Client) -> None:
+        """Sets the lists of the hello that the profile gives; OpenSSL takes IANA's names."""
+        if client.alpn:
+            self.tls.set_alpn_protos([name.encode("ascii") for name in client.alpn])
+        newer = [number for number in client.cipher_suites if number >> 8 == _TLS_1_3_SUITES]
+        older = [number for number in client.cipher_suites if number >> 8 != _TLS_1_3_SUITES]
         try:
-            context.use_certificate_chain_file(str(certificate))
-            context.use_privatekey_file(str(key))
-            context.check_privatekey()
+            if newer:
+                self.tls.set_tls13_ciphersuites(_joined(map(cipher_name, newer)))
+            # Level 0 lets SHA-1 signatures and TLS 1.0 and 1.1 be offered; nothing here is trusted.
+            if older or client.signature_algorithms or min(client.versions) < _TLS_1_2:
+                suites = map(cipher_name, older) if older else ("DEFAULT",)
+                self.tls.set_cipher_list(_joined((*suites, "@SECLEVEL=0")))
         except SSL.Error as error:
-            reason = ", ".join(_failure(error).reasons) or "cannot be read"
-            raise UsageError(
-                f"client certificate {certificate} with key {key}: {reason}",
-                hint="Both must be PEM files; the key must belong to the first certificate.",
-            ) from error
-    if key_log is not None:
-        context.set_keylog_callback(lambda _, line: key_log.write(line))
-    return context
-
-
-def open_flags(context: SSL.Context) -> str:
-    """How a context is set up besides its hello, as the library shows it."""
-    return (
-        f"verify_mode={context.get_verify_mode()} options={context.set_options(0):#x}"
-        f" session_cache_mode={context.get_session_cache_mode():#x}"
-    )
-
-
-def _shape_hello(context: SSL.Context, client: Client) -> None:
-    """Sets the lists of the hello that the profile gives; OpenSSL takes IANA's names."""
-    if client.alpn:
-        context.set_alpn_protos([name.encode("ascii") for name in client.alpn])
-    newer = [number for number in client.cipher_suites if number >> 8 == _TLS_1_3_SUITES]
-    older = [number for number in client.cipher_suites if number >> 8 != _TLS_1_3_SUITES]
-    try:
-        if newer:
-            context.set_tls13_ciphersuites(_joined(map(cipher_name, newer)))
-        # Level 0 lets SHA-1 signatures and TLS 1.0 and 1.1 be offered; nothing here is trusted.
-        if older or client.signature_algorithms or min(client.versions) < _TLS_1_2:
-            suites = map(cipher_name, older) if older else ("DEFAULT",)
-            context.set_cipher_list(_joined((*suites, "@SECLEVEL=0")))
-    except SSL.Error as error:
-        raise _cannot_express(client, "cipher suites") from error
-    # Subtle: these two have no method in pyOpenSSL; a bad list changes nothing and returns 0.
-    handle = context._context  # noqa: SLF001 see above
-    shares = client.key_shares or client.groups[:1]
-    groups = (
-        f"*{group_name(each)}" if each in shares else group_name(each) for each in client.groups
-    )
-    if client.groups and not _library.SSL_CTX_set1_curves_list(handle, _joined(groups)):
-        raise _cannot_express(client, "groups")
-    signatures = _joined(map(signature_name, dict.fromkeys(client.signature_algorithms)))
-    if signatures and not _library.SSL_CTX_set1_sigalgs_list(handle, signatures):
-        raise _cannot_express(client, "signature algorithms")
+            raise _cannot_express(client, "cipher suites") from error
+        # Subtle: these two have no method in pyOpenSSL; a bad list changes nothing and returns 0.
+        handle = self.tls._context  # noqa: SLF001 see above
+        shares = client.key_shares or client.groups[:1]
+        groups = (
+            f"*{group_name(each)}" if each in shares else group_name(each) for each in client.groups
+        )
+        if client.groups and not _library.SSL_CTX_set1_curves_list(handle, _joined(groups)):
+            raise _cannot_express(client, "groups")
+        signatures = _joined(map(signature_name, dict.fromkeys(client.signature_algorithms)))
+        if signatures and not _library.SSL_CTX_set1_sigalgs_list(handle, signatures):
+            raise _cannot_express(client, "signature algorithms")
 
 
 def _joined(names: Iterable[str]) -> bytes:

@@ -10,33 +10,38 @@ BoringSSL has its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stress.errors import UsageError
-from stress.handshake.hello import (
-    STATUS_REQUEST,
-    SUPPORTED_VERSIONS,
-    ClientHello,
-    is_grease,
-    read_hello,
-)
+from stress.handshake.hello import SUPPORTED_VERSIONS, ClientHello, is_grease, read_hello
 from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import (
-    Credentials,
-    Engine,
-    HandshakeMachine,
-    MachineFactory,
-    Session,
-)
+from stress.handshake.machine import Credentials, HandshakeMachine, MachineFactory, Session
 from stress.handshake.names import cipher_name, group_name, signature_name, version_name
 from stress.model.plan import Client, Stack
+
+if TYPE_CHECKING:
+    from stress.handshake.boringssl import BoringContext
+    from stress.handshake.openssl import OpenContext
 
 _SIGNALS: Final = frozenset({0x00FF, 0x5600})
 """Signalling suites (RFC 5746, RFC 7507), which a stack adds as it must."""
 _TLS_1_3_SUITES: Final = 0x13
+_VERSIONS: Final[Mapping[Stack, tuple[frozenset[int], str, str]]] = {
+    Stack.BORINGSSL: (
+        frozenset({0x0303, 0x0304}),
+        "BoringSSL speaks TLS 1.2 and 1.3 only",
+        "Use --stack openssl, or leave the old versions out of `versions`.",
+    ),
+    Stack.OPENSSL: (
+        frozenset({0x0301, 0x0302, 0x0303, 0x0304}),
+        "OpenSSL speaks TLS 1.0 to 1.3",
+        "Give wire numbers in `versions`, such as 0x0303 for TLS 1.2.",
+    ),
+}
+"""What each library speaks, in numbers and in words, and a hint for whoever wants more."""
 _DRAIN_EVERY: Final = 1024
 """Connections after which the key log's file is emptied, so that it stays about 1 MB."""
 
@@ -81,39 +86,25 @@ def _plain(numbers: Iterable[int]) -> tuple[int, ...]:
     return (*newer, *(number for number in plain if number >> 8 != _TLS_1_3_SUITES))
 
 
+@dataclass(slots=True)
 class _Factory:
     """Makes machines from one context."""
 
-    __slots__ = ("_credentials", "_engine", "_key_log", "_made", "_versions")
-
-    def __init__(
-        self,
-        engine: Callable[[Session | None], Engine],
-        versions: tuple[int, ...],
-        *,
-        credentials: bool,
-        key_log: KeyLog | None,
-    ) -> None:
-        self._engine = engine
-        self._versions = versions
-        self._credentials = credentials
-        self._key_log = key_log
-        self._made = 0
+    context: BoringContext | OpenContext
+    versions: tuple[int, ...]
+    credentials: bool
+    key_log: KeyLog | None
+    made: int = 0
 
     def machine(self, session: Session | None = None) -> HandshakeMachine:
         """Makes a fresh machine, which offers the session if there is one."""
-        key_log = self._key_log
+        engine, key_log = self.context.connect(session), self.key_log
         if key_log is not None:
-            self._made += 1
-            if self._made % _DRAIN_EVERY == 0:
+            self.made += 1
+            if self.made % _DRAIN_EVERY == 0:
                 key_log.drain()
-        return HandshakeMachine(
-            self._engine(session),
-            self._versions,
-            credentials=self._credentials,
-            key_log=key_log,
-            offers=session is not None,
-        )
+        offered = () if session is None else engine.chain()
+        return HandshakeMachine(engine, self.versions, self.credentials, key_log, offered)
 
 
 def stack_for(
@@ -137,15 +128,16 @@ def stack_for(
         UsageError: the stack cannot send the profile (the message says which part), the name cannot
             be sent, or the PEM files are bad.
     """
-    factory = _factory(client, stack, server_name, credentials, key_log)
-    differences = shortfall(client, read_hello(factory.machine().begin().send))
+    name = _sendable(server_name) if client.server_name else None
+    context = _library(client, stack)(client, name, credentials, key_log)
+    differences = shortfall(client, _first_hello(context))
     if differences:
         other = Stack.OPENSSL if stack is Stack.BORINGSSL else Stack.BORINGSSL
         raise UsageError(
             f"client {client.name!r} cannot be expressed by {stack}: {differences[0]}",
             hint="; ".join((*differences[1:], f"use --stack {other}, or change the profile")),
         )
-    return factory
+    return _Factory(context, client.versions, credentials is not None, key_log)
 
 
 def tls_flags(client: Client, stack: Stack) -> str:
@@ -154,13 +146,7 @@ def tls_flags(client: Client, stack: Stack) -> str:
     Raises:
         UsageError: the stack is not installed, or cannot express the profile.
     """
-    if stack is Stack.BORINGSSL:
-        with _boringssl():
-            from stress.handshake.boringssl import boring_context, boring_flags  # noqa: PLC0415
-        return boring_flags(boring_context(client))
-    from stress.handshake.openssl import open_context, open_flags  # noqa: PLC0415 heavy
-
-    return open_flags(open_context(client))
+    return _library(client, stack)(client).flags()
 
 
 def spoken_hello(client: Client, stack: Stack, *, server_name: str | None) -> ClientHello:
@@ -169,53 +155,38 @@ def spoken_hello(client: Client, stack: Stack, *, server_name: str | None) -> Cl
     Raises:
         UsageError: the stack rejects a part of the profile outright.
     """
-    factory = _factory(client, stack, server_name, None, None)
-    return read_hello(factory.machine().begin().send)
-
-
-def _factory(
-    client: Client,
-    stack: Stack,
-    server_name: str | None,
-    credentials: Credentials | None,
-    key_log: KeyLog | None,
-) -> _Factory:
-    """Makes the factory unchecked; the library is imported only when it is used."""
     name = _sendable(server_name) if client.server_name else None
-    if stack is Stack.BORINGSSL:
-        with _boringssl():
-            from stress.handshake.boringssl import BoringEngine, boring_context  # noqa: PLC0415
-        boring = boring_context(client, credentials, key_log)
-
-        def engine(session: Session | None) -> Engine:
-            return BoringEngine(boring, name, session)
-    else:
-        from stress.handshake.openssl import OpenEngine, open_context  # noqa: PLC0415 heavy
-
-        context = open_context(client, credentials, key_log)
-        staple = STATUS_REQUEST in client.extensions
-
-        def engine(session: Session | None) -> Engine:
-            return OpenEngine(context, name, session, staple=staple)
-
-    has_credentials = credentials is not None
-    return _Factory(engine, client.versions, credentials=has_credentials, key_log=key_log)
+    return _first_hello(_library(client, stack)(client, name))
 
 
-@contextmanager
-def _boringssl() -> Iterator[None]:
-    """Surrounds an import of the stack.
+def _first_hello(context: BoringContext | OpenContext) -> ClientHello:
+    engine = context.connect()
+    engine.advance(b"")
+    return read_hello(engine.output())
+
+
+def _library(client: Client, stack: Stack) -> type[BoringContext | OpenContext]:
+    """The library of a stack, imported only when it is used.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: it is not installed, or does not speak the client's versions.
     """
+    versions, speaks, hint = _VERSIONS[stack]
+    if not client.versions or not versions.issuperset(client.versions):
+        offered = ", ".join(f"0x{version:04x}" for version in client.versions) or "none"
+        raise UsageError(f"client {client.name!r}: {speaks}, not {offered}", hint)
+    if stack is Stack.OPENSSL:
+        from stress.handshake.openssl import OpenContext  # noqa: PLC0415 heavy
+
+        return OpenContext
     try:
-        yield
+        from stress.handshake.boringssl import BoringContext  # noqa: PLC0415 heavy
     except ModuleNotFoundError as error:
         raise UsageError(
             "the stack boringssl is not installed: there is no module utls",
             hint="pip install utls, or use --stack openssl",
         ) from error
+    return BoringContext
 
 
 def _sendable(name: str | None) -> str | None:
@@ -228,13 +199,8 @@ def _sendable(name: str | None) -> str | None:
         name = name.removesuffix(".")
     else:
         return None
-    labels = name.split(".")
-    if (
-        not name.isascii()
-        or "\0" in name
-        or len(name) > 253
-        or not all(0 < len(each) < 64 for each in labels)
-    ):
+    plain = name.isascii() and "\0" not in name and len(name) <= 253
+    if not plain or not all(0 < len(label) < 64 for label in name.split(".")):
         raise UsageError(
             f"{name[:60]!r} cannot be sent as server name",
             hint="Give it as in DNS: ASCII labels of 1 to 63 characters (xn-- for others).",

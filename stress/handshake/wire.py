@@ -17,18 +17,22 @@ later bytes never change what it has reported, but more alerts may be added.
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 _CHANGE_CIPHER_SPEC: Final = 20
 _ALERT: Final = 21
 _HANDSHAKE: Final = 22
-_APPLICATION_DATA: Final = 23
+APPLICATION_DATA: Final = 23
 
 _SERVER_HELLO: Final = 2
 _CERTIFICATE: Final = 11
 _SERVER_KEY_EXCHANGE: Final = 12
 _CERTIFICATE_REQUEST: Final = 13
+
+_CERTIFICATES: Final = frozenset({_CERTIFICATE, 25})
+"""The kinds of message; a compressed one (RFC 8879) is not decoded."""
 
 _EXTENSION_KEY_SHARE: Final = 51
 _EXTENSION_SUPPORTED_VERSIONS: Final = 43
@@ -38,7 +42,6 @@ _NAMED_CURVE: Final = 3
 _TLS_1_3: Final = 0x0304
 _LARGEST: Final = 1 << 20
 _QUOTED: Final = 64
-_TWO_NUMBERS: Final = struct.Struct(">HH")
 
 # SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3).
 _RETRY_RANDOM: Final = bytes.fromhex(
@@ -46,77 +49,70 @@ _RETRY_RANDOM: Final = bytes.fromhex(
 )
 
 
+@dataclass(slots=True, eq=False)
 class Wire:
     """Reads the server's bytes of one connection."""
 
-    __slots__ = (
-        "_alert",
-        "_begun",
-        "_buffer",
-        "_messages",
-        "alerts",
-        "certificate_requested",
-        "certificates",
-        "cipher",
-        "done",
-        "foreign",
-        "key_group",
-        "retried",
-        "server_hello",
-        "version",
-    )
+    done: bool = False
+    """Nothing more is readable in the clear."""
+    foreign: bytes | None = None
+    """The first octets of an answer that is not TLS, else None."""
+    server_hello: bool = False
+    """A ServerHello was read (a HelloRetryRequest does not count)."""
+    retried: bool = False
+    """A HelloRetryRequest was read."""
+    version: int | None = None
+    """Version the server chose, as wire number."""
+    cipher: int | None = None
+    """Suite the server chose, as IANA number."""
+    key_group: int | None = None
+    """Group of the key exchange, as IANA number; None for RSA key exchange."""
+    certificates: tuple[bytes, ...] | None = None
+    """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
+    certificate_requested: bool = False
+    """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
+    alerts: list[tuple[int, int]] = field(default_factory=list)
+    """Plaintext alerts as (level, description)."""
+    decrypted: bool = False
+    """It is given the decrypted records of TLS 1.3, by `read_record`."""
+    certificate_seen: bool = False
+    """A Certificate message began, readable or not."""
+    _buffer: bytearray = field(default_factory=bytearray)
+    _messages: bytearray = field(default_factory=bytearray)
+    _alert: bytes = b""
+    _begun: bool = False
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._messages = bytearray()
-        self._alert = b""
-        self._begun = False
-        self.done = False
-        """Nothing more is readable in the clear."""
-        self.foreign: bytes | None = None
-        """The first octets of an answer that is not TLS, else None."""
-        self.server_hello = False
-        """A ServerHello was read (a HelloRetryRequest does not count)."""
-        self.retried = False
-        """A HelloRetryRequest was read."""
-        self.version: int | None = None
-        """Version the server chose, as wire number."""
-        self.cipher: int | None = None
-        """Suite the server chose, as IANA number."""
-        self.key_group: int | None = None
-        """Group of the key exchange, as IANA number; None for RSA key exchange."""
-        self.certificates: tuple[bytes, ...] | None = None
-        """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
-        self.certificate_requested = False
-        """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
-        self.alerts: list[tuple[int, int]] = []
-        """Plaintext alerts as (level, description)."""
+    @property
+    def last_alert(self) -> int | None:
+        """Description of the last alert, None if there was none."""
+        return self.alerts[-1][1] if self.alerts else None
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes from the server."""
         if self.done:
             return
-        joined = _joined(self._buffer, data)
+        buffer, position = self._buffer, 0
+        buffer += data
+        if not buffer:
+            return
         if not self._begun:
-            if not joined:
-                return
             # Content type 20 to 23, major version 3.
-            known = _CHANGE_CIPHER_SPEC <= joined[0] <= _APPLICATION_DATA
-            if not known or (len(joined) > 1 and joined[1] != _MAJOR_VERSION):
-                self.foreign = bytes(joined[:_QUOTED])
+            known = _CHANGE_CIPHER_SPEC <= buffer[0] <= APPLICATION_DATA
+            if not known or (len(buffer) > 1 and buffer[1] != _MAJOR_VERSION):
+                self.foreign = bytes(buffer[:_QUOTED])
                 self.done = True
                 return
-            self._begun = len(joined) > 1
-        position, end, done = 0, len(joined), False
-        while not done and end - position >= 5:
-            after = position + 5 + (joined[position + 3] << 8 | joined[position + 4])
-            if end < after:
+            self._begun = len(buffer) > 1
+        done = False
+        while not done and len(buffer) - position >= 5:
+            after = position + 5 + (buffer[position + 3] << 8 | buffer[position + 4])
+            if len(buffer) < after:
                 break
-            done = self._read_record(joined[position], bytes(joined[position + 5 : after]))
+            done = self.read_record(buffer[position], bytes(buffer[position + 5 : after]))
             position = after
-        _keep(self._buffer, joined, end if done else position)
+        del buffer[: len(buffer) if done else position]
 
-    def _read_record(self, kind: int, payload: bytes) -> bool:
+    def read_record(self, kind: int, payload: bytes) -> bool:
         """Reads one record; returns whether the reader is done."""
         if kind == _HANDSHAKE:
             self._read_messages(payload)
@@ -124,25 +120,24 @@ class Wire:
             octets = self._alert + payload
             self.alerts += zip(octets[::2], octets[1::2], strict=False)
             self._alert = octets[len(octets) & ~1 :]
-        elif kind == _CHANGE_CIPHER_SPEC:
-            self.done = self.server_hello
         else:
-            self.done = True
+            self.done = kind != _CHANGE_CIPHER_SPEC or self.server_hello
         return self.done
 
     def _read_messages(self, payload: bytes) -> None:
-        joined = _joined(self._messages, payload)
-        position, end = 0, len(joined)
-        while end - position >= 4:
-            after = position + 4 + int.from_bytes(joined[position + 1 : position + 4])
-            if end < after:
+        buffer, position = self._messages, 0
+        buffer += payload
+        while len(buffer) - position >= 4:
+            after = position + 4 + int.from_bytes(buffer[position + 1 : position + 4])
+            kind, body = buffer[position], bytes(buffer[position + 4 : after])
+            self.certificate_seen |= kind in _CERTIFICATES
+            if len(buffer) < after:
                 self.done = after - position > _LARGEST
                 break
-            kind, body = joined[position], bytes(joined[position + 4 : after])
             if kind == _SERVER_HELLO:
                 self._read_server_hello(body)
             elif kind == _CERTIFICATE:
-                self.certificates = _read_certificates(body)
+                self.certificates = _read_certificates(body, newer=self.decrypted)
             elif kind == _SERVER_KEY_EXCHANGE:
                 # RFC 8422 section 5.4; finite-field exchanges have no named group in TLS 1.2.
                 if len(body) >= 3 and body[0] == _NAMED_CURVE:
@@ -150,7 +145,7 @@ class Wire:
             elif kind == _CERTIFICATE_REQUEST:
                 self.certificate_requested = True
             position = after
-        _keep(self._messages, joined, position)
+        del buffer[:position]
 
     def _read_server_hello(self, body: bytes) -> None:
         """Reads RFC 8446 section 4.1.3; a body that ends too early stops the reader."""
@@ -161,56 +156,36 @@ class Wire:
         if body[2:34] == _RETRY_RANDOM:
             self.retried = True
             return
-        # Version and group are in the extensions, as far as those are complete.
         after_session = 35 + body[34]
-        version, group = body[0] << 8 | body[1], None
-        position = after_session + 5
-        while end - position >= 4:
-            number, size = _TWO_NUMBERS.unpack_from(body, position)
-            position += 4 + size
-            if position > end:
-                break
-            if number == _EXTENSION_SUPPORTED_VERSIONS and size == 2:
-                version = body[position - 2] << 8 | body[position - 1]
-            elif number == _EXTENSION_KEY_SHARE and size >= 2:
-                group = body[position - size] << 8 | body[position - size + 1]
         self.server_hello = True
-        self.version = version
+        self.version = body[0] << 8 | body[1]
         self.cipher = body[after_session] << 8 | body[after_session + 1]
-        self.key_group = group
-        self.done = version >= _TLS_1_3
+        # Version and group are in the extensions, as far as those are complete.
+        for number, value in extensions(body[after_session + 5 :]):
+            if number == _EXTENSION_SUPPORTED_VERSIONS and len(value) == 2:
+                self.version = int.from_bytes(value)
+            elif number == _EXTENSION_KEY_SHARE and len(value) >= 2:
+                self.key_group = int.from_bytes(value[:2])
+        self.done = self.version >= _TLS_1_3
 
 
-def _joined(kept: bytearray, data: bytes) -> bytes | bytearray:
-    """What was kept, followed by the data; if nothing was kept, the data itself, not copied."""
-    if not kept:
-        return data
-    kept += data
-    return kept
+def _read_certificates(body: bytes, *, newer: bool) -> tuple[bytes, ...] | None:
+    """Lists the DER of a Certificate message, None if malformed.
 
-
-def _keep(kept: bytearray, joined: bytes | bytearray, position: int) -> None:
-    """Keeps the result of `_joined` from a position on."""
-    if joined is kept:
-        del kept[:position]
-    else:
-        kept += joined[position:]
-
-
-def _read_certificates(body: bytes) -> tuple[bytes, ...] | None:
-    """Lists the DER of a Certificate message (RFC 5246 section 7.4.2), None if malformed."""
-    found = []
-    position, end = 3, len(body)
-    if end < 3 or int.from_bytes(body[:3]) != end - 3:
+    Args:
+        body: of the message (RFC 5246 section 7.4.2).
+        newer: as in TLS 1.3: behind a context, and each with extensions (RFC 8446 section 4.4.2).
+    """
+    position, end = 4 + body[0] if newer and body else 3, len(body)
+    if position > end or int.from_bytes(body[position - 3 : position]) != end - position:
         return None
+    found = []
     while position < end:
         start = position + 3
         after = start + int.from_bytes(body[position:start])
-        if after > end or start > end:
-            return None
         found.append(body[start:after])
-        position = after
-    return tuple(found)
+        position = after + 2 + int.from_bytes(body[after : after + 2]) if newer else after
+    return tuple(found) if position == end else None
 
 
 def plaintext_alert(data: bytes) -> int | None:
@@ -219,11 +194,28 @@ def plaintext_alert(data: bytes) -> int | None:
     Up to TLS 1.2 an encrypted alert is longer than two octets, and in TLS 1.3 it is inside
     application data, so neither is mistaken for one.
     """
-    found = None
+    alerts = (payload for head, payload in items(data, 5, 2) if head[0] == _ALERT)
+    return next((payload[1] for payload in reversed([*alerts]) if len(payload) == 2), None)
+
+
+def items(data: bytes, head: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Lists (head, body) of what stands one behind the other; the last body may be cut off.
+
+    Args:
+        data: records, messages, extensions, names of protocols.
+        head: octets before each body.
+        size: how many of them, the last ones, are the length of the body.
+    """
     position = 0
-    while len(data) - position >= 5:
-        after = position + 5 + int.from_bytes(data[position + 3 : position + 5])
-        if data[position] == _ALERT and after - position == 7 and len(data) >= after:
-            found = data[after - 1]
+    while len(data) - position >= head:
+        start = position + head
+        after = start + int.from_bytes(data[start - size : start])
+        yield data[position:start], data[start:after]
         position = after
-    return found
+
+
+def extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lists (number, body) of the extensions, or of the key shares, that are complete."""
+    for head, body in items(data, 4, 2):
+        if len(body) == int.from_bytes(head[2:]):
+            yield int.from_bytes(head[:2]), body

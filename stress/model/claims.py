@@ -192,15 +192,16 @@ class LoadClaim:
 
     dependent: bool | None
     """None: undecided."""
-    concentrated: bool
-    """Whether one place holds most of the failures."""
     elasticity: float | None
-    """None: a wall, below which nothing fails."""
+    """By how many per cent the failure rate grows when the offered rate grows by one per cent;
+    None: a wall, below which nothing fails."""
     low: float
     high: float
     segments: int
     slowest: float
     fastest: float
+    concentrated: bool = False
+    """Whether one place holds most of the failures."""
 
 
 class NoticeKind(StrEnum):

@@ -1,12 +1,1 @@
 """Renders a Summary as text, JSON or a progress line; decides nothing and computes nothing new."""
-
-from stress.report.document import DocumentReport, Report, schema
-from stress.report.terminal import Colour, TerminalReport
-
-__all__ = [
-    "Colour",
-    "DocumentReport",
-    "Report",
-    "TerminalReport",
-    "schema",
-]

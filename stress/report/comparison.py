@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from stress.model.claims import RunChange
-from stress.model.plan import Role
+from stress.model.plan import Address, Role
+from stress.model.run import RunFacts
 from stress.planning.run_command import run_argv
-from stress.report.explanation import labelled
-from stress.text.escape import escape_json, shell_line
+from stress.report.document import json_document
+from stress.report.explanation import labelled_lines
+from stress.text.escape import shell_line
 from stress.text.numbers import counted
 
 if TYPE_CHECKING:  # numpy and scipy come with it
     from stress.analysis.compare.compare import Comparison
+    from stress.analysis.compare.replay import Replayed, ReplayResult
 
 SCHEMA = "tls-stress/comparison/1"
 _COLUMN = 16
@@ -29,21 +30,17 @@ def render_comparison(found: Comparison) -> str:
             rows += [("cause", change.cause), ("", change.sentence)]
         rows += [("slower" if one.worse else "latency", one.sentence) for one in found.latency]
     rows += [("warning", text) for text in found.warnings]
-    command = _settling(found)
-    rows += [("to settle it", shell_line(command))] if command else []
+    rows += [("to settle it", shell_line(command)) for command in _settling(found)]
     rows += [
         (label, f"{one.run.name}, {one.run.started}: {one.headline}")
         for label, one in (("before", found.before), ("after", found.after))
     ]
-    lines = [line for label, text in rows for line in labelled(label, text, _COLUMN)]
-    return "\n".join(lines) + "\n"
+    return labelled_lines(rows, _COLUMN)
 
 
-def _settling(found: Comparison) -> tuple[str, ...]:
-    """The run that would settle an open comparison, as a new AFTER; empty where none would."""
-    if found.plan is None or found.needed is None:
-        return ()
-    return run_argv(found.plan, RunChange(count=found.rates.after_attempts + found.needed))
+def _settling(found: Comparison) -> list[tuple[str, ...]]:
+    """The runs that would settle an open comparison: a new AFTER, or new ones of both."""
+    return [run_argv(plan, RunChange(count=count)) for plan, count in found.settling]
 
 
 def comparison_document(found: Comparison) -> str:
@@ -55,7 +52,7 @@ def comparison_document(found: Comparison) -> str:
         "reasons": found.reasons,
         "warnings": found.warnings,
         "needed": found.needed,
-        "command": _settling(found),
+        "commands": _settling(found),
         "rates": found.rates,
         "causes": found.causes,
         "latency": [
@@ -72,15 +69,10 @@ def comparison_document(found: Comparison) -> str:
         "before": {"name": found.before.run.name, "file": found.before.run.file},
         "after": {"name": found.after.run.name, "file": found.after.run.file},
     }
-    return escape_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode()) + "\n"
+    return json_document(document)
 
 
 # The answer of a replay, as text and as JSON: the sentence first, then each combination.
-
-if TYPE_CHECKING:  # much comes with it
-    from stress.analysis.compare.replay import Replayed, ReplayResult
-    from stress.model.plan import Address, Replay
-    from stress.model.run import RunFacts
 
 REPLAY_SCHEMA = "tls-stress/replay/1"
 LONGEST = 12
@@ -106,7 +98,8 @@ class ReplayReport:
         found: Sequence[Replayed],
         answer: ReplayResult,
     ) -> None:
-        self._facts, self._addresses = facts, addresses
+        assert facts.plan.replay is not None
+        self._facts, self._replay, self._addresses = facts, facts.plan.replay, addresses
         self._found, self._answer = found, answer
 
     def text(self) -> str:
@@ -116,7 +109,7 @@ class ReplayReport:
         how = (
             f"{counted(replay.round_size, 'combination')} in random order, "
             f"{counted(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds; "
-            f"failures are {', '.join(replay.endings)}"
+            f"counted as failed: {', '.join(replay.endings)}"
         )
         rows = [
             (self._answer.answer.value, self._answer.sentence),
@@ -131,8 +124,7 @@ class ReplayReport:
         if len(failed) > LONGEST:
             rows.append(("", f"and {counted(len(failed) - LONGEST, 'more combination')}"))
         rows.append(("run file", self._facts.file))
-        lines = [line for label, text in rows for line in labelled(label, text, _REPLAY_COLUMN)]
-        return "\n".join(lines) + "\n"
+        return labelled_lines(rows, _REPLAY_COLUMN)
 
     def document(self) -> str:
         """One JSON document."""
@@ -146,13 +138,7 @@ class ReplayReport:
             "run": {"name": self._facts.name, "file": self._facts.file},
             "combinations": [self._fields(one) for one in self._found],
         }
-        encoded = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-        return escape_json(encoded) + "\n"
-
-    @property
-    def _replay(self) -> Replay:
-        assert self._facts.plan.replay is not None
-        return self._facts.plan.replay
+        return json_document(document)
 
     def _fields(self, one: Replayed) -> dict[str, str | int | None]:
         plan, what = self._facts.plan, one.combination

@@ -26,19 +26,13 @@ class DocumentReport:
     def render(self, summary: Summary) -> str:
         """The document; a share or duration that is not finite becomes null."""
         fields: dict[str, Any] = msgspec.to_builtins(summary)
-        ordered = {"schema": fields.pop("schema"), **fields}
-        text = msgspec.json.format(msgspec.json.encode(_encodable(ordered)), indent=2).decode()
-        return escape_json(text) + "\n"
+        return json_document({"schema": fields.pop("schema"), **fields})
 
 
-def parse(document: str | bytes) -> Summary:
-    """Read a document back.
-
-    Raises:
-        msgspec.ValidationError: it does not follow the schema.
-        msgspec.DecodeError: it is not JSON.
-    """
-    return msgspec.json.decode(document, type=Summary)
+def json_document(value: Any) -> str:
+    """A value as JSON, indented, safe to print to a terminal; what is not finite becomes null."""
+    tree = _encodable(msgspec.to_builtins(value))
+    return escape_json(msgspec.json.format(msgspec.json.encode(tree), indent=2).decode()) + "\n"
 
 
 def schema() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from stress.text.escape import escape
@@ -32,13 +32,19 @@ def labelled(label: str, text: str, column: int) -> list[str]:
     )
 
 
+def labelled_lines(rows: Iterable[tuple[str, str]], column: int) -> str:
+    """All rows of label and text, ending in a newline."""
+    lines = [line for label, text in rows for line in labelled(label, text, column)]
+    return "\n".join(lines) + "\n"
+
+
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
     from stress.codes.explain import Explanation
     from stress.model.summary import ClientView
 
 _COLUMN = 16
 _INDENT = 4
-_FAILS = {"yes": "fails", "no": "does not fail", "sometimes": "fails sometimes"}
+_FAILS = {"yes": "fails", "no": "does not fail", "sometimes": "sometimes fails"}
 
 
 def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> str:
@@ -55,13 +61,16 @@ def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> 
         lines += [*labelled("", one.meaning, _INDENT), ""]
     for unknown in answer.unknown:
         near = f" Similar: {', '.join(unknown.nearest)}." if unknown.nearest else ""
-        lines += [*labelled("", f"{unknown.text} is not a known code.{near}", 0), ""]
+        lines += [
+            *labelled("", f"{escape(unknown.text, longest=60)} is not a known code.{near}", 0),
+            "",
+        ]
     rows = [
-        ("Together:" if len(answer.found) > 1 else "That is:", answer.conclusion),
-        *(("Open:", sentence) for sentence in answer.leaves_open),
-        *([("Can be:", ", ".join(answer.categories))] if answer.categories else []),
+        ("Together:" if len(answer.found) > 1 else "Meaning:", answer.conclusion),
+        *(("Undecided:", sentence) for sentence in answer.leaves_open),
+        *([("Possible:", ", ".join(answer.categories))] if answer.categories else []),
         *((f"{name}:", f"{_FAILS[view.fails]}; {view.reports}") for name, view in views.items()),
-        ("Find out:", answer.command),
+        ("Next step:", answer.command),
     ]
-    lines += [line for label, text in rows for line in labelled(label, text, _COLUMN)]
-    return "\n".join(lines) + "\n"
+    head = "".join(f"{line}\n" for line in lines)
+    return head + labelled_lines(rows, _COLUMN)

@@ -13,7 +13,8 @@ to the report, which searches the whole run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from stress.measure import Histogram
@@ -77,25 +78,20 @@ def describe(progress: Progress, bounds: Bounds, width: int = 100) -> str:
 
     Where that is wider than `width`, what is in flight and then the chains are left out.
     """
-    done = numbers.thousands(progress.ended)
-    if progress.total is not None:
-        done = f"{done}/{numbers.thousands(progress.total)}"
-    failing = "failing 0"
+    done = f"{progress.ended:,}" + ("" if progress.total is None else f"/{progress.total:,}")
+    failing = f"failing {progress.failed:,}"
     if (attempts := _attempts(progress)) > 0:
         rate = numbers.percent(progress.failed / attempts)
-        interval = numbers.interval(bounds(progress.failed, attempts))
-        failing = f"failing {numbers.thousands(progress.failed)} ({rate}, {interval})"
-    end = []
-    if progress.ours:
-        end.append(f"{numbers.thousands(progress.ours)} ours")
-    if progress.not_sent:
-        end.append(f"{numbers.thousands(progress.not_sent)} not sent")
-    if (left := left_s(progress)) is not None:
-        end.append(f"{numbers.clock(left)} left")
-    chains = numbers.counted(progress.chains, "chain")
-    in_flight = f"{numbers.thousands(progress.in_flight)} in flight"
+        failing += f" ({rate}, {numbers.interval(bounds(progress.failed, attempts))})"
+    left = left_s(progress)
+    end = [
+        *([f"{progress.ours:,} local"] if progress.ours else []),
+        *([f"{progress.not_sent:,} not sent"] if progress.not_sent else []),
+        *([] if left is None else [f"{numbers.clock(left)} left"]),
+    ]
     start = [done, numbers.rate(progress.rate), failing]
-    lines = ["  ".join(start + middle + end) for middle in ([chains, in_flight], [chains], [])]
+    chains, flying = numbers.counted(progress.chains, "chain"), f"{progress.in_flight:,} in flight"
+    lines = ["  ".join(start + middle + end) for middle in ([chains, flying], [chains], [])]
     return next((line for line in lines if len(line) <= width), lines[-1])
 
 
@@ -178,7 +174,8 @@ class LiveView(Observer):
                     p50, p99 = map(numbers.milliseconds, histogram.percentiles([50.0, 99.0]))
                     latencies.append(f"{phase} p50 {p50}, p99 {p99} ms")
                 self._latency = "; ".join(latencies)
-            self._quietly(lambda: self._draw(self.frame(progress)))
+            with self._until_gone():
+                self._draw(self.frame(progress))
         return STOPPED if self._stopping else None
 
     def wants_pause(self) -> bool:
@@ -187,9 +184,10 @@ class LiveView(Observer):
 
     def close(self) -> None:
         """Wipe the view and give the cursor back."""
-        if self._live is not None:
-            self._quietly(self._live.stop)
-            self._live = None
+        with self._until_gone():
+            if self._live is not None:
+                self._live.stop()
+        self._live = None
 
     def _draw(self, frame: RenderableType) -> None:
         if self._live is None:
@@ -206,10 +204,11 @@ class LiveView(Observer):
             self._live.start()
         self._live.update(frame, refresh=True)
 
-    def _quietly(self, action: Callable[[], None]) -> None:
+    @contextmanager
+    def _until_gone(self) -> Iterator[None]:
         """A terminal that is gone ends the view, not the run."""
         try:
-            action()
+            yield
         except (OSError, ValueError):  # ValueError: the stream was closed
             self._gone, self._live = True, None
 
@@ -220,13 +219,11 @@ class LiveView(Observer):
         running_s, left = progress.elapsed_s - progress.stood_s, left_s(progress)
         rest = f", {numbers.clock(left)} left" if left is not None else ""
         state = "  paused" if self._pausing else ""
-        done, parts = numbers.thousands(progress.ended), []
-        if progress.total is not None:
-            done = f"{done} of {numbers.thousands(progress.total)}"
-        if progress.total:
-            parts.append(progress.ended / progress.total)
-        if progress.duration_s:
-            parts.append(running_s / progress.duration_s)
+        done = f"{progress.ended:,}" + ("" if progress.total is None else f" of {progress.total:,}")
+        part = max(
+            progress.ended / progress.total if progress.total else 0.0,
+            running_s / progress.duration_s if progress.duration_s else 0.0,
+        )
         if self._stopping:
             hint = "stopping: no new handshakes, waiting for those in flight"
         elif self._pausing:
@@ -237,7 +234,7 @@ class LiveView(Observer):
             hint = f"{keys}Ctrl-C: interrupt; what was recorded is reported"
         return Group(
             _text(f"{escape(self._target)}  {numbers.clock(running_s)}{rest}{state}", "bold"),
-            _bar(max(parts, default=0.0), f"{done}  {numbers.rate(progress.rate)}", _LONG_BAR),
+            _bar(part, f"{done}  {numbers.rate(progress.rate)}", _LONG_BAR),
             self._figures(progress),
             _text(hint, "dim"),
         )
@@ -252,13 +249,12 @@ class LiveView(Observer):
         if attempts > 0:
             interval = numbers.interval(self._interval) if self._interval else "-"
             names = [
-                f"{name} {numbers.thousands(count)}"
+                f"{name} {count:,}"
                 for name, count in self._failures.most_common()
                 if Outcome.parse(name).side is Side.TARGET
             ]
             share = numbers.percent(progress.failed / attempts)
-            counts = f"{numbers.thousands(progress.failed)} of {numbers.thousands(attempts)}"
-            failing = f"{counts}: {share} (95% CI {interval})"
+            failing = f"{progress.failed:,} of {attempts:,}: {share} (95% CI {interval})"
             failing += f"  {', '.join(names[:_MOST_OUTCOMES])}" if names else ""
         grid.add_row("failing", _text(failing, "red" if progress.failed else ""))
         if self._latency:
@@ -267,18 +263,15 @@ class LiveView(Observer):
             grid.add_row("suspect", _text(sentence, "red"))
         seen = self._suspects.chains(_MOST_CHAINS)
         named = f": {', '.join(seen)}" if seen else ""
-        grid.add_row("chains", _text(f"{numbers.thousands(progress.chains)}{named}"))
-        in_flight = f"{numbers.thousands(progress.in_flight)} of {numbers.thousands(self._cap)}"
+        grid.add_row("chains", _text(f"{progress.chains:,}{named}"))
+        in_flight = f"{progress.in_flight:,} of {self._cap:,}"
         grid.add_row("in flight", _bar(progress.in_flight / max(1, self._cap), in_flight))
         lag, busy = f"{numbers.milliseconds(progress.lag_ns / 1000)} ms", progress.lag_ns >= BUSY_NS
         lag, style = (f"{lag}: this machine is busy", "yellow") if busy else (lag, "")
         grid.add_row("client lag", _bar(progress.lag_ns / _FULL_LAG_NS, lag, style=style))
-        aside = []
-        if progress.ours:
-            aside.append(f"{numbers.thousands(progress.ours)} failed on this machine")
-        if progress.not_sent:
-            not_sent = numbers.thousands(progress.not_sent)
-            aside.append(f"{not_sent} not sent: concurrency limit reached")
+        ours, not_sent = progress.ours, progress.not_sent
+        aside = [f"{ours:,} failed on this machine"] if ours else []
+        aside += [f"{not_sent:,} not sent: concurrency limit reached"] if not_sent else []
         if aside:
             grid.add_row("not counted", _text(", ".join(aside), "yellow"))
         return grid

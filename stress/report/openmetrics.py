@@ -35,18 +35,11 @@ class OpenMetricsReport:
         return encode(registry(lambda: finished(summary))).decode()
 
 
-class _Collected:
+class _Collector:
     """Makes the metrics anew for each scrape."""
 
     def __init__(self, families: Families) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator[Metric]:
-        return self._families()
-
-    def describe(self) -> list[Metric]:
-        """None: nothing is registered by name, so nothing can be there twice."""
-        return []
+        self.collect = families
 
 
 def registry(families: Families) -> CollectorRegistry:
@@ -54,7 +47,7 @@ def registry(families: Families) -> CollectorRegistry:
     from prometheus_client import CollectorRegistry as Registry  # noqa: PLC0415 - only needed here
 
     made = Registry(auto_describe=False)
-    made.register(_Collected(families))
+    made.register(_Collector(families))
     return made
 
 
@@ -70,7 +63,7 @@ def finished(summary: Summary) -> Iterator[Metric]:
         ("verdict", "1 for the verdict of the run, 0 for the others.", [
             (run | {"verdict": one.value}, float(one is summary.verdict)) for one in Answer
         ]),
-        ("attempts", "Attempts, without our own failures and those not sent.",
+        ("attempts", "Attempts, excluding local failures and those not sent.",
          [(run, summary.attempts)]),
         ("completed", "Attempts whose handshake finished.", [(run, summary.completed)]),
         ("ours", "Attempts that failed on this machine.", [(run, summary.ours)]),
@@ -110,18 +103,18 @@ def going_on(progress: Progress | None, target: str) -> Iterator[Metric]:
     run = {"target": escape(target)}
     for name, about, count in (
         ("started", "Attempts that began, or were due and not sent.", progress.started),
-        ("ended", "Attempts that ended, however.", progress.ended),
+        ("ended", "Attempts that ended, with any outcome.", progress.ended),
         ("failures", "Failures of the target.", progress.failed),
         ("ours", "Attempts that failed on this machine.", progress.ours),
         ("not_sent", "Attempts that were due and not sent.", progress.not_sent),
-        ("chains", "Distinct certificate chains that were met.", progress.chains),
+        ("chains", "Distinct certificate chains seen.", progress.chains),
     ):
         metric: Metric = CounterMetricFamily(f"tls_stress_{name}", about)
         metric.add_sample(f"{metric.name}_total", run, count)
         yield metric
     for name, about, value in (
         ("in_flight", "Handshakes in flight.", progress.in_flight),
-        ("rate", "Attempts ended a second, over the last few seconds.", progress.rate),
+        ("rate", "Attempts completed per second, over the last few seconds.", progress.rate),
         ("lag_seconds", "Worst event-loop lag of the last second.", progress.lag_ns / 1e9),
         ("elapsed_seconds", "Since the first handshake.", progress.elapsed_s),
     ):

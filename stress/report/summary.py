@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
@@ -13,7 +14,6 @@ from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
-    FAILURE,
     AddressLine,
     Command,
     Failures,
@@ -23,7 +23,7 @@ from stress.model.summary import (
 )
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, unexplained
-from stress.report.wording.context import validity
+from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, headlines
 
 
@@ -34,29 +34,19 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         run: the recorded run; it is only read.
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
-        repairs: what was proven by fetching what chains lack, as sentences
-            (`stress.runner.rejudge`).
+        repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
     """
-    return word(examine(run, goals), repairs)
-
-
-def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
-    """The summary of what was found; everything that people read is written here."""
+    findings = examine(run, goals)
+    findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval = findings.estimate.interval
-    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
+    few = findings.estimate.too_few
+    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
     found, judged = causes(findings), validity(findings.validity)
-    failing = [cause for cause in found if cause.kind == FAILURE]
-    lines = headlines(findings, failures, failing, judged, repairs)
-    addresses = []
-    for index, address in enumerate(findings.addresses):  # also those that nothing reached
-        here = tally.addresses.get(index, FailureCount(0, 0))
-        bounds = clopper_pearson(here.failures, here.attempts)
-        addresses.append(
-            AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
-        )
+    lines = headlines(findings, failures, found, judged, repairs)
+    settling = dict.fromkeys(one.command for one in findings.assertions if one.command)
     experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
@@ -84,7 +74,7 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
         causes=found,
         unexplained=unexplained(findings.explanation.unexplained),
         chains=chain_lines(findings.chains, findings.verdicts),
-        addresses=tuple(addresses),
+        addresses=tuple(_addresses(findings)),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
@@ -93,5 +83,14 @@ def word(findings: Findings, repairs: Sequence[str] = ()) -> Summary:
         commands=(
             *commands(findings),
             *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
+            *(Command(Purpose.NEXT, argv) for argv in settling),
         ),
     )
+
+
+def _addresses(findings: Findings) -> Iterator[AddressLine]:
+    """Also those that nothing reached."""
+    for index, address in enumerate(findings.addresses):
+        here = findings.tally.addresses.get(index, FailureCount(0, 0))
+        bounds = findings.places.get(index) or clopper_pearson(0, 0)
+        yield AddressLine(str(address), address.label, here.attempts, here.failures, bounds)

@@ -8,8 +8,7 @@ what failed comes first, and the rest is counted. rich is imported when renderin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from enum import Enum
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from stress.text import numbers
 from stress.text.escape import escape
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, JustifyMethod, RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -43,37 +42,32 @@ LABELS = {
     "valid": "valid",
 }
 """Fields of `Headlines` below the verdict, in the contract's order, and what readers see."""
+Cell = str | int | float | None
+"""Words, a count, a fraction, or nothing that is known."""
 _STYLES = {Answer.CLEAN: "bold green", Answer.FAILING: "bold red"}
 _STANDINGS = {
     Standing.HELD: "held",
     Standing.GAVE_WAY: "gave way",
     Standing.GENERATOR: "generator-limited",
 }
-_PHASES = {
+PHASES = {
     "connect": "TCP connect time",
     "server": "the target's own time",
     "handshake": "as a client sees it",
     "total": "from the intended start",
-    "attempt": "from the real start",
+    "attempt": "from the actual start",
     "lag": "added by this machine",
 }
 _CORRECTED = (
-    "total counts from when an attempt was due (corrected), attempt from when it was sent:"
-    " the difference is the wait that a tool without a schedule does not measure"
+    "total is measured from when an attempt was due (corrected for coordinated omission), attempt"
+    " from when it was sent: the difference is what a closed loop does not measure"
 )
-
-
-class Colour(Enum):
-    """Whether the text carries colour."""
-
-    NONE = "none"
-    ANSI = "ansi"
 
 
 class TerminalReport:
     """Renders a summary for a reader at a terminal, or for a file somebody will `cat`."""
 
-    def __init__(self, *, width: int = WIDTH, colour: Colour = Colour.NONE) -> None:
+    def __init__(self, *, width: int = WIDTH, colour: bool = False) -> None:
         self._width = min(width, WIDTH)
         self._colour = colour
 
@@ -127,9 +121,9 @@ class TerminalReport:
         return Console(
             file=output,
             width=max(narrowest, self._width),
-            force_terminal=self._colour is Colour.ANSI,
-            color_system="standard" if self._colour is Colour.ANSI else None,
-            no_color=self._colour is Colour.NONE,
+            force_terminal=self._colour,
+            color_system="standard" if self._colour else None,
+            no_color=not self._colour,
             highlight=False,
             markup=False,
             emoji=False,
@@ -164,133 +158,157 @@ def _indented(label: str, words: str) -> RenderableType:
 
 def failures(summary: Summary) -> Table:
     """Failures by category and by the stage that was reached."""
-    table = _table("Failures", "category", "count", "rate", "stage reached")
     counts = summary.failures.categories
-    for category in sorted(counts, key=lambda name: (-counts[name], name)):
-        stages = summary.failures.stages.get(category, {})
-        table.add_row(
-            text(category),
-            numbers.thousands(counts[category]),
-            numbers.percent(counts[category] / summary.attempts) if summary.attempts else "-",
-            text(", ".join(f"{stage} {numbers.thousands(n)}" for stage, n in stages.items())),
-        )
-    return table
+    return _table(
+        "Failures",
+        ("category", "count", "rate", "stage reached"),
+        [
+            (
+                category,
+                counts[category],
+                counts[category] / summary.attempts if summary.attempts else None,
+                ", ".join(
+                    f"{stage} {numbers.thousands(count)}"
+                    for stage, count in summary.failures.stages.get(category, {}).items()
+                ),
+            )
+            for category in sorted(counts, key=lambda name: (-counts[name], name))
+        ],
+    )
 
 
 def chains(summary: Summary) -> Table:
     """The distinct chains: how often, whose, and what is wrong with each."""
-    from rich.text import Text  # noqa: PLC0415 - heavy
-
-    headings = ("certificates", "seen", "of all", "subject, differences, problems")
-    table = _table("Chains", "chain", *headings)
+    rows: list[Sequence[Cell]] = []
     for line in summary.chains[:LONGEST]:
         refusing: dict[str, list[str]] = {}
         for policy, categories in line.problems.items():
             for category in categories:
                 refusing.setdefault(category, []).append(policy)
-        words = [escape(line.subject), *([escape(line.differs)] if line.differs else [])]
+        words = [line.subject, *([line.differs] if line.differs else [])]
         words += [f"{name}: {', '.join(sorted(those))}" for name, those in refusing.items()]
-        table.add_row(
-            text(line.sha256[:SHORT_HASH]),
-            numbers.thousands(line.certificates),
-            numbers.thousands(line.seen),
-            numbers.percent(line.share),
-            Text("\n".join(words), overflow="fold"),
-        )
-    return _with_rest(table, len(summary.chains), "chain", "chains")
+        name = line.sha256[:SHORT_HASH]
+        rows.append((name, line.certificates, line.seen, line.share, *words))
+    headings = ("chain", "certificates", "seen", "of all", "subject, differences, problems")
+    return _table("Chains", headings, rows, _more(len(summary.chains), "chain", "chains"))
 
 
 def addresses(summary: Summary) -> Table:
     """The target's addresses; those that failed come first."""
-    table = _table("Addresses", "address", "attempts", "failures", "rate", "95% CI")
     ordered = sorted(
         summary.addresses,
         key=lambda line: (-line.failures / (line.attempts or 1), -line.failures),
     )
-    for line in ordered[:LONGEST]:
-        table.add_row(
-            text(f"{line.address} {line.label}" if line.label else line.address),
-            numbers.thousands(line.attempts),
-            numbers.thousands(line.failures),
-            numbers.percent(line.failures / line.attempts) if line.attempts else "-",
-            numbers.interval(line.interval),
-        )
-    return _with_rest(table, len(ordered), "address", "addresses")
+    return _table(
+        "Addresses",
+        ("address", "attempts", "failures", "rate", "95% CI"),
+        [
+            (
+                f"{line.address} {line.label}" if line.label else line.address,
+                line.attempts,
+                line.failures,
+                line.failures / line.attempts if line.attempts else None,
+                numbers.interval(line.interval),
+            )
+            for line in ordered[:LONGEST]
+        ],
+        _more(len(ordered), "address", "addresses"),
+    )
 
 
 def latency(summary: Summary) -> Table:
     """Percentiles of each phase of the good attempts; lag is the client's own."""
-    table = _table("Latency, ms", "phase", "p50", "p90", "p99", "p99.9", "max", "")
-    for phase, meaning in _PHASES.items():
-        found = summary.latency.get(phase)
-        if found is not None:
-            values = (found.p50, found.p90, found.p99, found.p999, found.max)
-            table.add_row(phase, *map(numbers.milliseconds, values), meaning)
-    return _captioned(table, _CORRECTED if "attempt" in summary.latency else "")
+    rows = [
+        (
+            phase,
+            *map(numbers.milliseconds, (one.p50, one.p90, one.p99, one.p999, one.max)),
+            meaning,
+        )
+        for phase, meaning in PHASES.items()
+        if (one := summary.latency.get(phase)) is not None
+    ]
+    headings = ("phase", "p50", "p90", "p99", "p99.9", "max", "")
+    return _table("Latency, ms", headings, rows, _CORRECTED if "attempt" in summary.latency else "")
 
 
 def limit(found: Limit) -> Table:
     """The steps of a search for the limit, in the order tried; latency is `total`."""
     of = f", {found.of}" if found.of else ""
-    table = _table(
-        f"Steps to the limit of {found.goal}{of}",
-        *("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "result"),
-    )
-    for step in found.steps[-LONGEST:]:
-        table.add_row(
-            f"{step.rate:,.0f}{found.knob.unit}",
-            f"{step.seconds:.0f}",
-            numbers.thousands(step.attempts),
-            numbers.thousands(step.failed),
-            numbers.thousands(step.not_sent),
-            numbers.milliseconds(step.p50_us),
-            numbers.milliseconds(step.p99_us),
-            text(_STANDINGS[step.standing]),
-        )
     hidden = len(found.steps) - LONGEST
-    return _captioned(table, f"without the first {numbers.thousands(hidden)}" if hidden > 0 else "")
+    return _table(
+        f"Steps to the limit of {found.goal}{of}",
+        ("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "result"),
+        [
+            (
+                f"{step.rate:,.0f}{found.knob.unit}",
+                f"{step.seconds:.0f}",
+                step.attempts,
+                step.failed,
+                step.not_sent,
+                numbers.milliseconds(step.p50_us),
+                numbers.milliseconds(step.p99_us),
+                _STANDINGS[step.standing],
+            )
+            for step in found.steps[-LONGEST:]
+        ],
+        f"without the first {numbers.thousands(hidden)}" if hidden > 0 else "",
+    )
 
 
 def assertions(summary: Summary) -> Table:
     """Goals and assertions, and whether they hold."""
-    table = _table("Assertions", "holds", "value", "expression")
-    for assertion in summary.assertions:
-        value = "-" if assertion.value is None else f"{assertion.value:g}"
-        table.add_row(assertion.holds, value, text(assertion.expression))
-    return table
+    rows = [
+        (one.holds, "-" if one.value is None else f"{one.value:g}", one.expression)
+        for one in summary.assertions
+    ]
+    return _table("Assertions", ("holds", "value", "expression"), rows)
 
 
-def _table(title: str, first: str, *others: str) -> Table:
-    """A table with its title above; figures to the right, the words of the last column left."""
+def _table(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = ""
+) -> Table:
+    """A table with its title above; figures to the right, the words of the last column left.
+
+    Args:
+        title: above it.
+        headings: of its columns.
+        rows: may hold any character; what exceeds the columns are further lines of the last one.
+        caption: below it.
+    """
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - heavy
     from rich.table import Table  # noqa: PLC0415 - heavy
+    from rich.text import Text  # noqa: PLC0415 - heavy
 
     table = Table(
         title=text(title, "bold"),
         title_justify="left",
+        caption=text(caption) if caption else None,
+        caption_justify="left",
         box=SIMPLE_HEAD,
         header_style="",
         show_edge=False,
         pad_edge=False,
         padding=(0, 1),
     )
-    table.add_column(first, overflow="fold")
-    for name in others:
-        words = name == others[-1]
-        table.add_column(
-            name, justify="left" if words else "right", no_wrap=not words, overflow="fold"
-        )
+    last = len(headings) - 1
+    for place, name in enumerate(headings):
+        figures = 0 < place < last
+        justify: JustifyMethod = "right" if figures else "left"
+        table.add_column(name, justify=justify, no_wrap=figures, overflow="fold")
+    for row in rows:
+        cells = [text(_written(cell)) for cell in row]
+        table.add_row(*cells[:last], Text("\n").join(cells[last:]))
     return table
 
 
-def _with_rest(table: Table, rows: int, one: str, many: str) -> Table:
-    """The table, and how many rows it does not show."""
+def _written(cell: Cell) -> str:
+    if isinstance(cell, float):
+        return numbers.percent(cell)
+    return numbers.thousands(cell) if isinstance(cell, int) else cell or "-"
+
+
+def _more(rows: int, one: str, many: str) -> str:
+    """How many rows a table does not show."""
     hidden = rows - LONGEST
     noun = many if hidden > 1 else one
-    return _captioned(table, f"and {numbers.thousands(hidden)} more {noun}" if hidden > 0 else "")
-
-
-def _captioned(table: Table, caption: str) -> Table:
-    if caption:
-        table.caption, table.caption_justify = text(caption), "left"
-    return table
+    return f"and {numbers.thousands(hidden)} more {noun}" if hidden > 0 else ""

@@ -1,4 +1,7 @@
-"""Writes reports to files (`--html`, `--junit`, `--openmetrics`, `--markdown`).
+"""Writes the report to files, in the forms that are declared as options (`--html`, `--junit` …).
+
+A new form is a module in `stress.report` with a class that renders a `Summary` (`stress.report
+.document.Report`), and a field in `stress.planning.request.Request` that names this class.
 
 Each file is checked before the first packet, so that a run of an hour does not end with "no such
 directory". A file appears whole or not at all, since a collector may read it at any moment. An
@@ -17,18 +20,31 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.errors import StressError, UsageError
 from stress.model.summary import Summary
-from stress.report.forms import FORMS
+from stress.planning.request import options
+from stress.report.document import Report
 
 if TYPE_CHECKING:
     from stress.store import RunFile
 
 
+FORMS = {name: option.form for name, option in options().items() if option.form}
+"""The classes below `stress.report`, by the names of their options without dashes."""
 _SQLITE = b"SQLite format 3\x00"
+
+
+def render(form: str, summary: Summary, run: RunFile) -> str:
+    """The whole document in one form. Imports what it needs only now."""
+    module, kind = FORMS[form].split(".")
+    create = getattr(import_module(f"stress.report.{module}"), kind)
+    # The page shows evidence and single attempts; all others show the summary alone.
+    report: Report = create(run, tuple(run.transcripts())) if module == "page" else create()
+    return report.render(summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +57,24 @@ class ReportFiles:
     """The same without links."""
 
     @classmethod
-    def of(cls, paths: Mapping[str, Path | None]) -> ReportFiles:
+    def of(cls, paths: Mapping[str, Path]) -> ReportFiles:
         """The requested files, checked.
 
         Args:
-            paths: by the name of the form; None: not requested.
+            paths: by the name of the form.
 
         Raises:
             UsageError: a file cannot be written, or two forms have the same file.
         """
-        requested = {name: path for name, path in paths.items() if path is not None}
         taken: dict[Path, str] = {}
-        for name, path in requested.items():
-            option = FORMS[name].option
+        for name, path in paths.items():
+            option = f"--{name}"
             if (obstacle := _obstacle(path)) is not None:
                 raise UsageError(f"{option} {path}: {obstacle}", "Choose another file.")
             other = taken.setdefault(path.resolve(), option)
             if other != option and (path.is_file() or not path.exists()):
                 raise UsageError(f"{other} and {option} name the same file, {path}")
-        return cls(requested, {name: path.resolve() for name, path in requested.items()})
+        return cls(paths, {name: path.resolve() for name, path in paths.items()})
 
     def write(self, summary: Summary, run: RunFile) -> None:
         """Render and write each form.
@@ -68,8 +83,8 @@ class ReportFiles:
             StressError: a file could not be written after all.
         """
         for name, path in self.paths.items():
-            form, target = FORMS[name], self.targets[name]
-            content = form.render(summary, run).encode("utf-8", "backslashreplace")
+            target = self.targets[name]
+            content = render(name, summary, run).encode("utf-8", "backslashreplace")
             try:
                 if target.exists() and not target.is_file():  # a pipe or a device
                     target.write_bytes(content)
@@ -77,7 +92,7 @@ class ReportFiles:
                     _replace(target, content, mode=0o600 if name == "html" else 0o666)
             except OSError as error:
                 raise StressError(
-                    f"{form.option}: could not write {path}: {error.strerror or error}",
+                    f"--{name}: could not write {path}: {error.strerror or error}",
                     "The run file is complete. To write elsewhere: tls-stress report",
                 ) from error
 

@@ -37,7 +37,7 @@ def missed(summary: Summary, planted: Planted, windows: Windows = ()) -> tuple[s
     failing = [cause for cause in summary.causes if cause.failures]
     if planted.category is None:
         clean = summary.verdict is Answer.CLEAN and not failing
-        return () if clean else ("nothing was planted, something failed",)
+        return () if clean else ("nothing was planted, but something failed",)
     every = (planted, *planted.also)
     first = failing[: len(every)]
     return tuple(line for each in every for line in _missed(summary, first, each, windows))

@@ -121,14 +121,12 @@ def count(text: str) -> int:
     plain = re.sub(r"(?<=[0-9])[,_](?=[0-9]{3})", "", _plain(text))
     if re.fullmatch(r"-[0-9]+|[0-9]{19,}", plain):
         raise UsageError(f'"{quoted(text)}" is not between 0 and {MOST:,}', hint)
-    found = _AMOUNT.fullmatch(plain)
-    scale = _THOUSANDS.get(found[2]) if found else None
-    value = Fraction(found[1]) * scale if found and scale else None
-    if value is None or value.denominator != 1:
+    value = _amount(plain, _THOUSANDS)
+    if value is None:
         raise UsageError(f'"{quoted(text)}" is not a whole number', hint)
     if value > MOST:
         raise UsageError(f'"{quoted(text)}" is more than {MOST:,}', hint)
-    return int(value)
+    return value
 
 
 def positive_count(text: str) -> int:
@@ -185,12 +183,18 @@ def size_bytes(text: str) -> int:
     Raises:
         UsageError: it is not a size.
     """
-    found = _AMOUNT.fullmatch(_plain(text))
-    scale = _BYTES.get(found[2]) if found else None
-    value = Fraction(found[1]) * scale if found and scale else None
-    if value is None or value.denominator != 1 or value > MOST:
+    value = _amount(_plain(text), _BYTES)
+    if value is None or value > MOST:
         raise UsageError(f'"{quoted(text)}" is not a size', "Write a size such as 64KiB or 2MB.")
-    return int(value)
+    return value
+
+
+def _amount(plain: str, scales: Mapping[str, int]) -> int | None:
+    """A number with one of these units, as a whole number; None: it is not one."""
+    found = _AMOUNT.fullmatch(plain)
+    scale = scales.get(found[2]) if found else None
+    value = Fraction(found[1]) * scale if found and scale else None
+    return int(value) if value is not None and value.denominator == 1 else None
 
 
 def show_duration(seconds: float) -> str:
@@ -215,11 +219,8 @@ def show_size(size: int) -> str:
     """Return a size, rounded: `100 MB`."""
     for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= scale:
-            return (
-                f"{size / scale:,.3g} {unit}"
-                if size < 1000 * scale
-                else f"{size // scale:,} {unit}"
-            )
+            amount = f"{size / scale:.3g}" if size < 1000 * scale else f"{size // scale:,}"
+            return f"{amount} {unit}"
     return f"{size} bytes"
 
 

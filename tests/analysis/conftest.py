@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from benchmarks.worlds import GOOD
 from stress.measure import Histogram
 from stress.model.chain import Finding, Verdict, chain_hash
 from stress.model.outcome import Category, Stage
@@ -35,22 +36,6 @@ from stress.model.run import (
 
 BEGUN = 1_790_000_000_000_000_000
 SECOND = 1_000_000_000
-GOOD = Cell(
-    block=0,
-    address=0,
-    source=None,
-    client=0,
-    chain=1,
-    tls_version=0x0304,
-    cipher=0x1301,
-    key_group=29,
-    alpn=None,
-    resumed=False,
-    segment=0,
-    stage=Stage.FINISHED,
-    outcome="ok",
-    count=1,
-)
 PLAN = Plan(
     Target("lab.test", 443),
     (Address("127.0.0.1", 443),),

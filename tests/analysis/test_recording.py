@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.dimensions import Dimension, leaf_text
+from stress.analysis.dimensions import leaf_text
 from stress.analysis.recording import offered_rates, record
+from stress.model.attributes import Dimension
 from stress.model.plan import Client, Plan
 from stress.model.run import Cell, Run, SeenChain
 

@@ -139,7 +139,7 @@ def test_no_request_leaves_the_page(
     server = serve(reported("hostile-names").page)
     shown = browse(f"http://127.0.0.1:{server.server_address[1]}/page")
 
-    assert "Failure rate by place" in shown.dom
+    assert "Failure rate by address, client and chain" in shown.dom
     assert server.asked == ["/page"]
 
 

@@ -25,7 +25,7 @@ def test_codes_work_bare(words: list[str], told: str, ask: Any) -> None:
 
     assert answer.code == 0
     assert told in answer.out
-    assert "Find out:" in answer.out
+    assert "Next step:" in answer.out
     assert answer.err == ""
 
 

@@ -4,7 +4,8 @@ from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
 from stress.planning.request import Request
-from stress.report import DocumentReport, TerminalReport
+from stress.report.document import DocumentReport
+from stress.report.terminal import TerminalReport
 
 
 @pytest.mark.parametrize(

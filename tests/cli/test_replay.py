@@ -50,7 +50,7 @@ def test_a_target_that_is_gone_says_nothing_about_the_failure(
     answer = ask("replay", "was", "--gap", "0s", "--tries", "1", "--results", tmp_path)
 
     assert answer.code == 3
-    assert "answers otherwise now" in answer.out
+    assert "now fails differently" in answer.out
     assert "refused" in answer.out
 
 

@@ -153,7 +153,7 @@ def test_every_category_is_in_the_table() -> None:
 
 
 def test_a_phrase_follows_a_number_of_handshakes() -> None:
-    assert phrase_for("revoked") == "got a revoked certificate"
+    assert phrase_for("revoked") == "received a revoked certificate"
     assert phrase_for("alert-40") == "were refused with alert 40"
 
 

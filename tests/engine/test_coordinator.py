@@ -69,9 +69,7 @@ class Risk(Book):
 def test_few_rows_wait_for_a_commit() -> None:
     """As few as the limit says, however long the next tick takes."""
     risk, refused = Risk(), Record(**dict.fromkeys(Record._fields) | REFUSED)  # type: ignore[arg-type]  # nothing else is read
-    one = coordinator.Coordinator(
-        plan_for(Address("127.0.0.1", 1), b""), risk, [], None, None, 0, None
-    )
+    one = coordinator.Coordinator(plan_for(Address("127.0.0.1", 1), b""), risk)
 
     for _ in range(12):
         one._keep(Batch(records=[refused] * 900))

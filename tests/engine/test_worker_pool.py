@@ -11,12 +11,14 @@ from stress.engine.messages import (
     SegmentDone,
     StartRun,
     WorkerDone,
+    from_worker,
+    receive,
 )
 from stress.engine.worker_pool import WorkerHandle, WorkerPool
 from stress.model.plan import Address
 from tests.engine.conftest import plan_for
 
-PLAN = plan_for(Address("127.0.0.1", 1), b"", count=3)
+PLAN = plan_for(Address("127.0.0.1", 1), b"", count=3, processes=2)
 
 
 def worker() -> WorkerHandle:
@@ -31,7 +33,7 @@ def after(*messages: FromWorker) -> WorkerHandle:
 
 
 def test_a_worker_is_known_by_its_messages() -> None:
-    one = after(Ready(1), Batch([], [], 7, 3, [], 0), SegmentDone(2))
+    one = after(Ready(), Batch([], [], 7, 3, [], 0), SegmentDone(2))
 
     assert one.ready.is_set()
     assert (one.started, one.in_flight) == (7, 3)
@@ -39,7 +41,7 @@ def test_a_worker_is_known_by_its_messages() -> None:
 
 
 def test_finishing_and_rejecting_are_no_death() -> None:
-    assert not after(Ready(1), WorkerDone()).has_died
+    assert not after(Ready(), WorkerDone()).has_died
     assert not after(Rejected("cannot", None)).has_died
 
 
@@ -59,13 +61,15 @@ def test_a_pool_starts_sends_its_rows_and_leaves_no_process() -> None:
         pool, messages = WorkerPool(), list[FromWorker]()
 
         async def collect(one: WorkerHandle) -> None:
-            messages.extend([message async for message in one.messages()])
+            async for message in receive(one.stream, from_worker):
+                one.update(message)
+                messages.append(message)
 
-        await pool.start([Assignment(PLAN, number, 2, 0, reset=True) for number in range(2)])
+        await pool.start([Assignment(PLAN, number, 0) for number in range(2)])
         async with trio.open_nursery() as nursery:
             for one in pool.workers:
                 nursery.start_soon(collect, one)
-            await pool.wait_until_ready()
+            assert await pool.wait_until_ready() is None
             await pool.broadcast(StartRun(0))
         with trio.fail_after(60):  # they leave by themselves, however busy the machine is
             for one in pool.workers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def server_files(authority: Authority, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def key_log() -> Iterator[KeyLog]:
-    with KeyLog() as log:
+    with closing(KeyLog()) as log:
         yield log
 
 

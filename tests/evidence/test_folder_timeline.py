@@ -17,20 +17,20 @@ def test_a_failing_connection_stands_beside_its_control(shake: Shake) -> None:
 
     assert lines[0].split("  ")[0] == "FAILING"
     assert [line for line in lines if line.count("Certificate, ") == 2]
-    assert [line for line in lines if line.count("µs  -> sent") == 2]
+    assert [line for line in lines if line.count("µs  → sent") == 2]
     assert lines[1] == f"{'attempt 7: incomplete-chain':<{COLUMN}}  attempt 7: ok"
-    assert "+200.0 µs  <- read" in timeline(failing, None)
+    assert "+200.0 µs  ← read" in timeline(failing, None)
 
 
 def test_times_are_microseconds_from_connect_with_who_read_them(shake: Shake) -> None:
     text = timeline(shake(Stack.OPENSSL, 0x0303), None)
 
     assert "+50.0 µs  connected" in text
-    assert "+100.0 µs  -> sent" in text
+    assert "+100.0 µs  → sent" in text
     assert "(kernel)" in text
     assert "we sent FIN" in text
     assert "2026-" in text
-    assert "none was kept" in text
+    assert "none was recorded" in text
 
 
 def test_a_connection_that_never_was_says_so() -> None:

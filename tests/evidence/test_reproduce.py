@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.evidence.folder import pem
-from stress.evidence.reproduce import Script, reproduce, tries
+from stress.evidence.reproduce import reproduce, tries
 from stress.model.plan import Address, Client, Plan
 from stress.model.transcript import Transcript
 from tests.evidence.conftest import HOST, plan_for, transcript
@@ -29,7 +29,7 @@ def script(failing: Transcript, plan: Plan | None = None, **other: object) -> st
     known: dict[str, object] = {
         "failing": failing, "share": 0.5, "plan": plan or plan_for(), "sentences": ["It fails."],
     }  # fmt: skip
-    return reproduce(Script(**(known | other)))  # type: ignore[arg-type]  # the case knows the fields
+    return reproduce(**(known | other))  # type: ignore[arg-type]  # the case knows the fields
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from stress.handshake.failure import Failure
 from stress.handshake.hello import read_hello
-from stress.handshake.machine import HandshakeProgress
+from stress.handshake.machine import State
 from stress.model.plan import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.boringssl
 
 
 def engine(client: Client) -> Any:
-    return boringssl.BoringEngine(boringssl.boring_context(client), HOST)
+    return boringssl.BoringContext(client, HOST).connect()
 
 
 def test_alerts_have_their_number_and_reasons_our_spelling() -> None:
@@ -44,17 +44,17 @@ def test_nothing_is_accepted_before_it_is_sent() -> None:
     assert tls.chain() == ()
     assert tls.alpn() is None
     assert tls.close() == b""
-    assert tls.advance(b"") is HandshakeProgress.WANTS
+    assert tls.advance(b"") is State.WAITING
 
 
 @pytest.mark.parametrize("groups", [(29,), (29, 23, 24, 25), (25, 29)])
 def test_groups_alone_need_no_fingerprint(groups: tuple[int, ...]) -> None:
-    context = boringssl.boring_context(Client("test", groups=groups))
-    tls = boringssl.BoringEngine(context, HOST)
+    context = boringssl.BoringContext(Client("test", groups=groups), HOST)
+    tls = context.connect()
     tls.advance(b"")
     hello = read_hello(tls.output())
 
-    assert context.fingerprint is None
+    assert context.tls.fingerprint is None
     assert hello.groups == groups
     assert hello.key_shares == groups[:1]
 

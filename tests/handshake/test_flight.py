@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ CERTIFICATE_REQUEST = message(13, b"\0" + b"\x00\x08\x00\x0d\x00\x04\x00\x02\x04
 
 @pytest.fixture
 def log() -> Iterator[KeyLog]:
-    with KeyLog() as opened:
+    with closing(KeyLog()) as opened:
         yield opened
 
 
@@ -58,7 +59,7 @@ def test_the_flight_of_a_real_server_is_read_in_every_suite(
     assert flight.certificates == pki.rsa.chain
     assert flight.certificate_seen
     assert flight.certificate_requested
-    assert flight.alert is None
+    assert flight.last_alert is None
 
 
 def test_a_chain_that_the_library_cannot_decode_is_seen_all_the_same(
@@ -133,7 +134,7 @@ def test_reading_stops_where_the_key_no_longer_fits(
 
     assert whole is not None
     assert whole.certificates == pki.ecdsa.chain
-    assert whole.alert is None
+    assert whole.last_alert is None
     assert part is not None
     assert not part.certificate_seen
     assert other is not None

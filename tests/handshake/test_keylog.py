@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ TLS12, TLS13 = 0x0303, 0x0304
 def test_the_secrets_of_a_connection_are_found_by_its_random(
     stack: Stack, pki: Pki, version: int, labels: set[str]
 ) -> None:
-    with KeyLog() as log:
+    with closing(KeyLog()) as log:
         client = Client("test", versions=(version,))
         factory = stack_for(client, stack, server_name=HOST, key_log=log)
         machines = [factory.machine() for _ in range(3)]
@@ -45,7 +46,7 @@ def test_the_secrets_of_a_connection_are_found_by_its_random(
 
 
 def test_other_secrets_are_never_kept() -> None:
-    with KeyLog() as log:
+    with closing(KeyLog()) as log:
         log.write(b"CLIENT_TRAFFIC_SECRET_0 aa 01")
         log.write(b"EXPORTER_SECRET aa 02")
         log.write(b"nonsense")
@@ -55,7 +56,7 @@ def test_other_secrets_are_never_kept() -> None:
 
 
 def test_only_the_newest_connections_are_kept() -> None:
-    with KeyLog(keep=2) as log:
+    with closing(KeyLog(keep=2)) as log:
         for random in ("aa", "bb", "cc"):
             log.write(f"CLIENT_RANDOM {random} 01".encode())
 
@@ -65,7 +66,7 @@ def test_only_the_newest_connections_are_kept() -> None:
 
 
 def test_a_line_cut_in_two_is_joined() -> None:
-    with KeyLog() as log:
+    with closing(KeyLog()) as log:
         file = os.open(log.path, os.O_WRONLY | os.O_APPEND)
         os.write(file, b"CLIENT_RANDOM aa 01\nCLIENT_RAN")
         log.drain()
@@ -78,7 +79,7 @@ def test_a_line_cut_in_two_is_joined() -> None:
 
 @pytest.mark.boringssl
 def test_the_file_is_emptied_when_it_is_read(pki: Pki) -> None:
-    with KeyLog() as log:
+    with closing(KeyLog()) as log:
         factory = stack_for(Client("test"), Stack.BORINGSSL, server_name=HOST, key_log=log)
         shake(factory.machine(), Server(pki.ecdsa))
         written = Path(log.path).stat().st_size
@@ -89,7 +90,7 @@ def test_the_file_is_emptied_when_it_is_read(pki: Pki) -> None:
 
 
 def test_without_anonymous_files_a_private_one_is_used_and_removed() -> None:
-    with KeyLog(anonymous=False) as log:
+    with closing(KeyLog(anonymous=False)) as log:
         path = Path(log.path)
         log.write(b"CLIENT_RANDOM aa 01")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stress.handshake import names
+from stress.handshake.names import message_name
 from stress.model.plan import Client
 
 FIELDS = ("versions", "cipher_suites", "groups", "key_shares", "signature_algorithms", "extensions")
@@ -47,3 +48,11 @@ def test_what_has_no_name_is_shown_as_its_number() -> None:
     assert names.version_name(0x0305) == "0x0305"
     assert names.extension_name(51) == "key_share"
     assert names.extension_name(9999) == "9999"
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(1, "ClientHello"), (25, "CompressedCertificate"), (9, "message of type 9")],
+)
+def test_handshake_messages_have_the_names_of_the_rfcs(number: int, name: str) -> None:
+    assert message_name(number) == name

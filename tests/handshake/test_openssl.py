@@ -4,15 +4,15 @@ import pytest
 
 from stress.handshake.failure import Failure
 from stress.handshake.hello import SESSION_TICKET, ClientHello, read_hello
-from stress.handshake.machine import HandshakeProgress
-from stress.handshake.openssl import OpenEngine, open_context
+from stress.handshake.machine import State
+from stress.handshake.openssl import OpenContext, OpenEngine
 from stress.model.plan import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert
 
 
 def engine(client: Client) -> OpenEngine:
-    return OpenEngine(open_context(client), HOST)
+    return OpenContext(client, HOST).connect()
 
 
 def hello(client: Client) -> ClientHello:
@@ -51,7 +51,7 @@ def test_nothing_is_accepted_before_it_is_sent() -> None:
     assert tls.alpn() is None
     assert not tls.resumed()
     assert tls.close() == b""
-    assert tls.advance(b"") is HandshakeProgress.WANTS
+    assert tls.advance(b"") is State.WAITING
 
 
 def test_a_profile_is_sent_as_it_says() -> None:

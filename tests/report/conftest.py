@@ -30,10 +30,10 @@ def interval(low: float, high: float) -> nouns.Interval:
 
 @pytest.fixture
 def summary() -> nouns.Summary:
-    """98 of 20,000 got a leaf without its intermediate."""
+    """98 of 20,000 received a leaf without its intermediate."""
     return nouns.Summary(
         verdict=nouns.Answer.FAILING,
-        headline="98 of 20,000 handshakes (0.49%) got an incomplete chain",
+        headline="98 of 20,000 handshakes (0.49%) received an incomplete chain",
         run=_run(),
         attempts=20_000,
         completed=20_000,
@@ -131,7 +131,7 @@ def _chains() -> tuple[nouns.ChainLine, ...]:
 
 def _lines() -> nouns.Headlines:
     return nouns.Headlines(
-        verdict="98 of 20,000 handshakes (0.49%, 95% CI 0.40-0.60%) got an incomplete chain.",
+        verdict="98 of 20,000 handshakes (0.49%, 95% CI 0.40-0.60%) received an incomplete chain.",
         where="127.0.0.1:8443, the only address.",
         what="CN=lab.test comes without CN=Lab Intermediate A.",
         who="ios-urlsession: NSURLErrorDomain -1202; android-okhttp: SSLHandshakeException.",

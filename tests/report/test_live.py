@@ -243,7 +243,7 @@ def test_the_line_says_done_rate_failing_chains_in_flight_and_time_left() -> Non
     [
         (replace(HALFWAY, ended=0, failed=0, rate=0.0), "failing 0  "),
         (replace(HALFWAY, ended=3, ours=3, failed=0), "failing 0  "),
-        (replace(HALFWAY, ours=3), "3 ours"),
+        (replace(HALFWAY, ours=3), "3 local"),
         (replace(HALFWAY, not_sent=1_200), "1,200 not sent"),
         (replace(HALFWAY, total=None, duration_s=60.0), "10,000  800/s"),
         (replace(HALFWAY, total=None, duration_s=60.0), "45 s left"),

@@ -64,7 +64,7 @@ def test_any_name_comes_out_as_it_went_in(name: str) -> None:
 
 @pytest.mark.parametrize("words", ["plain", "```", "a ```` b", ""])
 def test_a_command_stays_in_its_block(words: str) -> None:
-    tokens = GITHUB.parse("\n".join(code(words)))
+    tokens = GITHUB.parse(code(words))
 
     assert [token.type for token in tokens] == ["fence"]
     assert tokens[0].content == f"{words}\n"
@@ -73,7 +73,7 @@ def test_a_command_stays_in_its_block(words: str) -> None:
 def test_the_document_says_the_verdict_the_lines_and_the_causes(summary: Summary) -> None:
     document = MarkdownReport().render(summary)
 
-    assert document.startswith("## ❌ failing: 98 of 20,000 handshakes (0.49%) got")
+    assert document.startswith("## ❌ failing: 98 of 20,000 handshakes (0.49%) received")
     assert "- **fix**: Append the intermediate" in document
     assert "```\ntls-stress run lab.test:8443 --ca lab.pem -n 20000\n```" in document
     assert "### 1. incomplete-chain (decisive)" in document

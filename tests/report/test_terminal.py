@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from stress.model.summary import Answer, Assertion, Condition, Likely, Summary, Unexplained
-from stress.report.terminal import Colour, TerminalReport
+from stress.report.terminal import TerminalReport
 
 LABELS = [
     "failing",
@@ -59,7 +59,7 @@ def test_on_forty_columns_the_answer_fits_though_tables_do_not(summary: Summary)
 
 def test_colour_only_repeats_what_the_words_say(summary: Summary) -> None:
     plain = TerminalReport().render(summary)
-    coloured = TerminalReport(colour=Colour.ANSI).render(summary)
+    coloured = TerminalReport(colour=True).render(summary)
 
     stripped = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
     assert coloured != plain

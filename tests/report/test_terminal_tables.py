@@ -70,11 +70,11 @@ def test_corrected_and_uncorrected_stand_together_where_they_differ(summary: Sum
     both = replace(summary, latency={"total": late, "attempt": early})
     one = replace(summary, latency={"total": late})
 
-    assert "without a schedule" not in shown(terminal.latency(one))
+    assert "coordinated omission" not in shown(terminal.latency(one))
     text = " ".join(shown(terminal.latency(both)).split())
     assert "total 2.00 2.00" in text
     assert "attempt 1.00 1.00" in text
-    assert "the wait that a tool without a schedule does not measure" in text
+    assert "the difference is what a closed loop does not measure" in text
 
 
 @pytest.mark.parametrize(("count", "tail"), [(1, ""), (20, ""), (23, "without the first 3")])

@@ -8,11 +8,16 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from stress.errors import StressError, UsageError
-from stress.report.forms import FORMS
-from stress.runner.report_files import ReportFiles
+from stress.planning.request import options
+from stress.runner.report_files import FORMS, ReportFiles
 from stress.store import open_run
 
-OPTIONS = [form.option for form in FORMS.values()]
+OPTIONS = [f"--{name}" for name in FORMS]
+
+
+def test_the_forms_are_the_options_that_name_a_class() -> None:
+    assert OPTIONS == ["--html", "--junit", "--openmetrics", "--markdown"]
+    assert all(options()[name].profile_key for name in FORMS)
 
 
 @pytest.mark.slow

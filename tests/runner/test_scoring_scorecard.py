@@ -18,6 +18,6 @@ def test_a_short_scorecard_says_what_was_found(capsys: Any, tmp_path: Path) -> N
     assert code == 0
     assert "| `round-robin-1-of-8` | node-08 sends the leaf" in told
     assert "250 of 2,000 (12.5%)" in told
-    assert "1 of 1 scenarios with something planted were found.\n" in told
-    assert "0 of 2 runs of a healthy farm (2,000 handshakes in all) blamed something." in told
+    assert "What was planted was found in 1 of 1 scenarios.\n" in told
+    assert "0 of 2 runs of a healthy farm (2,000 handshakes in all) reported a cause." in told
     assert not page.exists()

@@ -11,19 +11,11 @@ from math import ceil, log, sqrt
 
 import numpy as np
 
-from stress.analysis.causes.changes import Instant, TimeProfile, period, rhythm, round_robin
+from stress.analysis.causes.changes import TimeProfile, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.inconsistencies import Inconsistency, inconsistencies
-from stress.analysis.causes.isolation import (
-    SURE,
-    Grade,
-    Isolation,
-    Slice,
-    SliceCondition,
-    isolate,
-    time_columns,
-)
+from stress.analysis.causes.inconsistencies import inconsistencies
+from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import (
     Signs,
     facts_of_the_chain,
@@ -32,19 +24,11 @@ from stress.analysis.causes.likely import (
     facts_of_the_plan,
     likely,
 )
-from stress.analysis.causes.load import (
-    CONCENTRATED,
-    STEEPEST,
-    Elasticity,
-    LoadShape,
-    elasticity,
-    segments,
-)
-from stress.analysis.causes.ports import PortFinding, Structure, port_structure
+from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
+from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
-from stress.analysis.proportions.estimate import BlockCounts
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
@@ -65,8 +49,9 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category
+from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Comparator, Condition
+from stress.model.summary import ClientView, Condition
 
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""
@@ -91,18 +76,17 @@ _OF_LOAD = {
     Category.EOF,
 }
 """What a target may do when the load is too high."""
-_RANGE = "–"  # noqa: RUF001 - as the search writes ranges
 
 
 def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     """Isolates every class of failures, then the inconsistencies."""
     facts, cube = recording.facts, recording.cube
     # A search for the limit does not vary the load at random, so it shows no elasticity.
-    follows = elasticity(segments(facts.plan.load, cube)) if cube and not facts.limits else None
-    if facts.limits or (follows and follows.shape is LoadShape.DEPENDENT):
+    load = follows_load(segments(facts.plan.load, cube)) if not facts.limits else None
+    if facts.limits or (load and load.dependent):
         recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
-    finder = _Claimant(recording, tally, isolations, follows)
+    finder = _Claimant(recording, tally, isolations, load)
     failing = [claim for isolation in isolations for claim in finder.claims(isolation)]
     # Ties are broken by name, so that the order of the rows changes nothing.
     failing.sort(
@@ -113,37 +97,17 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
             tuple(map(str, one.conditions)),
         )
     )
+    if load:
+        # A chain of its own is a place, the load itself is none.
+        concentrated = any(
+            claim.failures >= CONCENTRATED * tally.failures
+            and (claim.mechanism or {one.dimension for one in claim.conditions} - {Dimension.RATE})
+            for claim in failing
+        )
+        load = replace(load, concentrated=concentrated)
     left = tally.failures - sum(claim.failures for claim in failing)
-    return ClaimSet(
-        (*failing, *map(finder.inconsistency, inconsistencies(recording))),
-        finder.unexplained(left),
-        _load_claim(follows, failing, tally),
-    )
-
-
-def _load_claim(
-    found: Elasticity | None, failing: Sequence[Claim], tally: RunCounts
-) -> LoadClaim | None:
-    """Whether failures follow the load, and whether one place holds most of them."""
-    if found is None:
-        return None
-    undecided = found.shape is LoadShape.UNDECIDED
-    # A chain of its own is a place, the load itself is none.
-    placed = [
-        claim
-        for claim in failing
-        if claim.mechanism or any(one.dimension != Dimension.RATE for one in claim.conditions)
-    ]
-    return LoadClaim(
-        dependent=None if undecided else found.shape is LoadShape.DEPENDENT,
-        concentrated=any(one.failures >= CONCENTRATED * tally.failures for one in placed),
-        elasticity=found.value if found.value < STEEPEST - 1.0 else None,
-        low=found.low if found.value < STEEPEST - 1.0 else min(found.low, STEEPEST - 1.0),
-        high=found.high,
-        segments=found.segments,
-        slowest=found.slowest,
-        fastest=found.fastest,
-    )
+    odd = [finder.inconsistency(*one) for one in inconsistencies(recording)]
+    return ClaimSet((*failing, *odd), finder.unexplained(left), load)
 
 
 class _Claimant:
@@ -154,10 +118,11 @@ class _Claimant:
         recording: Recording,
         tally: RunCounts,
         isolations: Sequence[Isolation],
-        follows: Elasticity | None,
+        load: LoadClaim | None,
     ) -> None:
         self.recording, self.tally, self.isolations = recording, tally, isolations
-        self.load = follows.shape.value if follows else None
+        words: dict[bool | None, str] = {True: "dependent", False: "independent"}
+        self.load = words.get(load.dependent) if load else None
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
@@ -166,21 +131,21 @@ class _Claimant:
         Places may overlap. A failure counts for the first claim that it matches, the largest first.
         """
         failures, explained = isolation.failing.failures, 0
-        places = [(locus, self.rows(isolation, locus.conditions)) for locus in isolation.slices]
+        places = list(isolation.slices)
         earlier: list[tuple[tuple[Condition, ...], Mask]] = []
         free = np.ones(len(failures), dtype=np.bool_)
         while places:
-            places.sort(key=lambda one: -int(failures[one[1] & free].sum()))
-            locus, rows = places.pop(0)
-            own = int(failures[rows & free].sum())
+            places.sort(key=lambda one: -int(failures[one.rows & free].sum()))
+            locus = places.pop(0)
+            own = int(failures[locus.rows & free].sum())
             if not own:
                 break
-            both = ((name, int(failures[rows & other].sum())) for name, other in earlier)
+            both = ((name, int(failures[locus.rows & other].sum())) for name, other in earlier)
             shared = tuple((name, count) for name, count in both if count)
             explained += own
-            yield self.at(isolation, locus, own, shared)
-            earlier.append((conditions(locus.conditions), rows & free))
-            free &= ~rows
+            yield replace(self.at(isolation, locus), failures=own, shared=shared)
+            earlier.append((locus.conditions, locus.rows & free))
+            free &= ~locus.rows
         left = isolation.failing.count - explained
         # Ports are counted over all kinds of failures, so this kind must make up most of them.
         if not explained and isolation.failing.count >= MOSTLY * self.tally.failures:
@@ -192,68 +157,44 @@ class _Claimant:
         if isolation.failing.chain is not None and (not explained or left >= FEWEST_LEFT):
             yield self.alone(isolation, left)
 
-    def rows(self, isolation: Isolation, meanings: Sequence[SliceCondition]) -> Mask:
-        """All attempts of the run that fulfil these conditions, as rows of the table."""
-        table = self.recording.table
-        inside = np.ones(len(table), dtype=np.bool_)
-        for one in meanings:
-            if one.dimension is Dimension.TIME:
-                pieces = time_columns(self.recording, isolation.time_profile, table.blocks)
-                column = next((each for each in pieces if one.value in each.values), None)
-            else:
-                column = table.holding(one.dimension, one.value)
-            assert column is not None
-            inside &= column.codes == column.values.index(one.value)
-        return inside
-
-    def counted(self, isolation: Isolation, meanings: Sequence[SliceCondition]) -> FailureCount:
-        """All attempts that fulfil these conditions, and those that failed like this class."""
-        rows = self.rows(isolation, meanings)
-        failures, attempts = isolation.failing.failures, self.recording.table.counts
-        return FailureCount(int(failures[rows].sum()), int(attempts[rows].sum()))
-
-    def at(
-        self,
-        isolation: Isolation,
-        locus: Slice,
-        own: int,
-        shared: tuple[tuple[tuple[Condition, ...], int], ...],
-    ) -> Claim:
-        """A claim with a place."""
-        cohort, failing = locus.cohort, isolation.failing
-        inside = self.counted(isolation, locus.conditions)
-        ways = (locus.conditions, *locus.aliases)
-        loci = {one.dimension.value for way in ways for one in way}
-        if loci == {Dimension.TIME.value}:
-            loci.add(NO_PLACE if failing.chain is None else Dimension.CHAIN.value)
-        timed = any(one.dimension is Dimension.TIME for one in locus.conditions)
-        rated = any(one.dimension is Dimension.RATE for one in locus.conditions)
-        shape = (isolation.time_profile if timed else locus.time_profile).shape
-        place = {one.dimension.value: one.value for way in reversed(ways) for one in way}
-        found = set(facts_of_the_place(place, self.recording.facts.plan))
+    def at(self, isolation: Isolation, locus: Slice) -> Claim:
+        """A claim with a place, of all the failures there."""
+        cohort, failing, inside = locus.cohort, isolation.failing, locus.inside
+        # Where several ways name a dimension, the first of them counts.
+        place = {
+            one.dimension: one.text
+            for way in reversed((locus.conditions, *locus.aliases))
+            for one in way
+        }
+        found = facts_of_the_place(place, self.recording.facts.plan)
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
-        hot = next(iter(locus.hot), None)
+        loci = set(place)
+        if loci == {Dimension.TIME}:
+            loci.add(NO_PLACE if failing.chain is None else Dimension.CHAIN)
+        dimensions = {one.dimension for one in locus.conditions}
+        rated = Dimension.RATE in dimensions
+        timed = Dimension.TIME in dimensions
+        shape = (isolation.time_profile if timed else locus.time_profile).shape
         return Claim(
             basis=Basis.CONDITIONS,
             category=failing.outcome,
             mechanism=self.mechanism(failing),
-            failures=own,
+            failures=inside.failures,
             risk_ratio=locus.ratio,
             p_value=cohort.adjusted,
             grade=locus.grade.value,
             likely=self.likely(failing, loci, shape, found),
-            conditions=conditions(locus.conditions),
-            aliases=tuple(map(conditions, locus.aliases)),
-            rivals=tuple(map(conditions, locus.rivals)),
+            conditions=locus.conditions,
+            aliases=locus.aliases,
+            rivals=locus.rivals,
             total=FailureCount(failing.count, self.tally.attempts),
             inside=inside,
             elsewhere=FailureCount(
                 failing.count - inside.failures, self.tally.attempts - inside.attempts
             ),
-            shared=shared,
-            worst=(conditions(hot[0]), self.counted(isolation, hot[0])) if hot else None,
-            timing=self.timing(locus.time_profile, locus.onset),
+            worst=locus.worst,
+            timing=self.timing(locus.time_profile),
             onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
             backlog=rated and bool(self.recording.owed),
             searched=rated and bool(self.recording.facts.limits),
@@ -280,7 +221,7 @@ class _Claimant:
             total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
             elsewhere=FailureCount(rest, outside),
-            sticky_ports=found.structure is Structure.REPEATS,
+            sticky_ports=found.repeats,
             clients=self.clients(failing),
         )
 
@@ -298,37 +239,25 @@ class _Claimant:
             likely=self.likely(failing, [Dimension.CHAIN.value], isolation.time_profile.shape),
             total=FailureCount(failing.count, self.tally.attempts),
             inside=mechanism.met,
-            timing=self.timing(isolation.time_profile, isolation.onset),
+            timing=self.timing(isolation.time_profile),
             recurrence=self.recurrence(isolation),
             usual=self.usual,
             clients=self.clients(failing),
             experiment=more(failing.count, self.tally.attempts),
         )
 
-    def inconsistency(self, found: Inconsistency) -> Claim:
+    def inconsistency(self, odd: Claim, isolation: Isolation | None) -> Claim:
         """Two valid answers, and where the odd one occurs, if that is known."""
-        shape = found.isolation.time_profile.shape if found.isolation else Shape.CONSTANT
-        claim = Claim(
-            basis=Basis.DIFFERENCE,
-            category=found.name,
-            mechanism=None
-            if found.odd is None
-            else Mechanism(short(found.odd), found.odd, FailureCount(0, found.met)),
-            failures=0,
-            grade=Grade.BY_DEFINITION.value,
-            likely=likely(Signs(found.name, (), shape.value)),
-            total=FailureCount(found.met, found.good),
-            usual=found.usual,
-            others=found.others,
-        )
-        for locus in found.isolation.slices[:1] if found.isolation else ():
+        shape = isolation.time_profile.shape if isolation else Shape.CONSTANT
+        claim = replace(odd, likely=likely(Signs(odd.category, (), shape.value)))
+        for locus in isolation.slices[:1] if isolation else ():
             return replace(
                 claim,
                 grade=locus.grade.value,
                 risk_ratio=locus.ratio,
                 p_value=locus.cohort.adjusted,
-                conditions=conditions(locus.conditions),
-                aliases=tuple(map(conditions, locus.aliases)),
+                conditions=locus.conditions,
+                aliases=locus.aliases,
                 inside=FailureCount(locus.cohort.failures, locus.cohort.attempts),
                 experiment=confirm(self.recording, locus),
             )
@@ -366,21 +295,15 @@ class _Claimant:
         failing, table = isolation.failing, self.recording.table
         starts = [one.id for one in self.recording.failing if one.outcome == failing.outcome]
         share = self.tally.failures / max(1, self.tally.attempts)
-        cycle = round_robin(starts, share, self.recording.facts.plan.load.processes)
-        if cycle is not None:
-            return Recurrence(cycle.length, cycle.hits, cycle.of)
-        attempts, failures = (
-            np.bincount(table.blocks[failing.reached], weights=weights[failing.reached])
-            .astype(np.int64)
-            .tolist()
-            for weights in (table.counts, failing.failures)
+        failed = np.unique(table.blocks[failing.failures > 0])
+        span = int(table.blocks[failing.reached].max()) + 1
+        return round_robin(starts, share, self.recording.facts.plan.load.processes) or period(
+            failed, span, self.recording.block_ns
         )
-        again = period(BlockCounts(tuple(attempts), tuple(failures), self.recording.block_ns))
-        return Recurrence(seconds=again.seconds) if again else None
 
-    def timing(self, course: TimeProfile, onset: Instant | None) -> Timing:
+    def timing(self, course: TimeProfile) -> Timing:
         """What the failures did over time, in times instead of blocks."""
-        block_ns, beat = self.recording.block_ns, rhythm(course)
+        block_ns, beat, onset = self.recording.block_ns, rhythm(course), course.onset
         return Timing(
             course.shape,
             len(course.hot),
@@ -426,7 +349,7 @@ class _Claimant:
     ) -> tuple[str, ...]:
         """The root causes that fit this class of failures at such a place."""
         chain, plan = self.chain(failing), self.recording.facts.plan
-        evidence = {*found, *facts_of_the_plan(plan)}
+        evidence = facts_of_the_plan(plan).union(found)
         if self.load:
             evidence.add(f"load-{self.load}")
         attempts, failures = self.tally.attempts, failing.count
@@ -435,14 +358,11 @@ class _Claimant:
         if abs(failures - attempts / 2.0) <= 1.5 * sqrt(attempts):  # three standard deviations
             evidence.add("half")
         if chain is not None:
-            evidence |= set(facts_of_the_chain(chain, self.usual, plan.trust.anchors))
-            evidence |= set(facts_of_the_clients(self.clients(failing)))
-            alike = [one.failing for one in self.isolations if one.failing.chain is not None]
-            roots = {
-                issuer(other)
-                for one in alike
-                if one.outcome == failing.outcome and (other := self.chain(one))
-            }
+            evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
+            evidence |= facts_of_the_clients(self.clients(failing))
+            alike = (one.failing for one in self.isolations)
+            others = [self.chain(one) for one in alike if one.outcome == failing.outcome]
+            roots = {issuer(other) for other in others if other}
             if len(roots) == 1:
                 evidence.add("one-bad-root")
         return likely(
@@ -459,47 +379,30 @@ class _Claimant:
         )
 
 
-def conditions(meanings: Sequence[SliceCondition]) -> tuple[Condition, ...]:
-    """Decoded conditions as the report has them; one stretch of time becomes a range."""
-    made = []
-    for meaning in meanings:
-        dimension, (begin, dash, end) = meaning.dimension, meaning.value.partition(_RANGE)
-        single = dimension is Dimension.TIME and dash and _RANGE not in end and "," not in end
-        made.append(
-            Condition(dimension.value, (begin, end), Comparator.BETWEEN)
-            if single
-            else Condition(dimension.value, meaning.value)
-        )
-    return tuple(made)
-
-
 def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange | None:
     """The next experiment: the run that pins the slice, or the part in which a rival disagrees.
 
     None when no option can pin any of its conditions.
     """
     plan = recording.facts.plan
-    conditions: Sequence[SliceCondition] = locus.conditions
+    conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
-        disputed = [one for one in conditions if one not in locus.rivals[0]]
-        conditions = disputed or conditions
-    values = {one.dimension: one.value for one in conditions}
+        conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions
+    values = {one.dimension: one.text for one in conditions}
     if set(values) == {Dimension.TIME} and category in _OF_LOAD:
         # The same run at a quarter of the load: does the failure go away?
         elapsed = duration_s(recording.facts) or 0.0
         before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
         return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
-    addresses = (
-        tuple(
-            address
-            for address in recording.addresses
-            if values.get(Dimension.ADDRESS, str(address)) == str(address)
-            and values.get(Dimension.LABEL, address.label) == address.label
-            and values.get(Dimension.FAMILY, address.family) == address.family
+
+    def pinned(address: Address) -> bool:
+        own = (str(address), address.label, address.family)
+        wanted = [values.get(one) for one in (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY)]
+        return any(wanted) and all(
+            one in {None, mine} for one, mine in zip(wanted, own, strict=True)
         )
-        if set(values) & {Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY}
-        else ()
-    )
+
+    addresses = tuple(filter(pinned, recording.addresses))
     client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
     # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
     number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")

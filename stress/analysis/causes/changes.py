@@ -18,15 +18,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, gcd, inf, log, pi
 
 import numpy as np
 from scipy.special import bdtrc
 
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood
-from stress.analysis.proportions.estimate import BlockCounts
-from stress.model.claims import Shape
+from stress.model.claims import Recurrence, Shape
 
 MOST_BLOCKS = 400
 CUT = 1.5
@@ -89,12 +88,23 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Instant:
+    """A change point in original blocks: the likeliest block boundary and its 95% interval."""
+
+    low: int
+    best: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimeProfile:
     """The run cut into pieces, alternately hot and quiet."""
 
     pieces: tuple[Piece, ...]
     hot: tuple[int, ...]
     """Indices of the hot pieces; empty when the failure rate is constant."""
+    onset: Instant | None = None
+    """When the failure rate changed once and for good; None when it did not."""
 
     @property
     def shape(self) -> Shape:
@@ -106,15 +116,6 @@ class TimeProfile:
         if self.hot[0] == len(self.pieces) - 1:
             return Shape.BEGAN
         return Shape.ENDED if self.hot[0] == 0 else Shape.WINDOW
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """A change point in original blocks: the likeliest block boundary and its 95% interval."""
-
-    low: int
-    best: int
-    high: int
 
 
 def series(
@@ -137,22 +138,16 @@ def time_profile(counted: Series) -> TimeProfile:
     cuts = _settled(counted, _partition(counted, price))
     pieces = [counted.piece(begin, end) for begin, end in itertools.pairwise(cuts)]
     threshold = _hot_from(pieces, price)
-    merged: list[Piece] = []
-    hot: list[int] = []
-    # A burst that swells and fades is one burst: join neighbours.
-    for is_hot, run in itertools.groupby(pieces, key=lambda piece: piece.share >= threshold):
-        joined = list(run)
-        if is_hot:
-            hot.append(len(merged))
-        merged.append(
-            Piece(
-                joined[0].begin,
-                joined[-1].end,
-                sum(piece.attempts for piece in joined),
-                sum(piece.failures for piece in joined),
-            )
-        )
-    return TimeProfile(tuple(merged), tuple(hot))
+    hot = [piece.share >= threshold for piece in pieces]
+    # A burst that swells and fades is one burst: only a cut between hot and quiet stays.
+    inner = zip(cuts[1:], itertools.pairwise(hot), strict=False)
+    edges = [*cuts[:1], *(cut for cut, (one, two) in inner if one != two), *cuts[1:][-1:]]
+    joined = tuple(counted.piece(begin, end) for begin, end in itertools.pairwise(edges))
+    # They alternate, so that every second one is hot.
+    first = 0 if hot[:1] == [True] else 1
+    found = TimeProfile(joined, tuple(range(first, len(joined), 2)))
+    once = found.shape in {Shape.BEGAN, Shape.ENDED}
+    return replace(found, onset=onset(counted)) if once else found
 
 
 def _partition(counted: Series, price: float) -> list[int]:
@@ -186,17 +181,11 @@ def _settled(counted: Series, cuts: list[int]) -> list[int]:
         for _ in range(EDGE):
             edge = cut if falls else cut - 1
             quiet = (cut + 1, end) if falls else (begin, cut - 1)
-            failures, expected = (
-                counted.failures[edge],
-                counted.piece(*quiet).share * counted.attempts[edge],
-            )
+            expected = counted.piece(*quiet).share * counted.attempts[edge]
             # Twice the expectation can be chance when one or two failures are expected; three
             # standard deviations above it cannot.
-            if (
-                quiet[0] >= quiet[1]
-                or failures <= 2.0 * expected
-                or failures <= expected + 3.0 * expected**0.5
-            ):
+            clearly = max(2.0 * expected, expected + 3.0 * expected**0.5)
+            if quiet[0] >= quiet[1] or counted.failures[edge] <= clearly:
                 break
             cut += 1 if falls else -1
         settled[place] = cut
@@ -255,25 +244,7 @@ def rhythm(found: TimeProfile) -> float | None:
     return middle if max(gaps) - min(gaps) <= slack < middle else None
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """Failing attempts have the same place in a cycle of start indices (round robin)."""
-
-    length: int
-    hits: int
-    of: int
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Failures recur after a fixed time."""
-
-    seconds: float
-    p_value: float
-
-
-def round_robin(starts: Sequence[int], share: float, workers: int = 1) -> Cycle | None:
+def round_robin(starts: Sequence[int], share: float, workers: int = 1) -> Recurrence | None:
     """The shortest cycle of start indices in which the failures share a place.
 
     Needs one generator and little concurrency, so that attempts reach the balancer in the order of
@@ -289,7 +260,7 @@ def round_robin(starts: Sequence[int], share: float, workers: int = 1) -> Cycle 
     if len(starts) < FEWEST or share >= 0.5:
         return None
     indices = np.asarray(starts, dtype=np.int64)
-    best: Cycle | None = None
+    best: tuple[float, Recurrence] | None = None
     tried = LARGEST_CYCLE - 1
     for length in range(2, LARGEST_CYCLE + 1):
         if gcd(length, workers) > 1:
@@ -297,16 +268,19 @@ def round_robin(starts: Sequence[int], share: float, workers: int = 1) -> Cycle 
         hits = int(np.bincount(indices % length).max())
         p = float(bdtrc(hits - 1, len(indices), 1.0 / length)) * length * tried
         # Multiples of the true length pass, too: prefer the shortest unless one is far better.
-        if p <= LEVEL and (best is None or p < best.p_value * 1e-3):
-            best = Cycle(length, hits, len(indices), p)
-    return best
+        if p <= LEVEL and (best is None or p < best[0] * 1e-3):
+            best = p, Recurrence(length, hits, len(indices))
+    return best[1] if best else None
 
 
-def period(line: BlockCounts) -> Period | None:
-    """The period at which failing blocks line up best (Rayleigh's test, Bonferroni)."""
-    # Whether a block failed, not how often: one burst within a block is one event.
-    failing = np.flatnonzero(np.asarray(line.failures, dtype=np.float64))
-    span = len(line.failures)
+def period(failing: Integers, span: int, block_ns: int) -> Recurrence | None:
+    """The period at which failing blocks line up best (Rayleigh's test, Bonferroni).
+
+    Args:
+        failing: the blocks with failures, each once: one burst within a block is one event.
+        span: blocks of the run.
+        block_ns: length of a block.
+    """
     if len(failing) < FEWEST or span < 4 * FEWEST_TURNS:
         return None
     frequencies = np.linspace(FEWEST_TURNS / span, 0.25, PERIODS)
@@ -316,4 +290,4 @@ def period(line: BlockCounts) -> Period | None:
     p = min(1.0, PERIODS * exp(-float(power[best])))
     if p > LEVEL:
         return None
-    return Period(1.0 / float(frequencies[best]) * line.block_ns / 1e9, p)
+    return Recurrence(seconds=1.0 / float(frequencies[best]) * block_ns / 1e9)

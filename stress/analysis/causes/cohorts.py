@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,18 @@ class Problem:
         """Failures and attempts in these rows."""
         return int(self.failures[mask].sum()), int(self.attempts[mask].sum())
 
+    def recounted(self, cohort: Cohort, left: Mask) -> Cohort:
+        """The cohort with its counts among the rows that are left."""
+        failures, attempts = self.sums(left & self.rows(cohort.conditions))
+        all_failures, all_attempts = self.sums(left)
+        return replace(
+            cohort,
+            failures=failures,
+            attempts=attempts,
+            all_failures=all_failures,
+            all_attempts=all_attempts,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
@@ -113,7 +125,6 @@ class Cohort:
     """Of its own test."""
     hypotheses: int
     """Among how many the level was shared."""
-    score: float
     hot: tuple[Cohort, ...] = ()
     """Parts of it that fail even more often."""
 
@@ -139,7 +150,7 @@ class Search:
 def search(problem: Problem, holds: Check = lambda _cohort, _mask: True) -> Search:
     """All cohorts that explain failures."""
     whole = np.ones(len(problem.attempts), dtype=np.bool_)
-    first = rank(problem, whole)
+    first = Ranking(problem, whole)
     found = _peeled(problem, whole, holds, 0, first)
     return Search(tuple(found), first.hypotheses, first.considered)
 
@@ -149,16 +160,15 @@ def _peeled(
 ) -> list[Cohort]:
     """Peels one cohort after the other off the rows of the mask."""
     found: list[Cohort] = []
-    mask = mask.copy()
     while len(found) < CAUSES:
-        candidates = (ranking or rank(problem, mask)).cohorts(CANDIDATES)
+        candidates = (ranking or Ranking(problem, mask)).cohorts(CANDIDATES)
         cohort = next((one for one in candidates if holds(one, mask)), None)
         if cohort is None:
             break
         parts = _look_inside(problem, mask, holds, level, cohort)
         found += parts
         for part in parts:
-            mask &= ~problem.rows(part.conditions)
+            mask = mask & ~problem.rows(part.conditions)
         ranking = None
     return found
 
@@ -170,7 +180,6 @@ def _look_inside(
     if level >= LOOKS_INSIDE:
         return [cohort]
     inside = mask & problem.rows(cohort.conditions)
-    all_failures, all_attempts = problem.sums(mask)
     parts: list[Cohort] = []
     for part in _peeled(problem, inside, holds, level + 1):
         # Described in full, and counted against all rows of the mask.
@@ -178,23 +187,13 @@ def _look_inside(
             _minimal(problem, mask, (*cohort.conditions, *way))
             for way in (part.conditions, *part.aliases)
         ]
-        failures, attempts = problem.sums(mask & problem.rows(ways[0]))
-        parts.append(
-            replace(
-                part,
-                conditions=ways[0],
-                aliases=tuple(way for way in dict.fromkeys(ways) if way != ways[0]),
-                failures=failures,
-                attempts=attempts,
-                all_failures=all_failures,
-                all_attempts=all_attempts,
-            )
-        )
+        aliases = tuple(way for way in dict.fromkeys(ways) if way != ways[0])
+        parts.append(problem.recounted(replace(part, conditions=ways[0], aliases=aliases), mask))
     if not parts:
         return [cohort]
-    rest = inside.copy()
+    rest = inside
     for part in parts:
-        rest &= ~problem.rows(part.conditions)
+        rest = rest & ~problem.rows(part.conditions)
     failures, attempts = problem.sums(rest)
     outside_failures, outside_attempts = problem.sums(mask & ~inside)
     share = attempts / max(1, attempts + outside_attempts)
@@ -202,9 +201,7 @@ def _look_inside(
     return parts if umbrella else [replace(cohort, hot=tuple(parts))]
 
 
-def _minimal(
-    problem: Problem, mask: Mask, conditions: tuple[ColumnValue, ...]
-) -> tuple[ColumnValue, ...]:
+def _minimal(problem: Problem, mask: Mask, conditions: Conjunction) -> Conjunction:
     """The same rows without a condition that changes nothing, in the order of the columns."""
     kept = tuple(sorted(set(conditions)))
     rows = mask & problem.rows(kept)
@@ -221,132 +218,92 @@ def _tail(failures: int, all_failures: int, share: float) -> float:
 
 def joined(problem: Problem, condition: ColumnValue, parts: Sequence[Cohort]) -> Cohort:
     """One condition that holds exactly what was found in parts, the worst of them first."""
-    rows = problem.rows((condition,))
-    failures, attempts = problem.sums(rows)
-    all_failures, all_attempts = problem.sums(np.ones(len(rows), dtype=np.bool_))
-    return replace(
-        parts[0],
-        conditions=(condition,),
-        aliases=(),
-        rivals=(),
-        failures=failures,
-        attempts=attempts,
-        all_failures=all_failures,
-        all_attempts=all_attempts,
-        p_value=_tail(failures, all_failures, attempts / all_attempts),
-        hot=(parts[0],),
-    )
+    plain = replace(parts[0], conditions=(condition,), aliases=(), rivals=(), hot=(parts[0],))
+    whole = problem.recounted(plain, np.ones(len(problem.attempts), dtype=np.bool_))
+    share = whole.attempts / whole.all_attempts
+    return replace(whole, p_value=_tail(whole.failures, whole.all_failures, share))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Space:
-    """The cohorts of one set of columns."""
+class _Space(NamedTuple):
+    """The cohorts of one set of columns, with their attempts, failures and fingerprints."""
 
     columns: tuple[int, ...]
     sizes: tuple[int, ...]
     """How many values each column has: the radix of its digit in the keys."""
     keys: Integers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ranking:
-    """All cohorts of one round."""
-
-    spaces: Sequence[_Space]
-    starts: Integers
-    """Where each space begins in the arrays below."""
     attempts: Floats
     failures: Floats
     prints: Prints
-    scores: Floats
-    tails: Floats
-    order: Integers
-    """Places of those that pass, best first; one for each distinct row set."""
-    failing: int
-    total: int
-    hypotheses: int
-    considered: int
+
+
+class Ranking:
+    """Every cohort of the masked rows, tested; with fewer than three failures none passes."""
+
+    def __init__(self, problem: Problem, mask: Mask) -> None:
+        self._failing, self._total = failing, total = problem.sums(mask)
+        self.hypotheses = self.considered = 0
+        # Places of those that pass, best first; one for each distinct row set.
+        self._order = np.zeros(0, dtype=np.int64)
+        tested = FEWEST <= failing < total
+        self._spaces = spaces = list(_counted(problem, np.flatnonzero(mask))) if tested else []
+        if not spaces:
+            return
+        attempts = np.concatenate([space.attempts for space in spaces])
+        failures = np.concatenate([space.failures for space in spaces])
+        prints = np.concatenate([space.prints for space in spaces])
+        depths = np.concatenate([np.full(len(one.keys), len(one.columns)) for one in spaces])
+        # The first of equal fingerprints is the simplest: the spaces come in that order.
+        _, firsts = np.unique(prints, return_index=True)
+        firsts = firsts[attempts[firsts] < total]
+        shares = attempts / total
+        self.considered = len(firsts)
+        self.hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+        tails = np.ones(len(attempts))
+        worth = firsts[failures[firsts] >= FEWEST]
+        tails[worth] = upper_tail(failures[worth], failing, shares[worth])
+        scores = two_rates(failures, attempts, failing, total) - PENALTY * (depths - 1)
+        worse = failures[worth] * total > failing * attempts[worth]
+        passing = worth[worse & (tails[worth] <= LEVEL / self.hypotheses)]
+        self._order = passing[np.lexsort((passing, -np.round(scores[passing], 9)))]
+        self._attempts, self._failures, self._prints = attempts, failures, prints
+        self._tails, self._scores = tails, scores
+        # Where each space begins in these arrays.
+        self._starts = np.cumsum([0, *(len(space.keys) for space in spaces[:-1])])
 
     def cohorts(self, most: int) -> Iterator[Cohort]:
         """The best that pass the test, with their aliases and rivals; made on demand."""
-        for place in self.order[:most].tolist():
+        for place in self._order[:most].tolist():
             # Simplest first: fewer conditions, then the preferred dimensions, then the value.
-            same = sorted(
-                map(self._conjunction, np.flatnonzero(self.prints == self.prints[place]).tolist()),
-                key=lambda way: (len(way), way),
-            )
+            alike = np.flatnonzero(self._prints == self._prints[place]).tolist()
             ways: list[Conjunction] = []
-            for way in same:
+            for way in sorted(map(self._conjunction, alike), key=lambda way: (len(way), way)):
                 if not any(set(simpler) <= set(way) for simpler in ways):
                     ways.append(way)
-            near = self.order[np.abs(self.scores[self.order] - self.scores[place]) <= RIVAL]
-            rivals = [self._conjunction(one) for one in near.tolist() if one != place]
+            scores = self._scores[self._order]
+            near = self._order[np.abs(scores - self._scores[place]) <= RIVAL].tolist()
+            rivals = [self._conjunction(one) for one in near if one != place]
             yield Cohort(
                 conditions=ways[0],
                 aliases=tuple(ways[1:]),
                 rivals=tuple(rivals[:RIVALS]),
-                failures=int(self.failures[place]),
-                attempts=int(self.attempts[place]),
-                all_failures=self.failing,
-                all_attempts=self.total,
-                p_value=float(self.tails[place]),
+                failures=int(self._failures[place]),
+                attempts=int(self._attempts[place]),
+                all_failures=self._failing,
+                all_attempts=self._total,
+                p_value=float(self._tails[place]),
                 hypotheses=self.hypotheses,
-                score=float(self.scores[place]),
             )
 
     def _conjunction(self, place: int) -> Conjunction:
         """The conditions of a cohort, from the digits of its key."""
-        number = int(np.searchsorted(self.starts, place, side="right")) - 1
-        space = self.spaces[number]
-        key, codes = int(space.keys[place - int(self.starts[number])]), []
-        for size in reversed(space.sizes):
-            key, code = divmod(key, size)
-            codes.append(code)
-        return tuple(zip(space.columns, reversed(codes), strict=True))
+        number = int(np.searchsorted(self._starts, place, side="right")) - 1
+        space = self._spaces[number]
+        codes = np.unravel_index(space.keys[place - self._starts[number]], space.sizes)
+        return tuple(zip(space.columns, map(int, codes), strict=True))
 
 
-def rank(problem: Problem, mask: Mask) -> Ranking:
-    """Tests every cohort of the masked rows; with fewer than three failures none passes."""
-    failing, total = problem.sums(mask)
-    counted = list(_counted(problem, np.flatnonzero(mask))) if FEWEST <= failing < total else []
-    if not counted:
-        none, empty = np.zeros(0, dtype=np.float64), np.zeros(0, dtype=np.int64)
-        prints = np.zeros(0, dtype=np.uint64)
-        return Ranking((), empty, none, none, prints, none, none, empty, failing, total, 0, 0)
-    spaces = [space for space, _, _, _ in counted]
-    attempts, failures, prints = (
-        np.concatenate(part) for part in zip(*(one[1:] for one in counted), strict=True)
-    )
-    depths = np.concatenate([np.full(len(space.keys), len(space.columns)) for space in spaces])
-    # The first of equal fingerprints is the simplest: the spaces come in that order.
-    _, firsts = np.unique(prints, return_index=True)
-    firsts = firsts[attempts[firsts] < total]
-    shares = attempts / total
-    hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
-    tails = np.ones(len(attempts))
-    worth = firsts[failures[firsts] >= FEWEST]
-    tails[worth] = upper_tail(failures[worth], failing, shares[worth])
-    scores = two_rates(failures, attempts, failing, total) - PENALTY * (depths - 1)
-    worse = failures[worth] * total > failing * attempts[worth]
-    passing = worth[worse & (tails[worth] <= LEVEL / hypotheses)]
-    return Ranking(
-        spaces=spaces,
-        starts=np.cumsum([0, *(len(space.keys) for space in spaces[:-1])]),
-        attempts=attempts,
-        failures=failures,
-        prints=prints,
-        scores=scores,
-        tails=tails,
-        order=passing[np.lexsort((passing, -np.round(scores[passing], 9)))],
-        failing=failing,
-        total=total,
-        hypotheses=hypotheses,
-        considered=len(firsts),
-    )
-
-
-def _counted(problem: Problem, rows: Integers) -> Iterator[tuple[_Space, Floats, Floats, Prints]]:
-    """Attempts, failures and fingerprints of all cohorts, one set of columns after the other."""
+def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
+    """Counts all cohorts, one set of columns after the other."""
     random = np.random.default_rng(SEED)
     # Sums must stay below 2^53, where floats are exact.
     bits = min(36, 52 - len(rows).bit_length())
@@ -387,9 +344,11 @@ def _counted(problem: Problem, rows: Integers) -> Iterator[tuple[_Space, Floats,
             prints = first[held].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + second[
                 held
             ].astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
-            space = _Space(
+            yield _Space(
                 tuple(number for number, _, _ in chosen),
                 tuple(size for _, _, size in chosen),
                 held if lookup is None else lookup[held],
+                attempts[held],
+                failures[held],
+                prints,
             )
-            yield space, attempts[held], failures[held], prints

@@ -8,18 +8,19 @@ Imported late: it needs numpy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from stress.analysis.causes.classes import FailureClass
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.isolation import Isolation, isolate
+from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.causes.table import UNKNOWN, Table
-from stress.analysis.chains import issuer
+from stress.analysis.chains import issuer, short
 from stress.analysis.dimensions import Dimension, leaf_text
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.recording import Recording
+from stress.model.claims import Basis, Claim, FailureCount, Mechanism
 from stress.model.outcome import OK
 from stress.model.run import SeenChain
 
@@ -29,26 +30,8 @@ MANY = 20
 """With more odd chains than this, and none that most connections received, no chain is odd."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inconsistency:
-    """A good chain that differs from the usual one for the same client and name."""
-
-    name: str
-    """`different-issuer`, `different-leaf` or `different-chain`."""
-    odd: SeenChain | None
-    """None: there are many, and none that is usual."""
-    usual: SeenChain
-    met: int
-    """Good attempts that received the odd chain."""
-    good: int
-    """Good attempts of the clients that received both."""
-    others: int
-    """How many more odd chains there are beyond those that are listed; without one, all."""
-    isolation: Isolation | None
-
-
-def inconsistencies(recording: Recording) -> tuple[Inconsistency, ...]:
-    """All odd chains, the commonest first."""
+def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | None]]:
+    """All odd chains, the commonest first, and where each was met."""
     table = recording.table
     outcomes = table.outcomes.values
     ok = outcomes.index(OK.name) if OK.name in outcomes else UNKNOWN - 1
@@ -60,61 +43,52 @@ def inconsistencies(recording: Recording) -> tuple[Inconsistency, ...]:
     pairs: dict[int, tuple[int, int]] = {}
     for client in np.unique(clients.codes[known]):
         rows = known & (clients.codes == client)
-        chains, counts = _received(table, rows)
-        usual = int(chains[counts.argmax()])
-        for chain, count in zip(chains.tolist(), counts.tolist(), strict=True):
-            if chain != usual:
-                pairs[chain] = (usual, pairs.get(chain, (usual, 0))[1] + count)
+        chains, met = _received(table, rows)
+        most = int(chains[met.argmax()])
+        for chain, count in zip(chains.tolist(), met.tolist(), strict=True):
+            if chain != most:
+                pairs[chain] = (most, pairs.get(chain, (most, 0))[1] + count)
     ordered = sorted(pairs.items(), key=lambda item: (-item[1][1], item[0]))
     chains, met = _received(table, known)
     if len(ordered) > MANY and 2 * met.max() < met.sum():
-        commonest = recording.chains[int(chains[met.argmax()])]
+        usual = recording.chains[int(chains[met.argmax()])]
         seen = [recording.chains[one] for one in chains.tolist()]
-        leaves, issuers = {leaf_text(one) for one in seen}, {issuer(one) for one in seen}
-        return (
-            Inconsistency(
-                name=_kind(issuers, leaves),
-                odd=None,
-                usual=commonest,
-                met=int(met.sum() - met.max()),
-                good=int(met.sum()),
-                others=len(seen),
-                isolation=None,
-            ),
+        counts = FailureCount(int(met.sum() - met.max()), int(met.sum()))
+        yield _difference(seen, None, usual, counts, len(seen)), None
+        return
+    for number, (most, _) in ordered[:MOST]:
+        odd, usual = recording.chains[number], recording.chains[most]
+        received = np.where(known & (table.chains == number), table.counts, 0)
+        counts = FailureCount(int(received.sum()), int(table.counts[known].sum()))
+        yield (
+            _difference([odd, usual], odd, usual, counts, max(0, len(ordered) - MOST)),
+            isolate(recording, FailureClass(OK.name, number, received, known)),
         )
-    return tuple(
-        _inconsistency(recording, known, odd, usual, max(0, len(ordered) - MOST))
-        for odd, (usual, _) in ordered[:MOST]
-    )
 
 
-def _inconsistency(
-    recording: Recording,
-    known: Mask,
-    odd: int,
-    usual: int,
+def _difference(
+    seen: Sequence[SeenChain],
+    odd: SeenChain | None,
+    usual: SeenChain,
+    counts: FailureCount,
     others: int,
-) -> Inconsistency:
-    table = recording.table
-    met = np.where(known & (table.chains == odd), table.counts, 0)
-    failing = FailureClass(OK.name, odd, met, known)
-    one, two = recording.chains[odd], recording.chains[usual]
-    return Inconsistency(
-        name=_kind({issuer(one), issuer(two)}, {leaf_text(one), leaf_text(two)}),
-        odd=one,
-        usual=two,
-        met=int(met.sum()),
-        good=int(table.counts[known].sum()),
+) -> Claim:
+    """A claim about valid chains, called after what differs among those that were seen."""
+    if len({issuer(one) for one in seen}) > 1:
+        name = "different-issuer"
+    else:
+        leaves = {leaf_text(one) for one in seen}
+        name = "different-leaf" if len(leaves) > 1 else "different-chain"
+    return Claim(
+        basis=Basis.DIFFERENCE,
+        category=name,
+        mechanism=Mechanism(short(odd), odd, FailureCount(0, counts.failures)) if odd else None,
+        failures=0,
+        grade=Grade.BY_DEFINITION.value,
+        total=counts,
+        usual=usual,
         others=others,
-        isolation=isolate(recording, failing),
     )
-
-
-def _kind(issuers: set[str], leaves: set[str]) -> str:
-    """The name, by what differs."""
-    if len(issuers) > 1:
-        return "different-issuer"
-    return "different-leaf" if len(leaves) > 1 else "different-chain"
 
 
 def _received(table: Table, rows: Mask) -> tuple[Integers, Integers]:

@@ -11,19 +11,13 @@ Imported late: it needs numpy and scipy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stress.analysis.causes.changes import (
-    Instant,
-    TimeProfile,
-    onset,
-    series,
-    time_profile,
-)
+from stress.analysis.causes.changes import TimeProfile, series, time_profile
 from stress.analysis.causes.classes import FailureClass, explaining
 from stress.analysis.causes.cohorts import Cohort, Conjunction, Mask, Problem, joined, search
 from stress.analysis.causes.stratified_check import (
@@ -36,8 +30,8 @@ from stress.analysis.causes.stratified_check import (
 from stress.analysis.causes.table import UNKNOWN, Column
 from stress.analysis.proportions.binomial import Integers, risk_ratio
 from stress.model.attributes import Dimension
-from stress.model.claims import Shape
-from stress.model.summary import RiskRatio
+from stress.model.claims import FailureCount, Shape
+from stress.model.summary import Comparator, Condition, RiskRatio
 
 if TYPE_CHECKING:
     from stress.analysis.recording import Recording
@@ -54,13 +48,12 @@ _CLOCKED = frozenset({Dimension.TIME, Dimension.RATE})
 """The same for all attempts of one moment."""
 _ONCE = frozenset({Shape.WINDOW, Shape.BEGAN, Shape.ENDED})
 """A rate that was offered several times and failed only once: that may have been an outage."""
+_RANGE = "–"  # noqa: RUF001 - as a range is written
 
 
 class Grade(StrEnum):
     """How sure a cause is."""
 
-    CONFIRMED = "confirmed"
-    """A replay agrees."""
     STRONG = "strong"
     SUGGESTED = "suggested"
     ONE_EPISODE = "one-episode"
@@ -71,30 +64,24 @@ class Grade(StrEnum):
     """The mechanism alone: nothing had to be inferred."""
 
 
-@dataclass(frozen=True, slots=True)
-class SliceCondition:
-    """A condition of a slice, with the text of its value."""
-
-    dimension: Dimension
-    value: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
     """Where a class of failures occurs: a cohort, with all that is known about it."""
 
     cohort: Cohort
-    conditions: tuple[SliceCondition, ...]
-    aliases: tuple[tuple[SliceCondition, ...], ...]
-    rivals: tuple[tuple[SliceCondition, ...], ...]
-    hot: tuple[tuple[tuple[SliceCondition, ...], Cohort], ...]
-    robust: Robustness
+    conditions: tuple[Condition, ...]
+    aliases: tuple[tuple[Condition, ...], ...]
+    rivals: tuple[tuple[Condition, ...], ...]
+    rows: Mask
+    """All rows of the table that fulfil the conditions, whatever else explains them."""
+    inside: FailureCount
+    """In these rows."""
+    worst: tuple[tuple[Condition, ...], FailureCount] | None
+    """The part of it that fails most."""
     ratio: RiskRatio
     grade: Grade
     time_profile: TimeProfile
     """Its own failures over time, without the condition on time."""
-    onset: Instant | None
-    """When its failure rate changed for good; None when it did not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +91,6 @@ class Isolation:
     failing: FailureClass
     slices: tuple[Slice, ...]
     time_profile: TimeProfile
-    onset: Instant | None
     considered: int
     """Cohorts that were tested."""
     hypotheses: int
@@ -118,7 +104,7 @@ def isolate(recording: Recording, failing: FailureClass) -> Isolation:
 
 
 class _Isolator:
-    """The rows of one class, in full detail and as the search counts them."""
+    """The rows of one class as the search counts them, in full detail, and of the whole table."""
 
     def __init__(self, recording: Recording, failing: FailureClass) -> None:
         self.recording, self.failing = recording, failing
@@ -136,13 +122,14 @@ class _Isolator:
             ),
             dict(enumerate(sizes)),
         )
-        self.time_profile, self.onset = self.profile(slice(None))
-        columns = [column.where(rows) for column in explaining(table, failing)]
+        self.time_profile = self.profile(slice(None))
+        columns = [*explaining(table, failing)]
         if not recording.by_load:
-            columns += time_columns(recording, self.time_profile, self.blocks)
+            columns += time_columns(recording, self.time_profile, table.blocks)
         columns.sort(key=lambda column: column.dimension.priority)
-        self.columns = tuple(columns)
-        self.problem, self.groups = grouped(self.columns, self.attempts, self.failures)
+        self.whole = Problem(tuple(columns), table.counts, failing.failures)
+        reached = [column.where(rows) for column in columns]
+        self.problem, self.groups = grouped(reached, self.attempts, self.failures)
 
     def isolate(self) -> Isolation:
         found = search(self.problem, self.holds)
@@ -150,27 +137,17 @@ class _Isolator:
         # Each cohort is counted among the rows that those before it left.
         left = np.ones(len(self.problem.attempts), dtype=np.bool_)
         for cohort in self.with_threshold(found.cohorts):
-            rows = self.problem.rows(cohort.conditions)
-            failures, attempts = self.problem.sums(left & rows)
-            all_failures, all_attempts = self.problem.sums(left)
-            if failures:
-                own = replace(
-                    cohort,
-                    failures=failures,
-                    attempts=attempts,
-                    all_failures=all_failures,
-                    all_attempts=all_attempts,
-                )
+            own = self.problem.recounted(cohort, left)
+            if own.failures:
                 slices.append(self.slice_of(own, left))
-            left = left & ~rows
+            left = left & ~self.problem.rows(cohort.conditions)
         return Isolation(
             self.failing,
             tuple(slices),
             self.time_profile,
-            self.onset,
             found.considered,
             found.hypotheses,
-            varies=any(len(np.unique(column.codes)) > 1 for column in self.columns),
+            varies=any(len(np.unique(column.codes)) > 1 for column in self.problem.columns),
         )
 
     def with_threshold(self, cohorts: Sequence[Cohort]) -> Sequence[Cohort]:
@@ -199,7 +176,7 @@ class _Isolator:
             return False
         # It may only fail more often because of another attribute that it has more often.
         problem, inside = self.problem, self.problem.rows(cohort.conditions)[mask]
-        own = {self.columns[column].dimension for column, _ in cohort.conditions}
+        own = {problem.columns[column].dimension for column, _ in cohort.conditions}
         return not any(
             refuted(column.codes[mask], problem.attempts[mask], problem.failures[mask], inside)
             for column in problem.columns
@@ -229,26 +206,26 @@ class _Isolator:
             cohort.all_failures - cohort.failures,
             cohort.all_attempts - cohort.attempts,
         )
-        robust = self.robustness(cohort.conditions, left)
         timeless = [one for one in cohort.conditions if not self.only(_TIMES, (one,))]
-        own, onset = self.profile((left & self.problem.rows(timeless))[self.groups])
+        own = self.profile((left & self.problem.rows(timeless))[self.groups])
+        rows = self.whole.rows(cohort.conditions)
+        hot = next((one.conditions for one in cohort.hot), None)
         return Slice(
             cohort=cohort,
             conditions=self.decoded(cohort.conditions),
             aliases=tuple(map(self.decoded, cohort.aliases)),
             rivals=tuple(map(self.decoded, cohort.rivals)),
-            hot=tuple((self.decoded(part.conditions), part) for part in cohort.hot),
-            robust=robust,
+            rows=rows,
+            inside=self.counted(rows),
+            worst=(self.decoded(hot), self.counted(self.whole.rows(hot))) if hot else None,
             ratio=ratio,
-            grade=self.grade(cohort, robust, ratio, own),
+            grade=self.grade(cohort, left, ratio, own),
             time_profile=own,
-            onset=onset,
         )
 
-    def grade(
-        self, cohort: Cohort, robust: Robustness, ratio: RiskRatio, own: TimeProfile
-    ) -> Grade:
+    def grade(self, cohort: Cohort, left: Mask, ratio: RiskRatio, own: TimeProfile) -> Grade:
         """How sure a cohort is, by its adjusted p, its blocks, its ratio and its rivals."""
+        robust = self.robustness(cohort.conditions, left)
         rated = self.only(_RATES, cohort.conditions)
         few = robust.failing_blocks < FEW_BLOCKS and robust.blocks >= LONG_RUN
         if few or (rated and own.shape in _ONCE):
@@ -262,22 +239,32 @@ class _Isolator:
         strong = sure and ratio.low >= STRONG_RATIO and not by_search
         return Grade.STRONG if strong else Grade.SUGGESTED
 
-    def profile(self, rows: Mask | slice) -> tuple[TimeProfile, Instant | None]:
-        """The failure rate of these rows over time, and when it changed once for good."""
-        counted = series(self.blocks[rows], self.attempts[rows], self.failures[rows])
-        found = time_profile(counted)
-        once = found.shape in {Shape.BEGAN, Shape.ENDED}
-        return found, onset(counted) if once else None
+    def profile(self, rows: Mask | slice) -> TimeProfile:
+        """The failure rate of these rows over time."""
+        return time_profile(series(self.blocks[rows], self.attempts[rows], self.failures[rows]))
 
     def only(self, dimensions: frozenset[Dimension], conditions: Conjunction) -> bool:
         """Whether all of the conditions are of these dimensions."""
-        return all(self.columns[one].dimension in dimensions for one, _ in conditions)
+        return all(self.whole.columns[one].dimension in dimensions for one, _ in conditions)
 
-    def decoded(self, conditions: Conjunction) -> tuple[SliceCondition, ...]:
-        return tuple(
-            SliceCondition(self.columns[column].dimension, self.columns[column].values[code])
-            for column, code in conditions
-        )
+    def counted(self, rows: Mask) -> FailureCount:
+        """Failures and attempts in these rows of the table."""
+        return FailureCount(*self.whole.sums(rows))
+
+    def decoded(self, conjunction: Conjunction) -> tuple[Condition, ...]:
+        """The conditions as people read them; one stretch of time becomes a range."""
+        made = []
+        for number, code in conjunction:
+            column = self.whole.columns[number]
+            dimension, value = column.dimension, column.values[code]
+            begin, dash, end = value.partition(_RANGE)
+            single = dimension is Dimension.TIME and dash and _RANGE not in end and "," not in end
+            made.append(
+                Condition(dimension.value, (begin, end), Comparator.BETWEEN)
+                if single
+                else Condition(dimension.value, value)
+            )
+        return tuple(made)
 
 
 def grouped(
@@ -291,11 +278,9 @@ def grouped(
     for column in columns:
         key = groups * (len(column.values) + 1) + (column.codes - UNKNOWN)
         groups = np.unique(key, return_inverse=True)[1]
-    size = int(groups.max()) + 1 if len(groups) else 0
-    first = np.zeros(size, dtype=np.int64)
-    first[groups[::-1]] = np.arange(len(groups))[::-1]
-    sums = [np.bincount(groups, one, size).astype(np.int64) for one in (attempts, failures)]
-    return Problem(tuple(column.where(first) for column in columns), sums[0], sums[1]), groups
+    _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
+    sums = (np.bincount(groups, one, len(first)).astype(np.int64) for one in (attempts, failures))
+    return Problem(tuple(column.where(first) for column in columns), *sums), groups
 
 
 def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> list[Column]:
@@ -309,7 +294,7 @@ def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> li
         if place == last:
             texts.append(f"from {begin}")
         else:
-            texts.append(f"{begin}–{end}" if piece.begin else f"until {end}")  # noqa: RUF001 - a range
+            texts.append(f"{begin}{_RANGE}{end}" if piece.begin else f"until {end}")
     ends = np.asarray([piece.end for piece in cut.pieces])
     piece_of = np.searchsorted(ends, blocks, side="right").clip(max=last).astype(np.int64)
     columns = [Column(Dimension.TIME, piece_of, tuple(texts))]

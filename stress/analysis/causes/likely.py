@@ -5,12 +5,15 @@ The catalogue is data (`likely.toml`). This module collects the evidence and mat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from math import inf
+
+import msgspec
 
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
@@ -28,11 +31,10 @@ POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
 _ADDRESSES = frozenset({"address", "label", "family"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Evidence for a root cause; an empty list matches everything."""
 
-    categories: tuple[str, ...] = ()
+    categories: tuple[str, ...]
     loci: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
     loads: tuple[str, ...] = ()
@@ -44,17 +46,24 @@ class Rule:
     bonus: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A root cause of the catalogue."""
 
     id: str
     text: str
     fix: str
-    excluded_by: tuple[str, ...]
-    broad: tuple[str, ...]
+    excluded_by: tuple[str, ...] = ()
+    broad: tuple[str, ...] = ()
     """Categories for which it is named when no rule of any cause matches."""
-    rules: tuple[Rule, ...]
+    when: tuple[Rule, ...] = ()
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> Mapping[str, Root]:
+    """The catalogue by id, in the order of its file."""
+    text = files("stress.analysis.causes").joinpath("likely.toml").read_text("utf-8")
+    roots = msgspec.convert(tomllib.loads(text)["cause"], tuple[Root, ...])
+    return {root.id: root for root in roots}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +90,26 @@ def likely(signs: Signs) -> tuple[str, ...]:
 
     Never empty for a failure: where no rule matches, the broad causes of its category are named.
     """
-    scored: list[tuple[int, int, str]] = []
-    for place, root in enumerate(catalogue().values()):
-        if not set(root.excluded_by) & set(signs.facts):
-            scores = [score for rule in root.rules if (score := _score(rule, signs)) is not None]
-            if scores:
-                scored.append((-max(scores), place, root.id))
-    if scored:
-        return tuple(name for _, _, name in sorted(scored)[:MOST])
-    broad = [one for one in catalogue().values() if _matches(one.broad, signs.category)]
-    allowed = [one for one in broad if not set(one.excluded_by) & set(signs.facts)]
-    return tuple(root.id for root in (allowed or broad)[:MOST])
+    roots, facts = catalogue().values(), set(signs.facts)
+    allowed = [root for root in roots if not facts & set(root.excluded_by)]
+    scores = {
+        root.id: max((_score(rule, signs) for rule in root.when), default=-inf) for root in allowed
+    }
+    # The sort keeps the order of the catalogue where two are supported equally well.
+    best = sorted(scores, key=lambda name: -scores[name])
+    fitting = [name for name in best if scores[name] > -inf]
+    broad = [root.id for root in roots if _matches(root.broad, signs.category)]
+    return tuple((fitting or [name for name in broad if name in scores] or broad)[:MOST])
 
 
 def _matches(patterns: Sequence[str], category: str) -> bool:
     return any(fnmatchcase(category, pattern) for pattern in patterns)
 
 
-def _score(rule: Rule, signs: Signs) -> int | None:
-    """How many lists of a rule match; None when one of them does not."""
+def _score(rule: Rule, signs: Signs) -> float:
+    """How many lists of a rule match; minus infinity when one of them does not."""
     if not _matches(rule.categories, signs.category) or set(rule.excluded_by) & set(signs.facts):
-        return None
+        return -inf
 
     def contains(parts: tuple[str, ...], text: str) -> bool:
         return any(part in text.casefold() for part in parts)
@@ -117,110 +125,84 @@ def _score(rule: Rule, signs: Signs) -> int | None:
     )
     given = [matches for wanted, matches in tested if wanted]
     if not all(given):
-        return None
+        return -inf
     # What happened in time says more than where: there is always a place.
     timed = bool(rule.shapes) and signs.shape != STEADY
     return len(given) + rule.bonus + (TIMED if timed else 0)
 
 
-@lru_cache(maxsize=1)
-def catalogue() -> Mapping[str, Root]:
-    """The catalogue by id, in the order of its file."""
-    from tomllib import loads  # noqa: PLC0415 - only a failing run needs it
-
-    def rule(entry: Mapping[str, Any]) -> Rule:
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
-        }
-        return Rule(**fields)
-
-    text = files("stress.analysis.causes").joinpath("likely.toml").read_text("utf-8")
-    return {
-        entry["id"]: Root(
-            id=entry["id"],
-            text=entry["text"],
-            fix=entry["fix"],
-            excluded_by=tuple(entry.get("excluded_by", ())),
-            broad=tuple(entry.get("broad", ())),
-            rules=tuple(map(rule, entry.get("when", ()))),
-        )
-        for entry in loads(text)["cause"]
-    }
+def _holding(facts: Mapping[str, bool]) -> set[str]:
+    return {name for name, holds in facts.items() if holds}
 
 
-def facts_of_the_plan(plan: Plan) -> Iterator[str]:
+def facts_of_the_plan(plan: Plan) -> set[str]:
     """What was tested, as far as it supports or excludes a root cause."""
-    if len(plan.addresses) == 1:
-        yield "one-address"
     senders = [client.server_name and plan.server_name is not None for client in plan.clients]
-    if not any(senders):
-        yield "no-sni"
-    elif all(senders):
-        yield "sni-always-sent"
-    if plan.client_certificate:
-        yield "client-certificate-sent"
-    if plan.trust.private:
-        yield "private-ca"
-    if plan.target.port in STARTTLS_PORTS:
-        yield "starttls-port"
+    return _holding(
+        {
+            "one-address": len(plan.addresses) == 1,
+            "no-sni": not any(senders),
+            "sni-always-sent": all(senders),
+            "client-certificate-sent": bool(plan.client_certificate),
+            "private-ca": plan.trust.private,
+            "starttls-port": plan.target.port in STARTTLS_PORTS,
+        }
+    )
 
 
-def facts_of_the_place(place: Mapping[str, str], plan: Plan) -> Iterator[str]:
+def facts_of_the_place(place: Mapping[str, str], plan: Plan) -> set[str]:
     """What the conditions of a claim, and their aliases, say.
 
     Args:
         place: dimension and value of each.
         plan: of the run.
     """
-    if _ADDRESSES & set(place):
-        yield "at-some-addresses"
-    if place.get("sni") == "none":
-        yield "no-sni"
-    for client in plan.clients if "client" in place else ():
-        if client.name == place["client"]:
-            yield "follows-client"
-            # Only post-quantum key shares, which need TLS 1.3, make a hello of two segments.
-            groups = {*client.groups, *client.key_shares}
-            if TLS_1_3 not in client.versions or (groups and not groups & POST_QUANTUM):
-                yield "small-hello"
-            if TLS_1_3 not in client.versions:
-                yield "old-tls"
-            if not client.server_name:
-                yield "no-sni"
+    named = [client for client in plan.clients if client.name == place.get("client")]
+    old = any(TLS_1_3 not in client.versions for client in named)
+    # Only post-quantum key shares, which need TLS 1.3, make a hello of two segments.
+    groups = {group for client in named for group in (*client.groups, *client.key_shares)}
+    return _holding(
+        {
+            "at-some-addresses": bool(_ADDRESSES & set(place)),
+            "follows-client": bool(named),
+            "small-hello": old or bool(groups and not groups & POST_QUANTUM),
+            "old-tls": old,
+            "no-sni": place.get("sni") == "none" or not all(one.server_name for one in named),
+        }
+    )
 
 
 def facts_of_the_chain(
     chain: SeenChain, usual: SeenChain | None, anchors: Sequence[bytes]
-) -> Iterator[str]:
+) -> set[str]:
     """What the failing chain shows, by itself and beside the usual good one."""
     if not chain.certificates:
-        return
+        return set()
     leaf, *above = [describe(der) for der in chain.certificates]
-    yield "several-sent" if above else "leaf-only"
-    if leaf.self_issued:
-        yield "self-signed"
     sent = {one.subject for one in above}
-    if above and above[-1].issuer not in {leaf.issuer, *sent}:
-        yield "issuer-not-sent"
-    if leaf.issuer in sent | {describe(der).subject for der in anchors}:
-        yield "same-issuer-name"
+    found = {
+        "several-sent": bool(above),
+        "leaf-only": not above,
+        "self-signed": leaf.self_issued,
+        "issuer-not-sent": bool(above) and above[-1].issuer not in {leaf.issuer, *sent},
+        "same-issuer-name": leaf.issuer in sent | {describe(der).subject for der in anchors},
+    }
     if usual is not None and usual.certificates and usual.sha256 != chain.sha256:
         expected = describe(usual.certificates[0])
-        yield "usual-differs"
-        if leaf.issuer == expected.issuer:
-            yield "same-issuer-as-usual"
-        if leaf.key.split()[0] == expected.key.split()[0]:
-            yield "same-key-type"
-        if set(leaf.sans) == set(expected.sans):
-            yield "same-names"
-        elif set(leaf.sans) & set(expected.sans):
-            yield "shares-a-name"
+        names, others = set(leaf.sans), set(expected.sans)
+        found |= {
+            "usual-differs": True,
+            "same-issuer-as-usual": leaf.issuer == expected.issuer,
+            "same-key-type": leaf.key.split()[0] == expected.key.split()[0],
+            "same-names": names == others,
+            "shares-a-name": names != others and bool(names & others),
+        }
+    return _holding(found)
 
 
-def facts_of_the_clients(views: Mapping[str, ClientView]) -> Iterator[str]:
+def facts_of_the_clients(views: Mapping[str, ClientView]) -> set[str]:
     """Which client families accept the chain all the same."""
     refusing = {family for family, view in views.items() if view.fails == "yes"}
-    if any(view.fails == "no" for view in views.values()):
-        yield "some-families-accept"
-        if refusing and refusing <= STRICT_CLIENTS:
-            yield "strict-clients-only"
+    accepted = any(view.fails == "no" for view in views.values())
+    strict = accepted and bool(refusing) and refusing <= STRICT_CLIENTS
+    return _holding({"some-families-accept": accepted, "strict-clients-only": strict})

@@ -19,16 +19,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 
 from stress.analysis.causes.cohorts import SEED
 from stress.analysis.proportions.binomial import Floats
 from stress.analysis.recording import segment_rates, with_backlog
-from stress.analysis.tally import side_of
-from stress.model.outcome import Side
+from stress.analysis.tally import counted_by
+from stress.model.claims import LoadClaim
 from stress.model.plan import Load
 from stress.model.run import Cube
 
@@ -50,14 +50,6 @@ ORDERS = 4_000
 _STEPS = 40
 
 
-class LoadShape(StrEnum):
-    """Whether the failure rate follows the offered load."""
-
-    INDEPENDENT = "independent"
-    DEPENDENT = "dependent"
-    UNDECIDED = "undecided"
-
-
 @dataclass(frozen=True, slots=True)
 class LoadSegment:
     """A stretch of the run with one offered rate."""
@@ -68,40 +60,15 @@ class LoadSegment:
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class Elasticity:
-    """By how many per cent the failure rate grows when the offered rate grows by one per cent."""
-
-    value: float
-    low: float
-    high: float
-    segments: int
-    slowest: float
-    fastest: float
-
-    @property
-    def shape(self) -> LoadShape:
-        """What the interval supports."""
-        if self.low > DEPENDENT:
-            return LoadShape.DEPENDENT
-        if self.low > -INDEPENDENT and self.high < INDEPENDENT:
-            return LoadShape.INDEPENDENT
-        return LoadShape.UNDECIDED
-
-
 def segments(load: Load, cube: Cube) -> tuple[LoadSegment, ...]:
     """Attempts and failures of each load segment, with what it left behind."""
     rates = segment_rates(load, cube)
-    counts = {segment: [0, 0] for segment in rates}
-    for cell in (with_backlog(cube) if _varied(list(rates.values())) else cube).cells:
-        side = side_of(cell.outcome)
-        if side in {Side.NOBODY, Side.TARGET}:
-            counts[cell.segment][0] += cell.count
-            counts[cell.segment][1] += cell.count if side is Side.TARGET else 0
+    cells = (with_backlog(cube) if _varied(list(rates.values())) else cube).cells
+    counts = counted_by(cells, attrgetter("segment"))
     return tuple(
-        LoadSegment(rates[segment], attempts, failures)
-        for segment, (attempts, failures) in counts.items()
-        if attempts and rates[segment] > 0.0
+        LoadSegment(rate, counts[segment].attempts, counts[segment].failures)
+        for segment, rate in rates.items()
+        if segment in counts and rate > 0.0
     )
 
 
@@ -112,8 +79,8 @@ def _varied(rates: Sequence[float]) -> bool:
     return len(rates) >= FEWEST_SEGMENTS and len(again) >= FEWEST_LEVELS
 
 
-def elasticity(stretches: Sequence[LoadSegment]) -> Elasticity | None:
-    """Estimates the elasticity; None with too few segments, rates or failures."""
+def follows_load(stretches: Sequence[LoadSegment]) -> LoadClaim | None:
+    """Whether the failure rate follows the load; None with too few segments, rates or failures."""
     rates = [one.rate for one in stretches]
     failures = sum(one.failures for one in stretches)
     everything = sum(one.attempts for one in stretches)
@@ -140,13 +107,18 @@ def elasticity(stretches: Sequence[LoadSegment]) -> Elasticity | None:
         return (leaning + 1) / (ORDERS + 1)
 
     value = _crossing(lambda power: float(logs @ left(power)) > 0.0, -STEEPEST, STEEPEST)
-    return Elasticity(
-        value,
-        _crossing(lambda power: tail(power, 1.0) <= TAIL, -STEEPEST, value),
-        _crossing(lambda power: tail(power, -1.0) > TAIL, value, STEEPEST),
-        len(stretches),
-        min(rates),
-        max(rates),
+    low = _crossing(lambda power: tail(power, 1.0) <= TAIL, -STEEPEST, value)
+    high = _crossing(lambda power: tail(power, -1.0) > TAIL, value, STEEPEST)
+    independent = False if low > -INDEPENDENT and high < INDEPENDENT else None
+    wall = value >= STEEPEST - 1.0
+    return LoadClaim(
+        dependent=low > DEPENDENT or independent,
+        elasticity=None if wall else value,
+        low=min(low, STEEPEST - 1.0) if wall else low,
+        high=high,
+        segments=len(stretches),
+        slowest=min(rates),
+        fastest=max(rates),
     )
 
 

@@ -21,13 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from scipy.special import bdtrc, ndtr, ndtri, pdtrc
 
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.proportions.binomial import Floats, Integers
+from stress.analysis.proportions.binomial import Floats
 from stress.model.run import PortCount
 
 BITS = 16
@@ -43,25 +42,18 @@ CUT = 0.75
 SHOWN_MASKS = 3
 
 
-class Structure(StrEnum):
-    """What kind of dependence was found."""
-
-    REMAINDER = "remainder"
-    LINEAR = "linear"
-    REPEATS = "repeats"
-
-
 @dataclass(frozen=True, slots=True)
 class PortFinding:
     """The failing local ports have something in common."""
 
-    structure: Structure
     text: str
     """What the ports share; follows "local ports with"."""
     attempts: int
     """Attempts from ports that fit."""
     failures: int
     p_value: float
+    repeats: bool = False
+    """Ports that failed once fail again; what they share is not known."""
 
 
 def port_structure(counts: Sequence[PortCount]) -> PortFinding | None:
@@ -77,16 +69,15 @@ class _Ports:
     """Ports with their attempts and failures, as arrays."""
 
     def __init__(self, counts: Sequence[PortCount]) -> None:
-        ordered = sorted(counts, key=lambda count: count.port)
-        self.ports: Integers = np.asarray([count.port for count in ordered], dtype=np.int64)
-        self.attempts: Integers = np.asarray([c.attempts for c in ordered], dtype=np.int64)
-        self.failures: Integers = np.asarray([c.failures for c in ordered], dtype=np.int64)
+        self.ports, self.attempts, self.failures = np.asarray(
+            sorted((one.port, one.attempts, one.failures) for one in counts), dtype=np.int64
+        ).T
         self.failed = self.failures > 0
         self.distinct = int(self.failed.sum())
 
-    def finding(self, structure: Structure, text: str, inside: Mask, p: float) -> PortFinding:
+    def finding(self, text: str, inside: Mask, p: float, *, repeats: bool = False) -> PortFinding:
         attempts, failures = self.attempts[inside].sum(), self.failures[inside].sum()
-        return PortFinding(structure, text, int(attempts), int(failures), min(1.0, p))
+        return PortFinding(text, int(attempts), int(failures), min(1.0, p), repeats)
 
     def remainder(self) -> PortFinding | None:
         """One remainder of the port by a small number has too many of the failing ports."""
@@ -107,7 +98,7 @@ class _Ports:
         # A remainder with less than half of the failing ports is an echo of something else.
         if p > LEVEL or int(self.failed[inside].sum()) < 0.5 * self.distinct:
             return None
-        return self.finding(Structure.REMAINDER, f"port mod {modulus} = {place}", inside, p)
+        return self.finding(f"port mod {modulus} = {place}", inside, p)
 
     def linear(self) -> PortFinding | None:
         """Parities of the port which failing ports have too often."""
@@ -136,7 +127,7 @@ class _Ports:
         more = f" and {len(chosen) - SHOWN_MASKS} more" if len(chosen) > SHOWN_MASKS else ""
         text = f"{', '.join(chosen[:SHOWN_MASKS])}{more} (a linear hash of the port)"
         p = float(ndtr(-abs(scores[masks[0]]))) * 2.0 * (2**BITS - 1)
-        return self.finding(Structure.LINEAR, text, inside, p)
+        return self.finding(text, inside, p)
 
     def _scores(self) -> Floats:
         """z-scores of every mask: the transform of the failing ports against chance."""
@@ -164,7 +155,7 @@ class _Ports:
             return None
         inside = np.asarray([not _reduced(port ^ failing[0], basis) for port in ports])
         text = f"{2 ** (whole - rank)} or more buckets of a linear hash"
-        return self.finding(Structure.LINEAR, text, inside, p)
+        return self.finding(text, inside, p)
 
     def repeats(self) -> PortFinding | None:
         """Ports that failed once fail again more often than by chance."""
@@ -176,7 +167,7 @@ class _Ports:
         if p > LEVEL or again < 2:
             return None
         text = f"a number that fails again ({again} ports failed more than once)"
-        return self.finding(Structure.REPEATS, text, self.failed, p)
+        return self.finding(text, self.failed, p, repeats=True)
 
 
 def _walsh(values: Floats) -> Floats:

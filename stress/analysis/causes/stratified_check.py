@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import exp, lgamma, log, sqrt
 from statistics import fmean, median
 from typing import TypeAlias
@@ -141,20 +141,16 @@ def robustness(
     failing = np.flatnonzero(all_hits)
     weights, shares = all_hits[failing], size[failing] / all_size[failing]
     observed = float(hits.sum())
-    if not observed:
-        within = by_block = 1.0
+    if parts is None:
+        within = weighted_tail(np.ones(len(failing)), shares, observed, weights)
     else:
-        by_block = weighted_tail(weights, shares, observed)
-        if parts is None:
-            within = weighted_tail(np.ones(len(failing)), shares, observed, weights)
-        else:
-            split = [parts.get(block, (1.0,)) for block in failing.tolist()]
-            counts = [len(part) for part in split]
-            episodes = np.concatenate(split) * np.repeat(weights, counts)
-            within = weighted_tail(episodes, np.repeat(shares, counts), observed)
+        split = [parts.get(block, (1.0,)) for block in failing.tolist()]
+        counts = [len(part) for part in split]
+        episodes = np.fromiter(chain.from_iterable(split), np.float64) * np.repeat(weights, counts)
+        within = weighted_tail(episodes, np.repeat(shares, counts), observed)
     return Robustness(
         within=within,
-        by_block=by_block,
+        by_block=weighted_tail(weights, shares, observed),
         failing_blocks=int(np.count_nonzero(hits)),
         blocks=int(np.count_nonzero(all_size)),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,18 @@ from stress.model.run import Cell, cell_reader
 
 UNKNOWN = -1
 """The code of "not reached"."""
+
+Text: TypeAlias = Callable[[Hashable], str | None]
+"""What people read for a value of an attribute; None for "not reached"."""
+
+
+class Reading(NamedTuple):
+    """How one dimension is read from a cell: a function of one attribute."""
+
+    dimension: Dimension
+    attribute: str
+    text: Text
+    """Called once for each distinct value that is not None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,45 +66,19 @@ class Table:
         return len(self.counts)
 
     def column(self, dimension: Dimension) -> Column | None:
-        """The column of that dimension, None when the run has none."""
+        """The first column of that dimension, None when the run has none."""
         return next((one for one in self.columns if one.dimension is dimension), None)
 
-    def holding(self, dimension: Dimension, value: str) -> Column | None:
-        """The column of that dimension in which that value occurs, None when there is none."""
-        mine = (one for one in self.columns if one.dimension is dimension)
-        return next((one for one in mine if value in one.values), None)
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How one dimension is read from a cell: a function of one attribute."""
-
-    dimension: Dimension
-    attribute: str
-    text: Callable[[Hashable], str | None]
-    """Called once for each distinct value that is not None."""
-
-
-def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
+def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
     """Count the cells of a cube into columns, without ours and not-sent."""
     counted = [
         cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
     ]
-    needed = sorted({reading.attribute for reading in readings} | {"outcome"})
-    numbered: dict[str, tuple[Integers, list[Hashable]]] = {}
-    for name in needed:
-        # The distinct values, in the order in which they come.
-        numbers: dict[Hashable, int] = {}
-        values = map(cell_reader(name), counted)
-        codes = _integers(numbers.setdefault(value, len(numbers)) for value in values)
-        numbered[name] = codes, list(numbers)
-    columns = tuple(
-        _column(reading.dimension, *numbered[reading.attribute], reading.text)
-        for reading in sorted(readings, key=lambda reading: reading.dimension.priority)
-    )
+    ordered = sorted(readings, key=lambda reading: reading.dimension.priority)
     return Table(
-        columns=columns,
-        outcomes=_column(Dimension.STAGE, *numbered["outcome"], str),
+        columns=tuple(_column(counted, reading) for reading in ordered),
+        outcomes=_column(counted, Reading(Dimension.STAGE, "outcome", str)),
         stages=_integers(map(attrgetter("stage"), counted)),
         blocks=_integers(map(attrgetter("block"), counted)),
         chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
@@ -99,18 +86,14 @@ def tabulate(cells: Sequence[Cell], readings: Sequence[Reading]) -> Table:
     )
 
 
-def _column(
-    dimension: Dimension,
-    codes: Integers,
-    keys: Sequence[Hashable],
-    text: Callable[[Hashable], str | None],
-) -> Column:
-    """Turn numbered values into a column; two values with the same text are one."""
-    texts = [None if key is None else text(key) for key in keys]
-    values = tuple(sorted({one for one in texts if one is not None}))
+def _column(cells: Sequence[Cell], reading: Reading) -> Column:
+    """Reads a dimension of the cells; two values with the same text are one."""
+    keys = list(map(cell_reader(reading.attribute), cells))
+    texts = {key: None if key is None else reading.text(key) for key in dict.fromkeys(keys)}
+    values = tuple(sorted({one for one in texts.values() if one is not None}))
     places = {value: place for place, value in enumerate(values)}
-    code_of = _integers(UNKNOWN if one is None else places[one] for one in texts)
-    return Column(dimension, code_of[codes] if len(codes) else codes, values)
+    codes = {key: UNKNOWN if one is None else places[one] for key, one in texts.items()}
+    return Column(reading.dimension, _integers(map(codes.__getitem__, keys)), values)
 
 
 def _integers(values: Iterable[int]) -> Integers:

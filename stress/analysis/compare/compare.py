@@ -18,28 +18,26 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betainc, betaincinv
 
-from stress.analysis.causes.isolation import SliceCondition
 from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import block_counts
 from stress.analysis.recording import record
-from stress.analysis.tally import side_of
+from stress.analysis.tally import counted_by
 from stress.analysis.verdict import duration_s, policy_names
-from stress.model.attributes import place
-from stress.model.outcome import Side
+from stress.model.attributes import Dimension, place
+from stress.model.claims import FailureCount
 from stress.model.plan import Plan
-from stress.model.run import Run, RunFacts
+from stress.model.run import Cell, Run, RunFacts
 from stress.model.summary import FAILURE, Cause, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
@@ -85,19 +83,13 @@ class Rates:
     """Failures that are worth one, because they came together."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellCounts:
+class CellCounts(NamedTuple):
     """Failures and attempts before and after, of one address and client."""
 
-    before_failures: int = 0
-    before_attempts: int = 0
-    after_failures: int = 0
-    after_attempts: int = 0
-
-    @property
-    def shared(self) -> bool:
-        """Whether both runs have attempts here."""
-        return bool(self.before_attempts and self.after_attempts)
+    before_failures: int
+    before_attempts: int
+    after_failures: int
+    after_attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +119,9 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     """What to know before trusting the answer."""
     needed: int | None = None
-    """So many more handshakes like those of AFTER would settle it; None: it is settled, or they
-    would not."""
-    plan: Plan | None = None
-    """Of AFTER, for the run that would settle it; None where none is needed."""
+    """So many more handshakes would settle it; None: it is settled, or none would."""
+    settling: tuple[tuple[Plan, int], ...] = ()
+    """The runs that would settle it: their plans, and how many handshakes each takes in all."""
 
 
 def compare(
@@ -148,32 +139,36 @@ def compare(
         tolerance: a percentile of latency that rose by less than this part of itself is not worse.
     """
     cells = cell_counts(before, after)
-    shared = [one for one in cells.values() if one.shared]
+    shared = [cell for cell in cells.values() if cell.before_attempts and cell.after_attempts]
     reasons = tuple(_differences(before, after, shared=bool(shared)))
     effect = pooled_effect(before, after)
     mix = stratified(shared or list(cells.values()), effect)
     causes = tuple(cause_changes(before, after, summaries[0].causes, effect))
-    warnings, same = list(_warnings(before, after)), _same_mix(cells)
+    one, two = before.facts(), after.facts()
+    warnings = ["AFTER is older than BEFORE"] if two.started_ns < one.started_ns else []
+    same = _same_mix(cells.values())
     if len(shared) < len(cells):
         warnings.append(
-            f"compared where both were: {thousands(len(shared))} of {thousands(len(cells))} pairs "
-            "of an address and a client"
+            f"compared only where both runs have attempts: {thousands(len(shared))} of "
+            f"{thousands(len(cells))} pairs of address and client"
         )
-    limited = [text for text in map(_limited, (before, after)) if text]
+    limited = [text for text in map(_limited, (one, two)) if text]
     latency: tuple[LatencyChange, ...] = ()
     if same and not limited:
         latency = latency_changes(before.histograms(), after.histograms(), tolerance)
     elif not same:
         warnings.append("the latencies are not compared: the mix of addresses and clients differs")
-    needed = None
+    settling = NOTHING
     if reasons:
         change, headline = Change.NOT_COMPARABLE, f"Not comparable: {'; '.join(reasons)}."
     elif any(text.startswith(LIMITED) for text in limited):
         change, headline = Change.UNKNOWN, f"Cannot tell: {'; '.join(limited)}."
     else:
-        change = _overall(mix, causes, latency)
-        needed = settles(mix) if change is Change.UNKNOWN else None
-        headline = _headline(change, mix, causes, latency, needed)
+        sizes = (
+            sum(one.before_attempts for one in cells.values()),
+            sum(one.after_attempts for one in cells.values()),
+        )
+        change, headline, settling = _answer(mix, causes, latency, (one.plan, two.plan), sizes)
     return Comparison(
         change,
         headline,
@@ -183,8 +178,8 @@ def compare(
         latency,
         *summaries,
         warnings=(*warnings, *limited),
-        needed=needed,
-        plan=after.facts().plan if needed else None,
+        needed=settling.needed,
+        settling=settling.runs,
     )
 
 
@@ -195,18 +190,12 @@ def rates(before: tuple[int, int], after: tuple[int, int], effect: float = 1.0) 
 
 def stratified(cells: Sequence[CellCounts], effect: float = 1.0) -> Rates:
     """Tests after against before within each cell, given the cell's failures."""
-    failed, size = (
-        sum(getattr(one, f"before_{what}") for one in cells) for what in ("failures", "attempts")
-    )
-    failed_after, size_after = (
-        sum(getattr(one, f"after_{what}") for one in cells) for what in ("failures", "attempts")
-    )
-    mean = variance = 0.0
-    for one in cells:
-        attempts = one.before_attempts + one.after_attempts
-        part = one.after_attempts / attempts if attempts else 0.0
-        expected = part * (one.before_failures + one.after_failures)
-        mean, variance = mean + expected, variance + expected * (1.0 - part)
+    counts = np.asarray(cells, dtype=np.int64).reshape(-1, 4)
+    failed, size, failed_after, size_after = counts.sum(axis=0).tolist()
+    failures, attempts = counts[:, 0] + counts[:, 2], counts[:, 1] + counts[:, 3]
+    parts = counts[:, 3] / np.maximum(1, attempts)
+    mean = float((parts * failures).sum())
+    variance = float((parts * failures * (1.0 - parts)).sum())
     part = 1.0 - variance / mean if mean else 0.0
     draws = mean / part / effect if part else 0.0
     hits, misses = failed_after / effect, max(0.0, draws - failed_after / effect)
@@ -224,35 +213,37 @@ def stratified(cells: Sequence[CellCounts], effect: float = 1.0) -> Rates:
 
 def cell_counts(before: Run, after: Run) -> Mapping[tuple[str, str], CellCounts]:
     """Counts both runs by address and client."""
-    counts: Counter[tuple[tuple[str, str], str]] = Counter()
-    for when, run in (("before", before), ("after", after)):
-        clients, addresses = run.facts().plan.clients, run.addresses()
-        for cell in run.cube().cells:
-            side = side_of(cell.outcome)
-            if side not in {Side.NOBODY, Side.TARGET}:
-                continue
-            at, who = cell.address, cell.client
-            names = (
-                str(addresses[at]) if at < len(addresses) else f"#{at}",
-                clients[who].name if who < len(clients) else f"#{who}",
-            )
-            counts[names, f"{when}_attempts"] += cell.count
-            counts[names, f"{when}_failures"] += cell.count * (side is Side.TARGET)
-    fields = ("before_failures", "before_attempts", "after_failures", "after_attempts")
-    places = dict.fromkeys(place for place, _ in counts)
-    return {at: CellCounts(*(counts[at, field] for field in fields)) for at in places}
+    none = FailureCount(0, 0)
+    was, now = _by_name(before), _by_name(after)
+    return {
+        name: CellCounts(one.failures, one.attempts, two.failures, two.attempts)
+        for name in {**was, **now}
+        for one, two in [(was.get(name, none), now.get(name, none))]
+    }
 
 
-def _same_mix(cells: Mapping[tuple[str, str], CellCounts]) -> bool:
+def _by_name(run: Run) -> Mapping[tuple[str, str], FailureCount]:
+    """Failures and attempts by the names of address and client."""
+    clients, addresses = run.facts().plan.clients, run.addresses()
+
+    def names(cell: Cell) -> tuple[str, str]:
+        at, who = cell.address, cell.client
+        return (
+            str(addresses[at]) if at < len(addresses) else f"#{at}",
+            clients[who].name if who < len(clients) else f"#{who}",
+        )
+
+    return counted_by(run.cube().cells, names)
+
+
+def _same_mix(cells: Collection[CellCounts]) -> bool:
     """Whether both runs spread their attempts over the cells alike."""
-    sums = [sum(one.before_attempts for one in cells.values())]
-    sums.append(sum(one.after_attempts for one in cells.values()))
-    if not all(sums):
+    spread = np.asarray([(one.before_attempts, one.after_attempts) for one in cells], dtype=float)
+    sums = spread.sum(axis=0)
+    if not sums.all():
         return False
-    apart = sum(
-        abs(one.before_attempts / sums[0] - one.after_attempts / sums[1]) for one in cells.values()
-    )
-    return apart / 2 <= ALIKE
+    shares = spread / sums
+    return bool(np.abs(shares[:, 0] - shares[:, 1]).sum() / 2 <= ALIKE)
 
 
 def pooled_effect(before: Run, after: Run) -> float:
@@ -266,29 +257,72 @@ def pooled_effect(before: Run, after: Run) -> float:
     return max(1.0, squares / failures) if failures else 1.0
 
 
-def settles(counts: Rates) -> int | None:
-    """How many more handshakes of AFTER, failing as often, settle it; None: none would."""
-    if not counts.after_attempts:
-        return None
-    before = counts.before_failures, counts.before_attempts
-    more = 1.0
-    while more < MOST_TIMES:
-        more *= 1.25
-        after = round(counts.after_failures * more), ceil(counts.after_attempts * more)
-        if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
-            return after[1] - counts.after_attempts
+class Settling(NamedTuple):
+    """What would settle an open comparison."""
+
+    words: str
+    """To follow the figures."""
+    needed: int | None = None
+    runs: tuple[tuple[Plan, int], ...] = ()
+
+
+NOTHING = Settling("")
+
+
+def _settling(
+    counts: Rates, plans: tuple[Plan, Plan], sizes: tuple[int, int], *, untested: bool
+) -> Settling:
+    """The runs that would settle it, a longer AFTER alone where it can.
+
+    Args:
+        counts: of both runs.
+        plans: of both.
+        sizes: attempts of both, also where only one was.
+        untested: AFTER has no attempt where BEFORE failed.
+    """
+    if untested:
+        count = sizes[0]
+        words = (
+            f"; where it failed before, nothing was tested again: {thousands(count)} more "
+            "handshakes, with the plan of BEFORE, would settle it"
+        )
+        return Settling(words, count, ((plans[0], count),))
+    times = settles(counts)
+    if times is None:
+        return Settling("; no number of handshakes is known that would settle it")
+    totals = tuple(ceil(size * more) for size, more in zip(sizes, times, strict=True))
+    more = sum(totals) - sum(sizes)
+    without = "" if counts.after_failures else " without a failure"
+    where = "" if times[0] == 1.0 else ", in both runs,"
+    words = f"; {thousands(more)} more handshakes{without}{where} would settle it"
+    runs = tuple(
+        (plan, total)
+        for plan, total, size in zip(plans, totals, sizes, strict=True)
+        if total > size
+    )
+    return Settling(words, more, runs)
+
+
+def settles(counts: Rates) -> tuple[float, float] | None:
+    """How many times the handshakes of BEFORE and of AFTER, failing as often, settle it."""
+    for longer in (0.0, 1.0):
+        more = 1.0
+        while more < MOST_TIMES:
+            more *= 1.25
+            times = 1.0 + longer * (more - 1.0), more
+            before = _scaled(counts.before_failures, counts.before_attempts, times[0])
+            after = _scaled(counts.after_failures, counts.after_attempts, times[1])
+            if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
+                return times
     return None
 
 
-def _warnings(before: Run, after: Run) -> Iterator[str]:
-    one, two = before.facts(), after.facts()
-    if two.started_ns < one.started_ns:
-        yield "AFTER is older than BEFORE"
+def _scaled(failures: int, attempts: int, times: float) -> tuple[int, int]:
+    return round(failures * times), ceil(attempts * times)
 
 
-def _limited(run: Run) -> str | None:
+def _limited(facts: RunFacts) -> str | None:
     """Why a run says more about this machine than about the target."""
-    facts = run.facts()
     if any(limit.generator_limited for limit in facts.limits):
         return f"{LIMITED}: the search in {facts.name} ended at this machine's limit"
     return next(
@@ -315,31 +349,32 @@ def cause_changes(
             Change.NOT_WORSE: "it is not worse",
             Change.UNKNOWN: "too few attempts to tell",
         }
-        where = place(conditions) if conditions else "in the whole mix"
+        where = place(conditions) if conditions else "overall"
         reference = percent(was[0] / was[1]) if was[1] else "nothing"
         sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
+        if not now[1]:
+            sentence = f"Nothing was tested {where}, where {reference} failed before."
         yield CauseChange(cause.sentence, found, change, sentence)
 
 
-def matching(conditions: Sequence[Condition]) -> tuple[SliceCondition, ...]:
+def matching(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     """The conditions that another run can meet: not its time, not its sample of ports."""
-    decoded = (SliceCondition(Dimension(one.dimension), one.text) for one in conditions)
-    return tuple(
-        one for one in decoded if one.dimension not in {Dimension.TIME, Dimension.LOCAL_PORT}
-    )
+    own = {Dimension.TIME, Dimension.LOCAL_PORT}
+    return tuple(one for one in conditions if one.dimension not in own)
 
 
-def counted(table: Table, conditions: Sequence[SliceCondition], category: str) -> tuple[int, int]:
+def counted(table: Table, conditions: Sequence[Condition], category: str) -> tuple[int, int]:
     """Failures of the category and attempts among the rows that meet all the conditions.
 
     None do when a value never occurs.
     """
     rows = np.ones(len(table), dtype=np.bool_)
     for one in conditions:
-        column = table.holding(one.dimension, one.value)
+        mine = (column for column in table.columns if column.dimension == one.dimension)
+        column = next((column for column in mine if one.text in column.values), None)
         if column is None:
             return 0, 0
-        rows &= column.codes == column.values.index(one.value)
+        rows &= column.codes == column.values.index(one.text)
     names = table.outcomes.values
     code = names.index(category) if category in names else len(names)
     failing = rows & (table.outcomes.codes == code)
@@ -406,45 +441,42 @@ def judge(counts: Rates) -> Change:
     return Change.NOT_WORSE if clean and enough else Change.UNKNOWN
 
 
-def _overall(
-    mix: Rates, causes: tuple[CauseChange, ...], latency: tuple[LatencyChange, ...]
-) -> Change:
-    """Worse anywhere is worse; a cause that is refuted counts as better."""
-    change = judge(mix)
-    if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
-        return Change.WORSE
-    if change is Change.BETTER and any(not one.rates.after_attempts for one in causes):
-        return Change.UNKNOWN  # where it failed before, nothing was tested again
-    if change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
-        return Change.BETTER
-    return change
-
-
 def _p(value: float) -> str:
     return "< 1e-9" if value < 1e-9 else f"= {value:.2g}"
 
 
-def _headline(
-    change: Change,
+def _answer(
     mix: Rates,
-    causes: tuple[CauseChange, ...],
-    latency: tuple[LatencyChange, ...],
-    more: int | None,
-) -> str:
-    """The answer with its figures, then what is slower and what is fixed."""
+    causes: Sequence[CauseChange],
+    latency: Sequence[LatencyChange],
+    plans: tuple[Plan, Plan],
+    sizes: tuple[int, int],
+) -> tuple[Change, str, Settling]:
+    """The change, its sentence with figures, and what would settle it where it is open.
+
+    Worse anywhere is worse; a cause that is refuted counts as better.
+    """
+    change, settling = judge(mix), NOTHING
+    untested = any(not one.rates.after_attempts for one in causes)
+    if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
+        change = Change.WORSE
+    elif change is not Change.WORSE and untested:
+        change = Change.UNKNOWN  # where it failed before, nothing was tested again
+    elif change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
+        change = Change.BETTER
+    if change is Change.UNKNOWN:
+        settling = _settling(mix, plans, sizes, untested=untested)
     counts = (
-        f"{of(mix.after_failures, mix.after_attempts)} failed, before "
-        f"{of(mix.before_failures, mix.before_attempts)}"
+        f"{of(mix.after_failures, mix.after_attempts)} failed, "
+        f"{of(mix.before_failures, mix.before_attempts)} before"
     )
     left = ", but not fixed" if mix.after_failures else ""
-    without = "" if mix.after_failures else " without a failure"
-    needed = f"; {thousands(more)} more handshakes{without} would settle it" if more else ""
     words = {
         Change.BETTER: f"Better{left}: {counts} (p {_p(mix.better_p)}).",
         Change.NOT_WORSE: f"Not worse{left}: {counts}.",
         Change.WORSE: f"Worse: {counts} (p {_p(mix.worse_p)}).",
-        Change.UNKNOWN: f"Cannot tell: {counts}{needed}.",
+        Change.UNKNOWN: f"Cannot tell: {counts}{settling.words}.",
     }
     slower = [one.sentence for one in latency if one.worse]
     fixed = [one.sentence for one in causes if one.change is Change.BETTER]
-    return " ".join([words[change], *slower, *fixed[:1]])
+    return change, " ".join([words[change], *slower, *fixed[:1]]), settling

@@ -62,13 +62,14 @@ def latency_changes(
     """The changes of all compared percentiles; none where the blocks or handshakes are too few."""
     changes: list[LatencyChange] = []
     for phase in PHASES:
-        runs: list[list[Histogram]] = []
-        for rows in (before, after):
-            mine = sorted(
-                (row for row in rows if row.phase is phase and row.good and row.block != WHOLE_RUN),
-                key=lambda row: row.block,
-            )
-            runs.append([Histogram.decode(row.hdr) for row in mine])
+        runs = [
+            [
+                Histogram.decode(row.hdr)
+                for row in sorted(rows, key=lambda row: row.block)
+                if row.phase is phase and row.good and row.block != WHOLE_RUN
+            ]
+            for rows in (before, after)
+        ]
         fewest = min(sum(block.count for block in blocks) for blocks in runs)
         if min(len(blocks) for blocks in runs) < FEWEST_BLOCKS:
             continue

@@ -19,7 +19,7 @@ from itertools import cycle, islice
 from math import ceil, log
 from random import Random
 
-from stress.analysis.dimensions import Dimension, texts
+from stress.analysis.dimensions import readings
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.model.attributes import SHARED
@@ -29,7 +29,7 @@ from stress.model.record import Record
 from stress.model.run import Run
 from stress.model.summary import Condition, Summary
 from stress.text.escape import command
-from stress.text.numbers import of, percent, thousands
+from stress.text.numbers import counted, of, percent, thousands
 
 COMBINATIONS = 20
 TRIES = 3
@@ -141,52 +141,47 @@ def answer(replayed: Sequence[Replayed], rate: float = 1.0) -> ReplayResult:
         replayed: the combinations that could be tried at all.
         rate: how often such a combination failed when it was recorded (the cause's precision).
     """
-    groups = {
-        role: [one for one in replayed if one.tries and one.combination.role is role]
-        for role in (Role.FAILED, Role.GOOD)
-    }
-    failed, good = groups[Role.FAILED], groups[Role.GOOD]
-    if not failed and not good:
+    tried = [one for one in replayed if one.tries]
+    if not tried:
         sentence = "No failing combination could be tried again."
         return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
+    failed = [one for one in tried if one.combination.role is Role.FAILED]
+    good = [one for one in tried if one.combination.role is Role.GOOD]
     again, tries = sum(one.failures for one in failed), sum(one.tries for one in failed)
     good_failures = sum(one.failures for one in good)
+    p, needed = 1.0, clean_needed(rate)
+    if again or good_failures:
+        shares, controls = ([one.failures / one.tries for one in each] for each in (failed, good))
+        p = permuted(shares, controls)
+        if p > SURE:
+            answer = ReplayVerdict.PARTLY
+            words = f"Still failing, but not tied to these combinations (permutation p = {p:.2f})"
+        elif again >= NEARLY_ALWAYS * tries:
+            answer = ReplayVerdict.FOLLOWS
+            words = f"The failure follows the combination (permutation p = {p:.3f})"
+        else:
+            answer = ReplayVerdict.PARTLY
+            words = f"The failure partly follows the combination (permutation p = {p:.3f})"
+    elif tries >= needed:
+        # A failure rate of `rate` would have been detected with 95% confidence.
+        answer, words = ReplayVerdict.GONE, "No longer failing"
+    else:
+        answer = ReplayVerdict.TOO_FEW
+        words = (
+            f"No try failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
+            f"tell, and there were {tries}"
+        )
     figures = (
-        f"{_combinations(len(failed), 'failing')} replayed: {of(again, tries)} failed again; "
-        f"{_combinations(len(good), 'control')}: "
+        f"{counted(len(failed), 'failing combination')} replayed: {of(again, tries)} failed again; "
+        f"{counted(len(good), 'control combination')}: "
         f"{of(good_failures, sum(one.tries for one in good))}."
     )
-    if not again and not good_failures:
-        # Gone, if a failure rate of `rate` would have been detected with 95% confidence.
-        needed = clean_needed(rate)
-        if tries >= needed:
-            return ReplayResult(ReplayVerdict.GONE, 1.0, f"No longer there. {figures}")
-        return ReplayResult(
-            ReplayVerdict.TOO_FEW,
-            1.0,
-            f"Nothing failed, but at a failure rate of {percent(rate)} it takes {needed} tries to "
-            f"tell, not {tries}. {figures}",
-        )
-    p = permuted(
-        [one.failures / one.tries for one in failed], [one.failures / one.tries for one in good]
-    )
-    if p > SURE:
-        words = f"Still there, but not tied to the combination (permutation p = {p:.2f})"
-        return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
-    if again / tries >= NEARLY_ALWAYS:
-        words = f"The failure follows the combination (permutation p = {p:.3f})"
-        return ReplayResult(ReplayVerdict.FOLLOWS, p, f"{words}. {figures}")
-    words = f"The failure partly follows the combination (permutation p = {p:.3f})"
-    return ReplayResult(ReplayVerdict.PARTLY, p, f"{words}. {figures}")
+    return ReplayResult(answer, p, f"{words}. {figures}")
 
 
 def clean_needed(rate: float) -> int:
     """Clean tries that refute a cohort which failed at this rate (95%)."""
     return 1 if rate >= 0.95 else ceil(log(0.05) / log(1.0 - max(rate, 1e-6)))
-
-
-def _combinations(count: int, kind: str) -> str:
-    return f"{count} {kind} combination{'' if count == 1 else 's'}"
 
 
 def permuted(failed: Sequence[float], good: Sequence[float], seed: int = 0) -> float:
@@ -209,17 +204,17 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     Conditions about what cannot be chosen again (a chain, a time, a sample of ports) are met by
     every attempt.
     """
-    readable = texts(run.facts().plan, run.addresses(), {})
+    values = {one.dimension: one.text for one in conditions}
     wanted = [
-        (*readable[Dimension(one.dimension)], one.text)
-        for one in conditions
-        if Dimension(one.dimension) in _REPLAYED
+        one
+        for one in readings(run.facts().plan, run.addresses(), {})
+        if one.dimension in _REPLAYED & set(values)
     ]
 
     def meets(record: Record) -> bool:
-        for attribute, text, value in wanted:
+        for dimension, attribute, text in wanted:
             recorded = getattr(record, attribute)
-            if (None if recorded is None else text(recorded)) != value:
+            if (None if recorded is None else text(recorded)) != values[dimension]:
                 return False
         return True
 
@@ -274,9 +269,9 @@ def replayed(replay: Replay, records: Iterable[Record]) -> tuple[Replayed, ...]:
     counts: defaultdict[Combination, Counter[str]] = defaultdict(Counter)
     for record in records:
         if 0 <= record.id < len(replay.order):
-            counted = counts[replay.order[record.id]]
-            counted["tries"] += side_of(record.outcome) in {Side.TARGET, Side.NOBODY}
-            counted["failures"] += record.outcome in replay.endings
+            ended = counts[replay.order[record.id]]
+            ended["tries"] += side_of(record.outcome) in {Side.TARGET, Side.NOBODY}
+            ended["failures"] += record.outcome in replay.endings
     return tuple(
         Replayed(one, counts[one]["tries"], counts[one]["failures"])
         for one in dict.fromkeys(replay.order)
@@ -292,15 +287,15 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
     if tried and otherwise.total() >= OTHERWISE * len(tried):
         ending, count = otherwise.most_common(1)[0]
         sentence = (
-            f"The target answers otherwise now: {thousands(count)} of {thousands(len(tried))} "
-            f"tries ended with {ending}, so nothing can be said about {', '.join(replay.endings)}."
+            f"The target now fails differently: {thousands(count)} of {thousands(len(tried))} "
+            f"tries ended with {ending}, so this says nothing about {', '.join(replay.endings)}."
         )
         return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
     found = answer(replayed(replay, records), replay.rate)
     prevented = len(records) - len(tried)
     if not prevented:
         return found
-    more = f"{thousands(prevented)} tries failed on this machine, and do not count."
+    more = f"{thousands(prevented)} tries failed on this machine and are not counted."
     return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
 
 

@@ -153,15 +153,10 @@ class Trial:
 
     def gave_way(self) -> str:
         """What failed most, or where time was lost: a category, or one of the `slow` words."""
-        failed = Counter(
-            {
-                name: count
-                for name, count in self.outcomes.items()
-                if Outcome.parse(name).side is Side.TARGET
-            }
-        )
+        target = [one for one in self.outcomes if Outcome.parse(one).side is Side.TARGET]
+        failed = {name: self.outcomes[name] for name in target}
         most = failed or self.slow or self.quick
-        return most.most_common(1)[0][0] if most else SLOW
+        return max(most, key=most.__getitem__, default=SLOW)
 
 
 def judge_goal(
@@ -182,14 +177,12 @@ def judge_goal(
     allowed = goal.value if goal.subject is Subject.FAILING else 1 - (goal.percentile or 0) / 100
     reason = f"{missed:,} of {attempts:,} missed {goal.text}"
     interval = worth.interval(planned=True)
-    if interval.high < allowed:
-        return GoalResult(holds=True, sure=True, reason=reason)
-    if interval.low > allowed:
-        return GoalResult(holds=False, sure=True, reason=reason)
-    if missed == 0 and attempts and not strict:
-        return GoalResult(holds=True, sure=False, reason=reason)
     holds = missed <= allowed * attempts if last and attempts else None
-    return GoalResult(holds=holds, sure=False, reason=reason)
+    if interval.high < allowed or (missed == 0 and attempts and not strict):
+        holds = True
+    elif interval.low > allowed:
+        holds = False
+    return GoalResult(holds, not interval.low <= allowed <= interval.high, reason)
 
 
 def _slowest_part(record: Record) -> str:

@@ -6,7 +6,7 @@ the kernel does not report is None.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +40,10 @@ class HostStats:
         """Read the kernel's counters; `root` is where its `proc` is."""
         proc = root / "proc"
         # TcpExt has one line of names and one of values.
-        extended = [
-            line.split()
-            for line in _text(proc / "net/netstat").splitlines()
-            if line.startswith("TcpExt:")
-        ]
-        names, values = extended if len(extended) == 2 else ([], [])
-        drops = [
-            int(value)
-            for name, value in zip(names, values, strict=False)
-            if name in _PRUNED and value.isdigit()
-        ]
+        lines = _text(proc / "net/netstat").splitlines()
+        extended = [line.split() for line in lines if line.startswith("TcpExt:")]
+        counters = dict(zip(*extended, strict=False)) if len(extended) == 2 else {}
+        drops = [int(counters[name]) for name in _PRUNED if counters.get(name, "").isdigit()]
         # The second column counts packets that found a processor's queue full.
         backlog = [line.split() for line in _text(proc / "net/softnet_stat").splitlines()]
         dropped = _hexadecimal_sum(backlog, [1])
@@ -60,7 +53,7 @@ class HostStats:
             line.split() for line in _text(proc / "net/stat/nf_conntrack").splitlines()
         ] or [[]]
         wanted = [columns.index(name) for name in ("drop", "early_drop") if name in columns]
-        kibibytes = _number_after(proc / "meminfo", "MemAvailable:")
+        kibibytes = read_number(proc / "meminfo", r"\bMemAvailable:\s+(\d+)")
         ports = reported_port_range(root)
         return cls(
             receive_drops=sum(drops) if drops else None,
@@ -68,9 +61,15 @@ class HostStats:
             tracked=read_number(proc / "sys/net/netfilter/nf_conntrack_count"),
             tracked_limit=read_number(proc / "sys/net/netfilter/nf_conntrack_max"),
             untracked=_hexadecimal_sum(processors, wanted),
-            waiting_ports=_number_after(proc / "net/sockstat", "tw"),
+            waiting_ports=read_number(proc / "net/sockstat", r"\btw (\d+)"),
             local_ports=None if ports is None else len(ports),
         )
+
+    @property
+    def many_ports_wait(self) -> bool:
+        """Whether more than half of the local ports may be kept by connections of the past."""
+        waiting, ports = self.waiting_ports, self.local_ports
+        return waiting is not None and ports is not None and waiting > ports // 2
 
     @property
     def tracked_share(self) -> float:
@@ -83,11 +82,10 @@ def increase(before: int | None, after: int | None) -> int:
     return 0 if before is None or after is None else max(0, after - before)
 
 
-def read_number(file: Path) -> int | None:
-    """Read a file that holds one number; None when there is none."""
-    with suppress(ValueError):
-        return int(_text(file))
-    return None
+def read_number(file: Path, pattern: str = r"^(\d+)") -> int | None:
+    """Find a number in a file; None when there is none."""
+    found = re.search(pattern, _text(file))
+    return int(found[1]) if found else None
 
 
 def _hexadecimal_sum(lines: list[list[str]], columns: list[int]) -> int | None:
@@ -98,13 +96,6 @@ def _hexadecimal_sum(lines: list[list[str]], columns: list[int]) -> int | None:
         return sum(int(words[column], 16) for words in lines for column in columns)
     except (IndexError, ValueError):
         return None
-
-
-def _number_after(file: Path, name: str) -> int | None:
-    """Find the number that follows a word."""
-    words = _text(file).split()
-    place = words.index(name) + 1 if name in words else 0
-    return int(words[place]) if 0 < place < len(words) and words[place].isdigit() else None
 
 
 def _text(file: Path) -> str:

@@ -13,9 +13,12 @@ good ones had to wait, or where the loop is closed (then the offer depends on th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import sqrt
+from statistics import fmean, linear_regression, pvariance
 
 from stress.measure import Histogram
 from stress.model.outcome import Category, Outcome, Side
@@ -30,38 +33,13 @@ LEAST_FAILING = 0.03
 NEARLY_ALL = 0.95
 FLATTER = 0.5
 """The slope must be below this times the fraction of good ones, with two standard errors."""
+LEAST_SPREAD = 2.0
+"""Standard deviation of the offered starts of a window, below which no slope can be told."""
 QUEUED_US = 20_000.0
 _QUICK = frozenset({Category.RESET, Category.REFUSED, Category.EOF, Category.ALERT})
 
 
-@dataclass(slots=True)
-class _Sums:
-    """A regression of good on offered, as running sums."""
-
-    count: int = 0
-    x: float = 0.0
-    y: float = 0.0
-    xx: float = 0.0
-    xy: float = 0.0
-    yy: float = 0.0
-
-    def add(self, offered: int, good: int) -> None:
-        self.count += 1
-        self.x += offered
-        self.y += good
-        self.xx += offered * offered
-        self.xy += offered * good
-        self.yy += good * good
-
-    def slope(self) -> tuple[float, float] | None:
-        """Return slope and standard error; None when the offer hardly varied."""
-        spread = self.xx - self.x * self.x / self.count
-        if spread < 4 * self.count:  # a standard deviation below 2 starts
-            return None
-        shared = self.xy - self.x * self.y / self.count
-        slope = shared / spread
-        rest = max(0.0, self.yy - self.y * self.y / self.count - slope * shared)
-        return slope, sqrt(rest / max(1, self.count - 2) / spread)
+_parsed = cache(Outcome.parse)
 
 
 @dataclass(slots=True)
@@ -70,20 +48,18 @@ class RateLimitDetector:
 
     _windows: dict[int, list[int]] = field(default_factory=dict)
     """Window -> offered, good."""
-    _sums: _Sums = field(default_factory=_Sums)
+    _mixed: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Whole windows with failures and successes: how many had so many offered, and good."""
     _failed: int = 0
     _quick: int = 0
     _ended: int = 0
     _server: Histogram = field(default_factory=Histogram)
-    _outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def add(self, records: Sequence[Record]) -> None:
         """Count attempts that ended."""
         good: list[int | None] = []
         for record in records:
-            outcome = self._outcomes.get(record.outcome)
-            if outcome is None:
-                outcome = self._outcomes[record.outcome] = Outcome.parse(record.outcome)
+            outcome = _parsed(record.outcome)
             if outcome.side not in {Side.NOBODY, Side.TARGET}:
                 continue
             window = self._windows.setdefault(record.started_ns // WINDOW_NS, [0, 0])
@@ -102,7 +78,7 @@ class RateLimitDetector:
     def _close(self, number: int) -> None:
         offered, good = self._windows.pop(number)
         if 0 < good < offered:
-            self._sums.add(offered, good)
+            self._mixed[offered, good] += 1
 
     def ceiling(self) -> float | None:
         """Return how many a second succeed, whatever is offered; None: no limiter is seen.
@@ -111,14 +87,19 @@ class RateLimitDetector:
         """
         for number in sorted(self._windows)[1:-1]:  # the first and the last window are not whole
             self._close(number)
-        sums = self._sums
-        if sums.count < FEWEST_WINDOWS or self._failed < LEAST_FAILING * self._ended:
+        if self._mixed.total() < FEWEST_WINDOWS or self._failed < LEAST_FAILING * self._ended:
             return None
         early, middle = self._server.percentiles([1.0, 50.0])
         queued = early is not None and middle is not None and middle > 3 * early + QUEUED_US
         if queued or self._quick < NEARLY_ALL * self._failed:
             return None
-        found = sums.slope()
-        if found is None or found[0] + 2 * found[1] > FLATTER * sums.y / sums.x:
+        offered, good = zip(*self._mixed.elements(), strict=True)
+        spread = pvariance(offered)
+        if spread < LEAST_SPREAD**2:
             return None
-        return sums.y / sums.count * 1e9 / WINDOW_NS
+        slope, offset = linear_regression(offered, good)
+        rest = sum((y - offset - slope * x) ** 2 for x, y in zip(offered, good, strict=True))
+        error = sqrt(rest / (len(good) - 2) / (len(good) * spread))
+        if slope + 2 * error > FLATTER * fmean(good) / fmean(offered):
+            return None
+        return fmean(good) * 1e9 / WINDOW_NS

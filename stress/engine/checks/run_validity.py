@@ -16,10 +16,10 @@ from time import monotonic_ns
 
 from stress.engine.checks.host_stats import HostStats, increase
 from stress.engine.checks.rate_limit_detector import RateLimitDetector
-from stress.host import clocks
+from stress.host.clocks import ClockSteps
 from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Side
-from stress.model.plan import Address, Plan
+from stress.model.plan import Plan
 from stress.model.record import Flag, Record
 
 LAG_LIMIT_US = 10_000
@@ -87,27 +87,31 @@ class RunValidity:
     """Reads the kernel's counters."""
     invalid: bool = False
     """Set by `check`: the figures say nothing about the target."""
+    reasons: list[str] = field(default_factory=list)
+    """The notes so far."""
+    clock_steps: ClockSteps = field(default_factory=ClockSteps)
+    """Sampled several times a second."""
+    canaries: CanaryStats = field(default_factory=CanaryStats)
     _lag: Histogram = field(default_factory=Histogram)
     _first_cpu: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Worker -> when it first reported its CPU time, and what; both in nanoseconds."""
-    _last_cpu: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _notes: list[str] = field(default_factory=list)
+    _busy: dict[int, float] = field(default_factory=dict)
+    """Worker -> fraction of a core that it has used."""
     _host_before: HostStats = field(init=False)
-    _clock_steps: clocks.ClockSteps = field(default_factory=clocks.ClockSteps)
     _rate_limit: RateLimitDetector | None = None
     """Only in an open loop, where the offered rate does not depend on the answers."""
     _client_stalls: int = 0
     """Attempts that were not sent because the client itself stalled."""
-    _canaries: CanaryStats = field(default_factory=CanaryStats)
 
     def __post_init__(self) -> None:
         """Take the first reading, and note ports that earlier connections still occupy."""
         self._host_before = self.read_host()
-        waiting, ports = self._host_before.waiting_ports, self._host_before.local_ports
-        if waiting is not None and ports is not None and waiting > ports // 2:
+        before = self._host_before
+        if before.many_ports_wait:
             self.note(
-                f"{waiting:,} sockets of this machine were in TIME_WAIT when the run began: those"
-                f" of an earlier run keep that many of the {ports:,} local ports for 60 s"
+                f"{before.waiting_ports:,} sockets of this machine were in TIME_WAIT when the run"
+                " began: those of an earlier run keep that many of the"
+                f" {before.local_ports:,} local ports for 60 s"
             )
         load = self.plan.load
         if load.rate is not None or load.segments:
@@ -122,41 +126,24 @@ class RunValidity:
                 for record in records
             )
 
-    def add_canaries(self, totals_ns: Sequence[int | None]) -> None:
-        """Count how long a known-good server took; None: it failed."""
-        self._canaries.add(totals_ns)
-
     def add_worker_load(self, worker: int, lags_ns: Sequence[int], cpu_ns: int) -> None:
         """Record a worker's event-loop lag, and its CPU time so far."""
         self._lag.record_many(lags_ns)
         self.last_lag_ns = max(lags_ns, default=self.last_lag_ns)
-        self._first_cpu.setdefault(worker, (monotonic_ns(), cpu_ns))
-        self._last_cpu[worker] = (monotonic_ns(), cpu_ns)
-
-    def sample_clocks(self) -> None:
-        """Watch for steps of the wall clock; several times a second."""
-        self._clock_steps.sample(clocks.now())
-
-    def worker_died(self, worker: int, in_flight: int) -> None:
-        """Note that a worker died before it had finished."""
-        self.note(
-            f"worker {worker} died: its {in_flight:,} attempts in flight are lost,"
-            " and its remaining attempts were not started"
-        )
-
-    def address_added(self, address: Address) -> None:
-        """Note that the name got a new address during the run."""
-        self.note(f"{address} was added: the name was resolved again and had a new address")
+        now_ns = monotonic_ns()
+        since_ns, first_ns = self._first_cpu.setdefault(worker, (now_ns, cpu_ns))
+        if now_ns - since_ns > 1_000_000_000:  # of less time a fraction says little
+            self._busy[worker] = (cpu_ns - first_ns) / (now_ns - since_ns)
 
     def note(self, sentence: str) -> None:
         """Keep a sentence for the report, once."""
-        if sentence not in self._notes:
-            self._notes.append(sentence)
+        if sentence not in self.reasons:
+            self.reasons.append(sentence)
 
     def _invalidate(self, sentence: str) -> None:
         """Make the run invalid, for this reason before all others."""
         self.invalid = True
-        self._notes.insert(0, sentence)
+        self.reasons.insert(0, sentence)
 
     def check(self, sides: Counter[Side], ended: int, chains: int = 0) -> None:
         """At the end: note everything on our side that shows in the figures.
@@ -189,11 +176,7 @@ class RunValidity:
     def _check_generator(self, not_sent: int, ended: int) -> None:
         """Check that the workers sent what was due, and were not late themselves."""
         lag_us = self._lag.percentile(99) or 0.0
-        busiest = 0.0
-        for worker, (until_ns, last_ns) in self._last_cpu.items():
-            since_ns, first_ns = self._first_cpu[worker]
-            if until_ns - since_ns > 1_000_000_000:  # of less time a fraction says little
-                busiest = max(busiest, (last_ns - first_ns) / (until_ns - since_ns))
+        busiest = max(self._busy.values(), default=0.0)
         if ended and not_sent / ended > NOT_SENT_LIMIT:
             told = f"{not_sent:,} of {ended:,} attempts were due but not sent"
             slow = lag_us > STALL_LIMIT_US or busiest > CPU_LIMIT
@@ -203,7 +186,7 @@ class RunValidity:
                 self._invalidate(f"generator-limited: {told}: this machine could not keep up")
             else:
                 self.note(f"{told}: concurrency limit ({self.plan.load.concurrency:,}) reached")
-        warning = self._canaries.warning()
+        warning = self.canaries.warning()
         if warning is not None:
             self.note(warning)
         if lag_us > LAG_LIMIT_US:
@@ -234,16 +217,11 @@ class RunValidity:
                 f"the connection tracking table of this machine was full ({dropped:,} packets"
                 " dropped): SYNs were lost here (see nf_conntrack_max)"
             )
-        if self._clock_steps.largest_ns:
+        if self.clock_steps.largest_ns:
             self.note(
-                f"the clock was set by {self._clock_steps.largest_ns / 1e9:+.2f} s during the run,"
+                f"the clock was set by {self.clock_steps.largest_ns / 1e9:+.2f} s during the run,"
                 " or the machine was suspended; times of day before and after do not match"
             )
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The notes so far."""
-        return tuple(self._notes)
 
     @property
     def lag_p99_ns(self) -> int | None:

@@ -55,13 +55,11 @@ class Batcher:
             self._known_chains.add(record.chain)
             self.pending.chains.append(chain)
         if staple is not None:
-            digest = sha256(staple).digest()
-            known = digest in self._known_staples
-            if not known and len(self._known_staples) < MOST_STAPLES:
-                self._known_staples.add(digest)
+            digest, known = sha256(staple).digest(), self._known_staples
+            if digest not in known and len(known) < MOST_STAPLES:
+                known.add(digest)
                 self.pending.staples.append(staple)
-                known = True
-            if known:
+            if digest in known:
                 self.pending.stapled[record.id] = digest
         self.pending.records.append(record)
 

@@ -1,4 +1,4 @@
-"""Opens and closes TCP connections; holds the one table from the kernel's errors to outcomes.
+"""Opens and closes TCP connections; judges the kernel's errors (`kernel_errors.toml`).
 
 Three things are tricky.
 
@@ -15,11 +15,14 @@ Three things are tricky.
 from __future__ import annotations
 
 import errno
+import os
 import random
 import socket
 import struct
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.resources import files
 from ipaddress import ip_address
 from itertools import cycle
 
@@ -45,26 +48,12 @@ _TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
 Preamble = Callable[[socket.socket, Address], bytes]
 """Makes the bytes that are sent before the ClientHello."""
 
-_ALWAYS = {
-    errno.ECONNREFUSED: Category.REFUSED,
-    errno.ECONNRESET: Category.RESET,
-    errno.EPIPE: Category.RESET,
-    errno.ECONNABORTED: Category.RESET,
-    errno.ETIMEDOUT: Category.TIMEOUT_CONNECT,
-    errno.EADDRINUSE: Category.LOCAL_PORTS,
-    errno.EADDRNOTAVAIL: Category.LOCAL_PORTS,
-    errno.EMFILE: Category.LOCAL_FILES,
-    errno.ENFILE: Category.LOCAL_FILES,
-    errno.ENOMEM: Category.LOCAL_MEMORY,
-    errno.ENOBUFS: Category.LOCAL_MEMORY,
-}
-_ON_THE_PATH = {
-    errno.EHOSTUNREACH: Category.UNREACHABLE,
-    errno.ENETUNREACH: Category.UNREACHABLE,
-    errno.EHOSTDOWN: Category.UNREACHABLE,
-    errno.ENOPROTOOPT: Category.UNREACHABLE,  # ICMP protocol unreachable
-    errno.EACCES: Category.UNREACHABLE,  # ICMPv6 administratively prohibited
-}
+_ALWAYS, _ON_THE_PATH = (
+    {getattr(errno, name): Category(each) for each, names in table.items() for name in names}
+    for table in tomllib.loads(
+        (files("stress.engine.worker") / "kernel_errors.toml").read_text("utf-8")
+    ).values()
+)
 
 
 class DialError(Exception):
@@ -76,21 +65,18 @@ class DialError(Exception):
         self.detail = detail
 
 
-def judge_errno(error: OSError, *, from_socket: bool) -> DialError:
+def judge_errno(number: int | None, *, from_socket: bool) -> DialError:
     """Map an error of the kernel to an outcome.
 
     Args:
-        error: as the kernel reported it.
+        number: as the kernel reported it.
         from_socket: True when the socket reported it later (it comes from the path), False when
             the call itself failed (it comes from our own machine).
     """
-    number = error.errno or 0
-    category = _ALWAYS.get(number)
-    if category is None:
-        category = _ON_THE_PATH.get(number) if from_socket else None
-    return DialError(
-        Outcome(category or Category.LOCAL_NETWORK), errno.errorcode.get(number, str(error))
-    )
+    number = number or 0
+    table = _ALWAYS | _ON_THE_PATH if from_socket else _ALWAYS
+    outcome = Outcome(table.get(number, Category.LOCAL_NETWORK))
+    return DialError(outcome, errno.errorcode.get(number) or os.strerror(number))
 
 
 @dataclass(slots=True)
@@ -158,18 +144,18 @@ def begin(address: Address, source: str | None, ports: Ports) -> tuple[socket.so
         try:
             sock, port, result = _connect_now(address, source or wildcard, ports)
         except OSError as error:
-            raise judge_errno(error, from_socket=False) from error
+            raise judge_errno(error.errno, from_socket=False) from error
         if result in {0, errno.EINPROGRESS}:
             # Over loopback it is open, or refused, already.
             again = sock.connect_ex((address.ip, address.port)) if result else 0
             if again in _OPEN or again in _UNDER_WAY:
                 return sock, port, again in _OPEN
             sock.close()
-            raise judge_errno(OSError(again, errno.errorcode.get(again, "")), from_socket=True)
+            raise judge_errno(again, from_socket=True)
         sock.close()
         if result not in _IN_USE:
             break
-    raise judge_errno(OSError(result, errno.errorcode.get(result, "")), from_socket=False)
+    raise judge_errno(result, from_socket=False)
 
 
 async def finish(sock: socket.socket) -> None:
@@ -181,7 +167,7 @@ async def finish(sock: socket.socket) -> None:
     await trio.lowlevel.wait_writable(sock)
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
-        raise judge_errno(OSError(number, errno.errorcode.get(number, "")), from_socket=True)
+        raise judge_errno(number, from_socket=True)
 
 
 def close(sock: socket.socket, *, reset: bool) -> None:

@@ -28,15 +28,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from time import monotonic_ns
 
 import trio
 
+from stress.engine.messages import Assignment
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.batcher import Batcher
-from stress.engine.worker.pacing import SECOND, Start
-from stress.engine.worker.schedule import ReplaySchedule, Schedule
+from stress.engine.worker.pacing import SECOND, Start, part_of
+from stress.engine.worker.schedule import Draw, draws, replayed
 from stress.model.outcome import NOT_SENT, OK, Stage
 from stress.model.plan import Address, Load, Replay
 from stress.model.record import Flag, Record
@@ -66,18 +68,15 @@ _BLANK = Record(**dict.fromkeys(Record._fields) | _NOT_SENT_ROW)  # type: ignore
 class LoadRun:
     """This worker's part of the load: makes the attempts, and passes on their rows."""
 
+    assignment: Assignment
     context: WorkerContext
-    source: Schedule | ReplaySchedule
     batcher: Batcher
-    next_id: int
-    workers: int
-    left: int | None
+    left: int | None = field(init=False)
     """Attempts this worker may still start; None: no count limits it."""
     until_ns: int | None = None
     """Monotonic time after which nothing is due any more; None: no duration limits it."""
     warm_until_ns: int = 0
     """Monotonic time before which whatever is due is a warm-up."""
-    sources: tuple[str, ...] = ()
     client: int | None = None
     """The only client that is used now; None: all of them, as they are drawn."""
     segment: int = 0
@@ -89,6 +88,25 @@ class LoadRun:
     """How long the user paused the run so far; start times move by as much."""
     _paused_since_ns: int | None = None
     _resumed: trio.Event = field(default_factory=trio.Event)
+    addresses: list[Address] = field(init=False)
+    """A new one is appended."""
+    _draws: Iterator[Draw] = field(init=False)
+    _ids: Iterator[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take this worker's part of the count and of the ids, and what to draw from."""
+        ours, plan, load = self.assignment, self.assignment.plan, self.assignment.plan.load
+        self.addresses = list(plan.addresses)
+        if plan.replay is not None:
+            self._draws = replayed(plan.replay)
+        else:
+            self._draws = draws(self.addresses, plan.clients, plan.sources, seed=ours.seed)
+        self.left = None if load.count is None else self.part_of(load.count)
+        self._ids = count(ours.first_id + ours.worker, load.processes)
+
+    def part_of(self, total: int) -> int:
+        """Return how many of `total` this worker gets when they are dealt in turn."""
+        return part_of(total, self.assignment.worker, self.assignment.plan.load.processes)
 
     @property
     def paused(self) -> bool:
@@ -158,18 +176,17 @@ class LoadRun:
         over = self.until_ns is not None and due_ns >= self.until_ns
         if over or self.left == 0 or self.stopping.is_set():
             return None
-        draw = self.source.draw()
-        number, self.next_id = self.next_id, self.next_id + self.workers
+        draw = next(self._draws)
         self.left = self.left - 1 if self.left is not None else None
         self.batcher.started += 1
         return AttemptSpec(
-            number,
+            next(self._ids),
             due_ns,
             draw.address,
-            self.source.addresses[draw.address],
+            self.addresses[draw.address],
             draw.client if self.client is None else self.client,
             draw.source,
-            self.sources[draw.source] if draw.source is not None else None,
+            self.assignment.plan.sources[draw.source] if draw.source is not None else None,
             segment,
             Flag.WARM_UP if due_ns < self.warm_until_ns else 0,
             draw.local_port,
@@ -228,12 +245,12 @@ async def closed_loop(run: LoadRun, slots: int) -> None:
             attempt = await run.send(spec)
             if attempt.ended_at_once:
                 await run.sleep(REFUSAL_PAUSE_S)
-            if run.batcher.is_full:
-                await run.batcher.wait_for_room()
+            await run.batcher.wait_for_room()
 
     async with trio.open_nursery() as nursery:
         for number in range(slots):
-            nursery.start_soon(fill_slot, number * run.workers / SLOTS_PER_SECOND)
+            delay_s = number * run.assignment.plan.load.processes / SLOTS_PER_SECOND
+            nursery.start_soon(fill_slot, delay_s)
 
 
 async def open_loop(run: LoadRun, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
@@ -285,8 +302,9 @@ def canary_interval_s(load: Load) -> float:
     return min(SELDOM_S, max(OFTEN_S, ATTEMPTS_PER_CANARY * load.processes / load.rate))
 
 
-async def probe_canary(address: Address, run: LoadRun, every_s: float) -> None:
+async def probe_canary(address: Address, run: LoadRun) -> None:
     """Probe the canary, one attempt at a time, and report its times, until cancelled."""
+    every_s = canary_interval_s(run.assignment.plan.load)
     context = replace(run.context, held=None, sessions=None, sampler=None, preamble=None)
     while True:
         await trio.sleep(every_s)

@@ -101,8 +101,9 @@ def shape(load: Load) -> tuple[Segment, ...]:
     return (Segment(load.rate, load.duration_s or _ENDLESS_S),)
 
 
-def points_of(load: Load, *, worker: int, workers: int, seed: int) -> Iterator[float]:
+def points_of(load: Load, worker: int, *, seed: int) -> Iterator[float]:
     """Yield the starts of one worker, as points in the count of all starts of a load."""
+    workers = load.processes
     if load.arrivals is Arrivals.CONSTANT:
         return even_points(worker, workers)
     fastest = max(max(segment.rate, segment.to or 0) for segment in shape(load))

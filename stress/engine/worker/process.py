@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -20,79 +20,42 @@ from typing import NoReturn
 
 import trio
 
-from stress.engine.messages import (
-    AddAddress,
-    Assignment,
-    EndSegment,
-    Frames,
-    Ready,
-    Rejected,
-    RunSegment,
-    SegmentDone,
-    SetPaused,
-    StartRun,
-    StopRun,
-    ToWorker,
-    WorkerDone,
-    to_worker,
-)
-from stress.engine.worker import dial
+from stress.engine import messages
+from stress.engine.messages import ToWorker, receive, to_worker
+from stress.engine.worker import dial, loops
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.connections import HeldConnections
-from stress.engine.worker.loops import (
-    LoadRun,
-    canary_interval_s,
-    closed_loop,
-    open_loop,
-    probe_canary,
-    replay_rounds,
-)
-from stress.engine.worker.pacing import SECOND, part_of, points_of, shape, start_times
-from stress.engine.worker.schedule import ReplaySchedule, Schedule, Sessions
-from stress.engine.worker.timestamps import StampingSocket
+from stress.engine.worker.loops import LoadRun
+from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
+from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.timestamps import stamping
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
-from stress.model.plan import Plan
-
-READ_BYTES = 65_536
-STAMPING_TRIES, STAMPING_PAUSE_S = 100, 0.002
-"""How often, and after what pauses, a worker checks whether the kernel has begun to stamp."""
+from stress.model.plan import Close, Plan
 
 
 async def serve(stream: trio.SocketStream) -> None:
     """Receive the assignment, run it, and send everything home."""
-    messages = receive(stream)
-    assignment = await anext(messages, None)
-    if not isinstance(assignment, Assignment):
+    commands = receive(stream, to_worker)
+    assignment = await anext(commands, None)
+    if not isinstance(assignment, messages.Assignment):
         exit_now()
     batcher = Batcher(stream)
     try:
         run = make_load_run(assignment, batcher)
     except StressError as error:
-        await batcher.send(Rejected(error.message, error.hint))
+        await batcher.send(messages.Rejected(error.message, error.hint))
         return
-    with closing(StampingSocket()) as stamping:
-        for _ in range(STAMPING_TRIES):  # the kernel begins a moment later, or never
-            if not stamping.enabled or stamping.works():
-                break
-            await trio.sleep(STAMPING_PAUSE_S)
-        await batcher.send(Ready(os.getpid()))
-        start = await anext(messages, None)
-        if isinstance(start, StartRun):
-            await run_assignment(assignment, run, start.start_ns, messages)
-        elif not isinstance(start, StopRun):
+    async with stamping():
+        await batcher.send(messages.Ready())
+        start = await anext(commands, None)
+        if isinstance(start, messages.StartRun):
+            await run_assignment(run, start.start_ns, commands)
+        elif not isinstance(start, messages.StopRun):
             exit_now()
-    await batcher.send(WorkerDone())
-
-
-async def receive(stream: trio.SocketStream) -> AsyncIterator[ToWorker]:
-    """Yield the coordinator's messages; ends when the coordinator is gone."""
-    frames = Frames()
-    while data := await stream.receive_some(READ_BYTES):
-        for body in frames.feed(data):
-            yield to_worker.decode(body)
+    await batcher.send(messages.WorkerDone())
 
 
 def exit_now() -> NoReturn:
@@ -118,7 +81,7 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
         stack_for(
             client,
             plan.stack,
-            server_name=plan.server_name if client.server_name else None,
+            server_name=plan.server_name,
             credentials=credentials,
             key_log=key_log,
         )
@@ -126,15 +89,14 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
     )
 
 
-def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
+def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     """Make this worker's part of the load, and everything its attempts share.
 
     Raises:
         UsageError: the stack cannot speak a client, or the client certificate cannot be used.
     """
-    plan, load = assignment.plan, assignment.plan.load
-    worker, workers = assignment.worker, assignment.workers
-    seed = plan.seed * 4099 + worker
+    plan, load, worker = assignment.plan, assignment.plan.load, assignment.worker
+    workers, reset = load.processes, plan.close is Close.RST
     makers, keeping = factories(plan), plan.keeping
     if keeping.per_signature and keeping.total_bytes:
         key_log = KeyLog()
@@ -142,43 +104,26 @@ def make_load_run(assignment: Assignment, batcher: Batcher) -> LoadRun:
         logging = factories(plan, key_log)
         makers = tuple(KeyLogSwitch(*pair, sampler) for pair in zip(makers, logging, strict=True))
         batcher.sampler = sampler
-    held = HeldConnections(load.hold_s, assignment.reset) if load.hold_s else None
-    sessions = None
-    if plan.resumption:
-        sessions = Sessions(plan.resumption, len(plan.clients), seed=seed)
     context = WorkerContext(
         makers,
         plan.limits,
         dial.Ports(plan.seed, worker, workers),
-        reset=assignment.reset,
+        reset=reset,
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
         sampler=batcher.sampler,
-        held=held,
-        sessions=sessions,
+        held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
+        sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
+        if plan.resumption
+        else None,
     )
-    source: Schedule | ReplaySchedule
-    if plan.replay is not None:
-        source = ReplaySchedule(plan.replay, plan.addresses)
-    else:
-        source = Schedule(plan.addresses, plan.clients, plan.sources, seed=seed)
-    return LoadRun(
-        context,
-        source,
-        batcher,
-        next_id=assignment.first_id + worker,
-        workers=workers,
-        left=None if load.count is None else part_of(load.count, worker, workers),
-        sources=plan.sources,
-    )
+    return LoadRun(assignment, context, batcher)
 
 
-async def run_assignment(
-    assignment: Assignment, run: LoadRun, start_ns: int, messages: AsyncIterator[ToWorker]
-) -> None:
+async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[ToWorker]) -> None:
     """Run the load while the coordinator's commands are followed; then send the last batch."""
-    batcher, held = run.batcher, run.context.held
-    send_segment, segments = trio.open_memory_channel[RunSegment](1)
+    batcher, held, canary = run.batcher, run.context.held, run.assignment.canary
+    send_segment, segments = trio.open_memory_channel[messages.RunSegment](1)
     if current_thread() is main_thread():
         signal.signal(signal.SIGCONT, lambda *_: run.continue_after_stop())
     async with trio.open_nursery() as service:
@@ -189,15 +134,14 @@ async def run_assignment(
         service.start_soon(run.context.deadlines.watch)
         if held is not None:
             service.start_soon(held.watch)
-        if assignment.canary is not None:
-            every_s = canary_interval_s(assignment.plan.load)
-            service.start_soon(probe_canary, assignment.canary, run, every_s)
-        service.start_soon(follow_commands, messages, run, drain, send_segment)
+        if canary is not None:
+            service.start_soon(loops.probe_canary, canary, run)
+        service.start_soon(follow_commands, commands, run, drain, send_segment)
         with drain:
-            if assignment.directed:
-                await run_segments(assignment, run, segments)
+            if run.assignment.directed:
+                await run_segments(run, segments)
             else:
-                await run_load(assignment, run, start_ns)
+                await run_load(run, start_ns)
         service.cancel_scope.cancel()
     await batcher.flush()
     if held is not None:
@@ -205,90 +149,84 @@ async def run_assignment(
 
 
 async def follow_commands(
-    messages: AsyncIterator[ToWorker],
+    commands: AsyncIterator[ToWorker],
     run: LoadRun,
     drain: trio.CancelScope,
-    segments: trio.MemorySendChannel[RunSegment],
+    segments: trio.MemorySendChannel[messages.RunSegment],
 ) -> None:
     """Follow the coordinator's commands during the run."""
-    async for message in messages:
-        if isinstance(message, StopRun):
+    async for message in commands:
+        if isinstance(message, messages.StopRun):
             run.over = True
             run.stopping.set()
             run.resume()
             drain.deadline = min(drain.deadline, trio.current_time() + message.drain_s)
             segments.close()
-        elif isinstance(message, SetPaused):
+        elif isinstance(message, messages.SetPaused):
             (run.pause if message.paused else run.resume)()
-        elif isinstance(message, AddAddress):
-            run.source.addresses.append(message.address)
-        elif isinstance(message, EndSegment):
+        elif isinstance(message, messages.AddAddress):
+            run.addresses.append(message.address)
+        elif isinstance(message, messages.EndSegment):
             if message.number == run.segment:
                 run.stopping.set()
-        elif isinstance(message, RunSegment):
+        elif isinstance(message, messages.RunSegment):
             with suppress(trio.ClosedResourceError):  # a signal came in between
                 await segments.send(message)
     exit_now()
 
 
-async def run_load(assignment: Assignment, run: LoadRun, start_ns: int) -> None:
+async def run_load(run: LoadRun, start_ns: int) -> None:
     """Run the plan's own load; returns when its last attempt has ended."""
-    plan, load = assignment.plan, assignment.plan.load
-    worker, workers = assignment.worker, assignment.workers
+    plan, worker = run.assignment.plan, run.assignment.worker
+    load, segments = plan.load, shape(plan.load)
     if load.duration_s is not None:
         run.until_ns = start_ns + int(load.duration_s * SECOND)
     run.warm_until_ns = start_ns + int(load.warm_up_s * SECOND)
     await trio.sleep(max(0, start_ns - monotonic_ns()) / SECOND)
-    cap, segments = part_of(load.concurrency, worker, workers), shape(load)
     if plan.replay is not None:
-        await replay_rounds(run, plan.replay)
+        await loops.replay_rounds(run, plan.replay)
     elif segments:
-        points = points_of(load, worker=worker, workers=workers, seed=plan.seed)
-        await open_loop(run, start_times(segments, points), begin_ns=start_ns, cap=cap)
+        starts = start_times(segments, points_of(load, worker, seed=plan.seed))
+        await loops.open_loop(run, starts, begin_ns=start_ns, cap=run.part_of(load.concurrency))
     else:
-        await closed_loop(run, cap)
+        await loops.closed_loop(run, run.part_of(load.concurrency))
 
 
 async def run_segments(
-    assignment: Assignment, run: LoadRun, segments: trio.MemoryReceiveChannel[RunSegment]
+    run: LoadRun, segments: trio.MemoryReceiveChannel[messages.RunSegment]
 ) -> None:
     """Run one segment after the other as they are received, and report when each is done."""
-    plan, worker, workers = assignment.plan, assignment.worker, assignment.workers
+    plan, sessions = run.assignment.plan, run.context.sessions
     async for message in segments:
         segment, number, start_ns = message.segment, message.number, message.start_ns
         run.segment, run.client = number, segment.client
-        if run.context.sessions is not None:
+        if sessions is not None:
             ours = plan.resumption if segment.resumption is None else segment.resumption
-            run.context.sessions.resumption = ours
+            sessions.resumption = ours
         if not run.over:  # the last segment may have been ended early
             run.stopping = trio.Event()
         if segment.slots is None:
             load = replace(plan.load, segments=(segment,))
-            points = points_of(load, worker=worker, workers=workers, seed=number)
+            points = points_of(load, run.assignment.worker, seed=number)
             starts = start_times((segment,), points, first=number)
-            cap = part_of(load.concurrency, worker, workers)
-            await open_loop(run, starts, begin_ns=start_ns, cap=cap)
+            await loops.open_loop(run, starts, begin_ns=start_ns, cap=run.part_of(load.concurrency))
         else:
             await run.sleep((start_ns - monotonic_ns()) / SECOND)
             run.until_ns = start_ns + int(segment.seconds * SECOND)
-            await closed_loop(run, part_of(segment.slots, worker, workers))
+            await loops.closed_loop(run, run.part_of(segment.slots))
             run.until_ns = None
         await run.batcher.flush()
-        await run.batcher.send(SegmentDone(number))
+        await run.batcher.send(messages.SegmentDone(number))
 
 
 def main(argv: list[str]) -> None:
     """Run this process on the socket whose file descriptor the coordinator passed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
-
-    async def serve_until_closed(home: socket.socket) -> None:
-        home.settimeout(0)
-        try:
-            await serve(trio.SocketStream(trio.socket.from_stdlib_socket(home)))
-        except* trio.BrokenResourceError:
-            exit_now()
-
-    trio.run(serve_until_closed, socket.socket(fileno=int(argv[1])))
+    home = trio.socket.from_stdlib_socket(socket.socket(fileno=int(argv[1])))
+    try:
+        trio.run(serve, trio.SocketStream(home))
+    except* trio.BrokenResourceError:
+        exit_now()
 
 
 if __name__ == "__main__":

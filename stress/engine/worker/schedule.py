@@ -27,58 +27,34 @@ class Draw(NamedTuple):
     """None: any."""
 
 
-class Schedule:
-    """Makes one draw after the other.
+def draws(
+    addresses: Sequence[Address],
+    clients: Sequence[Client],
+    sources: Sequence[str],
+    *,
+    seed: int,
+) -> Iterator[Draw]:
+    """Yield the choices for one attempt after the other, without end.
 
     Addresses take turns in shuffled rounds: after each round every address had equally many
-    attempts, and no order of ours can keep in step with a balancer's own round robin. Clients are
-    drawn at random by weight, in the same minutes, independently of the address.
+    attempts, and no order of ours can keep in step with a balancer's own round robin. An address
+    that is appended meanwhile joins with the next round. Clients are drawn at random by weight, in
+    the same minutes, independently of the address.
     """
-
-    def __init__(
-        self,
-        addresses: tuple[Address, ...],
-        clients: tuple[Client, ...],
-        sources: tuple[str, ...],
-        *,
-        seed: int,
-    ) -> None:
-        self.addresses = list(addresses)
-        """A new one is included from the next round on."""
-        self._clients = range(len(clients))
-        self._weights = list(accumulate(client.weight for client in clients))
-        self._sources = cycle(range(len(sources))) if sources else None
-        self._random = random.Random(seed)  # noqa: S311  # spreading load, no secret
-        self._round: Iterator[int] = iter(())
-
-    def draw(self) -> Draw:
-        """Return the next attempt's address, client and source."""
-        client = 0
-        if len(self._clients) > 1:
-            client = self._random.choices(self._clients, cum_weights=self._weights)[0]
-        source = next(self._sources) if self._sources is not None else None
-        address = next(self._round, None)
-        if address is None:
-            order = list(range(len(self.addresses)))
-            if len(order) > 1:  # one address has no order, and this happens for each attempt
-                self._random.shuffle(order)
-            self._round = iter(order)
-            address = next(self._round)
-        return Draw(address, client, source)
+    chance = random.Random(seed)  # noqa: S311  # spreading load, no secret
+    every, weights = range(len(clients)), list(accumulate(client.weight for client in clients))
+    turns = cycle(range(len(sources)) if sources else [None])
+    while True:
+        places = list(range(len(addresses)))
+        chance.shuffle(places)
+        for address in places:
+            client = chance.choices(every, cum_weights=weights)[0] if len(clients) > 1 else 0
+            yield Draw(address, client, next(turns))
 
 
-class ReplaySchedule:
-    """Returns the combinations of a replay, in their order."""
-
-    def __init__(self, replay: Replay, addresses: Sequence[Address]) -> None:
-        self.addresses = list(addresses)
-        """Complete; but a replay never connects to a new one."""
-        self._tries = iter(replay.order)
-
-    def draw(self) -> Draw:
-        """Return the next combination."""
-        one = next(self._tries)
-        return Draw(one.address, one.client, one.source, one.local_port)
+def replayed(replay: Replay) -> Iterator[Draw]:
+    """Yield the combinations of a replay, in their order."""
+    return (Draw(each.address, each.client, each.source, each.local_port) for each in replay.order)
 
 
 class Sessions:

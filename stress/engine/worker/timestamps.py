@@ -13,7 +13,7 @@ Three things are tricky.
 * The kernel stamps only while some socket requests it, and turns that on and off a moment later,
   by a work item of its own (net/core/dev.c, net_enable_timestamp). The first answers of a process
   would have no stamps, and one connection at a time would turn it on and off with each. So a
-  `StampingSocket` of ours requests it as long as the process measures.
+  socket of ours (`stamping`) requests it as long as the process measures.
 * Where there are no stamps (macOS, a seccomp sandbox) everything falls back to user-space time,
   which is marked by `Flag.USER_SPACE_STAMP` on each record.
 """
@@ -22,14 +22,21 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic_ns, time_ns
 from typing import NamedTuple
+
+import trio
 
 from stress.host.clocks import SO_TIMESTAMPING, Moment, enable_kernel_stamps
 
 FLIGHT_BYTES = 16_384
 """Most bytes taken by one read: a certificate flight fits, a hostile peer does not fill memory."""
+
+STAMPING_TRIES, STAMPING_PAUSE_S = 100, 0.002
+"""How often, and after what pauses, a worker checks whether the kernel has begun to stamp."""
 
 _TIMESPEC = struct.Struct("@ll")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(3 * _TIMESPEC.size)
@@ -61,33 +68,25 @@ def read(sock: socket.socket) -> Arrival:
     return Arrival(data, None, moment)
 
 
-class StampingSocket:
-    """Keeps the kernel stamping, by a socket that is connected to itself over loopback."""
+@asynccontextmanager
+async def stamping() -> AsyncIterator[bool]:
+    """Keep the kernel stamping, by a socket that is connected to itself over loopback.
 
-    def __init__(self) -> None:
-        """Begin; where there is no loopback or no stamping, nothing happens."""
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self._sock.bind(("127.0.0.1", 0))
-            self._sock.connect(self._sock.getsockname())
-            self.enabled = enable_kernel_stamps(self._sock)
-            """Whether the kernel can stamp at all."""
-        except OSError:
-            self.enabled = False
-
-    def works(self) -> bool:
-        """Tell whether what arrives now is stamped already."""
-        if not self.enabled:
-            return False
-        try:
-            self._sock.send(b"?")
-            return read(self._sock).stamp is not None
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        """Let the kernel stop."""
-        self._sock.close()
+    Yields whether what arrives is stamped; without loopback or stamping it is not.
+    """
+    works = False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with suppress(OSError):
+            sock.bind(("127.0.0.1", 0))
+            sock.connect(sock.getsockname())
+            tries = STAMPING_TRIES if enable_kernel_stamps(sock) else 0
+            for _ in range(tries):  # the kernel begins a moment later, or never
+                sock.send(b"?")
+                works = read(sock).stamp is not None
+                if works:
+                    break
+                await trio.sleep(STAMPING_PAUSE_S)
+        yield works
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from stress.engine.worker.timestamps import Arrival
@@ -64,6 +65,8 @@ class ResetReceived(NamedTuple):
 
 WireEvent: TypeAlias = SentData | Arrival | ResetReceived
 """What happened on the wire. An arrival without data is the server's FIN."""
+_local_ip = cache(source_address)
+"""The local address that faces a remote one; asked once."""
 Signature: TypeAlias = tuple[str, int, int, int, bytes | None]
 
 
@@ -92,8 +95,6 @@ class TranscriptSampler:
     _unpaired: dict[tuple[int, int], Signature] = field(default_factory=dict)
     """Address and client -> what was kept there and still needs a companion."""
     _kept: list[Transcript] = field(default_factory=list)
-    _local_ips: dict[str, str] = field(default_factory=dict)
-    """Remote address -> the local one that faces it."""
 
     def add(
         self,
@@ -117,14 +118,26 @@ class TranscriptSampler:
             self.keyed -= 1
         if record.outcome in _NEVER_KEPT or not self._select(record):
             return
-        local_ip = source or self._local_ips.get(address.ip)
-        if local_ip is None:
-            unknown = "::" if address.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
-            local_ip = source_address(address.ip, address.port) or unknown
-            self._local_ips[address.ip] = local_ip
-        transcript = _transcript(record, events, address, local_ip, started_ns, self.key_log)
-        secrets_bytes = sum(map(len, transcript.secrets))
-        self._spent_bytes += transcript.bytes_kept + secrets_bytes + OVERHEAD_BYTES
+        flights, partings = _as_sent(events)
+        secrets: tuple[str, ...] = ()
+        if self.key_log is not None and flights and flights[0].sent:
+            hello = flights[0].data
+            secrets = self.key_log.lines(hello[preamble_bytes(hello) :][_CLIENT_RANDOM])
+        received = sum(len(flight.data) for flight in flights if not flight.sent)
+        first = next((event.at for event in events if isinstance(event, SentData)), None)
+        unknown = "::" if address.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
+        transcript = Transcript(
+            record=record,
+            address=address,
+            local_ip=source or _local_ip(address.ip, address.port) or unknown,
+            # Both clocks were read with the first event, so setting the wall clock does no harm.
+            dialled_ns=record.started_ns if first is None else first.real - first.mono + started_ns,
+            flights=tuple(flights),
+            partings=tuple(partings),
+            cut=received < record.bytes_received,
+            secrets=secrets,
+        )
+        self._spent_bytes += transcript.bytes_kept + sum(map(len, secrets)) + OVERHEAD_BYTES
         self._kept.append(transcript)
 
     def collect(self) -> list[Transcript]:
@@ -161,40 +174,30 @@ class TranscriptSampler:
         return True
 
 
+@dataclass(frozen=True, slots=True)
 class KeyLogSwitch:
     """Makes machines of one client that log their secrets while the sampler may need them."""
 
-    __slots__ = ("_logged", "_plain", "_sampler")
-
-    def __init__(
-        self, plain: MachineFactory, logged: MachineFactory, sampler: TranscriptSampler
-    ) -> None:
-        """Takes two factories for the same client, without and with a key log."""
-        self._plain, self._logged, self._sampler = plain, logged, sampler
+    plain: MachineFactory
+    logged: MachineFactory
+    """Of the same client, with a key log."""
+    sampler: TranscriptSampler
 
     def machine(self, session: Session | None = None) -> HandshakeMachine:
         """Make a fresh machine, which offers a session or not."""
-        return (self._logged if self._sampler.keyed > 0 else self._plain).machine(session)
+        return (self.logged if self.sampler.keyed > 0 else self.plain).machine(session)
 
 
-def _transcript(
-    record: Record,
-    events: Sequence[WireEvent],
-    address: Address,
-    local_ip: str,
-    started_ns: int,
-    key_log: KeyLog | None,
-) -> Transcript:
+def _as_sent(events: Sequence[WireEvent]) -> tuple[list[Flight], list[Parting]]:
+    """Return what passed on the wire, with the kernel's stamps where they can be true."""
     flights: list[Flight] = []
     partings: list[Parting] = []
-    first: Moment | None = None
     sent: Moment | None = None
     for event in events:
         if isinstance(event, ResetReceived):
             partings.append(Parting(sent=False, at_ns=event.at.real, reset=True))
         elif isinstance(event, SentData):
             sent, at_ns = event.at, event.at.real
-            first = first or sent
             if event.data:
                 flights.append(Flight(sent=True, at_ns=at_ns, clock=Clock.USER, data=event.data))
             else:
@@ -202,24 +205,8 @@ def _transcript(
         elif not event.data:
             partings.append(Parting(sent=False, at_ns=event.read.real, reset=False))
         else:
-            # The kernel's stamp, where it can be true (see `timestamps`).
             at_ns, clock = event.read.real, Clock.USER
             if event.stamp is not None and sent is not None and sent.real <= event.stamp <= at_ns:
                 at_ns, clock = event.stamp, Clock.KERNEL
             flights.append(Flight(sent=False, at_ns=at_ns, clock=clock, data=event.data))
-    secrets: tuple[str, ...] = ()
-    if key_log is not None and flights and flights[0].sent:
-        hello = flights[0].data
-        secrets = key_log.lines(hello[preamble_bytes(hello) :][_CLIENT_RANDOM])
-    received = sum(len(flight.data) for flight in flights if not flight.sent)
-    return Transcript(
-        record=record,
-        address=address,
-        local_ip=local_ip,
-        # Both clocks were read with the first event, so setting the wall clock does no harm.
-        dialled_ns=record.started_ns if first is None else first.real - first.mono + started_ns,
-        flights=tuple(flights),
-        partings=tuple(partings),
-        cut=received < record.bytes_received,
-        secrets=secrets,
-    )
+    return flights, partings

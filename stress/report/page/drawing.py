@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
 from io import StringIO
 from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
@@ -109,33 +111,6 @@ def _restyle(element: ET.Element) -> None:
 
 _HATCHES = ("", "////", "xxxx", "....")
 _COLOURS = ("bad", "bad2", "bad3", "bad4")
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tls-stress",
-    "text.parse_math": False,
-    "font.size": 8.5,
-    "font.family": ["DejaVu Sans"],
-    "axes.edgecolor": PALETTE["line"],
-    "axes.labelcolor": PALETTE["muted"],
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": False,
-    "grid.color": PALETTE["line"],
-    "grid.linewidth": 0.6,
-    "text.color": PALETTE["ink"],
-    "xtick.color": PALETTE["line"],
-    "ytick.color": PALETTE["line"],
-    "xtick.labelcolor": PALETTE["muted"],
-    "ytick.labelcolor": PALETTE["muted"],
-    "legend.frameon": False,
-    "legend.handlelength": 2.2,
-    "hatch.linewidth": 0.7,
-    "hatch.color": PALETTE["paper"],
-    "lines.linewidth": 1.6,
-}
 
 
 def draw_history(history: FailureHistory, begun_ns: int, first_ns: int | None = None) -> str:
@@ -339,14 +314,21 @@ def _figure(
     """A figure in our style, and the function that gives the finished drawing."""
     # It warns of slow font caches and read-only homes, which are no concern of a reader's.
     getLogger("matplotlib").setLevel(ERROR)
-    from matplotlib import rc_context, rcParamsDefault  # noqa: PLC0415 - heavy
+    from matplotlib import rc_context  # noqa: PLC0415 - heavy
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     drawn = StringIO()
-    # The settings that matplotlib has by itself, whatever a matplotlibrc says; no backend.
-    defaults = {k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")}
-    settings: Any = {**defaults, **_STYLE}
-    with rc_context(settings):
+    with rc_context(_style()):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, lambda: inline(drawn.getvalue(), name, described)
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+
+
+@cache
+def _style() -> Any:
+    """Our settings over those that matplotlib has by itself, whatever a matplotlibrc says."""
+    from matplotlib import rc_params_from_file  # noqa: PLC0415 - heavy
+
+    with resources.as_file(resources.files(__package__) / "plots.mplstyle") as path:
+        settings = rc_params_from_file(path)
+    return {name: value for name, value in settings.items() if not name.startswith("backend")}

@@ -1,25 +1,30 @@
-"""The good chain and a failing one side by side, with the certificate that is missing or other.
+"""Good beside failing: the chains with what is missing or other, and connections event by event.
 
-The good one is the chain that most good attempts met. Certificates are paired by their bytes first,
-then in the order sent, so that one replaced intermediate stands beside the one it replaced.
+The good chain is the one that most good attempts met. Certificates are paired by their bytes
+first, then in the order sent, so that a replaced intermediate stands beside the one it replaced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import zip_longest
 
 from stress.analysis.chains import difference, reference
 from stress.analysis.tally import RunCounts
-from stress.model.chain import Refusal, Verdict
+from stress.evidence.folder import certificate_lines, refusals
+from stress.evidence.selection import cases
+from stress.evidence.tls_decode import ConnectionEvent, events, stage_words
+from stress.model.chain import Verdict
+from stress.model.plan import Plan
 from stress.model.run import SeenChain
-from stress.text.datetimes import instant
-from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.model.summary import Cause
+from stress.model.transcript import Transcript
+from stress.trust.reading.certificate import describe
 
 MOST_PAIRS = 4
 """Failing chains that are shown beside the good one; the most frequent ones."""
-_MOST_NAMES = 6
 _MOST_CERTIFICATES = 12
 
 
@@ -36,23 +41,16 @@ class Difference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateLine:
-    """A line of a certificate."""
-
-    label: str
-    value: str
-    differs: bool
-    """Whether the certificate beside it says something else."""
-
-
-@dataclass(frozen=True, slots=True)
 class CertificateCard:
     """One certificate."""
 
     position: int
     """In the order sent, from 1."""
     title: str
-    facts: tuple[CertificateLine, ...]
+    facts: Mapping[str, str]
+    """By their labels."""
+    differs: Collection[str]
+    """Labels under which the certificate beside it says something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +90,6 @@ def pairs(
     failing.sort(key=lambda chain: (-failed[chain.id], chain.sha256))
     made = []
     for bad in failing[:MOST_PAIRS]:
-        # Category and detail once each, with the policies that say so.
-        policies_of: dict[str, dict[str, None]] = {}
-        for verdict in verdicts:
-            for finding in verdict.findings if verdict.chain == bad.sha256 else ():
-                if finding.refusal is not Refusal.NO:
-                    words = f"{finding.category.value}: {finding.detail}"
-                    policies_of.setdefault(words, {})[verdict.policy] = None
         rows = tuple(_rows(good.certificates if good else None, bad.certificates))
         made.append(
             ChainPair(
@@ -106,9 +97,7 @@ def pairs(
                 bad=bad,
                 failures=failed[bad.id],
                 differs=difference(good, bad) if good else "",
-                findings=tuple(
-                    f"{words} ({', '.join(those)})" for words, those in policies_of.items()
-                ),
+                findings=tuple(refusals(verdicts, bad.sha256)),
                 rows=rows[:_MOST_CERTIFICATES],
                 left_out=max(0, len(rows) - _MOST_CERTIFICATES),
             )
@@ -151,25 +140,78 @@ def _rows(good: Sequence[bytes] | None, bad: Sequence[bytes]) -> Iterator[Certif
 
 def _card(place: int, der: bytes, beside: bytes | None) -> CertificateCard:
     facts = describe(der)
-    others = dict(_facts(describe(beside))) if beside is not None else {}
-    lines = tuple(
-        CertificateLine(label, value, bool(others) and others.get(label) != value)
-        for label, value in _facts(facts)
-    )
-    return CertificateCard(place + 1, facts.common_name or facts.subject or "no name", lines)
+    lines = dict(certificate_lines(facts))
+    others = lines if beside is None else dict(certificate_lines(describe(beside)))
+    differs = {label for label, value in lines.items() if others.get(label) != value}
+    title = facts.common_name or facts.subject or "no name"
+    return CertificateCard(place + 1, title, lines, differs)
 
 
-def _facts(facts: CertificateFacts) -> Iterator[tuple[str, str]]:
-    if facts.unreadable:
-        yield "unreadable", facts.unreadable
-        return
-    yield "subject", facts.subject or "none"
-    yield "issuer", facts.issuer or "none"
-    if facts.sans:
-        more = len(facts.sans) - _MOST_NAMES
-        names = ", ".join(facts.sans[:_MOST_NAMES])
-        yield "names", f"{names} and {more} more" if more > 0 else names
-    yield "valid", f"{instant(facts.not_before)} to {instant(facts.not_after)}"
-    yield "serial", facts.serial
-    yield "key", f"{facts.key}, signed with {facts.signature}"
-    yield "SHA-256", facts.sha256.hex()
+# One failing connection beside its control. Sizes of most messages vary by themselves (a signature
+# is a byte longer or shorter), so only names are compared, and the size of Certificate.
+
+MOST_TIMELINES = 3
+MOST_EVENTS = 40
+"""Rows of one timeline."""
+_SIZE_MATTERS = frozenset({"Certificate", "CompressedCertificate"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTimeline:
+    """Both connections of a pair; None where one has nothing at this place."""
+
+    title: str
+    failing: str
+    """Which attempt it was."""
+    control: str | None
+    """The same of the good one; None: none was kept."""
+    rows: tuple[tuple[ConnectionEvent | None, ConnectionEvent | None], ...]
+    left_out: int
+
+
+def timelines(
+    transcripts: Sequence[Transcript], causes: Sequence[Cause], plan: Plan
+) -> tuple[ConnectionTimeline, ...]:
+    """The first pair of each cause, and of what no cause explains."""
+    shown = [case for case in cases(transcripts, causes, plan) if case.pairs][:MOST_TIMELINES]
+    made = []
+    for case in shown:
+        pair = case.pairs[0]
+        if pair.control is None:
+            rows: list[tuple[ConnectionEvent | None, ConnectionEvent | None]]
+            rows = [(event, None) for event in events(pair.failing)]
+        else:
+            rows = [
+                (_marked(one, other), _marked(other, one))
+                for one, other in zip_longest(events(pair.failing), events(pair.control))
+            ]
+        made.append(
+            ConnectionTimeline(
+                title=case.category,
+                failing=_named(pair.failing),
+                control=None if pair.control is None else _named(pair.control),
+                rows=tuple(rows[:MOST_EVENTS]),
+                left_out=max(0, len(rows) - MOST_EVENTS),
+            )
+        )
+    return tuple(made)
+
+
+def _named(transcript: Transcript) -> str:
+    record = transcript.record
+    return f"attempt {record.id} to {transcript.address}: {record.outcome}, {stage_words(record)}"
+
+
+def _marked(
+    event: ConnectionEvent | None, beside: ConnectionEvent | None
+) -> ConnectionEvent | None:
+    """The event with the lines marked that the other does not have."""
+    if event is None:
+        return None
+    known = set(map(_essence, beside.lines)) if beside is not None else set()
+    return replace(event, odd=frozenset(x for x in event.lines if _essence(x) not in known))
+
+
+def _essence(line: str) -> str:
+    name = line.partition(",")[0]
+    return line if name in _SIZE_MATTERS else name

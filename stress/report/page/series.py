@@ -36,11 +36,6 @@ class RateRow:
     failures: int
     interval: Interval
 
-    @property
-    def share(self) -> float | None:
-        """Failures / attempts; None without attempts."""
-        return self.failures / self.attempts if self.attempts else None
-
 
 @dataclass(frozen=True, slots=True)
 class RateTable:

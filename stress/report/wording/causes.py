@@ -18,7 +18,6 @@ from stress.model.claims import (
     Mechanism,
     Recurrence,
     Shape,
-    Silence,
     Timing,
     UnexplainedClaim,
 )
@@ -37,6 +36,7 @@ from stress.planning.run_command import run_argv
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
+from stress.text.templates import read_texts
 from stress.trust import describe, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
@@ -289,7 +289,7 @@ def recurrence_words(found: Recurrence) -> str:
     if found.cycle is None:
         return f"The failures recur about every {seconds(found.seconds or 0.0)}"
     return (
-        f"{found.hits} of {found.of} failing connections are at the same place of a cycle of "
+        f"{found.hits} of {found.of} failing connections are at the same position in a cycle of "
         f"{found.cycle}, as with a round-robin balancer that has one bad server in {found.cycle}"
     )
 
@@ -332,7 +332,7 @@ def silence(found: UnexplainedClaim) -> str:
     """Why some failures have no cause, and what would have been found; empty without any."""
     if found.silence is None:
         return ""
-    return _SILENCES[found.silence].format(
+    return read_texts(__package__, "words.toml")["silence"][found.silence].format(
         failures=counted(found.failures, "failure"),
         are="is" if found.failures == 1 else "are",
         recurrence=recurrence_words(found.recurrence) if found.recurrence else "",
@@ -341,23 +341,6 @@ def silence(found: UnexplainedClaim) -> str:
         small=_needed(found, 1 / 16),
         half=_needed(found, 0.5),
     )
-
-
-_SILENCES = {
-    Silence.RECURS: "{recurrence}.",
-    Silence.ALL_FAILED: "Every handshake failed, so there is no good one to compare with.",
-    Silence.NOTHING_DIFFERS: (
-        "Nothing that is recorded differs between {failures} and the good handshakes "
-        "(one address, one client, one version): the difference is behind that address."
-    ),
-    Silence.TOO_FEW: "{failures} {are} too few to say what they have in common.",
-    Silence.SEVERAL_KINDS: "{failures} of several kinds, too few of each to compare.",
-    Silence.NOT_FOUND: (
-        "No group of up to 3 attributes explains {failures} ({tested} tested, {error} error in "
-        "all). One with 1/16 of the traffic and all failures would have shown at {small} failures, "
-        "one with half of it at {half}. Attributes that are not recorded cannot be tested."
-    ),
-}
 
 
 def _needed(found: UnexplainedClaim, share: float) -> int:
@@ -387,6 +370,6 @@ def load_words(found: LoadClaim | None) -> str:
 _LOADS = {
     (False, True): "a configuration fault there, not a lack of capacity",
     (False, False): "not a lack of capacity, and not one place; test from a second network",
-    (True, True): "that member is too small, or a limit applies to it",
+    (True, True): "that node is too small, or a limit applies to it",
     (True, False): "the shared tier is at its capacity (or this machine is: see the lag)",
 }

@@ -16,10 +16,17 @@ from stress.analysis.verdict import duration_s
 from stress.codes.catalog import client_views, phrase_for
 from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
-from stress.model.summary import Cause, Command, Failures, Headlines, Purpose, Validity
+from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
-from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.report.wording.context import (
+    goal_words,
+    limit_sentence,
+    origin,
+    scope,
+    unfinished,
+    valid,
+)
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -39,12 +46,14 @@ def headlines(
     Args:
         findings: of the run.
         failures: its failure rate, with the interval.
-        causes: its causes of failures, in words.
+        causes: its causes, in words.
         validity: whether to trust it, in words.
         repairs: what was proven by fetching what chains lack, as sentences.
     """
-    tally, several = findings.tally, len({cause.category for cause in causes}) > 1
-    verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
+    tally, causes = findings.tally, [cause for cause in causes if cause.kind == FAILURE]
+    several = len({cause.category for cause in causes}) > 1
+    verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
+    verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
     elif findings.facts.invalid and tally.attempts:
@@ -57,18 +66,18 @@ def headlines(
         where = " ".join(filter(None, places))
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
-        who = who_sees(views) or "Every client that meets this outcome."
-        who = who if len(tally.categories) == 1 else f"Of {category}: {who}"
+        who = who_sees(views) or "Every client."
+        who = who if len(tally.categories) == 1 else f"{category}: {who}"
         fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
         if not fixes:
             fixes = {fix_of(category, likely(findings.explanation.unexplained.likely)): None}
-        fix = " ".join(filter(None, fixes)) or "Look at the failing connections first."
+        fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
         proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
         where = "No handshake failed."
         who = "No client would have seen a failure in these handshakes."
-        fix = "Nothing to fix was found."
+        fix = "Nothing to fix."
         prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
         repairs = ()
     return Headlines(
@@ -126,6 +135,14 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
 
 
+def _too_few(failures: Failures) -> str:
+    """Why an interval is so wide; empty where it is as wide as the number of failures makes it."""
+    if failures.too_few is None:
+        return ""
+    times = "once" if failures.too_few == 1 else "twice"
+    return f"Failures came together only {times}, which is too few for a tight interval."
+
+
 def _difference(findings: Findings, category: str) -> str:
     """What the failing chain lacks, or has different from the good one; empty where unknown."""
     bad, count = _failing_chain(findings, category)
@@ -155,8 +172,8 @@ def _what(findings: Findings) -> str:
         if not ordered:
             return "No certificate was seen."
         if len(ordered) == 1:
-            return f"One chain everywhere. {_certificate(ordered[0])}."
-        each = "each seen once. One" if ordered[0].seen == 1 else "all good. Commonest"
+            return f"The same chain on all connections. {_certificate(ordered[0])}."
+        each = "each seen once. For example" if ordered[0].seen == 1 else "all good. Most common"
         count = thousands(len(ordered))
         return f"{count} distinct chains, {each}: {_certificate(ordered[0])}."
     category = next(iter(categories))
@@ -164,13 +181,13 @@ def _what(findings: Findings) -> str:
     if chain is not None and chain.certificates:
         several = sum(1 for one in findings.tally.chains[category] if one is not None)
         if most == 1 < several:
-            each = f"{thousands(several)} failing chains, each seen once. One"
+            each = f"{thousands(several)} failing chains, each seen once. For example"
             return f"{each}: {_certificate(chain)}."
         return f"{_certificate(chain)}."
     stages = findings.tally.stages[category]
     far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
     whose = "failing connections" if len(categories) == 1 else f"{category} ones"
-    return f"No certificate is in question: the {whose} reached {far}."
+    return f"No certificate is involved: the {whose} reached {far}."
 
 
 def _certificate(chain: SeenChain) -> str:

@@ -1,8 +1,8 @@
 from collections.abc import Callable
 
 from stress.analysis.causes.classes import MOST_CHAINS, explaining, failure_classes
-from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
+from stress.model.attributes import Dimension
 from stress.model.outcome import Stage
 from stress.model.run import Cell, Run, SeenChain
 

@@ -4,9 +4,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stress.analysis.causes.cohorts import Cohort, Mask, Problem, rank, search
+from stress.analysis.causes.cohorts import Cohort, Mask, Problem, Ranking, search
 from stress.analysis.causes.table import UNKNOWN, Column
-from stress.analysis.dimensions import Dimension
+from stress.model.attributes import Dimension
 
 
 def column(dimension: Dimension, *codes: int) -> Column:
@@ -20,7 +20,7 @@ def problem(*columns: Column, attempts: list[int], failures: list[int]) -> Probl
 
 def best(asked: Problem, mask: Mask | None = None) -> Cohort | None:
     rows = np.ones(len(asked.attempts), dtype=np.bool_) if mask is None else mask
-    return next(rank(asked, rows).cohorts(1), None)
+    return next(Ranking(asked, rows).cohorts(1), None)
 
 
 ADDRESS = column(Dimension.ADDRESS, 0, 1, 2, 0, 1, 2)
@@ -143,7 +143,7 @@ def test_the_order_of_dimensions_changes_no_row_set(simulate: ModuleType) -> Non
 
 
 def cross(*sizes: int) -> tuple[Column, ...]:
-    from stress.analysis.dimensions import Dimension  # noqa: PLC0415 - one small helper
+    from stress.model.attributes import Dimension  # noqa: PLC0415 - one small helper
 
     grid = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij")).reshape(len(sizes), -1)
     named = list(Dimension)[: len(sizes)]

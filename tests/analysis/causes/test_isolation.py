@@ -4,10 +4,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from stress.analysis.causes.changes import Instant
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
-from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import record
+from stress.model.attributes import Dimension
 from stress.model.claims import Shape
 from stress.model.run import Cell, Run
 
@@ -19,7 +20,7 @@ def isolated(run: Run) -> Isolation:
 
 
 def said(isolation: Isolation) -> list[list[str]]:
-    return [[each.value for each in one.conditions] for one in isolation.slices]
+    return [[each.text for each in one.conditions] for one in isolation.slices]
 
 
 def test_a_slice_is_found_with_its_aliases_and_grade(located: Callable[..., Run]) -> None:
@@ -27,7 +28,7 @@ def test_a_slice_is_found_with_its_aliases_and_grade(located: Callable[..., Run]
     (one,) = found.slices
 
     assert said(found) == [["10.0.3.7:443"]]
-    assert [[one.value for one in way] for way in one.aliases] == [["node-b"]]
+    assert [[one.text for one in way] for way in one.aliases] == [["node-b"]]
     assert one.grade is Grade.STRONG
     assert one.time_profile.shape is Shape.CONSTANT
     assert one.ratio.low > 100
@@ -48,8 +49,7 @@ def test_a_slice_that_broke_during_the_run_has_an_onset(located: Callable[..., R
 
     assert {each.dimension for each in one.conditions} == {Dimension.ADDRESS, Dimension.TIME}
     assert one.time_profile.shape is Shape.BEGAN
-    assert one.onset is not None
-    assert (one.onset.low, one.onset.best, one.onset.high) == (25, 25, 25)
+    assert one.time_profile.onset == Instant(25, 25, 25)
 
 
 def test_a_stretch_of_time_is_a_cause_by_itself(located: Callable[..., Run]) -> None:
@@ -72,7 +72,7 @@ def test_several_bursts_are_one_slice(located: Callable[..., Run]) -> None:
 
     assert found.time_profile.shape is Shape.BURSTS
     assert len(found.slices) == 1
-    assert found.slices[0].conditions[0].value.count(",") == 2
+    assert found.slices[0].conditions[0].text.count(",") == 2
 
 
 @pytest.mark.parametrize("failures", [1, 2])

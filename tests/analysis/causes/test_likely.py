@@ -52,12 +52,12 @@ def test_the_catalogue_uses_the_projects_words() -> None:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", root.id)
         assert root.text
         assert set(root.excluded_by) <= FACTS
-        for rule in root.rules:
+        for rule in root.when:
             assert rule.categories
             assert set(rule.shapes) <= SHAPES
             assert set(rule.loads) <= {"independent", "dependent"}
             assert set(rule.needs) | set(rule.excluded_by) <= FACTS
-        for category in (*root.broad, *(one for rule in root.rules for one in rule.categories)):
+        for category in (*root.broad, *(one for rule in root.when for one in rule.categories)):
             odd = category == "alert-*" or category.startswith("different-")
             assert odd or Outcome.parse(category).name == category
 

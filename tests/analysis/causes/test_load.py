@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.causes.load import LoadSegment, LoadShape, elasticity, segments
+from stress.analysis.causes.load import LoadSegment, follows_load, segments
 from stress.analysis.limit.search import LimitSearch
 from stress.analysis.recording import record
 from stress.analysis.tally import count
@@ -34,59 +34,59 @@ def run_at(shares: object, seed: int) -> list[LoadSegment]:
 
 
 def test_a_fault_of_configuration_does_not_follow_the_load() -> None:
-    shapes = [elasticity(run_at(0.003, seed)) for seed in range(20)]
+    answers = [follows_load(run_at(0.003, seed)) for seed in range(20)]
 
-    assert all(one and one.shape is LoadShape.INDEPENDENT for one in shapes)
+    assert all(one and one.dependent is False for one in answers)
 
 
 def test_overload_does() -> None:
     def sigmoid(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> object:
         return 0.2 / (1.0 + np.exp(-(rates - 1000.0) / 60.0))
 
-    shapes = [elasticity(run_at(sigmoid, seed)) for seed in range(20)]
+    answers = [follows_load(run_at(sigmoid, seed)) for seed in range(20)]
 
-    assert all(one and one.shape is LoadShape.DEPENDENT for one in shapes)
+    assert all(one and one.dependent for one in answers)
 
 
 def test_a_deploy_in_the_middle_of_random_rates_is_not_load() -> None:
-    late = [elasticity(run_at(np.where(np.arange(40) >= 24, 0.01, 0.0), s)) for s in range(20)]
+    late = [follows_load(run_at(np.where(np.arange(40) >= 24, 0.01, 0.0), s)) for s in range(20)]
 
-    assert not any(one and one.shape is LoadShape.DEPENDENT for one in late)
+    assert not any(one and one.dependent for one in late)
 
 
 def test_a_limit_below_which_nothing_fails_is_load() -> None:
     """All failures at one rate: no finite power of the rate fits, and none is needed."""
     walls = [
-        elasticity(run_at(lambda rates: np.where(rates > 1200.0, 0.5, 0.0), s)) for s in (1, 2)
+        follows_load(run_at(lambda rates: np.where(rates > 1200.0, 0.5, 0.0), s)) for s in (1, 2)
     ]
-    rare = [elasticity(run_at(lambda rates: np.where(rates > 900.0, 0.002, 0.0), 3))]
+    rare = [follows_load(run_at(lambda rates: np.where(rates > 900.0, 0.002, 0.0), 3))]
 
-    assert all(one and one.shape is LoadShape.DEPENDENT for one in (*walls, *rare))
+    assert all(one and one.dependent for one in (*walls, *rare))
 
 
 def test_a_ramp_decides_nothing() -> None:
     """A deploy in the middle of one would be taken for load."""
     rates = np.linspace(100.0, 2000.0, 40)
 
-    assert elasticity([LoadSegment(float(r), 1000, int(r > 1000) * 9) for r in rates]) is None
+    assert follows_load([LoadSegment(float(r), 1000, int(r > 1000) * 9) for r in rates]) is None
 
 
 @pytest.mark.slow
 def test_what_a_peak_leaves_behind_counts_as_load(simulate: ModuleType) -> None:
     """A queue fails for longer than it was filled; counted as they came, the rates told nothing."""
-    shapes = [
+    answers = [
         told(simulate, simulate.queues.queue(400.0, 3.0), simulate.queues.varied(480.0, 400.0, s))
         for s in range(6)
     ]
 
-    assert shapes == [LoadShape.DEPENDENT] * 6
+    assert answers == [True] * 6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("length_s", [2.0, 15.0, 40.0])
 def test_bursts_at_whatever_rate_are_not_load(simulate: ModuleType, length_s: float) -> None:
     random = np.random.default_rng(51)
-    shapes = [
+    answers = [
         told(
             simulate,
             simulate.queues.bursts(random, length_s, 400.0),
@@ -95,14 +95,14 @@ def test_bursts_at_whatever_rate_are_not_load(simulate: ModuleType, length_s: fl
         for s in range(12)
     ]
 
-    assert shapes.count(LoadShape.DEPENDENT) <= 1
+    assert answers.count(True) <= 1
 
 
-def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> LoadShape:
+def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> bool | None:
     cube = simulate.queues.offer(load, fails, np.random.default_rng(50))
-    found = elasticity(segments(load, cube))
+    found = follows_load(segments(load, cube))
     assert found is not None
-    return found.shape
+    return found.dependent
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def told(simulate: ModuleType, fails: Callable[[float], bool], load: Load) -> Lo
     ],
 )
 def test_too_little_variation_decides_nothing(stretches: list[LoadSegment]) -> None:
-    assert elasticity(stretches) is None
+    assert follows_load(stretches) is None
 
 
 def test_segments_are_counted_with_their_rates(cell: Callable[..., Cell]) -> None:
@@ -136,10 +136,10 @@ def test_segments_are_counted_with_their_rates(cell: Callable[..., Cell]) -> Non
 
 def test_an_erratic_failure_rate_is_not_decided() -> None:
     counts = (1, 50, 3, 40, 2, 60, 1, 30, 5, 45)
-    jumps = elasticity([LoadSegment(100.0 * (n % 5 + 1), 100, k) for n, k in enumerate(counts)])
+    jumps = follows_load([LoadSegment(100.0 * (n % 5 + 1), 100, k) for n, k in enumerate(counts)])
 
     assert jumps is not None
-    assert jumps.shape is LoadShape.UNDECIDED
+    assert jumps.dependent is None
 
 
 def explained(run: Run) -> ClaimSet:

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from stress.analysis.causes.table import UNKNOWN, Reading, tabulate
-from stress.analysis.dimensions import Dimension
+from stress.model.attributes import Dimension
 from stress.model.run import Cell
 
 VERSION = Reading(Dimension.TLS_VERSION, "tls_version", str)

@@ -196,7 +196,7 @@ def test_conditions_on_time_and_ports_are_dropped() -> None:
 def test_a_mechanism_alone_is_counted_in_the_mix(leaf_alone: Run) -> None:
     (found,) = cause_changes(leaf_alone, leaf_alone, summarize(leaf_alone).causes)
 
-    assert " in the whole mix, " in found.sentence
+    assert " overall, " in found.sentence
     assert (found.rates.before_failures, found.rates.before_attempts) == (98, 20_000)
     assert (found.rates.after_failures, found.rates.after_attempts) == (98, 20_000)
 
@@ -227,7 +227,10 @@ def test_other_addresses_are_compared_where_both_runs_were(
 
     assert found.change not in {Change.BETTER, Change.WORSE}
     assert (found.rates.before_failures, found.rates.before_attempts) == (0, 500)
-    assert "compared where both were: 1 of 12 pairs of an address and a client" in found.warnings
+    assert (
+        "compared only where both runs have attempts: 1 of 12 pairs of address and client"
+        in found.warnings
+    )
 
 
 def test_runs_without_a_common_address_are_not_compared(
@@ -296,6 +299,39 @@ def test_what_is_not_settled_says_how_many_more_it_takes(
     assert found.needed
     assert f"{found.needed:,} more handshakes would settle it" in found.headline
     assert f"-n {found.needed + 1000}" in " ".join(render_comparison(found).split())
+
+
+def test_where_before_is_too_short_both_have_to_be_longer(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    before = recorded([cell(99), cell(1, outcome="reset")])
+    later = after(recorded, [cell(9_900), cell(100, outcome="reset")])
+    found = compare(before, later)
+    told = " ".join(render_comparison(found).split())
+
+    assert found.change is Change.UNKNOWN
+    assert found.needed
+    assert f"{found.needed:,} more handshakes, in both runs, would settle it" in found.headline
+    (_, first), (_, second) = found.settling
+    assert first + second == found.needed + 100 + 10_000
+    assert f"-n {first} " in f"{told} "
+    assert f"-n {second} " in f"{told} "
+
+
+def test_what_was_not_tested_again_is_not_settled_by_a_few_more(
+    located: Callable[..., Run], recorded: Callable[..., Run]
+) -> None:
+    """It failed with TLS 1.2, and the second run had none of that."""
+    before = located(lambda like: 5 if like.tls_version == 0x0303 else 0)
+    kept = [one for one in before.cube().cells if one.tls_version == 0x0304]
+    later = after(recorded, kept, plan=before.facts().plan, addresses=before.addresses())
+    found = compare(before, later)
+
+    assert found.change is Change.UNKNOWN
+    count = summarize(before).attempts
+    assert f"nothing was tested again: {count:,} more handshakes, with the" in found.headline
+    assert found.causes[0].sentence.startswith("Nothing was tested with TLS 1.2, where 20%")
+    assert found.settling == ((before.facts().plan, count),)
 
 
 def test_the_tolerance_decides_what_is_slower(

@@ -38,8 +38,8 @@ def rows(record: Callable[..., Record]) -> Callable[..., list[Record]]:
     ("failed", "good", "expected", "words"),
     [
         ("reset", "ok", ReplayVerdict.FOLLOWS, "follows the combination"),
-        ("ok", "ok", ReplayVerdict.GONE, "No longer there"),
-        ("reset", "reset", ReplayVerdict.PARTLY, "not tied to the combination"),
+        ("ok", "ok", ReplayVerdict.GONE, "No longer failing"),
+        ("reset", "reset", ReplayVerdict.PARTLY, "not tied to these combinations"),
         ("refused", "refused", ReplayVerdict.TOO_FEW, "60 of 60 tries ended with refused"),
         ("eof", "ok", ReplayVerdict.TOO_FEW, "30 of 60 tries ended with eof"),
         ("local-ports", "ok", ReplayVerdict.TOO_FEW, "30 tries failed on this machine"),

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from hashlib import sha256
 
 import trio
 import trio.testing
 
-from stress.engine.messages import Batch, Frames, from_worker
+from stress.engine.messages import Batch, from_worker, receive
 from stress.engine.worker.batcher import LIMIT, MOST_STAPLES, Batcher
 from tests.engine.test_messages import RECORD
 
@@ -20,12 +20,10 @@ def pair() -> Iterator[tuple[trio.SocketStream, Batcher]]:
 
 
 async def next_batch(home: trio.SocketStream) -> Batch:
-    frames = Frames()
-    while True:
-        for body in frames.feed(await home.receive_some(1 << 20)):
-            batch = from_worker.decode(body)
-            assert isinstance(batch, Batch)
-            return batch
+    async with aclosing(receive(home, from_worker)) as messages:
+        batch = await anext(messages)
+    assert isinstance(batch, Batch)
+    return batch
 
 
 def test_the_certificates_of_a_chain_are_sent_once() -> None:

@@ -49,7 +49,7 @@ def address_of(server: socket.socket) -> Address:
 def test_an_errno_counts_by_whose_word_it_is(
     number: int, from_socket: bool, category: Category
 ) -> None:
-    error = dial.judge_errno(OSError(number, "x"), from_socket=from_socket)
+    error = dial.judge_errno(number, from_socket=from_socket)
 
     assert error.outcome.category is category
     assert error.detail == errno.errorcode[number]

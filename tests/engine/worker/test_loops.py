@@ -9,7 +9,7 @@ from time import monotonic_ns
 import pytest
 import trio
 
-from stress.engine.messages import Batch, Frames, from_worker
+from stress.engine.messages import Assignment, Batch, from_worker, receive
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
@@ -22,11 +22,10 @@ from stress.engine.worker.loops import (
     open_loop,
 )
 from stress.engine.worker.pacing import SECOND, even_points, start_times
-from stress.engine.worker.schedule import Schedule
 from stress.handshake import stack_for
 from stress.model.plan import Address, Client, Limits, Segment
 from stress.model.record import Flag, Record
-from tests.engine.conftest import HOST, Serve, silent, speak
+from tests.engine.conftest import HOST, Serve, plan_for, silent, speak
 from tests.stacks import main_stack
 
 GENERIC = Client("generic")
@@ -47,8 +46,8 @@ def run_loop(
         batcher = kind(trio.SocketStream(theirs))
         factory = stack_for(GENERIC, main_stack(), server_name=HOST)
         tools = WorkerContext((factory,), limits, dial.Ports(1), reset=True, unix_offset_ns=0)
-        schedule = Schedule((address,), (GENERIC,), (), seed=0)
-        load_run = LoadRun(tools, schedule, batcher, next_id=1, workers=2, left=left)
+        plan = plan_for(address, b"", count=left and 2 * left, processes=2)
+        load_run = LoadRun(Assignment(plan, 0, 0, first_id=1), tools, batcher)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tools.deadlines.watch)
@@ -63,13 +62,11 @@ def run_loop(
 
 
 async def read_records(home: trio.socket.SocketType) -> list[Record]:
-    frames, records = Frames(), []
-    while data := await home.recv(1 << 16):
-        for body in frames.feed(data):
-            batch = from_worker.decode(body)
-            assert isinstance(batch, Batch)
-            assert batch.started == len(batch.records)
-            records += batch.records
+    records = []
+    async for batch in receive(trio.SocketStream(home), from_worker):
+        assert isinstance(batch, Batch)
+        assert batch.started == len(batch.records)
+        records += batch.records
     return records
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, islice, pairwise
 
 import pytest
@@ -28,9 +29,9 @@ SEGMENTS = st.builds(
 
 def starts(load: Load, workers: int = 1, seed: int = 1) -> list[int]:
     """The starts of all workers together, in nanoseconds."""
+    load = replace(load, processes=workers)
     dealt = (
-        start_times(shape(load), points_of(load, worker=worker, workers=workers, seed=seed))
-        for worker in range(workers)
+        start_times(shape(load), points_of(load, worker, seed=seed)) for worker in range(workers)
     )
     return sorted(start.offset_ns for start in chain.from_iterable(dealt))
 
@@ -140,7 +141,7 @@ def test_the_load_says_its_shape(load: Load, expected: tuple[Segment, ...]) -> N
     ("arrivals", "is_even"), [(Arrivals.CONSTANT, True), (Arrivals.POISSON, False)]
 )
 def test_the_load_chooses_the_spacing(arrivals: Arrivals, is_even: bool) -> None:
-    points = points_of(Load(rate=5.0, arrivals=arrivals), worker=0, workers=1, seed=0)
+    points = points_of(Load(rate=5.0, arrivals=arrivals), 0, seed=0)
 
     assert ([*islice(points, 9)] == [*range(9)]) is is_even
 

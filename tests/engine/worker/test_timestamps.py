@@ -3,12 +3,12 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
+import trio
 
 from stress.engine.worker import timestamps
-from stress.engine.worker.timestamps import Arrival, FlightTimer, StampingSocket
+from stress.engine.worker.timestamps import Arrival, FlightTimer
 from stress.host.clocks import Moment, enable_kernel_stamps, now
 
 
@@ -21,36 +21,24 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
             yield client, accepted
 
 
-@pytest.fixture
-def stamping() -> Iterator[StampingSocket]:
-    """The kernel stamps, and goes on to do so."""
-    with closing(StampingSocket()) as kept:
-        tries = (kept.works() for _ in range(1_000_000))
-        assert any(tries) or not kept.enabled
-        yield kept
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux stamps received TCP segments")
 def test_the_kernels_stamp_lies_between_our_send_and_our_read(
-    stamping: StampingSocket, pair: tuple[socket.socket, socket.socket]
+    pair: tuple[socket.socket, socket.socket],
 ) -> None:
-    client, server = pair
-    assert enable_kernel_stamps(client)
-    before = now()
+    async def main() -> tuple[Moment, Arrival]:
+        async with timestamps.stamping() as works:
+            assert works
+            client, server = pair
+            assert enable_kernel_stamps(client)
+            before = now()
+            server.sendall(b"flight")
+            return before, timestamps.read(client)
 
-    server.sendall(b"flight")
-    arrival = timestamps.read(client)
+    before, arrival = trio.run(main)
 
     assert arrival.data == b"flight"
     assert arrival.stamp is not None
     assert before.real <= arrival.stamp <= arrival.read.real
-
-
-def test_after_the_end_nothing_is_stamped_for_us() -> None:
-    kept = StampingSocket()
-    kept.close()
-
-    assert not kept.works()
 
 
 def test_a_socket_that_was_not_asked_gives_no_stamp(

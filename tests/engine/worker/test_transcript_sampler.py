@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import closing
 from dataclasses import replace
 from time import monotonic_ns
 
@@ -162,7 +163,7 @@ def attempt(
     address: Address, stack: Stack, versions: tuple[int, ...] = (0x0304, 0x0303), **other: object
 ) -> tuple[Record, list[Transcript]]:
     """One attempt against a real server, heard by a sampler with a key log."""
-    with KeyLog() as key_log:
+    with closing(KeyLog()) as key_log:
         client, sampler = (
             Client("generic", versions=versions),
             TranscriptSampler(5, 100_000, key_log),
@@ -228,7 +229,7 @@ def test_a_flood_is_noted_only_in_its_beginning(serve: Serve) -> None:
 
 
 def test_secrets_are_logged_while_they_may_be_needed() -> None:
-    with KeyLog() as key_log:
+    with closing(KeyLog()) as key_log:
         sampler = TranscriptSampler(1, 100_000, key_log)
         plain = stack_for(Client("generic"), Stack.OPENSSL, server_name=HOST)
         logged = stack_for(Client("generic"), Stack.OPENSSL, server_name=HOST, key_log=key_log)

@@ -1,3 +1,4 @@
+import re
 from importlib import resources
 from xml.etree import ElementTree as ET
 
@@ -63,3 +64,11 @@ def test_the_style_sheet_knows_every_colour(name: str) -> None:
     assert f"--{name}: {PALETTE[name]}" in sheet
     assert f".f-{name} " in sheet
     assert f".s-{name} " in sheet
+
+
+def test_the_settings_of_the_plots_have_no_colour_of_their_own() -> None:
+    text = resources.files("stress.report.page").joinpath("plots.mplstyle").read_text()
+    colours = re.findall(r"color: ([0-9a-f]{6})$", text, re.MULTILINE)
+
+    assert colours
+    assert {f"#{colour}" for colour in colours} <= set(PALETTE.values())

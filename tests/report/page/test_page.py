@@ -12,7 +12,7 @@ from stress.model.summary import Answer, Assertion, Summary, Unexplained, Validi
 from stress.report.page import PageReport
 from stress.report.summary import summarize
 from stress.store import RunFile, open_run
-from tests.report.page.test_timelines import transcript
+from tests.report.page.test_pairs_timelines import transcript
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +63,8 @@ def test_the_policy_names_exactly_the_style_and_the_script_that_are_there(docume
     for element in ("style", "script"):
         (inside,) = re.findall(rf"<{element}>(.*?)</{element}>", document, re.DOTALL)
         digest = base64.b64encode(sha256(inside.encode()).digest()).decode()
-        assert f"{element}-src &#39;sha256-{digest}&#39;" in document
-    assert "default-src &#39;none&#39;" in document
+        assert f"{element}-src &#x27;sha256-{digest}&#x27;" in document
+    assert "default-src &#x27;none&#x27;" in document
 
 
 @pytest.mark.parametrize("which", ["document", "hostile"])
@@ -193,7 +193,7 @@ def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
     page = Page(PageReport(page_run).render(replace(page_summary, latency=late)))
     same = Page(PageReport(page_run).render(page_summary))
 
-    assert "the difference is the wait that a tool without a schedule does not measure" in page.text
+    assert "the difference is what a closed loop does not measure" in page.text
     assert "their difference" not in same.text
 
 

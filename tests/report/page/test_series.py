@@ -32,12 +32,11 @@ def test_the_bars_end_at_the_highest_interval(page_run: RunFile, page_summary: S
     assert table.scale == max(row.interval.high for row in table.rows)
 
 
-def test_an_address_that_nothing_reached_has_no_share_and_stretches_no_scale() -> None:
+def test_an_address_that_nothing_reached_stretches_no_scale() -> None:
     everything = Interval(0.95, 0.0, 1.0, "exact")
     idle = RateRow("192.0.2.9:443", "", 0, 0, everything)
     busy = RateRow("192.0.2.1:443", "", 10, 1, replace(everything, low=0.1, high=0.4))
 
-    assert idle.share is None
     assert RateTable("address", (busy, idle), 0).scale == 0.4
     assert RateTable("address", (idle,), 0).scale == 1.0
 

@@ -155,7 +155,7 @@ def test_recurrence_is_in_turn_or_in_time() -> None:
         (UnexplainedClaim(5, Silence.SEVERAL_KINDS), "5 failures of several kinds"),
         (
             UnexplainedClaim(41, Silence.NOT_FOUND, 17_001, 17_001),
-            "would have shown at 5 failures, one with half of it at 19.",
+            "would have been detected from 5 failures on, one with half of the traffic from 19.",
         ),
         (UnexplainedClaim(9, Silence.RECURS, recurrence=Recurrence(8, 9, 9)), "a cycle of 8"),
     ],
@@ -172,7 +172,7 @@ def test_a_fix_is_never_for_a_thing_that_is_not_there() -> None:
     assert fix_of("reset", ()) == remedy("reset")
 
 
-LOAD = LoadClaim(False, True, 0.02, -0.1, 0.14, 40, 250.0, 1250.0)
+LOAD = LoadClaim(False, 0.02, -0.1, 0.14, 40, 250.0, 1250.0, concentrated=True)
 
 
 @pytest.mark.parametrize(

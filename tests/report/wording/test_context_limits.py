@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from stress.model.claims import Notice, NoticeKind, ValidityClaim
 from stress.model.limit import Knob, Limit
-from stress.report.wording.context import generator_limited, limit_sentence
+from stress.report.wording.context import limit_sentence, validity
 
 FOUND = Limit("p99.total<250ms", (), 950.0, 979.6, True, "timeout-connect", False)
 NONE = replace(FOUND, sustained=None, confirmed=False)
@@ -66,6 +67,7 @@ def test_a_limit_is_one_sentence(limit: Limit, words: str) -> None:
 
 
 def test_the_generators_own_limit_says_nothing_about_the_target() -> None:
-    words = generator_limited(replace(OURS, of="rsa-only"))
+    notice = Notice(NoticeKind.GENERATOR_LIMITED, limit=replace(OURS, of="rsa-only"))
+    (words,) = validity(ValidityClaim((notice,), ())).reasons
 
     assert words.startswith("generator-limited at 980/s (rsa-only): nothing is known")

@@ -1,9 +1,10 @@
 from collections.abc import Sequence
 
+from stress.evidence.tls_decode import ConnectionEvent
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.model.transcript import Clock, Flight, Parting, Transcript
-from stress.report.page.timelines import MOST_EVENTS, ConnectionEvent, timelines
+from stress.report.page.pairs import MOST_EVENTS, timelines
 
 BEGUN_NS = 1_795_392_000_000_000_000
 ADDRESS = Address("192.0.2.1", 443)
@@ -32,7 +33,7 @@ def transcript(outcome: str, flights: Sequence[bytes], *, reached: bool = True) 
 
 
 def marked(moments: Sequence[ConnectionEvent | None]) -> list[str]:
-    return [line.words for each in moments if each for line in each.lines if line.differs]
+    return [line for each in moments if each for line in each.lines if line in each.odd]
 
 
 def test_a_failure_stands_beside_its_control_and_the_difference_is_marked() -> None:
@@ -45,8 +46,8 @@ def test_a_failure_stands_beside_its_control_and_the_difference_is_marked() -> N
     assert found.failing == "attempt 7 to 192.0.2.1:443: alert-40, reached client-hello"
     assert [each.title for each in left if each] == [
         "connected",
-        "→ sent 13 bytes, by the kernel's clock",
-        "← read 7 bytes, by the kernel's clock",
+        "→ sent 13 bytes (kernel)",
+        "← read 7 bytes (kernel)",
         "the server sent RST",
     ]
     assert [each.since_us for each in left if each] == [500.0, 1000.0, 2000.0, 9000.0]
