@@ -224,11 +224,13 @@ class Judge:
             yield Gap(Category.UNTRUSTED_ROOT, top.position, detail).finding(context.policy)
         else:
             assert self._anchors is not None
-            paths = replace(built.paths, complete=(), longest=path)
-            private = self._given.private
-            gap = find_gap(built.sent, paths, self._anchors, self._known, private=private)
+            gap = None
             if context.policy.search is PathSearch.FIRST:
-                gap = selection_gap(path, built.sent, found=bool(built.paths.complete)) or gap
+                gap = selection_gap(path, built.sent, found=bool(built.paths.complete))
+            if gap is None:
+                paths = replace(built.paths, complete=(), longest=path)
+                private = self._given.private
+                gap = find_gap(built.sent, paths, self._anchors, self._known, private=private)
             yield gap.finding(context.policy)
         for rule in _RULES:
             yield from rule(along)

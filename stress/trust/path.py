@@ -343,8 +343,10 @@ def find_gap(
     urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
     fetchable = any(url.lower().startswith("http:") for url in urls)
     further = build_paths(sent, anchors, known)
-    if further.complete:
-        missing = next(link for link in further.complete[0].links[1:] if link.position is None)
+    missing = next(
+        (link for path in further.complete for link in path.links[1:] if link.position is None), None
+    )
+    if missing is not None and missing.facts not in anchors.named(missing.facts.subject_name.normal):
         detail = f"{short_name(missing.facts)} was not sent; other chains of this run have it"
         return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
     if further.longest.top.facts.self_issued:

@@ -104,7 +104,7 @@ def select(
             found = found if found.facts.der == top.der else None
             links[-1:] = [links[-1] if found is None else found]
             if found is not None:
-                return Path((*links[:-1], _as_sent(links[-1], sent))), True
+                return Path(tuple(links)), True
         elif found is not None:
             links.append(found)
             untrusted = False
@@ -149,31 +149,19 @@ def _follows(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     return issuer.subject_name.normal == child.issuer_name.normal
 
 
-def _as_sent(link: Link, sent: Sequence[CertificateFacts]) -> Link:
-    """The anchor with its place among the certificates sent, if it was sent."""
-    places = (place for place, facts in enumerate(sent) if facts.der == link.facts.der)
-    return Link(link.facts, next(places, None))
-
-
 def _issuer(child: CertificateFacts, candidates: Iterable[Link], at: int) -> Link | None:
     """The first candidate that is valid now, else the one that was valid last."""
     best: Link | None = None
     for one in candidates:
-        if not _may_have_issued(one.facts, child):
+        # As `ossl_x509_likely_issued`: names, identifiers and the kind of key fit.
+        fits = _follows(one.facts, child) and not invalid(one.facts) and not invalid(child)
+        if not (fits and identified(one.facts, child) and _key_fits(one.facts, child)):
             continue
         if one.facts.not_before <= at < one.facts.not_after:
             return one
         if best is None or one.facts.not_after > best.facts.not_after:
             best = one
     return best
-
-
-def _may_have_issued(issuer: CertificateFacts, child: CertificateFacts) -> bool:
-    """Names, identifiers and the kind of key fit (`ossl_x509_likely_issued`)."""
-    named = issuer.subject_name.normal == child.issuer_name.normal
-    if not named or invalid(issuer) or invalid(child):
-        return False
-    return identified(issuer, child) and _key_fits(issuer, child)
 
 
 def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:

@@ -52,9 +52,7 @@ def test_a_part_can_be_left_out_of_what_a_strict_client_refuses() -> None:
 def test_a_part_that_only_a_leaf_must_have_right() -> None:
     made = leaf(dns=("good.test",), addresses=("192.0.2.1",))
     old = b"\x87\x04\xc0\0\2\1"
-    odd = resigned(
-        made.der, elliptic("Test Intermediate"), old, b"\x87\x02\xc0\0\x83\0"
-    )
+    odd = resigned(made.der, elliptic("Test Intermediate"), old, b"\x87\x02\xc0\0\x83\0")
     chrome = find_policy("chrome")
 
     first, second = (

@@ -251,6 +251,9 @@ class _Reader:
         if len(fields) < 6:
             raise DerError(f"a TBSCertificate of {len(fields)} fields")
         self.fields = fields
+        self.times = fields[3].expect(SEQUENCE).children()
+        if len(self.times) != 2:
+            raise DerError(f"a validity of {len(self.times)} times")
         none: tuple[CertificateExtension, ...] = ()
         self.extensions = self.part("extensions", self.all_extensions, none)
         # If an extension appears twice, the first one counts.
@@ -267,11 +270,9 @@ class _Reader:
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
         key = self.part("public key", lambda: read_key(spki), Key())
-        times = self.fields[3].expect(SEQUENCE).children()
-        if len(times) != 2:
-            raise DerError(f"a validity of {len(times)} times")
-        not_before = self.part("notBefore", lambda: seconds(times[0]), 0)
-        not_after = self.part("notAfter", lambda: seconds(times[1]), 253_402_300_799)
+        begin, end = self.times
+        not_before = self.part("notBefore", lambda: seconds(begin), 0)
+        not_after = self.part("notAfter", lambda: seconds(end), 253_402_300_799)
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         read("cRLDistributionPoints", extension.distribution_points)

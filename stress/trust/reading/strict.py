@@ -62,11 +62,14 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
     yield from (one for one in facts.problems if not one.startswith(elsewhere))
     checks: list[tuple[str, Callable[[], object]]] = [
         ("encoding", lambda: _minimal(facts.der)),
-        ("serial number", lambda: _positive(facts.serial_octets)),
         ("subject", lambda: _name(single(facts.subject_name.der))),
         ("issuer", lambda: _name(single(facts.issuer_name.der))),
         ("public key", lambda: _key(facts)),
     ]
+    if facts.serial_octets[:1] >= b"\x80":
+        yield "serial number: negative"
+    if not facts.serial_octets:
+        yield "serial number: empty"
     if not 1 <= facts.version <= 3:
         yield f"version: {facts.version}"
     if facts.version == 3:
@@ -101,11 +104,6 @@ def _minimal(data: bytes) -> None:
                 raise DerError("a length that is longer than needed")
             if element.tag in {SEQUENCE, SET}:
                 todo.append(element.body)
-
-
-def _positive(octets: bytes) -> None:
-    if integer(octets) < 0:
-        raise DerError("negative")
 
 
 def _name(element: Element) -> None:

@@ -227,7 +227,10 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         below = [(one, one.alternative_names or GeneralNames()) for one in between]
         if not settings.empty_constraints:
-            constraints = _without_empty(constraints)
+            excluded = constraints.excluded
+            named = tuple(one for one in excluded.directories if one.normal)
+            excluded = replace(excluded, dns=tuple(filter(None, excluded.dns)), directories=named)
+            constraints = replace(constraints, excluded=excluded)
         forbidden = (_forbidden(*one, constraints, kinds) for one in [(leaf, names), *below])
         first = next(filter(None, forbidden), "")
         if first:
@@ -236,13 +239,6 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
 
 
 RULES = (name_findings, constraint_findings)
-
-
-def _without_empty(constraints: NameConstraints) -> NameConstraints:
-    excluded = constraints.excluded
-    dns = tuple(filter(None, excluded.dns))
-    directories = tuple(one for one in excluded.directories if one.normal)
-    return replace(constraints, excluded=replace(excluded, dns=dns, directories=directories))
 
 
 def _forbidden(
