@@ -262,7 +262,11 @@ def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
     check = str(finding.category)
     if finding.category is Category.WRONG_INTERMEDIATE and context.anchored:
         check = "signature"
-    for number, stage in enumerate(context.policy.order):
+    stages = context.policy.order
+    unusable = finding.category is Category.MALFORMED_CERTIFICATE and not context.anchored
+    if unusable and any("unusable" in stage.checks for stage in stages):
+        check = "unusable"
+    for number, stage in enumerate(stages):
         here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
         if here and check in stage.checks:
             place = depth + (stage.edges and check == "weak-signature")
@@ -270,7 +274,7 @@ def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
             place = 0 if check in stage.at_leaf else place
             place = -place if stage.from_root else place
             return strength, number, place, stage.checks.index(check)
-    return strength, len(context.policy.order), finding.category.precedence, depth
+    return strength, len(stages), finding.category.precedence, depth
 
 
 def _strongest(found: Iterable[Finding]) -> int:

@@ -343,11 +343,12 @@ def find_gap(
     urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
     fetchable = any(url.lower().startswith("http:") for url in urls)
     further = build_paths(sent, anchors, known)
-    missing = next(
-        (link for path in further.complete for link in path.links[1:] if link.position is None), None
+    unsent = (
+        link.facts for path in further.complete for link in path.links[1:] if link.position is None
     )
-    if missing is not None and missing.facts not in anchors.named(missing.facts.subject_name.normal):
-        detail = f"{short_name(missing.facts)} was not sent; other chains of this run have it"
+    missing = next((one for one in unsent if anchors.same_key(one) is None), None)
+    if missing is not None:
+        detail = f"{short_name(missing)} was not sent; other chains of this run have it"
         return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
     if further.longest.top.facts.self_issued:
         detail = f"its root {short_name(further.longest.top.facts)} is not a trust anchor"

@@ -72,7 +72,8 @@ class CheckStage(msgspec.Struct, frozen=True):
     """Checks that a client makes together, certificate by certificate."""
 
     checks: tuple[str, ...]
-    """Categories in the order of the checks; `signature` for one that does not fit its issuer."""
+    """Categories in the order of the checks; `signature` for one that does not fit its issuer,
+    `unusable` for an odd part without a path."""
     of: Literal["path", "leaf", "issuers"] = "path"
     from_root: bool = False
     """It begins at the root."""

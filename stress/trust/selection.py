@@ -101,9 +101,7 @@ def select(
         found = issuer_of(top, (Link(one, None) for one in named))
         if found is not None and _self_signed(top):
             # Only that very certificate counts, else it would be a substitute with another key.
-            found = found if found.facts.der == top.der else None
-            links[-1:] = [links[-1] if found is None else found]
-            if found is not None:
+            if found.facts.der == top.der:
                 return Path(tuple(links)), True
         elif found is not None:
             links.append(found)
@@ -131,6 +129,8 @@ def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, 
         One path for each anchor that may have issued the last certificate below it; None: the chain
         is not in order or no anchor has the right name, and Java searches.
     """
+    if any(one.der == sent[0].der for one in anchors.named(sent[0].subject_name.normal)):
+        return (Path((Link(sent[0], 0),)),)
     links: list[Link] = []
     for place, facts in enumerate(sent):
         if facts.unreadable or (links and not _follows(facts, links[-1].facts)):

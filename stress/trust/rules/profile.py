@@ -24,7 +24,7 @@ class ProfileSettings(Settings, frozen=True):
 def profile_findings(context: Context) -> Iterator[Finding]:
     """Every certificate of the path must be as RFC 5280 wants it."""
     strict = context.policy.settings(ProfileSettings).strict_profile
-    if not strict or not context.issuers:
+    if not strict or not context.issuers or not context.anchored:
         return
     for link in context.path.links:
         whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
