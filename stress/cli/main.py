@@ -27,6 +27,7 @@ from stress.cli import (
     explain,
     export,
     foreign_options,
+    judge,
     lab,
     plan,
     profiles,
@@ -34,7 +35,7 @@ from stress.cli import (
     report,
     run,
 )
-from stress.cli.options import SectionedCommand, flat
+from stress.cli.options import SectionedCommand
 from stress.errors import ExitCode, StressError, UsageError
 from stress.text.escape import PROGRAM, command, escape, shell_line
 
@@ -95,8 +96,9 @@ for _name, _command in (
     ("export", export.export),
     ("demo", demo.demo),
     ("doctor", doctor.doctor),
+    ("judge", judge.judge),
 ):
-    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(flat(_command))
+    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(_command)
 app.command(
     "explain", cls=SectionedCommand, context_settings={**_HELP, "ignore_unknown_options": True}
 )(explain.explain)  # -9807 is not an option

@@ -15,16 +15,13 @@ from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     AddressLine,
-    Command,
     Failures,
-    Purpose,
     RunLine,
     Summary,
 )
-from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
-from stress.report.wording.ten_lines import commands, headlines
+from stress.report.wording.ten_lines import commands, experiments, headlines
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -46,8 +43,6 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
     failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
     found, judged = causes(findings), validity(findings.validity)
     lines = headlines(findings, failures, found, judged, repairs)
-    settling = dict.fromkeys(one.command for one in findings.assertions if one.command)
-    experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
@@ -80,11 +75,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         assertions=findings.assertions,
         lines=lines,
         limits=facts.limits,
-        commands=(
-            *commands(findings),
-            *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
-            *(Command(Purpose.NEXT, argv) for argv in settling),
-        ),
+        commands=(*commands(findings), *experiments(findings)),
     )
 
 

@@ -3,8 +3,8 @@
 -- Schema 2. History:
 --   1  the first
 --   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
---      Later releases may add columns to attempt_group and handshake without a new number: a reader
---      takes a column that is missing for NULL.
+--      Later releases may add columns to attempt_group, finding and handshake without a new number:
+--      a reader takes a column that is missing for NULL.
 --
 -- How to read it: `handshake` (a view, at the end) has one readable row for each attempt. The tables
 -- are compact: what many attempts share is stored once, in `attempt_group`, and `attempt` holds only
@@ -78,6 +78,7 @@ CREATE TABLE finding ( -- One thing that is wrong with a chain.
   position INTEGER,           -- which certificate; NULL: the chain as a whole
   detail TEXT NOT NULL,       -- the values, as text
   refusal TEXT NOT NULL,      -- no, sometimes, yes
+  versions TEXT,              -- those of the family's root store that reject it; empty: all
   PRIMARY KEY (verdict, rank)
 ) WITHOUT ROWID;
 

@@ -85,6 +85,16 @@ class CheckStage(msgspec.Struct, frozen=True):
     """The algorithm of a signature is checked with its issuer, not with the certificate."""
 
 
+class StoreUse(msgspec.Struct, frozen=True):
+    """A root store that the clients of a policy may have; `stores.db` has its versions."""
+
+    family: str
+    oldest: str = ""
+    """The oldest version in use; a refusal by older ones is only noted."""
+    newest: str = ""
+    """The newest that these clients can have; empty: any."""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The keys of a policy file that one module of rules reads; its defaults suit every client."""
 
@@ -106,6 +116,10 @@ class Policy:
 
     aia: Aia = Aia.NEVER
     memory: Memory = Memory.NONE
+    stores: tuple[StoreUse, ...] = ()
+    """Its root stores; empty: this machine's alone."""
+    system: bool = False
+    """It takes the roots of the system, so that this machine's store is one of its stores."""
     partial_chain: bool = True
     """A path may end in an anchor that is not a self-signed root."""
 

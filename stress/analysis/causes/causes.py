@@ -22,6 +22,7 @@ from stress.analysis.causes.likely import (
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
+    facts_of_the_verdicts,
     likely,
 )
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
@@ -360,6 +361,8 @@ class _Claimant:
         if chain is not None:
             evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
             evidence |= facts_of_the_clients(self.clients(failing))
+            verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
+            evidence |= facts_of_the_verdicts(verdicts)
             alike = (one.failing for one in self.isolations)
             others = [self.chain(one) for one in alike if one.outcome == failing.outcome]
             roots = {issuer(other) for other in others if other}

@@ -37,10 +37,11 @@ from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
 from stress.text.templates import read_texts
-from stress.trust import describe, open_end
+from stress.trust import describe, known_missing, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
 LONGEST_REPORT = 48
+_WRITTEN_OUT = "That certificate is known: `tls-stress evidence` writes it out as missing.pem."
 LONGEST_URL = 200
 _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
@@ -52,6 +53,9 @@ def remedy(outcome: str, chain: SeenChain | None = None) -> str:
     if not words:
         return ""
     fix = f"{words[:1].upper()}{words[1:]}."
+    at = chain.first_ns // 1_000_000_000 if chain else 0
+    if chain and last and known_missing(chain.certificates, at):
+        fix += f" {_WRITTEN_OUT}"
     # The first address that a browser could open; certificates name files and directories too.
     for url in last.aia_issuers if last else ():
         if url.lower().startswith(("http:", "https:")):
@@ -107,7 +111,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
             fix = fix_of(claim.category, roots, chain)
-        plan, change = findings.facts.plan, claim.experiment
+        facts, change = findings.facts, claim.experiment
         made.append(
             Cause(
                 rank=rank,
@@ -127,7 +131,9 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
-                next=shell_line(run_argv(plan, change)) if change else "",
+                next=shell_line(run_argv(facts.plan, change, made_now=facts.made_now))
+                if change
+                else "",
             )
         )
     return tuple(made)

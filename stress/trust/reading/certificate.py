@@ -37,6 +37,7 @@ from stress.trust.reading.extension import (
     GeneralNames,
     Name,
     NameConstraints,
+    NormalName,
     PolicyConstraints,
     read_name,
 )
@@ -47,6 +48,8 @@ _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
 _MOST_NAMES = 3
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999."""
 
 MOST_OCTETS = 131_072
 """Larger certificates are not read: OpenSSL and BoringSSL accept chains of up to 100 KiB."""
@@ -126,6 +129,8 @@ class CertificateFacts:
     must_staple: bool = False
     sct_logs: tuple[bytes, ...] = ()
     """Log ids of the embedded SCTs."""
+    sct_times: tuple[int, ...] = ()
+    """When they were made, in Unix seconds."""
 
     @property
     def self_issued(self) -> bool:
@@ -171,6 +176,17 @@ def describe(der: bytes) -> CertificateFacts:
         return _Reader(der).facts()
     except DerError as error:
         return CertificateFacts(der, unreadable=str(error), sha256=sha256(der).digest())
+
+
+@lru_cache(maxsize=512)
+def subject_of(der: bytes) -> NormalName | None:
+    """The subject alone, for finding a certificate among many; None: it cannot be read."""
+    try:
+        signed = single(der).expect(SEQUENCE).children()[0].expect(SEQUENCE).children()
+        versioned = bool(signed) and signed[0].tag == 0xA0
+        return read_name(signed[4 + versioned]).normal
+    except (DerError, IndexError):
+        return None
 
 
 def name_of(der: bytes) -> str:
@@ -251,9 +267,9 @@ class _Reader:
         if len(fields) < 6:
             raise DerError(f"a TBSCertificate of {len(fields)} fields")
         self.fields = fields
-        self.times = fields[3].expect(SEQUENCE).children()
-        if len(self.times) != 2:
-            raise DerError(f"a validity of {len(self.times)} times")
+        self.validity = fields[3].expect(SEQUENCE).children()
+        if len(self.validity) != 2:
+            raise DerError(f"a validity of {len(self.validity)} times")
         none: tuple[CertificateExtension, ...] = ()
         self.extensions = self.part("extensions", self.all_extensions, none)
         # If an extension appears twice, the first one counts.
@@ -270,9 +286,6 @@ class _Reader:
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
         key = self.part("public key", lambda: read_key(spki), Key())
-        begin, end = self.times
-        not_before = self.part("notBefore", lambda: seconds(begin), 0)
-        not_after = self.part("notAfter", lambda: seconds(end), 253_402_300_799)
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         read("cRLDistributionPoints", extension.distribution_points)
@@ -285,8 +298,8 @@ class _Reader:
             common_name=next(reversed(to_name.common_names), None),
             serial=self.part("serial number", lambda: f"{integer(serial.body):x}", ""),
             serial_octets=serial.body,
-            not_before=not_before,
-            not_after=not_after,
+            not_before=self.part("notBefore", lambda: seconds(self.validity[0]), 0),
+            not_after=self.part("notAfter", lambda: seconds(self.validity[1]), _LAST_SECOND),
             sans=(*names.dns, *map(str, names.addresses)) if names else (),
             key=key.text,
             signature=signing.text,
@@ -316,6 +329,7 @@ class _Reader:
             inhibit_any_policy=read("inhibitAnyPolicy", extension.inhibit_any_policy),
             must_staple=bool(read("TLS feature", extension.must_staple)),
             sct_logs=read("SCT list", extension.embedded_logs) or (),
+            sct_times=self.times(),
             problems=tuple(self.problems),
         )
         return replace(facts, problems=(*self.problems, *_oddities(facts)))
@@ -343,6 +357,13 @@ class _Reader:
         ):
             self.problems.append(f"{kind} end: octets behind it")
         return found
+
+    def times(self) -> tuple[int, ...]:
+        """When the embedded SCTs were made; what is wrong with their list is noted elsewhere."""
+        try:
+            return extension.embedded_times(self.values.get("SCT list", b""))
+        except DerError:
+            return ()
 
     def all_extensions(self) -> tuple[CertificateExtension, ...]:
         found = []
