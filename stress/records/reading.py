@@ -442,11 +442,11 @@ def _sample(
     moments: Numbers, outcomes: Bytes, names: Sequence[str]
 ) -> Iterator[tuple[int, int, str]]:
     """The first failures in the order of time; rows of one moment stay in their order."""
+    order = None
     failed = np.flatnonzero(outcomes)
-    order = np.arange(len(moments))
     if (moments[1:] < moments[:-1]).any():
         order = np.argsort(moments, kind="stable")
         failed = np.flatnonzero(outcomes[order])
     for place in failed[:SAMPLE].tolist():
-        row = order[place]
+        row = place if order is None else order[place]
         yield place, int(moments[row]), names[outcomes[row]]

@@ -115,6 +115,9 @@ def _folded(
         found, size = _counted(rows, radix, None if counts is None else counts[part])
         met.append(found)
         sums.append(size)
+        if sum(map(len, met)) > 2 * _FOLDED:  # sorting takes many times what it sorts
+            found, size = _counted(np.concatenate(met), radix, np.concatenate(sums))
+            met, sums = [found], [size]
     rows, total = _counted(np.concatenate(met), radix, np.concatenate(sums))
     columns = [
         Column(
