@@ -228,7 +228,9 @@ def gap_s(addresses: Sequence[Address]) -> float:
     return LOOPBACK_GAP_S if near else GAP_S
 
 
-def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, request: Request) -> Plan:
+def replay_plan(
+    plan: Plan, addresses: Sequence[Address], replay: Replay, request: Request, *, started: int
+) -> Plan:
     """Return the plan of a replay.
 
     Args:
@@ -236,14 +238,23 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
         addresses: of the recorded run, by index.
         replay: what to try.
         request: this command line, for consent and the client certificate.
+        started: attempts that the recorded run started.
 
     Raises:
         UsageError: there is no trust store, or `_again` refuses it.
     """
-    load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
+    close = plan.close
+    if replay.at_load:
+        processes = min(plan.load.processes, Machine.here().cores)
+        load = replace(plan.load, count=started, processes=processes)
+    else:
+        tries, hold_s = len(replay.order), plan.load.hold_s
+        load = Load(tries, None, min(IN_FLIGHT, tries), HIGHEST_RATE, hold_s=hold_s)
+        close = Close.RST  # a closed connection must not keep its port from the next try
+        replay = replace(replay, gap_s=max(replay.gap_s, hold_s))  # nor must one that is held
     return replace(
         _again(plan, addresses, load, request),
-        close=Close.RST,  # a closed connection must not keep its port from the next try
+        close=close,
         resolve_again_s=None,
         goals=(),
         assertions=(),

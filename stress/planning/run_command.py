@@ -93,7 +93,7 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.12g}s"
+    return f"{seconds:.12g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:.12g}ms"
 
 
 def _clients(plan: Plan, change: RunChange) -> Sequence[str]:
