@@ -104,12 +104,15 @@ def _allowed(
 ) -> Allowed:
     """Return the load that consent and this machine allow; raise the soft limit of open files."""
     ignored = ignored_consent(profile)
+    # A search raises its rate: its time does not bound how many it sends.
+    wish = replace(load, duration_s=None) if request.find_limit else load
     try:
-        allowed = allow(load, target, addresses, consents(request, profile, target.host))
+        allowed = allow(wish, target, addresses, consents(request, profile, target.host))
     except UsageError as error:
         hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
         raise UsageError(error.message, hint) from None
-    load = stopping_on_refusal(allowed.load, addresses, wish=request.stop_on_refusal)
+    load = replace(allowed.load, duration_s=load.duration_s)
+    load = stopping_on_refusal(load, addresses, wish=request.stop_on_refusal)
     _open_files(load)
     if request.find_limit and load.hold_s:
         raise_open_files_fully()  # the search decides how many will be held open
