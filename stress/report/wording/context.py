@@ -72,6 +72,12 @@ def scope(findings: Findings) -> str:
     clients = ", ".join(client.name for client in plan.clients)
     name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
+    if trust.stores:
+        store = f"root stores of {trust.stores}"
+    elif trust.private or not trust.anchors_from:
+        store = f"trust store {trust.anchors_from}{anchors}"
+    else:
+        store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
@@ -87,7 +93,7 @@ def scope(findings: Findings) -> str:
         )
     return (
         f"{plan.target} with client {clients} over {over}, {name}, "
-        f"trust store {trust.anchors_from}{anchors}, policy {policy_names(plan)}. "
+        f"{store}, policy {policy_names(plan)}. "
         f"Not tested: {', '.join(gaps)}."
     )
 
@@ -159,8 +165,9 @@ def with_commands(findings: Findings) -> tuple[Assertion, ...]:
     answers = []
     for one in findings.assertions:
         change = SAME if one.expression.startswith(SEARCH) else longer
-        command = () if one.needed is None else run_argv(plan, change)
-        answers.append(replace(one, command=command))
+        settles = one.needed is not None
+        argv = run_argv(plan, change, made_now=findings.facts.made_now) if settles else ()
+        answers.append(replace(one, command=argv))
     return tuple(answers)
 
 

@@ -27,6 +27,7 @@ from stress.report.wording.context import (
     unfinished,
     valid,
 )
+from stress.report.wording.store_versions import store_versions
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -66,26 +67,27 @@ def headlines(
         where = " ".join(filter(None, places))
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
-        who = who_sees(views) or "Every client."
+        failing = _failing_chain(findings, category)[0]
+        versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
+        who = f"{who_sees(views) or 'Every client.'} {versions}"
         who = who if len(tally.categories) == 1 else f"{category}: {who}"
-        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
-        if not fixes:
-            fixes = {fix_of(category, likely(findings.explanation.unexplained.likely)): None}
+        rest = fix_of(category, likely(findings.explanation.unexplained.likely))
+        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix) or {rest: None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
         proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
         where = "No handshake failed."
-        who = "No client would have seen a failure in these handshakes."
+        who = f"No client in use would have seen a failure. {store_versions(findings.verdicts)}"
         fix = "Nothing to fix."
-        prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
-        repairs = ()
+        (repeat,) = commands(findings)
+        prove = f"Repeat the test: {shell_line(repeat.argv)}"
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,
         what=_what(findings),
-        who=who,
-        fix=" ".join([fix, *repairs]),
+        who=who.rstrip(),
+        fix=" ".join([fix, *(repairs if tally.failures else ())]),
         prove=prove,
         seen=_detectable(findings),
         asked=scope(findings),
@@ -209,15 +211,31 @@ def _certificate(chain: SeenChain) -> str:
 
 
 def commands(findings: Findings) -> Iterator[Command]:
-    """The commands of `prove`."""
-    name, again = findings.facts.name, run_argv(findings.facts.plan)
+    """The commands of `prove`; none for records that are not ours."""
+    facts = findings.facts
+    if facts.records:
+        return
+    name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
     yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name))
+    stores = facts.plan.trust.stores
+    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
+
+
+def experiments(findings: Findings) -> Iterator[Command]:
+    """The commands that test the causes or settle the goals: runs that differ in that alone."""
+    facts = findings.facts
+    for claim in findings.explanation.claims:
+        if claim.experiment:
+            argv = run_argv(facts.plan, claim.experiment, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv)
+    for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
+        yield Command(Purpose.NEXT, settling)
 
 
 def _detectable(findings: Findings) -> str:
