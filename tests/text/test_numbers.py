@@ -113,7 +113,6 @@ def test_rates_are_events_a_second(rate: float, shown: str) -> None:
 @pytest.mark.parametrize(
     ("load", "text"),
     [(10.0, "10"), (10.3, "10.3"), (0.75, "0.75"), (99.4, "99.4"), (1_234.6, "1,235")],
-    [(10.0, "10"), (10.3, "10.3"), (0.75, "0.75"), (99.4, "99.4"), (1_234.6, "1,235")],
 )
 def test_no_two_small_loads_look_alike(load: float, text: str) -> None:
     assert offered(load) == text
