@@ -194,25 +194,24 @@ _CATEGORY = re.compile(r"(?<![\w-])[a-z]+(?:-[a-z]+)+(?![\w-])")
 
 
 def _alerts(text: str) -> Iterator[_Found]:
-    def told(match: re.Match[str], number: int, end: int | None = None) -> _Found:
-        writer = _writer(text, match.start())
-        span = (match.start(), match.end() if end is None else end)
-        return span, _of_alert(number, text[slice(*span)], writer.sender if writer else "")
+    def told(number: int, start: int, end: int) -> _Found:
+        writer = _writer(text, start)
+        return (start, end), _of_alert(number, text[start:end], writer.sender if writer else "")
 
     for match in _ALERT.finditer(text):
         if int(match[1] or match[2]) <= 255:
-            yield told(match, int(match[1] or match[2]))
+            yield told(int(match[1] or match[2]), *match.span())
     for match in _ALERT_NAMED.finditer(text):
         words = re.split("[ _]", match[1])
         for count in range(min(len(words), 5), 0, -1):
             number = _alert_spellings().get("".join(words[:count]).casefold())
             if number is not None:
-                yield told(match, number, match.start(1) + len(" ".join(words[:count])))
+                yield told(number, match.start(1), match.start(1) + len(" ".join(words[:count])))
                 break
     for match in _OPENSSL_ERROR.finditer(text):
         number = int(match[1], 16) - _ALERT_REASONS
         if number in alerts():
-            yield told(match, number)
+            yield told(number, *match.span())
 
 
 @cache

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from stress.errors import UsageError
 from stress.host.addresses import is_public
+from stress.model.run import RunFacts
 from stress.model.summary import Summary
 from stress.text.escape import printable
 
@@ -47,6 +49,8 @@ class Rejudgement:
         from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
         plan = run.facts().plan
+        if self.policy is not None or self.at is not None or self.aia:
+            refuse_records(run.facts(), "there is no chain to judge")
         goals = parse_goals(self.assertions) or parse_goals([*plan.goals, *plan.assertions])
         judged = self.judged(run)
         return summarize(judged, goals=goals, repairs=self.repairs(judged))
@@ -95,6 +99,24 @@ class Rejudgement:
 
 
 AS_RECORDED = Rejudgement()
+
+
+def refuse_records(facts: RunFacts, what: str) -> None:
+    """Refuses what needs handshakes of ours.
+
+    Args:
+        facts: of the run in question.
+        what: what cannot be done, such as `there is nothing to replay`.
+
+    Raises:
+        UsageError: the file holds records that are not ours.
+    """
+    if facts.records is not None:
+        raise UsageError(
+            f"{what}: {facts.name} holds records of {', '.join(facts.records.files[:3])}, "
+            "not handshakes of a run",
+            "report, compare and export work on it.",
+        )
 
 
 def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:

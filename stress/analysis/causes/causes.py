@@ -287,6 +287,7 @@ class _Claimant:
             silence,
             widest.considered,
             widest.hypotheses,
+            self.recording.table.depth,
             next(iter(recurrences), None),
             self.likely(largest.failing, [NO_PLACE], largest.time_profile.shape),
         )
@@ -298,9 +299,10 @@ class _Claimant:
         share = self.tally.failures / max(1, self.tally.attempts)
         failed = np.unique(table.blocks[failing.failures > 0])
         span = int(table.blocks[failing.reached].max()) + 1
-        return round_robin(starts, share, self.recording.facts.plan.load.processes) or period(
-            failed, span, self.recording.block_ns
-        )
+        facts, again = self.recording.facts, period(failed, span, self.recording.block_ns)
+        if facts.records:  # whose turn it was is not known
+            return again
+        return round_robin(starts, share, facts.plan.load.processes) or again
 
     def timing(self, course: TimeProfile) -> Timing:
         """What the failures did over time, in times instead of blocks."""
@@ -327,10 +329,14 @@ class _Claimant:
         chain, table = self.chain(failing), self.recording.table
         met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
         name = short(chain) if chain else f"#{failing.chain}"
+        if self.recording.facts.records:  # as it stands in the rows
+            name = str(failing.chain)
         return Mechanism(name, chain, FailureCount(failing.count, met))
 
     def clients(self, failing: FailureClass) -> Mapping[str, ClientView]:
         """Who would see it: each family's answer to that very chain, where a chain decides."""
+        if self.recording.facts.records:
+            return {}
         chain = self.chain(failing)
         if chain is None:
             return client_views(failing.outcome)
@@ -348,7 +354,9 @@ class _Claimant:
         shape: Shape,
         found: Collection[str] = (),
     ) -> tuple[str, ...]:
-        """The root causes that fit this class of failures at such a place."""
+        """The root causes that fit this class of failures at such a place; none outside TLS."""
+        if self.recording.facts.records:
+            return ()
         chain, plan = self.chain(failing), self.recording.facts.plan
         evidence = facts_of_the_plan(plan).union(found)
         if self.load:
@@ -388,6 +396,8 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     None when no option can pin any of its conditions.
     """
     plan = recording.facts.plan
+    if recording.facts.records:
+        return None
     conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions

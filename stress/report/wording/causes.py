@@ -110,7 +110,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
         if valid:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
-            fix = fix_of(claim.category, roots, chain)
+            fix = "" if findings.facts.records else fix_of(claim.category, roots, chain)
         facts, change = findings.facts, claim.experiment
         made.append(
             Cause(
@@ -198,7 +198,7 @@ def _place(claim: Claim, findings: Findings) -> str:
     parts = [
         f"{which} {place(claim.conditions)}: {there}",
         *(f"{thousands(n)} of them also match cause {ranks[way]}" for way, n in claim.shared),
-        *_other_name(claim),
+        *_other_name(claim, "rows" if findings.facts.records else "connections"),
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),
     ]
@@ -219,7 +219,7 @@ def _counts(counts: FailureCount) -> str:
     return of(counts.failures, counts.attempts)
 
 
-def _other_name(claim: Claim) -> Iterator[str]:
+def _other_name(claim: Claim, noun: str) -> Iterator[str]:
     """Other conditions for the same connections, unless they are only another name of these."""
 
     def dimensions(conditions: Sequence[Condition]) -> set[str]:
@@ -234,9 +234,9 @@ def _other_name(claim: Claim) -> Iterator[str]:
                 place([one for one in these if one not in those])
                 for these, those in ((claim.conditions, way), (way, claim.conditions))
             )
-            yield f"there, {own} and {other} select the same connections"
+            yield f"there, {own} and {other} select the same {noun}"
         else:
-            yield f"these are also exactly the connections {place(way)}, which may be the reason"
+            yield f"these are also exactly the {noun} {place(way)}, which may be the reason"
         return
 
 
@@ -343,6 +343,7 @@ def silence(found: UnexplainedClaim) -> str:
         are="is" if found.failures == 1 else "are",
         recurrence=recurrence_words(found.recurrence) if found.recurrence else "",
         tested=thousands(found.considered),
+        depth=found.depth,
         error=percent(0.05),
         small=_needed(found, 1 / 16),
         half=_needed(found, 0.5),

@@ -10,12 +10,17 @@ _SINCE = " ≥ "
 _EVERY = "every version"
 
 
-def store_versions(verdicts: Iterable[Verdict]) -> str:
+def store_versions(verdicts: Iterable[Verdict], chain: bytes | None = None) -> str:
     """Such as `Fails on Android ≤ 13, Java < 11.0.22; accepted by newer ones.`; empty: no matter.
 
     Versions that nobody has any more are left to a sentence of their own.
+
+    Args:
+        verdicts: whose findings count.
+        chain: SHA-256 of the only chain that matters; None: all do.
     """
-    findings = [one for verdict in verdicts for one in verdict.findings]
+    about = [one for one in verdicts if chain is None or one.chain == chain]
+    findings = [one for verdict in about for one in verdict.findings]
     listed = [one for one in findings if one.versions and _EVERY not in one.versions]
     in_use = dict.fromkeys(one.versions for one in listed if one.refusal is not Refusal.NO)
     out_of_use = dict.fromkeys(

@@ -68,12 +68,11 @@ def headlines(
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
         failing = _failing_chain(findings, category)[0]
-        about = [one for one in findings.verdicts if failing and one.chain == failing.sha256]
-        who = f"{who_sees(views) or 'Every client.'} {store_versions(about)}"
+        versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
+        who = f"{who_sees(views) or 'Every client.'} {versions}"
         who = who if len(tally.categories) == 1 else f"{category}: {who}"
-        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
-        if not fixes:
-            fixes = {fix_of(category, likely(findings.explanation.unexplained.likely)): None}
+        rest = fix_of(category, likely(findings.explanation.unexplained.likely))
+        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix) or {rest: None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
         proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
@@ -212,8 +211,10 @@ def _certificate(chain: SeenChain) -> str:
 
 
 def commands(findings: Findings) -> Iterator[Command]:
-    """The commands of `prove`."""
+    """The commands of `prove`; none for records that are not ours."""
     facts = findings.facts
+    if facts.records:
+        return
     name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
