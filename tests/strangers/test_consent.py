@@ -136,7 +136,9 @@ def test_a_certificate_that_the_recorded_run_did_not_use_is_refused(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_no_credentials_of_a_run_file_are_in_a_printed_command(true_run: Path, tmp_path: Path) -> None:
+def test_no_credentials_of_a_run_file_are_in_a_printed_command(
+    true_run: Path, tmp_path: Path
+) -> None:
     """Who pastes a command would show their own certificate to the file's target."""
     path, planted = tmp_path / "mutual.db", "/keys/of-the-victim/planted.pem"
     with open_run(true_run) as run:
