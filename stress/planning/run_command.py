@@ -13,12 +13,15 @@ from operator import attrgetter
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
 from stress.model.plan import Close, Plan, Stack
+from stress.planning.connection_options import ports_spent
 from stress.planning.load import CEILING_S, default_in_flight, highest
 from stress.planning.option import PROFILE_ONLY
 from stress.planning.request import STOP, options
 from stress.text.escape import with_names
 
 SAME = RunChange()
+SURELY_FREE = 5_000
+"""Local ports that every machine has to spare, so that connections are closed by FIN unasked."""
 
 
 def run_argv(plan: Plan, change: RunChange = SAME) -> tuple[str, ...]:
@@ -38,7 +41,8 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     rate = change.rate or load.rate
     # Without any load option, a run for a goal would have the rate of a first run.
     closed = bool(plan.goals) and rate is None and load.count is None
-    if closed or load.concurrency != default_in_flight(rate, plan.limits.attempt_s):
+    usual = default_in_flight(load.rate, plan.limits.attempt_s)
+    if closed or load.concurrency != min(usual, load.count or usual):
         words += ["-c", str(load.concurrency)]
     if rate is not None:
         words += ["--rate", f"{rate:.12g}"]
@@ -58,7 +62,7 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
 def _request(plan: Plan, change: RunChange) -> list[str]:
     words = _repeated("--client", _clients(plan, change))
     name = change.server_name or plan.server_name
-    if name != plan.target.host:
+    if name != (None if plan.target.literal else plan.target.host):
         words += ["--sni", name or "none"]
     if plan.stack is not Stack.BORINGSSL:
         words += ["--stack", plan.stack.value]
@@ -70,7 +74,9 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
         ("--key", plan.client_key),
     ):
         words += [option, value] if value else []
-    if plan.close is not Close.AUTO:
+    spent = ports_spent(plan.load)
+    by_itself = plan.close is Close.FIN and spent is not None and spent <= SURELY_FREE
+    if plan.close is not Close.AUTO and not by_itself:
         words += ["--close", plan.close.value]
     return words
 
@@ -93,7 +99,7 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.12g}s"
+    return f"{seconds * 1000:.12g}ms" if 0.0 < seconds < 1.0 else f"{seconds:.12g}s"
 
 
 def _clients(plan: Plan, change: RunChange) -> Sequence[str]:

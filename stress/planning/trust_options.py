@@ -30,7 +30,8 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
     pins = tuple(pin for pins in request.values("pins", tuple) for pin in pins)
     if policy == NO_POLICY and request.ca is None:
         return Trust(policy, host, anchors_from="", at=at, pins=pins)
-    found = load_anchors(Path(request.ca) if request.ca is not None else None)
+    # Absolute, so that the commands of the report work in any folder.
+    found = load_anchors(Path(request.ca).absolute() if request.ca is not None else None)
     anchors = found.certificates
     return Trust(policy, host, anchors, found.source, found.private, at, pins, request.aia)
 

@@ -21,7 +21,7 @@ from stress.model.summary import (
     Summary,
 )
 from stress.planning.run_command import run_argv
-from stress.report.wording.causes import causes, unexplained
+from stress.report.wording.causes import causes, experiments, unexplained
 from stress.report.wording.context import validity
 from stress.report.wording.ten_lines import commands, headlines
 
@@ -48,7 +48,6 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         here = tally.addresses.get(index, FailureCount(0, 0))
         counted = (str(address), address.label, here.attempts, here.failures)
         addresses.append(AddressLine(*counted, clopper_pearson(here.failures, here.attempts)))
-    experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
@@ -73,7 +72,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         not_sent=tally.not_sent,
         failures=failures,
         causes=found,
-        unexplained=unexplained(findings.explanation.unexplained),
+        unexplained=unexplained(findings.explanation.unexplained, plan),
         chains=chain_lines(findings.chains, findings.verdicts),
         addresses=tuple(addresses),
         latency=findings.latency,
@@ -83,6 +82,9 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         limits=facts.limits,
         commands=(
             *commands(findings),
-            *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
+            *(
+                Command(Purpose.NEXT, run_argv(plan, change), "Next experiment")
+                for change in experiments(findings)
+            ),
         ),
     )

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil, sqrt
 from operator import attrgetter
 
 import numpy as np
@@ -28,8 +29,9 @@ from stress.analysis.causes.cohorts import SEED
 from stress.analysis.proportions.binomial import Floats
 from stress.analysis.recording import segment_rates, with_backlog
 from stress.analysis.tally import counted_by
+from stress.analysis.verdict import NANOSECONDS
 from stress.model.claims import LoadClaim
-from stress.model.plan import Load
+from stress.model.plan import Arrivals, Load
 from stress.model.run import Cube
 
 FEWEST_SEGMENTS = 8
@@ -48,6 +50,9 @@ TAIL = 0.025
 ORDERS = 4_000
 """Random orders of the rates; the interval's ends are known to about 0.003 of a probability."""
 _STEPS = 40
+STEEP = 0.7
+"""Failures for each further arrival from which on a limit explains them."""
+SIGMAS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +133,34 @@ def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
         middle = (low + high) / 2.0
         low, high = (middle, high) if holds(middle) else (low, middle)
     return (low + high) / 2.0
+
+
+def passing_rate(load: Load, cube: Cube) -> float | None:
+    """What a limit lets through, in attempts a second; None: nothing shows that there is one.
+
+    At one offered rate the arrivals still vary from second to second. Below a limit every further
+    arrival fails, so the failures grow one by one with the arrivals; without one, only the failing
+    part of them does. The slope of failures over arrivals tells them apart.
+    """
+    if load.rate is None or load.arrivals is not Arrivals.POISSON or len(load.segments) > 1:
+        return None
+    width = max(1, ceil(max(1.0, load.hold_s) * NANOSECONDS / cube.block_ns))
+    counts = counted_by(cube.cells, lambda cell: cell.block // width)
+    failing = [window for window, count in counts.items() if count.failures]
+    # The first and the last window are cut short, or before a limit was reached.
+    inside = range(min(failing, default=0) + 1, max(failing, default=0))
+    whole = [counts[window] for window in inside if window in counts]
+    arrivals: Floats = np.asarray([one.attempts for one in whole], dtype=np.float64)
+    failures: Floats = np.asarray([one.failures for one in whole], dtype=np.float64)
+    if len(whole) < FEWEST_SEGMENTS or not 0.0 < failures.sum() < arrivals.sum():
+        return None
+    share = float(failures.sum() / arrivals.sum())
+    apart = arrivals - arrivals.mean()
+    if not apart.any():
+        return None
+    slope = float(apart @ failures / (apart @ apart))
+    error = sqrt(share * (1.0 - share) * float(arrivals.mean()) / float(apart @ apart))
+    if slope < STEEP or slope < share + SIGMAS * error:
+        return None
+    seconds = width * cube.block_ns / NANOSECONDS
+    return float((arrivals - failures).mean()) / seconds

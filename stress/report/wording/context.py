@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from stress.analysis.findings import Findings
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
@@ -60,6 +61,7 @@ def scope(findings: Findings) -> str:
     plan, trust = findings.facts.plan, findings.facts.plan.trust
     clients = ", ".join(client.name for client in plan.clients)
     name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
+    store = Path(trust.anchors_from).name if trust.private else trust.anchors_from
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
@@ -76,7 +78,7 @@ def scope(findings: Findings) -> str:
         )
     return (
         f"{plan.target} with client {clients} over {over}, {name}, "
-        f"trust store {trust.anchors_from}{anchors}, policy {policy_names(plan)}. "
+        f"trust store {store}{anchors}, policy {policy_names(plan)}. "
         f"Not tested: {', '.join(gaps)}."
     )
 

@@ -8,7 +8,7 @@ as received: show them through `printable`, or use `name_of`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -37,6 +37,8 @@ _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
 _MOST_NAMES = 3
+_MOST_DIFFERING = 10
+"""Names are listed where they decide."""
 
 MOST_OCTETS = 131_072
 """Larger certificates are not read: OpenSSL and BoringSSL accept chains of up to 100 KiB."""
@@ -151,9 +153,13 @@ def short_name(facts: CertificateFacts) -> str:
 def shown_names(facts: CertificateFacts) -> str:
     """The first names that a certificate is for, else its CN. Printable."""
     names = facts.sans or ((facts.common_name,) if facts.common_name else ())
-    shown = ", ".join(printable(name, 60) for name in names[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{shown}{more}" if shown else "no name"
+    return listed_names(names, _MOST_NAMES) if names else "no name"
+
+
+def listed_names(names: Sequence[str], most: int = _MOST_DIFFERING) -> str:
+    """The first names of a list, and how many more there are. Printable."""
+    shown = ", ".join(printable(name, 60) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def shown_issuer(facts: CertificateFacts) -> str:
