@@ -57,7 +57,7 @@ from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition
-from stress.text.numbers import rate
+from stress.text.numbers import counted, rate
 from stress.trust import describe
 
 NO_PLACE = "none"
@@ -66,6 +66,9 @@ MOSTLY = 0.8
 """Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
+SURE_NOT = 1e-6
+EARLY = 0.25
+"""Of the run: failures that begin later begin at a time, not after a number of connections."""
 ALWAYS = 0.99
 CERTAIN = 0.99
 """At least one failure shows in an experiment with this confidence, if the claim is right."""
@@ -363,6 +366,17 @@ class _Claimant:
                 met[one.policy] = one
         return chain_views(failing.outcome, met)
 
+    def passed_first(self, failing: FailureClass) -> int:
+        """How many connections passed before the first failure, where chance alone is no reason.
+
+        A broken node fails from the beginning on; a limiter lets a number of connections pass.
+        """
+        met = [one.id for one in self.recording.failing if one.outcome == failing.outcome]
+        first, attempts = min(met, default=0), self.tally.attempts
+        share = failing.count / max(1, attempts - first)
+        by_chance = max(0.0, 1.0 - share) ** first
+        return first if by_chance < SURE_NOT and first <= EARLY * attempts else 0
+
     def wrong_with(self, chain: SeenChain) -> set[Category]:
         """Everything that was found wrong with a chain, whatever the headline is."""
         judged = [one for one in self.recording.verdicts if one.chain == chain.sha256]
@@ -392,6 +406,8 @@ class _Claimant:
         if chain is None:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             values = facts_of_the_answers(alike)
+            if before := self.passed_first(failing):
+                values["first-ones-passed"] = counted(before, "connection")
             passing = passing_rate(plan.load, self.recording.cube)
             if passing is not None:
                 values["a-rate-passes"] = rate(passing)

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import ceil, sqrt
+from math import ceil
 from operator import attrgetter
 
 import numpy as np
@@ -50,9 +50,8 @@ TAIL = 0.025
 ORDERS = 4_000
 """Random orders of the rates; the interval's ends are known to about 0.003 of a probability."""
 _STEPS = 40
-STEEP = 0.7
-"""Failures for each further arrival from which on a limit explains them."""
-SIGMAS = 3.0
+EVEN = 0.5
+"""What passes a limit varies less than this part of what chance would make of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +137,8 @@ def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
 def passing_rate(load: Load, cube: Cube) -> float | None:
     """What a limit lets through, in attempts a second; None: nothing shows that there is one.
 
-    At one offered rate the arrivals still vary from second to second. Below a limit every further
-    arrival fails, so the failures grow one by one with the arrivals; without one, only the failing
-    part of them does. The slope of failures over arrivals tells them apart.
+    At one offered rate the arrivals still vary from second to second. Behind a limit every further
+    arrival fails: what passes stays the same, and the failure rate follows the arrivals.
     """
     if load.rate is None or load.arrivals is not Arrivals.POISSON or len(load.segments) > 1:
         return None
@@ -152,15 +150,15 @@ def passing_rate(load: Load, cube: Cube) -> float | None:
     whole = [counts[window] for window in inside if window in counts]
     arrivals: Floats = np.asarray([one.attempts for one in whole], dtype=np.float64)
     failures: Floats = np.asarray([one.failures for one in whole], dtype=np.float64)
-    if len(whole) < FEWEST_SEGMENTS or not 0.0 < failures.sum() < arrivals.sum():
+    passed = arrivals - failures
+    if len(whole) < FEWEST_SEGMENTS or not failures.sum() or not passed.sum():
         return None
-    share = float(failures.sum() / arrivals.sum())
-    apart = arrivals - arrivals.mean()
-    if not apart.any():
+    if passed.var() > EVEN * min(passed.mean(), arrivals.var()):
         return None
-    slope = float(apart @ failures / (apart @ apart))
-    error = sqrt(share * (1.0 - share) * float(arrivals.mean()) / float(apart @ apart))
-    if slope < STEEP or slope < share + SIGMAS * error:
+    # The same shares in any other order would follow the arrivals less.
+    random, apart = np.random.default_rng(SEED), arrivals - arrivals.mean()
+    orders = random.permuted(np.tile(failures / arrivals, (ORDERS, 1)), axis=1)
+    leaning = int(np.count_nonzero(orders @ apart >= failures / arrivals @ apart - 1e-12))
+    if (leaning + 1) / (ORDERS + 1) > TAIL:
         return None
-    seconds = width * cube.block_ns / NANOSECONDS
-    return float((arrivals - failures).mean()) / seconds
+    return float(passed.mean()) * NANOSECONDS / (width * cube.block_ns)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from stress.analysis.chains import subject
 from stress.analysis.findings import Findings
-from stress.codes.catalog import POLICY_OF, chain_views
+from stress.codes.catalog import chain_views
 from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category
+from stress.model.plan import NO_POLICY
 from stress.model.run import SeenChain
 from stress.report.wording.causes import who_sees
 from stress.text.datetimes import instant, span
@@ -47,10 +48,8 @@ def _doubts(findings: Findings) -> Iterator[str]:
             "The certificate demands an OCSP staple (Must-Staple), and none was requested: whether"
             " Firefox accepts the answer is not known. Test it: --stack openssl --client firefox."
         )
-    judged = {verdict.policy for verdict in findings.verdicts}
-    unknown = [family for family, policy in POLICY_OF.items() if policy not in judged]
-    if findings.tally.completed and unknown:
-        yield f"Chains were not judged for {', '.join(unknown)}."
+    if findings.facts.plan.trust.policy == NO_POLICY:
+        yield "Chains were not judged (--policy none): no client's trust was tested."
     for index, address in enumerate(findings.addresses):
         if not findings.tally.addresses.get(index):
             yield f"{address} was not reached by any handshake."

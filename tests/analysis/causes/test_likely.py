@@ -21,6 +21,7 @@ FACTS = frozenset(
         "client-certificate-sent",
         "connections-held",
         "first-bytes",
+        "first-ones-passed",
         "follows-client",
         "half",
         "http-answer",
@@ -140,3 +141,58 @@ def test_every_root_cause_says_what_to_change_or_that_nothing_needs_to() -> None
     free = {root.id for root in catalogue().values() if not root.fix}
 
     assert free == {"rollout-in-progress"}
+
+
+def first(category: str, shape: str = "constant", *facts: str, stage: str = "client-hello") -> str:
+    return likely(Signs(category, ["none"], shape, stages=[stage], facts=facts))[0].id
+
+
+def test_evidence_orders_what_ends_a_connection_without_a_word() -> None:
+    assert first("eof", "constant", "large-hello") == "split-clienthello"
+    assert first("eof", "constant", "small-hello") == "proxy-header-expected"
+    assert first("reset", "constant", "small-hello", "proxy-header-sent") == "proxy-header-expected"
+    assert first("reset", "constant", "a-rate-passes") == "rate-limiter"
+    assert first("reset", "constant", "first-ones-passed", "steady-load") == "rate-limiter"
+    assert first("eof", "bursts", "steady-load") == "connection-limit"
+    assert first("eof", "window", "steady-load") == "draining"
+    assert first("eof", "constant", "connections-held", "small-hello") in {
+        "connection-limit",
+        "balancer-ports-exhausted",
+    }
+
+
+def test_a_limiter_is_not_blamed_on_health_checks_and_deploys() -> None:
+    found = likely(
+        Signs("refused", ["none"], "began", stages=["connect"], facts={"first-ones-passed"})
+    )
+
+    assert not {"weak-health-check", "node-down", "draining"} & {fit.id for fit in found}
+
+
+def test_first_bytes_decide_between_protocols() -> None:
+    mail = Signs("not-tls", ["none"], "constant", facts={"clear-greeting", "first-bytes"})
+    web = Signs(
+        "not-tls",
+        ["address"],
+        "constant",
+        facts={"http-answer", "first-bytes"},
+        values={"http-answer": '"HTTP/1.1 400"'},
+    )
+
+    assert ids(likely(mail)) == ["starttls-expected"]
+    assert ids(likely(web)) == ["plaintext-listener"]
+    assert likely(web)[0].evidence == ('it answers "HTTP/1.1 400"',)
+
+
+def test_an_alert_names_itself_as_evidence() -> None:
+    found = likely(Signs("alert-112", ["backend"], "constant", stages=["client-hello"]))
+
+    assert found[0].id == "no-certificate-for-name"
+    assert found[0].evidence == ("alert 112, unrecognized_name",)
+
+
+def test_a_name_that_was_never_certified_is_no_default_site() -> None:
+    facts = {"all-failed", "one-address", "address-target", "no-sni"}
+    found = ids(likely(Signs("hostname-mismatch", ["chain"], "constant", facts=facts)))
+
+    assert found == ["name-not-in-certificate"]
