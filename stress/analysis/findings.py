@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,8 @@ from stress.analysis.verdict import (
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, Untested, ValidityClaim
 from stress.model.plan import Address
-from stress.model.run import End, Run, RunFacts, SeenChain
-from stress.model.summary import Answer, Assertion, Quantiles
+from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain
+from stress.model.summary import Answer, Assertion, Interval, Quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Findings:
     facts: RunFacts
     tally: RunCounts
     estimate: Estimate
+    places: Mapping[int, Interval]
+    """Address -> interval of its failure rate."""
     verdict: Answer
     duration_s: float
     """How long the run sent handshakes, without its pauses."""
@@ -66,7 +69,11 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     # A run with goals was watched, and might have stopped at any time.
     watched = facts.plan.goals and facts.end is End.COMPLETED
     sampling = End.STOPPED if watched else facts.end
-    estimated = estimate(cube, sampling, max(0, facts.started - facts.recorded))
+    lost = max(0, facts.started - facts.recorded)
+    estimated = estimate(cube, sampling, lost)
+    cells = defaultdict[int, list[Cell]](list)
+    for cell in cube.cells:
+        cells[cell.address].append(cell)
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
@@ -76,12 +83,16 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
         explanation = explain(record(run), tally)
-    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing))
+    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     return Findings(
         facts=facts,
         tally=tally,
         estimate=estimated,
+        places={
+            address: estimate(Cube(cube.block_ns, here), sampling, lost).interval
+            for address, here in cells.items()
+        },
         verdict=verdict(facts, tally, judged, assertions),
         duration_s=elapsed,
         explanation=explanation,

@@ -73,6 +73,9 @@ class Failures:
     """Outcome -> count."""
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Category -> stage -> count."""
+    too_few: int | None = None
+    """In how many stretches of time failures came together, where that was once or twice: too few
+    for a tight interval. Null: often enough, or they are independent."""
 
 
 class Comparator(StrEnum):
@@ -263,6 +266,14 @@ class Assertion:
     """`yes`, `no` or `unknown`."""
     value: float | None
     """What was measured; null: nothing was."""
+    seen_s: float | None = None
+    """Where the answer is that a rate is below a limit: the seconds that were seen. Outages that
+    are less frequent than about three in them could have been missed."""
+    needed: int | None = None
+    """Where it is unknown: about so many more handshakes, coming out like these, settle it; null:
+    no number is known that would."""
+    command: tuple[str, ...] = ()
+    """A run that is long enough to settle it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,8 +293,8 @@ class Request:
 
     until: Annotated[
         tuple[str, ...],
-        "Run until this goal is met or ruled out: 'failing<0.1%', 'failures>=20',"
-        " 'relative<20%', 'clean for 10m', …; repeatable.",
+        "Run until this goal is met or ruled out: 'failing<0.1%', 'failing<0.1% for 10m',"
+        " 'failures>=20', 'relative<20%', 'clean for 10m', …; repeatable.",
         repeated(STOP, "GOAL", plan="goals"),
     ] = ()
     assertions: Annotated[

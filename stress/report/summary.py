@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.findings import examine
+from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
@@ -22,7 +23,7 @@ from stress.model.summary import (
 )
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import causes, experiments, unexplained
-from stress.report.wording.context import validity
+from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, headlines
 
 
@@ -36,18 +37,16 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
     """
     findings = examine(run, goals)
+    findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval = findings.estimate.interval
-    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
+    few = findings.estimate.too_few
+    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
     found, judged = causes(findings), validity(findings.validity)
     lines = headlines(findings, failures, found, judged, repairs)
-    addresses = []
-    for index, address in enumerate(findings.addresses):  # also those that nothing reached
-        here = tally.addresses.get(index, FailureCount(0, 0))
-        counted = (str(address), address.label, here.attempts, here.failures)
-        addresses.append(AddressLine(*counted, clopper_pearson(here.failures, here.attempts)))
+    settling = dict.fromkeys(one.command for one in findings.assertions if one.command)
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
@@ -74,7 +73,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         causes=found,
         unexplained=unexplained(findings.explanation.unexplained, plan),
         chains=chain_lines(findings.chains, findings.verdicts),
-        addresses=tuple(addresses),
+        addresses=tuple(_addresses(findings)),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
@@ -86,5 +85,14 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
                 Command(Purpose.NEXT, run_argv(plan, change), "Next experiment")
                 for change in experiments(findings)
             ),
+            *(Command(Purpose.NEXT, argv, "To settle the goal") for argv in settling),
         ),
     )
+
+
+def _addresses(findings: Findings) -> Iterator[AddressLine]:
+    """Also those that nothing reached."""
+    for index, address in enumerate(findings.addresses):
+        here = findings.tally.addresses.get(index, FailureCount(0, 0))
+        bounds = findings.places.get(index) or clopper_pearson(0, 0)
+        yield AddressLine(str(address), address.label, here.attempts, here.failures, bounds)

@@ -112,20 +112,30 @@ class TerminalReport:
 
     def _answer(self, summary: Summary, width: int) -> Iterator[RenderableType]:
         """The ten lines; each command on a line of its own, in one piece."""
-        lines, margin = summary.lines, max(map(len, LABELS.values())) + 2
-        style = _STYLES.get(summary.verdict, "bold yellow")
-        yield _row(text(summary.verdict.value, style), text(lines.verdict, "bold"))
+        lines, style = summary.lines, _STYLES.get(summary.verdict, "bold yellow")
+        margin = max(map(len, [*LABELS.values(), summary.verdict.value]))
+
+        def row(label: Text, words: Text) -> Table:
+            from rich.table import Table  # noqa: PLC0415 - heavy
+
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(no_wrap=True, width=margin)
+            grid.add_column(overflow="fold")
+            grid.add_row(label, words)
+            return grid
+
+        yield row(text(summary.verdict.value, style), text(lines.verdict, "bold"))
         proofs = [one for one in summary.commands if one.purpose is not Purpose.NEXT]
         for name, label in LABELS.items():
             words: str = getattr(lines, name) or "-"
             if name == "prove" and proofs:
                 for place, one in enumerate(proofs):
-                    yield _row(text("" if place else label, "dim"), text(f"{one.why}:"))
+                    yield row(text("" if place else label, "dim"), text(f"{one.why}:"))
                     yield _command(shell_line(one.argv))
                 continue
-            if name == "who" and len(words) > 2 * (width - margin):
+            if name == "who" and len(words) > 2 * (width - margin - 2):
                 words = _without_codes(words)
-            yield _row(text(label, "dim"), text(words))
+            yield row(text(label, "dim"), text(words))
 
     def _console(self, output: StringIO, narrowest: int) -> Console:
         from rich.console import Console  # noqa: PLC0415 - heavy, and only needed here
@@ -156,16 +166,6 @@ def _likely(roots: Sequence[Likely]) -> Iterator[RenderableType]:
     for place, root in enumerate(roots):
         fix = f" {root.fix}" if root.fix else ""
         yield _indented("", f"{'or' if place else 'likely'}: {root.id}: {root.text}.{fix}")
-
-
-def _row(label: Text, words: Text) -> Table:
-    from rich.table import Table  # noqa: PLC0415 - heavy
-
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, width=max(map(len, LABELS.values())))
-    grid.add_column(overflow="fold")
-    grid.add_row(label, words)
-    return grid
 
 
 def _command(line: str) -> Text:

@@ -52,13 +52,15 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goals.stopping_rule import check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.stopping_rule import check_ceiling, check_goals  # noqa: PLC0415 - heavy
     from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
     from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
     settings, _ = filled(request)
     check_goals(settings.until, settings.assertions)
-    return plan_run(request, now=int(time()))
+    plan = plan_run(request, now=int(time()))
+    check_ceiling(plan.goals, plan.load.duration_s)
+    return plan
 
 
 def record(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stress.analysis.goals.goal import parse_goal
 from stress.model.chain import Chain, Finding, Verdict
 from stress.model.outcome import Category, Stage
 from stress.model.record import Record
@@ -23,6 +24,7 @@ from tests.analysis.worlds import BEGUN, SECOND, attempt, write
 from tests.trust.certificates import Wanted, authorities, issue
 
 OUTCOMES = ("reset", "eof", "timeout-handshake", "refused", "expired-leaf", "cancelled", "not-sent")
+GOALS = tuple(map(parse_goal, ("failing<2%", "failing>1%", "failing<10% for 5s", "p99.server<9ms")))
 RULES = st.lists(
     st.fixed_dictionaries(
         {
@@ -86,7 +88,7 @@ def contradicted(rules: list[dict[str, object]], count: int, seed: int) -> list[
         TemporaryDirectory() as folder,
         write(Path(folder), rows, chains=chains(4), verdicts=verdicts) as run,
     ):
-        return untrue(run, summarize(run))
+        return untrue(run, summarize(run, goals=GOALS))
 
 
 @pytest.mark.slow

@@ -32,7 +32,14 @@ from stress.report.wording.causes import (
     who_sees,
 )
 from stress.report.wording.clean import NOBODY, upcoming, who_met_nothing
-from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.report.wording.context import (
+    goal_words,
+    limit_sentence,
+    origin,
+    scope,
+    unfinished,
+    valid,
+)
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -71,7 +78,8 @@ def headlines(
     """
     tally, causes = findings.tally, [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
-    verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
+    verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
+    verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
     elif findings.facts.invalid and tally.attempts:
@@ -153,6 +161,14 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
         kinds.append(f"{thousands(count)} {phrase}{f' ({words})' if words else ''}")
     more = len(tally.categories) - 3
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
+
+
+def _too_few(failures: Failures) -> str:
+    """Why an interval is so wide; empty where it is as wide as the number of failures makes it."""
+    if failures.too_few is None:
+        return ""
+    times = "once" if failures.too_few == 1 else "twice"
+    return f"Failures came together only {times}, which is too few for a tight interval."
 
 
 def _phrase(findings: Findings, category: str) -> str:
