@@ -87,7 +87,7 @@ class Mechanism:
     """Attempts that received the chain, and how many of them failed in this way."""
 
 
-class Fit(NamedTuple):
+class RootCause(NamedTuple):
     """A root cause of the catalogue that fits, by its id."""
 
     id: str
@@ -119,7 +119,7 @@ class Claim:
     grade: str
     risk_ratio: RiskRatio = UNKNOWN_RATIO
     p_value: float = 1.0
-    likely: tuple[Fit, ...] = ()
+    likely: tuple[RootCause, ...] = ()
     """Root causes, the most likely first."""
     conditions: tuple[Condition, ...] = ()
     aliases: tuple[tuple[Condition, ...], ...] = ()
@@ -194,7 +194,7 @@ class UnexplainedClaim:
     """Groups of attempts that were tested."""
     hypotheses: int = 0
     recurrence: Recurrence | None = None
-    likely: tuple[Fit, ...] = ()
+    likely: tuple[RootCause, ...] = ()
     category: str = ""
     """The outcome that most of them have."""
 

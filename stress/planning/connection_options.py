@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.host.limits import is_local
 from stress.model.plan import Client, Close, Load, Stack, Target
-from stress.planning.load import held_open
+from stress.planning.load import TIME_WAIT_S, held_open, ports_spent
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal
 from stress.planning.trust_options import policy_name
@@ -173,8 +172,6 @@ def _check_pem(name: str, path: str, mark: str) -> None:
 # half of the ports: the other half is left to other programs, to chance (the kernel finds the last
 # free ports slowly) and to the run just before this one.
 
-TIME_WAIT_S = 60
-
 
 def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
     """Decide how connections are closed; the second is why, as a note.
@@ -197,12 +194,3 @@ def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
     if fits:
         return close, f"closes by FIN; that uses {spent:,} of {ports:,} local ports"
     return close, f"closes by FIN as requested, but local ports may run out; {arithmetic}"
-
-
-def ports_spent(load: Load) -> int | None:
-    """Return how many ports the busiest minute uses; None: nothing bounds it."""
-    by_rate = None if load.rate is None else math.ceil(load.rate * TIME_WAIT_S) + load.concurrency
-    bounds = [bound for bound in (load.count, by_rate) if bound is not None]
-    if load.rate is not None and load.duration_s is not None:
-        bounds.append(math.ceil(load.rate * load.duration_s))
-    return min(bounds) if bounds else None

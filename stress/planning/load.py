@@ -162,6 +162,8 @@ def rate_blocks(rate: float | None, duration_s: float | None, seed: int) -> tupl
     return tuple(Segment(rate * level, seconds) for order in orders for level in order)
 
 
+TIME_WAIT_S = 60
+"""How long a pair of addresses and ports stays taken (RFC 9293 section 3.6.1; fixed by Linux)."""
 FIRST_RUN = Load(count=1000, concurrency=64, rate=50.0)
 """The load when no load option at all is given."""
 CEILING_S = 900.0
@@ -350,3 +352,12 @@ def _spread(load: Load, processes: int | None, machine: Machine) -> Load:
             f" LimitNOFILE={needed}\nin a systemd unit, or docker run --ulimit nofile={needed}.",
         )
     return spread
+
+
+def ports_spent(load: Load) -> int | None:
+    """Return how many ports the busiest minute uses; None: nothing bounds it."""
+    by_rate = None if load.rate is None else math.ceil(load.rate * TIME_WAIT_S) + load.concurrency
+    bounds = [bound for bound in (load.count, by_rate) if bound is not None]
+    if load.rate is not None and load.duration_s is not None:
+        bounds.append(math.ceil(load.rate * load.duration_s))
+    return min(bounds) if bounds else None

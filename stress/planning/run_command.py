@@ -13,8 +13,7 @@ from operator import attrgetter
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
 from stress.model.plan import Close, Plan, Stack
-from stress.planning.connection_options import ports_spent
-from stress.planning.load import CEILING_S, default_in_flight, highest
+from stress.planning.load import CEILING_S, default_in_flight, highest, ports_spent
 from stress.planning.option import PROFILE_ONLY
 from stress.planning.request import STOP, options
 from stress.text.escape import with_names

@@ -46,7 +46,6 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
     failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
     found, judged = causes(findings), validity(findings.validity)
     lines = headlines(findings, failures, found, judged, repairs)
-    settling = dict.fromkeys(one.command for one in findings.assertions if one.command)
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
@@ -79,15 +78,18 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         assertions=findings.assertions,
         lines=lines,
         limits=facts.limits,
-        commands=(
-            *commands(findings),
-            *(
-                Command(Purpose.NEXT, run_argv(plan, change), "Next experiment")
-                for change in experiments(findings)
-            ),
-            *(Command(Purpose.NEXT, argv, "To settle the goal") for argv in settling),
-        ),
+        commands=tuple(_commands(findings)),
     )
+
+
+def _commands(findings: Findings) -> Iterator[Command]:
+    """Every command that the report prints, each with what it is for."""
+    yield from commands(findings)
+    for change in experiments(findings):
+        argv = run_argv(findings.facts.plan, change)
+        yield Command(Purpose.NEXT, argv, "Next experiment")
+    for argv in dict.fromkeys(one.command for one in findings.assertions if one.command):
+        yield Command(Purpose.NEXT, argv, "To settle the goals")
 
 
 def _addresses(findings: Findings) -> Iterator[AddressLine]:

@@ -17,11 +17,10 @@ from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
-from stress.analysis.causes.likely import likely
+from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import CONCENTRATED, follows_load, passing_rate, segments
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
-    Signs,
     facts_of_the_answers,
     facts_of_the_chain,
     facts_of_the_clients,
@@ -43,10 +42,10 @@ from stress.model.claims import (
     Claim,
     ClaimSet,
     FailureCount,
-    Fit,
     LoadClaim,
     Mechanism,
     Recurrence,
+    RootCause,
     RunChange,
     Shape,
     Silence,
@@ -388,7 +387,7 @@ class _Claimant:
         loci: Collection[str],
         shape: Shape,
         found: Collection[str] = (),
-    ) -> tuple[Fit, ...]:
+    ) -> tuple[RootCause, ...]:
         """The root causes that fit this class of failures at such a place."""
         chain, plan = self.chain(failing), self.recording.facts.plan
         evidence = facts_of_the_plan(plan).union(found)

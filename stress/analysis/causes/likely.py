@@ -6,7 +6,8 @@ The catalogue is data (`likely.toml`); `signs.py` collects the evidence, this mo
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
@@ -14,9 +15,8 @@ from math import inf
 
 import msgspec
 
-from stress.analysis.causes.signs import Signs
 from stress.codes.catalog import alert_name
-from stress.model.claims import Fit
+from stress.model.claims import RootCause
 from stress.model.outcome import Outcome
 
 MOST = 4
@@ -77,7 +77,28 @@ def catalogue() -> Mapping[str, Root]:
     return {root.id: root for root in _file().cause}
 
 
-def likely(signs: Signs) -> tuple[Fit, ...]:
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a finding looks like."""
+
+    category: str
+    loci: Collection[str]
+    """Dimensions of its conditions and aliases; `chain` or `none` when there are no conditions."""
+    shape: str
+    load: str | None = None
+    """`independent` or `dependent`; None: not known, which matches neither."""
+    stages: Collection[str] = ()
+    """How far the failing connections came."""
+    subject: str = ""
+    """Subject and issuer of the failing certificate."""
+    differs: str = ""
+    facts: Collection[str] = ()
+    """What else is known, such as `one-address`; `signs.py` names all of them."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the report quotes of a fact."""
+
+
+def likely(signs: Signs) -> tuple[RootCause, ...]:
     """The root causes that fit, the best supported first; at most four.
 
     Never empty for a failure: where no rule matches, the broad causes of its category are named.
@@ -96,7 +117,7 @@ def likely(signs: Signs) -> tuple[Fit, ...]:
     if not best and not broad:
         broad = [root.id for root in roots if _matches(root.broad, signs.category)]
     return tuple(
-        Fit(name, tuple(_evidence(found[name][1] if name in found else _ANY, signs)))
+        RootCause(name, tuple(_evidence(found[name][1] if name in found else _ANY, signs)))
         for name in (best or broad)[:MOST]
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from stress.model.outcome import Category
 from stress.model.plan import Client, Plan, Stack
@@ -36,27 +35,6 @@ _FIRST_WORDS = {
     "other-protocol": r"SSH-|RFB |AMQP|\$\d|-ERR|-NOAUTH",
 }
 """How answers that are not TLS begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What a finding looks like."""
-
-    category: str
-    loci: Collection[str]
-    """Dimensions of its conditions and aliases; `chain` or `none` when there are no conditions."""
-    shape: str
-    load: str | None = None
-    """`independent` or `dependent`; None: not known, which matches neither."""
-    stages: Collection[str] = ()
-    """How far the failing connections came."""
-    subject: str = ""
-    """Subject and issuer of the failing certificate."""
-    differs: str = ""
-    facts: Collection[str] = ()
-    """What else is known, such as `one-address`; the functions below name all of them."""
-    values: Mapping[str, str] = field(default_factory=dict)
-    """What the report quotes of a fact."""
 
 
 def _holding(facts: Mapping[str, bool]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, log
 
 from stress.analysis.causes.likely import catalogue
@@ -14,23 +14,22 @@ from stress.model.claims import (
     Basis,
     Claim,
     FailureCount,
-    Fit,
     LoadClaim,
     Mechanism,
     Recurrence,
+    RootCause,
     RunChange,
     Shape,
     Timing,
     UnexplainedClaim,
 )
 from stress.model.outcome import Category
-from stress.model.plan import Client, Plan
+from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
     Cause,
-    ClientView,
     Condition,
     Likely,
     Unexplained,
@@ -43,9 +42,7 @@ from stress.text.templates import read_texts
 from stress.trust import describe, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
-_MOST_CLIENTS = 4
 LONGEST_URL = 200
-_ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
 
 def remedy(outcome: str, chain: SeenChain | None = None) -> str:
@@ -60,39 +57,6 @@ def remedy(outcome: str, chain: SeenChain | None = None) -> str:
         if url.lower().startswith(("http:", "https:")):
             return f"{fix} It is available at {printable(url, LONGEST_URL)}."
     return fix
-
-
-def who_sees(views: Mapping[str, ClientView]) -> str:
-    """Which client families fail, with the codes their users see; those that fail come first."""
-    parts = []
-    for answer, words in _ANSWERS:
-        named = [
-            f"{family} ({view.reports})" if view.reports and answer != "no" else family
-            for family, view in views.items()
-            if view.fails == answer
-        ]
-        if named:
-            parts.append(f"{words} {', '.join(named)}.")
-    return " ".join(parts)
-
-
-def met_by(clients: Sequence[Client], counts: Mapping[int, FailureCount]) -> str:
-    """What this run measured for each of its clients, those that failed first; empty for one."""
-    if len(clients) < 2:
-        return ""
-    failed = sorted(
-        (index for index, count in counts.items() if count.failures and index < len(clients)),
-        key=lambda index: -counts[index].failures / counts[index].attempts,
-    )
-    others = [count for index, count in counts.items() if index not in failed[:_MOST_CLIENTS]]
-    parts = [
-        f"{of(counts[one].failures, counts[one].attempts)} as {clients[one].name}"
-        for one in failed[:_MOST_CLIENTS]
-    ]
-    if others:
-        rest = (sum(one.failures for one in others), sum(one.attempts for one in others))
-        parts.append(f"{of(*rest)} as {'others' if parts else 'any'}")
-    return f"Measured: {', '.join(parts)}."
 
 
 _SAME_NAME = {
@@ -152,7 +116,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
     return tuple(made)
 
 
-def likely(fits: Sequence[Fit]) -> tuple[Likely, ...]:
+def likely(fits: Sequence[RootCause]) -> tuple[Likely, ...]:
     """Root causes with their texts and the evidence for each."""
     made = []
     for fit in fits:
@@ -366,7 +330,7 @@ def unexplained(found: UnexplainedClaim, plan: Plan) -> Unexplained:
     return Unexplained(found.failures, likely(found.likely), following, views)
 
 
-def undecided(fits: Sequence[Fit]) -> str:
+def undecided(fits: Sequence[RootCause]) -> str:
     """That the evidence does not decide between root causes, and how to find out."""
     *others, last = (fit.id for fit in fits)
     return (
@@ -390,7 +354,7 @@ def experiments(findings: Findings) -> Iterator[RunChange]:
     yield from filter(None, changes)
 
 
-def experiment(fits: Sequence[Fit], plan: Plan) -> RunChange | None:
+def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:
     """The run that tells the likeliest root cause from the others; None: no option can."""
     names = tuple(client.name for client in plan.clients)
     for fit in fits:

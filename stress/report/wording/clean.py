@@ -11,7 +11,7 @@ from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY
 from stress.model.run import SeenChain
-from stress.report.wording.causes import who_sees
+from stress.report.wording.clients import who_sees
 from stress.text.datetimes import instant, span
 from stress.text.numbers import percent, seconds
 from stress.trust import describe
@@ -65,7 +65,7 @@ def upcoming(findings: Findings) -> Iterator[str]:
         for der in chain.certificates:
             one = describe(der)
             left = one.not_after - now
-            if not one.self_issued and 0 < left < LAST_PART * one.lifetime:
+            if not (one.is_ca and one.self_issued) and 0 < left < LAST_PART * one.lifetime:
                 yield (
                     f"Renew {subject(chain) if der == chain.certificates[0] else one.subject}: it"
                     f" expires {instant(one.not_after)}, in {span(left)}"

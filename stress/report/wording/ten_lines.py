@@ -26,12 +26,11 @@ from stress.report.wording.causes import (
     fix_of,
     likely,
     load_words,
-    met_by,
     silence,
     undecided,
-    who_sees,
 )
 from stress.report.wording.clean import NOBODY, upcoming, who_met_nothing
+from stress.report.wording.clients import met_by, who_sees
 from stress.report.wording.context import (
     goal_words,
     limit_sentence,

@@ -4,9 +4,8 @@ from itertools import product
 
 import pytest
 
-from stress.analysis.causes.likely import catalogue, likely
-from stress.analysis.causes.signs import Signs
-from stress.model.claims import Fit
+from stress.analysis.causes.likely import Signs, catalogue, likely
+from stress.model.claims import RootCause
 from stress.model.outcome import Category, Kind, Outcome
 
 FACTS = frozenset(
@@ -65,7 +64,7 @@ FAILURES = [
 ]
 
 
-def ids(found: Iterable[Fit]) -> list[str]:
+def ids(found: Iterable[RootCause]) -> list[str]:
     return [one.id for one in found]
 
 

@@ -3,10 +3,9 @@ from dataclasses import replace
 import pytest
 from cryptography import x509
 
-from stress.analysis.causes.likely import likely
+from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.signs import (
     ACME_IDENTIFIER,
-    Signs,
     facts_of_the_answers,
     facts_of_the_chain,
     facts_of_the_clients,

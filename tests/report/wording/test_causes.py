@@ -9,9 +9,9 @@ from stress.model.claims import (
     Basis,
     Claim,
     FailureCount,
-    Fit,
     LoadClaim,
     Recurrence,
+    RootCause,
     Shape,
     Silence,
     Timing,
@@ -166,7 +166,7 @@ def test_silence_has_a_reason(found: UnexplainedClaim, text: str) -> None:
 
 
 def test_a_fix_is_never_for_a_thing_that_is_not_there() -> None:
-    roots = likely([Fit("no-sni-default")])
+    roots = likely([RootCause("no-sni-default")])
 
     assert "SNI mapping" not in fix_of("hostname-mismatch", roots)
     assert fix_of("hostname-mismatch", roots) == roots[0].fix
