@@ -34,7 +34,7 @@ from stress.cli import (
     report,
     run,
 )
-from stress.cli.options import SectionedCommand, flat
+from stress.cli.options import SectionedCommand
 from stress.errors import ExitCode, StressError, UsageError
 from stress.text.escape import PROGRAM, command, escape, shell_line
 
@@ -96,7 +96,7 @@ for _name, _command in (
     ("demo", demo.demo),
     ("doctor", doctor.doctor),
 ):
-    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(flat(_command))
+    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(_command)
 app.command(
     "explain", cls=SectionedCommand, context_settings={**_HELP, "ignore_unknown_options": True}
 )(explain.explain)  # -9807 is not an option

@@ -88,7 +88,7 @@ def write(folder: Path, dossier: Dossier, *, cause: int | None, share: bool) -> 
         files["anchors.pem"] = pem(trust.anchors)
     for case in chosen:
         shown = case if mask is None else mask.case(case)
-        for name, content in _case_files(shown, dossier, shared=share).items():
+        for name, content in _case_files(shown, dossier).items():
             files[f"{case.name}/{name}"] = content
 
     _claim(folder)
@@ -249,7 +249,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str | bytes]:
+def _case_files(case: Case, dossier: Dossier) -> dict[str, str | bytes]:
     """What one case's folder holds; nothing when no failing connection of it was kept."""
     if not case.pairs:
         return {}
@@ -273,9 +273,7 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
     sentences = [f"Repeats the failure: {case.category} at {address}."]
     sentences += [cause.sentence] if cause else []
     share = _failure_rate_at(case, address, dossier.summary)
-    files["reproduce.sh"] = reproduce(
-        first.failing, share, dossier.facts.plan, sentences, shared=shared
-    )
+    files["reproduce.sh"] = reproduce(first.failing, share, dossier.facts.plan, sentences)
 
     chains = {chain.sha256: chain.certificates for chain in dossier.chains}
     bad = chains.get(first.failing.record.chain or b"")

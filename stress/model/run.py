@@ -121,6 +121,8 @@ class RunFacts:
     """Unix time at which the first attempt was due, after all starting up; None: no attempt."""
     last_ns: int | None = None
     """When the last attempt was due; in a closed loop, when the last one ended."""
+    made_now: bool = False
+    """This very command line made the run, so the paths in its plan are the user's own."""
 
 
 @dataclass(frozen=True, slots=True)

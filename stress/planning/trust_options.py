@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from stress.errors import UsageError
@@ -25,15 +26,16 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
     """
     from stress.trust import load_anchors  # noqa: PLC0415 - loads cryptography, slow to start
 
-    policy = request.value("policy", str)
     at = option("--at", lambda text: moment(text, now), request.at)
     pins = tuple(pin for pins in request.values("pins", tuple) for pin in pins)
-    if policy == NO_POLICY and request.ca is None:
-        return Trust(policy, host, anchors_from="", at=at, pins=pins)
+    chosen = Trust(host=host, anchors_from="", at=at, pins=pins, **request.part("trust"))
+    if chosen.policy == NO_POLICY and request.ca is None:
+        return chosen
     # Absolute, so that the commands of the report work in any folder.
     found = load_anchors(Path(request.ca).absolute() if request.ca is not None else None)
-    anchors = found.certificates
-    return Trust(policy, host, anchors, found.source, found.private, at, pins, request.aia)
+    return replace(
+        chosen, anchors=found.certificates, anchors_from=found.source, private=found.private
+    )
 
 
 def policy_name(text: str) -> str:

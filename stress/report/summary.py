@@ -15,16 +15,13 @@ from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     AddressLine,
-    Command,
     Failures,
-    Purpose,
     RunLine,
     Summary,
 )
-from stress.planning.run_command import run_argv
-from stress.report.wording.causes import causes, experiments, unexplained
+from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
-from stress.report.wording.ten_lines import commands, headlines
+from stress.report.wording.ten_lines import commands, experiments, headlines
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -70,7 +67,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         not_sent=tally.not_sent,
         failures=failures,
         causes=found,
-        unexplained=unexplained(findings.explanation.unexplained, plan),
+        unexplained=unexplained(findings.explanation.unexplained, facts),
         chains=chain_lines(findings.chains, findings.verdicts),
         addresses=tuple(_addresses(findings)),
         latency=findings.latency,
@@ -78,18 +75,8 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         assertions=findings.assertions,
         lines=lines,
         limits=facts.limits,
-        commands=tuple(_commands(findings)),
+        commands=(*commands(findings), *experiments(findings)),
     )
-
-
-def _commands(findings: Findings) -> Iterator[Command]:
-    """Every command that the report prints, each with what it is for."""
-    yield from commands(findings)
-    for change in experiments(findings):
-        argv = run_argv(findings.facts.plan, change)
-        yield Command(Purpose.NEXT, argv, "Next experiment")
-    for argv in dict.fromkeys(one.command for one in findings.assertions if one.command):
-        yield Command(Purpose.NEXT, argv, "To settle the goals")
 
 
 def _addresses(findings: Findings) -> Iterator[AddressLine]:

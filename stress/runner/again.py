@@ -87,8 +87,8 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
                 f"the run {facts.name} seems to be running: its file was written to a moment ago",
                 f"Stop it first, or wait for {_QUIET_S:.0f} s if its process has died.",
             )
-        reached = extent(before)
-    plan = remainder(facts, addresses, last_ns=reached.last_ns, request=request)
+        next_id, last_ns = extent(before)
+    plan = remainder(facts, addresses, last_ns=last_ns, request=request)
     # What this command line decides holds for the whole run; the rest is as it was recorded.
     whole = replace(
         with_anchors(facts.plan),
@@ -97,15 +97,15 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
         client_key=plan.client_key,
     )
     facts, now_ns = replace(facts, plan=whole), time_ns()
-    stopped, now = (datetime.fromtimestamp(ns / _SECOND, UTC) for ns in (reached.last_ns, now_ns))
+    stopped, now = (datetime.fromtimestamp(ns / _SECOND, UTC) for ns in (last_ns, now_ns))
     lost = facts.started - facts.recorded
     gap = (
         f"resumed after {(now - stopped).total_seconds():,.0f} s in which nothing was sent"
         f" ({stopped:%Y-%m-%dT%H:%M:%SZ} to {now:%H:%M:%SZ})"
         + (f"; {lost:,} attempts of the first part were not recorded" if lost else "")
     )
-    stood_ns = facts.stood_ns + now_ns - reached.last_ns
-    return FirstPart(file, facts, reached.next_id, gap, stood_ns), plan
+    stood_ns = facts.stood_ns + now_ns - last_ns
+    return FirstPart(file, facts, next_id, gap, stood_ns), plan
 
 
 def plan_replay(

@@ -34,8 +34,6 @@ class Rejudgement:
     """Unix seconds at which chains are validated."""
     aia: bool = False
     """Fetch missing issuers of failing chains."""
-    target_is_named: bool = False
-    """The target comes from this very command line, not from a file that may be a stranger's."""
 
     def summarize(self, run: Run) -> Summary:
         """The summary of the run under these settings.
@@ -74,9 +72,9 @@ class Rejudgement:
         from stress.trust.aia import Download  # noqa: PLC0415 - heavy
 
         # Only a target on a private network may name an issuer on a private network, and only where
-        # the command line names that target: what a file says about addresses is a stranger's word.
+        # this command line named that target: what a file says about addresses proves nothing.
         ips = [address.ip for address in run.addresses()]
-        private = self.target_is_named and bool(ips) and not any(is_public(ip) for ip in ips)
+        private = run.facts().made_now and bool(ips) and not any(is_public(ip) for ip in ips)
         return repair_chains(run, _judge(run), Download(monotonic, private_too=private))
 
 

@@ -84,6 +84,8 @@ def record(
     controller = None
     if plan.find_limit:  # a bad goal is reported before there is a file
         controller = limit_searches(plan, parse_goals(plan.find_limit.split(",")))
+    if plan.authorized:
+        display.notify(f"authorized by {plan.authorized}")
     path, writer = _create(plan, location, display, first_part)
     copied = writer.taken
     try:
@@ -127,7 +129,7 @@ def _create(
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer: RunWriter | None = None
     try:
-        writer = RunWriter.create(
+        writer = RunWriter(
             path,
             whole,
             started_ns=started_ns,

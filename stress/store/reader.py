@@ -15,10 +15,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from types import GenericAlias, TracebackType
+from types import GenericAlias
 from typing import Any, Self, TypeVar
-
-import msgspec
 
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
@@ -38,7 +36,6 @@ from stress.model.run import (
 )
 from stress.model.transcript import Transcript
 from stress.store.opening import (
-    BATCH,
     LONG,
     SHORT,
     Bit,
@@ -53,6 +50,7 @@ from stress.store.opening import (
     check_numbers,
     checked,
     connect,
+    fetch,
     fetch_all,
     reading,
     release,
@@ -60,6 +58,8 @@ from stress.store.opening import (
 from stress.store.schema import (
     MOST_TRANSCRIPT_BYTES,
     decode_transcript,
+    decoded,
+    naming,
     read_plan,
     text_columns,
     view_text,
@@ -68,7 +68,7 @@ from stress.store.tally import Block, Counts
 
 _T = TypeVar("_T")
 _COLUMNS = {
-    "id": "attempt.arrival + attempt.lead AS id",
+    "id": "attempt.arrival + attempt.lead",
     "due_ns": "? + attempt.due",
     "started_ns": "? + attempt.due + attempt.late",
     "detail": "detail.text",
@@ -80,7 +80,7 @@ _COLUMNS |= {
 _COLUMNS |= {each.name: f"{each.name}.value" for each in APART}
 _COLUMNS["chain"] = "chain.sha256"
 _RECORDS = (
-    f"SELECT {', '.join(_COLUMNS[field] for field in Record._fields)} "  # noqa: S608 - our names
+    f"SELECT {', '.join(f'{_COLUMNS[field]} AS {field}' for field in Record._fields)} "  # noqa: S608 - our names
     "FROM {rows} "
     "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
     "LEFT JOIN chain ON chain.id = attempt_group.chain "
@@ -100,10 +100,7 @@ _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.nam
 
 
 def _row_of(columns: Sequence[str], kinds: Mapping[str, Any]) -> Any:
-    """The type of a row with these columns; those without a kind of their own are whole numbers.
-
-    Rows are checked many at a time: to understand such a type takes longer than to check a row.
-    """
+    """The type of a row with these columns; those without a kind of their own are whole numbers."""
     return GenericAlias(tuple, tuple(kinds.get(name, Whole) | None for name in columns))
 
 
@@ -122,23 +119,21 @@ _RECORD = _row_of(
 class RunFile:
     """A recorded run; made by `open_run`, closed by `close` or a `with` statement."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, made_now: bool = False
+    ) -> None:
         self._path = path
+        self._made_now = made_now
         self._connection = connection
         sql = "SELECT key, value FROM meta"
         self._meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
-        self._origin = checked(int(self._meta["started_ns"]), Moment)
+        self._origin = checked("meta.started_ns", self._meta["started_ns"], Moment)
         self._counts = Counts(connection, self._meta)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -163,6 +158,7 @@ class RunFile:
                 f"SELECT max(due), max(due + total) FROM attempt WHERE arrival > {near}",  # noqa: S608 - a number
                 tuple[int | None, int | None],
             )
+            stood_ns = checked("meta.stood_ns", meta.get("stood_ns", "0"), Span)
             last = due if plan.load.rate or plan.load.segments else ended
             return RunFacts(
                 name=self._path.stem,
@@ -171,18 +167,19 @@ class RunFile:
                 started_ns=self._origin,
                 ended_ns=end.ended_ns if end else None,
                 end=end.end if end else End.UNFINISHED,
-                started=max(checked(int(meta["started"]), Whole), recorded),
+                started=max(checked("meta.started", meta["started"], Whole), recorded),
                 recorded=recorded,
-                versions=msgspec.json.decode(meta["versions"], type=dict[str, str]),
+                versions=decoded("versions", meta["versions"], dict[str, str]),
                 reasons=end.reasons if end else (),
                 invalid=end.invalid if end else False,
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 # Without an end mark: what was known at the start.
-                stood_ns=end.stood_ns if end else checked(int(meta.get("stood_ns", "0")), Span),
+                stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
                 first_ns=None if first is None else self._origin + first,
                 last_ns=None if last is None else self._origin + last,
+                made_now=self._made_now,
             )
 
     def addresses(self) -> Sequence[Address]:
@@ -193,15 +190,15 @@ class RunFile:
                 tuple[int, str, Port, Text | None],
             )
             check_numbers([number for number, *_ in rows])
-            for _, ip, *_ in rows:
-                ip_address(ip)
+            with naming("address.ip"):
+                for _, ip, *_ in rows:
+                    ip_address(ip)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:
         """Ordered by id."""
         with reading(self._path):
-            seen = self._counts.seen_by_chain()
-            spans = self._counts.spans_by_chain()
+            met = self._counts.by_chain()
             sql = "SELECT id, der FROM certificate"
             ders = dict(self._all(sql, tuple[int, bytes], longest=LONG))
             certificates: dict[int, list[bytes]] = {}
@@ -218,15 +215,9 @@ class RunFile:
                 raise ValueError("a chain is longer than TLS can send")
             rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, Digest])
             return [
-                SeenChain(
-                    number,
-                    digest,
-                    tuple(certificates.get(number, ())),
-                    seen[number],
-                    *spans[number],
-                )
+                SeenChain(number, digest, tuple(certificates.get(number, ())), *met[number])
                 for number, digest in rows
-                if seen[number]
+                if number in met
             ]
 
     def verdicts(self) -> Sequence[Verdict]:
@@ -238,7 +229,8 @@ class RunFile:
                 "ORDER BY verdict, rank",
                 tuple[int, str, Whole | None, Text, str],
             ):
-                finding = Finding(Category(category), position, detail, Refusal(refusal))
+                with naming("finding"):
+                    finding = Finding(Category(category), position, detail, Refusal(refusal))
                 findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
@@ -252,7 +244,7 @@ class RunFile:
                     host,
                     at,
                     tuple(findings.get(number, ())),
-                    msgspec.json.decode(families, type=tuple[str, ...]),
+                    decoded("verdict.families", families, tuple[str, ...]),
                 )
                 for number, chain, policy, host, at, families in rows
             ]
@@ -307,7 +299,9 @@ class RunFile:
         """Width of the blocks of `histograms`; block 0 starts with the run."""
         with reading(self._path):
             stored = self._meta.get("histogram_block_ns")
-            return checked(int(stored), Width) if stored else self._counts.whole.latency.block_ns
+            if stored:
+                return checked("meta.histogram_block_ns", stored, Width)
+            return self._counts.whole.latency.block_ns
 
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
@@ -320,12 +314,10 @@ class RunFile:
     def transcripts(self) -> Iterator[Transcript]:
         """Evidence of single attempts, in the order in which it was recorded."""
         left, last = MOST_TRANSCRIPT_BYTES + 20 * self._path.stat().st_size, -1
-        with reading(self._path):
-            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONG)  # it reads a row ahead
-            cursor = self._connection.execute("SELECT id, transcript FROM evidence ORDER BY id")
-        for number, blob in self._fetch(cursor, longest=LONG, at_once=1):
+        sql = "SELECT id, transcript FROM evidence ORDER BY id"
+        for number, blob in self._fetch(sql, tuple[Whole, bytes], longest=LONG, at_once=1):
             with reading(self._path):
-                transcript = decode_transcript(checked(blob, bytes))
+                transcript = decode_transcript(blob)
                 left -= transcript.bytes_kept + 100 * len(transcript.flights)
                 if left < 0 or number <= last:
                     raise ValueError("it has more evidence than its size allows")
@@ -334,12 +326,13 @@ class RunFile:
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
         """The columns of the view `handshake`, and its rows."""
+        sql = view_text("handshake")
         with reading(self._path):
-            cursor = self._connection.execute(view_text("handshake"))
+            cursor = self._connection.execute(f"{sql} LIMIT 0")
             names = [column[0] for column in cursor.description]
-            kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
-        return names, self._fetch(cursor, kind)
+        kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
+        return names, self._fetch(sql, kind)
 
     def _all(self, sql: str, kind: type[_T], *, longest: int = SHORT) -> list[_T]:
         return fetch_all(self._connection, sql, kind, longest=longest)
@@ -348,41 +341,35 @@ class RunFile:
         text = self._meta.get("ending")
         if not text:
             return None
-        end = msgspec.json.decode(text, type=RunEnd)
-        numbers = end.ended_ns, end.started, end.stood_ns, end.lag_p99_ns
-        checked(numbers, tuple[Moment, Whole, Span, Span | None])
+        end = decoded("ending", text, RunEnd)
+        checked("ending.ended_ns", end.ended_ns, Moment)
+        checked("ending.started", end.started, Whole)
+        checked("ending.stood_ns", end.stood_ns, Span)
+        checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
-            cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
-        for row in self._fetch(cursor, _RECORD):
+        for row in self._fetch(sql, _RECORD, [self._origin, self._origin, *values]):
             fields = list(row)
             for place in _FLAGS:
                 if fields[place] is not None:
                     fields[place] = bool(fields[place])
             yield Record._make(fields)
 
-    def _fetch(
-        self,
-        cursor: sqlite3.Cursor,
-        kind: Any = tuple[Any, ...],
-        *,
-        longest: int = SHORT,
-        at_once: int = BATCH,
-    ) -> Iterator[Sequence[Any]]:
-        while True:
-            with reading(self._path):
-                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-                batch: list[Any] = checked(cursor.fetchmany(at_once), list[kind])
-            if not batch:
-                return
-            yield from batch
+    def _fetch(self, sql: str, kind: Any, *values: Any, **limits: Any) -> Iterator[Any]:
+        with reading(self._path):
+            for batch in fetch(self._connection, sql, kind, *values, **limits):
+                yield from batch
 
 
-def open_run(path: Path) -> RunFile:
+def open_run(path: Path, *, made_now: bool = False) -> RunFile:
     """The run in a file, as it is at this moment; close it after use.
+
+    Args:
+        path: of the file.
+        made_now: this very command line made the run, and nobody else.
 
     Raises:
         RunFileError: it is missing, is not a run file, has a newer schema, or is damaged.
@@ -390,7 +377,7 @@ def open_run(path: Path) -> RunFile:
     with reading(path):
         connection = connect(path)
         try:
-            return RunFile(path, connection)
+            return RunFile(path, connection, made_now=made_now)
         except BaseException:
             connection.close()
             raise

@@ -79,7 +79,7 @@ def run_file() -> tuple[Path, bytes]:
     path = Path(folder.name, "run.db")
     address = Address("127.0.0.1", 443)
     plan = Plan(Target(HOST), (address,), (Client("generic"),), trust=Trust(host=HOST))
-    writer = RunWriter.create(path, plan, started_ns=NOW * 10**9, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=NOW * 10**9, versions={}, host="here")
     writer.add_address(0, address)
     nothing = dict.fromkeys(Record._fields) | dict.fromkeys(("id", "address", "client"), 0)
     times = dict.fromkeys(("due_ns", "started_ns"), NOW * 10**9)

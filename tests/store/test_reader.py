@@ -79,7 +79,7 @@ def test_facts_are_as_the_engine_gave_them(
 def test_private_anchors_come_back(tmp_path: Path, plan: Plan) -> None:
     private = replace(plan, trust=replace(plan.trust, private=True))
     path = tmp_path / "run.db"
-    RunWriter.create(path, private, started_ns=1, versions={}, host="").close()
+    RunWriter(path, private, started_ns=1, versions={}, host="").close()
     with open_run(path) as run:
         assert run.facts().plan == private
 
@@ -245,7 +245,7 @@ def test_a_run_lasts_from_its_first_attempt_to_its_last(
     ]
     paced = replace(plan, load=replace(plan.load, rate=rate))
     path = tmp_path / "run.db"
-    writer = RunWriter.create(path, paced, started_ns=started_ns, versions={}, host="here")
+    writer = RunWriter(path, paced, started_ns=started_ns, versions={}, host="here")
     writer.add_chain(chains[0], [])
     writer.add_chain(chains[1], [verdict])
     writer.add_records(records[::-1])

@@ -25,7 +25,7 @@ from stress.model.claims import (
 )
 from stress.model.outcome import Category
 from stress.model.plan import Plan
-from stress.model.run import SeenChain
+from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
@@ -90,7 +90,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
             fix = fix_of(claim.category, roots, chain)
-        plan, change = findings.facts.plan, next_run(claim, findings.facts.plan)
+        facts, change = findings.facts, next_run(claim, findings.facts.plan)
         made.append(
             Cause(
                 rank=rank,
@@ -110,7 +110,9 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
-                next=shell_line(run_argv(plan, change)) if change else "",
+                next=shell_line(run_argv(facts.plan, change, made_now=facts.made_now))
+                if change
+                else "",
             )
         )
     return tuple(made)
@@ -322,10 +324,10 @@ def _equivalent(claim: Claim) -> bool:
     )
 
 
-def unexplained(found: UnexplainedClaim, plan: Plan) -> Unexplained:
+def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
     """The failures without a cause, with what may lie behind them, and how to find out."""
-    change = experiment(found.likely, plan)
-    following = shell_line(run_argv(plan, change)) if change else ""
+    change, new = experiment(found.likely, facts.plan), facts.made_now
+    following = shell_line(run_argv(facts.plan, change, made_now=new)) if change else ""
     views = client_views(found.category) if found.category else {}
     return Unexplained(found.failures, likely(found.likely), following, views)
 
@@ -343,15 +345,6 @@ def next_run(claim: Claim, plan: Plan) -> RunChange | None:
     if claim.experiment or claim.basis is Basis.DIFFERENCE:
         return claim.experiment
     return experiment(claim.likely, plan)
-
-
-def experiments(findings: Findings) -> Iterator[RunChange]:
-    """All experiments that the report proposes, in its order."""
-    plan, found = findings.facts.plan, findings.explanation
-    changes = [next_run(claim, plan) for claim in found.claims]
-    if found.unexplained.failures:
-        changes.append(experiment(found.unexplained.likely, plan))
-    yield from filter(None, changes)
 
 
 def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:

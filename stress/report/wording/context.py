@@ -154,8 +154,9 @@ def with_commands(findings: Findings) -> tuple[Assertion, ...]:
     answers = []
     for one in findings.assertions:
         change = SAME if one.expression.startswith(SEARCH) else longer
-        command = () if one.needed is None else run_argv(plan, change)
-        answers.append(replace(one, command=command))
+        settles = one.needed is not None
+        argv = run_argv(plan, change, made_now=findings.facts.made_now) if settles else ()
+        answers.append(replace(one, command=argv))
     return tuple(answers)
 
 

@@ -26,6 +26,7 @@ from stress.report.wording.causes import (
     fix_of,
     likely,
     load_words,
+    next_run,
     silence,
     undecided,
 )
@@ -277,7 +278,8 @@ def _certificate(chain: SeenChain) -> str:
 
 def commands(findings: Findings) -> Iterator[Command]:
     """The commands of `prove`."""
-    again = run_argv(findings.facts.plan)
+    facts = findings.facts
+    again = run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again, "Repeat the test")
         return
@@ -294,6 +296,19 @@ def _run_name(facts: RunFacts) -> str:
     """The run's name where commands find it by that, else the path of its file."""
     file = Path(facts.file)
     return facts.name if file.parent.name == RESULTS else str(file.absolute())
+
+
+def experiments(findings: Findings) -> Iterator[Command]:
+    """The commands that test the causes or settle the goals: runs that differ in that alone."""
+    facts, explained = findings.facts, findings.explanation
+    changes = [next_run(claim, facts.plan) for claim in explained.claims]
+    if explained.unexplained.failures:
+        changes.append(experiment(explained.unexplained.likely, facts.plan))
+    for change in filter(None, changes):
+        argv = run_argv(facts.plan, change, made_now=facts.made_now)
+        yield Command(Purpose.NEXT, argv, "Next experiment")
+    for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
+        yield Command(Purpose.NEXT, settling, "To settle the goals")
 
 
 def _detectable(findings: Findings) -> str:
