@@ -39,6 +39,9 @@ def differs(common: tuple[bytes, ...], other: tuple[bytes, ...], *, at: int | No
         differences = list(_leaf_differences(describe(common[0]), facts, at))
         listed = ", ".join(differences) or "with the same names and dates"
         leaf = f"another leaf {listed} (serial {facts.serial[:40]})"
+    # A leaf of another issuer needs other certificates above it: nothing of the usual is missing.
+    if facts.issuer_name.normal != describe(common[0]).issuer_name.normal:
+        return leaf
     return "; ".join([leaf, *_above(common[1:], other[1:])])
 
 
