@@ -334,10 +334,12 @@ def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
 
 def undecided(fits: Sequence[RootCause]) -> str:
     """That the evidence does not decide between root causes, and how to find out."""
-    *others, last = (fit.id for fit in fits)
-    return (
-        f"Undecided: {', '.join(others)} or {last}. The next experiment tells them apart (below)."
-    )
+    named = []
+    for fit in fits:
+        root = catalogue()[fit.id]
+        test = " ".join([*(f"--client {one}" for one in root.try_clients), *root.try_options])
+        named.append(f"{fit.id} (test: add {test})" if test else fit.id)
+    return f"Undecided: {', '.join(named[:-1])} or {named[-1]}. Run the next experiment first."
 
 
 def next_run(claim: Claim, plan: Plan) -> RunChange | None:
@@ -354,7 +356,7 @@ def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:
         root = catalogue()[fit.id]
         if set(root.try_clients) - set(names):
             return RunChange(clients=(*names, *root.try_clients))
-        if root.try_options:
+        if root.try_options and not plan.proxy_protocol:
             return RunChange(extra=root.try_options)
     return None
 
