@@ -24,6 +24,7 @@ from stress.analysis.verdict import (
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, Untested, ValidityClaim
 from stress.model.plan import Address
+from stress.model.records import RecordTable
 from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain
 from stress.model.summary import Answer, Assertion, Interval, Quantiles
 
@@ -50,6 +51,8 @@ class Findings:
     untested: tuple[Untested, ...]
     detectable: float
     """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
+    records: RecordTable | None
+    """The columns of records that are not ours; None: it was a run."""
     bound: float
     """For a run without failures that may have stopped at any time: the rate is below this, 95%."""
 
@@ -104,5 +107,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         assertions=assertions,
         untested=untested(facts, tally, addresses),
         detectable=detectable(tally.attempts),
+        records=cube.records,
         bound=confidence_sequence(0, tally.attempts).high,
     )

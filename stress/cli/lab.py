@@ -62,7 +62,8 @@ def run_words(farm: Farm) -> list[str]:
     for address in farm.addresses:
         label = f"={address.label}" if address.label else ""
         words += ["--address", f"{address}{label}"]
-    words += ["--ca", str(farm.ca_file), "-n", str(farm.scenario.count)]
+    trusted = ("--stores", farm.stores_file) if farm.stores_file else ("--ca", farm.ca_file)
+    words += [*map(str, trusted), "-n", str(farm.scenario.count)]
     for client in farm.scenario.clients:
         words += ["--client", client]
     return [*words, *farm.scenario.options]

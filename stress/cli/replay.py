@@ -32,7 +32,7 @@ Gap = Annotated[
 Json = Annotated[bool, option_of("json", "Print the answer as one JSON document.")]
 
 
-@takes("cert", "key", "authorized", "quiet", "name", "results")
+@takes("cert", "key", "stores", "authorized", "quiet", "name", "results")
 def replay(
     settings: Request,
     run: Run = None,

@@ -38,7 +38,7 @@ At = Annotated[
 Aia = Annotated[bool, option_of("aia")]
 
 
-@takes("json", *FORMS, "quiet", "results")
+@takes("json", *FORMS, "quiet", "results", "stores")
 def report(
     settings: Request,
     run: Run = None,
@@ -63,6 +63,7 @@ def report(
         option("--policy", policy_name, policy),
         option("--at", lambda text: moment(text, int(time())), at),
         aia,
+        settings.stores,
     )
     file = locate(run, RunLocation.of(settings).folder)
     return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]

@@ -30,13 +30,18 @@ def run(request: Request) -> int:
         plan, first_part = prepare(request), None
     else:
         allowed = {field for field, option in options().items() if option.section is Section.OUTPUT}
-        if request.given() - allowed - {"interrupted", "authorized", "cert", "key"}:
+        if request.given() - allowed - {"interrupted", "authorized", "cert", "key", "stores"}:
             raise UsageError(
                 "--continue takes the target and the plan from the interrupted run",
-                "Leave out everything but --cert, --key, --i-am-authorized and the output options.",
+                "Leave out everything but --cert, --key, --stores, --i-am-authorized and the output"
+                " options.",
             )
         first_part, plan = read_first_part(request, location.folder)
     path = record(plan, location, output.display(), first_part)
     made_now = first_part is None  # the first part may come from a stranger
-    summary = output.show(path, Rejudgement(aia=plan.trust.aia and made_now), made_now=made_now)
+    summary = output.show(
+        path,
+        Rejudgement(aia=plan.trust.aia and made_now, stores=plan.trust.stores or None),
+        made_now=made_now,
+    )
     return EXIT_CODES[summary.verdict]

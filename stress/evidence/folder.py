@@ -29,7 +29,8 @@ from stress.model.transcript import Transcript
 from stress.text.datetimes import instant
 from stress.text.escape import printable
 from stress.text.templates import template
-from stress.trust import CertificateFacts, describe, differs, name_of
+from stress.trust.reading.certificate import CertificateFacts, describe, name_of
+from stress.trust.reading.description import differs
 
 COLUMN: Final = 48
 """Characters of one connection's column in a timeline."""
@@ -281,6 +282,15 @@ def _case_files(case: Case, dossier: Dossier) -> dict[str, str | bytes]:
     if bad:
         problems = refusals(dossier.verdicts, first.failing.record.chain)
         files["chain-failing.pem"] = pem(bad)
+        from stress.trust import Anchors, Judge  # noqa: PLC0415 - only here, and heavy
+
+        trust, begun_ns = dossier.facts.plan.trust, dossier.facts.started_ns
+        judge = Judge(Anchors(trust.anchors, trust.anchors_from, trust.private))
+        for certificates in chains.values():
+            judge.meet(certificates)
+        missing = judge.missing(bad, begun_ns // _BILLION if trust.at is None else trust.at)
+        if missing:
+            files["missing.pem"] = pem([one.der for one in missing])
         files["difference.txt"] = difference(good, bad, problems)
     if good:
         files["chain-good.pem"] = pem(good)

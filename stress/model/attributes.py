@@ -17,11 +17,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 _TABLES: Final[Mapping[str, Any]] = tomllib.loads(
     Path(__file__).with_name("attributes.toml").read_text("utf-8")
 )
+_COLUMN: Final[Mapping[str, Any]] = {"when": "assigned", "phrase": "{name} = {}"}
+"""A dimension that is not in the table: a column of records that are not ours."""
 
 
 class KnownFrom(StrEnum):
@@ -40,7 +42,10 @@ class KnownFrom(StrEnum):
 
 
 class Dimension(StrEnum):
-    """The contract's dimensions, in the order in which one is preferred to name a cohort."""
+    """The contract's dimensions, in the order in which one is preferred to name a cohort.
+
+    Any other name is a column of somebody's records (`stress.records`): `Dimension("carrier")`.
+    """
 
     ADDRESS = "address"
     LABEL = "label"
@@ -66,17 +71,26 @@ class Dimension(StrEnum):
     @property
     def when(self) -> KnownFrom:
         """When its value is settled."""
-        return KnownFrom(_TABLES["dimensions"][self]["when"])
+        return KnownFrom(_TABLES["dimensions"].get(self, _COLUMN)["when"])
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        """A column of records that are not ours; equal names are equal."""
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = str(value)
+        return member
 
     @property
     def priority(self) -> int:
         """Smaller is preferred when two dimensions select exactly the same handshakes."""
-        return list(Dimension).index(self)
+        ours = list(Dimension)
+        return ours.index(self) if self in ours else len(ours)
 
     def phrase(self, value: str) -> str:
         """A value in a sentence, such as `with TLS 1.2`."""
-        words = _TABLES["dimensions"][self]
-        return str(words.get("special", {}).get(value) or words["phrase"].format(value))
+        words = _TABLES["dimensions"].get(self, _COLUMN)
+        known = words.get("special", {}).get(value)
+        return str(known or words["phrase"].format(value, name=self))
 
 
 class Form(StrEnum):
@@ -152,8 +166,13 @@ class Place(Protocol):
 
 
 def place(conditions: Iterable[Place]) -> str:
-    """All conditions as one phrase."""
-    return " ".join(_phrase(condition) for condition in conditions)
+    """All conditions as one phrase; those of dimensions that are not ours begin with `where`."""
+    ours: list[str] = []
+    others: list[str] = []
+    for condition in conditions:
+        known = condition.dimension in set(Dimension)
+        (ours if known else others).append(_phrase(condition))
+    return " ".join([*ours, *([f"where {' and '.join(others)}"] if others else [])])
 
 
 def _phrase(condition: Place) -> str:
@@ -166,6 +185,5 @@ def _phrase(condition: Place) -> str:
         words = value if value[0] in "ftu" else f"in the times {value}"
         words += " on" if value.startswith("from ") and "," not in value else ""
     else:
-        known = dimension in set(Dimension)
-        words = Dimension(dimension).phrase(value) if known else f"{dimension} = {value}"
+        words = Dimension(dimension).phrase(value)
     return f"not {words}" if getattr(condition, "op", "is") == "is not" else words

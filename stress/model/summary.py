@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stress.model.limit import Limit
+from stress.model.records import RecordSource
 
 SCHEMA = "tls-stress/summary/1"
 
@@ -48,6 +49,8 @@ class RunLine:
     """By whose rules the chains were judged."""
     host: str = ""
     """From where."""
+    records: RecordSource | None = None
+    """Whose records it was made of, and how they were read; null: it was a run of ours."""
 
 
 @dataclass(frozen=True, slots=True)

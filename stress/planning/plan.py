@@ -156,14 +156,25 @@ LOOPBACK_GAP_S = 1.0
 _SECOND = 1_000_000_000
 
 
-def with_anchors(plan: Plan) -> Plan:
+def with_anchors(plan: Plan, stores: str | None = None) -> Plan:
     """Return the plan with this machine's trust anchors, where it was recorded with a system's.
 
     A run file holds private anchors alone; those of the system are read again.
 
+    Args:
+        plan: as recorded.
+        stores: the root stores of the families that this command line names.
+
     Raises:
-        UsageError: there is no usable store.
+        UsageError: there is no usable store, or the run had root stores of its own.
     """
+    if plan.trust.stores and stores is None:
+        raise UsageError(
+            "the run was judged by its own root stores, whose path is not read from a run file",
+            "Give them again: --stores FILE.",
+        )
+    if stores is not None:
+        plan = replace(plan, trust=replace(plan.trust, stores=stores))
     trust = plan.trust
     if trust.private or trust.anchors or not trust.anchors_from:
         return plan
@@ -303,4 +314,4 @@ def _again(plan: Plan, request: Request) -> Plan:
     _open_files(plan.load)
     if plan.resolve_again_s is not None:
         plan = replace(plan, resolve_again_s=max(SHORTEST_TTL_S, plan.resolve_again_s))
-    return with_anchors(plan)
+    return with_anchors(plan, request.stores)

@@ -225,6 +225,10 @@ class Request:
     ca: str | None = TRUST.path(
         "PEM file of trust anchors to use instead of the system store; treated as a private CA."
     )
+    stores: str | None = TRUST.path(
+        "Root stores of the client families to use instead of those shipped and this machine's,"
+        " as written by scripts/root_stores.py."
+    )
     policy: str | None = TRUST.option(
         "Validate all clients by this trust policy; none skips validation. [default: each"
         " client's own]",

@@ -29,16 +29,18 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
     Args:
         plan: as recorded.
         change: what to do differently.
-        made_now: the paths in the plan were typed on this command line. Those of a file may be a
-            stranger's, and the command has `FILE` in their place.
+        made_now: the credentials in the plan were typed on this command line. Those of a file may
+            be a stranger's, and the command has `FILE` in their place: whoever copies it would
+            present them. Anchors are read and sent to nobody, so their path stands as it is.
     """
     parts = (_load(plan, change), _request(plan, change), _unchanged(plan, change), _trust(plan))
     words = [word for part in parts for word in part]
     for option, path in (
         ("--ca", plan.trust.anchors_from if plan.trust.private else None),
-        ("--cert", plan.client_certificate),
-        ("--key", plan.client_key),
+        ("--stores", plan.trust.stores),
     ):
+        words += [option, path] if path else []
+    for option, path in (("--cert", plan.client_certificate), ("--key", plan.client_key)):
         words += [option, path if made_now else "FILE"] if path else []
     return with_names("run", str(plan.target), options=[*words, *change.extra])
 

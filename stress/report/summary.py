@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, examine
@@ -19,6 +20,7 @@ from stress.model.summary import (
     RunLine,
     Summary,
 )
+from stress.report.wording import records
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, experiments, headlines
@@ -34,22 +36,24 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
     """
     findings = examine(run, goals)
-    findings = replace(findings, assertions=with_commands(findings))
+    if findings.facts.records is None:
+        findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
-    interval = findings.estimate.interval
-    few = findings.estimate.too_few
-    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages, few)
+    interval, few = findings.estimate.interval, findings.estimate.too_few
+    stages = {} if facts.records else tally.stages
+    failures = Failures(tally.failures, share, interval, tally.categories, stages, few)
     found, judged = causes(findings), validity(findings.validity)
-    lines = headlines(findings, failures, found, judged, repairs)
+    write = records.headlines if facts.records else partial(headlines, repairs=repairs)
+    lines = write(findings, failures, found, judged)
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
         run=RunLine(
             name=facts.name,
             file=facts.file,
-            target=str(plan.target),
+            target=", ".join(facts.records.files) if facts.records else str(plan.target),
             profile=plan.profile,
             clients=tuple(client.name for client in plan.clients),
             started=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -60,9 +64,10 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
             anchors=plan.trust.anchors_from,
             policy=policy_names(plan),
             host=facts.host,
+            records=facts.records,
         ),
         attempts=tally.attempts,
-        completed=tally.completed,
+        completed=tally.attempts - tally.failures if facts.records else tally.completed,
         ours=sum(tally.ours.values()),
         not_sent=tally.not_sent,
         failures=failures,

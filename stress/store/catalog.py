@@ -230,11 +230,19 @@ class Catalog:
                 msgspec.json.encode(verdict.families).decode(),
             )
             findings = [
-                (number, rank, f.category.value, f.position, clean(f.detail), f.refusal.value)
+                (
+                    number,
+                    rank,
+                    f.category.value,
+                    f.position,
+                    clean(f.detail),
+                    f.refusal.value,
+                    clean(f.versions),
+                )
                 for rank, f in enumerate(verdict.findings)
             ]
             statements.append((insert_into("verdict", 8), [row]))
-            statements.append((insert_into("finding", 6), findings))
+            statements.append((insert_into("finding", 7), findings))
         return statements
 
     def groups(self, records: Sequence[Record]) -> tuple[list[int], list[Statement]]:

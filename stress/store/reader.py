@@ -126,9 +126,10 @@ class RunFile:
         self._made_now = made_now
         self._connection = connection
         sql = "SELECT key, value FROM meta"
-        self._meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
-        self._origin = checked("meta.started_ns", self._meta["started_ns"], Moment)
-        self._counts = Counts(connection, self._meta)
+        meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
+        self.meta: Mapping[str, str] = meta
+        self._origin = checked("meta.started_ns", self.meta["started_ns"], Moment)
+        self._counts = Counts(connection, self.meta)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +144,7 @@ class RunFile:
     def facts(self) -> RunFacts:
         """The run as a whole."""
         with reading(self._path):
-            meta = self._meta
+            meta = self.meta
             end = self._run_end()
             sql = "SELECT der FROM anchor ORDER BY position"
             anchors = self._all(sql, tuple[bytes], longest=LONG)
@@ -224,13 +225,15 @@ class RunFile:
         """In the order in which they were made."""
         with reading(self._path):
             findings: dict[int, list[Finding]] = {}
-            for number, category, position, detail, refusal in self._all(
-                "SELECT verdict, category, position, detail, refusal FROM finding "
+            for number, category, position, detail, refusal, versions in self._all(
+                "SELECT verdict, category, position, detail, refusal, versions FROM finding "
                 "ORDER BY verdict, rank",
-                tuple[int, str, Whole | None, Text, str],
+                tuple[int, str, Whole | None, Text, str, Text | None],
             ):
                 with naming("finding"):
-                    finding = Finding(Category(category), position, detail, Refusal(refusal))
+                    finding = Finding(
+                        Category(category), position, detail, Refusal(refusal), versions or ""
+                    )
                 findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
@@ -257,15 +260,9 @@ class RunFile:
     def ports(self) -> Sequence[PortCount]:
         """Attempts and failures of the target by local port, without `ours` and `not-sent`."""
         with reading(self._path):
-            stored = self._all(
-                "SELECT port, attempts, failures FROM port", tuple[Port, Whole, Whole]
-            )
+            stored = self._stored_ports(self._counts.recorded)
             if self._run_end() and stored:
-                if any(failures > attempts for _, attempts, failures in stored):
-                    raise ValueError("a port has more failures than attempts")
-                if sum(attempts for _, attempts, _ in stored) > self._counts.recorded:
-                    raise ValueError("ports have more attempts than there are")
-                return [PortCount(*row) for row in stored]
+                return stored
             tally = self._counts.whole
             return [
                 PortCount(port, attempts, tally.failed_ports[port])
@@ -275,30 +272,41 @@ class RunFile:
     def histograms(self) -> Sequence[HistogramRow]:
         """Of the whole run (block -1), including empty ones, and of each time block."""
         with reading(self._path):
-            stored = self._all(
-                "SELECT phase, outcome, block, hdr, clamped FROM histogram",
-                tuple[Phase, str, Block, str, Whole],
-            )
-            if self._run_end() and any(block >= 0 for _, _, block, _, _ in stored):
-                rows = [
-                    HistogramRow(phase, outcome == "ok", block, hdr.encode("ascii"), clamped)
-                    for phase, outcome, block, hdr, clamped in stored
-                ]
-                for row in rows:
+            stored = self._stored_histograms()
+            if self._run_end() and any(row.block >= 0 for row in stored):
+                for row in stored:
                     # Raises where it is damaged.
                     if Histogram.decode(row.hdr).count > self._counts.recorded:
                         raise ValueError("a histogram has more values than there are attempts")
-                return rows
+                return stored
             latency = self._counts.whole.latency
             return [
                 HistogramRow(key.phase, key.good, key.block, histogram.encode(), histogram.clamped)
                 for key, histogram in [*latency.whole().items(), *latency.blocks()]
             ]
 
+    def _stored_ports(self, most: int) -> Sequence[PortCount]:
+        """The counts by port in the file, of at most so many attempts."""
+        rows = self._all("SELECT port, attempts, failures FROM port", tuple[Port, Whole, Whole])
+        if any(failures > attempts for _, attempts, failures in rows):
+            raise ValueError("a port has more failures than attempts")
+        if sum(attempts for _, attempts, _ in rows) > most:
+            raise ValueError("ports have more attempts than there are")
+        return [PortCount(*row) for row in rows]
+
+    def _stored_histograms(self) -> Sequence[HistogramRow]:
+        return [
+            HistogramRow(phase, outcome == "ok", block, hdr.encode("ascii"), clamped)
+            for phase, outcome, block, hdr, clamped in self._all(
+                "SELECT phase, outcome, block, hdr, clamped FROM histogram",
+                tuple[Phase, str, Block, str, Whole],
+            )
+        ]
+
     def histogram_block_ns(self) -> int:
         """Width of the blocks of `histograms`; block 0 starts with the run."""
         with reading(self._path):
-            stored = self._meta.get("histogram_block_ns")
+            stored = self.meta.get("histogram_block_ns")
             if stored:
                 return checked("meta.histogram_block_ns", stored, Width)
             return self._counts.whole.latency.block_ns
@@ -325,7 +333,7 @@ class RunFile:
             yield transcript
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
-        """The columns of the view `handshake`, and its rows."""
+        """The columns of the view `handshake` (text where `text_columns` says so), and its rows."""
         sql = view_text("handshake")
         with reading(self._path):
             cursor = self._connection.execute(f"{sql} LIMIT 0")
@@ -334,11 +342,15 @@ class RunFile:
         kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
         return names, self._fetch(sql, kind)
 
+    def text_columns(self) -> frozenset[str]:
+        """Which columns of `handshakes` hold text; the others hold integers."""
+        return text_columns()
+
     def _all(self, sql: str, kind: type[_T], *, longest: int = SHORT) -> list[_T]:
         return fetch_all(self._connection, sql, kind, longest=longest)
 
     def _run_end(self) -> RunEnd | None:
-        text = self._meta.get("ending")
+        text = self.meta.get("ending")
         if not text:
             return None
         end = decoded("ending", text, RunEnd)
@@ -377,7 +389,12 @@ def open_run(path: Path, *, made_now: bool = False) -> RunFile:
     with reading(path):
         connection = connect(path)
         try:
-            return RunFile(path, connection, made_now=made_now)
+            run = RunFile(path, connection, made_now=made_now)
+            if "records" not in run.meta:
+                return run
+            from stress.store.records import RecordsFile  # noqa: PLC0415 - needs numpy
+
+            return RecordsFile(path, connection)
         except BaseException:
             connection.close()
             raise

@@ -93,6 +93,10 @@ def read_as_current(connection: sqlite3.Connection) -> None:
             connection.execute(
                 f"CREATE TEMP VIEW {each.name} AS SELECT NULL AS arrival, NULL AS value WHERE 0"
             )
+    if "versions" not in {row[1] for row in connection.execute("PRAGMA main.table_info(finding)")}:
+        connection.execute(
+            "CREATE TEMP VIEW finding AS SELECT *, NULL AS versions FROM main.finding"
+        )
     first = connection.execute("PRAGMA user_version").fetchone()[0] == 1
     table = "attribute" if first else "attempt_group"
     found = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")}

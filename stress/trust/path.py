@@ -21,7 +21,7 @@ for one chain, no certificate twice in one path. This bounds what hostile chains
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -31,10 +31,10 @@ from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Aia, Memory, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
-from stress.trust.reading.extension import NormalName
+from stress.trust.reading.extension import NormalName, organizations
 
-LONGEST = 15
-"""Certificates in a path; Apple's limit (SecTrustServer.c), Android's is 20."""
+LONGEST = 30
+"""Certificates in a path."""
 MOST_PATHS = 100
 MOST_CHECKS = 200
 MOST_STEPS = 2_000
@@ -56,15 +56,25 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415
+        dsa,
         ec,
         ed448,
         ed25519,
+        mldsa,
         padding,
         rsa,
     )
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
+
+    own_algorithms: dict[str, type] = {
+        "Ed25519": ed25519.Ed25519PublicKey,
+        "Ed448": ed448.Ed448PublicKey,
+        "ML-DSA-44": mldsa.MLDSA44PublicKey,
+        "ML-DSA-65": mldsa.MLDSA65PublicKey,
+        "ML-DSA-87": mldsa.MLDSA87PublicKey,
+    }
 
     def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
         kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
@@ -79,11 +89,12 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
             key.verify(signature, signed, ec.ECDSA(digest()))
-        elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) and (
-            scheme in {"Ed25519", "Ed448"}
-        ):
-            key.verify(signature, signed)
-        elif scheme or isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+        elif isinstance(key, dsa.DSAPublicKey) and scheme == "DSA":
+            key.verify(signature, signed, digest())
+        elif scheme in own_algorithms and isinstance(key, own_algorithms[scheme]):
+            verify: Callable[[bytes, bytes], None] = getattr(key, "verify")  # noqa: B009  one form
+            verify(signature, signed)
+        elif scheme or isinstance(key, tuple(own_algorithms.values())):
             # A key of another kind than the algorithm needs cannot have made the signature.
             return Signature.BAD
         else:
@@ -124,8 +135,16 @@ class Paths:
     """Those that end in an anchor, in the order found."""
     longest: Path
     """The longest that does not end in an anchor; at least the leaf alone."""
+    last_end: Path
+    """Where the search ended: the last path tried, whether it ends in an anchor or nowhere."""
     broken: tuple[tuple[Link, Link], ...]
     """Pairs whose names match but whose signature is wrong: (certificate, would-be issuer)."""
+
+    @property
+    def unsent(self) -> Iterator[CertificateFacts]:
+        """What the complete ones hold beyond the certificates sent."""
+        for path in self.complete:
+            yield from (link.facts for link in path.links[1:] if link.position is None)
 
 
 class Issuers:
@@ -160,6 +179,7 @@ class _Search:
     known: Issuers
     complete: list[Path] = field(default_factory=list)
     longest: Path | None = None
+    last_end: Path | None = None
     broken: list[tuple[Link, Link]] = field(default_factory=list)
     checks: int = 0
     steps: int = 0
@@ -176,11 +196,15 @@ class _Search:
             if anchor is not None:
                 top = path.top if path.top.facts.der == anchor.der else Link(anchor, None)
                 self.complete.append(Path((*path.links[:-1], top)))
+                self.last_end = self.complete[-1]
                 if anchor.self_issued:
                     continue
             elif self.longest is None or len(path.links) > len(self.longest.links):
                 self.longest = path
-            stack.extend(reversed(list(self._longer(path))))
+            longer = list(self._longer(path))
+            if anchor is None and not longer:
+                self.last_end = path
+            stack.extend(reversed(longer))
 
     def _longer(self, path: Path) -> Iterator[Path]:
         """The path extended by each possible issuer."""
@@ -190,13 +214,14 @@ class _Search:
         if top.facts.self_issued and self._check(top, top) is not Signature.BAD:
             return
         inside = {_identity(link.facts) for link in path.links}
-        # Anchors first, then what was sent, then what is known; copies of anchors only once.
+        # Anchors first, then what was sent, then what is known. A sent certificate of an anchor's
+        # name and key is tried, too: its anchor may be odd.
         name = top.facts.issuer_name.normal
         anchors = [Link(facts, None) for facts in self.anchors.named(name)]
-        tried = {_identity(link.facts) for link in anchors}
+        tried = {link.facts.der for link in anchors}
         known = (Link(facts, None) for facts in self.known.named(name))
         others = (*self.sent.get(name, ()), *known)
-        for issuer in (*anchors, *(link for link in others if _identity(link.facts) not in tried)):
+        for issuer in (*anchors, *(link for link in others if link.facts.der not in tried)):
             if _identity(issuer.facts) in inside:
                 continue
             if self._check(top, issuer) is Signature.BAD:
@@ -235,7 +260,9 @@ def build_paths(
     leaf = Link(sent[0], 0)
     search = _Search(anchors, by_name, known or Issuers())
     search.run(leaf)
-    return Paths(tuple(search.complete), search.longest or Path((leaf,)), tuple(search.broken))
+    longest = search.longest or Path((leaf,))
+    ended = search.last_end or longest
+    return Paths(tuple(search.complete), longest, ended, tuple(search.broken))
 
 
 def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:
@@ -261,17 +288,20 @@ def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:
 # * the leaf is self-signed: `self-signed`;
 # * intermediates were sent, but none of them signed the leaf: `wrong-intermediate`;
 # * the path ends at a sent (or known) root that is not an anchor: `untrusted-root`;
-# * the missing issuer is known from another chain of this run and leads to an anchor, or the leaf
-#   was sent alone and its issuer is not an anchor: `incomplete-chain`;
-# * intermediates were sent and match, only the last one's issuer is unknown: `untrusted-root`.
+# * the missing issuer is known, from another chain of this run or as a public CA's, and leads to an
+#   anchor: `incomplete-chain`;
+# * the leaf was sent alone, and its issuer is known by name only: `incomplete-chain`, more likely
+#   than a CA of the same name;
+# * nothing is known of the last one's issuer: `untrusted-root`, more likely than an intermediate
+#   that was left out.
 #
-# Subtle: the last two cannot always be told apart, because the second of two intermediates may be
-# missing. Public intermediates, too, have a caIssuers URL (of their root), so it proves nothing for
-# them; for a leaf it does. So the detail always names the issuer that was not sent and where the
-# certificate says it is available, and `--aia` settles the question.
+# Subtle: the last two leave both readings open. So the detail names both, the issuer that was not
+# sent, and where the certificate says it is available; `--aia` settles the question.
 
 REPAIRABLE = frozenset({Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE})
 """What a client can repair by itself if it has or fetches the missing certificate."""
+OPEN = REPAIRABLE | {Category.UNTRUSTED_ROOT}
+"""Where fetching an issuer may show what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,11 +322,23 @@ class Gap:
         return Finding(self.category, self.position, self.detail, refusal)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What may be missing from a chain."""
+
+    issuers: Issuers
+    """Certificates of other chains, and of public CAs."""
+    met: Container[bytes] = ()
+    """DER of those that other chains of this run have."""
+    organizations: Container[str] = ()
+    """Names (O, folded) of those who run a CA that some client trusts."""
+
+
 def find_gap(
     sent: tuple[CertificateFacts, ...],
     paths: Paths,
     anchors: Issuers,
-    known: Issuers,
+    known: Known,
     *,
     private: bool,
 ) -> Gap:
@@ -306,7 +348,7 @@ def find_gap(
         sent: the chain in the order sent; its first certificate is readable.
         paths: what could be built from it.
         anchors: the trust anchors.
-        known: intermediates and roots seen in other chains.
+        known: what was not sent and may be missing.
         private: the anchors are those of the target's own CA (`--ca`).
     """
     leaf, top = paths.longest.links[0], paths.longest.top
@@ -321,10 +363,13 @@ def find_gap(
     # The issuer of the last certificate was not sent.
     urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
     fetchable = any(url.lower().startswith("http:") for url in urls)
-    further = build_paths(sent, anchors, known)
-    if further.complete:
-        missing = next(link for link in further.complete[0].links[1:] if link.position is None)
-        detail = f"{short_name(missing.facts)} was not sent; other chains of this run have it"
+    further = build_paths(sent, anchors, known.issuers)
+    missing = next((one for one in further.unsent if anchors.same_key(one) is None), None)
+    if missing is not None:
+        whence = "other chains of this run have it"
+        if missing.der not in known.met:
+            whence = f"it is a known certificate of {shown_issuer(missing)}"
+        detail = f"{short_name(missing)} was not sent; {whence}"
         return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
     if further.longest.top.facts.self_issued:
         detail = f"its root {short_name(further.longest.top.facts)} is not a trust anchor"
@@ -332,11 +377,23 @@ def find_gap(
     where = f" (available at {printable(urls[0], 100)})" if urls else ""
     issuer = shown_issuer(top.facts)
     detail = f"the issuer {issuer} was not sent and is not a trust anchor{where}"
-    # Under the CA's own root, a leaf alone lacks an intermediate. Under the system's store it more
-    # often comes from a private CA, unless it says where its issuer is available.
-    lone = top.position == 0 and (fetchable or private)
-    category = Category.INCOMPLETE_CHAIN if lone else Category.UNTRUSTED_ROOT
-    return Gap(category, None if lone else top.position, detail, fetchable)
+    name, lone = top.facts.issuer_name.normal, top.position == 0
+    # Both readings are open for a leaf alone. An issuer of a known name or organization, one that
+    # the CA of the user's own anchors publishes, and one below an anchor that was sent were
+    # probably left out; nobody trusts one that nobody knows.
+    if lone and (
+        known.issuers.named(name)
+        or anchors.named(name)
+        or any(one in known.organizations for one in organizations(name))
+        or any(anchors.same_key(facts) for facts in sent[1:])
+        or (private and fetchable)
+    ):
+        detail += "; or another CA of this name issued the leaf"
+        category, position = Category.INCOMPLETE_CHAIN, None
+    else:
+        detail += "; or it is an intermediate below one" if lone else ""
+        category, position = Category.UNTRUSTED_ROOT, top.position
+    return Gap(category, position, detail, fetchable)
 
 
 def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap | None:
@@ -353,17 +410,3 @@ def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap |
             detail = f"{short_name(facts)} was sent, the leaf is from {shown_issuer(top.facts)}"
             return Gap(Category.WRONG_INTERMEDIATE, position, detail, fetchable)
     return None
-
-
-def malformed(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
-    """Certificates that cannot be parsed, and parts that our decoder cannot parse."""
-    for position, facts in enumerate(sent):
-        if facts.unreadable:
-            refusal = Refusal.YES if position == 0 else policy.unreadable_issuer
-            detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
-        for problem in facts.problems:
-            odd = "iPAddress" in problem and position == 0
-            refusal = policy.odd_address if odd else Refusal.NO
-            detail = f"has a part that cannot be parsed: {printable(problem, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)

@@ -108,6 +108,16 @@ def test_the_systems_anchors_are_read_again_and_private_ones_are_kept() -> None:
     assert with_anchors(PLAN).trust.anchors
 
 
+def test_the_path_of_root_stores_is_not_read_from_a_run_file() -> None:
+    own = replace(PLAN, trust=replace(PLAN.trust, stores="/etc/passwd"))
+
+    with pytest.raises(UsageError, match="not read from a run file") as caught:
+        with_anchors(own)
+
+    assert "--stores FILE" in (caught.value.hint or "")
+    assert with_anchors(own, "mine.db").trust.stores == "mine.db"
+
+
 HERE, NEAR, FAR = Address("127.0.0.1", 443), Address("10.0.0.1", 443), Address("9.9.9.9", 443)
 PLAN_REPLAY = Plan(
     Target("a.test"),

@@ -68,7 +68,7 @@ def test_a_change_wins_over_the_plan() -> None:
     assert "--rate 10" in line
 
 
-def test_a_command_from_a_file_names_no_path_of_it() -> None:
+def test_a_command_from_a_file_names_no_credentials_of_it() -> None:
     plan = replace(
         NAMED,
         trust=Trust(anchors_from="/keys/jane/ca.pem", private=True),
@@ -76,8 +76,8 @@ def test_a_command_from_a_file_names_no_path_of_it() -> None:
         client_key="../../etc/shadow",
     )
 
-    assert "--ca FILE --cert FILE --key FILE" in join(run_argv(plan))
-    assert not {"jane", "etc"} & set(join(run_argv(plan, RunChange(count=5))).split("/"))
+    assert "--ca /keys/jane/ca.pem --cert FILE --key FILE" in join(run_argv(plan))
+    assert not {"me.pem", "etc"} & set(join(run_argv(plan, RunChange(count=5))).split("/"))
     typed = join(run_argv(plan, made_now=True))
     assert "--ca /keys/jane/ca.pem --cert /keys/jane/me.pem --key ../../etc/shadow" in typed
 

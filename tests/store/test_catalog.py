@@ -35,8 +35,8 @@ def test_a_verdict_is_written_once_with_all_findings(
         (1, 1, "any", "x.example", 1_700_000_000, "yes", "incomplete-chain", '["ios"]')
     ]
     assert rows_of("finding", statements) == [
-        (1, 0, "incomplete-chain", None, "the issuer was not sent", "yes"),
-        (1, 1, "weak-key", 0, "RSA with 1024 bits", "sometimes"),
+        (1, 0, "incomplete-chain", None, "the issuer was not sent", "yes", ""),
+        (1, 1, "weak-key", 0, "RSA with 1024 bits", "sometimes", ""),
     ]
 
 

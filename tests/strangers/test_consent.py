@@ -136,13 +136,14 @@ def test_a_certificate_that_the_recorded_run_did_not_use_is_refused(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_no_path_of_a_run_file_is_in_a_printed_command(true_run: Path, tmp_path: Path) -> None:
+def test_no_credentials_of_a_run_file_are_in_a_printed_command(
+    true_run: Path, tmp_path: Path
+) -> None:
     """Who pastes a command would show their own certificate to the file's target."""
     path, planted = tmp_path / "mutual.db", "/keys/of-the-victim/planted.pem"
     with open_run(true_run) as run:
         facts = run.facts()
-        trust = replace(facts.plan.trust, anchors_from=planted)
-        plan = replace(facts.plan, client_certificate=planted, client_key=planted, trust=trust)
+        plan = replace(facts.plan, client_certificate=planted, client_key=planted)
         writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
         copy_run(run, writer)
         writer.commit(facts.started)
@@ -160,9 +161,9 @@ def test_no_path_of_a_run_file_is_in_a_printed_command(true_run: Path, tmp_path:
 
     document: dict[str, Any] = json.loads(visits.visits[0].out)
     argvs = [each["argv"] for each in document["commands"]]
-    assert any({"--ca", "--cert", "--key"} <= set(argv) for argv in argvs)
+    assert any({"--cert", "--key"} <= set(argv) for argv in argvs)
     commands = [shell_line(argv) for argv in argvs] + [each["next"] for each in document["causes"]]
-    commands += [line for one in visits.visits for line in one.out.splitlines() if "--ca" in line]
+    commands += [line for one in visits.visits for line in one.out.splitlines() if "--cert" in line]
     commands += [file.read_text() for file in (tmp_path / "proof").rglob("*.sh")]
     page = (tmp_path / "page.html").read_text()
     commands += [line for line in page.splitlines() if "--cert" in line]

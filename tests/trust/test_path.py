@@ -10,17 +10,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stress.model.outcome import Category
 from stress.trust import Judge, describe
+from stress.trust.encoding import encoding_findings
 from stress.trust.path import (
     LONGEST,
     MOST_PATHS,
     Gap,
     Issuers,
+    Known,
     Paths,
     Signature,
     build_paths,
     check,
     find_gap,
-    malformed,
 )
 from stress.trust.policy import find_policy
 from stress.trust.reading.certificate import CertificateFacts
@@ -228,7 +229,9 @@ def test_what_the_library_cannot_know_is_unchecked(
 def gap(sent: tuple[bytes, ...], known: tuple[bytes, ...] = ()) -> Gap:
     facts = tuple(map(describe, sent))
     anchors = Issuers(authorities().anchors)
-    return find_gap(facts, build_paths(facts, anchors), anchors, Issuers(known), private=True)
+    return find_gap(
+        facts, build_paths(facts, anchors), anchors, Known(Issuers(known)), private=True
+    )
 
 
 def test_the_missing_issuer_and_where_to_get_it_are_named() -> None:
@@ -237,7 +240,7 @@ def test_the_missing_issuer_and_where_to_get_it_are_named() -> None:
     assert found.category is Category.INCOMPLETE_CHAIN
     assert found.detail == (
         "the issuer Test Intermediate was not sent and is not a trust anchor"
-        " (available at http://ca.test/i.cer)"
+        " (available at http://ca.test/i.cer); or another CA of this name issued the leaf"
     )
     assert found.fetchable
 
@@ -286,7 +289,7 @@ def test_hostile_names_are_escaped() -> None:
 def test_an_unreadable_part_is_a_note_unless_the_policy_rejects_it() -> None:
     sent = (describe(b"x"), describe(authorities().root.der))
 
-    (finding,) = malformed(sent, find_policy("apple"))
+    (finding,) = encoding_findings(sent, find_policy("apple"))
 
     assert finding.category is Category.MALFORMED_CERTIFICATE
     assert finding.position == 0

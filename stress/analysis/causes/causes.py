@@ -27,7 +27,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_place,
     facts_of_the_plan,
     facts_of_the_roots,
-    facts_of_the_verdict,
+    facts_of_the_verdicts,
 )
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
@@ -297,6 +297,7 @@ class _Claimant:
             silence,
             widest.considered,
             widest.hypotheses,
+            self.recording.table.depth,
             next(iter(recurrences), None),
             self.likely(largest.failing, [NO_PLACE], largest.time_profile.shape),
             largest.failing.outcome,
@@ -309,9 +310,10 @@ class _Claimant:
         share = self.tally.failures / max(1, self.tally.attempts)
         failed = np.unique(table.blocks[failing.failures > 0])
         span = int(table.blocks[failing.reached].max()) + 1
-        return round_robin(starts, share, self.recording.facts.plan.load.processes) or period(
-            failed, span, self.recording.block_ns
-        )
+        facts, again = self.recording.facts, period(failed, span, self.recording.block_ns)
+        if facts.records:  # whose turn it was is not known
+            return again
+        return round_robin(starts, share, facts.plan.load.processes) or again
 
     def timing(self, course: TimeProfile) -> Timing:
         """What the failures did over time, in times instead of blocks."""
@@ -351,10 +353,14 @@ class _Claimant:
         chain, table = self.chain(failing), self.recording.table
         met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
         name = short(chain) if chain else f"#{failing.chain}"
+        if self.recording.facts.records:  # as it stands in the rows
+            name = str(failing.chain)
         return Mechanism(name, chain, FailureCount(failing.count, met))
 
     def clients(self, failing: FailureClass) -> Mapping[str, ClientView]:
         """Who would see it: each family's answer to that very chain, where a chain decides."""
+        if self.recording.facts.records:
+            return {}
         chain = self.chain(failing)
         if chain is None:
             return client_views(failing.outcome)
@@ -376,11 +382,6 @@ class _Claimant:
         by_chance = max(0.0, 1.0 - share) ** first
         return first if by_chance < SURE_NOT and first <= EARLY * attempts else 0
 
-    def wrong_with(self, chain: SeenChain) -> set[Category]:
-        """Everything that was found wrong with a chain, whatever the headline is."""
-        judged = [one for one in self.recording.verdicts if one.chain == chain.sha256]
-        return {found.category for one in judged for found in one.findings}
-
     def likely(
         self,
         failing: FailureClass,
@@ -388,7 +389,9 @@ class _Claimant:
         shape: Shape,
         found: Collection[str] = (),
     ) -> tuple[RootCause, ...]:
-        """The root causes that fit this class of failures at such a place."""
+        """The root causes that fit this class of failures at such a place; none outside TLS."""
+        if self.recording.facts.records:
+            return ()
         chain, plan = self.chain(failing), self.recording.facts.plan
         evidence = facts_of_the_plan(plan).union(found)
         if self.load:
@@ -416,7 +419,8 @@ class _Claimant:
             evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
             evidence |= facts_of_the_clients(self.clients(failing))
             evidence |= facts_of_the_roots([*filter(None, compress(others, same))])
-            evidence |= facts_of_the_verdict(self.wrong_with(chain))
+            verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
+            evidence |= facts_of_the_verdicts(verdicts)
             if len(self.tally.good_chains) > 1:
                 evidence.add("several-good-chains")
         return likely(
@@ -440,6 +444,8 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     None when no option can pin any of its conditions.
     """
     plan = recording.facts.plan
+    if recording.facts.records:
+        return None
     conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions

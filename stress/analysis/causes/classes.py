@@ -17,7 +17,7 @@ from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.proportions.binomial import Integers
 from stress.model.attributes import Dimension, KnownFrom
-from stress.model.outcome import OK, Category, Kind, Outcome, Stage
+from stress.model.outcome import OK, Category, Kind, Stage, kind_of
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
@@ -102,7 +102,7 @@ def _by_clock(table: Table, name: str, chains: Integers) -> bool:
 
 
 def _is_trust(outcome: str) -> bool:
-    return Outcome.parse(outcome).kind is Kind.TRUST
+    return kind_of(outcome) is Kind.TRUST
 
 
 def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
@@ -110,15 +110,13 @@ def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
     decided_by_chain = failing.chain is not None or _is_trust(failing.outcome)
     columns: list[Column] = []
     for column in table.columns:
-        dimension = column.dimension
-        tautology = decided_by_chain and (
-            dimension in OF_THE_CHAIN
-            or (dimension is Dimension.CIPHER and _by_key(column, failing))
+        tautology = column.dimension in OF_THE_CHAIN or (
+            column.dimension is Dimension.CIPHER and _by_key(column, failing)
         )
-        if dimension.when is KnownFrom.OUTCOME or tautology:
+        if decided_by_chain and tautology:
             continue
         known = int(failing.failures[column.codes != UNKNOWN].sum())
-        if dimension.when is not KnownFrom.LATE or known >= LATE_KNOWN * failing.count:
+        if known_enough(column.dimension, known, failing.count):
             columns.append(column)
     return tuple(columns)
 
@@ -137,3 +135,10 @@ def _by_key(suites: Column, failing: FailureClass) -> bool:
 
     bad, good = exchanges(failed), exchanges(failing.reached & ~failed)
     return not bad & good and all(one.startswith(_NAMES_KEY) for one in bad | good)
+
+
+def known_enough(dimension: Dimension, known: int, failures: int) -> bool:
+    """Whether a dimension may explain failures of which so many know its value."""
+    if dimension.when is KnownFrom.OUTCOME:
+        return False
+    return dimension.when is not KnownFrom.LATE or known >= LATE_KNOWN * failures

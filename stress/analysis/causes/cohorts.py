@@ -82,6 +82,8 @@ class Problem:
     columns: tuple[Column, ...]
     attempts: Integers
     failures: Integers
+    tested: int = 0
+    """Hypotheses that were tested before; the level is shared among no fewer."""
 
     def rows(self, conditions: Sequence[ColumnValue]) -> Mask:
         """The rows that meet all the conditions."""
@@ -257,7 +259,8 @@ class Ranking:
         firsts = firsts[attempts[firsts] < total]
         shares = attempts / total
         self.considered = len(firsts)
-        self.hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+        reachable = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+        self.hypotheses = max(problem.tested, reachable)
         tails = np.ones(len(attempts))
         worth = firsts[failures[firsts] >= FEWEST]
         tails[worth] = upper_tail(failures[worth], failing, shares[worth])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category
 from stress.model.plan import Client, Plan, Stack
 from stress.model.record import Record
@@ -22,6 +23,8 @@ STARTTLS_PORTS = frozenset({21, 24, 25, 110, 119, 143, 389, 587, 3306, 4190, 522
 TLS_1_3 = 0x0304
 POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
 """Key exchanges with ML-KEM, whose shares are longer than 1,100 bytes."""
+AUTHORITY_KEY = "2.5.29.35"
+"""The authorityKeyIdentifier, RFC 5280 section 4.2.1.1."""
 ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31"
 """RFC 8737 section 3."""
 _ADDRESSES = frozenset({"address", "label", "family"})
@@ -142,16 +145,34 @@ def facts_of_the_chain(
 
 def facts_of_the_roots(chains: Sequence[SeenChain]) -> set[str]:
     """Whether all chains that failed alike end at one unknown CA: by name, and by key."""
-    tops = [describe(chain.certificates[-1]) for chain in chains if chain.certificates]
-    roots = {
-        (top.issuer, top.spki_sha256 if top.self_issued else top.authority_key_id) for top in tops
-    }
+    roots = set()
+    for chain in chains:
+        if chain.certificates:
+            top = describe(chain.certificates[-1])
+            named = next((one.value for one in top.extensions if one.oid == AUTHORITY_KEY), b"")
+            roots.add((top.issuer, top.spki_sha256 if top.self_issued else named))
     return _holding({"one-bad-root": len(roots) == 1})
 
 
-def facts_of_the_verdict(found: Collection[Category]) -> set[str]:
-    """What else is wrong, or not wrong, with the failing chain, by everything that was found."""
-    return _holding({"right-name": bool(found) and Category.HOSTNAME_MISMATCH not in found})
+def facts_of_the_verdicts(verdicts: Collection[Verdict]) -> set[str]:
+    """What the verdicts on the failing chain say: of its name, and by versions of root stores."""
+    findings = [one for verdict in verdicts for one in verdict.findings]
+    refusing = [
+        one.versions
+        for one in findings
+        if one.refusal is Refusal.SOMETIMES and one.category is Category.UNTRUSTED_ROOT
+    ]
+    nameless = {Category.HOSTNAME_MISMATCH, Category.NO_SAN, Category.MALFORMED_CERTIFICATE}
+    named = bool(findings) and all(verdict.host for verdict in verdicts)
+    newer = any("≥" in versions for versions in refusing)
+    older = any("<" in versions or "≤" in versions for versions in refusing)
+    return _holding(
+        {
+            "names-the-host": named and nameless.isdisjoint(one.category for one in findings),
+            "newer-stores-refuse": newer,
+            "older-stores-refuse": older,
+        }
+    )
 
 
 def facts_of_the_clients(views: Mapping[str, ClientView]) -> set[str]:

@@ -168,7 +168,9 @@ def compare(
             sum(one.before_attempts for one in cells.values()),
             sum(one.after_attempts for one in cells.values()),
         )
-        change, headline, settling = _answer(mix, causes, latency, (one.plan, two.plan), sizes)
+        # What would settle it can only be run where it was a run.
+        plans = () if one.records or two.records else (one.plan, two.plan)
+        change, headline, settling = _answer(mix, causes, latency, plans, sizes)
     return Comparison(
         change,
         headline,
@@ -270,16 +272,19 @@ NOTHING = Settling("")
 
 
 def _settling(
-    counts: Rates, plans: tuple[Plan, Plan], sizes: tuple[int, int], *, untested: bool
+    counts: Rates, plans: Sequence[Plan], sizes: tuple[int, int], *, untested: bool
 ) -> Settling:
     """The runs that would settle it, a longer AFTER alone where it can.
 
     Args:
         counts: of both runs.
-        plans: of both.
+        plans: of both; none for records that are not ours.
         sizes: attempts of both, also where only one was.
         untested: AFTER has no attempt where BEFORE failed.
     """
+    noun = "handshakes" if plans else "attempts"
+    if untested and not plans:
+        return Settling("; where it failed before, there is nothing in AFTER")
     if untested:
         count = sizes[0]
         words = (
@@ -289,15 +294,15 @@ def _settling(
         return Settling(words, count, ((plans[0], count),))
     times = settles(counts)
     if times is None:
-        return Settling("; no number of handshakes is known that would settle it")
+        return Settling(f"; no number of {noun} is known that would settle it")
     totals = tuple(ceil(size * more) for size, more in zip(sizes, times, strict=True))
     more = sum(totals) - sum(sizes)
     without = "" if counts.after_failures else " without a failure"
     where = "" if times[0] == 1.0 else ", in both runs,"
-    words = f"; {thousands(more)} more handshakes{without}{where} would settle it"
+    words = f"; {thousands(more)} more {noun}{without}{where} would settle it"
     runs = tuple(
         (plan, total)
-        for plan, total, size in zip(plans, totals, sizes, strict=True)
+        for plan, total, size in zip(plans, totals, sizes, strict=bool(plans))
         if total > size
     )
     return Settling(words, more, runs)
@@ -337,7 +342,8 @@ def cause_changes(
     failing = [cause for cause in causes if cause.kind == FAILURE]
     if not failing:
         return
-    tables = record(before).table, record(after).table
+    named = {one.dimension for cause in failing for one in cause.conditions}
+    tables = record(before, named).table, record(after, named).table
     for cause in failing:
         conditions = matching(cause.conditions)
         was, now = (counted(table, conditions, cause.category) for table in tables)
@@ -387,6 +393,9 @@ def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
     if (one.file, one.started_ns) == (two.file, two.started_ns):
         yield "both are the same run"
         return
+    if one.records or two.records:
+        yield from _other_records(one, two)
+        return
     stores = one.plan.trust.anchors_from, two.plan.trust.anchors_from
     if one.plan.trust.private and two.plan.trust.private:
         # A run file keeps private anchors, so that their names do not matter.
@@ -413,6 +422,15 @@ def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
         yield "one of the runs has no attempts"
     elif not shared and _client_mix(before) == _client_mix(after):
         yield "no address was reached in both runs"
+
+
+def _other_records(one: RunFacts, two: RunFacts) -> Iterator[str]:
+    """Why records that are not ours are not comparable."""
+    was, became = (facts.records.failed if facts.records else "" for facts in (one, two))
+    if not (was and became):
+        yield "one holds handshakes of a run, the other records that are not"
+    elif was != became:
+        yield f"a row failed where {was}, then where {became}"
 
 
 def _offered(facts: RunFacts) -> float:
@@ -449,7 +467,7 @@ def _answer(
     mix: Rates,
     causes: Sequence[CauseChange],
     latency: Sequence[LatencyChange],
-    plans: tuple[Plan, Plan],
+    plans: Sequence[Plan],
     sizes: tuple[int, int],
 ) -> tuple[Change, str, Settling]:
     """The change, its sentence with figures, and what would settle it where it is open.

@@ -65,8 +65,13 @@ def scope(findings: Findings) -> str:
     plan, trust = findings.facts.plan, findings.facts.plan.trust
     clients = ", ".join(client.name for client in plan.clients)
     name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
-    store = Path(trust.anchors_from).name if trust.private else trust.anchors_from
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
+    if trust.stores:
+        store = f"root stores of {trust.stores}"
+    elif trust.private or not trust.anchors_from:
+        store = f"trust store {Path(trust.anchors_from).name}{anchors}"
+    else:
+        store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
@@ -82,7 +87,7 @@ def scope(findings: Findings) -> str:
         )
     return (
         f"{plan.target} with client {clients} over {over}, {name}, "
-        f"trust store {store}{anchors}, policy {policy_names(plan)}. "
+        f"{store}, policy {policy_names(plan)}. "
         f"Not tested: {', '.join(gaps)}."
     )
 

@@ -40,6 +40,7 @@ from stress.report.wording.context import (
     unfinished,
     valid,
 )
+from stress.report.wording.store_versions import store_versions
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -92,34 +93,38 @@ def headlines(
         where = " ".join(filter(None, places))
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
-        who = who_sees(views) or "Every client."
+        failing = _failing_chain(findings, category)[0]
+        versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
+        who = f"{who_sees(views) or 'Every client.'} {versions}"
         who = who if len(tally.categories) == 1 else f"{category}: {who}"
         who = f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
         fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
-        left = findings.explanation.unexplained.likely
-        if not fixes:
-            # A fix for one of several would be a guess, and one run decides between them.
-            decided = len(left) == 1 or experiment(left, findings.facts.plan) is None
-            fixes = {fix_of(category, likely(left)) if decided else undecided(left): None}
+        fixes = fixes or {_fix_unexplained(findings, category): None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
     else:
         where = "No handshake failed."
-        who = who_met_nothing(findings)
-        fix = "Nothing to fix." if who == NOBODY else "Nothing to fix in what was tested."
+        who = f"{who_met_nothing(findings)} {store_versions(findings.verdicts)}"
+        fix = "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
         fix = " ".join([fix, *dict.fromkeys(upcoming(findings))])
-        repairs = ()
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,
         what=_what(findings),
-        who=who,
-        fix=" ".join([fix, *repairs]),
+        who=who.rstrip(),
+        fix=" ".join([fix, *(repairs if tally.failures else ())]),
         prove="; ".join(f"{one.why}: {shell_line(one.argv)}" for one in commands(findings)),
         seen=_detectable(findings),
         asked=scope(findings),
         whence=origin(findings),
         valid=valid(validity),
     )
+
+
+def _fix_unexplained(findings: Findings, category: str) -> str:
+    """What to do about failures without a cause. A fix for one of several would be a guess."""
+    left = findings.explanation.unexplained.likely
+    decided = len(left) == 1 or experiment(left, findings.facts.plan) is None
+    return fix_of(category, likely(left)) if decided else undecided(left)
 
 
 def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
@@ -277,8 +282,10 @@ def _certificate(chain: SeenChain) -> str:
 
 
 def commands(findings: Findings) -> Iterator[Command]:
-    """The commands of `prove`."""
+    """The commands of `prove`; none for records that are not ours."""
     facts = findings.facts
+    if facts.records:
+        return
     again = run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again, "Repeat the test")
@@ -286,7 +293,9 @@ def commands(findings: Findings) -> Iterator[Command]:
     name, fixed = _run_name(findings.facts), "fixed"
     proof = with_names("evidence", name, options=("--out", "proof"))
     yield Command(Purpose.PROVE, proof, "Proof")
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name), "After the fix")
+    stores = facts.plan.trust.stores
+    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
     rare = "After the fix, if failures are rare"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")

@@ -12,9 +12,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_place,
     facts_of_the_plan,
     facts_of_the_roots,
-    facts_of_the_verdict,
 )
-from stress.model.outcome import Category
 from stress.model.plan import Address, Client, Load, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.run import SeenChain
@@ -135,12 +133,6 @@ def test_replicas_have_a_ca_each_when_their_roots_differ_in_name_or_key() -> Non
 
     assert facts_of_the_roots([one, same]) == {"one-bad-root"}
     assert facts_of_the_roots([one, two]) == set()
-
-
-def test_a_chain_with_the_right_name_is_no_default() -> None:
-    assert facts_of_the_verdict({Category.UNTRUSTED_ROOT}) == {"right-name"}
-    assert facts_of_the_verdict({Category.SELF_SIGNED, Category.HOSTNAME_MISMATCH}) == set()
-    assert facts_of_the_verdict(set()) == set()
 
 
 def test_families_that_accept_are_evidence() -> None:
