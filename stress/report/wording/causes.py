@@ -332,7 +332,8 @@ def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
     """The failures without a cause, with what may lie behind them, and how to find out."""
     change, new = experiment(found.likely, facts.plan), facts.made_now
     following = shell_line(run_argv(facts.plan, change, made_now=new)) if change else ""
-    views = client_views(found.category) if found.category else {}
+    named = found.category and not facts.records
+    views = client_views(found.category) if named else {}
     return Unexplained(found.failures, likely(found.likely), following, views)
 
 

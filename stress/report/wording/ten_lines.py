@@ -17,7 +17,7 @@ from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import client_views, phrase_for
 from stress.model.chain import Refusal
-from stress.model.outcome import Category, Kind, Outcome
+from stress.model.outcome import Category, Kind, kind_of
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
@@ -195,7 +195,7 @@ def _details(findings: Findings, category: str) -> str:
     # With a chain for each connection, one of them does not speak for the others.
     if bad is None or 2 * count < findings.tally.categories[category]:
         return ""
-    if Outcome.parse(category).kind is not Kind.TRUST:
+    if kind_of(category) is not Kind.TRUST:
         return ""
     good = findings.tally.good_chains
     common = chain_words.reference(findings.chains, good)
