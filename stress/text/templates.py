@@ -14,6 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from stress.text import numbers
+from stress.text.escape import shell_line
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -62,6 +63,7 @@ def template(
         "plural": numbers.counted,
         "rate": numbers.rate,
         "seconds": numbers.seconds,
+        "shell": shell_line,
         **{name: partial(_harmless, each) for name, each in filters.items()},
     }
     return environment.from_string(read_part(package, name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from stress.analysis.findings import Findings
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
@@ -75,7 +76,7 @@ def scope(findings: Findings) -> str:
     if trust.stores:
         store = f"root stores of {trust.stores}"
     elif trust.private or not trust.anchors_from:
-        store = f"trust store {trust.anchors_from}{anchors}"
+        store = f"trust store {Path(trust.anchors_from).name}{anchors}"
     else:
         store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
     known = read_texts(__package__, "words.toml")["untested"]

@@ -8,7 +8,7 @@ as received: show them through `printable`, or use `name_of`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -49,6 +49,8 @@ _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
 _MOST_NAMES = 3
+_MOST_DIFFERING = 10
+"""Names are listed where they decide."""
 _LAST_SECOND = 253_402_300_799
 """Of the year 9999."""
 
@@ -206,9 +208,13 @@ def short_name(facts: CertificateFacts) -> str:
 def shown_names(facts: CertificateFacts) -> str:
     """The first names that a certificate is for, else its CN. Printable."""
     names = facts.sans or ((facts.common_name,) if facts.common_name else ())
-    shown = ", ".join(printable(name, 60) for name in names[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{shown}{more}" if shown else "no name"
+    return listed_names(names, _MOST_NAMES) if names else "no name"
+
+
+def listed_names(names: Sequence[str], most: int = _MOST_DIFFERING) -> str:
+    """The first names of a list, and how many more there are. Printable."""
+    shown = ", ".join(printable(name, 60) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def shown_issuer(facts: CertificateFacts) -> str:
