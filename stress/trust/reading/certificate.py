@@ -8,16 +8,17 @@ as received: show them through `printable`, or use `name_of`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TypeVar, cast
 
 from stress.text.escape import printable
 from stress.trust.reading import extension
 from stress.trust.reading.der import (
+    BIT_STRING,
     BOOLEAN,
     INTEGER,
     OCTET_STRING,
@@ -48,6 +49,8 @@ _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
 _MOST_NAMES = 3
+_MOST_DIFFERING = 10
+"""Names are listed where they decide."""
 _LAST_SECOND = 253_402_300_799
 """Of the year 9999."""
 
@@ -205,9 +208,13 @@ def short_name(facts: CertificateFacts) -> str:
 def shown_names(facts: CertificateFacts) -> str:
     """The first names that a certificate is for, else its CN. Printable."""
     names = facts.sans or ((facts.common_name,) if facts.common_name else ())
-    shown = ", ".join(printable(name, 60) for name in names[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{shown}{more}" if shown else "no name"
+    return listed_names(names, _MOST_NAMES) if names else "no name"
+
+
+def listed_names(names: Sequence[str], most: int = _MOST_DIFFERING) -> str:
+    """The first names of a list, and how many more there are. Printable."""
+    shown = ", ".join(printable(name, 60) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def shown_issuer(facts: CertificateFacts) -> str:
@@ -277,6 +284,7 @@ class _Reader:
 
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
+        signature = partial(self.signature.expect, BIT_STRING)
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         inside = signing
         if inner.raw != self.algorithm.raw:
@@ -310,7 +318,7 @@ class _Reader:
             subject_name=to_name,
             issuer_name=from_name,
             signed_part=self.signed.raw,
-            signature_value=self.part("signature", lambda: bits(self.signature.body), b""),
+            signature_value=self.part("signature", lambda: bits(signature().body), b""),
             signing=signing,
             inner_scheme=inside.scheme,
             spki=spki.raw,
