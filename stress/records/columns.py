@@ -131,9 +131,9 @@ class Collected:
         if reason is not None:
             return reason
         return (
-            _ranges(name, codes, numbers, counts)
+            ranged(name, codes, numbers, counts)
             if measured
-            else _named(name, codes, values, met, counts)
+            else named(name, codes, values, met, counts)
         )
 
 
@@ -170,7 +170,7 @@ class Rows:
         return Counted(attempts.astype(np.float64), failures.astype(np.float64))
 
 
-def _named(
+def named(
     name: str,
     codes: NDArray[np.unsignedinteger],
     values: Sequence[str],
@@ -192,7 +192,7 @@ def _named(
     )
 
 
-def _ranges(
+def ranged(
     name: str,
     codes: NDArray[np.unsignedinteger],
     numbers: dict[int, float | None],
