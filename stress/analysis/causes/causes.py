@@ -28,6 +28,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_plan,
     facts_of_the_roots,
     facts_of_the_verdicts,
+    facts_of_what_passed,
 )
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
@@ -56,7 +57,6 @@ from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition
-from stress.text.numbers import counted, rate
 from stress.trust import describe
 
 NO_PLACE = "none"
@@ -407,12 +407,9 @@ class _Claimant:
         values: dict[str, str] = {}
         if chain is None:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
-            values = facts_of_the_answers(alike)
-            if before := self.passed_first(failing):
-                values["first-ones-passed"] = counted(before, "connection")
             passing = passing_rate(plan.load, self.recording.cube)
-            if passing is not None:
-                values["a-rate-passes"] = rate(passing)
+            values = facts_of_the_answers(alike)
+            values |= facts_of_what_passed(self.passed_first(failing), passing)
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
