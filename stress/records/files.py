@@ -252,16 +252,17 @@ def _transposed(rows: Sequence[Mapping[str, Any]], names: dict[str, None]) -> Ro
     for name in chain.from_iterable(rows):
         if name not in names and len(names) < MOST_KEYS:
             names[name] = None
-    columns = {}
+    columns: dict[str, Sequence[str | None]] = {}
     for name in names:
         column = [row.get(name) for row in rows]
-        columns[name] = [each if type(each) is str else _text(each) for each in column]
+        columns[name] = [
+            # What is no text, as it stands in JSON.
+            each
+            if each is None or type(each) is str
+            else msgspec.json.encode(each).decode("utf-8", "replace")
+            for each in column
+        ]
     return RowBatch(len(rows), columns, more=True)
-
-
-def _text(value: Any) -> str | None:
-    """A value that is no text, as it stands in JSON."""
-    return None if value is None else msgspec.json.encode(value).decode("utf-8", "replace")
 
 
 def parquet_batches(path: Path) -> Iterator[RowBatch]:

@@ -218,7 +218,7 @@ class RecordsFile(RunFile):
         names = own + [
             f"{one.name} (column)" if one.name in own else one.name for one in table.columns
         ]
-        return names, self._rows(table)
+        return names, self.rows(table)
 
     def text_columns(self) -> frozenset[str]:
         return frozenset(self.handshakes()[0]) - {"attempts"}
@@ -228,7 +228,8 @@ class RecordsFile(RunFile):
             f"{self._path.stem} holds records without latencies", "Choose csv, jsonl or parquet."
         )
 
-    def _rows(self, table: RecordTable) -> Iterator[Sequence[Any]]:
+    def rows(self, table: RecordTable) -> Iterator[Sequence[Any]]:
+        """The rows of an export."""
         begun_ns, width = self._origin, int(self.meta["block_ns"])
         timed = bool(self._description.source.time)
         blocks = _array(table.blocks, _KINDS[0])
