@@ -57,6 +57,8 @@ _ALWAYS = frozenset({Dimension.CHAIN, Dimension.STAGE})
 _AT_ONCE = 1 << 18
 """Rows that fit into the processor's cache."""
 STAGES = {stage.label: stage.value for stage in Stage}
+MOST_ROWS = 3_000_000
+"""Rows of the folded table, as far as the columns of the best cohort allow."""
 _FOLDED = 1 << 20
 """Rows that are folded at once."""
 MOST_BLOCKS = 1000
@@ -80,6 +82,7 @@ def tabulate_records(records: RecordTable, keep: Collection[str] | None = None) 
     usable = [number for number in range(len(codes)) if number not in kept]
     distinct = [records.columns[number].distinct for number in usable]
     screen = _Screen([codes[number] for number in usable], distinct, counts)
+    ranks: dict[int, int] = {}
     for kind in range(1, len(records.names)):
         failed = outcomes == kind
         without = frozenset(
@@ -91,7 +94,17 @@ def tabulate_records(records: RecordTable, keep: Collection[str] | None = None) 
                 int(np.count_nonzero(failed)),
             )
         )
-        kept |= {usable[place] for place in screen.explaining(failed, without)}
+        for place, rank in screen.explaining(failed, without).items():
+            ranks[usable[place]] = min(rank, ranks.get(usable[place], rank))
+    blocks = np.frombuffer(records.blocks, np.uint16)
+    size = (int(blocks.max(initial=0)) + 1) * len(records.names)
+    for number in sorted(ranks, key=ranks.__getitem__):
+        wider = size * (len(records.columns[number].values) + 1)
+        most = MOST_ROWS if ranks[number] >= CAUSES else 2 * MOST_ROWS
+        if ranks[number] and min(wider, len(outcomes)) > most:
+            continue  # too dear to keep: only the best cohort keeps its columns in any case
+        size = wider
+        kept.add(number)
     return replace(
         _folded(records, outcomes, counts, {one: codes[one] for one in sorted(kept)}),
         considered=screen.considered,
@@ -212,12 +225,16 @@ class _Screen:
         self._known: Mask = np.zeros(0, np.bool_)
         self._usable = self._known
 
-    def explaining(self, failed: Mask, without: frozenset[int]) -> set[int]:
-        """The columns that may explain these failures, but for some that may not."""
+    def explaining(self, failed: Mask, without: frozenset[int]) -> dict[int, int]:
+        """The columns that may explain these failures, but for some that may not.
+
+        Each with its rank: 0 for those of the best cohort, more for later ones, and most for what
+        is nearly as good or fails more inside of another.
+        """
         failing = np.flatnonzero(failed)
         total = self.weight(None)
         if self.weight(failing) < FEWEST or not self.codes:
-            return set()
+            return {}
         if self._whole is None:
             self.tell_apart(failing)
             self._whole = self.count(None)
@@ -225,17 +242,19 @@ class _Screen:
         for space in self._spaces:
             if not without.isdisjoint(space.columns):
                 self._usable[space.begin : space.begin + space.size] = False
-        attempts, found = self._whole.copy(), set[int]()
-        for _ in range(CAUSES):
+        attempts, found = self._whole.copy(), dict[int, int]()
+        for rank in range(CAUSES):
             best = self.ranked(attempts, failing, total)
             if not best:
                 break
-            found |= {column for space, _ in best for column in space.columns}
+            named = [(best[:1], rank), (best[1:], rank + CAUSES)]
             inside = self.matching(*best[0])
             attempts_inside = self.count(inside)
             here = failing[np.isin(failing, inside, assume_unique=True)]
             parts = self.ranked(attempts_inside, here, self.weight(inside))
-            found |= {column for space, _ in parts for column in space.columns}
+            for spaces, later in (*named, (parts, rank + CAUSES)):
+                columns = [column for space, _ in spaces for column in space.columns]
+                found |= {column: min(later, found.get(column, later)) for column in columns}
             attempts -= attempts_inside
             total -= self.weight(inside)
             failing = failing[~np.isin(failing, here, assume_unique=True)]
