@@ -98,4 +98,5 @@ def _meets(transcript: Transcript, condition: Condition, plan: Plan) -> bool:
     for attribute, name in NAMES.items():
         number = getattr(record, attribute)
         values[attribute] = None if number is None else name(number)
-    return values.get(condition.dimension, condition.text) == condition.text
+    dimension = condition.dimension
+    return dimension not in values or condition.allows(values[dimension])

@@ -13,7 +13,7 @@ as if it had never been reached.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -149,23 +149,51 @@ class Place(Protocol):
     def dimension(self) -> str: ...
     @property
     def value(self) -> str | tuple[str, str]: ...
+    @property
+    def op(self) -> str: ...
 
 
 def place(conditions: Iterable[Place]) -> str:
-    """All conditions as one phrase."""
-    return " ".join(_phrase(condition) for condition in conditions)
+    """All conditions as one phrase; what is excluded from one dimension is told together."""
+    told: dict[str, str] = {}
+    excluded: dict[str, list[str]] = {}
+    for number, one in enumerate(conditions):
+        dimension, value = str(one.dimension), one.value
+        if one.op == "is not" and isinstance(value, str):
+            excluded.setdefault(dimension, []).append(value)
+            told[dimension] = _all_but(dimension, excluded[dimension])
+        else:
+            told[f"{number} {dimension}"] = _phrase(dimension, value)
+    return " ".join(told.values())
 
 
-def _phrase(condition: Place) -> str:
-    dimension, value = str(condition.dimension), condition.value
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _phrase(dimension: str, value: str | tuple[str, str]) -> str:
     if isinstance(value, tuple):
         span = f"between {value[0]} and {value[1]}"
-        words = span if dimension == "time" else f"with {dimension} {span}"
-    elif dimension == Dimension.TIME:
-        # `from 10:31:07`, `until 10:31:07`, or a list of stretches.
-        words = value if value[0] in "ftu" else f"in the times {value}"
-        words += " on" if value.startswith("from ") and "," not in value else ""
-    else:
-        known = dimension in set(Dimension)
-        words = Dimension(dimension).phrase(value) if known else f"{dimension} = {value}"
-    return f"not {words}" if getattr(condition, "op", "is") == "is not" else words
+        words: Mapping[str, str] = _TABLES["dimensions"].get(dimension, {})
+        return words.get("range", f"with {dimension} {{}}").format(span)
+    if dimension == Dimension.TIME:
+        stretches, _, more = value.partition(" and ")
+        parts = [_stretch(one) for one in stretches.split(", ")]
+        return listed([*parts, *([f"in {more} stretches"] if more else [])])
+    known = dimension in set(Dimension)
+    return Dimension(dimension).phrase(value) if known else f"{dimension} = {value}"
+
+
+def _stretch(words: str) -> str:
+    """A stretch of time, which may have no begin (`until 10:31:07`) or no end."""
+    begin, dash, end = words.partition("–")  # noqa: RUF001 - as a range is written
+    if dash:
+        return f"between {begin} and {end}"
+    return f"{words} on" if words.startswith("from ") else words
+
+
+def _all_but(dimension: str, values: Sequence[str]) -> str:
+    """Every value except these."""
+    words: Mapping[str, str] = _TABLES["dimensions"].get(dimension, {})
+    return words.get("except", f"with every {dimension} except {{}}").format(listed(values))

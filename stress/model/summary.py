@@ -97,6 +97,13 @@ class Condition:
         """The value as one string; a range is written with a dash."""
         return self.value if isinstance(self.value, str) else "–".join(self.value)  # noqa: RUF001
 
+    def allows(self, value: str | None) -> bool:
+        """Whether a value, as people read it, passes `is` or `is not`; one not reached never does.
+
+        A range has numbers or times for ends, so texts do not fall into it.
+        """
+        return value is not None and (value == self.text) is (self.op is Comparator.IS)
+
     def __str__(self) -> str:
         negated = "not " if self.op is Comparator.IS_NOT else ""
         return f"{self.dimension} {negated}{self.text}"

@@ -175,8 +175,9 @@ class _Rows:
         if one.dimension == "time":
             return self.in_time(row, one)
         value = self.value(row, one.dimension)
-        same = value is not None and value == one.text
-        return not same if one.op is Comparator.IS_NOT else same
+        if value is None:
+            return False
+        return value != one.text if one.op is Comparator.IS_NOT else value == one.text
 
     def in_time(self, row: Record, one: Condition) -> bool:
         """A block belongs to a stretch of time from its first moment on."""

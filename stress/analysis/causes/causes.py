@@ -51,7 +51,7 @@ from stress.model.claims import (
 from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Condition
+from stress.model.summary import ClientView, Comparator, Condition
 
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""
@@ -166,6 +166,7 @@ class _Claimant:
             for way in reversed((locus.conditions, *locus.aliases))
             for one in way
         }
+        place |= {one.dimension: "" for one in locus.conditions if one.op is Comparator.IS_NOT}
         found = facts_of_the_place(place, self.recording.facts.plan)
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
@@ -388,8 +389,8 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions
-    values = {one.dimension: one.text for one in conditions}
-    if set(values) == {Dimension.TIME} and category in _OF_LOAD:
+    values = {one.dimension: one.text for one in conditions if one.op is not Comparator.IS_NOT}
+    if {one.dimension for one in conditions} == {Dimension.TIME} and category in _OF_LOAD:
         # The same run at a quarter of the load: does the failure go away?
         elapsed = duration_s(recording.facts) or 0.0
         before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
@@ -397,18 +398,20 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
 
     def pinned(address: Address) -> bool:
         own = (str(address), address.label, address.family)
-        wanted = [values.get(one) for one in (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY)]
-        return any(wanted) and all(
-            one in {None, mine} for one, mine in zip(wanted, own, strict=True)
-        )
+        mine = dict(zip((Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY), own, strict=True))
+        tests = [one for one in conditions if one.dimension in mine]
+        return bool(tests) and all(one.allows(mine[Dimension(one.dimension)]) for one in tests)
 
     addresses = tuple(filter(pinned, recording.addresses))
-    client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
+    told = [one for one in conditions if one.dimension == Dimension.CLIENT]
+    names = [client.name for client in plan.clients]
+    clients = tuple(name for name in names if told and all(one.allows(name) for one in told))
+    name = values.get(Dimension.SNI)
     # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
     number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
     rate = float(number) if per_second and number.replace(".", "").isdigit() else None
     source = values.get(Dimension.VANTAGE)
-    if not (addresses or client or name or rate or source):
+    if not (addresses or clients or name or rate or source):
         return None
     # Handshakes inside the slice after which at least one should have failed.
     count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
@@ -417,7 +420,7 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     return RunChange(
         count=count,
         addresses=addresses or None,
-        clients=(client,) if client else None,
+        clients=clients or None,
         server_name=name,
         rate=rate,
         extra=("--source", source) if source and source not in plan.sources[1:] else (),
