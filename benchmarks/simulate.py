@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks import queues
 from benchmarks.adversarial import adversarial
 from benchmarks.queues import Fails
+from benchmarks.structures import structures
 from benchmarks.worlds import (
     FACTS,
     Codes,
@@ -67,6 +68,8 @@ drifting client mix blame no client, and a 95% interval covers the truth at leas
 | `steady` (X) | time to an answer and interval width, against the exact rules used before |
 | `compare`, `doubled` | a world compared with itself, and with one that fails twice as often |
 | `drift`, `culprit` | clients take turns inside a block: bursts blame none, a culprit is found |
+| `all but` | all but one or two of twelve addresses fail: told as "every address except …" |
+| `both` | a bad node, and failures that grow with the load everywhere: both are told |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; an answer takes
 at most 1.3 times the handshakes that the rules without bursts took. What `until` claims before the
@@ -279,6 +282,7 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "intervals": intervals,
     "kinds": kinds,
     "adversarial": adversarial,
+    "structures": structures,
 }
 
 

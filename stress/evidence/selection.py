@@ -92,7 +92,7 @@ def _meets(transcript: Transcript, condition: Condition, plan: Plan) -> bool:
         "label": address.label,
         "family": address.family,
         "client": plan.clients[record.client].name if known_client else None,
-        "chain": record.chain and record.chain.hex()[: len(condition.text)],
+        "chain": None if record.chain is None else record.chain.hex()[: len(condition.text)],
         "stage": Stage(record.stage).label if known_stage else None,
     }
     for attribute, name in NAMES.items():

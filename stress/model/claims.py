@@ -202,6 +202,8 @@ class LoadClaim:
     fastest: float
     concentrated: bool = False
     """Whether one place holds most of the failures."""
+    elsewhere: LoadClaim | None = None
+    """Of the failures outside the places that were found, where these do follow the load."""
 
 
 class NoticeKind(StrEnum):

@@ -28,6 +28,7 @@ from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
+from stress.analysis.causes.table import counted_cells
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
@@ -86,6 +87,10 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     if facts.limits or (load and load.dependent):
         recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
+    if load and not load.dependent and (rest := _load_elsewhere(recording, isolations)):
+        load = replace(load, elsewhere=rest)
+        recording = reread_by_load(recording)
+        isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
     finder = _Claimant(recording, tally, isolations, load)
     failing = [claim for isolation in isolations for claim in finder.claims(isolation)]
     # Ties are broken by name, so that the order of the rows changes nothing.
@@ -108,6 +113,21 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     left = tally.failures - sum(claim.failures for claim in failing)
     odd = [finder.inconsistency(*one) for one in inconsistencies(recording)]
     return ClaimSet((*failing, *odd), finder.unexplained(left), load)
+
+
+def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> LoadClaim | None:
+    """Whether what fails outside the places found follows the load, as the places do not."""
+    clocked = {Dimension.TIME, Dimension.RATE}
+    placed = np.zeros(len(recording.table), dtype=np.bool_)
+    for locus in (one for isolation in isolations for one in isolation.slices):
+        if not clocked & {one.dimension for one in locus.conditions}:
+            placed |= locus.rows
+    if not placed.any():
+        return None
+    kept = zip(counted_cells(recording.cube.cells), placed.tolist(), strict=True)
+    rest = replace(recording.cube, cells=tuple(cell for cell, inside in kept if not inside))
+    found = follows_load(segments(recording.facts.plan.load, rest))
+    return found if found and found.dependent else None
 
 
 class _Claimant:
@@ -351,8 +371,9 @@ class _Claimant:
         """The root causes that fit this class of failures at such a place."""
         chain, plan = self.chain(failing), self.recording.facts.plan
         evidence = facts_of_the_plan(plan).union(found)
-        if self.load:
-            evidence.add(f"load-{self.load}")
+        load = "dependent" if Dimension.RATE in loci and self.recording.by_load else self.load
+        if load:
+            evidence.add(f"load-{load}")
         attempts, failures = self.tally.attempts, failing.count
         if self.tally.failures == attempts:
             evidence.add("all-failed")
@@ -371,7 +392,7 @@ class _Claimant:
                 category=failing.outcome,
                 loci=loci,
                 shape=shape.value,
-                load=self.load,
+                load=load,
                 stages=tuple(self.tally.stages.get(failing.outcome, ())),
                 subject=f"{subject(chain)} {issuer(chain)}" if chain else "",
                 differs=difference(self.usual, chain) if chain and self.usual else "",

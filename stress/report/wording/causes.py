@@ -357,6 +357,9 @@ def load_words(found: LoadClaim | None) -> str:
     else:
         figures = f"elasticity {found.elasticity:.2f}, 95% CI {found.low:.2f} to {found.high:.2f}"
     figures += f", {found.segments} segments of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
+    if found.elsewhere is not None:
+        rest = load_words(found.elsewhere)
+        return f"Outside the places named above, {rest[0].lower()}{rest[1:]}"
     if found.dependent is None:
         return (
             f"Whether the failure rate follows the load is undecided ({figures}): "
