@@ -1,6 +1,6 @@
 """Worlds whose structure is more than one bad value: all but a few addresses, a node and the load.
 
-    python -m benchmarks.simulate [--trials 200] structures
+python -m benchmarks.simulate [--trials 200] structures
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ def all_but(random: Generator, rate: float, good: Sequence[int], rows: int = 5_0
     )
     table = counted_once(columns, np.sort(random.integers(0, 40, rows)), failed)
     recording = Recording(FACTS, table, Cube(NANOSECONDS, ()))
-    return [
-        place(one.conditions) for one in isolate(recording, failure_classes(table)[0]).slices
-    ]
+    return [place(one.conditions) for one in isolate(recording, failure_classes(table)[0]).slices]
 
 
 def complements(trials: int) -> Iterator[str]:

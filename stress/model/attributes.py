@@ -49,6 +49,7 @@ class Dimension(StrEnum):
     SNI = "sni"
     VANTAGE = "vantage"
     RESUMED = "resumed"
+    OFFERED = "offered"
     TLS_VERSION = "tls_version"
     RATE = "rate"
     TIME = "time"

@@ -77,13 +77,14 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """The certificate chain that decides an outcome by definition."""
+    """What decides an outcome by definition: the certificate chain, or an odd answer."""
 
     name: str
-    """Its short hash; `#3` when the run file does not hold the chain."""
+    """The chain's short hash, or `#3` when the run file does not hold it; else the answer."""
     chain: SeenChain | None
     met: FailureCount
-    """Attempts that received the chain, and how many of them failed in this way."""
+    """Attempts that received it, and how many of them failed in this way."""
+    dimension: str = "chain"
 
 
 class Basis(StrEnum):
@@ -96,6 +97,13 @@ class Basis(StrEnum):
     """The mechanism alone: nothing else tells the failing connections apart."""
     DIFFERENCE = "difference"
     """Two valid chains for one name; nothing failed."""
+    NEGOTIATED = "negotiated"
+    """One client and the target agree on different things; nothing failed."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether it is about failures."""
+        return self not in {Basis.DIFFERENCE, Basis.NEGOTIATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,8 @@ class Claim:
     """A search for the limit chose the loads, so they were not random."""
     usual: SeenChain | None = None
     """The chain that most good attempts received."""
+    values: Mapping[str, int] = field(default_factory=dict)
+    """Of a difference in what is agreed on: how often each answer was given."""
     others: int = 0
     """Further odd chains that are not listed; without a mechanism, all valid chains."""
     clients: Mapping[str, ClientView] = field(default_factory=dict)
@@ -146,7 +156,7 @@ class Claim:
     @property
     def attempts(self) -> int:
         """Attempts that fulfil the conditions; of a difference, those that got the odd answer."""
-        return self.total.failures if self.basis is Basis.DIFFERENCE else self.inside.attempts
+        return self.inside.attempts if self.basis.failing else self.total.failures
 
     @property
     def precision(self) -> float:
@@ -278,4 +288,4 @@ class ClaimSet:
     @property
     def failing(self) -> tuple[Claim, ...]:
         """The claims about failures, without the inconsistencies."""
-        return tuple(claim for claim in self.claims if claim.basis is not Basis.DIFFERENCE)
+        return tuple(claim for claim in self.claims if claim.basis.failing)

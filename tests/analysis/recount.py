@@ -225,6 +225,7 @@ class _Rows:
             "alpn": lambda: row.alpn,
             "resumed": lambda: _flag(row.resumed),
             "hello_retry": lambda: _flag(row.hello_retry),
+            "offered": lambda: _flag(row.offered),
         }
         return own[dimension]()
 

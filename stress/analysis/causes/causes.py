@@ -25,10 +25,11 @@ from stress.analysis.causes.likely import (
     likely,
 )
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
+from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
+from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
-from stress.analysis.causes.table import counted_cells
 from stress.analysis.proportions.binomial import risk_ratio
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
@@ -111,7 +112,9 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
         )
         load = replace(load, concentrated=concentrated)
     left = tally.failures - sum(claim.failures for claim in failing)
-    odd = [finder.inconsistency(*one) for one in inconsistencies(recording)]
+    odd = [
+        finder.inconsistency(*one) for one in (*inconsistencies(recording), *differences(recording))
+    ]
     return ClaimSet((*failing, *odd), finder.unexplained(left), load)
 
 

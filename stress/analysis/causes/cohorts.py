@@ -52,8 +52,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 Prints: TypeAlias = NDArray[np.uint64]
 """Fingerprints."""
 ColumnValue: TypeAlias = tuple[int, int]
-"""A condition: number of the column, code of the value; `~code` is its complement, every other known
-value."""
+"""A condition: number of the column, code of the value; `~code` is every other known value."""
 Conjunction: TypeAlias = tuple[ColumnValue, ...]
 """Conditions that all have to be met, in the order of the columns."""
 

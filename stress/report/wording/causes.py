@@ -33,6 +33,7 @@ from stress.model.summary import (
     Unexplained,
 )
 from stress.planning.run_command import run_argv
+from stress.report.wording.differences import negotiated
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
@@ -101,9 +102,11 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
     made = []
     for rank, claim in enumerate(findings.explanation.claims, start=1):
         chain = claim.mechanism.chain if claim.mechanism else None
-        valid = claim.basis is Basis.DIFFERENCE
+        valid = not claim.basis.failing
         roots = likely(claim.likely)
-        if valid:
+        if claim.basis is Basis.NEGOTIATED:
+            fix = roots[0].fix if roots else ""
+        elif valid:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
             fix = fix_of(claim.category, roots, chain)
@@ -113,7 +116,9 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 rank=rank,
                 category=claim.category,
                 kind=INCONSISTENCY if valid else FAILURE,
-                mechanism=Condition("chain", claim.mechanism.name) if claim.mechanism else None,
+                mechanism=Condition(claim.mechanism.dimension, claim.mechanism.name)
+                if claim.mechanism
+                else None,
                 conditions=claim.conditions,
                 aliases=claim.aliases,
                 failures=claim.failures,
@@ -158,6 +163,8 @@ def sentence(claim: Claim, findings: Findings) -> str:
             return _chain_alone(claim, findings)
         case Basis.DIFFERENCE:
             return _difference(claim)
+        case Basis.NEGOTIATED:
+            return negotiated(claim)
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
             if mechanism is None:

@@ -11,7 +11,7 @@ from stress.analysis.verdict import NANOSECONDS, duration_s, policy_names
 from stress.model.claims import Untested, ValidityClaim
 from stress.model.limit import Limit
 from stress.model.summary import Assertion, Validity
-from stress.text.numbers import counted, seconds, thousands
+from stress.text.numbers import counted, of, seconds, thousands
 from stress.text.templates import read_texts
 
 # Writes what a search for a limit found.
@@ -77,8 +77,21 @@ def scope(findings: Findings) -> str:
     return (
         f"{plan.target} with client {clients} over {over}, {name}, "
         f"trust store {trust.anchors_from}{anchors}, policy {policy_names(plan)}. "
+        f"{sessions(findings)}"
         f"Not tested: {', '.join(gaps)}."
     )
+
+
+def sessions(findings: Findings) -> str:
+    """How many of the offered sessions were accepted; empty where none was to be offered."""
+    tally, load = findings.tally, findings.facts.plan.load
+    segments = (one.resumption for one in load.segments)
+    if tally.offered:
+        accepted = of(tally.resumed, tally.offered)
+        return f"Sessions offered for resumption: {accepted} were accepted. "
+    if findings.facts.plan.resumption or any(segments):
+        return "No session was offered: the target gave none that could be resumed. "
+    return ""
 
 
 def origin(findings: Findings) -> str:

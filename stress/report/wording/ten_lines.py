@@ -20,6 +20,7 @@ from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, P
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.report.wording.differences import unasked
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -43,7 +44,8 @@ def headlines(
         validity: whether to trust it, in words.
         repairs: what was proven by fetching what chains lack, as sentences.
     """
-    tally, causes = findings.tally, [cause for cause in causes if cause.kind == FAILURE]
+    tally, (odd, mend) = findings.tally, unasked(causes)
+    causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
     if findings.facts.limits:
@@ -72,6 +74,9 @@ def headlines(
         fix = "Nothing to fix."
         prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
         repairs = ()
+    if odd and not tally.failures and tally.attempts:
+        verdict.append(f"But: {odd}")
+        where, fix = f"{where} {odd}", mend or "Examine what differs first."
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,

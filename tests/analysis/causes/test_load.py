@@ -38,7 +38,9 @@ def run_at(shares: object, seed: int) -> list[LoadSegment]:
 def test_a_fault_of_configuration_does_not_follow_the_load() -> None:
     answers = [follows_load(run_at(0.003, seed)) for seed in range(20)]
 
-    assert all(one and one.dependent is False for one in answers)
+    # One interval in twenty misses 0, and then nothing is said.
+    assert sum(bool(one and one.dependent is False) for one in answers) >= 18
+    assert not any(one and one.dependent for one in answers)
 
 
 def test_overload_does() -> None:
