@@ -9,7 +9,7 @@ from enum import StrEnum
 from stress.model.limit import Limit
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Condition, RiskRatio
+from stress.model.summary import ClientView, Condition, LatencyShift, RiskRatio
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 
@@ -87,6 +87,17 @@ class Mechanism:
     dimension: str = "chain"
 
 
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """Moments in which all connections to an address waited together, and then all were served."""
+
+    count: int
+    typical_us: float
+    """Median length."""
+    slow_us: float
+    """Handshakes that took longer than this count as slow."""
+
+
 class Basis(StrEnum):
     """What a claim rests on."""
 
@@ -99,11 +110,13 @@ class Basis(StrEnum):
     """Two valid chains for one name; nothing failed."""
     NEGOTIATED = "negotiated"
     """One client and the target agree on different things; nothing failed."""
+    SLOW = "slow"
+    """Good handshakes that take longer than others."""
 
     @property
     def failing(self) -> bool:
         """Whether it is about failures."""
-        return self not in {Basis.DIFFERENCE, Basis.NEGOTIATED}
+        return self not in {Basis.DIFFERENCE, Basis.NEGOTIATED, Basis.SLOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,8 @@ class Claim:
     """The chain that most good attempts received."""
     values: Mapping[str, int] = field(default_factory=dict)
     """Of a difference in what is agreed on: how often each answer was given."""
+    shift: LatencyShift | None = None
+    stalls: Stalls | None = None
     others: int = 0
     """Further odd chains that are not listed; without a mechanism, all valid chains."""
     clients: Mapping[str, ClientView] = field(default_factory=dict)
@@ -156,7 +171,8 @@ class Claim:
     @property
     def attempts(self) -> int:
         """Attempts that fulfil the conditions; of a difference, those that got the odd answer."""
-        return self.inside.attempts if self.basis.failing else self.total.failures
+        different = self.basis in {Basis.DIFFERENCE, Basis.NEGOTIATED}
+        return self.total.failures if different else self.inside.attempts
 
     @property
     def precision(self) -> float:

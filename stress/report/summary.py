@@ -47,7 +47,8 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
     for index, address in enumerate(findings.addresses):  # also those that nothing reached
         here = tally.addresses.get(index, FailureCount(0, 0))
         counted = (str(address), address.label, here.attempts, here.failures)
-        addresses.append(AddressLine(*counted, clopper_pearson(here.failures, here.attempts)))
+        interval_of = clopper_pearson(here.failures, here.attempts)
+        addresses.append(AddressLine(*counted, interval_of, findings.by_address.get(index)))
     experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
     return Summary(
         verdict=findings.verdict,

@@ -23,7 +23,7 @@ import msgspec
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
-from stress.model.outcome import Category
+from stress.model.outcome import OK, Category
 from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.run import (
@@ -91,6 +91,7 @@ _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
+_GOOD = f"{_ALL}WHERE attempt_group.outcome = '{OK.name}' AND attempt.arrival % ? = 0"
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
 _RANGES: dict[str, Any] = {"due_ns": Moment, "started_ns": Moment, "local_port": Port}
 _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.name.endswith("_ns")}
@@ -304,6 +305,12 @@ class RunFile:
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
         return self._records(_FAILURES, limit)
+
+    def good(self, most: int) -> Iterator[Record]:
+        """Good attempts; where there are more than `most`, every second, third … attempt."""
+        with reading(self._path):
+            step = -(-self._counts.recorded // most)
+        return self._records(_GOOD, max(1, step))
 
     def records(self) -> Iterator[Record]:
         """All attempts, in the order in which they ended."""

@@ -27,6 +27,7 @@ from stress.analysis.causes.likely import (
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
 from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
+from stress.analysis.causes.slowness import slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
@@ -68,6 +69,8 @@ FEWEST, MOST = 20, 20_000
 """Handshakes of an experiment."""
 SLOWER = 4.0
 LEAST_RATE = 20.0
+FEWEST_TIMED = 200
+"""Handshakes of an experiment about latency."""
 ENOUGH_FAILURES = 20
 """Failures that isolation needs."""
 _OF_LOAD = {
@@ -115,7 +118,8 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     odd = [
         finder.inconsistency(*one) for one in (*inconsistencies(recording), *differences(recording))
     ]
-    return ClaimSet((*failing, *odd), finder.unexplained(left), load)
+    slow = [finder.slow(one) for one in slowness(recording)]
+    return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load)
 
 
 def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> LoadClaim | None:
@@ -287,6 +291,15 @@ class _Claimant:
             )
         return claim
 
+    def slow(self, claim: Claim) -> Claim:
+        """What is slower, with its root causes and the next experiment."""
+        loci = [one.dimension for one in claim.conditions] or [NO_PLACE]
+        return replace(
+            claim,
+            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value)),
+            experiment=_pinned(self.recording, claim.conditions, FEWEST_TIMED),
+        )
+
     def unexplained(self, left: int) -> UnexplainedClaim:
         """The failures that no claim holds, and why there is none for them."""
         if not left:
@@ -413,12 +426,23 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions
-    values = {one.dimension: one.text for one in conditions if one.op is not Comparator.IS_NOT}
     if {one.dimension for one in conditions} == {Dimension.TIME} and category in _OF_LOAD:
         # The same run at a quarter of the load: does the failure go away?
         elapsed = duration_s(recording.facts) or 0.0
         before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
         return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
+
+    # Handshakes inside the slice after which at least one should have failed.
+    count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
+    if precision < 1.0:
+        count = max(FEWEST, min(MOST, ceil(log(1.0 - CERTAIN) / log(1.0 - precision))))
+    return _pinned(recording, conditions, count)
+
+
+def _pinned(recording: Recording, conditions: Sequence[Condition], count: int) -> RunChange | None:
+    """The run that meets these conditions only; None when no option can pin any of them."""
+    plan = recording.facts.plan
+    values = {one.dimension: one.text for one in conditions if one.op is not Comparator.IS_NOT}
 
     def pinned(address: Address) -> bool:
         own = (str(address), address.label, address.family)
@@ -437,10 +461,6 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     source = values.get(Dimension.VANTAGE)
     if not (addresses or clients or name or rate or source):
         return None
-    # Handshakes inside the slice after which at least one should have failed.
-    count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
-    if precision < 1.0:
-        count = max(FEWEST, min(MOST, ceil(log(1.0 - CERTAIN) / log(1.0 - precision))))
     return RunChange(
         count=count,
         addresses=addresses or None,

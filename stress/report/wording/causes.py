@@ -26,6 +26,7 @@ from stress.model.run import SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
+    LATENCY,
     Cause,
     ClientView,
     Condition,
@@ -33,7 +34,7 @@ from stress.model.summary import (
     Unexplained,
 )
 from stress.planning.run_command import run_argv
-from stress.report.wording.differences import negotiated
+from stress.report.wording.differences import negotiated, slow
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
@@ -93,6 +94,11 @@ SAME_EVERYWHERE = (
 _NAMED_BY_THE_CHAIN = frozenset(
     {"intermediate-not-deployed", "second-intermediate-not-deployed", "stale-bundle"}
 )
+_KINDS = {
+    Basis.DIFFERENCE: INCONSISTENCY,
+    Basis.NEGOTIATED: INCONSISTENCY,
+    Basis.SLOW: LATENCY,
+}
 _BY_SEARCH = "a search chose these loads, not chance: a change over time could look the same"
 _BACKLOG = "late answers after a rush count at the rate of the rush"
 
@@ -104,7 +110,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
         chain = claim.mechanism.chain if claim.mechanism else None
         valid = not claim.basis.failing
         roots = likely(claim.likely)
-        if claim.basis is Basis.NEGOTIATED:
+        if claim.basis in {Basis.NEGOTIATED, Basis.SLOW}:
             fix = roots[0].fix if roots else ""
         elif valid:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
@@ -115,7 +121,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
             Cause(
                 rank=rank,
                 category=claim.category,
-                kind=INCONSISTENCY if valid else FAILURE,
+                kind=_KINDS.get(claim.basis, FAILURE),
                 mechanism=Condition(claim.mechanism.dimension, claim.mechanism.name)
                 if claim.mechanism
                 else None,
@@ -133,6 +139,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 fix=fix,
                 clients=claim.clients,
                 next=shell_line(run_argv(plan, change)) if change else "",
+                latency=claim.shift,
             )
         )
     return tuple(made)
@@ -163,8 +170,8 @@ def sentence(claim: Claim, findings: Findings) -> str:
             return _chain_alone(claim, findings)
         case Basis.DIFFERENCE:
             return _difference(claim)
-        case Basis.NEGOTIATED:
-            return negotiated(claim)
+        case Basis.NEGOTIATED | Basis.SLOW:
+            return slow(claim) if claim.basis is Basis.SLOW else negotiated(claim)
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
             if mechanism is None:

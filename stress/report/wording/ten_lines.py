@@ -44,7 +44,7 @@ def headlines(
         validity: whether to trust it, in words.
         repairs: what was proven by fetching what chains lack, as sentences.
     """
-    tally, (odd, mend) = findings.tally, unasked(causes)
+    tally, (odd, mend) = findings.tally, unasked(causes, findings.latency)
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
@@ -76,7 +76,7 @@ def headlines(
         repairs = ()
     if odd and not tally.failures and tally.attempts:
         verdict.append(f"But: {odd}")
-        where, fix = f"{where} {odd}", mend or "Examine what differs first."
+        where, fix = f"{where} {odd}", mend
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,

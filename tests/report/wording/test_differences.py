@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from stress.model.claims import Basis, Claim, FailureCount, Mechanism
+from stress.model.claims import Basis, Claim, FailureCount, Mechanism, Stalls
 from stress.model.run import CELL_OTHERS, Cell, Run
-from stress.model.summary import Condition, Summary
+from stress.model.summary import Condition, LatencyShift, Quantiles, Summary
 from stress.report.summary import summarize
-from stress.report.wording.differences import negotiated, unasked
+from stress.report.wording.differences import negotiated, slow, unasked
 
 DRIFT = Claim(
     basis=Basis.NEGOTIATED,
@@ -80,5 +80,58 @@ def test_nothing_is_told_of_a_run_in_which_all_is_alike(
 ) -> None:
     summary = summarize(recorded([cell(300)]))
 
-    assert unasked(summary.causes) == ("", "")
+    assert unasked(summary.causes, summary.latency) == ("", "")
     assert "Sessions" not in summary.lines.asked
+
+
+SLOW = Claim(
+    basis=Basis.SLOW,
+    category="slow",
+    mechanism=None,
+    failures=0,
+    grade="strong",
+    conditions=(Condition("address", "192.0.2.7:443"),),
+    inside=FailureCount(0, 100),
+    elsewhere=FailureCount(0, 900),
+    shift=LatencyShift(50.0, 152_000.0, 12_000.0, 9.5, 14.0),
+)
+
+
+def test_a_slower_place_is_told_with_both_figures() -> None:
+    assert slow(SLOW) == (
+        "Handshakes at 192.0.2.7:443 are slower: median 152 ms there and 12.0 ms elsewhere, "
+        "9.5 to 14.0 times as long (95% CI)."
+    )
+    tail_only = LatencyShift(90.0, 152_000.0, 12_000.0, 9.5, 14.0)
+    assert "90th percentile 152 ms there" in slow(replace(SLOW, shift=tail_only))
+
+
+def test_stalls_are_told_with_their_length() -> None:
+    stalls = replace(SLOW, conditions=(), shift=None, stalls=Stalls(27, 121_000.0, 35_000.0))
+
+    assert slow(stalls) == (
+        "27 times everybody who came to an address within 121 ms (median) waited, and then all "
+        "were answered at once: 100 of 1,000 (10%) handshakes, longer than 35.0 ms each."
+    )
+
+
+def quantiles(p50: float, p99: float) -> Quantiles:
+    return Quantiles(p50, p50, p99, p99, p99)
+
+
+@pytest.mark.parametrize(
+    ("p99_us", "lag_us", "told"),
+    [(4_000_000.0, 1_000.0, True), (900_000.0, 1_000.0, False), (4_000_000.0, 3_000_000.0, False)],
+)
+def test_a_tail_of_seconds_is_told_unless_it_is_our_own(
+    p99_us: float,
+    lag_us: float,
+    told: bool,
+) -> None:
+    latency = {"total": quantiles(12_000.0, p99_us), "lag": quantiles(100.0, lag_us)}
+    sentence, fix = unasked((), latency)
+
+    assert bool(sentence) is told
+    if told:
+        assert sentence == "One handshake in 100 took 4.0 s or longer; the median is 12.0 ms."
+        assert fix == "Examine the slow handshakes first."
