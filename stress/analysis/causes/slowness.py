@@ -44,8 +44,9 @@ BASES = (0.5, 0.05)
 SURE = 0.001
 PERCENTILES = (50.0, 90.0)
 FEWEST_INSIDE = 10
-OWN_PART = 1.5
-"""In a stretch of time in which our own lag grew by this factor, too, the machine was busy."""
+OWN_PART, GREW = 0.1, 1.5
+"""In a stretch of time in which our own lag is more than this part of the shift, or grew by this
+factor, the machine was busy."""
 FEWEST_STALLS, FEWEST_WAITED = 5, 15
 TOGETHER_MS = 10.0
 """Handshakes of one stall end within this, or within the usual duration if that is longer."""
@@ -112,7 +113,9 @@ class _Timed:
         for locus in isolation.slices:
             timed = Dimension.TIME in {one.dimension for one in locus.conditions}
             shift = self.shift(locus.rows, PERCENTILES[:1] if timed else PERCENTILES)
-            if shift is None or not self.sure(locus, timed=timed):
+            if shift is None or not self.sure(locus):
+                continue
+            if timed and self.busy(locus.rows, (shift.there_us - shift.elsewhere_us) / 1e3):
                 continue
             yield Claim(
                 basis=Basis.SLOW,
@@ -129,14 +132,16 @@ class _Timed:
                 shift=shift,
             )
 
-    def sure(self, locus: Slice, *, timed: bool) -> bool:
-        """Whether a place is no chance finding; a time must not be one of a busy machine."""
-        if locus.cohort.adjusted > SURE or locus.rows.sum() < FEWEST_INSIDE:
-            return False
-        if not timed:
-            return locus.grade is not Grade.ONE_EPISODE
-        ours = [float(np.quantile(self.lag_ms[rows], 0.9)) for rows in (locus.rows, ~locus.rows)]
-        return ours[0] < OWN_PART * max(ours[1], 1.0)
+    def sure(self, locus: Slice) -> bool:
+        """Whether a place is no chance finding."""
+        timed = Dimension.TIME in {one.dimension for one in locus.conditions}
+        once = locus.grade is Grade.ONE_EPISODE and not timed
+        return locus.cohort.adjusted <= SURE and locus.rows.sum() >= FEWEST_INSIDE and not once
+
+    def busy(self, inside: Mask, shift_ms: float) -> bool:
+        """Whether a slower time may be one in which this machine was busy, and all on it slower."""
+        there, elsewhere = (np.quantile(self.lag_ms[one], 0.9) for one in (inside, ~inside))
+        return bool(there > OWN_PART * shift_ms or there > GREW * max(elsewhere, 1.0))
 
     def shift(self, inside: Mask, percentiles: Sequence[float]) -> LatencyShift | None:
         """The first percentile that is surely and relevantly higher inside; None: none is."""
