@@ -69,6 +69,8 @@ drifting client mix blame no client, and a 95% interval covers the truth at leas
 | `compare`, `doubled` | a world compared with itself, and with one that fails twice as often |
 | `drift`, `culprit` | clients take turns inside a block: bursts blame none, a culprit is found |
 | `all but` | all but one or two of twelve addresses fail: told as "every address except …" |
+| `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
+| `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
 | `both` | a bad node, and failures that grow with the load everywhere: both are told |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; an answer takes

@@ -15,6 +15,7 @@ from benchmarks.adversarial import attempt
 from benchmarks.queues import varied
 from benchmarks.worlds import FACTS, GOOD, Generator, counted_once
 from stress.analysis.causes.causes import explain
+from stress.analysis.causes.changes import lockout
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import isolate
 from stress.analysis.causes.slowness import slowness
@@ -267,7 +268,22 @@ def slow(trials: int) -> Iterator[str]:
     )
 
 
-PARTS: Sequence[Callable[[int], Iterator[str]]] = (complements, both, slow)
+def lockouts(trials: int) -> Iterator[str]:
+    """Nothing gets through after the first fifty attempts; or a steady part of all fails."""
+    random = np.random.default_rng(86)
+    for share in (0.5, 0.9, 0.98, 0.0):
+        told = 0
+        for _ in range(trials):
+            failed = random.random(800) < (share or 0.2)
+            failed[50:] |= not share
+            good = np.flatnonzero(~failed).tolist()
+            bad = np.flatnonzero(failed).tolist()
+            told += lockout(good, bad, len(bad)) is not None
+        what = f"{share:.0%} fail all the time" if share else "nothing after 50 attempts"
+        yield f"lockout    {what:<26} claimed {told / trials:.3f}"
+
+
+PARTS: Sequence[Callable[[int], Iterator[str]]] = (complements, both, slow, lockouts)
 
 
 def structures(trials: int) -> Iterator[str]:

@@ -64,6 +64,20 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Lockout:
+    """From a moment on nothing gets through."""
+
+    since_ns: int
+    """Unix time at which the last good attempt began."""
+    good: int
+    """Good attempts, all of them until then …"""
+    before: int
+    """… of so many."""
+    after: int
+    """Attempts since then, all failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recurrence:
     """Failures come back after a number of connections, or after a fixed time."""
 
@@ -191,6 +205,7 @@ class Silence(StrEnum):
     """Why some failures have no cause."""
 
     RECURS = "recurs"
+    LOCKED_OUT = "locked-out"
     ALL_FAILED = "all-failed"
     TOO_FEW = "too-few"
     SEVERAL_KINDS = "several-kinds"
@@ -300,6 +315,7 @@ class ClaimSet:
     unexplained: UnexplainedClaim = UnexplainedClaim()
     load: LoadClaim | None = None
     """None: the load was not varied."""
+    lockout: Lockout | None = None
 
     @property
     def failing(self) -> tuple[Claim, ...]:

@@ -11,7 +11,7 @@ from math import ceil, log, sqrt
 
 import numpy as np
 
-from stress.analysis.causes.changes import TimeProfile, period, rhythm, round_robin
+from stress.analysis.causes.changes import TimeProfile, lockout, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
@@ -119,7 +119,7 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
         finder.inconsistency(*one) for one in (*inconsistencies(recording), *differences(recording))
     ]
     slow = [finder.slow(one) for one in slowness(recording)]
-    return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load)
+    return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
 
 
 def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> LoadClaim | None:
@@ -150,6 +150,10 @@ class _Claimant:
         self.recording, self.tally, self.isolations = recording, tally, isolations
         words: dict[bool | None, str] = {True: "dependent", False: "independent"}
         self.load = words.get(load.dependent) if load else None
+        good = [one.started_ns for one in recording.good]
+        whole = len(good) == tally.attempts - tally.failures  # not only a sample
+        failed = [one.started_ns for one in recording.failing]
+        self.lockout = lockout(good, failed, tally.failures) if whole else None
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
@@ -203,6 +207,8 @@ class _Claimant:
         dimensions = {one.dimension for one in locus.conditions}
         rated = Dimension.RATE in dimensions
         timed = Dimension.TIME in dimensions
+        if timed and self.lockout and isolation.time_profile.shape is Shape.BEGAN:
+            found.add("always-fails-there")
         shape = (isolation.time_profile if timed else locus.time_profile).shape
         return Claim(
             basis=Basis.CONDITIONS,
@@ -306,8 +312,13 @@ class _Claimant:
             return UnexplainedClaim()
         alone = [one for one in self.isolations if one.failing.chain is None and not one.slices]
         recurrences = [found for found in map(self.recurrence, alone) if found]
+        largest = next(iter(alone), self.isolations[0])
         widest = max(self.isolations, key=lambda isolation: isolation.considered)
-        if recurrences:
+        loci, shape, found = [NO_PLACE], largest.time_profile.shape, set[str]()
+        if self.lockout:
+            silence = Silence.LOCKED_OUT
+            loci, shape, found = [Dimension.TIME.value], Shape.BEGAN, {"always-fails-there"}
+        elif recurrences:
             silence = Silence.RECURS
         elif self.tally.failures == self.tally.attempts:
             silence = Silence.ALL_FAILED
@@ -317,14 +328,13 @@ class _Claimant:
             silence = Silence.TOO_FEW
         else:
             silence = Silence.NOT_FOUND if widest.considered else Silence.SEVERAL_KINDS
-        largest = next(iter(alone), self.isolations[0])
         return UnexplainedClaim(
             left,
             silence,
             widest.considered,
             widest.hypotheses,
             next(iter(recurrences), None),
-            self.likely(largest.failing, [NO_PLACE], largest.time_profile.shape),
+            self.likely(largest.failing, loci, shape, found),
         )
 
     def recurrence(self, isolation: Isolation) -> Recurrence | None:

@@ -15,6 +15,7 @@ from stress.model.claims import (
     Claim,
     FailureCount,
     LoadClaim,
+    Lockout,
     Mechanism,
     Recurrence,
     Shape,
@@ -360,6 +361,17 @@ def silence(found: UnexplainedClaim) -> str:
 def _needed(found: UnexplainedClaim, share: float) -> int:
     """Failures from which a group with this part of the traffic would have been significant."""
     return max(3, ceil(log(max(1, found.hypotheses) / 0.05) / -log(share)))
+
+
+def lockout_words(found: Lockout | None, begun_ns: int) -> str:
+    """From when on nothing gets through, as a sentence; empty where something does."""
+    if found is None:
+        return ""
+    since = time_of_day(found.since_ns, begun_ns)
+    return (
+        f"Since {since} nothing gets through: {counted(found.after, 'attempt')} failed, after "
+        f"{of(found.good, found.before)} had succeeded."
+    )
 
 
 def load_words(found: LoadClaim | None) -> str:

@@ -18,7 +18,14 @@ from stress.model.outcome import Kind, Outcome
 from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
-from stress.report.wording.causes import fix_of, likely, load_words, silence, who_sees
+from stress.report.wording.causes import (
+    fix_of,
+    likely,
+    load_words,
+    lockout_words,
+    silence,
+    who_sees,
+)
 from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
 from stress.report.wording.differences import unasked
 from stress.text.escape import printable, shell_line, with_names
@@ -55,6 +62,8 @@ def headlines(
     if tally.failures:
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
+        since = lockout_words(findings.explanation.lockout, findings.facts.started_ns)
+        places.insert(0, since)
         places.append(silence(findings.explanation.unexplained))
         places.append(load_words(findings.explanation.load))
         where = " ".join(filter(None, places))
