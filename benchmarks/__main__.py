@@ -15,6 +15,7 @@ from benchmarks.handshakes import measure
 from benchmarks.machine import describe
 from benchmarks.page import Rest, page
 from benchmarks.parts import measure_parts
+from benchmarks.records import ROWS, isolated, section
 from benchmarks.scaling import scaling
 from benchmarks.truth import stall_reports
 from benchmarks.writing import writer_us
@@ -44,8 +45,10 @@ def main() -> None:
             seen = stall_reports(aim, nginx.process.pid)
             more = scaling(aim, options.count)
         written_us = writer_us(WRITTEN, folder)
+        foreign = [isolated(rows, folder) for rows in ROWS]
     rest = Rest(memory, options.in_flight, rest_row, _help_s(), written_us, more)
     text = page(machine, (figures, options.rounds, CONCURRENCY, parts), answers, rest, seen)
+    text = f"{text.rstrip()}\n\n{section(foreign)}"
     options.out.write_text(text)
     print(text)
 

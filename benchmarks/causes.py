@@ -49,7 +49,7 @@ def write(path: Path) -> None:
     addresses = tuple(Address(f"10.0.0.{number}", 443, f"n{number}") for number in range(16))
     clients = tuple(Client(f"client-{number}") for number in range(4))
     plan = Plan(Target("lab.test"), addresses, clients, sources=("10.1.0.1", "10.1.0.2"))
-    writer = RunWriter.create(path, plan, started_ns=BEGUN_NS, versions={}, host="")
+    writer = RunWriter(path, plan, started_ns=BEGUN_NS, versions={}, host="")
     for number, address in enumerate(addresses):
         writer.add_address(number, address)
     records = _records(np.random.default_rng(6))

@@ -4,25 +4,29 @@ The worlds have known truths; each line says what was planted, how often it was 
 something was claimed that is not there. The short form runs in the tests, this is the long one:
 
     make simulate    # all of them; writes docs/simulations.md
-    python -m benchmarks.simulate [--trials 50] isolation    # one of them; writes nothing
+    python -m benchmarks.simulate [--trials 50] isolation    # one of them; writes its part
+
+It ends with an error when a figure is outside of its bounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import queues
-from benchmarks.adversarial import adversarial
+from benchmarks.adversarial import PARTS
 from benchmarks.queues import Fails
-from benchmarks.structures import structures
+from benchmarks.structures import STRUCTURES
 from benchmarks.worlds import (
     FACTS,
     Codes,
@@ -49,10 +53,9 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "simulations.md"
 _HEAD = """\
 # Simulations
 
-Made by `make simulate` with {trials} trials and fixed seeds. Every world has a known truth, so each
-claim of the analysis can be counted as right or wrong. Promised: at least 95% of single causes and
-90% of pairs are found exactly, at most 5% of the runs without a cause claim one, bursts under a
-drifting client mix blame no client, and a 95% interval covers the truth at least 95% of the time.
+Made by `make simulate` with fixed seeds. Every world has a known truth, so each claim of the
+analysis can be counted as right or wrong. `python -m benchmarks.simulate [--trials N] NAME` makes
+one part anew; each says how many trials it had.
 
 | line | simulated |
 |---|---|
@@ -64,20 +67,58 @@ drifting client mix blame no client, and a 95% interval covers the truth at leas
 | `anytime` | a run that is checked 300 times: does it ever claim "below the limit" |
 | `load` | whether the failure rate follows an offered rate that varies at random |
 | `assert` | bursts: `--assert failing<X` holds below the truth; coverage; contradictions |
-| `until` | bursts: how often `--until failing<X` claims it at a true failure rate of 2X |
-| `steady` (X) | time to an answer and interval width, against the exact rules used before |
-| `compare`, `doubled` | a world compared with itself, and with one that fails twice as often |
-| `drift`, `culprit` | clients take turns inside a block: bursts blame none, a culprit is found |
+| `until` | bursts: `--until failing<X`, and the same `for 12m`, claim it at a true rate of 2X |
+| `p99` | `--assert p99.server<L` where 1.1% are slower, in bursts, and (last line) where 0.5% are |
+| `price` | steady: time to an answer, and the interval's width, against the exact ones of before |
+| `compare`, `doubled` | a world against itself, and against one that fails twice as much |
+| `drift`, `culprit` | clients take turns inside a block: bursts blame nobody, a culprit is found |
 | `all but` | all but one or two of twelve addresses fail: told as "every address except …" |
+| `both` | a bad node, and failures that grow with the load everywhere: both are told |
 | `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
 | `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
-| `both` | a bad node, and failures that grow with the load everywhere: both are told |
 
-Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; an answer takes
-at most 1.3 times the handshakes that the rules without bursts took. What `until` claims before the
-first burst cannot be avoided at that price ([why](decisions/0020-one-interval.md)).
+Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; one cause is
+found in 95% of the runs and two or three are in 90%, a doubled rate is called worse in 90%. An
+answer takes at most 1.3 times the handshakes, and the interval is at most 1.3 times as wide, as
+with the rules that knew no bursts. `make simulate` fails where a figure is outside by more than two
+standard errors.
+
+What happens less often than three times in a run can be missed: before its first burst, a world of
+bursts is the same as a steady one. So `until` *claims* a limit in worlds with bursts each 100 to
+240 s after 75 s without one. Its sentence is therefore about the seconds seen, and names the
+outages that could have been missed: those less frequent than one in a third of them. *Untrue as
+said* are claims in worlds whose bursts are more frequent than that. `failing<X for 12m` is claimed
+in at most 5% of the runs in each of these worlds, and takes the twelve minutes
+([why](decisions/0020-one-interval.md)).
 
 """
+BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
+    "isolation.*causes 0": {"any": (0.0, 0.05)},
+    "isolation.*causes 1": {"recall": (0.95, 1.0)},
+    "isolation.*causes [23]": {"recall": (0.9, 1.0)},
+    "bursts": {"blamed": (0.0, 0.05)},
+    "nothing": {"any claim": (0.0, 0.05)},
+    "exact|blocks": {"covers": (0.93, 1.0)},
+    "anytime": {"claimed below": (0.0, 0.05)},
+    "assert": {"false": (0.0, 0.05), "covers": (0.93, 1.0), "contradictions": (0.0, 0.0)},
+    "until": {"untrue as said": (0.0, 0.05), "for 12m": (0.0, 0.05)},
+    "p99": {"false": (0.0, 0.05)},
+    "p99.*0.50%": {"right": (0.9, 1.0)},
+    "price.*seconds": {"(x": (0.0, 1.3), "wrong": (0.0, 0.05), "width x": (0.0, 1.3)},
+    "price.*1.00 X": {"claimed below": (0.0, 0.05)},
+    "compare": {" worse": (0.0, 0.05), "better": (0.0, 0.05)},
+    "doubled": {"called worse": (0.9, 1.0)},
+    "drift": {"blamed": (0.0, 0.05)},
+    "all but": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "both": {"node named": (0.95, 1.0), "against the interval": (0.0, 0.05)},
+    "both.*curve of power": {"load named": (0.9, 1.0)},
+    "healthy": {"claimed": (0.0, 0.01)},
+    "slow": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "lockout.*all the time": {"claimed": (0.0, 0.01)},
+    "lockout.*nothing after": {"claimed": (0.95, 1.0)},
+    "culprit": {"client found": (0.9, 1.0), "address found": (0.9, 1.0)},
+}
+"""Beginning of a line -> words in it -> bounds of the figure after them."""
 
 
 def isolation(trials: int, rows: int = 100_000, seed: int = 1) -> Iterator[str]:
@@ -283,34 +324,75 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "nothing": nothing,
     "intervals": intervals,
     "kinds": kinds,
-    "adversarial": adversarial,
-    "structures": structures,
+    **{part.__name__: part for part in (*PARTS, *STRUCTURES)},
 }
 
 
-def main(arguments: Sequence[str]) -> None:
+def outside(line: str, trials: int) -> list[str]:
+    """The figures of a line that are outside of their bounds by more than two standard errors."""
+    found = []
+    for beginning, words in BOUNDS.items():
+        if not re.match(beginning, line):
+            continue
+        for word, (low, high) in words.items():
+            told = re.search(rf"{re.escape(word)} (\d+(?:\.\d+)?)", line)
+            if told is None:
+                found.append(f"{word}: missing in {line!r}")
+                continue
+            value = float(told[1])
+            below, above = (2 * sqrt(max(0.0, b * (1 - b)) / trials) for b in (low, high))
+            if not low - below <= value <= high + above:
+                found.append(f"{word} {value:g}, bounds {low:g} to {high:g}: {line}")
+    return found
+
+
+_PART = re.compile(
+    r"^# (?P<name>\w+), (?P<trials>\d+) trials\n(?P<lines>(?:[^#`].*\n)*)", re.MULTILINE
+)
+
+
+def parts_of(page: str) -> dict[str, tuple[int, list[str]]]:
+    """The parts of a page: how many trials each had, and its lines."""
+    return {
+        found["name"]: (int(found["trials"]), found["lines"].splitlines())
+        for found in _PART.finditer(page)
+    }
+
+
+def page(parts: Mapping[str, tuple[int, Sequence[str]]]) -> str:
+    """The page of the documentation."""
+    lines = []
+    for name in SIMULATIONS:
+        if name in parts:
+            trials, those = parts[name]
+            lines += [f"# {name}, {trials} trials", *(line.rstrip() for line in those)]
+    listed = "\n".join(lines)
+    return f"{_HEAD}```text\n{listed}\n```\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Makes all parts, or those that are named; says which figures are outside of their bounds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(SIMULATIONS)}; default: all")
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes, with all")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the parts go")
     chosen = parser.parse_args(arguments)
     unknown = set(chosen.names) - set(SIMULATIONS)
     if unknown:
         parser.error(f"no simulation is called {', '.join(sorted(unknown))}")
-    lines = []
+    wrong = []
     for name in chosen.names or SIMULATIONS:
+        lines = []
         for line in SIMULATIONS[name](chosen.trials):
             print(line, flush=True)
             lines.append(line)
-    if not chosen.names:
-        chosen.page.write_text(page(lines, chosen.trials), encoding="utf-8")
-
-
-def page(lines: Sequence[str], trials: int) -> str:
-    """The page of the documentation."""
-    listed = "\n".join(line.rstrip() for line in lines)
-    return _HEAD.format(trials=trials) + f"```text\n{listed}\n```\n"
+            wrong += outside(line, chosen.trials)
+        kept = parts_of(chosen.page.read_text(encoding="utf-8")) if chosen.page.exists() else {}
+        chosen.page.write_text(page({**kept, name: (chosen.trials, lines)}), encoding="utf-8")
+    for text in wrong:
+        print(f"outside: {text}", file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -131,9 +131,7 @@ def keeping(most: int, folder: Path) -> dict[int, float]:
     """
     start_ns = 1_800_000_000_000_000_000
     plan = Plan(Target("soak.test"), (Address("127.0.0.1", 443),), (Client("generic"),))
-    writer = RunWriter.create(
-        folder / "keeping.db", plan, started_ns=start_ns, versions={}, host="here"
-    )
+    writer = RunWriter(folder / "keeping.db", plan, started_ns=start_ns, versions={}, host="here")
     writer.add_address(0, Address("127.0.0.1", 443))
     chance, found = random.Random(1), dict[int, float]()
     for first in range(0, most, 100):

@@ -1,6 +1,6 @@
 """Worlds whose structure is more than one bad value: all but a few addresses, a node and the load.
 
-python -m benchmarks.simulate [--trials 200] structures
+python -m benchmarks.simulate [--trials 200] complements both slow lockouts
 """
 
 from __future__ import annotations
@@ -283,10 +283,4 @@ def lockouts(trials: int) -> Iterator[str]:
         yield f"lockout    {what:<26} claimed {told / trials:.3f}"
 
 
-PARTS: Sequence[Callable[[int], Iterator[str]]] = (complements, both, slow, lockouts)
-
-
-def structures(trials: int) -> Iterator[str]:
-    """All of them."""
-    for part in PARTS:
-        yield from part(trials)
+STRUCTURES: Sequence[Callable[[int], Iterator[str]]] = (complements, both, slow, lockouts)

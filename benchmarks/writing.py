@@ -34,9 +34,7 @@ def writer_us(rows: int, folder: Path) -> float:
     address = Address("192.0.2.1", 443)
     plan = Plan(Target("bench.test", 443), (address,), (Client("generic"), Client("chrome")))
     begun = time_ns()
-    writer = RunWriter.create(
-        folder / "writing.db", plan, started_ns=begun, versions={}, host="bench"
-    )
+    writer = RunWriter(folder / "writing.db", plan, started_ns=begun, versions={}, host="bench")
     chain = Chain((b"leaf", b"intermediate"))
     writer.add_address(0, address)
     writer.add_chain(chain, ())

@@ -20,7 +20,6 @@ from stress.lab.scenarios import scenarios
 from stress.model.outcome import Category, Kind, Stage
 from stress.planning.option import ValueType
 from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
-from stress.planning.profile import schema as profile_schema
 from stress.report.document import schema
 from stress.store.schema import schema_text
 from stress.text.tomlfile import profiles_folder
@@ -93,6 +92,42 @@ def _profiles() -> str:
         for name in profiles()
     ]
     return head + _table(("key", "value", "what it does"), iter(rows)) + "\n" + "\n".join(shipped)
+
+
+def profile_schema() -> dict[str, Any]:
+    """Return the JSON Schema of load profiles, for editors that check TOML while it is written."""
+    text: dict[str, Any] = {"type": "string"}
+    amount: dict[str, Any] = {"type": ["string", "number"]}
+    segment = {"rate": amount, "to": amount, "duration": amount}
+    types: Mapping[ValueType, dict[str, Any]] = {
+        ValueType.TEXT: amount,
+        ValueType.SWITCH: {"type": "boolean"},
+        ValueType.FILE: text,
+        ValueType.TABLES: {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": segment,
+                "required": ["rate", "duration"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    properties: dict[str, Any] = {"title": text | {"description": NOT_OPTIONS["title"]}}
+    for option in profile_keys().values():
+        one = {"enum": [*option.choices]} if option.choices else text
+        many = {"anyOf": [one, {"type": "array", "items": one}]}
+        single = one if option.choices else types.get(option.value, text)
+        kind = many if option.value is ValueType.LIST else single
+        properties[option.name] = kind | {"description": option.help}
+    hosts = {"type": "array", "items": text, "description": NOT_OPTIONS["authorized"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Load profile of tls-stress",
+        "type": "object",
+        "properties": properties | {"authorized": hosts},
+        "additionalProperties": False,
+    }
 
 
 def _clients() -> str:

@@ -12,7 +12,7 @@ import tempfile
 import tomllib
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,17 @@ def named() -> Iterator[str]:
             yield from tests
 
 
-def run() -> Results:
-    """Run every named test once and count the outcomes."""
+Visits = Mapping[str, Sequence[tuple[str, float, float, bool]]]
+"""By door: the file, CPU seconds, MB, and whether there was a traceback, of each visit."""
+DOORS = (
+    *("report", "compare", "export", "evidence", "replay", "run --continue"),
+    *("run --profile", "explain", "clients import"),
+)
+"""The commands that open a file that may be a stranger's."""
+
+
+def run() -> tuple[Results, Visits]:
+    """Run every named test once; count the outcomes, and collect what strangers' files took."""
     wanted = sorted({f"tests/{name}" for name in named()})
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
@@ -54,11 +63,15 @@ def run() -> Results:
         subprocess.run([*command, f"--junitxml={report}", *wanted], check=False, cwd=ROOT)  # noqa: S603 - ours
         root = ET.parse(report).getroot()  # noqa: S314 - ours
     found: dict[str, Counter[str]] = {}
+    visits: dict[str, list[tuple[str, float, float, bool]]] = {}
     for case in root.iter("testcase"):
+        for noted in case.iterfind("properties/property[@name='visit']"):
+            door, *figures = json.loads(noted.get("value", ""))
+            visits.setdefault(door, []).append(tuple(figures))
         file = case.get("classname", "").removeprefix("tests.").replace(".", "/")
         key = f"{file}.py::{case.get('name', '').partition('[')[0]}"
         found.setdefault(key, Counter())[_outcome(case)] += 1
-    return found
+    return found, visits
 
 
 def _outcome(case: ET.Element) -> str:
@@ -77,7 +90,7 @@ def count(results: Results, tests: Iterable[str]) -> Counter[str]:
     return total
 
 
-def page(results: Results, soak: Mapping[str, Any] | None) -> str:
+def page(results: Results, visits: Visits, soak: Mapping[str, Any] | None) -> str:
     """The document."""
     lines = [HEAD]
     for part in promised():
@@ -88,8 +101,27 @@ def page(results: Results, soak: Mapping[str, Any] | None) -> str:
             words = ", ".join(f"{number} {word}" for word, number in sorted(ended.items()))
             lines.append(f"| {promise} | {shown} | {words or 'not run'} |")
         lines.append("")
-    lines += _figures(results)
+    lines += [*_doors(visits), *_figures(results)]
     return "\n".join([*lines, _soak(soak) if soak else ""])
+
+
+def _doors(visits: Visits) -> list[str]:
+    lines = [
+        "## What a stranger's file can cost\n",
+        "Every file of the corpus in `tests/strangers`, and true ones, that went through each door",
+        "in the last full run, in a process whose connections, programs and files were watched.",
+        "The limits are 10 s of CPU time and 500 MB; the figures include loading the program.\n",
+        "| door | files | most CPU seconds | most MB | tracebacks |",
+        "|---|---|---|---|---|",
+    ]
+    for door in DOORS:
+        here = visits.get(door, ())
+        files = len({file for file, *_ in here})
+        seconds = max((seconds for _, seconds, *_ in here), default=0.0)
+        megabytes = max((megabytes for *_, megabytes, _ in here), default=0.0)
+        broken = sum(broken for *_, broken in here)
+        lines.append(f"| `{door}` | {files:,} | {seconds:.1f} | {megabytes:.0f} | {broken} |")
+    return [*lines, ""]
 
 
 def _figures(results: Results) -> list[str]:
@@ -147,8 +179,8 @@ def main() -> None:
     """Run everything and write the page."""
     argparse.ArgumentParser(prog="python -m scripts.reliability", description=__doc__).parse_args()
     soak = json.loads(SOAK.read_text()) if SOAK.exists() else None
-    results = run()
-    PAGE.write_text(page(results, soak))
+    results, visits = run()
+    PAGE.write_text(page(results, visits, soak))
     failed = sum(outcomes["failed"] for outcomes in results.values())
     sys.exit(f"{failed} tests failed" if failed else 0)
 

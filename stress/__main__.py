@@ -5,11 +5,15 @@ quick. Subtle: no `except KeyboardInterrupt` would do, because an interrupt in o
 system's own callbacks is printed and lost.
 """
 
-from __future__ import annotations
+import sys
+
+# `python -m` searches the working folder first, and modules there may be a stranger's. What the
+# interpreter has imported before this line (such as `functools`) only `python -P -m` protects.
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]
 
 import os
 import signal
-import sys
 from contextlib import suppress
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -17,6 +17,7 @@ from benchmarks.limits import Search
 from benchmarks.limits import page as limits_page
 from benchmarks.page import Rest, page
 from benchmarks.parts import Part
+from benchmarks.records import isolated, section
 from benchmarks.silence import silent_port
 from benchmarks.truth import Seen, read_ab, read_hey, read_wrk
 from benchmarks.writing import writer_us
@@ -35,6 +36,15 @@ def test_the_time_of_children_counts_as_the_commands_own() -> None:
     as_child = run([sys.executable, "-c", PARENT])
 
     assert as_child.cpu_s > alone.cpu_s / 2 > idle.cpu_s / 2
+
+
+@pytest.mark.slow
+def test_the_planted_causes_are_found_and_the_page_says_what_they_cost(tmp_path: Path) -> None:
+    measured = isolated(60_000, tmp_path)
+
+    assert measured.found == 2
+    assert measured.cpu_s > 0.1
+    assert f"| 60,000 | 6 MB | {measured.cpu_s:.1f} s |" in section([measured])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,8 +25,9 @@ from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, Untested, ValidityClaim
 from stress.model.plan import Address
 from stress.model.record import Record
-from stress.model.run import End, Run, RunFacts, SeenChain
-from stress.model.summary import Answer, Assertion, Quantiles
+from stress.model.records import RecordTable
+from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain
+from stress.model.summary import Answer, Assertion, Interval, Quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Findings:
     facts: RunFacts
     tally: RunCounts
     estimate: Estimate
+    places: Mapping[int, Interval]
+    """Address -> interval of its failure rate."""
     verdict: Answer
     duration_s: float
     """How long the run sent handshakes, without its pauses."""
@@ -50,6 +54,8 @@ class Findings:
     untested: tuple[Untested, ...]
     detectable: float
     """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
+    records: RecordTable | None
+    """The columns of records that are not ours; None: it was a run."""
     bound: float
     """For a run without failures that may have stopped at any time: the rate is below this, 95%."""
 
@@ -69,7 +75,11 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     # A run with goals was watched, and might have stopped at any time.
     watched = facts.plan.goals and facts.end is End.COMPLETED
     sampling = End.STOPPED if watched else facts.end
-    estimated = estimate(cube, sampling, max(0, facts.started - facts.recorded))
+    lost = max(0, facts.started - facts.recorded)
+    estimated = estimate(cube, sampling, lost)
+    cells = defaultdict[int, list[Cell]](list)
+    for cell in cube.cells:
+        cells[cell.address].append(cell)
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
@@ -80,12 +90,16 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
 
         recording = record(run)
         good, explanation = recording.good, explain(recording, tally)
-    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing))
+    evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     return Findings(
         facts=facts,
         tally=tally,
         estimate=estimated,
+        places={
+            address: estimate(Cube(cube.block_ns, here), sampling, lost).interval
+            for address, here in cells.items()
+        },
         verdict=verdict(facts, tally, judged, assertions),
         duration_s=elapsed,
         explanation=explanation,
@@ -98,5 +112,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         assertions=assertions,
         untested=untested(facts, tally, addresses),
         detectable=detectable(tally.attempts),
+        records=cube.records,
         bound=confidence_sequence(0, tally.attempts).high,
     )

@@ -57,11 +57,13 @@ def latency(rows: Sequence[HistogramRow]) -> Mapping[str, Quantiles]:
     `attempt` (from the actual start) is only there where it differs from `total` (from when it was
     due), that is where attempts began late.
     """
+    there = {row.phase for row in rows}  # records that are not ours have one, or none
     found = {
         phase.value: quantiles(whole_run(rows, phase))
         for phase in (Phase.SERVER, Phase.CONNECT, Phase.HANDSHAKE, Phase.TOTAL, Phase.LAG)
+        if phase in there
     }
-    attempt, total = quantiles(whole_run(rows, Phase.ATTEMPT)), found[Phase.TOTAL.value]
+    attempt, total = quantiles(whole_run(rows, Phase.ATTEMPT)), found.get(Phase.TOTAL, NOTHING)
     # All but the maximum, which is a single attempt.
     pairs = zip(astuple(attempt)[:4], astuple(total)[:4], strict=True)
     if any(one is not None and late is not None and late > NOTICED * one for one, late in pairs):

@@ -6,7 +6,7 @@ Imported late: it needs numpy.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from operator import attrgetter
@@ -83,11 +83,22 @@ class Recording:
         return time_of_day(self.facts.started_ns + block * self.block_ns, self.facts.started_ns)
 
 
-def record(run: Run) -> Recording:
-    """Reads a run into columns."""
+def record(run: Run, keep: Collection[str] | None = None) -> Recording:
+    """Reads a run into columns.
+
+    Args:
+        run: what was recorded.
+        keep: of records that are not ours, the dimensions to keep; None: whatever may explain
+            a failure.
+    """
     facts, cube, addresses = run.facts(), run.cube(), tuple(run.addresses())
     chains = {chain.id: chain for chain in run.chains()}
-    table = tabulate(cube.cells, _readings(facts, chains, addresses, cube))
+    if cube.records is None:
+        table = tabulate(cube.cells, _readings(facts, chains, addresses, cube))
+    else:
+        from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
+
+        table = tabulate_records(cube.records, keep)
     return Recording(
         facts,
         table,

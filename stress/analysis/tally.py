@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
-from stress.model.outcome import NOT_SENT, Category, Outcome, Side, Stage
+from stress.model.outcome import NOT_SENT, Category, Side, Stage, kind_of
 from stress.model.run import Cell, cell_reader
 
 
@@ -83,7 +83,7 @@ def counted_by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, F
 @lru_cache(maxsize=512)
 def side_of(outcome: str) -> Side:
     """Who a stored outcome is about."""
-    return Outcome.parse(outcome).side
+    return kind_of(outcome).side
 
 
 _COUNTED = attrgetter("outcome", "stage", "address", "client", "chain", "tls_version", "resumed")

@@ -14,6 +14,8 @@ from stress.model.summary import Answer, Assertion
 NANOSECONDS = 1_000_000_000
 _FAMILIES = {"ipv4": Untested.IPV4, "ipv6": Untested.IPV6}
 _VERSIONS = {0x0304: Untested.TLS_1_3, 0x0303: Untested.TLS_1_2}
+SEARCH = "find-limit "
+"""Before the goal of a search, in `Assertion.expression`."""
 LOCAL_SHARE = 0.05
 """Local failures above this part of the attempts, with no failure of the target: invalid."""
 
@@ -103,7 +105,10 @@ def limit_assertion(limit: Limit) -> Assertion:
     else:
         holds = "yes" if limit.confirmed and not limit.generator_limited else "unknown"
     of = f" ({limit.of})" if limit.of else ""
-    return Assertion(f"find-limit {limit.goal}{of}", holds, limit.sustained)
+    # As many as this search took: at this machine's limit, more of them would not help.
+    again = None if limit.generator_limited else sum(step.attempts for step in limit.steps)
+    needed = again if holds == "unknown" else None
+    return Assertion(f"{SEARCH}{limit.goal}{of}", holds, limit.sustained, needed=needed or None)
 
 
 def untested(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
+from stress.cli.options import option_of
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 StackOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="boringssl|openssl",
-        help="TLS library. [default: boringssl, or openssl where only that supports the profile]",
+    option_of(
+        "stack",
+        "TLS library. [default: boringssl, or openssl where only that supports the profile]",
     ),
 ]
 Capture = Annotated[
@@ -31,10 +32,7 @@ Capture = Annotated[
         show_default=False,
     ),
 ]
-Sni = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|none", help="Use the first ClientHello for this server name."),
-]
+Sni = Annotated[str | None, option_of("sni", "Use the first ClientHello for this server name.")]
 ProfileName = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the profile. [default: that of the file]"),
@@ -51,10 +49,7 @@ def list_clients() -> int:
     """List the client profiles."""
     from stress.clients.profiles import clients  # noqa: PLC0415 - heavy
 
-    known = clients()
-    longest = max(map(len, known))
-    for name, client in known.items():
-        console.print_data(f"{name:<{longest}}  {client.title}\n")
+    console.print_titles({name: client.title for name, client in clients().items()})
     return ExitCode.CLEAN
 
 
@@ -96,11 +91,7 @@ def import_client(
     """
     from stress.clients import importing  # noqa: PLC0415 - heavy
     from stress.model.plan import Stack  # noqa: PLC0415 - with the others
-    from stress.text.escape import (  # noqa: PLC0415 - with the others
-        PROGRAM,
-        escape,
-        shell_line,
-    )
+    from stress.text.escape import PROGRAM, escape, shell_line  # noqa: PLC0415 - with the others
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
     if out == Path("-"):

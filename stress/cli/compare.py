@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from stress.cli import console
+from stress.cli.options import option_of
 from stress.cli.output import Results
 from stress.errors import ExitCode, UsageError
 from stress.runner.run import RESULTS
@@ -16,8 +17,7 @@ from stress.runner.run import RESULTS
 _RUN = "Path of a run file, or a name in the results directory."
 Before = Annotated[str, typer.Argument(metavar="BEFORE", help=_RUN, show_default=False)]
 After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print the comparison as one JSON document.")]
-
+Json = Annotated[bool, option_of("json", "Print the comparison as one JSON document.")]
 
 Tolerance = Annotated[
     str,
@@ -42,10 +42,7 @@ def compare(
     """
     from stress.analysis.compare.compare import Change  # noqa: PLC0415 - heavy
     from stress.analysis.compare.compare import compare as compare_runs  # noqa: PLC0415 - heavy
-    from stress.report.comparison import (  # noqa: PLC0415 - heavy
-        comparison_document,
-        render_comparison,
-    )
+    from stress.report import comparison  # noqa: PLC0415 - heavy
     from stress.report.summary import summarize  # noqa: PLC0415 - heavy
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
 
@@ -53,7 +50,9 @@ def compare(
     with ExitStack() as stack:
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
         found = compare_runs(one, two, (summarize(one), summarize(two)), part)
-    console.print_data(comparison_document(found) if json else render_comparison(found))
+    console.print_data(
+        comparison.comparison_document(found) if json else comparison.render_comparison(found)
+    )
     return {
         Change.BETTER: ExitCode.CLEAN,
         Change.NOT_WORSE: ExitCode.CLEAN,

@@ -10,6 +10,8 @@ import errno
 import os
 import shutil
 import sys
+import textwrap
+from collections.abc import Mapping
 from typing import TextIO
 
 _CLOSED = frozenset({errno.EPIPE, errno.EIO})
@@ -40,6 +42,17 @@ def print_data(data: str) -> None:
         if error.errno not in _CLOSED:  # such as a full disk
             raise
         discard(sys.stdout)
+
+
+def print_titles(titles: Mapping[str, str]) -> None:
+    """Write a list of names, each with its title, to standard output."""
+    column = max(map(len, titles)) + 2
+    for name, title in titles.items():
+        first, further = name.ljust(column), " " * column
+        entry = textwrap.fill(
+            title, 100, initial_indent=first, subsequent_indent=further, break_on_hyphens=False
+        )
+        print_data(f"{entry}\n")
 
 
 def print_message(text: str) -> None:

@@ -8,10 +8,12 @@ import typer
 
 from stress.cli import console
 from stress.cli.lab import run_words
-from stress.cli.options import option_of, parse
-from stress.cli.output import EXIT_CODES, DemoOptions, Output
+from stress.cli.options import option_of, parse, takes
+from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
+from stress.planning.request import Request
+from stress.runner.report_files import FORMS
 from stress.runner.run import RunLocation, prepare, record
 from stress.text.escape import PROGRAM, shell_line
 
@@ -22,8 +24,9 @@ Count = Annotated[
 ]
 
 
+@takes("json", *FORMS, "quiet", "name", "results", "metrics")
 def demo(
-    settings: DemoOptions, scenario: Scenario = "missing-intermediate", count: Count = None
+    settings: Request, scenario: Scenario = "missing-intermediate", count: Count = None
 ) -> int:
     """Find a bad node in a faulty farm on this machine.
 
@@ -43,7 +46,7 @@ def demo(
         console.print_message(f"planted: {farm.planted.sentence}")
         path = record(prepare(request), RunLocation.of(settings), output.display())
         planted, windows = farm.planted, farm.windows_ns()
-    summary = output.show(path)
+    summary = output.show(path, made_now=True)
     if summary.verdict in (Answer.INTERRUPTED, Answer.INVALID):
         return EXIT_CODES[summary.verdict]
     console.print_message(

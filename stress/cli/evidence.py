@@ -11,6 +11,7 @@ from stress.cli import console
 from stress.cli.output import Results
 from stress.cli.report import Run
 from stress.errors import ExitCode
+from stress.runner.rejudge import refuse_records
 from stress.runner.run import RESULTS
 
 Out = Annotated[
@@ -50,8 +51,10 @@ def evidence(
 
     number = option("--cause", positive_count, cause)
     with open_run(locate(run, results or RESULTS)) as opened:
+        facts = opened.facts()
+        refuse_records(facts, "there is no evidence")
         dossier = Dossier(
-            opened.facts(),
+            facts,
             summarize(opened),
             opened.chains(),
             opened.verdicts(),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Final
 
 import typer
 
 from stress.cli import console
 from stress.errors import ExitCode, UsageError
 from stress.report.explanation import render_explanation
+from stress.text.escape import quoted
 
 Codes = Annotated[
     list[str] | None,
@@ -25,6 +31,11 @@ Codes = Annotated[
 
 _LOGS: Final = frozenset({".log", ".txt", ".crash", ".ips"})
 """Suffixes of log files; no code has one of them."""
+_PIECE: Final = 1_000_000
+"""Characters that are read at a time."""
+_LONGEST_REST: Final = 50_000
+"""Characters that are read on to the end of a line; a longer line is read as several."""
+_EXAMPLE: Final = "Give a code, a file or a paste: tls-stress explain -9807"
 
 
 def explain(code: Codes = None) -> int:
@@ -34,55 +45,64 @@ def explain(code: Codes = None) -> int:
     finds out. Exits 0, or 2 when the text has no known code.
     """
     from stress.codes.catalog import client_views  # noqa: PLC0415 - heavy
-    from stress.codes.explain import explain as look_up  # noqa: PLC0415 - heavy
+    from stress.codes.explain import explain_log  # noqa: PLC0415 - heavy
 
-    answer = look_up(_text(code or []))
-    single = answer.categories[0] if len(answer.categories) == 1 else None
-    console.print_data(render_explanation(answer, client_views(single) if single else {}))
+    words = code or []
+    with _pieces(words) as pieces:
+        answer = explain_log(pieces)
+    if not answer.lines:
+        raise UsageError("nothing to explain: the text is empty", _EXAMPLE)
+    if not answer.found and len(words) == 1 and _like_a_missing_path(words[0]):
+        raise UsageError(f"cannot read {quoted(words[0])}: no such file, no known code", _EXAMPLE)
+    # What a client would show is of no use beside what a server or a proxy wrote.
+    single = len(answer.categories) == 1 and not answer.written_by
+    views = client_views(answer.categories[0]) if single else {}
+    console.print_data(render_explanation(answer, views))
     return ExitCode.CLEAN if answer.found else ExitCode.USAGE
 
 
-def _text(words: list[str]) -> str:
-    """The words themselves, or the log that they name, or the log on standard input.
+@contextmanager
+def _pieces(words: list[str]) -> Iterator[Iterable[str]]:
+    """The text of the words themselves, or of the log that they name, or of standard input.
 
     Raises:
-        UsageError: the file cannot be read, or nothing was given.
+        UsageError: the file cannot be read.
     """
-    if not words or words == ["-"]:
-        if sys.stdin.isatty():
-            console.print_message("Paste the log, then press Ctrl-D.")
-        text = _read_end(sys.stdin.buffer)
-        if not text.strip():
-            raise UsageError("nothing to explain", "Give a code: tls-stress explain -9807")
-        return text
-    path = Path(words[0])
+    name = "" if not words or words == ["-"] else words[0]
+    path = Path(name)
     try:
         is_log = len(words) == 1 and (path.exists() or path.suffix in _LOGS)
     except OSError:  # a name that is too long: a pasted log
         is_log = False
-    if not is_log:
-        return " ".join(words)
+    if name and not is_log:
+        yield ["\n".join(" ".join(words).splitlines())]
+        return
+    if not name and sys.stdin.isatty():
+        console.print_message("Paste the log, then press Ctrl-D.")
     try:
-        with path.open("rb") as log:
-            return _read_end(log)
-    except OSError as error:
-        raise UsageError(f"cannot read {words[0]}: {error.strerror}") from None
+        with open(name or 0, "rb", closefd=bool(name)) as log:
+            yield _decoded(log)
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {quoted(name or '-')}: {why}", _EXAMPLE) from None
 
 
-def _read_end(log: BinaryIO) -> str:
-    """The end of a log, as much as is read; UTF-8, or the UTF-16 of Windows tools."""
-    from stress.codes.explain import LONGEST  # noqa: PLC0415 - heavy
+def _decoded(log: BufferedReader) -> Iterator[str]:
+    """The text of a log: UTF-8, or the UTF-16 of Windows tools; compressed by gzip or not."""
+    source = gzip.GzipFile(fileobj=log) if log.peek(2)[:2] == b"\x1f\x8b" else log
+    wide = source.peek(2)[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    from stress.codes.log import SMALL  # noqa: PLC0415 - heavy
 
-    kept, cut = b"", False
-    if log.seekable() and log.seek(0, os.SEEK_END) > LONGEST:
-        log.seek(-LONGEST, os.SEEK_END)
-        cut = True
-    elif log.seekable():
-        log.seek(0)
-    while chunk := log.read(LONGEST):
-        cut = cut or len(kept) + len(chunk) > LONGEST
-        kept = (kept + chunk)[-LONGEST:]
-    if cut:
-        console.print_message(f"Only the last {LONGEST // 1_000_000} MB of the log are read.")
-    wide = kept.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return kept.decode("utf-16" if wide else "utf-8", errors="replace")
+    text = TextIOWrapper(source, "utf-16" if wide else "utf-8", errors="replace")
+    try:
+        size = SMALL - _LONGEST_REST
+        while piece := text.read(size):
+            yield piece + text.readline(_LONGEST_REST)
+            size = _PIECE
+    finally:
+        text.detach()
+
+
+def _like_a_missing_path(word: str) -> bool:
+    named = os.sep in word or Path(word).suffix[1:2].isalpha()
+    return named and not set(word) & set(" \n") and not Path(word).exists()

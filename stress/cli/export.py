@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,18 +14,8 @@ from stress.cli.report import Run
 from stress.errors import ExitCode
 from stress.runner.run import RESULTS
 
-
-class ExportFormat(StrEnum):
-    """The formats by name; importing `stress.store.export.Format` would slow down `--help`."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-    HLOG = "hlog"
-
-
 FormatOption = Annotated[
-    ExportFormat, typer.Option("--format", metavar="csv|jsonl|parquet|hlog", help="What to write.")
+    str, typer.Option("--format", metavar="csv|jsonl|parquet|hlog", help="What to write.")
 ]
 Out = Annotated[
     Path | None,
@@ -36,7 +25,7 @@ Out = Annotated[
 
 def export(
     run: Run = None,
-    file_format: FormatOption = ExportFormat.CSV,
+    file_format: FormatOption = "csv",
     out: Out = None,
     results: Results = None,
 ) -> int:
@@ -47,10 +36,13 @@ def export(
     """
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
     from stress.store.export import Format, export_run  # noqa: PLC0415 - heavy
+    from stress.text.escape import chosen  # noqa: PLC0415 - with the others
+    from stress.text.units import named  # noqa: PLC0415 - with the others
 
+    form = named("--format", lambda text: chosen(Format, text), file_format)
     with open_run(locate(run, results or RESULTS)) as opened:
         try:
-            export_run(opened, Format(file_format.value), out or sys.stdout.buffer)
+            export_run(opened, form, out or sys.stdout.buffer)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, such as `head`, has finished
             console.discard(sys.stdout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,17 +29,7 @@ def list_scenarios() -> int:
     """
     from stress.lab.scenarios import scenarios  # noqa: PLC0415 - heavy
 
-    known = scenarios()
-    column = max(map(len, known)) + 2
-    for name, scenario in known.items():
-        entry = textwrap.fill(
-            scenario.title,
-            100,
-            initial_indent=name.ljust(column),
-            subsequent_indent=" " * column,
-            break_on_hyphens=False,
-        )
-        console.print_data(f"{entry}\n")
+    console.print_titles({name: scenario.title for name, scenario in scenarios().items()})
     return ExitCode.CLEAN
 
 
@@ -73,7 +62,8 @@ def run_words(farm: Farm) -> list[str]:
     for address in farm.addresses:
         label = f"={address.label}" if address.label else ""
         words += ["--address", f"{address}{label}"]
-    words += ["--ca", str(farm.ca_file), "-n", str(farm.scenario.count)]
+    trusted = ("--stores", farm.stores_file) if farm.stores_file else ("--ca", farm.ca_file)
+    words += [*map(str, trusted), "-n", str(farm.scenario.count)]
     for client in farm.scenario.clients:
         words += ["--client", client]
     return [*words, *farm.scenario.options]

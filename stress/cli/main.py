@@ -6,6 +6,7 @@ of tls-stress shows a traceback, never a wrong option or a failure of the enviro
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 import traceback
@@ -27,6 +28,8 @@ from stress.cli import (
     explain,
     export,
     foreign_options,
+    isolate,
+    judge,
     lab,
     plan,
     profiles,
@@ -34,7 +37,7 @@ from stress.cli import (
     report,
     run,
 )
-from stress.cli.options import SectionedCommand, flat
+from stress.cli.options import SectionedCommand
 from stress.errors import ExitCode, StressError, UsageError
 from stress.text.escape import PROGRAM, command, escape, shell_line
 
@@ -90,13 +93,15 @@ for _name, _command in (
     ("report", report.report),
     ("compare", compare.compare),
     ("replay", replay.replay),
+    ("isolate", isolate.isolate),
     ("plan", plan.plan),
     ("evidence", evidence.evidence),
     ("export", export.export),
     ("demo", demo.demo),
     ("doctor", doctor.doctor),
+    ("judge", judge.judge),
 ):
-    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(flat(_command))
+    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(_command)
 app.command(
     "explain", cls=SectionedCommand, context_settings={**_HELP, "ignore_unknown_options": True}
 )(explain.explain)  # -9807 is not an option
@@ -161,7 +166,7 @@ def _refuse_slips(words: Sequence[str]) -> None:
                 "Was it copied from a web page? Options begin with - or --, as typed.",
             )
         empty = before if before.startswith("-") and not word.strip() else None
-        empty = word if word.startswith("--") and word.endswith("=") else empty
+        empty = word if re.fullmatch("--[^=]*=", word) else empty
         if empty is not None:
             raise UsageError(
                 f"the value after {empty} is empty",

@@ -8,70 +8,45 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from stress.planning.option import PROFILE_ONLY, ValueType
+from stress.planning.option import Section, ValueType
 from stress.planning.request import Request, options
-
-# Groups of options, declared once for every command that needs them, and help in sections.
-#
-# typer reads a command's options from its signature. A command of ours has one parameter for each
-# group, such as `request: RequestOptions`; `flat` gives typer the options of all groups in a row
-# and builds each group from its values before it calls the command.
 
 ARGUMENTS, GENERAL = "Arguments", "Options"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Marks a parameter (`Annotated[Thing, Group(thing)]`) that is built from options."""
+def takes(*request_fields: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return a decorator for a command that takes these options of `run`.
 
-    build: Callable[..., object]
-    """Takes the options as keyword parameters, annotated for typer, and returns the thing."""
+    The command gets them as its first parameter, a `Request`. typer reads a command's options from
+    its signature, which therefore shows one parameter for each of them.
+    """
 
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        shown = [parameter_of(field) for field in request_fields]
+        shown += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
 
-def flat(command: Callable[..., int]) -> Callable[..., int]:
-    """Return the command with the options of its groups as parameters of its own."""
-    own = _parameters(command)
-    builders = {
-        name: mark.build
-        for name, parameter in own.items()
-        for mark in get_args(parameter.annotation)
-        if isinstance(mark, Group)
-    }
-    options = {name: _parameters(build) for name, build in builders.items()}
-    shown: dict[str, inspect.Parameter] = {}
-    for name, parameter in own.items():
-        shown |= options.get(name, {name: parameter})
+        @wraps(command)
+        def called(**values: Any) -> int:
+            given: dict[str, Any] = {}
+            for field in request_fields:
+                value = values.pop(field)
+                if value not in (None, []):
+                    given[field] = tuple(value) if isinstance(value, list) else value
+            return command(Request(**given), **values)
 
-    @wraps(command)
-    def called(**values: Any) -> int:
-        arguments = {
-            name: builders[name](**{each: values[each] for each in options[name]})
-            if name in builders
-            else values[name]
-            for name in own
-        }
-        return command(**arguments)
+        called.__annotations__ = {each.name: each.annotation for each in shown}
+        called.__dict__["__signature__"] = inspect.Signature(shown)
+        del called.__dict__["__wrapped__"]  # else typer would read the command's own signature
+        return called
 
-    called.__annotations__ = {name: each.annotation for name, each in shown.items()}
-    called.__dict__["__signature__"] = inspect.Signature(list(shown.values()))
-    del called.__dict__["__wrapped__"]  # else typer would read the command's own signature
-    return called
-
-
-def _parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
-    """Return the parameters by name, annotations resolved, all by keyword."""
-    parameters = inspect.signature(function, eval_str=True).parameters
-    return {
-        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in parameters.items()
-    }
+    return decorate
 
 
 class SectionedCommand(TyperCommand):
@@ -136,33 +111,19 @@ def parameter_of(field: str) -> inspect.Parameter:
     )
 
 
-def request_with(*fields: str) -> Callable[..., Request]:
-    """Return a function for a `Group` that has these fields of `Request` as options."""
-
-    def build(**values: Any) -> Request:
-        given: dict[str, Any] = {name: v for name, v in values.items() if v not in (None, [])}
-        texts = {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
-        return Request(**given | texts)
-
-    build.__dict__["__signature__"] = inspect.Signature([parameter_of(field) for field in fields])
-    return build
-
-
-RequestOptions = Annotated[
-    Request,
-    Group(request_with(*[name for name, one in options().items() if one.section != PROFILE_ONLY])),
-]
+RUN_OPTIONS = [field for field, one in options().items() if one.section is not Section.PROFILE_ONLY]
 
 
 def parse(words: Sequence[str]) -> Request:
     """Read the words that could follow `tls-stress run`."""
     found: list[Request] = []
 
-    def keep(request: RequestOptions) -> int:
+    @takes(*RUN_OPTIONS)
+    def keep(request: Request) -> int:
         found.append(request)
         return 0
 
     reader = typer.Typer(add_completion=False)
-    reader.command()(flat(keep))
+    reader.command()(keep)
     reader(args=list(words), standalone_mode=False)
     return found[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stress.cli import console
-from stress.cli.options import Group, option_of, request_with
+from stress.cli.options import option_of
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
@@ -33,11 +33,6 @@ EXIT_CODES = {
 }
 
 Results = Annotated[Path | None, option_of("results")]
-ReportOptions = Annotated[Request, Group(request_with("json", *FORMS, "quiet", "results"))]
-DemoOptions = Annotated[
-    Request,
-    Group(request_with("json", *FORMS, "quiet", "name", "results", "metrics")),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,9 @@ class Output:
         rewrites, width = console.can_rewrite(sys.stderr), console.width(sys.stderr)
         return replace(shown, stream=sys.stderr, rewrites=rewrites, width=width)
 
-    def show(self, file: Path, settings: Rejudgement = AS_RECORDED) -> Summary:
+    def show(
+        self, file: Path, settings: Rejudgement = AS_RECORDED, *, made_now: bool = False
+    ) -> Summary:
         """Read a run file, print its report and write the report files.
 
         Raises:
@@ -90,7 +87,7 @@ class Output:
         """
         from stress.store import open_run  # noqa: PLC0415 - heavy
 
-        with open_run(file) as run:
+        with open_run(file, made_now=made_now) as run:
             summary = settings.summarize(run)
             if self.quiet:
                 for sentence in (summary.headline, *summary.validity.reasons):

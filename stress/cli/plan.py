@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,12 +40,6 @@ Rate = Annotated[
 ]
 
 
-class _Confidence(TypedDict, total=False):
-    """The confidence, where the user gave one."""
-
-    confidence: float
-
-
 def plan(
     *,
     share: Share = None,
@@ -65,7 +59,7 @@ def plan(
 
     per_second = units.option("--rate", units.rate_per_s, rate)
     level = units.option("--confidence", units.share, confidence)
-    by: _Confidence = {} if level is None else {"confidence": level}
+    by: dict[str, Any] = {} if level is None else {"confidence": level}
     detected = units.option("--share", units.share, share)
     width = units.option("--relative", units.share, relative)
     excluded = units.option("--rule-out", units.share, rule_out)
@@ -73,10 +67,12 @@ def plan(
     found: list[SampleSize] = []
     if detected is None and width is not None:
         raise UsageError("--relative needs a failure rate to measure", "Add --share 0.1%.")
-    if detected is not None and width is None:
-        found.append(sizes.to_see(detected, **by))
-    if detected is not None and width is not None:
-        found.append(sizes.to_measure(detected, width, **by))
+    if detected is not None:
+        found.append(
+            sizes.to_see(detected, **by)
+            if width is None
+            else sizes.to_measure(detected, width, **by)
+        )
     if excluded is not None:
         found.append(sizes.to_rule_out(excluded, **by))
     if nodes is not None:

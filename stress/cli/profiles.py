@@ -16,10 +16,7 @@ def list_profiles() -> int:
     """List the load profiles."""
     from stress.planning.profile import profiles  # noqa: PLC0415 - heavy
 
-    known = profiles()
-    longest = max(map(len, known), default=0)
-    for name, profile in known.items():
-        console.print_data(f"{name:<{longest}}  {profile.title}\n")
+    console.print_titles({name: profile.title for name, profile in profiles().items()})
     return ExitCode.CLEAN
 
 

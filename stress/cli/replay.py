@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stress.cli import console
-from stress.cli.options import Group, request_with
+from stress.cli.options import option_of, takes
 from stress.cli.output import Output
 from stress.cli.report import Run
 from stress.errors import ExitCode
@@ -29,15 +29,12 @@ Gap = Annotated[
         help="Wait before a combination is tried again. [default: 60s; 1s on this machine]",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON document.")]
-
-ReplayOptions = Annotated[
-    Request, Group(request_with("cert", "key", "authorized", "quiet", "name", "results"))
-]
+Json = Annotated[bool, option_of("json", "Print the answer as one JSON document.")]
 
 
+@takes("cert", "key", "stores", "authorized", "quiet", "name", "results")
 def replay(
-    settings: ReplayOptions,
+    settings: Request,
     run: Run = None,
     cause: Cause = None,
     tries: Tries = "3",

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from stress.cli.options import Group, option_of
-from stress.cli.output import EXIT_CODES, Output, ReportOptions
+from stress.cli.options import option_of, takes
+from stress.cli.output import EXIT_CODES, Output
+from stress.planning.request import Request
 from stress.runner.rejudge import Rejudgement
+from stress.runner.report_files import FORMS
 from stress.runner.run import RunLocation
 
 Run = Annotated[
@@ -36,36 +38,32 @@ At = Annotated[
 Aia = Annotated[bool, option_of("aia")]
 
 
-def rejudgement_of(
-    *, assertion: Assert = None, policy: Policy = None, at: At = None, aia: Aia = False
-) -> Rejudgement:
-    """How the options want the run re-evaluated.
-
-    Raises:
-        UsageError: there is no such policy, or no such time.
-    """
-    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
-    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
-    from stress.text.units import option  # noqa: PLC0415 - heavy
-
-    return Rejudgement(
-        tuple(assertion or ()),
-        option("--policy", policy_name, policy),
-        option("--at", lambda text: moment(text, int(time())), at),
-        aia,
-    )
-
-
-RejudgementOptions = Annotated[Rejudgement, Group(rejudgement_of)]
-
-
-def report(settings: ReportOptions, rejudgement: RejudgementOptions, run: Run = None) -> int:
+@takes("json", *FORMS, "quiet", "results", "stores")
+def report(
+    settings: Request,
+    run: Run = None,
+    assertion: Assert = None,
+    policy: Policy = None,
+    at: At = None,
+    *,
+    aia: Aia = False,
+) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
     --policy or --at the recorded chains are re-evaluated; the run file stays as it is.
     """
+    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
     from stress.store import locate  # noqa: PLC0415 - heavy
+    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
+    from stress.text.units import option  # noqa: PLC0415 - heavy
 
+    rejudgement = Rejudgement(
+        tuple(assertion or ()),
+        option("--policy", policy_name, policy),
+        option("--at", lambda text: moment(text, int(time())), at),
+        aia,
+        settings.stores,
+    )
     file = locate(run, RunLocation.of(settings).folder)
     return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]

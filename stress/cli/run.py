@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from stress.cli.options import RequestOptions
+from stress.cli.options import RUN_OPTIONS, takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.errors import UsageError
-from stress.planning.request import OUTPUT, options
+from stress.planning.option import Section
+from stress.planning.request import Request, options
 from stress.runner.again import read_first_part
 from stress.runner.rejudge import Rejudgement
 from stress.runner.run import RunLocation, prepare, record
 
 
-def run(request: RequestOptions) -> int:
+@takes(*RUN_OPTIONS)
+def run(request: Request) -> int:
     """Open handshakes, record them, print the report.
 
     Without a load option: 1,000 handshakes at 50/s, which detect a failure rate of 0.3% (95%
@@ -27,13 +29,19 @@ def run(request: RequestOptions) -> int:
     if request.interrupted is None:
         plan, first_part = prepare(request), None
     else:
-        allowed = {field for field, option in options().items() if option.section == OUTPUT}
-        if request.given() - allowed - {"interrupted", "authorized", "cert", "key"}:
+        allowed = {field for field, option in options().items() if option.section is Section.OUTPUT}
+        if request.given() - allowed - {"interrupted", "authorized", "cert", "key", "stores"}:
             raise UsageError(
                 "--continue takes the target and the plan from the interrupted run",
-                "Leave out everything but --cert, --key, --i-am-authorized and the output options.",
+                "Leave out everything but --cert, --key, --stores, --i-am-authorized and the output"
+                " options.",
             )
         first_part, plan = read_first_part(request, location.folder)
     path = record(plan, location, output.display(), first_part)
-    aia = plan.trust.aia and first_part is None
-    return EXIT_CODES[output.show(path, Rejudgement(aia=aia, target_is_named=True)).verdict]
+    made_now = first_part is None  # the first part may come from a stranger
+    summary = output.show(
+        path,
+        Rejudgement(aia=plan.trust.aia and made_now, stores=plan.trust.stores or None),
+        made_now=made_now,
+    )
+    return EXIT_CODES[summary.verdict]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -44,6 +44,8 @@ class Code:
     leaves_open: str = ""
     """What the code does not say, although people tend to read it that way."""
     categories: tuple[str, ...] = ()
+    general: bool = False
+    """It says that something failed, not what: whatever says more decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Alert:
     """It answers what a ClientHello offers: another client's hello may not trigger it."""
     categories: tuple[str, ...] = ()
     """Outcomes that it can stand for, besides the alert itself."""
+    from_client: str = ""
+    """What it says when a client sent it."""
+    from_client_categories: tuple[str, ...] = ()
+    """Outcomes that make a client send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,36 @@ class Phrase:
     family: str
     says: str
     categories: tuple[str, ...] = ()
+    leaves_open: str = ""
+    general: bool = False
+    """It says that something failed, not what: whatever says more decides."""
+    decides: bool = False
+    """It has no outcome, and rules out those that vaguer texts beside it would have."""
+    also: tuple[str, ...] = ()
+    """Other wordings of the same sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogWriter:
+    """Who wrote a line of a log, and by what it is known."""
+
+    parts: tuple[str, ...]
+    """Lower-case texts that the line has, all of them."""
+    name: str
+    sender: str = ""
+    """Who sent the alerts that the line reports: `client`, `server`, `either`; empty: not said."""
+    hop: bool = False
+    """It is about a connection behind the writer, so what the writer's own clients see differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """How logs name the host that a connection was for."""
+
+    patterns: tuple[str, ...]
+    """Regular expressions, the surest first; `HOST` stands for a name or address with its port."""
+    manuals: tuple[str, ...]
+    """Hosts of manuals that error messages point to."""
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -124,9 +160,24 @@ def code_tables() -> Mapping[str, CodeTable]:
 
 @cache
 def phrases() -> tuple[Phrase, ...]:
-    """The sentences, longest first."""
+    """The sentences in each of their wordings, longest first; `also` is the one in the table."""
     found = msgspec.convert(_table("phrases")["phrases"], tuple[Phrase, ...])
-    return tuple(sorted(found, key=lambda one: -len(one.text)))
+    every = [
+        replace(one, text=text, also=(one.text,)) for one in found for text in (one.text, *one.also)
+    ]
+    return tuple(sorted(every, key=lambda one: -len(one.text)))
+
+
+@cache
+def log_writers() -> tuple[LogWriter, ...]:
+    """Who writes lines of logs; the first that fits counts."""
+    return msgspec.convert(_table("writers")["writers"], tuple[LogWriter, ...])
+
+
+@cache
+def hosts() -> Hosts:
+    """How logs name the host that a connection was for."""
+    return msgspec.convert(_table("writers")["hosts"], Hosts)
 
 
 @cache

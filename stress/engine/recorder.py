@@ -20,7 +20,7 @@ from stress.model.observer import Sink
 from stress.model.outcome import Outcome, Side
 from stress.model.plan import NO_POLICY, Plan
 from stress.model.record import Record
-from stress.trust import Anchors, Judge, describe
+from stress.trust import describe, judge_of
 
 _OK = "ok"
 _NEVER_NS = 1 << 62
@@ -45,8 +45,7 @@ class Recorder:
         self._trust = plan.trust
         self._sink = sink
         self._policies = [self._trust.policy or client.policy for client in plan.clients]
-        anchors = Anchors(self._trust.anchors, self._trust.anchors_from, self._trust.private)
-        self._judge = Judge(anchors, pins=self._trust.pins)
+        self._judge = judge_of(self._trust)
         self._certificates: dict[bytes, tuple[bytes, ...]] = {}
         self._rejections: dict[bytes, dict[str, str]] = {}
         """Chain -> policy that rejects it -> outcome."""

@@ -29,7 +29,8 @@ from stress.model.transcript import Transcript
 from stress.text.datetimes import instant
 from stress.text.escape import printable
 from stress.text.templates import template
-from stress.trust import CertificateFacts, describe, differs, name_of
+from stress.trust.reading.certificate import CertificateFacts, describe, name_of
+from stress.trust.reading.description import differs
 
 COLUMN: Final = 48
 """Characters of one connection's column in a timeline."""
@@ -88,7 +89,7 @@ def write(folder: Path, dossier: Dossier, *, cause: int | None, share: bool) -> 
         files["anchors.pem"] = pem(trust.anchors)
     for case in chosen:
         shown = case if mask is None else mask.case(case)
-        for name, content in _case_files(shown, dossier, shared=share).items():
+        for name, content in _case_files(shown, dossier).items():
             files[f"{case.name}/{name}"] = content
 
     _claim(folder)
@@ -249,7 +250,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str | bytes]:
+def _case_files(case: Case, dossier: Dossier) -> dict[str, str | bytes]:
     """What one case's folder holds; nothing when no failing connection of it was kept."""
     if not case.pairs:
         return {}
@@ -273,9 +274,7 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
     sentences = [f"Repeats the failure: {case.category} at {address}."]
     sentences += [cause.sentence] if cause else []
     share = _failure_rate_at(case, address, dossier.summary)
-    files["reproduce.sh"] = reproduce(
-        first.failing, share, dossier.facts.plan, sentences, shared=shared
-    )
+    files["reproduce.sh"] = reproduce(first.failing, share, dossier.facts.plan, sentences)
 
     chains = {chain.sha256: chain.certificates for chain in dossier.chains}
     bad = chains.get(first.failing.record.chain or b"")
@@ -283,6 +282,15 @@ def _case_files(case: Case, dossier: Dossier, *, shared: bool) -> dict[str, str 
     if bad:
         problems = refusals(dossier.verdicts, first.failing.record.chain)
         files["chain-failing.pem"] = pem(bad)
+        from stress.trust import Anchors, Judge  # noqa: PLC0415 - only here, and heavy
+
+        trust, begun_ns = dossier.facts.plan.trust, dossier.facts.started_ns
+        judge = Judge(Anchors(trust.anchors, trust.anchors_from, trust.private))
+        for certificates in chains.values():
+            judge.meet(certificates)
+        missing = judge.missing(bad, begun_ns // _BILLION if trust.at is None else trust.at)
+        if missing:
+            files["missing.pem"] = pem([one.der for one in missing])
         files["difference.txt"] = difference(good, bad, problems)
     if good:
         files["chain-good.pem"] = pem(good)

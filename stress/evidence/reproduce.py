@@ -32,9 +32,7 @@ _MOST_TRIES: Final = 10_000
 _VERSIONS: Final = {0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.2", 0x0304: "1.3"}
 
 
-def reproduce(
-    failing: Transcript, share: float, plan: Plan, sentences: Sequence[str], *, shared: bool = False
-) -> str:
+def reproduce(failing: Transcript, share: float, plan: Plan, sentences: Sequence[str]) -> str:
     """The whole text of the script.
 
     Args:
@@ -42,7 +40,6 @@ def reproduce(
         share: the failure rate at its address, as a fraction.
         plan: of the run.
         sentences: comments at the head.
-        shared: it will be shared: no path of this machine.
     """
     record, address, outcome = (
         failing.record,
@@ -59,7 +56,6 @@ def reproduce(
         client=client,
         record=record,
         plan=plan,
-        shared=shared,
         tries=tries(share),
         by_chain=outcome.kind is Kind.TRUST and record.chain is not None,
         outcome=outcome,

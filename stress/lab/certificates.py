@@ -9,6 +9,7 @@ that is wrong.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -50,6 +51,8 @@ class LeafSpec:
     """End of validity, relative to the time of issue."""
     common_name: str | None = None
     organization: str = ORGANIZATION
+    timestamps: bool = False
+    """With SCTs of three logs, as a publicly trusted leaf has them; their signatures are empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,12 @@ class Authority:
     """Where clients could fetch the certificate (AIA caIssuers); nobody listens there."""
 
     @classmethod
-    def make(cls, now: datetime) -> Authority:
+    def make(cls, now: datetime, common_name: str = "tls-stress lab root") -> Authority:
         """Make a root that began five years before `now` and ends five years after."""
         key = ec.generate_private_key(ec.SECP256R1())
         constraints = x509.BasicConstraints(ca=True, path_length=None)
         validity = now - 5 * YEAR, now + 5 * YEAR
-        certificate = _certify(_name("tls-stress lab root"), key, validity, constraints, None)
+        certificate = _certify(_name(common_name), key, validity, constraints, None)
         return cls(certificate, key, (), "http://aia.lab.test/root.der")
 
     @property
@@ -84,7 +87,16 @@ class Authority:
         validity = now - YEAR, now + 2 * YEAR
         certificate = _certify(_name(common_name), key, validity, constraints, self)
         serial = f"{certificate.serial_number:x}"[:8]
-        return Authority(certificate, key, (certificate,), f"http://aia.lab.test/{serial}.der")
+        path = (certificate, *self.path)
+        return Authority(certificate, key, path, f"http://aia.lab.test/{serial}.der")
+
+    def cross_sign(self, other: Authority, now: datetime) -> Authority:
+        """Sign the name and key of another root: what is below it then leads here, too."""
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        validity = now - YEAR, now + 2 * YEAR
+        subject = other.certificate.subject
+        certificate = _certify(subject, other.key, validity, constraints, self)
+        return Authority(certificate, other.key, (certificate,), "http://aia.lab.test/cross.der")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,19 @@ def issue(issuer: Authority, spec: LeafSpec, now: datetime) -> Leaf:
     name = _name(spec.common_name or spec.names[0], spec.organization)
     validity = now + spec.begins, now + spec.ends
     constraints = x509.BasicConstraints(ca=False, path_length=None)
-    return Leaf(_certify(name, key, validity, constraints, issuer, spec.names), key, issuer)
+    extra = [_timestamps(validity[0])] if spec.timestamps else []
+    made = _certify(name, key, validity, constraints, issuer, spec.names, extra)
+    return Leaf(made, key, issuer)
+
+
+def _timestamps(at: datetime) -> x509.UnrecognizedExtension:
+    """An embedded SCT list (RFC 6962 section 3.3)."""
+    made = int(at.timestamp() * 1000).to_bytes(8, "big")
+    each = [b"\0" + bytes([log]) * 32 + made + b"\0\0\x04\x03\0\0" for log in (1, 2, 3)]
+    body = b"".join(len(one).to_bytes(2, "big") + one for one in each)
+    listed = len(body).to_bytes(2, "big") + body
+    octets = b"\x04\x81" + bytes([len(listed)]) + listed
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), octets)
 
 
 def _name(common_name: str, organization: str = ORGANIZATION) -> x509.Name:
@@ -130,6 +154,7 @@ def _certify(
     constraints: x509.BasicConstraints,
     issuer: Authority | None,
     dns_names: tuple[str, ...] = (),
+    extra: Sequence[x509.ExtensionType] = (),
 ) -> x509.Certificate:
     """Sign a certificate, linked to its issuer by key and by URL; without one, with its own key."""
     usage = x509.KeyUsage(
@@ -144,7 +169,7 @@ def _certify(
         decipher_only=False,
     )
     public = key.public_key()
-    others: list[x509.ExtensionType] = [x509.SubjectKeyIdentifier.from_public_key(public)]
+    others: list[x509.ExtensionType] = [x509.SubjectKeyIdentifier.from_public_key(public), *extra]
     if issuer is not None:
         own = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         link = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)

@@ -149,6 +149,8 @@ class Farm:
     """The farm's root as PEM."""
     children: tuple[Child, ...]
     cleanup: ExitStack
+    stores_file: Path | None = None
+    """Root stores that hold our roots; None: our root is the only anchor."""
     host: ClassVar[str] = HOST
     """The name to send as SNI and to verify."""
 
@@ -254,5 +256,14 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         for child in children:
             child.wait_ready()
         site.remove_keys()
+        stores_file = site.stores(scenario.stores)
         undo = cleanup.pop_all()
-        return Farm(scenario, built.addresses, built.planted, site.ca_file, tuple(children), undo)
+        return Farm(
+            scenario,
+            built.addresses,
+            built.planted,
+            site.ca_file,
+            tuple(children),
+            undo,
+            stores_file,
+        )

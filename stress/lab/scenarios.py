@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 
@@ -67,6 +67,7 @@ class Scenario:
     count: int = 5_000
     clients: tuple[str, ...] = ("generic",)
     options: tuple[str, ...] = ()
+    stores: Mapping[str, str] = field(default_factory=dict)
     limit_per_s: float | None = None
     one_port: bool = False
 

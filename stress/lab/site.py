@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -28,7 +30,10 @@ from stress.model.chain import chain_hash
 
 HOST = "www.lab.test"
 NAMES = (HOST, "lab.test")
+PUBLIC = LeafSpec(NAMES, timestamps=True)
 LEAVES = {
+    "public.pem": PUBLIC,
+    "distrusted.pem": PUBLIC,
     "expired.pem": LeafSpec(NAMES, begins=-91 * DAY, ends=-DAY),
     "fallback.pem": LeafSpec(("fallback.lab.test",), organization="Default certificate"),
     "rsa.pem": LeafSpec((HOST,), LeafKeyType.RSA),
@@ -70,6 +75,8 @@ class Site:
         self.authority = Authority.make(self.now)
         self.issuer = self.authority.intermediate("tls-stress lab intermediate R1", self.now)
         self.leaf = self.issue(LeafSpec(NAMES))
+        self.other = Authority.make(self.now, "tls-stress lab root R2")
+        """A second root; the first has signed its name and key, too."""
         self._files: list[Path] = []
         self._secrets: list[Path] = []
         self._sockets: list[socket.socket] = []
@@ -79,10 +86,9 @@ class Site:
     def shown(self, file: str) -> Shown:
         """Write one of the files that scenarios name."""
         match file:
-            case "good.pem":
-                return self.show(file, self.leaf)
-            case "alone.pem":
-                return self.show(file, self.leaf, self.leaf.alone)
+            case "good.pem" | "alone.pem":
+                sent = self.leaf.full if file == "good.pem" else self.leaf.alone
+                return self.show(file, self.leaf, sent)
             case "wrong-key.pem":
                 assert isinstance(self.leaf.key, ec.EllipticCurvePrivateKey)
                 return self.show(file, self.leaf, key=forged_key_pem(self.leaf.key))
@@ -92,7 +98,41 @@ class Site:
             case "hostile.pem":
                 issuer = self.authority.intermediate(HOSTILE_ISSUER, self.now)
                 return self.show(file, issue(issuer, HOSTILE, self.now))
-        return self.show(file, self.issue(LEAVES[file]))
+        if file in {"crossed.pem", "uncrossed.pem"}:
+            full = self._crossed.full
+            return self.show(file, self._crossed, full if file == "crossed.pem" else full[:-1])
+        below = self.issuer
+        if file == "distrusted.pem":
+            below = self.other.intermediate("tls-stress lab intermediate R3", self.now)
+        return self.show(file, issue(below, LEAVES[file], self.now))
+
+    @cached_property
+    def _crossed(self) -> Leaf:
+        """A leaf below the second root: to be sent with the certificate that the first signed."""
+        crossed = self.authority.cross_sign(self.other, self.now)
+        below = crossed.intermediate("tls-stress lab intermediate R2", self.now)
+        return issue(below, PUBLIC, self.now)
+
+    def stores(self, places: Mapping[str, str]) -> Path | None:
+        """Root stores in which our roots have the places of known ones; None: no such places.
+
+        Args:
+            places: `root` and `other` -> SHA-256 of the root whose history it takes.
+        """
+        if not places:
+            return None
+        from stress.trust import open_stores  # noqa: PLC0415 - heavy
+
+        roots = {"root": self.authority, "other": self.other}
+        file = self.write("stores.db", b"")
+        open_stores().stand_in(
+            {
+                roots[name].certificate.public_bytes(Encoding.DER): bytes.fromhex(digest)
+                for name, digest in places.items()
+            },
+            file,
+        )
+        return file
 
     def issue(self, spec: LeafSpec) -> Leaf:
         """A leaf of the site's own intermediate."""

@@ -17,11 +17,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 _TABLES: Final[Mapping[str, Any]] = tomllib.loads(
     Path(__file__).with_name("attributes.toml").read_text("utf-8")
 )
+_COLUMN: Final[Mapping[str, Any]] = {"when": "assigned", "phrase": "{name} = {}"}
+"""A dimension that is not in the table: a column of records that are not ours."""
 
 
 class KnownFrom(StrEnum):
@@ -40,7 +42,10 @@ class KnownFrom(StrEnum):
 
 
 class Dimension(StrEnum):
-    """The contract's dimensions, in the order in which one is preferred to name a cohort."""
+    """The contract's dimensions, in the order in which one is preferred to name a cohort.
+
+    Any other name is a column of somebody's records (`stress.records`): `Dimension("carrier")`.
+    """
 
     ADDRESS = "address"
     LABEL = "label"
@@ -67,17 +72,26 @@ class Dimension(StrEnum):
     @property
     def when(self) -> KnownFrom:
         """When its value is settled."""
-        return KnownFrom(_TABLES["dimensions"][self]["when"])
+        return KnownFrom(_TABLES["dimensions"].get(self, _COLUMN)["when"])
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        """A column of records that are not ours; equal names are equal."""
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = str(value)
+        return member
 
     @property
     def priority(self) -> int:
         """Smaller is preferred when two dimensions select exactly the same handshakes."""
-        return list(Dimension).index(self)
+        ours = list(Dimension)
+        return ours.index(self) if self in ours else len(ours)
 
     def phrase(self, value: str) -> str:
         """A value in a sentence, such as `with TLS 1.2`."""
-        words = _TABLES["dimensions"][self]
-        return str(words.get("special", {}).get(value) or words["phrase"].format(value))
+        words = _TABLES["dimensions"].get(self, _COLUMN)
+        known = words.get("special", {}).get(value)
+        return str(known or words["phrase"].format(value, name=self))
 
 
 class Form(StrEnum):
@@ -155,17 +169,24 @@ class Place(Protocol):
 
 
 def place(conditions: Iterable[Place]) -> str:
-    """All conditions as one phrase; what is excluded from one dimension is told together."""
-    told: dict[str, str] = {}
+    """All conditions as one phrase; what is excluded from one dimension is told together.
+
+    Those of dimensions that are not ours begin with `where`.
+    """
+    told: dict[tuple[str, int], str] = {}
     excluded: dict[str, list[str]] = {}
     for number, one in enumerate(conditions):
         dimension, value = str(one.dimension), one.value
         if one.op == "is not" and isinstance(value, str):
             excluded.setdefault(dimension, []).append(value)
-            told[dimension] = _all_but(dimension, excluded[dimension])
+            phrases = _TABLES["dimensions"].get(dimension, {})
+            words = phrases.get("except", f"{dimension} is not {{}}")
+            told[dimension, -1] = words.format(listed(excluded[dimension]))
         else:
-            told[f"{number} {dimension}"] = _phrase(dimension, value)
-    return " ".join(told.values())
+            told[dimension, number] = _phrase(dimension, value)
+    ours = [words for (name, _), words in told.items() if name in set(Dimension)]
+    others = [words for (name, _), words in told.items() if name not in set(Dimension)]
+    return " ".join([*ours, *([f"where {' and '.join(others)}"] if others else [])])
 
 
 def listed(words: Sequence[str]) -> str:
@@ -180,21 +201,10 @@ def _phrase(dimension: str, value: str | tuple[str, str]) -> str:
         return words.get("range", f"with {dimension} {{}}").format(span)
     if dimension == Dimension.TIME:
         stretches, _, more = value.partition(" and ")
-        parts = [_stretch(one) for one in stretches.split(", ")]
+        parts = []
+        for one in stretches.split(", "):
+            begin, dash, end = one.partition("–")  # noqa: RUF001 - as a range is written
+            open_end = f"{one} on" if one.startswith("from ") else one
+            parts.append(f"between {begin} and {end}" if dash else open_end)
         return listed([*parts, *([f"in {more} stretches"] if more else [])])
-    known = dimension in set(Dimension)
-    return Dimension(dimension).phrase(value) if known else f"{dimension} = {value}"
-
-
-def _stretch(words: str) -> str:
-    """A stretch of time, which may have no begin (`until 10:31:07`) or no end."""
-    begin, dash, end = words.partition("–")  # noqa: RUF001 - as a range is written
-    if dash:
-        return f"between {begin} and {end}"
-    return f"{words} on" if words.startswith("from ") else words
-
-
-def _all_but(dimension: str, values: Sequence[str]) -> str:
-    """Every value except these."""
-    words: Mapping[str, str] = _TABLES["dimensions"].get(dimension, {})
-    return words.get("except", f"with every {dimension} except {{}}").format(listed(values))
+    return Dimension(dimension).phrase(value)

@@ -58,6 +58,9 @@ class Finding:
     """One sentence fragment with the values, such as `expired 2026-10-01T00:00:00Z`."""
     refusal: Refusal = Refusal.YES
     """Whether this client family rejects the chain for it."""
+    versions: str = ""
+    """Where it depends on the version of the family's root store: those that reject it, such as
+    `Android ≤ 13`."""
 
 
 @dataclass(frozen=True, slots=True)

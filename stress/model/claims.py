@@ -223,6 +223,8 @@ class UnexplainedClaim:
     considered: int = 0
     """Groups of attempts that were tested."""
     hypotheses: int = 0
+    depth: int = 3
+    """Most conditions of such a group."""
     recurrence: Recurrence | None = None
     likely: tuple[str, ...] = ()
 

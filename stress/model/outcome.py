@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """The handshake did not finish."""
     OURS = "ours"
     NOT_SENT = "not-sent"
+    FOREIGN = "foreign"
+    """Somebody else's word for a failure, in records that are not ours."""
 
     @property
     def side(self) -> Side:
@@ -164,6 +166,14 @@ class Outcome:
 
     def __str__(self) -> str:
         return self.name
+
+
+def kind_of(name: str) -> Kind:
+    """The group of an outcome by its name; a name that is not ours is somebody else's failure."""
+    try:
+        return Outcome.parse(name).kind
+    except ValueError:
+        return Kind.FOREIGN
 
 
 OK = Outcome(Category.OK)

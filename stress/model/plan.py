@@ -254,6 +254,8 @@ class Trust:
     pins: tuple[bytes, ...] = ()
     """SHA-256 of acceptable public keys (32 bytes each); empty: no pinning."""
     aia: bool = False
+    stores: str = ""
+    """File of the families' root stores; empty: those shipped. Never read from a run file."""
 
 
 @dataclass(frozen=True, slots=True)

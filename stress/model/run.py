@@ -13,6 +13,7 @@ from stress.model.chain import Verdict
 from stress.model.limit import Limit
 from stress.model.plan import Address, Plan
 from stress.model.record import Record
+from stress.model.records import RecordSource, RecordTable
 
 
 class End(StrEnum):
@@ -121,6 +122,10 @@ class RunFacts:
     """Unix time at which the first attempt was due, after all starting up; None: no attempt."""
     last_ns: int | None = None
     """When the last attempt was due; in a closed loop, when the last one ended."""
+    records: RecordSource | None = None
+    """Where the attempts come from, if not from a run of ours: the plan then says nothing."""
+    made_now: bool = False
+    """This very command line made the run, so the paths in its plan are the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class Cell:
 
 
 CELL_FIELDS = tuple(
-    field.name for field in fields(Cell) if field.name not in {"block", "count", "others"}
+    one.name for one in fields(Cell) if one.name not in {"block", "count", "others"}
 )
 """Shared attributes that are fields of a `Cell`, between its block and its count."""
 CELL_OTHERS = tuple(
@@ -189,6 +194,8 @@ class Cube:
     block_ns: int
     """Width of a time block; block 0 starts at `RunFacts.started_ns`."""
     cells: Sequence[Cell]
+    records: RecordTable | None = None
+    """The attributes, where they are not ours; the cells then only know times and outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +220,25 @@ class HistogramRow:
     """Base64 of the compressed HDR encoding V2."""
     clamped: int
     """Values outside the histogram's range, recorded at its edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records that are not ours, as they were read and as a run file keeps them."""
+
+    source: RecordSource
+    started_ns: int
+    """Unix nanoseconds of the first; 0 where no column is the time."""
+    ended_ns: int
+    block_ns: int
+    table: RecordTable
+    failing: tuple[tuple[int, int, str], ...] = ()
+    """Of the first failures: place in the order of time, Unix nanoseconds, outcome."""
+    latencies: tuple[HistogramRow, ...] = ()
+    ports: tuple[PortCount, ...] = ()
+    """By local port, where an export of ours says it."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know before trusting the answer, as sentences."""
 
 
 class Run(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stress.model.limit import Limit
+from stress.model.records import RecordSource
 
 SCHEMA = "tls-stress/summary/1"
 
@@ -48,6 +49,8 @@ class RunLine:
     """By whose rules the chains were judged."""
     host: str = ""
     """From where."""
+    records: RecordSource | None = None
+    """Whose records it was made of, and how they were read; null: it was a run of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class Failures:
     """Outcome -> count."""
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Category -> stage -> count."""
+    too_few: int | None = None
+    """In how many stretches of time failures came together, where that was once or twice: too few
+    for a tight interval. Null: often enough, or they are independent."""
 
 
 class Comparator(StrEnum):
@@ -281,6 +287,14 @@ class Assertion:
     """`yes`, `no` or `unknown`."""
     value: float | None
     """What was measured; null: nothing was."""
+    seen_s: float | None = None
+    """Where the answer is that a rate is below a limit: the seconds that were seen. Outages that
+    are less frequent than about three in them could have been missed."""
+    needed: int | None = None
+    """Where it is unknown: about so many more handshakes, coming out like these, settle it; null:
+    no number is known that would."""
+    command: tuple[str, ...] = ()
+    """A run that is long enough to settle it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ class Resolution:
     addresses: tuple[Address, ...]
     """Without duplicates, IPv4 first, in numeric order."""
     ttl_s: float | None
-    """Seconds until it should be resolved again; None: never (the target is an address)."""
+    """Seconds until it should be resolved again; None: never."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
 
 
 class Resolve(Protocol):
@@ -131,16 +133,6 @@ _MOST = 10_000
 """An address is a row in every table of the report; more than this is a mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where connections go."""
-
-    addresses: tuple[Address, ...]
-    again_s: float | None
-    """Seconds until the name is resolved again; None: never."""
-    notes: tuple[str, ...] = ()
-
-
 def places_of(
     request: Request,
     target: Target,
@@ -148,7 +140,7 @@ def places_of(
     *,
     resolve: Resolve,
     reaches: Reaches,
-) -> Places:
+) -> Resolution:
     """Find the addresses of a run.
 
     Args:
@@ -168,21 +160,20 @@ def places_of(
     if request.addresses_file is not None:
         given += read_addresses(request.addresses_file, target.port)
     if given:
-        places = Places(gathered(given, "--address"), None)
+        found = Resolution(gathered(given, "--address"), None)
     else:
-        resolution = trio.run(resolve, target, request.resolver)
-        places = Places(resolution.addresses, resolution.ttl_s)
-        routed = tuple(address for address in places.addresses if reaches(address.ip))
+        found = trio.run(resolve, target, request.resolver)
+        routed = tuple(address for address in found.addresses if reaches(address.ip))
         # A missing route, such as a machine without IPv6, is not the target's fault.
         if routed and not target.literal:
-            places = _without(places, routed, "no route from this machine")
-    kept = connectable(places.addresses, sources)
+            found = _without(found, routed, "no route from this machine")
+    kept = connectable(found.addresses, sources)
     if not kept:
         raise UsageError(
             f"no address can be reached from {', '.join(sources)}: IPv4 and IPv6 do not mix",
             "Give a --source of the same family as the target's addresses.",
         )
-    return _without(places, kept, "no --source of their family")
+    return _without(found, kept, "no --source of their family")
 
 
 def parse_address(text: str, port: int = 443) -> Address:
@@ -266,10 +257,10 @@ def _address(place: str, label: str, port: int) -> Address:
     return Address(ip, own_port or port, label.strip() or None)
 
 
-def _without(places: Places, kept: tuple[Address, ...], reason: str) -> Places:
-    """Return the places that are kept, with a note about the others."""
-    left = [str(address) for address in places.addresses if address not in kept]
+def _without(found: Resolution, kept: tuple[Address, ...], reason: str) -> Resolution:
+    """Return the addresses that are kept, with a note about the others."""
+    left = [str(address) for address in found.addresses if address not in kept]
     if not left:
-        return places
+        return found
     shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
-    return Places(kept, places.again_s, (*places.notes, f"skipped {shown}: {reason}"))
+    return Resolution(kept, found.ttl_s, (*found.notes, f"skipped {shown}: {reason}"))

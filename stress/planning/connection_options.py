@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from stress.clients.profiles import client_mix
 from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.host.limits import is_local
-from stress.model.plan import Client, Close, Load, Stack, Target
-from stress.planning.load import held_open
+from stress.model.plan import Close, Load, Plan, Stack, Target
+from stress.planning.load import held_open, total_of
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal
 from stress.planning.trust_options import policy_name
@@ -27,26 +25,8 @@ _TLS_1_3 = 0x0304
 _MOST_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionOptions:
-    """How each connection is made, checked."""
-
-    clients: tuple[Client, ...]
-    stack: Stack
-    server_name: str | None
-    """The SNI to send; None: none."""
-    host: str
-    """The name that certificates are checked against."""
-    sources: tuple[str, ...] = ()
-    certificate: str | None = None
-    """Path of a PEM file, as is `key`."""
-    key: str | None = None
-    resumption: float = 0.0
-    """Fraction of the attempts that offer a session."""
-
-
-def connection_of(request: Request, target: Target) -> ConnectionOptions:
-    """Read the options, and check that the stack can send each client's hello.
+def connection_of(request: Request, target: Target) -> Plan:
+    """Return a plan that says only how each connection is made.
 
     Raises:
         UsageError: an option is wrong, or the stack cannot send a client's hello.
@@ -54,40 +34,42 @@ def connection_of(request: Request, target: Target) -> ConnectionOptions:
     request.value("resolver", tuple)
     clients, stack = client_mix(request.clients), stack_of(request)
     # An address is checked but never sent (RFC 6066 section 3).
-    sent, host = None if target.literal else target.host, target.host
-    name = request.value("sni", str)
-    if name is not None:
-        sent, host = (None, host) if name == _NO_NAME else (name, name)
-    sources = tuple(dict.fromkeys(request.values("sources", str)))
+    name = request.value("sni", str) or (_NO_NAME if target.literal else target.host)
     certificate, key = credentials_of(request)
-    check_stack(clients, stack, sent, certificate, key)
-    resumption = request.value("resumption", float) or 0.0
+    plan = Plan(
+        target,
+        (),
+        clients,
+        server_name=None if name == _NO_NAME else name,
+        stack=stack,
+        resumption=request.value("resumption", float) or 0.0,
+        sources=request.values("sources", str),
+        resolver=request.resolver,
+        client_certificate=certificate,
+        client_key=key,
+    )
+    check_stack(plan)
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)
         # BoringSSL's binding keeps no TLS 1.3 tickets; such clients would silently never resume.
-        if resumption and stack is Stack.BORINGSSL and _TLS_1_3 in client.versions:
+        if plan.resumption and stack is Stack.BORINGSSL and _TLS_1_3 in client.versions:
             raise UsageError(
                 f"--resumption: BoringSSL cannot resume TLS 1.3, which {client.name} offers",
                 "Use --stack openssl, or clients of TLS 1.2 such as --client tls12-only.",
             )
-    return ConnectionOptions(clients, stack, sent, host, sources, certificate, key, resumption)
+    return plan
 
 
-def check_stack(
-    clients: Iterable[Client],
-    stack: Stack,
-    server_name: str | None,
-    certificate: str | None,
-    key: str | None,
-) -> None:
+def check_stack(plan: Plan) -> None:
     """Check that the TLS stack can send the hello of each client, with our certificate.
 
     Raises:
         UsageError: it cannot, or the certificate and its key do not belong together.
     """
+    certificate, key = plan.client_certificate, plan.client_key
     both = Credentials(Path(certificate), Path(key)) if certificate and key else None
-    for client in clients:
-        stack_for(client, stack, server_name=server_name, credentials=both)
+    for client in plan.clients:
+        stack_for(client, plan.stack, server_name=plan.server_name, credentials=both)
 
 
 def stack_of(request: Request) -> Stack:
@@ -202,7 +184,4 @@ def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
 def ports_spent(load: Load) -> int | None:
     """Return how many ports the busiest minute uses; None: nothing bounds it."""
     by_rate = None if load.rate is None else math.ceil(load.rate * TIME_WAIT_S) + load.concurrency
-    bounds = [bound for bound in (load.count, by_rate) if bound is not None]
-    if load.rate is not None and load.duration_s is not None:
-        bounds.append(math.ceil(load.rate * load.duration_s))
-    return min(bounds) if bounds else None
+    return min((n for n in (total_of(load), by_rate) if n is not None), default=None)

@@ -12,21 +12,23 @@ Subtle:
   that "small" stays true however fast the target answers.
 * Names are resolved again during a run. `Guard` keeps a public address out that appears after
   the start of a run without consent.
+* Consent covers the target and what the command line names, and the record says so. Addresses that
+  only a stranger's profile names are not covered, or the profile would aim somebody's consent.
 * IPv4 inside IPv6 (mapped, 6to4, NAT64) reaches an IPv4 host, so that one decides.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from stress.errors import UsageError
 from stress.host.addresses import is_public
 from stress.host.limits import Reaches, has_route
 from stress.model.plan import Address, Load, Plan, Target
 from stress.planning.addresses import Resolution, Resolve, connectable, resolve
-from stress.planning.load import highest
+from stress.planning.load import highest, total_of
 from stress.text.escape import quoted
 from stress.text.units import show_duration, show_rate, show_size
 
@@ -38,55 +40,46 @@ HANDSHAKE_BYTES = 5_000
 """A usual full handshake, both directions, for the message only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The load that may be sent."""
-
-    load: Load
-    given: str | None
-    """How consent was given, for the record; None: none was needed."""
-    notes: tuple[str, ...] = ()
-
-
-def allow(
-    load: Load, target: Target, addresses: Iterable[Address], consent: Collection[str]
-) -> Allowed:
-    """Decide whether a load may be sent.
+def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Plan:
+    """Decide whether the load of a plan may be sent to its addresses.
 
     Args:
-        load: as planned.
-        target: as the user named it.
-        addresses: that it would be sent to.
-        consent: how the user consented for this target, as text; empty: not at all.
+        plan: without notes and consent of this decision.
+        consent: how the user consented for its target, as text; empty: not at all.
+        foreign: only a profile that may be a stranger's names the addresses. Then private ones
+            are not taken for the user's own, unless they are this machine's (loopback).
 
     Raises:
         UsageError: it needs consent and has none; the hint prints the line to add.
     """
-    public = [address for address in addresses if is_public(address.ip)]
-    if not public:
-        return Allowed(load, None)
+    plan, load = replace(plan, authorized=None), plan.load
+    others = [
+        address
+        for address in plan.addresses
+        if is_public(address.ip) or (foreign and not ip_address(address.ip).is_loopback)
+    ]
+    if not others:
+        return plan
     if consent:
-        return Allowed(load, "; ".join(consent))
+        return replace(plan, authorized=f"{'; '.join(consent)}, for {_covered(plan)}")
     small = load.count is not None and load.count <= FREE_RATE
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
     if exceeds(paced):
-        raise _refusal(load, target, public[0])
+        raise _refusal(load, plan.target, others[0], foreign=foreign)
     if paced is load:
-        return Allowed(load, None)
-    note = f"paced to {show_rate(FREE_RATE)}: more against a public address needs consent"
-    return Allowed(paced, None, (note,))
+        return plan
+    place = "addresses that only a profile names" if foreign else "a public address"
+    note = f"paced to {show_rate(FREE_RATE)}: more against {place} needs consent"
+    return replace(plan, load=paced, notes=(*plan.notes, note))
 
 
-def stopping_on_refusal(load: Load, addresses: Iterable[Address], *, wish: bool | None) -> Load:
-    """Return the load with the decision to stop when the target refuses every connection.
-
-    Args:
-        load: as allowed.
-        addresses: that it would be sent to.
-        wish: of the user; None: stop for public targets only.
-    """
-    public = any(is_public(address.ip) for address in addresses)
-    return replace(load, stop_on_refusal=public if wish is None else wish)
+def _covered(plan: Plan) -> str:
+    """What the consent is about: the target, and the addresses that are connected to."""
+    if plan.target.literal:
+        return str(plan.target)
+    shown = [str(address) for address in plan.addresses[:3]]
+    more = f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
+    return f"{plan.target} at {', '.join(shown)}{more}"
 
 
 def exceeds(load: Load) -> bool:
@@ -96,14 +89,6 @@ def exceeds(load: Load) -> bool:
         return True
     fastest = highest(load.segments) or load.rate
     return total > FREE_RATE and not (fastest is not None and fastest <= FREE_RATE)
-
-
-def total_of(load: Load) -> int | None:
-    """Return the most attempts that a load can make; None: nothing bounds it."""
-    by_time = None
-    if load.rate is not None and load.duration_s is not None:
-        by_time = math.ceil(load.rate * load.duration_s)
-    return min((n for n in (load.count, by_time) if n is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +117,7 @@ class Guard:
         return Resolution(kept, found.ttl_s)
 
 
-def _refusal(load: Load, target: Target, address: Address) -> UsageError:
+def _refusal(load: Load, target: Target, address: Address, *, foreign: bool) -> UsageError:
     total = total_of(load)
     amount = "handshakes" if total is None else f"{total:,} handshakes"
     pace = "as fast as it answers" if load.rate is None else f"at {show_rate(load.rate)}"
@@ -145,10 +130,17 @@ def _refusal(load: Load, target: Target, address: Address) -> UsageError:
     if total is not None:
         traffic = show_size(total * HANDSHAKE_BYTES)
         burden = f"That is about {traffic} of traffic and the work of {total:,} new visitors."
+    free = f"Without consent: {FREE_RATE:.0f} per second and {FREE_COUNT:,} in total."
+    if foreign:
+        return UsageError(
+            f"only the profile names {address}: {amount} {pace}{length} need consent",
+            f"{burden}\n{free}\n"
+            "--i-am-authorized covers addresses that the command line names: repeat them there with"
+            " --address\nor --addresses, or keep the profile in ~/.config/tls-stress.",
+        )
     return UsageError(
         f"{shown}{place} is public: {amount} {pace}{length} need consent",
-        f"{burden}\n"
-        f"Without consent: {FREE_RATE:.0f} per second and {FREE_COUNT:,} in total.\n"
+        f"{burden}\n{free}\n"
         "If it is yours, or its owner agrees, add --i-am-authorized, or to a profile in"
         " ~/.config/tls-stress:\n\n"
         f'    authorized = ["{target.host}"]',

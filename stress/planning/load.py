@@ -20,7 +20,7 @@ from random import Random
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.plan import Client, Limits, Load, Segment, Sweep
+from stress.model.plan import Limits, Load, Plan, Segment, Sweep
 from stress.planning.request import Request, options
 from stress.text.escape import quoted
 from stress.text.units import (
@@ -108,6 +108,14 @@ def highest(segments: Sequence[Segment]) -> float | None:
     return max((max(each.rate, each.to or 0.0) for each in segments), default=None)
 
 
+def total_of(load: Load) -> int | None:
+    """Return the most attempts that a load can make; None: nothing bounds it."""
+    by_time = None
+    if load.rate is not None and load.duration_s is not None:
+        by_time = math.ceil(load.rate * load.duration_s)
+    return min((n for n in (load.count, by_time) if n is not None), default=None)
+
+
 def held_open(load: Load) -> int:
     """Return the most connections that are held open after their handshake."""
     rate = highest(load.segments) or load.rate
@@ -171,8 +179,6 @@ FILES_BESIDE = 128
 _MOST_IN_FLIGHT = 10_000
 _MISS = 0.05
 """Chance that `--detect` misses a failure rate: 1 - 95%."""
-_DEFAULT_LIMITS = Limits()
-_STAGES = {"connect_s", "hello_s", "handshake_s", "after_handshake_s"}
 
 
 def limits_of(request: Request) -> Limits:
@@ -182,31 +188,30 @@ def limits_of(request: Request) -> Limits:
         UsageError: a limit is not a duration, or zero where that would end every attempt.
     """
     given = request.part("limits")
-    attempt_s: float = given.get("attempt_s", _DEFAULT_LIMITS.attempt_s)
+    attempt_s: float = given.get("attempt_s", Limits().attempt_s)
     chosen = dict.fromkeys(("connect_s", "hello_s", "handshake_s"), attempt_s) | given
-    for stage in _STAGES & chosen.keys():
+    for stage in chosen.keys() - {"drain_s"}:
         chosen[stage] = min(chosen[stage], attempt_s)
-    return replace(_DEFAULT_LIMITS, **chosen)
+    return Limits(**chosen)
 
 
-def sweep_of(request: Request, clients: Sequence[Client], resumption: float) -> tuple[Sweep, ...]:
-    """Read what the search for the limit varies.
+def check_sweep(request: Request, plan: Plan) -> None:
+    """Check that there is something to search for, and to vary.
 
     Raises:
-        UsageError: it is not one of the known, there is no search, or only one kind of handshake.
+        UsageError: there is no search, or only one kind of handshake.
     """
-    swept = tuple(dict.fromkeys(request.values("sweep", Sweep)))
+    swept = request.values("sweep", Sweep)
     if swept and request.find_limit is None:
         raise UsageError(
             "--sweep: there is no search for a limit",
             "Say which goals must hold: --find-limit 'p99.total<250ms, failing<0.1%'.",
         )
-    if Sweep.CLIENTS in swept and len(clients) == 1 and not resumption:
+    if Sweep.CLIENTS in swept and len(plan.clients) == 1 and not plan.resumption:
         raise UsageError(
-            f"--sweep clients: {clients[0].name} is the only kind of handshake in this run",
+            f"--sweep clients: {plan.clients[0].name} is the only kind of handshake in this run",
             "Add a --client, such as --client rsa-only --client ecdsa-only, or --resumption 100%.",
         )
-    return swept
 
 
 def amount_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from functools import partial
 from importlib import import_module
@@ -12,9 +12,6 @@ from typing import Any
 from stress.errors import UsageError
 from stress.text import units
 from stress.text.escape import chosen
-
-PROFILE_ONLY = ""
-"""The section of what only a load profile can set."""
 
 
 class ValueType(Enum):
@@ -34,6 +31,47 @@ class ValueType(Enum):
     """Positional arguments; only on the command line."""
 
 
+class Section(StrEnum):
+    """A heading in `--help`; each declares its options, as fields of `Request`."""
+
+    LOAD = "Load"
+    CONNECTION = "TLS and addresses"
+    TRUST = "Certificate validation"
+    STOP = "Goals and stop conditions"
+    CONSENT = "Authorization"
+    OUTPUT = "Output"
+    PROFILE_ONLY = ""
+    """What only a load profile can set."""
+
+    def option(self, about: str, metavar: str | None = None, **more: Any) -> Any:
+        """Declare an option with a value.
+
+        Args:
+            about: what it does, for the manual.
+            metavar: what its value is called there.
+            more: further fields of `Option`; `default`, where that is not None.
+        """
+        default = more.pop("default", None)
+        return field(default=default, metadata={"option": Option(self, about, metavar, **more)})
+
+    def timespan(self, about: str, **more: Any) -> Any:
+        """Declare an option that takes a length of time, above zero if `read` says no other."""
+        return self.option(about, "TIME", **{"read": units.positive_duration_s} | more)
+
+    def path(self, about: str, metavar: str = "FILE", **more: Any) -> Any:
+        """Declare an option that takes the path of a file or folder."""
+        return self.option(about, metavar, value=ValueType.FILE, **more)
+
+    def switch(self, about: str, **more: Any) -> Any:
+        """Declare an option without a value."""
+        return self.option(about, value=ValueType.SWITCH, **{"default": False} | more)
+
+    def repeated(self, about: str, metavar: str | None = None, **more: Any) -> Any:
+        """Declare an option that may be given several times."""
+        more = {"metavar": metavar, "value": ValueType.LIST, "default": ()} | more
+        return self.option(about, **more)
+
+
 def not_empty(text: str) -> str:
     """Return a value whose form is checked where it is used.
 
@@ -45,29 +83,17 @@ def not_empty(text: str) -> str:
     return text
 
 
-def later(module: str, reader: str) -> Callable[[str], object]:
-    """Return a reader that is imported when it is first used."""
-
-    def read(text: str) -> object:
-        function: Callable[[str], object] = getattr(import_module(f"stress.{module}"), reader)
-        return function(text)
-
-    return read
-
-
 @dataclass(frozen=True, slots=True)
 class Option:
     """How one field of `Request` is given and read."""
 
-    section: str
-    """Heading in `--help`."""
+    section: Section
+    help: str
     metavar: str | None = None
     short: str | None = None
     """Such as `-n`."""
     name: str = ""
     """Long name and profile key, without dashes; `options` fills it in where it is the field's."""
-    help: str = ""
-    """Filled in by `options`: the text beside it in the annotation."""
     value: ValueType = ValueType.TEXT
     read: Callable[[str], object] = not_empty
     """Turns the text into the value; raises `UsageError` for one that is not valid."""
@@ -86,33 +112,20 @@ class Option:
     @property
     def shown(self) -> str:
         """Its name in messages."""
-        return self.name if self.section == PROFILE_ONLY else f"--{self.name}"
+        return self.name if self.section is Section.PROFILE_ONLY else f"--{self.name}"
+
+
+def later(reader: str) -> Callable[[str], object]:
+    """Return a reader (`planning.load.segment`) that is imported when it is first used."""
+
+    def read(text: str) -> object:
+        module, _, name = reader.rpartition(".")
+        function: Callable[[str], object] = getattr(import_module(f"stress.{module}"), name)
+        return function(text)
+
+    return read
 
 
 def choice(kind: type[StrEnum]) -> dict[str, Any]:
     """Return the arguments of an `Option` that takes one of a few words."""
     return {"metavar": "|".join(kind), "choices": kind, "read": partial(chosen, kind)}
-
-
-def path(section: str, metavar: str = "FILE", **more: Any) -> Option:
-    """Return an option that takes the path of a file or folder."""
-    return Option(section, metavar, value=ValueType.FILE, **more)
-
-
-def switch(section: str, **more: Any) -> Option:
-    """Return an option without a value."""
-    return Option(section, value=ValueType.SWITCH, **more)
-
-
-def repeated(section: str, metavar: str | None = None, **more: Any) -> Option:
-    """Return an option that may be given several times."""
-    return Option(section, value=ValueType.LIST, **{"metavar": metavar} | more)
-
-
-def timespan(
-    section: str,
-    read: Callable[[str], object] = units.positive_duration_s,
-    **more: Any,
-) -> Option:
-    """Return an option that takes a length of time."""
-    return Option(section, "TIME", read=read, **more)

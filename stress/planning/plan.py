@@ -7,14 +7,16 @@ which addresses would get how much load.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from operator import attrgetter
 from secrets import randbits
 
 from stress.errors import UsageError
+from stress.host.addresses import is_public
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
-from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay, Target
+from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay
 from stress.model.run import End, RunFacts
 from stress.planning.addresses import SHORTEST_TTL_S, Resolve, places_of, resolve
 from stress.planning.connection_options import (
@@ -24,9 +26,9 @@ from stress.planning.connection_options import (
     credentials_of,
     own_address,
 )
-from stress.planning.consent import Allowed, allow, stopping_on_refusal
-from stress.planning.load import amount_of, files_needed, limits_of, sweep_of
-from stress.planning.profile import LoadProfile, consents, filled, ignored_consent
+from stress.planning.consent import allow
+from stress.planning.load import amount_of, check_sweep, files_needed, limits_of
+from stress.planning.profile import LoadProfile, consents, filled, ignored_consent, names_addresses
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
@@ -57,63 +59,49 @@ def plan_run(
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
-    wish = whole.value("close", Close) or Close.AUTO
-    connection = connection_of(whole, target)
-    trust = trust_of(whole, connection.host, now)
-    sweep = sweep_of(whole, connection.clients, connection.resumption)
+    plan = connection_of(whole, target)
+    trust = trust_of(whole, plan.server_name or target.host, now)
+    check_sweep(whole, plan)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
-    places = places_of(whole, target, connection.sources, resolve=resolve, reaches=machine.reaches)
-    allowed = _allowed(whole, profile, target, load, places.addresses)
-    load = allowed.load
-    ports = machine.local_ports * max(1, len(connection.sources)) * len(places.addresses)
-    # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
-    close, closing_note = closing_of(
-        wish, replace(load, rate=None) if whole.find_limit else load, ports
-    )
-    return Plan(
-        target=target,
-        addresses=places.addresses,
-        clients=connection.clients,
+    found = places_of(whole, target, plan.sources, resolve=resolve, reaches=machine.reaches)
+    plan = replace(
+        plan,
+        addresses=found.addresses,
+        resolve_again_s=found.ttl_s,
         load=load,
         limits=limits,
         trust=trust,
-        server_name=connection.server_name,
-        stack=connection.stack,
-        close=close,
-        resumption=connection.resumption,
-        sources=connection.sources,
-        resolve_again_s=places.again_s,
-        resolver=whole.resolver,
-        client_certificate=connection.certificate,
-        client_key=connection.key,
         seed=seed,
         profile=profile.name if profile else "",
-        sweep=sweep,
-        authorized=allowed.given,
-        notes=(*load_notes, *places.notes, *allowed.notes, closing_note),
+        notes=(*load_notes, *found.notes),
         **passed,
     )
+    plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
+    # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
+    load = replace(plan.load, rate=None) if plan.find_limit else plan.load
+    ports = machine.local_ports * max(1, len(plan.sources)) * len(plan.addresses)
+    close, note = closing_of(plan.close, load, ports)
+    return replace(plan, close=close, notes=(*plan.notes, note))
 
 
 def _allowed(
-    request: Request,
-    profile: LoadProfile | None,
-    target: Target,
-    load: Load,
-    addresses: Sequence[Address],
-) -> Allowed:
-    """Return the load that consent and this machine allow; raise the soft limit of open files."""
-    ignored = ignored_consent(profile)
+    plan: Plan, request: Request, profile: LoadProfile | None, *, stops: bool | None
+) -> Plan:
+    """Return the plan that consent and this machine allow; raise the soft limit of open files."""
+    ignored = ignored_consent(request, profile)
+    foreign = names_addresses(request, profile)
     try:
-        allowed = allow(load, target, addresses, consents(request, profile, target.host))
+        plan = allow(plan, consents(request, profile, plan.target.host), foreign=foreign)
     except UsageError as error:
         hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
         raise UsageError(error.message, hint) from None
-    load = stopping_on_refusal(allowed.load, addresses, wish=request.stop_on_refusal)
-    _open_files(load)
-    if request.find_limit and load.hold_s:
+    if stops is None:
+        stops = any(is_public(address.ip) for address in plan.addresses)
+    _open_files(plan.load)
+    if plan.find_limit and plan.load.hold_s:
         raise_open_files_fully()  # the search decides how many will be held open
-    return replace(allowed, load=load, notes=(*allowed.notes, *ignored))
+    load = replace(plan.load, stop_on_refusal=stops)
+    return replace(plan, load=load, notes=(*plan.notes, *ignored))
 
 
 def _open_files(load: Load) -> None:
@@ -137,6 +125,28 @@ def _open_files(load: Load) -> None:
 # A run file may come from a stranger. Consent and the paths of a client certificate are therefore
 # read from this command line alone, and the trust anchors are those that the file holds.
 
+_YEAR_S, _MOST = 366 * 86_400.0, 10**12
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "load.count": (1, _MOST),
+    "load.duration_s": (1e-9, _YEAR_S),
+    "load.concurrency": (1, _MOST),
+    "load.rate": (1e-9, 1e6),
+    "load.processes": (1, _MOST),
+    "load.warm_up_s": (0, _YEAR_S),
+    "load.hold_s": (0, _YEAR_S),
+    "limits.attempt_s": (1e-9, _YEAR_S),
+    "limits.connect_s": (1e-9, _YEAR_S),
+    "limits.hello_s": (1e-9, _YEAR_S),
+    "limits.handshake_s": (1e-9, _YEAR_S),
+    "limits.after_handshake_s": (0, _YEAR_S),
+    "limits.drain_s": (0, _YEAR_S),
+    "limits.connection_bytes": (1, _MOST),
+    "keeping.per_signature": (0, _MOST),
+    "keeping.total_bytes": (0, _MOST),
+    "resumption": (0, 1),
+    "resolve_again_s": (0, _YEAR_S),
+}
+"""What planning makes; a file may say anything."""
 HIGHEST_RATE = 10.0
 """Most tries of a replay per second."""
 IN_FLIGHT = 64
@@ -146,14 +156,25 @@ LOOPBACK_GAP_S = 1.0
 _SECOND = 1_000_000_000
 
 
-def with_anchors(plan: Plan) -> Plan:
+def with_anchors(plan: Plan, stores: str | None = None) -> Plan:
     """Return the plan with this machine's trust anchors, where it was recorded with a system's.
 
     A run file holds private anchors alone; those of the system are read again.
 
+    Args:
+        plan: as recorded.
+        stores: the root stores of the families that this command line names.
+
     Raises:
-        UsageError: there is no usable store.
+        UsageError: there is no usable store, or the run had root stores of its own.
     """
+    if plan.trust.stores and stores is None:
+        raise UsageError(
+            "the run was judged by its own root stores, whose path is not read from a run file",
+            "Give them again: --stores FILE.",
+        )
+    if stores is not None:
+        plan = replace(plan, trust=replace(plan.trust, stores=stores))
     trust = plan.trust
     if trust.private or trust.anchors or not trust.anchors_from:
         return plan
@@ -218,8 +239,8 @@ def remainder(
         processes=min(plan.load.processes, in_flight, Machine.here().cores),
     )
     # Another seed: the same one would draw the same order again.
-    plan = replace(plan, seed=plan.seed + facts.started + 1)
-    return _again(plan, addresses, load, request)
+    seed = plan.seed + facts.started + 1
+    return _again(replace(plan, seed=seed, addresses=tuple(addresses), load=load), request)
 
 
 def gap_s(addresses: Sequence[Address]) -> float:
@@ -240,9 +261,14 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
     Raises:
         UsageError: there is no trust store, or `_again` refuses it.
     """
+    for one in replay.order:
+        if not (one.address < len(addresses) and one.client < len(plan.clients)):
+            raise UsageError("the run file names an address or a client that it does not hold")
+        if one.source is not None and one.source >= len(plan.sources):
+            raise UsageError("the run file names a source address that it does not hold")
     load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
     return replace(
-        _again(plan, addresses, load, request),
+        _again(replace(plan, addresses=tuple(addresses), load=load), request),
         close=Close.RST,  # a closed connection must not keep its port from the next try
         resolve_again_s=None,
         goals=(),
@@ -254,13 +280,22 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
     )
 
 
-def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Request) -> Plan:
-    """Return a recorded plan with another load, as this command line allows it.
+def _again(plan: Plan, request: Request) -> Plan:
+    """Return a recorded plan as this command line allows it.
 
     Raises:
         UsageError: a source address is gone, the load needs consent, or a client certificate is
             missing, not wanted or not usable.
     """
+    for name, (low, high) in _RANGES.items():
+        value = attrgetter(name)(plan)
+        if value is not None and not low <= value <= high:
+            raise UsageError(
+                f"the recorded plan has {name} = {value:g}, which no run has",
+                f"It is {low:g} to {high:g}. Start a run of your own instead.",
+            )
+    if not plan.clients or not plan.addresses:
+        raise UsageError("the recorded plan has no client or no address to connect to")
     for source in plan.sources:
         named("the recorded --source", own_address, source)
     certificate, key = credentials_of(request)
@@ -273,17 +308,10 @@ def _again(plan: Plan, addresses: Sequence[Address], load: Load, request: Reques
             "the recorded run used a client certificate, and its path is not read from a run file",
             "Give it again: --cert FILE, and --key FILE where the key is in another file.",
         )
-    check_stack(plan.clients, plan.stack, plan.server_name, certificate, key)
-    allowed = allow(load, plan.target, addresses, consents(request, None, plan.target.host))
-    _open_files(allowed.load)
-    again_s = plan.resolve_again_s
-    return replace(
-        with_anchors(plan),
-        resolve_again_s=None if again_s is None else max(SHORTEST_TTL_S, again_s),
-        addresses=tuple(addresses),
-        load=allowed.load,
-        authorized=allowed.given,
-        client_certificate=certificate,
-        client_key=key,
-        notes=(*plan.notes, *allowed.notes),
-    )
+    plan = replace(plan, client_certificate=certificate, client_key=key)
+    check_stack(plan)
+    plan = allow(plan, consents(request, None, plan.target.host))
+    _open_files(plan.load)
+    if plan.resolve_again_s is not None:
+        plan = replace(plan, resolve_again_s=max(SHORTEST_TTL_S, plan.resolve_again_s))
+    return with_anchors(plan, request.stores)

@@ -2,7 +2,8 @@
 
 A profile may come from a stranger, unless we ship it or it lies in `$XDG_CONFIG_HOME/tls-stress`.
 A stranger's names files below its own folder alone, replaces none that we did not write, serves
-metrics on loopback alone, and consents to nothing.
+metrics on loopback alone, chooses no resolver, and consents to nothing. It may name addresses, but
+no consent covers those: they get the load that needs none (`stress.planning.consent`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any
 
 from stress.errors import UsageError
 from stress.planning.load import segment_text
-from stress.planning.option import Option, ValueType
-from stress.planning.request import OUTPUT, Request, options
+from stress.planning.option import Option, Section, ValueType
+from stress.planning.request import Request, options
 from stress.planning.targets import host_name, literal
 from stress.text.escape import did_you_mean, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
@@ -178,6 +179,8 @@ def _check_stranger(profile: LoadProfile, option: Option, value: Any) -> None:
         ip = literal(host)
         if host and not (ip and ip_address(ip).is_loopback):
             raise UsageError(f"{where}: {quoted(value)} is not on loopback", hint)
+    if option.name == "resolver":
+        raise UsageError(f"{where}: whoever answers decides where we connect", hint)
     if option.value is not ValueType.FILE or value == "-":
         return
     shown = quoted(value)
@@ -196,7 +199,7 @@ def _check_stranger(profile: LoadProfile, option: Option, value: Any) -> None:
 
 def _refused(place: Path, option: Option) -> str | None:
     """Return why a stranger's profile may not read or replace this file; None: it may."""
-    folder = option.section == OUTPUT and not option.form  # of the results, never replaced
+    folder = option.section is Section.OUTPUT and not option.form  # of the results, never replaced
     if folder or not place.exists():
         return None
     if not place.is_file():
@@ -209,19 +212,40 @@ def _refused(place: Path, option: Option) -> str | None:
     return None if ours else "exists, and it is no report that we wrote"
 
 
+def names_addresses(request: Request, profile: LoadProfile | None) -> bool:
+    """Return whether a profile that may be a stranger's names the addresses, and nobody else."""
+    fields = {"addresses_inline", "addresses_file"}
+    if profile is None or profile.trusted or fields & request.given():
+        return False
+    return bool(fields & profile.options.given())
+
+
 def consents(request: Request, profile: LoadProfile | None, host: str) -> tuple[str, ...]:
-    """Return how the user consented to a load on a host, as text; empty: not at all."""
+    """Return how the user consented to a load on a host, as text; empty: not at all.
+
+    Args:
+        request: as typed.
+        profile: that it names.
+        host: the target.
+    """
+    if names_addresses(request, profile):
+        return ()
     consent = ["--i-am-authorized"] if request.authorized else []
     if profile is not None and profile.trusted and host in profile.authorized:
         consent.append(f'authorized = ["{host}"] in {profile.file}')
     return tuple(consent)
 
 
-def ignored_consent(profile: LoadProfile | None) -> tuple[str, ...]:
-    """Return the sentence about a consent that does not count, if there is one."""
-    if profile is None or profile.trusted or not profile.authorized:
+def ignored_consent(request: Request, profile: LoadProfile | None) -> tuple[str, ...]:
+    """Return sentences about consent that does not count."""
+    if profile is None or profile.trusted:
         return ()
-    return (f"ignored: authorized in {profile.file}, which is not in {config_folder()}",)
+    ignored = []
+    if profile.authorized:
+        ignored.append(f"authorized in {profile.file}, which is not in {config_folder()}")
+    if request.authorized and names_addresses(request, profile):
+        ignored.append(f"--i-am-authorized for addresses that only {profile.file} names")
+    return tuple(f"ignored: {each}" for each in ignored)
 
 
 def _value(file: TomlFile, option: Option) -> str | bool | tuple[str, ...]:
@@ -248,39 +272,3 @@ def _value(file: TomlFile, option: Option) -> str | bool | tuple[str, ...]:
         return texts
     is_path = option.value is ValueType.FILE and texts[0] != "-"
     return str(file.path.parent / texts[0]) if is_path else texts[0]
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of load profiles, for editors that check TOML while it is written."""
-    text: dict[str, Any] = {"type": "string"}
-    amount: dict[str, Any] = {"type": ["string", "number"]}
-    segment = {"rate": amount, "to": amount, "duration": amount}
-    types: Mapping[ValueType, dict[str, Any]] = {
-        ValueType.TEXT: amount,
-        ValueType.SWITCH: {"type": "boolean"},
-        ValueType.FILE: text,
-        ValueType.TABLES: {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": segment,
-                "required": ["rate", "duration"],
-                "additionalProperties": False,
-            },
-        },
-    }
-    properties: dict[str, Any] = {_TITLE: text | {"description": NOT_OPTIONS[_TITLE]}}
-    for option in profile_keys().values():
-        one = {"enum": [*option.choices]} if option.choices else text
-        many = {"anyOf": [one, {"type": "array", "items": one}]}
-        single = one if option.choices else types.get(option.value, text)
-        kind = many if option.value is ValueType.LIST else single
-        properties[option.name] = kind | {"description": option.help}
-    hosts = {"type": "array", "items": text, "description": NOT_OPTIONS[_AUTHORIZED]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Load profile of tls-stress",
-        "type": "object",
-        "properties": properties | {_AUTHORIZED: hosts},
-        "additionalProperties": False,
-    }

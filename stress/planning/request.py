@@ -1,40 +1,30 @@
 """The request: one declaration of every option of `run`, as typed and not yet checked.
 
-To add an option, add a field to `Request`: its type, its help text, and an `Option` that says how
-it is given and read. From this come the command line, the keys of load profiles with their JSON
-Schema, the merging of both, and the reference pages. If the value goes into the `Plan` unchanged,
-`plan` names the place, and planning puts it there.
+To add an option, add a field to `Request`: its type, its section, its help text, and how it is
+given and read (`Option`). From this come the command line, the keys of load profiles with their
+JSON Schema, the merging of both, and the reference pages. If the value goes into the `Plan`
+unchanged, `plan` names the place, and planning puts it there.
 
 Subtle: every `--help` imports this module, so it must stay cheap. Readers in this room and in
-`clients` are imported on first use (`later`), which also avoids an import ring. Annotations are
-evaluated (no `from __future__`), because `options` reads them.
+`clients` are imported on first use (`later`), which also avoids an import ring.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from stress.model.plan import Arrivals, Close, Stack, Sweep
-from stress.planning.option import (
-    PROFILE_ONLY,
-    Option,
-    ValueType,
-    choice,
-    later,
-    path,
-    repeated,
-    switch,
-    timespan,
-)
+from stress.planning.option import Option, Section, ValueType, choice, later
 from stress.text import units
 from stress.text.datetimes import moment
 
 Read = TypeVar("Read")
 
-LOAD, CONNECTION, TRUST = "Load", "TLS and addresses", "Certificate validation"
-STOP, CONSENT, OUTPUT = "Goals and stop conditions", "Authorization", "Output"
+LOAD, CONNECTION, TRUST, STOP, CONSENT, OUTPUT, PROFILE_ONLY = Section
 
 _HOW_LONG, _WHICH_ADDRESSES, _CREDENTIALS = "how long", "which addresses", "which certificate"
 _ANY_TIME = 2**31
@@ -52,331 +42,280 @@ class ProxyProtocol(StrEnum):
 class Request:
     """The options of `run`, as typed. None, empty or False: not given."""
 
-    targets: Annotated[
-        tuple[str, ...],
+    targets: tuple[str, ...] = LOAD.option(
         "host, host:port, 192.0.2.1:443, [2001:db8::1]:443 or https://host[:port]/. A host name"
         " is resolved, and each of its addresses gets an equal share of the handshakes.",
-        Option(LOAD, "TARGET", value=ValueType.ARGUMENTS, profile_key=False),
-    ] = ()
-    profile: Annotated[
-        str | None,
+        "TARGET",
+        value=ValueType.ARGUMENTS,
+        profile_key=False,
+        default=(),
+    )
+    profile: str | None = LOAD.option(
         "Load profile to start from; the other options override it. See `tls-stress profiles`.",
-        Option(LOAD, "NAME|FILE", profile_key=False),
-    ] = None
-    count: Annotated[
-        int | str | None,
-        "Open N handshakes in total.",
-        Option(LOAD, "N", short="-n", read=units.count, together=_HOW_LONG),
-    ] = None
-    duration: Annotated[
-        str | None,
-        "Run for TIME, such as 30s or 10m.",
-        timespan(LOAD, short="-d", read=units.duration_s, together=_HOW_LONG),
-    ] = None
-    concurrency: Annotated[
-        int | str | None,
+        "NAME|FILE",
+        profile_key=False,
+    )
+    count: int | str | None = LOAD.option(
+        "Open N handshakes in total.", "N", short="-n", read=units.count, together=_HOW_LONG
+    )
+    duration: str | None = LOAD.timespan(
+        "Run for TIME, such as 30s or 10m.", short="-d", read=units.duration_s, together=_HOW_LONG
+    )
+    concurrency: int | str | None = LOAD.option(
         "Keep at most N handshakes in flight. [default: 64]",
-        Option(LOAD, "N", short="-c", read=units.positive_count),
-    ] = None
-    rate: Annotated[
-        str | None,
+        "N",
+        short="-c",
+        read=units.positive_count,
+    )
+    rate: str | None = LOAD.option(
         "Start N handshakes per second across all addresses (open loop), such as 500 or 30/m."
         " Without it, a new handshake starts when one finishes (closed loop).",
-        Option(LOAD, "N[/s]", read=units.rate_per_s),
-    ] = None
+        "N[/s]",
+        read=units.rate_per_s,
+    )
     """`none` makes a closed loop, whatever the profile says."""
-    processes: Annotated[
-        int | str | None,
-        "Number of worker processes. [default: one per core]",
-        Option(LOAD, "N", read=units.positive_count),
-    ] = None
-    detect: Annotated[
-        str | None,
+    processes: int | str | None = LOAD.option(
+        "Number of worker processes. [default: one per core]", "N", read=units.positive_count
+    )
+    detect: str | None = LOAD.option(
         "Open enough handshakes to detect a failure rate such as 0.1% with 95% confidence.",
-        Option(LOAD, "RATE", read=later("planning.load", "detection_size"), together=_HOW_LONG),
-    ] = None
-    find_limit: Annotated[
-        str | None,
+        "RATE",
+        read=later("planning.load.detection_size"),
+        together=_HOW_LONG,
+    )
+    find_limit: str | None = LOAD.option(
         "Find the highest rate at which these goals hold: 'p99.total<250ms, failing<0.1%'.",
-        Option(LOAD, "GOAL", together=_HOW_LONG, plan="find_limit"),
-    ] = None
-    sweep: Annotated[
-        tuple[str, ...],
+        "GOAL",
+        together=_HOW_LONG,
+        plan="find_limit",
+    )
+    sweep: tuple[str, ...] = LOAD.repeated(
         "Repeat the search for each client (with --resumption, for full and resumed handshakes"
         " of each), or search for the concurrency instead of the rate; repeatable.",
-        repeated(LOAD, **choice(Sweep)),
-    ] = ()
-    rate_blocks: Annotated[
-        bool,
+        plan="sweep",
+        **choice(Sweep),
+    )
+    rate_blocks: bool = LOAD.switch(
         "Vary --rate at random (25 to 125%, for 400 s or --duration) to tell a configuration"
-        " fault from a capacity limit.",
-        switch(LOAD),
-    ] = False
-    segments: Annotated[
-        tuple[str, ...],
+        " fault from a capacity limit."
+    )
+    segments: tuple[str, ...] = PROFILE_ONLY.option(
         'The load in segments, such as `{rate = "50/s", to = "500/s", duration = "2m"}`.',
-        Option(
-            PROFILE_ONLY,
-            value=ValueType.TABLES,
-            read=later("planning.load", "segment"),
-            together=_HOW_LONG,
-        ),
-    ] = ()
+        value=ValueType.TABLES,
+        read=later("planning.load.segment"),
+        together=_HOW_LONG,
+        default=(),
+    )
     """As texts such as `200/s to 1000/s for 30s`."""
-    arrivals: Annotated[
-        str | None,
+    arrivals: str | None = PROFILE_ONLY.option(
         "How starts are spaced: `poisson`, like independent users, or `constant`."
         " [default: poisson]",
-        Option(PROFILE_ONLY, plan="load.arrivals", **choice(Arrivals)),
-    ] = None
-    warm_up: Annotated[
-        str | None,
+        plan="load.arrivals",
+        **choice(Arrivals),
+    )
+    warm_up: str | None = PROFILE_ONLY.timespan(
         "Leave handshakes due in the first TIME out of latency; they are recorded and marked.",
-        timespan(PROFILE_ONLY, read=units.duration_s, plan="load.warm_up_s"),
-    ] = None
-    hold: Annotated[
-        str | None,
+        read=units.duration_s,
+        plan="load.warm_up_s",
+    )
+    hold: str | None = LOAD.timespan(
         "Hold each connection open for TIME after the handshake, such as 60s, to reach limits"
         " on open connections.",
-        timespan(LOAD, read=units.duration_s, plan="load.hold_s"),
-    ] = None
-    seed: Annotated[
-        int | str | None,
-        "Random seed.",
-        Option(LOAD, "N", read=units.count),
-    ] = None
+        read=units.duration_s,
+        plan="load.hold_s",
+    )
+    seed: int | str | None = LOAD.option("Random seed.", "N", read=units.count)
 
-    clients: Annotated[
-        tuple[str, ...],
+    clients: tuple[str, ...] = CONNECTION.repeated(
         "Client profile whose ClientHello to send; repeat it to mix several. [default: generic]",
-        repeated(
-            CONNECTION,
-            "NAME[=WEIGHT]",
-            name="client",
-            read=later("clients.profiles", "name_and_weight"),
-        ),
-    ] = ()
-    sni: Annotated[
-        str | None,
+        "NAME[=WEIGHT]",
+        name="client",
+        read=later("clients.profiles.name_and_weight"),
+    )
+    sni: str | None = CONNECTION.option(
         "Server name to send and to validate; none sends no SNI. [default: the host]",
-        Option(CONNECTION, "NAME|none", read=later("planning.connection_options", "server_name")),
-    ] = None
-    stack: Annotated[
-        str | None,
-        "TLS library. [default: boringssl]",
-        Option(CONNECTION, **choice(Stack)),
-    ] = None
-    resumption: Annotated[
-        str | None,
+        "NAME|none",
+        read=later("planning.connection_options.server_name"),
+    )
+    stack: str | None = CONNECTION.option(
+        "TLS library. [default: boringssl]", plan="stack", **choice(Stack)
+    )
+    resumption: str | None = CONNECTION.option(
         "Fraction of handshakes that offer an earlier session, such as 70%. [default: 0%]",
-        Option(CONNECTION, "FRACTION", read=units.share),
-    ] = None
-    addresses_inline: Annotated[
-        tuple[str, ...],
+        "FRACTION",
+        read=units.share,
+    )
+    addresses_inline: tuple[str, ...] = CONNECTION.repeated(
         "Connect to this address instead of resolving the host; repeatable.",
-        repeated(
-            CONNECTION,
-            "IP[:PORT][=LABEL]",
-            name="address",
-            read=later("planning.addresses", "parse_address"),
-            together=_WHICH_ADDRESSES,
-        ),
-    ] = ()
-    addresses_file: Annotated[
-        str | None,
+        "IP[:PORT][=LABEL]",
+        name="address",
+        read=later("planning.addresses.parse_address"),
+        together=_WHICH_ADDRESSES,
+    )
+    addresses_file: str | None = CONNECTION.path(
         "Read addresses from FILE, one `ip[:port] [label]` per line; - is stdin.",
-        path(CONNECTION, "FILE|-", name="addresses", together=_WHICH_ADDRESSES),
-    ] = None
-    sources: Annotated[
-        tuple[str, ...],
+        "FILE|-",
+        name="addresses",
+        together=_WHICH_ADDRESSES,
+    )
+    sources: tuple[str, ...] = CONNECTION.repeated(
         "Local address to connect from; repeatable.",
-        repeated(
-            CONNECTION,
-            "IP",
-            name="source",
-            read=later("planning.connection_options", "own_address"),
-        ),
-    ] = ()
-    resolver: Annotated[
-        str | None,
+        "IP",
+        name="source",
+        read=later("planning.connection_options.own_address"),
+        plan="sources",
+    )
+    resolver: str | None = CONNECTION.option(
         "DNS server to query instead of the system resolver.",
-        Option(CONNECTION, "IP[:PORT]", read=later("planning.addresses", "parse_resolver")),
-    ] = None
-    proxy_protocol: Annotated[
-        str | None,
+        "IP[:PORT]",
+        read=later("planning.addresses.parse_resolver"),
+    )
+    proxy_protocol: str | None = CONNECTION.option(
         "Send a PROXY protocol header before the ClientHello.",
-        Option(CONNECTION, plan="proxy_protocol", **choice(ProxyProtocol)),
-    ] = None
-    cert: Annotated[
-        str | None,
-        "Client certificate chain for mutual TLS, as PEM.",
-        path(CONNECTION, together=_CREDENTIALS),
-    ] = None
-    key: Annotated[
-        str | None,
-        "Private key of --cert, as PEM. [default: in the same file]",
-        path(CONNECTION, together=_CREDENTIALS),
-    ] = None
-    timeout: Annotated[
-        str | None,
-        "Time limit for each attempt as a whole. [default: 10s]",
-        timespan(CONNECTION, plan="limits.attempt_s"),
-    ] = None
-    connect_timeout: Annotated[
-        str | None,
-        "Time limit for the TCP connection. [default: timeout]",
-        timespan(PROFILE_ONLY, plan="limits.connect_s"),
-    ] = None
-    hello_timeout: Annotated[
-        str | None,
+        plan="proxy_protocol",
+        **choice(ProxyProtocol),
+    )
+    cert: str | None = CONNECTION.path(
+        "Client certificate chain for mutual TLS, as PEM.", together=_CREDENTIALS
+    )
+    key: str | None = CONNECTION.path(
+        "Private key of --cert, as PEM. [default: in the same file]", together=_CREDENTIALS
+    )
+    timeout: str | None = CONNECTION.timespan(
+        "Time limit for each attempt as a whole. [default: 10s]", plan="limits.attempt_s"
+    )
+    connect_timeout: str | None = PROFILE_ONLY.timespan(
+        "Time limit for the TCP connection. [default: timeout]", plan="limits.connect_s"
+    )
+    hello_timeout: str | None = PROFILE_ONLY.timespan(
         "Time limit from the ClientHello to the first byte of the answer. [default: timeout]",
-        timespan(PROFILE_ONLY, plan="limits.hello_s"),
-    ] = None
-    handshake_timeout: Annotated[
-        str | None,
+        plan="limits.hello_s",
+    )
+    handshake_timeout: str | None = PROFILE_ONLY.timespan(
         "Time limit from the ClientHello to the end of the handshake. [default: timeout]",
-        timespan(PROFILE_ONLY, plan="limits.handshake_s"),
-    ] = None
-    after_handshake: Annotated[
-        str | None,
+        plan="limits.handshake_s",
+    )
+    after_handshake: str | None = PROFILE_ONLY.timespan(
         "How long to wait for an alert that TLS 1.3 sends only after the handshake; 0 does not"
         " wait. [default: 250ms]",
-        timespan(PROFILE_ONLY, read=units.duration_s, plan="limits.after_handshake_s"),
-    ] = None
-    close: Annotated[
-        str | None,
+        read=units.duration_s,
+        plan="limits.after_handshake_s",
+    )
+    close: str | None = CONNECTION.option(
         "How to close connections; auto is fin while enough local ports are free, else rst."
         " [default: auto]",
-        Option(CONNECTION, **choice(Close)),
-    ] = None
+        plan="close",
+        **choice(Close),
+    )
 
-    evidence_per_signature: Annotated[
-        int | str | None,
+    evidence_per_signature: int | str | None = PROFILE_ONLY.option(
         "Keep all bytes of the first N attempts of each combination of outcome, address, client"
         " and chain, per process; 0 keeps none. [default: 5]",
-        Option(PROFILE_ONLY, "N", read=units.count, plan="keeping.per_signature"),
-    ] = None
-    evidence_bytes: Annotated[
-        int | str | None,
+        "N",
+        read=units.count,
+        plan="keeping.per_signature",
+    )
+    evidence_bytes: int | str | None = PROFILE_ONLY.option(
         "Size limit for the evidence in the run file; 0 keeps none. [default: 50MB]",
-        Option(PROFILE_ONLY, "SIZE", read=units.size_bytes, plan="keeping.total_bytes"),
-    ] = None
+        "SIZE",
+        read=units.size_bytes,
+        plan="keeping.total_bytes",
+    )
 
-    ca: Annotated[
-        str | None,
-        "PEM file of trust anchors to use instead of the system store; treated as a private CA.",
-        path(TRUST),
-    ] = None
-    policy: Annotated[
-        str | None,
+    ca: str | None = TRUST.path(
+        "PEM file of trust anchors to use instead of the system store; treated as a private CA."
+    )
+    stores: str | None = TRUST.path(
+        "Root stores of the client families to use instead of those shipped and this machine's,"
+        " as written by scripts/root_stores.py."
+    )
+    policy: str | None = TRUST.option(
         "Validate all clients by this trust policy; none skips validation. [default: each"
         " client's own]",
-        Option(TRUST, "NAME|none", read=later("planning.trust_options", "policy_name")),
-    ] = None
-    at: Annotated[
-        str | None,
+        "NAME|none",
+        read=later("planning.trust_options.policy_name"),
+        plan="trust.policy",
+    )
+    at: str | None = TRUST.option(
         "Validate as of TIME: a date, an RFC 3339 time or +30d. [default: when first seen]",
-        Option(TRUST, "TIME", read=lambda text: moment(text, _ANY_TIME)),
-    ] = None
-    pins: Annotated[
-        tuple[str, ...],
+        "TIME",
+        read=lambda text: moment(text, _ANY_TIME),
+    )
+    pins: tuple[str, ...] = TRUST.repeated(
         "Require this public key in the chain; repeatable.",
-        repeated(
-            TRUST, "sha256//BASE64", name="pin", read=later("planning.trust_options", "read_pins")
-        ),
-    ] = ()
-    aia: Annotated[
-        bool,
+        "sha256//BASE64",
+        name="pin",
+        read=later("planning.trust_options.read_pins"),
+    )
+    aia: bool = TRUST.switch(
         "Download a missing issuer over HTTP to verify that nothing else is missing.",
-        switch(TRUST),
-    ] = False
+        plan="trust.aia",
+    )
 
-    until: Annotated[
-        tuple[str, ...],
-        "Run until this goal is met or ruled out: 'failing<0.1%', 'failures>=20',"
-        " 'relative<20%', 'clean for 10m', …; repeatable.",
-        repeated(STOP, "GOAL", plan="goals"),
-    ] = ()
-    assertions: Annotated[
-        tuple[str, ...],
+    until: tuple[str, ...] = STOP.repeated(
+        "Run until this goal is met or ruled out: 'failing<0.1%', 'failing<0.1% for 10m',"
+        " 'failures>=20', 'relative<20%', 'clean for 10m', …; repeatable.",
+        "GOAL",
+        plan="goals",
+    )
+    assertions: tuple[str, ...] = STOP.repeated(
         "Pass or fail the run by this: a goal, 'chains==1', 'causes==0', 'p99.server<50ms', …;"
         " repeatable. Goals and assertions alone then decide the exit code.",
-        repeated(STOP, "EXPR", name="assert", plan="assertions"),
-    ] = ()
-    max_duration: Annotated[
-        str | None,
-        "Stop after TIME even if a goal is still undecided. [default: 15m]",
-        timespan(STOP),
-    ] = None
-    stop_on_refusal: Annotated[
-        bool | None,
+        "EXPR",
+        name="assert",
+        plan="assertions",
+    )
+    max_duration: str | None = STOP.timespan(
+        "Stop after TIME even if a goal is still undecided. [default: 15m]"
+    )
+    stop_on_refusal: bool | None = STOP.switch(
         "Stop when the target starts to refuse every connection; in a search, end only that"
         " step. [default: on for public targets]",
-        switch(STOP),
-    ] = None
-    drain: Annotated[
-        str | None,
+        default=None,
+    )
+    drain: str | None = STOP.timespan(
         "On Ctrl-C or SIGTERM, wait at most TIME for handshakes in flight. [default: 3s]",
-        timespan(STOP, units.duration_s, plan="limits.drain_s"),
-    ] = None
-    interrupted: Annotated[
-        str | None,
+        read=units.duration_s,
+        plan="limits.drain_s",
+    )
+    interrupted: str | None = STOP.option(
         "Resume an interrupted run with its plan; both parts become one run in a new file.",
-        Option(STOP, "RUN", name="continue", profile_key=False),
-    ] = None
+        "RUN",
+        name="continue",
+        profile_key=False,
+    )
 
-    authorized: Annotated[
-        bool,
+    authorized: bool = CONSENT.switch(
         "Confirm that the target is yours, or that its owner agrees to this load. Recorded with"
         " the run.",
-        switch(CONSENT, name="i-am-authorized", profile_key=False),
-    ] = False
+        name="i-am-authorized",
+        profile_key=False,
+    )
 
-    json: Annotated[
-        bool,
-        "Print the summary as one JSON document.",
-        switch(OUTPUT),
-    ] = False
-    html: Annotated[
-        str | None,
-        "Also write the report as a self-contained HTML page.",
-        path(OUTPUT, form="page.PageReport"),
-    ] = None
-    junit: Annotated[
-        str | None,
-        "Also write the result as JUnit XML, for CI.",
-        path(OUTPUT, form="junit.JunitReport"),
-    ] = None
-    openmetrics: Annotated[
-        str | None,
+    json: bool = OUTPUT.switch("Print the summary as one JSON document.")
+    html: str | None = OUTPUT.path(
+        "Also write the report as a self-contained HTML page.", form="page.PageReport"
+    )
+    junit: str | None = OUTPUT.path(
+        "Also write the result as JUnit XML, for CI.", form="junit.JunitReport"
+    )
+    openmetrics: str | None = OUTPUT.path(
         "Also write the metrics in OpenMetrics format, for a textfile collector.",
-        path(OUTPUT, form="openmetrics.OpenMetricsReport"),
-    ] = None
-    markdown: Annotated[
-        str | None,
-        "Also write the report as Markdown, for a CI job summary.",
-        path(OUTPUT, form="markdown.MarkdownReport"),
-    ] = None
-    quiet: Annotated[
-        bool,
-        "Print no progress and no report; headline, reasons and errors go to stderr.",
-        switch(OUTPUT, short="-q"),
-    ] = False
-    name: Annotated[
-        str | None,
-        "Name of the run. [default: HOST-UTC]",
-        Option(OUTPUT, "NAME"),
-    ] = None
-    results: Annotated[
-        str | None,
-        "Directory of the run files. [default: results]",
-        path(OUTPUT, metavar="DIR"),
-    ] = None
-    metrics: Annotated[
-        str | None,
-        "Serve live Prometheus metrics during the run. [default address: 127.0.0.1]",
-        Option(OUTPUT, "[ADDR:]PORT"),
-    ] = None
+        form="openmetrics.OpenMetricsReport",
+    )
+    markdown: str | None = OUTPUT.path(
+        "Also write the report as Markdown, for a CI job summary.", form="markdown.MarkdownReport"
+    )
+    quiet: bool = OUTPUT.switch(
+        "Print no progress and no report; headline, reasons and errors go to stderr.", short="-q"
+    )
+    name: str | None = OUTPUT.option("Name of the run. [default: HOST-UTC]", "NAME")
+    results: str | None = OUTPUT.path(
+        "Directory of the run files. [default: results]", metavar="DIR"
+    )
+    metrics: str | None = OUTPUT.option(
+        "Serve live Prometheus metrics during the run. [default address: 127.0.0.1]", "[ADDR:]PORT"
+    )
 
     def value(self, field: str, kind: type[Read]) -> Read | None:
         """Return the value of a field, read from its text; None: not given.
@@ -424,15 +363,18 @@ class Request:
             return given
         texts = given if isinstance(given, tuple) else (units.written(given),)
         read = tuple(units.named(option.shown, option.read, text) for text in texts)
+        if option.value is ValueType.LIST:
+            return tuple(dict.fromkeys(read))
         return read if isinstance(given, tuple) else read[0]
 
 
 @cache
 def options() -> Mapping[str, Option]:
     """Return the declared options by field, in the order of `Request`."""
-    declared: dict[str, Option] = {}
-    for field in fields(Request):
-        _, about, option = get_args(field.type)
-        name = option.name or field.name.replace("_", "-")
-        declared[field.name] = replace(option, help=about, name=name)
-    return declared
+    declared: dict[str, Option] = {
+        field.name: field.metadata["option"] for field in fields(Request)
+    }
+    return {
+        field: replace(option, name=option.name or field.replace("_", "-"))
+        for field, option in declared.items()
+    }

@@ -12,19 +12,34 @@ from operator import attrgetter
 
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
-from stress.model.plan import Close, Plan, Stack
+from stress.model.plan import Plan
 from stress.planning.load import CEILING_S, default_in_flight, highest
-from stress.planning.option import PROFILE_ONLY
-from stress.planning.request import STOP, options
+from stress.planning.option import Section
+from stress.planning.request import options
 from stress.text.escape import with_names
 
 SAME = RunChange()
 
 
-def run_argv(plan: Plan, change: RunChange = SAME) -> tuple[str, ...]:
-    """The `tls-stress run …` command that repeats this plan with that change."""
+def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) -> tuple[str, ...]:
+    """The `tls-stress run …` command that repeats this plan with that change.
+
+    Args:
+        plan: as recorded.
+        change: what to do differently.
+        made_now: the credentials in the plan were typed on this command line. Those of a file may
+            be a stranger's, and the command has `FILE` in their place: whoever copies it would
+            present them. Anchors are read and sent to nobody, so their path stands as it is.
+    """
     parts = (_load(plan, change), _request(plan, change), _unchanged(plan, change), _trust(plan))
     words = [word for part in parts for word in part]
+    for option, path in (
+        ("--ca", plan.trust.anchors_from if plan.trust.private else None),
+        ("--stores", plan.trust.stores),
+    ):
+        words += [option, path] if path else []
+    for option, path in (("--cert", plan.client_certificate), ("--key", plan.client_key)):
+        words += [option, path if made_now else "FILE"] if path else []
     return with_names("run", str(plan.target), options=[*words, *change.extra])
 
 
@@ -47,7 +62,6 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     # Only rate blocks offer more than the rate that is given beside them.
     if load.rate and (highest(load.segments) or 0.0) > load.rate:
         words.append("--rate-blocks")
-    words += _repeated("--sweep", plan.sweep)
     if plan.goals and load.duration_s not in {None, CEILING_S}:
         words += ["--max-duration", _span(load.duration_s or 0.0)]
     if load.stop_on_refusal != any(is_public(address.ip) for address in plan.addresses):
@@ -60,18 +74,12 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
     name = change.server_name or plan.server_name
     if name != plan.target.host:
         words += ["--sni", name or "none"]
-    if plan.stack is not Stack.BORINGSSL:
-        words += ["--stack", plan.stack.value]
-    words += _addresses(plan, change) + _repeated("--source", plan.sources)
+    words += _addresses(plan, change)
     for option, value in (
         ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
         ("--resolver", plan.resolver),
-        ("--cert", plan.client_certificate),
-        ("--key", plan.client_key),
     ):
         words += [option, value] if value else []
-    if plan.close is not Close.AUTO:
-        words += ["--close", plan.close.value]
     return words
 
 
@@ -80,15 +88,23 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
     words: list[str] = []
     default = Plan(plan.target, (), ())
     for option in options().values():
-        searching = option.section == STOP or option.plan == "find_limit"
-        if not option.plan or option.section == PROFILE_ONLY or (searching and change != SAME):
+        searching = option.section is Section.STOP or option.plan in {"find_limit", "sweep"}
+        if (
+            not option.plan
+            or option.section is Section.PROFILE_ONLY
+            or (searching and change != SAME)
+        ):
             continue
         value, usual = (attrgetter(option.plan)(each) for each in (plan, default))
         if value == usual:
             continue
+        name = f"--{option.name}"
+        if value is True:
+            words.append(name)
+            continue
         if isinstance(value, float):  # all of them are lengths of time
             value = _span(value)
-        words += _repeated(f"--{option.name}", value if isinstance(value, tuple) else (value,))
+        words += _repeated(name, value if isinstance(value, tuple) else (value,))
     return words
 
 
@@ -121,14 +137,9 @@ def _addresses(plan: Plan, change: RunChange) -> list[str]:
 def _trust(plan: Plan) -> list[str]:
     trust = plan.trust
     words: list[str] = []
-    if trust.private:
-        words += ["--ca", trust.anchors_from]
-    if trust.policy:
-        words += ["--policy", trust.policy]
     if trust.at is not None:
         words += ["--at", str(trust.at)]
-    words += _repeated("--pin", [f"sha256//{b64encode(pin).decode()}" for pin in trust.pins])
-    return [*words, "--aia"] if trust.aia else words
+    return words + _repeated("--pin", [f"sha256//{b64encode(pin).decode()}" for pin in trust.pins])
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from stress.errors import UsageError
@@ -23,16 +24,28 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
     Raises:
         UsageError: an unknown policy, a bad time or pin, or no usable trust anchors.
     """
-    from stress.trust import load_anchors  # noqa: PLC0415 - loads cryptography, slow to start
+    from stress.trust import load_anchors, open_stores  # noqa: PLC0415 - heavy
 
-    policy = request.value("policy", str)
     at = option("--at", lambda text: moment(text, now), request.at)
     pins = tuple(pin for pins in request.values("pins", tuple) for pin in pins)
-    if policy == NO_POLICY and request.ca is None:
-        return Trust(policy, host, anchors_from="", at=at, pins=pins)
+    chosen = Trust(host=host, anchors_from="", at=at, pins=pins, **request.part("trust"))
+    if chosen.policy == NO_POLICY and request.ca is None:
+        return chosen
+    if request.stores is not None:
+        if request.ca is not None:
+            raise UsageError(
+                "--ca and --stores exclude each other: --ca replaces every root store",
+                "Leave out one of them.",
+            )
+        open_stores(Path(request.stores))
     found = load_anchors(Path(request.ca) if request.ca is not None else None)
-    anchors = found.certificates
-    return Trust(policy, host, anchors, found.source, found.private, at, pins, request.aia)
+    return replace(
+        chosen,
+        anchors=found.certificates,
+        anchors_from=found.source,
+        private=found.private,
+        stores=request.stores or "",
+    )
 
 
 def policy_name(text: str) -> str:

@@ -30,8 +30,7 @@ def render_comparison(found: Comparison) -> str:
             rows += [("cause", change.cause), ("", change.sentence)]
         rows += [("slower" if one.worse else "latency", one.sentence) for one in found.latency]
     rows += [("warning", text) for text in found.warnings]
-    command = _settling(found)
-    rows += [("to settle it", shell_line(command))] if command else []
+    rows += [("to settle it", shell_line(command)) for command in _settling(found)]
     rows += [
         (label, f"{one.run.name}, {one.run.started}: {one.headline}")
         for label, one in (("before", found.before), ("after", found.after))
@@ -39,11 +38,9 @@ def render_comparison(found: Comparison) -> str:
     return labelled_lines(rows, _COLUMN)
 
 
-def _settling(found: Comparison) -> tuple[str, ...]:
-    """The run that would settle an open comparison, as a new AFTER; empty where none would."""
-    if found.plan is None or found.needed is None:
-        return ()
-    return run_argv(found.plan, RunChange(count=found.rates.after_attempts + found.needed))
+def _settling(found: Comparison) -> list[tuple[str, ...]]:
+    """The runs that would settle an open comparison: a new AFTER, or new ones of both."""
+    return [run_argv(plan, RunChange(count=count)) for plan, count in found.settling]
 
 
 def comparison_document(found: Comparison) -> str:
@@ -55,7 +52,7 @@ def comparison_document(found: Comparison) -> str:
         "reasons": found.reasons,
         "warnings": found.warnings,
         "needed": found.needed,
-        "command": _settling(found),
+        "commands": _settling(found),
         "rates": found.rates,
         "causes": found.causes,
         "latency": [

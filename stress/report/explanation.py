@@ -67,10 +67,22 @@ def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> 
         ]
     rows = [
         ("Together:" if len(answer.found) > 1 else "Meaning:", answer.conclusion),
+        *(("Written by:", f"{writer}.") for writer in answer.written_by),
         *(("Undecided:", sentence) for sentence in answer.leaves_open),
         *([("Possible:", ", ".join(answer.categories))] if answer.categories else []),
         *((f"{name}:", f"{_FAILS[view.fails]}; {view.reports}") for name, view in views.items()),
+        *_unread(answer),
         ("Next step:", answer.command),
     ]
     head = "".join(f"{line}\n" for line in lines)
     return head + labelled_lines(rows, _COLUMN)
+
+
+def _unread(answer: Explanation) -> Iterable[tuple[str, str]]:
+    """What of the text does not count, in a label and words."""
+    if answer.cut:
+        yield "Left out:", "the beginning: the text is too long to be read in full."
+    number, line = answer.first_not_understood
+    if answer.lines > 1 and number:
+        share = f"{answer.not_understood:,} of {answer.lines:,} lines"
+        yield "Not understood:", f"{share}. The first, line {number:,}: {line}"

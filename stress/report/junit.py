@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from stress.model.summary import Answer, Summary
+from stress.report.wording.context import to_settle
 from stress.text import numbers
-from stress.text.escape import escape
+from stress.text.escape import escape, shell_line
 
 _LONGEST = 4_000
 _UNDECIDED = frozenset({Answer.INCONCLUSIVE, Answer.INVALID, Answer.INTERRUPTED})
@@ -34,7 +35,8 @@ class JunitReport:
             if assertion.holds == "no":
                 _add(case, "failure", "assertion", message, [summary.headline])
             elif assertion.holds != "yes":
-                _add(case, "error", "inconclusive", f"{message}; undecided", ())
+                lines = [to_settle(assertion), shell_line(assertion.command)]
+                _add(case, "error", "inconclusive", f"{message}; undecided", lines)
         if not summary.assertions:
             _add_handshakes(suite, summary)
         suite.set("tests", str(len(suite)))
@@ -52,7 +54,8 @@ class JunitReport:
 
 def _add_handshakes(suite: Element, summary: Summary) -> None:
     """Whether handshakes succeed at all, and at each address."""
-    case = _case(suite, summary, "handshakes succeed")
+    noun = "attempts" if summary.run.records else "handshakes"
+    case = _case(suite, summary, f"{noun} succeed")
     if summary.failures.count:
         lines = [summary.lines.where, summary.lines.what, summary.lines.who]
         for cause in summary.causes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.findings import examine
+from stress.analysis.findings import Findings, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
@@ -14,16 +16,14 @@ from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     AddressLine,
-    Command,
     Failures,
-    Purpose,
     RunLine,
     Summary,
 )
-from stress.planning.run_command import run_argv
+from stress.report.wording import records
 from stress.report.wording.causes import causes, unexplained
-from stress.report.wording.context import validity
-from stress.report.wording.ten_lines import commands, headlines
+from stress.report.wording.context import validity, with_commands
+from stress.report.wording.ten_lines import commands, experiments, headlines
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -36,27 +36,24 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
     """
     findings = examine(run, goals)
+    if findings.facts.records is None:
+        findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
     begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
-    interval = findings.estimate.interval
-    failures = Failures(tally.failures, share, interval, tally.categories, tally.stages)
+    interval, few = findings.estimate.interval, findings.estimate.too_few
+    stages = {} if facts.records else tally.stages
+    failures = Failures(tally.failures, share, interval, tally.categories, stages, few)
     found, judged = causes(findings), validity(findings.validity)
-    lines = headlines(findings, failures, found, judged, repairs)
-    addresses = []
-    for index, address in enumerate(findings.addresses):  # also those that nothing reached
-        here = tally.addresses.get(index, FailureCount(0, 0))
-        counted = (str(address), address.label, here.attempts, here.failures)
-        interval_of = clopper_pearson(here.failures, here.attempts)
-        addresses.append(AddressLine(*counted, interval_of, findings.by_address.get(index)))
-    experiments = [claim.experiment for claim in findings.explanation.claims if claim.experiment]
+    write = records.headlines if facts.records else partial(headlines, repairs=repairs)
+    lines = write(findings, failures, found, judged)
     return Summary(
         verdict=findings.verdict,
         headline=lines.verdict,
         run=RunLine(
             name=facts.name,
             file=facts.file,
-            target=str(plan.target),
+            target=", ".join(facts.records.files) if facts.records else str(plan.target),
             profile=plan.profile,
             clients=tuple(client.name for client in plan.clients),
             started=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -67,23 +64,30 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
             anchors=plan.trust.anchors_from,
             policy=policy_names(plan),
             host=facts.host,
+            records=facts.records,
         ),
         attempts=tally.attempts,
-        completed=tally.completed,
+        completed=tally.attempts - tally.failures if facts.records else tally.completed,
         ours=sum(tally.ours.values()),
         not_sent=tally.not_sent,
         failures=failures,
         causes=found,
         unexplained=unexplained(findings.explanation.unexplained),
         chains=chain_lines(findings.chains, findings.verdicts),
-        addresses=tuple(addresses),
+        addresses=tuple(_addresses(findings)),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
         lines=lines,
         limits=facts.limits,
-        commands=(
-            *commands(findings),
-            *(Command(Purpose.NEXT, run_argv(plan, change)) for change in experiments),
-        ),
+        commands=(*commands(findings), *experiments(findings)),
     )
+
+
+def _addresses(findings: Findings) -> Iterator[AddressLine]:
+    """Also those that nothing reached."""
+    for index, address in enumerate(findings.addresses):
+        here = findings.tally.addresses.get(index, FailureCount(0, 0))
+        bounds = findings.places.get(index) or clopper_pearson(0, 0)
+        own = (str(address), address.label, here.attempts, here.failures)
+        yield AddressLine(*own, bounds, findings.by_address.get(index))

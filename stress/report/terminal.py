@@ -84,7 +84,8 @@ class TerminalReport:
         grid.add_row(text(summary.verdict.value, style), text(summary.lines.verdict, "bold"))
         for name, label in LABELS.items():
             sentence: str = getattr(summary.lines, name)
-            grid.add_row(text(label, "dim"), text(sentence or "-"))
+            if sentence or not summary.run.records:
+                grid.add_row(text(label, "dim"), text(sentence or "-"))
         self._console(output, NARROWEST).print(grid)
         wide = self._console(output, NARROWEST_TABLE)
         parts: list[RenderableType] = []
@@ -92,7 +93,8 @@ class TerminalReport:
         for cause in summary.causes:
             causes.append(_indented(f"{cause.rank}.", f"{cause.sentence} [{cause.grade}]"))
             ways = [" and ".join(map(str, alias)) for alias in cause.aliases]
-            causes += [_indented("", f"the same connections: {way}") for way in ways]
+            same = "the same rows" if summary.run.records else "the same connections"
+            causes += [_indented("", f"{same}: {way}") for way in ways]
             causes += _likely(cause.likely)
             causes += [_indented("", f"fix: {cause.fix}")] if cause.fix else []
             causes += [_indented("", f"next: {cause.next}")] if cause.next else []
@@ -110,7 +112,8 @@ class TerminalReport:
         )
         parts += [table(summary) for rows, table in tables if rows]
         parts += [limit(each) for each in summary.limits if each.steps]
-        for part in [*parts, latency(summary)]:
+        parts += [latency(summary)] if summary.latency else []
+        for part in parts:
             wide.print()
             wide.print(part)
         return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
@@ -159,22 +162,22 @@ def _indented(label: str, words: str) -> RenderableType:
 def failures(summary: Summary) -> Table:
     """Failures by category and by the stage that was reached."""
     counts = summary.failures.categories
-    return _table(
-        "Failures",
-        ("category", "count", "rate", "stage reached"),
-        [
-            (
-                category,
-                counts[category],
-                counts[category] / summary.attempts if summary.attempts else None,
-                ", ".join(
-                    f"{stage} {numbers.thousands(count)}"
-                    for stage, count in summary.failures.stages.get(category, {}).items()
-                ),
-            )
-            for category in sorted(counts, key=lambda name: (-counts[name], name))
-        ],
-    )
+    headings: Sequence[str] = ("category", "count", "rate", "stage reached")
+    rows: list[Sequence[Cell]] = [
+        (
+            category,
+            counts[category],
+            counts[category] / summary.attempts if summary.attempts else None,
+            ", ".join(
+                f"{stage} {numbers.thousands(count)}"
+                for stage, count in summary.failures.stages.get(category, {}).items()
+            ),
+        )
+        for category in sorted(counts, key=lambda name: (-counts[name], name))
+    ]
+    if summary.run.records:  # how far they came is not known
+        headings, rows = headings[:3], [row[:3] for row in rows]
+    return _table("Failures", headings, rows)
 
 
 def chains(summary: Summary) -> Table:
@@ -222,9 +225,9 @@ def latency(summary: Summary) -> Table:
     """Percentiles of each phase of the good attempts; lag is the client's own."""
     rows = [
         (
-            phase,
+            "latency" if summary.run.records else phase,
             *map(numbers.milliseconds, (one.p50, one.p90, one.p99, one.p999, one.max)),
-            meaning,
+            "of good attempts" if summary.run.records else meaning,
         )
         for phase, meaning in PHASES.items()
         if (one := summary.latency.get(phase)) is not None

@@ -18,6 +18,7 @@ from stress.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.run import End, RunFacts
 from stress.planning.request import Request
+from stress.runner.rejudge import refuse_records
 
 if TYPE_CHECKING:
     from stress.analysis.compare.replay import ReplayResult
@@ -77,6 +78,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
     file = locate(request.interrupted, folder)
     with open_run(file) as before:
         facts = before.facts()
+        refuse_records(facts, "there is nothing to continue")
         # A run that was killed while it started has recorded no address yet.
         addresses = before.addresses() or facts.plan.addresses
         # A file without an end mark that was written to a moment ago: the run is still running.
@@ -87,25 +89,25 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
                 f"the run {facts.name} seems to be running: its file was written to a moment ago",
                 f"Stop it first, or wait for {_QUIET_S:.0f} s if its process has died.",
             )
-        reached = extent(before)
-    plan = remainder(facts, addresses, last_ns=reached.last_ns, request=request)
+        next_id, last_ns = extent(before)
+    plan = remainder(facts, addresses, last_ns=last_ns, request=request)
     # What this command line decides holds for the whole run; the rest is as it was recorded.
     whole = replace(
-        with_anchors(facts.plan),
+        with_anchors(facts.plan, request.stores),
         authorized=plan.authorized,
         client_certificate=plan.client_certificate,
         client_key=plan.client_key,
     )
     facts, now_ns = replace(facts, plan=whole), time_ns()
-    stopped, now = (datetime.fromtimestamp(ns / _SECOND, UTC) for ns in (reached.last_ns, now_ns))
+    stopped, now = (datetime.fromtimestamp(ns / _SECOND, UTC) for ns in (last_ns, now_ns))
     lost = facts.started - facts.recorded
     gap = (
         f"resumed after {(now - stopped).total_seconds():,.0f} s in which nothing was sent"
         f" ({stopped:%Y-%m-%dT%H:%M:%SZ} to {now:%H:%M:%SZ})"
         + (f"; {lost:,} attempts of the first part were not recorded" if lost else "")
     )
-    stood_ns = facts.stood_ns + now_ns - reached.last_ns
-    return FirstPart(file, facts, reached.next_id, gap, stood_ns), plan
+    stood_ns = facts.stood_ns + now_ns - last_ns
+    return FirstPart(file, facts, next_id, gap, stood_ns), plan
 
 
 def plan_replay(
@@ -128,6 +130,7 @@ def plan_replay(
     from stress.planning import plan  # noqa: PLC0415 - heavy
     from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
+    refuse_records(recorded.facts(), "there is nothing to replay")
     addresses = recorded.addresses()
     replay = replay_of(
         recorded,

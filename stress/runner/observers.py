@@ -116,17 +116,17 @@ def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
 def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStack) -> Observer:
     """The live view, with keys from standard input, or plain lines."""
     from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
-    from stress.analysis.proportions.sequence import confidence_sequence  # noqa: PLC0415 - heavy
+    from stress.analysis.proportions.clusters import LiveInterval  # noqa: PLC0415 - heavy
     from stress.report.live import LiveView, ProgressLine  # noqa: PLC0415 - heavy
 
-    confidence_sequence(0, 1)  # loads scipy now, not while handshakes wait for the recorder
+    interval = LiveInterval()
     if not display.rewrites:
-        return ProgressLine(stream, confidence_sequence, width=display.width)
+        return ProgressLine(stream, interval, width=display.width)
     keyboard = Keyboard()
     stack.callback(keyboard.close)
     view = LiveView(
         stream,
-        confidence_sequence,
+        interval,
         target=str(plan.target),
         cap=plan.load.concurrency,
         keys=keyboard if keyboard.available else None,

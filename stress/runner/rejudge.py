@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from stress.errors import UsageError
 from stress.host.addresses import is_public
+from stress.model.run import RunFacts
 from stress.model.summary import Summary
 from stress.text.escape import printable
 
@@ -34,8 +36,8 @@ class Rejudgement:
     """Unix seconds at which chains are validated."""
     aia: bool = False
     """Fetch missing issuers of failing chains."""
-    target_is_named: bool = False
-    """The target comes from this very command line, not from a file that may be a stranger's."""
+    stores: str | None = None
+    """File of the client families' root stores, where the run had its own."""
 
     def summarize(self, run: Run) -> Summary:
         """The summary of the run under these settings.
@@ -47,6 +49,8 @@ class Rejudgement:
         from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
         plan = run.facts().plan
+        if self.policy is not None or self.at is not None or self.aia:
+            refuse_records(run.facts(), "there is no chain to judge")
         goals = parse_goals(self.assertions) or parse_goals([*plan.goals, *plan.assertions])
         judged = self.judged(run)
         return summarize(judged, goals=goals, repairs=self.repairs(judged))
@@ -61,7 +65,7 @@ class Rejudgement:
             return run
         from stress.analysis.rejudge import rejudge  # noqa: PLC0415 - heavy
 
-        return rejudge(run, _judge(run), policy=self.policy, at=self.at)
+        return rejudge(run, self._judge(run), policy=self.policy, at=self.at)
 
     def repairs(self, run: Run) -> tuple[str, ...]:
         """What fetching missing issuers proves; empty where that was not requested.
@@ -74,13 +78,45 @@ class Rejudgement:
         from stress.trust.aia import Download  # noqa: PLC0415 - heavy
 
         # Only a target on a private network may name an issuer on a private network, and only where
-        # the command line names that target: what a file says about addresses is a stranger's word.
+        # this command line named that target: what a file says about addresses proves nothing.
         ips = [address.ip for address in run.addresses()]
-        private = self.target_is_named and bool(ips) and not any(is_public(ip) for ip in ips)
-        return repair_chains(run, _judge(run), Download(monotonic, private_too=private))
+        private = run.facts().made_now and bool(ips) and not any(is_public(ip) for ip in ips)
+        return repair_chains(run, self._judge(run), Download(monotonic, private_too=private))
+
+    def _judge(self, run: Run) -> Judge:
+        """Judges with the run's own anchors and pins; those of a system store are read again."""
+        from stress.planning.plan import with_anchors  # noqa: PLC0415 - heavy
+        from stress.trust import judge_of, load_anchors  # noqa: PLC0415 - heavy
+
+        trust = with_anchors(run.facts().plan, self.stores).trust
+        if not trust.anchors:  # nothing was judged when it was recorded
+            found = load_anchors(None)
+            trust = replace(trust, anchors=found.certificates, anchors_from=found.source)
+        judge = judge_of(trust)
+        for chain in run.chains():
+            judge.meet(chain.certificates)
+        return judge
 
 
 AS_RECORDED = Rejudgement()
+
+
+def refuse_records(facts: RunFacts, what: str) -> None:
+    """Refuses what needs handshakes of ours.
+
+    Args:
+        facts: of the run in question.
+        what: what cannot be done, such as `there is nothing to replay`.
+
+    Raises:
+        UsageError: the file holds records that are not ours.
+    """
+    if facts.records is not None:
+        raise UsageError(
+            f"{what}: {facts.name} holds records of {', '.join(facts.records.files[:3])}, "
+            "not handshakes of a run",
+            "report, compare and export work on it.",
+        )
 
 
 def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
@@ -96,7 +132,7 @@ def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
     from stress.analysis.chains import short  # noqa: PLC0415 - heavy
     from stress.trust import describe  # noqa: PLC0415 - heavy
     from stress.trust.aia import repair  # noqa: PLC0415 - heavy
-    from stress.trust.path import REPAIRABLE  # noqa: PLC0415 - heavy
+    from stress.trust.path import OPEN  # noqa: PLC0415 - heavy
 
     chains = {chain.sha256: chain for chain in run.chains()}
     lacking = {
@@ -104,7 +140,9 @@ def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
         for verdict in run.verdicts()
         if verdict.chain in chains
         and verdict.headline is not None
-        and verdict.headline.category in REPAIRABLE
+        and verdict.headline.category in OPEN
+        and (last := judge.last_link(chains[verdict.chain].certificates)) is not None
+        and not last.self_issued
     }
     sentences: list[str] = []
     for verdict in list(lacking.values())[:MOST_REPAIRS]:
@@ -131,18 +169,3 @@ def repair_chains(run: Run, judge: Judge, fetch: Fetch) -> tuple[str, ...]:
             left = f"{headline.category.value}, {headline.detail}" if headline else ""
             sentences.append(f"With {fetched} added, {name} still fails: {left}.")
     return tuple(sentences)
-
-
-def _judge(run: Run) -> Judge:
-    """Judges with the run's own anchors and pins; those of a system store are read again."""
-    from stress.planning.plan import with_anchors  # noqa: PLC0415 - heavy
-    from stress.trust import Anchors, Judge, load_anchors  # noqa: PLC0415 - heavy
-
-    trust = with_anchors(run.facts().plan).trust
-    if not trust.anchors:  # nothing was judged when it was recorded
-        found = load_anchors(None)
-        trust = replace(trust, anchors=found.certificates, anchors_from=found.source)
-    judge = Judge(Anchors(trust.anchors, trust.anchors_from, trust.private), pins=trust.pins)
-    for chain in run.chains():
-        judge.meet(chain.certificates)
-    return judge

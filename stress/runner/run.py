@@ -52,13 +52,15 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goals.stopping_rule import check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.stopping_rule import check_ceiling, check_goals  # noqa: PLC0415 - heavy
     from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
     from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
     settings, _ = filled(request)
     check_goals(settings.until, settings.assertions)
-    return plan_run(request, now=int(time()))
+    plan = plan_run(request, now=int(time()))
+    check_ceiling(plan.goals, plan.load.duration_s)
+    return plan
 
 
 def record(
@@ -82,6 +84,8 @@ def record(
     controller = None
     if plan.find_limit:  # a bad goal is reported before there is a file
         controller = limit_searches(plan, parse_goals(plan.find_limit.split(",")))
+    if plan.authorized:
+        display.notify(f"authorized by {plan.authorized}")
     path, writer = _create(plan, location, display, first_part)
     copied = writer.taken
     try:
@@ -125,7 +129,7 @@ def _create(
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer: RunWriter | None = None
     try:
-        writer = RunWriter.create(
+        writer = RunWriter(
             path,
             whole,
             started_ns=started_ns,

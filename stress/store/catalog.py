@@ -84,13 +84,13 @@ class Journal:
             raise self._failure(error) from error
         self._kept.clear()
 
-    def fold(self) -> None:
-        """Fold the log into the file. While readers have it open, the last to close does it."""
-        with suppress(sqlite3.OperationalError):
-            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-
     def close(self) -> None:
-        """Close the file; what was not committed is lost."""
+        """Close the file; what was not committed is lost.
+
+        The log is folded into the file. While readers have it open, the last to close does it.
+        """
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         self._connection.close()
 
     def _execute(self, statements: Sequence[Statement]) -> None:
@@ -135,99 +135,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 _INTERNED_DETAILS = 10_000
-
-
-class Catalog:
-    """Numbers chains, certificates, verdicts and details, and gives the statements for new ones."""
-
-    def __init__(self) -> None:
-        self._chains: dict[bytes, int] = {}
-        self._certificates: dict[bytes, int] = {}
-        self._verdicts: set[tuple[int, str, str, int]] = set()
-        self._details: dict[str, int] = {}
-        self._last_detail = 0
-
-    def chain_statements(self, chain: Chain, verdicts: Sequence[Verdict]) -> list[Statement]:
-        """Store a chain and its verdicts, as far as they are new."""
-        statements: list[Statement] = []
-        digest = chain.sha256
-        if digest not in self._chains:
-            statements += self._new_chain(digest)
-            fresh: list[tuple[object, ...]] = []
-            links: list[tuple[object, ...]] = []
-            for position, der in enumerate(chain.certificates):
-                fingerprint = sha256(der).digest()
-                number = self._certificates.get(fingerprint)
-                if number is None:
-                    number = self._certificates[fingerprint] = len(self._certificates) + 1
-                    fresh.append((number, fingerprint, der))
-                links.append((self._chains[digest], position, number))
-            statements.append((insert_into("certificate", 3), fresh))
-            statements.append((insert_into("chain_certificate", 3), links))
-        for verdict in verdicts:
-            about = (self._chains[digest], verdict.policy, verdict.host, verdict.at)
-            if about in self._verdicts:
-                continue
-            self._verdicts.add(about)
-            number, headline = len(self._verdicts), verdict.headline
-            row = (
-                number,
-                *about,
-                verdict.refusal.value,
-                headline.category.value if headline else "ok",
-                msgspec.json.encode(verdict.families).decode(),
-            )
-            findings = [
-                (number, rank, f.category.value, f.position, clean(f.detail), f.refusal.value)
-                for rank, f in enumerate(verdict.findings)
-            ]
-            statements.append((insert_into("verdict", 8), [row]))
-            statements.append((insert_into("finding", 6), findings))
-        return statements
-
-    def group_statements(self, number: int, record: Record) -> list[Statement]:
-        """Store the group of a record under a number."""
-        from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
-
-        statements: list[Statement] = []
-        if record.chain is not None and record.chain not in self._chains:
-            # No chain was announced: the row is kept all the same, with an empty chain.
-            statements += self._new_chain(record.chain)
-        values: dict[str, Any] = dict(zip(GROUP_FIELDS, group_of(record), strict=True))
-        names = [
-            (kind, values[kind], name(values[kind]))
-            for kind, name in NAMES.items()
-            if values[kind] is not None
-        ]
-        if record.chain is not None:
-            values["chain"] = self._chains[record.chain]
-        row = (
-            number,
-            *(clean(value) if isinstance(value, str) else value for value in values.values()),
-            Outcome.parse(record.outcome).side.value,
-            None,  # first and last start: set with the counts
-            None,
-        )
-        return [
-            *statements,
-            (insert_into("attempt_group", len(row)), [row]),
-            ("INSERT OR IGNORE INTO name VALUES (?, ?, ?)", names),
-        ]
-
-    def detail(self, text: str, fresh: list[tuple[object, ...]]) -> int:
-        """The number of a detail; a row for `detail` is added to `fresh` when it is new."""
-        number = self._details.get(text)
-        if number is None:
-            self._last_detail += 1
-            number = self._last_detail
-            fresh.append((number, clean(text)))
-            if len(self._details) < _INTERNED_DETAILS:
-                self._details[text] = number
-        return number
-
-    def _new_chain(self, digest: bytes) -> list[Statement]:
-        number = self._chains[digest] = len(self._chains) + 1
-        return [(insert_into("chain", 2), [(number, digest)])]
 
 
 def clean(text: str) -> str:
@@ -276,25 +183,120 @@ FAILURES = frozenset({Treatment.FAILED, Treatment.FAILED_WARMING})
 """Treatments of failures of the target."""
 
 
-class Groups:
-    """Numbers combinations in the order first seen, from 0."""
+class Catalog:
+    """Numbers groups, chains, certificates, verdicts and details; gives statements for new ones.
+
+    Groups are numbered from 0, in the order first seen; all else from 1.
+    """
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[object, ...], int] = {}
         self.treatments: list[Treatment] = []
         """How attempts are counted, by group."""
-        self.fresh: list[tuple[int, Record]] = []
-        """Groups not yet written, each with a record of it. The writer clears the list."""
+        self._groups: dict[tuple[object, ...], int] = {}
+        self._chains: dict[bytes, int] = {}
+        self._certificates: dict[bytes, int] = {}
+        self._verdicts: set[tuple[int, str, str, int]] = set()
+        self._details: dict[str, int] = {}
+        self._last_detail = 0
 
-    def number(self, records: Sequence[Record]) -> list[int]:
-        """The group of each record."""
-        keys = list(map(group_of, records))
-        try:
-            return [self._ids[key] for key in keys]
-        except KeyError:
-            for key, record in zip(keys, records, strict=True):
-                if key not in self._ids:
-                    self.fresh.append((len(self._ids), record))
-                    self._ids[key] = len(self._ids)
-                    self.treatments.append(Treatment.of(record.outcome, record.flags))
-            return [self._ids[key] for key in keys]
+    def chain_statements(self, chain: Chain, verdicts: Sequence[Verdict]) -> list[Statement]:
+        """Store a chain and its verdicts, as far as they are new."""
+        statements: list[Statement] = []
+        digest = chain.sha256
+        if digest not in self._chains:
+            statements += self._new_chain(digest)
+            fresh: list[tuple[object, ...]] = []
+            links: list[tuple[object, ...]] = []
+            for position, der in enumerate(chain.certificates):
+                fingerprint = sha256(der).digest()
+                number = self._certificates.get(fingerprint)
+                if number is None:
+                    number = self._certificates[fingerprint] = len(self._certificates) + 1
+                    fresh.append((number, fingerprint, der))
+                links.append((self._chains[digest], position, number))
+            statements.append((insert_into("certificate", 3), fresh))
+            statements.append((insert_into("chain_certificate", 3), links))
+        for verdict in verdicts:
+            about = (self._chains[digest], verdict.policy, verdict.host, verdict.at)
+            if about in self._verdicts:
+                continue
+            self._verdicts.add(about)
+            number, headline = len(self._verdicts), verdict.headline
+            row = (
+                number,
+                *about,
+                verdict.refusal.value,
+                headline.category.value if headline else "ok",
+                msgspec.json.encode(verdict.families).decode(),
+            )
+            findings = [
+                (
+                    number,
+                    rank,
+                    f.category.value,
+                    f.position,
+                    clean(f.detail),
+                    f.refusal.value,
+                    clean(f.versions),
+                )
+                for rank, f in enumerate(verdict.findings)
+            ]
+            statements.append((insert_into("verdict", 8), [row]))
+            statements.append((insert_into("finding", 7), findings))
+        return statements
+
+    def groups(self, records: Sequence[Record]) -> tuple[list[int], list[Statement]]:
+        """Return the group of each record, and statements that store the new ones."""
+        keys, known = list(map(group_of, records)), self._groups
+        statements: list[Statement] = []
+        with suppress(KeyError):
+            return [known[key] for key in keys], statements
+        for key, record in zip(keys, records, strict=True):
+            if key not in known:
+                statements += self._group_statements(len(known), record)
+                self.treatments.append(Treatment.of(record.outcome, record.flags))
+                known[key] = len(known)
+        return [known[key] for key in keys], statements
+
+    def _group_statements(self, number: int, record: Record) -> list[Statement]:
+        from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
+
+        statements: list[Statement] = []
+        if record.chain is not None and record.chain not in self._chains:
+            # No chain was announced: the row is kept all the same, with an empty chain.
+            statements += self._new_chain(record.chain)
+        values: dict[str, Any] = dict(zip(GROUP_FIELDS, group_of(record), strict=True))
+        names = [
+            (kind, values[kind], name(values[kind]))
+            for kind, name in NAMES.items()
+            if values[kind] is not None
+        ]
+        if record.chain is not None:
+            values["chain"] = self._chains[record.chain]
+        row = (
+            number,
+            *(clean(value) if isinstance(value, str) else value for value in values.values()),
+            Outcome.parse(record.outcome).side.value,
+            None,  # first and last start: set with the counts
+            None,
+        )
+        return [
+            *statements,
+            (insert_into("attempt_group", len(row)), [row]),
+            ("INSERT OR IGNORE INTO name VALUES (?, ?, ?)", names),
+        ]
+
+    def detail(self, text: str, fresh: list[tuple[object, ...]]) -> int:
+        """The number of a detail; a row for `detail` is added to `fresh` when it is new."""
+        number = self._details.get(text)
+        if number is None:
+            self._last_detail += 1
+            number = self._last_detail
+            fresh.append((number, clean(text)))
+            if len(self._details) < _INTERNED_DETAILS:
+                self._details[text] = number
+        return number
+
+    def _new_chain(self, digest: bytes) -> list[Statement]:
+        number = self._chains[digest] = len(self._chains) + 1
+        return [(insert_into("chain", 2), [(number, digest)])]

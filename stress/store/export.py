@@ -23,7 +23,6 @@ import msgspec
 from stress.errors import RecordError, UsageError
 from stress.measure import Histogram, HistogramLog
 from stress.store.reader import RunFile
-from stress.store.schema import text_columns
 from stress.store.tally import WHOLE_RUN
 from stress.text.escape import escape_json, inert
 
@@ -133,7 +132,7 @@ def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
             "pip install 'tls-stress[parquet]', or choose csv or jsonl",
         ) from None
     names, rows = run.handshakes()
-    texts = text_columns()
+    texts = run.text_columns()
     schema = arrow.schema(
         [(name, arrow.string() if name in texts else arrow.int64()) for name in names]
     )

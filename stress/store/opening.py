@@ -15,6 +15,7 @@ A file can do no more than be refused with a sentence, and each way to do more i
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import sys
@@ -100,6 +101,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         why = _WHY.get(getattr(error, "sqlite_errorname", ""), str(error)[:1000])
+        if isinstance(error, KeyError):
+            why = f"it lacks {why}"
         raise damaged(path, why) from error
 
 
@@ -264,7 +267,7 @@ def _check_tables(connection: sqlite3.Connection) -> None:
     for table, ours in _our_tables().items():
         name = "attribute" if first and table == "attempt_group" else table
         if name not in kinds:
-            if any(table == each.name for each in APART):
+            if table == "record_part" or any(table == each.name for each in APART):
                 continue  # younger than the file
             raise ValueError(f"no such table: {name}")
         if kinds[name] != "table":
@@ -275,36 +278,82 @@ def _check_tables(connection: sqlite3.Connection) -> None:
                 raise ValueError(f"{name}.{column[:80]} is not the column of this name")
 
 
+def fetch(
+    connection: sqlite3.Connection,
+    sql: str,
+    kind: Any,
+    values: Sequence[object] = (),
+    *,
+    longest: int = SHORT,
+    at_once: int = BATCH,
+) -> Iterator[list[Any]]:
+    """The rows of a query in batches, each row a `kind`: a tuple with types.
+
+    Rows are checked many at a time: to understand such a type takes longer than to check a row.
+
+    Raises:
+        ValueError: a value has another type, or is out of range.
+    """
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+    cursor = connection.execute(sql, values)
+    while batch := cursor.fetchmany(at_once):
+        try:
+            # With bytes as a type of its own, text is not taken for base64.
+            rows = msgspec.convert(batch, list[kind], builtin_types=(bytes,))
+        except msgspec.ValidationError as error:
+            what, row, column = re.split(r" - at `\$\[|\]\[|\]`", str(error))[:3]
+            name = _column_name(sql, cursor, int(column))
+            raise ValueError(_unfit(name, batch[int(row)][int(column)], what)) from error
+        yield rows
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)  # others may have set it
+
+
+def _column_name(sql: str, cursor: sqlite3.Cursor, index: int) -> str:
+    """The table and column of a result; of what is computed, the name alone."""
+    select, _, source = " ".join(sql.split()).removeprefix("SELECT ").partition(" FROM ")
+    columns = [each.partition(" AS ")[0].strip() for each in select.split(",")]
+    if len(columns) != len(cursor.description):
+        return str(cursor.description[index][0])
+    table = [] if "." in columns[index] else source.split()[:1]
+    return ".".join([*table, columns[index]])
+
+
+def _unfit(name: str, value: object, what: str) -> str:
+    """What is wrong with a value: `attempt.total is -15: Expected int >= 0`."""
+    return f"{name} is {value!r:.60}: {what.replace('`', '')}"
+
+
 def fetch_all(
     connection: sqlite3.Connection, sql: str, kind: type[_T], *, longest: int = SHORT
 ) -> list[_T]:
-    """All rows of a query of one table, each as a `kind` (a tuple with types, or a NamedTuple).
+    """All rows of a query of one table.
 
     Raises:
-        msgspec.ValidationError: a value has another type, or is out of range.
+        ValueError: a value has another type or is out of range, or there are more rows than the
+            size of the file allows.
     """
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     left = 1_000_000 + 4 * pages * page_bytes
     rows: list[Any] = []
-    cursor = connection.execute(sql)
-    while batch := cursor.fetchmany(BATCH):
+    for batch in fetch(connection, sql, kind, longest=longest):
         rows += batch
         left -= sum(4 + len(v) for row in batch for v in row if isinstance(v, (str, bytes)))
         if left < 4 * len(rows):
             raise ValueError(_WHY["SQLITE_INTERRUPT"])
-    return checked(rows, list[kind])  # type: ignore[valid-type]  # known only at run time
+    return rows
 
 
-def checked(value: object, kind: type[_T]) -> _T:
-    """The value as a `kind`.
+def checked(name: str, value: object, kind: type[_T]) -> _T:
+    """The value of that name as a `kind`; a number may be written as text.
 
     Raises:
-        msgspec.ValidationError: it has another type, or is out of range.
+        ValueError: it has another type, or is out of range.
     """
-    # With bytes as a type of its own, text is not taken for base64.
-    return msgspec.convert(value, kind, builtin_types=(bytes,))
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(_unfit(name, value, str(error))) from error
 
 
 def check_numbers(numbers: Sequence[int]) -> None:

@@ -15,10 +15,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from types import GenericAlias, TracebackType
+from types import GenericAlias
 from typing import Any, Self, TypeVar
-
-import msgspec
 
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
@@ -38,7 +36,6 @@ from stress.model.run import (
 )
 from stress.model.transcript import Transcript
 from stress.store.opening import (
-    BATCH,
     LONG,
     SHORT,
     Bit,
@@ -53,6 +50,7 @@ from stress.store.opening import (
     check_numbers,
     checked,
     connect,
+    fetch,
     fetch_all,
     reading,
     release,
@@ -60,6 +58,8 @@ from stress.store.opening import (
 from stress.store.schema import (
     MOST_TRANSCRIPT_BYTES,
     decode_transcript,
+    decoded,
+    naming,
     read_plan,
     text_columns,
     view_text,
@@ -68,7 +68,7 @@ from stress.store.tally import Block, Counts
 
 _T = TypeVar("_T")
 _COLUMNS = {
-    "id": "attempt.arrival + attempt.lead AS id",
+    "id": "attempt.arrival + attempt.lead",
     "due_ns": "? + attempt.due",
     "started_ns": "? + attempt.due + attempt.late",
     "detail": "detail.text",
@@ -80,7 +80,7 @@ _COLUMNS |= {
 _COLUMNS |= {each.name: f"{each.name}.value" for each in APART}
 _COLUMNS["chain"] = "chain.sha256"
 _RECORDS = (
-    f"SELECT {', '.join(_COLUMNS[field] for field in Record._fields)} "  # noqa: S608 - our names
+    f"SELECT {', '.join(f'{_COLUMNS[field]} AS {field}' for field in Record._fields)} "  # noqa: S608 - our names
     "FROM {rows} "
     "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
     "LEFT JOIN chain ON chain.id = attempt_group.chain "
@@ -93,15 +93,15 @@ _FAILURES = (
 )
 _GOOD = f"{_ALL}WHERE attempt_group.outcome = '{OK.name}' AND attempt.arrival % ? = 0"
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
+_NEAR = 50_000
+"""Rows come as attempts end: among so many at each end of a run are its first and its last attempt.
+To look through all rows takes seconds in a long run."""
 _RANGES: dict[str, Any] = {"due_ns": Moment, "started_ns": Moment, "local_port": Port}
 _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.name.endswith("_ns")}
 
 
 def _row_of(columns: Sequence[str], kinds: Mapping[str, Any]) -> Any:
-    """The type of a row with these columns; those without a kind of their own are whole numbers.
-
-    Rows are checked many at a time: to understand such a type takes longer than to check a row.
-    """
+    """The type of a row with these columns; those without a kind of their own are whole numbers."""
     return GenericAlias(tuple, tuple(kinds.get(name, Whole) | None for name in columns))
 
 
@@ -120,23 +120,22 @@ _RECORD = _row_of(
 class RunFile:
     """A recorded run; made by `open_run`, closed by `close` or a `with` statement."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, made_now: bool = False
+    ) -> None:
         self._path = path
+        self._made_now = made_now
         self._connection = connection
         sql = "SELECT key, value FROM meta"
-        self._meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
-        self._origin = checked(int(self._meta["started_ns"]), Moment)
-        self._counts = Counts(connection, self._meta)
+        meta = dict(fetch_all(connection, sql, tuple[str, str], longest=LONG))
+        self.meta: Mapping[str, str] = meta
+        self._origin = checked("meta.started_ns", self.meta["started_ns"], Moment)
+        self._counts = Counts(connection, self.meta)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -146,16 +145,22 @@ class RunFile:
     def facts(self) -> RunFacts:
         """The run as a whole."""
         with reading(self._path):
-            meta = self._meta
+            meta = self.meta
             end = self._run_end()
             sql = "SELECT der FROM anchor ORDER BY position"
             anchors = self._all(sql, tuple[bytes], longest=LONG)
             recorded = self._counts.recorded
             plan = read_plan(meta["plan"], [der for (der,) in anchors])
-            ((first, due, ended),) = self._all(
-                "SELECT min(due), max(due), max(due + total) FROM attempt",
-                tuple[int | None, int | None, int | None],
+            ((first,),) = self._all(
+                f"SELECT min(due) FROM attempt WHERE arrival <= {_NEAR}",  # noqa: S608 - a number
+                tuple[int | None],
             )
+            near = recorded - _NEAR
+            ((due, ended),) = self._all(
+                f"SELECT max(due), max(due + total) FROM attempt WHERE arrival > {near}",  # noqa: S608 - a number
+                tuple[int | None, int | None],
+            )
+            stood_ns = checked("meta.stood_ns", meta.get("stood_ns", "0"), Span)
             last = due if plan.load.rate or plan.load.segments else ended
             return RunFacts(
                 name=self._path.stem,
@@ -164,18 +169,19 @@ class RunFile:
                 started_ns=self._origin,
                 ended_ns=end.ended_ns if end else None,
                 end=end.end if end else End.UNFINISHED,
-                started=max(checked(int(meta["started"]), Whole), recorded),
+                started=max(checked("meta.started", meta["started"], Whole), recorded),
                 recorded=recorded,
-                versions=msgspec.json.decode(meta["versions"], type=dict[str, str]),
+                versions=decoded("versions", meta["versions"], dict[str, str]),
                 reasons=end.reasons if end else (),
                 invalid=end.invalid if end else False,
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 # Without an end mark: what was known at the start.
-                stood_ns=end.stood_ns if end else checked(int(meta.get("stood_ns", "0")), Span),
+                stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
                 first_ns=None if first is None else self._origin + first,
                 last_ns=None if last is None else self._origin + last,
+                made_now=self._made_now,
             )
 
     def addresses(self) -> Sequence[Address]:
@@ -186,15 +192,15 @@ class RunFile:
                 tuple[int, str, Port, Text | None],
             )
             check_numbers([number for number, *_ in rows])
-            for _, ip, *_ in rows:
-                ip_address(ip)
+            with naming("address.ip"):
+                for _, ip, *_ in rows:
+                    ip_address(ip)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:
         """Ordered by id."""
         with reading(self._path):
-            seen = self._counts.seen_by_chain()
-            spans = self._counts.spans_by_chain()
+            met = self._counts.by_chain()
             sql = "SELECT id, der FROM certificate"
             ders = dict(self._all(sql, tuple[int, bytes], longest=LONG))
             certificates: dict[int, list[bytes]] = {}
@@ -211,27 +217,24 @@ class RunFile:
                 raise ValueError("a chain is longer than TLS can send")
             rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, Digest])
             return [
-                SeenChain(
-                    number,
-                    digest,
-                    tuple(certificates.get(number, ())),
-                    seen[number],
-                    *spans[number],
-                )
+                SeenChain(number, digest, tuple(certificates.get(number, ())), *met[number])
                 for number, digest in rows
-                if seen[number]
+                if number in met
             ]
 
     def verdicts(self) -> Sequence[Verdict]:
         """In the order in which they were made."""
         with reading(self._path):
             findings: dict[int, list[Finding]] = {}
-            for number, category, position, detail, refusal in self._all(
-                "SELECT verdict, category, position, detail, refusal FROM finding "
+            for number, category, position, detail, refusal, versions in self._all(
+                "SELECT verdict, category, position, detail, refusal, versions FROM finding "
                 "ORDER BY verdict, rank",
-                tuple[int, str, Whole | None, Text, str],
+                tuple[int, str, Whole | None, Text, str, Text | None],
             ):
-                finding = Finding(Category(category), position, detail, Refusal(refusal))
+                with naming("finding"):
+                    finding = Finding(
+                        Category(category), position, detail, Refusal(refusal), versions or ""
+                    )
                 findings.setdefault(number, []).append(finding)
             rows = self._all(
                 "SELECT verdict.id, sha256, policy, host, at, families FROM verdict "
@@ -245,7 +248,7 @@ class RunFile:
                     host,
                     at,
                     tuple(findings.get(number, ())),
-                    msgspec.json.decode(families, type=tuple[str, ...]),
+                    decoded("verdict.families", families, tuple[str, ...]),
                 )
                 for number, chain, policy, host, at, families in rows
             ]
@@ -258,15 +261,9 @@ class RunFile:
     def ports(self) -> Sequence[PortCount]:
         """Attempts and failures of the target by local port, without `ours` and `not-sent`."""
         with reading(self._path):
-            stored = self._all(
-                "SELECT port, attempts, failures FROM port", tuple[Port, Whole, Whole]
-            )
+            stored = self._stored_ports(self._counts.recorded)
             if self._run_end() and stored:
-                if any(failures > attempts for _, attempts, failures in stored):
-                    raise ValueError("a port has more failures than attempts")
-                if sum(attempts for _, attempts, _ in stored) > self._counts.recorded:
-                    raise ValueError("ports have more attempts than there are")
-                return [PortCount(*row) for row in stored]
+                return stored
             tally = self._counts.whole
             return [
                 PortCount(port, attempts, tally.failed_ports[port])
@@ -276,31 +273,44 @@ class RunFile:
     def histograms(self) -> Sequence[HistogramRow]:
         """Of the whole run (block -1), including empty ones, and of each time block."""
         with reading(self._path):
-            stored = self._all(
-                "SELECT phase, outcome, block, hdr, clamped FROM histogram",
-                tuple[Phase, str, Block, str, Whole],
-            )
-            if self._run_end() and any(block >= 0 for _, _, block, _, _ in stored):
-                rows = [
-                    HistogramRow(phase, outcome == "ok", block, hdr.encode("ascii"), clamped)
-                    for phase, outcome, block, hdr, clamped in stored
-                ]
-                for row in rows:
+            stored = self._stored_histograms()
+            if self._run_end() and any(row.block >= 0 for row in stored):
+                for row in stored:
                     # Raises where it is damaged.
                     if Histogram.decode(row.hdr).count > self._counts.recorded:
                         raise ValueError("a histogram has more values than there are attempts")
-                return rows
+                return stored
             latency = self._counts.whole.latency
             return [
                 HistogramRow(key.phase, key.good, key.block, histogram.encode(), histogram.clamped)
                 for key, histogram in [*latency.whole().items(), *latency.blocks()]
             ]
 
+    def _stored_ports(self, most: int) -> Sequence[PortCount]:
+        """The counts by port in the file, of at most so many attempts."""
+        rows = self._all("SELECT port, attempts, failures FROM port", tuple[Port, Whole, Whole])
+        if any(failures > attempts for _, attempts, failures in rows):
+            raise ValueError("a port has more failures than attempts")
+        if sum(attempts for _, attempts, _ in rows) > most:
+            raise ValueError("ports have more attempts than there are")
+        return [PortCount(*row) for row in rows]
+
+    def _stored_histograms(self) -> Sequence[HistogramRow]:
+        return [
+            HistogramRow(phase, outcome == "ok", block, hdr.encode("ascii"), clamped)
+            for phase, outcome, block, hdr, clamped in self._all(
+                "SELECT phase, outcome, block, hdr, clamped FROM histogram",
+                tuple[Phase, str, Block, str, Whole],
+            )
+        ]
+
     def histogram_block_ns(self) -> int:
         """Width of the blocks of `histograms`; block 0 starts with the run."""
         with reading(self._path):
-            stored = self._meta.get("histogram_block_ns")
-            return checked(int(stored), Width) if stored else self._counts.whole.latency.block_ns
+            stored = self.meta.get("histogram_block_ns")
+            if stored:
+                return checked("meta.histogram_block_ns", stored, Width)
+            return self._counts.whole.latency.block_ns
 
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
@@ -319,12 +329,10 @@ class RunFile:
     def transcripts(self) -> Iterator[Transcript]:
         """Evidence of single attempts, in the order in which it was recorded."""
         left, last = MOST_TRANSCRIPT_BYTES + 20 * self._path.stat().st_size, -1
-        with reading(self._path):
-            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONG)  # it reads a row ahead
-            cursor = self._connection.execute("SELECT id, transcript FROM evidence ORDER BY id")
-        for number, blob in self._fetch(cursor, longest=LONG, at_once=1):
+        sql = "SELECT id, transcript FROM evidence ORDER BY id"
+        for number, blob in self._fetch(sql, tuple[Whole, bytes], longest=LONG, at_once=1):
             with reading(self._path):
-                transcript = decode_transcript(checked(blob, bytes))
+                transcript = decode_transcript(blob)
                 left -= transcript.bytes_kept + 100 * len(transcript.flights)
                 if left < 0 or number <= last:
                     raise ValueError("it has more evidence than its size allows")
@@ -332,56 +340,55 @@ class RunFile:
             yield transcript
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
-        """The columns of the view `handshake`, and its rows."""
+        """The columns of the view `handshake` (text where `text_columns` says so), and its rows."""
+        sql = view_text("handshake")
         with reading(self._path):
-            cursor = self._connection.execute(view_text("handshake"))
+            cursor = self._connection.execute(f"{sql} LIMIT 0")
             names = [column[0] for column in cursor.description]
-            kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
-        return names, self._fetch(cursor, kind)
+        kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
+        return names, self._fetch(sql, kind)
+
+    def text_columns(self) -> frozenset[str]:
+        """Which columns of `handshakes` hold text; the others hold integers."""
+        return text_columns()
 
     def _all(self, sql: str, kind: type[_T], *, longest: int = SHORT) -> list[_T]:
         return fetch_all(self._connection, sql, kind, longest=longest)
 
     def _run_end(self) -> RunEnd | None:
-        text = self._meta.get("ending")
+        text = self.meta.get("ending")
         if not text:
             return None
-        end = msgspec.json.decode(text, type=RunEnd)
-        numbers = end.ended_ns, end.started, end.stood_ns, end.lag_p99_ns
-        checked(numbers, tuple[Moment, Whole, Span, Span | None])
+        end = decoded("ending", text, RunEnd)
+        checked("ending.ended_ns", end.ended_ns, Moment)
+        checked("ending.started", end.started, Whole)
+        checked("ending.stood_ns", end.stood_ns, Span)
+        checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:
         with reading(self._path):
             self._counts.recorded  # noqa: B018 - raises where there are more rows than that
-            cursor = self._connection.execute(sql, [self._origin, self._origin, *values])
-        for row in self._fetch(cursor, _RECORD):
+        for row in self._fetch(sql, _RECORD, [self._origin, self._origin, *values]):
             fields = list(row)
             for place in _FLAGS:
                 if fields[place] is not None:
                     fields[place] = bool(fields[place])
             yield Record._make(fields)
 
-    def _fetch(
-        self,
-        cursor: sqlite3.Cursor,
-        kind: Any = tuple[Any, ...],
-        *,
-        longest: int = SHORT,
-        at_once: int = BATCH,
-    ) -> Iterator[Sequence[Any]]:
-        while True:
-            with reading(self._path):
-                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-                batch: list[Any] = checked(cursor.fetchmany(at_once), list[kind])
-            if not batch:
-                return
-            yield from batch
+    def _fetch(self, sql: str, kind: Any, *values: Any, **limits: Any) -> Iterator[Any]:
+        with reading(self._path):
+            for batch in fetch(self._connection, sql, kind, *values, **limits):
+                yield from batch
 
 
-def open_run(path: Path) -> RunFile:
+def open_run(path: Path, *, made_now: bool = False) -> RunFile:
     """The run in a file, as it is at this moment; close it after use.
+
+    Args:
+        path: of the file.
+        made_now: this very command line made the run, and nobody else.
 
     Raises:
         RunFileError: it is missing, is not a run file, has a newer schema, or is damaged.
@@ -389,7 +396,12 @@ def open_run(path: Path) -> RunFile:
     with reading(path):
         connection = connect(path)
         try:
-            return RunFile(path, connection)
+            run = RunFile(path, connection, made_now=made_now)
+            if "records" not in run.meta:
+                return run
+            from stress.store.records import RecordsFile  # noqa: PLC0415 - needs numpy
+
+            return RecordsFile(path, connection)
         except BaseException:
             connection.close()
             raise

@@ -6,14 +6,15 @@ import os
 import re
 import sqlite3
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from stress.model.attributes import APART, ATTRIBUTES, SHARED, Form
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.transcript import Transcript
+
+_T = TypeVar("_T")
 
 SCHEMA = 2
 """Number of the schema that this version writes; it reads all in the history of `schema.sql`."""
@@ -90,6 +93,10 @@ def read_as_current(connection: sqlite3.Connection) -> None:
             connection.execute(
                 f"CREATE TEMP VIEW {each.name} AS SELECT NULL AS arrival, NULL AS value WHERE 0"
             )
+    if "versions" not in {row[1] for row in connection.execute("PRAGMA main.table_info(finding)")}:
+        connection.execute(
+            "CREATE TEMP VIEW finding AS SELECT *, NULL AS versions FROM main.finding"
+        )
     first = connection.execute("PRAGMA user_version").fetchone()[0] == 1
     table = "attribute" if first else "attempt_group"
     found = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")}
@@ -146,16 +153,36 @@ def anchors_fingerprint(plan: Plan) -> str:
     return sha256(b"".join(prints)).hexdigest()
 
 
+def decoded(name: str, text: str, kind: type[_T]) -> _T:
+    """A JSON document of the file, as a `kind`.
+
+    Raises:
+        ValueError: it is none; the message begins with the name and the place in it.
+    """
+    with naming(name):
+        return msgspec.json.decode(text, type=kind)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the name of a part of the file before what is wrong with its value."""
+    try:
+        yield
+    except (msgspec.MsgspecError, ValueError) as error:
+        what, _, place = str(error).replace("`", "").partition(" - at $")
+        raise ValueError(f"{name}{place}: {what}") from error
+
+
 def read_plan(text: str, anchors: Sequence[bytes]) -> Plan:
     """The stored plan, with the stored anchors.
 
     Raises:
-        msgspec.MsgspecError: the text is not a plan.
-        ValueError: an address in it is none.
+        ValueError: the text is not a plan, or an address in it is none.
     """
-    plan = msgspec.json.decode(text, type=Plan)
-    for ip in (*plan.sources, *(address.ip for address in plan.addresses)):
-        ip_address(ip)
+    plan = decoded("plan", text, Plan)
+    with naming("plan"):
+        for ip in (*plan.sources, *(address.ip for address in plan.addresses)):
+            ip_address(ip)
     return replace(plan, trust=replace(plan.trust, anchors=tuple(anchors)))
 
 
@@ -183,7 +210,8 @@ def decode_transcript(blob: bytes) -> Transcript:
         raise ValueError(f"a transcript cannot be read: {error}") from error
     if not reader.eof:
         raise ValueError("a transcript has no end, or is far too large")
-    return msgspec.msgpack.decode(text, type=Transcript)
+    with naming("evidence.transcript"):
+        return msgspec.msgpack.decode(text, type=Transcript)
 
 
 # Create a new run file. An existing run is never overwritten.

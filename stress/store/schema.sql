@@ -3,8 +3,9 @@
 -- Schema 2. History:
 --   1  the first
 --   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
---      Later releases may add columns to attempt_group and handshake without a new number: a reader
---      takes a column that is missing for NULL.
+--      Later releases may add columns to attempt_group, finding and handshake without a new number:
+--      a reader takes a column that is missing for NULL. Files of older releases lack the
+--      table record_part.
 --
 -- How to read it: `handshake` (a view, at the end) has one readable row for each attempt. The tables
 -- are compact: what many attempts share is stored once, in `attempt_group`, and `attempt` holds only
@@ -78,6 +79,7 @@ CREATE TABLE finding ( -- One thing that is wrong with a chain.
   position INTEGER,           -- which certificate; NULL: the chain as a whole
   detail TEXT NOT NULL,       -- the values, as text
   refusal TEXT NOT NULL,      -- no, sometimes, yes
+  versions TEXT,              -- those of the family's root store that reject it; empty: all
   PRIMARY KEY (verdict, rank)
 ) WITHOUT ROWID;
 
@@ -144,6 +146,13 @@ CREATE TABLE histogram ( -- Latencies, without warm-up; written when the run end
   clamped INTEGER NOT NULL,   -- values outside of 1 us to 120 s, counted at the edge
   hdr TEXT NOT NULL,          -- microseconds: base64 of the compressed HdrHistogram encoding V2
   PRIMARY KEY (phase, outcome, block)
+) WITHOUT ROWID;
+
+CREATE TABLE record_part ( -- Records that are not ours (`tls-stress isolate`), by columns; meta.records.
+  of INTEGER NOT NULL,        -- 0: time block, 1: outcome, 2: attempts of the row, from 3: dimension
+  part INTEGER NOT NULL,      -- 0 for the first 200,000 rows
+  codes BLOB NOT NULL,        -- zlib of little-endian integers of 2, 1, 8 and 1 bytes
+  PRIMARY KEY (of, part)
 ) WITHOUT ROWID;
 
 CREATE TABLE evidence ( -- Bytes on the wire, of failures and of matched good attempts.

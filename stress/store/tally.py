@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import compress, product
 from operator import itemgetter, sub
 from types import GenericAlias
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 from msgspec import Meta
 
@@ -27,7 +27,6 @@ from stress.model.outcome import Stage
 from stress.model.run import CELL_FIELDS, CELL_OTHERS, Cell, Phase
 from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
 from stress.store.opening import (
-    BATCH,
     Bit,
     Moment,
     Port,
@@ -37,9 +36,10 @@ from stress.store.opening import (
     Width,
     check_numbers,
     checked,
+    fetch,
     fetch_all,
 )
-from stress.store.schema import FIRST_BLOCK_NS
+from stress.store.schema import FIRST_BLOCK_NS, naming
 
 LATENCY_MOST_BLOCKS = 64
 """Blocks that have histograms; where there would be more, their width doubles."""
@@ -140,40 +140,42 @@ NEVER = 1 << 63
 MOST_BLOCKS = 1000
 """Time blocks of the cube; where there would be more, their width doubles."""
 
-Row = tuple[
-    int, int, int, int, int, int | None, int | None, int | None, int | None, int, int | None, int
-]
-"""One row of the table `attempt`: the fields of `Columns`. A plain tuple, made by the million."""
-
 
 class Columns(NamedTuple):
-    """Rows of the table `attempt`, transposed."""
+    """Rows of the table `attempt`, transposed: by the million, so they are plain tuples.
 
-    arrival: Sequence[int]
-    lead: Sequence[int]
-    attempt_group: Sequence[int]
-    due: Sequence[int]
-    late: Sequence[int]
-    port: Sequence[int | None]
-    connect: Sequence[int | None]
-    server: Sequence[int | None]
-    handshake: Sequence[int | None]
-    total: Sequence[int]
-    lag: Sequence[int | None]
-    bytes: Sequence[int]
+    The types are also what a value in a file is checked for.
+    """
+
+    arrival: Sequence[Whole]
+    lead: Sequence[Span]
+    attempt_group: Sequence[Whole]
+    due: Sequence[Span]
+    late: Sequence[Span]
+    port: Sequence[Port | None]
+    connect: Sequence[Span | None]
+    server: Sequence[Span | None]
+    handshake: Sequence[Span | None]
+    total: Sequence[Span]
+    lag: Sequence[Span | None]
+    bytes: Sequence[Whole]
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> Columns:
+    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Columns:
         """Transpose rows. At least one is needed."""
         return cls._make(zip(*rows, strict=True))
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[tuple[Any, ...]]:
         """Transpose them back."""
         return list(zip(*self, strict=True))
 
     def where(self, chosen: Sequence[bool]) -> Columns:
         """The rows that are chosen."""
         return Columns._make(list(compress(column, chosen)) for column in self)
+
+
+_TYPES = get_type_hints(Columns, include_extras=True).values()
+_ATTEMPT_ROW: Any = GenericAlias(tuple, tuple(get_args(kind)[0] for kind in _TYPES))
 
 
 class Tally:
@@ -202,15 +204,11 @@ class Tally:
 
     def add(self, columns: Columns) -> None:
         """Count a batch of at least one row."""
-        earliest, latest = (max(0, due) for due in (min(columns.due), max(columns.due)))
-        while latest // self.block_ns >= MOST_BLOCKS:
+        dues = [max(0, due) for due in columns.due]
+        while max(dues) // self.block_ns >= MOST_BLOCKS:
             self._widen()
-        if earliest // self.block_ns == latest // self.block_ns:
-            for group, count in Counter(columns.attempt_group).items():
-                self.cells[latest // self.block_ns, group] += count
-        else:
-            blocks = [max(0, due) // self.block_ns for due in columns.due]
-            self.cells.update(zip(blocks, columns.attempt_group, strict=True))
+        blocks = [due // self.block_ns for due in dues]
+        self.cells.update(zip(blocks, columns.attempt_group, strict=True))
         first, last = self.first, self.last
         missing = len(self._treatments) - len(first)
         first.extend([NEVER] * missing)
@@ -219,14 +217,13 @@ class Tally:
             start = due + late
             last[group] = max(last[group], start)
             first[group] = min(first[group], start)
-        for block, part in self._blocks(columns):
-            for treatment, rows in self._kinds(part):
-                if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
-                    ports = [port for port in rows.port if port is not None]
-                    self.ports.update(ports)
-                    if treatment in FAILURES:
-                        self.failed_ports.update(ports)
-                self._count_latency(treatment, block, rows)
+        for (block, treatment), rows in self._parts(columns, dues):
+            if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
+                ports = [port for port in rows.port if port is not None]
+                self.ports.update(ports)
+                if treatment in FAILURES:
+                    self.failed_ports.update(ports)
+            self._count_latency(treatment, block, rows)
 
     def _widen(self) -> None:
         cells: Counter[tuple[int, int]] = Counter()
@@ -235,28 +232,20 @@ class Tally:
         self.cells = cells
         self.block_ns *= 2
 
-    def _blocks(self, columns: Columns) -> Iterator[tuple[int, Columns]]:
-        """The batch by blocks of latency: nearly always one."""
-        block_of = self.latency.block_of
-        latest = block_of(max(columns.due))
-        if block_of(min(columns.due)) == latest:
-            yield latest, columns
-            return
-        blocks = list(map(block_of, columns.due))
-        for block in set(blocks):
-            yield block, columns.where([other == block for other in blocks])
-
-    def _kinds(self, columns: Columns) -> Iterator[tuple[Treatment, Columns]]:
-        """A part of a batch by treatments."""
-        treatments = self._treatments
-        kinds = {group: treatments[group] for group in set(columns.attempt_group)}
-        present = set(kinds.values())
-        if len(present) == 1:
-            yield present.pop(), columns
-            return
-        by_row = [kinds[group] for group in columns.attempt_group]
-        for kind in present:
-            yield kind, columns.where([other is kind for other in by_row])
+    def _parts(
+        self, columns: Columns, dues: Sequence[int]
+    ) -> Iterator[tuple[tuple[int, Treatment], Columns]]:
+        """The batch by blocks of latency and by treatment: often one, of all rows."""
+        self.latency.block_of(max(dues))  # widens the blocks to fit
+        width, treatments = self.latency.block_ns, self._treatments
+        keys = [
+            (due // width, treatments[group])
+            for due, group in zip(dues, columns.attempt_group, strict=True)
+        ]
+        present = sorted(set(keys))
+        for key in present:
+            alike = len(present) == 1
+            yield key, columns if alike else columns.where([other == key for other in keys])
 
     def _count_latency(self, treatment: Treatment, block: int, rows: Columns) -> None:
         if treatment is Treatment.WAITED:
@@ -278,25 +267,9 @@ class Tally:
 Block = Annotated[int, Meta(ge=WHOLE_RUN, lt=MOST_BLOCKS)]
 _COLUMNS = ("id", *GROUP_FIELDS, "first_ns", "last_ns")
 _KINDS: Any = {Form.NUMBER: Whole, Form.TEXT: Text, Form.FLAG: Bit, Form.NAMED: Whole}
-_VALUES: Any = ((_KINDS[each.form], each.always) for each in SHARED)
-_VALUES = (kind if always else kind | None for kind, always in _VALUES)
+_VALUES = [_KINDS[each.form] if each.always else _KINDS[each.form] | None for each in SHARED]
 _GROUP_ROW: Any = GenericAlias(tuple, (int, *_VALUES, Moment | None, Moment | None))
 """A row of `attempt_group`, as far as the reader needs it."""
-_ATTEMPT_ROW: Any = tuple[
-    Whole,
-    Span,
-    Whole,
-    Span,
-    Span,
-    Port | None,
-    Span | None,
-    Span | None,
-    Span | None,
-    Span,
-    Span | None,
-    Whole,
-]
-"""A `Row` of the table `attempt`, with the range of each value."""
 _CELL = itemgetter(*map(_COLUMNS.index, CELL_FIELDS))
 _OTHERS = tuple(map(_COLUMNS.index, CELL_OTHERS))
 _FLAGS = [place for place, each in enumerate(SHARED, 1) if each.form is Form.FLAG]
@@ -316,8 +289,8 @@ class Counts:
 
     def __init__(self, connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
         self._connection = connection
-        self._stored_block_ns = checked(int(meta["block_ns"]), Width)
-        self._counted = checked(int(meta["counted"]), Whole)
+        self._stored_block_ns = checked("meta.block_ns", meta["block_ns"], Width)
+        self._counted = checked("meta.counted", meta["counted"], Whole)
         self._origin = int(meta["started_ns"])
 
     @cached_property
@@ -369,28 +342,22 @@ class Counts:
         """Counts of all rows, not using the stored ones: ports, and latencies by blocks."""
         return self._count(Tally(self._treatments), after=0)
 
-    def seen_by_chain(self) -> Counter[int]:
-        """Attempts that met each chain."""
+    def by_chain(self) -> Mapping[int, tuple[int, int, int]]:
+        """Attempts that met each chain, their first and their last start (Unix nanoseconds)."""
+        tally, origin = self._uncounted, self._origin
         seen: Counter[int] = Counter()
         for (_, number), count in self._cells.items():
-            chain = self._groups[number][_CHAIN]
-            if chain is not None:
-                seen[chain] += count
-        return seen
-
-    def spans_by_chain(self) -> Mapping[int, tuple[int, int]]:
-        """First and last start of the attempts with each chain, Unix nanoseconds."""
-        tally, origin = self._uncounted, self._origin
-        spans: dict[int, tuple[int, int]] = {}
+            seen[number] += count
+        met: dict[int, tuple[int, int, int]] = {}
         for number, row in enumerate(self._groups):
             starts = [start for start in row[-2:] if start is not None]
             if number < len(tally.first) and tally.first[number] != NEVER:
                 starts += [origin + tally.first[number], origin + tally.last[number]]
-            chain = row[_CHAIN]
-            if chain is not None and starts:
-                starts += spans.get(chain, ())
-                spans[chain] = (min(starts), max(starts))
-        return spans
+            if row[_CHAIN] is not None and seen[number]:
+                before, *span = met.get(row[_CHAIN], (0,))
+                starts += span
+                met[row[_CHAIN]] = (before + seen[number], min(starts), max(starts))
+        return met
 
     @cached_property
     def _groups(self) -> Sequence[Sequence[Any]]:
@@ -399,14 +366,17 @@ class Counts:
         rows = [list(row) for row in fetch_all(self._connection, sql, _GROUP_ROW)]
         check_numbers([row[0] for row in rows])
         for row in rows:
-            Stage(row[_STAGE])
+            with naming("attempt_group.stage"):
+                Stage(row[_STAGE])
             for place in _FLAGS:
                 row[place] = None if row[place] is None else bool(row[place])
         return rows
 
     @cached_property
     def _treatments(self) -> Sequence[Treatment]:
-        return [Treatment.of(row[_OUTCOME], row[_MARKS]) for row in self._groups]
+        rows = self._groups
+        with naming("attempt_group.outcome"):
+            return [Treatment.of(row[_OUTCOME], row[_MARKS]) for row in rows]
 
     @cached_property
     def _uncounted(self) -> Tally:
@@ -423,7 +393,8 @@ class Counts:
         # Before they are all in memory: each counts one of the attempts at least.
         ((total, least, most),) = fetch_all(
             self._connection,
-            "SELECT coalesce(sum(count), 0), coalesce(min(count), 1), count(*) FROM cell",
+            "SELECT coalesce(sum(count), 0) AS counted_in_cells, coalesce(min(count), 1), count(*) "
+            "FROM cell",
             tuple[int, int, int],
         )
         if total != self._counted or not most <= total <= self.recorded or least < 1:
@@ -442,10 +413,7 @@ class Counts:
     def _count(self, tally: Tally, *, after: int) -> Tally:
         if after > self.recorded:
             raise ValueError(f"{after:,} attempts are counted, and {self.recorded:,} are there")
-        rows = self._connection.execute(
-            f"SELECT {', '.join(Columns._fields)} FROM attempt WHERE arrival > ? ORDER BY arrival",  # noqa: S608 - our names
-            [after],
-        )
-        while batch := checked(rows.fetchmany(BATCH), list[_ATTEMPT_ROW]):
+        sql = f"SELECT {', '.join(Columns._fields)} FROM attempt WHERE arrival > ? ORDER BY arrival"  # noqa: S608 - our names
+        for batch in fetch(self._connection, sql, _ATTEMPT_ROW, [after]):
             tally.add(Columns.of(batch))
         return tally

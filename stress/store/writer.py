@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain as joined
 from itertools import islice
 from operator import sub
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -33,7 +33,7 @@ from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import RunEnd
 from stress.model.transcript import Transcript
-from stress.store.catalog import FAILURES, Catalog, Groups, Journal, Statement
+from stress.store.catalog import FAILURES, Catalog, Journal, Statement
 from stress.store.reader import RunFile
 from stress.store.schema import (
     FIRST_BLOCK_NS,
@@ -64,28 +64,21 @@ class RunWriter:
     """Stores what the engine saw in a run file; a `stress.model.sink.Sink`.
 
     Args:
-        journal: of a new run file.
+        path: of the new file: a name got from `reserve`, or a file that does not exist.
+        plan: what the run will do.
         started_ns: Unix time of the start, nanoseconds.
-        before: attempts that had begun in the interrupted run that this one resumes.
+        versions: tool, Python, TLS libraries and their flags, kernel.
+        host: from where the run is made.
+        stood_ns: how long nothing was dialled so far, in a run that resumes another.
+        before: attempts that had begun in that other run.
+
+    Raises:
+        RunFileError: there is a file of this name already.
+        UsageError: no file can be made there.
     """
 
-    def __init__(self, journal: Journal, *, started_ns: int, before: int = 0) -> None:
-        self._journal = journal
-        self._started_ns = started_ns
-        self._before = before
-        self._groups = Groups()
-        self._catalog = Catalog()
-        self._tally = Tally(self._groups.treatments)
-        self._stored_block_ns = FIRST_BLOCK_NS
-        self._arrived = 0
-        self._committed = 0
-        self._commits = 0
-        self._started = 0
-        self._closed = False
-
-    @classmethod
-    def create(
-        cls,
+    def __init__(
+        self,
         path: Path,
         plan: Plan,
         *,
@@ -94,26 +87,21 @@ class RunWriter:
         host: str,
         stood_ns: int = 0,
         before: int = 0,
-    ) -> Self:
-        """Create a new run file.
-
-        Args:
-            path: where; a name got from `reserve`, or a file that does not exist.
-            plan: what the run will do.
-            started_ns: Unix time of the start, nanoseconds.
-            versions: tool, Python, TLS libraries and their flags, kernel.
-            host: from where the run is made.
-            stood_ns: how long nothing was dialled so far, in a run that resumes another.
-            before: attempts that had begun in that other run.
-
-        Raises:
-            RunFileError: there is a file of this name already.
-            UsageError: no file can be made there.
-        """
+    ) -> None:
         connection = create_file(
             path, plan, started_ns=started_ns, versions=versions, host=host, stood_ns=stood_ns
         )
-        return cls(Journal(path, connection), started_ns=started_ns, before=before)
+        self._journal = Journal(path, connection)
+        self._started_ns = started_ns
+        self._before = before
+        self._catalog = Catalog()
+        self._tally = Tally(self._catalog.treatments)
+        self._stored_block_ns = FIRST_BLOCK_NS
+        self._arrived = 0
+        self._committed = 0
+        self._commits = 0
+        self._started = 0
+        self._closed = False
 
     @property
     def taken(self) -> int:
@@ -153,7 +141,8 @@ class RunWriter:
 
     def _add(self, records: Sequence[Record]) -> None:
         of: Any = Record._make(zip(*records, strict=True))
-        groups, origin = self._groups.number(records), self._started_ns
+        groups, statements = self._catalog.groups(records)
+        origin = self._started_ns
         arrivals = range(self._arrived + 1, self._arrived + 1 + len(records))
         columns = Columns(
             arrival=arrivals,
@@ -169,13 +158,9 @@ class RunWriter:
             lag=of.lag_ns,
             bytes=of.bytes_received,
         )
-        statements: list[Statement] = []
-        for number, record in self._groups.fresh:
-            statements += self._catalog.group_statements(number, record)
-        self._groups.fresh.clear()
         statements.append((insert_into("attempt", len(columns)), columns.rows()))
         # A remark for each failure of the target, and for whatever has a detail.
-        treatments = self._groups.treatments
+        treatments = self._catalog.treatments
         failing = {group for group in set(groups) if treatments[group] in FAILURES}
         details: list[tuple[object, ...]] = []
         remarks: list[tuple[object, ...]] = []
@@ -267,7 +252,6 @@ class RunWriter:
             self._closed = True
             with suppress(RecordError):
                 self._journal.commit()
-            self._journal.fold()
             self._journal.close()
 
     def _write(self, statements: Sequence[Statement]) -> None:
@@ -306,28 +290,23 @@ class RunWriter:
 #
 # The file of the interrupted run is somebody's evidence and stays as it is. The new file holds both
 # parts as one run: the same start, the rows of the first part as they were, and counts that include
-# them (`RunWriter.create(before=...)`).
+# them (`RunWriter(before=...)`).
 
 _BATCH = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How far a run came."""
+def extent(run: RunFile) -> tuple[int, int]:
+    """How far a run came; reads all its rows.
 
-    next_id: int
-    """Above the ids of all its rows, and of attempts that left none."""
-    last_ns: int
-    """Unix time of the latest start; the start of the run where it has no row."""
-
-
-def extent(run: RunFile) -> Extent:
-    """How far the run came; reads all its rows."""
+    Returns:
+        An id above those of all its rows, and of attempts that left none; and the Unix time of the
+        latest start, which is that of the run where it has no row.
+    """
     facts = run.facts()
     next_id, last_ns = facts.started, facts.started_ns
     for record in run.records():
         next_id, last_ns = max(next_id, record.id + 1), max(last_ns, record.started_ns)
-    return Extent(next_id, last_ns)
+    return next_id, last_ns
 
 
 def copy_run(run: RunFile, sink: Sink) -> None:

@@ -27,8 +27,8 @@ from urllib.parse import urlsplit
 from stress.host.addresses import is_public
 from stress.model.chain import Verdict
 from stress.text.escape import printable
-from stress.trust.judge import Judge
-from stress.trust.path import REPAIRABLE
+from stress.trust.families import Judge
+from stress.trust.path import OPEN
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name
 
 Fetch = Callable[[str], bytes]
@@ -85,9 +85,9 @@ def repair(
     addresses: list[str] = []
     notes: list[str] = []
     headline = before.headline
-    while headline and headline.category in REPAIRABLE and len(added) < _MOST_FETCHES:
+    while headline and headline.category in OPEN and len(added) < _MOST_FETCHES:
         last = judge.last_link((*certificates, *added))
-        if last is None:
+        if last is None or last.self_issued:
             break
         step = next(_issuers(last, fetch, notes), None)
         if step is None or step[1] in added:

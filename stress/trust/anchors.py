@@ -15,7 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from stress.errors import UsageError
-from stress.trust.reading.certificate import describe
+from stress.trust.reading.certificate import describe, subject_of
+from stress.trust.reading.der import DerError, elements
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
@@ -85,7 +86,7 @@ def first_store(files: Iterable[Path]) -> tuple[bytes, ...]:
             text = file.read_text("utf-8", "replace")
         except OSError:
             continue
-        ders = [der for _, der in _blocks(text) if der and not describe(der).unreadable]
+        ders = [der for _, der in _blocks(text) if der and subject_of(der) is not None]
         if ders:
             return tuple(dict.fromkeys(ders))
     return ()
@@ -137,6 +138,38 @@ def _user_file(file: Path) -> tuple[bytes, ...]:
         raise UsageError(f"{file} holds a private key, but no certificate", hint)
     first = data.splitlines()[0][:40].decode("utf-8", "replace")
     raise UsageError(f"{file} holds no PEM certificate; line 1 is {first!r}", hint)
+
+
+def certificates_of(data: bytes, shown: str) -> tuple[bytes, ...]:
+    """The certificates in PEM or DER, in their order; whether they can be parsed is not looked at.
+
+    Args:
+        data: what a file holds.
+        shown: its name, for messages.
+
+    Raises:
+        UsageError: it holds none, or PEM that is broken.
+    """
+    ders = []
+    for line, der in _blocks(data.decode("utf-8", "replace")):
+        if der is None:
+            raise UsageError(
+                f"the certificate at line {line} of {shown} is cut off or not base64",
+                "Copy it again, from -----BEGIN to -----END CERTIFICATE-----.",
+            )
+        ders.append(der)
+    if ders:
+        return tuple(ders)
+    if data[:1] == b"\x30":  # DER: certificates one after the other
+        try:
+            return tuple(one.raw for one in elements(data))
+        except DerError:
+            return (data,)
+    hint = "Give certificates as PEM or DER, in the order in which the server sends them."
+    if b"PRIVATE KEY-----" in data:
+        raise UsageError(f"{shown} holds a private key, but no certificate", hint)
+    what = "is empty" if not data.strip() else "holds no certificate"
+    raise UsageError(f"{shown} {what}", hint)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, bytes | None]]:

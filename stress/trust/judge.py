@@ -1,7 +1,6 @@
-"""Judges a chain: one policy, one host, one time, all findings and one headline.
+"""Judges a chain by one set of anchors: one policy, one host, one time, all findings.
 
-Pure: no clock and no network. The same judge gives the same verdict twice, unless it has seen other
-chains in between (`meet`), which only sharpens the reason why a chain is incomplete.
+Pure: no clock and no network. `families` decides by which anchors each client family judges.
 
 The paths of a chain are built once and kept for the latest chains. Each policy then applies its
 rules to every complete path and takes the one with the least against it, like clients that try
@@ -15,13 +14,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pkgutil import iter_modules
 
-from stress.codes.catalog import POLICY_OF
-from stress.model.chain import Finding, Refusal, Verdict, chain_hash
+from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
-from stress.model.plan import NO_POLICY
 from stress.trust.anchors import Anchors
-from stress.trust.path import Gap, Issuers, Path, Paths, build_paths, find_gap, malformed
-from stress.trust.policy import find_policy
+from stress.trust.path import Gap, Issuers, Known, Path, Paths, build_paths, find_gap, malformed
+from stress.trust.policy import Policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.rules.context import Context, Rule
 
@@ -32,13 +29,9 @@ _RULES: tuple[Rule, ...] = tuple(
 )
 """Every rule of the modules in `rules/`. Their order does not matter."""
 
-_STRENGTH = {Refusal.NO: 0, Refusal.SOMETIMES: 1, Refusal.YES: 2}
+STRENGTH = {Refusal.NO: 0, Refusal.SOMETIMES: 1, Refusal.YES: 2}
 _KEPT = 64
 """Chains whose paths are kept."""
-_MOST_FINDINGS = 50
-"""Findings of one verdict."""
-_MOST_KNOWN = 1_000
-"""Certificates of other chains that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,99 +44,69 @@ class _Built:
     """Why there is no complete path; None: there is one."""
 
 
-class Judge:
+class StoreJudge:
     """Judges chains against one set of anchors.
 
     Args:
-        anchors: where paths may end; parsed at the first chain.
+        anchors: where paths may end.
+        public: SHA-256 of those under which the rules for publicly trusted roots apply.
+        known: what a chain may lack.
         pins: SHA-256 of acceptable public keys; empty: no pinning.
     """
 
-    def __init__(self, anchors: Anchors, *, pins: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        anchors: Anchors,
+        *,
+        public: frozenset[bytes],
+        known: Known,
+        pins: Sequence[bytes] = (),
+    ) -> None:
         self._given = anchors
         self._pins = tuple(pins)
-        self._anchors: Issuers | None = None
-        self._public: frozenset[bytes] = frozenset()
-        self._met: dict[bytes, None] = {}
-        self._known = Issuers()
+        self._anchors = Issuers(anchors.certificates)
+        self._public = public
+        self._known = known
         self._built: dict[tuple[bytes, ...], _Built] = {}
 
-    def meet(self, certificates: Iterable[bytes]) -> None:
-        """Remembers the CA certificates of a chain of this run.
-
-        An intermediate that one node does not send is then known by name from the other nodes.
-        Verdicts remain about the chain as sent: what other chains contain never completes a path.
-        """
-        for der in certificates:
-            if der in self._met or len(self._met) >= _MOST_KNOWN:
-                continue
-            facts = describe(der)
-            if facts.is_ca and not facts.unreadable:
-                self._met[der] = None
-                self._known.add(facts)
-                self._built.clear()
-
-    def judge(
+    def findings(
         self,
         certificates: tuple[bytes, ...],
+        policy: Policy,
         *,
         host: str,
         at: int,
-        policy: str,
         staple: bytes | None = None,
         scts: bytes | None = None,
-    ) -> Verdict:
-        """The verdict of one policy. Never raises for what the certificates are.
-
-        Args:
-            certificates: DER, leaf first, as sent; an empty list is malformed.
-            host: the name or address requested; empty: names are not compared.
-            at: Unix seconds to judge for.
-            policy: one of `policy_names()`.
-            staple: the stapled OCSP response; empty: requested, none was sent; None: not requested.
-            scts: the SCT list of the TLS extension, as sent.
-
-        Raises:
-            UsageError: there is no such policy.
-        """
-        chosen = find_policy(policy)
-        if policy == NO_POLICY:
-            return Verdict(chain_hash(certificates), policy, host, at, (), ())
-        families = [find_policy(name) for name in chosen.families] or [chosen]
+    ) -> list[Finding]:
+        """What one family has against a chain; as for `Judge.judge`."""
         built = self._paths(certificates)
         longest = built.paths.longest
-        context = Context(chosen, longest, host, at, staple=staple, scts=scts, pins=self._pins)
-        answers = {
-            one.name: self._findings(replace(context, policy=one), built) for one in families
-        }
-        refusing = tuple(name for name in chosen.families if _strongest(answers[name]) > 0)
-        # All findings, each once with its strongest refusal.
-        best: dict[tuple[Category, int | None, str], Finding] = {}
-        for one in (one for found in answers.values() for one in found):
-            key = (one.category, one.position, one.detail)
-            if key not in best or _STRENGTH[one.refusal] > _STRENGTH[best[key].refusal]:
-                best[key] = one
-        findings = tuple(sorted(best.values(), key=_rank)[:_MOST_FINDINGS])
-        return Verdict(chain_hash(certificates), policy, host, at, findings, refusing)
+        context = Context(policy, longest, host, at, staple=staple, scts=scts, pins=self._pins)
+        return self._findings(context, built)
 
-    def verdicts(
-        self, certificates: tuple[bytes, ...], *, host: str, at: int, policies: Iterable[str]
-    ) -> dict[str, Verdict]:
-        """The verdicts of these policies, by name; the policy `none` has none.
+    def reaches(self, certificates: tuple[bytes, ...]) -> bool:
+        """Whether a path of these certificates ends in an anchor."""
+        return bool(self._paths(certificates).paths.complete)
 
-        If one of them rejects the chain, the verdicts of every client family are added, to say who
-        would see the failure.
+    def ends(self, certificates: tuple[bytes, ...]) -> tuple[CertificateFacts, ...]:
+        """The anchors in which their paths end, each once."""
+        return tuple(
+            dict.fromkeys(one.top.facts for one in self._paths(certificates).paths.complete)
+        )
 
-        Raises:
-            UsageError: there is no such policy.
-        """
-        names = sorted(set(policies) - {NO_POLICY})
-        answers = {name: self.judge(certificates, host=host, at=at, policy=name) for name in names}
-        if any(answer.headline is not None for answer in answers.values()):
-            for name in dict.fromkeys(POLICY_OF.values()):
-                if name not in answers:
-                    answers[name] = self.judge(certificates, host=host, at=at, policy=name)
-        return answers
+    def gap(self, certificates: tuple[bytes, ...], policy: Policy) -> Finding:
+        """Why no path ends in an anchor; only where none does."""
+        gap = self._paths(certificates).gap
+        assert gap is not None
+        return gap.finding(policy)
+
+    def completions(self, certificates: tuple[bytes, ...]) -> tuple[Path, ...]:
+        """Paths to an anchor with the help of known certificates, where there is none without."""
+        built = self._paths(certificates)
+        if built.paths.complete or built.sent[0].unreadable:
+            return ()
+        return build_paths(built.sent, self._anchors, self._known.issuers).complete
 
     def last_link(self, certificates: tuple[bytes, ...]) -> CertificateFacts | None:
         """The certificate whose issuer was not sent; None: there is a path, or no leaf."""
@@ -168,7 +131,7 @@ class Judge:
         if answers:
             # The path with the least against it: first how strongly, then how often.
             rejections = [
-                (_strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
+                (strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
                 for answer in answers
             ]
             return found + answers[rejections.index(min(rejections))]
@@ -183,9 +146,6 @@ class Judge:
         """The paths of a chain; those of the latest chains are kept."""
         if certificates in self._built:
             return self._built[certificates]
-        if self._anchors is None:
-            self._anchors = Issuers(self._given.certificates)
-            self._public = self._given.known_publicly()
         sent = tuple(describe(der) for der in certificates) or (describe(b""),)
         if sent[0].unreadable:
             built = _Built(sent, Paths((), Path(()), ()), None)
@@ -202,11 +162,6 @@ class Judge:
         return built
 
 
-def _strongest(found: Iterable[Finding]) -> int:
-    return max((_STRENGTH[one.refusal] for one in found), default=0)
-
-
-def _rank(finding: Finding) -> tuple[int, int, int]:
-    """Certain rejections before possible ones, notes last; the first finding is the headline."""
-    place = 99 if finding.position is None else finding.position
-    return -_STRENGTH[finding.refusal], finding.category.precedence, place
+def strongest(found: Iterable[Finding]) -> int:
+    """The strongest refusal among findings, as in `STRENGTH`."""
+    return max((STRENGTH[one.refusal] for one in found), default=0)

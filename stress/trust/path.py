@@ -21,7 +21,7 @@ for one chain, no certificate twice in one path. This bounds what hostile chains
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -31,7 +31,7 @@ from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Aia, Memory, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
-from stress.trust.reading.extension import NormalName
+from stress.trust.reading.extension import NormalName, organizations
 
 LONGEST = 15
 """Certificates in a path; Apple's limit (SecTrustServer.c), Android's is 20."""
@@ -261,17 +261,20 @@ def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:
 # * the leaf is self-signed: `self-signed`;
 # * intermediates were sent, but none of them signed the leaf: `wrong-intermediate`;
 # * the path ends at a sent (or known) root that is not an anchor: `untrusted-root`;
-# * the missing issuer is known from another chain of this run and leads to an anchor, or the leaf
-#   was sent alone and its issuer is not an anchor: `incomplete-chain`;
-# * intermediates were sent and match, only the last one's issuer is unknown: `untrusted-root`.
+# * the missing issuer is known, from another chain of this run or as a public CA's, and leads to an
+#   anchor: `incomplete-chain`;
+# * the leaf was sent alone, and its issuer is known by name only: `incomplete-chain`, more likely
+#   than a CA of the same name;
+# * nothing is known of the last one's issuer: `untrusted-root`, more likely than an intermediate
+#   that was left out.
 #
-# Subtle: the last two cannot always be told apart, because the second of two intermediates may be
-# missing. Public intermediates, too, have a caIssuers URL (of their root), so it proves nothing for
-# them; for a leaf it does. So the detail always names the issuer that was not sent and where the
-# certificate says it is available, and `--aia` settles the question.
+# Subtle: the last two leave both readings open. So the detail names both, the issuer that was not
+# sent, and where the certificate says it is available; `--aia` settles the question.
 
 REPAIRABLE = frozenset({Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE})
 """What a client can repair by itself if it has or fetches the missing certificate."""
+OPEN = REPAIRABLE | {Category.UNTRUSTED_ROOT}
+"""Where fetching an issuer may show what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,11 +295,23 @@ class Gap:
         return Finding(self.category, self.position, self.detail, refusal)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What may be missing from a chain."""
+
+    issuers: Issuers
+    """Certificates of other chains, and of public CAs."""
+    met: Container[bytes] = ()
+    """DER of those that other chains of this run have."""
+    organizations: Container[str] = ()
+    """Names (O, folded) of those who run a CA that some client trusts."""
+
+
 def find_gap(
     sent: tuple[CertificateFacts, ...],
     paths: Paths,
     anchors: Issuers,
-    known: Issuers,
+    known: Known,
     *,
     private: bool,
 ) -> Gap:
@@ -306,7 +321,7 @@ def find_gap(
         sent: the chain in the order sent; its first certificate is readable.
         paths: what could be built from it.
         anchors: the trust anchors.
-        known: intermediates and roots seen in other chains.
+        known: what was not sent and may be missing.
         private: the anchors are those of the target's own CA (`--ca`).
     """
     leaf, top = paths.longest.links[0], paths.longest.top
@@ -321,10 +336,13 @@ def find_gap(
     # The issuer of the last certificate was not sent.
     urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
     fetchable = any(url.lower().startswith("http:") for url in urls)
-    further = build_paths(sent, anchors, known)
+    further = build_paths(sent, anchors, known.issuers)
     if further.complete:
         missing = next(link for link in further.complete[0].links[1:] if link.position is None)
-        detail = f"{short_name(missing.facts)} was not sent; other chains of this run have it"
+        whence = "other chains of this run have it"
+        if missing.facts.der not in known.met:
+            whence = f"it is a known certificate of {shown_issuer(missing.facts)}"
+        detail = f"{short_name(missing.facts)} was not sent; {whence}"
         return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
     if further.longest.top.facts.self_issued:
         detail = f"its root {short_name(further.longest.top.facts)} is not a trust anchor"
@@ -332,11 +350,23 @@ def find_gap(
     where = f" (available at {printable(urls[0], 100)})" if urls else ""
     issuer = shown_issuer(top.facts)
     detail = f"the issuer {issuer} was not sent and is not a trust anchor{where}"
-    # Under the CA's own root, a leaf alone lacks an intermediate. Under the system's store it more
-    # often comes from a private CA, unless it says where its issuer is available.
-    lone = top.position == 0 and (fetchable or private)
-    category = Category.INCOMPLETE_CHAIN if lone else Category.UNTRUSTED_ROOT
-    return Gap(category, None if lone else top.position, detail, fetchable)
+    name, lone = top.facts.issuer_name.normal, top.position == 0
+    # Both readings are open for a leaf alone. An issuer of a known name or organization, one that
+    # the CA of the user's own anchors publishes, and one below an anchor that was sent were
+    # probably left out; nobody trusts one that nobody knows.
+    if lone and (
+        known.issuers.named(name)
+        or anchors.named(name)
+        or any(one in known.organizations for one in organizations(name))
+        or any(anchors.same_key(facts) for facts in sent[1:])
+        or (private and fetchable)
+    ):
+        detail += "; or another CA of this name issued the leaf"
+        category, position = Category.INCOMPLETE_CHAIN, None
+    else:
+        detail += "; or it is an intermediate below one" if lone else ""
+        category, position = Category.UNTRUSTED_ROOT, top.position
+    return Gap(category, position, detail, fetchable)
 
 
 def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap | None:

@@ -58,6 +58,16 @@ class Scope(StrEnum):
         return self is (Scope.PUBLIC if public else Scope.PRIVATE) or self is Scope.EVERY
 
 
+class StoreUse(msgspec.Struct, frozen=True):
+    """A root store that the clients of a policy may have; `stores.db` has its versions."""
+
+    family: str
+    oldest: str = ""
+    """The oldest version in use; a refusal by older ones is only noted."""
+    newest: str = ""
+    """The newest that these clients can have; empty: any."""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The keys of a policy file that one module of rules reads; its defaults suit every client."""
 
@@ -79,6 +89,10 @@ class Policy:
 
     aia: Aia = Aia.NEVER
     memory: Memory = Memory.NONE
+    stores: tuple[StoreUse, ...] = ()
+    """Its root stores; empty: this machine's alone."""
+    system: bool = False
+    """It takes the roots of the system, so that this machine's store is one of its stores."""
     partial_chain: bool = True
     """A path may end in an anchor that is not a self-signed root."""
     unreadable_issuer: Refusal = Refusal.YES

@@ -66,6 +66,7 @@ class _Rows:
             yield from self.check_cause(cause, summary.causes[:rank])
         yield from self.check_sentences(summary)
         yield from self.check_time(summary)
+        yield from self.check_goals(summary)
 
     def check_places(self, summary: Summary) -> Iterator[str]:
         """Addresses, chains and latencies."""
@@ -197,6 +198,34 @@ class _Rows:
         if (found := re.search(r"\(([\d,]+)/s\)", summary.lines.whence)) and lasted:
             rate = len(self.rows) / lasted
             yield from _differ("rate", found[1], f"{rate:,.0f}")
+
+    def check_goals(self, summary: Summary) -> Iterator[str]:
+        """Goals about the failure rate against the interval that is shown beside them."""
+        share, interval = len(self.failed) / max(1, len(self.rows)), summary.failures.interval
+        for one in summary.assertions:
+            found = re.match(r"failing([<>])([\d.]+)%( for)?", one.expression)
+            if found is None:
+                continue
+            limit = float(found[2]) / 100
+            below, above = interval.high < limit, interval.low > limit
+            wanted, refuted = (below, above) if found[1] == "<" else (above, below)
+            if not found[3] or one.holds != "unknown":
+                told = "yes" if wanted else "no" if refuted else "unknown"
+                yield from _differ(one.expression, one.holds, told)
+            if self.rows:
+                yield from _differ(f"value of {one.expression}", one.value, share)
+            if one.seen_s is not None:
+                yield from _differ("seen", one.seen_s, summary.run.duration_s)
+                outages = f"{one.seen_s:.0f} s seen" if 10 <= one.seen_s < 120 else "s seen"
+                if outages not in summary.headline or not below:
+                    yield f"{one.expression} is said of the time seen"
+            elif below and one.holds != "unknown" and summary.run.duration_s:
+                yield f"{one.expression} is not said of the time seen"
+            if one.needed is not None and f"about {one.needed:,} more" not in summary.headline:
+                yield f"{one.needed} more handshakes are not in {summary.headline!r}"
+        per_second = Counter(row.due_ns // 10**9 for row in self.failed)
+        if summary.failures.too_few and max(per_second.values()) < 2:
+            yield "failures did not come together"
 
     def mechanism(self, row: Record, cause: Cause) -> bool:
         return cause.mechanism is None or self.meets(row, (cause.mechanism,))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stress.analysis.goals.goal import parse_goal
 from stress.model.chain import Chain, Finding, Verdict
 from stress.model.outcome import Category, Stage
 from stress.model.record import Record
@@ -23,6 +24,7 @@ from tests.analysis.worlds import BEGUN, SECOND, attempt, write
 from tests.trust.certificates import Wanted, authorities, issue
 
 OUTCOMES = ("reset", "eof", "timeout-handshake", "refused", "expired-leaf", "cancelled", "not-sent")
+GOALS = tuple(map(parse_goal, ("failing<2%", "failing>1%", "failing<10% for 5s", "p99.server<9ms")))
 RULES = st.lists(
     st.fixed_dictionaries(
         {
@@ -86,7 +88,7 @@ def contradicted(rules: list[dict[str, object]], count: int, seed: int) -> list[
         TemporaryDirectory() as folder,
         write(Path(folder), rows, chains=chains(4), verdicts=verdicts) as run,
     ):
-        return untrue(run, summarize(run))
+        return untrue(run, summarize(run, goals=GOALS))
 
 
 @pytest.mark.slow
@@ -202,8 +204,8 @@ def test_a_slower_address_is_told_beside_the_others(tmp_path: Path) -> None:
     for number in range(1_200):
         took = 90_000_000 if number % 4 == 2 else 5_000_000
         due = number * 50_000_000
-        own = {"address": number % 4, "server_ns": took, "total_ns": took + 1_000_000}
-        rows.append(attempt(number, due_ns=due, **own))
+        row = attempt(number, due_ns=due, address=number % 4, server_ns=took)
+        rows.append(row._replace(total_ns=took + 1_000_000))
     with write(tmp_path, rows) as run:
         summary = summarize(run)
         assert untrue(run, summary) == []

@@ -70,9 +70,7 @@ def write(
     """The run file of these attempts, opened; it ends with the last of them unless told."""
     path, rows = folder / "world.db", list(records)
     path.unlink(missing_ok=True)
-    writer = RunWriter.create(
-        path, plan, started_ns=BEGUN, versions={"tls-stress": "test"}, host=""
-    )
+    writer = RunWriter(path, plan, started_ns=BEGUN, versions={"tls-stress": "test"}, host="")
     for index, address in enumerate(plan.addresses):
         writer.add_address(index, address)
     for chain in chains:

@@ -1,4 +1,7 @@
+import gzip
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +97,91 @@ def test_a_log_that_cannot_be_read_is_told(name: str, ask: Any) -> None:
     assert f"cannot read {name}: " in answer.err
 
 
-@pytest.mark.slow
-def test_of_a_huge_log_the_end_counts_and_it_says_so(ask: Any, tmp_path: Path) -> None:
-    log = tmp_path / "console.log"
-    log.write_bytes(b"\xff\0 -1022 nothing, just noise of a log\n" * 250_000 + b"[3:-9807]\n")
+@pytest.mark.parametrize("words", [["  "], ["-"]])
+def test_an_empty_paste_is_told(words: list[str], spawn: Any) -> None:
+    process = spawn("explain", *words, stdin=subprocess.PIPE)
+    out, err = process.communicate("\n \n", timeout=30)
+
+    assert process.returncode == 2
+    assert out == ""
+    assert "the text is empty" in err
+
+
+@pytest.mark.parametrize("name", ["logs/today", "console.json", "/no/such/place/app.out"])
+def test_a_file_that_is_missing_is_said_to_be_missing(name: str, ask: Any) -> None:
+    answer = ask("explain", name)
+
+    assert answer.code == 2
+    assert f"cannot read {name}: no such file" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--9807"], "-9807"),
+        (["-k"], "-k is not a known code"),
+        (["-n", "5"], "-n 5 is not a known code"),
+        (["--", "-9807"], "errSSLXCertChainInvalid"),
+        (["--verify-code", "20"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
+    ],
+)
+def test_a_code_may_look_like_an_option(words: list[str], told: str, ask: Any) -> None:
+    answer = ask("explain", *words)
+
+    assert answer.code in {0, 2}
+    assert told in answer.out
+    assert "Traceback" not in answer.err
+
+
+def test_a_compressed_log_is_read(ask: Any, tmp_path: Path) -> None:
+    log = tmp_path / "error.log.2.gz"
+    log.write_bytes(gzip.compress(b"net::ERR_CERT_DATE_INVALID\n"))
+
+    assert "ERR_CERT_DATE_INVALID (-201)" in ask("explain", log).out
+
+
+def test_a_damaged_archive_is_told(ask: Any, tmp_path: Path) -> None:
+    log = tmp_path / "error.log.gz"
+    log.write_bytes(gzip.compress(b"net::ERR_CERT_DATE_INVALID\n" * 100)[:40])
 
     answer = ask("explain", log)
 
-    assert "errSSLXCertChainInvalid" in answer.out
-    assert answer.err == "Only the last 8 MB of the log are read.\n"
+    assert answer.code == 2
+    assert "cannot read" in answer.err
+
+
+def test_a_log_says_how_much_of_it_is_not_understood(ask: Any, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("starting\n\n[3:-9807]\n[3:-9807]\nstopping\n")
+
+    answer = ask("explain", log)
+
+    assert "Not understood: 2 of 4 lines. The first, line 1: starting\n" in answer.out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no rusage")
+@pytest.mark.parametrize(
+    "line", ["GET /items/{0} took {0} ms, ok", "worker {0}: SSL alert number 42, client {0}:443"]
+)
+def test_a_log_of_50_mb_is_read_whole_in_5_s_and_200_mb(line: str, tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    with log.open("w") as file:
+        file.write("first: net::ERR_CERT_DATE_INVALID\n")
+        for start in range(0, 1_600_000, 1000):
+            file.write("\n".join(line.format(n) for n in range(start, start + 1000)) + "\n")
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stress", "explain", log], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    with process.stdout:
+        out = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+
+    assert log.stat().st_size > 50_000_000
+    assert process.returncode == 0
+    assert "ERR_CERT_DATE_INVALID" in out
+    assert used.ru_utime + used.ru_stime < 5
+    assert used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 200_000_000

@@ -71,7 +71,7 @@ def test_messages_point_to_exactly_the_commands_that_exist(ask: Any) -> None:
         (["run", "edge.test", "--find-limit="], "the value after --find-limit= is empty"),
         (["run", "edge.test", "-n", " ", "-q"], "the value after -n is empty"),
         (["doctor", ""], "the target is empty"),
-        (["export", "--format", "xml"], "'--format': 'xml' is not one of"),
+        (["export", "--format", "xml"], '--format: "xml" is not one of'),
         (["evidence", "--out", "x", "--cause", "one"], '--cause: "one" is not a whole number'),
         (["replay", "--cause", "0"], "not at least 1"),
     ],

@@ -1,7 +1,7 @@
 import pytest
 
 from stress.cli.options import parse
-from stress.planning.option import PROFILE_ONLY, ValueType
+from stress.planning.option import Section, ValueType
 from stress.planning.request import options
 
 WORDS = {
@@ -73,7 +73,9 @@ def test_all_targets_are_passed_on() -> None:
 
 
 def test_every_declared_option_is_on_the_command_line() -> None:
-    declared = {field for field, option in options().items() if option.section != PROFILE_ONLY}
+    declared = {
+        field for field, option in options().items() if option.section is not Section.PROFILE_ONLY
+    }
 
     assert declared == {*WORDS, "targets"}
 

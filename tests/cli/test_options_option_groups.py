@@ -3,39 +3,36 @@ from typing import Annotated, Any
 
 import typer
 
-from stress.cli.options import Group, flat
+from stress.cli.options import takes
+from stress.planning.request import Request
 
 Width = Annotated[int, typer.Option(help="Columns.")]
-Loud = Annotated[bool, typer.Option("--loud")]
 
 
-def shape_of(*, width: Width = 3, loud: Loud = False) -> tuple[int, bool]:
-    return width, loud
-
-
-def command(shape: Annotated[tuple[int, bool], Group(shape_of)], name: str = "x") -> int:
+@takes("sni", "pins", "stop_on_refusal", "json")
+def command(request: Request, width: Width = 3) -> int:
     """Says something."""
-    width, loud = shape
-    return width * len(name) * (-1 if loud else 1)
+    return width * len(request.given()) * (-1 if request.json else 1)
 
 
-def test_the_options_of_a_group_are_in_the_commands_signature() -> None:
-    flattened = flat(command)
+def test_the_options_are_in_the_commands_signature() -> None:
+    shown = list(inspect.signature(command).parameters)
 
-    assert list(inspect.signature(flattened).parameters) == ["width", "loud", "name"]
-    assert flattened.__doc__ == "Says something."
-
-
-def test_the_command_gets_what_the_group_made() -> None:
-    assert flat(command)(width=5, loud=True, name="ab") == -10
+    assert shown == ["sni", "pins", "stop_on_refusal", "json", "width"]
+    assert command.__doc__ == "Says something."
 
 
-def test_typer_parses_the_options_of_a_group() -> None:
+def test_the_command_gets_a_request_of_what_was_given() -> None:
+    assert command(sni="a.test", pins=["x"], stop_on_refusal=None, json=True, width=5) == -15
+
+
+def test_typer_parses_the_options_and_those_of_the_command() -> None:
     app = typer.Typer(add_completion=False)
-    app.command()(flat(command))
+    app.command()(command)
 
-    assert app(args=["--width", "7", "--name", "abc"], standalone_mode=False) == 21
-    assert app(args=[], standalone_mode=False) == 3
+    given = ["--width", "7", "--pin", "a", "--pin", "b", "--no-stop-on-refusal"]
+    assert app(args=given, standalone_mode=False) == 14
+    assert app(args=[], standalone_mode=False) == 0
 
 
 def test_help_lists_options_in_sections_as_plain_text(ask: Any) -> None:

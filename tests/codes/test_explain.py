@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.codes.catalog import alerts, code_tables
-from stress.codes.explain import explain, named_codes, recognise
+from stress.codes.catalog import FAMILIES, alerts, client_views, code_tables
+from stress.codes.explain import explain
+from stress.codes.recognise import named_codes, recognise
 from stress.model.outcome import Category, Kind, Outcome
 
 SEED = (Path(__file__).parent / "data" / "ios11.log").read_text(encoding="utf-8")
@@ -99,6 +100,33 @@ def test_what_real_clients_said_leads_to_what_made_them_say_it(category: str) ->
         assert category in explain(message).categories, message
 
 
+ENDINGS = [one.value for one in Category if one is not Category.ALERT]
+ENDINGS += [f"alert-{number}" for number in range(256)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whatever_a_report_says_that_a_client_shows_is_recognised(family: str) -> None:
+    """All of it, and as it is shortened in a list of causes, too."""
+    for ending in ENDINGS:
+        view = client_views(ending).get(family)
+        if view is None or view.fails == "no":
+            continue
+        for shown in (view.reports, view.reports.split(";")[0].split(" (")[0]):
+            answer = explain(shown)
+
+            assert answer.found, (ending, shown)
+            assert answer.unknown == (), (ending, shown)
+            assert ending in answer.categories or ending.startswith("alert-"), (ending, shown)
+
+
+def test_alerts_that_have_a_name_are_recognised_by_what_each_client_shows() -> None:
+    for number, alert in alerts().items():
+        for family in ("go", "java-17", "android-okhttp"):
+            shown = client_views(f"alert-{number}")[family].reports
+
+            assert alert.name in explain(shown).found[-1].name or number == 0, shown
+
+
 def test_the_seed_log_gets_an_answer_that_can_be_acted_on() -> None:
     answer = explain(SEED)
 
@@ -161,6 +189,42 @@ def test_unknown_codes_in_a_log_are_reported_with_the_known_ones() -> None:
 
     assert [one.text for one in answer.unknown] == ["ERR_CERT_STRANGE_THING", "-9899"]
     assert "-9890" in answer.unknown[1].nearest
+
+
+def test_a_code_at_the_end_of_a_line_and_its_name_on_the_next_are_one() -> None:
+    answer = explain("It fails with -9813\n\nerrSSLNoRootCert\n. Why?")
+
+    assert [one.name for one in answer.found] == ["errSSLNoRootCert (-9813)"]
+    assert answer.unknown == ()
+
+
+def test_what_says_more_decides_over_what_says_only_that_it_failed() -> None:
+    assert explain("curl: (60) SSL certificate problem").categories[0] == "incomplete-chain"
+    assert explain("curl: (35) SEC_E_UNTRUSTED_ROOT").categories == explain("0x80090325").categories
+    assert explain("curl: (35) CRYPT_E_REVOCATION_OFFLINE").categories == ()
+    assert "says nothing about the server" in explain("CRYPT_E_REVOCATION_OFFLINE").conclusion
+
+
+def test_an_alert_is_told_from_the_side_of_whoever_wrote_the_line() -> None:
+    alert = "(SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48)"
+    own = explain(f"SSL_do_handshake() failed {alert} while SSL handshaking, client: 192.0.2.1")
+    behind = explain(
+        f"SSL_do_handshake() failed {alert} while SSL handshaking to upstream, client: x"
+    )
+
+    assert "The client sent it." in own.found[-1].meaning
+    assert not own.hop
+    assert "incomplete-chain" in own.categories
+    assert "The server itself sent it." in behind.found[-1].meaning
+    assert behind.hop
+    assert behind.categories == ("alert-48",)
+
+
+def test_the_host_of_a_manual_is_not_the_target() -> None:
+    text = "curl: (35) Recv failure: Connection reset by peer\nMore: https://curl.se/docs/sslcerts.html"
+
+    assert explain(text).command == "tls-stress run HOST"
+    assert explain(f"{text}\nhttps://a.example").command == "tls-stress run a.example"
 
 
 def test_numbers_of_a_log_that_are_no_codes_are_left_alone() -> None:
@@ -255,7 +319,7 @@ def test_without_a_url_the_message_itself_names_the_host(text: str, command: str
 def test_findings_come_in_the_order_of_the_text() -> None:
     found = recognise("first ERR_CERT_REVOKED, then -9807, last: Connection refused (alert 40)")
 
-    assert [one.name for one in found] == [
+    assert [one.found.name for one in found] == [
         "ERR_CERT_REVOKED (-206)",
         "errSSLXCertChainInvalid (-9807)",
         "Connection refused",
@@ -272,7 +336,7 @@ def test_findings_come_in_the_order_of_the_text() -> None:
     ],
 )
 def test_a_longer_sentence_hides_the_shorter_ones_inside_it(text: str) -> None:
-    found = [one.text for one in recognise(text)]
+    found = [one.found.text for one in recognise(text)]
 
     assert len(found) == len(set(found))
     assert "self-signed certificate" not in found
@@ -286,12 +350,12 @@ def test_names_of_the_openssl_table_are_known_with_and_without_their_prefix() ->
 
 
 def test_folding_that_changes_lengths_does_not_move_what_is_quoted() -> None:
-    (found,) = recognise("İİİ log: Connection refused")
+    (hit,) = recognise("İİİ log: Connection refused")
 
-    assert found.text == "Connection refused"
+    assert hit.found.text == "Connection refused"
 
 
 @pytest.mark.slow
 @given(st.text(alphabet="-0123456789:alert curl()_ER\n", max_size=120))
 def test_any_text_like_a_log_is_read(text: str) -> None:
-    assert all(one.meaning and one.text.isprintable() for one in recognise(text))
+    assert all(hit.found.meaning and hit.found.text.isprintable() for hit in recognise(text))

@@ -12,12 +12,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from stress.errors import UsageError
 from stress.evidence.folder import Dossier, difference, pem, readme, write
 from stress.evidence.selection import cases
+from stress.model.chain import chain_hash
 from stress.model.plan import Trust
 from stress.model.summary import Condition
 from tests.evidence.conftest import ADDRESS, HOST, Shake, cause_of, plan_for, transcript
 from tests.evidence.dossiers import dossier_of, facts_for, summary_of
 from tests.evidence.packets import read_capture
 from tests.stacks import main_stack
+from tests.trust.certificates import authorities
+from tests.trust.defects import DEFECTS
 
 LOCAL = b"198.51.100.99"
 PACKED = bytes([198, 51, 100, 99])
@@ -59,6 +62,27 @@ def test_a_folder_holds_what_the_readme_promises(dossier: Dossier, tmp_path: Pat
     failing = read_capture((tmp_path / "proof" / case / "failing.pcapng").read_bytes())
     assert len(failing.secrets.splitlines()) == 2
     assert b"TRAFFIC_SECRET_0" not in failing.secrets
+
+
+def test_a_missing_certificate_that_another_chain_has_is_written_out(
+    shake: Shake, tmp_path: Path
+) -> None:
+    """One intermediate of two was left out, and a good connection received it."""
+    first, upper, lower = next(one for one in DEFECTS if one.name == "bad-order").make()
+    kept = [shake(main_stack(), 0x0304, "alone"), shake(main_stack(), 0x0304, "whole")]
+    sent = [(first,), (first, lower, upper)]
+    records = [
+        replace(one, record=one.record._replace(chain=chain_hash(chain)))
+        for one, chain in zip(kept, sent, strict=True)
+    ]
+    trust = Trust(host=HOST, anchors=authorities().anchors, private=True, anchors_from="ca.pem")
+    cause = cause_of(1, "incomplete-chain", ("address", str(ADDRESS)))
+    dossier = dossier_of(records, [cause], sent, plan=plan_for(trust=trust))
+
+    write(tmp_path / "proof", dossier, cause=None, share=False)
+
+    missing = (tmp_path / "proof" / "cause-1-incomplete-chain" / "missing.pem").read_text()
+    assert missing == pem([lower, upper])
 
 
 def test_nobody_else_may_read_it(dossier: Dossier, tmp_path: Path) -> None:

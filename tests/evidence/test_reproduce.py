@@ -81,7 +81,7 @@ def test_any_text_leaves_the_comments_comments(text: str) -> None:
         (Client("a", server_name=False), {}, "-noservername", "https://198.51.100.7:8443/"),
         (Client("a"), {"server_name": None}, "-noservername", "https://198.51.100.7:8443/"),
         (Client("a"), {"proxy_protocol": "v1"}, "PROXY header first", "--haproxy-protocol"),
-        (Client("a"), {"client_certificate": "me.pem"}, "CERTIFICATE=me.pem; KEY=me.pem", "--cert"),
+        (Client("a"), {"client_certificate": "me.pem"}, "set CERTIFICATE and KEY", "--cert"),
     ],
 )
 def test_it_asks_as_the_client_did(
@@ -103,8 +103,8 @@ def test_an_ipv6_address_is_bracketed() -> None:
     assert "https://[2001:db8::7]:443/" in text
 
 
-def test_to_be_shared_it_names_no_path_of_ours() -> None:
-    text = script(transcript("eof"), plan_for(client_certificate="/secret/jane.pem"), shared=True)
+def test_it_names_no_path_of_a_run_file() -> None:
+    text = script(transcript("eof"), plan_for(client_certificate="/secret/jane.pem"))
 
     assert "jane" not in text
     assert "set CERTIFICATE and KEY" in text

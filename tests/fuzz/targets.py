@@ -19,6 +19,7 @@ from stress.model.plan import Address, Client, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
 from stress.planning.profile import read_profile
+from stress.records import Choice, read
 from stress.store import RunWriter, open_run
 from stress.trust import Anchors, Judge, describe
 from tests.servers.crooked import HOST, House
@@ -79,7 +80,7 @@ def run_file() -> tuple[Path, bytes]:
     path = Path(folder.name, "run.db")
     address = Address("127.0.0.1", 443)
     plan = Plan(Target(HOST), (address,), (Client("generic"),), trust=Trust(host=HOST))
-    writer = RunWriter.create(path, plan, started_ns=NOW * 10**9, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=NOW * 10**9, versions={}, host="here")
     writer.add_address(0, address)
     nothing = dict.fromkeys(Record._fields) | dict.fromkeys(("id", "address", "client"), 0)
     times = dict.fromkeys(("due_ns", "started_ns"), NOW * 10**9)
@@ -127,8 +128,42 @@ def logs(data: bytes) -> None:
     assert all(text.isprintable() for text in shown)
 
 
+def foreign_records(data: bytes) -> None:
+    """Records of these bytes, and a `--failed` of the first of them."""
+    path = run_file()[0].with_name("records.data")
+    said, _, rows = data.partition(b"\0")
+    path.write_bytes(rows)
+    with suppress(StressError):
+        read([path], Choice(failed=said.decode("utf-8", "replace"), latency="b=ms"))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (records, certificates, run_files, profiles, captures, logs)
+    each.__name__: each
+    for each in (
+        records,
+        certificates,
+        run_files,
+        profiles,
+        captures,
+        logs,
+        foreign_records,
+    )
+}
+
+
+_CSV = "time,a,b,error\n" + "".join(f"{n},x{n % 3},{n},{n % 2}\n" for n in range(9))
+_JSON = '{"a":1,"error":"x","time":"2026-11-30T05:23:27Z"}\n{"a":2,"b":{"c":[]}}\n'
+TEXTS = {
+    "foreign_records": (
+        f"error = 1\0{_CSV}",
+        f"error != empty\0{_JSON}",
+        f"a in 1, 2\0{_JSON}",
+    ),
+    "logs": (
+        "3:-9807\nverify error:num=20:unable to\nalert 112\nERR_CERT_REVOKED",
+        "https://x.test/ 3:-9807",
+        "SSL_ERROR_BAD_CERT_DOMAIM",
+    ),
 }
 
 
@@ -146,9 +181,8 @@ def seeds(name: str) -> list[bytes]:
         hello = HELLO + b"\x00\x45\x01\x00\x00\x41\x03\x03" + bytes(65)
         pcap = bytes.fromhex("d4c3b2a1020004000000000000000000000004000100 0000")
         return [hello, pcap + packet(segment(40_000, 1, hello)), pcap + packet(b"")]
-    if name == "logs":
-        lines = (b"3:-9807", b"verify error:num=20:unable to", b"alert 112", b"ERR_CERT_REVOKED")
-        return [b"\n".join(lines), b"https://x.test/ " + lines[0], b"SSL_ERROR_BAD_CERT_DOMAIM"]
+    if name in TEXTS:
+        return [text.encode() for text in TEXTS[name]]
     from tests.handshake.scripted import Scripted13  # noqa: PLC0415 - only for the seeds
     from tests.servers.hostile import curve_flight  # noqa: PLC0415 - the same
 

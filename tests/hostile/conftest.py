@@ -133,7 +133,7 @@ def _plan(addresses: tuple[Address, ...], house: House, stack: Stack, kind: str)
 
 
 def _run(plan: Plan, path: Path) -> Run:
-    writer = RunWriter.create(path, plan, started_ns=time_ns(), versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=time_ns(), versions={}, host="here")
     ending = coordinator.run(plan, writer)
     writer.finish(ending)
     rows: dict[str, list[Record]] = defaultdict(list)

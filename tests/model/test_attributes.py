@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stress.model.attributes import ATTRIBUTES, SHARED, Dimension
+from stress.model.attributes import ATTRIBUTES, SHARED, Dimension, KnownFrom, place
 from stress.model.record import Record
 from stress.model.run import CELL_FIELDS, CELL_OTHERS
+from stress.model.summary import Comparator, Condition
 
 NOT_IN_THE_TABLE = {"id", "due_ns", "started_ns", "detail"}
 """Fields of a record that are stored in a way of their own."""
@@ -42,3 +43,24 @@ def test_a_cell_has_each_attribute_that_is_a_dimension() -> None:
 def test_a_dimension_is_its_name_and_has_a_phrase_for_any_value(dimension: Dimension) -> None:
     assert Dimension(dimension.value) is dimension
     assert "x" in dimension.phrase("x")
+
+
+@pytest.mark.parametrize("name", ["carrier", "ADDRESS", "", "{0.__class__}", "%s", "a = b"])
+def test_any_other_name_is_a_dimension_that_nothing_is_known_about(name: str) -> None:
+    column = Dimension(name)
+
+    assert column == Dimension(name) == name
+    assert hash(column) == hash(Dimension(name))
+    assert column not in list(Dimension)
+    assert column.when is KnownFrom.ASSIGNED
+    assert column.priority > max(one.priority for one in Dimension)
+    assert column.phrase("{value}") == f"{name} = {{value}}"
+
+
+def test_a_place_in_columns_of_others_begins_with_where() -> None:
+    carrier, app = Condition("carrier", "c2"), Condition("app", "5.3", Comparator.IS_NOT)
+    address = Condition("address", "192.0.2.7:443")
+
+    assert place([carrier]) == "where carrier = c2"
+    assert place([carrier, app]) == "where carrier = c2 and app is not 5.3"
+    assert place([carrier, address]) == "at 192.0.2.7:443 where carrier = c2"

@@ -29,7 +29,7 @@ from stress.model.summary import Comparator, Condition
             ],
             "at every address except 10.0.3.6:443 and 10.0.3.7:443 with client chrome",
         ),
-        ([Condition("family", "ipv6", Comparator.IS_NOT)], "with every family except ipv6"),
+        ([Condition("family", "ipv6", Comparator.IS_NOT)], "family is not ipv6"),
         (
             [Condition("time", "until 14:14:10, 14:15:51–14:17:56, from 14:20:00")],  # noqa: RUF001
             "until 14:14:10, between 14:15:51 and 14:17:56 and from 14:20:00 on",

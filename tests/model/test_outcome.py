@@ -15,6 +15,7 @@ from stress.model.outcome import (
     Outcome,
     Side,
     Stage,
+    kind_of,
 )
 
 OUTCOMES = st.one_of(
@@ -107,3 +108,14 @@ def test_stages_are_ordered_by_how_far_they_are() -> None:
     ]
     with pytest.raises(KeyError):
         Stage.parse("hello")
+
+
+@pytest.mark.parametrize("name", ["-9807", "alert-300", "", "cancelled by user", "OK"])
+def test_a_word_of_others_is_a_failure_of_the_target(name: str) -> None:
+    assert kind_of(name) is Kind.FOREIGN
+    assert kind_of(name).side is Side.TARGET
+
+
+@pytest.mark.parametrize("name", ["ok", "expired-leaf", "alert-40", "cancelled", "not-sent"])
+def test_our_own_words_keep_their_kind(name: str) -> None:
+    assert kind_of(name) is Outcome.parse(name).kind

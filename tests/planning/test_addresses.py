@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from stress.errors import UsageError
 from stress.model.plan import Address, Target
 from stress.planning.addresses import (
-    Places,
     Resolution,
     connectable,
     gathered,
@@ -114,7 +113,7 @@ HOST = Target("edge.example", 8443)
 NO_ROUTE = "fe80::1"
 
 
-def find(request: Request, *ips: str, target: Target = HOST, source: str = "") -> Places:
+def find(request: Request, *ips: str, target: Target = HOST, source: str = "") -> Resolution:
     """What is dialled when the name stands for these addresses."""
 
     async def resolve(asked: Target, resolver: str | None, /) -> Resolution:
@@ -130,7 +129,7 @@ def find(request: Request, *ips: str, target: Target = HOST, source: str = "") -
 def test_a_name_stands_for_all_its_addresses_until_its_ttl() -> None:
     places = find(Request(), "127.0.0.1", "127.0.0.2")
 
-    assert places == Places((Address("127.0.0.1", 8443), Address("127.0.0.2", 8443)), 30.0)
+    assert places == Resolution((Address("127.0.0.1", 8443), Address("127.0.0.2", 8443)), 30.0)
 
 
 def test_addresses_given_by_hand_replace_the_name_and_stay(write: Write) -> None:
@@ -138,7 +137,7 @@ def test_addresses_given_by_hand_replace_the_name_and_stay(write: Write) -> None
 
     places = find(Request(addresses_inline=("192.0.2.1=node-1",), addresses_file=file), "127.0.0.1")
 
-    assert places.again_s is None
+    assert places.ttl_s is None
     assert places.addresses == (
         Address("192.0.2.1", 8443, "node-1"),
         Address("192.0.2.2", 9, "node-2"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,12 +10,19 @@ import trio
 from stress.errors import UsageError
 from stress.model.plan import Address, Client, Load, Plan, Target
 from stress.planning.addresses import Resolution
-from stress.planning.consent import Guard, allow, exceeds, stopping_on_refusal, total_of
+from stress.planning.consent import Guard, allow, exceeds
+from stress.planning.load import total_of
 
 PUBLIC = Address("8.8.8.8", 443)
 PRIVATE = Address("10.1.2.3", 443)
 HOST = Target("edge.example.com")
 NO_WAY = "10.9.9.9"
+
+
+def allowed_for(
+    load: Load, *addresses: Address, consent: Sequence[str] = (), target: Target = HOST
+) -> Plan:
+    return allow(Plan(target, addresses, (), load), consent)
 
 
 FREE = [
@@ -38,16 +46,16 @@ MUCH = [
 
 @pytest.mark.parametrize("load", FREE, ids=str)
 def test_a_visitors_load_needs_no_consent(load: Load) -> None:
-    allowed = allow(load, HOST, [PUBLIC], ())
+    allowed = allowed_for(load, PUBLIC)
 
     assert allowed.load == load
-    assert allowed.given is None
+    assert allowed.authorized is None
 
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_more_against_a_public_address_is_refused(load: Load) -> None:
     with pytest.raises(UsageError, match=r"edge.example.com \(8.8.8.8\) is public") as caught:
-        allow(load, HOST, [PRIVATE, PUBLIC], ())
+        allowed_for(load, PRIVATE, PUBLIC)
 
     hint = str(caught.value.hint)
     assert 'authorized = ["edge.example.com"]' in hint.splitlines()[-1]
@@ -57,7 +65,7 @@ def test_more_against_a_public_address_is_refused(load: Load) -> None:
 
 def test_the_refusal_says_what_the_load_amounts_to() -> None:
     with pytest.raises(UsageError, match="20,000 handshakes at 500/s") as caught:
-        allow(Load(20_000, rate=500.0), HOST, [PUBLIC], ())
+        allowed_for(Load(20_000, rate=500.0), PUBLIC)
 
     assert "100 MB of traffic" in str(caught.value.hint)
     assert "20,000 new visitors" in str(caught.value.hint)
@@ -67,7 +75,7 @@ def test_a_long_name_keeps_the_message_short_and_the_line_exact() -> None:
     name = ".".join(["a" * 49] * 5)
 
     with pytest.raises(UsageError) as caught:
-        allow(Load(10**6, 86_399.5, rate=12_345.678), Target(name), [PUBLIC], ())
+        allowed_for(Load(10**6, 86_399.5, rate=12_345.678), PUBLIC, target=Target(name))
 
     assert len(caught.value.message) <= 160
     assert f'["{name}"]' in str(caught.value.hint)
@@ -75,40 +83,62 @@ def test_a_long_name_keeps_the_message_short_and_the_line_exact() -> None:
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_nobodys_leave_is_needed_for_ones_own_addresses(load: Load) -> None:
-    allowed = allow(load, HOST, [PRIVATE, Address("::1", 443)], ())
+    allowed = allowed_for(load, PRIVATE, Address("::1", 443))
 
     assert allowed.load == load
-    assert allowed.given is None
+    assert allowed.authorized is None
 
 
 @pytest.mark.parametrize("load", MUCH, ids=str)
 def test_consent_is_kept_for_the_record(load: Load) -> None:
-    allowed = allow(load, HOST, [PUBLIC], ["--i-am-authorized"])
+    allowed = allowed_for(load, PUBLIC, consent=["--i-am-authorized"])
 
     assert allowed.load == load
-    assert allowed.given == "--i-am-authorized"
+    assert allowed.authorized == "--i-am-authorized, for edge.example.com:443 at 8.8.8.8:443"
 
 
-def test_a_closed_loop_against_a_public_address_is_paced() -> None:
-    allowed = allow(Load(1000), HOST, [PUBLIC], ())
+def test_the_record_says_what_the_consent_covers() -> None:
+    many = [Address(f"9.9.9.{n}", 8443) for n in range(6)]
+    target = Target("2001:4860::8", 8443)
 
-    assert allowed.load == Load(1000, rate=50.0)
-    assert "paced to 50/s" in allowed.notes[0]
+    assert allowed_for(MUCH[0], *many, consent=["yes"]).authorized == (
+        "yes, for edge.example.com:443 at 9.9.9.0:8443, 9.9.9.1:8443, 9.9.9.2:8443 and 3 more"
+    )
+    literal = allowed_for(MUCH[0], Address(target.host, 8443), consent=["yes"], target=target)
+    assert literal.authorized == "yes, for [2001:4860::8]:8443"
 
 
 @pytest.mark.parametrize(
-    ("wish", "ip", "stops"),
+    ("ip", "load", "allowed"),
     [
-        (None, "93.184.216.34", True),
-        (None, "127.0.0.1", False),
-        (True, "127.0.0.1", True),
-        (False, "93.184.216.34", False),
+        ("10.1.2.3", MUCH[0], False),
+        ("fd00::7", MUCH[2], False),
+        ("8.8.8.8", MUCH[1], False),
+        ("10.1.2.3", FREE[0], True),
+        ("127.0.0.9", MUCH[2], True),
+        ("::1", MUCH[2], True),
     ],
 )
-def test_others_servers_are_spared_when_they_begin_to_refuse_everything(
-    wish: bool | None, ip: str, stops: bool
-) -> None:
-    assert stopping_on_refusal(Load(), [Address(ip, 443)], wish=wish).stop_on_refusal is stops
+def test_addresses_of_a_strangers_profile_are_strangers(ip: str, load: Load, allowed: bool) -> None:
+    plan_ = Plan(HOST, (Address(ip, 443),), (), load)
+
+    if allowed:
+        assert allow(plan_, (), foreign=True) == plan_
+        return
+    with pytest.raises(
+        UsageError, match=rf"only the profile names .*{ip}.* need consent"
+    ) as caught:
+        allow(plan_, (), foreign=True)
+    lines = str(caught.value.hint).splitlines()
+    assert "--address" in " ".join(lines)
+    assert all(len(line) <= 100 for line in [caught.value.message, *lines])
+
+
+def test_a_closed_loop_against_a_public_address_is_paced() -> None:
+    allowed = allowed_for(Load(1000), PUBLIC)
+
+    assert allowed.load == Load(1000, rate=50.0)
+    assert "paced to 50/s" in allowed.notes[0]
 
 
 def test_the_total_is_bounded_by_count_and_by_time() -> None:

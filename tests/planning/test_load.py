@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.plan import Client, Close, Limits, Load, Sweep
+from stress.model.plan import Client, Close, Limits, Load, Plan, Sweep, Target
 from stress.planning.load import (
     FILES_BESIDE,
     amount_of,
+    check_sweep,
     detection_size,
     files_needed,
     limits_of,
-    sweep_of,
 )
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
@@ -191,7 +191,7 @@ def test_a_limit_that_would_end_everything_is_refused(request_: Request, says: s
 
 BOTH = ("rsa-only", "ecdsa-only")
 GOAL = "failing<0.1%"
-ONE = (Client("generic"),)
+ONE = Plan(Target("a.test"), (), (Client("generic"),))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,10 @@ ONE = (Client("generic"),)
     ],
 )
 def test_what_is_swept_over_is_read(words: tuple[str, ...], sweep: tuple[Sweep, ...]) -> None:
-    assert sweep_of(Request(sweep=words, find_limit=GOAL), ONE, 1.0) == sweep
+    request = Request(sweep=words, find_limit=GOAL)
+    check_sweep(request, replace(ONE, resumption=1.0))
+
+    assert request.values("sweep", Sweep) == sweep
 
 
 @pytest.mark.parametrize(
@@ -215,18 +218,18 @@ def test_what_is_swept_over_is_read(words: tuple[str, ...], sweep: tuple[Sweep, 
 )
 def test_what_is_no_sweep_is_explained(request_: Request, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        sweep_of(request_, ONE, 1.0)
+        check_sweep(request_, replace(ONE, resumption=1.0))
 
 
 def test_one_kind_of_handshake_is_nothing_to_sweep_over() -> None:
     by_client = Request(sweep=("clients",), find_limit=GOAL)
 
     with pytest.raises(UsageError, match="generic is the only kind"):
-        sweep_of(by_client, ONE, 0.0)
+        check_sweep(by_client, ONE)
 
-    assert sweep_of(by_client, ONE, 0.7)
-    assert sweep_of(by_client, (Client("a"), Client("b")), 0.0)
-    assert sweep_of(Request(sweep=("concurrency",), find_limit=GOAL), ONE, 0.0)
+    check_sweep(by_client, replace(ONE, resumption=0.7))
+    check_sweep(by_client, replace(ONE, clients=(Client("a"), Client("b"))))
+    check_sweep(Request(sweep=("concurrency",), find_limit=GOAL), ONE)
 
 
 def test_a_sweep_becomes_part_of_the_plan(machine: Machine) -> None:

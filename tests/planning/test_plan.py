@@ -78,7 +78,8 @@ def test_all_that_was_asked_for_is_in_the_plan(machine: Machine, own_profile: Wr
     assert (made.limits.attempt_s, made.close, made.stack.value) == (5.0, Close.RST, "openssl")
     assert made.clients[0].weight == 2.0
     assert made.resolve_again_s is None
-    assert made.authorized == f'authorized = ["edge.example.com"] in {profile}'
+    consent = f'authorized = ["edge.example.com"] in {profile}'
+    assert made.authorized == f"{consent}, for edge.example.com:8443 at 8.8.8.8:8443"
 
 
 def test_an_address_as_target_is_dialled_and_never_sent_as_name(machine: Machine) -> None:
@@ -156,7 +157,45 @@ def test_a_name_of_no_address_of_ones_own_needs_consent(machine: Machine) -> Non
         plan(request, machine, "127.0.0.1", "8.8.8.8")
 
     agreed = plan(replace(request, authorized=True), machine, "127.0.0.1", "8.8.8.8")
-    assert agreed.authorized == "--i-am-authorized"
+    assert str(agreed.authorized).startswith("--i-am-authorized, for edge.example.com:443 at ")
+
+
+def test_consent_does_not_cover_addresses_that_only_a_strangers_profile_names(
+    machine: Machine, write: Write, own_profile: Write
+) -> None:
+    text = 'address = ["10.7.7.7", "8.8.8.8:22"]\ncount = 20_000\n'
+    strange, own = str(write("p.toml", text)), str(own_profile("p.toml", text))
+    request = Request(targets=("edge.example.com",), profile=strange, authorized=True)
+
+    with pytest.raises(UsageError, match=r"only the profile names 10\.7\.7\.7:443") as caught:
+        plan(request, machine)
+    assert f"Ignored: --i-am-authorized for addresses that only {strange} names." in str(
+        caught.value.hint
+    )
+
+    free = plan(replace(request, count=900), machine)
+    assert (free.authorized, free.load.rate) == (None, 50.0)
+    assert any("ignored: --i-am-authorized" in note for note in free.notes)
+    said = plan(replace(request, addresses_inline=("10.7.7.7", "8.8.8.8:22")), machine)
+    assert "10.7.7.7:443, 8.8.8.8:22" in str(said.authorized)
+    assert plan(replace(request, profile=own), machine).load.count == 20_000
+
+
+@pytest.mark.parametrize(
+    ("wish", "ip", "stops"),
+    [
+        (None, "93.184.216.34", True),
+        (None, "127.0.0.1", False),
+        (True, "127.0.0.1", True),
+        (False, "93.184.216.34", False),
+    ],
+)
+def test_others_servers_are_spared_when_they_begin_to_refuse_everything(
+    machine: Machine, wish: bool | None, ip: str, stops: bool
+) -> None:
+    request = Request(targets=("a.example",), stop_on_refusal=wish)
+
+    assert plan(request, machine, ip).load.stop_on_refusal is stops
 
 
 def test_planning_a_run_opens_no_connection(machine: Machine) -> None:

@@ -11,6 +11,7 @@ from stress.model.plan import (
     Client,
     Close,
     Combination,
+    Limits,
     Load,
     Plan,
     Replay,
@@ -107,6 +108,16 @@ def test_the_systems_anchors_are_read_again_and_private_ones_are_kept() -> None:
     assert with_anchors(PLAN).trust.anchors
 
 
+def test_the_path_of_root_stores_is_not_read_from_a_run_file() -> None:
+    own = replace(PLAN, trust=replace(PLAN.trust, stores="/etc/passwd"))
+
+    with pytest.raises(UsageError, match="not read from a run file") as caught:
+        with_anchors(own)
+
+    assert "--stores FILE" in (caught.value.hint or "")
+    assert with_anchors(own, "mine.db").trust.stores == "mine.db"
+
+
 HERE, NEAR, FAR = Address("127.0.0.1", 443), Address("10.0.0.1", 443), Address("9.9.9.9", 443)
 PLAN_REPLAY = Plan(
     Target("a.test"),
@@ -132,7 +143,31 @@ def test_a_recorded_plan_cannot_flood_a_resolver_or_this_machine() -> None:
 
 def test_a_load_that_this_machine_cannot_hold_is_refused() -> None:
     with pytest.raises(UsageError, match="open files"):
-        left(facts(Load(10**15, concurrency=10**14)))
+        left(facts(Load(10**12, concurrency=10**11)))
+
+
+@pytest.mark.parametrize(
+    ("plan", "named"),
+    [
+        (replace(PLAN, load=Load(100, hold_s=-1.0)), "load.hold_s = -1"),
+        (replace(PLAN, load=Load(100, concurrency=0)), "load.concurrency = 0"),
+        (replace(PLAN, load=Load(100, rate=1e300)), r"load.rate = 1e\+300"),
+        (replace(PLAN, load=Load(100, processes=-1)), "load.processes = -1"),
+        (replace(PLAN, limits=Limits(connect_s=-1.0)), "limits.connect_s = -1"),
+        (replace(PLAN, resumption=7.0), "resumption = 7"),
+        (replace(PLAN, clients=()), "no client"),
+    ],
+)
+def test_a_recorded_value_that_no_run_has_is_refused(plan: Plan, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        left(replace(facts(Load()), plan=plan))
+
+
+def test_a_replay_of_what_the_file_does_not_hold_is_refused() -> None:
+    one = replay(30).order[0]
+    for strange in (replace(one, address=99), replace(one, client=7), replace(one, source=1)):
+        with pytest.raises(UsageError, match="does not hold"):
+            replay_plan(PLAN, PLAN.addresses, replace(replay(30), order=(strange,)), Request())
 
 
 def replay(tries: int) -> Replay:
@@ -170,7 +205,9 @@ def test_a_few_tries_at_a_public_target_need_no_consent() -> None:
     with pytest.raises(UsageError, match="consent"):
         replay_plan(said, (FAR,), replay(1_001), Request())
     plan = replay_plan(said, (FAR,), replay(1_001), Request(authorized=True))
-    assert (plan.load.count, plan.authorized) == (1_001, "--i-am-authorized")
+    assert plan.load.count == 1_001
+    assert str(plan.authorized).startswith("--i-am-authorized, for ")
+    assert FAR.ip in str(plan.authorized)
 
 
 def test_a_source_that_is_no_longer_ours_is_explained() -> None:

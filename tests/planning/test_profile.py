@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scripts.reference import profile_schema
 from stress.errors import UsageError
 from stress.planning.profile import (
     consents,
@@ -18,7 +19,6 @@ from stress.planning.profile import (
     profile_keys,
     profiles,
     read_profile,
-    schema,
 )
 from stress.planning.request import Request
 from stress.text.tomlfile import TomlFile
@@ -262,8 +262,8 @@ def fits(value: object, schema: Mapping[str, Any]) -> bool:
 def test_the_shipped_schema_is_made_from_the_options() -> None:
     shipped = resources.files("stress.planning").joinpath("profile.schema.json").read_text()
 
-    assert json.loads(shipped) == schema(), "run `make docs`"
-    assert set(schema()["properties"]) == {
+    assert json.loads(shipped) == profile_schema(), "run `make docs`"
+    assert set(profile_schema()["properties"]) == {
         *(option.name for option in profile_keys().values()),
         *("title", "authorized"),
     }
@@ -271,13 +271,13 @@ def test_the_shipped_schema_is_made_from_the_options() -> None:
 
 @pytest.mark.parametrize("name", ["smoke", "consistency", "capacity", "soak"])
 def test_a_shipped_profile_fits_the_schema(name: str) -> None:
-    assert fits(TomlFile.read(load_profile(name).file).table, schema())
+    assert fits(TomlFile.read(load_profile(name).file).table, profile_schema())
 
 
 def test_the_schema_takes_what_a_profile_takes(write: Write) -> None:
     whole = WHOLE + 'segments = [{rate = 5, duration = "1m"}]\nsweep = "clients"\njson = true\n'
 
-    assert fits(TomlFile.read(write("a.toml", whole)).table, schema())
+    assert fits(TomlFile.read(write("a.toml", whole)).table, profile_schema())
 
 
 @pytest.mark.parametrize(
@@ -296,6 +296,6 @@ def test_the_schema_takes_what_a_profile_takes(write: Write) -> None:
 def test_the_schema_refuses_what_a_profile_refuses(write: Write, text: str) -> None:
     path = write("bad.toml", text)
 
-    assert not fits(TomlFile.read(path).table, schema())
+    assert not fits(TomlFile.read(path).table, profile_schema())
     with pytest.raises(UsageError):
         read_profile(path)

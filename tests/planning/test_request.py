@@ -8,7 +8,7 @@ import pytest
 
 from stress.errors import UsageError
 from stress.model.plan import Arrivals, Plan, Target
-from stress.planning.option import PROFILE_ONLY, ValueType
+from stress.planning.option import Section, ValueType
 from stress.planning.request import Request, options
 
 BY_NAME = {option.name: option for option in options().values()}
@@ -35,7 +35,9 @@ def test_every_option_is_named_once_and_explained_in_a_sentence() -> None:
 
 
 def test_what_only_a_profile_sets_is_a_profile_key() -> None:
-    assert all(option.profile_key for option in BY_NAME.values() if option.section == PROFILE_ONLY)
+    assert all(
+        option.profile_key for option in BY_NAME.values() if option.section is Section.PROFILE_ONLY
+    )
 
 
 def test_a_value_that_goes_into_the_plan_as_it_is_has_a_field_there() -> None:
@@ -120,6 +122,6 @@ def test_a_path_is_relative_to_the_profile_only_where_it_names_a_file() -> None:
     paths = {option.name for option in BY_NAME.values() if option.value is ValueType.FILE}
 
     assert paths == {
-        *("addresses", "cert", "key", "ca", "results"),
+        *("addresses", "cert", "key", "ca", "stores", "results"),
         *("html", "junit", "openmetrics", "markdown"),
     }

@@ -39,7 +39,7 @@ def test_everything_chosen_is_there() -> None:
         close=Close.RST,
         sources=("10.0.0.2",),
     )
-    line = join(run_argv(plan))
+    line = join(run_argv(plan, made_now=True))
 
     for words in (
         "-d 30s -c 200 --rate 500",
@@ -66,6 +66,20 @@ def test_a_change_wins_over_the_plan() -> None:
     assert "-n 20" in line
     assert "--client chrome --sni other.example" in line
     assert "--rate 10" in line
+
+
+def test_a_command_from_a_file_names_no_credentials_of_it() -> None:
+    plan = replace(
+        NAMED,
+        trust=Trust(anchors_from="/keys/jane/ca.pem", private=True),
+        client_certificate="/keys/jane/me.pem",
+        client_key="../../etc/shadow",
+    )
+
+    assert "--ca /keys/jane/ca.pem --cert FILE --key FILE" in join(run_argv(plan))
+    assert not {"me.pem", "etc"} & set(join(run_argv(plan, RunChange(count=5))).split("/"))
+    typed = join(run_argv(plan, made_now=True))
+    assert "--ca /keys/jane/ca.pem --cert /keys/jane/me.pem --key ../../etc/shadow" in typed
 
 
 SPANS = st.sampled_from(["1s", "2.5s", "10m", "333ms", "1h"])

@@ -11,6 +11,7 @@ from stress.errors import UsageError
 from stress.model.plan import Trust
 from stress.planning.request import Request
 from stress.planning.trust_options import policy_name, read_pins, trust_of
+from stress.trust import open_stores
 
 Write = Callable[[str, str], Path]
 
@@ -45,11 +46,22 @@ def test_a_policy_is_known_by_its_name(name: str) -> None:
         (Request(pins=("sha256//AAAA",)), "--pin: .*is not a valid pin"),
         (Request(pins=("md5//AAAA",)), "--pin: .*is not a valid pin"),
         (Request(ca="none/here.pem"), "here.pem"),
+        (Request(stores="none/here.db"), "here.db"),
+        (Request(ca="a.pem", stores="b.db"), "--ca and --stores exclude each other"),
     ],
 )
 def test_a_bad_judging_option_is_explained(request_: Request, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         trust_of(request_, "example.com", NOW)
+
+
+def test_other_root_stores_are_named_in_the_plan(tmp_path: Path) -> None:
+    open_stores().stand_in({}, tmp_path / "own.db")
+
+    trust = trust_of(Request(stores=str(tmp_path / "own.db")), "h", NOW)
+
+    assert trust.stores == str(tmp_path / "own.db")
+    assert not trust.private
 
 
 def test_a_ca_file_without_a_certificate_is_refused(write: Write) -> None:

@@ -67,6 +67,17 @@ def test_assertions_alone_are_the_cases_when_there_are_any(summary: Summary) -> 
     assert told == {"p99.server<1ms": "failure", "chains==1": "error"}
 
 
+def test_an_open_assertion_says_what_settles_it(summary: Summary) -> None:
+    argv = ("tls-stress", "run", "a.test", "-n", "900", "--assert", "failing<1%")
+    open_ = Assertion("failing<1%", "unknown", 0.0, needed=400, command=argv)
+    error = next(suite(replace(summary, assertions=(open_,))).iter("error"))
+
+    assert (error.text or "").splitlines() == [
+        "failing<1% (about 400 more handshakes, coming out like these, would settle it)",
+        "tls-stress run a.test -n 900 --assert 'failing<1%'",
+    ]
+
+
 @given(st.text(st.characters()))
 def test_any_name_gives_a_document_that_xml_allows(name: str) -> None:
     document = JunitReport().render(_named(name))

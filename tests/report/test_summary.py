@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress.analysis.goals.goal import parse_goals
+from stress.analysis.proportions.binomial import clopper_pearson
 from stress.model.outcome import Stage
 from stress.model.run import Cell, End, HistogramRow, Phase, Run
 from stress.model.summary import Answer, Purpose, Unexplained
@@ -51,6 +52,39 @@ def test_goals_alone_decide(leaf_alone: Run) -> None:
     assert missed.verdict is Answer.FAILING
     assert open_.verdict is Answer.INCONCLUSIVE
     assert [one.holds for one in missed.assertions] == ["yes", "no"]
+
+
+def test_what_is_undecided_comes_with_the_run_that_settles_it(leaf_alone: Run) -> None:
+    """Recounted: as many rows more, failing as often, decide it."""
+    (found,) = summarize(leaf_alone, goals=parse_goals(["failing<0.55%"])).assertions
+    assert found.needed
+    rows = 20_000 + found.needed
+    interval = clopper_pearson(round(rows * 98 / 20_000), rows)
+
+    assert interval.high < 0.0055
+    assert found.command[:2] == ("tls-stress", "run")
+    assert f"-n {rows}" in " ".join(found.command)
+    assert found.command[-2:] == ("--assert", "failing<0.55%")
+
+
+def test_at_the_limit_no_number_of_handshakes_is_told(leaf_alone: Run) -> None:
+    summary = summarize(leaf_alone, goals=parse_goals(["failing<0.49%"]))
+
+    assert [one.needed for one in summary.assertions] == [None]
+    assert "failing<0.49% (no number of handshakes is known to settle it)" in summary.headline
+
+
+@pytest.mark.parametrize("end", [End.COMPLETED, End.STOPPED])
+def test_one_address_has_the_interval_of_the_whole(
+    end: End, recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    """Failures in a burst are one observation, wherever they are shown."""
+    quiet = [cell(100, block=block) for block in range(60)]
+    summary = summarize(recorded([*quiet, cell(80, block=30, outcome="reset")], end=end))
+
+    (line,) = summary.addresses
+    assert line.interval == summary.failures.interval
+    assert line.interval.high > 0.05
 
 
 @pytest.mark.parametrize("end", list(End))

@@ -63,9 +63,7 @@ def test_a_resumed_run_has_the_same_live_view_and_holds_both_parts(
     file, said, terminal = tmp_path / "part.db", list[str](), Terminal()
     with open_run(run_file) as whole:
         facts, records = whole.facts(), list(islice(whole.records(), 40))
-        part = RunWriter.create(
-            file, facts.plan, started_ns=facts.started_ns, versions={}, host="here"
-        )
+        part = RunWriter(file, facts.plan, started_ns=facts.started_ns, versions={}, host="here")
         for index, address in enumerate(whole.addresses()):
             part.add_address(index, address)
     part.add_records(records)

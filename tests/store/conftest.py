@@ -123,7 +123,7 @@ def open_writer(tmp_path: Path, plan: Plan, verdict: Verdict) -> Callable[..., R
     """A writer that knows the addresses and the chains of the plan."""
 
     def make(path: Path | None = None) -> RunWriter:
-        writer = RunWriter.create(
+        writer = RunWriter(
             path or tmp_path / "run.db",
             plan,
             started_ns=STARTED_NS,

@@ -8,7 +8,7 @@ import pytest
 
 from stress.model.chain import Chain, Verdict
 from stress.model.record import Flag, Record
-from stress.store.catalog import Catalog, Groups, Statement, Treatment, clean
+from stress.store.catalog import Catalog, Statement, Treatment, clean
 
 
 def rows_of(table: str, statements: Sequence[Statement]) -> list[tuple[object, ...]]:
@@ -35,13 +35,13 @@ def test_a_verdict_is_written_once_with_all_findings(
         (1, 1, "any", "x.example", 1_700_000_000, "yes", "incomplete-chain", '["ios"]')
     ]
     assert rows_of("finding", statements) == [
-        (1, 0, "incomplete-chain", None, "the issuer was not sent", "yes"),
-        (1, 1, "weak-key", 0, "RSA with 1024 bits", "sometimes"),
+        (1, 0, "incomplete-chain", None, "the issuer was not sent", "yes", ""),
+        (1, 1, "weak-key", 0, "RSA with 1024 bits", "sometimes", ""),
     ]
 
 
 def test_numbers_get_their_names(make_record: Callable[..., Record]) -> None:
-    statements = Catalog().group_statements(0, make_record(0, cipher=0xFAFA))
+    _, statements = Catalog().groups([make_record(0, cipher=0xFAFA)])
 
     assert rows_of("name", statements) == [
         ("tls_version", 0x0304, "TLS 1.3"),
@@ -97,14 +97,16 @@ def test_an_outcome_that_is_none_is_refused() -> None:
 
 
 def test_equal_attempts_share_a_number(make_record: Callable[..., Record]) -> None:
-    groups = Groups()
+    catalog = Catalog()
     same = make_record(0), make_record(2, local_port=1, total_ns=9, bytes_received=1)
     other = make_record(4, alpn="h2")
 
-    assert groups.number([*same, other]) == [0, 0, 1]
-    assert groups.number([other, make_record(6)]) == [1, 0]
-    assert groups.fresh == [(0, same[0]), (1, other)]
-    assert groups.treatments == [Treatment.GOOD, Treatment.GOOD]
+    numbers, statements = catalog.groups([*same, other])
+
+    assert numbers == [0, 0, 1]
+    assert [row[0] for row in rows_of("attempt_group", statements)] == [0, 1]
+    assert catalog.groups([other, make_record(6)]) == ([1, 0], [])
+    assert catalog.treatments == [Treatment.GOOD, Treatment.GOOD]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,4 @@ def test_equal_attempts_share_a_number(make_record: Callable[..., Record]) -> No
 def test_any_attribute_tells_attempts_apart(
     make_record: Callable[..., Record], odd: dict[str, object]
 ) -> None:
-    groups = Groups()
-
-    assert groups.number([make_record(0), make_record(0, **odd)]) == [0, 1]
+    assert Catalog().groups([make_record(0), make_record(0, **odd)])[0] == [0, 1]

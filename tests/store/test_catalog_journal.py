@@ -140,10 +140,9 @@ def test_a_file_that_is_gone_is_told_at_the_commit(
         journal.commit()
 
 
-def test_folding_makes_one_file(path: Path, journal: Journal) -> None:
+def test_closing_makes_one_file(path: Path, journal: Journal) -> None:
     journal.write(insert(1))
     journal.commit()
-    journal.fold()
     journal.close()
 
     assert [found.name for found in path.parent.iterdir()] == ["run.db"]

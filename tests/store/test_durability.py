@@ -23,7 +23,7 @@ from stress.store import RunWriter
 
 start = 1_700_000_000_000_000_000
 plan = Plan(Target("x.example"), (), (Client("generic"),))
-writer = RunWriter.create(Path(sys.argv[1]), plan, started_ns=start, versions={}, host="")
+writer = RunWriter(Path(sys.argv[1]), plan, started_ns=start, versions={}, host="")
 number = 0
 while True:
     writer.add_records([
@@ -78,7 +78,7 @@ from stress.store import RunWriter
 
 start = 1_700_000_000_000_000_000
 plan = Plan(Target("x.example"), (), (Client("generic"),))
-writer = RunWriter.create(Path(sys.argv[1]), plan, started_ns=start, versions={}, host="")
+writer = RunWriter(Path(sys.argv[1]), plan, started_ns=start, versions={}, host="")
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
 

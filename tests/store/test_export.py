@@ -17,7 +17,8 @@ from hdrh.log import HistogramLogReader
 
 from stress.errors import UsageError
 from stress.model.record import Record
-from stress.store import Format, RunFile, export_run, open_run
+from stress.store import RunFile, open_run
+from stress.store.export import Format, export_run
 
 
 @pytest.fixture

@@ -10,7 +10,14 @@ import msgspec
 import pytest
 
 from stress.errors import ExitCode, RunFileError
-from stress.store.opening import check_numbers, checked, damaged, fetch_all, reading
+from stress.store.opening import (
+    Whole,
+    check_numbers,
+    checked,
+    damaged,
+    fetch_all,
+    reading,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +71,41 @@ def test_rows_of_the_right_types_are_given(connection: sqlite3.Connection) -> No
 
 @pytest.mark.parametrize("value", ["'1'", "1.5", "NULL", "x'31'"])
 def test_another_type_is_refused(connection: sqlite3.Connection, value: str) -> None:
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(ValueError, match=r"is .+: Expected int"):
         fetch_all(connection, f"SELECT {value}", tuple[int])
 
 
-def test_text_is_not_taken_for_bytes() -> None:
-    with pytest.raises(msgspec.ValidationError):
-        checked("text", bytes)
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT port, note FROM door", r"door\.port is -15: Expected int >= 0"),
+        ("SELECT door.port AS number, note FROM door", r"door\.port is -15: Expected int >= 0"),
+        ("SELECT max(port, -7) AS most, note FROM door", "^most is -7: Expected int >= 0"),
+        ("SELECT 3, port FROM door", r"door\.port is -15: Expected str, got int"),
+        (
+            "SELECT 3, x'00ff' AS blob FROM door",
+            r"is b'\\x00\\xff': Expected str, got bytes",
+        ),
+    ],
+)
+def test_a_value_is_refused_with_its_table_and_column(
+    connection: sqlite3.Connection, sql: str, said: str
+) -> None:
+    connection.execute("CREATE TABLE door (port INTEGER, note TEXT)")
+    connection.execute("INSERT INTO door VALUES (-15, 'green')")
+
+    with pytest.raises(ValueError, match=said):
+        fetch_all(connection, sql, tuple[Whole, str])
+
+
+def test_a_single_value_is_refused_with_its_name() -> None:
+    with pytest.raises(ValueError, match=r"^meta\.counted is -1: Expected int >= 0$"):
+        checked("meta.counted", -1, Whole)
+
+
+def test_text_is_not_taken_for_bytes(connection: sqlite3.Connection) -> None:
+    with pytest.raises(ValueError, match="Expected bytes, got str"):
+        fetch_all(connection, "SELECT 'text'", tuple[bytes])
 
 
 @pytest.mark.parametrize("numbers", [[], [0], [0, 1, 2]])

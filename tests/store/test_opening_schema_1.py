@@ -16,7 +16,8 @@ import pytest
 
 from stress.model.run import End
 from stress.report.summary import summarize
-from stress.store import Format, export_run, open_run
+from stress.store import open_run
+from stress.store.export import Format, export_run
 from stress.store.writer import extent
 
 DATA = Path(__file__).parent / "data" / "schema-1.db"
@@ -39,7 +40,7 @@ def test_it_opens_with_all_that_it_holds(path: Path) -> None:
         assert sum(cell.count for cell in run.cube().cells) == 160
         assert sum(row.seen for row in run.chains()) == 160
         assert len(list(run.transcripts())) == 4
-        assert extent(run).next_id == 160
+        assert extent(run)[0] == 160
 
 
 def test_it_is_reported(path: Path) -> None:

@@ -79,7 +79,7 @@ def test_facts_are_as_the_engine_gave_them(
 def test_private_anchors_come_back(tmp_path: Path, plan: Plan) -> None:
     private = replace(plan, trust=replace(plan.trust, private=True))
     path = tmp_path / "run.db"
-    RunWriter.create(path, private, started_ns=1, versions={}, host="").close()
+    RunWriter(path, private, started_ns=1, versions={}, host="").close()
     with open_run(path) as run:
         assert run.facts().plan == private
 
@@ -224,3 +224,40 @@ def test_closing_twice_is_no_error(write_run: Callable[..., Path]) -> None:
     run = open_run(write_run([]))
     run.close()
     run.close()
+
+
+@pytest.mark.parametrize("rate", [None, 50.0])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_lasts_from_its_first_attempt_to_its_last(
+    rate: float | None,
+    ended: bool,
+    tmp_path: Path,
+    plan: Plan,
+    verdict: Verdict,
+    chains: tuple[Chain, Chain],
+    make_record: Callable[..., Record],
+    started_ns: int,
+) -> None:
+    """Recounted from the rows, which come in the order in which attempts ended."""
+    records = [
+        make_record(n)._replace(due_ns=due, started_ns=due + (n % 3) * 1_000, total_ns=9_000 - n)
+        for n, due in enumerate(range(started_ns + 10_000, started_ns + 60_000, 1_000))
+    ]
+    paced = replace(plan, load=replace(plan.load, rate=rate))
+    path = tmp_path / "run.db"
+    writer = RunWriter(path, paced, started_ns=started_ns, versions={}, host="here")
+    writer.add_chain(chains[0], [])
+    writer.add_chain(chains[1], [verdict])
+    writer.add_records(records[::-1])
+    if ended:
+        writer.finish(RunEnd(End.COMPLETED, started_ns + 10**9, len(records)))
+    else:
+        writer.commit(len(records))
+    with open_run(path) as run:
+        facts = run.facts()
+    if not ended:
+        writer.close()
+
+    due = [each.due_ns for each in records]
+    ends = [each.due_ns + each.total_ns for each in records]
+    assert (facts.first_ns, facts.last_ns) == (min(due), max(due if rate else ends))

@@ -127,8 +127,8 @@ def folder(
     """Runs `first`, `second` (started last), a reserved name, and a file that is no run."""
     results = tmp_path / "results"
     results.mkdir()
-    RunWriter.create(results / "second.db", plan, started_ns=2, versions={}, host="").close()
-    RunWriter.create(results / "first.db", plan, started_ns=1, versions={}, host="").close()
+    RunWriter(results / "second.db", plan, started_ns=2, versions={}, host="").close()
+    RunWriter(results / "first.db", plan, started_ns=1, versions={}, host="").close()
     (results / "zz-reserved.db").touch()
     (results / "zz-other.db").write_text("not a run")
     return results

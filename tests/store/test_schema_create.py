@@ -109,7 +109,7 @@ from stress.store import RunWriter
 sys.stdin.readline()
 try:
     plan = Plan(Target("x.example"), (), ())
-    RunWriter.create(Path(sys.argv[1]), plan, started_ns=1, versions={}, host="").close()
+    RunWriter(Path(sys.argv[1]), plan, started_ns=1, versions={}, host="").close()
     print("made")
 except RunFileError:
     print("refused")

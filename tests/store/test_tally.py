@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,10 +21,10 @@ from stress.store.tally import (
     Columns,
     HistogramKey,
     Latency,
-    Row,
     Tally,
 )
 
+Row = tuple[Any, ...]
 SECOND = FIRST_BLOCK_NS
 TREATMENTS = list(Treatment)
 

@@ -64,7 +64,7 @@ def test_records_come_out_as_they_went_in(plan: Plan, batches: list[list[Record]
     everything = [record for batch in batches for record in batch]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run.db"
-        writer = RunWriter.create(path, plan, started_ns=STARTED_NS, versions={}, host="")
+        writer = RunWriter(path, plan, started_ns=STARTED_NS, versions={}, host="")
         for batch in batches:
             writer.add_records(batch)
             writer.commit(len(everything))

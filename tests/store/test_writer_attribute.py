@@ -14,7 +14,8 @@ from stress.analysis.compare.replay import matcher
 from stress.model.record import Record
 from stress.model.summary import Condition
 from stress.report.summary import summarize
-from stress.store import Format, export_run, open_run
+from stress.store import open_run
+from stress.store.export import Format, export_run
 
 ROWS = 2_000
 

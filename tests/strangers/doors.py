@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MOST_SECONDS = 10.0
 MOST_MEGABYTES = 500.0
-PATIENCE_S = 20
+PATIENCE_S = 60
 HANG = "no answer, or the process died"
 
 
@@ -28,8 +28,27 @@ class Visit:
     err: str
     seconds: float
     """CPU time, which a busy machine does not change."""
+    megabytes: float
+    """The largest resident size of the process during this command line."""
     events: tuple[tuple[str, str], ...]
     """Audit events: connections, lookups, programs started, files opened for writing."""
+
+    @property
+    def door(self) -> str:
+        """The command, with the option that names the file where there is one."""
+        if self.words[0] == "clients":
+            return " ".join(self.words[:2])
+        named = [word for word in ("--continue", "--profile") if word in self.words]
+        return " ".join([self.words[0], *named])
+
+    @property
+    def file(self) -> str:
+        """The stranger's file: the first path of the command line."""
+        return next((word for word in self.words if os.sep in word), "")
+
+
+VISITED: list[Visit] = []
+"""What the current test did; `conftest.py` puts it into the report of the tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +56,11 @@ class Visits:
     """All command lines of one process."""
 
     visits: tuple[Visit, ...]
-    megabytes: float
-    """The largest resident size that the process had when a command line ended."""
+
+    @property
+    def megabytes(self) -> float:
+        """The largest resident size of the process during any of them."""
+        return max((one.megabytes for one in self.visits), default=0.0)
 
 
 def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
@@ -75,14 +97,16 @@ def visit(commands: Sequence[Sequence[object]], folder: Path) -> Visits:
             one["out"],
             one["err"],
             one["seconds"],
+            one["megabytes"],
             tuple((event, detail) for event, detail in one["events"]),
         )
         for command, one in zip(commands, answers, strict=False)
     ]
     if len(lines) < len(commands):
         hung = tuple(map(str, commands[len(lines)]))
-        ended.append(Visit(hung, -1, "", HANG, float(PATIENCE_S), ()))
-    return Visits(tuple(ended), max((one["megabytes"] for one in answers), default=0.0))
+        ended.append(Visit(hung, -1, "", HANG, float(PATIENCE_S), 0.0, ()))
+    VISITED.extend(ended)
+    return Visits(tuple(ended))
 
 
 def wrongs(visits: Visits, allowed: Sequence[Path] = ()) -> list[str]:
@@ -99,6 +123,8 @@ def wrongs(visits: Visits, allowed: Sequence[Path] = ()) -> list[str]:
             found.append(f"{door}: traceback: {one.err[-300:]}")
         if one.err == HANG or one.seconds > MOST_SECONDS:
             found.append(f"{door}: took {one.seconds:.1f} s")
+        if "`$" in one.err:
+            found.append(f"{door}: names no part of the file: {one.err[-300:]}")
         if "\x1b" in one.out + one.err:
             found.append(f"{door}: wrote an escape byte")
         found += [f"{door}: {wrong}" for wrong in _reached(one, allowed)]

@@ -37,6 +37,7 @@ def profiles(folder: Path) -> dict[str, bytes]:
         "writes-to-device": 'openmetrics = "/dev/full"',
         "results-in-file": 'results = "victim.txt"',
         "results-through-link": 'results = "link/runs"',
+        "chooses-the-resolver": 'resolver = "192.0.2.53"',
         "reads-above": 'addresses = "../outside/nodes.txt"',
         "reads-process": 'ca = "/proc/self/environ"',
         "reads-folder": 'ca = "."',

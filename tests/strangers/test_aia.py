@@ -53,7 +53,7 @@ def run_file(path: Path, url: str, addresses: tuple[str, ...]) -> Path:
     plan = Plan(Target(HOST), known, (Client("generic"),), trust=trust, server_name=HOST)
     judge = Judge(Anchors(trust.anchors, trust.anchors_from, trust.private))
     verdict = judge.judge(chain.certificates, host=HOST, at=AT, policy="any")
-    writer = RunWriter.create(path, plan, started_ns=AT_NS, versions={}, host="a stranger's")
+    writer = RunWriter(path, plan, started_ns=AT_NS, versions={}, host="a stranger's")
     for index, address in enumerate(plan.addresses):
         writer.add_address(index, address)
     writer.add_chain(chain, [verdict])
@@ -119,8 +119,8 @@ def test_a_private_target_of_this_command_line_may_have_a_private_issuer(
     url, requested = issuer
     file = run_file(tmp_path / "run.db", url, addresses)
 
-    with open_run(file) as run:
-        sentences = Rejudgement(aia=True, target_is_named=True).repairs(run)
+    with open_run(file, made_now=True) as run:
+        sentences = Rejudgement(aia=True).repairs(run)
 
     assert any(sentence.startswith("Proven") for sentence in sentences) is proven
     assert requested == (["/i.cer"] if proven else [])

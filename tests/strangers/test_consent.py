@@ -14,6 +14,7 @@ import pytest
 
 from stress.model.plan import Address, Client, Load, Plan, Target
 from stress.store import RunWriter, open_run
+from stress.store.writer import copy_run
 from stress.text.escape import shell_line
 from tests.strangers.doors import Visit, visit
 from tests.strangers.test_run_files import true_run
@@ -30,7 +31,7 @@ CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getad
 def interrupted(folder: Path, plan: Plan, name: str = "part") -> Path:
     """A run that was killed before its first handshake, a while ago."""
     path = folder / f"{name}.db"
-    writer = RunWriter.create(path, plan, started_ns=10**18, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=10**18, versions={}, host="here")
     for index, address in enumerate(plan.addresses):
         writer.add_address(index, address)
     writer.commit(0)
@@ -53,7 +54,7 @@ def opened(folder: Path, *words: object) -> Visit:
     "load",
     [
         Load(4_400),
-        Load(51, rate=1e9),
+        Load(51, rate=1e6),
         Load(None, 60.0),
         Load(None, 21.0, rate=50.0),
         Load(1_001, rate=50.0),
@@ -78,7 +79,7 @@ def failed(true_run: Path, tmp_path: Path) -> Path:
     with open_run(true_run) as run:
         facts = run.facts()
         plan = replace(facts.plan, addresses=(PUBLIC,), authorized="they said so")
-        writer = RunWriter.create(path, plan, started_ns=facts.started_ns, versions={}, host="here")
+        writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
         writer.add_address(0, PUBLIC)
         writer.add_records(list(run.records()))
         writer.commit(facts.started)
@@ -108,7 +109,7 @@ def test_no_path_of_a_run_file_is_opened(
         facts = run.facts()
         plan = replace(facts.plan, client_certificate=pipe, client_key=pipe, load=Load(200))
     path = tmp_path / "mutual.db"
-    writer = RunWriter.create(path, plan, started_ns=facts.started_ns, versions={}, host="here")
+    writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
     writer.add_address(0, PUBLIC)
     writer.add_records(records)
     writer.commit(len(records))
@@ -132,6 +133,42 @@ def test_a_certificate_that_the_recorded_run_did_not_use_is_refused(tmp_path: Pa
 
     assert one.code == 2
     assert "used no client certificate" in one.err
+
+
+@pytest.mark.slow
+def test_no_credentials_of_a_run_file_are_in_a_printed_command(
+    true_run: Path, tmp_path: Path
+) -> None:
+    """Who pastes a command would show their own certificate to the file's target."""
+    path, planted = tmp_path / "mutual.db", "/keys/of-the-victim/planted.pem"
+    with open_run(true_run) as run:
+        facts = run.facts()
+        plan = replace(facts.plan, client_certificate=planted, client_key=planted)
+        writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
+        copy_run(run, writer)
+        writer.commit(facts.started)
+        writer.close()
+
+    visits = visit(
+        [
+            ["report", path, "--json"],
+            ["report", path, "--html", tmp_path / "page.html"],
+            ["compare", path, path, "--json"],
+            ["evidence", path, "--out", tmp_path / "proof"],
+        ],
+        tmp_path,
+    )
+
+    document: dict[str, Any] = json.loads(visits.visits[0].out)
+    argvs = [each["argv"] for each in document["commands"]]
+    assert any({"--cert", "--key"} <= set(argv) for argv in argvs)
+    commands = [shell_line(argv) for argv in argvs] + [each["next"] for each in document["causes"]]
+    commands += [line for one in visits.visits for line in one.out.splitlines() if "--cert" in line]
+    commands += [file.read_text() for file in (tmp_path / "proof").rglob("*.sh")]
+    page = (tmp_path / "page.html").read_text()
+    commands += [line for line in page.splitlines() if "--cert" in line]
+    assert len(commands) > 6
+    assert not any("planted.pem" in command for command in commands)
 
 
 @pytest.mark.slow

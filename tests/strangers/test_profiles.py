@@ -68,6 +68,28 @@ def test_reports_of_ours_below_the_profile_are_replaced(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_profile_chooses_neither_who_answers_nor_who_is_loaded(folder: Path) -> None:
+    """Not even with consent on the command line, which is for the target that stands there."""
+    ways = {
+        'resolver = "192.0.2.53"': "whoever answers decides where we connect",
+        'address = ["192.168.7.7:22"]': "only the profile names 192.168.7.7:22",
+        'addresses = "nodes.txt"': "only the profile names 10.11.12.13:443",
+    }
+    (folder / "nodes.txt").write_text("10.11.12.13\n")
+    commands = []
+    for number, text in enumerate(ways):
+        (folder / f"{number}.toml").write_text(f"{text}\ncount = 50_000\n")
+        commands.append(["run", "a.example", "--profile", folder / f"{number}.toml"])
+    visits = visit([[*each, "--i-am-authorized"] for each in commands], folder).visits
+
+    for one, said in zip(visits, ways.values(), strict=True):
+        assert one.code == 2
+        assert said in " ".join(one.err.split())
+        assert not [event for event, _ in one.events if event.startswith("socket.")]
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.slow
 def test_the_users_own_profile_may_write_and_read_anywhere(folder: Path) -> None:
     own = folder / "config" / "tls-stress" / "mine.toml"  # as `visit` sets XDG_CONFIG_HOME
     own.parent.mkdir(parents=True)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stress.lab.farm import start
+from stress.model.plan import Address
+from stress.model.run import End, RunEnd
+from stress.store import RunWriter, open_run
+from stress.store.writer import copy_run
 from tests.strangers.doors import Visits, visit, wrongs
 from tests.strangers.run_files import corpus, make
 
@@ -48,6 +54,7 @@ def test_a_true_file_passes_all_doors(true_run: Path, tmp_path: Path) -> None:
 
 
 PARTS = 8
+CODES = {0, 1, 2, 3}
 
 
 @pytest.mark.slow
@@ -56,20 +63,62 @@ def test_a_hostile_file_is_refused_or_reported(true_run: Path, tmp_path: Path, p
     """Each file goes through a few doors; a process reads many, since starting one costs most."""
     names = sorted(corpus(true_run))[part::PARTS]
     damages, commands = corpus(true_run), []
-    for name in names:
+    for number, name in enumerate(names):
         path = make(true_run, damages[name], tmp_path / f"{name}.db")
         commands.append(["report", path, "--json"])
-        if not name.startswith(("plan-", "ending-")):
+        if number % 2:
+            commands.append(["compare", path, true_run])
+        else:
             commands.append(["export", path, "--format", "csv"])
         commands.append(["evidence", path, "--out", tmp_path / f"{name}-evidence"])
     visits = visit(commands, tmp_path)
 
     wrong = {}
     for one in visits.visits:
-        found = wrongs(Visits((one,), visits.megabytes), [tmp_path])
-        if found or (one.code not in {0, 1, 2, 3}):
+        found = wrongs(Visits((one,)), [tmp_path])
+        if found or one.code not in CODES | ({4} if one.door == "compare" else set()):
             wrong[f"{one.words[0]} {Path(one.words[1]).stem}"] = [one.code, *found]
     assert wrong == {}
     assert len(visits.visits) == len(commands)
     assert sorted(tmp_path.glob("*.db")) == sorted(tmp_path / f"{name}.db" for name in names)
     assert not list(tmp_path.glob("pwned*"))
+
+
+@pytest.fixture(scope="session")
+def public_run(true_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run as if it had been against a public address, and had been interrupted."""
+    path = tmp_path_factory.mktemp("public") / "public.db"
+    address = Address("93.184.216.34", 443)
+    with open_run(true_run) as run:
+        facts = run.facts()
+        load = replace(facts.plan.load, count=4_400, duration_s=None)
+        plan = replace(facts.plan, addresses=(address,), load=load, authorized="they said so")
+        writer = RunWriter(path, plan, started_ns=facts.started_ns, versions={}, host="here")
+        copy_run(run, writer)
+        writer.add_address(0, address)
+        assert facts.ended_ns is not None
+        writer.finish(RunEnd(End.INTERRUPTED, facts.ended_ns, facts.started))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_hostile_file_makes_nobody_connect(public_run: Path, tmp_path: Path, part: int) -> None:
+    """What could be dialled needs consent on the command line, and there is none."""
+    names = sorted(corpus(public_run))[part::PARTS]
+    damages, commands = corpus(public_run), []
+    results = ("--results", tmp_path / "results")
+    for number, name in enumerate(names):
+        path = make(public_run, damages[name], tmp_path / f"{name}.db")
+        os.utime(path, (0, 0))
+        if number % 2:
+            commands.append(["replay", path, "--tries", "200", *results])
+        else:
+            commands.append(["run", "--continue", path, *results])
+    visits = visit(commands, tmp_path)
+
+    codes = {f"{one.door} {Path(one.file).stem}": one.code for one in visits.visits}
+    assert wrongs(visits, [tmp_path]) == []
+    assert {name: code for name, code in codes.items() if code != 2} == {}
+    assert len(visits.visits) == len(commands)
+    assert not (tmp_path / "results").exists()

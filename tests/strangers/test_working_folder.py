@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,6 +77,32 @@ def test_no_command_imports_from_the_working_folder(folder: Path) -> None:
             _, err = process.communicate(timeout=60)
             assert process.returncode in {0, 1}, err
 
+    assert imported(folder) == []
+
+
+def test_without_the_safe_path_only_what_the_interpreter_itself_imports_is_searched_there(
+    folder: Path,
+) -> None:
+    """`python -m stress` instead of `tls-stress`: the folder stands first on the search path."""
+    ask = "import runpy, sys; print(*sys.modules)"
+    known = subprocess.run([sys.executable, "-P", "-c", ask], capture_output=True, check=True)
+    for name in known.stdout.decode().split():
+        (folder / f"{name}.py").unlink(missing_ok=True)
+    shutil.rmtree(folder / "stress")  # else it would be the program
+    for words in (("--version",), ("clients", "list"), ("report", "none.db"), ("demo", "-n", "40")):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(folder / "c")}
+        done = subprocess.run(
+            [sys.executable, "-m", "stress", *words],
+            cwd=folder,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode in {0, 1, 2}, done.stderr
+        assert "Traceback" not in done.stderr
+
+    assert len(list(folder.glob("*.py"))) > 200
     assert imported(folder) == []
 
 

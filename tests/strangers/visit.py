@@ -43,6 +43,7 @@ def main() -> None:
 
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for words in commands:
+        _forget_peak()
         events.clear()
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         begun, code = time.process_time(), -1
@@ -63,8 +64,13 @@ def main() -> None:
         told.flush()
 
 
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):  # then the next figure includes what came before
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _peak() -> float:
-    """The largest resident size so far. The parent's figure would include the parent itself."""
+    """The largest resident size since then. The parent's figure would include the parent itself."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 

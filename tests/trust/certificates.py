@@ -164,11 +164,17 @@ def _usage(cert_sign: bool) -> x509.KeyUsage:
     )
 
 
-def sct_list(count: int) -> bytes:
+def sct_list(count: int, milliseconds: int = 0) -> bytes:
     """A SignedCertificateTimestampList of this many logs; the signatures are empty."""
     body = b""
     for number in range(count):
-        sct = b"\0" + bytes([number]) * 32 + bytes(8) + b"\0\0" + b"\x04\x03\0\0"
+        sct = (
+            b"\0"
+            + bytes([number]) * 32
+            + milliseconds.to_bytes(8, "big")
+            + b"\0\0"
+            + b"\x04\x03\0\0"
+        )
         body += len(sct).to_bytes(2, "big") + sct
     return len(body).to_bytes(2, "big") + body
 

@@ -129,7 +129,7 @@ DEFECTS = (
     Defect("root-sent", lambda: (*good(), authorities().root.der), ""),
     Defect(
         "incomplete-chain",
-        lambda: good()[:1],
+        lambda: chain(leaf(), authorities().root),
         "incomplete-chain",
         _WITHOUT_AIA,
         ("android", "firefox"),
@@ -167,6 +167,7 @@ DEFECTS = (
         ("apple", "android", "chrome", "firefox", "go"),
     ),
     Defect("self-signed", self_signed, "self-signed", ALL),
+    Defect("lone-leaf", lambda: good()[:1], "untrusted-root", ALL),
     Defect("untrusted-root-sent", lambda: stranger_below(True), "untrusted-root", ALL),
     Defect("untrusted-root-not-sent", lambda: stranger_below(False), "untrusted-root", ALL),
     Defect(

@@ -94,7 +94,7 @@ def test_the_table_produces_every_trust_category_that_needs_no_extra_evidence() 
 
 
 def test_all_findings_are_reported_and_the_structure_is_the_headline(judge: Judge) -> None:
-    certificates = chain(leaf(ends=-DAY, dns=("old.test",)))
+    certificates = chain(leaf(ends=-DAY, dns=("old.test",)), authorities().root)
 
     verdict = ask(judge, certificates)
 
@@ -136,7 +136,11 @@ def test_an_intermediate_met_elsewhere_is_named_as_the_missing_one(judge: Judge)
 
     assert before.headline is not None
     assert after.headline is not None
-    assert before.headline.category is after.headline.category is Category.INCOMPLETE_CHAIN
+    assert before.headline.category is Category.UNTRUSTED_ROOT
+    assert "was not sent and is not a trust anchor; or it is an intermediate" in (
+        before.headline.detail
+    )
+    assert after.headline.category is Category.INCOMPLETE_CHAIN
     assert "Test Intermediate was not sent; other chains of this run have it" in (
         after.headline.detail
     )

@@ -22,6 +22,7 @@ from stress.analysis.causes.likely import (
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
+    facts_of_the_verdicts,
     likely,
 )
 from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
@@ -115,10 +116,11 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
         )
         load = replace(load, concentrated=concentrated)
     left = tally.failures - sum(claim.failures for claim in failing)
-    odd = [
-        finder.inconsistency(*one) for one in (*inconsistencies(recording), *differences(recording))
-    ]
-    slow = [finder.slow(one) for one in slowness(recording)]
+    odd = [finder.inconsistency(*one) for one in inconsistencies(recording)]
+    slow: list[Claim] = []
+    if facts.records is None:  # what was agreed on, and how long it took, is known of runs only
+        odd += [finder.inconsistency(*one) for one in differences(recording)]
+        slow += [finder.slow(one) for one in slowness(recording)]
     return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
 
 
@@ -153,7 +155,8 @@ class _Claimant:
         good = [one.started_ns for one in recording.good]
         whole = len(good) == tally.attempts - tally.failures  # not only a sample
         failed = [one.started_ns for one in recording.failing]
-        self.lockout = lockout(good, failed, tally.failures) if whole else None
+        known = whole and recording.facts.records is None
+        self.lockout = lockout(good, failed, tally.failures) if known else None
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
@@ -333,6 +336,7 @@ class _Claimant:
             silence,
             widest.considered,
             widest.hypotheses,
+            self.recording.table.depth,
             next(iter(recurrences), None),
             self.likely(largest.failing, loci, shape, found),
         )
@@ -344,9 +348,10 @@ class _Claimant:
         share = self.tally.failures / max(1, self.tally.attempts)
         failed = np.unique(table.blocks[failing.failures > 0])
         span = int(table.blocks[failing.reached].max()) + 1
-        return round_robin(starts, share, self.recording.facts.plan.load.processes) or period(
-            failed, span, self.recording.block_ns
-        )
+        facts, again = self.recording.facts, period(failed, span, self.recording.block_ns)
+        if facts.records:  # whose turn it was is not known
+            return again
+        return round_robin(starts, share, facts.plan.load.processes) or again
 
     def timing(self, course: TimeProfile) -> Timing:
         """What the failures did over time, in times instead of blocks."""
@@ -373,10 +378,14 @@ class _Claimant:
         chain, table = self.chain(failing), self.recording.table
         met = int(table.counts[failing.reached & (table.chains == failing.chain)].sum())
         name = short(chain) if chain else f"#{failing.chain}"
+        if self.recording.facts.records:  # as it stands in the rows
+            name = str(failing.chain)
         return Mechanism(name, chain, FailureCount(failing.count, met))
 
     def clients(self, failing: FailureClass) -> Mapping[str, ClientView]:
         """Who would see it: each family's answer to that very chain, where a chain decides."""
+        if self.recording.facts.records:
+            return {}
         chain = self.chain(failing)
         if chain is None:
             return client_views(failing.outcome)
@@ -394,7 +403,9 @@ class _Claimant:
         shape: Shape,
         found: Collection[str] = (),
     ) -> tuple[str, ...]:
-        """The root causes that fit this class of failures at such a place."""
+        """The root causes that fit this class of failures at such a place; none outside TLS."""
+        if self.recording.facts.records:
+            return ()
         chain, plan = self.chain(failing), self.recording.facts.plan
         evidence = facts_of_the_plan(plan).union(found)
         load = "dependent" if Dimension.RATE in loci and self.recording.by_load else self.load
@@ -408,6 +419,8 @@ class _Claimant:
         if chain is not None:
             evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
             evidence |= facts_of_the_clients(self.clients(failing))
+            verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
+            evidence |= facts_of_the_verdicts(verdicts)
             alike = (one.failing for one in self.isolations)
             others = [self.chain(one) for one in alike if one.outcome == failing.outcome]
             roots = {issuer(other) for other in others if other}
@@ -433,6 +446,8 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     None when no option can pin any of its conditions.
     """
     plan = recording.facts.plan
+    if recording.facts.records:
+        return None
     conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions

@@ -17,7 +17,7 @@ from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.proportions.binomial import Integers
 from stress.model.attributes import Dimension, KnownFrom
-from stress.model.outcome import OK, Kind, Outcome, Stage
+from stress.model.outcome import OK, Kind, Stage, kind_of
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
@@ -87,7 +87,7 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
 
 
 def _is_trust(outcome: str) -> bool:
-    return Outcome.parse(outcome).kind is Kind.TRUST
+    return kind_of(outcome) is Kind.TRUST
 
 
 def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
@@ -95,11 +95,16 @@ def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
     decided_by_chain = failing.chain is not None or _is_trust(failing.outcome)
     columns: list[Column] = []
     for column in table.columns:
-        dimension = column.dimension
-        tautology = decided_by_chain and dimension in OF_THE_CHAIN
-        if dimension.when is KnownFrom.OUTCOME or tautology:
+        if decided_by_chain and column.dimension in OF_THE_CHAIN:
             continue
         known = int(failing.failures[column.codes != UNKNOWN].sum())
-        if dimension.when is not KnownFrom.LATE or known >= LATE_KNOWN * failing.count:
+        if known_enough(column.dimension, known, failing.count):
             columns.append(column)
     return tuple(columns)
+
+
+def known_enough(dimension: Dimension, known: int, failures: int) -> bool:
+    """Whether a dimension may explain failures of which so many know its value."""
+    if dimension.when is KnownFrom.OUTCOME:
+        return False
+    return dimension.when is not KnownFrom.LATE or known >= LATE_KNOWN * failures

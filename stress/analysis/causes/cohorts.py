@@ -92,6 +92,8 @@ class Problem:
     columns: tuple[Column, ...]
     attempts: Integers
     failures: Integers
+    tested: int = 0
+    """Hypotheses that were tested before; the level is shared among no fewer."""
 
     def rows(self, conditions: Sequence[ColumnValue]) -> Mask:
         """The rows that meet all the conditions."""
@@ -282,7 +284,8 @@ class Ranking:
         firsts = firsts[attempts[firsts] < total]
         shares = attempts / total
         self.considered = len(firsts)
-        self.hypotheses = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+        reachable = tarone(smallest_tail(attempts[firsts], failing, shares[firsts]), LEVEL)
+        self.hypotheses = max(problem.tested, reachable)
         tails = np.ones(len(attempts))
         worth = firsts[failures[firsts] >= FEWEST]
         tails[worth] = upper_tail(failures[worth], failing, shares[worth])
@@ -303,7 +306,9 @@ class Ranking:
             # Simplest first: fewer conditions, then the preferred dimensions, then the value.
             alike = np.flatnonzero(self._prints == self._prints[place]).tolist()
             ways: list[Conjunction] = []
-            for way in sorted(map(self._conjunction, alike), key=_simplest):
+            named = map(self._conjunction, alike)
+            found = [(len(way), any(code < 0 for _, code in way), way) for way in named]
+            for _, _, way in sorted(found):
                 if not any(set(simpler) <= set(way) for simpler in ways):
                     ways.append(way)
             scores = self._scores[self._order]
@@ -328,10 +333,6 @@ class Ranking:
         codes = np.unravel_index(space.keys[place - self._starts[number]], space.sizes)
         values = [~int(code) if space.negated else int(code) for code in codes]
         return tuple(zip(space.columns, values, strict=True))
-
-
-def _simplest(way: Conjunction) -> tuple[int, bool, Conjunction]:
-    return len(way), any(code < 0 for _, code in way), way
 
 
 def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:

@@ -33,6 +33,8 @@ MANY = 20
 def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | None]]:
     """All odd chains, the commonest first, and where each was met."""
     table = recording.table
+    if not recording.chains:
+        return
     outcomes = table.outcomes.values
     ok = outcomes.index(OK.name) if OK.name in outcomes else UNKNOWN - 1
     good = table.outcomes.codes == ok

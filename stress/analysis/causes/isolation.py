@@ -129,7 +129,8 @@ class _Isolator:
         columns.sort(key=lambda column: column.dimension.priority)
         self.whole = Problem(tuple(columns), table.counts, failing.failures)
         reached = [column.where(rows) for column in columns]
-        self.problem, self.groups = grouped(reached, self.attempts, self.failures)
+        counts = self.attempts, self.failures
+        self.problem, self.groups = grouped(reached, *counts, tested=table.hypotheses)
 
     def isolate(self) -> Isolation:
         found = search(self.problem, self.holds)
@@ -145,9 +146,10 @@ class _Isolator:
             self.failing,
             tuple(slices),
             self.time_profile,
-            found.considered,
+            max(found.considered, self.recording.table.considered),
             found.hypotheses,
-            varies=any(len(np.unique(column.codes)) > 1 for column in self.problem.columns),
+            varies=bool(self.recording.table.considered)
+            or any(len(np.unique(column.codes)) > 1 for column in self.problem.columns),
         )
 
     def with_threshold(self, cohorts: Sequence[Cohort]) -> Sequence[Cohort]:
@@ -269,7 +271,7 @@ class _Isolator:
 
 
 def grouped(
-    columns: Sequence[Column], attempts: Integers, failures: Integers
+    columns: Sequence[Column], attempts: Integers, failures: Integers, *, tested: int = 0
 ) -> tuple[Problem, Integers]:
     """Counts rows with equal attributes together; also returns the group of each row.
 
@@ -280,8 +282,11 @@ def grouped(
         key = groups * (len(column.values) + 1) + (column.codes - UNKNOWN)
         groups = np.unique(key, return_inverse=True)[1]
     _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
-    sums = (np.bincount(groups, one, len(first)).astype(np.int64) for one in (attempts, failures))
-    return Problem(tuple(column.where(first) for column in columns), *sums), groups
+    tried, failed = (
+        np.bincount(groups, one, len(first)).astype(np.int64) for one in (attempts, failures)
+    )
+    own = tuple(column.where(first) for column in columns)
+    return Problem(own, tried, failed, tested), groups
 
 
 def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> list[Column]:

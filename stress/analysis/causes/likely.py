@@ -15,10 +15,12 @@ from math import inf
 
 import msgspec
 
+from stress.model.chain import Refusal, Verdict
+from stress.model.outcome import Category
 from stress.model.plan import Plan
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
-from stress.trust import describe
+from stress.trust.reading.certificate import describe
 
 MOST = 4
 TIMED = 2
@@ -198,6 +200,27 @@ def facts_of_the_chain(
             "shares-a-name": names != others and bool(names & others),
         }
     return _holding(found)
+
+
+def facts_of_the_verdicts(verdicts: Collection[Verdict]) -> set[str]:
+    """What the verdicts on the failing chain say: of its name, and by versions of root stores."""
+    findings = [one for verdict in verdicts for one in verdict.findings]
+    refusing = [
+        one.versions
+        for one in findings
+        if one.refusal is Refusal.SOMETIMES and one.category is Category.UNTRUSTED_ROOT
+    ]
+    nameless = {Category.HOSTNAME_MISMATCH, Category.NO_SAN, Category.MALFORMED_CERTIFICATE}
+    named = bool(findings) and all(verdict.host for verdict in verdicts)
+    newer = any("≥" in versions for versions in refusing)
+    older = any("<" in versions or "≤" in versions for versions in refusing)
+    return _holding(
+        {
+            "names-the-host": named and nameless.isdisjoint(one.category for one in findings),
+            "newer-stores-refuse": newer,
+            "older-stores-refuse": older,
+        }
+    )
 
 
 def facts_of_the_clients(views: Mapping[str, ClientView]) -> set[str]:

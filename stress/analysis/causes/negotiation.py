@@ -58,7 +58,9 @@ def differences(recording: Recording) -> Iterator[tuple[Claim, Isolation | None]
             continue
         known = rows.get(dimension, full)
         if dimension is Dimension.ALPN:
-            column = _with_none(column)
+            # To agree on nothing is an answer, too.
+            codes = np.where(column.codes == UNKNOWN, len(column.values), column.codes)
+            column = Column(dimension, codes.astype(np.int64), (*column.values, NONE))
         if dimension is Dimension.CIPHER:
             column = _without_key_type(column)
         # Version decides what else can be chosen.
@@ -110,7 +112,8 @@ def _told(
     counts = FailureCount(int(met.sum()), int(table.counts[alike].sum()))
     kept = NEGOTIATED | (OF_THE_CHAIN if column.dimension is Dimension.RESUMED else set())
     places = tuple(one for one in table.columns if one.dimension not in kept)
-    rest = [value for value, _ in values.most_common() if value in _values(column, odd)]
+    given = {column.values[code] for code in np.unique(column.codes[odd]).tolist()}
+    rest = [value for value, _ in values.most_common() if value in given]
     claim = Claim(
         basis=Basis.NEGOTIATED,
         category=name,
@@ -126,10 +129,6 @@ def _told(
     return claim, isolate(where, FailureClass(OK.name, None, met, alike))
 
 
-def _values(column: Column, rows: Mask) -> set[str]:
-    return {column.values[code] for code in np.unique(column.codes[rows]).tolist()}
-
-
 def _code(column: Column, value: str) -> int:
     """The code of a value; one that no row has where it never occurs."""
     return column.values.index(value) if value in column.values else UNKNOWN - 1
@@ -139,12 +138,6 @@ def _is(table: Table, dimension: Dimension, value: str) -> Mask:
     column = table.column(dimension)
     assert column is not None
     return np.asarray(column.codes == _code(column, value))
-
-
-def _with_none(column: Column) -> Column:
-    """To agree on nothing is an answer, too."""
-    codes = np.where(column.codes == UNKNOWN, len(column.values), column.codes)
-    return Column(column.dimension, codes.astype(np.int64), (*column.values, NONE))
 
 
 def _without_key_type(column: Column) -> Column:

@@ -61,13 +61,19 @@ class Table:
     chains: Integers
     """`SeenChain.id`, or -1."""
     counts: Integers
+    considered: int = 0
+    """Cohorts that were tested before columns were folded away (`causes.screening`)."""
+    hypotheses: int = 0
+    """Among how many the level was shared then."""
+    depth: int = 3
+    """Most conditions of a cohort that was tested."""
 
     def __len__(self) -> int:
         return len(self.counts)
 
     def column(self, dimension: Dimension) -> Column | None:
         """The first column of that dimension, None when the run has none."""
-        return next((one for one in self.columns if one.dimension is dimension), None)
+        return next((one for one in self.columns if one.dimension == dimension), None)
 
 
 def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:

@@ -119,10 +119,9 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     """What to know before trusting the answer."""
     needed: int | None = None
-    """So many more handshakes like those of AFTER would settle it; None: it is settled, or they
-    would not."""
-    plan: Plan | None = None
-    """Of AFTER, for the run that would settle it; None where none is needed."""
+    """So many more handshakes would settle it; None: it is settled, or none would."""
+    settling: tuple[tuple[Plan, int], ...] = ()
+    """The runs that would settle it: their plans, and how many handshakes each takes in all."""
 
 
 def compare(
@@ -159,13 +158,19 @@ def compare(
         latency = latency_changes(before.histograms(), after.histograms(), tolerance)
     elif not same:
         warnings.append("the latencies are not compared: the mix of addresses and clients differs")
-    needed = None
+    settling = NOTHING
     if reasons:
         change, headline = Change.NOT_COMPARABLE, f"Not comparable: {'; '.join(reasons)}."
     elif any(text.startswith(LIMITED) for text in limited):
         change, headline = Change.UNKNOWN, f"Cannot tell: {'; '.join(limited)}."
     else:
-        change, headline, needed = _answer(mix, causes, latency)
+        sizes = (
+            sum(one.before_attempts for one in cells.values()),
+            sum(one.after_attempts for one in cells.values()),
+        )
+        # What would settle it can only be run where it was a run.
+        plans = () if one.records or two.records else (one.plan, two.plan)
+        change, headline, settling = _answer(mix, causes, latency, plans, sizes)
     return Comparison(
         change,
         headline,
@@ -175,8 +180,8 @@ def compare(
         latency,
         *summaries,
         warnings=(*warnings, *limited),
-        needed=needed,
-        plan=two.plan if needed else None,
+        needed=settling.needed,
+        settling=settling.runs,
     )
 
 
@@ -254,18 +259,71 @@ def pooled_effect(before: Run, after: Run) -> float:
     return max(1.0, squares / failures) if failures else 1.0
 
 
-def settles(counts: Rates) -> int | None:
-    """How many more handshakes of AFTER, failing as often, settle it; None: none would."""
-    if not counts.after_attempts:
-        return None
-    before = counts.before_failures, counts.before_attempts
-    more = 1.0
-    while more < MOST_TIMES:
-        more *= 1.25
-        after = round(counts.after_failures * more), ceil(counts.after_attempts * more)
-        if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
-            return after[1] - counts.after_attempts
+class Settling(NamedTuple):
+    """What would settle an open comparison."""
+
+    words: str
+    """To follow the figures."""
+    needed: int | None = None
+    runs: tuple[tuple[Plan, int], ...] = ()
+
+
+NOTHING = Settling("")
+
+
+def _settling(
+    counts: Rates, plans: Sequence[Plan], sizes: tuple[int, int], *, untested: bool
+) -> Settling:
+    """The runs that would settle it, a longer AFTER alone where it can.
+
+    Args:
+        counts: of both runs.
+        plans: of both; none for records that are not ours.
+        sizes: attempts of both, also where only one was.
+        untested: AFTER has no attempt where BEFORE failed.
+    """
+    noun = "handshakes" if plans else "attempts"
+    if untested and not plans:
+        return Settling("; where it failed before, there is nothing in AFTER")
+    if untested:
+        count = sizes[0]
+        words = (
+            f"; where it failed before, nothing was tested again: {thousands(count)} more "
+            "handshakes, with the plan of BEFORE, would settle it"
+        )
+        return Settling(words, count, ((plans[0], count),))
+    times = settles(counts)
+    if times is None:
+        return Settling(f"; no number of {noun} is known that would settle it")
+    totals = tuple(ceil(size * more) for size, more in zip(sizes, times, strict=True))
+    more = sum(totals) - sum(sizes)
+    without = "" if counts.after_failures else " without a failure"
+    where = "" if times[0] == 1.0 else ", in both runs,"
+    words = f"; {thousands(more)} more {noun}{without}{where} would settle it"
+    runs = tuple(
+        (plan, total)
+        for plan, total, size in zip(plans, totals, sizes, strict=bool(plans))
+        if total > size
+    )
+    return Settling(words, more, runs)
+
+
+def settles(counts: Rates) -> tuple[float, float] | None:
+    """How many times the handshakes of BEFORE and of AFTER, failing as often, settle it."""
+    for longer in (0.0, 1.0):
+        more = 1.0
+        while more < MOST_TIMES:
+            more *= 1.25
+            times = 1.0 + longer * (more - 1.0), more
+            before = _scaled(counts.before_failures, counts.before_attempts, times[0])
+            after = _scaled(counts.after_failures, counts.after_attempts, times[1])
+            if judge(rates(before, after, counts.effect)) is not Change.UNKNOWN:
+                return times
     return None
+
+
+def _scaled(failures: int, attempts: int, times: float) -> tuple[int, int]:
+    return round(failures * times), ceil(attempts * times)
 
 
 def _limited(facts: RunFacts) -> str | None:
@@ -284,7 +342,8 @@ def cause_changes(
     failing = [cause for cause in causes if cause.kind == FAILURE]
     if not failing:
         return
-    tables = record(before).table, record(after).table
+    named = {one.dimension for cause in failing for one in cause.conditions}
+    tables = record(before, named).table, record(after, named).table
     for cause in failing:
         conditions = matching(cause.conditions)
         was, now = (counted(table, conditions, cause.category) for table in tables)
@@ -299,6 +358,8 @@ def cause_changes(
         where = place(conditions) if conditions else "overall"
         reference = percent(was[0] / was[1]) if was[1] else "nothing"
         sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
+        if not now[1]:
+            sentence = f"Nothing was tested {where}, where {reference} failed before."
         yield CauseChange(cause.sentence, found, change, sentence)
 
 
@@ -335,6 +396,9 @@ def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
     if (one.file, one.started_ns) == (two.file, two.started_ns):
         yield "both are the same run"
         return
+    if one.records or two.records:
+        yield from _other_records(one, two)
+        return
     stores = one.plan.trust.anchors_from, two.plan.trust.anchors_from
     if one.plan.trust.private and two.plan.trust.private:
         # A run file keeps private anchors, so that their names do not matter.
@@ -361,6 +425,15 @@ def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
         yield "one of the runs has no attempts"
     elif not shared and _client_mix(before) == _client_mix(after):
         yield "no address was reached in both runs"
+
+
+def _other_records(one: RunFacts, two: RunFacts) -> Iterator[str]:
+    """Why records that are not ours are not comparable."""
+    was, became = (facts.records.failed if facts.records else "" for facts in (one, two))
+    if not (was and became):
+        yield "one holds handshakes of a run, the other records that are not"
+    elif was != became:
+        yield f"a row failed where {was}, then where {became}"
 
 
 def _offered(facts: RunFacts) -> float:
@@ -394,33 +467,37 @@ def _p(value: float) -> str:
 
 
 def _answer(
-    mix: Rates, causes: Sequence[CauseChange], latency: Sequence[LatencyChange]
-) -> tuple[Change, str, int | None]:
-    """The change, its sentence with figures, and how many more handshakes would settle it.
+    mix: Rates,
+    causes: Sequence[CauseChange],
+    latency: Sequence[LatencyChange],
+    plans: Sequence[Plan],
+    sizes: tuple[int, int],
+) -> tuple[Change, str, Settling]:
+    """The change, its sentence with figures, and what would settle it where it is open.
 
     Worse anywhere is worse; a cause that is refuted counts as better.
     """
-    change = judge(mix)
+    change, settling = judge(mix), NOTHING
+    untested = any(not one.rates.after_attempts for one in causes)
     if any(one.change is Change.WORSE for one in causes) or any(one.worse for one in latency):
         change = Change.WORSE
-    elif change is Change.BETTER and any(not one.rates.after_attempts for one in causes):
+    elif change is not Change.WORSE and untested:
         change = Change.UNKNOWN  # where it failed before, nothing was tested again
     elif change is Change.UNKNOWN and causes and all(c.change is Change.BETTER for c in causes):
         change = Change.BETTER
-    more = settles(mix) if change is Change.UNKNOWN else None
+    if change is Change.UNKNOWN:
+        settling = _settling(mix, plans, sizes, untested=untested)
     counts = (
         f"{of(mix.after_failures, mix.after_attempts)} failed, "
         f"{of(mix.before_failures, mix.before_attempts)} before"
     )
     left = ", but not fixed" if mix.after_failures else ""
-    without = "" if mix.after_failures else " without a failure"
-    needed = f"; {thousands(more)} more handshakes{without} would settle it" if more else ""
     words = {
         Change.BETTER: f"Better{left}: {counts} (p {_p(mix.better_p)}).",
         Change.NOT_WORSE: f"Not worse{left}: {counts}.",
         Change.WORSE: f"Worse: {counts} (p {_p(mix.worse_p)}).",
-        Change.UNKNOWN: f"Cannot tell: {counts}{needed}.",
+        Change.UNKNOWN: f"Cannot tell: {counts}{settling.words}.",
     }
     slower = [one.sentence for one in latency if one.worse]
     fixed = [one.sentence for one in causes if one.change is Change.BETTER]
-    return change, " ".join([words[change], *slower, *fixed[:1]]), more
+    return change, " ".join([words[change], *slower, *fixed[:1]]), settling

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from math import inf
@@ -66,6 +66,8 @@ class Goal:
     """A count, a rate as a fraction, seconds, or microseconds."""
     phase: Phase | None = None
     percentile: float | None = None
+    least_s: float = 0.0
+    """Seconds that have to be seen (`failing<0.1% for 10m`)."""
 
     def compares(self, value: float) -> bool:
         """Whether a value meets the goal."""
@@ -94,6 +96,7 @@ class Goal:
 _GOAL = re.compile(
     r"\s*(?P<word>[A-Za-z][\w.]*)\s*(?P<operator><=|>=|==|!=|=|<|>)\s*"
     r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zµ]+)?\s*"
+    r"(?:\s+for\s+(?P<least>\d+(?:\.\d+)?)\s*(?P<time>[a-z]+)\s*)?"
 )
 _CLEAN = re.compile(r"\s*clean\s+for\s+(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]+)\s*")
 _PERCENTILE = re.compile(r"p(?P<digits>\d{2}|[5-9]\d{2,4}|\d{2}\.\d{1,3})\.(?P<phase>\w+)")
@@ -107,7 +110,7 @@ _NAMES = (
     *(f"p{digits}.{phase.value}" for digits in (50, 90, 99, 999) for phase in Phase),
 )
 EXAMPLES = "'failures>=20', 'failing<0.1%', 'relative<20%', 'chains==1', 'p99.server<50ms'"
-_HINT = f"goals look like {EXAMPLES} or 'clean for 10m'"
+_HINT = f"goals look like {EXAMPLES}, 'failing<0.1% for 10m' or 'clean for 10m'"
 
 
 def parse_goal(text: str) -> Goal:
@@ -127,9 +130,16 @@ def parse_goal(text: str) -> Goal:
         raise _unreadable(text)
     operator = Operator("==" if found["operator"] == "=" else found["operator"])
     word, number, unit = found["word"], float(found["number"]), found["unit"] or ""
+    least_s = _seconds(text, float(found["least"]), found["time"]) if found["least"] else 0.0
     percentile = _PERCENTILE.fullmatch(word)
+    if least_s and not (operator in UPPER and (percentile or word == Subject.FAILING)):
+        raise UsageError(
+            f"{text!r}: only a limit that is not to be exceeded can hold for a time",
+            "write 'failing<0.1% for 10m' or 'p99.server<50ms for 10m'",
+        )
     if percentile:
-        return _latency(text, percentile, operator, _seconds(text, number, unit) * 1e6)
+        value_us = _seconds(text, number, unit) * 1e6
+        return replace(_latency(text, percentile, operator, value_us), least_s=least_s)
     if word not in _PLAIN:
         raise _unknown(text, word)
     subject = Subject(word)
@@ -137,7 +147,7 @@ def parse_goal(text: str) -> Goal:
         number = _rate(text, subject, operator, number / 100.0 if unit else number, unit)
     elif unit or number != int(number):
         raise UsageError(f"{text!r}: {subject.value} is a whole number", _HINT)
-    return Goal(text.strip(), subject, operator, number)
+    return Goal(text.strip(), subject, operator, number, least_s=least_s)
 
 
 def parse_goals(texts: Sequence[str]) -> tuple[Goal, ...]:

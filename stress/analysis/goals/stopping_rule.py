@@ -11,20 +11,20 @@ flight at the stop ends by itself and is counted in the report.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from stress.analysis.goals.evidence import Evidence, Holds, may_stop, while_running
-from stress.analysis.goals.goal import Subject, parse_goals
+from stress.analysis.goals.evidence import Evidence, Holds, count_slower, may_stop, while_running
+from stress.analysis.goals.goal import Goal, Subject, parse_goals
 from stress.analysis.latency import phase_ns
-from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.clusters import Effective, effective
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.measure import Histogram
 from stress.model.observer import Observer
 from stress.model.outcome import Side
 from stress.model.record import Flag, Record
-from stress.model.run import Progress
-from stress.model.summary import Interval
+from stress.model.run import Phase, Progress
 from stress.text.numbers import seconds
 
 BLOCKS_S = 2.0
@@ -33,6 +33,35 @@ BLOCK_NS = 1_000_000_000
 MOST_BLOCKS = 1000
 """Two time blocks of the run file, in seconds and as a part of the run. The file counts quiet time
 in blocks, so a goal must be exceeded by this much here to be met again in the file."""
+
+
+class Blocks:
+    """Counts hits of attempts by time, in at most a thousand blocks that double in width."""
+
+    def __init__(self) -> None:
+        self._block_ns = BLOCK_NS
+        self._counts: dict[int, list[int]] = {}
+        """Block -> hits and attempts."""
+
+    def add(self, when_ns: int, hits: int, attempts: int = 1) -> None:
+        """Adds attempts of one time."""
+        counts = self._counts.setdefault(when_ns // self._block_ns, [0, 0])
+        counts[0] += hits
+        counts[1] += attempts
+        while len(self._counts) > MOST_BLOCKS:
+            joined: dict[int, list[int]] = {}
+            for block, (some, size) in self._counts.items():
+                pair = joined.setdefault(block // 2, [0, 0])
+                pair[0] += some
+                pair[1] += size
+            self._block_ns, self._counts = self._block_ns * 2, joined
+
+    @property
+    def worth(self) -> Effective:
+        """What the hits are worth."""
+        first, last = min(self._counts, default=0), max(self._counts, default=-1)
+        line = [self._counts.get(block, (0, 0)) for block in range(first, last + 1)]
+        return effective([hits for hits, _ in line], [size for _, size in line])
 
 
 class ClosedPrefix:
@@ -50,9 +79,8 @@ class ClosedPrefix:
         self._reached_ns: list[int | None] = [None] * workers
         self._begun_ns: int | None = None
         self._failed_ns: int | None = None
-        self._block_ns = BLOCK_NS
-        self._counts: dict[int, list[int]] = {}
-        """Block -> failures and attempts."""
+        self.blocks = Blocks()
+        """Failures by time."""
         self.attempts = 0
         """Without our own failures and what was not sent."""
         self.failures = 0
@@ -75,29 +103,8 @@ class ClosedPrefix:
                 self._failed_ns = max(self._failed_ns or 0, record.started_ns)
             if side in {Side.TARGET, Side.NOBODY}:
                 self.attempts += 1
-                counts = self._counts.setdefault(record.started_ns // self._block_ns, [0, 0])
-                counts[0] += side is Side.TARGET
-                counts[1] += 1
-        while len(self._counts) > MOST_BLOCKS:
-            self._widen()
+                self.blocks.add(record.started_ns, side is Side.TARGET)
         return tuple(closed)
-
-    def _widen(self) -> None:
-        """Joins pairs of blocks."""
-        joined: dict[int, list[int]] = {}
-        for block, (failed, size) in self._counts.items():
-            counts = joined.setdefault(block // 2, [0, 0])
-            counts[0] += failed
-            counts[1] += size
-        self._block_ns, self._counts = self._block_ns * 2, joined
-
-    @property
-    def interval(self) -> Interval:
-        """The interval of the failure rate that is valid now, whenever one looks."""
-        first, last = min(self._counts, default=0), max(self._counts, default=-1)
-        blocks = [self._counts.get(block, (0, 0)) for block in range(first, last + 1)]
-        worth = effective([failed for failed, _ in blocks], [size for _, size in blocks])
-        return worth.interval(planned=False)
 
     @property
     def elapsed_s(self) -> float:
@@ -131,14 +138,34 @@ def check_goals(until: Sequence[str], assertions: Sequence[str]) -> None:
     parse_goals([*until, *assertions])
 
 
+def check_ceiling(until: Sequence[str], most_s: float | None) -> None:
+    """Compares how long the goals of a run have to hold with how long it may take.
+
+    Raises:
+        UsageError: the run would end before.
+    """
+    for goal in parse_goals(until):
+        needed_s = goal.value if goal.subject is Subject.CLEAN else goal.least_s
+        if most_s is not None and needed_s > most_s:
+            raise UsageError(
+                f"--until {goal.text!r} takes {needed_s:.12g} s, and the run ends after"
+                f" {most_s:.12g} s",
+                f"Let it run for longer: --max-duration {2 * needed_s:.12g}s",
+            )
+
+
 class StoppingRule(Observer):
     """Counts the records of a run, and decides whether it may stop."""
 
     def __init__(self, until: Sequence[str], workers: int) -> None:
         self._goals = parse_goals(until)
         self._prefix = ClosedPrefix(workers)
-        phases = {goal.phase for goal in self._goals if goal.phase is not None}
-        self._latencies = {phase: Histogram() for phase in phases}
+        self._latencies: dict[Phase, Histogram] = {}
+        self._slower: dict[Goal, Blocks] = {}
+        for goal in self._goals:
+            if goal.phase is not None:
+                self._latencies[goal.phase] = Histogram()
+                self._slower[goal] = Blocks()
         rates = {Subject.FAILING, Subject.RELATIVE}
         self._rates = any(goal.subject in rates for goal in self._goals)
 
@@ -151,8 +178,19 @@ class StoppingRule(Observer):
             for record in closed
             if side_of(record.outcome) is Side.NOBODY and not record.flags & Flag.WARM_UP
         ]
-        for phase, histogram in self._latencies.items():
-            histogram.record_many([phase_ns(record, phase) for record in good])
+        if not self._latencies:
+            return
+        by_time: defaultdict[int, list[Record]] = defaultdict(list)
+        for record in good:
+            by_time[record.started_ns // BLOCK_NS].append(record)
+        for block, part in by_time.items():
+            for phase, histogram in self._latencies.items():
+                durations = Histogram()
+                durations.record_many([phase_ns(record, phase) for record in part])
+                histogram.merge(durations)
+                for goal, blocks in self._slower.items():
+                    if goal.phase is phase:
+                        blocks.add(block * BLOCK_NS, *count_slower(durations, goal))
 
     def on_progress(self, progress: Progress) -> str | None:
         """Why the run may stop now; None to go on."""
@@ -165,7 +203,8 @@ class StoppingRule(Observer):
             clean_s=max(0.0, prefix.clean_s - margin_s),
             chains=progress.chains,
             latencies=self._latencies,
-            interval=prefix.interval if self._rates else None,
+            slower={goal.text: blocks.worth for goal, blocks in self._slower.items()},
+            worth=prefix.blocks.worth if self._rates else None,
         )
         if not may_stop(self._goals, evidence):
             return None

@@ -81,7 +81,8 @@ class LimitSearch(LoadController):
         of: str = "",
     ) -> None:
         for goal in goals:
-            if goal.operator not in UPPER or goal.subject not in {Subject.LATENCY, Subject.FAILING}:
+            bound = goal.operator in UPPER and not goal.least_s
+            if not bound or goal.subject not in {Subject.LATENCY, Subject.FAILING}:
                 raise UsageError(
                     f"--find-limit {goal.text!r}: not an upper bound of a latency or failure rate",
                     "write 'p99.total<250ms, failing<0.1%'",

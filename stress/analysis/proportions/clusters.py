@@ -28,11 +28,12 @@ Imported late: it needs numpy and scipy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import pdtrc
 
 from stress.analysis.proportions.binomial import EXACT, LEVEL, Floats, exact_bounds
@@ -53,6 +54,10 @@ SPARE = 1.5
 """How much heavier than the heaviest of so few clusters the next may be."""
 
 
+MOST_LIVE = 500
+"""Blocks of a live interval; it is computed once a second while handshakes wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effective:
     """Counts of a run, and how many independent observations they are worth."""
@@ -70,6 +75,19 @@ class Effective:
     def effect(self) -> float:
         """Failures that are worth one: the design effect."""
         return max(1.0, self.squares / self.failures) if self.failures else 1.0
+
+    @classmethod
+    def independent(cls, failures: int, attempts: int) -> Self:
+        """Each failure is an observation of its own."""
+        return cls(failures, attempts, float(failures), 1.0, 0)
+
+    def times(self, factor: float) -> Self:
+        """So many times as much of the same: more clusters, none heavier than the heaviest."""
+        failures, clusters = round(self.failures * factor), round(self.clusters * factor)
+        attempts, squares = round(self.attempts * factor), self.squares * factor
+        return replace(
+            self, failures=failures, attempts=attempts, squares=squares, clusters=clusters
+        )
 
     @property
     def above(self) -> tuple[float, float]:
@@ -95,13 +113,13 @@ class Effective:
         return Interval(level, lower.low, confidence_sequence(*self.above, level).high, BLOCKS)
 
 
-def effective(failures: Sequence[int], attempts: Sequence[int]) -> Effective:
+def effective(failures: ArrayLike, attempts: ArrayLike) -> Effective:
     """What the failures and attempts of equal blocks of time are worth."""
     failed = np.asarray(failures, dtype=np.float64)
     size = np.asarray(attempts, dtype=np.float64)
     total, whole = int(failed.sum()), int(size.sum())
     if total < 2 or total == whole:
-        return Effective(total, whole, float(total), 1.0, 0)
+        return Effective.independent(total, whole)
     weights = _weights(failed, size)
     clustered = float((weights**2).sum()) + total - float(weights.sum())
     largest, wandering = float(weights.max(initial=1.0)), _variance(failed, size)
@@ -145,3 +163,22 @@ def _variance(failed: Floats, size: Floats) -> float:
                 most = max(most, spread)
         width *= 2
     return most
+
+
+class LiveInterval:
+    """The interval of a run that goes on, of counts that are taken at equal distances of time."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[int, int]] = [(0, 0)]
+        """Failures and attempts so far, at each time but the last ones."""
+        self._calls, self._each = 0, 1
+
+    def __call__(self, failures: int, attempts: int) -> Interval:
+        """The interval that is valid now, whenever one looks; between two calls is a block."""
+        self._calls += 1
+        counts = np.diff([*self._seen, (failures, attempts)], axis=0)
+        if self._calls % self._each == 0:
+            self._seen.append((failures, attempts))
+        if len(self._seen) > MOST_LIVE:
+            self._seen, self._each = self._seen[::2], self._each * 2
+        return effective(counts[:, 0], counts[:, 1]).interval(planned=False)

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
 
-from stress.analysis.proportions.clusters import FEW, effective
+from stress.analysis.proportions.clusters import FEW, Effective, effective
 from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import side_of
 from stress.model.outcome import Category, Side
@@ -79,15 +79,23 @@ class Estimate:
     clean_s: float
     """Seconds at the end without a failure."""
     interval: Interval
-    effect: float
-    """Design effect; 1 for independent handshakes."""
+    worth: Effective
+    """How many independent observations they are worth."""
     episodes: Episodes | None
     """When failures are clustered in fewer than ten episodes."""
     unresolved: int = 0
     """Attempts without an outcome of the target, where they are too many to be left out: the
     interval then covers every way in which they could have ended."""
-    too_few: int | None = None
-    """Clusters of failures, where they are too few (one or two) for a tight interval."""
+
+    @property
+    def too_few(self) -> int | None:
+        """Clusters of failures, where one or two with little beside them allow no tight interval.
+
+        None: they are enough, or failures are independent.
+        """
+        worth = self.worth
+        few = 0 < worth.clusters < FEW and worth.failures < FEW * worth.effect
+        return worth.clusters if few else None
 
 
 def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
@@ -127,10 +135,9 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
         *line.totals,
         whole.clean_s,
         replace(interval, low=min(interval.low, share), high=max(interval.high, share)),
-        worth.effect,
+        worth,
         found if found and found.count < FEW_EPISODES and found.outside else None,
         unresolved,
-        worth.clusters if 0 < worth.clusters < FEW else None,
     )
 
 

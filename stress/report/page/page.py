@@ -27,7 +27,7 @@ from stress.model.summary import Answer, Cause, Summary
 from stress.model.transcript import Transcript
 from stress.report.page.drawing import draw_history, draw_knee, draw_panel
 from stress.report.page.pairs import pairs, timelines
-from stress.report.page.series import failure_history, panels, shares
+from stress.report.page.series import column_rates, failure_history, panels, shares
 from stress.report.terminal import LABELS, PHASES
 from stress.text.escape import escape
 from stress.text.templates import markup, read_part, template
@@ -69,7 +69,11 @@ class PageReport:
             sign=_SIGNS.get(summary.verdict, "!"),
             phases=[name for name in _PHASES if name in summary.latency],
             pairs=pairs(chains, self._run.verdicts(), tally),
-            shares=shares(summary, tally, facts, chains),
+            shares=(
+                column_rates(cube.records)
+                if cube.records
+                else shares(summary, tally, facts, chains)
+            ),
             panels=[
                 (f"{panel.phase}: {PHASES[panel.phase]}", markup(draw_panel(panel)))
                 for panel in panels(self._run.histograms())

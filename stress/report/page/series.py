@@ -17,6 +17,7 @@ from stress.analysis.tally import RunCounts, side_of
 from stress.measure import Histogram
 from stress.model.claims import FailureCount
 from stress.model.outcome import Side
+from stress.model.records import RecordTable
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
 
@@ -78,14 +79,35 @@ def shares(
             for line in summary.chains
         ],
     }
+    return tuple(_rate_table(dimension, those) for dimension, those in rows.items() if those)
+
+
+def column_rates(records: RecordTable) -> tuple[RateTable, ...]:
+    """By each column of records that are not ours; those whose values differ most come first."""
+    import numpy as np  # noqa: PLC0415 - heavy, and only needed here
+
+    failed = np.frombuffer(records.outcomes, np.uint8) > 0
+    weights = np.frombuffer(records.counts, np.int64) if records.counts else None
+    failing = weights[failed] if weights is not None else None
     tables = []
-    for dimension, unordered in rows.items():
-        ordered = sorted(
-            unordered, key=lambda row: (-row.interval.low, -row.failures, -row.attempts)
-        )
-        left_out = max(0, len(ordered) - MOST_ROWS)
-        tables += [RateTable(dimension, tuple(ordered[:MOST_ROWS]), left_out)] if ordered else []
+    for column in records.columns:
+        codes, size = np.frombuffer(column.codes, np.uint8), len(column.values) + 1
+        attempts = np.bincount(codes, weights, size).astype(np.int64).tolist()
+        failures = np.bincount(codes[failed], failing, size).astype(np.int64).tolist()
+        names = ("no value, or one that is not told apart", *column.values)
+        rows = [
+            _counted(name, "", met, hits)
+            for name, met, hits in zip(names, attempts, failures, strict=True)
+            if met
+        ]
+        tables.append(_rate_table(column.name, rows))
+    tables.sort(key=lambda table: -table.rows[0].interval.low)
     return tuple(tables)
+
+
+def _rate_table(dimension: str, rows: list[RateRow]) -> RateTable:
+    rows.sort(key=lambda row: (-row.interval.low, -row.failures, -row.attempts))
+    return RateTable(dimension, tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS))
 
 
 def _counted(name: str, note: str, attempts: int, failures: int) -> RateRow:

@@ -40,10 +40,11 @@ from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
 from stress.text.templates import read_texts
-from stress.trust import describe, open_end
+from stress.trust import describe, known_missing, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
 LONGEST_REPORT = 48
+_WRITTEN_OUT = "That certificate is known: `tls-stress evidence` writes it out as missing.pem."
 LONGEST_URL = 200
 _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
@@ -55,6 +56,9 @@ def remedy(outcome: str, chain: SeenChain | None = None) -> str:
     if not words:
         return ""
     fix = f"{words[:1].upper()}{words[1:]}."
+    at = chain.first_ns // 1_000_000_000 if chain else 0
+    if chain and last and known_missing(chain.certificates, at):
+        fix += f" {_WRITTEN_OUT}"
     # The first address that a browser could open; certificates name files and directories too.
     for url in last.aia_issuers if last else ():
         if url.lower().startswith(("http:", "https:")):
@@ -116,8 +120,8 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
         elif valid:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
-            fix = fix_of(claim.category, roots, chain)
-        plan, change = findings.facts.plan, claim.experiment
+            fix = "" if findings.facts.records else fix_of(claim.category, roots, chain)
+        facts, change = findings.facts, claim.experiment
         made.append(
             Cause(
                 rank=rank,
@@ -139,7 +143,9 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
-                next=shell_line(run_argv(plan, change)) if change else "",
+                next=shell_line(run_argv(facts.plan, change, made_now=facts.made_now))
+                if change
+                else "",
                 latency=claim.shift,
             )
         )
@@ -207,7 +213,7 @@ def _place(claim: Claim, findings: Findings) -> str:
     parts = [
         f"{which} {place(claim.conditions)}: {there}",
         *(f"{thousands(n)} of them also match cause {ranks[way]}" for way, n in claim.shared),
-        *_other_name(claim),
+        *_other_name(claim, "rows" if findings.facts.records else "connections"),
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),
     ]
@@ -228,7 +234,7 @@ def _counts(counts: FailureCount) -> str:
     return of(counts.failures, counts.attempts)
 
 
-def _other_name(claim: Claim) -> Iterator[str]:
+def _other_name(claim: Claim, noun: str) -> Iterator[str]:
     """Other conditions for the same connections, unless they are only another name of these."""
 
     def dimensions(conditions: Sequence[Condition]) -> set[str]:
@@ -243,9 +249,9 @@ def _other_name(claim: Claim) -> Iterator[str]:
                 place([one for one in these if one not in those])
                 for these, those in ((claim.conditions, way), (way, claim.conditions))
             )
-            yield f"there, {own} and {other} select the same connections"
+            yield f"there, {own} and {other} select the same {noun}"
         else:
-            yield f"these are also exactly the connections {place(way)}, which may be the reason"
+            yield f"these are also exactly the {noun} {place(way)}, which may be the reason"
         return
 
 
@@ -352,6 +358,7 @@ def silence(found: UnexplainedClaim) -> str:
         are="is" if found.failures == 1 else "are",
         recurrence=recurrence_words(found.recurrence) if found.recurrence else "",
         tested=thousands(found.considered),
+        depth=found.depth,
         error=percent(0.05),
         small=_needed(found, 1 / 16),
         half=_needed(found, 0.5),

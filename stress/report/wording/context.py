@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stress.analysis.findings import Findings
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
-from stress.analysis.verdict import NANOSECONDS, duration_s, policy_names
-from stress.model.claims import Untested, ValidityClaim
+from stress.analysis.verdict import NANOSECONDS, SEARCH, duration_s, policy_names
+from stress.model.claims import RunChange, Untested, ValidityClaim
 from stress.model.limit import Limit
+from stress.model.run import End
 from stress.model.summary import Assertion, Validity
+from stress.planning.run_command import SAME, run_argv
+from stress.text.escape import shell_line, with_names
 from stress.text.numbers import counted, of, seconds, thousands
 from stress.text.templates import read_texts
 
@@ -61,6 +65,12 @@ def scope(findings: Findings) -> str:
     clients = ", ".join(client.name for client in plan.clients)
     name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
+    if trust.stores:
+        store = f"root stores of {trust.stores}"
+    elif trust.private or not trust.anchors_from:
+        store = f"trust store {trust.anchors_from}{anchors}"
+    else:
+        store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
@@ -76,7 +86,7 @@ def scope(findings: Findings) -> str:
         )
     return (
         f"{plan.target} with client {clients} over {over}, {name}, "
-        f"trust store {trust.anchors_from}{anchors}, policy {policy_names(plan)}. "
+        f"{store}, policy {policy_names(plan)}. "
         f"{sessions(findings)}"
         f"Not tested: {', '.join(gaps)}."
     )
@@ -114,13 +124,71 @@ def _duration(findings: Findings) -> str:
 
 
 def goal_words(assertions: Sequence[Assertion]) -> str:
-    """Which goals were refuted, which are undecided, which hold; empty without any."""
-    words = {"no": "Refuted", "unknown": "Undecided", "yes": "Holds"}
-    sorted_ = (
-        (word, [one.expression for one in assertions if one.holds == holds])
-        for holds, word in words.items()
-    )
-    return " ".join(f"{word}: {', '.join(those)}." for word, those in sorted_ if those)
+    """Which goals were refuted, which are undecided, which hold; empty without any.
+
+    That a rate is below a limit is said of the time that was seen: without an outage in T there
+    are fewer than 3 in T, with 95% confidence.
+    """
+    sentences = []
+    for holds, word in (("no", "Refuted"), ("unknown", "Undecided"), ("yes", "Holds")):
+        those = [one for one in assertions if one.holds == holds]
+        if holds == "unknown":
+            sentences += [f"{word}: {', '.join(map(to_settle, those))}."] if those else []
+            commands = dict.fromkeys(shell_line(one.command) for one in those if one.command)
+            sentences += [f"To settle it: {line}." for line in commands]
+            continue
+        plain = [one.expression for one in those if one.seen_s is None]
+        sentences += [f"{word}: {', '.join(plain)}."] if plain else []
+        seen = [one.expression for one in those if one.seen_s is not None]
+        if seen:
+            seen_s = max(one.seen_s or 0.0 for one in those)
+            sentences.append(
+                f"{word} for the {seconds(seen_s)} seen: {', '.join(seen)} (outages less frequent"
+                f" than about one in {seconds(seen_s / 3.0)} could have been missed)."
+            )
+    return " ".join(sentences)
+
+
+def to_settle(one: Assertion) -> str:
+    """An undecided goal, with how many more handshakes settle it."""
+    if one.needed is None:
+        return f"{one.expression} (no number of handshakes is known to settle it)"
+    more = f"about {thousands(one.needed)} more {'handshake' if one.needed == 1 else 'handshakes'}"
+    if one.expression.startswith(SEARCH):
+        return f"{one.expression} (not confirmed; another search, {more}, may confirm it)"
+    return f"{one.expression} ({more}, coming out like these, would settle it)"
+
+
+def with_commands(findings: Findings) -> tuple[Assertion, ...]:
+    """The goals; those that are undecided with the run that is long enough to settle them."""
+    plan, asked = findings.facts.plan, list[str]()
+    needed = 0
+    for one in findings.assertions:
+        if not one.expression.startswith(SEARCH):
+            asked += ["--assert", one.expression]
+            needed = max(needed, one.needed or 0)
+    longer = RunChange(count=findings.tally.attempts + needed, extra=tuple(asked))
+    answers = []
+    for one in findings.assertions:
+        change = SAME if one.expression.startswith(SEARCH) else longer
+        settles = one.needed is not None
+        argv = run_argv(plan, change, made_now=findings.facts.made_now) if settles else ()
+        answers.append(replace(one, command=argv))
+    return tuple(answers)
+
+
+def unfinished(findings: Findings) -> str:
+    """What is left of a run that has no end, and how to go on with it; empty where it has one."""
+    facts, load = findings.facts, findings.facts.plan.load
+    if facts.end is not End.UNFINISHED or findings.assertions:
+        return ""
+    left = max(0, (load.count or 0) - facts.started)
+    if load.count is None and load.duration_s and findings.duration_s:
+        pace = findings.tally.attempts / findings.duration_s
+        left = max(0, round(pace * (load.duration_s - findings.duration_s)))
+    more = f"about {counted(left, 'handshake')} of its plan are left" if left else "it has no end"
+    resume = shell_line(with_names("run", options=("--continue", facts.name)))
+    return f"Undecided, because the run did not finish: {more}. If it has died: {resume}."
 
 
 def validity(claim: ValidityClaim) -> Validity:

@@ -58,10 +58,10 @@ def tail(latency: Mapping[str, Quantiles]) -> str:
 
     What our own lag explains is no finding about the target.
     """
-    whole, lag = latency["total"], latency["lag"]
-    if whole.p50 is None or whole.p99 is None or whole.p99 < SLOW_US:
+    whole, lag = latency.get("total"), latency.get("lag")
+    if whole is None or whole.p50 is None or whole.p99 is None or whole.p99 < SLOW_US:
         return ""
-    if 2.0 * (lag.p99 or 0.0) > whole.p99:
+    if lag is not None and 2.0 * (lag.p99 or 0.0) > whole.p99:
         return ""
     text: str = _words("slow")["tail"]
     return f"{text.format(p99=seconds(whole.p99 / 1e6), p50=_ms(whole.p50))}."

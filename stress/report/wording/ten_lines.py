@@ -26,8 +26,16 @@ from stress.report.wording.causes import (
     silence,
     who_sees,
 )
-from stress.report.wording.context import goal_words, limit_sentence, origin, scope, valid
+from stress.report.wording.context import (
+    goal_words,
+    limit_sentence,
+    origin,
+    scope,
+    unfinished,
+    valid,
+)
 from stress.report.wording.differences import unasked
+from stress.report.wording.store_versions import store_versions
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
@@ -54,7 +62,8 @@ def headlines(
     tally, (odd, mend) = findings.tally, unasked(causes, findings.latency)
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
-    verdict = [_failure_rate(findings, failures, validity), goal_words(findings.assertions)]
+    verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
+    verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
     elif findings.facts.invalid and tally.attempts:
@@ -62,36 +71,32 @@ def headlines(
     if tally.failures:
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
-        since = lockout_words(findings.explanation.lockout, findings.facts.started_ns)
-        places.insert(0, since)
-        places.append(silence(findings.explanation.unexplained))
-        places.append(load_words(findings.explanation.load))
+        found = findings.explanation
+        since = lockout_words(found.lockout, findings.facts.started_ns)
+        places = [since, *places, silence(found.unexplained), load_words(found.load)]
         where = " ".join(filter(None, places))
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
-        who = who_sees(views) or "Every client."
+        failing = _failing_chain(findings, category)[0]
+        versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
+        who = f"{who_sees(views) or 'Every client.'} {versions}"
         who = who if len(tally.categories) == 1 else f"{category}: {who}"
-        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
-        if not fixes:
-            fixes = {fix_of(category, likely(findings.explanation.unexplained.likely)): None}
+        broad = fix_of(category, likely(found.unexplained.likely))
+        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix) or {broad: None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
         proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
         prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
-        where = "No handshake failed."
-        who = "No client would have seen a failure in these handshakes."
-        fix = "Nothing to fix."
-        prove = f"Repeat the test: {shell_line(run_argv(findings.facts.plan))}"
-        repairs = ()
-    if odd and not tally.failures and tally.attempts:
-        verdict.append(f"But: {odd}")
-        where, fix = f"{where} {odd}", mend
+        where, fix = f"No handshake failed. {odd}".rstrip(), mend or "Nothing to fix."
+        verdict.append(odd and f"But: {odd}")
+        who = f"No client in use would have seen a failure. {store_versions(findings.verdicts)}"
+        prove = f"Repeat the test: {shell_line(next(commands(findings)).argv)}"
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,
         what=_what(findings),
-        who=who,
-        fix=" ".join([fix, *repairs]),
+        who=who.rstrip(),
+        fix=" ".join([fix, *(repairs if tally.failures else ())]),
         prove=prove,
         seen=_detectable(findings),
         asked=scope(findings),
@@ -139,6 +144,14 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
         kinds.append(f"{thousands(count)} {phrase_for(category)}{f' ({words})' if words else ''}")
     more = len(tally.categories) - 3
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
+
+
+def _too_few(failures: Failures) -> str:
+    """Why an interval is so wide; empty where it is as wide as the number of failures makes it."""
+    if failures.too_few is None:
+        return ""
+    times = "once" if failures.too_few == 1 else "twice"
+    return f"Failures came together only {times}, which is too few for a tight interval."
 
 
 def _difference(findings: Findings, category: str) -> str:
@@ -207,15 +220,31 @@ def _certificate(chain: SeenChain) -> str:
 
 
 def commands(findings: Findings) -> Iterator[Command]:
-    """The commands of `prove`."""
-    name, again = findings.facts.name, run_argv(findings.facts.plan)
+    """The commands of `prove`; none for records that are not ours."""
+    facts = findings.facts
+    if facts.records:
+        return
+    name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again)
         return
     yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name))
+    stores = facts.plan.trust.stores
+    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options))
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
+
+
+def experiments(findings: Findings) -> Iterator[Command]:
+    """The commands that test the causes or settle the goals: runs that differ in that alone."""
+    facts = findings.facts
+    for claim in findings.explanation.claims:
+        if claim.experiment:
+            argv = run_argv(facts.plan, claim.experiment, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv)
+    for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
+        yield Command(Purpose.NEXT, settling)
 
 
 def _detectable(findings: Findings) -> str:

@@ -29,7 +29,13 @@ from stress.trust.reading.der import (
     seconds,
     single,
 )
-from stress.trust.reading.extension import GeneralNames, Name, NameConstraints, read_name
+from stress.trust.reading.extension import (
+    GeneralNames,
+    Name,
+    NameConstraints,
+    NormalName,
+    read_name,
+)
 from stress.trust.reading.key import Key, Signing, read_key, read_signing
 from stress.trust.reading.oids import named
 
@@ -108,6 +114,8 @@ class CertificateFacts:
     must_staple: bool = False
     sct_logs: tuple[bytes, ...] = ()
     """Log ids of the embedded SCTs."""
+    sct_times: tuple[int, ...] = ()
+    """When they were made, in Unix seconds."""
 
     @property
     def self_issued(self) -> bool:
@@ -133,6 +141,17 @@ def describe(der: bytes) -> CertificateFacts:
         return _Reader(der).facts()
     except DerError as error:
         return CertificateFacts(der, unreadable=str(error), sha256=sha256(der).digest())
+
+
+@lru_cache(maxsize=512)
+def subject_of(der: bytes) -> NormalName | None:
+    """The subject alone, for finding a certificate among many; None: it cannot be read."""
+    try:
+        signed = single(der).expect(SEQUENCE).children()[0].expect(SEQUENCE).children()
+        versioned = bool(signed) and signed[0].tag == 0xA0
+        return read_name(signed[4 + versioned]).normal
+    except (DerError, IndexError):
+        return None
 
 
 def name_of(der: bytes) -> str:
@@ -237,6 +256,7 @@ class _Reader:
             constraints=read("nameConstraints", extension.name_constraints),
             must_staple=bool(read("TLS feature", extension.must_staple)),
             sct_logs=read("SCT list", extension.embedded_logs) or (),
+            sct_times=self.times(),
             problems=tuple(self.problems),
         )
 
@@ -254,6 +274,13 @@ class _Reader:
             return None
         value = self.values[kind]
         return self.part(kind, lambda: read(value), None)
+
+    def times(self) -> tuple[int, ...]:
+        """When the embedded SCTs were made; what is wrong with their list is noted elsewhere."""
+        try:
+            return extension.embedded_times(self.values.get("SCT list", b""))
+        except DerError:
+            return ()
 
     def all_extensions(self) -> tuple[CertificateExtension, ...]:
         found = []

@@ -6,6 +6,7 @@ caller notes that and continues. Sources: RFC 5280 section 4.2, RFC 6962 section
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -194,20 +195,43 @@ def embedded_logs(data: bytes) -> tuple[bytes, ...]:
     return sct_logs(single(data).expect(OCTET_STRING).body)
 
 
+def organizations(name: NormalName) -> list[str]:
+    """The organizations (O) of a name."""
+    return [value for attributes in name for kind, value in attributes if kind == "O"]
+
+
 def sct_logs(data: bytes) -> tuple[bytes, ...]:
     """The log ids of a SignedCertificateTimestampList (RFC 6962 section 3.3).
 
     Raises:
         DerError: the lengths do not add up.
     """
+    return tuple(sct[3:35] for sct in _scts(data))
+
+
+def sct_times(data: bytes) -> tuple[int, ...]:
+    """The times of such a list, in Unix seconds.
+
+    Raises:
+        DerError: the lengths do not add up.
+    """
+    return tuple(int.from_bytes(sct[35:43], "big") // 1000 for sct in _scts(data))
+
+
+def embedded_times(data: bytes) -> tuple[int, ...]:
+    """The times of an embedded SCT list, in Unix seconds."""
+    return sct_times(single(data).expect(OCTET_STRING).body)
+
+
+def _scts(data: bytes) -> Iterator[bytes]:
+    """Each SCT with its length in front."""
     if len(data) < 2 or int.from_bytes(data[:2], "big") != len(data) - 2:
         raise DerError("an SCT list whose length is wrong")
-    logs, at = [], 2
+    at = 2
     while at < len(data):
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         # A version 1 SCT: version, log id, time, extensions' length, signature's header.
         if end > len(data) or end - at < 2 + 1 + 32 + 8 + 2:
             raise DerError("an SCT that is cut off")
-        logs.append(data[at + 3 : at + 35])
+        yield data[at:end]
         at = end
-    return tuple(logs)

@@ -3,7 +3,8 @@ from itertools import product
 
 import pytest
 
-from stress.analysis.causes.likely import Signs, catalogue, likely
+from stress.analysis.causes.likely import Signs, catalogue, facts_of_the_verdicts, likely
+from stress.model.chain import Finding, Refusal, Verdict
 from stress.model.outcome import Category, Kind, Outcome
 
 FACTS = frozenset(
@@ -18,8 +19,11 @@ FACTS = frozenset(
         "leaf-only",
         "load-dependent",
         "load-independent",
+        "names-the-host",
+        "newer-stores-refuse",
         "no-sni",
         "old-tls",
+        "older-stores-refuse",
         "one-address",
         "one-bad-root",
         "private-ca",
@@ -119,3 +123,45 @@ def test_every_root_cause_says_what_to_change_or_that_nothing_needs_to() -> None
     free = {root.id for root in catalogue().values() if not root.fix}
 
     assert free == {"rollout-in-progress"}
+
+
+@pytest.mark.parametrize(
+    ("versions", "category", "facts"),
+    [
+        ("Android ≤ 13", Category.UNTRUSTED_ROOT, {"older-stores-refuse", "names-the-host"}),
+        ("Java < 11.0.22", Category.UNTRUSTED_ROOT, {"older-stores-refuse", "names-the-host"}),
+        ("Chrome ≥ 131", Category.UNTRUSTED_ROOT, {"newer-stores-refuse", "names-the-host"}),
+        ("", Category.UNTRUSTED_ROOT, {"names-the-host"}),
+        ("", Category.HOSTNAME_MISMATCH, set()),
+        ("Chrome < 153", Category.INCOMPLETE_CHAIN, {"names-the-host"}),
+    ],
+)
+def test_verdicts_say_whether_versions_of_stores_disagree(
+    versions: str, category: Category, facts: set[str]
+) -> None:
+    found = Finding(category, None, "x", Refusal.SOMETIMES, versions)
+
+    assert facts_of_the_verdicts([Verdict(b"", "any", "a.test", 0, (found,))]) == facts
+
+
+@pytest.mark.parametrize(
+    ("fact", "cause"),
+    [
+        ("older-stores-refuse", "root-not-in-older-stores"),
+        ("newer-stores-refuse", "distrusted-root"),
+    ],
+)
+def test_a_root_that_some_versions_lack_is_the_likeliest_cause(fact: str, cause: str) -> None:
+    facts = {fact, "leaf-only", "some-families-accept"}
+
+    first, *rest = likely(Signs("untrusted-root", ["chain"], "constant", facts=facts))
+
+    assert first == cause
+    assert "intermediate-not-deployed" not in rest
+
+
+def test_a_certificate_for_the_host_is_no_default_certificate() -> None:
+    signs = Signs("untrusted-root", ["chain"], "constant", facts={"names-the-host", "leaf-only"})
+
+    assert "default-certificate" not in likely(signs)
+    assert "intermediate-not-deployed" in likely(signs)

@@ -305,6 +305,39 @@ def test_what_is_not_settled_says_how_many_more_it_takes(
     assert f"-n {found.needed + 1000}" in " ".join(render_comparison(found).split())
 
 
+def test_where_before_is_too_short_both_have_to_be_longer(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    before = recorded([cell(99), cell(1, outcome="reset")])
+    later = after(recorded, [cell(9_900), cell(100, outcome="reset")])
+    found = compare(before, later)
+    told = " ".join(render_comparison(found).split())
+
+    assert found.change is Change.UNKNOWN
+    assert found.needed
+    assert f"{found.needed:,} more handshakes, in both runs, would settle it" in found.headline
+    (_, first), (_, second) = found.settling
+    assert first + second == found.needed + 100 + 10_000
+    assert f"-n {first} " in f"{told} "
+    assert f"-n {second} " in f"{told} "
+
+
+def test_what_was_not_tested_again_is_not_settled_by_a_few_more(
+    located: Callable[..., Run], recorded: Callable[..., Run]
+) -> None:
+    """It failed with TLS 1.2, and the second run had none of that."""
+    before = located(lambda like: 5 if like.tls_version == 0x0303 else 0)
+    kept = [one for one in before.cube().cells if one.tls_version == 0x0304]
+    later = after(recorded, kept, plan=before.facts().plan, addresses=before.addresses())
+    found = compare(before, later)
+
+    assert found.change is Change.UNKNOWN
+    count = summarize(before).attempts
+    assert f"nothing was tested again: {count:,} more handshakes, with the" in found.headline
+    assert found.causes[0].sentence.startswith("Nothing was tested with TLS 1.2, where 20%")
+    assert found.settling == ((before.facts().plan, count),)
+
+
 def test_the_tolerance_decides_what_is_slower(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],

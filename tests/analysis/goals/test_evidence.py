@@ -11,13 +11,15 @@ from stress.analysis.goals.evidence import (
     evidence_of,
     holds,
     may_stop,
+    settles,
     value_of,
 )
 from stress.analysis.goals.goal import parse_goal, parse_goals
 from stress.analysis.proportions.estimate import estimate
 from stress.measure import Histogram
-from stress.model.run import HistogramRow, Phase, Run
+from stress.model.run import End, HistogramRow, Phase, Run
 
+MS = 1_000_000
 CLEAN = Evidence(10_000, 0, 120.0, 120.0, chains=1, causes=0)
 PLANNED = replace(CLEAN, stopping=Stopping.PLANNED)
 BAD = Evidence(10_000, 100, 120.0, 2.0, chains=2, causes=1)
@@ -105,3 +107,87 @@ def test_a_recorded_run_is_evidence(
     assert (found.attempts, found.failures, found.chains, found.causes) == (20_000, 98, 2, 1)
     assert found.stopping is Stopping.PLANNED
     assert found.latencies == {}
+
+
+@pytest.mark.parametrize(
+    ("slow", "answer"),
+    [
+        ([5] * 60, Holds.YES),
+        # As many in two bursts: two observations.
+        ([150 * (block in {10, 40}) for block in range(60)], Holds.UNKNOWN),
+        ([20] * 60, Holds.NO),
+        ([600 * (block in {10, 40}) for block in range(60)], Holds.UNKNOWN),
+    ],
+)
+def test_slow_handshakes_that_come_together_are_one_observation(
+    slow: list[int],
+    answer: Holds,
+    recorded: Callable[..., Run],
+    histogram_row: Callable[..., HistogramRow],
+) -> None:
+    """Sixty blocks of 1,000 handshakes each, of which so many are slow."""
+    goal = parse_goal("p99.server<50ms")
+    rows = [
+        histogram_row(Phase.SERVER, [MS] * (1_000 - some) + [90 * MS] * some, block=block)
+        for block, some in enumerate(slow)
+    ]
+    run = recorded([], histograms=rows)
+    evidence = evidence_of(run, estimate(run.cube(), End.COMPLETED), 60.0, 0, [goal])
+
+    assert evidence.slower[goal.text].failures == sum(slow)
+    assert holds(goal, evidence) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "answer"),
+    [
+        ("failing<0.1% for 10m", CLEAN, Holds.UNKNOWN),
+        ("failing<0.1% for 10m", replace(CLEAN, elapsed_s=595.0), Holds.YES),
+        ("failing<0.1% for 2m", CLEAN, Holds.YES),
+        ("failing<0.5% for 10m", BAD, Holds.NO),
+    ],
+)
+def test_a_limit_may_have_to_hold_for_a_time(text: str, evidence: Evidence, answer: Holds) -> None:
+    assert holds(parse_goal(text), evidence) is answer
+
+
+def test_below_a_limit_is_an_answer_about_the_time_that_was_seen() -> None:
+    texts = ["failing<0.1%", "failing>1%", "failures==0", "failing>0.02%", "failing<0.02%"]
+    answers = assess(list(map(parse_goal, texts)), CLEAN)
+
+    assert [one.holds for one in answers] == ["yes", "no", "yes", "unknown", "unknown"]
+    assert [one.seen_s for one in answers] == [120.0, 120.0, None, None, None]
+
+
+def test_neither_below_a_limit_nor_not_above_it_is_told_in_an_instant() -> None:
+    short = replace(CLEAN, elapsed_s=5.0)
+
+    assert not may_stop(parse_goals(["failing>1%"]), short)
+    assert may_stop(parse_goals(["failing>1%"]), CLEAN)
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence"),
+    [
+        ("failing<0.04%", CLEAN),
+        ("failing<0.9%", replace(PLANNED, attempts=5_000, failures=37)),
+        ("failing>0.9%", BAD),
+        ("relative<10%", BAD),
+        ("failures>=200", BAD),
+        ("clean for 10m", BAD),
+        ("failing<0.1% for 10m", CLEAN),
+    ],
+)
+def test_so_many_more_handshakes_settle_it(text: str, evidence: Evidence) -> None:
+    """Recounted: with that many it is decided, with nine tenths of what is missing it is not."""
+    goal = parse_goal(text)
+    needed = settles(goal, evidence)
+
+    assert needed
+    assert holds(goal, evidence.times(1 + needed / evidence.attempts)) is not Holds.UNKNOWN
+    assert holds(goal, evidence.times(1 + 0.8 * needed / evidence.attempts)) is Holds.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["failing<1%", "chains>=5", "failing>1%"])
+def test_where_no_number_is_known_none_is_told(text: str) -> None:
+    assert settles(parse_goal(text), BAD) is None

@@ -30,6 +30,19 @@ def test_goals_are_read(text: str, subject: Subject, operator: Operator, value: 
     assert goal.text == text
 
 
+@pytest.mark.parametrize(
+    ("text", "least_s"),
+    [
+        ("failing<0.1% for 10m", 600.0),
+        ("failing <= 0.001 for 1h", 3600.0),
+        ("p99.server<50ms for 90s", 90.0),
+        ("failing<0.1%", 0.0),
+    ],
+)
+def test_a_limit_may_hold_for_a_time(text: str, least_s: float) -> None:
+    assert parse_goal(text).least_s == least_s
+
+
 @pytest.mark.parametrize("text", ["p999.handshake<1s", "p99.9.handshake<1s"])
 def test_a_percentile_has_its_phase(text: str) -> None:
     goal = parse_goal(text)
@@ -66,6 +79,10 @@ def test_a_percentile_has_its_phase(text: str) -> None:
         ("relative<0%", "can never be met"),
         ("p100.server<5ms", "unknown goal 'p100.server'"),
         ("failing<1% and more", "is not a goal"),
+        ("failing>1% for 10m", "only a limit that is not to be exceeded"),
+        ("failures==0 for 10m", "only a limit that is not to be exceeded"),
+        ("failing<1% for 10", "is not a goal"),
+        ("failing<1% for 10 parsecs", "'parsecs' is not a unit of time"),
     ],
 )
 def test_errors_name_what_is_wrong(text: str, words: str) -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.goals.stopping_rule import ClosedPrefix, StoppingRule, check_goals
+from stress.analysis.goals.stopping_rule import (
+    Blocks,
+    ClosedPrefix,
+    StoppingRule,
+    check_ceiling,
+    check_goals,
+)
 from stress.errors import UsageError
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
@@ -142,8 +148,50 @@ def test_bad_goals_are_refused_before_anything_is_sent(
         check_goals(until, assertions)
 
 
+@pytest.mark.parametrize("goal", ["failing<1% for 20m", "clean for 20m"])
+def test_a_goal_that_takes_longer_than_the_run_is_refused(goal: str) -> None:
+    check_ceiling([goal], 1200.0)
+    check_ceiling([goal], None)
+    with pytest.raises(UsageError, match=r"takes 1200 s, and the run ends after 900 s"):
+        check_ceiling([goal], 900.0)
+
+
 def test_good_goals_pass() -> None:
     check_goals(["failures>=20", "clean for 10m"], ["causes==0", "chains==1"])
+
+
+def test_slow_handshakes_in_one_burst_do_not_refute_a_percentile(
+    rows: Callable[..., list[Record]],
+) -> None:
+    """Two hundred slow ones of 5,000: one after the other, and then evenly spread."""
+    burst, spread = (
+        [each._replace(server_ns=(900 if each.id in slow else 2) * MS) for each in rows(5_000)]
+        for slow in (range(2_000, 2_200), range(0, 5_000, 25))
+    )
+
+    assert reason(StoppingRule(["p99.server<50ms"], 1), burst) is None
+    told = reason(StoppingRule(["p99.server<50ms"], 1), spread)
+    assert told == "stopped after 70 s: 'p99.server<50ms' refuted"
+
+
+def test_a_limit_for_a_time_is_not_reached_before(rows: Callable[..., list[Record]]) -> None:
+    assert reason(StoppingRule(["failing<0.5% for 2m"], 1), rows(5_900)) is None
+    assert reason(StoppingRule(["failing<0.5% for 2m"], 1), rows(6_001)) is not None
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 3)), max_size=50))
+def test_blocks_lose_nothing_when_they_widen(added: list[tuple[int, int]]) -> None:
+    blocks = Blocks()
+    for second, hits in added:
+        blocks.add(second * S, hits, 5)
+    for second in range(1_200):
+        blocks.add(second * S, 0)
+
+    worth = blocks.worth
+    assert (worth.failures, worth.attempts) == (
+        sum(hits for _, hits in added),
+        5 * len(added) + 1_200,
+    )
 
 
 S = 1_000_000_000

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.clusters import LiveInterval, effective
 from stress.analysis.proportions.sequence import confidence_sequence
 
 
@@ -65,3 +65,21 @@ def test_the_interval_covers_the_long_run_rate_of_bursts() -> None:
 
     assert covered >= 184
     assert naive <= 120
+
+
+def test_a_live_interval_counts_what_came_between_two_looks() -> None:
+    burst, spread = LiveInterval(), LiveInterval()
+    for second in range(1, 61):
+        one = burst(60 if second > 30 else 0, 100 * second)
+        other = spread(second, 100 * second)
+
+    assert one.high > 3 * other.high
+    assert other == confidence_sequence(60, 6_000)
+
+
+def test_a_long_live_interval_keeps_its_counts() -> None:
+    live = LiveInterval()
+    for second in range(1, 5_000):
+        shown = live(second // 100, 10 * second)
+
+    assert shown == confidence_sequence(49, 49_990)

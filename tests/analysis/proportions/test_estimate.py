@@ -35,7 +35,7 @@ def test_clustered_failures_widen_it(cell: Callable[..., Cell]) -> None:
     found = estimate(Cube(SECOND, (*cells, cell(80, block=30, outcome="reset"))), End.COMPLETED)
 
     assert found.interval.method == "blocks"
-    assert found.effect > 10
+    assert found.worth.effect > 10
     assert found.episodes is not None
     assert found.episodes.count == 1
     assert found.too_few == 1

@@ -67,9 +67,7 @@ def write_page_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
             trust=Trust(host="good.test", anchors_from="ca.pem", private=True),
             server_name="good.test",
         )
-        writer = RunWriter.create(
-            path, plan, started_ns=STARTED_NS, versions={"python": "3"}, host="here"
-        )
+        writer = RunWriter(path, plan, started_ns=STARTED_NS, versions={"python": "3"}, host="here")
         for index, address in enumerate(addresses):
             writer.add_address(index, address)
         missing = Finding(Category.INCOMPLETE_CHAIN, None, "Between was not sent")

@@ -81,5 +81,36 @@ def test_a_replay_and_an_unfinished_file_are_named(
 def test_goals_are_grouped_by_their_answer() -> None:
     yes, no, unknown = (Assertion(f"x<{n}", n, None) for n in ("yes", "no", "unknown"))
 
-    assert goal_words([yes, no, unknown]) == "Refuted: x<no. Undecided: x<unknown. Holds: x<yes."
+    assert goal_words([yes, no, unknown]) == (
+        "Refuted: x<no. "
+        "Undecided: x<unknown (no number of handshakes is known to settle it). Holds: x<yes."
+    )
     assert goal_words([]) == ""
+
+
+def test_below_a_limit_is_said_of_the_time_that_was_seen() -> None:
+    goals = [
+        Assertion("failing<1%", "yes", 0.0, seen_s=75.0),
+        Assertion("chains==1", "yes", 1.0),
+        Assertion("failing>2%", "no", 0.0, seen_s=75.0),
+    ]
+
+    assert goal_words(goals) == (
+        "Refuted for the 75 s seen: failing>2% (outages less frequent than about one in 25 s could "
+        "have been missed). Holds: chains==1. Holds for the 75 s seen: failing<1% (outages less "
+        "frequent than about one in 25 s could have been missed)."
+    )
+
+
+def test_what_is_undecided_says_how_many_more_and_the_command() -> None:
+    argv = ("tls-stress", "run", "a.test", "-n", "3000", "--assert", "failing<1%")
+    goals = [
+        Assertion("failing<1%", "unknown", 0.0, needed=2_000, command=argv),
+        Assertion("find-limit p99.total<9ms", "unknown", 90.0, needed=700),
+    ]
+
+    assert goal_words(goals) == (
+        "Undecided: failing<1% (about 2,000 more handshakes, coming out like these, would settle "
+        "it), find-limit p99.total<9ms (not confirmed; another search, about 700 more handshakes, "
+        "may confirm it). To settle it: tls-stress run a.test -n 3000 --assert 'failing<1%'."
+    )

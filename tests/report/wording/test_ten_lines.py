@@ -2,9 +2,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from stress.model.outcome import Stage
-from stress.model.run import Cell, Run, SeenChain
-from stress.model.summary import Headlines
+from stress.model.plan import Load, Plan
+from stress.model.run import Cell, End, Run, SeenChain
+from stress.model.summary import Answer, Headlines
 from stress.report.summary import summarize
 
 
@@ -100,6 +103,50 @@ def test_episodes_lead(recorded: Callable[..., Run], cell: Callable[..., Cell]) 
 
     assert "in 2 episodes (longest 1.0 s)" in lines(recorded([*cells, *bad])).verdict
     assert "all in one episode" in lines(recorded([*cells, bad[0]])).verdict
+
+
+@pytest.mark.parametrize(
+    ("bursts", "words"),
+    [
+        ([30], "Failures came together only once, which is too few for a tight interval."),
+        ([30, 45], "Failures came together only twice, which is too few for a tight interval."),
+        ([15, 30, 45], ""),
+        ([], ""),
+    ],
+)
+def test_too_few_bursts_for_a_tight_interval_are_named(
+    bursts: list[int], words: str, recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    quiet = [cell(100, block=block) for block in range(60)]
+    summary = summarize(
+        recorded([*quiet, *(cell(80, block=block, outcome="reset") for block in bursts)])
+    )
+
+    assert summary.failures.too_few == (len(bursts) if words else None)
+    assert ("too few" in summary.headline) == bool(words)
+    assert words in summary.headline
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (Load(5_000), "about 4,000 handshakes of its plan are left"),
+        (Load(None, 90.0), "about 500 handshakes of its plan are left"),
+    ],
+)
+def test_a_run_that_did_not_finish_says_what_is_left(
+    load: Load, words: str, recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """Of 1,000 handshakes in a minute."""
+    cells = [cell(500), cell(500, block=59)]
+    open_run = recorded(
+        cells, end=End.UNFINISHED, ended_ns=None, plan=replace(plan, load=load), name="lab"
+    )
+    summary = summarize(open_run)
+
+    assert summary.verdict is Answer.INCONCLUSIVE
+    assert words in summary.headline
+    assert "tls-stress run --continue lab" in summary.headline
 
 
 def test_an_invalid_run_says_why(recorded: Callable[..., Run], cell: Callable[..., Cell]) -> None:

@@ -1,0 +1,100 @@
+"""The worlds of the simulations, written as CSV, get the verdicts that they get there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.adversarial import DENSE, WORLDS, Bursts, cube, evidence, recorded, turns
+from stress.analysis.causes.isolation import isolate as search
+from stress.analysis.dimensions import Dimension
+from stress.analysis.goals.evidence import Stopping, holds
+from stress.analysis.goals.goal import parse_goal
+from stress.analysis.proportions.estimate import estimate
+from stress.model.run import End
+from stress.model.summary import Summary
+from stress.records import Choice
+from stress.runner.isolate import isolate
+from stress.runner.rejudge import AS_RECORDED
+from stress.runner.run import RunLocation
+from stress.store import open_run
+from tests.records.conftest import START, Table
+
+STEADY = Bursts(1.0, 1e12, background=0.003)
+
+
+def isolated(path: Path, choice: Choice, *assertions: str) -> Summary:
+    file = isolate([path], choice, RunLocation(path.parent), lambda _line: None, assertions)
+    with open_run(file) as run:
+        return AS_RECORDED.summarize(run)
+
+
+@pytest.mark.parametrize("world", [*WORLDS[::3], *DENSE[::3], STEADY], ids=lambda one: one.name)
+def test_intervals_and_assertions_are_those_of_the_simulation(world: Bursts, table: Table) -> None:
+    counts = world.run(np.random.default_rng([71, 9]))
+    rows = []
+    for second, (size, failed) in enumerate(zip(counts.attempts, counts.failures, strict=True)):
+        rows += [(START + second, "ok", size - failed), (START + second, "reset", failed)]
+    path = table("time,result,n", [row for row in rows if row[2]])
+    limits = [world.truth * factor for factor in (0.3, 1.0, 3.0)]
+    goals = [f"failing<{limit:.8f}" for limit in limits]
+
+    summary = isolated(path, Choice(failed="result != ok", count="n"), *goals)
+
+    assert summary.failures.interval == estimate(cube(counts), End.COMPLETED).interval
+    known = evidence(counts, Stopping.PLANNED)
+    assert [one.holds for one in summary.assertions] == [
+        holds(parse_goal(goal), known).value for goal in goals
+    ]
+
+
+def blamed(
+    table: Table, when: NDArray[np.float64], client: NDArray[np.int64], failed: NDArray[np.bool_]
+) -> set[str]:
+    """The columns that causes are told in."""
+    rows = [
+        (f"{START + at:.4f}", "abcd"[who], f"s{number % 8}", "reset" if bad else "")
+        for number, (at, who, bad) in enumerate(
+            zip(when.tolist(), client.tolist(), failed.tolist(), strict=True)
+        )
+    ]
+    path = table("time,app,server,error", rows)
+    summary = isolated(path, Choice(failed="error != empty"))
+    return {one.dimension for cause in summary.causes for one in cause.conditions}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("expected", [3, 6, 12])
+def test_nobody_is_to_blame_for_bursts_in_a_mix_that_drifts(expected: int, table: Table) -> None:
+    random, wrong = np.random.default_rng([75, expected]), 0
+    for _ in range(4):
+        when, client = turns(random)
+        failed = np.zeros(len(when), dtype=np.bool_)
+        for start in random.random(expected) * 599:
+            inside = (when >= start) & (when < start + 0.2)
+            failed |= inside & (random.random(len(when)) < random.uniform(0.2, 1.0))
+        wrong += bool({"app", "server"} & blamed(table, when, client, failed))
+
+    assert wrong == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failures", [12, 30, 300])
+def test_who_fails_all_the_time_is_found_as_in_the_simulation(failures: int, table: Table) -> None:
+    random = np.random.default_rng([78, failures])
+    when, client = turns(random)
+    when -= when[0]  # as a file, whose first block begins with its first row
+    server = np.arange(len(when)) % 8
+    names = {Dimension.CLIENT: "app", Dimension.ADDRESS: "server"}
+    for guilty in (client == 1, server == 3):
+        failed = guilty & (random.random(len(when)) < failures / guilty.sum())
+        slices = search(*recorded(when, client, failed, block_s=1)).slices
+        simulated = {Dimension(one.dimension) for part in slices for one in part.conditions}
+
+        found = blamed(table, when, client, failed)
+
+        assert found == {names[one] for one in simulated}
+        assert failures < 300 or found
