@@ -253,7 +253,15 @@ class _Claimant:
             p_value=found.p_value,
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
             likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
-            conditions=(Condition(Dimension.LOCAL_PORT.value, found.text),),
+            conditions=(
+                Condition(Dimension.LOCAL_PORT.value, found.text)
+                if found.span is None
+                else Condition(
+                    Dimension.LOCAL_PORT.value,
+                    (str(found.span[0]), str(found.span[1])),
+                    Comparator.BETWEEN,
+                ),
+            ),
             # Ports are counted over all kinds of failures.
             total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
