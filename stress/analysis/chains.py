@@ -10,7 +10,7 @@ from stress.model.chain import Refusal, Verdict
 from stress.model.run import SeenChain
 from stress.model.summary import ChainLine
 from stress.text.escape import printable
-from stress.trust.reading.certificate import describe, short_name
+from stress.trust.reading.certificate import describe, listed_names, short_name
 from stress.trust.reading.description import differs
 
 MOST_COMPARED = 1_000
@@ -89,6 +89,22 @@ def difference(common: SeenChain, other: SeenChain) -> str:
     if not common.certificates:
         return "certificates where the commonest answer has none"
     return differs(common.certificates, other.certificates)
+
+
+def name_drift(bad: SeenChain, good: Sequence[SeenChain]) -> str:
+    """Which names the failing leaf lacks that all good ones have, and has that none of them has."""
+    leaves = [describe(chain.certificates[0]) for chain in good if chain.certificates]
+    if not leaves or not bad.certificates:
+        return ""
+    failing = describe(bad.certificates[0])
+    every = [name for name in leaves[0].sans if all(name in leaf.sans for leaf in leaves)]
+    known = {name for leaf in leaves for name in leaf.sans}
+    extra = [name for name in failing.sans if name not in known]
+    missing = [name for name in every if name not in failing.sans]
+    if not missing or len(missing) == len(every):
+        return ""
+    words = f"it lacks {listed_names(missing)}, which the good ones have"
+    return f"{words}, and has {listed_names(extra)}" if extra else words
 
 
 def short(chain: SeenChain) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from stress.model.limit import Limit
 from stress.model.plan import Address
@@ -112,6 +113,14 @@ class Stalls:
     """Handshakes that took longer than this count as slow."""
 
 
+class RootCause(NamedTuple):
+    """A root cause of the catalogue that fits, by its id."""
+
+    id: str
+    evidence: tuple[str, ...] = ()
+    """What points to it, in words."""
+
+
 class Basis(StrEnum):
     """What a claim rests on."""
 
@@ -145,8 +154,8 @@ class Claim:
     grade: str
     risk_ratio: RiskRatio = UNKNOWN_RATIO
     p_value: float = 1.0
-    likely: tuple[str, ...] = ()
-    """Ids of the catalogue, the most likely first."""
+    likely: tuple[RootCause, ...] = ()
+    """Root causes, the most likely first."""
     conditions: tuple[Condition, ...] = ()
     aliases: tuple[tuple[Condition, ...], ...] = ()
     rivals: tuple[tuple[Condition, ...], ...] = ()
@@ -161,6 +170,8 @@ class Claim:
     worst: tuple[tuple[Condition, ...], FailureCount] | None = None
     """The part inside that fails most."""
     timing: Timing = Timing()
+    early_s: float | None = None
+    """How long before its validity began a certificate was served, at most."""
     onset_at_chain: bool = False
     """Whether the moment at which the chain was first seen matters."""
     recurrence: Recurrence | None = None
@@ -226,7 +237,9 @@ class UnexplainedClaim:
     depth: int = 3
     """Most conditions of such a group."""
     recurrence: Recurrence | None = None
-    likely: tuple[str, ...] = ()
+    likely: tuple[RootCause, ...] = ()
+    category: str = ""
+    """The outcome that most of them have."""
 
 
 @dataclass(frozen=True, slots=True)

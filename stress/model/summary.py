@@ -159,6 +159,7 @@ class Likely:
     id: str
     """Stable: scripts may match on it."""
     text: str
+    """With the evidence for it."""
     fix: str
     """What to change; empty where nothing needs to be."""
 
@@ -208,6 +209,10 @@ class Unexplained:
     failures: int = 0
     likely: tuple[Likely, ...] = ()
     """Root causes that fit them; empty only when there are no such failures."""
+    next: str = ""
+    """The next experiment, as a command line."""
+    clients: Mapping[str, ClientView] = field(default_factory=dict)
+    """Client family -> what it does, for the most frequent kind of these failures."""
 
 
 class Purpose(StrEnum):
@@ -225,6 +230,8 @@ class Command:
 
     purpose: Purpose
     argv: tuple[str, ...]
+    why: str = ""
+    """What it is for, in words."""
 
 
 @dataclass(frozen=True, slots=True)

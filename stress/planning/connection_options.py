@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for
 from stress.host.limits import is_local
 from stress.model.plan import Close, Load, Plan, Stack, Target
-from stress.planning.load import held_open, total_of
+from stress.planning.load import TIME_WAIT_S, held_open, ports_spent
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal
 from stress.planning.trust_options import policy_name
@@ -155,8 +154,6 @@ def _check_pem(name: str, path: str, mark: str) -> None:
 # half of the ports: the other half is left to other programs, to chance (the kernel finds the last
 # free ports slowly) and to the run just before this one.
 
-TIME_WAIT_S = 60
-
 
 def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
     """Decide how connections are closed; the second is why, as a note.
@@ -179,9 +176,3 @@ def closing_of(wish: Close, load: Load, ports: int) -> tuple[Close, str]:
     if fits:
         return close, f"closes by FIN; that uses {spent:,} of {ports:,} local ports"
     return close, f"closes by FIN as requested, but local ports may run out; {arithmetic}"
-
-
-def ports_spent(load: Load) -> int | None:
-    """Return how many ports the busiest minute uses; None: nothing bounds it."""
-    by_rate = None if load.rate is None else math.ceil(load.rate * TIME_WAIT_S) + load.concurrency
-    return min((n for n in (total_of(load), by_rate) if n is not None), default=None)

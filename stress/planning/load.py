@@ -170,6 +170,8 @@ def rate_blocks(rate: float | None, duration_s: float | None, seed: int) -> tupl
     return tuple(Segment(rate * level, seconds) for order in orders for level in order)
 
 
+TIME_WAIT_S = 60
+"""How long a pair of addresses and ports stays taken (RFC 9293 section 3.6.1; fixed by Linux)."""
 FIRST_RUN = Load(count=1000, concurrency=64, rate=50.0)
 """The load when no load option at all is given."""
 CEILING_S = 900.0
@@ -242,7 +244,8 @@ def amount_of(
         rate = (
             None if Sweep.CONCURRENCY in request.values("sweep", Sweep) else rate or FIRST_RUN.rate
         )
-        first = Load(None, None, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
+        longest_s = request.value("max_duration", float)
+        first = Load(None, longest_s, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
         return _spread(shaped(request, first), processes, machine), ()
     segments = segments_of(request)
     if segments:
@@ -355,3 +358,9 @@ def _spread(load: Load, processes: int | None, machine: Machine) -> Load:
             f" LimitNOFILE={needed}\nin a systemd unit, or docker run --ulimit nofile={needed}.",
         )
     return spread
+
+
+def ports_spent(load: Load) -> int | None:
+    """Return how many ports the busiest minute uses; None: nothing bounds it."""
+    by_rate = None if load.rate is None else math.ceil(load.rate * TIME_WAIT_S) + load.concurrency
+    return min((n for n in (total_of(load), by_rate) if n is not None), default=None)

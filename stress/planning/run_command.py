@@ -12,13 +12,15 @@ from operator import attrgetter
 
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
-from stress.model.plan import Plan
-from stress.planning.load import CEILING_S, default_in_flight, highest
+from stress.model.plan import Close, Plan
+from stress.planning.load import CEILING_S, default_in_flight, highest, ports_spent
 from stress.planning.option import Section
 from stress.planning.request import options
 from stress.text.escape import with_names
 
 SAME = RunChange()
+SURELY_FREE = 5_000
+"""Local ports that every machine has to spare, so that connections are closed by FIN unasked."""
 
 
 def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) -> tuple[str, ...]:
@@ -45,15 +47,17 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
 
 def _load(plan: Plan, change: RunChange) -> list[str]:
     load, same = plan.load, change == SAME
+    by_result = bool(plan.goals or plan.find_limit)
     words: list[str] = []
     if change.count is not None or load.count is not None:
         words += ["-n", str(change.count or load.count)]
-    if load.duration_s is not None and change.count is None and not (plan.goals and same):
+    if load.duration_s is not None and change.count is None and not (by_result and same):
         words += ["-d", _span(load.duration_s)]
     rate = change.rate or load.rate
     # Without any load option, a run for a goal would have the rate of a first run.
     closed = bool(plan.goals) and rate is None and load.count is None
-    if closed or load.concurrency != default_in_flight(rate, plan.limits.attempt_s):
+    usual = default_in_flight(load.rate, plan.limits.attempt_s)
+    if closed or load.concurrency != min(usual, load.count or usual):
         words += ["-c", str(load.concurrency)]
     if rate is not None:
         words += ["--rate", f"{rate:.12g}"]
@@ -62,7 +66,8 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     # Only rate blocks offer more than the rate that is given beside them.
     if load.rate and (highest(load.segments) or 0.0) > load.rate:
         words.append("--rate-blocks")
-    if plan.goals and load.duration_s not in {None, CEILING_S}:
+    ceiling = CEILING_S if plan.goals else None
+    if by_result and load.duration_s not in {None, ceiling}:
         words += ["--max-duration", _span(load.duration_s or 0.0)]
     if load.stop_on_refusal != any(is_public(address.ip) for address in plan.addresses):
         words.append("--stop-on-refusal" if load.stop_on_refusal else "--no-stop-on-refusal")
@@ -72,7 +77,7 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
 def _request(plan: Plan, change: RunChange) -> list[str]:
     words = _repeated("--client", _clients(plan, change))
     name = change.server_name or plan.server_name
-    if name != plan.target.host:
+    if name != (None if plan.target.literal else plan.target.host):
         words += ["--sni", name or "none"]
     words += _addresses(plan, change)
     for option, value in (
@@ -86,7 +91,9 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
 def _unchanged(plan: Plan, change: RunChange) -> list[str]:
     """Return the options whose values went into the plan as they are (`Option.plan`)."""
     words: list[str] = []
-    default = Plan(plan.target, (), ())
+    spent = ports_spent(plan.load)
+    by_itself = plan.close is Close.FIN and spent is not None and spent <= SURELY_FREE
+    default = Plan(plan.target, (), (), close=Close.FIN if by_itself else Close.AUTO)
     for option in options().values():
         searching = option.section is Section.STOP or option.plan in {"find_limit", "sweep"}
         if (
@@ -109,7 +116,7 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.12g}s"
+    return f"{seconds * 1000:.12g}ms" if 0.0 < seconds < 1.0 else f"{seconds:.12g}s"
 
 
 def _clients(plan: Plan, change: RunChange) -> Sequence[str]:

@@ -38,7 +38,8 @@ def trust_of(request: Request, host: str, now: int) -> Trust:
                 "Leave out one of them.",
             )
         open_stores(Path(request.stores))
-    found = load_anchors(Path(request.ca) if request.ca is not None else None)
+    # Absolute, so that the commands of the report work in any folder.
+    found = load_anchors(Path(request.ca).absolute() if request.ca is not None else None)
     return replace(
         chosen,
         anchors=found.certificates,

@@ -72,7 +72,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         not_sent=tally.not_sent,
         failures=failures,
         causes=found,
-        unexplained=unexplained(findings.explanation.unexplained),
+        unexplained=unexplained(findings.explanation.unexplained, facts),
         chains=chain_lines(findings.chains, findings.verdicts),
         addresses=tuple(_addresses(findings)),
         latency=findings.latency,

@@ -13,9 +13,9 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
-from stress.model.summary import Answer, Likely, Summary
+from stress.model.summary import Answer, Likely, Purpose, Summary
 from stress.text import numbers
-from stress.text.escape import escape
+from stress.text.escape import escape, shell_line
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, RenderableType
@@ -74,19 +74,10 @@ class TerminalReport:
     def render(self, summary: Summary) -> str:
         """The ten lines, then whatever of the tables has something to say."""
         from rich.console import Group  # noqa: PLC0415 - heavy
-        from rich.table import Table  # noqa: PLC0415 - heavy
 
         output = StringIO()
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True)
-        grid.add_column(overflow="fold")
-        style = _STYLES.get(summary.verdict, "bold yellow")
-        grid.add_row(text(summary.verdict.value, style), text(summary.lines.verdict, "bold"))
-        for name, label in LABELS.items():
-            sentence: str = getattr(summary.lines, name)
-            if sentence or not summary.run.records:
-                grid.add_row(text(label, "dim"), text(sentence or "-"))
-        self._console(output, NARROWEST).print(grid)
+        narrow = self._console(output, NARROWEST)
+        narrow.print(Group(*self._answer(summary, narrow.width)), crop=False)
         wide = self._console(output, NARROWEST_TABLE)
         parts: list[RenderableType] = []
         causes: list[RenderableType] = [text("Causes", "bold")]
@@ -97,16 +88,19 @@ class TerminalReport:
             causes += [_indented("", f"{same}: {way}") for way in ways]
             causes += _likely(cause.likely)
             causes += [_indented("", f"fix: {cause.fix}")] if cause.fix else []
-            causes += [_indented("", f"next: {cause.next}")] if cause.next else []
+            causes += [_indented("", "next:"), _command(cause.next)] if cause.next else []
         if left := summary.unexplained.failures:
             count = numbers.counted(left, "failure")
             causes.append(text(f"  Unexplained: {count} with nothing recorded in common."))
             causes += _likely(summary.unexplained.likely)
+            if following := summary.unexplained.next:
+                causes += [_indented("", "next:"), _command(following)]
         if len(causes) > 1:
             parts.append(Group(*causes))
         tables = (
             (summary.assertions, assertions),
             (summary.failures.categories, failures),
+            (list(_views(summary)), clients),
             (summary.chains, chains),
             (summary.addresses, addresses),
         )
@@ -115,8 +109,37 @@ class TerminalReport:
         parts += [latency(summary)] if summary.latency else []
         for part in parts:
             wide.print()
-            wide.print(part)
+            wide.print(part, crop=False)
         return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+    def _answer(self, summary: Summary, width: int) -> Iterator[RenderableType]:
+        """The ten lines; each command on a line of its own, in one piece."""
+        lines, style = summary.lines, _STYLES.get(summary.verdict, "bold yellow")
+        margin = max(map(len, [*LABELS.values(), summary.verdict.value]))
+
+        def row(label: Text, words: Text) -> Table:
+            from rich.table import Table  # noqa: PLC0415 - heavy
+
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(no_wrap=True, width=margin)
+            grid.add_column(overflow="fold")
+            grid.add_row(label, words)
+            return grid
+
+        yield row(text(summary.verdict.value, style), text(lines.verdict, "bold"))
+        proofs = [one for one in summary.commands if one.purpose is not Purpose.NEXT]
+        for name, label in LABELS.items():
+            words: str = getattr(lines, name) or ("" if summary.run.records else "-")
+            if not words:
+                continue
+            if name == "prove" and proofs:
+                for place, one in enumerate(proofs):
+                    yield row(text("" if place else label, "dim"), text(f"{one.why}:"))
+                    yield _command(shell_line(one.argv))
+                continue
+            if name == "who" and len(words) > 2 * (width - margin - 2):
+                words = _without_codes(words)
+            yield row(text(label, "dim"), text(words))
 
     def _console(self, output: StringIO, narrowest: int) -> Console:
         from rich.console import Console  # noqa: PLC0415 - heavy, and only needed here
@@ -149,6 +172,23 @@ def _likely(roots: Sequence[Likely]) -> Iterator[RenderableType]:
         yield _indented("", f"{'or' if place else 'likely'}: {root.id}: {root.text}.{fix}")
 
 
+def _command(line: str) -> Text:
+    """A command, ready to be copied: never broken, however narrow the terminal is."""
+    from rich.text import Text  # noqa: PLC0415 - heavy
+
+    return Text(f"  {escape(line, longest=LONGEST_TEXT)}", no_wrap=True, overflow="ignore")
+
+
+def _without_codes(words: str) -> str:
+    """A sentence without what stands in parentheses; the table of clients has all of it."""
+    depth, kept = 0, []
+    for letter in words:
+        depth += letter == "("
+        kept.append("" if depth else letter)
+        depth -= letter == ")"
+    return f"{''.join(kept).replace(' ,', ',').replace(' .', '.')} Codes: see Clients."
+
+
 def _indented(label: str, words: str) -> RenderableType:
     from rich.table import Table  # noqa: PLC0415 - heavy
 
@@ -157,6 +197,27 @@ def _indented(label: str, words: str) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row(label, text(words))
     return grid
+
+
+def clients(summary: Summary) -> Table:
+    """What each client family does with what was found, and what its user sees."""
+    views = dict.fromkeys(_views(summary))
+    several = len({kind for kind, *_ in views}) > 1
+    rows = [
+        (f"{family}, {kind}" if several else family, answer, reports)
+        for wanted in ("yes", "sometimes", "no")
+        for kind, family, answer, reports in views
+        if answer == wanted
+    ]
+    return _table("Clients", ("client", "fails", "its user sees"), rows[: 2 * LONGEST])
+
+
+def _views(summary: Summary) -> Iterator[tuple[str, str, str, str]]:
+    for cause in summary.causes:
+        for family, view in cause.clients.items():
+            yield cause.category, family, view.fails, view.reports
+    for family, view in summary.unexplained.clients.items():
+        yield "unexplained", family, view.fails, view.reports
 
 
 def failures(summary: Summary) -> Table:
@@ -245,7 +306,7 @@ def limit(found: Limit) -> Table:
         ("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "result"),
         [
             (
-                f"{step.rate:,.0f}{found.knob.unit}",
+                f"{numbers.offered(step.rate)}{found.knob.unit}",
                 f"{step.seconds:.0f}",
                 step.attempts,
                 step.failed,

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from stress.text import numbers
+from stress.text.escape import shell_line
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -57,10 +58,12 @@ def template(
         "count": numbers.thousands,
         "interval": numbers.interval,
         "milliseconds": numbers.milliseconds,
+        "offered": numbers.offered,
         "percent": lambda share: "-" if share is None else numbers.percent(share),
         "plural": numbers.counted,
         "rate": numbers.rate,
         "seconds": numbers.seconds,
+        "shell": shell_line,
         **{name: partial(_harmless, each) for name, each in filters.items()},
     }
     return environment.from_string(read_part(package, name))

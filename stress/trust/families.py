@@ -168,7 +168,9 @@ class Judge:
         answers = {one.name: case.findings(one) for one in families}
         refusing = tuple(name for name in chosen.families if strongest(answers[name]) > 0)
         if not chosen.families:
-            findings = tuple(dict.fromkeys(sorted(answers[policy], key=_rank)))[:_MOST_FINDINGS]
+            # A family with an order of its own has come upon its findings in it.
+            rank = (lambda one: (-STRENGTH[one.refusal],)) if chosen.order else _rank
+            findings = tuple(dict.fromkeys(sorted(answers[policy], key=rank)))[:_MOST_FINDINGS]
             return Verdict(chain_hash(certificates), policy, host, at, findings)
         # All findings, each once with its strongest refusal.
         best: dict[tuple[Category, int | None, str], Finding] = {}
@@ -239,7 +241,10 @@ class Judge:
         if found is None:
             if len(self._judges) >= _KEPT:
                 self._judges.pop(next(iter(self._judges)))
-            given = Anchors(tuple(sorted(anchors)), self._given.source, self._given.private)
+            # In the order given: of anchors alike, OpenSSL takes the first.
+            place = {der: number for number, der in enumerate(self._given.certificates)}
+            ordered = sorted(anchors, key=lambda der: (place.get(der, len(place)), der))
+            given = Anchors(tuple(ordered), self._given.source, self._given.private)
             found = self._judges[anchors] = StoreJudge(
                 given,
                 public=self.situation(certificates).public,
@@ -356,7 +361,7 @@ class _Case:
             ends = {
                 end for one in (every, *judges.values()) for end in one.ends(self._certificates)
             }
-            found += [self._refusal(run, ends, partly=bool(good)) for run in runs]
+            found[:0] = [self._refusal(run, ends, partly=bool(good)) for run in runs]
         elif good:  # some versions have the missing certificate as an anchor
             gap = every.gap(self._certificates, policy)
             for run in runs:
@@ -509,7 +514,7 @@ def _times(scts: bytes | None) -> tuple[int, ...]:
         return ()
 
 
-def _rank(finding: Finding) -> tuple[int, int, int]:
+def _rank(finding: Finding) -> tuple[int, ...]:
     """Certain rejections before possible ones, notes last; the first finding is the headline."""
     place = 99 if finding.position is None else finding.position
     return -STRENGTH[finding.refusal], finding.category.precedence, place

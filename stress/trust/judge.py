@@ -9,18 +9,22 @@ another path when one fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.anchors import Anchors
-from stress.trust.path import Gap, Issuers, Known, Path, Paths, build_paths, find_gap, malformed
-from stress.trust.policy import Policy
+from stress.trust.encoding import EncodingSettings, encoding_findings
+from stress.trust.path import Gap, Issuers, Known, Path, Paths, build_paths, find_gap
+from stress.trust.policy import PathSearch, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe
+from stress.trust.reading.strict import strict_problems
 from stress.trust.rules.context import Context, Rule
+from stress.trust.selection import in_order, select, selection_gap
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -40,8 +44,6 @@ class _Built:
 
     sent: tuple[CertificateFacts, ...]
     paths: Paths
-    gap: Gap | None
-    """Why there is no complete path; None: there is one."""
 
 
 class StoreJudge:
@@ -97,9 +99,8 @@ class StoreJudge:
 
     def gap(self, certificates: tuple[bytes, ...], policy: Policy) -> Finding:
         """Why no path ends in an anchor; only where none does."""
-        gap = self._paths(certificates).gap
-        assert gap is not None
-        return gap.finding(policy)
+        built = self._paths(certificates)
+        return self._gap(built, built.paths.longest).finding(policy)
 
     def completions(self, certificates: tuple[bytes, ...]) -> tuple[Path, ...]:
         """Paths to an anchor with the help of known certificates, where there is none without."""
@@ -118,29 +119,82 @@ class StoreJudge:
     def _findings(self, context: Context, built: _Built) -> list[Finding]:
         """All findings of one family, along the path that it would choose."""
         policy = context.policy
-        found = list(malformed(built.sent, policy))
+        found = list(encoding_findings(built.sent, policy))
         if not built.paths.longest.links:
             return found
-        answers = []
-        for path in built.paths.complete:
-            top = path.top.facts
-            if policy.partial_chain or top.self_issued or len(path.links) == 1:
-                public = top.sha256 in self._public
-                along = replace(context, path=path, anchored=True, public=public)
-                answers.append([one for rule in _RULES for one in rule(along)])
-        if answers:
-            # The path with the least against it: first how strongly, then how often.
-            rejections = [
-                (strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
-                for answer in answers
+        tried = self._tried(context, built)
+        answers = [
+            [*found, *self._along(context, built, path, anchored=ended)] for path, ended in tried
+        ]
+        # The path with the least against it: first how strongly, then how often.
+        rejections = [
+            (strongest(answer), sum(one.refusal is not Refusal.NO for one in answer))
+            for answer in answers
+        ]
+        best = rejections.index(min(rejections))
+        contexts = [replace(context, path=path, anchored=anchored) for path, anchored in tried]
+        if policy.last_error and rejections[best][0]:
+            # The path that came furthest; of those, the last.
+            ranks = [
+                min(map(partial(_rank_in, one), found))
+                for one, found in zip(contexts, answers, strict=True)
             ]
-            return found + answers[rejections.index(min(rejections))]
-        gap = built.gap or Gap(
-            Category.UNTRUSTED_ROOT,
-            built.paths.complete[0].top.position,
-            "the path ends in an anchor that is not a self-signed root",
-        )
-        return [*found, gap.finding(policy), *(one for rule in _RULES for one in rule(context))]
+            best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
+        return sorted(answers[best], key=partial(_rank_in, contexts[best]))
+
+    def _tried(self, context: Context, built: _Built) -> list[tuple[Path, bool]]:
+        """The paths that a family tries, and whether they end in an anchor; at least one."""
+        policy, paths = context.policy, built.paths
+        if policy.search is PathSearch.FIRST:
+            partial, schemes = policy.partial_chain, policy.schemes
+            return [
+                select(
+                    built.sent, self._anchors, context.at, partial_chain=partial, schemes=schemes
+                )
+            ]
+        if policy.search is PathSearch.ORDERED:
+            ordered = in_order(built.sent, self._anchors)
+            if ordered is not None:
+                return [(path, True) for path in ordered] or [(paths.longest, False)]
+        strict = policy.settings(EncodingSettings).strict
+        tried = [
+            (path, True)
+            for path in paths.complete
+            if policy.partial_chain or path.top.facts.self_issued or len(path.links) == 1
+            if policy.search is PathSearch.EVERY or len(path.links) > 1
+            # An anchor with an odd part is left out when the store is read.
+            if not (strict and strict_problems(path.top.facts))
+        ]
+        if not tried or (policy.last_error and paths.last_end not in paths.complete):
+            tried.append((paths.last_end if policy.last_error and tried else paths.longest, False))
+        return tried
+
+    def _along(
+        self, context: Context, built: _Built, path: Path, *, anchored: bool
+    ) -> Iterator[Finding]:
+        """What is against one path."""
+        along = replace(context, path=path, anchored=anchored)
+        if anchored:
+            along = replace(along, public=path.top.facts.sha256 in self._public)
+        elif built.paths.complete and path is built.paths.longest:
+            top = built.paths.complete[0].top
+            detail = "the path ends in an anchor that is not a self-signed root"
+            yield Gap(Category.UNTRUSTED_ROOT, top.position, detail).finding(context.policy)
+        else:
+            gap = None
+            if context.policy.search is PathSearch.FIRST:
+                gap = selection_gap(path, built.sent, found=bool(built.paths.complete))
+            if gap is None:
+                gap = self._gap(built, path)
+            yield gap.finding(context.policy)
+        for rule in _RULES:
+            yield from rule(along)
+
+    def _gap(self, built: _Built, path: Path) -> Gap:
+        """Why a path ends nowhere."""
+        paths = replace(built.paths, complete=(), longest=path)
+        private = self._given.private
+        return find_gap(built.sent, paths, self._anchors, self._known, private=private)
 
     def _paths(self, certificates: tuple[bytes, ...]) -> _Built:
         """The paths of a chain; those of the latest chains are kept."""
@@ -148,18 +202,37 @@ class StoreJudge:
             return self._built[certificates]
         sent = tuple(describe(der) for der in certificates) or (describe(b""),)
         if sent[0].unreadable:
-            built = _Built(sent, Paths((), Path(()), ()), None)
+            built = _Built(sent, Paths((), Path(()), Path(()), ()))
         else:
-            paths = build_paths(sent, self._anchors)
-            gap = None
-            if not paths.complete:
-                private = self._given.private
-                gap = find_gap(sent, paths, self._anchors, self._known, private=private)
-            built = _Built(sent, paths, gap)
+            built = _Built(sent, build_paths(sent, self._anchors))
         if len(self._built) >= _KEPT:
             self._built.pop(next(iter(self._built)))
         self._built[certificates] = built
         return built
+
+
+def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
+    """The place of a finding in the order in which the client would come upon it; notes last."""
+    links = context.path.links
+    strength = -STRENGTH[finding.refusal]
+    depths = {link.position: depth for depth, link in enumerate(links)}
+    depth = depths.get(finding.position, len(links))
+    check = str(finding.category)
+    if finding.category is Category.WRONG_INTERMEDIATE and context.anchored:
+        check = "signature"
+    stages = context.policy.order
+    unusable = finding.category is Category.MALFORMED_CERTIFICATE and not context.anchored
+    if unusable and any("unusable" in stage.checks for stage in stages):
+        check = "unusable"
+    for number, stage in enumerate(stages):
+        here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
+        if here and check in stage.checks:
+            place = depth + (stage.edges and check == "weak-signature")
+            place -= check in stage.below
+            place = 0 if check in stage.at_leaf else place
+            place = -place if stage.from_root else place
+            return strength, number, place, stage.checks.index(check)
+    return strength, len(stages), finding.category.precedence, depth
 
 
 def strongest(found: Iterable[Finding]) -> int:

@@ -21,7 +21,7 @@ for one chain, no certificate twice in one path. This bounds what hostile chains
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -33,8 +33,8 @@ from stress.trust.policy import Aia, Memory, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
 from stress.trust.reading.extension import NormalName, organizations
 
-LONGEST = 15
-"""Certificates in a path; Apple's limit (SecTrustServer.c), Android's is 20."""
+LONGEST = 30
+"""Certificates in a path."""
 MOST_PATHS = 100
 MOST_CHECKS = 200
 MOST_STEPS = 2_000
@@ -56,15 +56,25 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415
+        dsa,
         ec,
         ed448,
         ed25519,
+        mldsa,
         padding,
         rsa,
     )
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 
     scheme, signed, signature = child.signing.scheme, child.signed_part, child.signature_value
+
+    own_algorithms: dict[str, type] = {
+        "Ed25519": ed25519.Ed25519PublicKey,
+        "Ed448": ed448.Ed448PublicKey,
+        "ML-DSA-44": mldsa.MLDSA44PublicKey,
+        "ML-DSA-65": mldsa.MLDSA65PublicKey,
+        "ML-DSA-87": mldsa.MLDSA87PublicKey,
+    }
 
     def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
         kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
@@ -79,11 +89,12 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
             key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
             key.verify(signature, signed, ec.ECDSA(digest()))
-        elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) and (
-            scheme in {"Ed25519", "Ed448"}
-        ):
-            key.verify(signature, signed)
-        elif scheme or isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+        elif isinstance(key, dsa.DSAPublicKey) and scheme == "DSA":
+            key.verify(signature, signed, digest())
+        elif scheme in own_algorithms and isinstance(key, own_algorithms[scheme]):
+            verify: Callable[[bytes, bytes], None] = getattr(key, "verify")  # noqa: B009  one form
+            verify(signature, signed)
+        elif scheme or isinstance(key, tuple(own_algorithms.values())):
             # A key of another kind than the algorithm needs cannot have made the signature.
             return Signature.BAD
         else:
@@ -124,8 +135,16 @@ class Paths:
     """Those that end in an anchor, in the order found."""
     longest: Path
     """The longest that does not end in an anchor; at least the leaf alone."""
+    last_end: Path
+    """Where the search ended: the last path tried, whether it ends in an anchor or nowhere."""
     broken: tuple[tuple[Link, Link], ...]
     """Pairs whose names match but whose signature is wrong: (certificate, would-be issuer)."""
+
+    @property
+    def unsent(self) -> Iterator[CertificateFacts]:
+        """What the complete ones hold beyond the certificates sent."""
+        for path in self.complete:
+            yield from (link.facts for link in path.links[1:] if link.position is None)
 
 
 class Issuers:
@@ -160,6 +179,7 @@ class _Search:
     known: Issuers
     complete: list[Path] = field(default_factory=list)
     longest: Path | None = None
+    last_end: Path | None = None
     broken: list[tuple[Link, Link]] = field(default_factory=list)
     checks: int = 0
     steps: int = 0
@@ -176,11 +196,15 @@ class _Search:
             if anchor is not None:
                 top = path.top if path.top.facts.der == anchor.der else Link(anchor, None)
                 self.complete.append(Path((*path.links[:-1], top)))
+                self.last_end = self.complete[-1]
                 if anchor.self_issued:
                     continue
             elif self.longest is None or len(path.links) > len(self.longest.links):
                 self.longest = path
-            stack.extend(reversed(list(self._longer(path))))
+            longer = list(self._longer(path))
+            if anchor is None and not longer:
+                self.last_end = path
+            stack.extend(reversed(longer))
 
     def _longer(self, path: Path) -> Iterator[Path]:
         """The path extended by each possible issuer."""
@@ -190,13 +214,14 @@ class _Search:
         if top.facts.self_issued and self._check(top, top) is not Signature.BAD:
             return
         inside = {_identity(link.facts) for link in path.links}
-        # Anchors first, then what was sent, then what is known; copies of anchors only once.
+        # Anchors first, then what was sent, then what is known. A sent certificate of an anchor's
+        # name and key is tried, too: its anchor may be odd.
         name = top.facts.issuer_name.normal
         anchors = [Link(facts, None) for facts in self.anchors.named(name)]
-        tried = {_identity(link.facts) for link in anchors}
+        tried = {link.facts.der for link in anchors}
         known = (Link(facts, None) for facts in self.known.named(name))
         others = (*self.sent.get(name, ()), *known)
-        for issuer in (*anchors, *(link for link in others if _identity(link.facts) not in tried)):
+        for issuer in (*anchors, *(link for link in others if link.facts.der not in tried)):
             if _identity(issuer.facts) in inside:
                 continue
             if self._check(top, issuer) is Signature.BAD:
@@ -235,7 +260,9 @@ def build_paths(
     leaf = Link(sent[0], 0)
     search = _Search(anchors, by_name, known or Issuers())
     search.run(leaf)
-    return Paths(tuple(search.complete), search.longest or Path((leaf,)), tuple(search.broken))
+    longest = search.longest or Path((leaf,))
+    ended = search.last_end or longest
+    return Paths(tuple(search.complete), longest, ended, tuple(search.broken))
 
 
 def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:
@@ -337,12 +364,12 @@ def find_gap(
     urls = [url for url in top.facts.aia_issuers if url.lower().startswith(("http:", "https:"))]
     fetchable = any(url.lower().startswith("http:") for url in urls)
     further = build_paths(sent, anchors, known.issuers)
-    if further.complete:
-        missing = next(link for link in further.complete[0].links[1:] if link.position is None)
+    missing = next((one for one in further.unsent if anchors.same_key(one) is None), None)
+    if missing is not None:
         whence = "other chains of this run have it"
-        if missing.facts.der not in known.met:
-            whence = f"it is a known certificate of {shown_issuer(missing.facts)}"
-        detail = f"{short_name(missing.facts)} was not sent; {whence}"
+        if missing.der not in known.met:
+            whence = f"it is a known certificate of {shown_issuer(missing)}"
+        detail = f"{short_name(missing)} was not sent; {whence}"
         return Gap(Category.INCOMPLETE_CHAIN, None, detail, fetchable)
     if further.longest.top.facts.self_issued:
         detail = f"its root {short_name(further.longest.top.facts)} is not a trust anchor"
@@ -383,17 +410,3 @@ def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap |
             detail = f"{short_name(facts)} was sent, the leaf is from {shown_issuer(top.facts)}"
             return Gap(Category.WRONG_INTERMEDIATE, position, detail, fetchable)
     return None
-
-
-def malformed(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
-    """Certificates that cannot be parsed, and parts that our decoder cannot parse."""
-    for position, facts in enumerate(sent):
-        if facts.unreadable:
-            refusal = Refusal.YES if position == 0 else policy.unreadable_issuer
-            detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
-        for problem in facts.problems:
-            odd = "iPAddress" in problem and position == 0
-            refusal = policy.odd_address if odd else Refusal.NO
-            detail = f"has a part that cannot be parsed: {printable(problem, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)

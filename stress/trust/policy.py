@@ -14,12 +14,11 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from stress.errors import UsageError
-from stress.model.chain import Refusal
 from stress.text.escape import did_you_mean
 
 LONG_AGO = date(1, 1, 1)
@@ -56,6 +55,34 @@ class Scope(StrEnum):
     def covers(self, *, public: bool) -> bool:
         """Whether it covers an anchor that is (not) publicly trusted."""
         return self is (Scope.PUBLIC if public else Scope.PRIVATE) or self is Scope.EVERY
+
+
+class PathSearch(StrEnum):
+    """How a client finds a path."""
+
+    EVERY = "every"
+    """It tries another path when one fails."""
+    FIRST = "first"
+    """It selects one path before it verifies anything (`selection.py`)."""
+    ORDERED = "ordered"
+    """It takes a chain that was sent in order as it is, and searches only else."""
+
+
+class CheckStage(msgspec.Struct, frozen=True):
+    """Checks that a client makes together, certificate by certificate."""
+
+    checks: tuple[str, ...]
+    """Categories in the order of the checks; `signature` for one that does not fit its issuer,
+    `unusable` for an odd part without a path."""
+    of: Literal["path", "leaf", "issuers"] = "path"
+    from_root: bool = False
+    """It begins at the root."""
+    below: tuple[str, ...] = ()
+    """Checks that are made with the certificate below the one that is at fault."""
+    at_leaf: tuple[str, ...] = ()
+    """Checks that are made with the leaf."""
+    edges: bool = False
+    """The algorithm of a signature is checked with its issuer, not with the certificate."""
 
 
 class StoreUse(msgspec.Struct, frozen=True):
@@ -95,10 +122,16 @@ class Policy:
     """It takes the roots of the system, so that this machine's store is one of its stores."""
     partial_chain: bool = True
     """A path may end in an anchor that is not a self-signed root."""
-    unreadable_issuer: Refusal = Refusal.YES
-    """The effect of an intermediate that cannot be parsed."""
-    odd_address: Refusal = Refusal.NO
-    """The effect of an iPAddress of neither 4 nor 16 octets in the leaf's subjectAltName."""
+
+    search: PathSearch = PathSearch.EVERY
+    schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
+    """How issuers may sign."""
+    last_error: bool = False
+    """Of the paths that fail, the last one tried is reported; else the one with the least against
+    it."""
+    order: tuple[CheckStage, ...] = ()
+    """The stages of its checks: the first that fails is what it reports. Empty: the categories'
+    own precedence."""
 
     keys: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """Everything in the file, for `settings`."""

@@ -13,8 +13,8 @@ from stress.planning.connection_options import (
     closing_of,
     connection_of,
     credentials_of,
-    ports_spent,
 )
+from stress.planning.load import ports_spent
 from stress.planning.request import Request
 
 Write = Callable[[str, str], Path]

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stress.model.outcome import Category
 from stress.trust import Judge, describe
+from stress.trust.encoding import encoding_findings
 from stress.trust.path import (
     LONGEST,
     MOST_PATHS,
@@ -21,7 +22,6 @@ from stress.trust.path import (
     build_paths,
     check,
     find_gap,
-    malformed,
 )
 from stress.trust.policy import find_policy
 from stress.trust.reading.certificate import CertificateFacts
@@ -289,7 +289,7 @@ def test_hostile_names_are_escaped() -> None:
 def test_an_unreadable_part_is_a_note_unless_the_policy_rejects_it() -> None:
     sent = (describe(b"x"), describe(authorities().root.der))
 
-    (finding,) = malformed(sent, find_policy("apple"))
+    (finding,) = encoding_findings(sent, find_policy("apple"))
 
     assert finding.category is Category.MALFORMED_CERTIFICATE
     assert finding.position == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from math import ceil, log, sqrt
 
 import numpy as np
@@ -16,18 +17,20 @@ from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
-from stress.analysis.causes.likely import (
-    Signs,
+from stress.analysis.causes.likely import Signs, likely
+from stress.analysis.causes.load import CONCENTRATED, follows_load, passing_rate, segments
+from stress.analysis.causes.negotiation import differences
+from stress.analysis.causes.ports import PortFinding, port_structure
+from stress.analysis.causes.signs import (
+    facts_of_the_answers,
     facts_of_the_chain,
     facts_of_the_clients,
     facts_of_the_place,
     facts_of_the_plan,
+    facts_of_the_roots,
     facts_of_the_verdicts,
-    likely,
+    facts_of_what_passed,
 )
-from stress.analysis.causes.load import CONCENTRATED, follows_load, segments
-from stress.analysis.causes.negotiation import differences
-from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.slowness import slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
@@ -46,6 +49,7 @@ from stress.model.claims import (
     LoadClaim,
     Mechanism,
     Recurrence,
+    RootCause,
     RunChange,
     Shape,
     Silence,
@@ -56,6 +60,7 @@ from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Comparator, Condition
+from stress.trust import describe
 
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""
@@ -63,6 +68,9 @@ MOSTLY = 0.8
 """Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
+SURE_NOT = 1e-6
+EARLY = 0.25
+"""Of the run: failures that begin later begin at a time, not after a number of connections."""
 ALWAYS = 0.99
 CERTAIN = 0.99
 """At least one failure shows in an experiment with this confidence, if the claim is right."""
@@ -232,6 +240,7 @@ class _Claimant:
             ),
             worst=locus.worst,
             timing=self.timing(locus.time_profile),
+            early_s=self.early_s(failing),
             onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
             backlog=rated and bool(self.recording.owed),
             searched=rated and bool(self.recording.facts.limits),
@@ -285,6 +294,7 @@ class _Claimant:
             total=FailureCount(failing.count, self.tally.attempts),
             inside=mechanism.met,
             timing=self.timing(isolation.time_profile),
+            early_s=self.early_s(failing),
             recurrence=self.recurrence(isolation),
             usual=self.usual,
             clients=self.clients(failing),
@@ -347,6 +357,7 @@ class _Claimant:
             self.recording.table.depth,
             next(iter(recurrences), None),
             self.likely(largest.failing, loci, shape, found),
+            largest.failing.outcome,
         )
 
     def recurrence(self, isolation: Isolation) -> Recurrence | None:
@@ -374,6 +385,19 @@ class _Claimant:
             else max(onset.best - onset.low, onset.high - onset.best, 1) * block_ns / 1e9,
             None if beat is None else beat * block_ns / 1e9,
         )
+
+    def early_s(self, failing: FailureClass) -> float | None:
+        """By how much certificates came before their validity began; None: they did not."""
+        if failing.outcome != Category.NOT_YET_VALID:
+            return None
+        begins = {
+            chain.sha256: max(describe(der).not_before for der in chain.certificates)
+            for chain in self.recording.chains.values()
+            if chain.certificates
+        }
+        met = [one for one in self.recording.failing if one.outcome == failing.outcome]
+        early = [begins[one.chain] - one.started_ns / 1e9 for one in met if one.chain in begins]
+        return max(early, default=None)
 
     def chain(self, failing: FailureClass) -> SeenChain | None:
         """The chain that decides this outcome."""
@@ -404,13 +428,24 @@ class _Claimant:
                 met[one.policy] = one
         return chain_views(failing.outcome, met)
 
+    def passed_first(self, failing: FailureClass) -> int:
+        """How many connections passed before the first failure, where chance alone is no reason.
+
+        A broken node fails from the beginning on; a limiter lets a number of connections pass.
+        """
+        met = [one.id for one in self.recording.failing if one.outcome == failing.outcome]
+        first, attempts = min(met, default=0), self.tally.attempts
+        share = failing.count / max(1, attempts - first)
+        by_chance = max(0.0, 1.0 - share) ** first
+        return first if by_chance < SURE_NOT and first <= EARLY * attempts else 0
+
     def likely(
         self,
         failing: FailureClass,
         loci: Collection[str],
         shape: Shape,
         found: Collection[str] = (),
-    ) -> tuple[str, ...]:
+    ) -> tuple[RootCause, ...]:
         """The root causes that fit this class of failures at such a place; none outside TLS."""
         if self.recording.facts.records:
             return ()
@@ -419,21 +454,30 @@ class _Claimant:
         load = "dependent" if Dimension.RATE in loci and self.recording.by_load else self.load
         if load:
             evidence.add(f"load-{load}")
+        turn = next((one for one in self.isolations if one.failing is failing), None)
+        if turn and (recurrence := self.recurrence(turn)) and recurrence.cycle:
+            evidence.add("in-turn")
         attempts, failures = self.tally.attempts, failing.count
         if self.tally.failures == attempts:
             evidence.add("all-failed")
         if abs(failures - attempts / 2.0) <= 1.5 * sqrt(attempts):  # three standard deviations
             evidence.add("half")
-        if chain is not None:
+        values: dict[str, str] = {}
+        if chain is None:
+            alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
+            passing = passing_rate(plan.load, self.recording.cube)
+            values = facts_of_the_answers(alike)
+            values |= facts_of_what_passed(self.passed_first(failing), passing)
+        else:
+            others = [self.chain(one.failing) for one in self.isolations]
+            same = [one.failing.outcome == failing.outcome for one in self.isolations]
             evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
             evidence |= facts_of_the_clients(self.clients(failing))
+            evidence |= facts_of_the_roots([*filter(None, compress(others, same))])
             verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
             evidence |= facts_of_the_verdicts(verdicts)
-            alike = (one.failing for one in self.isolations)
-            others = [self.chain(one) for one in alike if one.outcome == failing.outcome]
-            roots = {issuer(other) for other in others if other}
-            if len(roots) == 1:
-                evidence.add("one-bad-root")
+            if len(self.tally.good_chains) > 1:
+                evidence.add("several-good-chains")
         return likely(
             Signs(
                 category=failing.outcome,
@@ -443,7 +487,8 @@ class _Claimant:
                 stages=tuple(self.tally.stages.get(failing.outcome, ())),
                 subject=f"{subject(chain)} {issuer(chain)}" if chain else "",
                 differs=difference(self.usual, chain) if chain and self.usual else "",
-                facts=evidence,
+                facts=evidence.union(values),
+                values=values,
             )
         )
 

@@ -17,7 +17,7 @@ from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.proportions.binomial import Integers
 from stress.model.attributes import Dimension, KnownFrom
-from stress.model.outcome import OK, Kind, Stage, kind_of
+from stress.model.outcome import OK, Category, Kind, Stage, kind_of
 
 MOST_CHAINS = 8
 """Bad chains with a class of their own in one outcome; the rest stays together."""
@@ -28,6 +28,9 @@ LATE_KNOWN = 0.8
 """A late dimension may explain a class only if this part of the failures knows its value."""
 OF_THE_CHAIN = frozenset({Dimension.CHAIN, Dimension.LEAF, Dimension.ISSUER})
 """Functions of the chain: they decide a trust verdict by definition, so they are its mechanism."""
+_DATED = frozenset({Category.NOT_YET_VALID.value, Category.EXPIRED_LEAF.value})
+_NAMES_KEY = ("TLS_ECDHE_", "TLS_DHE_", "TLS_RSA")
+"""Begins the name of a suite that fixes the type of the server's key (not in TLS 1.3)."""
 DECIDES = 0.998
 """A chain with at least this failure rate decides the outcome by definition."""
 
@@ -66,7 +69,8 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
             common = chains[np.argsort(-counts, kind="stable")][:MOST_CHAINS].tolist()
             fewest = OFTEN if len(chains) > MOST_CHAINS else 1
             often = set(chains[counts >= fewest].tolist()) - {UNKNOWN}
-            chosen = [chain for chain in common if chain in often]
+            by_clock = _by_clock(table, name, chains)
+            chosen = [chain for chain in common if chain in often and not by_clock]
             rest = rows & ~np.isin(table.chains, chosen)
             members = [(chain, rows & (table.chains == chain)) for chain in chosen]
             members += [(None, rest)] if rest.any() else []
@@ -86,6 +90,17 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
     return tuple(sorted(found, key=lambda one: (-one.count, one.outcome, one.chain or UNKNOWN)))
 
 
+def _by_clock(table: Table, name: str, chains: Integers) -> bool:
+    """Whether time decides and not the chain: several were refused for a while and accepted later.
+
+    So it is with certificates that are served too early again and again, one after each renewal.
+    """
+    good = table.outcomes.values.index(OK.name) if OK.name in table.outcomes.values else UNKNOWN - 1
+    accepted = np.unique(table.chains[table.outcomes.codes == good])
+    both = np.isin(chains, accepted).sum()
+    return name in _DATED and len(chains) > 1 and both >= len(chains) - 1
+
+
 def _is_trust(outcome: str) -> bool:
     return kind_of(outcome) is Kind.TRUST
 
@@ -95,12 +110,31 @@ def explaining(table: Table, failing: FailureClass) -> tuple[Column, ...]:
     decided_by_chain = failing.chain is not None or _is_trust(failing.outcome)
     columns: list[Column] = []
     for column in table.columns:
-        if decided_by_chain and column.dimension in OF_THE_CHAIN:
+        tautology = column.dimension in OF_THE_CHAIN or (
+            column.dimension is Dimension.CIPHER and _by_key(column, failing)
+        )
+        if decided_by_chain and tautology:
             continue
         known = int(failing.failures[column.codes != UNKNOWN].sum())
         if known_enough(column.dimension, known, failing.count):
             columns.append(column)
     return tuple(columns)
+
+
+def _by_key(suites: Column, failing: FailureClass) -> bool:
+    """Whether the failing suites differ from the others in the key type that they ask for.
+
+    Up to TLS 1.2 a suite names the type of the certificate's key, so a chain with a key of another
+    type brings another suite with it: an effect of the chain, never its reason.
+    """
+    failed = failing.failures > 0
+
+    def exchanges(rows: Mask) -> set[str]:
+        codes = np.unique(suites.codes[rows & (suites.codes != UNKNOWN)]).tolist()
+        return {suites.values[code].partition("_WITH_")[0] for code in codes}
+
+    bad, good = exchanges(failed), exchanges(failing.reached & ~failed)
+    return not bad & good and all(one.startswith(_NAMES_KEY) for one in bad | good)
 
 
 def known_enough(dimension: Dimension, known: int, failures: int) -> bool:

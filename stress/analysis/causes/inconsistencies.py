@@ -26,6 +26,8 @@ from stress.model.run import SeenChain
 
 MOST = 3
 """Odd chains that are listed; a fleet with a certificate for each node has more."""
+RENEWAL_NS = -1_000_000_000
+"""Handshakes in flight at a renewal may receive the old chain after the new one was seen."""
 MANY = 20
 """With more odd chains than this, and none that most connections received, no chain is odd."""
 
@@ -50,7 +52,13 @@ def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | N
         for chain, count in zip(chains.tolist(), met.tolist(), strict=True):
             if chain != most:
                 pairs[chain] = (most, pairs.get(chain, (most, 0))[1] + count)
-    ordered = sorted(pairs.items(), key=lambda item: (-item[1][1], item[0]))
+    # One after the other is a renewal: at no time did two answers differ.
+    together = {
+        number: found
+        for number, found in pairs.items()
+        if _overlap(recording.chains[number], recording.chains[found[0]])
+    }
+    ordered = sorted(together.items(), key=lambda item: (-item[1][1], item[0]))
     chains, met = _received(table, known)
     if len(ordered) > MANY and 2 * met.max() < met.sum():
         usual = recording.chains[int(chains[met.argmax()])]
@@ -66,6 +74,12 @@ def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | N
             _difference([odd, usual], odd, usual, counts, max(0, len(ordered) - MOST)),
             isolate(recording, FailureClass(OK.name, number, received, known)),
         )
+
+
+def _overlap(odd: SeenChain, usual: SeenChain) -> bool:
+    """Whether both were received at one time."""
+    first, last = sorted((odd, usual), key=lambda chain: chain.first_ns)
+    return last.first_ns < first.last_ns + RENEWAL_NS
 
 
 def _difference(

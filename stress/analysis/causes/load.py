@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 from operator import attrgetter
 
 import numpy as np
@@ -28,8 +29,9 @@ from stress.analysis.causes.cohorts import SEED
 from stress.analysis.proportions.binomial import Floats
 from stress.analysis.recording import segment_rates, with_backlog
 from stress.analysis.tally import counted_by
+from stress.analysis.verdict import NANOSECONDS
 from stress.model.claims import LoadClaim
-from stress.model.plan import Load
+from stress.model.plan import Arrivals, Load
 from stress.model.run import Cube
 
 FEWEST_SEGMENTS = 8
@@ -48,6 +50,8 @@ TAIL = 0.025
 ORDERS = 4_000
 """Random orders of the rates; the interval's ends are known to about 0.003 of a probability."""
 _STEPS = 40
+EVEN = 0.5
+"""What passes a limit varies less than this part of what chance would make of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +133,33 @@ def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
         middle = (low + high) / 2.0
         low, high = (middle, high) if holds(middle) else (low, middle)
     return (low + high) / 2.0
+
+
+def passing_rate(load: Load, cube: Cube) -> float | None:
+    """What a limit lets through, in attempts a second; None: nothing shows that there is one.
+
+    At one offered rate the arrivals still vary from second to second. Behind a limit every further
+    arrival fails: what passes stays the same, and the failure rate follows the arrivals.
+    """
+    if load.rate is None or load.arrivals is not Arrivals.POISSON or len(load.segments) > 1:
+        return None
+    width = max(1, ceil(max(1.0, load.hold_s) * NANOSECONDS / cube.block_ns))
+    counts = counted_by(cube.cells, lambda cell: cell.block // width)
+    failing = [window for window, count in counts.items() if count.failures]
+    # The first and the last window are cut short, or before a limit was reached.
+    inside = range(min(failing, default=0) + 1, max(failing, default=0))
+    whole = [counts[window] for window in inside if window in counts]
+    arrivals: Floats = np.asarray([one.attempts for one in whole], dtype=np.float64)
+    failures: Floats = np.asarray([one.failures for one in whole], dtype=np.float64)
+    passed = arrivals - failures
+    if len(whole) < FEWEST_SEGMENTS or not failures.sum() or not passed.sum():
+        return None
+    if passed.var() > EVEN * min(passed.mean(), arrivals.var()):
+        return None
+    # The same shares in any other order would follow the arrivals less.
+    random, apart = np.random.default_rng(SEED), arrivals - arrivals.mean()
+    orders = random.permuted(np.tile(failures / arrivals, (ORDERS, 1)), axis=1)
+    leaning = int(np.count_nonzero(orders @ apart >= failures / arrivals @ apart - 1e-12))
+    if (leaning + 1) / (ORDERS + 1) > TAIL:
+        return None
+    return float(passed.mean()) * NANOSECONDS / (width * cube.block_ns)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, log
 
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
 from stress.analysis.findings import Findings
-from stress.codes.catalog import fix_for
+from stress.codes.catalog import client_views, fix_for
 from stress.model.attributes import place
 from stress.model.claims import (
     Basis,
@@ -18,18 +18,20 @@ from stress.model.claims import (
     Lockout,
     Mechanism,
     Recurrence,
+    RootCause,
+    RunChange,
     Shape,
     Timing,
     UnexplainedClaim,
 )
 from stress.model.outcome import Category
-from stress.model.run import SeenChain
+from stress.model.plan import Plan
+from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
     LATENCY,
     Cause,
-    ClientView,
     Condition,
     Likely,
     Unexplained,
@@ -43,10 +45,8 @@ from stress.text.templates import read_texts
 from stress.trust import describe, known_missing, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
-LONGEST_REPORT = 48
 _WRITTEN_OUT = "That certificate is known: `tls-stress evidence` writes it out as missing.pem."
 LONGEST_URL = 200
-_ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
 
 def remedy(outcome: str, chain: SeenChain | None = None) -> str:
@@ -64,23 +64,6 @@ def remedy(outcome: str, chain: SeenChain | None = None) -> str:
         if url.lower().startswith(("http:", "https:")):
             return f"{fix} It is available at {printable(url, LONGEST_URL)}."
     return fix
-
-
-def who_sees(views: Mapping[str, ClientView]) -> str:
-    """Which client families fail, with the codes their users see; one line for people."""
-    parts = []
-    for answer, words in _ANSWERS:
-        named = []
-        for family, view in views.items():
-            # The code, without what follows it; the whole text is in the list of the cause.
-            code = view.reports.split(";", maxsplit=1)[0].split(" (", maxsplit=1)[0]
-            if len(code) > LONGEST_REPORT:
-                code = f"{code[:LONGEST_REPORT].rsplit(' ', 1)[0]} …"
-            if view.fails == answer:
-                named.append(f"{family} ({code})" if code and answer != "no" else family)
-        if named:
-            parts.append(f"{words} {', '.join(named)}.")
-    return " ".join(parts)
 
 
 _SAME_NAME = {
@@ -121,7 +104,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
             fix = "" if findings.facts.records else fix_of(claim.category, roots, chain)
-        facts, change = findings.facts, claim.experiment
+        facts, change = findings.facts, next_run(claim, findings.facts.plan)
         made.append(
             Cause(
                 rank=rank,
@@ -152,10 +135,13 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
     return tuple(made)
 
 
-def likely(ids: Sequence[str]) -> tuple[Likely, ...]:
-    """Root causes by their ids, with their texts."""
-    roots = [catalogue()[one] for one in ids]
-    return tuple(Likely(root.id, root.text, root.fix) for root in roots)
+def likely(fits: Sequence[RootCause]) -> tuple[Likely, ...]:
+    """Root causes with their texts and the evidence for each."""
+    made = []
+    for fit in fits:
+        root, seen = catalogue()[fit.id], ", ".join(fit.evidence)
+        made.append(Likely(root.id, f"{root.text} ({seen})" if seen else root.text, root.fix))
+    return tuple(made)
 
 
 def fix_of(category: str, roots: Sequence[Likely], chain: SeenChain | None = None) -> str:
@@ -217,6 +203,8 @@ def _place(claim: Claim, findings: Findings) -> str:
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),
     ]
+    if claim.early_s and claim.early_s > 0.0:
+        parts.append(f"served up to {seconds(claim.early_s)} before the validity begins")
     if claim.worst:
         where, inside = claim.worst
         parts.append(f"worst {place(where)}: {_counts(inside)}")
@@ -288,11 +276,17 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
     met, total = mechanism.met.attempts, claim.total.attempts
     alone = len(findings.addresses) == 1
     to = f" to {findings.addresses[0]}" if alone else ""
+    course = course_words(claim.timing, findings.facts.started_ns)
+    early = claim.early_s or 0.0
+    ahead = f"served up to {seconds(early)} before the validity begins" if early > 0.0 else ""
     if claim.usual and mechanism.chain and claim.usual.sha256 != mechanism.chain.sha256:
         first = (
             f"Some connections{to} are answered with a different certificate chain "
             f"({mechanism.name}, {of(met, total)})"
         )
+    elif met == total:
+        every = f"Every connection{to} is answered with chain {mechanism.name} ({of(met, total)})"
+        return "; ".join(filter(None, (every, _how_often(mechanism), course, ahead))) + "."
     else:
         first = f"Connections{to} are answered with chain {mechanism.name} ({of(met, total)})"
     if claim.recurrence:
@@ -301,8 +295,7 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         last = "The address alone does not show which server sends it"
     else:
         last = "Nothing else that is recorded tells these connections apart"
-    course = course_words(claim.timing, findings.facts.started_ns)
-    return f"{first}; {_how_often(mechanism)}. {last}{f'; {course}' if course else ''}."
+    return f"{first}; {_how_often(mechanism)}. {'; '.join(filter(None, (last, course, ahead)))}."
 
 
 def recurrence_words(found: Recurrence) -> str:
@@ -335,18 +328,57 @@ def _difference(claim: Claim) -> str:
 
 
 def _equivalent(claim: Claim) -> bool:
-    """Whether two valid leaves have the same names and issuer, so that nothing needs to change."""
+    """Whether two valid leaves have one issuer, so that nothing needs to change.
+
+    Their names may differ: both are valid for the name that was asked for.
+    """
     odd, usual = claim.mechanism.chain if claim.mechanism else None, claim.usual
     if not (odd and usual and odd.certificates and usual.certificates):
         return False
     one, two = (describe(chain.certificates[0]) for chain in (odd, usual))
-    alike = set(one.sans) == set(two.sans) and one.issuer == two.issuer
-    return alike and one.der != two.der and len(odd.certificates) == len(usual.certificates)
+    return (
+        one.issuer == two.issuer
+        and one.der != two.der
+        and len(odd.certificates) == len(usual.certificates)
+    )
 
 
-def unexplained(found: UnexplainedClaim) -> Unexplained:
-    """The failures without a cause, with what may lie behind them."""
-    return Unexplained(found.failures, likely(found.likely))
+def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
+    """The failures without a cause, with what may lie behind them, and how to find out."""
+    change, new = experiment(found.likely, facts.plan), facts.made_now
+    following = shell_line(run_argv(facts.plan, change, made_now=new)) if change else ""
+    named = found.category and not facts.records
+    views = client_views(found.category) if named else {}
+    return Unexplained(found.failures, likely(found.likely), following, views)
+
+
+def undecided(fits: Sequence[RootCause]) -> str:
+    """That the evidence does not decide between root causes, and how to find out."""
+    named = []
+    for fit in fits:
+        root = catalogue()[fit.id]
+        test = " ".join([*(f"--client {one}" for one in root.try_clients), *root.try_options])
+        named.append(f"{fit.id} (test: add {test})" if test else fit.id)
+    return f"Undecided: {', '.join(named[:-1])} or {named[-1]}. Run the next experiment first."
+
+
+def next_run(claim: Claim, plan: Plan) -> RunChange | None:
+    """The next experiment: it confirms a claim, or tells its likely root causes apart."""
+    if claim.experiment or claim.basis is Basis.DIFFERENCE:
+        return claim.experiment
+    return experiment(claim.likely, plan)
+
+
+def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:
+    """The run that tells the likeliest root cause from the others; None: no option can."""
+    names = tuple(client.name for client in plan.clients)
+    for fit in fits:
+        root = catalogue()[fit.id]
+        if set(root.try_clients) - set(names):
+            return RunChange(clients=(*names, *root.try_clients))
+        if root.try_options and not plan.proxy_protocol:
+            return RunChange(extra=root.try_options)
+    return None
 
 
 def silence(found: UnexplainedClaim) -> str:

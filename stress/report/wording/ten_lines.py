@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from stress.analysis import chains as chain_words
+from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import client_views, phrase_for
-from stress.model.outcome import Kind, Outcome
-from stress.model.run import SeenChain
+from stress.model.chain import Refusal
+from stress.model.outcome import Category, Kind, kind_of
+from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
 from stress.report.wording.causes import (
+    experiment,
     fix_of,
     likely,
     load_words,
     lockout_words,
+    next_run,
     silence,
-    who_sees,
+    undecided,
 )
+from stress.report.wording.clean import NOBODY, upcoming, who_met_nothing
+from stress.report.wording.clients import met_by, who_sees
 from stress.report.wording.context import (
     goal_words,
     limit_sentence,
@@ -39,8 +46,21 @@ from stress.report.wording.store_versions import store_versions
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
 from stress.trust import describe
+from stress.trust.reading.certificate import shown_names
 
 DAY = "%Y-%m-%d"
+RESULTS = "results"
+"""The folder in which commands look for a run by its name."""
+_WITH_VALUES = frozenset(
+    {
+        Category.EXPIRED_LEAF,
+        Category.EXPIRED_INTERMEDIATE,
+        Category.HOSTNAME_MISMATCH,
+        Category.LIFETIME_TOO_LONG,
+        Category.NOT_YET_VALID,
+    }
+)
+"""Outcomes of which the values say more than the phrase."""
 
 
 def headlines(
@@ -81,28 +101,35 @@ def headlines(
         versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
         who = f"{who_sees(views) or 'Every client.'} {versions}"
         who = who if len(tally.categories) == 1 else f"{category}: {who}"
-        broad = fix_of(category, likely(found.unexplained.likely))
-        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix) or {broad: None}
+        who = f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
+        fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
+        fixes = fixes or {_fix_unexplained(findings, category): None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
-        proof, replay, again, compare = (shell_line(one.argv) for one in commands(findings))
-        prove = f"Proof: {proof}. After the fix: {replay}; if failures are rare: {again}; {compare}"
     else:
-        where, fix = f"No handshake failed. {odd}".rstrip(), mend or "Nothing to fix."
+        where = f"No handshake failed. {odd}".rstrip()
         verdict.append(odd and f"But: {odd}")
-        who = f"No client in use would have seen a failure. {store_versions(findings.verdicts)}"
-        prove = f"Repeat the test: {shell_line(next(commands(findings)).argv)}"
+        who = f"{who_met_nothing(findings)} {store_versions(findings.verdicts)}"
+        fix = "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
+        fix = " ".join([mend or fix, *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,
         what=_what(findings),
         who=who.rstrip(),
         fix=" ".join([fix, *(repairs if tally.failures else ())]),
-        prove=prove,
+        prove="; ".join(f"{one.why}: {shell_line(one.argv)}" for one in commands(findings)),
         seen=_detectable(findings),
         asked=scope(findings),
         whence=origin(findings),
         valid=valid(validity),
     )
+
+
+def _fix_unexplained(findings: Findings, category: str) -> str:
+    """What to do about failures without a cause. A fix for one of several would be a guess."""
+    left = findings.explanation.unexplained.likely
+    decided = len(left) == 1 or experiment(left, findings.facts.plan) is None
+    return fix_of(category, likely(left)) if decided else undecided(left)
 
 
 def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
@@ -136,12 +163,12 @@ def _failure_rate(findings: Findings, failures: Failures, validity: Validity) ->
         rate += f", in {episodes.count} episodes (longest {seconds(episodes.longest_s)}),"
     if len(tally.categories) == 1:
         category = next(iter(tally.categories))
-        words = _difference(findings, category)
-        return f"{rate} {phrase_for(category)}{f': {words}' if words else ''}."
+        words = _details(findings, category)
+        return f"{rate} {_phrase(findings, category)}{f': {words}' if words else ''}."
     kinds = []
     for category, count in list(tally.categories.items())[:3]:
-        words = _difference(findings, category)
-        kinds.append(f"{thousands(count)} {phrase_for(category)}{f' ({words})' if words else ''}")
+        words, phrase = _details(findings, category), _phrase(findings, category)
+        kinds.append(f"{thousands(count)} {phrase}{f' ({words})' if words else ''}")
     more = len(tally.categories) - 3
     return f"{rate} failed: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
 
@@ -154,17 +181,54 @@ def _too_few(failures: Failures) -> str:
     return f"Failures came together only {times}, which is too few for a tight interval."
 
 
-def _difference(findings: Findings, category: str) -> str:
-    """What the failing chain lacks, or has different from the good one; empty where unknown."""
+def _phrase(findings: Findings, category: str) -> str:
+    """What these handshakes did; in the words of the likeliest root cause, if it has any."""
+    explained = findings.explanation
+    claims = [one.likely for one in explained.failing if one.category == category]
+    if not claims and len(findings.tally.categories) == 1:
+        claims = [explained.unexplained.likely]
+    first = {catalogue()[fits[0].id].phrase for fits in claims if fits}
+    return (first.pop() if len(first) == 1 else "") or phrase_for(category)
+
+
+def _details(findings: Findings, category: str) -> str:
+    """What is wrong with the failing chain, each fault with its values, and what it lacks.
+
+    Empty where no chain is involved, or where each connection had another.
+    """
     bad, count = _failing_chain(findings, category)
     # With a chain for each connection, one of them does not speak for the others.
-    if 2 * count < findings.tally.categories[category]:
+    if bad is None or 2 * count < findings.tally.categories[category]:
+        return ""
+    if kind_of(category) is not Kind.TRUST:
         return ""
     good = findings.tally.good_chains
     common = chain_words.reference(findings.chains, good)
-    if bad is None or common is None or common.id not in good:
-        return ""
-    return chain_words.difference(common, bad) if Outcome.parse(category).kind is Kind.TRUST else ""
+    drift = chain_words.name_drift(bad, [one for one in findings.chains if one.id in good])
+    comparable = common is not None and common.id in good
+    parts = _faults(findings, category, bad, named=not comparable)
+    if drift:
+        parts.append(drift)
+    elif common is not None and comparable:
+        parts.append(chain_words.difference(common, bad))
+    return "; ".join(parts)
+
+
+def _faults(findings: Findings, category: str, bad: SeenChain, *, named: bool) -> list[str]:
+    """The faults that clients see in a chain, with their values, that of the outcome first.
+
+    Names are left to the comparison with a good chain, where there is one.
+    """
+    telling = _WITH_VALUES if named else _WITH_VALUES - {Category.HOSTNAME_MISMATCH}
+    found = {
+        one.category.value: one.detail
+        for verdict in findings.verdicts
+        if verdict.chain == bad.sha256
+        for one in verdict.findings
+        if one.refusal is Refusal.YES and one.category in telling
+    }
+    order = sorted(found, key=lambda name: name != category)
+    return [f"it {found[name].replace(' before', ' ago')}" for name in order]
 
 
 def _failing_chain(findings: Findings, category: str) -> tuple[SeenChain | None, int]:
@@ -191,9 +255,9 @@ def _what(findings: Findings) -> str:
     chain, most = _failing_chain(findings, category)
     if chain is not None and chain.certificates:
         several = sum(1 for one in findings.tally.chains[category] if one is not None)
-        if most == 1 < several:
-            each = f"{thousands(several)} failing chains, each seen once. For example"
-            return f"{each}: {_certificate(chain)}."
+        if 2 * most < categories[category]:
+            each = "each seen once. For example" if most == 1 else "for example"
+            return f"{thousands(several)} failing chains, {each}: {_certificate(chain)}."
         return f"{_certificate(chain)}."
     stages = findings.tally.stages[category]
     far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
@@ -205,18 +269,21 @@ def _certificate(chain: SeenChain) -> str:
     leaf = describe(chain.certificates[0])
     above = len(chain.certificates) - 1
     sent = f"sent with {counted(above, 'intermediate')}" if above else "leaf only"
+    named = chain_words.subject(chain)
+    others = [name for name in leaf.sans if name != named]
+    names = f" for {shown_names(leaf)}" if others else ""
     try:
         until = f", valid until {datetime.fromtimestamp(leaf.not_after, UTC):{DAY}}"
     except (OverflowError, OSError, ValueError):  # a certificate may claim any year
         until = ""
     if leaf.unreadable:
-        named = f"A certificate that cannot be read ({printable(leaf.unreadable)})"
+        words = f"A certificate that cannot be read ({printable(leaf.unreadable)})"
     else:
-        named = (
-            f"Certificate {chain_words.subject(chain)}, serial {leaf.serial}, "
+        words = (
+            f"Certificate {named}{names}, serial {leaf.serial}, "
             f"issued by {chain_words.issuer(chain)}{until}"
         )
-    return f"{named}, {sent} (chain {chain_words.short(chain)})"
+    return f"{words}, {sent} (chain {chain_words.short(chain)})"
 
 
 def commands(findings: Findings) -> Iterator[Command]:
@@ -224,27 +291,38 @@ def commands(findings: Findings) -> Iterator[Command]:
     facts = findings.facts
     if facts.records:
         return
-    name, again = facts.name, run_argv(facts.plan, made_now=facts.made_now)
+    again = run_argv(facts.plan, made_now=facts.made_now)
     if not findings.tally.failures:
-        yield Command(Purpose.REPRODUCE, again)
+        yield Command(Purpose.REPRODUCE, again, "Repeat the test")
         return
-    yield Command(Purpose.PROVE, with_names("evidence", name, options=("--out", "proof")))
+    name, fixed = _run_name(findings.facts), "fixed"
+    proof = with_names("evidence", name, options=("--out", "proof"))
+    yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
     options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options))
-    yield Command(Purpose.VERIFY_FIX, (*again, "--name", "fixed"))
-    yield Command(Purpose.VERIFY_FIX, with_names("compare", name, "fixed"))
+    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
+    rare = "After the fix, if failures are rare"
+    yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
+    yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
+
+
+def _run_name(facts: RunFacts) -> str:
+    """The run's name where commands find it by that, else the path of its file."""
+    file = Path(facts.file)
+    return facts.name if file.parent.name == RESULTS else str(file.absolute())
 
 
 def experiments(findings: Findings) -> Iterator[Command]:
     """The commands that test the causes or settle the goals: runs that differ in that alone."""
-    facts = findings.facts
-    for claim in findings.explanation.claims:
-        if claim.experiment:
-            argv = run_argv(facts.plan, claim.experiment, made_now=facts.made_now)
-            yield Command(Purpose.NEXT, argv)
+    facts, explained = findings.facts, findings.explanation
+    changes = [next_run(claim, facts.plan) for claim in explained.claims]
+    if explained.unexplained.failures:
+        changes.append(experiment(explained.unexplained.likely, facts.plan))
+    for change in filter(None, changes):
+        argv = run_argv(facts.plan, change, made_now=facts.made_now)
+        yield Command(Purpose.NEXT, argv, "Next experiment")
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
-        yield Command(Purpose.NEXT, settling)
+        yield Command(Purpose.NEXT, settling, "To settle the goals")
 
 
 def _detectable(findings: Findings) -> str:

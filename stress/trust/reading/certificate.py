@@ -8,41 +8,51 @@ as received: show them through `printable`, or use `name_of`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from hashlib import sha256
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from stress.text.escape import printable
 from stress.trust.reading import extension
 from stress.trust.reading.der import (
+    BIT_STRING,
     BOOLEAN,
     INTEGER,
     OCTET_STRING,
     OID,
     SEQUENCE,
     DerError,
+    OddFormError,
     bits,
+    first,
     integer,
     oid,
     seconds,
     single,
 )
 from stress.trust.reading.extension import (
+    AuthorityKey,
     GeneralNames,
     Name,
     NameConstraints,
     NormalName,
+    PolicyConstraints,
     read_name,
 )
-from stress.trust.reading.key import Key, Signing, read_key, read_signing
+from stress.trust.reading.key import Key, Signing, key_problems, read_key, read_signing
 from stress.trust.reading.oids import named
 
 _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
 _MOST_NAMES = 3
+_MOST_DIFFERING = 10
+"""Names are listed where they decide."""
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999."""
 
 MOST_OCTETS = 131_072
 """Larger certificates are not read: OpenSSL and BoringSSL accept chains of up to 100 KiB."""
@@ -71,8 +81,10 @@ class CertificateFacts:
     subject: str = ""
     issuer: str = ""
     common_name: str | None = None
+    """The last CN."""
     serial: str = ""
     """Hexadecimal, without leading zeros; `-` in front when it is negative."""
+    serial_octets: bytes = b""
     not_before: int = 0
     """Unix seconds."""
     not_after: int = 0
@@ -98,19 +110,25 @@ class CertificateFacts:
     """The octets that the issuer signed (TBSCertificate)."""
     signature_value: bytes = b""
     signing: Signing = field(default_factory=Signing)
+    inner_scheme: str = ""
+    """What the signed part says of it."""
     spki: bytes = b""
     public_key: Key = field(default_factory=Key)
     extensions: tuple[CertificateExtension, ...] = ()
     alternative_names: GeneralNames | None = None
     """The subjectAltName; None: there is none (or it cannot be decoded: see `problems`)."""
     path_length: int | None = None
-    may_sign_certificates: bool | None = None
-    """What keyUsage says; None: there is no keyUsage, so everything is allowed."""
+    usages: tuple[str, ...] | None = None
+    """What keyUsage allows; None: there is no keyUsage, so everything is allowed."""
     purposes: tuple[str, ...] | None = None
     """The extendedKeyUsage by names such as `serverAuth`; None: there is none."""
     subject_key_id: bytes | None = None
-    authority_key_id: bytes | None = None
+    authority: AuthorityKey | None = None
     constraints: NameConstraints | None = None
+    policies: tuple[str, ...] | None = None
+    policy_mappings: tuple[tuple[str, str], ...] = ()
+    policy_constraints: PolicyConstraints | None = None
+    inhibit_any_policy: int | None = None
     must_staple: bool = False
     sct_logs: tuple[bytes, ...] = ()
     """Log ids of the embedded SCTs."""
@@ -123,14 +141,34 @@ class CertificateFacts:
         return not self.unreadable and self.subject_name.normal == self.issuer_name.normal
 
     @property
+    def may_sign_certificates(self) -> bool:
+        """According to keyUsage."""
+        return self.usages is None or "keyCertSign" in self.usages
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The parts that could not be decoded, by name."""
+        return frozenset(one.partition(":")[0] for one in self.problems)
+
+    @property
+    def named_extensions(self) -> frozenset[str]:
+        """The names of its extensions."""
+        return frozenset(named(one.oid) for one in self.extensions)
+
+    @property
+    def critical_extensions(self) -> frozenset[str]:
+        """The names of those that are critical."""
+        return frozenset(named(one.oid) for one in self.extensions if one.critical)
+
+    @property
     def lifetime(self) -> int:
         """From notBefore to notAfter, in seconds."""
         return self.not_after - self.not_before
 
     @property
     def duplicates(self) -> tuple[str, ...]:
-        """OIDs of more than one extension (forbidden by RFC 5280 section 4.2)."""
-        counted = Counter(one.oid for one in self.extensions)
+        """Names of more than one extension (forbidden by RFC 5280 section 4.2)."""
+        counted = Counter(named(one.oid) for one in self.extensions)
         return tuple(sorted(one for one, count in counted.items() if count > 1))
 
 
@@ -170,15 +208,47 @@ def short_name(facts: CertificateFacts) -> str:
 def shown_names(facts: CertificateFacts) -> str:
     """The first names that a certificate is for, else its CN. Printable."""
     names = facts.sans or ((facts.common_name,) if facts.common_name else ())
-    shown = ", ".join(printable(name, 60) for name in names[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{shown}{more}" if shown else "no name"
+    return listed_names(names, _MOST_NAMES) if names else "no name"
+
+
+def listed_names(names: Sequence[str], most: int = _MOST_DIFFERING) -> str:
+    """The first names of a list, and how many more there are. Printable."""
+    shown = ", ".join(printable(name, 60) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def shown_issuer(facts: CertificateFacts) -> str:
     """The best short name of the issuer, as the certificate gives it. Printable."""
     name = facts.issuer_name
-    return printable(name.common_name or name.text, 80) or "an issuer without a name"
+    return printable("".join(name.common_names[-1:]) or name.text, 80) or "an issuer without a name"
+
+
+def _oddities(facts: CertificateFacts) -> Iterator[str]:
+    """What can be read, but is refused by some clients: the name of the part, and why."""
+    names, limits = facts.alternative_names, facts.constraints
+    first_two = facts.serial_octets[:2]
+    if b"\0\0" <= first_two < b"\0\x80" or first_two >= b"\xff\x80":
+        yield "serial number form: longer than needed"
+    for octets in names.networks if names else ():
+        yield f"iPAddress: {len(octets)} octets in the subjectAltName"
+    for kind, of in (
+        ("subjectAltName", [names]),
+        ("nameConstraints", [limits.permitted, limits.excluded] if limits else []),
+    ):
+        if any(len(octets) not in {8, 32} for one in of if one for octets in one.networks):
+            yield f"{kind} iPAddress: no address, with or without a mask"
+    if names and names.unknown:
+        yield "subjectAltName: a name of an unknown kind"
+    if facts.usages is not None and not set(facts.usages) - {"decipherOnly"}:
+        yield "keyUsage bits: none of the first eight"
+    if facts.version != 3 and facts.extensions:
+        yield f"version: extensions in version {facts.version}"
+    if not facts.issuer_name.normal:
+        yield "issuer name: empty"
+    if not facts.subject_name.normal and names is None:
+        yield "subject name: empty, and no subjectAltName"
+    with suppress(DerError):  # a key that cannot be read is noted already
+        yield from key_problems(single(facts.spki))
 
 
 class _Reader:
@@ -204,6 +274,9 @@ class _Reader:
         if len(fields) < 6:
             raise DerError(f"a TBSCertificate of {len(fields)} fields")
         self.fields = fields
+        self.validity = fields[3].expect(SEQUENCE).children()
+        if len(self.validity) != 2:
+            raise DerError(f"a validity of {len(self.validity)} times")
         none: tuple[CertificateExtension, ...] = ()
         self.extensions = self.part("extensions", self.all_extensions, none)
         # If an extension appears twice, the first one counts.
@@ -211,27 +284,30 @@ class _Reader:
 
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
+        signature = partial(self.signature.expect, BIT_STRING)
+        signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
+        inside = signing
         if inner.raw != self.algorithm.raw:
-            self.problems.append("its two signature algorithms differ")
+            inside = self.part("signature algorithm", lambda: read_signing(inner), Signing())
+            what = "parameters" if inside == signing else "algorithm"
+            self.problems.append(f"signature {what}: not the same inside and outside")
         to_name = self.part("subject", lambda: read_name(subject), Name())
         from_name = self.part("issuer", lambda: read_name(issuer), Name())
-        signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         key = self.part("public key", lambda: read_key(spki), Key())
-        not_before, not_after = self.validity()
         read = self.extension
         names = read("subjectAltName", extension.general_names)
-        for octets in names.networks if names else ():
-            self.problems.append(f"subjectAltName: an iPAddress of {len(octets)} octets")
+        read("cRLDistributionPoints", extension.distribution_points)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None)
-        return CertificateFacts(
+        facts = CertificateFacts(
             self.der,
             version=self.version,
             subject=to_name.text,
             issuer=from_name.text,
-            common_name=to_name.common_name,
+            common_name=next(reversed(to_name.common_names), None),
             serial=self.part("serial number", lambda: f"{integer(serial.body):x}", ""),
-            not_before=not_before,
-            not_after=not_after,
+            serial_octets=serial.body,
+            not_before=self.part("notBefore", lambda: seconds(self.validity[0]), 0),
+            not_after=self.part("notAfter", lambda: seconds(self.validity[1]), _LAST_SECOND),
             sans=(*names.dns, *map(str, names.addresses)) if names else (),
             key=key.text,
             signature=signing.text,
@@ -242,28 +318,37 @@ class _Reader:
             subject_name=to_name,
             issuer_name=from_name,
             signed_part=self.signed.raw,
-            signature_value=self.part("signature", lambda: bits(self.signature.body), b""),
+            signature_value=self.part("signature", lambda: bits(signature().body), b""),
             signing=signing,
+            inner_scheme=inside.scheme,
             spki=spki.raw,
             public_key=key,
             extensions=self.extensions,
             alternative_names=names,
             path_length=basic[1],
-            may_sign_certificates=read("keyUsage", extension.may_sign_certificates),
+            usages=read("keyUsage", extension.usages),
             purposes=read("extendedKeyUsage", extension.purposes),
             subject_key_id=read("subjectKeyIdentifier", extension.subject_key_id),
-            authority_key_id=read("authorityKeyIdentifier", extension.authority_key_id),
+            authority=read("authorityKeyIdentifier", extension.authority),
             constraints=read("nameConstraints", extension.name_constraints),
+            policies=read("certificatePolicies", extension.policies),
+            policy_mappings=read("policyMappings", extension.policy_mappings) or (),
+            policy_constraints=read("policyConstraints", extension.policy_constraints),
+            inhibit_any_policy=read("inhibitAnyPolicy", extension.inhibit_any_policy),
             must_staple=bool(read("TLS feature", extension.must_staple)),
             sct_logs=read("SCT list", extension.embedded_logs) or (),
             sct_times=self.times(),
             problems=tuple(self.problems),
         )
+        return replace(facts, problems=(*self.problems, *_oddities(facts)))
 
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
         """What `read` returns, or the default and a note."""
         try:
             return read()
+        except OddFormError as error:
+            self.problems.append(f"{what} form: {error}")
+            return cast("_T", error.value)
         except DerError as error:
             self.problems.append(f"{what}: {error}")
             return default
@@ -273,7 +358,13 @@ class _Reader:
         if kind not in self.values:
             return None
         value = self.values[kind]
-        return self.part(kind, lambda: read(value), None)
+        found = self.part(kind, lambda: read(value), None)
+        if (
+            kind not in {one.partition(":")[0] for one in self.problems}
+            and first(value).raw != value
+        ):
+            self.problems.append(f"{kind} end: octets behind it")
+        return found
 
     def times(self) -> tuple[int, ...]:
         """When the embedded SCTs were made; what is wrong with their list is noted elsewhere."""
@@ -293,9 +384,3 @@ class _Reader:
             critical = len(parts) == 3 and any(parts[1].expect(BOOLEAN).body)
             found.append(CertificateExtension(name, critical, value))
         return tuple(found)
-
-    def validity(self) -> tuple[int, int]:
-        parts = self.fields[3].expect(SEQUENCE).children()
-        if len(parts) != 2:
-            raise DerError(f"a validity of {len(parts)} times")
-        return seconds(parts[0]), seconds(parts[1])

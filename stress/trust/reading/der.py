@@ -5,12 +5,13 @@ once, so one odd part (a 2-byte iPAddress, a T61String, the year 0) hides all th
 part is cut out first and then decoded alone; what cannot be decoded becomes a note, and the rest
 stays readable. Nothing here checks a signature or a policy.
 
-Invariants: a length never reaches beyond its parent; tags over 30 and indefinite lengths (BER) are
-errors (X.690 section 10.1); no recursion, so no depth can exhaust the stack.
+Invariants: a length never reaches beyond its parent; tags over 30 are errors; indefinite lengths
+(BER), which OpenSSL and Java read, are read, too; no recursion, so no depth can exhaust the stack.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,11 +19,26 @@ BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 
+_OTHER_TIMES = re.compile(r"\.\d+Z$|[+-]\d{4}$")
+"""A fraction, or an offset, which is not counted."""
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class DerError(ValueError):
     """Bytes that are not DER, or not of the expected type."""
+
+
+class OddFormError(DerError):
+    """A value in a form that is forbidden, but that some clients read.
+
+    Args:
+        message: what is odd.
+        value: what those clients read.
+    """
+
+    def __init__(self, message: str, value: object) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,11 @@ def elements(data: bytes) -> Iterator[Element]:
         if at + 1 >= len(data):
             raise DerError("the length is missing")
         head, length = 2, data[at + 1]
+        if length == 0x80 and data[at] & 0x20:
+            end = _end_of_contents(data, at + 2)
+            yield Element(data[at], data[at + 2 : end - 2], data[at:end])
+            at = end
+            continue
         if length >= 0x80:
             octets = length & 0x7F
             if not 1 <= octets <= 4 or at + 2 + octets > len(data):
@@ -88,6 +109,24 @@ def elements(data: bytes) -> Iterator[Element]:
         at = end
 
 
+def _end_of_contents(data: bytes, at: int) -> int:
+    """Where an element of indefinite length ends that begins at `at` (BER, X.690 section 8.1.5)."""
+    depth = 1
+    while at + 2 <= len(data):
+        length = data[at + 1]
+        if data[at] & 0x20 and length == 0x80:
+            depth, at = depth + 1, at + 2
+        elif length >= 0x80:
+            octets = length & 0x7F
+            at += 2 + octets + int.from_bytes(data[at + 2 : at + 2 + octets], "big")
+        else:
+            depth -= data[at : at + 2] == b"\0\0"
+            at += 2 + length
+        if not depth:
+            return at
+    raise DerError("an indefinite length without an end")
+
+
 def single(data: bytes) -> Element:
     """The one element that `data` is.
 
@@ -98,6 +137,17 @@ def single(data: bytes) -> Element:
     if len(found) != 1:
         raise DerError(f"{len(found)} elements where one is expected")
     return found[0]
+
+
+def first(data: bytes) -> Element:
+    """The first element of `data`: what follows the value of an extension is ignored by many.
+
+    Raises:
+        DerError: none, or not DER.
+    """
+    for element in elements(data):
+        return element
+    raise DerError("no element where one is expected")
 
 
 def oid(body: bytes) -> str:
@@ -118,6 +168,8 @@ def oid(body: bytes) -> str:
         if not octet & 0x80:
             arcs.append(value)
             value, octets = 0, 0
+    if body[0] == 0x80:
+        raise DerError("an object identifier with leading zeros")
     first = min(arcs[0] // 40, 2)
     return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
 
@@ -154,6 +206,11 @@ def seconds(element: Element) -> int:
         DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
     """
     text = element.body.decode("ascii", "replace")
+    odd = ""
+    if element.tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
+        odd, text = f"the time {text!r} has no seconds", text[:10] + "00Z"
+    elif element.tag in {UTC_TIME, GENERALIZED_TIME} and _OTHER_TIMES.search(text):
+        odd, text = f"the time {text!r}", _OTHER_TIMES.sub("Z", text)
     if element.tag == UTC_TIME and len(text) == 13:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME or len(text) != 15:
@@ -164,11 +221,14 @@ def seconds(element: Element) -> int:
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     if not (1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]):
         raise DerError(f"the day {year:04d}-{month:02d}-{day:02d}")
-    if hour > 23 or minute > 59 or second > 60:
+    if hour > 23 or minute > 59 or second > 59:
         raise DerError(f"the time {hour:02d}:{minute:02d}:{second:02d}")
     # Days from civil: years begin in March, so that the leap day is the last of its year.
     years = year - (month <= 2)
     era, of_era = divmod(years, 400)
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-    return ((days * 24 + hour) * 60 + minute) * 60 + second
+    value = ((days * 24 + hour) * 60 + minute) * 60 + second
+    if odd:
+        raise OddFormError(odd, value)
+    return value

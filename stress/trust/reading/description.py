@@ -8,6 +8,7 @@ from stress.text.datetimes import instant
 from stress.trust.reading.certificate import (
     CertificateFacts,
     describe,
+    listed_names,
     name_of,
     short_name,
     shown_issuer,
@@ -38,30 +39,57 @@ def differs(common: tuple[bytes, ...], other: tuple[bytes, ...], *, at: int | No
         differences = list(_leaf_differences(describe(common[0]), facts, at))
         listed = ", ".join(differences) or "with the same names and dates"
         leaf = f"another leaf {listed} (serial {facts.serial[:40]})"
+    # A leaf of another issuer needs other certificates above it: nothing of the usual is missing.
+    if facts.issuer_name.normal != describe(common[0]).issuer_name.normal:
+        return leaf
     return "; ".join([leaf, *_above(common[1:], other[1:])])
 
 
 def _leaf_differences(
     common: CertificateFacts, other: CertificateFacts, at: int | None
 ) -> Iterator[str]:
-    """What sets the other leaf apart: names first, then issuer, dates and key."""
-    if set(common.sans) != set(other.sans) or common.common_name != other.common_name:
+    """What sets the other leaf apart: names, issuer and type of key; else dates, if they differ.
+
+    Leaves that are made apart always have other dates, so these count only where nothing else does.
+    """
+    told = False
+    if missing := names_apart(common, other):
+        told = True
+        yield missing
+    elif set(common.sans) != set(other.sans) or common.common_name != other.common_name:
+        told = True
         yield f"for {shown_names(other)}"
     if other.self_issued and not common.self_issued:
+        told = True
         yield "self-signed"
     elif common.issuer_name.normal != other.issuer_name.normal:
+        told = True
         yield f"from {shown_issuer(other)} instead of {shown_issuer(common)}"
     ends, instead = instant(other.not_after), instant(common.not_after)
     if at is not None and at > other.not_after:
         yield f"expired {ends[:10]}"
-    elif ends[:10] != instead[:10]:
+    elif not told and ends[:10] != instead[:10]:
         yield f"valid until {ends[:10]} instead of {instead[:10]}"
-    elif ends != instead:
+    elif not told and ends != instead:
         yield f"valid until {ends} instead of {instead}"
     if common.key != other.key:
         yield f"with a key {other.key} instead of {common.key}"
     elif common.spki_sha256 != other.spki_sha256:
         yield "with another key"
+
+
+def names_apart(common: CertificateFacts, other: CertificateFacts) -> str:
+    """The names that the other leaf lacks and has beside them; empty where none is shared."""
+    missing = [name for name in common.sans if name not in other.sans]
+    extra = [name for name in other.sans if name not in common.sans]
+    if len(missing) == len(common.sans):
+        return ""
+    parts = [
+        f"{word} {listed_names(names)}"
+        for word, names in (("without", missing), ("also for", extra))
+        if names
+    ]
+    return " and ".join(parts)
 
 
 def _above(common: tuple[bytes, ...], other: tuple[bytes, ...]) -> Iterator[str]:

@@ -20,7 +20,10 @@ from stress.trust.reading.der import (
     SET,
     DerError,
     Element,
+    OddFormError,
     bits,
+    elements,
+    first,
     integer,
     oid,
     single,
@@ -49,8 +52,10 @@ class Name:
     text: str = ""
     """`CN=…, O=…`, most specific first as RFC 4514 writes it."""
     normal: NormalName = ()
-    common_name: str | None = None
-    """The last CN, as OpenSSL takes it; None: there is none."""
+    common_names: tuple[str, ...] = ()
+    odd_strings: bool = False
+    """A value is neither a UTF8String nor a PrintableString."""
+    der: bytes = b""
 
 
 def read_name(element: Element) -> Name:
@@ -60,12 +65,14 @@ def read_name(element: Element) -> Name:
         DerError: the element is something else.
     """
     rdns: list[list[tuple[str, str]]] = []
+    odd = False
     for rdn in element.expect(SEQUENCE).children():
         attributes = []
         for pair in rdn.expect(SET).children():
             parts = pair.expect(SEQUENCE).children()
             if len(parts) != 2:
                 raise DerError(f"an attribute of {len(parts)} parts")
+            odd |= parts[1].tag not in {0x0C, 0x13}
             value = parts[1].body.decode(_ENCODING.get(parts[1].tag, "utf-8"), "replace")
             attributes.append((named(oid(parts[0].body)), value))
         rdns.append(attributes)
@@ -76,14 +83,28 @@ def read_name(element: Element) -> Name:
             tuple(sorted((kind, " ".join(value.casefold().split())) for kind, value in rdn))
             for rdn in rdns
         ),
-        common_name=dict(pairs).get("CN"),
+        common_names=tuple(value for kind, value in pairs if kind == "CN"),
+        odd_strings=odd,
+        der=element.raw,
     )
 
 
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 _STATUS_REQUEST = 5
-_CERT_SIGN = 0x04
-"""keyCertSign is bit 5 of KeyUsage, counted from the most significant."""
+_USAGES = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+"""The bits of KeyUsage, from the most significant."""
+
+_GENERAL_NAMES = frozenset({0xA0, 0x81, 0x82, 0xA3, 0xA4, 0xA5, 0x86, 0x87, 0x88})
 
 Address = IPv4Address | IPv6Address
 
@@ -97,6 +118,17 @@ class GeneralNames:
     networks: tuple[bytes, ...] = ()
     """iPAddress values of other lengths: address and mask in name constraints (8 or 32 octets)."""
     directories: tuple[Name, ...] = ()
+    mails: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    others: int = 0
+    """Names of kinds that TLS clients do not compare."""
+    unknown: int = 0
+    """Names of no kind that there is."""
+
+    @property
+    def empty(self) -> bool:
+        """There is no name at all."""
+        return self == GeneralNames()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +137,35 @@ class NameConstraints:
 
     permitted: GeneralNames = field(default_factory=GeneralNames)
     excluded: GeneralNames = field(default_factory=GeneralNames)
+    bounded: bool = False
+    """A subtree has a minimum or maximum, which RFC 5280 forbids."""
 
 
 def general_names(data: bytes) -> GeneralNames:
     """The names of a subjectAltName."""
-    return _collect(single(data).expect(SEQUENCE).children())
+    return _collect(first(data).expect(SEQUENCE).children())
 
 
 def name_constraints(data: bytes) -> NameConstraints:
     """Permitted and excluded subtrees."""
-    found = {0xA0: GeneralNames(), 0xA1: GeneralNames()}
-    for part in single(data).expect(SEQUENCE).children():
+    found, bounded = {0xA0: GeneralNames(), 0xA1: GeneralNames()}, False
+    parts = first(data).expect(SEQUENCE).children()
+    for part in parts:
         if part.tag not in found:
             raise DerError(f"tag 0x{part.tag:02x} in name constraints")
         bases = [subtree.expect(SEQUENCE).children() for subtree in part.children()]
-        found[part.tag] = _collect([base[0] for base in bases if base])
-    return NameConstraints(found[0xA0], found[0xA1])
+        if not all(bases):
+            raise DerError("a subtree without a name")
+        found[part.tag] = _collect([base[0] for base in bases])
+        bounded |= any(any(limit.body) or limit.tag == 0x81 for base in bases for limit in base[1:])
+    limits = NameConstraints(found[0xA0], found[0xA1], bounded)
+    if [part.tag for part in parts] != sorted({part.tag for part in parts}):
+        raise OddFormError("in another order", limits)
+    return limits
 
 
 def _collect(names: list[Element]) -> GeneralNames:
-    """The names by kind; other kinds (mail, URI, …) are compared by no TLS client."""
+    """The names by kind."""
     bodies: dict[int, list[bytes]] = {}
     for name in names:
         bodies.setdefault(name.tag, []).append(name.body)
@@ -134,49 +175,103 @@ def _collect(names: list[Element]) -> GeneralNames:
         tuple(ip_address(body) for body in octets if len(body) in {4, 16}),
         tuple(body for body in octets if len(body) not in {4, 16}),
         tuple(read_name(single(body)) for body in bodies.get(0xA4, [])),
+        tuple(body.decode("ascii", "replace") for body in bodies.get(0x81, [])),
+        tuple(body.decode("ascii", "replace") for body in bodies.get(0x86, [])),
+        sum(len(bodies.get(tag, [])) for tag in (0xA0, 0xA3, 0xA5, 0x88)),
+        sum(len(bodies[tag]) for tag in bodies.keys() - _GENERAL_NAMES),
     )
 
 
 def basic_constraints(data: bytes) -> tuple[bool, int | None]:
     """Whether the subject is a CA, and how many CAs may follow below it (None: any)."""
+    parts = first(data).expect(SEQUENCE).children()
     is_ca, path_length = False, None
-    for part in single(data).expect(SEQUENCE).children():
-        if part.tag == BOOLEAN:
-            is_ca = any(part.body)
-        else:
-            path_length = integer(part.expect(INTEGER).body)
+    if parts and parts[0].tag not in {BOOLEAN, INTEGER}:
+        raise OddFormError(f"tag 0x{parts[0].tag:02x} where 0x01 is expected", (False, None))
+    if parts and parts[0].tag == BOOLEAN:
+        if len(parts[0].body) != 1:
+            raise DerError("a boolean of several octets")
+        is_ca = any(parts.pop(0).body)
+    if parts:
+        path_length = integer(parts.pop(0).expect(INTEGER).body)
+    if parts:
+        raise OddFormError("more than a flag and a path length", (is_ca, path_length))
     return is_ca, path_length
 
 
-def may_sign_certificates(data: bytes) -> bool:
-    """Whether a keyUsage holds keyCertSign."""
-    octets = bits(single(data).expect(BIT_STRING).body)
-    return bool(octets and octets[0] & _CERT_SIGN)
+def usages(data: bytes) -> tuple[str, ...]:
+    """What a keyUsage allows."""
+    octets = bits(first(data).expect(BIT_STRING).body)[:2].ljust(2, b"\0")
+    value = int.from_bytes(octets, "big")
+    return tuple(name for place, name in enumerate(_USAGES) if value & 1 << 15 - place)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyConstraints:
+    """A policyConstraints: after so many certificates a policy is needed, mappings are not."""
+
+    require: int | None = None
+    no_mapping: int | None = None
+
+
+def policy_constraints(data: bytes) -> PolicyConstraints:
+    """The counts of a policyConstraints."""
+    parts = {part.tag: integer(part.body) for part in first(data).expect(SEQUENCE).children()}
+    return PolicyConstraints(parts.get(0x80), parts.get(0x81))
+
+
+def policies(data: bytes) -> tuple[str, ...]:
+    """The identifiers of certificatePolicies."""
+    parts = first(data).expect(SEQUENCE).children()
+    return tuple(oid(part.expect(SEQUENCE).first(OID).body) for part in parts)
+
+
+def policy_mappings(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Pairs of policies: the issuer's, and the subject's that counts for it."""
+    pairs = [pair.expect(SEQUENCE).children() for pair in first(data).expect(SEQUENCE).children()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise DerError("a mapping that is no pair")
+    return tuple(
+        (oid(ours.expect(OID).body), oid(theirs.expect(OID).body)) for ours, theirs in pairs
+    )
+
+
+def inhibit_any_policy(data: bytes) -> int:
+    """After so many certificates anyPolicy counts no more."""
+    return integer(first(data).expect(INTEGER).body)
 
 
 def purposes(data: bytes) -> tuple[str, ...]:
     """The purposes of an extendedKeyUsage by name; those without one as identifiers."""
-    parts = single(data).expect(SEQUENCE).children()
+    parts = first(data).expect(SEQUENCE).children()
     return tuple(named(oid(part.expect(OID).body)) for part in parts)
 
 
 def subject_key_id(data: bytes) -> bytes:
     """The identifier of the subject's key."""
-    return single(data).expect(OCTET_STRING).body
+    return first(data).expect(OCTET_STRING).body
 
 
-def authority_key_id(data: bytes) -> bytes | None:
-    """The identifier of the issuer's key; None: named by issuer and serial only."""
-    for part in single(data).expect(SEQUENCE).children():
-        if part.tag == 0x80:
-            return part.body
-    return None
+@dataclass(frozen=True, slots=True)
+class AuthorityKey:
+    """An authorityKeyIdentifier: the issuer's key, or its certificate by issuer and serial."""
+
+    key_id: bytes | None = None
+    issuers: tuple[Name, ...] = ()
+    serial: bytes | None = None
+
+
+def authority(data: bytes) -> AuthorityKey:
+    """The parts of an authorityKeyIdentifier."""
+    parts = {part.tag: part.body for part in first(data).expect(SEQUENCE).children()}
+    issuers = _collect(list(elements(parts.get(0xA1, b""))))
+    return AuthorityKey(parts.get(0x80), issuers.directories, parts.get(0x82))
 
 
 def issuer_urls(data: bytes) -> tuple[str, ...]:
     """URLs of the issuer's certificate (caIssuers); raw text."""
     found = []
-    for description in single(data).expect(SEQUENCE).children():
+    for description in first(data).expect(SEQUENCE).children():
         parts = description.expect(SEQUENCE).children()
         wanted = len(parts) == 2 and parts[1].tag == 0x86
         if wanted and oid(parts[0].expect(OID).body) == _CA_ISSUERS:
@@ -184,15 +279,21 @@ def issuer_urls(data: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
+def distribution_points(data: bytes) -> None:
+    """Only the outer form: nobody asks what they say."""
+    for point in first(data).expect(SEQUENCE).children():
+        point.expect(SEQUENCE).children()
+
+
 def must_staple(data: bytes) -> bool:
     """Whether the TLS feature `status_request` is required (RFC 7633)."""
-    parts = single(data).expect(SEQUENCE).children()
+    parts = first(data).expect(SEQUENCE).children()
     return any(integer(part.expect(INTEGER).body) == _STATUS_REQUEST for part in parts)
 
 
 def embedded_logs(data: bytes) -> tuple[bytes, ...]:
     """The 32-byte log ids of an embedded SCT list, in its order."""
-    return sct_logs(single(data).expect(OCTET_STRING).body)
+    return sct_logs(first(data).expect(OCTET_STRING).body)
 
 
 def organizations(name: NormalName) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from stress.trust.reading.der import (
     BIT_STRING,
@@ -13,6 +14,8 @@ from stress.trust.reading.der import (
     DerError,
     Element,
     bits,
+    elements,
+    first,
     integer,
     oid,
     single,
@@ -26,6 +29,8 @@ class KeyKind(StrEnum):
     RSA = "RSA"
     EC = "EC"
     EDWARDS = "Edwards"
+    DSA = "DSA"
+    ML_DSA = "ML-DSA"
     OTHER = "other"
 
 
@@ -39,7 +44,8 @@ class Key:
     bits: int = 0
     """Modulus or curve size; 0: unknown."""
     curve: str = ""
-    """Name of the curve; empty if it has none or is unknown."""
+    """Name of the curve, `explicit` if it is written out; of a key that is its own algorithm that
+    name; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,12 @@ class Signing:
     text: str = "unreadable signature algorithm"
     """Such as `ECDSA with SHA-256`."""
     scheme: str = ""
-    """`RSA`, `RSA-PSS`, `ECDSA`, `Ed25519`, `Ed448`; empty: unknown to us."""
+    """`RSA`, `RSA-PSS`, `ECDSA`, `DSA`, `Ed25519`, `ML-DSA-44` …; empty: unknown to us."""
     digest: str = ""
     """`SHA-256` …; empty: it has none (EdDSA) or is unknown."""
 
 
-_EC = "1.2.840.10045.2.1"
+_EC, _DSA = "1.2.840.10045.2.1", "1.2.840.10040.4.1"
 _RSA_KEYS = {"1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"}
 _PSS = "1.2.840.113549.1.1.10"
 
@@ -72,18 +78,41 @@ def read_key(spki: Element) -> Key:
     identifier = oid(algorithm[0].expect(OID).body)
     if identifier in _RSA_KEYS:
         key = bits(parts[1].expect(BIT_STRING).body)
-        modulus = integer(single(key).expect(SEQUENCE).first(INTEGER).body)
+        numbers = next(elements(key), single(b"\x30\0")).expect(SEQUENCE).children()
+        if len(numbers) < 2:
+            raise DerError("an RSA key without an exponent")
+        modulus = integer(numbers[0].expect(INTEGER).body)
         return Key(f"RSA {modulus.bit_length()}", KeyKind.RSA, modulus.bit_length())
-    if identifier in tables().edwards:
-        name, size = tables().edwards[identifier]
-        return Key(name, KeyKind.EDWARDS, size, name)
+    if identifier in tables().own_algorithms:
+        name, size = tables().own_algorithms[identifier]
+        kind = KeyKind.ML_DSA if name.startswith("ML") else KeyKind.EDWARDS
+        return Key(name, kind, size, name)
+    if identifier == _DSA:
+        return Key("DSA", KeyKind.DSA)
     if identifier != _EC:
         return Key(f"key type {identifier}")
     if len(algorithm) < 2 or algorithm[1].tag != OID:
-        return Key("ECDSA with explicit parameters", KeyKind.EC)
+        return Key("ECDSA with explicit parameters", KeyKind.EC, curve="explicit")
     curve = oid(algorithm[1].body)
     name, size = tables().curves.get(curve, (f"curve {curve}", 0))
     return Key(f"ECDSA {name}", KeyKind.EC, size, name)
+
+
+def key_problems(spki: Element) -> tuple[str, ...]:
+    """What is odd about a key that can be read, with the name of the part in front."""
+    kind = read_key(spki)
+    algorithm, key = spki.children()[:2]
+    octets = bits(key.body)
+    if kind.kind is KeyKind.RSA:
+        exponent = integer(first(octets).children()[1].body)
+        small = ("RSA exponent: smaller than 3",) if exponent < 3 else ()
+        return small + (("RSA key end: octets behind it",) if first(octets).raw != octets else ())
+    if kind.kind is KeyKind.EC and len(algorithm.children()) < 2:
+        return ("EC curve: none",)
+    size = 1 + 2 * ((kind.bits + 7) // 8)
+    if kind.kind is KeyKind.EC and kind.bits and (octets[:1] != b"\4" or len(octets) != size):
+        return (f"EC point: {len(octets)} octets",)
+    return ()
 
 
 def read_signing(identifier: Element) -> Signing:
@@ -110,3 +139,20 @@ def read_signing(identifier: Element) -> Signing:
         return Signing(f"signature algorithm {name}")
     scheme, digest = tables().signatures[name]
     return Signing(f"{scheme} with {digest}" if digest else scheme, scheme, digest)
+
+
+@lru_cache(maxsize=512)
+def is_point(spki: bytes) -> bool:
+    """Whether a key on a curve is a point of it, as far as our library knows the curve."""
+    if spki.endswith(b"\3\2\0\0"):
+        return True  # the point at infinity
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  slow import
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    try:
+        load_der_public_key(spki)
+    except UnsupportedAlgorithm:
+        pass  # our library does not know the curve; clients may
+    except ValueError:
+        return False
+    return True

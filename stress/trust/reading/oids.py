@@ -21,7 +21,8 @@ class Tables:
     """Of extensions, purposes and attributes of distinguished names."""
     curves: Mapping[str, tuple[str, int]]
     """Name and bits."""
-    edwards: Mapping[str, tuple[str, int]]
+    own_algorithms: Mapping[str, tuple[str, int]]
+    """Keys that are their own signature algorithm."""
     signatures: Mapping[str, tuple[str, str]]
     """Scheme and digest."""
     digests: Mapping[str, str]

@@ -7,12 +7,13 @@ clients that still look at it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 from stress.model.chain import Finding
 from stress.model.outcome import Category
@@ -22,6 +23,8 @@ from stress.trust.reading.certificate import CertificateFacts, short_name, shown
 from stress.trust.reading.extension import GeneralNames, NameConstraints
 from stress.trust.rules.context import Context
 
+_HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
+_LETTERS_DIGITS_HYPHENS = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.|$))+")
 _LONGEST_NAME = 253
 """Characters of a host name (RFC 1035 section 2.3.4); longer text is not a host name."""
 _MOST_COMPARISONS = 250_000
@@ -42,39 +45,104 @@ class IdentitySettings(Settings, frozen=True):
     """Where the host's name is looked for."""
 
     common_name: CommonName = CommonName.NEVER
+    final_dot: bool = True
+    """A final dot of a name in the certificate is ignored."""
+    host_final_dot: bool = True
+    """A final dot of the host is ignored."""
+    wildcard_letters: bool = False
+    """A wildcard stands for letters, digits and hyphens only."""
+    constrained: tuple[str, ...] = ("dns", "networks", "directories", "mails", "uris")
+    """Kinds of names that name constraints limit."""
+    partial_wildcards: bool = False
+    """A `*` stands for any letters of any one label."""
+    host_names_only: bool = False
+    """A host that is no host name (with an underscore) matches nothing."""
+    anchor_constraints: bool = True
+    """Name constraints of an anchor count."""
+    mapped_addresses: bool = False
+    """An IPv4 address written as IPv6 is that address."""
+    empty_constraints: bool = True
+    """An empty name in name constraints covers every name; else none."""
+    last_common_name: bool = False
+    """Of several CNs the last one counts."""
+    wildcard_labels: int = 2
+    """Labels behind a `*` that matches."""
+    letters_digits_hyphens: bool = False
+    """A host that is no host name matches only itself, no wildcard."""
+    extensions_by_version: bool = False
+    """A certificate of version 1 or 2 has no extensions, whatever it holds."""
+    bounded_constraints: bool = True
+    """Subtrees with a minimum or maximum are taken as if they had none; else refused."""
 
 
-def names_host(facts: CertificateFacts, host: str) -> bool:
+def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -> bool:
     """Whether the subjectAltName holds the host (a name or an address literal)."""
     names = facts.alternative_names
     if names is None:
         return False
     address = literal(host)
     if address is not None:
-        return address in names.addresses
+        mapped = [getattr(one, "ipv4_mapped", None) for one in names.addresses]
+        return address in names.addresses or (settings.mapped_addresses and address in mapped)
     wanted = ascii_name(host)
-    return any(covers(ascii_name(pattern), wanted) for pattern in names.dns)
-
-
-def common_name_is(facts: CertificateFacts, host: str) -> bool:
-    """Whether the CN matches the host, for clients that still look at it."""
-    if facts.common_name is None:
+    if not settings.host_final_dot and host.endswith("."):
         return False
-    address = literal(host)
+    if settings.host_names_only and not _LETTERS_DIGITS_HYPHENS.fullmatch(wanted):
+        return False
+    exact = not settings.letters_digits_hyphens or _HOST_NAME.fullmatch(wanted)
+    if settings.wildcard_letters and "_" in wanted.partition(".")[0]:
+        exact = None
+    cover = _covers_partly if settings.partial_wildcards else covers
+    return any(
+        cover(ascii_name(pattern), wanted, settings.wildcard_labels)
+        for pattern in names.dns
+        if (exact or "*" not in pattern) and (settings.final_dot or not pattern.endswith("."))
+    )
+
+
+def common_name_is(facts: CertificateFacts, host: str, settings: IdentitySettings) -> bool:
+    """Whether the CN matches the host, for clients that still look at it."""
+    names, address = facts.subject_name.common_names, literal(host)
+    names = names[-1:] if settings.last_common_name else names
     if address is not None:
-        return literal(facts.common_name) == address
-    return covers(ascii_name(facts.common_name), ascii_name(host))
+        return address in map(literal, names)
+    labels = settings.wildcard_labels
+    cover = _covers_partly if settings.partial_wildcards else covers
+    return any(cover(ascii_name(name), ascii_name(host), labels) for name in names)
 
 
-def covers(pattern: str, name: str) -> bool:
+def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
     """Whether a name from a certificate matches `name`; both lower case, without final dot.
 
-    A `*` must be the whole first label and matches exactly one label; `*.com` matches nothing.
+    A `*` must be the whole first label and matches exactly one label, with so many behind it: in
+    most clients `*.com` matches nothing.
     """
     if not pattern.startswith("*."):
         return pattern == name and bool(name)
     first, dot, rest = name.partition(".")
-    return bool(first) and bool(dot) and rest == pattern[2:] and "." in rest
+    enough = rest.count(".") >= wildcard_labels - 1
+    return bool(first and dot) and rest == pattern[2:] and enough
+
+
+def _covers_partly(pattern: str, name: str, wildcard_labels: int) -> bool:
+    """As `covers`, but a `*` may be any part of any label."""
+    labels, wanted = (_unicode(text).split(".") for text in (pattern, name))
+    behind = pattern.rpartition("*")[2].partition(".")[2]
+    if "*" in pattern and not covers("*." + behind, "x." + behind, wildcard_labels):
+        return False
+    forms = (re.escape(label).replace(r"\*", "[^.]*") for label in labels)
+    return (
+        len(labels) == len(wanted)
+        and bool(name)
+        and all(re.fullmatch(form, label) for form, label in zip(forms, wanted, strict=True))
+    )
+
+
+def _unicode(name: str) -> str:
+    """The name with its letters instead of A-labels, as far as they decode."""
+    with suppress(UnicodeError):
+        return name.encode("ascii").decode("idna")
+    return name
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
@@ -103,13 +171,18 @@ def name_findings(context: Context) -> Iterator[Finding]:
     either place is the host. A certificate can be both.
     """
     leaf, host = context.leaf, context.host
-    if not host or names_host(leaf, host):
+    settings = context.policy.settings(IdentitySettings)
+    ignored = settings.extensions_by_version and leaf.version < 3
+    if not host or (names_host(leaf, host, settings) and not ignored):
         return
-    fits = common_name_is(leaf, host)
+    fits = common_name_is(leaf, host, settings)
     counts = _common_name_counts(context, address=bool(literal(host)))
     if fits and counts:
         return
-    if leaf.sans or counts or not fits:
+    if ignored:
+        detail = f"no subjectAltName that counts in version {leaf.version}"
+        yield Finding(Category.NO_SAN, 0, detail)
+    elif leaf.sans or counts or not fits:
         named = shown_names(leaf)
         detail = f"is for {named}, not for {printable(host, 80)}"
         yield Finding(Category.HOSTNAME_MISMATCH, 0, detail)
@@ -141,13 +214,24 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     is_name = "." in common.strip(".") and re.fullmatch(r"[A-Za-z0-9_.-]+", common)
     if is_name and _common_name_counts(context, address=False):
         names = replace(names, dns=(common,))
+    settings = context.policy.settings(IdentitySettings)
+    bounded, kinds = settings.bounded_constraints, settings.constrained
     for place, link in enumerate(context.path.links):
         constraints = link.facts.constraints
-        if place == 0 or constraints is None:
+        at_anchor = context.anchored and link is context.path.top
+        if place == 0 or constraints is None or (at_anchor and not settings.anchor_constraints):
             continue
         between = [one.facts for one in context.path.links[1:place] if not one.facts.self_issued]
+        if constraints.bounded and not bounded:
+            detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
+            yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         below = [(one, one.alternative_names or GeneralNames()) for one in between]
-        forbidden = (_forbidden(*one, constraints) for one in [(leaf, names), *below])
+        if not settings.empty_constraints:
+            excluded = constraints.excluded
+            named = tuple(one for one in excluded.directories if one.normal)
+            excluded = replace(excluded, dns=tuple(filter(None, excluded.dns)), directories=named)
+            constraints = replace(constraints, excluded=excluded)
+        forbidden = (_forbidden(*one, constraints, kinds) for one in [(leaf, names), *below])
         first = next(filter(None, forbidden), "")
         if first:
             detail = f"{short_name(link.facts)} may not issue for {first}"
@@ -157,26 +241,34 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
 RULES = (name_findings, constraint_findings)
 
 
-def _forbidden(facts: CertificateFacts, names: GeneralNames, constraints: NameConstraints) -> str:
+def _forbidden(
+    facts: CertificateFacts,
+    names: GeneralNames,
+    constraints: NameConstraints,
+    kinds: tuple[str, ...],
+) -> str:
     """The first name of a certificate that is not allowed, as text; empty if all are."""
     permitted, excluded = constraints.permitted, constraints.excluded
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
     if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "more names than clients compare"
-    for name in names.dns:
-        inside = [_in_domain(name, base) for base in permitted.dns]
-        if (inside and not any(inside)) or any(_in_domain(name, base) for base in excluded.dns):
-            return printable(name, 80)
-    for address in names.addresses:
-        inside = [_in_network(address, base) for base in permitted.networks]
-        outside = any(_in_network(address, base) for base in excluded.networks)
-        if (inside and not any(inside)) or outside:
-            return str(address)
-    subject = facts.subject_name.normal
-    inside = [subject[: len(base.normal)] == base.normal for base in permitted.directories]
-    outside = any(subject[: len(base.normal)] == base.normal for base in excluded.directories)
-    if (subject and inside and not any(inside)) or outside:
-        return printable(facts.subject, 80)
+    subjects = (facts.subject_name,) if facts.subject_name.normal else ()
+    compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
+        "dns": (names.dns, _in_domain),
+        "networks": (names.addresses, _in_network),
+        "mails": (names.mails, _in_mailboxes),
+        "uris": (names.uris, _in_hosts),
+        "directories": (
+            subjects,
+            lambda name, base: name.normal[: len(base.normal)] == base.normal,
+        ),
+    }
+    for kind, (those, within) in compared.items():
+        for name in those if kind in kinds else ():
+            inside = [within(name, base) for base in getattr(permitted, kind)]
+            outside = any(within(name, base) for base in getattr(excluded, kind))
+            if (inside and not any(inside)) or outside:
+                return printable(getattr(name, "text", str(name)), 80)
     return ""
 
 
@@ -190,6 +282,21 @@ def _in_domain(name: str, base: str) -> bool:
     if wanted.startswith("."):
         return below.endswith(wanted)
     return not wanted or below == wanted or below.endswith("." + wanted)
+
+
+def _in_mailboxes(mail: str, base: str) -> bool:
+    """A base is a mailbox, a host, or with a leading dot everything below it."""
+    mailbox, _, domain = mail.rpartition("@")
+    wanted, _, base_domain = base.rpartition("@")
+    if wanted:
+        return mailbox == wanted and domain.lower() == base_domain.lower()
+    return _in_domain(domain, base)
+
+
+def _in_hosts(uri: str, base: str) -> bool:
+    """The base is a host, or with a leading dot everything below it."""
+    host = uri.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+    return host.endswith(base.lower()) if base.startswith(".") else host == base.lower()
 
 
 def _in_network(address: IPv4Address | IPv6Address, base: bytes) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Literal
 
 from stress.errors import UsageError
 from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.trust.path import Link
+from stress.trust.path import Link, Signature, check
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name
-from stress.trust.reading.key import KeyKind
+from stress.trust.reading.key import KeyKind, is_point
 from stress.trust.rules.context import Context
 
 
@@ -22,6 +24,15 @@ class KeySettings(Settings, frozen=True):
     rsa_bits: int = 1024
     ec_bits: int = 224
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
+    issuer_curves: tuple[str, ...] = ()
+    """Curves that an issuer's key may use; empty: all."""
+    raw_names: Literal["no", "odd", "all"] = "no"
+    """An issuer's name must be, octet by octet, the one that the certificate gives: never, with
+    strings that are neither UTF8String nor PrintableString, or always."""
+    equal_parameters: bool = True
+    """The signature algorithm inside and outside must have the same parameters, too."""
+    points: bool = True
+    """A key on a curve must be a point of it."""
     curves: tuple[str, ...] = ()
     """Curves that a leaf may use; empty: all."""
     weak_digests: tuple[str, ...] = ("MD2", "MD4", "MD5", "SHA-1")
@@ -43,18 +54,23 @@ def key_findings(context: Context) -> Iterator[Finding]:
 
 def _weakness(link: Link, settings: KeySettings) -> str:
     """Why the key is not accepted; empty when it is, or when its size is unknown to us."""
-    key = link.facts.public_key
-    if key.kind is KeyKind.RSA and key.bits < settings.rsa_bits:
-        return f"at least RSA {settings.rsa_bits} is required"
-    if key.kind is KeyKind.EC and 0 < key.bits < settings.ec_bits:
-        return f"at least {settings.ec_bits} bits are required"
-    if link.position != 0 or key.kind is KeyKind.OTHER:
-        return ""
-    if key.kind not in settings.leaf_keys:
-        return "this key type is not accepted"
-    if key.kind is KeyKind.EC and settings.curves and key.curve not in settings.curves:
-        return "this curve is not accepted"
-    return ""
+    key, leaf = link.facts.public_key, link.position == 0
+    on_curve = key.kind is KeyKind.EC
+    curves = settings.curves if leaf else settings.issuer_curves
+    limited = curves and (on_curve or (leaf and key.kind is KeyKind.EDWARDS))
+    reasons = {
+        f"at least RSA {settings.rsa_bits} is required": key.kind is KeyKind.RSA
+        and key.bits < settings.rsa_bits,
+        f"at least {settings.ec_bits} bits are required": on_curve
+        and 0 < key.bits < settings.ec_bits,
+        "which is no point of its curve": settings.points
+        and on_curve
+        and not is_point(link.facts.spki),
+        "a named curve is required": key.curve == "explicit",
+        "this key type is not accepted": leaf and key.kind not in settings.leaf_keys,
+        "this curve is not accepted": bool(limited) and key.curve not in curves,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def signature_findings(context: Context) -> Iterator[Finding]:
@@ -65,9 +81,13 @@ def signature_findings(context: Context) -> Iterator[Finding]:
         weak.update(settings.weak_digests_public_only)
     for link in context.below_anchor:
         facts = link.facts
+        whose = "" if link.position == 0 else f"{short_name(facts)} "
+        own = facts.self_issued and link is context.path.top
+        if facts.signing.scheme not in context.policy.schemes and not own:
+            detail = f"{whose}signed {facts.signature}, which is not known here"
+            yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
         # A root's signature on itself proves nothing, whether the root is trusted or not.
-        if facts.signing.digest in weak and not (facts.self_issued and facts.is_ca):
-            whose = "" if link.position == 0 else f"{short_name(facts)} "
+        if facts.signing.digest in weak and not own:
             detail = f"{whose}signed {facts.signature}"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
 
@@ -83,7 +103,34 @@ def pin_findings(context: Context) -> Iterator[Finding]:
         yield Finding(Category.PIN_MISMATCH, 0, f"no pinned key among {shown}{more}")
 
 
-RULES = (key_findings, signature_findings, pin_findings)
+def signer_findings(context: Context) -> Iterator[Finding]:
+    """Every certificate must be signed by the next one's key.
+
+    That fails only on a path that was selected before its signatures were verified.
+    """
+    settings = context.policy.settings(KeySettings)
+    parts = {
+        "signature algorithm",
+        *(["signature parameters"] if settings.equal_parameters else []),
+    }
+    for child, issuer in pairwise(context.path.links if context.anchored else ()):
+        names = child.facts.issuer_name, issuer.facts.subject_name
+        compared = settings.raw_names == "all" or (
+            settings.raw_names == "odd" and any(one.odd_strings for one in names)
+        )
+        if compared and names[0].der != names[1].der:
+            detail = f"{short_name(issuer.facts)} encodes its name in another way"
+            yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
+        differs = not child.facts.broken.isdisjoint(parts)
+        if differs or check(child.facts, issuer.facts) is Signature.BAD:
+            whom = "the leaf" if child.position == 0 else short_name(child.facts)
+            did = "names another algorithm inside than outside" if differs else ""
+            detail = f"{short_name(issuer.facts)} has the issuer's name, but did not sign {whom}"
+            detail = f"{whom} {did}" if did else detail
+            yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
+
+
+RULES = (key_findings, signature_findings, signer_findings, pin_findings)
 
 
 def parse_pin(text: str) -> bytes:

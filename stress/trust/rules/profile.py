@@ -1,7 +1,7 @@
 """The rule about RFC 5280's profile of certificates, for clients that verify strictly.
 
-It covers what OpenSSL's X509_V_FLAG_X509_STRICT adds in practice (x509_vfy.c, check_extensions):
-key identifiers, and the extensions of CA certificates. Python 3.13 and newer set that flag.
+It covers what OpenSSL's X509_V_FLAG_X509_STRICT adds (x509_vfy.c, check_extensions), in its order.
+Python 3.13 and newer set that flag.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.policy import Settings
-from stress.trust.reading.certificate import short_name
-from stress.trust.reading.oids import named
+from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.rules.context import Context
 
 
@@ -23,27 +22,49 @@ class ProfileSettings(Settings, frozen=True):
 
 
 def profile_findings(context: Context) -> Iterator[Finding]:
-    """Certificates must identify their issuer's key, and CA certificates be complete."""
+    """Every certificate of the path must be as RFC 5280 wants it."""
     strict = context.policy.settings(ProfileSettings).strict_profile
-    if not strict or not context.issuers:
+    if not strict or not context.issuers or not context.anchored:
         return
     for link in context.path.links:
-        facts = link.facts
-        constraints = [one for one in facts.extensions if named(one.oid) == "basicConstraints"]
-        missing: dict[str, Refusal] = {}
-        if link is not context.path.top and facts.authority_key_id is None:
-            missing["authorityKeyIdentifier"] = Refusal.YES
-        if facts.is_ca and facts.subject_key_id is None:
-            missing["subjectKeyIdentifier"] = Refusal.YES
-        if facts.is_ca and facts.may_sign_certificates is None:
-            missing["keyUsage"] = Refusal.YES
-        if facts.is_ca and not any(one.critical for one in constraints):
-            # OpenSSL 3.0 rejects this, 4.0 does not (both measured).
-            missing["critical basicConstraints"] = Refusal.SOMETIMES
-        whose = "" if link.position == 0 else f"{short_name(facts)}: "
-        for what, refusal in missing.items():
-            detail = f"{whose}no {what} (RFC 5280 requires it)"
-            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail, refusal)
+        whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
+        for detail, refusal in _odd(link.facts, last=link is context.path.top):
+            text = f"{whose}{detail} (RFC 5280)"
+            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, text, refusal)
+
+
+def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[tuple[str, Refusal]]:
+    """What is not as in the profile, and whether it is refused."""
+    usages, critical = facts.usages or (), facts.critical_extensions
+    has, names = facts.named_extensions, facts.alternative_names
+    empty = not facts.subject_name.normal
+    checks = {
+        "a path length, but no CA": facts.path_length is not None and not facts.is_ca,
+        "a path length, but no keyUsage keyCertSign": facts.path_length is not None
+        and "keyCertSign" not in usages,
+        "a CA without keyUsage": facts.is_ca and facts.usages is None,
+        "keyUsage keyCertSign, but no CA": not facts.is_ca and "keyCertSign" in usages,
+        "an empty issuer": not facts.issuer_name.normal,
+        "an empty subject": empty and (facts.is_ca or "cRLSign" in usages or names is None),
+        "an empty subject and a subjectAltName that is not critical": empty
+        and names is not None
+        and "subjectAltName" not in critical,
+        "a subjectAltName without names": names is not None and names.empty,
+        "two signature algorithms": any(one.startswith("signature ") for one in facts.broken),
+        "a critical authorityKeyIdentifier": "authorityKeyIdentifier" in critical,
+        "a critical subjectKeyIdentifier": "subjectKeyIdentifier" in critical,
+        "no authorityKeyIdentifier": facts.version == 3
+        and not last
+        and (facts.authority is None or facts.authority.key_id is None),
+        "no subjectKeyIdentifier": facts.version == 3
+        and facts.is_ca
+        and facts.subject_key_id is None,
+        "extensions, but not version 3": facts.version < 3 and bool(has),
+    }
+    yield from ((what, Refusal.YES) for what, found in checks.items() if found)
+    if facts.is_ca and "basicConstraints" not in critical:
+        # OpenSSL 3.0 rejects this, 4.0 does not (both measured).
+        yield "no critical basicConstraints", Refusal.SOMETIMES
 
 
 RULES = (profile_findings,)

@@ -31,13 +31,41 @@ class UsageSettings(Settings, frozen=True):
     """`anyExtendedKeyUsage` counts as serverAuth."""
     issuer_purpose: Scope = Scope.EVERY
     """Where an intermediate's extendedKeyUsage must allow serverAuth."""
+    anchor_purpose: bool = False
+    """An anchor's, too."""
     issuer_any_purpose: bool = True
     """There, too, `anyExtendedKeyUsage` counts as serverAuth."""
+    also_server: tuple[str, ...] = ()
+    """Names of old purposes that count as serverAuth."""
+    also_known: tuple[str, ...] = ()
+    """Names of extensions that only this client understands when critical."""
     also_unknown: tuple[str, ...] = ()
     """Names of extensions not understood when critical, although most clients understand them."""
-    directory_constraints: bool = True
-    """Directory names in name constraints are understood; else such a critical one is unknown."""
+    only_known_constraints: bool = False
+    """Name constraints of kinds that are not compared are unknown when they are critical."""
     duplicate_extension: Refusal = Refusal.NO
+    leaf_usages: tuple[str, ...] = ()
+    """A leaf with a keyUsage must have one of these; empty: not looked at."""
+    first_version: int = 1
+    """Intermediates must be of this version at least."""
+    anchor_path_length: bool = True
+    """An anchor's path length counts."""
+    count_self_issued: bool = False
+    """Self-issued certificates use up the path length, too."""
+    longest: int = 100
+    """Certificates in a path."""
+    empty_purposes: bool = False
+    """An extendedKeyUsage without any purpose counts as none."""
+    only_known_names: bool = False
+    """A critical subjectAltName without any name of a kind that is compared is unknown."""
+    empty_usage: bool = False
+    """A keyUsage without any bit counts as none."""
+    strict_ca: bool = False
+    """Only basicConstraints makes a CA, and a leaf must not look like one."""
+    root_by_usage: bool = False
+    """An anchor without basicConstraints is a CA if its keyUsage says so."""
+    unknown_at_anchor: bool = False
+    """An anchor's extensions count, too."""
     ca_leaf: Refusal = Refusal.NO
     """The effect of a leaf that claims to be a CA."""
 
@@ -52,21 +80,31 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
         )
         if context.anchored and needed:
             yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
-    elif not _allows(leaf, any_counts=settings.any_purpose):
+    elif not _allows(leaf, settings, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
+    wanted = settings.leaf_usages
+    if leaf.usages is not None and wanted and not set(leaf.usages) & set(wanted):
+        listed = ", ".join(leaf.usages) or "nothing"
+        yield Finding(
+            Category.WRONG_EKU, 0, f"its key is for {listed}, not for {' or '.join(wanted)}"
+        )
     if not settings.issuer_purpose.covers(public=context.public):
         return
     for link in context.issuers:
         facts = link.facts
-        any_counts = settings.issuer_any_purpose
-        if link in context.below_anchor and not _allows(facts, any_counts=any_counts):
+        any_counts, anchors = settings.issuer_any_purpose, settings.anchor_purpose
+        if (anchors or link in context.below_anchor) and not _allows(
+            facts, settings, any_counts=any_counts
+        ):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
 
 
-def _allows(facts: CertificateFacts, *, any_counts: bool) -> bool:
-    found = facts.purposes
-    return found is None or "serverAuth" in found or (any_counts and "anyExtendedKeyUsage" in found)
+def _allows(facts: CertificateFacts, settings: UsageSettings, *, any_counts: bool) -> bool:
+    enough = {"serverAuth", *settings.also_server, *(["anyExtendedKeyUsage"] if any_counts else [])}
+    if facts.purposes == () and settings.empty_purposes:
+        return True
+    return facts.purposes is None or not enough.isdisjoint(facts.purposes)
 
 
 def _listed(facts: CertificateFacts) -> str:
@@ -75,37 +113,61 @@ def _listed(facts: CertificateFacts) -> str:
 
 def issuer_findings(context: Context) -> Iterator[Finding]:
     """Every issuer must be a CA that may sign certificates, with room for the CAs below it."""
-    intermediates = 0
+    settings, intermediates = context.policy.settings(UsageSettings), 0
+    leaf, top = context.leaf, context.path.top
+    bare = "basicConstraints" not in leaf.named_extensions and "keyCertSign" in (leaf.usages or ())
+    if settings.strict_ca and bare:
+        yield Finding(Category.ISSUER_NOT_CA, 0, "keyUsage of a CA without basicConstraints")
     for link in context.issuers:
-        facts, reason = link.facts, ""
-        if facts.version < 3 and facts.self_issued:
-            pass  # old version 1 roots: all clients accept them as anchors
-        elif not facts.is_ca:
-            reason = "is not a CA"
-        elif facts.may_sign_certificates is False:
-            reason = "may not sign certificates (keyUsage)"
+        facts, reason = link.facts, _no_ca(link.facts, settings, at_top=link is top)
         if reason:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
-        if facts.path_length is not None and facts.is_ca and intermediates > facts.path_length:
+        counts = facts.is_ca and (settings.anchor_path_length or link is not top)
+        if counts and facts.path_length is not None and intermediates > facts.path_length:
             allowed = f"{facts.path_length} below it, there are {intermediates}"
             detail = f"{short_name(facts)} allows {allowed}"
             yield Finding(Category.PATH_LENGTH, link.position, detail)
         # Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
-        intermediates += not facts.self_issued
+        intermediates += settings.count_self_issued or not facts.self_issued
+    if len(context.path.links) > settings.longest:
+        detail = f"{len(context.path.links)} certificates, at most {settings.longest}"
+        yield Finding(Category.PATH_LENGTH, top.position, detail)
+
+
+def _no_ca(facts: CertificateFacts, settings: UsageSettings, *, at_top: bool) -> str:
+    """Why a certificate may not issue others; empty: it may."""
+    by_usage = settings.root_by_usage and at_top and facts.usages is not None
+    by_usage = by_usage and "basicConstraints" not in facts.named_extensions
+    old_root = facts.version < 3 and facts.self_issued and not settings.strict_ca
+    if facts.usages and not facts.may_sign_certificates:
+        return "may not sign certificates (keyUsage)"
+    if facts.usages == () and not settings.empty_usage:
+        return "may not sign certificates (empty keyUsage)"
+    if facts.version < settings.first_version and not at_top:
+        return f"is of version {facts.version}"
+    # Old version 1 roots: all clients accept them as anchors.
+    return "" if facts.is_ca or by_usage or old_root else "is not a CA"
 
 
 def extension_findings(context: Context) -> Iterator[Finding]:
     """No critical extension may be unknown, and none may appear twice."""
     settings = context.policy.settings(UsageSettings)
-    for link in context.below_anchor or context.path.links:
+    links = context.path.links if settings.unknown_at_anchor else context.below_anchor
+    for link in links or context.path.links:
+        known = {*tables().critical, *settings.also_known}
         unknown, limits = set(settings.also_unknown), link.facts.constraints
-        if limits is not None and not settings.directory_constraints:
-            directories = limits.permitted.directories or limits.excluded.directories
-            unknown.update(["nameConstraints"] if directories else [])
+        if limits is not None and settings.only_known_constraints:
+            kinds = (limits.permitted, limits.excluded)
+            if any(kind.directories or kind.others for kind in kinds):
+                unknown.add("nameConstraints")
+        names = link.facts.alternative_names
+        none = names and not (names.dns or names.addresses or names.mails or names.uris)
+        if settings.only_known_names and none:
+            unknown.add("subjectAltName")
         for one in link.facts.extensions:
             name = named(one.oid)
-            if one.critical and (name in unknown or name not in tables().critical):
+            if one.critical and (name in unknown or name not in known):
                 detail = f"critical extension {printable(name, 60)}"
                 yield Finding(Category.UNHANDLED_CRITICAL_EXTENSION, link.position, detail)
         for duplicate in link.facts.duplicates:

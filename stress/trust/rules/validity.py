@@ -30,17 +30,19 @@ class ValiditySettings(Settings, frozen=True):
 
     anchor_dates: bool = False
     """The anchor itself must be within its validity period."""
+    last_second: bool = True
+    """A certificate is still valid in the second that notAfter names."""
     lifetimes: tuple[Lifetime, ...] = ()
 
 
 def time_findings(context: Context) -> Iterator[Finding]:
     """Every certificate of the path must be within its validity period (RFC 5280, 6.1.3)."""
-    anchors_too = context.policy.settings(ValiditySettings).anchor_dates
-    links = context.path.links if anchors_too else context.below_anchor
+    settings = context.policy.settings(ValiditySettings)
+    links = context.path.links if settings.anchor_dates else context.below_anchor
     for link in links or context.path.links:
         facts, at, leaf = link.facts, context.at, link.position == 0
         whose = "" if leaf else f"{short_name(facts)} "
-        if at > facts.not_after:
+        if at > facts.not_after or (at == facts.not_after and not settings.last_second):
             category = Category.EXPIRED_LEAF if leaf else Category.EXPIRED_INTERMEDIATE
             ended = f"{instant(facts.not_after)}, {span(at - facts.not_after)} before"
             yield Finding(category, link.position, f"{whose}expired {ended}")

@@ -35,7 +35,7 @@ def test_the_chain_alone_is_the_mechanism(leaf_alone: Run) -> None:
     assert cause.conditions == ()
     assert (cause.failures, cause.attempts, cause.precision, cause.recall) == (98, 98, 1.0, 1.0)
     assert cause.grade == "by-definition"
-    assert cause.likely[0] == "intermediate-not-deployed"
+    assert cause.likely[0].id == "intermediate-not-deployed"
     assert cause.clients["java-17"].fails == "yes"
 
 

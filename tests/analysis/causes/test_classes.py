@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 from stress.analysis.causes.classes import MOST_CHAINS, explaining, failure_classes
+from stress.analysis.causes.table import Table
 from stress.analysis.recording import record
 from stress.model.attributes import Dimension
 from stress.model.outcome import Stage
@@ -91,3 +92,36 @@ def test_what_decides_by_definition_or_is_not_known_may_not_explain(
 def test_good_runs_have_no_classes(recorded: Callable[..., Run], cell: Callable[..., Cell]) -> None:
     assert failure_classes(record(recorded([cell(5)])).table) == ()
     assert failure_classes(record(recorded([])).table) == ()
+
+
+def test_a_suite_that_follows_from_the_key_explains_nothing(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    ecdsa, rsa, other_rsa = 0xC02B, 0xC02F, 0xC030
+    by_key = record(
+        recorded([cell(90, cipher=ecdsa), cell(9, outcome="self-signed", chain=2, cipher=rsa)])
+    ).table
+    by_policy = record(
+        recorded([cell(90, cipher=other_rsa), cell(9, outcome="self-signed", chain=2, cipher=rsa)])
+    ).table
+
+    def explains(table: Table) -> bool:
+        (failing,) = failure_classes(table)
+        return Dimension.CIPHER in {column.dimension for column in explaining(table, failing)}
+
+    assert not explains(by_key)
+    assert explains(by_policy)
+
+
+def test_certificates_that_become_valid_later_are_one_class(
+    recorded: Callable[..., Run], cell: Callable[..., Cell]
+) -> None:
+    again = [
+        one
+        for number in (2, 3, 4)
+        for one in (cell(5, outcome="not-yet-valid", chain=number), cell(20, chain=number))
+    ]
+    never = [cell(5, outcome="not-yet-valid", chain=number) for number in (5, 6)]
+
+    assert len(failure_classes(record(recorded(again)).table)) == 1
+    assert len(failure_classes(record(recorded([cell(40), *never])).table)) == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.causes.causes import explain
-from stress.analysis.causes.load import LoadSegment, follows_load, segments
+from stress.analysis.causes.load import LoadSegment, follows_load, passing_rate, segments
 from stress.analysis.limit.search import LimitSearch
 from stress.analysis.recording import record
 from stress.analysis.tally import count
@@ -268,3 +268,36 @@ def test_a_bad_node_beside_a_rising_curve_are_two_facts() -> None:
     assert found.load.elsewhere.dependent
     assert {"address"} in [{one.dimension for one in claim.conditions} for claim in found.claims]
     assert load_words(found.load).startswith("Outside the places named above, the failure rate gr")
+
+
+def by_second(cell: Callable[..., Cell], pairs: list[tuple[int, int]]) -> Cube:
+    """One block a second: attempts, and how many of them failed."""
+    cells = []
+    for block, (attempts, failures) in enumerate(pairs):
+        cells += [cell(attempts - failures, block=block)] if attempts > failures else []
+        cells += [cell(failures, block=block, outcome="refused")] if failures else []
+    return Cube(1_000_000_000, cells)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_limit_lets_through_is_measured_from_chance_arrivals(
+    cell: Callable[..., Cell], seed: int
+) -> None:
+    arrivals = np.random.default_rng(seed).poisson(70.0, 25).tolist()
+    limited = by_second(cell, [(n, max(0, n - 45)) for n in arrivals])
+
+    assert passing_rate(Load(None, rate=70.0), limited) == pytest.approx(45.0, abs=1.0)
+    assert passing_rate(Load(None), limited) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_share_that_fails_is_no_limit_steady_or_in_bursts(
+    cell: Callable[..., Cell], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    arrivals = random.poisson(70.0, 25).tolist()
+    steady = [(n, int(random.binomial(n, 0.36))) for n in arrivals]
+    bursts = [(n, int(random.binomial(n, random.choice([0.1, 0.8])))) for n in arrivals]
+
+    assert passing_rate(Load(None, rate=70.0), by_second(cell, steady)) is None
+    assert passing_rate(Load(None, rate=70.0), by_second(cell, bursts)) is None

@@ -72,7 +72,7 @@ def test_an_odd_node_is_told_with_its_place(
     assert claim.mechanism is not None
     assert (claim.mechanism.dimension, claim.mechanism.name) == (next(iter(odd)), name)
     assert [one.value for one in claim.conditions] == ["10.0.3.8:443"]
-    assert next(iter(claim.likely)) == root
+    assert claim.likely[0].id == root
     assert sum(claim.values.values()) == claim.total.attempts
 
 
@@ -129,7 +129,7 @@ def test_sessions_that_only_their_issuer_accepts_are_a_difference(
     (claim,) = found(agreed(offering(lambda like: like.block % 3 == 0)))
 
     assert claim.category == "different-resumption"
-    assert [*claim.likely] == ["ticket-keys-not-shared"]
+    assert [one.id for one in claim.likely] == ["ticket-keys-not-shared"]
     # 14 of 40 blocks, half of the attempts offer.
     assert claim.values == {"no": 5200, "yes": 2800}
 

@@ -11,17 +11,21 @@ from stress.model.claims import (
     FailureCount,
     LoadClaim,
     Recurrence,
+    RootCause,
+    RunChange,
     Shape,
     Silence,
     Timing,
     UnexplainedClaim,
 )
+from stress.model.plan import Client, Plan, Target
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.summary import Condition
 from stress.report.summary import summarize
 from stress.report.wording.causes import (
     SAME_EVERYWHERE,
     course_words,
+    experiment,
     fix_of,
     likely,
     load_words,
@@ -29,6 +33,7 @@ from stress.report.wording.causes import (
     remedy,
     sentence,
     silence,
+    undecided,
 )
 
 BEGUN = 1_790_000_000_000_000_000
@@ -165,7 +170,7 @@ def test_silence_has_a_reason(found: UnexplainedClaim, text: str) -> None:
 
 
 def test_a_fix_is_never_for_a_thing_that_is_not_there() -> None:
-    roots = likely(["no-sni-default"])
+    roots = likely([RootCause("no-sni-default")])
 
     assert "SNI mapping" not in fix_of("hostname-mismatch", roots)
     assert fix_of("hostname-mismatch", roots) == roots[0].fix
@@ -190,3 +195,16 @@ LOAD = LoadClaim(False, 0.02, -0.1, 0.14, 40, 250.0, 1250.0, concentrated=True)
 )
 def test_load_and_place_are_read_together(found: LoadClaim | None, text: str) -> None:
     assert text in load_words(found)
+
+
+def test_where_evidence_does_not_decide_the_experiments_are_named() -> None:
+    fits = [RootCause("split-clienthello"), RootCause("proxy-header-expected")]
+    plan = Plan(Target("a.test"), (), (Client("generic"),))
+
+    assert undecided([*fits, RootCause("weak-health-check")]) == (
+        "Undecided: split-clienthello (test: add --client no-mlkem), proxy-header-expected "
+        "(test: add --proxy-protocol v2) or weak-health-check. Run the next experiment first."
+    )
+    assert experiment(fits, plan) == RunChange(clients=("generic", "no-mlkem"))
+    assert experiment(fits[1:], plan) == RunChange(extra=("--proxy-protocol", "v2"))
+    assert experiment(fits[1:], replace(plan, proxy_protocol="v1")) is None

@@ -1,8 +1,7 @@
 import pytest
 
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView
-from stress.report.wording.causes import remedy, who_sees
+from stress.report.wording.causes import remedy
 from stress.trust import describe
 from tests.trust.certificates import authorities
 from tests.trust.defects import good, two_intermediates
@@ -52,26 +51,3 @@ def test_a_leaf_that_cannot_be_read_names_nothing() -> None:
 def test_other_failures_have_a_fix_too() -> None:
     assert remedy("reset")
     assert remedy("alert-112")
-
-
-def test_clients_are_grouped_by_their_answer() -> None:
-    views = {
-        "go": ClientView("yes", "x509: certificate signed by unknown authority"),
-        "chrome": ClientView("sometimes", "ERR_CERT (-202) where AIA cannot repair it"),
-        "java": ClientView("no", ""),
-    }
-
-    assert who_sees(views) == (
-        "Fails for go (x509: certificate signed by unknown authority). "
-        "Sometimes for chrome (ERR_CERT). Not for java."
-    )
-
-
-def test_long_reports_are_cut_at_a_word() -> None:
-    text = who_sees({"x": ClientView("yes", "one two three four five six seven eight nine eleven")})
-
-    assert text == "Fails for x (one two three four five six seven eight nine …)."
-
-
-def test_no_client_no_words() -> None:
-    assert who_sees({}) == ""

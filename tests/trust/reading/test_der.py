@@ -26,12 +26,12 @@ def test_every_length_form_is_read(length: int) -> None:
         b"",
         b"\x30",
         b"\x30\x02\x05",
-        b"\x30\x80\x00\x00",
+        b"\x30\x80\x05\x00",
         b"\x30\x85\x00\x00\x00\x00\x01x",
         b"\x1f\x81\x01\x00",
         b"\x05\x00\x05\x00",
     ],
-    ids=["empty", "no-length", "cut", "indefinite", "5-octet-length", "long-tag", "two"],
+    ids=["empty", "no-length", "cut", "endless", "5-octet-length", "long-tag", "two"],
 )
 def test_what_is_no_single_element_is_an_error(data: bytes) -> None:
     with pytest.raises(DerError):

@@ -18,10 +18,10 @@ READERS: list[Callable[[bytes], object]] = [
     extension.general_names,
     extension.name_constraints,
     extension.basic_constraints,
-    extension.may_sign_certificates,
+    extension.usages,
     extension.purposes,
     extension.subject_key_id,
-    extension.authority_key_id,
+    extension.authority,
     extension.issuer_urls,
     extension.must_staple,
     extension.embedded_logs,
@@ -65,8 +65,10 @@ def test_an_address_of_odd_length_is_kept_apart() -> None:
     assert read.networks == (b"\x7f\x01",)
 
 
-def test_other_kinds_of_names_are_left_out() -> None:
-    assert extension.general_names(encode(0x30, encode(0x81, b"a@b"))) == GeneralNames()
+def test_other_kinds_of_names_are_only_counted() -> None:
+    made = encode(0x30, encode(0x81, b"a@b") + encode(0x88, b"\x2a\3") + encode(0x89, b"x"))
+
+    assert extension.general_names(made) == GeneralNames(mails=("a@b",), others=1, unknown=1)
 
 
 @pytest.mark.parametrize(

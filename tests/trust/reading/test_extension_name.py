@@ -32,7 +32,7 @@ def named(*rdns: bytes) -> bytes:
 def test_every_string_type_becomes_text(tag: int, value: bytes, text: str) -> None:
     name = read_name(single(named(attribute(CN, tag, value))))
 
-    assert name.common_name == text
+    assert name.common_names == (text,)
     assert name.text == f"CN={text}"
 
 

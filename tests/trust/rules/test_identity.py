@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from stress.model.outcome import Category
 from stress.trust import Judge
 from stress.trust.reading.certificate import describe
-from stress.trust.rules.identity import ascii_name, common_name_is, covers, literal, names_host
+from stress.trust.rules.identity import (
+    IdentitySettings,
+    ascii_name,
+    common_name_is,
+    covers,
+    literal,
+    names_host,
+)
 from tests.trust.certificates import (
     AT,
     AUTHORITY,
@@ -201,7 +208,7 @@ LEAF = describe(
     ],
 )
 def test_a_host_that_is_named_is_found(host: str) -> None:
-    assert names_host(LEAF, host)
+    assert names_host(LEAF, host, IdentitySettings())
 
 
 @pytest.mark.parametrize(
@@ -220,7 +227,7 @@ def test_a_host_that_is_named_is_found(host: str) -> None:
     ],
 )
 def test_a_host_that_is_not_named_is_not_found(host: str) -> None:
-    assert not names_host(LEAF, host)
+    assert not names_host(LEAF, host, IdentitySettings())
 
 
 @pytest.mark.parametrize(
@@ -240,15 +247,15 @@ def test_a_star_is_one_whole_first_label_below_two_others(
 
 
 def test_the_common_name_is_compared_like_a_name() -> None:
-    assert common_name_is(LEAF, "Common.Test")
-    assert not common_name_is(LEAF, "good.test")
-    assert not common_name_is(LEAF, "192.0.2.1")
+    assert common_name_is(LEAF, "Common.Test", IdentitySettings())
+    assert not common_name_is(LEAF, "good.test", IdentitySettings())
+    assert not common_name_is(LEAF, "192.0.2.1", IdentitySettings())
 
 
 @pytest.mark.slow
 @given(st.text(max_size=300))
 def test_any_text_can_be_explained(host: str) -> None:
-    names_host(LEAF, host)
-    common_name_is(LEAF, host)
+    names_host(LEAF, host, IdentitySettings())
+    common_name_is(LEAF, host, IdentitySettings())
     assert ascii_name(host) is not None
     assert literal(host) is None or host.strip("[]")

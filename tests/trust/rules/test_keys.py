@@ -26,8 +26,8 @@ def refusing(judge: Judge, sent: tuple[bytes, ...]) -> set[str]:
     [
         (ec.SECP256R1(), set()),
         (ec.SECP384R1(), set()),
-        (ec.SECP224R1(), {"apple", "apple-ios12", "chrome", "firefox"}),
-        (ec.SECP256K1(), {"apple", "apple-ios12", "chrome", "firefox"}),
+        (ec.SECP224R1(), {"apple", "apple-ios12", "chrome", "firefox", "java"}),
+        (ec.SECP256K1(), {"apple", "apple-ios12", "chrome", "firefox", "go", "java"}),
     ],
     ids=lambda one: getattr(one, "name", ""),
 )

@@ -1,0 +1,201 @@
+"""Evidence for root causes: what the plan, the place, the chains and the failures themselves show.
+
+Each function returns facts by their names in `likely.toml`; a fact may have a value, such as the
+first bytes of an answer, that the report quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from stress.model.chain import Refusal, Verdict
+from stress.model.outcome import Category
+from stress.model.plan import Client, Plan, Stack
+from stress.model.record import Record
+from stress.model.run import SeenChain
+from stress.model.summary import ClientView
+from stress.text.numbers import counted, rate
+from stress.trust import describe
+from stress.trust.path import Signature, check
+
+STRICT_CLIENTS = frozenset({"go", "python"})
+STARTTLS_PORTS = frozenset({21, 24, 25, 110, 119, 143, 389, 587, 3306, 4190, 5222, 5269, 5432})
+TLS_1_3 = 0x0304
+POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
+"""Key exchanges with ML-KEM, whose shares are longer than 1,100 bytes."""
+AUTHORITY_KEY = "2.5.29.35"
+"""The authorityKeyIdentifier, RFC 5280 section 4.2.1.1."""
+ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31"
+"""RFC 8737 section 3."""
+_ADDRESSES = frozenset({"address", "label", "family"})
+_FIRST_BYTES = re.compile(r"first bytes (['\"])(?P<text>.*)\1")
+_FIRST_WORDS = {
+    "http-answer": r"HTTP/\d|\s*<(!doctype|html)",
+    # SMTP, FTP, NNTP; IMAP; POP3; ManageSieve; XMPP; MySQL (its version behind a length).
+    "clear-greeting": (
+        r"2(20|0[01])[ -]|\* (OK|PREAUTH)|\+OK|\"IMPLEMENTATION|<\?xml|<stream|.{4,30}(\d+\.){2}\d"
+    ),
+    "other-protocol": r"SSH-|RFB |AMQP|\$\d|-ERR|-NOAUTH",
+}
+"""How answers that are not TLS begin."""
+
+
+def _holding(facts: Mapping[str, bool]) -> set[str]:
+    return {name for name, holds in facts.items() if holds}
+
+
+def facts_of_the_plan(plan: Plan) -> set[str]:
+    """What was tested, as far as it supports or excludes a root cause."""
+    senders = [client.server_name and plan.server_name is not None for client in plan.clients]
+    load = plan.load
+    return _holding(
+        {
+            "one-address": len(plan.addresses) == 1,
+            "address-target": plan.target.literal is not None and plan.server_name is None,
+            "no-sni": not any(senders),
+            "sni-always-sent": all(senders),
+            "client-certificate-sent": bool(plan.client_certificate),
+            "proxy-header-sent": bool(plan.proxy_protocol),
+            "private-ca": plan.trust.private,
+            "starttls-port": plan.target.port in STARTTLS_PORTS,
+            "connections-held": load.hold_s > 0.0,
+            "steady-load": load.rate is not None and len(load.segments) <= 1,
+            **_hello_sizes({client.name for client in plan.clients}, plan),
+        }
+    )
+
+
+def _hello_sizes(names: Collection[str], plan: Plan) -> dict[str, bool]:
+    """Whether all ClientHellos of these clients fit into one segment, or none of them does.
+
+    Only post-quantum key shares, which need TLS 1.3, make a hello of two segments. BoringSSL by
+    itself sends one.
+    """
+    small, large = [], []
+    for client in plan.clients:
+        if client.name in names:
+            offered, shared = {*client.groups, *client.key_shares}, client.key_shares
+            own = not offered and plan.stack is Stack.BORINGSSL
+            small.append(_old(client) or bool(offered and not offered & POST_QUANTUM))
+            large.append(
+                not _old(client) and (own or bool(POST_QUANTUM & set(shared or client.groups)))
+            )
+    return {"small-hello": bool(small) and all(small), "large-hello": bool(large) and all(large)}
+
+
+def _old(client: Client) -> bool:
+    return TLS_1_3 not in client.versions
+
+
+def facts_of_the_place(place: Mapping[str, str], plan: Plan) -> set[str]:
+    """What the conditions of a claim, and their aliases, say.
+
+    Args:
+        place: dimension and value of each.
+        plan: of the run.
+    """
+    named = [client for client in plan.clients if client.name == place.get("client")]
+    return _holding(
+        {
+            "at-some-addresses": bool(_ADDRESSES & set(place)),
+            "follows-client": bool(named),
+            "old-tls": any(map(_old, named)),
+            "no-sni": place.get("sni") == "none" or not all(one.server_name for one in named),
+            **_hello_sizes({client.name for client in named}, plan),
+        }
+    )
+
+
+def facts_of_the_chain(
+    chain: SeenChain, usual: SeenChain | None, anchors: Sequence[bytes]
+) -> set[str]:
+    """What the failing chain shows, by itself and beside the usual good one."""
+    if not chain.certificates:
+        return set()
+    leaf, *above = [describe(der) for der in chain.certificates]
+    sent = {one.subject for one in above}
+    known = [*above, *map(describe, anchors)]
+
+    def signed_by_another_key(number: int) -> bool:
+        child = describe(chain.certificates[number])
+        namesakes = [one for one in known if one.subject and one.subject == child.issuer]
+        others = [one for one in namesakes if one.der != child.der]
+        return bool(others) and all(check(child, one) is Signature.BAD for one in others)
+
+    found = {
+        "several-sent": bool(above),
+        "leaf-only": not above,
+        "self-signed": leaf.self_issued,
+        "acme-extension": any(one.oid == ACME_IDENTIFIER for one in leaf.extensions),
+        "issuer-not-sent": bool(above) and above[-1].issuer not in {leaf.issuer, *sent},
+        "same-name-other-key": any(map(signed_by_another_key, range(1 + len(above)))),
+    }
+    if usual is not None and usual.certificates and usual.sha256 != chain.sha256:
+        expected = describe(usual.certificates[0])
+        names, others = set(leaf.sans), set(expected.sans)
+        found |= {
+            "usual-differs": True,
+            "same-issuer-as-usual": leaf.issuer == expected.issuer,
+            "same-key-type": leaf.key.split()[0] == expected.key.split()[0],
+            "same-names": names == others,
+            "shares-a-name": names != others and bool(names & others),
+        }
+    return _holding(found)
+
+
+def facts_of_the_roots(chains: Sequence[SeenChain]) -> set[str]:
+    """Whether all chains that failed alike end at one unknown CA: by name, and by key."""
+    roots = set()
+    for chain in chains:
+        if chain.certificates:
+            top = describe(chain.certificates[-1])
+            named = next((one.value for one in top.extensions if one.oid == AUTHORITY_KEY), b"")
+            roots.add((top.issuer, top.spki_sha256 if top.self_issued else named))
+    return _holding({"one-bad-root": len(roots) == 1})
+
+
+def facts_of_the_verdicts(verdicts: Collection[Verdict]) -> set[str]:
+    """What the verdicts on the failing chain say: of its name, and by versions of root stores."""
+    findings = [one for verdict in verdicts for one in verdict.findings]
+    refusing = [
+        one.versions
+        for one in findings
+        if one.refusal is Refusal.SOMETIMES and one.category is Category.UNTRUSTED_ROOT
+    ]
+    nameless = {Category.HOSTNAME_MISMATCH, Category.NO_SAN, Category.MALFORMED_CERTIFICATE}
+    named = bool(findings) and all(verdict.host for verdict in verdicts)
+    newer = any("≥" in versions for versions in refusing)
+    older = any("<" in versions or "≤" in versions for versions in refusing)
+    return _holding(
+        {
+            "names-the-host": named and nameless.isdisjoint(one.category for one in findings),
+            "newer-stores-refuse": newer,
+            "older-stores-refuse": older,
+        }
+    )
+
+
+def facts_of_the_clients(views: Mapping[str, ClientView]) -> set[str]:
+    """Which client families accept the chain all the same."""
+    refusing = {family for family, view in views.items() if view.fails == "yes"}
+    accepted = any(view.fails == "no" for view in views.values())
+    strict = accepted and bool(refusing) and refusing <= STRICT_CLIENTS
+    return _holding({"some-families-accept": accepted, "strict-clients-only": strict})
+
+
+def facts_of_the_answers(failing: Sequence[Record]) -> dict[str, str]:
+    """What a target that does not speak TLS said first: the kind of protocol, with its words."""
+    quoted = [_FIRST_BYTES.match(record.detail or "") for record in failing]
+    first = next(filter(None, quoted), None)
+    if first is None or not all(quoted):
+        return {}
+    words = first["text"].split(r"\r\n")[0][:60]
+    kinds = [name for name, start in _FIRST_WORDS.items() if re.match(start, words, re.IGNORECASE)]
+    return dict.fromkeys([*kinds, "first-bytes"], f'"{words}"')
+
+
+def facts_of_what_passed(before: int, passing: float | None) -> dict[str, str]:
+    """How many connections passed before the first failure, and the rate that a limit lets pass."""
+    values = {"first-ones-passed": counted(before, "connection")} if before else {}
+    return values if passing is None else values | {"a-rate-passes": rate(passing)}

@@ -1,0 +1,191 @@
+"""The one path that OpenSSL takes, which it never goes back on.
+
+OpenSSL chooses each issuer by name, key identifier and kind of key, anchors first, one that is
+valid now before others; only when the path is complete it verifies signatures and everything else
+(x509_vfy.c, `build_chain`). So a chain with a good path can be refused for another path's fault,
+and a wrong signature is found although no path in the sense of `path.py` exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+
+from stress.model.outcome import Category
+from stress.trust.path import Gap, Issuers, Link, Path
+from stress.trust.reading.certificate import CertificateFacts, short_name
+from stress.trust.reading.key import KeyKind
+
+_PARTS = frozenset(
+    {
+        "basicConstraints",
+        "cRLDistributionPoints",
+        "extendedKeyUsage",
+        "keyUsage",
+        "nameConstraints",
+        "subjectAltName",
+        "subjectKeyIdentifier",
+        "authorityKeyIdentifier",
+    }
+)
+"""Extensions that are decoded before all else (`ossl_x509v3_cache_extensions`)."""
+_DEPTH = 100
+
+
+def invalid(facts: CertificateFacts) -> bool:
+    """Whether an extension cannot be used, so that the certificate neither has nor is an issuer."""
+    if "proxyCertInfo" in facts.named_extensions and (facts.is_ca or facts.sans):
+        return True
+    if facts.usages == () or (facts.is_ca and (facts.path_length or 0) < 0):
+        return True
+    broken = {part.removesuffix(" form") for part in facts.broken}
+    return not _PARTS.isdisjoint(broken) or not _PARTS.isdisjoint(facts.duplicates)
+
+
+def selection_gap(path: Path, sent: Sequence[CertificateFacts], *, found: bool) -> Gap | None:
+    """Why the path goes no further, where that is due to how it was selected; else None.
+
+    Args:
+        path: as selected, without an anchor.
+        sent: the chain in the order sent.
+        found: a search that tries every path would have found one.
+    """
+    top = path.top
+    next_ones = [
+        Link(facts, place)
+        for place, facts in enumerate(sent)
+        if place and not facts.unreadable and _follows(facts, top.facts) and not facts.self_issued
+    ]
+    for link in (top, *next_ones):
+        if invalid(link.facts):
+            detail = f"{short_name(link.facts)} has an extension that cannot be used"
+            detail += ", so that OpenSSL finds no issuer"
+            return Gap(Category.MALFORMED_CERTIFICATE, link.position, detail)
+    unused = [link for link in next_ones if link not in path.links]
+    if unused and top is path.links[-1] and not top.facts.self_issued:
+        detail = f"{short_name(unused[0].facts)} has the issuer's name, but another key identifier"
+        detail += " or a key that could not have signed"
+        return Gap(Category.WRONG_INTERMEDIATE, unused[0].position, detail)
+    if found and top.position:
+        detail = f"{short_name(top.facts)} leads to no trust anchor; OpenSSL tries no other path"
+        return Gap(Category.UNTRUSTED_ROOT, top.position, detail)
+    return None
+
+
+def select(
+    sent: Sequence[CertificateFacts],
+    anchors: Issuers,
+    at: int,
+    *,
+    partial_chain: bool,
+    schemes: Container[str],
+) -> tuple[Path, bool]:
+    """The path from the first certificate, which is readable, and whether it ends in an anchor.
+
+    Args:
+        sent: the chain in the order sent.
+        anchors: where a path may end.
+        at: Unix seconds; of several issuers the first that is valid then is taken.
+        partial_chain: an anchor may be any certificate, not only a self-signed one.
+        schemes: signature schemes that are known.
+    """
+
+    def issuer_of(child: CertificateFacts, candidates: Iterable[Link]) -> Link | None:
+        return _issuer(child, candidates, at) if child.inner_scheme in schemes else None
+
+    links = [Link(sent[0], 0)]
+    rest = [Link(facts, place) for place, facts in enumerate(sent) if not facts.unreadable]
+    untrusted = True
+    while len(links) <= _DEPTH:
+        top = links[-1].facts
+        named = anchors.named(top.issuer_name.normal)
+        found = issuer_of(top, (Link(one, None) for one in named))
+        if found is not None and _self_signed(top):
+            # Only that very certificate counts, else it would be a substitute with another key.
+            if found.facts.der == top.der:
+                return Path(tuple(links)), True
+        elif found is not None:
+            links.append(found)
+            untrusted = False
+            if partial_chain or _self_signed(found.facts):
+                return Path(tuple(links)), True
+            continue
+        if not untrusted or _self_signed(top):
+            break
+        candidates = [one for one in rest if one.facts.der not in {x.facts.der for x in links}]
+        found = issuer_of(top, candidates)
+        if found is None:
+            break
+        links.append(found)
+    anchored = partial_chain and any(
+        one.der == links[0].facts.der for one in anchors.named(links[0].facts.subject_name.normal)
+    )
+    return Path(tuple(links[:1] if anchored else links)), anchored
+
+
+def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, ...] | None:
+    """The paths of a chain that was sent in order, as Java's PKIXValidator takes it.
+
+    Returns:
+        One path for each anchor that may have issued the last certificate below it; None: the chain
+        is not in order or no anchor has the right name, and Java searches.
+    """
+    if any(one.der == sent[0].der for one in anchors.named(sent[0].subject_name.normal)):
+        return (Path((Link(sent[0], 0),)),)
+    links: list[Link] = []
+    for place, facts in enumerate(sent):
+        if facts.unreadable or (links and not _follows(facts, links[-1].facts)):
+            return None
+        if links and anchors.same_key(facts) is not None:
+            break
+        links.append(Link(facts, place))
+    last = links[-1].facts
+    named = anchors.named(last.issuer_name.normal)
+    if not named:
+        return None
+    return tuple(Path((*links, Link(one, None))) for one in named if identified(one, last))
+
+
+def _follows(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    return issuer.subject_name.normal == child.issuer_name.normal
+
+
+def _issuer(child: CertificateFacts, candidates: Iterable[Link], at: int) -> Link | None:
+    """The first candidate that is valid now, else the one that was valid last."""
+    best: Link | None = None
+    for one in candidates:
+        # As `ossl_x509_likely_issued`: names, identifiers and the kind of key fit.
+        fits = _follows(one.facts, child) and not invalid(one.facts) and not invalid(child)
+        if not (fits and identified(one.facts, child) and _key_fits(one.facts, child)):
+            continue
+        if one.facts.not_before <= at < one.facts.not_after:
+            return one
+        if best is None or one.facts.not_after > best.facts.not_after:
+            best = one
+    return best
+
+
+def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    """The child's authorityKeyIdentifier does not speak against this issuer."""
+    wanted = child.authority
+    if wanted is None:
+        return True
+    if wanted.key_id is not None and issuer.subject_key_id not in {None, wanted.key_id}:
+        return False
+    if wanted.serial is not None and wanted.serial != issuer.serial_octets:
+        return False
+    names = [name.normal for name in wanted.issuers]
+    return not names or names[0] == issuer.issuer_name.normal
+
+
+def _key_fits(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    """The issuer's key can make signatures of the child's kind."""
+    key, scheme = issuer.public_key, child.inner_scheme
+    kinds = {"RSA": KeyKind.RSA, "RSA-PSS": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
+    if scheme in kinds:
+        return key.kind is kinds[scheme]
+    return bool(scheme) and key.curve == scheme
+
+
+def _self_signed(facts: CertificateFacts) -> bool:
+    """Self-issued, with an identifier and a key that could have made the signature."""
+    return facts.self_issued and identified(facts, facts) and _key_fits(facts, facts)

@@ -1,0 +1,114 @@
+"""The path that OpenSSL takes, and the one that Java takes as it was sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stress.model.outcome import Category
+from stress.trust import describe
+from stress.trust.path import Issuers, Path
+from stress.trust.selection import in_order, invalid, select, selection_gap
+from tests.trust.certificates import (
+    AT,
+    AUTHORITY,
+    DAY,
+    Certificate,
+    Wanted,
+    authorities,
+    elliptic,
+    issue,
+    leaf,
+    with_extension_twice,
+)
+
+SCHEMES = ("ECDSA",)
+
+
+def selected(
+    *sent: Certificate, anchors: tuple[Certificate, ...] = (), partial: bool = False
+) -> tuple[Path, bool]:
+    """The path under these anchors; without any, under the test roots."""
+    roots = [one.der for one in anchors] or authorities().anchors
+    facts = [describe(one.der) for one in sent]
+    return select(facts, Issuers(roots), AT, partial_chain=partial, schemes=SCHEMES)
+
+
+def names(path: Path) -> list[str]:
+    return [link.facts.common_name or "" for link in path.links]
+
+
+def test_a_good_chain_ends_in_its_root() -> None:
+    path, anchored = selected(leaf(), authorities().intermediate)
+
+    assert anchored
+    assert names(path) == ["good.test", "Test Intermediate", "Test Root"]
+    assert [link.position for link in path.links] == [0, 1, None]
+
+
+def test_the_first_issuer_is_taken_though_another_would_lead_to_a_root() -> None:
+    a = authorities()
+    stray = issue(
+        replace(AUTHORITY, common_name="Test Intermediate"),
+        issuer=a.rogue_root,
+        key=a.intermediate.key,
+    )
+    path, anchored = selected(leaf(), stray, a.intermediate)
+    gap = selection_gap(path, [describe(one.der) for one in (leaf(), stray)], found=True)
+
+    assert not anchored
+    assert path.top.position == 1
+    assert gap is not None
+    assert (gap.category, gap.position) == (Category.UNTRUSTED_ROOT, 1)
+    assert selected(leaf(), a.intermediate, stray)[1]
+
+
+def test_an_issuer_that_is_valid_now_comes_first() -> None:
+    a = authorities()
+    old = issue(
+        replace(AUTHORITY, common_name="Test Intermediate", ends=-DAY),
+        issuer=a.root,
+        key=a.intermediate.key,
+    )
+    path, anchored = selected(leaf(), old, a.intermediate)
+
+    assert anchored
+    assert path.links[1].position == 2
+
+
+def test_an_anchor_that_is_no_root_ends_a_path_only_where_the_policy_says_so() -> None:
+    a = authorities()
+
+    assert not selected(leaf(), anchors=(a.intermediate,))[1]
+    path, anchored = selected(leaf(), anchors=(a.intermediate,), partial=True)
+    assert anchored
+    assert names(path) == ["good.test", "Test Intermediate"]
+
+
+def test_a_certificate_with_an_extension_twice_has_no_issuer() -> None:
+    twice = describe(with_extension_twice(leaf().der, elliptic("Test Intermediate")))
+    sent = [twice, describe(authorities().intermediate.der)]
+    path, anchored = select(
+        sent, Issuers(authorities().anchors), AT, partial_chain=False, schemes=SCHEMES
+    )
+    gap = selection_gap(path, sent, found=True)
+
+    assert invalid(twice)
+    assert not anchored
+    assert gap is not None
+    assert gap.category is Category.MALFORMED_CERTIFICATE
+    assert not invalid(describe(leaf().der))
+
+
+def test_a_chain_in_order_is_taken_as_it_is() -> None:
+    a = authorities()
+    anchors = Issuers(a.anchors)
+    lower = issue(replace(AUTHORITY, common_name="Lower"), issuer=a.intermediate)
+    made = issue(Wanted(), issuer=lower)
+    ordered, mixed = (
+        in_order([describe(one.der) for one in sent], anchors)
+        for sent in ((made, lower, a.intermediate), (made, a.intermediate, lower))
+    )
+    assert ordered is not None
+    assert names(ordered[0]) == ["good.test", "Lower", "Test Intermediate", "Test Root"]
+    assert mixed is None
+    assert in_order([describe(issue(Wanted()).der)], anchors) is None
