@@ -100,7 +100,8 @@ def verdict(
 
 def limit_assertion(limit: Limit) -> Assertion:
     """Whether a search found a limit of the target; its value is the load that was sustained."""
-    if limit.sustained is None:
+    decided = limit.first_failing is not None and not limit.generator_limited
+    if limit.sustained is None and decided:
         holds = "no"
     else:
         holds = "yes" if limit.confirmed and not limit.generator_limited else "unknown"

@@ -1,4 +1,4 @@
-"""`tls-stress replay`: does a failure follow the combination, or is it gone?"""
+"""`tls-stress replay`: does a failure follow the combination or the load, or is it gone?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from stress.errors import ExitCode
 from stress.planning.request import Request
 from stress.runner.again import plan_replay, read_replay
 from stress.runner.run import RunLocation, record
-from stress.text import numbers
 
 Cause = Annotated[
     str | None,
@@ -45,12 +44,15 @@ def replay(
     """Repeat the failing combinations of a run.
 
     Repeats the address, client, source and local port of each failure, mixed at random with as
-    many that succeeded, several times each. Recorded as a run of its own.
+    many that succeeded, several times each. Failures that may depend on load are repeated with the
+    whole load of the run. Recorded as a run of its own.
 
-    Exits 0 no longer failing, 1 the failure follows the combination, 3 partly or too few to tell.
+    Exits 0 no longer failing, 1 the failure follows the combination or the load, 3 partly or too
+    few to tell.
     """
     from stress.analysis.compare.replay import ReplayVerdict  # noqa: PLC0415 - heavy
     from stress.model.run import End  # noqa: PLC0415 - with the others
+    from stress.report.comparison import replay_words  # noqa: PLC0415 - with the others
     from stress.store import locate, open_run  # noqa: PLC0415 - heavy
     from stress.text.units import duration_s, named, option, positive_count  # noqa: PLC0415
 
@@ -61,11 +63,7 @@ def replay(
     with open_run(locate(run, location.folder)) as recorded:
         plan = plan_replay(recorded, settings, cause=number, tries=rounds, gap_s=gap_s)
         name = location.name or f"{recorded.facts().name}-replay"
-    assert plan.replay is not None
-    console.print_message(
-        f"{numbers.counted(plan.replay.round_size, 'combination')},"
-        f" {numbers.counted(rounds, 'round')}, {plan.replay.gap_s:g} s between the rounds"
-    )
+    console.print_message(replay_words(plan))
     path = record(plan, replace(location, name=name), Output.of(settings).display())
     report, answer, end = read_replay(path)
     if settings.quiet:

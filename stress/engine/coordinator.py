@@ -308,7 +308,16 @@ class Coordinator:
         controller = self.controller
         if controller is None:
             return
+        longest_s = self.plan.load.duration_s
         while self._end is End.COMPLETED and (segment := controller.next_segment()) is not None:
+            needed_s = self._progress().elapsed_s + segment.seconds + COOL_DOWN_NS / _SECOND
+            if longest_s is not None and needed_s > longest_s:
+                self._end = End.STOPPED
+                self._validity.note(
+                    f"the search was stopped: its next step of {segment.seconds:g} s would have"
+                    f" exceeded --max-duration ({longest_s:g} s)"
+                )
+                break
             self._circuit_breaker.reset()
             await self._pool.broadcast(
                 messages.RunSegment(segment, self._segment, monotonic_ns() + COOL_DOWN_NS)

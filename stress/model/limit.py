@@ -43,12 +43,14 @@ class Step:
     rate: float
     """Offered: attempts a second, or attempts in flight (`Limit.knob`)."""
     seconds: float
+    """Of all its tries together."""
     attempts: int
-    """Without the first second, which is a warm-up."""
+    """Of all its tries, so that the steps add up to the attempts of the run. What decides is the
+    last try without its first second, which is a warm-up."""
     failed: int
     not_sent: int
     p50_us: float | None
-    """Of total latency, from the intended start."""
+    """Of total latency in the last try, from the intended start."""
     p99_us: float | None
     standing: Standing
     reason: str
@@ -57,11 +59,6 @@ class Step:
     """Whether the figures alone decide it at 95% confidence."""
     tries: int = 1
     """How often it was offered in a row: a step that cannot be decided is repeated, for longer."""
-
-    @property
-    def pace(self) -> float:
-        """Attempts made a second, after the first second."""
-        return self.attempts / max(1.0, self.seconds - 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +69,10 @@ class Limit:
     steps: tuple[Step, ...]
     """In the order tried; the last one that held is the confirmation when `confirmed`."""
     sustained: float | None
-    """Highest rate at which the goal held; None: it held at none."""
+    """Highest rate at which the goal held, and below which it never gave way; None: there is none.
+    """
     first_failing: float | None
-    """Lowest rate at which it did not; None: it held up to the ceiling of the search."""
+    """Lowest rate at which it did not hold; None: it held wherever it was tried."""
     confirmed: bool
     """Whether it held in a second, longer step at `sustained`."""
     gave_way: str
@@ -91,3 +89,11 @@ class Limit:
     """The load parameter of these figures."""
     of: str = ""
     """The part of a sweep that this is about; empty: the plan's mix."""
+
+    @property
+    def held_once(self) -> float | None:
+        """A rate that held in a short step, though it or a lower one gave way in another."""
+        low = self.first_failing
+        held = [step.rate for step in self.steps if step.standing is Standing.HELD]
+        ours = self.generator_limited or low is None
+        return None if ours else max((rate for rate in held if rate >= (low or 0)), default=None)

@@ -119,12 +119,13 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Combinations of a recorded run that are tried again, instead of a load of its own."""
+    """What of a recorded run is tried again: single combinations, or its whole load."""
 
     run: str
     """Name of the recorded run."""
     order: tuple[Combination, ...]
-    """All tries, round after round; the attempt with the id `n` tries `order[n]`."""
+    """All tries, round after round; the attempt with the id `n` tries `order[n]`. Empty: the load
+    of the recorded run is offered again, because the failures may depend on it."""
     rounds: int
     """How often each combination is tried: once in each round."""
     gap_s: float
@@ -132,9 +133,15 @@ class Replay:
     endings: tuple[str, ...]
     """Names of the outcomes that count as the recorded failure."""
     rate: float
-    """Failure rate of such connections in the recorded run, as a fraction."""
+    """Failure rate of such connections in the recorded run, as a fraction; with the whole load,
+    the lower end of its interval."""
     cause: str = ""
     """The sentence of the cause that is replayed; empty: all failures."""
+
+    @property
+    def at_load(self) -> bool:
+        """Whether the recorded load is offered again instead of single combinations."""
+        return not self.order
 
     @property
     def round_size(self) -> int:

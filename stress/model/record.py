@@ -62,6 +62,14 @@ class Record(NamedTuple):
     tcp_retransmits: int | None = None
     """TCP segments that the kernel sent again; None: none, or the system does not say."""
 
+    @property
+    def target_ns(self) -> int:
+        """How much of the total the target and the network took, as far as it can be told apart."""
+        if self.handshake_ns is not None:
+            return min(self.total_ns, (self.connect_ns or 0) + (self.server_ns or 0))
+        # It did not get that far: all of its time but what we were late by.
+        return max(0, self.total_ns - (self.started_ns - self.due_ns) - (self.lag_ns or 0))
+
 
 class Flag:
     """Bits of `Record.flags`."""

@@ -52,7 +52,7 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
     Raises:
         UsageError: it needs consent and has none; the hint prints the line to add.
     """
-    plan, load = replace(plan, authorized=None), plan.load
+    plan, load = replace(plan, authorized=None), _asked(plan)
     others = [
         address
         for address in plan.addresses
@@ -82,6 +82,11 @@ def _covered(plan: Plan) -> str:
     return f"{plan.target} at {', '.join(shown)}{more}"
 
 
+def _asked(plan: Plan) -> Load:
+    """The load to consent to: a search raises its rate, so its time bounds no total."""
+    return replace(plan.load, duration_s=None) if plan.find_limit else plan.load
+
+
 def exceeds(load: Load) -> bool:
     """Return whether a load is more than a public target gets without consent."""
     total = total_of(load)
@@ -108,7 +113,7 @@ class Guard:
         found = await self.resolve(target, resolver)
         kept = connectable(found.addresses, self.plan.sources)
         kept = tuple(address for address in kept if self.reaches(address.ip))
-        if self.plan.authorized is None and exceeds(self.plan.load):
+        if self.plan.authorized is None and exceeds(_asked(self.plan)):
             kept = tuple(address for address in kept if not is_public(address.ip))
         if not kept:
             raise UsageError(

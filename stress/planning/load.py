@@ -244,7 +244,8 @@ def amount_of(
         rate = (
             None if Sweep.CONCURRENCY in request.values("sweep", Sweep) else rate or FIRST_RUN.rate
         )
-        first = Load(None, None, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
+        longest_s = request.value("max_duration", float)
+        first = Load(None, longest_s, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
         return _spread(shaped(request, first), processes, machine), ()
     segments = segments_of(request)
     if segments:

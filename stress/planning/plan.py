@@ -249,7 +249,9 @@ def gap_s(addresses: Sequence[Address]) -> float:
     return LOOPBACK_GAP_S if near else GAP_S
 
 
-def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, request: Request) -> Plan:
+def replay_plan(
+    plan: Plan, addresses: Sequence[Address], replay: Replay, request: Request, *, started: int
+) -> Plan:
     """Return the plan of a replay.
 
     Args:
@@ -257,23 +259,32 @@ def replay_plan(plan: Plan, addresses: Sequence[Address], replay: Replay, reques
         addresses: of the recorded run, by index.
         replay: what to try.
         request: this command line, for consent and the client certificate.
+        started: attempts that the recorded run started.
 
     Raises:
         UsageError: there is no trust store, or `_again` refuses it.
     """
+    close = plan.close
     for one in replay.order:
         if not (one.address < len(addresses) and one.client < len(plan.clients)):
             raise UsageError("the run file names an address or a client that it does not hold")
         if one.source is not None and one.source >= len(plan.sources):
             raise UsageError("the run file names a source address that it does not hold")
-    load = Load(len(replay.order), None, min(IN_FLIGHT, len(replay.order)), HIGHEST_RATE)
+    if replay.at_load:
+        processes = min(plan.load.processes, Machine.here().cores)
+        load = replace(plan.load, count=started, processes=processes)
+    else:
+        tries, hold_s = len(replay.order), plan.load.hold_s
+        load = Load(tries, None, min(IN_FLIGHT, tries), HIGHEST_RATE, hold_s=hold_s)
+        close = Close.RST  # a closed connection must not keep its port from the next try
+        replay = replace(replay, gap_s=max(replay.gap_s, hold_s))  # nor must one that is held
+    plan = replace(plan, addresses=tuple(addresses), load=load, find_limit="")
     return replace(
-        _again(replace(plan, addresses=tuple(addresses), load=load), request),
-        close=Close.RST,  # a closed connection must not keep its port from the next try
+        _again(plan, request),
+        close=close,
         resolve_again_s=None,
         goals=(),
         assertions=(),
-        find_limit="",
         sweep=(),
         profile="",
         replay=replay,

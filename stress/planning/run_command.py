@@ -47,10 +47,11 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
 
 def _load(plan: Plan, change: RunChange) -> list[str]:
     load, same = plan.load, change == SAME
+    by_result = bool(plan.goals or plan.find_limit)
     words: list[str] = []
     if change.count is not None or load.count is not None:
         words += ["-n", str(change.count or load.count)]
-    if load.duration_s is not None and change.count is None and not (plan.goals and same):
+    if load.duration_s is not None and change.count is None and not (by_result and same):
         words += ["-d", _span(load.duration_s)]
     rate = change.rate or load.rate
     # Without any load option, a run for a goal would have the rate of a first run.
@@ -65,7 +66,8 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     # Only rate blocks offer more than the rate that is given beside them.
     if load.rate and (highest(load.segments) or 0.0) > load.rate:
         words.append("--rate-blocks")
-    if plan.goals and load.duration_s not in {None, CEILING_S}:
+    usual = CEILING_S if plan.goals else None
+    if by_result and load.duration_s not in {None, usual}:
         words += ["--max-duration", _span(load.duration_s or 0.0)]
     if load.stop_on_refusal != any(is_public(address.ip) for address in plan.addresses):
         words.append("--stop-on-refusal" if load.stop_on_refusal else "--no-stop-on-refusal")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stress.model.claims import RunChange
-from stress.model.plan import Address, Role
+from stress.model.plan import Address, Plan, Role
 from stress.model.run import RunFacts
 from stress.planning.run_command import run_argv
 from stress.report.document import json_document
 from stress.report.explanation import labelled_lines
 from stress.text.escape import shell_line
-from stress.text.numbers import counted
+from stress.text.numbers import counted, percent, seconds
 
 if TYPE_CHECKING:  # numpy and scipy come with it
     from stress.analysis.compare.compare import Comparison
@@ -81,6 +81,29 @@ _REPLAY_COLUMN = 12
 _CHOICES = ("address", "client", "source", "local_port")
 
 
+def replay_words(plan: Plan) -> str:
+    """What a replay sends: single combinations, or the recorded load, and why."""
+    replay, load = plan.replay, plan.load
+    assert replay is not None
+    if not replay.at_load:
+        return (
+            f"{counted(replay.round_size, 'combination')} in random order,"
+            f" {counted(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds"
+        )
+    if load.segments:
+        offered = "the same steps of the rate"
+    elif load.rate is not None:
+        offered = f"{load.rate:,.12g}/s"
+    else:
+        offered = f"{load.concurrency:,} at once"
+    held = f", each held {seconds(load.hold_s)}" if load.hold_s else ""
+    resumed = f", {percent(plan.resumption)} resumed" if plan.resumption else ""
+    return (
+        f"the recorded load again ({counted(load.count or 0, 'handshake')}, {offered}{held}"
+        f"{resumed}), because these failures may depend on it"
+    )
+
+
 class ReplayReport:
     """One replay: what was tried, how its combinations ended, and what that means.
 
@@ -106,11 +129,7 @@ class ReplayReport:
         """For a reader at a terminal."""
         replay = self._replay
         failed = [one for one in self._found if one.combination.role is Role.FAILED]
-        how = (
-            f"{counted(replay.round_size, 'combination')} in random order, "
-            f"{counted(replay.rounds, 'round')}, {replay.gap_s:g} s between the rounds; "
-            f"counted as failed: {', '.join(replay.endings)}"
-        )
+        how = f"{replay_words(self._facts.plan)}; counted as failed: {', '.join(replay.endings)}"
         rows = [
             (self._answer.answer.value, self._answer.sentence),
             ("replayed", f"{replay.run}, {replay.cause or 'all its failures'}"),
@@ -135,6 +154,7 @@ class ReplayReport:
             "p_value": self._answer.p_value,
             "replayed": self._replay.run,
             "cause": self._replay.cause,
+            "how": replay_words(self._facts.plan),
             "run": {"name": self._facts.name, "file": self._facts.file},
             "combinations": [self._fields(one) for one in self._found],
         }

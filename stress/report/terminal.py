@@ -304,7 +304,7 @@ def limit(found: Limit) -> Table:
         ("offered", "seconds", "attempts", "failed", "not sent", "p50, ms", "p99, ms", "result"),
         [
             (
-                f"{step.rate:,.0f}{found.knob.unit}",
+                f"{numbers.offered(step.rate)}{found.knob.unit}",
                 f"{step.seconds:.0f}",
                 step.attempts,
                 step.failed,

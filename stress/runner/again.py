@@ -19,6 +19,7 @@ from stress.model.plan import Plan
 from stress.model.run import End, RunFacts
 from stress.planning.request import Request
 from stress.runner.rejudge import refuse_records
+from stress.text.escape import shell_line
 
 if TYPE_CHECKING:
     from stress.analysis.compare.replay import ReplayResult
@@ -113,7 +114,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
 def plan_replay(
     recorded: Run, request: Request, *, cause: int | None, tries: int, gap_s: float | None
 ) -> Plan:
-    """The plan that repeats the failing combinations of a run among as many good ones.
+    """The plan that repeats the failing combinations of a run among as many good ones, or its load.
 
     Args:
         recorded: the run.
@@ -128,10 +129,11 @@ def plan_replay(
     """
     from stress.analysis.compare.replay import replay_of  # noqa: PLC0415 - heavy
     from stress.planning import plan  # noqa: PLC0415 - heavy
+    from stress.planning.run_command import run_argv  # noqa: PLC0415 - heavy
     from stress.report.summary import summarize  # noqa: PLC0415 - heavy
 
-    refuse_records(recorded.facts(), "there is nothing to replay")
-    addresses = recorded.addresses()
+    facts, addresses = recorded.facts(), recorded.addresses()
+    refuse_records(facts, "there is nothing to replay")
     replay = replay_of(
         recorded,
         summarize(recorded),
@@ -139,7 +141,13 @@ def plan_replay(
         cause=cause,
         tries=tries,
     )
-    return plan.replay_plan(recorded.facts().plan, addresses, replay, request)
+    if replay.at_load and facts.plan.find_limit:
+        raise UsageError(
+            f"the run {facts.name} searched for a limit, and its failures may depend on the load of"
+            " its steps: a replay does not search",
+            f"Search again: {shell_line(run_argv(facts.plan))}",
+        )
+    return plan.replay_plan(facts.plan, addresses, replay, request, started=facts.started)
 
 
 def read_replay(file: Path) -> tuple[ReplayReport, ReplayResult, End]:

@@ -25,6 +25,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def offered(load: float) -> str:
+    """Write an offered load; small ones with three digits, so that no two steps look alike."""
+    return f"{load:,.0f}" if load >= 100 else f"{load:.3g}"
+
+
 def percent(share: float) -> str:
     """Write a fraction as percent, with its significant digits: 0.49%, 12.5%, 0.0050%."""
     return f"{_digits(share)}%"

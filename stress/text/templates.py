@@ -58,6 +58,7 @@ def template(
         "count": numbers.thousands,
         "interval": numbers.interval,
         "milliseconds": numbers.milliseconds,
+        "offered": numbers.offered,
         "percent": lambda share: "-" if share is None else numbers.percent(share),
         "plural": numbers.counted,
         "rate": numbers.rate,

@@ -355,3 +355,19 @@ def test_a_refusing_target_ends_the_step_of_a_search_and_not_the_run(
     assert stairs.seen[0] == 90
     assert 50 <= stairs.seen[1] < 3_000, "the second step was to last for a minute"
     assert stairs.seen[2] == 10
+
+
+def test_a_search_begins_no_step_that_its_time_does_not_allow(
+    serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
+) -> None:
+    book, stairs = Book(), Staircase(Segment(20, 0.5), Segment(20, 0.5), Segment(40, 60.0))
+    load = Load(count=None, duration_s=20.0, arrivals=Arrivals.CONSTANT)
+    plan = replace(plan_for(serve(speak(tls)), pki[1]), load=load)
+
+    ending = coordinator.run(plan, book, controller=stairs)
+
+    assert ending.end is End.STOPPED
+    assert stairs.seen == {0: 10, 1: 10}
+    assert any(
+        "step of 60 s would have exceeded --max-duration (20 s)" in r for r in ending.reasons
+    )

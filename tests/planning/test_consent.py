@@ -192,3 +192,10 @@ def test_the_guard_can_be_sent_to_another_process() -> None:
     guard = Guard(plan(Load(20_000)))
 
     assert pickle.loads(pickle.dumps(guard)) == guard
+
+
+def test_no_public_address_joins_a_search_because_it_is_short() -> None:
+    """From 1/s for 5 s it doubles: nobody agreed to what it ends with."""
+    search = replace(plan(Load(None, 5.0, rate=1.0)), find_limit="failing<1%")
+
+    assert connected(search, "10.1.2.4", "8.8.8.8") == ["10.1.2.4"]

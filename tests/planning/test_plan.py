@@ -13,6 +13,7 @@ from stress.model.plan import Address, Close, Keeping, Load, Plan, Target
 from stress.planning.addresses import Resolution
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
+from stress.planning.run_command import run_argv
 
 Write = Callable[[str, str], Path]
 
@@ -196,6 +197,19 @@ def test_others_servers_are_spared_when_they_begin_to_refuse_everything(
     request = Request(targets=("a.example",), stop_on_refusal=wish)
 
     assert plan(request, machine, ip).load.stop_on_refusal is stops
+
+
+def test_the_time_of_a_search_does_not_bound_what_it_sends(machine: Machine) -> None:
+    """It doubles its rate: 50/s for 10 s would be a visitor's load, and is not what is asked."""
+    goal = Request(targets=("edge.example.com",), find_limit="failing<1%", max_duration="10s")
+
+    with pytest.raises(UsageError, match="is public"):
+        plan(goal, machine, "8.8.8.8")
+
+    agreed = plan(replace(goal, authorized=True), machine, "8.8.8.8")
+    assert (agreed.load.duration_s, agreed.load.count) == (10.0, None)
+    assert "--max-duration 10s" in " ".join(run_argv(agreed))
+    assert "-d" not in run_argv(agreed)
 
 
 def test_planning_a_run_opens_no_connection(machine: Machine) -> None:

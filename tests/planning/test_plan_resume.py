@@ -167,7 +167,9 @@ def test_a_replay_of_what_the_file_does_not_hold_is_refused() -> None:
     one = replay(30).order[0]
     for strange in (replace(one, address=99), replace(one, client=7), replace(one, source=1)):
         with pytest.raises(UsageError, match="does not hold"):
-            replay_plan(PLAN, PLAN.addresses, replace(replay(30), order=(strange,)), Request())
+            replay_plan(
+                PLAN, PLAN.addresses, replace(replay(30), order=(strange,)), Request(), started=9
+            )
 
 
 def replay(tries: int) -> Replay:
@@ -188,7 +190,7 @@ def test_the_wait_is_for_what_is_between(addresses: list[Address], expected: flo
 
 
 def test_only_what_is_asked_stays_of_a_recorded_plan() -> None:
-    plan = replay_plan(PLAN_REPLAY, (HERE, NEAR), replay(30), Request())
+    plan = replay_plan(PLAN_REPLAY, (HERE, NEAR), replay(30), Request(), started=99)
 
     assert plan.addresses == (HERE, NEAR)
     assert (plan.load.count, plan.load.duration_s, plan.load.processes) == (30, None, 1)
@@ -200,11 +202,11 @@ def test_only_what_is_asked_stays_of_a_recorded_plan() -> None:
 
 
 def test_a_few_tries_at_a_public_target_need_no_consent() -> None:
-    assert replay_plan(PLAN_REPLAY, (FAR,), replay(600), Request()).authorized is None
+    assert replay_plan(PLAN_REPLAY, (FAR,), replay(600), Request(), started=99).authorized is None
     said = replace(PLAN_REPLAY, authorized="said so")
     with pytest.raises(UsageError, match="consent"):
-        replay_plan(said, (FAR,), replay(1_001), Request())
-    plan = replay_plan(said, (FAR,), replay(1_001), Request(authorized=True))
+        replay_plan(said, (FAR,), replay(1_001), Request(), started=99)
+    plan = replay_plan(said, (FAR,), replay(1_001), Request(authorized=True), started=99)
     assert plan.load.count == 1_001
     assert str(plan.authorized).startswith("--i-am-authorized, for ")
     assert FAR.ip in str(plan.authorized)
@@ -212,4 +214,28 @@ def test_a_few_tries_at_a_public_target_need_no_consent() -> None:
 
 def test_a_source_that_is_no_longer_ours_is_explained() -> None:
     with pytest.raises(UsageError, match=r"192\.0\.2\.77"):
-        replay_plan(replace(PLAN_REPLAY, sources=("192.0.2.77",)), (HERE,), replay(2), Request())
+        replay_plan(
+            replace(PLAN_REPLAY, sources=("192.0.2.77",)), (HERE,), replay(2), Request(), started=99
+        )
+
+
+def test_where_load_may_decide_it_is_the_recorded_one() -> None:
+    recorded = replace(
+        PLAN_REPLAY, load=Load(None, 8.0, 40, 5.0, hold_s=0.7), resumption=0.3, close=Close.FIN
+    )
+    of = replace(replay(1), order=())
+
+    plan = replay_plan(recorded, (HERE,), of, Request(), started=41)
+
+    assert plan.load == replace(recorded.load, count=41)
+    assert (plan.resumption, plan.close, plan.replay) == (0.3, Close.FIN, of)
+
+
+def test_single_combinations_are_held_too_and_wait_for_their_port() -> None:
+    recorded = replace(PLAN_REPLAY, load=Load(100, hold_s=2.5))
+
+    plan = replay_plan(recorded, (HERE,), replay(3), Request(), started=100)
+
+    assert plan.load.hold_s == 2.5
+    assert plan.replay is not None
+    assert plan.replay.gap_s == 2.5

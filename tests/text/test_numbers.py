@@ -9,6 +9,7 @@ from stress.text.numbers import (
     interval,
     milliseconds,
     of,
+    offered,
     percent,
     percent_up,
     seconds,
@@ -107,3 +108,11 @@ def test_time_spans_read_like_a_clock(seconds: float, shown: str) -> None:
 )
 def test_rates_are_events_a_second(rate: float, shown: str) -> None:
     assert per_second(rate) == shown
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [(10.0, "10"), (10.3, "10.3"), (0.75, "0.75"), (99.4, "99.4"), (1_234.6, "1,235")],
+)
+def test_no_two_small_loads_look_alike(load: float, text: str) -> None:
+    assert offered(load) == text

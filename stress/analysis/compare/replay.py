@@ -5,6 +5,11 @@ port. Failing ones are tried again, interleaved in random order with as many goo
 times each. The unit of the test is the combination, not the try: tries of one combination are not
 independent. So a permutation test shuffles which combinations had failed, never their tries.
 
+That holds for failures that the connection decides. Failures that may depend on load (the rate, or
+how many connections are open) would not come at the pace of single tries, and a limiter would seem
+gone. Unless a chain decides, or every connection of a kind failed, the first one included, the
+whole recorded load is offered again, and the failure rates are compared.
+
 Only the recorded outcomes count as "failed again". A target that now answers in a different way
 (gone, moved, refusing) proves nothing about them, and is reported as that.
 """
@@ -23,11 +28,11 @@ from stress.analysis.dimensions import readings
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.model.attributes import SHARED
-from stress.model.outcome import Side
+from stress.model.outcome import Kind, Outcome, Side
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Run
-from stress.model.summary import Condition, Summary
+from stress.model.summary import Cause, Condition, Summary
 from stress.text.escape import command
 from stress.text.numbers import counted, of, percent, thousands
 
@@ -41,8 +46,14 @@ MOST_COMBINATIONS = 100
 """Failing ones; with as many controls, three times each, that is 600 handshakes."""
 OTHERWISE = 0.5
 """If at least this fraction of the tries has another outcome, there is no answer."""
+MISSED = 0.1
+"""Of the attempts: with more that were not sent, it was not the recorded load."""
+ENOUGH_AGAIN = 0.5
+"""A failure rate of at least this part of the recorded one (its lower bound) is the same fault."""
 _REPLAYED = frozenset(dim for each in SHARED if each.replayed for dim in each.dimensions)
 """Dimensions by which failing attempts are selected."""
+_CHOSEN = _REPLAYED | {"local_port"}
+"""Dimensions that a replay of combinations repeats."""
 
 
 class ReplayVerdict(StrEnum):
@@ -221,10 +232,30 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     return meets
 
 
+def load_may_decide(summary: Summary, chosen: Cause | None) -> bool:
+    """Whether the failures of a run, or those of one of its causes, may depend on load."""
+
+    def independent(cause: Cause) -> bool:
+        chosen = {condition.dimension for condition in cause.conditions} <= _CHOSEN
+        return (chosen and cause.precision == 1.0) or _decided_by_chain(cause.category)
+
+    if chosen is not None:
+        return not independent(chosen)
+    every = summary.failures.share == 1.0
+    if every or all(map(_decided_by_chain, summary.failures.categories)):
+        return False
+    causes = (cause for cause in summary.causes if cause.failures)
+    return summary.unexplained.failures > 0 or not all(map(independent, causes))
+
+
+def _decided_by_chain(category: str) -> bool:
+    return Outcome.parse(category).kind is Kind.TRUST
+
+
 def replay_of(
     run: Run, summary: Summary, *, gap_s: float, cause: int | None = None, tries: int = TRIES
 ) -> Replay:
-    """The combinations of a recorded run to try again.
+    """What of a recorded run to try again: combinations, or its load where that may decide.
 
     Args:
         run: the recorded run.
@@ -244,6 +275,14 @@ def replay_of(
             f"See: {command('report', summary.run.name)}",
         )
     chosen = None if cause is None else failing[cause]
+    endings = (chosen.category,) if chosen else tuple(summary.failures.categories)
+    sentence = chosen.sentence if chosen else ""
+    if summary.failures.count and load_may_decide(summary, chosen):
+        # Such failures come together: what the run's own interval allows has to be refuted.
+        low = summary.failures.interval.low
+        if chosen:
+            low *= summary.failures.categories[chosen.category] / summary.failures.count
+        return Replay(summary.run.name, (), 1, 0.0, endings, low, sentence)
     rate = chosen.precision if chosen else summary.failures.share
     most = min(MOST_COMBINATIONS, max(COMBINATIONS, ceil(clean_needed(rate) / tries)))
     combinations = choose(
@@ -258,9 +297,9 @@ def replay_of(
         order=interleaved(combinations, tries, summary.run.seed),
         rounds=tries,
         gap_s=gap_s,
-        endings=(chosen.category,) if chosen else tuple(summary.failures.categories),
+        endings=endings,
         rate=rate,
-        cause=chosen.sentence if chosen else "",
+        cause=sentence,
     )
 
 
@@ -291,12 +330,38 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
             f"tries ended with {ending}, so this says nothing about {', '.join(replay.endings)}."
         )
         return ReplayResult(ReplayVerdict.TOO_FEW, 1.0, sentence)
-    found = answer(replayed(replay, records), replay.rate)
     prevented = len(records) - len(tried)
+    if replay.at_load:
+        again = sum(one.outcome in replay.endings for one in tried)
+        found = _answer_at_load(replay, again, len(tried), prevented)
+    else:
+        found = answer(replayed(replay, records), replay.rate)
     if not prevented:
         return found
-    more = f"{thousands(prevented)} tries failed on this machine and are not counted."
+    more = f"{thousands(prevented)} tries failed on this machine or were not sent: not counted."
     return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
+
+
+def _answer_at_load(replay: Replay, again: int, tries: int, prevented: int) -> ReplayResult:
+    """Whether the recorded load still makes connections fail."""
+    figures = f"{of(again, tries)} failed again"
+    needed = clean_needed(replay.rate)
+    if again >= ENOUGH_AGAIN * replay.rate * tries and again:
+        verdict, words = ReplayVerdict.FOLLOWS, "The recorded load still makes connections fail"
+    elif again:
+        words = f"Still failing at the recorded load, but below {percent(replay.rate)}"
+        verdict = ReplayVerdict.PARTLY
+    elif prevented > MISSED * (tries + prevented):
+        verdict, words = ReplayVerdict.TOO_FEW, "No try failed, but the load was not reproduced"
+    elif tries >= needed:
+        verdict, words = ReplayVerdict.GONE, "No longer failing at the recorded load"
+    else:
+        verdict = ReplayVerdict.TOO_FEW
+        words = (
+            f"No try failed, but at a failure rate of {percent(replay.rate)} it takes"
+            f" {thousands(needed)} tries to tell"
+        )
+    return ReplayResult(verdict, 1.0, f"{words}: {figures}.")
 
 
 def failing_first(found: Sequence[Replayed]) -> list[Replayed]:

@@ -10,7 +10,8 @@ that has not overflowed yet, and does not count as good.
 
 The search doubles the rate until a step gives way, halves the interval in ratio, and confirms the
 highest rate that held once more for long. A step in which our own starts were late says nothing
-about the target: it is repeated for longer, then it bounds the search, and the answer says so.
+about the target: it is repeated for longer, then it bounds the search. Where this machine is met
+first, the rest of the interval is tried for `OWN_S` at most, and the answer names both bounds.
 
 Several searches may follow each other in one run, one for each kind of handshake, so that "how many
 more does it take with ECDSA, with TLS 1.3, resumed?" has an answer: each kind meets the same target
@@ -31,6 +32,7 @@ from stress.analysis.limit.trial import SLOW, Trial, judge_goal
 from stress.errors import UsageError
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.observer import LoadController
+from stress.model.outcome import Side
 from stress.model.plan import Plan, Segment, Sweep
 from stress.model.record import Record
 
@@ -43,8 +45,10 @@ LONGEST_CONFIRM_S = 120.0
 FAILURES_WORTH = 3.5
 """Attempts times allowed failure rate that a confirmation needs: 3.0 would do without any
 failure."""
-EXCUSES = 2
+EXCUSES = 1
 """How often in one search a confirmation is repeated because we were late in it."""
+OWN_S = 20.0
+"""How long a search still goes on below a rate that this machine cannot offer."""
 STEP_DOWN = 1.015
 """What a confirmation that gave way is divided by."""
 CONFIRMATIONS = 10
@@ -92,7 +96,6 @@ class LimitSearch(LoadController):
         self._ceiling = ceiling
         self._offered = min(start, ceiling)
         self._length = 0
-        self._tries = 1
         self._held: float | None = None
         self._failed: float | None = None
         self._failed_by: Standing | None = None
@@ -100,61 +103,82 @@ class LimitSearch(LoadController):
         self._confirming = 0
         self._excuses = 0
         self._confirmed = False
-        self._trial: Trial | None = None
+        self._over = False
+        self._own_s = OWN_S
+        self._trials: list[Trial] = []
+        self._lengths_s: list[float] = []
+        self._pace = 1.0
         self._steps: list[Step] = []
 
     def on_records(self, records: Sequence[Record]) -> None:
         """Counts what ended in the current segment."""
-        trial = self._trial
-        if trial is not None:
-            for record in records:
-                trial.take(record, self._goals)
+        for record in records if self._trials else ():
+            self._trials[-1].take(record, self._goals)
 
     def on_canary(self, totals_ns: Sequence[int | None]) -> None:
         """Adds how long handshakes with a healthy server on this machine took meanwhile."""
-        if self._trial is not None:
-            self._trial.canaries_ns.extend(totals_ns)
+        if self._trials:
+            self._trials[-1].canaries_ns.extend(totals_ns)
 
     def next_segment(self) -> Segment | None:
         """Judges the segment that ended, and chooses the next; None: the search is over."""
-        if self._trial is not None:
-            step = self._judged(self._trial)
+        if self._trials:
+            trial = self._trials[-1]
+            step = self._judged(trial)
             if step is None:
                 # Undecided: repeat it for longer.
                 self._excuses += self._confirming > 0
                 self._length += not self._confirming
-                self._tries += 1
                 return self._offer()
+            self._pace = max(1.0, trial.total("attempts") / max(1.0, self._lengths_s[-1] - 1.0))
             self._steps.append(step)
-            self._move(step.standing, self._trial)
-            self._length, self._tries = 0, 1
-        if self._confirmed or self._confirming > CONFIRMATIONS:
+            self._move(step.standing, trial)
+            self._length, self._trials, self._lengths_s = 0, [], []
+        if self._confirmed or self._over or self._confirming > CONFIRMATIONS:
             return None
         if self._held == self._ceiling and not self._confirming:
             self._confirming = 1
-        return None if self._offered < 1 else self._offer()
+        # What this machine cannot test in full is not worth a confirmation, nor a long search.
+        ours = self._failed_by is Standing.GENERATOR
+        if self._offered < 1 or (ours and (self._confirming or self._own_s <= 0)):
+            return None
+        return self._offer()
 
     def limit(self) -> Limit:
         """The answer so far."""
         sure = [step for step in self._steps if step.sure]
         high = min((s.rate for s in sure if s.standing is Standing.GAVE_WAY), default=None)
         held = [step.rate for step in sure if step.standing is Standing.HELD]
+        # From the steps, so that no sentence contradicts their table.
+        target = min(self._rates(Standing.GAVE_WAY), default=None)
+        sustained = max(self._rates(Standing.HELD, below=target), default=None)
+        own = (rate for rate in self._rates(Standing.GENERATOR) if rate >= (sustained or 0.0))
+        ours = min(own, default=None)
+        ours_first = ours is not None and (target is None or (sustained or 0.0) < ours < target)
         return Limit(
             ", ".join(goal.text for goal in self._goals),
             tuple(self._steps),
-            self._held,
-            self._failed,
+            sustained,
+            ours if ours_first else target,
             self._confirmed,
             self._gave_way,
-            self._failed_by is Standing.GENERATOR,
+            ours_first,
             max((rate for rate in held if high is None or rate < high), default=None),
             high,
             self._knob,
             self._of,
         )
 
+    def _rates(self, standing: Standing, *, below: float | None = None) -> list[float]:
+        """The rates of the steps that came out so."""
+        rates = [step.rate for step in self._steps if step.standing is standing]
+        return [rate for rate in rates if below is None or rate < below]
+
     def _offer(self) -> Segment:
-        self._trial = Trial()
+        self._trials.append(Trial())
+        self._lengths_s.append(self._seconds)
+        if self._failed_by is Standing.GENERATOR:
+            self._own_s -= self._seconds
         if self._knob is Knob.CONCURRENCY:
             return replace(self._template, seconds=self._seconds, slots=int(self._offered))
         return replace(self._template, rate=self._offered, seconds=self._seconds)
@@ -166,7 +190,7 @@ class LimitSearch(LoadController):
         # Attempts a second: as offered; in a closed loop as in the step before.
         pace = self._offered
         if self._knob is Knob.CONCURRENCY:
-            pace = next((step.pace for step in reversed(self._steps) if step.attempts), 1.0)
+            pace = self._pace
         smallest = min((g.value for g in self._goals if g.subject is Subject.FAILING), default=1.0)
         return min(LONGEST_CONFIRM_S, max(CONFIRM_S, FAILURES_WORTH / (smallest * pace)))
 
@@ -175,9 +199,14 @@ class LimitSearch(LoadController):
         strict = self._confirming > 0
         final = self._excuses == EXCUSES if strict else self._length == len(STEP_S) - 1
         last = final or strict
-        doubt = trial.doubt()
+        # However late we were: a target that takes most of the time fills the places by itself.
+        slow = trial.overflowed() and trial.targets_time
+        doubt = None if slow else trial.doubt()
         if doubt is not None:
-            return self._step(trial, Standing.GENERATOR, doubt) if final else None
+            # Once a higher rate was beyond this machine, one look is enough.
+            known = self._length > 0 or self._failed_by is Standing.GENERATOR
+            ours = final if strict else known
+            return self._step(trial, Standing.GENERATOR, doubt) if ours else None
         if trial.overflowed():
             return self._step(trial, Standing.GAVE_WAY, _OVERFLOWED)
         answers = [judge_goal(goal, trial.warm(), last=last, strict=strict) for goal in self._goals]
@@ -197,11 +226,12 @@ class LimitSearch(LoadController):
         if standing is Standing.HELD:
             self._held = self._offered
             self._confirmed = self._confirming > 0
+        elif standing is Standing.GENERATOR and self._confirming:
+            self._over = True  # it has not failed, but this machine cannot confirm it
         else:
             self._failed, self._failed_by = self._offered, standing
             self._gave_way = trial.gave_way()
-            if self._held is not None and self._held >= self._offered:
-                self._held = None
+            self._held = max(self._rates(Standing.HELD, below=self._offered), default=None)
         if self._confirmed:
             self._confirming = 0
         elif self._confirming:
@@ -225,16 +255,16 @@ class LimitSearch(LoadController):
     def _step(self, trial: Trial, standing: Standing, reason: str, *, sure: bool = False) -> Step:
         return Step(
             self._offered,
-            self._seconds,
-            trial.total("attempts"),
-            trial.total("failed"),
-            trial.total("not-sent"),
+            sum(self._lengths_s),
+            sum(one.ended(Side.NOBODY) + one.ended(Side.TARGET) for one in self._trials),
+            sum(one.ended(Side.TARGET) for one in self._trials),
+            sum(one.ended(Side.NOT_SENT) for one in self._trials),
             trial.percentile_us(0.5),
             trial.percentile_us(0.99),
             standing,
             reason,
             sure,
-            self._tries,
+            len(self._trials),
         )
 
 

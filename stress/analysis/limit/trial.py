@@ -33,6 +33,7 @@ NOT_SENT = 0.01
 GROWTH = 1.5
 GROWTH_NS = 20_000_000
 OURS = 0.05
+TARGETS_SHARE = 0.5
 CANARY_NS = 100_000_000
 """A handshake with the healthy server on this machine that took longer waited for this machine."""
 FEWEST_SLOW, SLOW_SHARE = 2, 0.1
@@ -72,6 +73,10 @@ class Trial:
     """Where the other good ones did: what grows, but is not too slow yet."""
     canaries_ns: list[int | None] = field(default_factory=list)
     """How long handshakes with a healthy server on this machine took meanwhile; None: failed."""
+    total_ns: int = 0
+    """How long all that were sent took together."""
+    target_ns: int = 0
+    """How much of it was the target's."""
     ours: int = 0
     stalled: int = 0
     """Due while this process was stalled, and so not sent."""
@@ -93,6 +98,8 @@ class Trial:
         if side is not Side.NOT_SENT:
             self.totals_ns.append((record.due_ns, record.total_ns))
             self.late_ns.append(own_ns)
+            self.total_ns += record.total_ns
+            self.target_ns += record.target_ns
         # What we held up says nothing about the target's latency, only whether it failed.
         if side is Side.NOBODY and own_ns > LATE_NS:
             return
@@ -112,6 +119,10 @@ class Trial:
         ordered = sorted(self.blocks.items())
         warm = [counts for block, counts in ordered if block * BLOCK_NS >= first]
         return warm or [counts for _, counts in ordered]
+
+    def ended(self, side: Side) -> int:
+        """How many attempts ended on that side, the warm-up included."""
+        return sum(n for name, n in self.outcomes.items() if Outcome.parse(name).side is side)
 
     def total(self, what: str) -> int:
         """How many `attempts`, `failed` or `not-sent` there are after the warm-up."""
@@ -147,9 +158,14 @@ class Trial:
         return None if self.blocks else "nothing was sent"
 
     def overflowed(self) -> bool:
-        """Whether too many were not sent because the target kept the concurrency limit reached."""
+        """Whether too many were not sent because the concurrency limit was reached."""
         unsent = self.outcomes[UNSENT.name] - self.stalled
         return unsent > NOT_SENT * self.outcomes.total()
+
+    @property
+    def targets_time(self) -> bool:
+        """Whether the target took most of the time for which attempts were open (Little's law)."""
+        return self.target_ns > TARGETS_SHARE * self.total_ns
 
     def gave_way(self) -> str:
         """What failed most, or where time was lost: a category, or one of the `slow` words."""

@@ -21,11 +21,15 @@ from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Side
 from stress.model.plan import Plan
 from stress.model.record import Flag, Record
+from stress.text.numbers import seconds
 
 LAG_LIMIT_US = 10_000
 """Above this 99th percentile of event-loop lag our own waiting is part of the latencies."""
 STALL_LIMIT_US = 50_000
-"""Above this 99th percentile of lag we filled the concurrency limit, not the target."""
+"""Only above this 99th percentile of lag, or with a busy core, may we have filled the concurrency
+limit."""
+TARGETS_SHARE = 0.5
+"""And only where the target took less than this of the time that attempts were open."""
 CPU_LIMIT = 0.95
 """Fraction of one core above which a worker cannot do more."""
 NOT_SENT_LIMIT = 0.01
@@ -102,6 +106,11 @@ class RunValidity:
     """Only in an open loop, where the offered rate does not depend on the answers."""
     _client_stalls: int = 0
     """Attempts that were not sent because the client itself stalled."""
+    _sent: int = 0
+    _total_ns: int = 0
+    """How long all that were sent took together."""
+    _target_ns: int = 0
+    """How much of it was the target's."""
 
     def __post_init__(self) -> None:
         """Take the first reading, and note ports that earlier connections still occupy."""
@@ -121,10 +130,13 @@ class RunValidity:
         """Count rows as they were stored."""
         if self._rate_limit is not None:
             self._rate_limit.add(records)
-            self._client_stalls += sum(
-                record.outcome == NOT_SENT.name and record.flags & Flag.LOCAL_PRESSURE > 0
-                for record in records
-            )
+            for record in records:
+                if record.outcome == NOT_SENT.name:
+                    self._client_stalls += record.flags & Flag.LOCAL_PRESSURE > 0
+                else:
+                    self._sent += 1
+                    self._total_ns += record.total_ns
+                    self._target_ns += record.target_ns
 
     def add_worker_load(self, worker: int, lags_ns: Sequence[int], cpu_ns: int) -> None:
         """Record a worker's event-loop lag, and its CPU time so far."""
@@ -180,12 +192,17 @@ class RunValidity:
         if ended and not_sent / ended > NOT_SENT_LIMIT:
             told = f"{not_sent:,} of {ended:,} attempts were due but not sent"
             slow = lag_us > STALL_LIMIT_US or busiest > CPU_LIMIT
-            ours = slow or self._client_stalls / ended > NOT_SENT_LIMIT
+            # A place is open for as long as its attempt takes: who took that time filled them all.
+            filled = slow and self._target_ns <= TARGETS_SHARE * self._total_ns
+            stalls = self._client_stalls
+            ours = filled or stalls > not_sent / 2
             # A search exceeds what is possible on purpose, and judges each step by itself.
             if ours and not self.plan.find_limit:
                 self._invalidate(f"generator-limited: {told}: this machine could not keep up")
             else:
-                self.note(f"{told}: concurrency limit ({self.plan.load.concurrency:,}) reached")
+                places = f"concurrency limit ({self.plan.load.concurrency:,}) reached"
+                stalled = f"; {stalls:,} of them because this machine stalled" if stalls else ""
+                self.note(f"{told}: {places}{self._little()}{stalled}")
         warning = self.canaries.warning()
         if warning is not None:
             self.note(warning)
@@ -199,6 +216,18 @@ class RunValidity:
                 f"load generator saturated: a worker used {busiest:.0%} of a core;"
                 " the rate reached is the client's limit, not the target's"
             )
+
+    def _little(self) -> str:
+        """How many places the target's own time needs at the offered rate, where that is known."""
+        load = self.plan.load
+        mean_s = self._target_ns / self._sent / 1e9 if self._sent else 0.0
+        needed = (load.rate or 0.0) * mean_s
+        if load.segments or self.plan.find_limit or needed < load.concurrency:
+            return ""
+        return (
+            f": the target takes {seconds(mean_s)} on average, so {load.rate:,.12g}/s keeps"
+            f" {needed:,.0f} open at once"
+        )
 
     def _check_host(self, ended: int) -> None:
         """Compare the kernel's counters with those of the beginning."""

@@ -97,7 +97,7 @@ class LoadRun:
         """Take this worker's part of the count and of the ids, and what to draw from."""
         ours, plan, load = self.assignment, self.assignment.plan, self.assignment.plan.load
         self.addresses = list(plan.addresses)
-        if plan.replay is not None:
+        if plan.replay is not None and not plan.replay.at_load:
             self._draws = replayed(plan.replay)
         else:
             self._draws = draws(self.addresses, plan.clients, plan.sources, seed=ours.seed)

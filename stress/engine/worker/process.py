@@ -183,7 +183,7 @@ async def run_load(run: LoadRun, start_ns: int) -> None:
         run.until_ns = start_ns + int(load.duration_s * SECOND)
     run.warm_until_ns = start_ns + int(load.warm_up_s * SECOND)
     await trio.sleep(max(0, start_ns - monotonic_ns()) / SECOND)
-    if plan.replay is not None:
+    if plan.replay is not None and not plan.replay.at_load:
         await loops.replay_rounds(run, plan.replay)
     elif segments:
         starts = start_times(segments, points_of(load, worker, seed=plan.seed))

@@ -18,7 +18,7 @@ from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from stress.model.limit import Limit, Step
+from stress.model.limit import Limit, Standing, Step
 from stress.text import numbers
 
 if TYPE_CHECKING:
@@ -252,9 +252,11 @@ def draw_knee(limit: Limit, name: str) -> str:
     from matplotlib.ticker import NullLocator  # noqa: PLC0415 - heavy
 
     steps = sorted((step for step in limit.steps if step.attempts), key=lambda step: step.rate)
+    ours = [step.rate for step in steps if step.standing is Standing.GENERATOR]
+    gave_way = "not tested by this machine from" if limit.generator_limited else "gave way at"
     knee = [
-        f"{words} {load:,.0f}{limit.knob.unit}"
-        for words, load in (("held at", limit.sustained), ("gave way at", limit.first_failing))
+        f"{words} {numbers.offered(load)}{limit.knob.unit}"
+        for words, load in (("held at", limit.sustained), (gave_way, limit.first_failing))
         if load is not None
     ]
     described = (
@@ -272,12 +274,18 @@ def draw_knee(limit: Limit, name: str) -> str:
         _steps(upper, steps, lambda step: ms(step.p99_us), "p99", "bad", "s-")
         _steps(upper, steps, lambda step: ms(step.p50_us), "p50", "good", "o--")
         _steps(lower, steps, lambda step: step.failed / step.attempts, "failed", "bad", "s-")
-        _steps(lower, steps, lambda step: step.not_sent / step.attempts, "not sent", "bad4", "^:")
+        _steps(lower, steps, _unsent, "not sent", "bad4", "^:")
         upper.set_ylabel("total, ms")
         _logarithmic(upper)
         lower.set_ylabel("share")
-        lower.set_ylim(-0.02, 1.02)
+        # Zoomed to what there is: a fraction of a per cent decides.
+        most = max((max(s.failed / s.attempts, _unsent(s)) for s in steps), default=0.0)
+        top = min(1.0, max(0.01, most))
+        lower.set_ylim(-0.02 * top, 1.1 * top)
         for axes in (upper, lower):
+            for number, rate in enumerate(ours):
+                label = "" if number else "generator-limited"
+                axes.axvline(rate, color=PALETTE["muted"], linestyle=":", label=label, zorder=0)
             if limit.sustained is not None and limit.first_failing is not None:
                 axes.axvspan(limit.sustained, limit.first_failing, color=PALETTE["line"], zorder=0)
             axes.legend(loc="upper left", ncols=2)
@@ -286,10 +294,14 @@ def draw_knee(limit: Limit, name: str) -> str:
         named = sorted({*ends, *filter(None, (limit.sustained,))})
         lower.set_xscale("log")
         lower.xaxis.set_minor_locator(NullLocator())
-        lower.set_xticks(named, [f"{place:,.0f}" for place in named])
+        lower.set_xticks(named, [numbers.offered(place) for place in named])
         lower.set_xlabel(limit.knob.heading)
         figure.align_ylabels()
     return done()
+
+
+def _unsent(step: Step) -> float:
+    return step.not_sent / (step.attempts + step.not_sent)
 
 
 def _steps(

@@ -16,7 +16,7 @@ from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
 from stress.text.escape import shell_line, with_names
-from stress.text.numbers import counted, seconds, thousands
+from stress.text.numbers import counted, offered, seconds, thousands
 from stress.text.templates import read_texts
 
 # Writes what a search for a limit found.
@@ -30,19 +30,25 @@ _LATE = {
 
 def limit_sentence(limit: Limit) -> str:
     """The answer to "how much can it take?"."""
+    if limit.sustained is None and limit.first_failing is None:
+        return f"No step of the search for {limit.goal} was finished: it had too little time."
     factor = _LATE.get(limit.gave_way, limit.gave_way)
     confirmed = "" if limit.confirmed else " (not confirmed)"
     held = f"Sustained {_load(limit, limit.sustained)} with {limit.goal}"
     failing = _load(limit, limit.first_failing)
-    if limit.sustained is None:
+    once = f"; {_load(limit, limit.held_once)} held in one step only" if limit.held_once else ""
+    if limit.generator_limited:
+        known = f"Held at {_load(limit, limit.sustained)} with {limit.goal}"
+        none = f"It is not known whether {limit.goal} holds at any {limit.knob}"
+        known = none if limit.sustained is None else known
+        answer = f"{known}; this machine cannot test above {failing}."
+    elif limit.sustained is None:
         answer = (
             f"No {limit.knob} was found at which {limit.goal} holds: it fails even at"
-            f" {failing}; limiting factor: {factor}."
+            f" {failing}{once}; limiting factor: {factor}."
         )
     elif limit.first_failing is None:
         answer = f"{held}, the highest {limit.knob} that was tried{confirmed}."
-    elif limit.generator_limited:
-        answer = f"{held}; generator-limited at {failing}."
     else:
         bounds = [
             f"{word} {_load(limit, bound)}"
@@ -50,14 +56,15 @@ def limit_sentence(limit: Limit) -> str:
             if bound is not None
         ]
         interval = f", {' and '.join(bounds)} with 95% confidence" if bounds else ""
-        answer = f"{held}, first failing {failing}{confirmed}{interval}; limiting factor: {factor}."
+        first = f"first failing {failing}{confirmed}{interval}{once}"
+        answer = f"{held}, {first}; limiting factor: {factor}."
     return f"{limit.of}: {answer[0].lower()}{answer[1:]}" if limit.of else answer
 
 
 def _load(limit: Limit, load: float | None) -> str:
     if load is None:
         return f"no {limit.knob}"
-    return f"{thousands(round(load))}{limit.knob.unit}"
+    return f"{offered(load)}{limit.knob.unit}"
 
 
 def scope(findings: Findings) -> str:

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TypeVar, cast
 
 from stress.text.escape import printable
 from stress.trust.reading import extension
 from stress.trust.reading.der import (
+    BIT_STRING,
     BOOLEAN,
     INTEGER,
     OCTET_STRING,
@@ -283,6 +284,7 @@ class _Reader:
 
     def facts(self) -> CertificateFacts:
         serial, inner, issuer, _, subject, spki = self.fields[:6]
+        signature = partial(self.signature.expect, BIT_STRING)
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
         inside = signing
         if inner.raw != self.algorithm.raw:
@@ -316,7 +318,7 @@ class _Reader:
             subject_name=to_name,
             issuer_name=from_name,
             signed_part=self.signed.raw,
-            signature_value=self.part("signature", lambda: bits(self.signature.body), b""),
+            signature_value=self.part("signature", lambda: bits(signature().body), b""),
             signing=signing,
             inner_scheme=inside.scheme,
             spki=spki.raw,

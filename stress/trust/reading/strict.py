@@ -41,6 +41,21 @@ _NEVER_CRITICAL = frozenset(
 _CURVES = frozenset({"P-224", "P-256", "P-384", "P-521"})
 _MOST_INT = 2**31 - 1
 
+_Reader = Callable[[bytes], object]
+_READERS: dict[str, _Reader] = {
+    "subjectKeyIdentifier": lambda data: first(data).expect(OCTET_STRING),
+    "authorityKeyIdentifier": lambda data: first(data).expect(SEQUENCE).children(),
+}
+"""Name of an extension -> what raises DerError where its value is not in the right form."""
+
+
+def _reads(extension: str) -> Callable[[_Reader], _Reader]:
+    def register(reader: _Reader) -> _Reader:
+        _READERS[extension] = reader
+        return reader
+
+    return register
+
 
 @lru_cache(maxsize=512)
 def strict_problems(facts: CertificateFacts) -> tuple[str, ...]:
@@ -156,6 +171,7 @@ def _boolean(element: Element) -> bool:
     return element.body == b"\xff"
 
 
+@_reads("basicConstraints")
 def _basic_constraints(data: bytes) -> None:
     parts = first(data).expect(SEQUENCE).children()
     if parts and parts[0].tag == BOOLEAN:
@@ -164,6 +180,7 @@ def _basic_constraints(data: bytes) -> None:
         raise DerError("a path length out of range")
 
 
+@_reads("keyUsage")
 def _key_usage(data: bytes) -> None:
     body = first(data).expect(BIT_STRING).body
     octets = bits(body)
@@ -178,6 +195,7 @@ def _ascii(body: bytes) -> str:
     return body.decode("ascii")
 
 
+@_reads("subjectAltName")
 def _alternative_names(data: bytes) -> None:
     for name in first(data).expect(SEQUENCE).children():
         if name.tag in {0x81, 0x82}:
@@ -209,6 +227,7 @@ def _is_domain(name: str) -> bool:
     return graphic and (not name or all(labels))
 
 
+@_reads("nameConstraints")
 def _name_constraints(data: bytes) -> None:
     parts = single(data).expect(SEQUENCE).children()
     tags = [part.tag for part in parts]
@@ -242,11 +261,13 @@ def _mask(octets: bytes) -> None:
         raise DerError("a mask with holes")
 
 
+@_reads("extendedKeyUsage")
 def _identifiers(data: bytes) -> None:
     for one in first(data).expect(SEQUENCE).children():
         oid(one.expect(OID).body)
 
 
+@_reads("certificatePolicies")
 def _policies(data: bytes) -> None:
     seen = set()
     for one in first(data).expect(SEQUENCE).children():
@@ -256,24 +277,28 @@ def _policies(data: bytes) -> None:
         seen.add(identifier)
 
 
+@_reads("policyMappings")
 def _mappings(data: bytes) -> None:
     for one in first(data).expect(SEQUENCE).children():
         for part in one.expect(SEQUENCE).children():
             oid(part.expect(OID).body)
 
 
+@_reads("policyConstraints")
 def _policy_constraints(data: bytes) -> None:
     for part in first(data).expect(SEQUENCE).children():
         if part.tag in {0x80, 0x81} and not part.body:
             raise DerError("a count without octets")
 
 
+@_reads("authorityInfoAccess")
 def _access(data: bytes) -> None:
     for one in first(data).expect(SEQUENCE).children():
         parts = one.expect(SEQUENCE).children()
         oid(parts[0].expect(OID).body) if parts else one.first(OID)
 
 
+@_reads("cRLDistributionPoints")
 def _distribution_points(data: bytes) -> None:
     for point in first(data).expect(SEQUENCE).children():
         point.expect(SEQUENCE)
@@ -284,23 +309,7 @@ def _distribution_points(data: bytes) -> None:
                         _ascii(one.body) if one.tag == 0x86 else None
 
 
+@_reads("inhibitAnyPolicy")
 def _count(data: bytes) -> None:
     if not _integer(first(data)) >= 0:
         raise DerError("a negative count")
-
-
-_READERS: dict[str, Callable[[bytes], object]] = {
-    "basicConstraints": _basic_constraints,
-    "keyUsage": _key_usage,
-    "subjectAltName": _alternative_names,
-    "nameConstraints": _name_constraints,
-    "extendedKeyUsage": _identifiers,
-    "certificatePolicies": _policies,
-    "policyMappings": _mappings,
-    "policyConstraints": _policy_constraints,
-    "inhibitAnyPolicy": _count,
-    "authorityInfoAccess": _access,
-    "cRLDistributionPoints": _distribution_points,
-    "subjectKeyIdentifier": lambda data: first(data).expect(OCTET_STRING),
-    "authorityKeyIdentifier": lambda data: first(data).expect(SEQUENCE).children(),
-}

@@ -69,10 +69,10 @@ def test_rows_are_counted_for_their_combination(rows: Callable[..., list[Record]
 def failing(
     recorded: Callable[..., Run], cell: Callable[..., Cell], record: Callable[..., Record]
 ) -> Run:
-    """One of two clients' connections are reset, a fifth of them."""
+    """One of two clients met an expired chain, a fifth of them."""
     return recorded(
-        [cell(500), cell(400, client=1), cell(100, client=1, outcome="reset")],
-        records=[record(number * 10, client=1) for number in range(100)],
+        [cell(500), cell(400, client=1), cell(100, client=1, outcome="expired-leaf")],
+        records=[record(number * 10, client=1, outcome="expired-leaf") for number in range(100)],
         plan=replace(
             recorded([]).facts().plan,
             clients=(
@@ -89,7 +89,7 @@ def test_a_cause_is_replayed_with_its_own_rate(failing: Run) -> None:
 
     assert summary.causes[0].conditions[0].value == "old"
     assert (found.run, found.rounds, found.gap_s) == ("lab", 3, 2.0)
-    assert found.endings == ("reset",)
+    assert found.endings == ("expired-leaf",)
     assert found.rate == pytest.approx(0.2)
     assert found.cause == summary.causes[0].sentence
     assert {one.client for one in found.order if one.role is Role.FAILED} == {1}

@@ -135,3 +135,20 @@ def test_misses_in_one_burst_prove_less_than_spread_ones() -> None:
 
     assert judge_goal(QUICK, spread, last=False, strict=False).holds is False
     assert judge_goal(QUICK, burst, last=False, strict=False).holds is None
+
+
+@pytest.mark.parametrize(("server_ns", "targets"), [(4_000_000_000, True), (5_000_000, False)])
+def test_whose_time_it_was_is_told_apart(server_ns: int, targets: bool) -> None:
+    """Both take 200 ms of ours; beside 4 s of the target's that is nothing."""
+    trial, blank = Trial(), Record(**dict.fromkeys(Record._fields))  # type: ignore[arg-type]
+    for number in range(50):
+        trial.take(
+            blank._replace(
+                due_ns=number, started_ns=number, outcome="ok", flags=0, lag_ns=200_000_000,
+                server_ns=server_ns, handshake_ns=server_ns, total_ns=server_ns + 200_000_000,
+            ),
+            (),
+        )  # fmt: skip
+
+    assert trial.doubt() is not None
+    assert trial.targets_time is targets

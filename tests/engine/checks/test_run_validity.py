@@ -205,3 +205,36 @@ def test_canaries_accuse_us_when_many_are_bad(
 
     assert (warning is None) is (words is None)
     assert words is None or (warning is not None and words in warning)
+
+
+def taking(total_ns: int, server_ns: int) -> Record:
+    return BLANK._replace(
+        outcome="ok", flags=0, connect_ns=0, server_ns=server_ns, handshake_ns=server_ns,
+        total_ns=total_ns, started_ns=0, due_ns=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "stalls", "invalid", "words"),
+    [
+        # 100/s that take 4 s each keep 400 places: the target filled 64, however late we were.
+        (taking(4_200_000_000, 4_000_000_000), 0, False, "4.0 s on average, so 100/s keeps 400"),
+        (taking(4_200_000_000, 4_000_000_000), 30, False, "30 of them because this machine"),
+        (taking(4_200_000_000, 4_000_000_000), 60, True, "this machine could not keep up"),
+        (taking(900_000_000, 20_000_000), 0, True, "this machine could not keep up"),
+        # Too short for the places on average, but the target's: it stops now and then.
+        (taking(300_000_000, 280_000_000), 0, False, "concurrency limit (64) reached"),
+    ],
+)
+def test_who_took_the_time_filled_the_places(
+    row: Record, stalls: int, invalid: bool, words: str
+) -> None:
+    validity = RunValidity(OPEN, read_host=HostStats)
+    validity.add_worker_load(0, LATE * 3 + [200_000_000] * 100, cpu_ns=0)
+    validity.add_records([row._replace(id=n, server_ns=row.server_ns) for n in range(900)])
+    validity.add_records([STILL] * stalls)
+
+    validity.check(Counter(UNSENT), 1000)
+
+    assert validity.invalid is invalid
+    assert words in validity.reasons[0]

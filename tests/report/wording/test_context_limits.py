@@ -44,7 +44,7 @@ UNSURE = replace(FOUND, confirmed=False)
         (CEILING, "Sustained 950/s with p99.total<250ms, the highest rate that was tried."),
         (
             OURS,
-            "Sustained 950/s with p99.total<250ms; generator-limited at 980/s.",
+            "Held at 950/s with p99.total<250ms; this machine cannot test above 980/s.",
         ),
         (
             UNSURE,
