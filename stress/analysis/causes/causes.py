@@ -56,7 +56,6 @@ from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Condition
-from stress.text.numbers import counted, rate
 from stress.trust import describe
 
 NO_PLACE = "none"
@@ -409,10 +408,10 @@ class _Claimant:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             values = facts_of_the_answers(alike)
             if before := self.passed_first(failing):
-                values["first-ones-passed"] = counted(before, "connection")
+                values["first-ones-passed"] = f"{before:,}"
             passing = passing_rate(plan.load, self.recording.cube)
             if passing is not None:
-                values["a-rate-passes"] = rate(passing)
+                values["a-rate-passes"] = f"{passing:,.0f}/s"
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
