@@ -146,7 +146,10 @@ def _host(text: str, hits: Iterable[Hit]) -> str:
     Lines with findings count more than the others.
     """
     text = text.translate(AS_TYPED)
-    lines = dict.fromkeys(_line(text, hit.start) for hit in islice(hits, _MOST))
+    lines = dict.fromkeys(
+        text[text.rfind("\n", 0, hit.start) + 1 : text.find("\n", hit.start)]
+        for hit in islice(hits, _MOST)
+    )
     for part in ("\n".join(lines), text):
         for pattern in _host_patterns():
             for match in islice(pattern.finditer(part), _MOST):
@@ -154,10 +157,6 @@ def _host(text: str, hits: Iterable[Hit]) -> str:
                 if host not in hosts().manuals:
                     return f"{host}:{port}" if port and port != "443" else host
     return "HOST"
-
-
-def _line(text: str, at: int) -> str:
-    return text[text.rfind("\n", 0, at) + 1 : text.find("\n", at)]
 
 
 _LIKE_A_CODE = re.compile(

@@ -108,14 +108,11 @@ def _writer(text: str, at: int) -> LogWriter | None:
     first = text.rfind("\n", max(0, at - _NEAR), at) + 1 or max(0, at - _NEAR)
     last = text.find("\n", at, at + _NEAR)
     line = text[first : last if last >= 0 else at + _NEAR]
-    found: LogWriter | None = _writer_of(line)
-    return found
-
-
-@lru_cache(maxsize=64)
-def _writer_of(line: str) -> LogWriter | None:
     folded = line.translate(_LOWER)
-    return next((one for one in log_writers() if all(part in folded for part in one.parts)), None)
+    found: LogWriter | None = next(
+        (one for one in log_writers() if all(part in folded for part in one.parts)), None
+    )
+    return found
 
 
 def _whole(text: str) -> Iterator[Explained]:

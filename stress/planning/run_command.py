@@ -66,8 +66,8 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     # Only rate blocks offer more than the rate that is given beside them.
     if load.rate and (highest(load.segments) or 0.0) > load.rate:
         words.append("--rate-blocks")
-    usual = CEILING_S if plan.goals else None
-    if by_result and load.duration_s not in {None, usual}:
+    ceiling = CEILING_S if plan.goals else None
+    if by_result and load.duration_s not in {None, ceiling}:
         words += ["--max-duration", _span(load.duration_s or 0.0)]
     if load.stop_on_refusal != any(is_public(address.ip) for address in plan.addresses):
         words.append("--stop-on-refusal" if load.stop_on_refusal else "--no-stop-on-refusal")

@@ -169,7 +169,7 @@ class Judge:
         refusing = tuple(name for name in chosen.families if strongest(answers[name]) > 0)
         if not chosen.families:
             # A family with an order of its own has come upon its findings in it.
-            rank = _by_strength if chosen.order else _rank
+            rank = (lambda one: (-STRENGTH[one.refusal],)) if chosen.order else _rank
             findings = tuple(dict.fromkeys(sorted(answers[policy], key=rank)))[:_MOST_FINDINGS]
             return Verdict(chain_hash(certificates), policy, host, at, findings)
         # All findings, each once with its strongest refusal.
@@ -512,10 +512,6 @@ def _times(scts: bytes | None) -> tuple[int, ...]:
         return sct_times(scts) if scts else ()
     except DerError:
         return ()
-
-
-def _by_strength(finding: Finding) -> tuple[int, ...]:
-    return (-STRENGTH[finding.refusal],)
 
 
 def _rank(finding: Finding) -> tuple[int, ...]:

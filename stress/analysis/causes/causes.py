@@ -28,6 +28,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_plan,
     facts_of_the_roots,
     facts_of_the_verdicts,
+    facts_of_what_passed,
 )
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
@@ -406,12 +407,9 @@ class _Claimant:
         values: dict[str, str] = {}
         if chain is None:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
-            values = facts_of_the_answers(alike)
-            if before := self.passed_first(failing):
-                values["first-ones-passed"] = f"{before:,}"
             passing = passing_rate(plan.load, self.recording.cube)
-            if passing is not None:
-                values["a-rate-passes"] = f"{passing:,.0f}/s"
+            values = facts_of_the_answers(alike)
+            values |= facts_of_what_passed(self.passed_first(failing), passing)
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]

@@ -15,6 +15,7 @@ from stress.model.plan import Client, Plan, Stack
 from stress.model.record import Record
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView
+from stress.text.numbers import counted, rate
 from stress.trust import describe
 from stress.trust.path import Signature, check
 
@@ -192,3 +193,9 @@ def facts_of_the_answers(failing: Sequence[Record]) -> dict[str, str]:
     words = first["text"].split(r"\r\n")[0][:60]
     kinds = [name for name, start in _FIRST_WORDS.items() if re.match(start, words, re.IGNORECASE)]
     return dict.fromkeys([*kinds, "first-bytes"], f'"{words}"')
+
+
+def facts_of_what_passed(before: int, passing: float | None) -> dict[str, str]:
+    """How many connections passed before the first failure, and the rate that a limit lets pass."""
+    values = {"first-ones-passed": counted(before, "connection")} if before else {}
+    return values if passing is None else values | {"a-rate-passes": rate(passing)}

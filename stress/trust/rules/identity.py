@@ -20,7 +20,7 @@ from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import CertificateFacts, short_name, shown_names
-from stress.trust.reading.extension import GeneralNames, Name, NameConstraints
+from stress.trust.reading.extension import GeneralNames, NameConstraints
 from stress.trust.rules.context import Context
 
 _HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
@@ -258,7 +258,10 @@ def _forbidden(
         "networks": (names.addresses, _in_network),
         "mails": (names.mails, _in_mailboxes),
         "uris": (names.uris, _in_hosts),
-        "directories": (subjects, _in_directory),
+        "directories": (
+            subjects,
+            lambda name, base: name.normal[: len(base.normal)] == base.normal,
+        ),
     }
     for kind, (those, within) in compared.items():
         for name in those if kind in kinds else ():
@@ -267,11 +270,6 @@ def _forbidden(
             if (inside and not any(inside)) or outside:
                 return printable(getattr(name, "text", str(name)), 80)
     return ""
-
-
-def _in_directory(name: Name, base: Name) -> bool:
-    """A base covers every name that begins with it."""
-    return name.normal[: len(base.normal)] == base.normal
 
 
 def _in_domain(name: str, base: str) -> bool:
