@@ -172,6 +172,14 @@ def test_a_limiter_is_not_blamed_on_health_checks_and_deploys() -> None:
     assert not {"weak-health-check", "node-down", "draining"} & {fit.id for fit in found}
 
 
+def test_a_constant_share_alone_is_no_evidence_for_a_limiter() -> None:
+    found = likely(
+        Signs("eof", ["none"], "constant", stages=["client-hello"], facts={"large-hello"})
+    )
+
+    assert "rate-limiter" not in ids(found)
+
+
 def test_first_bytes_decide_between_protocols() -> None:
     mail = Signs("not-tls", ["none"], "constant", facts={"clear-greeting", "first-bytes"})
     web = Signs(
