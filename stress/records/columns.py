@@ -131,9 +131,9 @@ class Collected:
         if reason is not None:
             return reason
         return (
-            _ranges(name, codes, numbers, counts)
+            ranged(name, codes, numbers, counts)
             if measured
-            else _named(name, codes, values, met, counts)
+            else named(name, codes, values, met, counts)
         )
 
 
@@ -170,7 +170,7 @@ class Rows:
         return Counted(attempts.astype(np.float64), failures.astype(np.float64))
 
 
-def _named(
+def named(
     name: str,
     codes: NDArray[np.unsignedinteger],
     values: Sequence[str],
@@ -192,7 +192,7 @@ def _named(
     )
 
 
-def _ranges(
+def ranged(
     name: str,
     codes: NDArray[np.unsignedinteger],
     numbers: dict[int, float | None],
@@ -234,13 +234,6 @@ def _keys(blocks: NDArray[np.uint16], outcomes: Bytes, codes: Sequence[Bytes]) -
     return keys
 
 
-def _repeats(blocks: NDArray[np.uint16], outcomes: Bytes, codes: Sequence[Bytes]) -> bool:
-    """Whether rows repeat in the beginning of a large table; sorting a larger one is dear."""
-    head = slice(0, SAMPLE)
-    keys = _keys(blocks[head], outcomes[head], [column[head] for column in codes])
-    return len(blocks) <= SAMPLE or 2 * len(np.unique(keys)) <= len(keys)
-
-
 def joined(
     blocks: NDArray[np.uint16],
     outcomes: Bytes,
@@ -250,7 +243,10 @@ def joined(
 ) -> RecordTable:
     """The table; rows with equal values are one where that makes them many fewer."""
     codes = [np.frombuffer(column.codes, np.uint8) for column in columns]
-    if not _repeats(blocks, outcomes, codes):
+    # Sorting a large table is dear: do rows repeat in the beginning?
+    head = slice(0, SAMPLE)
+    some = _keys(blocks[head], outcomes[head], [column[head] for column in codes])
+    if len(blocks) > SAMPLE and 2 * len(np.unique(some)) > len(some):
         counts = b"" if weights is None else weights.tobytes()
         return RecordTable(blocks.tobytes(), outcomes.tobytes(), names, counts, tuple(columns))
     keys = _keys(blocks, outcomes, codes)

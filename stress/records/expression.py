@@ -59,15 +59,11 @@ class Failed:
             # A row without an error has no error of this name; about anything else it says nothing.
             return False if self.operator in {"=", "in"} else None
         if self.operator in _ORDERED:
-            number = as_number(value)
-            return None if number is None else self._ordered(number)
+            number, bound = as_number(value), as_number(self.values[0])
+            assert bound is not None
+            return None if number is None else _ORDERED[self.operator](number, bound)
         found = any(_same(value, wanted) for wanted in self.values)
         return found == (self.operator in {"=", "in"})
-
-    def _ordered(self, number: float) -> bool:
-        bound = as_number(self.values[0])
-        assert bound is not None
-        return _ORDERED[self.operator](number, bound)
 
 
 def parse_failed(text: str, columns: Sequence[str], *, more: bool = False) -> Failed:

@@ -104,7 +104,7 @@ def batches(path: Path, broken: Broken) -> Iterator[RowBatch]:
         if not head.strip():
             raise UsageError(f"{path} is empty", _KINDS)
         if head.startswith(_PARQUET):
-            yield from _parquet(path)
+            yield from parquet_batches(path)
             return
         packed = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
         if packed:
@@ -128,7 +128,7 @@ def batches(path: Path, broken: Broken) -> Iterator[RowBatch]:
             raise UsageError(
                 f"{path} is one JSON array", f"jq -c '.[]' makes lines of it. {_KINDS}"
             )
-        yield from (_json_lines if first == "{" else _csv)(path, lines, broken)
+        yield from (json_batches if first == "{" else csv_batches)(path, lines, broken)
 
 
 @contextmanager
@@ -171,7 +171,8 @@ class _Lines:
             yield "\n"
 
 
-def _csv(path: Path, lines: _Lines, broken: Broken) -> Iterator[RowBatch]:
+def csv_batches(path: Path, lines: _Lines, broken: Broken) -> Iterator[RowBatch]:
+    """Of a CSV file, whose first line names the columns."""
     source = iter(lines)
     first = next(source, "")
     delimiter = max(_DELIMITERS, key=first.count)
@@ -214,7 +215,8 @@ def _names(header: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _json_lines(path: Path, lines: _Lines, broken: Broken) -> Iterator[RowBatch]:
+def json_batches(path: Path, lines: _Lines, broken: Broken) -> Iterator[RowBatch]:
+    """Of JSON lines: one object a line."""
     decoder = msgspec.json.Decoder(dict[str, Any])
     rows: list[dict[str, Any]] = []
     names: dict[str, None] = {}
@@ -250,19 +252,21 @@ def _transposed(rows: Sequence[Mapping[str, Any]], names: dict[str, None]) -> Ro
     for name in chain.from_iterable(rows):
         if name not in names and len(names) < MOST_KEYS:
             names[name] = None
-    columns = {}
+    columns: dict[str, Sequence[str | None]] = {}
     for name in names:
         column = [row.get(name) for row in rows]
-        columns[name] = [each if type(each) is str else _text(each) for each in column]
+        columns[name] = [
+            # What is no text, as it stands in JSON.
+            each
+            if each is None or type(each) is str
+            else msgspec.json.encode(each).decode("utf-8", "replace")
+            for each in column
+        ]
     return RowBatch(len(rows), columns, more=True)
 
 
-def _text(value: Any) -> str | None:
-    """A value that is no text, as it stands in JSON."""
-    return None if value is None else msgspec.json.encode(value).decode("utf-8", "replace")
-
-
-def _parquet(path: Path) -> Iterator[RowBatch]:
+def parquet_batches(path: Path) -> Iterator[RowBatch]:
+    """Of a Parquet file."""
     try:
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")

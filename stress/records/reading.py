@@ -281,7 +281,7 @@ class _Reader:
         if moments is not None:
             blocks = ((moments - begun) // width).astype(np.uint16)
             if weights is None:
-                failing = tuple(_sample(moments, codes, names))
+                failing = tuple(failing_sample(moments, codes, names))
         return Records(
             source=self.source(attempts, columns),
             started_ns=begun,
@@ -308,7 +308,7 @@ class _Reader:
             if isinstance(found, str):
                 self.left_out[printable(name)] = found
             else:
-                yield _spelled(found) if self.ours else found
+                yield spelled(found) if self.ours else found
 
     def named(self, outcomes: Numbers) -> tuple[Bytes, tuple[str, ...]]:
         """The outcomes with few kinds of failures; the rare ones, or all of too many, are one."""
@@ -429,7 +429,7 @@ def _our_dimensions() -> Mapping[str, str]:
     return found
 
 
-def _spelled(column: RecordColumn) -> RecordColumn:
+def spelled(column: RecordColumn) -> RecordColumn:
     """A column of an export of ours, its flags as the report spells them."""
     flags = {str(each.dimensions[0]) for each in ATTRIBUTES if each.form is Form.FLAG}
     if column.name not in flags:
@@ -438,15 +438,15 @@ def _spelled(column: RecordColumn) -> RecordColumn:
     return RecordColumn(column.name, spelled, column.codes, column.distinct)
 
 
-def _sample(
+def failing_sample(
     moments: Numbers, outcomes: Bytes, names: Sequence[str]
 ) -> Iterator[tuple[int, int, str]]:
     """The first failures in the order of time; rows of one moment stay in their order."""
+    order = None
     failed = np.flatnonzero(outcomes)
-    order = np.arange(len(moments))
     if (moments[1:] < moments[:-1]).any():
         order = np.argsort(moments, kind="stable")
         failed = np.flatnonzero(outcomes[order])
     for place in failed[:SAMPLE].tolist():
-        row = order[place]
+        row = place if order is None else order[place]
         yield place, int(moments[row]), names[outcomes[row]]

@@ -43,6 +43,25 @@ LEAST_BYTES, MOST_TIMES = 50_000_000, 100
 _KINDS = (np.dtype("<u2"), np.dtype("u1"), np.dtype("<i8"))
 """Of blocks, outcomes and counts; dimensions are bytes like outcomes."""
 _OUTCOME, _COUNTS, _FIRST = 1, 2, 3
+NOTHING: dict[str, Any] = dict.fromkeys(Record._fields)
+NOTHING |= dict.fromkeys(("address", "client", "total_ns", "bytes_received", "segment", "flags"), 0)
+CELL = Cell(
+    block=0,
+    address=0,
+    source=None,
+    client=0,
+    chain=None,
+    tls_version=None,
+    cipher=None,
+    key_group=None,
+    alpn=None,
+    resumed=None,
+    segment=0,
+    stage=Stage.FINISHED,
+    outcome=OK.name,
+    count=0,
+)
+"""A record or a cell of rows of which only the time and the outcome are ours."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -154,7 +173,12 @@ class RecordsFile(RunFile):
                 weights = None if counts is None else counts[part]
                 sums += np.bincount(keys[part], weights, len(sums))
             cells = [
-                _cell(key // len(names), names[key % len(names)], round(sums[key]))
+                replace(
+                    CELL,
+                    block=key // len(names),
+                    outcome=names[key % len(names)],
+                    count=round(sums[key]),
+                )
                 for key in np.flatnonzero(sums).tolist()
             ]
         return Cube(block_ns, cells, table)
@@ -176,7 +200,16 @@ class RecordsFile(RunFile):
     def failures(self, limit: int) -> Iterator[Record]:
         """The first failures, by their places in time."""
         for place, at_ns, outcome in self._description.failing[:limit]:
-            yield _record(place, at_ns, outcome)
+            yield Record(
+                **NOTHING
+                | {
+                    "id": place,
+                    "due_ns": at_ns,
+                    "started_ns": at_ns,
+                    "outcome": outcome,
+                    "stage": Stage.FINISHED,
+                }
+            )
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
         """One row for each distinct row: its time block, its outcome, its attempts and values."""
@@ -185,7 +218,7 @@ class RecordsFile(RunFile):
         names = own + [
             f"{one.name} (column)" if one.name in own else one.name for one in table.columns
         ]
-        return names, self._rows(table)
+        return names, self.rows(table)
 
     def text_columns(self) -> frozenset[str]:
         return frozenset(self.handshakes()[0]) - {"attempts"}
@@ -195,7 +228,8 @@ class RecordsFile(RunFile):
             f"{self._path.stem} holds records without latencies", "Choose csv, jsonl or parquet."
         )
 
-    def _rows(self, table: RecordTable) -> Iterator[Sequence[Any]]:
+    def rows(self, table: RecordTable) -> Iterator[Sequence[Any]]:
+        """The rows of an export."""
         begun_ns, width = self._origin, int(self.meta["block_ns"])
         timed = bool(self._description.source.time)
         blocks = _array(table.blocks, _KINDS[0])
@@ -296,40 +330,3 @@ class RecordsFile(RunFile):
 
 def _array(codes: bytes, kind: np.dtype[Any]) -> NDArray[Any]:
     return np.frombuffer(codes, kind.newbyteorder(sys.byteorder))
-
-
-def _cell(block: int, outcome: str, count: int) -> Cell:
-    return Cell(
-        block=block,
-        address=0,
-        source=None,
-        client=0,
-        chain=None,
-        tls_version=None,
-        cipher=None,
-        key_group=None,
-        alpn=None,
-        resumed=None,
-        segment=0,
-        stage=Stage.FINISHED,
-        outcome=outcome,
-        count=count,
-    )
-
-
-def _record(place: int, at_ns: int, outcome: str) -> Record:
-    nothing: dict[str, Any] = dict.fromkeys(Record._fields)
-    zeros = dict.fromkeys(
-        ("address", "client", "total_ns", "bytes_received", "segment", "flags"), 0
-    )
-    return Record(
-        **nothing
-        | zeros
-        | {
-            "id": place,
-            "due_ns": at_ns,
-            "started_ns": at_ns,
-            "outcome": outcome,
-            "stage": Stage.FINISHED,
-        }
-    )

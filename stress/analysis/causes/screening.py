@@ -56,6 +56,7 @@ _ALWAYS = frozenset({Dimension.CHAIN, Dimension.STAGE})
 """Of an export of ours: the chain decides an outcome, the stage whether it was possible."""
 _AT_ONCE = 1 << 18
 """Rows that fit into the processor's cache."""
+STAGES = {stage.label: stage.value for stage in Stage}
 _FOLDED = 1 << 20
 """Rows that are folded at once."""
 MOST_BLOCKS = 1000
@@ -115,6 +116,9 @@ def _folded(
         found, size = _counted(rows, radix, None if counts is None else counts[part])
         met.append(found)
         sums.append(size)
+        if sum(map(len, met)) > 2 * _FOLDED:  # sorting takes many times what it sorts
+            found, size = _counted(np.concatenate(met), radix, np.concatenate(sums))
+            met, sums = [found], [size]
     rows, total = _counted(np.concatenate(met), radix, np.concatenate(sums))
     columns = [
         Column(
@@ -128,9 +132,15 @@ def _folded(
     return Table(
         columns=tuple(column for column in columns if column.dimension != Dimension.STAGE),
         outcomes=Column(Dimension.STAGE, rows[:, 1].astype(np.int64), records.names),
-        stages=_numbers(columns, Dimension.STAGE, _stage, Stage.FINISHED, len(rows)),
+        stages=_numbers(columns, Dimension.STAGE, STAGES.get, Stage.FINISHED, len(rows)),
         blocks=rows[:, 0].astype(np.int64),
-        chains=_numbers(columns, Dimension.CHAIN, _chain, UNKNOWN, len(rows)),
+        chains=_numbers(
+            columns,
+            Dimension.CHAIN,
+            lambda text: int(text) if text.isdecimal() else None,
+            UNKNOWN,
+            len(rows),
+        ),
         counts=total.astype(np.int64),
     )
 
@@ -152,7 +162,7 @@ def _counted(
 def _numbers(
     columns: Sequence[Column],
     dimension: Dimension,
-    number: Callable[[str], int],
+    number: Callable[[str], int | None],
     unknown: int,
     rows: int,
 ) -> Integers:
@@ -161,18 +171,9 @@ def _numbers(
     if column is None:
         return np.full(rows, int(unknown))
     # The code of "no value" is -1, so its number is the last.
-    return np.asarray([*map(number, column.values), int(unknown)])[column.codes]
-
-
-def _stage(label: str) -> int:
-    try:
-        return Stage.parse(label)
-    except KeyError:
-        return Stage.FINISHED
-
-
-def _chain(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else UNKNOWN
+    read = [number(value) for value in column.values]
+    known = [unknown if one is None or one > 1 << 53 else one for one in read]
+    return np.asarray([*map(int, known), int(unknown)])[column.codes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def headlines(
         places.append("No column could be searched: each has one value, or too many.")
     else:
         places.append(silence(found))
-    verdict = [_failure_rate(findings, failures), goal_words(findings.assertions)]
+    verdict = [failure_rate(findings, failures), goal_words(findings.assertions)]
     reasons = "; ".join(validity.reasons)
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
@@ -46,13 +46,14 @@ def headlines(
         fix="",
         prove="",
         seen="",
-        asked=_searched(findings, source),
-        whence=_span(findings, source),
+        asked=searched_columns(findings, source),
+        whence=time_span(findings, source),
         valid=f"Valid, with warnings: {reasons}." if reasons else "Valid: every row was read.",
     )
 
 
-def _failure_rate(findings: Findings, failures: Failures) -> str:
+def failure_rate(findings: Findings, failures: Failures) -> str:
+    """How many failed, and of which kinds."""
     tally, episodes = findings.tally, findings.estimate.episodes
     rate = (
         f"{thousands(tally.failures)} of {thousands(tally.attempts)} attempts failed "
@@ -68,7 +69,8 @@ def _failure_rate(findings: Findings, failures: Failures) -> str:
     return f"{rate}: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
 
 
-def _searched(findings: Findings, source: RecordSource) -> str:
+def searched_columns(findings: Findings, source: RecordSource) -> str:
+    """The files, the expression, the columns, and what was left out."""
     table = findings.records
     searched = [column.name for column in table.columns] if table else []
     words = f"{_listed(source.files)}; a row failed where {source.failed}"
@@ -87,7 +89,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _span(findings: Findings, source: RecordSource) -> str:
+def time_span(findings: Findings, source: RecordSource) -> str:
+    """How many rows, from when to when."""
     facts = findings.facts
     rows = counted(source.rows, "row")
     if source.attempts != source.rows:
