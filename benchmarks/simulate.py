@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks import queues
 from benchmarks.adversarial import PARTS
 from benchmarks.queues import Fails
+from benchmarks.structures import STRUCTURES
 from benchmarks.worlds import (
     FACTS,
     Codes,
@@ -71,6 +72,10 @@ one part anew; each says how many trials it had.
 | `price` | steady: time to an answer, and the interval's width, against the exact ones of before |
 | `compare`, `doubled` | a world against itself, and against one that fails twice as much |
 | `drift`, `culprit` | clients take turns inside a block: bursts blame nobody, a culprit is found |
+| `all but` | all but one or two of twelve addresses fail: told as "every address except …" |
+| `both` | a bad node, and failures that grow with the load everywhere: both are told |
+| `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
+| `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; one cause is
 found in 95% of the runs and two or three are in 90%, a doubled rate is called worse in 90%. An
@@ -104,6 +109,13 @@ BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     "compare": {" worse": (0.0, 0.05), "better": (0.0, 0.05)},
     "doubled": {"called worse": (0.9, 1.0)},
     "drift": {"blamed": (0.0, 0.05)},
+    "all but": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "both": {"node named": (0.95, 1.0), "against the interval": (0.0, 0.05)},
+    "both.*curve of power": {"load named": (0.9, 1.0)},
+    "healthy": {"claimed": (0.0, 0.01)},
+    "slow": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "lockout.*all the time": {"claimed": (0.0, 0.01)},
+    "lockout.*nothing after": {"claimed": (0.95, 1.0)},
     "culprit": {"client found": (0.9, 1.0), "address found": (0.9, 1.0)},
 }
 """Beginning of a line -> words in it -> bounds of the figure after them."""
@@ -312,7 +324,7 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "nothing": nothing,
     "intervals": intervals,
     "kinds": kinds,
-    **{part.__name__: part for part in PARTS},
+    **{part.__name__: part for part in (*PARTS, *STRUCTURES)},
 }
 
 

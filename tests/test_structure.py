@@ -23,9 +23,9 @@ ROOMS = sorted(path for path in MODULES if path.name == "__init__.py" and len(pa
 WITHOUT_TEST = {"__init__.py", "__main__.py"}
 LONGEST_FILE = 600
 LONGEST_FUNCTION = 60
-MOST_FILES = 242
+MOST_FILES = 243
 DEEPEST_IMPORT = 11
-MOST_USED_ONCE = 0.12
+MOST_USED_ONCE = 0.13
 """Of all functions: private ones with a single use, which are often better read in place."""
 DEFINED_TWICE = 1
 """Public class names that two modules define."""

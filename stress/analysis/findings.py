@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
-from stress.analysis.latency import latency, retries
+from stress.analysis.latency import by_address, latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
@@ -24,6 +24,7 @@ from stress.analysis.verdict import (
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, Untested, ValidityClaim
 from stress.model.plan import Address
+from stress.model.record import Record
 from stress.model.records import RecordTable
 from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain
 from stress.model.summary import Answer, Assertion, Interval, Quantiles
@@ -46,6 +47,8 @@ class Findings:
     verdicts: tuple[Verdict, ...]
     addresses: tuple[Address, ...]
     latency: Mapping[str, Quantiles]
+    by_address: Mapping[int, Quantiles]
+    """How long good attempts took, from their start, by index of the address."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -80,12 +83,13 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
-    explanation = ClaimSet()
+    explanation, good = ClaimSet(), tuple[Record, ...]()
     if tally.attempts:  # only then there is something to search in
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
-        explanation = explain(record(run), tally)
+        recording = record(run)
+        good, explanation = recording.good, explain(recording, tally)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     return Findings(
@@ -103,6 +107,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         verdicts=tuple(run.verdicts()),
         addresses=addresses,
         latency=latency(histograms),
+        by_address=by_address(good),
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),

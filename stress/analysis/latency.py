@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 
 from stress.measure import Histogram
-from stress.model.record import Record
+from stress.model.record import Flag, Record
 from stress.model.run import HistogramRow, Phase
 from stress.model.summary import Quantiles
 from stress.text.numbers import thousands
@@ -70,6 +70,16 @@ def latency(rows: Sequence[HistogramRow]) -> Mapping[str, Quantiles]:
         found[Phase.ATTEMPT.value] = attempt
     failing = quantiles(whole_run(rows, Phase.TOTAL, good=False))
     return found if failing == NOTHING else {**found, FAILING_TOTAL: failing}
+
+
+def by_address(good: Iterable[Record]) -> Mapping[int, Quantiles]:
+    """How long these attempts took from their start, by index of the address."""
+    histograms: dict[int, Histogram] = {}
+    for one in good:
+        if not one.flags & Flag.WARM_UP:
+            histogram = histograms.setdefault(one.address, Histogram())
+            histogram.record_many([phase_ns(one, Phase.ATTEMPT)])
+    return {address: quantiles(histogram) for address, histogram in sorted(histograms.items())}
 
 
 def quantiles(histogram: Histogram | None) -> Quantiles:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import sqrt
 from operator import attrgetter
 from statistics import fmean
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,13 +25,24 @@ from stress.model.chain import Verdict
 from stress.model.limit import Limit
 from stress.model.plan import Address, Load
 from stress.model.record import Record
-from stress.model.run import Cell, Cube, PortCount, Run, RunFacts, SeenChain
+from stress.model.run import (
+    CELL_FIELDS,
+    CELL_OTHERS,
+    Cell,
+    Cube,
+    PortCount,
+    Run,
+    RunFacts,
+    SeenChain,
+)
 from stress.text.datetimes import time_of_day
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
 SAMPLE = 5_000
 """Failures whose start indices are looked at one by one."""
+MOST_TIMED = 50_000
+"""Good attempts whose durations are looked at one by one."""
 MOST_MOMENTS = 2_000
 BEGUN = 0.1
 """A burst has begun once this part of its failure rate is reached; a stray failure is none."""
@@ -53,6 +64,8 @@ class Recording:
     ports: tuple[PortCount, ...] = ()
     failing: tuple[Record, ...] = ()
     """A sample of the failures, by id."""
+    good: tuple[Record, ...] = ()
+    """A sample of the good attempts."""
     verdicts: tuple[Verdict, ...] = ()
     by_load: bool = False
     """The load decides: it was varied at random and failures follow it, or a search for the limit
@@ -86,10 +99,31 @@ def record(run: Run, keep: Collection[str] | None = None) -> Recording:
         from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
 
         table = tabulate_records(cube.records, keep)
-    failing = tuple(run.failures(SAMPLE))
     return Recording(
-        facts, table, cube, chains, addresses, tuple(run.ports()), failing, tuple(run.verdicts())
+        facts,
+        table,
+        cube,
+        chains,
+        addresses,
+        tuple(run.ports()),
+        tuple(run.failures(SAMPLE)),
+        tuple(run.good(MOST_TIMED)),
+        tuple(run.verdicts()),
     )
+
+
+def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:
+    """These attempts, each a row of its own in the same order, by what a cause may be told in."""
+    numbers = {chain.sha256: number for number, chain in recording.chains.items()}
+    begun, block_ns = recording.facts.started_ns, recording.block_ns
+    cells = []
+    for one in rows:
+        known: Any = {name: getattr(one, name) for name in CELL_FIELDS}
+        known["chain"] = numbers.get(one.chain) if one.chain else None
+        others = tuple(getattr(one, name) for name in CELL_OTHERS)
+        cells.append(Cell(max(0, one.due_ns - begun) // block_ns, count=1, others=others, **known))
+    own = _readings(recording.facts, recording.chains, recording.addresses, recording.cube)
+    return tabulate(cells, own)
 
 
 def reread_by_load(recording: Recording) -> Recording:

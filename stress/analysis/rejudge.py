@@ -77,6 +77,9 @@ class RejudgedRun:
     def failures(self, limit: int) -> Iterator[Record]:
         return self.run.failures(limit)
 
+    def good(self, most: int) -> Iterator[Record]:
+        return self.run.good(most)
+
 
 def rejudge(
     run: Run, judge: Judge, *, policy: str | None = None, at: int | None = None

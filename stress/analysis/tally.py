@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
 from stress.model.outcome import NOT_SENT, Category, Side, Stage, kind_of
-from stress.model.run import Cell
+from stress.model.run import Cell, cell_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class RunCounts:
     """TLS versions that were negotiated."""
     resumed: int
     """Attempts that resumed a session."""
+    offered: int
+    """Attempts that offered a session."""
     last_block: int
     """The last time block with an attempt; -1 when there is none."""
 
@@ -85,6 +87,7 @@ def side_of(outcome: str) -> Side:
 
 
 _COUNTED = attrgetter("outcome", "stage", "address", "client", "chain", "tls_version", "resumed")
+_offered = cell_reader("offered")
 
 
 def count(cells: Iterable[Cell]) -> RunCounts:
@@ -93,7 +96,7 @@ def count(cells: Iterable[Cell]) -> RunCounts:
     groups: Counter[tuple[Any, ...]] = Counter()
     last_block = -1
     for cell in cells:
-        groups[_COUNTED(cell)] += cell.count
+        groups[*_COUNTED(cell), _offered(cell)] += cell.count
         last_block = max(last_block, cell.block)
     ours: Counter[str] = Counter()
     stages: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -103,14 +106,16 @@ def count(cells: Iterable[Cell]) -> RunCounts:
     clients: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
     good_chains: set[int | None] = set()
     versions: set[int | None] = set()
-    completed = resumptions = 0
-    for (outcome, stage, address, client, chain, version, resumed), number in groups.items():
+    completed = resumptions = offers = 0
+    for group, number in groups.items():
+        outcome, stage, address, client, chain, version, resumed, offered = group
         side = side_of(outcome)
         if side in {Side.OURS, Side.NOT_SENT}:
             ours[outcome] += number
             continue
         completed += number if stage >= Stage.FINISHED else 0
         resumptions += number if resumed else 0
+        offers += number if offered else 0
         versions.add(version)
         for both in (addresses[address], clients[client]):
             both[0] += number if side is Side.TARGET else 0
@@ -135,6 +140,7 @@ def count(cells: Iterable[Cell]) -> RunCounts:
         good_chains=frozenset(one for one in good_chains if one is not None),
         versions=frozenset(one for one in versions if one is not None),
         resumed=resumptions,
+        offered=offers,
         last_block=last_block,
     )
 

@@ -92,10 +92,11 @@ def _meets(transcript: Transcript, condition: Condition, plan: Plan) -> bool:
         "label": address.label,
         "family": address.family,
         "client": plan.clients[record.client].name if known_client else None,
-        "chain": record.chain and record.chain.hex()[: len(condition.text)],
+        "chain": None if record.chain is None else record.chain.hex()[: len(condition.text)],
         "stage": Stage(record.stage).label if known_stage else None,
     }
     for attribute, name in NAMES.items():
         number = getattr(record, attribute)
         values[attribute] = None if number is None else name(number)
-    return values.get(condition.dimension, condition.text) == condition.text
+    dimension = condition.dimension
+    return dimension not in values or condition.allows(values[dimension])

@@ -43,6 +43,8 @@ class FaultAction(StrEnum):
     """Sends RST after the ClientHello."""
     SILENCE = "silence"
     """Sends the ServerHello, then nothing more."""
+    BLOCK = "block"
+    """Stops the event loop for a moment, as a blocking call in it does, then answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Identity:
     """PEM files, one for each key type: the chain as it is sent, then the private key."""
     client_ca: str | None = None
     """PEM file; when given, a client certificate from this authority is required."""
+    alpn: bool = True
+    """Whether HTTP/1.1 can be agreed on."""
 
 
 @dataclass(frozen=True, slots=True)

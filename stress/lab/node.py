@@ -7,6 +7,7 @@ an exact rate: a node's signer is one, and so is a slow accept queue.
 from __future__ import annotations
 
 import socket
+import time
 from random import Random
 
 import trio
@@ -15,6 +16,8 @@ from stress.lab.blueprint import Fault, FaultAction, NodeSpec
 from stress.lab.session import PATIENCE_S, Hello, ServerSession, server_context
 
 BUCKET_S = 0.25
+BLOCKED_S = 0.12
+"""How long a fault blocks the event loop."""
 
 
 class Node:
@@ -66,8 +69,10 @@ class Node:
                 break
         if self._signer is not None:
             await self._signer.wait()
+        if action is FaultAction.BLOCK:
+            time.sleep(BLOCKED_S)  # noqa: ASYNC251, TID251 - this is the fault
         match action:
-            case FaultAction.ANSWER:
+            case FaultAction.ANSWER | FaultAction.BLOCK:
                 if await connection.handshake(context, first):
                     await connection.answer_requests()
             case FaultAction.RESET:

@@ -72,9 +72,10 @@ def server_context(identity: Identity) -> SSL.Context:
     # Every client that supports ECDSA gets the ECDSA certificate, whatever it prefers.
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_alpn_select_callback(
-        lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
-    )
+    if identity.alpn:
+        context.set_alpn_select_callback(
+            lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+        )
     for file in identity.files:
         context.use_certificate_chain_file(file)
         context.use_privatekey_file(file)

@@ -13,7 +13,7 @@ as if it had never been reached.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +54,7 @@ class Dimension(StrEnum):
     SNI = "sni"
     VANTAGE = "vantage"
     RESUMED = "resumed"
+    OFFERED = "offered"
     TLS_VERSION = "tls_version"
     RATE = "rate"
     TIME = "time"
@@ -163,27 +164,47 @@ class Place(Protocol):
     def dimension(self) -> str: ...
     @property
     def value(self) -> str | tuple[str, str]: ...
+    @property
+    def op(self) -> str: ...
 
 
 def place(conditions: Iterable[Place]) -> str:
-    """All conditions as one phrase; those of dimensions that are not ours begin with `where`."""
-    ours: list[str] = []
-    others: list[str] = []
-    for condition in conditions:
-        known = condition.dimension in set(Dimension)
-        (ours if known else others).append(_phrase(condition))
+    """All conditions as one phrase; what is excluded from one dimension is told together.
+
+    Those of dimensions that are not ours begin with `where`.
+    """
+    told: dict[tuple[str, int], str] = {}
+    excluded: dict[str, list[str]] = {}
+    for number, one in enumerate(conditions):
+        dimension, value = str(one.dimension), one.value
+        if one.op == "is not" and isinstance(value, str):
+            excluded.setdefault(dimension, []).append(value)
+            phrases = _TABLES["dimensions"].get(dimension, {})
+            words = phrases.get("except", f"{dimension} is not {{}}")
+            told[dimension, -1] = words.format(listed(excluded[dimension]))
+        else:
+            told[dimension, number] = _phrase(dimension, value)
+    ours = [words for (name, _), words in told.items() if name in set(Dimension)]
+    others = [words for (name, _), words in told.items() if name not in set(Dimension)]
     return " ".join([*ours, *([f"where {' and '.join(others)}"] if others else [])])
 
 
-def _phrase(condition: Place) -> str:
-    dimension, value = str(condition.dimension), condition.value
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _phrase(dimension: str, value: str | tuple[str, str]) -> str:
     if isinstance(value, tuple):
         span = f"between {value[0]} and {value[1]}"
-        words = span if dimension == "time" else f"with {dimension} {span}"
-    elif dimension == Dimension.TIME:
-        # `from 10:31:07`, `until 10:31:07`, or a list of stretches.
-        words = value if value[0] in "ftu" else f"in the times {value}"
-        words += " on" if value.startswith("from ") and "," not in value else ""
-    else:
-        words = Dimension(dimension).phrase(value)
-    return f"not {words}" if getattr(condition, "op", "is") == "is not" else words
+        words: Mapping[str, str] = _TABLES["dimensions"].get(dimension, {})
+        return words.get("range", f"with {dimension} {{}}").format(span)
+    if dimension == Dimension.TIME:
+        stretches, _, more = value.partition(" and ")
+        parts = []
+        for one in stretches.split(", "):
+            begin, dash, end = one.partition("–")  # noqa: RUF001 - as a range is written
+            open_end = f"{one} on" if one.startswith("from ") else one
+            parts.append(f"between {begin} and {end}" if dash else open_end)
+        return listed([*parts, *([f"in {more} stretches"] if more else [])])
+    return Dimension(dimension).phrase(value)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from stress.model.limit import Limit
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Condition, RiskRatio
+from stress.model.summary import ClientView, Condition, LatencyShift, RiskRatio
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 
@@ -65,6 +65,20 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Lockout:
+    """From a moment on nothing gets through."""
+
+    since_ns: int
+    """Unix time at which the last good attempt began."""
+    good: int
+    """Good attempts, all of them until then …"""
+    before: int
+    """… of so many."""
+    after: int
+    """Attempts since then, all failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recurrence:
     """Failures come back after a number of connections, or after a fixed time."""
 
@@ -78,13 +92,25 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """The certificate chain that decides an outcome by definition."""
+    """What decides an outcome by definition: the certificate chain, or an odd answer."""
 
     name: str
-    """Its short hash; `#3` when the run file does not hold the chain."""
+    """The chain's short hash, or `#3` when the run file does not hold it; else the answer."""
     chain: SeenChain | None
     met: FailureCount
-    """Attempts that received the chain, and how many of them failed in this way."""
+    """Attempts that received it, and how many of them failed in this way."""
+    dimension: str = "chain"
+
+
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """Moments in which all connections to an address waited together, and then all were served."""
+
+    count: int
+    typical_us: float
+    """Median length."""
+    slow_us: float
+    """Handshakes that took longer than this count as slow."""
 
 
 class RootCause(NamedTuple):
@@ -105,6 +131,15 @@ class Basis(StrEnum):
     """The mechanism alone: nothing else tells the failing connections apart."""
     DIFFERENCE = "difference"
     """Two valid chains for one name; nothing failed."""
+    NEGOTIATED = "negotiated"
+    """One client and the target agree on different things; nothing failed."""
+    SLOW = "slow"
+    """Good handshakes that take longer than others."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether it is about failures."""
+        return self not in {Basis.DIFFERENCE, Basis.NEGOTIATED, Basis.SLOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +183,10 @@ class Claim:
     """A search for the limit chose the loads, so they were not random."""
     usual: SeenChain | None = None
     """The chain that most good attempts received."""
+    values: Mapping[str, int] = field(default_factory=dict)
+    """Of a difference in what is agreed on: how often each answer was given."""
+    shift: LatencyShift | None = None
+    stalls: Stalls | None = None
     others: int = 0
     """Further odd chains that are not listed; without a mechanism, all valid chains."""
     clients: Mapping[str, ClientView] = field(default_factory=dict)
@@ -157,7 +196,8 @@ class Claim:
     @property
     def attempts(self) -> int:
         """Attempts that fulfil the conditions; of a difference, those that got the odd answer."""
-        return self.total.failures if self.basis is Basis.DIFFERENCE else self.inside.attempts
+        different = self.basis in {Basis.DIFFERENCE, Basis.NEGOTIATED}
+        return self.total.failures if different else self.inside.attempts
 
     @property
     def precision(self) -> float:
@@ -176,6 +216,7 @@ class Silence(StrEnum):
     """Why some failures have no cause."""
 
     RECURS = "recurs"
+    LOCKED_OUT = "locked-out"
     ALL_FAILED = "all-failed"
     TOO_FEW = "too-few"
     SEVERAL_KINDS = "several-kinds"
@@ -217,6 +258,8 @@ class LoadClaim:
     fastest: float
     concentrated: bool = False
     """Whether one place holds most of the failures."""
+    elsewhere: LoadClaim | None = None
+    """Of the failures outside the places that were found, where these do follow the load."""
 
 
 class NoticeKind(StrEnum):
@@ -287,8 +330,9 @@ class ClaimSet:
     unexplained: UnexplainedClaim = UnexplainedClaim()
     load: LoadClaim | None = None
     """None: the load was not varied."""
+    lockout: Lockout | None = None
 
     @property
     def failing(self) -> tuple[Claim, ...]:
         """The claims about failures, without the inconsistencies."""
-        return tuple(claim for claim in self.claims if claim.basis is not Basis.DIFFERENCE)
+        return tuple(claim for claim in self.claims if claim.basis.failing)

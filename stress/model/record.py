@@ -61,6 +61,8 @@ class Record(NamedTuple):
     None before its first answer."""
     tcp_retransmits: int | None = None
     """TCP segments that the kernel sent again; None: none, or the system does not say."""
+    offered: bool | None = None
+    """Whether a session was offered for resumption; None: the run never offers one."""
 
     @property
     def target_ns(self) -> int:

@@ -257,3 +257,6 @@ class Run(Protocol):
     def histograms(self) -> Sequence[HistogramRow]: ...
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
+
+    def good(self, most: int) -> Iterator[Record]:
+        """Good attempts; where there are more than `most`, every second, third … attempt."""

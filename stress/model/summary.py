@@ -103,6 +103,13 @@ class Condition:
         """The value as one string; a range is written with a dash."""
         return self.value if isinstance(self.value, str) else "–".join(self.value)  # noqa: RUF001
 
+    def allows(self, value: str | None) -> bool:
+        """Whether a value, as people read it, passes `is` or `is not`; one not reached never does.
+
+        A range has numbers or times for ends, so texts do not fall into it.
+        """
+        return value is not None and (value == self.text) is (self.op is Comparator.IS)
+
     def __str__(self) -> str:
         negated = "not " if self.op is Comparator.IS_NOT else ""
         return f"{self.dimension} {negated}{self.text}"
@@ -110,6 +117,7 @@ class Condition:
 
 FAILURE = "failure"
 INCONSISTENCY = "inconsistency"
+LATENCY = "latency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,19 @@ class RiskRatio:
     value: float | None
     low: float
     high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyShift:
+    """A percentile of the duration of good handshakes, under the conditions and elsewhere."""
+
+    percentile: float
+    """50 is the median."""
+    there_us: float
+    elsewhere_us: float
+    low: float
+    """How many times slower at least, with 95% confidence."""
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +171,7 @@ class Cause:
     rank: int
     category: str
     kind: str
-    """`failure` or `inconsistency`."""
+    """`failure`, `inconsistency` or `latency`."""
     mechanism: Condition | None
     """What decides the verdict by definition, such as the chain; null: nothing does."""
     conditions: tuple[Condition, ...]
@@ -177,6 +198,8 @@ class Cause:
     """Client family -> what it does."""
     next: str = ""
     """The next experiment, as a command line."""
+    latency: LatencyShift | None = None
+    """Of a latency cause with a place: how much slower it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +261,8 @@ class AddressLine:
     attempts: int
     failures: int
     interval: Interval
+    latency: Quantiles | None = None
+    """Of its good handshakes, from their start; of an even sample where there are very many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,4 +89,5 @@ def _addresses(findings: Findings) -> Iterator[AddressLine]:
     for index, address in enumerate(findings.addresses):
         here = findings.tally.addresses.get(index, FailureCount(0, 0))
         bounds = findings.places.get(index) or clopper_pearson(0, 0)
-        yield AddressLine(str(address), address.label, here.attempts, here.failures, bounds)
+        own = (str(address), address.label, here.attempts, here.failures)
+        yield AddressLine(*own, bounds, findings.by_address.get(index))

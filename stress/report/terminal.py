@@ -265,13 +265,15 @@ def addresses(summary: Summary) -> Table:
     )
     return _table(
         "Addresses",
-        ("address", "attempts", "failures", "rate", "95% CI"),
+        ("address", "attempts", "failures", "rate", "p50, ms", "p90, ms", "95% CI"),
         [
             (
                 f"{line.address} {line.label}" if line.label else line.address,
                 line.attempts,
                 line.failures,
                 line.failures / line.attempts if line.attempts else None,
+                numbers.milliseconds(line.latency.p50 if line.latency else None),
+                numbers.milliseconds(line.latency.p90 if line.latency else None),
                 numbers.interval(line.interval),
             )
             for line in ordered[:LONGEST]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stress.lab.scenarios import Planted
-from stress.model.summary import Answer, Cause, Condition, Summary
+from stress.model.summary import LATENCY, Answer, Cause, Condition, Summary
 
 Windows = Sequence[tuple[int, int | None]]
 """When something was planted to go wrong: Unix nanoseconds; None: without end."""
@@ -36,6 +36,8 @@ def missed(summary: Summary, planted: Planted, windows: Windows = ()) -> tuple[s
     """
     failing = [cause for cause in summary.causes if cause.failures]
     if planted.category is None:
+        if any(cause.kind == LATENCY for cause in summary.causes):
+            return ("nothing was planted, but something is called slow",)
         clean = summary.verdict is Answer.CLEAN and not failing
         return () if clean else ("nothing was planted, but something failed",)
     every = (planted, *planted.also)
@@ -48,9 +50,12 @@ def _missed(
 ) -> Iterator[str]:
     category = planted.category
     assert category is not None
-    if not summary.failures.categories.get(category):
+    failed = bool(summary.failures.categories.get(category))
+    if not failed and category not in {cause.category for cause in summary.causes}:
         yield f"no attempt failed with {category}"
         return
+    if not failed:  # what differs or is slow, fails nowhere
+        first = [cause for cause in summary.causes if not cause.failures]
     causes = [cause for cause in first if cause.category == category]
     reported: list[Condition] = []
     for cause in causes:

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
-from stress.model.outcome import Category
+from stress.model.outcome import OK, Category
 from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.run import (
@@ -91,6 +91,7 @@ _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
+_GOOD = f"{_ALL}WHERE attempt_group.outcome = '{OK.name}' AND attempt.arrival % ? = 0"
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
 _NEAR = 50_000
 """Rows come as attempts end: among so many at each end of a run are its first and its last attempt.
@@ -314,6 +315,12 @@ class RunFile:
     def failures(self, limit: int) -> Iterator[Record]:
         """The first `limit` failures of the target, by id."""
         return self._records(_FAILURES, limit)
+
+    def good(self, most: int) -> Iterator[Record]:
+        """Good attempts; where there are more than `most`, every second, third … attempt."""
+        with reading(self._path):
+            step = -(-self._counts.recorded // most)
+        return self._records(_GOOD, max(1, step))
 
     def records(self) -> Iterator[Record]:
         """All attempts, in the order in which they ended."""

@@ -98,6 +98,9 @@ class MemoryRun:
     def failures(self, limit: int) -> Iterator[Record]:
         return iter(self.the_records[:limit])
 
+    def good(self, most: int) -> Iterator[Record]:
+        return (one for one in self.the_records[:most] if one.outcome == "ok")
+
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from stress.handshake.names import NAMES
 from stress.model.outcome import Outcome, Side, Stage
 from stress.model.record import Record
-from stress.model.summary import FAILURE, Cause, Comparator, Condition, Summary
+from stress.model.summary import FAILURE, LATENCY, Cause, Comparator, Condition, Summary
 from stress.store import RunFile
 from stress.trust import describe, name_of
 
@@ -93,7 +93,11 @@ class _Rows:
         name = f"cause {cause.rank} ({' and '.join(map(str, cause.conditions)) or 'chain alone'})"
         mine = [row for row in self.rows if self.kind(row, cause)]
         there = [row for row in self.rows if self.meets(row, cause.conditions)]
+        if cause.kind == LATENCY:
+            yield from self.check_latency(name, cause, there)
+            return
         if cause.kind != FAILURE:
+            yield from self.check_difference(name, cause)
             return
         own = [row for row in there if self.kind(row, cause)]
         if cause.conditions:
@@ -129,6 +133,35 @@ class _Rows:
                 rest = (len(mine) - failed, len(self.rows) - attempts)
                 yield from _differ(f"'{words}' of {name}", figures, counts or rest)
 
+    def check_latency(self, name: str, cause: Cause, there: Sequence[Record]) -> Iterator[str]:
+        """How many good handshakes are there, and how long they took beside the others."""
+        if cause.failures or cause.precision or cause.recall:
+            yield f"{name} is about latency and has failures"
+        good = [row for row in self.rows if row.outcome == "ok"]
+        if cause.latency is None or not cause.conditions:
+            return
+        inside = [row for row in there if row.outcome == "ok"]
+        yield from _differ(f"attempts of {name}", cause.attempts, len(inside))
+        others = [row for row in good if row not in set(inside)]
+        for told, rows in ((cause.latency.there_us, inside), (cause.latency.elsewhere_us, others)):
+            took = sorted((row.connect_ns or 0) + (row.server_ns or 0) for row in rows)
+            place = min(len(took) - 1, int(cause.latency.percentile / 100 * len(took)))
+            if abs(told - took[place] / 1e3) > 1:
+                yield f"{name} took {told} us, the rows say {took[place]} ns"
+
+    def check_difference(self, name: str, cause: Cause) -> Iterator[str]:
+        """How many good handshakes were given the odd answer."""
+        if cause.mechanism is None or cause.mechanism.dimension == "chain":
+            return
+        odd = set(cause.mechanism.text.split(" or "))
+        asked = [row for row in self.rows if row.outcome == "ok"]
+        if cause.mechanism.dimension == "resumed":
+            asked = [row for row in asked if row.offered]
+        met = [self.value(row, cause.mechanism.dimension) or "none" for row in asked]
+        if len(self.facts.plan.clients) == 1 and cause.mechanism.dimension in {"alpn", "resumed"}:
+            given = sum(value in odd for value in met)
+            yield from _differ(f"attempts of {name}", cause.attempts, given)
+
     def check_sentences(self, summary: Summary) -> Iterator[str]:
         """The numbers of the ten lines."""
         lines = summary.lines
@@ -143,6 +176,10 @@ class _Rows:
             told = tuple(int(one.replace(",", "")) for one in found.groups())
             if told[0] > told[1] or told[1] > len(self.failed):
                 yield f"'{found[0]}' of {len(self.failed)} failures"
+        if found := re.search(r"gets through: ([\d,]+) attempts? failed", lines.where):
+            good = [row.started_ns for row in self.rows if row.outcome == "ok"]
+            later = sum(row.started_ns > max(good) for row in self.rows)
+            yield from _differ(found[0], int(found[1].replace(",", "")), later)
         for found in re.finditer(r"All ([\d,]+) failures are", lines.where):
             yield from _differ(found[0], int(found[1].replace(",", "")), len(self.failed))
 
@@ -204,8 +241,9 @@ class _Rows:
         if one.dimension == "time":
             return self.in_time(row, one)
         value = self.value(row, one.dimension)
-        same = value is not None and value == one.text
-        return not same if one.op is Comparator.IS_NOT else same
+        if value is None:
+            return False
+        return value != one.text if one.op is Comparator.IS_NOT else value == one.text
 
     def in_time(self, row: Record, one: Condition) -> bool:
         """A block belongs to a stretch of time from its first moment on."""
@@ -253,6 +291,7 @@ class _Rows:
             "alpn": lambda: row.alpn,
             "resumed": lambda: _flag(row.resumed),
             "hello_retry": lambda: _flag(row.hello_retry),
+            "offered": lambda: _flag(row.offered),
         }
         return own[dimension]()
 

@@ -178,3 +178,57 @@ def test_five_thousand_chains_are_reported_in_three_seconds(
     _, took_s = many(tmp_path, 5_000, failing)
 
     assert took_s <= 3.0
+
+
+@pytest.mark.parametrize("apart_ns", [20_000_000, 500_000], ids=["slowly", "within a second"])
+def test_a_lockout_is_told_with_its_moment(tmp_path: Path, apart_ns: int) -> None:
+    """Forty of the first fifty are good, then nothing."""
+    rows = [
+        attempt(number, due_ns=SECOND + number * apart_ns, address=0)
+        if number < 50 and number % 5
+        else attempt(number, due_ns=SECOND + number * apart_ns, outcome="refused", stage=1)
+        for number in range(800)
+    ]
+    with write(tmp_path, rows) as run:
+        summary = summarize(run)
+        assert untrue(run, summary) == []
+
+    roots = [one for cause in summary.causes for one in cause.likely]
+    assert "locked-out" in [one.id for one in (*summary.unexplained.likely, *roots)]
+    since = r"Since \d\d:\d\d:\d\d nothing gets through: 750 attempts failed"
+    assert re.search(since, summary.lines.where)
+
+
+def test_a_slower_address_is_told_beside_the_others(tmp_path: Path) -> None:
+    rows = []
+    for number in range(1_200):
+        took = 90_000_000 if number % 4 == 2 else 5_000_000
+        due = number * 50_000_000
+        row = attempt(number, due_ns=due, address=number % 4, server_ns=took)
+        rows.append(row._replace(total_ns=took + 1_000_000))
+    with write(tmp_path, rows) as run:
+        summary = summarize(run)
+        assert untrue(run, summary) == []
+    (cause,) = summary.causes
+
+    assert (cause.kind, cause.category, cause.failures) == ("latency", "slow", 0)
+    assert [one.text for one in cause.conditions] == [summary.addresses[2].address]
+    assert [one.id for one in cause.likely] == ["slow-node"]
+    assert cause.latency is not None
+    assert cause.attempts == 300
+    assert "Nothing to fix" not in summary.lines.fix
+    assert "median 91.0 ms there and 6.00 ms elsewhere" in summary.headline
+
+
+def test_what_one_client_agrees_on_is_counted(tmp_path: Path) -> None:
+    rows = [
+        attempt(number, due_ns=number * 50_000_000, alpn=None if number % 3 else "h2")
+        for number in range(300)
+    ]
+    with write(tmp_path, rows) as run:
+        summary = summarize(run)
+        assert untrue(run, summary) == []
+    (cause,) = summary.causes
+
+    assert (cause.kind, cause.attempts) == ("inconsistency", 100)
+    assert [one.id for one in cause.likely] == ["alpn-drift"]

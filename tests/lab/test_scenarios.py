@@ -14,6 +14,7 @@ WORDS = """
 address label family client chain leaf issuer tls_version cipher key_group alpn sni resumed
 backend local_port stage time rate vantage
 """
+NOTHING_FAILS = {None, "slow", "stalls", "different-alpn", "different-resumption"}
 FIRST = {
     "healthy",
     "missing-intermediate",
@@ -42,7 +43,7 @@ def test_a_scenario_builds_what_it_announces(name: str, site: Site) -> None:
     assert built.planted.category == scenario.category
     assert sum(one.share for one in planted) == pytest.approx(scenario.share)
     assert words <= set(WORDS.split())
-    assert bool(words) is (scenario.category is not None)
+    assert bool(words) is (scenario.category not in {None, "stalls"})
     assert len(nodes) == len(set(nodes))
     assert len({str(address) for address in built.addresses}) == len(built.addresses)
 
@@ -54,8 +55,11 @@ def test_a_scenario_is_described_in_a_sentence_and_fails_on_the_targets_side(
     assert scenario.title.endswith(".")
     assert len(scenario.title) <= 100
     assert 0 <= scenario.share <= 1
-    assert scenario.count * scenario.share >= 10 or scenario.category is None
-    assert scenario.category is None or Outcome.parse(scenario.category).side is Side.TARGET
+    if scenario.category in NOTHING_FAILS:
+        assert scenario.share == 0
+        return
+    assert scenario.count * scenario.share >= 10
+    assert Outcome.parse(str(scenario.category)).side is Side.TARGET
 
 
 def test_the_first_scenarios_are_there_and_healthy_is_the_only_good_one() -> None:
@@ -72,8 +76,8 @@ def test_the_first_scenarios_are_there_and_healthy_is_the_only_good_one() -> Non
         ("missing-intermediat", "missing-intermediate"),
         ("ipv6", "ipv6-only"),
         ("reset", "resets"),
-        ("", "Known: bad-only-tls12, "),
-        ("qqqqqq", "Known: bad-only-tls12, "),
+        ("", "Known: alpn-drift, "),
+        ("qqqqqq", "Known: alpn-drift, "),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, hint: str) -> None:

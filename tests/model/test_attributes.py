@@ -62,5 +62,5 @@ def test_a_place_in_columns_of_others_begins_with_where() -> None:
     address = Condition("address", "192.0.2.7:443")
 
     assert place([carrier]) == "where carrier = c2"
-    assert place([carrier, app]) == "where carrier = c2 and not app = 5.3"
+    assert place([carrier, app]) == "where carrier = c2 and app is not 5.3"
     assert place([carrier, address]) == "at 192.0.2.7:443 where carrier = c2"

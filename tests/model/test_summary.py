@@ -7,7 +7,16 @@ from dataclasses import fields
 import pytest
 
 from stress.errors import ExitCode
-from stress.model.summary import SCHEMA, Answer, Cause, ChainLine, Summary, Validity
+from stress.model.summary import (
+    SCHEMA,
+    Answer,
+    Cause,
+    ChainLine,
+    Comparator,
+    Condition,
+    Summary,
+    Validity,
+)
 
 PROMISED: dict[type, set[str]] = {
     Summary: {
@@ -38,3 +47,22 @@ def test_the_schema_has_a_number() -> None:
 
 def test_every_answer_has_an_exit_code_of_the_same_name() -> None:
     assert {answer.value.upper() for answer in Answer} <= {code.name for code in ExitCode}
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "allowed"),
+    [
+        (Comparator.IS, "b", True),
+        (Comparator.IS, "c", False),
+        (Comparator.IS, None, False),
+        (Comparator.IS_NOT, "b", False),
+        (Comparator.IS_NOT, "c", True),
+        (Comparator.IS_NOT, None, False),
+    ],
+)
+def test_a_condition_allows_what_it_says(
+    op: Comparator,
+    value: str | None,
+    allowed: bool,
+) -> None:
+    assert Condition("address", "b", op).allows(value) is allowed

@@ -36,7 +36,7 @@ def test_below_stand_the_tables(summary: Summary) -> None:
     assert re.search(r"3f3f3f3f3f3f +1 +98 +0\.49% +CN=lab\.test", text)
     assert "same leaf; intermediate CN=Lab Intermediate A" in text
     assert "incomplete-chain: apple, go" in text
-    assert re.search(r"127\.0\.0\.1:8443 edge +20,000 +98 +0\.49% +0\.40\u20130\.60%", text)
+    assert re.search(r"127\.0\.0\.1:8443 edge +20,000 +98 +0\.49% +- +- +0\.40\u20130\.60%", text)
     assert re.search(r"server +0\.412 +0\.980 +2\.10 +15\.0 +130", text)
 
 

@@ -215,3 +215,23 @@ def test_every_further_cause_must_be_found() -> None:
     seen = summary(Answer.FAILING, categories={"reset": 3})
 
     assert missed(seen, planted("reset", also=(planted("eof"),))) == ("no attempt failed with eof",)
+
+
+@pytest.mark.parametrize("kind", ["latency", "inconsistency"])
+def test_what_fails_nowhere_is_scored_by_its_cause(kind: str) -> None:
+    planted = Planted("slow", 0.0, (("address", "127.0.0.4:443"),), "one is slower")
+    place = Condition("address", "127.0.0.4:443")
+    found = replace(cause(place), category="slow", kind=kind, failures=0)
+
+    assert missed(summary(Answer.CLEAN, causes=(found,)), planted) == ()
+    assert missed(summary(Answer.CLEAN), planted) == ("no attempt failed with slow",)
+    elsewhere = replace(found, conditions=(Condition("address", "127.0.0.1:443"),))
+    (line,) = missed(summary(Answer.CLEAN, causes=(elsewhere,)), planted)
+    assert line == "slow is not traced to address 127.0.0.4:443"
+
+
+def test_a_healthy_farm_in_which_something_is_called_slow_is_a_false_finding() -> None:
+    found = replace(cause(), category="slow", kind="latency", failures=0)
+    (line,) = missed(summary(Answer.CLEAN, causes=(found,)), Planted(None, 0.0, (), "nothing"))
+
+    assert line == "nothing was planted, but something is called slow"

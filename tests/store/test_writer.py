@@ -52,6 +52,7 @@ records = st.builds(
     flags=st.integers(0, 7),
     detail=st.none() | texts,
     hello_retry=st.none() | st.booleans(),
+    offered=st.none() | st.booleans(),
     tcp_retransmits=st.none() | st.integers(1, 2**31),
 )
 

@@ -12,13 +12,14 @@ from math import ceil, log, sqrt
 
 import numpy as np
 
-from stress.analysis.causes.changes import TimeProfile, period, rhythm, round_robin
+from stress.analysis.causes.changes import TimeProfile, lockout, period, rhythm, round_robin
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import CONCENTRATED, follows_load, passing_rate, segments
+from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
     facts_of_the_answers,
@@ -30,6 +31,8 @@ from stress.analysis.causes.signs import (
     facts_of_the_verdicts,
     facts_of_what_passed,
 )
+from stress.analysis.causes.slowness import slowness
+from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import risk_ratio
@@ -56,7 +59,7 @@ from stress.model.claims import (
 from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Condition
+from stress.model.summary import ClientView, Comparator, Condition
 from stress.trust import describe
 
 NO_PLACE = "none"
@@ -75,6 +78,8 @@ FEWEST, MOST = 20, 20_000
 """Handshakes of an experiment."""
 SLOWER = 4.0
 LEAST_RATE = 20.0
+FEWEST_TIMED = 200
+"""Handshakes of an experiment about latency."""
 ENOUGH_FAILURES = 20
 """Failures that isolation needs."""
 _OF_LOAD = {
@@ -95,6 +100,10 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     if facts.limits or (load and load.dependent):
         recording = reread_by_load(recording)
     isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
+    if load and not load.dependent and (rest := _load_elsewhere(recording, isolations)):
+        load = replace(load, elsewhere=rest)
+        recording = reread_by_load(recording)
+        isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
     finder = _Claimant(recording, tally, isolations, load)
     failing = [claim for isolation in isolations for claim in finder.claims(isolation)]
     # Ties are broken by name, so that the order of the rows changes nothing.
@@ -116,7 +125,26 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
         load = replace(load, concentrated=concentrated)
     left = tally.failures - sum(claim.failures for claim in failing)
     odd = [finder.inconsistency(*one) for one in inconsistencies(recording)]
-    return ClaimSet((*failing, *odd), finder.unexplained(left), load)
+    slow: list[Claim] = []
+    if facts.records is None:  # what was agreed on, and how long it took, is known of runs only
+        odd += [finder.inconsistency(*one) for one in differences(recording)]
+        slow += [finder.slow(one) for one in slowness(recording)]
+    return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
+
+
+def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> LoadClaim | None:
+    """Whether what fails outside the places found follows the load, as the places do not."""
+    clocked = {Dimension.TIME, Dimension.RATE}
+    placed = np.zeros(len(recording.table), dtype=np.bool_)
+    for locus in (one for isolation in isolations for one in isolation.slices):
+        if not clocked & {one.dimension for one in locus.conditions}:
+            placed |= locus.rows
+    if not placed.any():
+        return None
+    kept = zip(counted_cells(recording.cube.cells), placed.tolist(), strict=True)
+    rest = replace(recording.cube, cells=tuple(cell for cell, inside in kept if not inside))
+    found = follows_load(segments(recording.facts.plan.load, rest))
+    return found if found and found.dependent else None
 
 
 class _Claimant:
@@ -132,6 +160,11 @@ class _Claimant:
         self.recording, self.tally, self.isolations = recording, tally, isolations
         words: dict[bool | None, str] = {True: "dependent", False: "independent"}
         self.load = words.get(load.dependent) if load else None
+        good = [one.started_ns for one in recording.good]
+        whole = len(good) == tally.attempts - tally.failures  # not only a sample
+        failed = [one.started_ns for one in recording.failing]
+        known = whole and recording.facts.records is None
+        self.lockout = lockout(good, failed, tally.failures) if known else None
         self.usual = reference(tuple(recording.chains.values()), tally.good_chains)
 
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
@@ -175,6 +208,7 @@ class _Claimant:
             for way in reversed((locus.conditions, *locus.aliases))
             for one in way
         }
+        place |= {one.dimension: "" for one in locus.conditions if one.op is Comparator.IS_NOT}
         found = facts_of_the_place(place, self.recording.facts.plan)
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
@@ -184,6 +218,8 @@ class _Claimant:
         dimensions = {one.dimension for one in locus.conditions}
         rated = Dimension.RATE in dimensions
         timed = Dimension.TIME in dimensions
+        if timed and self.lockout and isolation.time_profile.shape is Shape.BEGAN:
+            found.add("always-fails-there")
         shape = (isolation.time_profile if timed else locus.time_profile).shape
         return Claim(
             basis=Basis.CONDITIONS,
@@ -226,7 +262,15 @@ class _Claimant:
             p_value=found.p_value,
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
             likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
-            conditions=(Condition(Dimension.LOCAL_PORT.value, found.text),),
+            conditions=(
+                Condition(Dimension.LOCAL_PORT.value, found.text)
+                if found.span is None
+                else Condition(
+                    Dimension.LOCAL_PORT.value,
+                    (str(found.span[0]), str(found.span[1])),
+                    Comparator.BETWEEN,
+                ),
+            ),
             # Ports are counted over all kinds of failures.
             total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
@@ -274,14 +318,28 @@ class _Claimant:
             )
         return claim
 
+    def slow(self, claim: Claim) -> Claim:
+        """What is slower, with its root causes and the next experiment."""
+        loci = [one.dimension for one in claim.conditions] or [NO_PLACE]
+        return replace(
+            claim,
+            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value)),
+            experiment=_pinned(self.recording, claim.conditions, FEWEST_TIMED),
+        )
+
     def unexplained(self, left: int) -> UnexplainedClaim:
         """The failures that no claim holds, and why there is none for them."""
         if not left:
             return UnexplainedClaim()
         alone = [one for one in self.isolations if one.failing.chain is None and not one.slices]
         recurrences = [found for found in map(self.recurrence, alone) if found]
+        largest = next(iter(alone), self.isolations[0])
         widest = max(self.isolations, key=lambda isolation: isolation.considered)
-        if recurrences:
+        loci, shape, found = [NO_PLACE], largest.time_profile.shape, set[str]()
+        if self.lockout:
+            silence = Silence.LOCKED_OUT
+            loci, shape, found = [Dimension.TIME.value], Shape.BEGAN, {"always-fails-there"}
+        elif recurrences:
             silence = Silence.RECURS
         elif self.tally.failures == self.tally.attempts:
             silence = Silence.ALL_FAILED
@@ -291,7 +349,6 @@ class _Claimant:
             silence = Silence.TOO_FEW
         else:
             silence = Silence.NOT_FOUND if widest.considered else Silence.SEVERAL_KINDS
-        largest = next(iter(alone), self.isolations[0])
         return UnexplainedClaim(
             left,
             silence,
@@ -299,7 +356,7 @@ class _Claimant:
             widest.hypotheses,
             self.recording.table.depth,
             next(iter(recurrences), None),
-            self.likely(largest.failing, [NO_PLACE], largest.time_profile.shape),
+            self.likely(largest.failing, loci, shape, found),
             largest.failing.outcome,
         )
 
@@ -394,8 +451,9 @@ class _Claimant:
             return ()
         chain, plan = self.chain(failing), self.recording.facts.plan
         evidence = facts_of_the_plan(plan).union(found)
-        if self.load:
-            evidence.add(f"load-{self.load}")
+        load = "dependent" if Dimension.RATE in loci and self.recording.by_load else self.load
+        if load:
+            evidence.add(f"load-{load}")
         turn = next((one for one in self.isolations if one.failing is failing), None)
         if turn and (recurrence := self.recurrence(turn)) and recurrence.cycle:
             evidence.add("in-turn")
@@ -425,7 +483,7 @@ class _Claimant:
                 category=failing.outcome,
                 loci=loci,
                 shape=shape.value,
-                load=self.load,
+                load=load,
                 stages=tuple(self.tally.stages.get(failing.outcome, ())),
                 subject=f"{subject(chain)} {issuer(chain)}" if chain else "",
                 differs=difference(self.usual, chain) if chain and self.usual else "",
@@ -446,36 +504,45 @@ def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange
     conditions: Sequence[Condition] = locus.conditions
     if locus.grade is Grade.AMBIGUOUS and locus.rivals:
         conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions
-    values = {one.dimension: one.text for one in conditions}
-    if set(values) == {Dimension.TIME} and category in _OF_LOAD:
+    if {one.dimension for one in conditions} == {Dimension.TIME} and category in _OF_LOAD:
         # The same run at a quarter of the load: does the failure go away?
         elapsed = duration_s(recording.facts) or 0.0
         before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
         return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
 
-    def pinned(address: Address) -> bool:
-        own = (str(address), address.label, address.family)
-        wanted = [values.get(one) for one in (Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY)]
-        return any(wanted) and all(
-            one in {None, mine} for one, mine in zip(wanted, own, strict=True)
-        )
-
-    addresses = tuple(filter(pinned, recording.addresses))
-    client, name = values.get(Dimension.CLIENT), values.get(Dimension.SNI)
-    # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
-    number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
-    rate = float(number) if per_second and number.replace(".", "").isdigit() else None
-    source = values.get(Dimension.VANTAGE)
-    if not (addresses or client or name or rate or source):
-        return None
     # Handshakes inside the slice after which at least one should have failed.
     count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
     if precision < 1.0:
         count = max(FEWEST, min(MOST, ceil(log(1.0 - CERTAIN) / log(1.0 - precision))))
+    return _pinned(recording, conditions, count)
+
+
+def _pinned(recording: Recording, conditions: Sequence[Condition], count: int) -> RunChange | None:
+    """The run that meets these conditions only; None when no option can pin any of them."""
+    plan = recording.facts.plan
+    values = {one.dimension: one.text for one in conditions if one.op is not Comparator.IS_NOT}
+
+    def pinned(address: Address) -> bool:
+        own = (str(address), address.label, address.family)
+        mine = dict(zip((Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY), own, strict=True))
+        tests = [one for one in conditions if one.dimension in mine]
+        return bool(tests) and all(one.allows(mine[Dimension(one.dimension)]) for one in tests)
+
+    addresses = tuple(filter(pinned, recording.addresses))
+    told = [one for one in conditions if one.dimension == Dimension.CLIENT]
+    names = [client.name for client in plan.clients]
+    clients = tuple(name for name in names if told and all(one.allows(name) for one in told))
+    name = values.get(Dimension.SNI)
+    # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
+    number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
+    rate = float(number) if per_second and number.replace(".", "").isdigit() else None
+    source = values.get(Dimension.VANTAGE)
+    if not (addresses or clients or name or rate or source):
+        return None
     return RunChange(
         count=count,
         addresses=addresses or None,
-        clients=(client,) if client else None,
+        clients=clients or None,
         server_name=name,
         rate=rate,
         extra=("--source", source) if source and source not in plan.sources[1:] else (),

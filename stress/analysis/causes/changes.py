@@ -19,13 +19,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, gcd, inf, log, pi
+from math import exp, gcd, inf, lgamma, log, pi
 
 import numpy as np
 from scipy.special import bdtrc
 
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood
-from stress.model.claims import Recurrence, Shape
+from stress.model.claims import Lockout, Recurrence, Shape
 
 MOST_BLOCKS = 400
 CUT = 1.5
@@ -47,6 +47,8 @@ FEWEST = 8
 """Failures below which no recurrence is claimed."""
 PERIODS = 3000
 """Frequencies that are tested."""
+FEWEST_AFTER, BY_CHANCE = 20, 1e-6
+"""Attempts that fail up to the end of the run, and how likely that may be by chance."""
 FEWEST_TURNS = 4
 """Times that a period has to fit into the run."""
 
@@ -116,6 +118,33 @@ class TimeProfile:
         if self.hot[0] == len(self.pieces) - 1:
             return Shape.BEGAN
         return Shape.ENDED if self.hot[0] == 0 else Shape.WINDOW
+
+
+def lockout(good: Sequence[int], failed: Sequence[int], failures: int) -> Lockout | None:
+    """From when on nothing gets through; None where good attempts may just have come to an end.
+
+    It looks at single attempts, because a lockout may come within the first second.
+
+    Args:
+        good: when each good attempt began, Unix nanoseconds.
+        failed: when failures began, the first of them at least until nothing got through.
+        failures: how many there are.
+    """
+    if not good or not failed:
+        return None
+    last = max(good)
+    before = len(good) + sum(one <= last for one in failed)
+    after = len(good) + failures - before
+    # By chance all good ones would be among so many first ones.
+    chance = _chosen(before, len(good)) - _chosen(before + after, len(good))
+    if max(failed) <= last or after < FEWEST_AFTER or chance > log(BY_CHANCE):
+        return None
+    return Lockout(last, len(good), before, after)
+
+
+def _chosen(of: int, count: int) -> float:
+    """The logarithm of the number of ways to choose so many."""
+    return lgamma(of + 1) - lgamma(count + 1) - lgamma(of - count + 1)
 
 
 def series(

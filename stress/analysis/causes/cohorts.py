@@ -4,6 +4,8 @@ The input is counts: rows of attributes, each with its attempts and its failures
 of up to three conditions (`address = A and tls_version = TLSv1.2`) is a hypothesis. All of them are
 tested, so that nothing is missed, and the test corrects for their number:
 
+* A value's *complement* (`every address except A`) is a hypothesis, too; it wins only where three
+  or more other values fail. The search inside a cohort joins it with others and with values.
 * A cohort's p-value is the binomial tail of its failures given its part of the attempts. The level
   is shared among the hypotheses that could reach it at all (Tarone's count), over distinct *row
   sets*: two ways to describe the same handshakes are one hypothesis, recognised by a fingerprint.
@@ -44,12 +46,13 @@ from stress.analysis.proportions.binomial import (
     two_rates,
     upper_tail,
 )
+from stress.model.attributes import Dimension
 
 Mask: TypeAlias = NDArray[np.bool_]
 Prints: TypeAlias = NDArray[np.uint64]
 """Fingerprints."""
 ColumnValue: TypeAlias = tuple[int, int]
-"""A condition: number of the column, code of the value."""
+"""A condition: number of the column, code of the value; `~code` is every other known value."""
 Conjunction: TypeAlias = tuple[ColumnValue, ...]
 """Conditions that all have to be met, in the order of the columns."""
 
@@ -64,6 +67,13 @@ RIVAL = 3.0
 """Nats within which another row set counts as nearly as good."""
 RIVALS = 5
 CAUSES = 6
+MANY_BAD, ALIKE = 3, 0.5
+"""A complement holds so many values with at least this part of its failure rate; fewer bad ones are
+named one by one."""
+MOST_VALUES = 256
+"""Of a column whose complements are tested."""
+ORDERED = frozenset({Dimension.TIME, Dimension.RATE})
+"""Dimensions whose values are stretches and levels: all but one of them are no one place."""
 LOOKS_INSIDE = 2
 """How deep the search inside a cohort nests."""
 CANDIDATES = 24
@@ -89,7 +99,8 @@ class Problem:
         """The rows that meet all the conditions."""
         mask = np.ones(len(self.attempts), dtype=np.bool_)
         for column, code in conditions:
-            mask &= self.columns[column].codes == code
+            codes = self.columns[column].codes
+            mask &= codes == code if code >= 0 else (codes != ~code) & (codes != UNKNOWN)
         return mask
 
     def sums(self, mask: Mask) -> tuple[int, int]:
@@ -236,6 +247,19 @@ class _Space(NamedTuple):
     attempts: Floats
     failures: Floats
     prints: Prints
+    negated: bool = False
+    """These are the complements of the values of one column."""
+
+    def complements(self) -> _Space:
+        """Of the values of one column; all sums are linear, so nothing is counted again.
+
+        One that is not to win stays a hypothesis, but without failures.
+        """
+        attempts, failures, prints = (one.sum(dtype=one.dtype) - one for one in self[3:6])
+        bad = self.failures / self.attempts >= ALIKE * (failures / attempts)[:, np.newaxis]
+        np.fill_diagonal(bad, val=False)
+        failures = np.where(bad.sum(axis=1) >= MANY_BAD, failures, 0.0)
+        return _Space(self.columns, self.sizes, self.keys, attempts, failures, prints, negated=True)
 
 
 class Ranking:
@@ -253,7 +277,8 @@ class Ranking:
         attempts = np.concatenate([space.attempts for space in spaces])
         failures = np.concatenate([space.failures for space in spaces])
         prints = np.concatenate([space.prints for space in spaces])
-        depths = np.concatenate([np.full(len(one.keys), len(one.columns)) for one in spaces])
+        # A complement has to earn as much as a second condition.
+        depths = [np.full(len(one.keys), len(one.columns) + one.negated) for one in spaces]
         # The first of equal fingerprints is the simplest: the spaces come in that order.
         _, firsts = np.unique(prints, return_index=True)
         firsts = firsts[attempts[firsts] < total]
@@ -264,7 +289,9 @@ class Ranking:
         tails = np.ones(len(attempts))
         worth = firsts[failures[firsts] >= FEWEST]
         tails[worth] = upper_tail(failures[worth], failing, shares[worth])
-        scores = two_rates(failures, attempts, failing, total) - PENALTY * (depths - 1)
+        scores = two_rates(failures, attempts, failing, total) - PENALTY * (
+            np.concatenate(depths) - 1
+        )
         worse = failures[worth] * total > failing * attempts[worth]
         passing = worth[worse & (tails[worth] <= LEVEL / self.hypotheses)]
         self._order = passing[np.lexsort((passing, -np.round(scores[passing], 9)))]
@@ -279,7 +306,9 @@ class Ranking:
             # Simplest first: fewer conditions, then the preferred dimensions, then the value.
             alike = np.flatnonzero(self._prints == self._prints[place]).tolist()
             ways: list[Conjunction] = []
-            for way in sorted(map(self._conjunction, alike), key=lambda way: (len(way), way)):
+            named = map(self._conjunction, alike)
+            found = [(len(way), any(code < 0 for _, code in way), way) for way in named]
+            for _, _, way in sorted(found):
                 if not any(set(simpler) <= set(way) for simpler in ways):
                     ways.append(way)
             scores = self._scores[self._order]
@@ -302,7 +331,8 @@ class Ranking:
         number = int(np.searchsorted(self._starts, place, side="right")) - 1
         space = self._spaces[number]
         codes = np.unravel_index(space.keys[place - self._starts[number]], space.sizes)
-        return tuple(zip(space.columns, map(int, codes), strict=True))
+        values = [~int(code) if space.negated else int(code) for code in codes]
+        return tuple(zip(space.columns, values, strict=True))
 
 
 def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
@@ -347,7 +377,7 @@ def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
             prints = first[held].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + second[
                 held
             ].astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
-            yield _Space(
+            space = _Space(
                 tuple(number for number, _, _ in chosen),
                 tuple(size for _, _, size in chosen),
                 held if lookup is None else lookup[held],
@@ -355,3 +385,7 @@ def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
                 failures[held],
                 prints,
             )
+            yield space
+            ordered = problem.columns[space.columns[0]].dimension in ORDERED
+            if depth == 1 and not ordered and MANY_BAD < len(held) <= MOST_VALUES:
+                yield space.complements()

@@ -256,16 +256,17 @@ class _Isolator:
     def decoded(self, conjunction: Conjunction) -> tuple[Condition, ...]:
         """The conditions as people read them; one stretch of time becomes a range."""
         made = []
-        for number, code in conjunction:
+        for number, code in sorted(conjunction, key=lambda one: (one[0], max(one[1], ~one[1]))):
             column = self.whole.columns[number]
-            dimension, value = column.dimension, column.values[code]
+            dimension, value = column.dimension, column.values[code if code >= 0 else ~code]
             begin, dash, end = value.partition(_RANGE)
-            single = dimension is Dimension.TIME and dash and _RANGE not in end and "," not in end
-            made.append(
-                Condition(dimension.value, (begin, end), Comparator.BETWEEN)
-                if single
-                else Condition(dimension.value, value)
-            )
+            single = dimension is Dimension.TIME and dash and "," not in value
+            if code < 0:
+                made.append(Condition(dimension.value, value, Comparator.IS_NOT))
+            elif single:
+                made.append(Condition(dimension.value, (begin, end), Comparator.BETWEEN))
+            else:
+                made.append(Condition(dimension.value, value))
         return tuple(made)
 
 

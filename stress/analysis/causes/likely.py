@@ -124,8 +124,9 @@ def likely(signs: Signs) -> tuple[RootCause, ...]:
 
 def _evidence(rule: Rule, signs: Signs) -> Iterator[str]:
     """What the rule found, in words; the place and the share are in the sentence of the cause."""
-    number = Outcome.parse(signs.category).alert if rule.categories else None
-    if number is not None:
+    # What differs or is slow while nothing fails has a name of its own, and is no outcome.
+    if rule.categories and signs.category.startswith("alert-"):
+        number = Outcome.parse(signs.category).alert or 0
         yield f"alert {number}, {alert_name(number)}"
     facts = [*rule.needs, *([signs.shape] if rule.shapes else [])]
     facts += [f"load-{signs.load}"] if rule.loads else []

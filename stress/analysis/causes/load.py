@@ -41,7 +41,7 @@ FEWEST_FAILURES = 8
 DEPENDENT = 0.5
 """The failure rate follows the load when the whole interval is above this."""
 INDEPENDENT = 0.75
-"""It does not when the whole interval is between minus and plus this."""
+"""It does not when the interval holds 0 and is between minus and plus this."""
 CONCENTRATED = 0.5
 """A slice is to blame when it holds at least this part of the failures."""
 STEEPEST = 30.0
@@ -113,7 +113,8 @@ def follows_load(stretches: Sequence[LoadSegment]) -> LoadClaim | None:
     value = _crossing(lambda power: float(logs @ left(power)) > 0.0, -STEEPEST, STEEPEST)
     low = _crossing(lambda power: tail(power, 1.0) <= TAIL, -STEEPEST, value)
     high = _crossing(lambda power: tail(power, -1.0) > TAIL, value, STEEPEST)
-    independent = False if low > -INDEPENDENT and high < INDEPENDENT else None
+    # An interval without 0 is a sign of load, however narrow it is.
+    independent = False if -INDEPENDENT < low <= 0.0 <= high < INDEPENDENT else None
     wall = value >= STEEPEST - 1.0
     return LoadClaim(
         dependent=low > DEPENDENT or independent,

@@ -78,9 +78,7 @@ class Table:
 
 def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
     """Count the cells of a cube into columns, without ours and not-sent."""
-    counted = [
-        cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
-    ]
+    counted = counted_cells(cells)
     ordered = sorted(readings, key=lambda reading: reading.dimension.priority)
     return Table(
         columns=tuple(_column(counted, reading) for reading in ordered),
@@ -90,6 +88,13 @@ def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
         chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
         counts=_integers(map(attrgetter("count"), counted)),
     )
+
+
+def counted_cells(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells that are rows of the table, in its order."""
+    return [
+        cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
+    ]
 
 
 def _column(cells: Sequence[Cell], reading: Reading) -> Column:

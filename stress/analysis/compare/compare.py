@@ -38,7 +38,7 @@ from stress.model.attributes import Dimension, place
 from stress.model.claims import FailureCount
 from stress.model.plan import Plan
 from stress.model.run import Cell, Run, RunFacts
-from stress.model.summary import FAILURE, Cause, Condition, Summary
+from stress.model.summary import FAILURE, Cause, Comparator, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
 LEVEL = 0.05
@@ -376,11 +376,14 @@ def counted(table: Table, conditions: Sequence[Condition], category: str) -> tup
     """
     rows = np.ones(len(table), dtype=np.bool_)
     for one in conditions:
-        mine = (column for column in table.columns if column.dimension == one.dimension)
-        column = next((column for column in mine if one.text in column.values), None)
+        mine = [column for column in table.columns if column.dimension == one.dimension]
+        # A value that never occurs excludes nothing.
+        held = (column for column in mine if one.text in column.values)
+        column = next(held, next(iter(mine), None) if one.op is Comparator.IS_NOT else None)
         if column is None:
             return 0, 0
-        rows &= column.codes == column.values.index(one.text)
+        allowed = [code for code, value in enumerate(column.values) if one.allows(value)]
+        rows &= np.isin(column.codes, allowed)
     names = table.outcomes.values
     code = names.index(category) if category in names else len(names)
     failing = rows & (table.outcomes.codes == code)

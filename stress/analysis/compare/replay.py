@@ -215,17 +215,17 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     Conditions about what cannot be chosen again (a chain, a time, a sample of ports) are met by
     every attempt.
     """
-    values = {one.dimension: one.text for one in conditions}
     wanted = [
-        one
+        (condition, one)
         for one in readings(run.facts().plan, run.addresses(), {})
-        if one.dimension in _REPLAYED & set(values)
+        for condition in conditions
+        if condition.dimension == one.dimension and one.dimension in _REPLAYED
     ]
 
     def meets(record: Record) -> bool:
-        for dimension, attribute, text in wanted:
+        for condition, (_, attribute, text) in wanted:
             recorded = getattr(record, attribute)
-            if (None if recorded is None else text(recorded)) != values[dimension]:
+            if not condition.allows(None if recorded is None else text(recorded)):
                 return False
         return True
 

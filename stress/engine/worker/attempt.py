@@ -121,6 +121,7 @@ class Attempt:
     _hello_ns: int = 0
     _handshake_ns: int | None = None
     _received: int = 0
+    _offered: bool | None = None
     _was_reset: bool = False
     """A send of ours was answered by RST."""
     _retransmits: int | None = None
@@ -131,7 +132,10 @@ class Attempt:
     async def run(self) -> Record:
         """Make the attempt, and return its row. Only `trio.Cancelled` is raised."""
         context, client = self.context, self.spec.client
-        session = context.sessions.offer(client) if context.sessions is not None else None
+        session = None
+        if context.sessions is not None:
+            session = context.sessions.offer(client)
+            self._offered = session is not None
         machine, deadlines = context.factories[client].machine(session), context.deadlines
         self.latest_ns = self._started_ns + int(context.limits.attempt_s * 1e9)
         deadlines.add(self)
@@ -345,4 +349,5 @@ class Attempt:
             detail=self._detail or (facts.detail if facts is not None else None),
             hello_retry=facts.hello_retry if facts is not None else None,
             tcp_retransmits=self._retransmits,
+            offered=self._offered,
         )

@@ -15,6 +15,7 @@ from stress.model.claims import (
     Claim,
     FailureCount,
     LoadClaim,
+    Lockout,
     Mechanism,
     Recurrence,
     RootCause,
@@ -29,12 +30,14 @@ from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import (
     FAILURE,
     INCONSISTENCY,
+    LATENCY,
     Cause,
     Condition,
     Likely,
     Unexplained,
 )
 from stress.planning.run_command import run_argv
+from stress.report.wording.differences import negotiated, slow
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
@@ -79,6 +82,11 @@ SAME_EVERYWHERE = (
 _NAMED_BY_THE_CHAIN = frozenset(
     {"intermediate-not-deployed", "second-intermediate-not-deployed", "stale-bundle"}
 )
+_KINDS = {
+    Basis.DIFFERENCE: INCONSISTENCY,
+    Basis.NEGOTIATED: INCONSISTENCY,
+    Basis.SLOW: LATENCY,
+}
 _BY_SEARCH = "a search chose these loads, not chance: a change over time could look the same"
 _BACKLOG = "late answers after a rush count at the rate of the rush"
 
@@ -88,9 +96,11 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
     made = []
     for rank, claim in enumerate(findings.explanation.claims, start=1):
         chain = claim.mechanism.chain if claim.mechanism else None
-        valid = claim.basis is Basis.DIFFERENCE
+        valid = not claim.basis.failing
         roots = likely(claim.likely)
-        if valid:
+        if claim.basis in {Basis.NEGOTIATED, Basis.SLOW}:
+            fix = roots[0].fix if roots else ""
+        elif valid:
             fix = "" if _equivalent(claim) else SAME_EVERYWHERE
         else:
             fix = "" if findings.facts.records else fix_of(claim.category, roots, chain)
@@ -99,8 +109,10 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
             Cause(
                 rank=rank,
                 category=claim.category,
-                kind=INCONSISTENCY if valid else FAILURE,
-                mechanism=Condition("chain", claim.mechanism.name) if claim.mechanism else None,
+                kind=_KINDS.get(claim.basis, FAILURE),
+                mechanism=Condition(claim.mechanism.dimension, claim.mechanism.name)
+                if claim.mechanism
+                else None,
                 conditions=claim.conditions,
                 aliases=claim.aliases,
                 failures=claim.failures,
@@ -117,6 +129,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 next=shell_line(run_argv(facts.plan, change, made_now=facts.made_now))
                 if change
                 else "",
+                latency=claim.shift,
             )
         )
     return tuple(made)
@@ -150,6 +163,8 @@ def sentence(claim: Claim, findings: Findings) -> str:
             return _chain_alone(claim, findings)
         case Basis.DIFFERENCE:
             return _difference(claim)
+        case Basis.NEGOTIATED | Basis.SLOW:
+            return slow(claim) if claim.basis is Basis.SLOW else negotiated(claim)
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
             if mechanism is None:
@@ -387,6 +402,17 @@ def _needed(found: UnexplainedClaim, share: float) -> int:
     return max(3, ceil(log(max(1, found.hypotheses) / 0.05) / -log(share)))
 
 
+def lockout_words(found: Lockout | None, begun_ns: int) -> str:
+    """From when on nothing gets through, as a sentence; empty where something does."""
+    if found is None:
+        return ""
+    since = time_of_day(found.since_ns, begun_ns)
+    return (
+        f"Since {since} nothing gets through: {counted(found.after, 'attempt')} failed, after "
+        f"{of(found.good, found.before)} had succeeded."
+    )
+
+
 def load_words(found: LoadClaim | None) -> str:
     """Whether failures follow the load, and what that means; empty when it was not varied."""
     if found is None:
@@ -396,6 +422,9 @@ def load_words(found: LoadClaim | None) -> str:
     else:
         figures = f"elasticity {found.elasticity:.2f}, 95% CI {found.low:.2f} to {found.high:.2f}"
     figures += f", {found.segments} segments of {found.slowest:,.0f} to {found.fastest:,.0f}/s"
+    if found.elsewhere is not None:
+        rest = load_words(found.elsewhere)
+        return f"Outside the places named above, {rest[0].lower()}{rest[1:]}"
     if found.dependent is None:
         return (
             f"Whether the failure rate follows the load is undecided ({figures}): "

@@ -16,7 +16,7 @@ from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
 from stress.text.escape import shell_line, with_names
-from stress.text.numbers import counted, offered, seconds, thousands
+from stress.text.numbers import counted, of, offered, seconds, thousands
 from stress.text.templates import read_texts
 
 # Writes what a search for a limit found.
@@ -95,8 +95,21 @@ def scope(findings: Findings) -> str:
     return (
         f"{plan.target} with client {clients} over {over}, {name}, "
         f"{store}, policy {policy_names(plan)}. "
+        f"{sessions(findings)}"
         f"Not tested: {', '.join(gaps)}."
     )
+
+
+def sessions(findings: Findings) -> str:
+    """How many of the offered sessions were accepted; empty where none was to be offered."""
+    tally, load = findings.tally, findings.facts.plan.load
+    segments = (one.resumption for one in load.segments)
+    if tally.offered:
+        accepted = of(tally.resumed, tally.offered)
+        return f"Sessions offered for resumption: {accepted} were accepted. "
+    if findings.facts.plan.resumption or any(segments):
+        return "No session was offered: the target gave none that could be resumed. "
+    return ""
 
 
 def origin(findings: Findings) -> str:

@@ -26,6 +26,7 @@ from stress.report.wording.causes import (
     fix_of,
     likely,
     load_words,
+    lockout_words,
     next_run,
     silence,
     undecided,
@@ -40,6 +41,7 @@ from stress.report.wording.context import (
     unfinished,
     valid,
 )
+from stress.report.wording.differences import unasked
 from stress.report.wording.store_versions import store_versions
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
@@ -77,7 +79,8 @@ def headlines(
         validity: whether to trust it, in words.
         repairs: what was proven by fetching what chains lack, as sentences.
     """
-    tally, causes = findings.tally, [cause for cause in causes if cause.kind == FAILURE]
+    tally, (odd, mend) = findings.tally, unasked(causes, findings.latency)
+    causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
@@ -88,8 +91,9 @@ def headlines(
     if tally.failures:
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
-        places.append(silence(findings.explanation.unexplained))
-        places.append(load_words(findings.explanation.load))
+        found = findings.explanation
+        since = lockout_words(found.lockout, findings.facts.started_ns)
+        places = [since, *places, silence(found.unexplained), load_words(found.load)]
         where = " ".join(filter(None, places))
         first = next((one for one in causes if one.category == category), None)
         views = first.clients if first else client_views(category)
@@ -102,10 +106,11 @@ def headlines(
         fixes = fixes or {_fix_unexplained(findings, category): None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
     else:
-        where = "No handshake failed."
+        where = f"No handshake failed. {odd}".rstrip()
+        verdict.append(odd and f"But: {odd}")
         who = f"{who_met_nothing(findings)} {store_versions(findings.verdicts)}"
         fix = "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
-        fix = " ".join([fix, *dict.fromkeys(upcoming(findings))])
+        fix = " ".join([mend or fix, *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=where,

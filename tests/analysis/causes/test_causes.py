@@ -23,12 +23,12 @@ def explained(run: Run) -> ClaimSet:
 def told(run: Run) -> list[tuple[str, list[str], int]]:
     return [
         (cause.category, [one.text for one in cause.conditions], cause.failures)
-        for cause in explained(run).claims
+        for cause in explained(run).failing
     ]
 
 
 def test_the_chain_alone_is_the_mechanism(leaf_alone: Run) -> None:
-    (cause,) = explained(leaf_alone).claims
+    (cause,) = explained(leaf_alone).failing
 
     assert cause.mechanism is not None
     assert cause.mechanism.met.failures == 98
@@ -49,7 +49,7 @@ def test_the_chain_is_what_failed_and_the_address_is_where(
     )
     cells = tuple(replace(one, chain=2) if one.outcome != "ok" else one for one in run.cube().cells)
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
-    (cause,) = explained(run).claims
+    (cause,) = explained(run).failing
 
     assert [one.value for one in cause.conditions] == ["10.0.3.7:443"]
     assert cause.mechanism is not None
@@ -80,7 +80,7 @@ def test_a_client_that_mostly_asks_the_bad_addresses_is_not_blamed(
         for one in run.cube().cells
     ]
     run.the_cube = replace(run.cube(), cells=busy)  # type: ignore[attr-defined] # the fake
-    causes = explained(run).claims
+    causes = explained(run).failing
 
     assert [[one.dimension for one in cause.conditions] for cause in causes] == [["address"]] * 2
     assert {cause.conditions[0].value for cause in causes} == {"10.0.3.6:443", "10.0.3.7:443"}
@@ -96,7 +96,7 @@ def test_the_second_cause_is_told_without_the_failures_of_the_first(
             return 20
         return int(like.client == 1 and like.block % 2)
 
-    first, second = explained(located(failing)).claims
+    first, second = explained(located(failing)).failing
 
     assert {one.dimension for one in first.conditions} == {"address", "time"}
     assert [one.value for one in second.conditions] == ["chrome"]
@@ -109,7 +109,7 @@ def test_what_cannot_be_told_apart_is_said(located: Callable[..., Run]) -> None:
     run = located(lambda like: 5 if like.address == 1 else 0)
     kept = [one for one in run.cube().cells if (one.client == 1) == (one.address == 1)]
     run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
-    (cause,) = explained(run).claims
+    (cause,) = explained(run).failing
 
     assert [one.text for one in cause.conditions] == ["10.0.3.7:443"]
     assert ["chrome"] in [[one.text for one in way] for way in cause.aliases]
@@ -120,7 +120,7 @@ def test_what_is_the_same_within_a_place_is_said(located: Callable[..., Run]) ->
     run = located(lambda like: 5 if like.address == 1 and like.client == 1 else 0)
     kept = [one for one in run.cube().cells if (one.client == 1) == (one.tls_version == 0x0303)]
     run.the_cube = replace(run.cube(), cells=kept)  # type: ignore[attr-defined] # the fake
-    (cause,) = explained(run).claims
+    (cause,) = explained(run).failing
 
     (way,) = [way for way in cause.aliases if len(way) == 2][:1]
     assert {one.dimension for one in (*cause.conditions, *way)} >= {"client", "tls_version"}
@@ -134,7 +134,7 @@ def test_a_port_explains_what_nothing_else_does(
         cell(10, block=block, outcome="reset", stage=Stage.CLIENT_HELLO) for block in range(40)
     ]
     ports = [PortCount(p, 1, int(p % 8 == 3)) for p in range(33_000, 36_200)]
-    (cause,) = explained(recorded(cells, ports=ports)).claims
+    (cause,) = explained(recorded(cells, ports=ports)).failing
 
     assert [(one.dimension, one.value) for one in cause.conditions] == [
         ("local_port", "port mod 8 = 3")
@@ -153,7 +153,7 @@ def test_failures_in_turn_are_told(
     rows = [record(8 * number + 5) for number in range(400)]
     found = explained(recorded(cells, records=rows))
 
-    assert found.claims == ()
+    assert found.failing == ()
     assert found.unexplained.failures == 400
     assert found.unexplained.recurrence is not None
     assert found.unexplained.recurrence.cycle == 8
@@ -183,7 +183,7 @@ def test_a_queue_is_traced_to_the_rates_that_fill_it(
     load = simulate.queues.varied(480.0, 400.0, seed)
     fails = simulate.queues.queue(400.0, 3.0)
     cube = simulate.queues.offer(load, fails, np.random.default_rng(seed))
-    (cause,) = explained(recorded(cube.cells, plan=replace(plan, load=load))).claims
+    (cause,) = explained(recorded(cube.cells, plan=replace(plan, load=load))).failing
 
     assert {one.dimension for one in cause.conditions} == {"rate"}
     assert cause.conditions[0].value in {"480/s or more", "600/s"}
@@ -204,7 +204,7 @@ def test_rates_above_a_limit_are_one_cause(
         cells.append(cell(int(rate) - failed, block=block, segment=block // 2))
         if failed:
             cells.append(cell(failed, block=block, segment=block // 2, outcome="reset"))
-    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).claims
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).failing
 
     assert [(one.dimension, one.value) for one in cause.conditions] == [("rate", "400/s or more")]
     assert (cause.failures, cause.attempts) == (2240, 7200)
@@ -224,7 +224,7 @@ def test_an_outage_beside_a_limit_is_one_episode_and_no_second_limit(
         cells.append(cell(int(offered) - failed, block=block, segment=block // 5))
         if failed:
             cells.append(cell(failed, block=block, segment=block // 5, outcome="reset"))
-    limit, outage = explained(recorded(cells, plan=replace(plan, load=load))).claims
+    limit, outage = explained(recorded(cells, plan=replace(plan, load=load))).failing
 
     assert (limit.conditions[0].value, limit.grade) == ("500/s", "strong")
     assert (outage.conditions[0].value, outage.grade) == ("100/s", "one-episode")
@@ -238,7 +238,7 @@ def test_a_rate_that_was_not_varied_at_random_is_only_a_time(
     load = Load(rate=300.0, segments=tuple(Segment(100.0 * n, 5.0) for n in range(1, 6)))
     cells = [cell(100 * (block // 5 + 1), block=block, segment=block // 5) for block in range(25)]
     cells += [cell(9, block=block, segment=4, outcome="reset") for block in range(20, 25)]
-    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).claims
+    (cause,) = explained(recorded(cells, plan=replace(plan, load=load))).failing
     ways = [cause.conditions, *cause.aliases]
 
     assert {way[0].dimension for way in ways} == {"rate", "time"}
@@ -264,7 +264,7 @@ def test_what_nothing_explains_is_left(
 ) -> None:
     found = explained(recorded([cell(number, outcome=name) for name, number in endings.items()]))
 
-    assert found.claims == ()
+    assert found.failing == ()
     assert found.unexplained.failures == unexplained
     assert found.unexplained.silence is silence
     assert bool(found.unexplained.likely) == bool(unexplained)
@@ -278,7 +278,7 @@ def test_silence_says_what_would_have_been_seen(located: Callable[..., Run]) -> 
         located(lambda like: int((like.block, like.address, like.client) in scattered))
     )
 
-    assert found.claims == ()
+    assert found.failing == ()
     assert found.unexplained.silence is Silence.NOT_FOUND
     assert found.unexplained.considered > 0
 
@@ -329,9 +329,9 @@ def test_overlapping_causes_and_the_rest_add_up(
     found = explained(run)
     whole = count(run.cube().cells).failures
 
-    assert sum(claim.failures for claim in found.claims) + found.unexplained.failures == whole
+    assert sum(claim.failures for claim in found.failing) + found.unexplained.failures == whole
     assert found.unexplained.failures >= 0
-    for claim in found.claims:
+    for claim in found.failing:
         assert sum(n for _, n in claim.shared) >= claim.inside.failures - claim.failures >= 0
         rows = [
             one

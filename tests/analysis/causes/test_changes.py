@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from stress.analysis.causes.changes import (
     Instant,
     Series,
+    lockout,
     onset,
     period,
     rhythm,
@@ -191,3 +194,33 @@ def test_a_cycle_of_our_own_workers_is_not_the_balancers() -> None:
 
     assert round_robin(starts, 0.1, workers=1) is not None
     assert round_robin(starts, 0.1, workers=2) is None
+
+
+def starts(*seconds: float) -> list[int]:
+    return [round(one * 1e9) for one in seconds]
+
+
+@pytest.mark.parametrize("spacing", [0.02, 0.0005])
+def test_from_the_last_good_attempt_on_nothing_gets_through(spacing: float) -> None:
+    """Forty of the first fifty succeed, within a second or within a hundredth of it."""
+    good = starts(*(place * spacing for place in range(50) if place % 5))
+    failed = starts(*(place * spacing for place in range(800) if place >= 50 or not place % 5))
+    found = lockout(good, failed, len(failed))
+
+    assert found is not None
+    assert (found.since_ns, found.good, found.before, found.after) == (max(good), 40, 50, 750)
+
+
+@pytest.mark.parametrize(
+    ("good", "failed"),
+    [
+        ([], range(1000)),
+        (range(1000), []),
+        (range(5), range(5, 10)),
+        (range(0, 1000, 50), range(1, 1000, 2)),
+        (range(0, 400, 2), range(1, 400, 2)),
+    ],
+    ids=["all fail", "none fails", "ten attempts", "chance", "half"],
+)
+def test_otherwise_nobody_is_locked_out(good: Sequence[int], failed: Sequence[int]) -> None:
+    assert lockout(starts(*good), starts(*failed), len(failed)) is None

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
@@ -189,3 +190,49 @@ def test_the_check_decides_on_each_candidate() -> None:
 
     assert search(problem).cohorts
     assert not search(problem, never).cohorts
+
+
+def many(values: int, share: Callable[[int], float], each: int = 400) -> Problem:
+    """An address for each value, with so many attempts and such a share of failures."""
+    codes = list(range(values))
+    failures = [round(each * share(code)) for code in codes]
+    return problem(column(Dimension.ADDRESS, *codes), attempts=[each] * values, failures=failures)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.05])
+@pytest.mark.parametrize("values", [4, 5, 12, 40])
+def test_a_good_minority_is_told_as_everything_except_it(values: int, rate: float) -> None:
+    found = search(many(values, lambda code: 0.0 if code == 2 else rate, each=400)).cohorts
+    if values == 40:  # a fortieth of the attempts is too few to be surely better at 5%
+        assert rate < 1.0 or [one.conditions for one in found] == [((0, ~2),)]
+    else:
+        assert [one.conditions for one in found] == [((0, ~2),)]
+
+
+def test_several_good_ones_are_excluded_together() -> None:
+    (found,) = search(many(12, lambda code: 0.0 if code in {3, 7} else 0.2)).cohorts
+
+    assert set(found.conditions) == {(0, ~3), (0, ~7)}
+    assert (found.failures, found.attempts) == (800, 4000)
+
+
+def test_few_bad_ones_are_named_one_by_one() -> None:
+    found = search(many(4, lambda code: 0.3 if code < 2 else 0.0)).cohorts
+
+    assert {one.conditions for one in found} == {((0, 0),), ((0, 1),)}
+
+
+def test_all_but_one_level_of_the_load_is_no_place() -> None:
+    codes = list(range(5))
+    failures = [0, 100, 100, 100, 100]
+    asked = problem(column(Dimension.RATE, *codes), attempts=[400] * 5, failures=failures)
+
+    assert all(code >= 0 for one in search(asked).cohorts for _, code in one.conditions)
+
+
+def test_an_unknown_value_is_in_no_complement() -> None:
+    late = column(Dimension.CIPHER, 0, 1, 2, 3, 4)
+    late = replace(late, codes=np.asarray([0, 1, 2, 3, UNKNOWN]))
+    asked = problem(late, attempts=[400] * 5, failures=[0, 200, 200, 200, 0])
+
+    assert asked.rows([(0, ~0)]).tolist() == [False, True, True, True, False]

@@ -83,7 +83,7 @@ def test_the_catalogue_uses_the_projects_words() -> None:
             assert set(rule.loads) <= {"independent", "dependent"}
             assert set(rule.needs) | set(rule.excluded_by) <= FACTS
         for category in (*root.broad, *(one for rule in root.when for one in rule.categories)):
-            odd = category == "alert-*" or category.startswith("different-")
+            odd = category in {"alert-*", "slow", "stalls"} or category.startswith("different-")
             assert odd or Outcome.parse(category).name == category
 
 
@@ -170,6 +170,14 @@ def test_a_limiter_is_not_blamed_on_health_checks_and_deploys() -> None:
     )
 
     assert not {"weak-health-check", "node-down", "draining"} & {fit.id for fit in found}
+
+
+def test_a_constant_share_alone_is_no_evidence_for_a_limiter() -> None:
+    found = likely(
+        Signs("eof", ["none"], "constant", stages=["client-hello"], facts={"large-hello"})
+    )
+
+    assert "rate-limiter" not in ids(found)
 
 
 def test_first_bytes_decide_between_protocols() -> None:

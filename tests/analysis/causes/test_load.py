@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from random import Random
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.plan import Address, Load
 from stress.model.plan import Segment as Stretch
 from stress.model.run import Cell, Cube, Run
+from stress.report.wording.causes import load_words
 from tests.analysis.limit.test_search import GOALS, SECOND, queue
 
 LEVELS = np.tile([250.0, 500.0, 750.0, 1000.0, 1250.0], 8)
@@ -36,7 +38,9 @@ def run_at(shares: object, seed: int) -> list[LoadSegment]:
 def test_a_fault_of_configuration_does_not_follow_the_load() -> None:
     answers = [follows_load(run_at(0.003, seed)) for seed in range(20)]
 
-    assert all(one and one.dependent is False for one in answers)
+    # One interval in twenty misses 0, and then nothing is said.
+    assert sum(bool(one and one.dependent is False) for one in answers) >= 18
+    assert not any(one and one.dependent for one in answers)
 
 
 def test_overload_does() -> None:
@@ -242,6 +246,28 @@ def test_a_search_against_a_queue_is_explained_by_the_limit_it_found(
     assert [one.value for one in cause.conditions] == [f"{limit.first_failing:.0f}/s or more"]
     assert cause.inside.failures == cause.total.failures
     assert cause.elsewhere.failures == 0
+
+
+def test_an_interval_without_zero_is_no_independence() -> None:
+    """A weak rise, narrowly measured: within the bounds of "does not depend", and still a rise."""
+    rates = [100.0 * (1 + place % 10) for place in range(200)]
+    stretches = [LoadSegment(r, 100_000, round(500 * (r / 500.0) ** 0.4)) for r in rates]
+    found = follows_load(stretches)
+
+    assert found is not None
+    assert 0.0 < found.low < found.high < 0.75
+    assert found.dependent is None
+
+
+@pytest.mark.slow
+def test_a_bad_node_beside_a_rising_curve_are_two_facts() -> None:
+    structures = import_module("benchmarks.structures")
+    found = structures.node_and_load(3, node=0.05, power=2.0)
+
+    assert found.load.dependent is not False
+    assert found.load.elsewhere.dependent
+    assert {"address"} in [{one.dimension for one in claim.conditions} for claim in found.claims]
+    assert load_words(found.load).startswith("Outside the places named above, the failure rate gr")
 
 
 def by_second(cell: Callable[..., Cell], pairs: list[tuple[int, int]]) -> Cube:

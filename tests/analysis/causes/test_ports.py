@@ -80,3 +80,22 @@ def test_without_failures_there_is_nothing_to_explain() -> None:
     assert port_structure([PortCount(40_000, 0, 0)]) is None
     assert port_structure([PortCount(40_000, 5, 0)]) is None
     assert port_structure([PortCount(40_000, 5, 5)]) is None
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.3])
+def test_a_contiguous_range_is_told_by_its_ends(rate: float) -> None:
+    random = np.random.default_rng(61)
+    used = random.choice(np.arange(32768, 60999), size=6_000, replace=False).tolist()
+    bad = {port for port in used if 40_000 <= port < 42_000 and random.random() < rate}
+    found = port_structure([PortCount(port, 1, int(port in bad)) for port in sorted(used)])
+
+    assert found is not None
+    assert found.span == (min(bad), max(bad))
+    assert found.failures == len(bad)
+
+
+def test_failures_that_follow_no_port_are_in_no_range() -> None:
+    random = np.random.default_rng(62)
+    counts = [PortCount(port, 1, int(random.random() < 0.05)) for port in range(33_000, 39_000)]
+
+    assert port_structure(counts) is None

@@ -16,7 +16,7 @@ from stress.analysis.compare.compare import compare as compare_runs
 from stress.analysis.recording import record
 from stress.model.plan import Address, Client, Load, Plan, Target, Trust
 from stress.model.run import Cell, HistogramRow, Phase, Run
-from stress.model.summary import Condition
+from stress.model.summary import Comparator, Condition
 from stress.report.comparison import render_comparison
 from stress.report.summary import summarize
 
@@ -209,6 +209,10 @@ def test_a_value_that_never_occurs_counts_nothing(
     assert counted(table, matching([Condition("client", "nobody")]), "reset") == (0, 0)
     assert counted(table, matching([Condition("backend", "x")]), "reset") == (0, 0)
     assert counted(table, (), "reset") == (0, 10)
+    other = Condition("client", "nobody", Comparator.IS_NOT)
+    assert counted(table, matching([other]), "reset") == (0, 10)
+    own = Condition("client", "generic", Comparator.IS_NOT)
+    assert counted(table, matching([own]), "reset") == (0, 0)
     assert list(cause_changes(recorded([cell(1)]), recorded([cell(1)]), ())) == []
 
 

@@ -1,0 +1,211 @@
+"""What is slower while nothing fails: a place, a stretch of time, or moments in which all wait.
+
+A good handshake is *slow* when it took clearly longer than the usual one. Which slow ones belong
+together is searched with the same search that finds the causes of failures, with the same tests;
+what it finds is only claimed where the median or the 90th percentile is surely shifted, by a factor
+and a time that matter. The search is made twice: beside the median handshake, and beside the
+fastest ones, for the case that most are slow.
+
+A server with one event loop that blocks it makes everybody wait who came in the meantime, and then
+answers all at once. So the slow handshakes of a *stall* began at different moments, ended together,
+and no later one overtook them.
+
+A duration is what the kernel saw: until TCP was connected, and until each answer arrived. So our
+own lag is not in it; where we lag as much as the target is slow, nothing is said all the same.
+
+Imported late: it needs numpy and scipy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stress.analysis.causes.classes import FailureClass
+from stress.analysis.causes.cohorts import Mask
+from stress.analysis.causes.isolation import Grade, Slice, isolate
+from stress.analysis.proportions.binomial import Floats, clopper_pearson
+from stress.analysis.recording import Recording, timed_table
+from stress.model.attributes import Dimension
+from stress.model.claims import Basis, Claim, FailureCount, Stalls
+from stress.model.outcome import OK
+from stress.model.record import Flag, Record
+from stress.model.summary import LatencyShift
+
+FACTOR, FLOOR_MS = 1.5, 20.0
+"""A shift matters from both of these on."""
+FEWEST = 40
+"""Measured handshakes; with fewer nothing is claimed."""
+FEWEST_SLOW = 8
+BASES = (0.5, 0.05)
+"""Quantiles beside which a handshake is called slow."""
+SURE = 0.001
+PERCENTILES = (50.0, 90.0)
+FEWEST_INSIDE = 10
+OWN_PART, GREW = 0.1, 1.5
+"""In a stretch of time in which our own lag is more than this part of the shift, or grew by this
+factor, the machine was busy."""
+FEWEST_STALLS, FEWEST_WAITED = 5, 15
+TOGETHER_MS = 10.0
+"""Handshakes of one stall end within this, or within the usual duration if that is longer."""
+OVERTAKEN = 0.25
+"""Of those that came during a stall, this part may be done before it ends."""
+EXPLAINED, MOST_SLOW = 0.6, 0.5
+"""Stalls must hold this part of the slow handshakes, and these are not nearly all handshakes."""
+QUIET, QUIET_TAIL = 0.25, 0.6
+"""Median and 95th percentile of our own lag, as parts of a stall, up to which it is not ours."""
+
+
+def slowness(recording: Recording) -> Iterator[Claim]:
+    """Everything that is slower, the stalls first; without experiments and root causes."""
+    rows = [one for one in recording.good if not one.flags & Flag.WARM_UP]
+    if len(rows) < FEWEST:
+        return
+    timed = _Timed(recording, rows)
+    if float(np.ptp(timed.took_ms)) < FLOOR_MS:
+        return
+    stalls = timed.stalls()
+    if stalls is not None:
+        yield stalls
+        return
+    for base in BASES:
+        found = list(timed.slower(base))
+        if found:
+            yield from found
+            return
+
+
+class _Timed:
+    """Measured handshakes as arrays, in the order in which they began."""
+
+    def __init__(self, recording: Recording, rows: Sequence[Record]) -> None:
+        self.rows = sorted(rows, key=lambda one: (one.started_ns, one.id))
+        self.recording = recording
+
+        def column(values: Iterator[int | None]) -> Floats:
+            return np.fromiter((value or 0 for value in values), np.float64) / 1e6
+
+        self.lag_ms = column(one.lag_ns for one in self.rows)
+        self.took_ms = column((o.connect_ns or 0) + (o.server_ns or 0) for o in self.rows)
+        self.began_ms = column(one.started_ns - recording.facts.started_ns for one in self.rows)
+
+    def slow(self, base: float) -> tuple[Mask, float]:
+        """Which handshakes took clearly longer than this quantile of them, and than how long."""
+        usual = float(np.quantile(self.took_ms, base))
+        limit = max(FACTOR * usual, usual + FLOOR_MS)
+        return self.took_ms > limit, limit
+
+    def slower(self, base: float) -> Iterator[Claim]:
+        """The places and stretches of time that hold the slow handshakes."""
+        slow, _ = self.slow(base)
+        if not FEWEST_SLOW <= slow.sum() < len(slow):
+            return
+        table = timed_table(self.recording, self.rows)
+        odd = tuple(one for one, is_slow in zip(self.rows, slow, strict=True) if is_slow)
+        # A search for the limit, or random rates, make nobody slow by themselves.
+        recording = replace(self.recording, table=table, failing=odd, by_load=False)
+        everything = np.ones(len(table), dtype=np.bool_)
+        isolation = isolate(
+            recording, FailureClass(OK.name, None, slow.astype(np.int64), everything)
+        )
+        for locus in isolation.slices:
+            timed = Dimension.TIME in {one.dimension for one in locus.conditions}
+            shift = self.shift(locus.rows, PERCENTILES[:1] if timed else PERCENTILES)
+            if shift is None or not self.sure(locus):
+                continue
+            if timed and self.busy(locus.rows, (shift.there_us - shift.elsewhere_us) / 1e3):
+                continue
+            yield Claim(
+                basis=Basis.SLOW,
+                category="slow",
+                mechanism=None,
+                failures=0,
+                grade=locus.grade.value,
+                p_value=locus.cohort.adjusted,
+                conditions=locus.conditions,
+                aliases=locus.aliases,
+                rivals=locus.rivals,
+                inside=FailureCount(0, int(locus.rows.sum())),
+                elsewhere=FailureCount(0, int((~locus.rows).sum())),
+                shift=shift,
+            )
+
+    def sure(self, locus: Slice) -> bool:
+        """Whether a place is no chance finding."""
+        timed = Dimension.TIME in {one.dimension for one in locus.conditions}
+        once = locus.grade is Grade.ONE_EPISODE and not timed
+        return locus.cohort.adjusted <= SURE and locus.rows.sum() >= FEWEST_INSIDE and not once
+
+    def busy(self, inside: Mask, shift_ms: float) -> bool:
+        """Whether a slower time may be one in which this machine was busy, and all on it slower."""
+        there, elsewhere = (np.quantile(self.lag_ms[one], 0.9) for one in (inside, ~inside))
+        return bool(there > OWN_PART * shift_ms or there > GREW * max(elsewhere, 1.0))
+
+    def shift(self, inside: Mask, percentiles: Sequence[float]) -> LatencyShift | None:
+        """The first percentile that is surely and relevantly higher inside; None: none is."""
+        one, other = np.sort(self.took_ms[inside]), np.sort(self.took_ms[~inside])
+        if not len(one) or not len(other):
+            return None
+        for percentile in percentiles:
+            (low, here, high), (least, there, most) = (_bounds(x, percentile) for x in (one, other))
+            if here >= FACTOR * there and here - there >= FLOOR_MS and low > most:
+                bounds = low / max(most, 0.001), high / max(least, 0.001)
+                return LatencyShift(percentile, 1e3 * here, 1e3 * there, *bounds)
+        return None
+
+    def stalls(self) -> Claim | None:
+        """Moments in which everybody at an address waited together; None: too few, or ours."""
+        slow, limit = self.slow(BASES[0])
+        if not FEWEST_WAITED <= slow.sum() <= MOST_SLOW * len(slow):
+            return None
+        together = max(TOGETHER_MS, float(np.median(self.took_ms)))
+        ends = self.began_ms + self.took_ms
+        addresses = np.asarray([one.address for one in self.rows])
+        lengths: list[float] = []
+        waited = overtook = 0
+        for address in np.unique(addresses):
+            here = addresses == address
+            members = np.flatnonzero(here & slow)
+            members = members[np.argsort(ends[members], kind="stable")]
+            cuts = np.flatnonzero(np.diff(ends[members]) > together) + 1
+            for group in np.split(members, cuts):
+                if len(group) < 2 or np.ptp(self.began_ms[group]) < TOGETHER_MS:
+                    continue
+                began, ended = self.began_ms[group], float(ends[group].max())
+                # The first to come waited for the whole stall, or nearly.
+                lengths.append(float(self.took_ms[group].max()))
+                waited += len(group)
+                came = here & (self.began_ms > began.min()) & (self.began_ms < ended - together)
+                overtook += int((came & (ends < ended - together)).sum())
+        typical = float(np.median(lengths)) if lengths else 0.0
+        lag, tail = np.quantile(self.lag_ms, (0.5, 0.95))
+        ours = lag > QUIET * typical or tail > QUIET_TAIL * typical
+        enough = len(lengths) >= FEWEST_STALLS and waited >= FEWEST_WAITED
+        if ours or not enough or waited < EXPLAINED * slow.sum():
+            return None
+        if overtook > OVERTAKEN * (waited + overtook):
+            return None
+        return Claim(
+            basis=Basis.SLOW,
+            category="stalls",
+            mechanism=None,
+            failures=0,
+            grade=Grade.STRONG.value,
+            inside=FailureCount(0, waited),
+            elsewhere=FailureCount(0, len(self.rows) - waited),
+            stalls=Stalls(len(lengths), 1e3 * typical, 1e3 * limit),
+        )
+
+
+def _bounds(ordered: Floats, percentile: float) -> tuple[float, float, float]:
+    """A percentile of sorted values with its 95% interval, from the exact one of its rank."""
+    size = len(ordered)
+    rank = round(percentile / 100.0 * size)
+    interval = clopper_pearson(rank, size)
+    places = (interval.low, percentile / 100.0, interval.high)
+    low, value, high = (
+        float(ordered[min(size - 1, max(0, int(place * size)))]) for place in places
+    )
+    return low, value, high

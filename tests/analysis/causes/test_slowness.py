@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from stress.analysis.causes.slowness import FACTOR, FLOOR_MS, slowness
+from stress.model.claims import Basis
+
+
+@pytest.fixture(scope="module")
+def worlds() -> ModuleType:
+    return import_module("benchmarks.structures")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["long tail", "slow everywhere", "rare second", "busy machine"])
+def test_where_nobody_is_slower_nothing_is_claimed(worlds: ModuleType, name: str) -> None:
+    assert worlds.HEALTHY[name].told(np.random.default_rng(91)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["one address", "one address, a fifth", "all but one", "stalls"])
+def test_what_is_slower_is_named(worlds: ModuleType, name: str) -> None:
+    farm, where = worlds.SLOW[name]
+
+    assert farm.told(np.random.default_rng(92)) == [where]
+
+
+def test_a_shift_comes_with_its_interval(worlds: ModuleType) -> None:
+    farm = worlds.Farm(slow=(3,), by_ms=40.0, attempts=1_000)
+    (claim,) = slowness(farm.recording(np.random.default_rng(93)))
+
+    assert (claim.basis, claim.failures, claim.precision) == (Basis.SLOW, 0, 0.0)
+    assert claim.attempts + claim.elsewhere.attempts == 1_000
+    assert claim.shift is not None
+    assert claim.shift.percentile == 50.0
+    ratio = claim.shift.there_us / claim.shift.elsewhere_us
+    assert 1.0 < claim.shift.low < ratio < claim.shift.high
+    assert ratio >= FACTOR
+    assert claim.shift.there_us - claim.shift.elsewhere_us >= 1e3 * FLOOR_MS
+
+
+@pytest.mark.parametrize("by_ms", [0.0, 10.0])
+def test_a_small_shift_does_not_matter(worlds: ModuleType, by_ms: float) -> None:
+    farm = worlds.Farm(tail=0.1, slow=(3,), by_ms=by_ms, attempts=1_000)
+
+    assert farm.told(np.random.default_rng(94)) == []
+
+
+def test_ten_attempts_say_nothing(worlds: ModuleType) -> None:
+    farm = worlds.Farm(slow=(3,), by_ms=900.0, attempts=10)
+
+    assert farm.told(np.random.default_rng(95)) == []
+
+
+def test_one_slow_address_alone_is_compared_with_nothing(worlds: ModuleType) -> None:
+    farm = worlds.Farm(slow=(0,), by_ms=900.0, addresses=1, attempts=500)
+
+    assert farm.told(np.random.default_rng(96)) == []
+
+
+def test_a_stall_is_as_long_as_the_first_to_come_waited(worlds: ModuleType) -> None:
+    farm = worlds.Farm(stall_ms=120.0, addresses=1, attempts=1_000, tail=0.2)
+    (claim,) = slowness(farm.recording(np.random.default_rng(97)))
+
+    assert claim.category == "stalls"
+    assert claim.stalls is not None
+    assert claim.stalls.count > 20
+    assert 110_000 < claim.stalls.typical_us < 135_000
+
+
+def test_slow_handshakes_that_others_overtake_are_no_stall(worlds: ModuleType) -> None:
+    farm = worlds.Farm(slow=(0,), part=0.3, by_ms=120.0, addresses=1, attempts=1_000)
+
+    assert farm.told(np.random.default_rng(98)) == []
+
+
+@pytest.mark.slow
+def test_a_window_in_which_all_are_slower_is_a_time(worlds: ModuleType) -> None:
+    (told,) = worlds.Farm(window=(20.0, 35.0)).told(np.random.default_rng(99))
+
+    assert told.startswith("between ")
