@@ -19,7 +19,9 @@ def test_the_proof_of_a_run_is_a_folder(ask: Any, run_file: Path, tmp_path: Path
     answer = ask("evidence", run_file, "--out", tmp_path / "proof")
 
     assert (answer.code, answer.err) == (0, "")
-    assert [Path(line).is_file() for line in answer.out.splitlines()] == [True] * 9
+    written = [Path(line) for line in answer.out.splitlines()]
+    assert [path.is_file() for path in written] == [True] * 10
+    assert "BEGIN CERTIFICATE" in (tmp_path / "proof" / CASE / "missing.pem").read_text()
     assert (tmp_path / "proof" / CASE / "failing.pcapng").stat().st_size > 10_000
 
 

@@ -31,6 +31,7 @@ WORDS = {
     "timeout": "--timeout 3s",
     "close": "--close rst",
     "ca": "--ca ca.pem",
+    "stores": "--stores stores.db",
     "policy": "--policy none",
     "at": "--at +30d",
     "pins": "--pin sha256//a --pin sha256//b",
