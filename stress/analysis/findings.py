@@ -106,7 +106,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         chains=tuple(run.chains()),
         verdicts=tuple(run.verdicts()),
         addresses=addresses,
-        latency=latency(histograms),
+        latency=latency(histograms, foreign=bool(facts.records)),
         by_address=by_address(good),
         validity=judged,
         assertions=assertions,

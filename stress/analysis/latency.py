@@ -51,17 +51,18 @@ def phase_ns(record: Record, phase: Phase) -> int | None:
     }[phase]
 
 
-def latency(rows: Sequence[HistogramRow]) -> Mapping[str, Quantiles]:
+def latency(rows: Sequence[HistogramRow], *, foreign: bool = False) -> Mapping[str, Quantiles]:
     """Phase -> percentiles in microseconds: every phase of the good, then the time to failure.
 
-    `attempt` (from the actual start) is only there where it differs from `total` (from when it was
-    due), that is where attempts began late.
+    Records that are not ours (`foreign`) have the phases that they have. `attempt` (from the actual
+    start) is only there where it differs from `total` (from when it was due), that is where
+    attempts began late.
     """
-    there = {row.phase for row in rows}  # records that are not ours have one, or none
+    there = {row.phase for row in rows}
     found = {
         phase.value: quantiles(whole_run(rows, phase))
         for phase in (Phase.SERVER, Phase.CONNECT, Phase.HANDSHAKE, Phase.TOTAL, Phase.LAG)
-        if phase in there
+        if phase in there or not foreign
     }
     attempt, total = quantiles(whole_run(rows, Phase.ATTEMPT)), found.get(Phase.TOTAL, NOTHING)
     # All but the maximum, which is a single attempt.

@@ -159,7 +159,7 @@ def test_a_certificate_for_each_connection_is_one_sentence(tmp_path: Path) -> No
     text, _ = many(tmp_path, 100, frozenset())
 
     assert "100 distinct chains, each seen once." in text
-    assert text.count("valid certificate chains, each seen once") == 1
+    assert "differ in the certificate" not in text  # each has a leaf of its own, with one name
     assert "more chains differ" not in text
 
 
