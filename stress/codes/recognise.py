@@ -107,12 +107,13 @@ def _writer(text: str, at: int) -> LogWriter | None:
     """Who wrote the line around a position."""
     first = text.rfind("\n", max(0, at - _NEAR), at) + 1 or max(0, at - _NEAR)
     last = text.find("\n", at, at + _NEAR)
-    line = text[first : last if last >= 0 else at + _NEAR]
+    return _writer_of(text[first : last if last >= 0 else at + _NEAR])
+
+
+@lru_cache(maxsize=4096)  # logs repeat their lines
+def _writer_of(line: str) -> LogWriter | None:
     folded = line.translate(_LOWER)
-    found: LogWriter | None = next(
-        (one for one in log_writers() if all(part in folded for part in one.parts)), None
-    )
-    return found
+    return next((one for one in log_writers() if all(part in folded for part in one.parts)), None)
 
 
 def _whole(text: str) -> Iterator[Explained]:

@@ -30,15 +30,3 @@ def test_every_log_is_explained_or_not_within_five_seconds_and_200_mb(tmp_path: 
     assert visits.megabytes < MOST_MEGABYTES
     shown = "".join(one.out + one.err for one in visits.visits)
     assert all(letter.isprintable() or letter == "\n" for letter in shown)
-
-
-def test_the_end_of_a_long_log_is_what_is_read(tmp_path: Path) -> None:
-    log = tmp_path / "long.log"
-    log.write_bytes(b"-9807 was long ago\n" + b"." * 8_000_000 + b"\nERR_CERT_REVOKED")
-
-    (one,) = visit([["explain", log]], tmp_path).visits
-
-    assert one.code == 0
-    assert "ERR_CERT_REVOKED" in one.out
-    assert "errSSLXCertChainInvalid" not in one.out
-    assert "Only the last 8 MB" in one.err
