@@ -13,6 +13,7 @@ from tests.servers.crooked import TEXTS
 from tests.servers.hostile import AFTER, CERTIFICATE, DONE, HELLO, SERVER, Behaviour
 
 READABLE = [kind for kind in TEXTS if kind != "no-utf8"]
+NOT_ASCII = [kind for kind, text in TEXTS.items() if not text.isascii()]
 HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -179,12 +180,19 @@ CORPUS: tuple[Hostile, ...] = (
         malformed, ("leaf cut short", "leaf of zeros", "empty leaf", "nested 2,000 deep", "no time")
     ),
     *map(malformed, ("no-utf8 in the subject", "no-utf8 in the issuer")),
-    row("extension twice", h.shows("extension twice"), "malformed-certificate", DONE),
+    *(  # as Go's parser does: measured by `make oracles`
+        row(name, h.shows(name), "malformed-certificate", DONE)
+        for name in (
+            "extension twice",
+            "negative serial",
+            *(f"{text} in the alternative name" for text in NOT_ASCII),
+        )
+    ),
     row("year 9999", h.shows("year 9999"), "lifetime-too-long", DONE),
     row("year 1950", h.shows("year 1950"), "expired-leaf", DONE),
     *(
         row(name, h.shows(name), "hostname-mismatch", DONE)
-        for name in (f"{text} in the alternative name" for text in TEXTS)
+        for name in (f"{text} in the alternative name" for text in TEXTS if text not in NOT_ASCII)
     ),
     *(
         ok(name, h.shows(name))
@@ -192,7 +200,6 @@ CORPUS: tuple[Hostile, ...] = (
             "one hundred certificates",
             "giant extension",
             "ten thousand names",
-            "negative serial",
             "huge serial",
             "serial zero",
             "year 0",
