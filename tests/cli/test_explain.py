@@ -180,7 +180,8 @@ def test_a_log_of_50_mb_is_read_whole_in_5_s_and_200_mb(line: str, tmp_path: Pat
             file.write("\n".join(line.format(n) for n in range(start, start + 1000)) + "\n")
 
     # From a small process: at first a program is as large as the one that starts it.
-    words = [sys.executable, "-c", MEASURED, sys.executable, "-m", "stress", "explain", log]
+    explain = [sys.executable, "-m", "stress", "explain", str(log)]
+    words = [sys.executable, "-c", MEASURED, *explain]
     process = subprocess.run(words, capture_output=True, text=True, check=False)
     seconds, kilobytes = process.stderr.splitlines()[-1].split()
 
