@@ -52,13 +52,6 @@ def claims_below(failures: int, attempts: int, share: float, level: float = LEVE
     return evidence_below(failures, attempts, share) >= log(2.0 / (1.0 - level))
 
 
-def claims_above(failures: int, attempts: int, share: float, level: float = LEVEL) -> bool:
-    """Whether "the rate is above this" may be claimed now, at any stopping time."""
-    if not attempts or failures <= share * attempts:
-        return False
-    return evidence_above(failures, attempts, share) >= log(2.0 / (1.0 - level))
-
-
 def evidence_below(failures: float, attempts: float, share: float) -> float:
     """Log of the e-value against "the rate is at least this"; for this >= failures / attempts."""
     if share >= 1.0:
