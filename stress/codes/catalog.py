@@ -6,8 +6,9 @@ Nothing here looks at a certificate.
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -109,6 +110,28 @@ class LogWriter:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """What real clients said to one fault."""
+
+    fault: str
+    says: Mapping[str, str]
+    """By client; `ok` where it accepts."""
+    category: str = ""
+    when: tuple[str, ...] = ()
+    """What must be known of the chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The messages of real clients, as recorded."""
+
+    versions: Mapping[str, str]
+    rows: tuple[MeasuredRow, ...]
+    double: tuple[MeasuredRow, ...]
+    """Two faults at once; no category."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hosts:
     """How logs name the host that a connection was for."""
 
@@ -116,6 +139,11 @@ class Hosts:
     """Regular expressions, the surest first; `HOST` stands for a name or address with its port."""
     manuals: tuple[str, ...]
     """Hosts of manuals that error messages point to."""
+
+
+_ACCEPTED = "ok"
+_FIELD = re.compile(r"\{([a-z]+)\}")
+"""A placeholder in a recorded message."""
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -181,6 +209,33 @@ def hosts() -> Hosts:
 
 
 @cache
+def measured() -> Measured:
+    """What was recorded from real clients."""
+    return msgspec.convert(_table("measured"), Measured)
+
+
+def message(client: str, category: str, known: Mapping[str, str] | None = None) -> str | None:
+    """What a client prints; None: it was not measured, or accepted what was.
+
+    Args:
+        client: a name in `measured.toml`.
+        category: a trust outcome.
+        known: of the chain (`stress.trust.known_of`); None: only the category.
+    """
+    values = known or {}
+    rows = [
+        row
+        for row in measured().rows
+        if row.category == category and values.keys() >= set(row.when)
+        if row.says.get(client, _ACCEPTED) != _ACCEPTED
+    ]
+    if not rows:
+        return None
+    words = max(rows, key=lambda row: len(row.when)).says[client]
+    return _FIELD.sub(lambda field: values.get(field[1], "") or "…", words)
+
+
+@cache
 def conclusions() -> Mapping[str, str]:
     """What a text says, by the kinds of outcome that fit it."""
     return _table("conclusions")
@@ -208,17 +263,23 @@ def outcome_entry(outcome: str) -> OutcomeEntry:
     return outcome_entries()[Outcome.parse(outcome).category.value]
 
 
-def client_views(outcome: str) -> Mapping[str, ClientView]:
+def client_views(outcome: str, known: Mapping[str, str] | None = None) -> Mapping[str, ClientView]:
     """What each family would do and show on this outcome; empty unless the target failed.
 
     Args:
         outcome: `Outcome.name`, such as `expired-leaf`, `reset` or `alert-40`.
+        known: of the chain, as for `message`.
 
     Raises:
         ValueError: there is no such outcome.
     """
     shown = outcome_entry(outcome).clients
-    views = {family: ClientView(*shown[family]) for family in FAMILIES if family in shown}
+    said = {family: message(family, outcome, known) for family in FAMILIES}
+    views = {
+        family: ClientView(*shown[family]) if words is None else ClientView("yes", words)
+        for family, words in said.items()
+        if family in shown or words is not None
+    }
     number = Outcome.parse(outcome).alert
     if number is None:
         return views
@@ -237,7 +298,11 @@ def client_views(outcome: str) -> Mapping[str, ClientView]:
     }
 
 
-def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, ClientView]:
+def chain_views(
+    outcome: str,
+    verdicts: Mapping[str, Verdict],
+    known: Callable[[Verdict], Mapping[str, str]] = lambda _: {},
+) -> Mapping[str, ClientView]:
     """What each family would do and show, given the very chain that led to this outcome.
 
     Args:
@@ -245,6 +310,7 @@ def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, C
         verdicts: for that chain, by policy. Families without one get the view of `client_views`;
             so do all of them if no policy rejects the chain, because then the chain alone was not
             the cause (a staple, for example).
+        known: what a verdict and its chain say that messages depend on (`known_of`).
 
     Raises:
         ValueError: there is no such outcome.
@@ -259,7 +325,7 @@ def chain_views(outcome: str, verdicts: Mapping[str, Verdict]) -> Mapping[str, C
         if verdict.headline is None:
             views[family] = ClientView("no", "accepts this chain")
         else:
-            shown = client_views(verdict.headline.category.value)[family].reports
+            shown = client_views(verdict.headline.category.value, known(verdict))[family].reports
             views[family] = ClientView(verdict.headline.refusal.value, shown)
     return views
 

@@ -8,20 +8,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stress.codes.catalog import POLICY_OF, client_views
+from stress.codes.catalog import POLICY_OF, client_views, message
 from stress.model.chain import Refusal, Verdict
 from stress.report.explanation import labelled
 from stress.report.wording.store_versions import store_versions
 from stress.text.datetimes import instant
 from stress.text.escape import escape_json, printable
-from stress.trust import CertificateFacts, describe
+from stress.trust import CertificateFacts, describe, known_of
 
 SCHEMA: Final = "tls-stress/judge/1"
 _WORDS = {Refusal.NO: "accepts", Refusal.SOMETIMES: "sometimes", Refusal.YES: "refuses"}
 _VIEWS = {policy: family for family, policy in reversed(tuple(POLICY_OF.items()))} | {
-    "python-3.13": "python"
+    "go-1.19": "go",
+    "gnutls": "gnutls",
+    "java-21": "java-21",
+    "node": "node",
+    "openssl-strict": "python-3.13",
+    "python-3.13": "python-3.13",
 }
-"""Policy -> the client family whose messages stand for it."""
+"""Policy -> the client whose messages stand for it."""
+_ALIKE = {"java-21": "java-17", "python-3.13": "python"}
+"""A client -> the family whose general message stands where its own was not measured."""
 _COLUMN: Final = 16
 
 
@@ -53,7 +60,7 @@ def judgement_document(found: Judgement) -> str:
         name: {
             "verdict": _WORDS[verdict.refusal],
             "category": verdict.headline.category.value if verdict.headline else None,
-            "reports": _reports(name, verdict),
+            "reports": _reports(name, verdict, found.certificates),
             "findings": [
                 {
                     "category": one.category.value,
@@ -95,7 +102,7 @@ def render_judgement(found: Judgement) -> str:
         lines += labelled(f"  {position}", _described(describe(der)), 4)
     lines.append("")
     for name, verdict in found.verdicts.items():
-        lines += _family(name, verdict)
+        lines += _family(name, verdict, found.certificates)
     versions = store_versions(found.verdicts.values())
     lines += ["", *labelled("By version:", versions, _COLUMN)] if versions else []
     for number, one in enumerate(found.missing, len(found.certificates)):
@@ -105,9 +112,9 @@ def render_judgement(found: Judgement) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _family(name: str, verdict: Verdict) -> Iterator[str]:
+def _family(name: str, verdict: Verdict, certificates: tuple[bytes, ...]) -> Iterator[str]:
     word = _WORDS[verdict.refusal]
-    reports = _reports(name, verdict)
+    reports = _reports(name, verdict, certificates)
     yield from labelled(f"{name}:", f"{word}; {reports}" if reports else word, _COLUMN)
     for one in verdict.findings:
         note = "note, " if one.refusal is Refusal.NO else ""
@@ -117,11 +124,18 @@ def _family(name: str, verdict: Verdict) -> Iterator[str]:
             yield f"{line[:_COLUMN]}- {line[_COLUMN + 2 :]}" if number == 0 else line
 
 
-def _reports(name: str, verdict: Verdict) -> str:
+def _reports(name: str, verdict: Verdict, certificates: tuple[bytes, ...]) -> str:
     """What a client of this family shows; empty where it accepts."""
     if verdict.headline is None or name not in _VIEWS:
         return ""
-    return client_views(verdict.headline.category.value)[_VIEWS[name]].reports
+    category, client = verdict.headline.category.value, _VIEWS[name]
+    known = known_of(certificates, verdict)
+    words = message(client, category, known)
+    if words is not None:
+        return words
+    views = client_views(category, known)
+    alike = views.get(_ALIKE.get(client, client))
+    return alike.reports if alike else ""
 
 
 def _described(facts: CertificateFacts) -> str:

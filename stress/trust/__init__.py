@@ -2,6 +2,7 @@
 
 from stress.trust.anchors import Anchors, load_anchors
 from stress.trust.families import Judge, judge_of, known_missing
+from stress.trust.known import known_of
 from stress.trust.path import open_end
 from stress.trust.policy import policy_names
 from stress.trust.reading.certificate import CertificateFacts, describe, name_of
@@ -18,6 +19,7 @@ __all__ = [
     "differs",
     "judge_of",
     "known_missing",
+    "known_of",
     "load_anchors",
     "name_of",
     "open_end",

@@ -30,6 +30,8 @@ class EncodingSettings(Settings, frozen=True):
     """Parts that, when broken, make the client refuse any certificate sent."""
     broken_leaf_parts: tuple[str, ...] = ()
     """The same for the leaf only."""
+    broken_issuer_parts: tuple[str, ...] = ()
+    """The same for all but the leaf."""
     undecodable_leaf: Mapping[str, str] = {}
     """Extensions of the leaf that are refused when they cannot be decoded, although they are not
     critical, and the check that comes upon them."""
@@ -56,7 +58,8 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
             continue
         parts = set(settings.broken_parts)
-        parts.update(settings.broken_leaf_parts if position == 0 else ())
+        own = settings.broken_issuer_parts if position else settings.broken_leaf_parts
+        parts.update(own)
         if settings.reader == "java":
             yield from _undecodable(facts, position, settings)
             if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:

@@ -24,7 +24,7 @@ from stress.trust.policy import PathSearch, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.reading.java import as_java_reads
 from stress.trust.rules.context import Context, Rule
-from stress.trust.selection import in_order, last_tried, select, selection_gap
+from stress.trust.selection import in_order, last_tried, lined_up, select, selection_gap
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -159,6 +159,8 @@ class StoreJudge:
         anchors = self._anchors
         if not all(takes(policy, one) for one in anchors):
             anchors = Issuers(one.der for one in anchors if takes(policy, one))
+        if policy.search is PathSearch.LINED_UP:
+            return [lined_up(built.sent, anchors)]
         if policy.search is PathSearch.ORDERED:
             ordered = in_order(built.sent, anchors)
             if ordered is not None:

@@ -395,7 +395,7 @@ def _wrong(sent: tuple[CertificateFacts, ...], paths: Paths, top: Link) -> Gap |
     """The gap if intermediates were sent, but none that signed the leaf; else None."""
     fetchable = any(url.lower().startswith("http:") for url in top.facts.aia_issuers)
     for child, issuer in paths.broken:
-        if child is top:
+        if child == top:
             whom = "the leaf" if top.position == 0 else short_name(top.facts)
             detail = f"{short_name(issuer.facts)} has the issuer's name, but did not sign {whom}"
             return Gap(Category.WRONG_INTERMEDIATE, issuer.position, detail, fetchable)

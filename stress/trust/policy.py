@@ -64,6 +64,8 @@ class PathSearch(StrEnum):
     """It tries another path when one fails."""
     FIRST = "first"
     """It selects one path before it verifies anything (`selection.py`)."""
+    LINED_UP = "lined-up"
+    """It lines up what was sent behind the leaf, and looks for an anchor behind the last."""
     ORDERED = "ordered"
     """It takes a chain that was sent in order as it is, and searches only else."""
 

@@ -145,6 +145,42 @@ def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, 
     return tuple(Path((*links, Link(one, None))) for one in named if identified(one, last))
 
 
+def lined_up(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, bool]:
+    """The path that GnuTLS takes, and whether it ends in an anchor.
+
+    Each certificate is followed by the first one sent that may have issued it. A root at the end is
+    left out, and all from an anchor on; then the first fitting anchor follows (lib/x509/common.c,
+    `_gnutls_sort_clist`; verify.c).
+    """
+    links = [Link(sent[0], 0)]
+    rest = [Link(one, place) for place, one in enumerate(sent) if place and not one.unreadable]
+    while True:
+        top = links[-1].facts
+        used = {one.facts.der for one in links}
+        left = (one for one in rest if one.facts.der not in used)
+        found = next((one for one in left if _may_follow(one.facts, top)), None)
+        if found is None:
+            break
+        links.append(found)
+    if len(links) > 1 and links[-1].facts.self_issued:
+        links.pop()
+    if links[0].facts.self_issued and any(one.der == links[0].facts.der for one in anchors):
+        return Path(tuple(links[:1])), True
+    places = (place for place, one in enumerate(links) if place and anchors.same_key(one.facts))
+    links = links[: next(places, len(links))]
+    last = links[-1].facts
+    named = [one for one in anchors.named(last.issuer_name.normal) if _may_follow(one, last)]
+    named.sort(key=lambda one: one.not_after)  # of several the one that is valid longest
+    anchor = [Link(one, None) for one in named[-1:]]
+    return Path((*links, *anchor)), bool(anchor)
+
+
+def _may_follow(issuer: CertificateFacts, child: CertificateFacts) -> bool:
+    """By name, spelt alike, and key identifiers where both have one."""
+    alike = issuer.subject_name.text == child.issuer_name.text
+    return alike and _key_ids_differ(issuer, child) != 2
+
+
 def last_tried(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, bool]:
     """The path that Go comes to last, and whether it ends in an anchor.
 

@@ -14,6 +14,8 @@ from stress.codes.catalog import (
     code_tables,
     expand_groups,
     fix_for,
+    measured,
+    message,
     outcome_entries,
     outcome_entry,
     phrase_for,
@@ -62,6 +64,51 @@ def test_views_do_not_contradict_the_policies(defect: object, family: str) -> No
     assert find_policy(policy).name == policy
     if policy in chosen.yes or policy in chosen.sometimes:
         assert view.fails in {"yes", "sometimes"}
+
+
+def test_what_was_recorded_from_real_clients_stands_in_one_table() -> None:
+    general = {
+        (row.category, client)
+        for row in measured().rows
+        for client, words in row.says.items()
+        if not row.when and words != "ok"
+    }
+
+    assert ("expired-leaf", "go") in general
+    assert not [
+        (category, client)
+        for category, entry in outcome_entries().items()
+        for client in entry.clients
+        if (category, client) in general
+    ]
+
+
+@pytest.mark.parametrize(
+    ("client", "known", "words"),
+    [
+        (
+            "go",
+            {"host": "a.test", "names": "b.test, c.test"},
+            "valid for b.test, c.test, not a.test",
+        ),
+        (
+            "go",
+            {"host": "192.0.2.1", "address": "yes"},
+            "192.0.2.1 because it doesn't contain any IP",
+        ),
+        ("python", {"host": "192.0.2.1", "address": "yes", "alone": "yes"}, "verify code 64: IP"),
+        ("java-17", {}, "No subject alternative DNS name matching … found."),
+    ],
+)
+def test_the_message_for_what_is_known_of_a_chain(
+    client: str, known: dict[str, str], words: str
+) -> None:
+    assert words in (message(client, "hostname-mismatch", known) or "")
+
+
+def test_what_was_accepted_or_never_measured_has_no_message() -> None:
+    assert message("gnutls", "weak-key") is None
+    assert message("go", "revoked") is None
 
 
 def verdicts(name: str) -> dict[str, Verdict]:

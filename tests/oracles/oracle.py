@@ -82,6 +82,7 @@ ORACLES = (
     ),
     Oracle("openssl", "openssl", "openssl", (sys.executable, _OPENSSL, "plain")),
     Oracle("python-3.13", "python-3.13", "openssl", (sys.executable, _OPENSSL, "strict")),
+    Oracle("gnutls", "gnutls", "gnutls", (sys.executable, str(PROGRAMS / "gnutls.py"))),
     Oracle("curl", "curl", "curl", (sys.executable, str(PROGRAMS / "curl.py")), names=False),
     Oracle("java-17", "java", "java", ("java", *_JAVA), _JAVAC),
     Oracle(
@@ -155,11 +156,12 @@ def _messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ..
 
 
 def meant(family: str, words: str) -> frozenset[str]:
-    """The categories that a client's words stand for; the first pattern that fits counts."""
-    for pattern, categories in _messages()[family]:
-        if pattern.search(words):
-            return categories
-    return frozenset()
+    """The categories that a client's words stand for; the first pattern that fits counts.
+
+    GnuTLS says all that it found: there every pattern counts.
+    """
+    found = [categories for pattern, categories in _messages()[family] if pattern.search(words)]
+    return frozenset().union(*(found if family == "gnutls" else found[:1]))
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def judge_all(
     for one in chains:
         judge = Judge(Anchors(one.anchors, "corpus", private=True))
         host = one.host if names else ""
-        verdict = judge.judge(one.sent, host=host, at=AT, policy=policy)
+        verdict = judge.judge(one.sent, host=host, at=AT, policy=policy, staple=b"")
         head = verdict.headline
         found[one.id] = (
             verdict.refusal,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import compress
 from math import ceil, log, sqrt
 
@@ -60,7 +61,7 @@ from stress.model.outcome import Category
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import ClientView, Comparator, Condition
-from stress.trust import describe
+from stress.trust import describe, known_of
 
 NO_PLACE = "none"
 """How the catalogue says that nothing tells the failing connections apart."""
@@ -426,7 +427,7 @@ class _Claimant:
             # Judged again when a date was crossed; the verdict that refuses is the one in question.
             if one.chain == chain.sha256 and (one.headline or one.policy not in met):
                 met[one.policy] = one
-        return chain_views(failing.outcome, met)
+        return chain_views(failing.outcome, met, partial(known_of, chain.certificates))
 
     def passed_first(self, failing: FailureClass) -> int:
         """How many connections passed before the first failure, where chance alone is no reason.

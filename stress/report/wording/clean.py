@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from stress.analysis.chains import subject
 from stress.analysis.findings import Findings
@@ -14,7 +15,7 @@ from stress.model.run import SeenChain
 from stress.report.wording.clients import who_sees
 from stress.text.datetimes import instant, span
 from stress.text.numbers import percent, seconds
-from stress.trust import describe
+from stress.trust import describe, known_of
 
 NOBODY = "No client would have seen a failure in these handshakes."
 LAST_PART = 0.2
@@ -35,7 +36,8 @@ def _doubts(findings: Findings) -> Iterator[str]:
         by_policy = {one.policy: one for one in _verdicts(findings, chain)}
         wrong = next((one.headline for one in by_policy.values() if one.headline), None)
         if wrong:
-            views = chain_views(wrong.category.value, by_policy)
+            told = partial(known_of, chain.certificates)
+            views = chain_views(wrong.category.value, by_policy, told)
             refusing = {name: view for name, view in views.items() if view.fails != "no"}
             refused.setdefault(subject(chain), who_sees(refusing))
     for name, who in list(refused.items())[:2]:

@@ -132,7 +132,8 @@ class CertificateFacts:
     policy_mappings: tuple[tuple[str, str], ...] = ()
     policy_constraints: PolicyConstraints | None = None
     inhibit_any_policy: int | None = None
-    must_staple: bool = False
+    features: tuple[int, ...] = ()
+    """TLS extensions that the server must answer."""
     sct_logs: tuple[bytes, ...] = ()
     """Log ids of the embedded SCTs."""
     sct_times: tuple[int, ...] = ()
@@ -147,6 +148,11 @@ class CertificateFacts:
     def may_sign_certificates(self) -> bool:
         """According to keyUsage."""
         return self.usages is None or "keyCertSign" in self.usages
+
+    @property
+    def must_staple(self) -> bool:
+        """Whether it demands a stapled OCSP response (`status_request`)."""
+        return 5 in self.features
 
     @property
     def broken(self) -> frozenset[str]:
@@ -251,7 +257,8 @@ def _oddities(facts: CertificateFacts) -> Iterator[str]:
     if names and names.unknown:
         yield "subjectAltName: a name of an unknown kind"
     if facts.version != 3 and facts.extensions:
-        yield f"version: extensions in version {facts.version}"
+        which = "version" if facts.version < 3 else "later version"
+        yield f"{which}: extensions in version {facts.version}"
     if not facts.issuer_name.normal:
         yield "issuer name: empty"
     if not facts.subject_name.normal and names is None:
@@ -307,6 +314,7 @@ class _Reader:
         read = self.extension
         names = read("subjectAltName", extension.general_names)
         read("cRLDistributionPoints", extension.distribution_points)
+        read("issuerAltName", extension.general_names)
         basic = read("basicConstraints", extension.basic_constraints) or (False, None)
         facts = CertificateFacts(
             self.der,
@@ -345,7 +353,7 @@ class _Reader:
             policy_mappings=read("policyMappings", extension.policy_mappings) or (),
             policy_constraints=read("policyConstraints", extension.policy_constraints),
             inhibit_any_policy=read("inhibitAnyPolicy", extension.inhibit_any_policy),
-            must_staple=bool(read("TLS feature", extension.must_staple)),
+            features=read("TLS feature", extension.features) or (),
             sct_logs=read("SCT list", extension.embedded_logs) or (),
             sct_times=self.times(),
             problems=tuple(self.problems),
@@ -357,7 +365,7 @@ class _Reader:
         try:
             return read()
         except OddFormError as error:
-            self.problems.append(f"{what} form: {error}")
+            self.problems.append(f"{what} {error.kind}: {error}")
             return cast("_T", error.value)
         except DerError as error:
             self.problems.append(f"{what}: {error}")

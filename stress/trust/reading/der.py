@@ -34,11 +34,12 @@ class OddFormError(DerError):
     Args:
         message: what is odd.
         value: what those clients read.
+        kind: tells this form from others of the same part.
     """
 
-    def __init__(self, message: str, value: object) -> None:
+    def __init__(self, message: str, value: object, kind: str = "form") -> None:
         super().__init__(message)
-        self.value = value
+        self.value, self.kind = value, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +207,11 @@ def seconds(element: Element) -> int:
         DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
     """
     text = element.body.decode("ascii", "replace")
-    odd = ""
+    odd, kind = "", "form"
     if element.tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
         odd, text = f"the time {text!r} has no seconds", text[:10] + "00Z"
     elif element.tag in {UTC_TIME, GENERALIZED_TIME} and _OTHER_TIMES.search(text):
-        odd, text = f"the time {text!r}", _OTHER_TIMES.sub("Z", text)
+        odd, text, kind = f"the time {text!r}", _OTHER_TIMES.sub("Z", text), "offset"
     if element.tag == UTC_TIME and len(text) == 13:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME or len(text) != 15:
@@ -230,5 +231,5 @@ def seconds(element: Element) -> int:
     days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
     value = ((days * 24 + hour) * 60 + minute) * 60 + second
     if odd:
-        raise OddFormError(odd, value)
+        raise OddFormError(odd, value, kind)
     return value

@@ -96,7 +96,6 @@ def read_name(element: Element) -> Name:
 
 
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
-_STATUS_REQUEST = 5
 _USAGES = (
     "digitalSignature",
     "nonRepudiation",
@@ -295,10 +294,10 @@ def distribution_points(data: bytes) -> None:
         point.expect(SEQUENCE).children()
 
 
-def must_staple(data: bytes) -> bool:
-    """Whether the TLS feature `status_request` is required (RFC 7633)."""
+def features(data: bytes) -> tuple[int, ...]:
+    """The TLS extensions that a server must answer (RFC 7633)."""
     parts = first(data).expect(SEQUENCE).children()
-    return any(integer(part.expect(INTEGER).body) == _STATUS_REQUEST for part in parts)
+    return tuple(integer(part.expect(INTEGER).body) for part in parts)
 
 
 def embedded_logs(data: bytes) -> tuple[bytes, ...]:

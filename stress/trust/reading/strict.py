@@ -68,6 +68,8 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
         "SCT list",
         "TLS feature",
         "version",
+        "later version",
+        "issuerAltName",
         "issuer name",
         "subject name",
         "RSA",

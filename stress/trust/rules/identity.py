@@ -37,6 +37,8 @@ class CommonName(StrEnum):
     NEVER = "never"
     NAMES = "names"
     """For a host name, if the subjectAltName has no DNS name; never for an address."""
+    SINGLE = "single"
+    """For a host name, if there is no subjectAltName and only one CN."""
     ALONE = "alone"
     """For names and addresses, if the subjectAltName has neither."""
 
@@ -69,6 +71,8 @@ class IdentitySettings(Settings, frozen=True):
     """An IPv4 address written as IPv6 is that address."""
     empty_constraints: Literal["all", "none", "refused"] = "all"
     """What an empty name of a host in name constraints covers; Java 17 fails on it."""
+    readable_constraints: bool = False
+    """Constraints that cannot be read, or of kinds that are not compared, allow nothing."""
     masked_constraints: bool = False
     """A constraint of addresses without a mask is refused when there is an address."""
     wildcards_excluded: bool = False
@@ -214,6 +218,9 @@ def _common_name_counts(context: Context, *, address: bool) -> bool:
     """Whether the policy looks at the leaf's CN, for a name or an address."""
     rule = context.policy.settings(IdentitySettings).common_name
     names = context.leaf.alternative_names or GeneralNames()
+    if rule is CommonName.SINGLE:
+        bare = "subjectAltName" not in context.leaf.named_extensions
+        return bare and not address and len(context.leaf.subject_name.common_names) == 1
     if rule is CommonName.NAMES:
         return not address and not names.dns
     return rule is CommonName.ALONE and not names.dns and not names.addresses
@@ -244,6 +251,10 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     for place, link in enumerate(context.path.links):
         constraints = link.facts.constraints
         at_anchor = context.anchored and link is context.path.top
+        if place and settings.readable_constraints and _unusable(link.facts):
+            detail = f"{short_name(link.facts)} has name constraints that cannot be used"
+            yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
+            continue
         if place == 0 or constraints is None or (at_anchor and not settings.anchor_constraints):
             continue
         between = [one.facts for one in context.path.links[1:place] if not one.facts.self_issued]
@@ -307,6 +318,13 @@ def _forbidden(
             if (inside and not any(inside)) or outside:
                 return printable(getattr(name, "text", str(name)), 80)
     return ""
+
+
+def _unusable(facts: CertificateFacts) -> bool:
+    """Whether name constraints cannot be read, or hold what is no name to compare."""
+    limits = facts.constraints
+    broken = any(part.startswith("nameConstraints") for part in facts.broken)
+    return broken or (limits is not None and bool(limits.permitted.others + limits.excluded.others))
 
 
 def _odd_networks(names: GeneralNames) -> bool:

@@ -19,22 +19,28 @@ class ProfileSettings(Settings, frozen=True):
     """How strictly certificates are compared with the profile."""
 
     strict_profile: bool = False
+    critical_basics: Refusal = Refusal.SOMETIMES
+    """The effect of a CA whose basicConstraints is not critical: OpenSSL 3 refuses it, 4 does not
+    (both measured)."""
 
 
 def profile_findings(context: Context) -> Iterator[Finding]:
     """Every certificate of the path must be as RFC 5280 wants it."""
-    strict = context.policy.settings(ProfileSettings).strict_profile
-    if not strict or not context.issuers or not context.anchored:
+    settings = context.policy.settings(ProfileSettings)
+    if not settings.strict_profile or not context.issuers or not context.anchored:
         return
     for link in context.path.links:
         whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
-        for detail, refusal in _odd(link.facts, last=link is context.path.top):
+        odd = [(one, Refusal.YES) for one in _odd(link.facts, last=link is context.path.top)]
+        if link.facts.is_ca and "basicConstraints" not in link.facts.critical_extensions:
+            odd.append(("no critical basicConstraints", settings.critical_basics))
+        for detail, refusal in odd:
             text = f"{whose}{detail} (RFC 5280)"
             yield Finding(Category.MALFORMED_CERTIFICATE, link.position, text, refusal)
 
 
-def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[tuple[str, Refusal]]:
-    """What is not as in the profile, and whether it is refused."""
+def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[str]:
+    """What is not as in the profile."""
     usages, critical = facts.usages or (), facts.critical_extensions
     has, names = facts.named_extensions, facts.alternative_names
     empty = not facts.subject_name.normal
@@ -61,10 +67,7 @@ def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[tuple[str, Refusal]
         and facts.subject_key_id is None,
         "extensions, but not version 3": facts.version < 3 and bool(has),
     }
-    yield from ((what, Refusal.YES) for what, found in checks.items() if found)
-    if facts.is_ca and "basicConstraints" not in critical:
-        # OpenSSL 3.0 rejects this, 4.0 does not (both measured).
-        yield "no critical basicConstraints", Refusal.SOMETIMES
+    yield from (what for what, found in checks.items() if found)
 
 
 RULES = (profile_findings,)

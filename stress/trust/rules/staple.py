@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.text.datetimes import instant
 from stress.trust.policy import Settings, find_policy
+from stress.trust.reading.certificate import short_name
 from stress.trust.rules.context import Context
 
 
@@ -19,6 +21,8 @@ class StapleSettings(Settings, frozen=True):
     must_staple: Refusal = Refusal.NO
     """The effect of a missing staple that the certificate requires."""
     bad_staple: Refusal = Refusal.NO
+    inherited_features: bool = False
+    """What an issuer demands of servers its subjects must demand, too (RFC 7633 section 4.2.2)."""
     revoked: Refusal = Refusal.NO
     """The effect of a staple that says "revoked"."""
 
@@ -79,7 +83,18 @@ def staple_findings(context: Context) -> Iterator[Finding]:
         yield Finding(Category.REVOKED, 0, detail, settings.revoked)
 
 
-RULES = (staple_findings,)
+def feature_findings(context: Context) -> Iterator[Finding]:
+    """A certificate must demand the TLS features that its issuer demands."""
+    if not context.policy.settings(StapleSettings).inherited_features:
+        return
+    for child, issuer in pairwise(context.path.links):
+        lacking = sorted(set(issuer.facts.features) - set(child.facts.features))
+        if lacking:
+            detail = f"{short_name(issuer.facts)} requires the TLS feature {lacking[0]} of it"
+            yield Finding(Category.NAME_CONSTRAINTS, child.position, detail)
+
+
+RULES = (staple_findings, feature_findings)
 
 
 def read_staple(staple: bytes, serial: int, at: int) -> Staple:

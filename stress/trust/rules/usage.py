@@ -30,6 +30,8 @@ class UsageSettings(Settings, frozen=True):
     """Which purposes and extensions are acceptable."""
 
     purpose_needed: tuple[Presence, ...] = ()
+    leaf_purpose: bool = True
+    """A leaf's extendedKeyUsage must allow serverAuth."""
     any_purpose: bool = True
     """`anyExtendedKeyUsage` counts as serverAuth."""
     issuer_purpose: Scope = Scope.EVERY
@@ -53,6 +55,8 @@ class UsageSettings(Settings, frozen=True):
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
     first_version: int = 1
     """Intermediates must be of this version at least."""
+    anchor_ca: bool = True
+    """An anchor without basicConstraints is no CA."""
     anchor_path_length: bool = True
     """An anchor's path length counts."""
     negative_path_length: bool = True
@@ -87,7 +91,7 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
         )
         if context.anchored and needed:
             yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
-    elif not _allows(leaf, settings, any_counts=settings.any_purpose):
+    elif settings.leaf_purpose and not _allows(leaf, settings, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
     wanted = settings.leaf_usages
     if leaf.usages is not None and wanted and not set(leaf.usages) & set(wanted):
@@ -140,6 +144,9 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
         yield Finding(Category.ISSUER_NOT_CA, 0, "keyUsage of a CA without basicConstraints")
     for link in context.issuers:
         facts, reason = link.facts, _no_ca(link.facts, settings, at_top=link is top)
+        bare = "basicConstraints" not in facts.named_extensions
+        if context.anchored and link is top and bare and not settings.anchor_ca:
+            reason = ""
         if reason:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)

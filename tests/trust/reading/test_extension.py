@@ -23,7 +23,7 @@ READERS: list[Callable[[bytes], object]] = [
     extension.subject_key_id,
     extension.authority,
     extension.issuer_urls,
-    extension.must_staple,
+    extension.features,
     extension.embedded_logs,
     extension.sct_logs,
 ]
@@ -87,8 +87,8 @@ def test_only_a_status_request_is_must_staple() -> None:
     asked = x509.TLSFeature([x509.TLSFeatureType.status_request]).public_bytes()
     other = x509.TLSFeature([x509.TLSFeatureType.status_request_v2]).public_bytes()
 
-    assert extension.must_staple(asked)
-    assert not extension.must_staple(other)
+    assert extension.features(asked) == (5,)
+    assert 5 not in extension.features(other)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
