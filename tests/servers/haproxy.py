@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ defaults
   timeout server 30s
 frontend front
   bind 127.0.0.1:{port} backlog 8192
-  log-format "connection %s %ts"
+  option tcplog
   default_backend nodes
 backend nodes
   balance {balance}
@@ -69,8 +70,7 @@ class Haproxy(ServerProcess):
 
     def connections(self) -> Mapping[str, int]:
         """Connections sent to each node so far, our first knock included."""
-        words = (line.split() for line in self.output.read_text().splitlines())
-        counts = Counter(word[1] for word in words if word[:1] == ["connection"])
+        counts = Counter(re.findall(r" nodes/(\S+) ", self.output.read_text()))
         return {name: counts[name] for name in self._names}
 
     def served(self, total: int) -> Mapping[str, int]:
