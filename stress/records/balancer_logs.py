@@ -17,7 +17,7 @@ import re
 import tomllib
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -39,7 +39,7 @@ _HEAD_LINES = 200
 _GZIP = b"\x1f\x8b"
 _NEEDED = ("port", "time", "backend")
 _DIGITS = 9
-_LEAST_UNPACKED, _MOST_RATIO = 100_000_000, 200
+_LEAST_UNPACKED, _MOST_RATIO = 20_000_000, 60
 """Bytes that a gzipped log may have, and how many times the file; logs pack to a tenth or less."""
 _MOST_SECONDS = 100_000
 """Seconds that are remembered."""
@@ -110,7 +110,7 @@ def recognised(path: Path) -> LogFormat:
     Raises:
         UsageError: it is none that is known, or lacks what is needed.
     """
-    with closing(_opened(path)) as stream:
+    with _opened(path) as stream:
         head = _read(stream, path)
     lines = [line for line in head.split(b"\n") if line.strip()][:_HEAD_LINES]
     if not lines:
@@ -244,21 +244,22 @@ class _TimeReader:
         return second + int(fraction[:_DIGITS].ljust(_DIGITS, b"0"))
 
 
-def _opened(path: Path) -> BinaryIO:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        stream = path.open("rb")
-        packed = stream.read(2) == _GZIP
-        stream.seek(0)
+        with path.open("rb") as stream:
+            packed = stream.read(2) == _GZIP
+            stream.seek(0)
+            yield cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if packed else stream
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"cannot read the log {path}: {reason}") from error
-    return cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if packed else stream
 
 
 def _batches(path: Path) -> Iterator[bytes]:
     """Whole lines, about a megabyte at a time, without those that are too long."""
     left = _LEAST_UNPACKED + _MOST_RATIO * path.stat().st_size
-    with closing(_opened(path)) as stream:
+    with _opened(path) as stream:
         rest = b""
         while chunk := _read(stream, path):
             left -= len(chunk)

@@ -2,7 +2,7 @@
 
 The two clocks differ, by milliseconds, seconds or a forgotten time zone. By how much is found
 first: in the pairs of an attempt and a line with the same client port, the true pairs all have the
-same difference, and the others any. So the densest second of differences is the offset of the
+same difference, and the others any. So the densest stretch of differences is the offset of the
 clocks, and what does not stand out is no match at all. Then each attempt takes the nearest line
 within a few times the spread that was seen. Where two lines of different backends are about as
 near, or two attempts want one line, nothing is taken: it is counted as ambiguous.
@@ -25,18 +25,22 @@ from stress.errors import UsageError
 from stress.records.balancer_logs import LogLines
 from stress.text.numbers import counted
 
-_SECOND = 1_000_000_000
+_SECOND, _MILLISECOND = 1_000_000_000, 1_000_000
 _SAMPLE = 5_000
 """Attempts from which the offset is estimated."""
 _MOST_PAIRS = 5_000_000
+_WIDTHS_NS = (_SECOND // 20, 2 * _SECOND)
+"""Of the stretch in which the right differences lie; the wider one for times in whole seconds."""
 _STANDS_OUT = 3
-"""How many times more pairs the right second of differences has than any other."""
+"""How many times more pairs the right stretch of differences has than any other."""
+_NEARLY_ALL = 0.8
+"""Where ports come again and again, other offsets fit well, and only the right one fits all."""
 _NEAR_NS = 5 * _SECOND
 """Clocks that are kept differ by less; a single pair is believed only then."""
-_LEAST_NS = 20_000_000
+_LEAST_NS = 5_000_000
 """Least tolerance; the kernel may hand over a connection late."""
 _NEARER = 4
-"""How many times nearer the nearest line must be than one of another backend."""
+"""How many times nearer than one of another backend the nearest line must be, or usually is."""
 _MOST_CLIENTS = 8
 _BIN_NS = 5_000_000
 _MOST_BINS = 1 << 23
@@ -76,8 +80,7 @@ def by_port(at_ns: NDArray[np.int64], ports: NDArray[np.int32], lines: LogLines)
     counts = np.searchsorted(port, ports[sample], "right") - first
     keep = np.cumsum(counts) <= _MOST_PAIRS
     sample, first, counts = sample[keep], first[keep], counts[keep]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    pair = np.repeat(first, counts) + within
+    pair = _pairs(first, counts)
     differences = times[pair] - np.repeat(at_ns[sample], counts)
     offset_ns, fitting = _offset(differences, len(sample))
     clients = np.bincount(lines.client[order][pair][fitting], minlength=len(lines.clients))
@@ -85,6 +88,13 @@ def by_port(at_ns: NDArray[np.int64], ports: NDArray[np.int32], lines: LogLines)
     return _nearest(
         at_ns + offset_ns, ports, times[ours], port[ours], lines.backend[order][ours], offset_ns
     )
+
+
+def _pairs(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places of the lines of each attempt: so many, from the first of its own on."""
+    begin = np.cumsum(counts) - counts
+    pairs: NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(first - begin, counts)
+    return pairs
 
 
 def _order(lines: LogLines) -> NDArray[np.int64]:
@@ -98,28 +108,31 @@ def _order(lines: LogLines) -> NDArray[np.int64]:
 
 def _offset(differences: NDArray[np.int64], sampled: int) -> tuple[int, NDArray[np.bool_]]:
     """The offset of the clocks, and which of the pairs have it."""
-    ordered = np.sort(differences)
-    reach = np.searchsorted(ordered, ordered + 2 * _SECOND, "right") - np.arange(len(ordered))
-    most = int(reach.max(initial=0))
-    if not most:
+    if not len(differences):
         raise UsageError(
             "none of the run's connections is in the log: no line has one of its ports and times",
             "Is it the log of this balancer, and of that time? Behind a NAT: add --nat.",
         )
-    # Of equally dense seconds the one nearest to no offset at all.
-    best = min(np.flatnonzero(reach == most), key=lambda place: abs(int(ordered[place])))
-    begin = int(ordered[best])
-    elsewhere = (ordered < begin - 2 * _SECOND) | (ordered > begin + 2 * _SECOND)
-    rival = int(reach[elsewhere].max(initial=0))
-    middle = int(np.median(ordered[best : best + most]))
-    known = most >= _STANDS_OUT or abs(middle) < _NEAR_NS
-    if most < _STANDS_OUT * rival or not known:
-        raise UsageError(
-            f"the log does not fit the run: at no offset of the clocks are more than "
-            f"{most} of {counted(sampled, 'attempt')} in it",
-            "Is it the log of this balancer, and of that time? Behind a NAT: add --nat.",
+    ordered = np.sort(differences)
+    most = 0
+    for width in _WIDTHS_NS:
+        reach = np.searchsorted(ordered, ordered + width, "right") - np.arange(len(ordered))
+        most = int(reach.max())
+        # Of equally dense stretches the one nearest to no offset at all.
+        best = min(np.flatnonzero(reach == most), key=lambda place: abs(int(ordered[place])))
+        begin, middle = int(ordered[best]), int(np.median(ordered[best : best + most]))
+        elsewhere = (ordered < begin - width) | (ordered > begin + width)
+        rival = int(reach[elsewhere].max(initial=0))
+        alone = most >= _STANDS_OUT * rival or (
+            most >= _NEARLY_ALL * sampled and rival <= _RIVAL * most
         )
-    return middle, np.abs(differences - middle) <= _SECOND
+        if alone and (most >= _STANDS_OUT or abs(middle) < _NEAR_NS):
+            return middle, np.abs(differences - middle) <= width
+    raise UsageError(
+        f"the log does not fit the run: at no offset of the clocks are more than "
+        f"{most} of {counted(sampled, 'attempt')} in it",
+        "Is it the log of this balancer, and of that time? Behind a NAT: add --nat.",
+    )
 
 
 def by_time(at_ns: NDArray[np.int64], lines: LogLines) -> Joined:
@@ -132,7 +145,7 @@ def by_time(at_ns: NDArray[np.int64], lines: LogLines) -> Joined:
     begin, end = int(at_ns.min()), int(at_ns.max())
     order = _order(lines)
     counts = np.bincount(lines.client[order], minlength=len(lines.clients))
-    for client in np.argsort(-counts)[:_MOST_CLIENTS].tolist():
+    for client in np.argsort(-counts)[: min(_MOST_CLIENTS, np.count_nonzero(counts))].tolist():
         theirs = order[lines.client[order] == client]
         times = lines.time_ns[theirs]
         first, last = min(begin, int(times.min())), max(end, int(times.max()))
@@ -157,9 +170,13 @@ def by_time(at_ns: NDArray[np.int64], lines: LogLines) -> Joined:
     _, offset_ns, theirs = best
     theirs = theirs[np.argsort(lines.time_ns[theirs], kind="stable")]
     times, backend = lines.time_ns[theirs], lines.backend[theirs]
-    near = times[np.clip(np.searchsorted(times, at_ns + offset_ns), 0, len(times) - 1)]
-    rest = near - at_ns - offset_ns
-    offset_ns += int(np.median(rest[np.abs(rest) <= 2 * _BIN_NS] if len(rest) else rest))
+    # Now to the millisecond: the densest one among all differences close to that.
+    from_ = np.searchsorted(times, at_ns + (offset_ns - 2 * _BIN_NS))
+    near = np.searchsorted(times, at_ns + (offset_ns + 3 * _BIN_NS)) - from_
+    close = np.sort(times[_pairs(from_, near)] - np.repeat(at_ns, near))
+    reach = np.searchsorted(close, close + _MILLISECOND, "right") - np.arange(len(close))
+    densest = int(reach.argmax())
+    offset_ns = int(np.median(close[densest : densest + int(reach.max())]))
     none = np.zeros(len(at_ns), np.int32)
     return _nearest(
         at_ns + offset_ns, none, times, np.zeros(len(times), np.int32), backend, offset_ns
@@ -194,13 +211,14 @@ def _nearest(
     tolerance = min(_SECOND, max(_LEAST_NS, 4 * spread))
     matched = distance <= tolerance
     other, rival = far[1 - nearest, each], np.clip(lines[1 - nearest, each], 0, len(times) - 1)
-    unclear = matched & (other <= np.maximum(_NEARER * distance, 1000)) & (other <= tolerance)
+    unclear = matched & (other <= np.minimum(tolerance, _NEARER * np.maximum(distance, spread)))
     unclear &= backend[rival] != backend[np.clip(chosen, 0, len(times) - 1)]
-    # A line is one connection: of two attempts that want it, the nearer gets it.
-    by_distance = np.lexsort((distance, chosen))
-    again = np.zeros(len(each), bool)
-    again[by_distance[1:]] = chosen[by_distance][1:] == chosen[by_distance][:-1]
-    unclear |= matched & again
+    # A line is one connection: of two attempts that want it, one that is far nearer gets it.
+    order = np.lexsort((distance, chosen))
+    contested = (np.diff(chosen[order]) == 0) & matched[order][1:]
+    near = distance[order][1:] <= _NEARER * np.maximum(distance[order][:-1], spread)
+    unclear[order[1:][contested]] = True
+    unclear[order[:-1][contested & near]] = True
     result = np.full(len(each), -1, np.int32)
     taken = matched & ~unclear
     result[taken] = backend[chosen[taken]]

@@ -12,12 +12,12 @@ def joined_sentences(result: JoinedLog) -> tuple[str, str]:
     by = "by time alone, so this is a suggestion" if result.by_time else "by client port and time"
     side = "ahead of" if result.offset_ns >= 0 else "behind"
     found = (
-        f"{of(result.joined, attempts)} attempts were found in {', '.join(result.files[:3])} "
-        f"({result.format}), {by}; {thousands(result.ambiguous)} ambiguous, "
-        f"{thousands(result.unmatched)} not in it"
+        f"Backends: {of(result.joined, attempts)} attempts were found in "
+        f"{', '.join(result.files[:3])} ({result.format}), {by}; "
+        f"{thousands(result.ambiguous)} ambiguous, {thousands(result.unmatched)} not in it"
     )
     clocks = (
-        f"the balancer's clock was {milliseconds(abs(result.offset_ns) / 1000)} ms {side} ours; "
-        f"95% of the lines are within {milliseconds(result.spread_ns / 1000)} ms of that"
+        f"The balancer's clock was {milliseconds(abs(result.offset_ns) / 1000)} ms {side} ours; "
+        f"95% of the lines are within {milliseconds(result.spread_ns / 1000)} ms of that."
     )
     return found, clocks
