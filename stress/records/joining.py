@@ -29,14 +29,16 @@ _SECOND, _MILLISECOND = 1_000_000_000, 1_000_000
 _SAMPLE = 5_000
 """Attempts from which the offset is estimated."""
 _MOST_PAIRS = 5_000_000
-_WIDTHS_NS = (_SECOND // 20, 2 * _SECOND)
-"""Of the stretch in which the right differences lie; the wider one for times in whole seconds."""
+_WIDTHS_NS = (2 * _MILLISECOND, 50 * _MILLISECOND, 2 * _SECOND)
+"""Of the stretch in which the right differences lie; the widest for times in whole seconds."""
 _STANDS_OUT = 3
 """How many times more pairs the right stretch of differences has than any other."""
+_FEWEST = 0.05
+"""Part of the attempts that must be in the log; fewer meet in some stretch by chance."""
 _NEARLY_ALL = 0.8
 """Where ports come again and again, other offsets fit well, and only the right one fits all."""
 _NEAR_NS = 5 * _SECOND
-"""Clocks that are kept differ by less; a single pair is believed only then."""
+"""Clocks that are kept differ by less; one or two pairs are believed only then."""
 _LEAST_NS = 5_000_000
 """Least tolerance; the kernel may hand over a connection late."""
 _NEARER = 4
@@ -82,7 +84,11 @@ def by_port(at_ns: NDArray[np.int64], ports: NDArray[np.int32], lines: LogLines)
     sample, first, counts = sample[keep], first[keep], counts[keep]
     pair = _pairs(first, counts)
     differences = times[pair] - np.repeat(at_ns[sample], counts)
-    offset_ns, fitting = _offset(differences, len(sample))
+    mine = np.lexsort((at_ns, ports))
+    gaps = np.diff(at_ns[mine])[np.diff(ports[mine]) == 0]
+    # A stretch must not hold two uses of one port.
+    longest = int(np.quantile(gaps, 0.05)) // 2 if len(gaps) else max(_WIDTHS_NS)
+    offset_ns, fitting = _offset(differences, len(sample), longest)
     clients = np.bincount(lines.client[order][pair][fitting], minlength=len(lines.clients))
     ours = (clients * 5 >= clients.max())[lines.client[order]]
     return _nearest(
@@ -106,7 +112,9 @@ def _order(lines: LogLines) -> NDArray[np.int64]:
     return order[new]
 
 
-def _offset(differences: NDArray[np.int64], sampled: int) -> tuple[int, NDArray[np.bool_]]:
+def _offset(
+    differences: NDArray[np.int64], sampled: int, longest: int
+) -> tuple[int, NDArray[np.bool_]]:
     """The offset of the clocks, and which of the pairs have it."""
     if not len(differences):
         raise UsageError(
@@ -115,7 +123,7 @@ def _offset(differences: NDArray[np.int64], sampled: int) -> tuple[int, NDArray[
         )
     ordered = np.sort(differences)
     most = 0
-    for width in _WIDTHS_NS:
+    for width in (width for width in _WIDTHS_NS if width <= longest):
         reach = np.searchsorted(ordered, ordered + width, "right") - np.arange(len(ordered))
         most = int(reach.max())
         # Of equally dense stretches the one nearest to no offset at all.
@@ -126,7 +134,8 @@ def _offset(differences: NDArray[np.int64], sampled: int) -> tuple[int, NDArray[
         alone = most >= _STANDS_OUT * rival or (
             most >= _NEARLY_ALL * sampled and rival <= _RIVAL * most
         )
-        if alone and (most >= _STANDS_OUT or abs(middle) < _NEAR_NS):
+        enough = most >= max(_STANDS_OUT, _FEWEST * sampled)
+        if alone and (enough or (sampled < _STANDS_OUT and abs(middle) < _NEAR_NS)):
             return middle, np.abs(differences - middle) <= width
     raise UsageError(
         f"the log does not fit the run: at no offset of the clocks are more than "

@@ -79,9 +79,12 @@ def test_a_line_in_two_files_counts_once_and_a_lost_line_is_no_other() -> None:
     twice = np.r_[0:2_000, 0:1_000]
     kept = twice[twice != 7]
     lines = LogLines(
-        *(column[kept] for column in (lines.time_ns, lines.port, lines.backend, lines.client)),
-        lines.backends,
-        lines.clients,
+        time_ns=lines.time_ns[kept],
+        port=lines.port[kept],
+        backend=lines.backend[kept],
+        client=lines.client[kept],
+        backends=lines.backends,
+        clients=lines.clients,
     )
 
     found = by_port(world.at_ns, world.ports, lines)
@@ -123,6 +126,30 @@ def test_a_log_of_something_else_is_refused(change: str) -> None:
 
     with pytest.raises(UsageError, match="the log"):
         by_port(world.at_ns, world.ports, lines)
+
+
+def test_a_chance_meeting_of_a_few_ports_is_no_match() -> None:
+    """A NAT that maps ports to ports of the same range."""
+    world = World(9, count=600, rate=60.0)
+    lines = world.lines()
+    lines.port = lines.port[world.random.permutation(600)]
+
+    with pytest.raises(UsageError, match="does not fit"):
+        by_port(world.at_ns, world.ports, lines)
+
+
+@pytest.mark.parametrize(("offset_s", "known"), [(0.1, True), (600.0, False)])
+def test_a_single_connection_is_believed_only_of_clocks_that_agree(
+    offset_s: float,
+    known: bool,
+) -> None:
+    world = World(10, count=1)
+
+    if known:
+        assert world.check(by_port(world.at_ns, world.ports, world.lines(offset_s))) == 1
+    else:
+        with pytest.raises(UsageError, match="does not fit"):
+            by_port(world.at_ns, world.ports, world.lines(offset_s))
 
 
 @pytest.mark.parametrize("offset_s", [0.0, 1.5, -30.0])
