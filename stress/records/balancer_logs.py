@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
@@ -35,7 +35,8 @@ from stress.text.escape import did_you_mean, printable, quoted
 _AT_ONCE = 1 << 20
 _LONGEST = 16_384
 """Bytes of a line; longer ones are no line of a balancer."""
-_HEAD_LINES = 200
+_HEAD_BATCHES = 16
+"""Megabytes in which the format is looked for."""
 _GZIP = b"\x1f\x8b"
 _NEEDED = ("port", "time", "backend")
 _DIGITS = 9
@@ -104,31 +105,29 @@ def chosen_format(word: str) -> LogFormat:
     return LogFormat("the given expression", word, "start")
 
 
-def recognised(path: Path) -> LogFormat:
-    """The format that most of the first lines of a log have.
+def recognised(paths: Sequence[Path]) -> LogFormat:
+    """The format of some logs: the one that most lines have where a balancer's lines begin.
 
     Raises:
         UsageError: it is none that is known, or lacks what is needed.
     """
-    with _opened(path) as stream:
-        head = _read(stream, path)
-    lines = [line for line in head.split(b"\n") if line.strip()][:_HEAD_LINES]
-    if not lines:
-        raise UsageError(f"{path} is empty", "Give the log of the balancer during the run.")
-    if b"\0" in head:
-        raise UsageError(f"{path} is a binary file", "Give a text log, gzipped or not.")
-    found = {
-        name: sum(each.compiled().search(line[:_LONGEST]) is not None for line in lines)
-        for name, each in formats().items()
-    }
-    name = max(found, key=lambda name: (found[name], not formats()[name].lacks))
-    if not found[name]:
-        expected = "\n".join(f"  {each.example}" for each in formats().values() if not each.lacks)
-        raise UsageError(
-            f"{path} has no format that is known; it begins with {_shown(lines[0])}",
-            f"Known are lines such as\n{expected}\nor give a regular expression with --format.",
-        )
-    return _sufficient(formats()[name], str(path))
+    known = {name: (each.compiled(), each) for name, each in formats().items()}
+    first = b""
+    for lines in islice(chain.from_iterable(map(_batches, paths)), _HEAD_BATCHES):
+        if b"\0" in lines:
+            raise UsageError(f"{paths[0]} is a binary file", "Give a text log, gzipped or not.")
+        first = first or next((line for line in lines.split(b"\n") if line.strip()), b"")
+        found = {name: len(pattern.findall(lines)) for name, (pattern, _) in known.items()}
+        name = max(found, key=lambda name: (found[name], not known[name][1].lacks))
+        if found[name]:
+            return _sufficient(known[name][1], str(paths[0]))
+    if not first:
+        raise UsageError(f"{paths[0]} is empty", "Give the log of the balancer during the run.")
+    expected = "\n".join(f"  {each.example}" for _, each in known.values() if not each.lacks)
+    raise UsageError(
+        f"{paths[0]} has no format that is known; it begins with {_shown(first)}",
+        f"Known are lines such as\n{expected}\nor give a regular expression with --format.",
+    )
 
 
 def _sufficient(form: LogFormat, what: str) -> LogFormat:

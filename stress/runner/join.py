@@ -37,7 +37,7 @@ def join(
         logs: of the balancer, read as one.
         location: where the new file goes.
         notify: prints a message.
-        form: the name of a format, or a regular expression; None: what the first log looks like.
+        form: the name of a format, or a regular expression; None: what the logs look like.
         nat: a NAT on the way changes the ports, so go by time alone.
 
     Raises:
@@ -48,7 +48,7 @@ def join(
     from stress.store import RunWriter, open_run, reserve  # noqa: PLC0415 - heavy
     from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
-    log_format = chosen_format(form) if form else recognised(logs[0])
+    log_format = chosen_format(form) if form else recognised(logs)
     with open_run(file) as run:
         facts = run.facts()
         refuse_records(facts, "there is nothing to join")

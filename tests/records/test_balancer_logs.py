@@ -40,7 +40,7 @@ def test_the_example_of_a_format_is_recognised_and_read(log: Log, name: str) -> 
     form = formats()[name]
     path = log(*[form.example] * 3)
 
-    assert recognised(path) == form
+    assert recognised([path]) == form
     lines = read_logs([path], form, frozenset({33313}), EVER)
 
     assert (lines.read, lines.unknown) == (3, 0)
@@ -56,11 +56,17 @@ def test_a_format_that_lacks_what_is_needed_is_refused_with_advice(log: Log, nam
     form = formats()[name]
 
     with pytest.raises(UsageError, match=form.lacks) as of_log:
-        recognised(log(form.example))
+        recognised([log(form.example)])
     with pytest.raises(UsageError, match=form.lacks) as of_name:
         chosen_format(name)
     assert of_log.value.hint == of_name.value.hint
     assert all(line in str(of_log.value.hint) for line in form.add)
+
+
+def test_a_format_is_recognised_behind_other_lines(log: Log) -> None:
+    other = log(*["Server web1 is DOWN"] * 90_000, name="old.log")
+
+    assert recognised([other, log(haproxy(40001, "a"))]) == HAPROXY
 
 
 def test_only_ports_and_times_of_the_run_are_kept(log: Log) -> None:
@@ -130,12 +136,12 @@ def test_what_is_no_log_is_refused(tmp_path: Path, body: bytes, said: str) -> No
     path.write_bytes(body)
 
     with pytest.raises(UsageError, match=said):
-        recognised(path)
+        recognised([path])
 
 
 def test_a_file_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(b"\n" * 60_000_000, 1))
+    path.write_bytes(gzip.compress(b"\n" * 23_000_000, 1))
 
     with pytest.raises(UsageError, match="far more"):
         read_logs([path], HAPROXY, None, EVER)
