@@ -51,7 +51,7 @@ def test_a_file_that_lies_about_its_blocks_costs_no_more(worlds: ModuleType) -> 
 
     (claim,) = slowness(lying)
 
-    assert claim.conditions == slowness(honest)[0].conditions
+    assert claim.conditions == next(iter(slowness(honest))).conditions
 
 
 @pytest.mark.parametrize("by_ms", [0.0, 10.0])
