@@ -88,9 +88,9 @@ def chosen_format(word: str) -> LogFormat:
         return _sufficient(known[word], word)
     if "(" not in word:
         raise UsageError(
-            f"--format {quoted(word)}: no such format{did_you_mean(word, known)}",
-            f"Known: {', '.join(known)}.\nOr a regular expression with the named groups port, time,"
-            " backend: '(?P<port>\\d+) … (?P<time>\\S+) … (?P<backend>\\S+)'",
+            f"--format {quoted(word)}: no such format",
+            f"{did_you_mean(word, known)}\nOr a regular expression with the named groups port,"
+            " time, backend: '(?P<port>\\d+) … (?P<time>\\S+) … (?P<backend>\\S+)'",
         )
     try:
         groups = re.compile(word.encode(), re.MULTILINE).groupindex
@@ -257,8 +257,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 def _batches(path: Path) -> Iterator[bytes]:
     """Whole lines, about a megabyte at a time, without those that are too long."""
-    left = _LEAST_UNPACKED + _MOST_RATIO * path.stat().st_size
     with _opened(path) as stream:
+        left = _LEAST_UNPACKED + _MOST_RATIO * path.stat().st_size
         rest = b""
         while chunk := _read(stream, path):
             left -= len(chunk)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.errors import UsageError
-from stress.model.run import End, JoinedLog, RunEnd
+from stress.model.run import End, JoinedLog, RunEnd, RunFacts
 from stress.report.wording.backends import joined_sentences
 from stress.runner.rejudge import refuse_records
 from stress.text.escape import command, printable
@@ -48,7 +48,6 @@ def join(
     from stress.store import RunWriter, open_run, reserve  # noqa: PLC0415 - heavy
     from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
-    log_format = chosen_format(form) if form else recognised(logs)
     with open_run(file) as run:
         facts = run.facts()
         refuse_records(facts, "there is nothing to join")
@@ -57,6 +56,7 @@ def join(
                 f"the run {facts.name} has no end mark",
                 f"If it was killed, complete it first: {command('run', '--continue', facts.name)}",
             )
+        log_format = chosen_format(form) if form else recognised(logs)
         backends, result = _found(run, logs, log_format, nat=nat, notify=notify)
         path = reserve(location.folder, location.name or f"{facts.name}-joined")
         try:
@@ -68,24 +68,27 @@ def join(
                 host=facts.host,
             )
             copy_run(run, writer, backends)
-            writer.finish(
-                RunEnd(
-                    end=facts.end,
-                    ended_ns=facts.ended_ns or facts.started_ns,
-                    started=facts.started,
-                    reasons=facts.reasons,
-                    invalid=facts.invalid,
-                    lag_p99_ns=facts.lag_p99_ns,
-                    stood_ns=facts.stood_ns,
-                    limits=facts.limits,
-                    joined=result,
-                )
-            )
+            writer.finish(_ending(facts, result))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
     notify(f"run file: {path}")
     return path
+
+
+def _ending(facts: RunFacts, joined: JoinedLog) -> RunEnd:
+    """The end mark of the run, and what was joined."""
+    return RunEnd(
+        end=facts.end,
+        ended_ns=facts.ended_ns or facts.started_ns,
+        started=facts.started,
+        reasons=facts.reasons,
+        invalid=facts.invalid,
+        lag_p99_ns=facts.lag_p99_ns,
+        stood_ns=facts.stood_ns,
+        limits=facts.limits,
+        joined=joined,
+    )
 
 
 def _found(
