@@ -141,7 +141,7 @@ def test_what_is_no_log_is_refused(tmp_path: Path, body: bytes, said: str) -> No
 
 def test_a_file_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(b"\n" * 23_000_000, 1))
+    path.write_bytes(gzip.compress(b"\n" * 23_000_000))
 
     with pytest.raises(UsageError, match="far more"):
         read_logs([path], HAPROXY, None, EVER)
