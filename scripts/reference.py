@@ -18,6 +18,7 @@ from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
 from stress.lab.scenarios import scenarios
 from stress.model.outcome import Category, Kind, Stage
+from stress.model.plan import Stack
 from stress.planning.option import ValueType
 from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
 from stress.report.document import schema
@@ -132,10 +133,17 @@ def profile_schema() -> dict[str, Any]:
 
 def _clients() -> str:
     rows = (
-        (f"`{c.name}`", c.title, f"`{c.policy}`", "; ".join(c.cannot_express) or "-")
+        (
+            f"`{c.name}`",
+            c.title,
+            f"`{c.policy}`",
+            str(c.stack or Stack.BORINGSSL),
+            "; ".join(c.cannot_express) or "-",
+        )
         for c in clients().values()
     )
-    table = _table(("name", "program", "trust policy", "what no TLS stack here can send"), rows)
+    heads = ("name", "program", "trust policy", "sent by", "what no TLS library here can send")
+    table = _table(heads, rows)
     about = "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
     return "# Clients\n\n" + _MADE + about + table
 

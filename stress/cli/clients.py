@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +20,7 @@ StackOption = Annotated[
     str | None,
     option_of(
         "stack",
-        "TLS library. [default: boringssl, or openssl where only that supports the profile]",
+        "TLS library. [default: the first that can send the profile]",
     ),
 ]
 Capture = Annotated[
@@ -59,18 +58,11 @@ def show_client(name: Name, stack: StackOption = None) -> int:
     The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
     """
     from stress.clients.profiles import client_text, load_client  # noqa: PLC0415 - heavy
-    from stress.handshake import stack_for  # noqa: PLC0415 - heavy
+    from stress.handshake import stack_for, stack_speaking  # noqa: PLC0415 - heavy
     from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
-    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
 
-    client, library = load_client(name), _library(stack)
-    if library is None:
-        for each in Stack:
-            with suppress(UsageError):
-                stack_for(client, each, server_name=_SHOWN_NAME)
-                library = each
-                break
-    library = library or Stack.BORINGSSL  # where no stack supports it, this says why
+    client = load_client(name)
+    library = _library(stack) or stack_speaking(client)
     machine = stack_for(client, library, server_name=_SHOWN_NAME).machine()
     hello = read_hello(machine.begin().send)
     console.print_data(client_text(client, hello, library.value))
@@ -90,7 +82,6 @@ def import_client(
     profile. Then connect as that app does: tls-stress run HOST --client NAME.toml
     """
     from stress.clients import importing  # noqa: PLC0415 - heavy
-    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
     from stress.text.escape import PROGRAM, escape, shell_line  # noqa: PLC0415 - with the others
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
@@ -109,12 +100,12 @@ def import_client(
     if made.others:
         lines.append(f"{made.others} more for this name differ; the first one was used")
     lost = fit.client.cannot_express
-    lines.append(f"lost with {fit.stack}:" if lost else "nothing was lost")
+    lines.append(f"lost with {fit.client.stack}:" if lost else "nothing was lost")
     for sentence in lost:
         text = escape(sentence, longest=2000)
         lines += wrap(text, 96, initial_indent="- ", subsequent_indent="  ")
-    words = ["--client", str(file)] + ["--stack", fit.stack] * (fit.stack is not Stack.BORINGSSL)
-    lines += [f"profile: {file}", f"use it: {shell_line([PROGRAM, 'run', 'HOST', *words])}"]
+    use = shell_line([PROGRAM, "run", "HOST", "--client", str(file)])
+    lines += [f"profile: {file}", f"use it: {use}"]
     console.print_data("\n".join(lines) + "\n")
     return ExitCode.CLEAN
 

@@ -140,6 +140,27 @@ def stack_for(
     return _Factory(context, client.versions, credentials is not None, key_log)
 
 
+def stack_speaking(client: Client) -> Stack:
+    """The library that the profile names, else the first that can send its hello.
+
+    Raises:
+        UsageError: none can; it says why for each.
+    """
+    if client.stack is not None:
+        return client.stack
+    problems: list[str] = []
+    for stack in Stack:
+        try:
+            stack_for(client, stack, server_name=None)
+        except UsageError as error:
+            problems.append(error.message)
+        else:
+            return stack
+    raise UsageError(
+        f"client {client.name!r} cannot be sent by any TLS library here", hint="; ".join(problems)
+    )
+
+
 def tls_flags(client: Client, stack: Stack) -> str:
     """What is set in a stack's context for a client: kept with a run, because defaults change.
 

@@ -138,7 +138,9 @@ class Request:
         read=later("planning.connection_options.server_name"),
     )
     stack: str | None = CONNECTION.option(
-        "TLS library. [default: boringssl]", plan="stack", **choice(Stack)
+        "TLS library of all clients. [default: for each client the first that can send it]",
+        plan="stack",
+        **choice(Stack),
     )
     resumption: str | None = CONNECTION.option(
         "Fraction of handshakes that offer an earlier session, such as 70%. [default: 0%]",

@@ -76,7 +76,7 @@ def _hello_sizes(names: Collection[str], plan: Plan) -> dict[str, bool]:
     for client in plan.clients:
         if client.name in names:
             offered, shared = {*client.groups, *client.key_shares}, client.key_shares
-            own = not offered and plan.stack is Stack.BORINGSSL
+            own = not offered and plan.stack_of(client) is Stack.BORINGSSL
             small.append(_old(client) or bool(offered and not offered & POST_QUANTUM))
             large.append(
                 not _old(client) and (own or bool(POST_QUANTUM & set(shared or client.groups)))

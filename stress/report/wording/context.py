@@ -12,6 +12,7 @@ from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.verdict import NANOSECONDS, SEARCH, duration_s, policy_names
 from stress.model.claims import RunChange, Untested, ValidityClaim
 from stress.model.limit import Limit
+from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
@@ -70,7 +71,10 @@ def _load(limit: Limit, load: float | None) -> str:
 def scope(findings: Findings) -> str:
     """The client profiles, the addresses, the name and the trust store; what was left out."""
     plan, trust = findings.facts.plan, findings.facts.plan.trust
-    clients = ", ".join(client.name for client in plan.clients)
+    clients = ", ".join(
+        f"{one.name} (by OpenSSL)" if plan.stack_of(one) is Stack.OPENSSL else one.name
+        for one in plan.clients
+    )
     name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
     if trust.stores:
