@@ -59,7 +59,7 @@ def judge(
     Each family judges by its own root store and says which versions refuse the chain; a missing
     certificate that is known is printed. Exits 0 when all families accept it, else 1.
     """
-    from stress.planning.targets import host_name, literal  # noqa: PLC0415 - heavy
+    from stress.planning.targets import literal, reference_name  # noqa: PLC0415 - heavy
     from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
     from stress.report.judgement import (  # noqa: PLC0415 - heavy
         Judgement,
@@ -72,7 +72,7 @@ def judge(
     from stress.trust.policy import find_policy  # noqa: PLC0415 - heavy
 
     now = int(time())
-    name = option("--host", lambda text: literal(text) or host_name(text), host) or ""
+    name = option("--host", lambda text: literal(text) or reference_name(text), host) or ""
     chosen = option("--policy", policy_name, policy)
     if chosen == NO_POLICY:
         raise UsageError("the policy none judges nothing", "Leave --policy out for all of them.")

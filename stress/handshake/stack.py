@@ -11,6 +11,7 @@ BoringSSL has its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -211,17 +212,15 @@ def _library(client: Client, stack: Stack) -> type[BoringContext | OpenContext]:
 
 
 def _sendable(name: str | None) -> str | None:
-    """The name as in SNI (RFC 6066 section 3): ASCII, no trailing dot, no address."""
+    """The name as in SNI (RFC 6066 section 3): ASCII, no address; a final dot is sent as given."""
     if name is None:
         return None
-    try:
+    with suppress(ValueError):
         ip_address(name)
-    except ValueError:
-        name = name.removesuffix(".")
-    else:
         return None
-    plain = name.isascii() and "\0" not in name and len(name) <= 253
-    if not plain or not all(0 < len(label) < 64 for label in name.split(".")):
+    labels = name.removesuffix(".")
+    plain = name.isascii() and "\0" not in name and len(labels) <= 253
+    if not plain or not all(0 < len(label) < 64 for label in labels.split(".")):
         raise UsageError(
             f"{name[:60]!r} cannot be sent as server name",
             hint="Give it as in DNS: ASCII labels of 1 to 63 characters (xn-- for others).",

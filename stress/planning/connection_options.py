@@ -13,7 +13,7 @@ from stress.host.limits import is_local
 from stress.model.plan import Close, Load, Plan, Stack, Target
 from stress.planning.load import TIME_WAIT_S, held_open, ports_spent
 from stress.planning.request import Request
-from stress.planning.targets import host_name, literal
+from stress.planning.targets import literal, reference_name
 from stress.planning.trust_options import policy_name
 from stress.text.escape import UNREADABLE, chosen, quoted
 from stress.text.units import named, option
@@ -90,7 +90,7 @@ def stack_of(request: Request) -> Stack | None:
 
 
 def server_name(text: str) -> str:
-    """Read a name for SNI, or `none`.
+    """Read a name for SNI, or `none`; a final dot is sent, though RFC 6066 section 3 has none.
 
     Raises:
         UsageError: it is an address (RFC 6066 section 3 forbids those) or not a host name.
@@ -101,7 +101,7 @@ def server_name(text: str) -> str:
             f'"{quoted(name)}" is an IP address; SNI carries only host names (RFC 6066)',
             "Give a host name, or --sni none to send no SNI.",
         )
-    return name.lower() if name.lower() == _NO_NAME else host_name(name)
+    return name.lower() if name.lower() == _NO_NAME else reference_name(name)
 
 
 def own_address(text: str) -> str:

@@ -16,6 +16,7 @@ from stress.planning.connection_options import (
 )
 from stress.planning.load import ports_spent
 from stress.planning.request import Request
+from stress.planning.targets import parse_target
 
 Write = Callable[[str, str], Path]
 
@@ -41,6 +42,9 @@ def test_by_itself_the_host_is_sent_and_checked() -> None:
         ("None", NODE, None),
         ("WWW.example.com", HOST, "www.example.com"),
         ("www.example.com", NODE, "www.example.com"),
+        ("WWW.example.com.", HOST, "www.example.com."),
+        ("bücher.example", HOST, "xn--bcher-kva.example"),
+        (None, parse_target("www.example.com."), "www.example.com"),
     ],
 )
 def test_an_address_is_never_sent_as_the_name(

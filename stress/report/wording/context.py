@@ -16,7 +16,7 @@ from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
-from stress.text.escape import shell_line, with_names
+from stress.text.escape import shell_line, with_letters, with_names
 from stress.text.numbers import counted, of, offered, seconds, thousands
 from stress.text.templates import read_texts
 
@@ -75,7 +75,7 @@ def scope(findings: Findings) -> str:
         f"{one.name} (by OpenSSL)" if plan.stack_of(one) is Stack.OPENSSL else one.name
         for one in plan.clients
     )
-    name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
+    name = f"SNI {with_letters(plan.server_name)}" if plan.server_name else "no SNI"
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
     if trust.stores:
         store = f"root stores of {trust.stores}"
