@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from stress.cli import console
+from stress.cli.options import command, group
 from stress.errors import ExitCode
 
-Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 
-
+@command("list")
 def list_profiles() -> int:
     """List the load profiles."""
-    from stress.planning.profile import profiles  # noqa: PLC0415 - heavy
+    from stress.planning.profile import profiles
 
     console.print_titles({name: profile.title for name, profile in profiles().items()})
     return ExitCode.CLEAN
 
 
-def show_profile(name: Profile) -> int:
+@command("show")
+@click.argument("name", metavar="NAME|FILE")
+def show_profile(name: str) -> int:
     """Print the TOML file of a load profile.
 
     Copy it into a file of your own to change it.
     """
-    from stress.planning.profile import load_profile  # noqa: PLC0415 - heavy
+    from stress.planning.profile import load_profile
 
     console.print_data(load_profile(name).file.read_text(encoding="utf-8"))
     return ExitCode.CLEAN
+
+
+profiles = group("profiles", "Load profiles.", list_profiles, show_profile)
