@@ -15,9 +15,8 @@ from typing import Any
 
 import msgspec
 
-from stress.model.chain import Verdict
+from stress.model.chain import ClientView, Verdict
 from stress.model.outcome import Category, Kind, Outcome
-from stress.model.summary import ClientView
 
 
 @dataclass(frozen=True, slots=True)

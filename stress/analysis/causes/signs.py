@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from stress.model.chain import Refusal, Verdict
+from stress.model.chain import ClientView, Refusal, Verdict
 from stress.model.outcome import Category
 from stress.model.plan import Client, Plan, Stack
 from stress.model.record import Record
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView
 from stress.text.numbers import counted, rate
 from stress.trust import describe
 from stress.trust.path import Signature, check
