@@ -9,17 +9,19 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 from stress.cli import console
+from stress.cli.options import option_of
 from stress.errors import ExitCode
 from stress.model.summary import Answer, Summary
-from stress.planning.request import FORMS, Request
+from stress.planning.request import Request
 from stress.report.document import DocumentReport, Report
 from stress.report.terminal import TerminalReport
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement
-from stress.runner.report_files import ReportFiles
+from stress.runner.report_files import FORMS, ReportFiles
 from stress.text.escape import escape
 
 EXIT_CODES = {
@@ -29,6 +31,8 @@ EXIT_CODES = {
     Answer.INVALID: ExitCode.INVALID,
     Answer.INTERRUPTED: ExitCode.INTERRUPTED,
 }
+
+Results = Annotated[Path | None, option_of("results")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Output:
             UsageError: it cannot be re-evaluated with these settings.
             StressError: a report file could not be written.
         """
-        from stress.store import open_run
+        from stress.store import open_run  # noqa: PLC0415 - heavy
 
         with open_run(file, made_now=made_now) as run:
             summary = settings.summarize(run)

@@ -3,54 +3,59 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option
 from stress.errors import ExitCode, UsageError
 from stress.text import numbers
 
 if TYPE_CHECKING:
     from stress.analysis.proportions.sizes import SampleSize
 
+Share = Annotated[
+    str | None, typer.Option(metavar="SHARE", help="A failure rate to detect, such as 0.1%.")
+]
+Relative = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE", help="With --share: measure it to this precision, such as 20% of itself."
+    ),
+]
+RuleOut = Annotated[
+    str | None,
+    typer.Option(metavar="SHARE", help="A failure rate to rule out when nothing fails."),
+]
+Backends = Annotated[str | None, typer.Option(metavar="N", help="Reach each of N equal backends.")]
+Confidence = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Confidence. [default: 99% to detect or to reach, 95% to measure or to rule out]",
+    ),
+]
+Rate = Annotated[
+    str, typer.Option(metavar="N[/s]", help="Also print how long it takes at this rate.")
+]
 
-@command()
-@option("--share", metavar="SHARE", help="A failure rate to detect, such as 0.1%.")
-@option(
-    "--relative",
-    metavar="SHARE",
-    help="With --share: measure it to this precision, such as 20% of itself.",
-)
-@option("--rule-out", metavar="SHARE", help="A failure rate to rule out when nothing fails.")
-@option("--backends", metavar="N", help="Reach each of N equal backends.")
-@option(
-    "--confidence",
-    metavar="SHARE",
-    help="Confidence. [default: 99% to detect or to reach, 95% to measure or to rule out]",
-)
-@option(
-    "--rate",
-    metavar="N[/s]",
-    default="50/s",
-    show_default=True,
-    help="Also print how long it takes at this rate.",
-)
+
 def plan(
     *,
-    share: str | None,
-    relative: str | None,
-    rule_out: str | None,
-    backends: str | None,
-    confidence: str | None,
-    rate: str,
+    share: Share = None,
+    relative: Relative = None,
+    rule_out: RuleOut = None,
+    backends: Backends = None,
+    confidence: Confidence = None,
+    rate: Rate = "50/s",
 ) -> int:
     """Compute how many handshakes are needed.
 
     For example: plan --share 0.1%, plan --share 0.1% --relative 20%, plan --rule-out 0.01%,
     plan --backends 12. Several options are answered in turn.
     """
-    from stress.analysis.proportions import sizes
-    from stress.text import units
+    from stress.analysis.proportions import sizes  # noqa: PLC0415 - heavy
+    from stress.text import units  # noqa: PLC0415 - heavy
 
     per_second = units.option("--rate", units.rate_per_s, rate)
     level = units.option("--confidence", units.share, confidence)

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import click
+from typing import Annotated
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, group
 from stress.errors import ExitCode
 
+Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 
-@command("list")
+
 def list_profiles() -> int:
     """List the load profiles."""
-    from stress.planning.profile import profiles
+    from stress.planning.profile import profiles  # noqa: PLC0415 - heavy
 
     console.print_titles({name: profile.title for name, profile in profiles().items()})
     return ExitCode.CLEAN
 
 
-@command("show")
-@click.argument("name", metavar="NAME|FILE")
-def show_profile(name: str) -> int:
+def show_profile(name: Profile) -> int:
     """Print the TOML file of a load profile.
 
     Copy it into a file of your own to change it.
     """
-    from stress.planning.profile import load_profile
+    from stress.planning.profile import load_profile  # noqa: PLC0415 - heavy
 
     console.print_data(load_profile(name).file.read_text(encoding="utf-8"))
     return ExitCode.CLEAN
-
-
-profiles = group("profiles", "Load profiles.", list_profiles, show_profile)

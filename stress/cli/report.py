@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-from stress.cli.options import command, option_of, run_argument, takes
-from stress.planning.request import FORMS, Request
+from time import time
+from typing import Annotated
+
+import typer
+
+from stress.cli.options import option_of, takes
+from stress.cli.output import EXIT_CODES, Output
+from stress.planning.request import Request
+from stress.runner.rejudge import Rejudgement
+from stress.runner.report_files import FORMS
+from stress.runner.run import RunLocation
+
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Path of a run file, or a name in the results directory. [default: the latest]",
+        show_default=False,
+    ),
+]
+Assert = Annotated[
+    list[str] | None,
+    option_of(
+        "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
+    ),
+]
+Policy = Annotated[
+    str | None, option_of("policy", "Validate the recorded chains by this trust policy instead.")
+]
+At = Annotated[
+    str | None,
+    option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
+]
+Aia = Annotated[bool, option_of("aia")]
 
 
-@command()
 @takes("json", *FORMS, "quiet", "results", "stores")
-@run_argument
-@option_of(
-    "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
-)
-@option_of("policy", "Validate the recorded chains by this trust policy instead.")
-@option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d.")
-@option_of("aia")
 def report(
     settings: Request,
-    run: str | None,
-    assertions: tuple[str, ...],
-    policy: str | None,
-    at: str | None,
+    run: Run = None,
+    assertion: Assert = None,
+    policy: Policy = None,
+    at: At = None,
     *,
-    aia: bool,
+    aia: Aia = False,
 ) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
     --policy or --at the recorded chains are re-evaluated; the run file stays as it is.
     """
-    from time import time
-
-    from stress.cli.output import EXIT_CODES, Output
-    from stress.planning.trust_options import policy_name
-    from stress.runner.rejudge import Rejudgement
-    from stress.runner.run import RunLocation
-    from stress.store import locate
-    from stress.text.datetimes import moment
-    from stress.text.units import option
+    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
+    from stress.store import locate  # noqa: PLC0415 - heavy
+    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
+    from stress.text.units import option  # noqa: PLC0415 - heavy
 
     rejudgement = Rejudgement(
-        assertions,
+        tuple(assertion or ()),
         option("--policy", policy_name, policy),
         option("--at", lambda text: moment(text, int(time())), at),
         aia,

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from stress.model.plan import Arrivals, Close, Stack, Sweep
 from stress.planning.option import Option, Section, ValueType, choice, later
@@ -380,7 +380,3 @@ def options() -> Mapping[str, Option]:
         field: replace(option, name=option.name or field.replace("_", "-"))
         for field, option in declared.items()
     }
-
-
-FORMS: Final = {field: option.form for field, option in options().items() if option.form}
-"""Forms of the report that a file can have: their classes below `stress.report`, by field."""
