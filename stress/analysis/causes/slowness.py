@@ -10,6 +10,10 @@ A server with one event loop that blocks it makes everybody wait who came in the
 answers all at once. So the slow handshakes of a *stall* began at different moments, ended together,
 and no later one overtook them.
 
+Where more is offered than the target answers, the rest waits: handshakes then end at a steady pace
+below the offered rate for as long as others wait. That pace is the *ceiling* of the target, or of a
+limiter in front of it, and being slower is only its effect.
+
 A duration is what the kernel saw: until TCP was connected, and until each answer arrived. So our
 own lag is not in it; where we lag as much as the target is slow, nothing is said all the same.
 
@@ -20,19 +24,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 
 from stress.analysis.causes.classes import FailureClass
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.isolation import Grade, Slice, isolate
+from stress.analysis.causes.table import Table
 from stress.analysis.proportions.binomial import Floats, clopper_pearson
 from stress.analysis.recording import Recording, timed_table
 from stress.model.attributes import Dimension
-from stress.model.claims import Basis, Claim, FailureCount, Stalls
+from stress.model.claims import Basis, Ceiling, Claim, FailureCount, Stalls
 from stress.model.outcome import OK
 from stress.model.record import Flag, Record
-from stress.model.summary import LatencyShift
+from stress.model.summary import Condition, LatencyShift
 
 FACTOR, FLOOR_MS = 1.5, 20.0
 """A shift matters from both of these on."""
@@ -43,7 +49,7 @@ BASES = (0.5, 0.05)
 """Quantiles beside which a handshake is called slow."""
 SURE = 0.001
 PERCENTILES = (50.0, 90.0)
-FEWEST_INSIDE = 10
+FEWEST_INSIDE, FEWEST_MOMENTS = 10, 3
 OWN_PART, GREW = 0.1, 1.5
 """In a stretch of time in which our own lag is more than this part of the shift, or grew by this
 factor, the machine was busy."""
@@ -54,6 +60,15 @@ OVERTAKEN = 0.25
 """Of those that came during a stall, this part may be done before it ends."""
 EXPLAINED, MOST_SLOW = 0.6, 0.5
 """Stalls must hold this part of the slow handshakes, and these are not nearly all handshakes."""
+FEWEST_BUSY = 5
+"""Whole seconds in which others waited from beginning to end."""
+FEWEST_WAITING = 10
+BELOW = 0.9
+"""Of the offered rate: a ceiling is surely below this part …"""
+STEADY, STEADY_PART = 0.25, 0.5
+"""… and differs by no more than this part in so many of the seconds."""
+CONCENTRATED = 0.8
+"""Of the slow handshakes: an address that holds this part of them is the only slow one."""
 QUIET, QUIET_TAIL = 0.25, 0.6
 """Median and 95th percentile of our own lag, as parts of a stall, up to which it is not ours."""
 
@@ -66,9 +81,9 @@ def slowness(recording: Recording) -> Iterator[Claim]:
     timed = _Timed(recording, rows)
     if float(np.ptp(timed.took_ms)) < FLOOR_MS:
         return
-    stalls = timed.stalls()
-    if stalls is not None:
-        yield stalls
+    whole = [*timed.ceilings()] or [*filter(None, (timed.stalls(),))]
+    if whole:
+        yield from whole
         return
     for base in BASES:
         found = list(timed.slower(base))
@@ -113,7 +128,7 @@ class _Timed:
         for locus in isolation.slices:
             timed = Dimension.TIME in {one.dimension for one in locus.conditions}
             shift = self.shift(locus.rows, PERCENTILES[:1] if timed else PERCENTILES)
-            if shift is None or not self.sure(locus):
+            if shift is None or not self.sure(locus, table):
                 continue
             if timed and self.busy(locus.rows, (shift.there_us - shift.elsewhere_us) / 1e3):
                 continue
@@ -132,10 +147,12 @@ class _Timed:
                 shift=shift,
             )
 
-    def sure(self, locus: Slice) -> bool:
+    def sure(self, locus: Slice, table: Table) -> bool:
         """Whether a place is no chance finding."""
         timed = Dimension.TIME in {one.dimension for one in locus.conditions}
-        once = locus.grade is Grade.ONE_EPISODE and not timed
+        # Those of one moment queue behind each other, so one moment is one observation.
+        moments = len(np.unique(table.blocks[locus.rows]))
+        once = moments < FEWEST_MOMENTS if timed else locus.grade is Grade.ONE_EPISODE
         return locus.cohort.adjusted <= SURE and locus.rows.sum() >= FEWEST_INSIDE and not once
 
     def busy(self, inside: Mask, shift_ms: float) -> bool:
@@ -154,6 +171,63 @@ class _Timed:
                 bounds = low / max(most, 0.001), high / max(least, 0.001)
                 return LatencyShift(percentile, 1e3 * here, 1e3 * there, *bounds)
         return None
+
+    def ceilings(self) -> Iterator[Claim]:
+        """How many a second are answered where more are offered, and the rest waits."""
+        load, farm = self.recording.facts.plan.load, self.recording.addresses
+        if load.rate is None or len(load.segments) > 1 or self.recording.facts.limits:
+            return
+        addresses = np.asarray([one.address for one in self.rows])
+        everywhere = np.ones(len(addresses), dtype=np.bool_)
+        # Where one of several addresses holds nearly all that wait, it alone is behind.
+        slow, _ = self.slow(BASES[0])
+        each = np.unique(addresses)
+        behind = [each[np.argmax([slow[addresses == one].sum() for one in each])]]
+        alone = len(each) > 1 and slow[addresses == behind[0]].sum() >= CONCENTRATED * slow.sum()
+        found = self.ceiling(
+            addresses == behind[0] if alone else everywhere, load.rate / (len(each) if alone else 1)
+        )
+        if found is not None:
+            where = Condition(Dimension.ADDRESS.value, str(farm[int(behind[0])]))
+            yield Claim(
+                basis=Basis.SLOW,
+                category="ceiling",
+                mechanism=None,
+                failures=0,
+                grade=Grade.STRONG.value,
+                conditions=(where,) if alone else (),
+                inside=FailureCount(
+                    0, int((addresses == behind[0]).sum()) if alone else len(self.rows)
+                ),
+                ceiling=found,
+            )
+
+    def ceiling(self, here: Mask, offered: float) -> Ceiling | None:
+        """The pace at which these end while others wait; None: nothing holds them back."""
+        began_s, ended_s = self.began_ms[here] / 1e3, (self.began_ms + self.took_ms)[here] / 1e3
+        first = int(ended_s.min()) + 1
+        size = int(ended_s.max()) + 2
+        # Of very many attempts the rows are a sample.
+        good = self.recording.table
+        ok = good.outcomes.values.index(OK.name)
+        part = len(self.rows) / max(1, int(good.counts[good.outcomes.codes == ok].sum()))
+        begun, ended = (np.bincount(one.astype(int), minlength=size) for one in (began_s, ended_s))
+        waiting = (np.cumsum(begun) - np.cumsum(ended)) / part
+        busy = np.minimum(waiting[:-1], waiting[1:]) >= FEWEST_WAITING
+        paces = np.sort(ended[1:][busy & (np.arange(1, size) >= first)] / part)
+        if len(paces) < FEWEST_BUSY:
+            return None
+        low, pace, high = _bounds(paces, 50.0)
+        near = np.abs(paces - pace) <= max(STEADY * pace, 2.0 * sqrt(pace))
+        waited = (ended_s > first) & (self.took_ms[here] > FLOOR_MS)
+        if not pace or high >= BELOW * offered or near.mean() < STEADY_PART or not waited.any():
+            return None
+        wait_ms, lag_ms = (
+            float(np.median(one[here][waited])) for one in (self.took_ms, self.lag_ms)
+        )
+        if lag_ms > QUIET * wait_ms:
+            return None
+        return Ceiling(pace, low, high, offered, 1e3 * wait_ms)
 
     def stalls(self) -> Claim | None:
         """Moments in which everybody at an address waited together; None: too few, or ours."""
