@@ -54,3 +54,5 @@ class RecordTable:
     counts: bytes
     """How many attempts each row is, signed 64-bit integers; empty: each is one."""
     columns: tuple[RecordColumn, ...]
+    took: RecordColumn | None = None
+    """How long each good attempt took, in nanoseconds; None: no column says it."""

@@ -242,16 +242,20 @@ def joined(
     outcomes: Bytes,
     names: tuple[str, ...],
     weights: Numbers | None,
-    columns: Sequence[RecordColumn],
+    dimensions: Sequence[RecordColumn],
+    took: RecordColumn | None = None,
 ) -> RecordTable:
     """The table; rows with equal values are one where that makes them many fewer."""
+    columns = [*dimensions, *filter(None, (took,))]
     codes = [np.frombuffer(column.codes, np.uint8) for column in columns]
     # Sorting a large table is dear: do rows repeat in the beginning?
     head = slice(0, SAMPLE)
     some = _keys(blocks[head], outcomes[head], [column[head] for column in codes])
     if len(blocks) > SAMPLE and 2 * len(np.unique(some)) > len(some):
         counts = b"" if weights is None else weights.tobytes()
-        return RecordTable(blocks.tobytes(), outcomes.tobytes(), names, counts, tuple(columns))
+        return RecordTable(
+            blocks.tobytes(), outcomes.tobytes(), names, counts, tuple(dimensions), took
+        )
     keys = _keys(blocks, outcomes, codes)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
@@ -267,13 +271,15 @@ def joined(
             weights = np.add.reduceat(ones[order], first)
             blocks, outcomes = blocks[leaders], outcomes[leaders]
             codes = [values[leaders] for values in codes]
+    kept = [
+        RecordColumn(column.name, column.values, values.tobytes(), column.distinct)
+        for column, values in zip(columns, codes, strict=True)
+    ]
     return RecordTable(
         blocks=blocks.tobytes(),
         outcomes=outcomes.tobytes(),
         names=names,
         counts=b"" if weights is None else weights.tobytes(),
-        columns=tuple(
-            RecordColumn(column.name, column.values, values.tobytes(), column.distinct)
-            for column, values in zip(columns, codes, strict=True)
-        ),
+        columns=tuple(kept[: len(dimensions)]),
+        took=kept[-1] if took else None,
     )

@@ -136,16 +136,20 @@ class _Reader:
         choice = self.choice
         ours = set(columns) >= _OURS
         text = choice.failed or ("outcome != ok" if ours else None)
-        if text is None:
+        if text is None and choice.latency is None:
             raise UsageError(
                 "which rows failed? --failed says it",
                 f"{FORMS} The columns are: {', '.join(map(quoted, columns[:MOST_SHOWN]))}.",
             )
-        self.failed = parse_failed(text, columns, more=more)
-        self.known = dict.fromkeys(columns)
-        self.ours = ours and self.failed.column == "outcome"
         if choice.latency is not None and self.latencies is None:
             self.latencies = Latencies(choice.latency, columns)
+        if text is not None:
+            self.failed = parse_failed(text, columns, more=more)
+        elif self.latencies is not None:
+            self.failed = Failed("", self.latencies.column, "never")
+        assert self.failed is not None
+        self.known = dict.fromkeys(columns)
+        self.ours = ours and self.failed.column == "outcome"
         if not more:
             self.check_columns()
         self.time = choice.time or ("due_ns" if ours else None)
@@ -271,6 +275,7 @@ class _Reader:
         moments, weights = (_whole(part) if part else None for part in self.parts[1:])
         self.check(codes, weights)
         columns = list(self.dimensions(Rows(codes > 0, weights)))
+        took = self.latencies.by_row() if self.latencies else None
         attempts = len(codes) if weights is None else int(weights.sum())
         begun, ended = (0, 0) if moments is None else (int(moments.min()), int(moments.max()))
         # Within a block rows are compared, so it needs some; a run of ours keeps its own blocks.
@@ -292,7 +297,7 @@ class _Reader:
             started_ns=begun,
             ended_ns=ended,
             block_ns=width,
-            table=joined(blocks, codes, names, weights, columns),
+            table=joined(blocks, codes, names, weights, columns, took),
             failing=failing,
             ports=tuple(
                 PortCount(int(port), *map(int, self.ports[:, port]))
@@ -354,7 +359,7 @@ class _Reader:
                 f"{thousands(n)} with {reason}" for reason, n in self.without.items() if n
             )
             raise UsageError(f"no row can be used: {why or 'all count for nothing'}", seen)
-        if not failed:
+        if not failed and self.latencies is None:
             raise UsageError(f"no row failed: none of {thousands(rows)} has {expression}", seen)
         if failed == rows:
             raise UsageError(

@@ -31,7 +31,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_verdicts,
     facts_of_what_passed,
 )
-from stress.analysis.causes.slowness import slowness
+from stress.analysis.causes.slowness import slow_records, slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
@@ -131,6 +131,8 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     if facts.records is None:  # what was agreed on, and how long it took, is known of runs only
         odd += [finder.inconsistency(*one) for one in differences(recording)]
         slow += [finder.slow(one) for one in slowness(recording)]
+    elif recording.cube.records is not None:
+        slow += slow_records(recording, recording.cube.records)
     return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
 
 

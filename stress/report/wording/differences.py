@@ -26,8 +26,8 @@ def negotiated(claim: Claim) -> str:
     return f"{text.format(answers=listed(answers), refused=refused)}{where}."
 
 
-def slow(claim: Claim) -> str:
-    """Which handshakes take longer than others, and by how much."""
+def slow(claim: Claim, what: str = "Handshakes") -> str:
+    """Which handshakes, or attempts of other records, take longer than others, and by how much."""
     words, shift, stalls, ceiling = _words("slow"), claim.shift, claim.stalls, claim.ceiling
     if ceiling is not None:
         return (
@@ -54,6 +54,7 @@ def slow(claim: Claim) -> str:
     assert shift is not None
     median = shift.percentile == _MEDIAN
     text = words["shift"].format(
+        what=what,
         place=place(claim.conditions),
         percentile="median" if median else "90th percentile",
         there=_ms(shift.there_us),

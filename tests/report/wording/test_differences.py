@@ -120,7 +120,8 @@ def test_a_ceiling_is_told_as_what_gets_through_and_what_waits() -> None:
     plain = replace(SLOW, conditions=(), shift=None, ceiling=ceiling)
 
     assert slow(plain).startswith(
-        "The limit is about 62/s (95% CI 59\N{EN DASH}65): at 100/s offered no more than that are answered, "
+        "The limit is about 62/s (95% CI 59\N{EN DASH}65): at 100/s offered no more than that are "
+        "answered, "
         "and the rest waits, 904 ms in the median; "
     )
     assert "The limit at 192.0.2.7:443 is about 62/s" in slow(replace(SLOW, ceiling=ceiling))
