@@ -14,7 +14,7 @@ WORDS = """
 address label family client chain leaf issuer tls_version cipher key_group alpn sni resumed
 backend local_port stage time rate vantage
 """
-NOTHING_FAILS = {None, "slow", "stalls", "different-alpn", "different-resumption"}
+NOTHING_FAILS = {None, "ceiling", "slow", "stalls", "different-alpn", "different-resumption"}
 FIRST = {
     "healthy",
     "missing-intermediate",
