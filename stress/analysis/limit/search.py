@@ -25,12 +25,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import floor, sqrt
+from math import ceil, floor, log, log2, sqrt
 
 from stress.analysis.goals.goal import UPPER, Goal, Subject
 from stress.analysis.limit.trial import SLOW, Trial, judge_goal
 from stress.errors import UsageError
-from stress.model.limit import Knob, Limit, Standing, Step
+from stress.model.limit import Knob, Limit, SearchState, Standing, Step
 from stress.model.observer import LoadController
 from stress.model.outcome import Side
 from stress.model.plan import Plan, Segment, Sweep
@@ -169,6 +169,27 @@ class LimitSearch(LoadController):
             self._of,
         )
 
+    def state(self) -> SearchState:
+        """How far it has come."""
+        held, failed = self._held, self._failed
+        after_s = 0.0 if self._confirming else None
+        if not self._confirming and held and failed:
+            halvings = ceil(max(0.0, log2(max(1.0, log(failed / held) / log(RATIO)))))
+            after_s = STEP_S[0] * max(0, halvings - 1) + CONFIRM_S
+        return SearchState(
+            len(self._steps) + 1,
+            self._offered,
+            self._knob,
+            self._lengths_s[-1] if self._lengths_s else STEP_S[0],
+            max(1, len(self._trials)),
+            self._confirming > 0,
+            self._steps[-1] if self._steps else None,
+            held,
+            failed,
+            after_s,
+            self._of,
+        )
+
     def _rates(self, standing: Standing, *, below: float | None = None) -> list[float]:
         """The rates of the steps that came out so."""
         rates = [step.rate for step in self._steps if step.standing is standing]
@@ -290,6 +311,10 @@ class SearchSequence(LoadController):
                 return None
             self._now += 1
         return segment
+
+    def state(self) -> SearchState:
+        """How far the search that is under way has come."""
+        return self._searches[self._now].state()
 
     def limits(self) -> tuple[Limit, ...]:
         """What each search that has begun found so far."""
