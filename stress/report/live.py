@@ -100,7 +100,7 @@ class SearchLine:
         self._began_s = 0.0
 
     def words(self, progress: Progress) -> str:
-        """Such as `step 7: 212/s  last 200/s held  limit 200-240/s  45 s left or more`."""
+        """Such as `step 7: 212/s  last 240/s failed  bracket: held 200/s, not 240/s  45 s left`."""
         state = self._state()
         if (state.step, state.tries) != self._seen:
             self._seen, self._began_s = (state.step, state.tries), progress.elapsed_s
@@ -121,8 +121,8 @@ class SearchLine:
         ]
         parts += [f"bracket: {', '.join(bounds)}"] if bounds else []
         left_s = rest_s + (state.after_s or 0.0)
-        more = " in this step" if state.after_s is None else " or more"
-        parts.append(f"{numbers.clock(left_s)} left{more}")
+        in_all = " in this step" if state.after_s is None else ""
+        parts.append(f"{numbers.clock(left_s)} left{in_all}")
         return "  ".join([state.of, *parts] if state.of else parts)
 
 

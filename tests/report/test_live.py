@@ -330,22 +330,21 @@ STATE = SearchState(
     [
         (
             STATE,
-            "step 7: 212/s  last 240/s failed  bracket: held 200/s, not 240/s  40 s left or more",
+            "step 7: 212/s  last 240/s failed  bracket: held 200/s, not 240/s  40 s left",
         ),
         (
             replace(STATE, step=1, load=50.0, last=None, held=None, failed=None, after_s=None),
             "step 1: 50/s  5 s left in this step",
         ),
         (
-            replace(STATE, tries=2, confirming=True, seconds=30.0, after_s=0.0, of="generic, full"),
-            "generic, full  step 7, try 2: 212/s to confirm  last 240/s failed  "
-            "bracket: held 200/s, not 240/s  30 s left or more",
+            replace(STATE, tries=2, confirming=True, seconds=30.0, after_s=0.0, held=None),
+            "step 7, try 2: 212/s to confirm  last 240/s failed  bracket: not 240/s  30 s left",
         ),
         (
             replace(
-                STATE, knob=Knob.CONCURRENCY, load=12, held=10, failed=None, last=_failed_at(24)
+                STATE, knob=Knob.CONCURRENCY, load=12, held=9, failed=None, last=_failed_at(24)
             ),
-            "step 7: 12 at once  last 24 at once failed  bracket: held 10 at once  40 s left or more",
+            "step 7: 12 at once  last 24 at once failed  bracket: held 9 at once  40 s left",
         ),
     ],
 )
@@ -355,16 +354,22 @@ def test_a_search_is_told_by_its_step_its_bracket_and_the_time_left(
     assert SearchLine(lambda: state).words(HALFWAY) == words
 
 
+def test_a_part_of_a_sweep_is_named_first() -> None:
+    line = SearchLine(lambda: replace(STATE, of="generic, full"))
+
+    assert line.words(HALFWAY).startswith("generic, full  step 7: 212/s")
+
+
 def test_the_time_left_of_a_step_counts_from_its_beginning() -> None:
     states = [STATE, STATE, replace(STATE, step=8), replace(STATE, step=8, tries=2)]
     line = SearchLine(lambda: states.pop(0))
     told = [line.words(replace(HALFWAY, elapsed_s=at_s)) for at_s in (10.0, 12.0, 15.0, 21.0)]
 
     assert [words.rpartition("  ")[2] for words in told] == [
-        "40 s left or more",
-        "38 s left or more",
-        "40 s left or more",
-        "40 s left or more",
+        "40 s left",
+        "38 s left",
+        "40 s left",
+        "40 s left",
     ]
 
 

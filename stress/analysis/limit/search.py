@@ -52,6 +52,8 @@ OWN_S = 20.0
 STEP_DOWN = 1.015
 """What a confirmation that gave way is divided by."""
 CONFIRMATIONS = 10
+LEAST_PASSED = 0.25
+"""Where less than this gets through, refused attempts count against the limit, too."""
 HIGHEST_RATE = 20_000.0
 """Handshakes a second above which a search for the limit does not go."""
 _OVERFLOWED = "more than 1% were not sent: the concurrency limit was reached"
@@ -256,8 +258,14 @@ class LimitSearch(LoadController):
         if self._confirmed:
             self._confirming = 0
         elif self._confirming:
+            # A limiter with a large allowance for bursts lets short steps pass far above its rate:
+            # what got through in this longer one is nearer to it.
+            passed = 1.0 - trial.total("failed") / max(1, trial.total("attempts"))
+            nearer = sqrt(STEP_DOWN / max(LEAST_PASSED, passed))
+            self._offered = self._less(
+                STEP_DOWN if self._confirming < 3 else max(STEP_DOWN, nearer)
+            )
             self._confirming += 1
-            self._offered = self._less(STEP_DOWN)
         elif self._failed is None:
             self._offered = min(self._ceiling, self._offered * 2)
         elif self._held is None:
