@@ -56,6 +56,16 @@ def test_a_shift_comes_with_its_interval(worlds: ModuleType) -> None:
     assert claim.shift.there_us - claim.shift.elsewhere_us >= 1e3 * FLOOR_MS
 
 
+def test_a_file_that_lies_about_its_blocks_costs_no_more(worlds: ModuleType) -> None:
+    """With blocks of a nanosecond each attempt is a billion blocks away from the next."""
+    honest = worlds.Farm(slow=(3,), by_ms=40.0, attempts=1_000).recording(np.random.default_rng(93))
+    lying = replace(honest, cube=replace(honest.cube, block_ns=1))
+
+    (claim,) = slowness(lying)
+
+    assert claim.conditions == next(iter(slowness(honest))).conditions
+
+
 @pytest.mark.parametrize("by_ms", [0.0, 10.0])
 def test_a_small_shift_does_not_matter(worlds: ModuleType, by_ms: float) -> None:
     farm = worlds.Farm(tail=0.1, slow=(3,), by_ms=by_ms, attempts=1_000)
