@@ -241,7 +241,7 @@ class _Isolator:
         # are backends that were found in a log by times alone.
         facts = self.recording.facts
         guessed = facts.joined is not None and facts.joined.by_time
-        places = {self.whole.columns[one].dimension for one, _ in cohort.conditions}
+        places = {self.whole.columns[one[0]].dimension for one in cohort.conditions}
         weak = (rated and facts.limits) or (guessed and Dimension.BACKEND in places)
         strong = sure and ratio.low >= STRONG_RATIO and not weak
         return Grade.STRONG if strong else Grade.SUGGESTED
