@@ -109,7 +109,7 @@ class Request:
     """As texts such as `200/s to 1000/s for 30s`."""
     arrivals: str | None = PROFILE_ONLY.option(
         "How starts are spaced: `poisson`, like independent users, or `constant`."
-        " [default: poisson]",
+        " [default: poisson; constant in a search for the limit]",
         plan="load.arrivals",
         **choice(Arrivals),
     )
