@@ -9,6 +9,7 @@ from stress.model.plan import Client
 from stress.model.summary import ClientView
 from stress.text.numbers import of
 
+MEASURED = "Measured:"
 _MOST_CLIENTS = 4
 _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
@@ -43,4 +44,4 @@ def met_by(clients: Sequence[Client], counts: Mapping[int, FailureCount]) -> str
     if others:
         rest = (sum(one.failures for one in others), sum(one.attempts for one in others))
         parts.append(f"{of(*rest)} as {'others' if parts else 'any'}")
-    return f"Measured: {', '.join(parts)}."
+    return f"{MEASURED} {', '.join(parts)}."
