@@ -144,7 +144,7 @@ class TerminalReport:
                     yield _command(shell_line(one.argv))
                 continue
             if name == "who" and len(words) > 2 * (width - margin - 2):
-                words = _without_codes(words)
+                words = without_codes(words)
             yield row(text(label, "dim"), text(words))
 
     def _console(self, output: StringIO, narrowest: int) -> Console:
@@ -185,7 +185,7 @@ def _command(line: str) -> Text:
     return Text(f"  {escape(line, longest=LONGEST_TEXT)}", no_wrap=True, overflow="ignore")
 
 
-def _without_codes(words: str) -> str:
+def without_codes(words: str) -> str:
     """Who fails, without the codes in parentheses; the table of clients has all of them."""
     head, end, families = words.partition(". ") if words.startswith(MEASURED) else ("", "", words)
     depth, kept = 0, [head, end]  # what was measured has only percentages in parentheses
