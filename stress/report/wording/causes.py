@@ -296,6 +296,7 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         rest = counted(claim.failures, "more failure")
         return f"{rest} of the {thousands(failures)} received chain {mechanism.name} elsewhere."
     met, total = mechanism.met.attempts, claim.total.attempts
+    share = f"{thousands(met)} of {thousands(total)}"
     alone = len(findings.addresses) == 1
     to = f" to {findings.addresses[0].named}" if alone else ""
     course = course_words(claim.timing, findings.facts.started_ns)
@@ -304,13 +305,13 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
     if claim.usual and mechanism.chain and claim.usual.sha256 != mechanism.chain.sha256:
         first = (
             f"Some connections{to} are answered with a different certificate chain "
-            f"({mechanism.name}, {of(met, total)})"
+            f"({mechanism.name}, {share})"
         )
     elif met == total:
-        every = f"Every connection{to} is answered with chain {mechanism.name} ({of(met, total)})"
+        every = f"Every connection{to} is answered with chain {mechanism.name} ({share})"
         return "; ".join(filter(None, (every, _how_often(mechanism), course, ahead))) + "."
     else:
-        first = f"Connections{to} are answered with chain {mechanism.name} ({of(met, total)})"
+        first = f"Connections{to} are answered with chain {mechanism.name} ({share})"
     if claim.recurrence:
         last = recurrence_words(claim.recurrence)
     elif alone:

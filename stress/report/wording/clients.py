@@ -17,6 +17,7 @@ _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not fo
 def who_sees(views: Mapping[str, ClientView]) -> str:
     """Which client families fail, with the codes their users see; those that fail come first."""
     parts = []
+    everybody = len(views) > 1 and all(view.fails == "yes" for view in views.values())
     for answer, words in _ANSWERS:
         named = [
             f"{family} ({view.reports})" if view.reports and answer != "no" else family
@@ -24,7 +25,8 @@ def who_sees(views: Mapping[str, ClientView]) -> str:
             if view.fails == answer
         ]
         if named:
-            parts.append(f"{words} {', '.join(named)}.")
+            who = "every client: " if everybody else ""
+            parts.append(f"{words} {who}{', '.join(named)}.")
     return " ".join(parts)
 
 
