@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stress.cli.options import option_of, takes
+from stress.planning.option import Section
 from stress.planning.request import FORMS, Request
 
 Run = Annotated[
@@ -31,6 +32,14 @@ At = Annotated[
     option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
 ]
 Aia = Annotated[bool, option_of("aia")]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Leave out local addresses, directories and the name of this machine.",
+        rich_help_panel=Section.OUTPUT,
+    ),
+]
 
 
 @takes("json", *FORMS, "quiet", "results", "stores")
@@ -42,11 +51,13 @@ def report(
     at: At = None,
     *,
     aia: Aia = False,
+    share: Share = False,
 ) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
-    --policy or --at the recorded chains are re-evaluated; the run file stays as it is.
+    --policy or --at the recorded chains are re-evaluated; the run file stays as it is. FILE may be
+    - for standard output.
     """
     from time import time
 
@@ -66,4 +77,4 @@ def report(
         settings.stores,
     )
     file = locate(run, RunLocation.of(settings).folder)
-    return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]
+    return EXIT_CODES[Output.of(settings).show(file, rejudgement, share=share).verdict]

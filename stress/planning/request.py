@@ -296,17 +296,20 @@ class Request:
 
     json: bool = OUTPUT.switch("Print the summary as one JSON document.")
     html: str | None = OUTPUT.path(
-        "Also write the report as a self-contained HTML page.", form="page.PageReport"
+        "Also write the report as a self-contained HTML page.", "FILE|-", form="page.PageReport"
     )
     junit: str | None = OUTPUT.path(
-        "Also write the result as JUnit XML, for CI.", form="junit.JunitReport"
+        "Also write the result as JUnit XML, for CI.", "FILE|-", form="junit.JunitReport"
     )
     openmetrics: str | None = OUTPUT.path(
         "Also write the metrics in OpenMetrics format, for a textfile collector.",
+        "FILE|-",
         form="openmetrics.OpenMetricsReport",
     )
     markdown: str | None = OUTPUT.path(
-        "Also write the report as Markdown, for a CI job summary.", form="markdown.MarkdownReport"
+        "Also write the report as Markdown, for a CI job summary.",
+        "FILE|-",
+        form="markdown.MarkdownReport",
     )
     quiet: bool = OUTPUT.switch(
         "Print no progress and no report; headline, reasons and errors go to stderr.", short="-q"
