@@ -327,7 +327,7 @@ class Attempt:
         except OSError:
             arrival = event(RESET)
         what, data, stamp, real_ns, now_ns = arrival
-        if self._received <= EVENTS_BYTES:
+        if self._received <= EVENTS_BYTES or what == RESET:
             self._events.append(arrival)
         self._received += len(data)
         if not data:

@@ -40,8 +40,11 @@ class Poller(Protocol):
     def forget(self, fd: int, *, closing: bool) -> None:
         """Stop watching; `closing`: the socket is about to be closed."""
 
-    def ready(self) -> list[tuple[int, int]]:
-        """Return the events that wait, each as a file descriptor and bits; never blocks."""
+    def ready(self, wait_s: float) -> list[tuple[int, int]]:
+        """Return the events, each as a file descriptor and bits; if there are none, wait for one.
+
+        Never waits longer than `wait_s`, and not at all when that is 0 or less.
+        """
 
     def close(self) -> None:
         """Give back its own file descriptor."""
@@ -70,9 +73,15 @@ class SelectorPoller:
         """Stop watching."""
         self._selector.unregister(fd)
 
-    def ready(self) -> list[tuple[int, int]]:
-        """Return the events that wait."""
-        return [(key.fd, _BITS[mask]) for key, mask in self._selector.select(0)]
+    def ready(self, wait_s: float) -> list[tuple[int, int]]:
+        """Return the events."""
+        found = self._selector.select(_whole_ms(wait_s))
+        return [(key.fd, _BITS[mask]) for key, mask in found]
+
+
+def _whole_ms(wait_s: float) -> float:
+    """Round down: Python rounds up to the next millisecond, which would be too late."""
+    return max(0, int(wait_s * 1000)) / 1000
 
 
 _MASKS: Final = {READABLE: selectors.EVENT_READ, WRITABLE: selectors.EVENT_WRITE}
@@ -106,9 +115,9 @@ if sys.platform == "linux":
             if not closing:
                 self._epoll.unregister(fd)
 
-        def ready(self) -> list[tuple[int, int]]:
-            """Return the events that wait."""
-            return self._epoll.poll(0)
+        def ready(self, wait_s: float) -> list[tuple[int, int]]:
+            """Return the events."""
+            return self._epoll.poll(_whole_ms(wait_s))
 
 
 def best_poller() -> Poller:

@@ -130,8 +130,7 @@ async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[To
         drain = trio.CancelScope()
         service.start_soon(run.follow_coordinator)
         service.start_soon(batcher.send_batches)
-        service.start_soon(batcher.sample_lag)
-        service.start_soon(run.context.reactor.run)
+        service.start_soon(run.context.reactor.run, batcher.add_lag)
         if held is not None:
             service.start_soon(held.watch)
         if canary is not None:

@@ -6,11 +6,16 @@ for the poller's own file descriptor, and whatever is ready is called in turn: `
 
 What is tricky:
 
+* *Trio's turn.* Waking a task by way of Trio costs a noticeable part of a handshake. While no other
+  task can run and none is due, we wait in the poller ourselves, with the whole thread, until the
+  next one is due at most. What Trio learns only by looking at its own sockets (a command of the
+  coordinator) may so be late by `ALONE_NS`.
 * *Fairness.* One call reads once. Who may have more to read is called again in the next round, and
   other tasks of the worker run in between: a flood delays nobody.
 * *Deadlines.* Another task looks over all connections every now and then, and calls `on_overdue`.
   Limits of seconds need no more precision, and looking at 10,000 takes half a millisecond
-  (docs/decisions/0016-deadlines.md).
+  (docs/decisions/0016-deadlines.md). The same tick measures how late Trio's loop is: on an idle
+  loop, two ticks would be most of what it costs.
 * *Lost events.* A connection whose event got lost, whoever lost it, would be silent to its
   deadline. So `on_overdue` has to read once more before it judges anybody.
 * *Numbers.* A file descriptor that was closed is soon another connection's. An event is never kept
@@ -19,6 +24,7 @@ What is tricky:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
@@ -26,10 +32,10 @@ import trio
 
 from stress.engine.worker.poller import Poller, best_poller
 
-DEADLINE_LOOK_S = 0.02
-"""How late a deadline may be kept."""
-ROUNDS_NS = 1_000_000
-"""How long rounds may follow one another before other tasks run."""
+TICK_S = 0.02
+"""How late a deadline may be kept, and how often the lag of Trio's loop is measured."""
+ALONE_NS = 10_000_000
+"""How long rounds may follow one another before Trio looks at its own sockets."""
 
 
 class Driven(Protocol):
@@ -84,35 +90,51 @@ class Reactor:
         for each in list(self._driven.values()):
             each.cancel()
 
-    async def run(self) -> None:
-        """Drive the connections and keep their deadlines, until cancelled."""
+    async def run(self, on_tick: Callable[[int], None] = lambda _: None) -> None:
+        """Drive the connections and keep their deadlines, until cancelled.
+
+        Args:
+            on_tick: is called every `TICK_S` with how late Trio's loop was, in nanoseconds.
+        """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_deadlines)
+            nursery.start_soon(self._tick, on_tick)
             while True:
                 await trio.lowlevel.wait_readable(self._poller.fileno())
-                until_ns = monotonic_ns() + ROUNDS_NS
-                while self._round() or self._unfinished:
-                    if monotonic_ns() > until_ns:
-                        await trio.lowlevel.checkpoint()
-                        until_ns = monotonic_ns() + ROUNDS_NS
+                is_busy = self._round(0)
+                while is_busy:
+                    await trio.lowlevel.checkpoint()
+                    is_busy = self._rounds_alone()
 
-    def _round(self) -> bool:
-        """Call whoever is ready; returns whether anybody was."""
-        events = self._poller.ready()
+    def _rounds_alone(self) -> bool:
+        """Make rounds for as long as Trio has nothing to do; returns whether the last had work."""
+        until_ns, is_busy = monotonic_ns() + ALONE_NS, True
+        while is_busy and monotonic_ns() < until_ns:
+            others = trio.lowlevel.current_statistics()
+            if others.tasks_runnable or others.run_sync_soon_queue_size:
+                break
+            is_busy = self._round(min(ALONE_NS / 1e9, others.seconds_to_next_deadline))
+        return is_busy
+
+    def _round(self, wait_s: float) -> bool:
+        """Call whoever is ready, at once or within so long; returns whether anybody was."""
         if self._unfinished:
-            merged = dict(events)
+            merged = dict(self._poller.ready(0))
             for fd, bits in self._unfinished:
                 merged[fd] = merged.get(fd, 0) | bits
             events, self._unfinished = list(merged.items()), []
+        else:
+            events = self._poller.ready(wait_s)
         for fd, bits in events:
             driven = self._driven.get(fd)
             if driven is not None and driven.on_ready(bits):
                 self._unfinished.append((fd, bits))
         return bool(events)
 
-    async def _keep_deadlines(self) -> None:
+    async def _tick(self, on_tick: Callable[[int], None]) -> None:
         while True:
-            await trio.sleep(DEADLINE_LOOK_S)
+            begin_ns = monotonic_ns()
+            await trio.sleep(TICK_S)
             now_ns = monotonic_ns()
+            on_tick(max(0, now_ns - begin_ns - int(TICK_S * 1e9)))
             for each in [each for each in self._driven.values() if each.deadline_ns <= now_ns]:
                 each.on_overdue()

@@ -34,10 +34,10 @@ class Lossy:
         self.fileno, self.close = poller.fileno, poller.close
         self.watch, self.change, self.forget = poller.watch, poller.change, poller.forget
 
-    def ready(self) -> list[tuple[int, int]]:
+    def ready(self, wait_s: float) -> list[tuple[int, int]]:
         """What is left; `loses` is asked for each event by its number, from 0."""
         kept = []
-        for each in self._poller.ready():
+        for each in self._poller.ready(wait_s):
             if not self._loses(self._seen):
                 kept.append(each)
             self._seen += 1

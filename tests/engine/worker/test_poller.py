@@ -43,11 +43,11 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def wait(poller: Poller) -> dict[int, int]:
     """The events that wait, at last when the poller itself becomes readable."""
     assert select.select([poller.fileno()], [], [], 5)[0], "the poller never became readable"
-    return dict(poller.ready())
+    return dict(poller.ready(0))
 
 
 def is_silent(poller: Poller) -> bool:
-    return not select.select([poller.fileno()], [], [], 0)[0] and poller.ready() == []
+    return not select.select([poller.fileno()], [], [], 0)[0] and poller.ready(0) == []
 
 
 def test_bytes_make_a_socket_readable_and_nothing_more(

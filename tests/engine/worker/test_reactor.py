@@ -11,9 +11,10 @@ import trio.lowlevel
 import trio.testing
 
 from stress.engine.worker.poller import READABLE, Poller, SelectorPoller, best_poller
-from stress.engine.worker.reactor import Reactor
+from stress.engine.worker.reactor import TICK_S, Reactor
 
 LONG_NS = 60_000_000_000
+HELD_NS = 50_000_000
 
 
 class Wait:
@@ -163,3 +164,62 @@ def test_a_flood_delays_neither_other_connections_nor_other_tasks(reactor: React
         return wait.end
 
     assert trio.run(main) == "answered"
+
+
+def test_the_loops_own_lag_is_measured(reactor: Reactor) -> None:
+    """Nothing else may hide it: not even a connection whose every call takes long."""
+
+    async def main() -> list[int]:
+        lags_ns: list[int] = []
+        enough = trio.Event()
+        ours, theirs = socket.socketpair()
+
+        def note(lag_ns: int) -> None:
+            lags_ns.append(lag_ns)
+            if len(lags_ns) == 3:
+                enough.set()
+
+        with ours, theirs:
+            ours.setblocking(False)
+
+            class Slow(Eater):
+                def on_ready(self, events: int) -> bool:
+                    until_ns = monotonic_ns() + HELD_NS
+                    while monotonic_ns() < until_ns:
+                        pass
+                    return super().on_ready(events)
+
+            Slow(reactor, ours, monotonic_ns() + LONG_NS)
+            theirs.send(b"x" * 3)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reactor.run, note)
+                await enough.wait()
+                nursery.cancel_scope.cancel()
+        return lags_ns
+
+    lags_ns = trio.run(main)
+
+    assert max(lags_ns) > HELD_NS - int(TICK_S * 1e9) - 1_000_000
+    assert min(lags_ns) >= 0
+
+
+def test_another_task_wakes_in_time_though_the_reactor_waits_by_itself(reactor: Reactor) -> None:
+    """It waits with the whole thread, but never beyond what Trio has to do next."""
+
+    async def main() -> float:
+        late_s: list[float] = []
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            Eater(reactor, ours, monotonic_ns() + LONG_NS)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reactor.run)
+                for _ in range(50):
+                    theirs.send(b"x")
+                    begin = trio.current_time()
+                    await trio.sleep(0.003)
+                    late_s.append(trio.current_time() - begin - 0.003)
+                nursery.cancel_scope.cancel()
+        return min(late_s)  # the machine may be busy; the reactor must not be late each time
+
+    assert trio.run(main) < 0.005
