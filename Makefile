@@ -37,7 +37,8 @@ bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benc
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each; writes docs/limits.md
+limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+	scripts/servers nginx haproxy nft=nftables
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md
