@@ -19,7 +19,6 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 
-from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import count
 from stress.analysis.verdict import policy_names
 from stress.model.run import Run
@@ -72,7 +71,7 @@ class PageReport:
             shares=(
                 column_rates(cube.records)
                 if cube.records
-                else shares(summary, tally, facts, chains)
+                else shares(summary, tally, facts, chains, cube)
             ),
             panels=[
                 (f"{panel.phase}: {PHASES[panel.phase]}", markup(draw_panel(panel)))
@@ -87,7 +86,6 @@ class PageReport:
             plan=facts.plan,
             policies=policy_names(facts.plan),
             failures_there=failures_there,
-            inside=lambda cause: clopper_pearson(failures_there(cause), cause.attempts),
             history=markup(draw_history(history, begun_ns, facts.first_ns)) if drawn else None,
             timelines=timelines(self._transcripts, summary.causes, facts.plan),
         )
