@@ -14,7 +14,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
-from stress.model.summary import Answer, Likely, Purpose, Summary
+from stress.model.summary import AddressLine, Answer, BackendLine, Likely, Purpose, Summary
 from stress.report.wording.clients import MEASURED
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
@@ -30,6 +30,8 @@ NARROWEST, NARROWEST_TABLE = 40, 60
 LONGEST = 20
 """Rows of one table that are shown."""
 LONGEST_TEXT = 2000
+_WIDE = 86
+"""Columns from which each latency has its own."""
 _LONGEST_NAME = 21
 """Characters of a first column that stay on one line, as of an IPv4 address with its port."""
 SHORT_HASH = 12
@@ -109,6 +111,7 @@ class TerminalReport:
             (list(_views(summary)), clients),
             (summary.chains, chains),
             (summary.addresses, partial(addresses, width=wide.width)),
+            (summary.backends, partial(backends, width=wide.width)),
         )
         parts += [table(summary) for rows, table in tables if rows]
         parts += [limit(each) for each in summary.limits if each.steps]
@@ -270,21 +273,38 @@ def addresses(summary: Summary, width: int = WIDTH) -> Table:
         summary.addresses,
         key=lambda line: (-line.failures / (line.attempts or 1), -line.failures),
     )
-    headings = ["address", "attempts", "failures", "rate"]
-    wide = width >= 86
-    headings[4:] = (*_QUANTILES, "95% CI") if wide else ("95% CI; p50, p90",)
+    lines = [((one.label, one.address) if one.label else (one.address,), one) for one in ordered]
+    more = _more(len(ordered), "address", "addresses")
+    return _parts("Addresses", "address", lines, more, width)
+
+
+def backends(summary: Summary, width: int = WIDTH) -> Table:
+    """The servers behind the addresses; those that failed come first."""
+    lines = [((one.name,), one) for one in summary.backends]
+    return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"), width)
+
+
+def _parts(
+    title: str,
+    noun: str,
+    lines: Sequence[tuple[tuple[str, ...], AddressLine | BackendLine]],
+    note: str,
+    width: int,
+) -> Table:
+    """Attempts, failures and latencies of each part of the target, which may have two names."""
+    wide = width >= _WIDE
+    headings = [noun, "attempts", "failures", "rate"]
+    headings += [*_QUANTILES, "95% CI"] if wide else ["95% CI; p50, p90"]
     rows: list[Sequence[Cell]] = []
-    for line in ordered[:LONGEST]:
+    for names, line in lines[:LONGEST]:
         rate = line.failures / line.attempts if line.attempts else None
         known = (line.latency.p50, line.latency.p90) if line.latency else (None, None)
         p50, p90 = map(numbers.milliseconds, known)
         interval = numbers.interval(line.interval)
-        names = [line.label, line.address] if line.label else [line.address]
-        last = [p50, p90, interval] if wide else [interval, f"{p50}, {p90} ms"]
-        if not wide:
-            names, last = names[:1], last + names[1:]
-        rows.append((" ".join(names), line.attempts, line.failures, rate, *last))
-    return _table("Addresses", headings, rows, _more(len(ordered), "address", "addresses"))
+        last = [p50, p90, interval] if wide else [interval, f"{p50}, {p90} ms", *names[1:]]
+        name = " ".join(names) if wide else names[0]
+        rows.append((name, line.attempts, line.failures, rate, *last))
+    return _table(title, headings, rows, note)
 
 
 def latency(summary: Summary) -> Table:
