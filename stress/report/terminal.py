@@ -99,7 +99,9 @@ class TerminalReport:
             causes += [_indented("", "next:"), _command(cause.next)] if cause.next else []
         if left := summary.unexplained.failures:
             count = numbers.counted(left, "failure")
-            causes.append(text(f"  Unexplained: {count} with nothing recorded in common."))
+            some = left < summary.attempts
+            words = "with nothing recorded in common" if some else "and no good handshake"
+            causes.append(text(f"  Unexplained: {count} {words}."))
             causes += _likely(summary.unexplained.likely)
             if following := summary.unexplained.next:
                 causes += [_indented("", "next:"), _command(following)]
