@@ -16,13 +16,13 @@ from stress.cli import console
 from stress.cli.options import option_of
 from stress.errors import ExitCode, UsageError
 from stress.model.summary import Answer, Summary
-from stress.planning.request import Request
+from stress.planning.request import FORMS, Request
 from stress.report.document import DocumentReport, Report
 from stress.report.terminal import TerminalReport
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement
-from stress.runner.report_files import FORMS, ReportFiles, render
+from stress.runner.report_files import ReportFiles, render
 from stress.text.escape import escape
 
 EXIT_CODES = {
@@ -113,8 +113,8 @@ class Output:
             UsageError: it cannot be re-evaluated with these settings.
             StressError: a report file could not be written.
         """
-        from stress.evidence.redaction import SharedRun  # noqa: PLC0415 - heavy
-        from stress.store import open_run  # noqa: PLC0415 - heavy
+        from stress.evidence.redaction import SharedRun
+        from stress.store import open_run
 
         with open_run(file, made_now=made_now) as opened:
             run = SharedRun.of(opened) if share else opened

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from time import time
 from typing import Annotated
 
 import typer
 
 from stress.cli.options import option_of, takes
-from stress.cli.output import EXIT_CODES, Output
 from stress.planning.option import Section
-from stress.planning.request import Request
-from stress.runner.rejudge import Rejudgement
-from stress.runner.report_files import FORMS
-from stress.runner.run import RunLocation
+from stress.planning.request import FORMS, Request
 
 Run = Annotated[
     str | None,
@@ -64,10 +59,15 @@ def report(
     --policy or --at the recorded chains are re-evaluated; the run file stays as it is. FILE may be
     - for standard output.
     """
-    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
-    from stress.store import locate  # noqa: PLC0415 - heavy
-    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
-    from stress.text.units import option  # noqa: PLC0415 - heavy
+    from time import time
+
+    from stress.cli.output import EXIT_CODES, Output
+    from stress.planning.trust_options import policy_name
+    from stress.runner.rejudge import Rejudgement
+    from stress.runner.run import RunLocation
+    from stress.store import locate
+    from stress.text.datetimes import moment
+    from stress.text.units import option
 
     rejudgement = Rejudgement(
         tuple(assertion or ()),

@@ -27,11 +27,9 @@ from tempfile import TemporaryDirectory
 from stress.errors import StressError, UsageError
 from stress.model.run import RunWithTranscripts
 from stress.model.summary import Summary
-from stress.planning.request import options
+from stress.planning.request import FORMS
 from stress.report.document import Report
 
-FORMS = {name: option.form for name, option in options().items() if option.form}
-"""The classes below `stress.report`, by the names of their options without dashes."""
 _SQLITE = b"SQLite format 3\x00"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stress.runner.report_files import FORMS
+from stress.planning.request import FORMS
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from stress.errors import StressError, UsageError
-from stress.planning.request import options
-from stress.runner.report_files import FORMS, ReportFiles
+from stress.planning.request import FORMS, options
+from stress.runner.report_files import ReportFiles
 from stress.store import open_run
 
 OPTIONS = [f"--{name}" for name in FORMS]

@@ -186,7 +186,8 @@ def sentence(claim: Claim, findings: Findings) -> str:
         case Basis.DIFFERENCE:
             return _difference(claim)
         case Basis.NEGOTIATED | Basis.SLOW:
-            return slow(claim) if claim.basis is Basis.SLOW else negotiated(claim)
+            what = "Attempts" if findings.facts.records else "Handshakes"
+            return slow(claim, what) if claim.basis is Basis.SLOW else negotiated(claim)
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
             if mechanism is None:

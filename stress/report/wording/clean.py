@@ -46,7 +46,7 @@ def _doubts(findings: Findings) -> Iterator[str]:
     ):
         yield (
             "The certificate demands an OCSP staple (Must-Staple), and none was requested: whether"
-            " Firefox accepts the answer is not known. Test it: --stack openssl --client firefox."
+            " Firefox accepts the answer is not known. Test it: --client firefox."
         )
     if findings.facts.plan.trust.policy == NO_POLICY:
         yield "Chains were not judged (--policy none): no client's trust was tested."

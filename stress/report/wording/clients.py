@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stress.model.claims import FailureCount
+from stress.model.outcome import ClientView
 from stress.model.plan import Client
-from stress.model.summary import ClientView
 from stress.text.numbers import of
 
 MEASURED = "Measured:"
