@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from stress.model.chain import ClientView, Verdict
-from stress.model.outcome import Category, Kind, Outcome
+from stress.model.chain import Verdict
+from stress.model.outcome import Category, ClientView, Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)

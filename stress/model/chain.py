@@ -94,13 +94,3 @@ class Verdict:
             if finding.refusal is not Refusal.NO:
                 return finding
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class ClientView:
-    """What one client family would do, and show."""
-
-    fails: str
-    """`yes`, `no` or `sometimes`."""
-    reports: str
-    """The codes or texts its user sees; "one of" where the choice is not known."""

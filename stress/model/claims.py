@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from stress.model.chain import ClientView
 from stress.model.limit import Limit
+from stress.model.outcome import ClientView
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import Condition, LatencyShift, RiskRatio

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stress.model.chain import ClientView
 from stress.model.limit import Limit
+from stress.model.outcome import ClientView
 from stress.model.records import RecordSource
 
 SCHEMA = "tls-stress/summary/1"

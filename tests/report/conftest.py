@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stress.model import summary as nouns
-from stress.model.chain import ClientView
+from stress.model.outcome import ClientView
 from tests.analysis.conftest import (  # noqa: F401 - fixtures: recorded runs in memory
     cell,
     facts,

@@ -40,7 +40,7 @@ from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views
-from stress.model.chain import ClientView, Verdict
+from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
     Claim,
@@ -56,7 +56,7 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.outcome import Category
+from stress.model.outcome import Category, ClientView
 from stress.model.plan import Address
 from stress.model.run import SeenChain
 from stress.model.summary import Comparator, Condition

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from stress.model.chain import ClientView, Refusal, Verdict
-from stress.model.outcome import Category
+from stress.model.chain import Refusal, Verdict
+from stress.model.outcome import Category, ClientView
 from stress.model.plan import Client, Plan, Stack
 from stress.model.record import Record
 from stress.model.run import SeenChain

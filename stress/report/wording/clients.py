@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stress.model.chain import ClientView
 from stress.model.claims import FailureCount
+from stress.model.outcome import ClientView
 from stress.model.plan import Client
 from stress.text.numbers import of
 

@@ -13,7 +13,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_plan,
     facts_of_the_roots,
 )
-from stress.model.chain import ClientView
+from stress.model.outcome import ClientView
 from stress.model.plan import Address, Client, Load, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.run import SeenChain

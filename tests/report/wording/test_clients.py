@@ -1,5 +1,5 @@
-from stress.model.chain import ClientView
 from stress.model.claims import FailureCount
+from stress.model.outcome import ClientView
 from stress.model.plan import Client
 from stress.report.wording.clients import met_by, who_sees
 
