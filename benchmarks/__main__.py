@@ -40,9 +40,9 @@ def main() -> None:
             figures = measure(aim, options.rounds, options.count)
             parts = measure_parts(aim)
             rest_row = bytes_per_row(results)
-            answers = answer_times(aim, nginx.process.pid)
+            answers = answer_times(aim, nginx.pid)
             memory = memory_kib(aim, options.in_flight)
-            seen = stall_reports(aim, nginx.process.pid)
+            seen = stall_reports(aim, nginx.pid)
             more = scaling(aim, options.count)
         written_us = writer_us(WRITTEN, folder)
         foreign = [isolated(rows, folder) for rows in ROWS]

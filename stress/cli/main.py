@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "Tell whether a fix helped, or something got worse.",
     "replay": "Repeat the failing combinations of a run.",
     "isolate": "Search for causes in anybody's records.",
+    "join": "Find in a balancer's log which backend each connection met.",
     "plan": "Compute how many handshakes are needed.",
     "evidence": "Write the evidence of a run's failures to a directory.",
     "export": "Export the records of a run for other tools.",

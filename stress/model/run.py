@@ -42,6 +42,27 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedLog:
+    """A balancer's log from which `backend` was filled (`tls-stress join`)."""
+
+    files: tuple[str, ...]
+    format: str
+    """Which format its lines have, in words."""
+    by_time: bool
+    """By times alone, because a NAT changes the ports: a suggestion."""
+    joined: int
+    """Attempts whose line was found."""
+    ambiguous: int
+    """Attempts for which more than one line fits."""
+    unmatched: int
+    """Attempts that reached the balancer and have no line."""
+    offset_ns: int
+    """How far the balancer's clock was ahead of ours."""
+    spread_ns: int
+    """Within which 95% of the joined differ from that."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
     """How the engine ended; stored as the end mark of the run file."""
 
@@ -60,6 +81,8 @@ class RunEnd:
     """How long the run was paused by its user."""
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
+    joined: JoinedLog | None = None
+    """The log by which backends were found; None: none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +149,8 @@ class RunFacts:
     """Where the attempts come from, if not from a run of ours: the plan then says nothing."""
     made_now: bool = False
     """This very command line made the run, so the paths in its plan are the user's own."""
+    joined: JoinedLog | None = None
+    """The log by which backends were found; None: none was."""
 
 
 @dataclass(frozen=True, slots=True)

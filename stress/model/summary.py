@@ -257,6 +257,22 @@ class AddressLine:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendLine:
+    """A server behind an address."""
+
+    name: str
+    how: str
+    """What named it: `log`, a balancer's (`tls-stress join`)."""
+    address: str | None
+    """Of the target; null: it was met behind several."""
+    attempts: int
+    failures: int
+    interval: Interval
+    latency: Quantiles | None = None
+    """Of its good handshakes, from their start; of an even sample where there are very many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quantiles:
     """Percentiles of one phase, in microseconds. None: nothing was recorded."""
 
@@ -341,6 +357,8 @@ class Summary:
     lines: Headlines
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
+    backends: tuple[BackendLine, ...] = ()
+    """The servers behind the addresses, those that failed most first; empty: none is known."""
     commands: tuple[Command, ...] = ()
     """Every command that the report prints."""
     schema: str = SCHEMA

@@ -13,7 +13,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
-from stress.model.summary import Answer, Likely, Purpose, Summary
+from stress.model.summary import AddressLine, Answer, BackendLine, Likely, Purpose, Summary
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
 
@@ -103,6 +103,7 @@ class TerminalReport:
             (list(_views(summary)), clients),
             (summary.chains, chains),
             (summary.addresses, addresses),
+            (summary.backends, backends),
         )
         parts += [table(summary) for rows, table in tables if rows]
         parts += [limit(each) for each in summary.limits if each.steps]
@@ -263,12 +264,26 @@ def addresses(summary: Summary) -> Table:
         summary.addresses,
         key=lambda line: (-line.failures / (line.attempts or 1), -line.failures),
     )
+    lines = [(f"{one.address} {one.label}" if one.label else one.address, one) for one in ordered]
+    return _parts("Addresses", "address", lines, _more(len(ordered), "address", "addresses"))
+
+
+def backends(summary: Summary) -> Table:
+    """The servers behind the addresses; those that failed come first."""
+    lines = [(one.name, one) for one in summary.backends]
+    return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"))
+
+
+def _parts(
+    title: str, noun: str, lines: Sequence[tuple[str, AddressLine | BackendLine]], note: str
+) -> Table:
+    """Attempts, failures and latencies of each part of the target."""
     return _table(
-        "Addresses",
-        ("address", "attempts", "failures", "rate", "p50, ms", "p90, ms", "95% CI"),
+        title,
+        (noun, "attempts", "failures", "rate", "p50, ms", "p90, ms", "95% CI"),
         [
             (
-                f"{line.address} {line.label}" if line.label else line.address,
+                name,
                 line.attempts,
                 line.failures,
                 line.failures / line.attempts if line.attempts else None,
@@ -276,9 +291,9 @@ def addresses(summary: Summary) -> Table:
                 numbers.milliseconds(line.latency.p90 if line.latency else None),
                 numbers.interval(line.interval),
             )
-            for line in ordered[:LONGEST]
+            for name, line in lines[:LONGEST]
         ],
-        _more(len(ordered), "address", "addresses"),
+        note,
     )
 
 

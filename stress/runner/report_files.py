@@ -16,12 +16,12 @@ evidence and is the user's alone, as a run file is.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from stress.errors import StressError, UsageError
@@ -96,15 +96,17 @@ class ReportFiles:
 
 
 def _replace(target: Path, content: bytes, mode: int) -> None:
-    """Write a file and give it the name of the target, all at once."""
-    partial = target.with_name(f".{secrets.token_hex(16)}.partial")
+    """Write a file and give it the name of the target, all at once.
+
+    It is written in a folder that only we may enter, so nobody can plant a link under its name;
+    that folder lies beside the target, for a file can be renamed only within its file system.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
+    with TemporaryDirectory(dir=target.parent, prefix=".tls-stress-") as private:
+        partial = Path(private, "partial")
         with open(os.open(partial, flags, mode), "wb") as stream:  # noqa: PTH123 - a descriptor
             stream.write(content)
         partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _obstacle(path: Path) -> str | None:

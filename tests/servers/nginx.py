@@ -9,12 +9,9 @@ its own, so lines are the truth per node.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.process import ServerProcess, free_ports
 
@@ -65,7 +62,7 @@ class Node:
     """False keeps the log quiet, where a benchmark would pay for it."""
 
 
-class Nginx:
+class Nginx(ServerProcess):
     """A running nginx, one process, one port for each node.
 
     Raises:
@@ -78,15 +75,8 @@ class Nginx:
         self._folder = folder
         configuration = folder / "nginx.conf"
         configuration.write_text(self._configure(nodes))
-        program = shutil.which(PROGRAM) or PROGRAM
-        command = [program, "-c", str(configuration), "-p", str(folder), "-e", "stderr"]
-        self.process = ServerProcess(command, folder)
-        try:
-            for port in self.ports.values():
-                self.process.wait_for_port(port)
-        except BaseException:
-            self.process.close()
-            raise
+        command = [PROGRAM, "-c", str(configuration), "-p", str(folder), "-e", "stderr"]
+        super().__init__(command, folder, self.ports.values())
 
     def connections(self) -> dict[str, int]:
         """Connections each node has seen the end of, by its own log (without our first knock)."""
@@ -96,14 +86,10 @@ class Nginx:
         """The same, as soon as they add up to at least the total, or patience is at its end."""
         counts = self.connections()
         for _ in range(100):
-            if sum(counts.values()) >= total or not self.process.runs(0.05):
+            if sum(counts.values()) >= total or not self.runs(0.05):
                 break
             counts = self.connections()
         return counts
-
-    def close(self) -> None:
-        """End it; its logs stay until the folder goes."""
-        self.process.close()
 
     def _configure(self, nodes: Sequence[Node]) -> str:
         blocks = (
@@ -125,14 +111,3 @@ class Nginx:
 
     def _lines(self, name: str) -> int:
         return len(set(_CONNECTION.findall(self._log(name).read_text())))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -236,9 +236,13 @@ class _Isolator:
             return Grade.AMBIGUOUS
         clocked = self.only(_CLOCKED, cohort.conditions)
         sure = cohort.adjusted <= SURE and (clocked or robust.by_block <= SURE)
-        # A search for the limit does not choose its rates at random, so they are never more.
-        by_search = rated and self.recording.facts.limits
-        strong = sure and ratio.low >= STRONG_RATIO and not by_search
+        # A search for the limit does not choose its rates at random, so they are never more; nor
+        # are backends that were found in a log by times alone.
+        facts = self.recording.facts
+        guessed = facts.joined is not None and facts.joined.by_time
+        places = {self.whole.columns[one].dimension for one, _ in cohort.conditions}
+        weak = (rated and facts.limits) or (guessed and Dimension.BACKEND in places)
+        strong = sure and ratio.low >= STRONG_RATIO and not weak
         return Grade.STRONG if strong else Grade.SUGGESTED
 
     def profile(self, rows: Mask | slice) -> TimeProfile:

@@ -56,13 +56,17 @@ class RateTable:
 def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
 ) -> tuple[RateTable, ...]:
-    """By address, by client, by chain; a dimension without rows is left out."""
+    """By address, by backend, by client, by chain; a dimension without rows is left out."""
     failed = tally.failures_by_chain()
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
     rows = {
         "address": [
             RateRow(one.address, one.label or "", one.attempts, one.failures, one.interval)
             for one in summary.addresses
+        ],
+        "backend": [
+            RateRow(one.name, one.address or "", one.attempts, one.failures, one.interval)
+            for one in summary.backends
         ],
         "client": [
             _counted(client.name, client.title, met.attempts, met.failures)

@@ -16,6 +16,7 @@ from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
+from stress.report.wording.backends import joined_sentences
 from stress.text.escape import shell_line, with_letters, with_names
 from stress.text.numbers import counted, of, offered, seconds, thousands
 from stress.text.templates import read_texts
@@ -86,7 +87,7 @@ def scope(findings: Findings) -> str:
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
-    addresses = findings.addresses
+    addresses, joined = findings.addresses, findings.facts.joined
     shown = ", ".join(map(str, addresses[:3]))
     if len(addresses) == 1:
         over = f"address {shown}"
@@ -100,6 +101,7 @@ def scope(findings: Findings) -> str:
         f"{plan.target} with client {clients} over {over}, {name}, "
         f"{store}, policy {policy_names(plan)}. "
         f"{sessions(findings)}"
+        f"{f'{joined_sentences(joined)[0]}. ' if joined else ''}"
         f"Not tested: {', '.join(gaps)}."
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 
@@ -41,6 +42,16 @@ def test_a_shift_comes_with_its_interval(worlds: ModuleType) -> None:
     assert 1.0 < claim.shift.low < ratio < claim.shift.high
     assert ratio >= FACTOR
     assert claim.shift.there_us - claim.shift.elsewhere_us >= 1e3 * FLOOR_MS
+
+
+def test_a_file_that_lies_about_its_blocks_costs_no_more(worlds: ModuleType) -> None:
+    """With blocks of a nanosecond each attempt is a billion blocks away from the next."""
+    honest = worlds.Farm(slow=(3,), by_ms=40.0, attempts=1_000).recording(np.random.default_rng(93))
+    lying = replace(honest, cube=replace(honest.cube, block_ns=1))
+
+    (claim,) = slowness(lying)
+
+    assert claim.conditions == next(iter(slowness(honest))).conditions
 
 
 @pytest.mark.parametrize("by_ms", [0.0, 10.0])
