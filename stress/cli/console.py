@@ -81,6 +81,11 @@ def can_rewrite(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def terminal() -> TextIO | None:
+    """Standard error, if it is a terminal on which lines can be erased."""
+    return sys.stderr if can_rewrite(sys.stderr) else None
+
+
 def width(stream: TextIO) -> int:
     """Columns of a terminal; 100 for a file or a pipe."""
     return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
