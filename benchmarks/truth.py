@@ -163,7 +163,7 @@ def main() -> None:
         node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
         with Nginx([node], folder / "nginx") as nginx:
             aim = Aim(nginx.ports["node"], certificates, folder / "results")
-            for row in rows(stall_reports(aim, nginx.process.pid)):
+            for row in rows(stall_reports(aim, nginx.pid)):
                 print(" | ".join(row))
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
-from stress.analysis.latency import by_address, latency, retries
+from stress.analysis.latency import by_value, latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import RunCounts, count
+from stress.analysis.tally import RunCounts, count, counted_by
 from stress.analysis.verdict import (
     NANOSECONDS,
     duration_s,
@@ -22,12 +24,25 @@ from stress.analysis.verdict import (
     verdict,
 )
 from stress.model.chain import Verdict
-from stress.model.claims import ClaimSet, Untested, ValidityClaim
+from stress.model.claims import ClaimSet, FailureCount, Untested, ValidityClaim
 from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
-from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain
+from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain, cell_reader
 from stress.model.summary import Answer, Assertion, Interval, Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The attempts of one address or backend."""
+
+    count: FailureCount
+    interval: Interval
+    """Of its failure rate."""
+    latency: Quantiles | None
+    """How long good attempts took, from their start; of a sample where there are very many."""
+    addresses: frozenset[int]
+    """By index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +52,6 @@ class Findings:
     facts: RunFacts
     tally: RunCounts
     estimate: Estimate
-    places: Mapping[int, Interval]
-    """Address -> interval of its failure rate."""
     verdict: Answer
     duration_s: float
     """How long the run sent handshakes, without its pauses."""
@@ -47,8 +60,10 @@ class Findings:
     verdicts: tuple[Verdict, ...]
     addresses: tuple[Address, ...]
     latency: Mapping[str, Quantiles]
-    by_address: Mapping[int, Quantiles]
-    """How long good attempts took, from their start, by index of the address."""
+    by_address: Mapping[int, Part]
+    """By index of the address; not those that nothing reached."""
+    backends: Mapping[str, Part]
+    """By backend, where it is known."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -77,9 +92,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     sampling = End.STOPPED if watched else facts.end
     lost = max(0, facts.started - facts.recorded)
     estimated = estimate(cube, sampling, lost)
-    cells = defaultdict[int, list[Cell]](list)
-    for cell in cube.cells:
-        cells[cell.address].append(cell)
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
@@ -96,10 +108,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         facts=facts,
         tally=tally,
         estimate=estimated,
-        places={
-            address: estimate(Cube(cube.block_ns, here), sampling, lost).interval
-            for address, here in cells.items()
-        },
         verdict=verdict(facts, tally, judged, assertions),
         duration_s=elapsed,
         explanation=explanation,
@@ -107,7 +115,8 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         verdicts=tuple(run.verdicts()),
         addresses=addresses,
         latency=latency(histograms, foreign=bool(facts.records)),
-        by_address=by_address(good),
+        by_address=dict(_parts("address", cube, good, sampling, lost)),
+        backends=dict(_parts("backend", cube, good, sampling, lost)),
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),
@@ -115,3 +124,23 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         records=cube.records,
         bound=confidence_sequence(0, tally.attempts).high,
     )
+
+
+def _parts(
+    attribute: str, cube: Cube, good: Iterable[Record], sampling: End, lost: int
+) -> Iterator[tuple[Any, Part]]:
+    """The attempts by a shared attribute; without those that do not have it."""
+    read = cell_reader(attribute)
+    cells = defaultdict[Any, list[Cell]](list)
+    for cell in cube.cells:
+        cells[read(cell)].append(cell)
+    cells.pop(None, None)
+    if not cells:
+        return
+    latencies = by_value(good, attrgetter(attribute))
+    for value, here in cells.items():
+        part = Cube(cube.block_ns, here)
+        count = counted_by(here, lambda _: None).get(None, FailureCount(0, 0))
+        interval = estimate(part, sampling, lost).interval
+        addresses = frozenset(cell.address for cell in here)
+        yield value, Part(count, interval, latencies.get(value), addresses)

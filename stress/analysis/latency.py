@@ -6,8 +6,9 @@ Good and failing attempts are never mixed in one distribution.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
+from typing import TypeVar
 
 from stress.measure import Histogram
 from stress.model.record import Flag, Record
@@ -73,14 +74,17 @@ def latency(rows: Sequence[HistogramRow], *, foreign: bool = False) -> Mapping[s
     return found if failing == NOTHING else {**found, FAILING_TOTAL: failing}
 
 
-def by_address(good: Iterable[Record]) -> Mapping[int, Quantiles]:
-    """How long these attempts took from their start, by index of the address."""
-    histograms: dict[int, Histogram] = {}
+Key = TypeVar("Key")
+
+
+def by_value(good: Iterable[Record], key: Callable[[Record], Key]) -> Mapping[Key, Quantiles]:
+    """How long these attempts took from their start, by what the key reads from each."""
+    histograms: dict[Key, Histogram] = {}
     for one in good:
         if not one.flags & Flag.WARM_UP:
-            histogram = histograms.setdefault(one.address, Histogram())
+            histogram = histograms.setdefault(key(one), Histogram())
             histogram.record_many([phase_ns(one, Phase.ATTEMPT)])
-    return {address: quantiles(histogram) for address, histogram in sorted(histograms.items())}
+    return {value: quantiles(histogram) for value, histogram in histograms.items()}
 
 
 def quantiles(histogram: Histogram | None) -> Quantiles:

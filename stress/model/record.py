@@ -63,6 +63,8 @@ class Record(NamedTuple):
     """TCP segments that the kernel sent again; None: none, or the system does not say."""
     offered: bool | None = None
     """Whether a session was offered for resumption; None: the run never offers one."""
+    backend: str | None = None
+    """Which server behind the address answered, by a balancer's log; None: not known."""
 
     @property
     def target_ns(self) -> int:

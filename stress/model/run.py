@@ -14,6 +14,7 @@ from stress.model.limit import Limit
 from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.records import RecordSource, RecordTable
+from stress.model.transcript import Transcript
 
 
 class End(StrEnum):
@@ -42,6 +43,27 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedLog:
+    """A balancer's log from which `backend` was filled (`tls-stress join`)."""
+
+    files: tuple[str, ...]
+    format: str
+    """Which format its lines have, in words."""
+    by_time: bool
+    """By times alone, because a NAT changes the ports: a suggestion."""
+    joined: int
+    """Attempts whose line was found."""
+    ambiguous: int
+    """Attempts for which more than one line fits."""
+    unmatched: int
+    """Attempts that reached the balancer and have no line."""
+    offset_ns: int
+    """How far the balancer's clock was ahead of ours."""
+    spread_ns: int
+    """Within which 95% of the joined differ from that."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
     """How the engine ended; stored as the end mark of the run file."""
 
@@ -60,6 +82,8 @@ class RunEnd:
     """How long the run was paused by its user."""
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
+    joined: JoinedLog | None = None
+    """The log by which backends were found; None: none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +150,8 @@ class RunFacts:
     """Where the attempts come from, if not from a run of ours: the plan then says nothing."""
     made_now: bool = False
     """This very command line made the run, so the paths in its plan are the user's own."""
+    joined: JoinedLog | None = None
+    """The log by which backends were found; None: none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,3 +286,43 @@ class Run(Protocol):
 
     def good(self, most: int) -> Iterator[Record]:
         """Good attempts; where there are more than `most`, every second, third … attempt."""
+
+
+class RunWithTranscripts(Run, Protocol):
+    """A recorded run with what was kept of it byte for byte, as the page shows it."""
+
+    def transcripts(self) -> Iterator[Transcript]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A `Run` that is another one; a subclass overrides what it changes."""
+
+    run: Run
+
+    def facts(self) -> RunFacts:
+        return self.run.facts()
+
+    def addresses(self) -> Sequence[Address]:
+        return self.run.addresses()
+
+    def chains(self) -> Sequence[SeenChain]:
+        return self.run.chains()
+
+    def verdicts(self) -> Sequence[Verdict]:
+        return self.run.verdicts()
+
+    def cube(self) -> Cube:
+        return self.run.cube()
+
+    def ports(self) -> Sequence[PortCount]:
+        return self.run.ports()
+
+    def histograms(self) -> Sequence[HistogramRow]:
+        return self.run.histograms()
+
+    def failures(self, limit: int) -> Iterator[Record]:
+        return self.run.failures(limit)
+
+    def good(self, most: int) -> Iterator[Record]:
+        return self.run.good(most)

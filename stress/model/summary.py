@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stress.model.limit import Limit
+from stress.model.outcome import ClientView
 from stress.model.records import RecordSource
 
 SCHEMA = "tls-stress/summary/1"
@@ -143,16 +144,6 @@ class LatencyShift:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientView:
-    """What one client family would do, and show."""
-
-    fails: str
-    """`yes`, `no` or `sometimes`."""
-    reports: str
-    """The codes or texts its user sees; "one of" where the choice is not known."""
-
-
-@dataclass(frozen=True, slots=True)
 class Likely:
     """A root cause from the catalogue that fits the evidence."""
 
@@ -200,6 +191,9 @@ class Cause:
     """The next experiment, as a command line."""
     latency: LatencyShift | None = None
     """Of a latency cause with a place: how much slower it is there."""
+    interval: Interval | None = None
+    """Of `precision`, from the same clustered estimate as that of all failures; null: there is no
+    failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +252,22 @@ class AddressLine:
 
     address: str
     label: str | None
+    attempts: int
+    failures: int
+    interval: Interval
+    latency: Quantiles | None = None
+    """Of its good handshakes, from their start; of an even sample where there are very many."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendLine:
+    """A server behind an address."""
+
+    name: str
+    how: str
+    """What named it: `log`, a balancer's (`tls-stress join`)."""
+    address: str | None
+    """Of the target; null: it was met behind several."""
     attempts: int
     failures: int
     interval: Interval
@@ -350,6 +360,8 @@ class Summary:
     lines: Headlines
     limits: tuple[Limit, ...] = ()
     """What each search for a limit found; empty: none was searched for."""
+    backends: tuple[BackendLine, ...] = ()
+    """The servers behind the addresses, those that failed most first; empty: none is known."""
     commands: tuple[Command, ...] = ()
     """Every command that the report prints."""
     schema: str = SCHEMA

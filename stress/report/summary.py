@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from stress.analysis.chains import chain_lines
-from stress.analysis.findings import Findings, examine
+from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
@@ -16,6 +16,7 @@ from stress.model.claims import FailureCount
 from stress.model.run import Run
 from stress.model.summary import (
     AddressLine,
+    BackendLine,
     Failures,
     RunLine,
     Summary,
@@ -75,6 +76,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         unexplained=unexplained(findings.explanation.unexplained, facts),
         chains=chain_lines(findings.chains, findings.verdicts),
         addresses=tuple(_addresses(findings)),
+        backends=tuple(_backends(findings)),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
@@ -86,8 +88,26 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
 
 def _addresses(findings: Findings) -> Iterator[AddressLine]:
     """Also those that nothing reached."""
+    nothing = Part(FailureCount(0, 0), clopper_pearson(0, 0), None, frozenset())
     for index, address in enumerate(findings.addresses):
-        here = findings.tally.addresses.get(index, FailureCount(0, 0))
-        bounds = findings.places.get(index) or clopper_pearson(0, 0)
-        own = (str(address), address.label, here.attempts, here.failures)
-        yield AddressLine(*own, bounds, findings.by_address.get(index))
+        here = findings.by_address.get(index, nothing)
+        own = (str(address), address.label, here.count.attempts, here.count.failures)
+        yield AddressLine(*own, here.interval, here.latency)
+
+
+def _backends(findings: Findings) -> Iterator[BackendLine]:
+    """Those that failed most come first."""
+    for name, here in sorted(
+        findings.backends.items(),
+        key=lambda item: (-item[1].count.failures / (item[1].count.attempts or 1), item[0]),
+    ):
+        at = sorted(str(findings.addresses[index]) for index in here.addresses)
+        yield BackendLine(
+            name,
+            "log",
+            at[0] if len(at) == 1 else None,
+            here.count.attempts,
+            here.count.failures,
+            here.interval,
+            here.latency,
+        )

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
+from threading import Timer
+from typing import Any, Self, TextIO
 
+from stress.model.limit import SearchState
 from stress.model.observer import Observer
 from stress.model.plan import Plan
+from stress.model.run import Progress
 from stress.runner.metrics import MetricsAddress, MetricsServer
 
 # Reads single keys from the terminal during a run, and restores the terminal afterwards.
@@ -91,9 +94,68 @@ class Display:
     """Where metrics are served; None: nowhere."""
 
 
+QUIET_S = 0.5
+"""How long something may take before it says what it does."""
+
+
+class BusySign(Observer):
+    """Says on a terminal what takes longer than half a second; the line is erased when it is over.
+
+    As an observer of a run it is over with the first progress.
+
+    Args:
+        stream: a terminal that can erase a line; None: nothing is shown.
+        what: is being done, such as `starting 2 workers`.
+        after_s: how long nothing is shown.
+    """
+
+    def __init__(self, stream: TextIO | None, what: str, after_s: float = QUIET_S) -> None:
+        self._stream, self._what, self._shown = stream, what, False
+        self._timer = Timer(after_s, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        if self._stream is not None:
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def on_progress(self, progress: Progress) -> None:  # noqa: ARG002 - any will do
+        """End with the first."""
+        self.close()
+
+    def close(self) -> None:
+        """Erase the line."""
+        if self._timer.is_alive():
+            self._timer.cancel()
+            self._timer.join()
+        if self._shown and self._stream is not None:
+            self._shown = False
+            self._write("\r\x1b[K")
+
+    def _show(self) -> None:
+        self._shown = True
+        self._write(f"{self._what} …")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal is gone
+            assert self._stream is not None
+            self._stream.write(text)
+            self._stream.flush()
+
+
 @contextmanager
-def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
+def observers_for(
+    plan: Plan, display: Display, search: Callable[[], SearchState] | None = None
+) -> Iterator[list[Observer]]:
     """The observers of a run, closed at its end, the last first.
+
+    Args:
+        plan: of the run.
+        display: where it is shown.
+        search: how far the search for the limit has come; None: nothing is searched for.
 
     Raises:
         UsageError: the metrics cannot be served.
@@ -105,7 +167,7 @@ def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
             stack.callback(server.close)
             observers.append(server)
         if display.stream is not None:
-            observers.append(_progress_view(plan, display, display.stream, stack))
+            observers.append(_progress_view(plan, display, display.stream, search, stack))
         if plan.goals:
             from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
 
@@ -113,7 +175,13 @@ def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
         yield observers
 
 
-def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStack) -> Observer:
+def _progress_view(
+    plan: Plan,
+    display: Display,
+    stream: TextIO,
+    search: Callable[[], SearchState] | None,
+    stack: ExitStack,
+) -> Observer:
     """The live view, with keys from standard input, or plain lines."""
     from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
     from stress.analysis.proportions.clusters import LiveInterval  # noqa: PLC0415 - heavy
@@ -121,7 +189,7 @@ def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStac
 
     interval = LiveInterval()
     if not display.rewrites:
-        return ProgressLine(stream, interval, width=display.width)
+        return ProgressLine(stream, interval, width=display.width, search=search)
     keyboard = Keyboard()
     stack.callback(keyboard.close)
     view = LiveView(
@@ -135,6 +203,7 @@ def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStac
         ),
         # Goals and searches take time as evidence (`clean for 10m`, a queue that fills).
         may_pause=not plan.find_limit and not plan.goals,
+        search=search,
     )
     stack.callback(view.close)
     return view

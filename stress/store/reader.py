@@ -176,6 +176,7 @@ class RunFile:
                 invalid=end.invalid if end else False,
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
+                joined=end.joined if end else None,
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
@@ -365,6 +366,8 @@ class RunFile:
         checked("ending.started", end.started, Whole)
         checked("ending.stood_ns", end.stood_ns, Span)
         checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
+        if end.joined is not None:
+            checked("ending.joined", end.joined.spread_ns, Span)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:

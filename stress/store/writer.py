@@ -293,6 +293,7 @@ class RunWriter:
 # them (`RunWriter(before=...)`).
 
 _BATCH = 5_000
+NO_BACKENDS: Mapping[int, str] = {}
 
 
 def extent(run: RunFile) -> tuple[int, int]:
@@ -309,8 +310,13 @@ def extent(run: RunFile) -> tuple[int, int]:
     return next_id, last_ns
 
 
-def copy_run(run: RunFile, sink: Sink) -> None:
+def copy_run(run: RunFile, sink: Sink, backends: Mapping[int, str] = NO_BACKENDS) -> None:
     """Copy everything that a run holds into a sink.
+
+    Args:
+        run: an open run.
+        sink: where it goes.
+        backends: which server answered, by the place of the attempt in the run.
 
     Raises:
         RunFileError: the run is damaged.
@@ -323,7 +329,10 @@ def copy_run(run: RunFile, sink: Sink) -> None:
         if seen.certificates:  # without them it is known by its rows alone
             about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
             sink.add_chain(Chain(seen.certificates), about)
-    records = run.records()
+    records = (
+        record._replace(backend=backends[place]) if place in backends else record
+        for place, record in enumerate(run.records())
+    )
     while batch := list(islice(records, _BATCH)):
         sink.add_records(batch)
     transcripts = run.transcripts()

@@ -14,7 +14,6 @@ NOT_IN_THE_TABLE = {"id", "due_ns", "started_ns", "detail"}
 NOT_OF_AN_ATTRIBUTE = {
     Dimension.TIME,
     Dimension.LOCAL_PORT,
-    Dimension.BACKEND,
     Dimension.STAGE,
 }
 """Dimensions that are made otherwise, or whose attribute is not recorded yet."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.process import ServerProcess, free_ports
 
@@ -28,7 +26,7 @@ defaults
   timeout server 30s
 frontend front
   bind 127.0.0.1:{port} backlog 8192
-  log-format "connection %s %ts"
+  option tcplog
   default_backend nodes
 backend nodes
   balance {balance}
@@ -44,9 +42,11 @@ class Backend:
     port: int
     weight: int = 100
     """0 to 256, relative to the others."""
+    extra: str = ""
+    """More words of its `server` line, such as `source 127.0.0.1:14820-14829`."""
 
 
-class Haproxy:
+class Haproxy(ServerProcess):
     """A running HAProxy; `port` is its front.
 
     Args:
@@ -64,22 +64,15 @@ class Haproxy:
         self._names = [backend.name for backend in backends]
         configuration = folder / "haproxy.cfg"
         servers = "\n".join(
-            f"  server {b.name} 127.0.0.1:{b.port} weight {b.weight}" for b in backends
+            f"  server {b.name} 127.0.0.1:{b.port} weight {b.weight} {b.extra}" for b in backends
         )
         configuration.write_text(_MAIN.format(port=self.port, balance=balance, servers=servers))
-        program = shutil.which(PROGRAM) or PROGRAM
-        self.process = ServerProcess([program, "-db", "-f", str(configuration)], folder)
-        try:
-            self.process.wait_for_port(self.port)
-            self._knock = self.connections_once(1)
-        except BaseException:
-            self.process.close()
-            raise
+        super().__init__([PROGRAM, "-db", "-f", str(configuration)], folder, [self.port])
+        self._knock = self.connections_once(1)
 
     def connections(self) -> Mapping[str, int]:
         """Connections sent to each node so far, our first knock included."""
-        words = (line.split() for line in self.process.output.read_text().splitlines())
-        counts = Counter(word[1] for word in words if word[:1] == ["connection"])
+        counts = Counter(re.findall(r" nodes/(\S+) ", self.output.read_text()))
         return {name: counts[name] for name in self._names}
 
     def served(self, total: int) -> Mapping[str, int]:
@@ -91,22 +84,7 @@ class Haproxy:
         """The counts as soon as they add up to the total, or patience is at its end."""
         counts = self.connections()
         for _ in range(100):
-            if sum(counts.values()) >= total or not self.process.runs(0.05):
+            if sum(counts.values()) >= total or not self.runs(0.05):
                 break
             counts = self.connections()
         return counts
-
-    def close(self) -> None:
-        """End it."""
-        self.process.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -9,12 +9,9 @@ its own, so lines are the truth per node.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.process import ServerProcess, free_ports
 
@@ -26,7 +23,7 @@ daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
-events {{ worker_connections 16384; multi_accept on; }}
+events {{ worker_connections {connections}; multi_accept on; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body;
@@ -41,7 +38,7 @@ http {{
 """
 _NODE = """\
   server {{
-    listen 127.0.0.1:{port} ssl backlog=8192;
+    listen 127.0.0.1:{port} {listen} backlog=8192;
     error_log {log} {level};
     ssl_certificate {chain};
     ssl_certificate_key {key};
@@ -61,32 +58,32 @@ class Node:
     protocols: Sequence[str] = ("TLSv1.2", "TLSv1.3")
     extra: str = ""
     """More directives, such as `ssl_verify_client on;`."""
+    listen: str = "ssl"
+    """Words of its `listen`, such as `ssl proxy_protocol`."""
     logged: bool = True
     """False keeps the log quiet, where a benchmark would pay for it."""
 
 
-class Nginx:
+class Nginx(ServerProcess):
     """A running nginx, one process, one port for each node.
+
+    Args:
+        nodes: its server blocks.
+        folder: where its files go.
+        connections: how many it can have open, those that listen included.
 
     Raises:
         RuntimeError: it does not start; with its output.
     """
 
-    def __init__(self, nodes: Sequence[Node], folder: Path) -> None:
+    def __init__(self, nodes: Sequence[Node], folder: Path, connections: int = 16_384) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = dict(zip((n.name for n in nodes), free_ports(len(nodes)), strict=True))
-        self._folder = folder
+        self._folder, self._connections = folder, connections
         configuration = folder / "nginx.conf"
         configuration.write_text(self._configure(nodes))
-        program = shutil.which(PROGRAM) or PROGRAM
-        command = [program, "-c", str(configuration), "-p", str(folder), "-e", "stderr"]
-        self.process = ServerProcess(command, folder)
-        try:
-            for port in self.ports.values():
-                self.process.wait_for_port(port)
-        except BaseException:
-            self.process.close()
-            raise
+        command = [PROGRAM, "-c", str(configuration), "-p", str(folder), "-e", "stderr"]
+        super().__init__(command, folder, self.ports.values())
 
     def connections(self) -> dict[str, int]:
         """Connections each node has seen the end of, by its own log (without our first knock)."""
@@ -96,19 +93,16 @@ class Nginx:
         """The same, as soon as they add up to at least the total, or patience is at its end."""
         counts = self.connections()
         for _ in range(100):
-            if sum(counts.values()) >= total or not self.process.runs(0.05):
+            if sum(counts.values()) >= total or not self.runs(0.05):
                 break
             counts = self.connections()
         return counts
-
-    def close(self) -> None:
-        """End it; its logs stay until the folder goes."""
-        self.process.close()
 
     def _configure(self, nodes: Sequence[Node]) -> str:
         blocks = (
             _NODE.format(
                 port=self.ports[node.name],
+                listen=node.listen,
                 log=self._log(node.name),
                 level="info" if node.logged else "crit",
                 chain=node.chain,
@@ -118,21 +112,12 @@ class Nginx:
             )
             for node in nodes
         )
-        return _MAIN.format(folder=self._folder, nodes="\n".join(blocks))
+        return _MAIN.format(
+            folder=self._folder, connections=self._connections, nodes="\n".join(blocks)
+        )
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
     def _lines(self, name: str) -> int:
         return len(set(_CONNECTION.findall(self._log(name).read_text())))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.certificates import Certificates
 from tests.servers.process import ServerProcess, free_ports
@@ -14,7 +11,7 @@ from tests.servers.process import ServerProcess, free_ports
 PROGRAM = "openssl"
 
 
-class OpensslServer:
+class OpensslServer(ServerProcess):
     """A running `openssl s_server`.
 
     Args:
@@ -29,31 +26,10 @@ class OpensslServer:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (self.port,) = free_ports(1)
-        program = shutil.which(PROGRAM) or PROGRAM
         command = [
-            *(program, "s_server", "-accept", f"127.0.0.1:{self.port}", "-www"),
+            *(PROGRAM, "s_server", "-accept", f"127.0.0.1:{self.port}", "-www"),
             *("-cert", str(certificates.full), "-cert_chain", str(certificates.issuer)),
             *("-key", str(certificates.key), "-CAfile", str(certificates.root)),
             *options,
         ]
-        self.process = ServerProcess(command, folder)
-        try:
-            self.process.wait_for_port(self.port)
-        except BaseException:
-            self.process.close()
-            raise
-
-    def close(self) -> None:
-        """End it."""
-        self.process.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().__init__(command, folder, [self.port])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +22,24 @@ class ServerProcess:
     Args:
         command: the program and its arguments; it must stay in the foreground.
         folder: where its output goes, as `output.log`.
+        ports: where it listens; it is ready once each of them accepts a connection.
+
+    Raises:
+        RuntimeError: it does not start; with its output.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, ports: Iterable[int] = ()) -> None:
         self.output = folder / "output.log"
         with self.output.open("ab") as sink:
             self._child = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
             )
+        try:
+            for port in ports:
+                self.wait_for_port(port)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:

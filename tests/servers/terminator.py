@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.certificates import Certificates
 from tests.servers.process import ServerProcess, free_ports
@@ -34,7 +31,7 @@ frontend {name}
 """
 
 
-class Terminator:
+class Terminator(ServerProcess):
     """A running HAProxy; `ports` are its fronts.
 
     Args:
@@ -57,33 +54,15 @@ class Terminator:
             for name, words in fronts.items()
         )
         configuration.write_text(_MAIN + "".join(blocks))
-        program = shutil.which(PROGRAM) or PROGRAM
-        self.process = ServerProcess([program, "-db", "-f", str(configuration)], folder)
-        try:
-            for port in self.ports.values():
-                self.process.wait_for_port(port)
-        except BaseException:
-            self.process.close()
-            raise
+        super().__init__([PROGRAM, "-db", "-f", str(configuration)], folder, self.ports.values())
 
     def clients(self, front: str, total: int) -> list[tuple[str, int]]:
         """Address and port of each client, as HAProxy believes, once there are so many."""
         found: list[tuple[str, int]] = []
         for _ in range(100):
-            words = (line.split() for line in self.process.output.read_text().splitlines())
+            words = (line.split() for line in self.output.read_text().splitlines())
             lines = [word for word in words if word[:2] == ["connection", front] and len(word) == 4]
             found = [(word[2], int(word[3])) for word in lines]
-            if len(found) >= total or not self.process.runs(0.05):
+            if len(found) >= total or not self.runs(0.05):
                 break
         return found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.process.close()

@@ -18,9 +18,6 @@ from stress.store import RunWriter, open_run
 from stress.store.writer import copy_run
 from stress.text.escape import shell_line
 from tests.strangers.doors import Visit, visit
-from tests.strangers.test_run_files import true_run
-
-__all__ = ["true_run"]
 
 PUBLIC = Address("93.184.216.34", 443)
 PLAN = Plan(

@@ -64,7 +64,7 @@ def test_reports_of_ours_below_the_profile_are_replaced(folder: Path) -> None:
     umask = os.umask(0o077)
     os.umask(umask)
     assert modes == dict.fromkeys(names, 0o666 & ~umask) | {"html": 0o600}
-    assert not list(folder.glob(".*.partial"))
+    assert not list(folder.glob(".*"))
 
 
 @pytest.mark.slow

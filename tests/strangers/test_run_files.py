@@ -8,28 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from stress.lab.farm import start
 from stress.model.plan import Address
 from stress.model.run import End, RunEnd
 from stress.store import RunWriter, open_run
 from stress.store.writer import copy_run
 from tests.strangers.doors import Visits, visit, wrongs
 from tests.strangers.run_files import corpus, make
-
-
-@pytest.fixture(scope="session")
-def true_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with failures, chains and evidence."""
-    folder = tmp_path_factory.mktemp("true")
-    with start("round-robin-1-of-8") as farm:
-        address = farm.addresses[0]
-        words = [
-            *("run", f"{farm.host}:{address.port}", "--address", address, "--ca", farm.ca_file),
-            *("-n", "80", "--processes", "1", "-q", "--results", folder, "--name", "true"),
-        ]
-        visited = visit([words], folder)
-    assert visited.visits[0].code == 1, visited.visits[0].err
-    return folder / "true.db"
 
 
 def doors(path: Path, folder: Path) -> list[list[object]]:

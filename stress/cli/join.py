@@ -1,0 +1,57 @@
+"""`tls-stress join`: which backend each connection met, from the balancer's own log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stress.cli import console
+from stress.cli.options import takes
+from stress.cli.output import EXIT_CODES, Output
+from stress.planning.request import FORMS, Request
+from stress.runner.join import join as join_log
+from stress.runner.run import RunLocation
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Path of a run file, or its name.")]
+Logs = Annotated[
+    list[Path],
+    typer.Argument(metavar="LOG…", help="Logs of the balancer, gzipped or not, read as one."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME|REGEX",
+        help="haproxy, nginx, envoy, traefik, aws-alb, or a regular expression with the groups"
+        " port, time, backend. [default: recognised]",
+    ),
+]
+Nat = Annotated[
+    bool,
+    typer.Option(
+        "--nat", help="A NAT changes the client ports: go by times alone, which is a suggestion."
+    ),
+]
+
+
+@takes("json", *FORMS, "quiet", "name", "results")
+def join(
+    settings: Request, run: Run, log: Logs, format_: Format = None, *, nat: Nat = False
+) -> int:
+    """Find in a balancer's log which backend each connection met.
+
+    Goes by the client's port and the time; the difference of the clocks is found and told. Writes
+    a new run file with the dimension `backend`, in which causes are searched again. Nothing is
+    sent, and the run stays as it is.
+
+    Exits as `report` does.
+    """
+    from stress.store import locate
+
+    output, location = Output.of(settings), RunLocation.of(settings)
+    path = join_log(
+        locate(run, location.folder), log, location, console.print_message, form=format_, nat=nat
+    )
+    return EXIT_CODES[output.show(path).verdict]

@@ -1,0 +1,142 @@
+"""Finds in a balancer's log which backend each attempt met, and writes a run file that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stress.errors import UsageError
+from stress.model.run import End, JoinedLog, RunEnd, RunFacts
+from stress.report.wording.backends import joined_sentences
+from stress.runner.rejudge import refuse_records
+from stress.text.escape import command, printable
+from stress.text.numbers import counted, thousands
+
+if TYPE_CHECKING:
+    from stress.records.balancer_logs import LogFormat
+    from stress.runner.run import RunLocation
+    from stress.store import RunFile
+
+_DAY_NS = 24 * 3600 * 1_000_000_000
+
+
+def join(
+    file: Path,
+    logs: Sequence[Path],
+    location: RunLocation,
+    notify: Callable[[str], None],
+    *,
+    form: str | None,
+    nat: bool,
+) -> Path:
+    """Copies a run into a new file in which `backend` is filled.
+
+    Args:
+        file: the run, which stays as it is.
+        logs: of the balancer, read as one.
+        location: where the new file goes.
+        notify: prints a message.
+        form: the name of a format, or a regular expression; None: what the logs look like.
+        nat: a NAT on the way changes the ports, so go by time alone.
+
+    Raises:
+        UsageError: a log cannot be read, or is none of this balancer and this run.
+        RunFileError: the run file is damaged.
+    """
+    from stress.records.balancer_logs import chosen_format, recognised  # noqa: PLC0415 - heavy
+    from stress.store import RunWriter, open_run, reserve  # noqa: PLC0415 - heavy
+    from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
+
+    with open_run(file) as run:
+        facts = run.facts()
+        refuse_records(facts, "there is nothing to join")
+        if facts.end is End.UNFINISHED:
+            raise UsageError(
+                f"the run {facts.name} has no end mark",
+                f"If it was killed, complete it first: {command('run', '--continue', facts.name)}",
+            )
+        log_format = chosen_format(form) if form else recognised(logs)
+        backends, result = _found(run, logs, log_format, nat=nat, notify=notify)
+        path = reserve(location.folder, location.name or f"{facts.name}-joined")
+        try:
+            writer = RunWriter(
+                path,
+                facts.plan,
+                started_ns=facts.started_ns,
+                versions=facts.versions,
+                host=facts.host,
+            )
+            copy_run(run, writer, backends)
+            writer.finish(_ending(facts, result))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    notify(f"run file: {path}")
+    return path
+
+
+def _ending(facts: RunFacts, joined: JoinedLog) -> RunEnd:
+    """The end mark of the run, and what was joined."""
+    return RunEnd(
+        end=facts.end,
+        ended_ns=facts.ended_ns or facts.started_ns,
+        started=facts.started,
+        reasons=facts.reasons,
+        invalid=facts.invalid,
+        lag_p99_ns=facts.lag_p99_ns,
+        stood_ns=facts.stood_ns,
+        limits=facts.limits,
+        joined=joined,
+    )
+
+
+def _found(
+    run: RunFile,
+    logs: Sequence[Path],
+    form: LogFormat,
+    *,
+    nat: bool,
+    notify: Callable[[str], None],
+) -> tuple[Mapping[int, str], JoinedLog]:
+    """The backend of each attempt, by its place in the run, and how they were found."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    from stress.records.balancer_logs import read_logs  # noqa: PLC0415 - heavy
+    from stress.records.joining import by_port, by_time  # noqa: PLC0415 - heavy
+
+    rows = [
+        (place, one.due_ns + one.total_ns if form.stamp == "end" else one.started_ns, port)
+        for place, one in enumerate(run.records())
+        if one.connect_ns is not None and (port := one.local_port) is not None
+    ]
+    if not rows:
+        raise UsageError(
+            "no attempt of this run reached the balancer", "There is nothing to look for."
+        )
+    places, at_ns, ports = map(np.array, zip(*rows, strict=True))
+    within = range(int(at_ns.min()) - _DAY_NS, int(at_ns.max()) + _DAY_NS)
+    wanted = None if nat else frozenset(ports.tolist())
+    lines = read_logs(logs, form, wanted, within)
+    found = by_time(at_ns, lines) if nat else by_port(at_ns, ports.astype(np.int32), lines)
+    taken = found.backend >= 0
+    joined, ambiguous = int(taken.sum()), int(found.ambiguous.sum())
+    result = JoinedLog(
+        files=tuple(path.name for path in logs),
+        format=form.title,
+        by_time=nat,
+        joined=joined,
+        ambiguous=ambiguous,
+        unmatched=len(rows) - joined - ambiguous,
+        offset_ns=found.offset_ns,
+        spread_ns=found.spread_ns,
+    )
+    for sentence in joined_sentences(result):
+        notify(sentence)
+    if lines.unknown:
+        notify(
+            f"{counted(lines.unknown, 'line')} of {thousands(lines.read)} have another form; the"
+            f" first is {lines.first_unknown}"
+        )
+    pairs = zip(places[taken].tolist(), found.backend[taken].tolist(), strict=True)
+    return {place: printable(lines.backends[number]) for place, number in pairs}, result
