@@ -240,6 +240,7 @@ class _Claimant:
             rivals=locus.rivals,
             total=FailureCount(failing.count, self.tally.attempts),
             inside=inside,
+            interval=self.interval(failing, locus.rows),
             elsewhere=FailureCount(
                 failing.count - inside.failures, self.tally.attempts - inside.attempts
             ),
