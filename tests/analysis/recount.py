@@ -111,9 +111,8 @@ class _Rows:
         yield from _differ(f"failures of {name}", cause.failures, len(first))
         yield from _differ(f"attempts of {name}", cause.attempts, attempts)
         yield from _differ(f"precision of {name}", cause.precision, failed / max(1, attempts))
-        interval = cause.interval
-        if interval is None or not interval.low <= cause.precision <= interval.high:
-            yield f"interval of {name}: {interval} around {cause.precision}"
+        held = cause.interval and cause.interval.low <= cause.precision <= cause.interval.high
+        yield from _differ(f"precision in the interval of {name}", held, True)  # noqa: FBT003
         explained = len(own) if cause.conditions else len(first)
         yield from _differ(f"recall of {name}", cause.recall, explained / max(1, len(mine)))
         for other in alike:
