@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stress.model.limit import Limit
+from stress.model.outcome import ClientView
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Condition, Interval, LatencyShift, RiskRatio
+from stress.model.summary import Condition, Interval, LatencyShift, RiskRatio
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 

@@ -57,10 +57,10 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.outcome import Category
+from stress.model.outcome import Category, ClientView
 from stress.model.plan import Address
 from stress.model.run import End, SeenChain
-from stress.model.summary import ClientView, Comparator, Condition, Interval
+from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe
 
 NO_PLACE = "none"
