@@ -111,6 +111,8 @@ class _Rows:
         yield from _differ(f"failures of {name}", cause.failures, len(first))
         yield from _differ(f"attempts of {name}", cause.attempts, attempts)
         yield from _differ(f"precision of {name}", cause.precision, failed / max(1, attempts))
+        held = cause.interval and cause.interval.low <= cause.precision <= cause.interval.high
+        yield from _differ(f"precision in the interval of {name}", held, True)
         explained = len(own) if cause.conditions else len(first)
         yield from _differ(f"recall of {name}", cause.recall, explained / max(1, len(mine)))
         for other in alike:

@@ -241,6 +241,7 @@ class _Claimant:
             rivals=locus.rivals,
             total=FailureCount(failing.count, self.tally.attempts),
             inside=inside,
+            interval=self.interval(failing, locus.rows),
             elsewhere=FailureCount(
                 failing.count - inside.failures, self.tally.attempts - inside.attempts
             ),
