@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard limits simulate soak reliability fuzz oracles audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles audit docs compat lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -36,6 +36,13 @@ bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benc
 
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
+
+cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/casebook.md
+	scripts/servers nginx haproxy
+	$(BIN)/python -m tests.cases
+
+commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
+	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
 limits: .venv/dev-installed  ## search for two known limits, ten times each; writes docs/limits.md
 	$(BIN)/python -m benchmarks.limits

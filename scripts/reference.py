@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
 from stress.lab.scenarios import scenarios
 from stress.model.outcome import Category, Kind, Stage
+from stress.model.plan import Stack
 from stress.planning.option import ValueType
 from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
 from stress.report.document import schema
@@ -71,8 +73,9 @@ def _helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
         path, ["--help"], resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH
     )
     yield path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
-    for name, below in getattr(command, "commands", {}).items():
-        yield from _helps(below, f"{path} {name}")
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(context):
+            yield from _helps(command.get_command(context, name), f"{path} {name}")
 
 
 def _profiles() -> str:
@@ -132,10 +135,17 @@ def profile_schema() -> dict[str, Any]:
 
 def _clients() -> str:
     rows = (
-        (f"`{c.name}`", c.title, f"`{c.policy}`", "; ".join(c.cannot_express) or "-")
+        (
+            f"`{c.name}`",
+            c.title,
+            f"`{c.policy}`",
+            str(c.stack or Stack.BORINGSSL),
+            "; ".join(c.cannot_express) or "-",
+        )
         for c in clients().values()
     )
-    table = _table(("name", "program", "trust policy", "what no TLS stack here can send"), rows)
+    heads = ("name", "program", "trust policy", "sent by", "what no TLS library here can send")
+    table = _table(heads, rows)
     about = "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
     return "# Clients\n\n" + _MADE + about + table
 

@@ -73,7 +73,7 @@ def test_commands_that_the_pages_show_exist(page: Path) -> None:
     top: Any = typer.main.get_command(app)
     wrong = []
     for words in commands_in(page):
-        command, rest = top.commands.get(words[0].rstrip(".,:")), words[1:]
+        command, rest = top.get_command(None, words[0].rstrip(".,:")), words[1:]
         if rest and rest[0] in getattr(command, "commands", {}):
             command, rest = command.commands[rest[0]], rest[1:]
         if command is None or not parses(command, rest):

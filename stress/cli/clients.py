@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
-from stress.cli.options import option_of
+from stress.cli.options import group, option_of
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ StackOption = Annotated[
     str | None,
     option_of(
         "stack",
-        "TLS library. [default: boringssl, or openssl where only that supports the profile]",
+        "TLS library. [default: the first that can send the profile]",
     ),
 ]
 Capture = Annotated[
@@ -35,11 +34,11 @@ Capture = Annotated[
 Sni = Annotated[str | None, option_of("sni", "Use the first ClientHello for this server name.")]
 ProfileName = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Name of the profile. [default: that of the file]"),
+    typer.Option("--name", metavar="NAME", help="Name of the profile. [default: that of the file]"),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="FILE|-", help="File to write. [default: NAME.toml]"),
+    typer.Option("--out", metavar="FILE|-", help="File to write. [default: NAME.toml]"),
 ]
 _SHOWN_NAME = "www.example.com"
 """Server name in the ClientHello that is shown; it does not change the fingerprints."""
@@ -47,7 +46,7 @@ _SHOWN_NAME = "www.example.com"
 
 def list_clients() -> int:
     """List the client profiles."""
-    from stress.clients.profiles import clients  # noqa: PLC0415 - heavy
+    from stress.clients.profiles import clients
 
     console.print_titles({name: client.title for name, client in clients().items()})
     return ExitCode.CLEAN
@@ -58,19 +57,12 @@ def show_client(name: Name, stack: StackOption = None) -> int:
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
     """
-    from stress.clients.profiles import client_text, load_client  # noqa: PLC0415 - heavy
-    from stress.handshake import stack_for  # noqa: PLC0415 - heavy
-    from stress.handshake.hello import read_hello  # noqa: PLC0415 - heavy
-    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
+    from stress.clients.profiles import client_text, load_client
+    from stress.handshake import stack_for, stack_speaking
+    from stress.handshake.hello import read_hello
 
-    client, library = load_client(name), _library(stack)
-    if library is None:
-        for each in Stack:
-            with suppress(UsageError):
-                stack_for(client, each, server_name=_SHOWN_NAME)
-                library = each
-                break
-    library = library or Stack.BORINGSSL  # where no stack supports it, this says why
+    client = load_client(name)
+    library = _library(stack) or stack_speaking(client)
     machine = stack_for(client, library, server_name=_SHOWN_NAME).machine()
     hello = read_hello(machine.begin().send)
     console.print_data(client_text(client, hello, library.value))
@@ -89,9 +81,8 @@ def import_client(
     It is reduced to what a TLS library here can send; what was lost is listed, and kept in the
     profile. Then connect as that app does: tls-stress run HOST --client NAME.toml
     """
-    from stress.clients import importing  # noqa: PLC0415 - heavy
-    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
-    from stress.text.escape import PROGRAM, escape, shell_line  # noqa: PLC0415 - with the others
+    from stress.clients import importing
+    from stress.text.escape import PROGRAM, escape, shell_line
 
     made = importing.import_client(capture, server_name=sni, name=name, stack=_library(stack))
     if out == Path("-"):
@@ -109,12 +100,12 @@ def import_client(
     if made.others:
         lines.append(f"{made.others} more for this name differ; the first one was used")
     lost = fit.client.cannot_express
-    lines.append(f"lost with {fit.stack}:" if lost else "nothing was lost")
+    lines.append(f"lost with {fit.client.stack}:" if lost else "nothing was lost")
     for sentence in lost:
         text = escape(sentence, longest=2000)
         lines += wrap(text, 96, initial_indent="- ", subsequent_indent="  ")
-    words = ["--client", str(file)] + ["--stack", fit.stack] * (fit.stack is not Stack.BORINGSSL)
-    lines += [f"profile: {file}", f"use it: {shell_line([PROGRAM, 'run', 'HOST', *words])}"]
+    use = shell_line([PROGRAM, "run", "HOST", "--client", str(file)])
+    lines += [f"profile: {file}", f"use it: {use}"]
     console.print_data("\n".join(lines) + "\n")
     return ExitCode.CLEAN
 
@@ -125,8 +116,13 @@ def _library(word: str | None) -> Stack | None:
     Raises:
         UsageError: there is no such library.
     """
-    from stress.model.plan import Stack  # noqa: PLC0415 - with the others
-    from stress.text.escape import chosen  # noqa: PLC0415 - heavy
-    from stress.text.units import option  # noqa: PLC0415 - heavy
+    from stress.model.plan import Stack
+    from stress.text.escape import chosen
+    from stress.text.units import option
 
     return option("--stack", lambda text: chosen(Stack, text), word)
+
+
+clients = group(
+    "Client profiles.", {"list": list_clients, "show": show_client, "import": import_client}
+)

@@ -40,11 +40,11 @@ def compare(
     Compares the failure rates over all attempts and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
     """
-    from stress.analysis.compare.compare import Change  # noqa: PLC0415 - heavy
-    from stress.analysis.compare.compare import compare as compare_runs  # noqa: PLC0415 - heavy
-    from stress.report import comparison  # noqa: PLC0415 - heavy
-    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
-    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
+    from stress.analysis.compare.compare import Change
+    from stress.analysis.compare.compare import compare as compare_runs
+    from stress.report import comparison
+    from stress.report.summary import summarize
+    from stress.store import locate, open_run
 
     folder, part = results or RESULTS, _part(tolerance)
     with ExitStack() as stack:

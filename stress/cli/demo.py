@@ -12,8 +12,7 @@ from stress.cli.options import option_of, parse, takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
 from stress.model.summary import Answer
-from stress.planning.request import Request
-from stress.runner.report_files import FORMS
+from stress.planning.request import FORMS, Request
 from stress.runner.run import RunLocation, prepare, record
 from stress.text.escape import PROGRAM, shell_line
 
@@ -33,9 +32,9 @@ def demo(
     Starts the farm of a scenario, runs against it and prints the report. Needs no installation and
     no network. Exits 0 when it found what was planted, 1 when not.
     """
-    from stress.lab.farm import start  # noqa: PLC0415 - heavy
-    from stress.runner.scoring import missed  # noqa: PLC0415 - heavy
-    from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
+    from stress.lab.farm import start
+    from stress.runner.scoring import missed
+    from stress.text.units import option, positive_count
 
     # Checked before a whole farm is started in vain.
     option("--count", positive_count, count)

@@ -25,12 +25,12 @@ def doctor(target: Target = None) -> int:
 
     And tell what would limit a run. Exits 0, or 4 when not even a default run would be valid.
     """
-    import trio  # noqa: PLC0415 - heavy
+    import trio
 
-    from stress.engine.preflight import HostCapacity, examine  # noqa: PLC0415 - heavy
-    from stress.host.limits import has_route  # noqa: PLC0415 - heavy
-    from stress.planning.addresses import resolve  # noqa: PLC0415 - heavy
-    from stress.planning.targets import parse_target  # noqa: PLC0415 - heavy
+    from stress.engine.preflight import HostCapacity, examine
+    from stress.host.limits import has_route
+    from stress.planning.addresses import resolve
+    from stress.planning.targets import parse_target
 
     routes: dict[str, bool] = {}
     if target is not None:  # only a DNS query leaves the machine

@@ -44,10 +44,10 @@ def evidence(
     and how they differ, a timeline, and a script that reproduces the failure with openssl or curl.
     README.txt explains it.
     """
-    from stress.evidence.folder import Dossier, write  # noqa: PLC0415 - heavy
-    from stress.report.summary import summarize  # noqa: PLC0415 - heavy
-    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
-    from stress.text.units import option, positive_count  # noqa: PLC0415 - heavy
+    from stress.evidence.folder import Dossier, write
+    from stress.report.summary import summarize
+    from stress.store import locate, open_run
+    from stress.text.units import option, positive_count
 
     number = option("--cause", positive_count, cause)
     with open_run(locate(run, results or RESULTS)) as opened:

@@ -22,7 +22,7 @@ from stress.text.escape import quoted
 Codes = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="CODE",
+        metavar="CODE…",
         help="Such as -9807, -1202, incomplete-chain, X509_V_ERR 20, alert 112, or the name of a"
         " log file. Without any: a log from standard input.",
         show_default=False,
@@ -44,8 +44,8 @@ def explain(code: Codes = None) -> int:
     What they say, what they leave open, which failures can lead to them, and the command that
     finds out. Exits 0, or 2 when the text has no known code.
     """
-    from stress.codes.catalog import client_views  # noqa: PLC0415 - heavy
-    from stress.codes.explain import explain_log  # noqa: PLC0415 - heavy
+    from stress.codes.catalog import client_views
+    from stress.codes.explain import explain_log
 
     words = code or []
     with _pieces(words) as pieces:
@@ -91,7 +91,7 @@ def _decoded(log: BufferedReader) -> Iterator[str]:
     """The text of a log: UTF-8, or the UTF-16 of Windows tools; compressed by gzip or not."""
     source = gzip.GzipFile(fileobj=log) if log.peek(2)[:2] == b"\x1f\x8b" else log
     wide = source.peek(2)[:2] in {b"\xff\xfe", b"\xfe\xff"}
-    from stress.codes.log import SMALL  # noqa: PLC0415 - heavy
+    from stress.codes.log import SMALL
 
     text = TextIOWrapper(source, "utf-16" if wide else "utf-8", errors="replace")
     try:

@@ -34,10 +34,10 @@ def export(
     csv, jsonl and parquet have one row per attempt; hlog has the latency histograms by phase, for
     HdrHistogram tools.
     """
-    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
-    from stress.store.export import Format, export_run  # noqa: PLC0415 - heavy
-    from stress.text.escape import chosen  # noqa: PLC0415 - with the others
-    from stress.text.units import named  # noqa: PLC0415 - with the others
+    from stress.store import locate, open_run
+    from stress.store.export import Format, export_run
+    from stress.text.escape import chosen
+    from stress.text.units import named
 
     form = named("--format", lambda text: chosen(Format, text), file_format)
     with open_run(locate(run, results or RESULTS)) as opened:

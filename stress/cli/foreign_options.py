@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from stress.errors import UsageError
-from stress.runner.report_files import FORMS
+from stress.planning.request import FORMS
 
 _FILES = frozenset(f"--{name}" for name in FORMS)
 _OPTIONS = {

@@ -10,9 +10,8 @@ import typer
 from stress.cli import console
 from stress.cli.options import takes
 from stress.cli.output import EXIT_CODES, Output
-from stress.planning.request import Request
+from stress.planning.request import FORMS, Request
 from stress.runner.isolate import isolate as isolate_records
-from stress.runner.report_files import FORMS
 from stress.runner.run import RunLocation
 
 Files = Annotated[
@@ -84,7 +83,7 @@ def isolate(
 
     Exits as `run` does: 1 failing, 2 usage, 3 inconclusive; with --assert those alone decide.
     """
-    from stress.records import Choice  # noqa: PLC0415 - heavy
+    from stress.records import Choice
 
     output = Output.of(settings)
     choice = Choice(failed, time, tuple(dimension or ()), count, latency)

@@ -10,9 +10,8 @@ import typer
 from stress.cli import console
 from stress.cli.options import takes
 from stress.cli.output import EXIT_CODES, Output
-from stress.planning.request import Request
+from stress.planning.request import FORMS, Request
 from stress.runner.join import join as join_log
-from stress.runner.report_files import FORMS
 from stress.runner.run import RunLocation
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Path of a run file, or its name.")]
@@ -49,7 +48,7 @@ def join(
 
     Exits as `report` does.
     """
-    from stress.store import locate  # noqa: PLC0415 - heavy
+    from stress.store import locate
 
     output, location = Output.of(settings), RunLocation.of(settings)
     path = join_log(

@@ -17,7 +17,7 @@ from stress.model.plan import NO_POLICY
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE…",
         help="PEM or DER, in the order in which the server sends them; - is stdin.",
         show_default=False,
     ),
@@ -59,20 +59,20 @@ def judge(
     Each family judges by its own root store and says which versions refuse the chain; a missing
     certificate that is known is printed. Exits 0 when all families accept it, else 1.
     """
-    from stress.planning.targets import host_name, literal  # noqa: PLC0415 - heavy
-    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
-    from stress.report.judgement import (  # noqa: PLC0415 - heavy
+    from stress.planning.targets import literal, reference_name
+    from stress.planning.trust_options import policy_name
+    from stress.report.judgement import (
         Judgement,
         judgement_document,
         render_judgement,
     )
-    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
-    from stress.text.units import option  # noqa: PLC0415 - heavy
-    from stress.trust import Judge, load_anchors, open_stores, policy_names  # noqa: PLC0415 - heavy
-    from stress.trust.policy import find_policy  # noqa: PLC0415 - heavy
+    from stress.text.datetimes import moment
+    from stress.text.units import option
+    from stress.trust import Judge, load_anchors, open_stores, policy_names
+    from stress.trust.policy import find_policy
 
     now = int(time())
-    name = option("--host", lambda text: literal(text) or host_name(text), host) or ""
+    name = option("--host", lambda text: literal(text) or reference_name(text), host) or ""
     chosen = option("--policy", policy_name, policy)
     if chosen == NO_POLICY:
         raise UsageError("the policy none judges nothing", "Leave --policy out for all of them.")
@@ -104,7 +104,7 @@ def _read(name: str) -> tuple[bytes, ...]:
     Raises:
         UsageError: it cannot be read, is too large, or holds no certificate.
     """
-    from stress.trust.anchors import certificates_of  # noqa: PLC0415 - heavy
+    from stress.trust.anchors import certificates_of
 
     try:
         if name == "-":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stress.cli import console
+from stress.cli.options import group
 from stress.errors import ExitCode
 from stress.text.escape import PROGRAM, shell_line
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 Scenario = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="See `lab list`.", show_default=False)
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Random seed of balancers and faults.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Random seed of balancers and faults.")
+]
 
 STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
@@ -27,7 +30,7 @@ def list_scenarios() -> int:
 
     Each with what its users would notice.
     """
-    from stress.lab.scenarios import scenarios  # noqa: PLC0415 - heavy
+    from stress.lab.scenarios import scenarios
 
     console.print_titles({name: scenario.title for name, scenario in scenarios().items()})
     return ExitCode.CLEAN
@@ -38,7 +41,7 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
 
     Prints its addresses, its host name, its CA file and a command that tests it.
     """
-    from stress.lab.farm import start  # noqa: PLC0415 - heavy
+    from stress.lab.farm import start
 
     with start(scenario, seed=seed) as farm:
         # Blocked only now, because the farm's processes would inherit it.
@@ -67,3 +70,6 @@ def run_words(farm: Farm) -> list[str]:
     for client in farm.scenario.clients:
         words += ["--client", client]
     return [*words, *farm.scenario.options]
+
+
+lab = group("A faulty farm of TLS servers on loopback.", {"list": list_scenarios, "up": up})

@@ -9,36 +9,16 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-import traceback
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from itertools import pairwise
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 import stress
-from stress.cli import (
-    clients,
-    compare,
-    console,
-    demo,
-    doctor,
-    evidence,
-    explain,
-    export,
-    foreign_options,
-    isolate,
-    join,
-    judge,
-    lab,
-    plan,
-    profiles,
-    replay,
-    report,
-    run,
-)
-from stress.cli.options import SectionedCommand
+from stress.cli import console
 from stress.errors import ExitCode, StressError, UsageError
 from stress.text.escape import PROGRAM, command, escape, shell_line
 
@@ -48,8 +28,63 @@ _DASHES = ("\u2013", "\u2014", "\u2212")
 _OPTION_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """typer's class for whatever is wrong with the command line; it has no public name."""
 
+COMMANDS: Mapping[str, str] = {
+    "run": "Open handshakes, record them, print the report.",
+    "report": "Print the report of a recorded run again.",
+    "compare": "Tell whether a fix helped, or something got worse.",
+    "replay": "Repeat the failing combinations of a run.",
+    "isolate": "Search for causes in anybody's records.",
+    "join": "Find in a balancer's log which backend each connection met.",
+    "plan": "Compute how many handshakes are needed.",
+    "evidence": "Write the evidence of a run's failures to a directory.",
+    "export": "Export the records of a run for other tools.",
+    "demo": "Find a bad node in a faulty farm on this machine.",
+    "doctor": "Check this machine.",
+    "judge": "Say what each client family thinks of a chain in files, offline.",
+    "explain": "Explain the error codes in a log.",
+    "clients": "Client profiles.",
+    "lab": "A faulty farm of TLS servers on loopback.",
+    "profiles": "Load profiles.",
+}
+"""Every command and its first sentence; it is defined in the module of its name in this room."""
+
+
+class Program(TyperGroup):
+    """All commands; a module is imported when its command is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
+        """In the order in which they are explained."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as typer calls it
+        """Import the command; None when there is none of this name."""
+        from stress.cli.options import SectionedCommand
+
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"stress.cli.{cmd_name}"), cmd_name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            settings = {**_HELP, "ignore_unknown_options": cmd_name == "explain"}  # -9807 is none
+            alone.command(cmd_name, cls=SectionedCommand, context_settings=settings)(found)
+            found = alone
+        return typer.main.get_command(found)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as typer calls it
+        """List them without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
+    if wanted:
+        console.print_data(f"{PROGRAM} {stress.__version__}\n")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name=PROGRAM,
+    cls=Program,
     help="Opens thousands of TLS handshakes and isolates the rare failing fraction.",
     epilog="Begin with `tls-stress demo`, then `tls-stress run HOST`.",
     add_completion=False,
@@ -57,12 +92,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
-    if wanted:
-        console.print_data(f"{PROGRAM} {stress.__version__}\n")
-        raise typer.Exit
 
 
 @app.callback()
@@ -73,48 +102,6 @@ def _program(
     ] = False,
 ) -> None:
     """Options before any command."""
-
-
-def _group(name: str, about: str, listing: Callable[[], int]) -> typer.Typer:
-    """A command with subcommands; without one it lists."""
-    group = typer.Typer(help=about, invoke_without_command=True, context_settings=_HELP)
-
-    @group.callback()
-    def list_by_default(context: typer.Context) -> None:
-        if context.invoked_subcommand is None:
-            raise typer.Exit(listing())
-
-    group.command("list")(listing)
-    app.add_typer(group, name=name)
-    return group
-
-
-for _name, _command in (
-    ("run", run.run),
-    ("report", report.report),
-    ("compare", compare.compare),
-    ("replay", replay.replay),
-    ("isolate", isolate.isolate),
-    ("join", join.join),
-    ("plan", plan.plan),
-    ("evidence", evidence.evidence),
-    ("export", export.export),
-    ("demo", demo.demo),
-    ("doctor", doctor.doctor),
-    ("judge", judge.judge),
-):
-    app.command(_name, cls=SectionedCommand, context_settings=_HELP)(_command)
-app.command(
-    "explain", cls=SectionedCommand, context_settings={**_HELP, "ignore_unknown_options": True}
-)(explain.explain)  # -9807 is not an option
-_clients = _group("clients", "Client profiles.", clients.list_clients)
-_clients.command("show")(clients.show_client)
-_clients.command("import")(clients.import_client)
-_group("lab", "A faulty farm of TLS servers on loopback.", lab.list_scenarios).command("up")(lab.up)
-_group("profiles", "Load profiles.", profiles.list_profiles).command("show")(profiles.show_profile)
-COMMANDS = {each.name for each in app.registered_commands} | {
-    each.name for each in app.registered_groups
-}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -134,6 +121,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if given[0] != "explain":  # which takes any text
             _refuse_slips(given)
         if given[0] in {"run", "demo", "report"}:
+            from stress.cli import foreign_options
+
             foreign_options.refuse(given)
         code = app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
         # Ours are `ExitCode`s; typer makes a plain 130 of an interrupt, and says nothing.
@@ -150,6 +139,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'system'}: {error.strerror}", None, ExitCode.INVALID)
     except Exception:  # noqa: BLE001 - a bug must not exit 1, which means "failures were found"
+        import traceback
+
         traceback.print_exc()
         hint = "Please report it with the lines above and the command line."
         return _complain("this is a bug in tls-stress, not in the target", hint, ExitCode.INVALID)
@@ -189,6 +180,8 @@ def _complain(message: str, hint: str | None, code: ExitCode) -> int:
 
 def _explain(problem: Exception, manual: str) -> tuple[str, str]:
     """What typer says is wrong with the command line, and what would be right."""
+    from difflib import get_close_matches
+
     context: typer.Context | None = getattr(problem, "ctx", None)
     manual = f"See: {context.command_path} --help" if context else manual
     text: str = problem.format_message()  # type: ignore[attr-defined]  # all its kinds have it

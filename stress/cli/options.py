@@ -7,7 +7,7 @@ from a profile, and names the option in its messages.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Annotated, Any
 
@@ -73,6 +73,26 @@ class SectionedCommand(TyperCommand):
             if records:
                 with formatter.section(heading):
                     formatter.write_dl(records)
+
+
+def group(about: str, commands: Mapping[str, Callable[..., int]]) -> typer.Typer:
+    """Return a command with subcommands, of which `list` is the default."""
+    made = typer.Typer(
+        help=about,
+        invoke_without_command=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+    @made.callback()
+    def list_by_default(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            raise typer.Exit(commands["list"]())
+
+    for name, command in commands.items():
+        made.command(name)(command)
+    return made
 
 
 _TYPES = {ValueType.SWITCH: bool, ValueType.LIST: list[str], ValueType.ARGUMENTS: list[str]}

@@ -15,28 +15,36 @@ if TYPE_CHECKING:
     from stress.analysis.proportions.sizes import SampleSize
 
 Share = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="A failure rate to detect, such as 0.1%.")
+    str | None,
+    typer.Option("--share", metavar="SHARE", help="A failure rate to detect, such as 0.1%."),
 ]
 Relative = Annotated[
     str | None,
     typer.Option(
-        metavar="SHARE", help="With --share: measure it to this precision, such as 20% of itself."
+        "--relative",
+        metavar="SHARE",
+        help="With --share: measure it to this precision, such as 20% of itself.",
     ),
 ]
 RuleOut = Annotated[
     str | None,
-    typer.Option(metavar="SHARE", help="A failure rate to rule out when nothing fails."),
+    typer.Option(
+        "--rule-out", metavar="SHARE", help="A failure rate to rule out when nothing fails."
+    ),
 ]
-Backends = Annotated[str | None, typer.Option(metavar="N", help="Reach each of N equal backends.")]
+Backends = Annotated[
+    str | None, typer.Option("--backends", metavar="N", help="Reach each of N equal backends.")
+]
 Confidence = Annotated[
     str | None,
     typer.Option(
+        "--confidence",
         metavar="SHARE",
         help="Confidence. [default: 99% to detect or to reach, 95% to measure or to rule out]",
     ),
 ]
 Rate = Annotated[
-    str, typer.Option(metavar="N[/s]", help="Also print how long it takes at this rate.")
+    str, typer.Option("--rate", metavar="N[/s]", help="Also print how long it takes at this rate.")
 ]
 
 
@@ -54,8 +62,8 @@ def plan(
     For example: plan --share 0.1%, plan --share 0.1% --relative 20%, plan --rule-out 0.01%,
     plan --backends 12. Several options are answered in turn.
     """
-    from stress.analysis.proportions import sizes  # noqa: PLC0415 - heavy
-    from stress.text import units  # noqa: PLC0415 - heavy
+    from stress.analysis.proportions import sizes
+    from stress.text import units
 
     per_second = units.option("--rate", units.rate_per_s, rate)
     level = units.option("--confidence", units.share, confidence)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stress.cli import console
+from stress.cli.options import group
 from stress.errors import ExitCode
 
 Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
@@ -14,7 +15,7 @@ Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)
 
 def list_profiles() -> int:
     """List the load profiles."""
-    from stress.planning.profile import profiles  # noqa: PLC0415 - heavy
+    from stress.planning.profile import profiles
 
     console.print_titles({name: profile.title for name, profile in profiles().items()})
     return ExitCode.CLEAN
@@ -25,7 +26,10 @@ def show_profile(name: Profile) -> int:
 
     Copy it into a file of your own to change it.
     """
-    from stress.planning.profile import load_profile  # noqa: PLC0415 - heavy
+    from stress.planning.profile import load_profile
 
     console.print_data(load_profile(name).file.read_text(encoding="utf-8"))
     return ExitCode.CLEAN
+
+
+profiles = group("Load profiles.", {"list": list_profiles, "show": show_profile})

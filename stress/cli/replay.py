@@ -20,10 +20,13 @@ Cause = Annotated[
     str | None,
     typer.Option("--cause", metavar="N", help="Only this cause, by its number in the report."),
 ]
-Tries = Annotated[str, typer.Option(metavar="N", help="How often each combination is tried.")]
+Tries = Annotated[
+    str, typer.Option("--tries", metavar="N", help="How often each combination is tried.")
+]
 Gap = Annotated[
     str | None,
     typer.Option(
+        "--gap",
         metavar="TIME",
         help="Wait before a combination is tried again. [default: 60s; 1s on this machine]",
     ),
@@ -50,11 +53,11 @@ def replay(
     Exits 0 no longer failing, 1 the failure follows the combination or the load, 3 partly or too
     few to tell.
     """
-    from stress.analysis.compare.replay import ReplayVerdict  # noqa: PLC0415 - heavy
-    from stress.model.run import End  # noqa: PLC0415 - with the others
-    from stress.report.comparison import replay_words  # noqa: PLC0415 - with the others
-    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
-    from stress.text.units import duration_s, named, option, positive_count  # noqa: PLC0415
+    from stress.analysis.compare.replay import ReplayVerdict
+    from stress.model.run import End
+    from stress.report.comparison import replay_words
+    from stress.store import locate, open_run
+    from stress.text.units import duration_s, named, option, positive_count
 
     rounds = named("--tries", positive_count, tries)
     gap_s = option("--gap", duration_s, gap)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from time import time
 from typing import Annotated
 
 import typer
 
 from stress.cli.options import option_of, takes
-from stress.cli.output import EXIT_CODES, Output
-from stress.planning.request import Request
-from stress.runner.rejudge import Rejudgement
-from stress.runner.report_files import FORMS
-from stress.runner.run import RunLocation
+from stress.planning.option import Section
+from stress.planning.request import FORMS, Request
 
 Run = Annotated[
     str | None,
@@ -36,6 +32,14 @@ At = Annotated[
     option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
 ]
 Aia = Annotated[bool, option_of("aia")]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Leave out local addresses, directories and the name of this machine.",
+        rich_help_panel=Section.OUTPUT,
+    ),
+]
 
 
 @takes("json", *FORMS, "quiet", "results", "stores")
@@ -47,16 +51,23 @@ def report(
     at: At = None,
     *,
     aia: Aia = False,
+    share: Share = False,
 ) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
-    --policy or --at the recorded chains are re-evaluated; the run file stays as it is.
+    --policy or --at the recorded chains are re-evaluated; the run file stays as it is. FILE may be
+    - for standard output.
     """
-    from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
-    from stress.store import locate  # noqa: PLC0415 - heavy
-    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
-    from stress.text.units import option  # noqa: PLC0415 - heavy
+    from time import time
+
+    from stress.cli.output import EXIT_CODES, Output
+    from stress.planning.trust_options import policy_name
+    from stress.runner.rejudge import Rejudgement
+    from stress.runner.run import RunLocation
+    from stress.store import locate
+    from stress.text.datetimes import moment
+    from stress.text.units import option
 
     rejudgement = Rejudgement(
         tuple(assertion or ()),
@@ -66,4 +77,4 @@ def report(
         settings.stores,
     )
     file = locate(run, RunLocation.of(settings).folder)
-    return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]
+    return EXIT_CODES[Output.of(settings).show(file, rejudgement, share=share).verdict]

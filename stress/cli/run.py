@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from stress.cli.options import RUN_OPTIONS, takes
-from stress.cli.output import EXIT_CODES, Output
 from stress.errors import UsageError
 from stress.planning.option import Section
 from stress.planning.request import Request, options
-from stress.runner.again import read_first_part
-from stress.runner.rejudge import Rejudgement
-from stress.runner.run import RunLocation, prepare, record
 
 
 @takes(*RUN_OPTIONS)
@@ -22,7 +18,11 @@ def run(request: Request) -> int:
     Exit codes: 0 clean, 1 failing, 2 usage (nothing was sent), 3 inconclusive, 4 invalid,
     130 interrupted.
     """
-    from stress.planning.profile import filled  # noqa: PLC0415 - heavy
+    from stress.cli.output import EXIT_CODES, Output
+    from stress.planning.profile import filled
+    from stress.runner.again import read_first_part
+    from stress.runner.rejudge import Rejudgement
+    from stress.runner.run import RunLocation, prepare, record
 
     settings, _ = filled(request)
     output, location = Output.of(settings), RunLocation.of(settings)

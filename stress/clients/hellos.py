@@ -117,14 +117,13 @@ def pick(sightings: Iterable[Sighting], name: str | None) -> tuple[Sighting, ...
             f"the file contains ClientHellos for {len(hosts)} hosts: {', '.join(shown)}{more}",
             f"Choose one, such as --sni {shown[0]}",
         )
-    wanted = hosts[0] if name is None else name.strip().rstrip(".").lower()
-    chosen = tuple(each for each in seen if each.host.lower() == wanted.lower())
-    if not chosen:
-        raise UsageError(
-            f'--sni: no ClientHello in the file is for "{quoted(wanted)}"',
-            did_you_mean(wanted, shown),
-        )
-    return chosen
+    wanted = (hosts[0] if name is None else name.strip()).lower()
+    for host in (wanted, wanted.rstrip(".")):  # as it was sent, else without a final dot
+        if chosen := tuple(each for each in seen if each.host.lower() == host):
+            return chosen
+    raise UsageError(
+        f'--sni: no ClientHello in the file is for "{quoted(wanted)}"', did_you_mean(wanted, shown)
+    )
 
 
 def _no_capture(data: bytes) -> UsageError:

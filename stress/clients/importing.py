@@ -49,7 +49,6 @@ class Fit:
 
     client: Client
     """With what was lost in its `cannot_express`."""
-    stack: Stack
     cost: int
     """Parts lost or added that can lead to another certificate or another code path."""
 
@@ -119,7 +118,8 @@ def fit(client: Client, stack: Stack) -> Fit:
         words.append(f"the original ALPN: {', '.join(map(ascii, client.alpn)) or 'not sent'}")
         cost += 1
     words += _minor(client, sent, title)
-    return Fit(replace(fitted, cannot_express=(*client.cannot_express, *words)), stack, cost)
+    lost = (*client.cannot_express, *words)
+    return Fit(replace(fitted, cannot_express=lost, stack=stack), cost)
 
 
 def _plural(word: str, of: Collection[object]) -> str:
@@ -241,13 +241,11 @@ def import_client(
     source = "without a server name" if first.host == NO_NAME else f"for {quoted(first.host)}"
     if first.target:
         source += f", sent to {first.target}"
-    option = f" --stack {fitted.stack}" if fitted.stack is not Stack.BORINGSSL else ""
     digest = sha256(path.read_bytes()).hexdigest()
     comment = (
         f"Imported by tls-stress from {quoted(path.name)} (SHA-256 {digest[:16]}...).",
         f"It is the first ClientHello {source}.",
         f"The real client: JA3 {first.hello.ja3_md5}, JA4 {first.hello.ja4}.",
-        f"Made for {fitted.stack}: --client FILE{option}",
         "Set `policy` to the trust rules of its users (apple, android, chrome, java, ...).",
     )
     return Imported(

@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 
 from stress.model.chain import Verdict
-from stress.model.outcome import Category, Kind, Outcome
-from stress.model.summary import ClientView
+from stress.model.outcome import Category, ClientView, Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)

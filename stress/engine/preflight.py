@@ -202,6 +202,6 @@ def versions(plan: Plan | None = None) -> dict[str, str]:
             found[name] = metadata.version(name)
     if plan is not None:
         for client in plan.clients:
-            flags = tls_flags(client, plan.stack)
-            found[f"tls-flags of {client.name}"] = f"{plan.stack} {flags}"
+            stack = plan.stack_of(client)
+            found[f"tls-flags of {client.name}"] = f"{stack} {tls_flags(client, stack)}"
     return found

@@ -11,7 +11,7 @@ from stress.handshake.machine import (
     Session,
     State,
 )
-from stress.handshake.stack import stack_for
+from stress.handshake.stack import stack_for, stack_speaking
 
 __all__ = [
     "Credentials",
@@ -24,4 +24,5 @@ __all__ = [
     "Session",
     "State",
     "stack_for",
+    "stack_speaking",
 ]

@@ -11,6 +11,7 @@ BoringSSL has its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -140,6 +141,27 @@ def stack_for(
     return _Factory(context, client.versions, credentials is not None, key_log)
 
 
+def stack_speaking(client: Client) -> Stack:
+    """The library that the profile names, else the first that can send its hello.
+
+    Raises:
+        UsageError: none can; it says why for each.
+    """
+    if client.stack is not None:
+        return client.stack
+    problems: list[str] = []
+    for stack in Stack:
+        try:
+            stack_for(client, stack, server_name=None)
+        except UsageError as error:
+            problems.append(error.message)
+        else:
+            return stack
+    raise UsageError(
+        f"client {client.name!r} cannot be sent by any TLS library here", hint="; ".join(problems)
+    )
+
+
 def tls_flags(client: Client, stack: Stack) -> str:
     """What is set in a stack's context for a client: kept with a run, because defaults change.
 
@@ -190,17 +212,15 @@ def _library(client: Client, stack: Stack) -> type[BoringContext | OpenContext]:
 
 
 def _sendable(name: str | None) -> str | None:
-    """The name as in SNI (RFC 6066 section 3): ASCII, no trailing dot, no address."""
+    """The name as in SNI (RFC 6066 section 3): ASCII, no address; a final dot is sent as given."""
     if name is None:
         return None
-    try:
+    with suppress(ValueError):
         ip_address(name)
-    except ValueError:
-        name = name.removesuffix(".")
-    else:
         return None
-    plain = name.isascii() and "\0" not in name and len(name) <= 253
-    if not plain or not all(0 < len(label) < 64 for label in name.split(".")):
+    labels = name.removesuffix(".")
+    plain = name.isascii() and "\0" not in name and len(labels) <= 253
+    if not plain or not all(0 < len(label) < 64 for label in labels.split(".")):
         raise UsageError(
             f"{name[:60]!r} cannot be sent as server name",
             hint="Give it as in DNS: ASCII labels of 1 to 63 characters (xn-- for others).",

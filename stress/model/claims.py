@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stress.model.limit import Limit
+from stress.model.outcome import ClientView
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView, Condition, LatencyShift, RiskRatio
+from stress.model.summary import Condition, LatencyShift, RiskRatio
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 
@@ -113,6 +114,20 @@ class Stalls:
     """Handshakes that took longer than this count as slow."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """More is offered than is answered, so the rest waits."""
+
+    per_s: float
+    """Handshakes that end in a second (median) while others wait …"""
+    low: float
+    high: float
+    """… with its 95% interval."""
+    offered_per_s: float
+    wait_us: float
+    """How long handshakes took meanwhile (median)."""
+
+
 class RootCause(NamedTuple):
     """A root cause of the catalogue that fits, by its id."""
 
@@ -187,6 +202,7 @@ class Claim:
     """Of a difference in what is agreed on: how often each answer was given."""
     shift: LatencyShift | None = None
     stalls: Stalls | None = None
+    ceiling: Ceiling | None = None
     others: int = 0
     """Further odd chains that are not listed; without a mechanism, all valid chains."""
     clients: Mapping[str, ClientView] = field(default_factory=dict)

@@ -211,3 +211,13 @@ class Stage(IntEnum):
             KeyError: there is no such stage.
         """
         return cls[label.upper().replace("-", "_")]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """What one client family would do, and show."""
+
+    fails: str
+    """`yes`, `no` or `sometimes`."""
+    reports: str
+    """The codes or texts its user sees; "one of" where the choice is not known."""

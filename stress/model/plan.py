@@ -45,6 +45,8 @@ class Client:
     session_tickets: bool = True
     policy: str = "any"
     """Name of the trust policy of its platform (`stress.trust`)."""
+    stack: Stack | None = None
+    """The TLS library that sends it. None in a profile: the first that can; a plan names it."""
     cannot_express: tuple[str, ...] = ()
     """Parts of the real client's hello that none of our stacks can send, in words."""
     weight: float = 1.0
@@ -79,6 +81,11 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def with_label(address: str, label: str | None) -> str:
+    """An address for readers, who know the label better."""
+    return f"{label} ({address})" if label else address
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One address of a target; all addresses are sampled equally."""
@@ -93,6 +100,11 @@ class Address:
     def family(self) -> str:
         """`ipv4` or `ipv6`."""
         return "ipv6" if ":" in self.ip else "ipv4"
+
+    @property
+    def named(self) -> str:
+        """For readers: its label first, where it has one, such as `node-7 (192.0.2.7:443)`."""
+        return with_label(str(self), self.label)
 
     def __str__(self) -> str:
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
@@ -279,7 +291,8 @@ class Plan:
     keeping: Keeping = field(default_factory=Keeping)
     server_name: str | None = None
     """The SNI that is sent; None sends none."""
-    stack: Stack = Stack.BORINGSSL
+    stack: Stack | None = None
+    """The TLS library of all clients, where the user chose one (`--stack`); None: each its own."""
     close: Close = Close.AUTO
     resumption: float = 0.0
     """Fraction of the attempts that offer a session if there is one; 0: all are full handshakes."""
@@ -310,3 +323,7 @@ class Plan:
     """How consent for a public target was given, for the record; None: not needed."""
     notes: tuple[str, ...] = ()
     """Choices that planning made by itself and that the report mentions."""
+
+    def stack_of(self, client: Client) -> Stack:
+        """The TLS library that sends this client's hello."""
+        return self.stack or client.stack or Stack.BORINGSSL

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stress.model.limit import Limit
+from stress.model.outcome import ClientView
 from stress.model.records import RecordSource
 
 SCHEMA = "tls-stress/summary/1"
@@ -140,16 +141,6 @@ class LatencyShift:
     low: float
     """How many times slower at least, with 95% confidence."""
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClientView:
-    """What one client family would do, and show."""
-
-    fails: str
-    """`yes`, `no` or `sometimes`."""
-    reports: str
-    """The codes or texts its user sees; "one of" where the choice is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from stress.clients.profiles import client_mix
 from stress.errors import UsageError
-from stress.handshake import Credentials, stack_for
+from stress.handshake import Credentials, stack_for, stack_speaking
 from stress.host.limits import is_local
 from stress.model.plan import Close, Load, Plan, Stack, Target
 from stress.planning.load import TIME_WAIT_S, held_open, ports_spent
 from stress.planning.request import Request
-from stress.planning.targets import host_name, literal
+from stress.planning.targets import literal, reference_name
 from stress.planning.trust_options import policy_name
 from stress.text.escape import UNREADABLE, chosen, quoted
-from stress.text.units import named
+from stress.text.units import named, option
 
 STACK_VARIABLE = "TLS_STRESS_STACK"
 """Environment variable that holds the default of `--stack`, where one library is not wanted."""
@@ -31,7 +32,11 @@ def connection_of(request: Request, target: Target) -> Plan:
         UsageError: an option is wrong, or the stack cannot send a client's hello.
     """
     request.value("resolver", tuple)
-    clients, stack = client_mix(request.clients), stack_of(request)
+    stack = stack_of(request)
+    clients = tuple(
+        replace(client, stack=stack or stack_speaking(client))
+        for client in client_mix(request.clients)
+    )
     # An address is checked but never sent (RFC 6066 section 3).
     name = request.value("sni", str) or (_NO_NAME if target.literal else target.host)
     certificate, key = credentials_of(request)
@@ -51,6 +56,7 @@ def connection_of(request: Request, target: Target) -> Plan:
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)
         # BoringSSL's binding keeps no TLS 1.3 tickets; such clients would silently never resume.
+        stack = plan.stack_of(client)
         if plan.resumption and stack is Stack.BORINGSSL and _TLS_1_3 in client.versions:
             raise UsageError(
                 f"--resumption: BoringSSL cannot resume TLS 1.3, which {client.name} offers",
@@ -60,7 +66,7 @@ def connection_of(request: Request, target: Target) -> Plan:
 
 
 def check_stack(plan: Plan) -> None:
-    """Check that the TLS stack can send the hello of each client, with our certificate.
+    """Check that its TLS stack can send the hello of each client, with our certificate.
 
     Raises:
         UsageError: it cannot, or the certificate and its key do not belong together.
@@ -68,23 +74,23 @@ def check_stack(plan: Plan) -> None:
     certificate, key = plan.client_certificate, plan.client_key
     both = Credentials(Path(certificate), Path(key)) if certificate and key else None
     for client in plan.clients:
-        stack_for(client, plan.stack, server_name=plan.server_name, credentials=both)
+        stack_for(client, plan.stack_of(client), server_name=plan.server_name, credentials=both)
 
 
-def stack_of(request: Request) -> Stack:
-    """Return the TLS stack of the request, else of the environment, else BoringSSL.
+def stack_of(request: Request) -> Stack | None:
+    """Return the TLS stack of the request, else of the environment, else None: each client's own.
 
     Raises:
         UsageError: it is neither of ours.
     """
-    default = os.environ.get(STACK_VARIABLE) or Stack.BORINGSSL
-    return request.value("stack", Stack) or named(
+    default = os.environ.get(STACK_VARIABLE) or None
+    return request.value("stack", Stack) or option(
         STACK_VARIABLE, lambda text: chosen(Stack, text), default
     )
 
 
 def server_name(text: str) -> str:
-    """Read a name for SNI, or `none`.
+    """Read a name for SNI, or `none`; a final dot is sent, though RFC 6066 section 3 has none.
 
     Raises:
         UsageError: it is an address (RFC 6066 section 3 forbids those) or not a host name.
@@ -95,7 +101,7 @@ def server_name(text: str) -> str:
             f'"{quoted(name)}" is an IP address; SNI carries only host names (RFC 6066)',
             "Give a host name, or --sni none to send no SNI.",
         )
-    return name.lower() if name.lower() == _NO_NAME else host_name(name)
+    return name.lower() if name.lower() == _NO_NAME else reference_name(name)
 
 
 def own_address(text: str) -> str:

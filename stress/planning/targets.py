@@ -18,6 +18,10 @@ _FORMS = "Write host, host:port, 192.0.2.1:443, [2001:db8::1]:443 or https://hos
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _LETTERS = "A host name consists of letters, digits and hyphens, with dots between its parts."
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
+"""What else separates labels (UTS 46 section 4.5)."""
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""A last label that makes an IPv4 address of the whole (URL standard, "ends in a number")."""
 
 
 def one_target(words: Sequence[str]) -> Target:
@@ -98,6 +102,7 @@ def parse_port(text: str) -> int:
 def host_name(text: str) -> str:
     """Return a DNS name in lower-case ASCII (RFC 5890 A-labels), without a final dot.
 
+    Other names are encoded as browsers do (UTS 46, nontransitional: the sharp s stays one).
     Underscores are allowed: RFC 952 has none in host names, yet resolvers and servers answer.
 
     Raises:
@@ -105,7 +110,7 @@ def host_name(text: str) -> str:
             the whole is longer than 253; or it looks like an IPv4 address and is none.
     """
     shown = quoted(text)
-    name = text.removesuffix(".").lower()
+    name = _DOTS.sub(".", text).removesuffix(".").lower()
     if not name.isascii():
         try:
             name = idna.encode(name, uts46=True).decode().lower()
@@ -133,12 +138,24 @@ def host_name(text: str) -> str:
             f"the host name of {len(name)} bytes is longer than 253 (RFC 1035)",
             "Check that it is the name of one host.",
         )
-    if name.rpartition(".")[2].isdigit():
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):
         raise UsageError(
             f'"{shown}" is neither a host name nor an IPv4 address',
             "An IPv4 address has four numbers from 0 to 255, such as 192.0.2.1.",
         )
     return name
+
+
+def reference_name(text: str) -> str:
+    """Return the name that a certificate has to be for: a host name, its final dot kept.
+
+    Clients differ in what they make of the dot: curl, Go and Java drop it, OpenSSL and Python do
+    not, and no certificate has one.
+
+    Raises:
+        UsageError: `host_name` refuses it.
+    """
+    return host_name(text) + "." * _DOTS.sub(".", text).endswith(".")
 
 
 def literal(text: str) -> str | None:

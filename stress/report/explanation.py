@@ -40,7 +40,7 @@ def labelled_lines(rows: Iterable[tuple[str, str]], column: int) -> str:
 
 if TYPE_CHECKING:  # the tables behind it are loaded when something is explained
     from stress.codes.explain import Explanation
-    from stress.model.summary import ClientView
+    from stress.model.outcome import ClientView
 
 _COLUMN = 16
 _INDENT = 4

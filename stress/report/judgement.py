@@ -13,7 +13,7 @@ from stress.model.chain import Refusal, Verdict
 from stress.report.explanation import labelled
 from stress.report.wording.store_versions import store_versions
 from stress.text.datetimes import instant
-from stress.text.escape import escape_json, printable
+from stress.text.escape import escape_json, printable, with_letters
 from stress.trust import CertificateFacts, describe
 
 SCHEMA: Final = "tls-stress/judge/1"
@@ -89,7 +89,7 @@ def judgement_document(found: Judgement) -> str:
 
 def render_judgement(found: Judgement) -> str:
     """The same as text: the chain, each family, and what is missing, as PEM."""
-    whose = f"for {printable(found.host)} at {instant(found.at)}, by {found.anchors}"
+    whose = f"for {with_letters(printable(found.host))} at {instant(found.at)}, by {found.anchors}"
     lines = [*labelled("", f"The chain in the order sent, judged {whose}:", 0), ""]
     for position, der in enumerate(found.certificates):
         lines += labelled(f"  {position}", _described(describe(der)), 4)

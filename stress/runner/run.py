@@ -164,7 +164,7 @@ def _execute(
             return ()
 
     with (
-        observers_for(plan, display) as observers,
+        observers_for(plan, display, controller.state if controller else None) as observers,
         canary_for(plan, display.notify) as canary,
     ):
         ending = coordinator.run(

@@ -300,7 +300,10 @@ def _fill(
         "meta": list(meta.items()),
         "anchor": list(enumerate(private_anchors(plan))),
         "source": list(enumerate(plan.sources)),
-        "client": [(i, c.name, c.title, c.policy) for i, c in enumerate(plan.clients)],
+        "client": [
+            (number, one.name, one.title, one.policy, plan.stack_of(one))
+            for number, one in enumerate(plan.clients)
+        ],
         "name": [("stage", stage.value, stage.label) for stage in Stage],
     }
     for table, rows in tables.items():

@@ -3,7 +3,7 @@
 -- Schema 2. History:
 --   1  the first
 --   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
---      Later releases may add columns to attempt_group, finding and handshake without a new number:
+--      Later releases may add columns to attempt_group, client, finding and handshake without a new number:
 --      a reader takes a column that is missing for NULL. Files of older releases lack the
 --      table record_part.
 --
@@ -39,7 +39,8 @@ CREATE TABLE client ( -- Client profiles of the run.
   id INTEGER PRIMARY KEY,     -- index in the plan
   name TEXT NOT NULL,         -- name of the profile
   title TEXT NOT NULL,        -- which program it is
-  policy TEXT NOT NULL        -- trust policy of its platform
+  policy TEXT NOT NULL,       -- trust policy of its platform
+  stack TEXT                  -- TLS library that sends its ClientHello
 );
 
 CREATE TABLE certificate ( -- Distinct certificates.

@@ -78,6 +78,25 @@ def printable(text: str, longest: int = 200) -> str:
     return shown + "…" if len(text) > longest else shown
 
 
+def with_letters(host: str) -> str:
+    """A host name and, where it has A-labels (RFC 5890), the letters that they stand for.
+
+    Python and Java still encode by IDNA 2003, which turns a few letters into others (measured:
+    Python's codec `idna`, Java's `IDN.toASCII`).
+    """
+    if "xn--" not in host:
+        return host
+    import idna  # noqa: PLC0415 - hardly ever needed, and slow to start
+
+    try:
+        letters = idna.decode(host)
+        older = letters.encode("idna").decode()
+    except UnicodeError:  # idna.IDNAError is one
+        return host
+    others = f"; Java and Python connect to {older} instead" if older != host else ""
+    return f"{host} ({printable(letters)}{others})"
+
+
 def quoted(word: object) -> str:
     """Return what the user wrote as one short line of ASCII, for a message."""
     head = str(word)[: _LONGEST_WORD + 1]  # more is never shown, and the text may be a whole file

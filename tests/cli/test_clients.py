@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from stress.clients.profiles import clients, load_client
+from stress.model.plan import Stack
 from tests.planning.packets import hello, pcap, spoken
 
 
@@ -63,7 +64,8 @@ def test_a_trace_becomes_a_profile_that_is_shown_like_any_other(
 
     assert answer.code == 0
     assert "lost with openssl:\n- " in answer.out
-    assert f"--client {made} --stack openssl" in answer.out
+    assert f"use it: tls-stress run HOST --client {made}\n" in answer.out
+    assert load_client(str(made)).stack is Stack.OPENSSL
     assert load_client(str(made)).groups == clients()["java-17"].groups
     assert "JA4                     t13d" in ask("clients", "show", made).out
 

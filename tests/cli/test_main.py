@@ -49,7 +49,7 @@ def test_every_command_explains_itself_within_a_hundred_columns(command: str, as
 def test_messages_point_to_exactly_the_commands_that_exist(ask: Any) -> None:
     _, _, listed = ask("--help").out.partition("Commands:\n")
 
-    assert set(re.findall(r"^  (\w+) {2}", listed, re.MULTILINE)) == COMMANDS
+    assert set(re.findall(r"^  (\w+) {2}", listed, re.MULTILINE)) == {*COMMANDS}
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,63 @@ def test_bad_words_are_explained_with_exit_2(words: list[str], told: str, ask: A
     assert "\x1b" not in answer.err
 
 
-def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
-    heavy = "rich scipy numpy trio cryptography utls OpenSSL dns stress.planning.plan stress.engine"
-    code = (
-        "import sys; from stress.cli.main import main; main(['run', '--help']);"
-        f"found = [n for n in {heavy.split()!r} if n in sys.modules]; sys.exit(found or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str, ask: Any) -> None:
+    assert f"\n  {COMMANDS[name]}\n" in ask(name, "--help").out
 
-    assert (done.returncode, done.stderr) == (0, "")
+
+LIGHT = (
+    "typer",
+    "annotated_doc",
+    "shellingham",
+    "stress.cli",
+    "stress.errors",
+    "stress.text.escape",
+)
+"""What any command line may import besides the standard library, with all below it."""
+OPTIONS = (*LIGHT, "stress.planning", "stress.model.plan", "stress.text")
+CODES = (
+    *("stress.codes", "stress.report.explanation", "stress.model.chain", "stress.model.outcome"),
+    *("msgspec", "typing_extensions"),
+)
+TRUST = (
+    *("stress.trust", "stress.report.judgement", "stress.report.wording.store_versions"),
+    *(
+        "stress.host",
+        "stress.model.attributes",
+        "cryptography",
+        "_cffi_backend",
+        "_openssl",
+        "idna",
+    ),
+)
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "--help": LIGHT,
+    "--version": LIGHT,
+    "run --help": OPTIONS,
+    "report --help": OPTIONS,
+    "judge --help": OPTIONS,
+    "explain -9807": (*OPTIONS, *CODES),
+    "judge nowhere.pem --host a.test": (*OPTIONS, *CODES, *TRUST),
+}
+"""The modules that a command line may import. Any other would cost every start of it."""
+
+
+@pytest.mark.parametrize("words", MAY_IMPORT)
+def test_a_command_imports_only_what_it_needs(words: str) -> None:
+    code = (
+        "import sys; before = {*sys.modules, *sys.stdlib_module_names};"
+        f"from stress.cli.main import main; main({words.split()!r});"
+        "print(*(name for name in sys.modules if name.partition('.')[0] not in before),"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    allowed = tuple(f"{name}." for name in MAY_IMPORT[words])
+    parents = {"stress", "stress.text", "stress.model", "stress.report", "stress.report.wording"}
+    found = done.stderr.splitlines()[-1].split()  # after what the command says
+    others = {one for one in found if not f"{one}.".startswith(allowed)}
+
+    assert others - parents == set()
 
 
 @pytest.mark.slow

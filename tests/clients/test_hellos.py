@@ -78,6 +78,13 @@ def test_the_first_hello_for_the_name_is_taken(name: str, wanted: bytes) -> None
     assert chosen[0].hello.random == wanted[11:43]
 
 
+def test_a_name_that_was_sent_with_a_final_dot_is_found_as_it_was_sent() -> None:
+    dotted = hello("app.lab.test.")
+
+    assert pick(hellos_in(several(HELLO, dotted)), "app.lab.test.")[0].hello.random == dotted[11:43]
+    assert pick(hellos_in(several(HELLO, dotted)), "app.lab.test")[0].hello.random == HELLO[11:43]
+
+
 def test_one_host_needs_no_choice() -> None:
     assert len(pick(hellos_in(several(HELLO, hello())), None)) == 2
 

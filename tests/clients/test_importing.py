@@ -36,7 +36,7 @@ def test_the_stack_that_loses_less_is_chosen(tmp_path: Path) -> None:
     made = imported(tmp_path, pcapng(spoken([(0, JAVA)])))
     client = written(made, tmp_path)
 
-    assert made.fit.stack is Stack.OPENSSL
+    assert made.fit.client.stack is Stack.OPENSSL
     assert client == made.fit.client
     assert client.cipher_suites == tuple(n for n in clients()["java-17"].cipher_suites if n != 0xFF)
     stack_for(client, Stack.OPENSSL, server_name="app.lab.test")
@@ -58,7 +58,7 @@ def test_the_file_says_where_its_facts_come_from(tmp_path: Path) -> None:
     assert made.toml.startswith("# Imported by tls-stress from My app, 2.pcapng (SHA-256 ")
     assert "first ClientHello for app.lab.test, sent to 198.51.100.7:443" in made.toml
     assert f"JA4 {made.hello.ja4}" in made.toml
-    assert "--stack openssl" in made.toml
+    assert '\nstack = "openssl"\n' in made.toml
 
 
 @pytest.mark.parametrize(("given", "name"), [(None, "My-app-2"), ("android.v7", "android.v7")])

@@ -64,7 +64,7 @@ def test_a_shipped_client_costs_nothing_on_its_own_stack(name: str) -> None:
     fitted = best_fit(clients()[name])
 
     assert fitted.cost == 0
-    assert (fitted.stack is Stack.OPENSSL) == (name in {"java-17", "curl-openssl", "python"})
+    assert (fitted.client.stack is Stack.OPENSSL) == (name in {"java-17", "curl-openssl", "python"})
 
 
 @pytest.mark.boringssl

@@ -8,6 +8,7 @@ from stress.evidence.redaction import Mask
 from stress.model.plan import Address
 from stress.model.transcript import Clock, Flight
 from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript
+from tests.evidence.dossiers import facts_for
 from tests.stacks import main_stack
 
 LOCAL = "198.51.100.99"
@@ -67,3 +68,18 @@ def test_a_client_certificate_may_name_a_person_and_is_left_out() -> None:
     masked = Mask([one], plan_for(client_certificate="jane.pem")).transcript(one)
 
     assert [flight.data for flight in masked.flights] == [HELLO, b"answer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot read /srv/jane/keys/ca.pem: denied", "cannot read ca.pem: denied"),
+        ("see ~/runs/a.db, at 50/s", "see a.db, at 50/s"),
+        ("../../jane/lists/addresses.txt has two", "addresses.txt has two"),
+        ("http://pki.example/ca/one.crt 10/11", "http://pki.example/ca/one.crt 10/11"),
+    ],
+)
+def test_directories_in_sentences_are_left_out(text: str, shown: str) -> None:
+    masked = Mask([], plan_for()).facts(replace(facts_for(plan_for()), reasons=(text,)))
+
+    assert masked.reasons == (shown,)

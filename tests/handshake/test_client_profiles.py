@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from stress.clients.profiles import clients
 from stress.errors import UsageError
-from stress.handshake import State, stack_for
+from stress.handshake import State, stack_for, stack_speaking
 from stress.handshake.hello import is_grease, read_hello
 from stress.model.plan import Stack
 from tests.handshake.ends import HOST, Pki, Server, shake
@@ -72,6 +73,16 @@ def test_each_client_finishes_a_handshake(name: str, stack: Stack, pki: Pki) -> 
 
     assert step.state is State.FINISHED
     assert machine.facts().chain == identity.chain
+
+
+@pytest.mark.boringssl
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_profile_names_its_library_where_boringssl_is_none(name: str) -> None:
+    """It would be found by trying; the file spares that, and says it to whoever reads."""
+    unnamed = replace(clients()[name], stack=None)
+
+    assert (stack_speaking(unnamed) is Stack.OPENSSL) == (name in OPENSSL_ONLY)
+    assert (clients()[name].stack is Stack.OPENSSL) == (name in {*OPENSSL_ONLY, "firefox"})
 
 
 @pytest.mark.boringssl

@@ -24,7 +24,8 @@ def test_a_plan_says_of_itself_whatever_was_left_out() -> None:
     plan = Plan(Target("a.test"), (Address("192.0.2.1", 443),), (Client("generic"),))
 
     assert (plan.load, plan.limits, plan.trust) == (Load(), Limits(), Trust())
-    assert (plan.stack, plan.close) == (Stack.BORINGSSL, Close.AUTO)
+    assert (plan.stack, plan.close) == (None, Close.AUTO)
+    assert plan.stack_of(plan.clients[0]) is Stack.BORINGSSL
     assert plan.authorized is None
 
 

@@ -16,6 +16,7 @@ from stress.planning.connection_options import (
 )
 from stress.planning.load import ports_spent
 from stress.planning.request import Request
+from stress.planning.targets import parse_target
 
 Write = Callable[[str, str], Path]
 
@@ -28,7 +29,8 @@ def test_by_itself_the_host_is_sent_and_checked() -> None:
     options = connection_of(Request(), HOST)
 
     assert [client.name for client in options.clients] == ["generic"]
-    assert (options.stack, options.server_name) == (Stack.BORINGSSL, HOST.host)
+    assert (options.stack, options.server_name) == (None, HOST.host)
+    assert options.stack_of(options.clients[0]) is Stack.BORINGSSL
     assert (options.sources, options.client_certificate) == ((), None)
 
 
@@ -40,6 +42,9 @@ def test_by_itself_the_host_is_sent_and_checked() -> None:
         ("None", NODE, None),
         ("WWW.example.com", HOST, "www.example.com"),
         ("www.example.com", NODE, "www.example.com"),
+        ("WWW.example.com.", HOST, "www.example.com."),
+        ("bücher.example", HOST, "xn--bcher-kva.example"),
+        (None, parse_target("www.example.com."), "www.example.com"),
     ],
 )
 def test_an_address_is_never_sent_as_the_name(
@@ -114,11 +119,40 @@ def test_one_file_may_hold_both(write: Write) -> None:
     assert credentials_of(Request(cert=both)) == (both, both)
 
 
-def test_a_client_that_the_stack_cannot_speak_is_refused(write: Write) -> None:
+@pytest.mark.boringssl
+@pytest.mark.skipif(STACK_VARIABLE in os.environ, reason="another library is the default")
+@pytest.mark.parametrize(
+    ("name", "stack", "used"),
+    [
+        ("chrome", None, Stack.BORINGSSL),
+        ("chrome", "openssl", Stack.OPENSSL),
+        ("java-17", None, Stack.OPENSSL),
+        ("firefox", None, Stack.OPENSSL),  # its profile says so
+        ("firefox", "boringssl", Stack.BORINGSSL),
+    ],
+)
+def test_a_client_has_the_library_that_can_send_it_unless_one_is_chosen(
+    name: str, stack: str | None, used: Stack
+) -> None:
+    plan = connection_of(Request(clients=(name,), stack=stack), HOST)
+
+    assert (plan.stack, plan.stack_of(plan.clients[0])) == (stack, used)
+
+
+def test_a_library_that_was_chosen_is_not_replaced_by_another() -> None:
+    with pytest.raises(UsageError, match=r"java-17.* cannot be expressed by BoringSSL"):
+        connection_of(Request(clients=("chrome", "java-17"), stack="boringssl"), HOST)
+
+
+@pytest.mark.boringssl
+def test_a_client_that_no_library_can_send_is_refused_with_each_reason(write: Write) -> None:
     strange = str(write("strange.toml", 'cipher-suites = ["0xfafe"]\n'))
 
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="cannot be sent by any TLS library here") as caught:
         connection_of(Request(clients=(strange,)), HOST)
+
+    assert "boringssl" in (caught.value.hint or "")
+    assert "OpenSSL" in (caught.value.hint or "")
 
 
 PORTS = 28_232

@@ -76,7 +76,7 @@ def test_all_that_was_asked_for_is_in_the_plan(machine: Machine, own_profile: Wr
     assert (made.server_name, made.trust.host) == (None, "edge.example.com")
     assert made.trust.at == NOW + 86_400
     assert (made.seed, made.profile, made.proxy_protocol) == (7, "mine", "v1")
-    assert (made.limits.attempt_s, made.close, made.stack.value) == (5.0, Close.RST, "openssl")
+    assert (made.limits.attempt_s, made.close, made.stack) == (5.0, Close.RST, "openssl")
     assert made.clients[0].weight == 2.0
     assert made.resolve_again_s is None
     consent = f'authorized = ["edge.example.com"] in {profile}'

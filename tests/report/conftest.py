@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stress.model import summary as nouns
+from stress.model.outcome import ClientView
 from tests.analysis.conftest import (  # noqa: F401 - fixtures: recorded runs in memory
     cell,
     facts,
@@ -101,7 +102,7 @@ def _cause() -> nouns.Cause:
             ),
         ),
         fix="append the intermediate to the node's certificate file",
-        clients={"ios-urlsession": nouns.ClientView("yes", "NSURLErrorDomain -1202")},
+        clients={"ios-urlsession": ClientView("yes", "NSURLErrorDomain -1202")},
     )
 
 

@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stress.codes.explain import explain
-from stress.model.summary import ClientView
+from stress.model.outcome import ClientView
 from stress.report.explanation import render_explanation
 
 SEED_LOG = """TIC SSL Trust Error [1:0x1c0174d00]: 3:0

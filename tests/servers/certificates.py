@@ -33,11 +33,16 @@ class Certificates:
     alone_sha256: str
 
     @classmethod
-    def make(cls, folder: Path, kind: LeafKeyType = LeafKeyType.ECDSA) -> Certificates:
+    def make(
+        cls,
+        folder: Path,
+        kind: LeafKeyType = LeafKeyType.ECDSA,
+        names: tuple[str, ...] = (HOST,),
+    ) -> Certificates:
         """Make a root, an intermediate and a leaf, and write them into the folder."""
         now = datetime.now(UTC).replace(microsecond=0)
         authority = Authority.make(now)
-        leaf = issue(authority.intermediate("Real Issuing CA 1", now), LeafSpec((HOST,), kind), now)
+        leaf = issue(authority.intermediate("Real Issuing CA 1", now), LeafSpec(names, kind), now)
         made = cls(
             root=folder / "root.pem",
             full=folder / "full.pem",

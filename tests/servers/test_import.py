@@ -15,7 +15,7 @@ from stress.clients.hellos import read_hellos
 from stress.clients.importing import import_client
 from stress.clients.profiles import load_client
 from stress.errors import UsageError
-from stress.handshake import stack_for
+from stress.handshake import stack_for, stack_speaking
 from stress.handshake.hello import read_hello
 from tests.servers.certificates import HOST, Certificates
 from tests.servers.openssl import OpensslServer
@@ -63,7 +63,7 @@ def test_a_captured_program_is_asked_as(
     file = tmp_path / "captured.toml"
     file.write_text(made.toml)
     client = load_client(str(file))
-    factory = stack_for(client, made.fit.stack, server_name=HOST)
+    factory = stack_for(client, stack_speaking(client), server_name=HOST)
     sent = read_hello(factory.machine().begin().send)
 
     assert made.fit.cost == 0

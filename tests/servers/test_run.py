@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stress.cli.main import main
 from tests.servers.certificates import Certificates
 from tests.servers.haproxy import Haproxy
 from tests.servers.nginx import Nginx, Node
@@ -32,6 +34,55 @@ def test_nginx_saw_as_many_connections_as_we_recorded(
     assert (run.code, run.summary["verdict"]) == (0, "clean")
     assert run.chains() == {certificates.full_sha256: 300}
     assert two_nodes.connections_once(300) == {"good": 300, "alone": 0}
+
+
+@pytest.mark.boringssl
+@pytest.mark.real("nginx")
+@pytest.mark.parametrize(
+    ("clients", "stacks"),
+    [
+        (["ios-urlsession", "curl-openssl"], ["boringssl", "openssl"]),
+        (["java-17", "chrome", "python"], ["openssl", "boringssl", "openssl"]),
+        (["java-17"], ["openssl"]),
+        (["firefox", "go"], ["openssl", "boringssl"]),
+    ],
+    ids=", ".join,
+)
+def test_each_client_is_sent_by_the_library_that_can(
+    clients: list[str], stacks: list[str], two_nodes: Nginx, tls_stress: RunIt
+) -> None:
+    mix = [word for name in clients for word in ("--client", name)]
+    run = tls_stress(two_nodes.ports["alone"], "-n", "60", *mix)
+    commands = [one["argv"] for one in run.summary["commands"] if one["argv"][1] == "run"]
+
+    assert run.summary["failures"]["categories"] == {"incomplete-chain": 60}
+    assert run.ask("SELECT name, stack FROM client ORDER BY id") == list(
+        zip(clients, stacks, strict=True)
+    )
+    counts = dict(run.ask("SELECT client, count(*) FROM handshake GROUP BY client"))
+    assert counts.keys() == set(clients)
+    assert commands
+    assert all([*mix] == argv[argv.index("--client") :][: len(mix)] for argv in commands)
+    assert not any("--stack" in argv for argv in commands)
+
+
+@pytest.mark.boringssl
+@pytest.mark.real("nginx")
+def test_a_replay_sends_each_hello_by_the_library_of_the_run(
+    two_nodes: Nginx, tls_stress: RunIt, tmp_path: Path
+) -> None:
+    mix = ("--client", "java-17", "--client", "chrome")
+    run = tls_stress(two_nodes.ports["alone"], "-n", "40", *mix)
+    code = main(["replay", str(run.file), "-q", "--results", str(run.file.parent)])
+    with sqlite3.connect(run.file.with_stem("run-replay")) as again:
+        rows = again.execute(
+            "SELECT client.name, client.stack, count(*) FROM handshake"
+            " JOIN client ON client.name = handshake.client WHERE chain IS NOT NULL GROUP BY 1"
+        ).fetchall()
+
+    assert code == 3  # each fails again, but there is no good one to compare with
+    assert [row[:2] for row in rows] == [("chrome", "boringssl"), ("java-17", "openssl")]
+    assert all(row[2] for row in rows)
 
 
 @pytest.mark.real("nginx")

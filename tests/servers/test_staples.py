@@ -69,10 +69,10 @@ def test_what_the_staple_says_is_the_ending(
     response.write_bytes(staple(certificates, status, until=until))
     options = [version, "-status_file", str(response)]
 
+    # Firefox needs no `--stack`: its profile names the library that sees staples.
+    stack = () if client == "firefox" else ("--stack", "openssl")
     with OpensslServer(certificates, tmp_path / "server", options) as server:
-        run = tls_stress(
-            server.port, "-n", "5", "-c", "1", "--stack", "openssl", "--client", client
-        )
+        run = tls_stress(server.port, "-n", "5", "-c", "1", "--client", client, *stack)
 
     assert run.summary["failures"]["categories"] == categories
     assert run.code == (1 if categories else 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.text.escape import LONGEST, escape, escape_json, printable, quoted
+from stress.text.escape import LONGEST, escape, escape_json, printable, quoted, with_letters
 
 ANY_TEXT = st.text(st.characters())
 
@@ -110,3 +110,24 @@ def test_what_is_quoted_is_one_short_line_of_ascii(text: str) -> None:
 )
 def test_a_word_of_the_users_is_quoted_as_typed_where_it_is_ascii(word: object, shown: str) -> None:
     assert quoted(word) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("www.example.com", "www.example.com"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example (bücher.example)"),
+        ("xn--bcher-kva.example.", "xn--bcher-kva.example. (bücher.example.)"),
+        (
+            "xn--strae-oqa.example",
+            (
+                "xn--strae-oqa.example (straße.example; Java and Python connect to strasse.example"
+                " instead)"
+            ),
+        ),
+        ("xn--zz.example", "xn--zz.example"),  # no A-label
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_name_with_a_labels_is_shown_with_its_letters(name: str, shown: str) -> None:
+    assert with_letters(name) == shown

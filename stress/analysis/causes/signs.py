@@ -10,11 +10,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from stress.model.chain import Refusal, Verdict
-from stress.model.outcome import Category
+from stress.model.outcome import Category, ClientView
 from stress.model.plan import Client, Plan, Stack
 from stress.model.record import Record
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView
 from stress.text.numbers import counted, rate
 from stress.trust import describe
 from stress.trust.path import Signature, check
@@ -76,7 +75,7 @@ def _hello_sizes(names: Collection[str], plan: Plan) -> dict[str, bool]:
     for client in plan.clients:
         if client.name in names:
             offered, shared = {*client.groups, *client.key_shares}, client.key_shares
-            own = not offered and plan.stack is Stack.BORINGSSL
+            own = not offered and plan.stack_of(client) is Stack.BORINGSSL
             small.append(_old(client) or bool(offered and not offered & POST_QUANTUM))
             large.append(
                 not _old(client) and (own or bool(POST_QUANTUM & set(shared or client.groups)))

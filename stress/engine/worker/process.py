@@ -80,7 +80,7 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
     return tuple(
         stack_for(
             client,
-            plan.stack,
+            plan.stack_of(client),
             server_name=plan.server_name,
             credentials=credentials,
             key_log=key_log,

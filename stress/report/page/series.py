@@ -61,7 +61,13 @@ def shares(
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
     rows = {
         "address": [
-            RateRow(one.address, one.label or "", one.attempts, one.failures, one.interval)
+            RateRow(
+                one.label or one.address,
+                one.address if one.label else "",
+                one.attempts,
+                one.failures,
+                one.interval,
+            )
             for one in summary.addresses
         ],
         "backend": [

@@ -46,13 +46,13 @@ def _doubts(findings: Findings) -> Iterator[str]:
     ):
         yield (
             "The certificate demands an OCSP staple (Must-Staple), and none was requested: whether"
-            " Firefox accepts the answer is not known. Test it: --stack openssl --client firefox."
+            " Firefox accepts the answer is not known. Test it: --client firefox."
         )
     if findings.facts.plan.trust.policy == NO_POLICY:
         yield "Chains were not judged (--policy none): no client's trust was tested."
     for index, address in enumerate(findings.addresses):
         if not findings.tally.addresses.get(index):
-            yield f"{address} was not reached by any handshake."
+            yield f"{address.named} was not reached by any handshake."
     slow = findings.latency.get("handshake")
     if slow and slow.p99 and slow.p99 > PATIENCE_US:
         yield f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."

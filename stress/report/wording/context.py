@@ -12,11 +12,12 @@ from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.verdict import NANOSECONDS, SEARCH, duration_s, policy_names
 from stress.model.claims import RunChange, Untested, ValidityClaim
 from stress.model.limit import Limit
+from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
 from stress.report.wording.backends import joined_sentences
-from stress.text.escape import shell_line, with_names
+from stress.text.escape import shell_line, with_letters, with_names
 from stress.text.numbers import counted, of, offered, seconds, thousands
 from stress.text.templates import read_texts
 
@@ -71,8 +72,11 @@ def _load(limit: Limit, load: float | None) -> str:
 def scope(findings: Findings) -> str:
     """The client profiles, the addresses, the name and the trust store; what was left out."""
     plan, trust = findings.facts.plan, findings.facts.plan.trust
-    clients = ", ".join(client.name for client in plan.clients)
-    name = f"SNI {plan.server_name}" if plan.server_name else "no SNI"
+    clients = ", ".join(
+        f"{one.name} (by OpenSSL)" if plan.stack_of(one) is Stack.OPENSSL else one.name
+        for one in plan.clients
+    )
+    name = f"SNI {with_letters(plan.server_name)}" if plan.server_name else "no SNI"
     anchors = f" ({counted(len(trust.anchors), 'anchor')})" if trust.anchors else ""
     if trust.stores:
         store = f"root stores of {trust.stores}"
@@ -84,7 +88,7 @@ def scope(findings: Findings) -> str:
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
     addresses, joined = findings.addresses, findings.facts.joined
-    shown = ", ".join(map(str, addresses[:3]))
+    shown = ", ".join(one.named for one in addresses[:3])
     if len(addresses) == 1:
         over = f"address {shown}"
     else:

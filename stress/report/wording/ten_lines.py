@@ -206,11 +206,12 @@ def _details(findings: Findings, category: str) -> str:
     common = chain_words.reference(findings.chains, good)
     drift = chain_words.name_drift(bad, [one for one in findings.chains if one.id in good])
     comparable = common is not None and common.id in good
-    parts = _faults(findings, category, bad, named=not comparable)
+    foreign = category == Category.HOSTNAME_MISMATCH and not drift
+    parts = _faults(findings, category, bad, named=foreign or not comparable)
     if drift:
         parts.append(drift)
-    elif common is not None and comparable:
-        parts.append(chain_words.difference(common, bad))
+    elif common is not None and comparable and not foreign:
+        parts.append(chain_words.difference(common, bad, serial=False))  # `what` has the serial
     return "; ".join(parts)
 
 

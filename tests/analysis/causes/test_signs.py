@@ -13,10 +13,10 @@ from stress.analysis.causes.signs import (
     facts_of_the_plan,
     facts_of_the_roots,
 )
+from stress.model.outcome import ClientView
 from stress.model.plan import Address, Client, Load, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.run import SeenChain
-from stress.model.summary import ClientView
 from tests.analysis.worlds import attempt
 from tests.trust.certificates import Wanted, authorities, issue, leaf
 from tests.trust.defects import good, same_name_other_key, self_signed

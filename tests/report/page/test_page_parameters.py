@@ -42,6 +42,7 @@ def test_what_is_needed_to_repeat_the_run_is_there(
 
     assert found["target"] == "good.test:443"
     assert found["clients"] == "generic, ios-urlsession"
+    assert found["ios-urlsession is sent by"] == "boringssl"
     assert found["planned"] == "1,000 handshakes"
     assert found["trust anchors"] == "ca.pem (0 anchors, private)"
     assert found["ended"] == "completed"

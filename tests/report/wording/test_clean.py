@@ -37,7 +37,7 @@ def test_a_staple_that_was_never_requested_is_a_doubt(
     lines = summarize(recorded([cell(90)], chains=leaf_and_more[1:], verdicts=[note])).lines
 
     assert "demands an OCSP staple" in lines.who
-    assert "--stack openssl --client firefox" in lines.who
+    assert "Test it: --client firefox" in lines.who
     assert lines.fix == "Nothing to fix in what was tested."
 
 

@@ -1,6 +1,6 @@
 from stress.model.claims import FailureCount
+from stress.model.outcome import ClientView
 from stress.model.plan import Client
-from stress.model.summary import ClientView
 from stress.report.wording.clients import met_by, who_sees
 
 

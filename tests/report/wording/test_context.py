@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from stress.analysis.findings import Findings, examine
 from stress.model.claims import Notice, NoticeKind, ValidityClaim
-from stress.model.plan import Address, Load
+from stress.model.plan import Address, Client, Load, Stack
 from stress.model.run import End, Run, RunFacts
 from stress.model.summary import Assertion, Validity
 from stress.report.wording.context import goal_words, origin, scope, valid, validity
@@ -33,6 +33,17 @@ def test_many_addresses_are_counted_and_no_sni_is_named(
     assert "5 addresses, each sampled equally" in text
     assert "and 2 more" in text
     assert "no SNI" in text
+
+
+def test_letters_and_libraries_are_named_where_they_are_not_the_usual(
+    recorded: Callable[..., Run], facts: RunFacts
+) -> None:
+    clients = (Client("go"), Client("java-17", stack=Stack.OPENSSL))
+    plan = replace(facts.plan, clients=clients, server_name="xn--bcher-kva.example")
+    text = scope(replace(found(recorded, facts), facts=replace(facts, plan=plan)))
+
+    assert "with client go, java-17 (by OpenSSL) over" in text
+    assert "SNI xn--bcher-kva.example (bücher.example)," in text
 
 
 def test_from_where_and_when(recorded: Callable[..., Run], facts: RunFacts) -> None:
