@@ -156,7 +156,7 @@ class Attempt:
     """Monotonic time at which this phase has taken too long."""
     latest_ns: int = 0
     """Monotonic time at which the whole attempt has taken too long."""
-    connect_ns: int | None = None
+    _connect_ns: int | None = None
     """What connecting took; None: it was over before the connection was open."""
     _started_ns: int = 0
     _hello_ns: int = 0
@@ -250,7 +250,7 @@ class Attempt:
     @property
     def ended_at_once(self) -> bool:
         """True when no connection came about in under 10 ms: a loop on this would only spin."""
-        return self.connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
+        return self._connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
 
     # The steps of its life.
 
@@ -274,7 +274,7 @@ class Attempt:
     def _send_hello(self, now_ns: int) -> None:
         context, sock = self.context, self._sock
         self.phase = AttemptPhase.HELLO_SENT
-        self.connect_ns = now_ns - self._started_ns
+        self._connect_ns = now_ns - self._started_ns
         enable_kernel_stamps(sock)
         self._allow(context.limits.hello_s, now_ns)
         hello, self._state = self._machine.begin()
@@ -437,7 +437,7 @@ class Attempt:
         """Return the row; with the facts of the machine where it came that far."""
         spec, timer, offset = self.spec, self._timer, self.context.unix_offset_ns
         facts, stage = self._facts, self._facts.stage
-        if facts is NOTHING_KNOWN and self.connect_ns is not None:
+        if facts is NOTHING_KNOWN and self._connect_ns is not None:
             stage = Stage.CLIENT_HELLO
         self.chain, self.staple = facts.chain, facts.staple
         answered = self._received > 0
@@ -458,7 +458,7 @@ class Attempt:
             key_group=facts.key_group,
             alpn=facts.alpn,
             resumed=facts.resumed,
-            connect_ns=self.connect_ns,
+            connect_ns=self._connect_ns,
             server_ns=timer.server_ns if answered else None,
             handshake_ns=self._handshake_ns,
             total_ns=self._ended_ns - spec.due_ns,
