@@ -117,7 +117,7 @@ def test_alpn_is_reported(
     ("host", "sends", "seen"),
     [
         (HOST, True, HOST),
-        (HOST + ".", True, HOST),
+        (HOST + ".", True, HOST + "."),
         (HOST, False, None),
         (None, True, None),
         ("192.0.2.1", True, None),

@@ -156,7 +156,7 @@ class Attempt:
     """Monotonic time at which this phase has taken too long."""
     latest_ns: int = 0
     """Monotonic time at which the whole attempt has taken too long."""
-    connect_ns: int | None = None
+    _connect_ns: int | None = None
     """What connecting took; None: it was over before the connection was open."""
     _started_ns: int = 0
     _hello_ns: int = 0
@@ -167,13 +167,14 @@ class Attempt:
     _machine: HandshakeMachine = field(init=False)
     _state: State = State.WAITING
     """The machine's, as of its last output."""
-    _facts: Facts | None = None
+    _facts: Facts = NOTHING_KNOWN
     """What the machine knows, once its part is over."""
     _outcome: Outcome | None = None
     """Set where it is not the machine's."""
     _detail: str | None = None
-    _sock: _socket.socket | None = None
+    _sock: _socket.socket = field(init=False)
     _port: int | None = None
+    """The local port; None: there is no socket."""
     _unsent: bytes = b""
     _received: int = 0
     _was_reset: bool = False
@@ -217,7 +218,7 @@ class Attempt:
         elif self._unsent:
             self._flush()
             if not self._unsent:
-                self.context.reactor.change(self._connection.fileno(), READABLE)
+                self.context.reactor.change(self._sock.fileno(), READABLE)
                 self._after_send()
         else:
             size = self._read()
@@ -230,7 +231,7 @@ class Attempt:
         if self.phase is AttemptPhase.CONNECTING:
             self._outcome = Outcome(Category.TIMEOUT_CONNECT)
             try:
-                if dial.is_open(self._connection):
+                if dial.is_open(self._sock):
                     self._outcome, self._detail = Outcome(Category.LOCAL_LAG), UNNOTICED
             except dial.DialError as error:
                 self._outcome, self._detail = error.outcome, error.detail
@@ -249,7 +250,7 @@ class Attempt:
     @property
     def ended_at_once(self) -> bool:
         """True when no connection came about in under 10 ms: a loop on this would only spin."""
-        return self.connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
+        return self._connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
 
     # The steps of its life.
 
@@ -260,20 +261,20 @@ class Attempt:
     def _connect(self) -> None:
         """Leave CONNECTING if the connection is open by now, or was refused."""
         try:
-            if not dial.is_open(self._connection):
+            if not dial.is_open(self._sock):
                 return
         except dial.DialError as error:
             self._outcome, self._detail = error.outcome, error.detail
             self._end()
             return
         now_ns = monotonic_ns()
-        self.context.reactor.change(self._connection.fileno(), READABLE)
+        self.context.reactor.change(self._sock.fileno(), READABLE)
         self._send_hello(now_ns)
 
     def _send_hello(self, now_ns: int) -> None:
-        context, sock = self.context, self._connection
+        context, sock = self.context, self._sock
         self.phase = AttemptPhase.HELLO_SENT
-        self.connect_ns = now_ns - self._started_ns
+        self._connect_ns = now_ns - self._started_ns
         enable_kernel_stamps(sock)
         self._allow(context.limits.hello_s, now_ns)
         hello, self._state = self._machine.begin()
@@ -289,7 +290,7 @@ class Attempt:
         self._unsent = data
         self._flush()
         if self._unsent:
-            self.context.reactor.change(self._connection.fileno(), WRITABLE)
+            self.context.reactor.change(self._sock.fileno(), WRITABLE)
         else:
             self._after_send()
 
@@ -297,7 +298,7 @@ class Attempt:
         """Send as much as can leave now; a broken connection shows at the next read."""
         try:
             while self._unsent:
-                self._unsent = self._unsent[self._connection.send(self._unsent) :]
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
         except BlockingIOError:
             pass
         except OSError as error:
@@ -321,7 +322,7 @@ class Attempt:
     def _read(self) -> int | None:
         """Read once and go on with that; returns the number of bytes, None: nothing was there."""
         try:
-            arrival = timestamps.read(self._connection)
+            arrival = timestamps.read(self._sock)
         except BlockingIOError:
             return None
         except OSError:
@@ -329,15 +330,14 @@ class Attempt:
         what, data, stamp, real_ns, now_ns = arrival
         if self._received <= EVENTS_BYTES or what == RESET:
             self._events.append(arrival)
-        self._received += len(data)
-        if not data:
-            gone = what == RESET or self._was_reset
-            output = self._machine.hang_up(HangUp.RESET if gone else HangUp.EOF)
-        elif self._received > self.context.limits.connection_bytes:
-            output = self._refuse_flood()
-        else:
+        if data:
+            self._received += len(data)
             self._timer.arrived(stamp, real_ns, now_ns)
-            output = self._machine.receive(data)
+            is_flood = self._received > self.context.limits.connection_bytes
+            output = self._refuse_flood() if is_flood else self._machine.receive(data)
+        else:
+            was_reset = what == RESET or self._was_reset
+            output = self._machine.hang_up(HangUp.RESET if was_reset else HangUp.EOF)
         answer, self._state = output
 
         if self.phase is AttemptPhase.SETTLING:
@@ -371,7 +371,7 @@ class Attempt:
             if waited_to_send:
                 self._flush()
                 is_lag = not self._unsent and not self._was_reset
-            if not is_flood and timestamps.read(self._connection)[1]:
+            if not is_flood and timestamps.read(self._sock)[1]:
                 is_lag = True
             elif not is_flood:
                 how = HangUp.RESET if self._was_reset else HangUp.EOF
@@ -398,8 +398,8 @@ class Attempt:
                 context.sessions.keep(self.spec.client, session, resumed=bool(facts.resumed))
         if not self._ended_ns:
             self._ended_ns = monotonic_ns()
-        if self._sock is not None:
-            self._close(self._sock)
+        if self._port is not None:
+            self._close()
         self.record = self._record()
         if context.sampler is not None:
             context.sampler.add(
@@ -411,26 +411,20 @@ class Attempt:
             )
         self.on_end(self)
 
-    @property
-    def _connection(self) -> _socket.socket:
-        assert self._sock is not None
-        return self._sock
-
-    def _close(self, sock: _socket.socket) -> None:
+    def _close(self) -> None:
         """Close the connection, or give it to those that stay open."""
-        reset, held, reactor = self.context.reset, self.context.held, self.context.reactor
+        sock, reset, held = self._sock, self.context.reset, self.context.held
         if TCP_INFO is not None:
             with contextlib.suppress(OSError, struct.error):
                 info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
                 # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
                 self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
         last = b"" if reset else self._machine.hang_up(HangUp.CANCEL).send
-        good = self._outcome is None and self._facts is not None and self._facts.outcome == OK
-        if held is not None and good:
-            reactor.remove(sock.fileno(), closing=False)
+        if held is not None and self._outcome is None and self._facts.outcome == OK:
+            self.context.reactor.remove(sock.fileno(), closing=False)
             held.add(sock, last)
             return
-        reactor.remove(sock.fileno(), closing=True)
+        self.context.reactor.remove(sock.fileno(), closing=True)
         if not reset:
             if last:
                 self._events.append(event(SENT, last))
@@ -442,13 +436,9 @@ class Attempt:
     def _record(self) -> Record:
         """Return the row; with the facts of the machine where it came that far."""
         spec, timer, offset = self.spec, self._timer, self.context.unix_offset_ns
-        facts, stage = self._facts, Stage.CONNECT
-        if facts is not None:
-            stage = facts.stage
-        else:
-            facts = NOTHING_KNOWN
-            if self.connect_ns is not None:
-                stage = Stage.CLIENT_HELLO
+        facts, stage = self._facts, self._facts.stage
+        if facts is NOTHING_KNOWN and self._connect_ns is not None:
+            stage = Stage.CLIENT_HELLO
         self.chain, self.staple = facts.chain, facts.staple
         answered = self._received > 0
         flags = spec.flags | (Flag.USER_SPACE_STAMP if timer.user_space else 0)
@@ -468,7 +458,7 @@ class Attempt:
             key_group=facts.key_group,
             alpn=facts.alpn,
             resumed=facts.resumed,
-            connect_ns=self.connect_ns,
+            connect_ns=self._connect_ns,
             server_ns=timer.server_ns if answered else None,
             handshake_ns=self._handshake_ns,
             total_ns=self._ended_ns - spec.due_ns,

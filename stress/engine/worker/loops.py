@@ -251,14 +251,16 @@ def _parent_is_stopped() -> bool:
 async def closed_loop(run: LoadRun, slots: int) -> None:
     """Keep so many attempts in flight until the run is over.
 
-    A slot starts its next attempt in the very call that ends its last one. Only where it has to
-    wait before (the run is paused, rows are not written, the target refuses) does a task do so.
+    A slot starts its next attempt in the very call that ends its last one. A task does so where the
+    slot has to wait before (the run is paused, rows are not written, the target refuses), and where
+    nothing was read: such attempts may end in the call that began them, one within the other.
     """
-    used, all_over = slots, trio.Event()
+    used, all_over, load = slots, trio.Event(), run.assignment.plan.load
 
     def fill(ended: Attempt | None = None) -> None:
         nonlocal used
-        if run.paused or run.batcher.is_full or (ended is not None and ended.connect_ns is None):
+        was_idle = ended is not None and not ended.record.bytes_received
+        if was_idle or run.paused or run.batcher.is_full:
             nursery.start_soon(fill_later, ended)
             return
         spec = run.next_attempt(monotonic_ns(), run.segment)
@@ -276,10 +278,7 @@ async def closed_loop(run: LoadRun, slots: int) -> None:
         await run.wait_while_paused()
         fill()
 
-    begin_ns, apart_ns = (
-        monotonic_ns(),
-        run.assignment.plan.load.processes * SECOND // SLOTS_PER_SECOND,
-    )
+    begin_ns, apart_ns = monotonic_ns(), load.processes * SECOND // SLOTS_PER_SECOND
     async with trio.open_nursery() as nursery:
         for number in range(slots):
             await run.sleep((begin_ns + number * apart_ns - monotonic_ns()) / SECOND)

@@ -18,8 +18,8 @@ What is tricky:
   loop, two ticks would be most of what it costs.
 * *Lost events.* A connection whose event got lost, whoever lost it, would be silent to its
   deadline. So `on_overdue` has to read once more before it judges anybody.
-* *Numbers.* A file descriptor that was closed is soon another connection's. An event is never kept
-  beyond its round, and in one round each number has at most one.
+* *Numbers.* A file descriptor that was closed is soon another connection's, which may get what was
+  kept of an event for the next round. An event is only a hint: whoever gets it asks the socket.
 """
 
 from __future__ import annotations
@@ -110,9 +110,10 @@ class Reactor:
         until_ns, is_busy = monotonic_ns() + ALONE_NS, True
         while is_busy and monotonic_ns() < until_ns:
             others = trio.lowlevel.current_statistics()
-            if others.tasks_runnable or others.run_sync_soon_queue_size:
+            spare_s = others.seconds_to_next_deadline
+            if spare_s <= 0 or others.tasks_runnable or others.run_sync_soon_queue_size:
                 break
-            is_busy = self._round(min(ALONE_NS / 1e9, others.seconds_to_next_deadline))
+            is_busy = self._round(min(ALONE_NS / 1e9, spare_s))
         return is_busy
 
     def _round(self, wait_s: float) -> bool:

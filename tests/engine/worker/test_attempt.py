@@ -6,6 +6,7 @@ import ssl
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
@@ -15,6 +16,8 @@ import trio
 
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
+from stress.engine.worker.poller import Poller, SelectorPoller, best_poller
+from stress.engine.worker.reactor import Reactor
 from stress.handshake import stack_for
 from stress.model.chain import chain_hash
 from stress.model.outcome import Stage
@@ -299,3 +302,73 @@ def test_a_large_share_of_our_own_lag_is_not_the_servers_time(
     assert record.server_ns is not None
     assert record.lag_ns > hold_ns / 2
     assert record.server_ns < hold_ns / 2
+
+
+LARGE = 6_000_000
+"""More than the buffers of both sockets hold."""
+
+
+def large_preamble(sock: _socket.socket, target: Address) -> bytes:
+    return bytes(LARGE)
+
+
+@pytest.mark.parametrize("poller", [best_poller, SelectorPoller])
+def test_what_cannot_leave_at_once_leaves_in_parts(
+    serve: Serve, tls: ssl.SSLContext, poller: Callable[[], Poller]
+) -> None:
+    def slow_reader(connection: socket.socket) -> None:
+        left = LARGE
+        while left:
+            left -= len(connection.recv(min(left, 65_536)))
+        speak(tls)(connection)
+
+    address = serve(slow_reader)
+    tools = replace(
+        worker_context(main_stack()), preamble=large_preamble, reactor=Reactor(poller())
+    )
+
+    _, record = attempt(address, tools)
+
+    assert (record.outcome, record.stage) == ("ok", Stage.FINISHED)
+    assert record.handshake_ns is not None
+
+
+@pytest.mark.parametrize("poller", [best_poller, SelectorPoller])
+def test_a_server_that_never_reads_times_out(serve: Serve, poller: Callable[[], Poller]) -> None:
+    over = threading.Event()
+
+    def deaf(connection: socket.socket) -> None:
+        over.wait(10)
+
+    address = serve(deaf)
+    tools = replace(
+        worker_context(main_stack(), limits=QUICK),
+        preamble=large_preamble,
+        reactor=Reactor(poller()),
+    )
+
+    _, record = attempt(address, tools)
+    over.set()
+
+    assert (record.outcome, record.stage) == ("timeout-handshake", Stage.CLIENT_HELLO)
+
+
+@pytest.mark.parametrize("poller", [best_poller, SelectorPoller])
+def test_urgent_data_hides_nothing(
+    serve: Serve, tls: ssl.SSLContext, poller: Callable[[], Poller]
+) -> None:
+    """A read ends at the urgent mark, also when more stands behind it (tcp(7))."""
+
+    def urgent(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"\x16\x03\x03")
+        connection.send(b"!", socket.MSG_OOB)
+        connection.sendall(b"\x00\x04\x01\x00\x00\x00")  # a record with a message of another kind
+        connection.recv(4096)
+
+    tools = replace(worker_context(main_stack(), limits=QUICK), reactor=Reactor(poller()))
+
+    _, record = attempt(serve(urgent), tools)
+
+    assert record.outcome == "protocol-error"
+    assert record.bytes_received == 9
