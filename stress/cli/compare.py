@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from math import inf
 from typing import Annotated
@@ -51,7 +52,9 @@ def compare(
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
         found = compare_runs(one, two, (summarize(one), summarize(two)), part)
     console.print_data(
-        comparison.comparison_document(found) if json else comparison.render_comparison(found)
+        comparison.comparison_document(found)
+        if json
+        else comparison.render_comparison(found, console.width(sys.stdout))
     )
     return {
         Change.BETTER: ExitCode.CLEAN,
