@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from math import inf
 from typing import Annotated
@@ -53,7 +54,9 @@ def compare(
         stack.enter_context(BusySign(console.terminal(), "comparing"))
         found = compare_runs(one, two, (summarize(one), summarize(two)), part)
     console.print_data(
-        comparison.comparison_document(found) if json else comparison.render_comparison(found)
+        comparison.comparison_document(found)
+        if json
+        else comparison.render_comparison(found, console.width(sys.stdout))
     )
     return {
         Change.BETTER: ExitCode.CLEAN,

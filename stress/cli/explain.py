@@ -57,7 +57,7 @@ def explain(code: Codes = None) -> int:
     # What a client would show is of no use beside what a server or a proxy wrote.
     single = len(answer.categories) == 1 and not answer.written_by
     views = client_views(answer.categories[0]) if single else {}
-    console.print_data(render_explanation(answer, views))
+    console.print_data(render_explanation(answer, views, console.width(sys.stdout)))
     return ExitCode.CLEAN if answer.found else ExitCode.USAGE
 
 

@@ -94,7 +94,9 @@ def judge(
         by.missing(certificates, when),
         f"the anchors in {ca}" if ca else f"the clients' root stores of {known.made}",
     )
-    console.print_data(judgement_document(found) if json else render_judgement(found))
+    console.print_data(
+        judgement_document(found) if json else render_judgement(found, console.width(sys.stdout))
+    )
     return ExitCode.CLEAN if found.accepted else ExitCode.FAILING
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -72,7 +73,7 @@ def replay(
     if settings.quiet:
         console.print_message(answer.sentence)
     if json or not settings.quiet:
-        console.print_data(report.document() if json else report.text())
+        console.print_data(report.document() if json else report.text(console.width(sys.stdout)))
     if end is End.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {

@@ -336,7 +336,8 @@ def phrase_for(outcome: str) -> str:
         ValueError: there is no such outcome.
     """
     number = Outcome.parse(outcome).alert
-    return outcome_entry(outcome).phrase.replace("{number}", str(number))
+    shown = "" if number is None else f"{number} ({alert_name(number)})"
+    return outcome_entry(outcome).phrase.replace("{number}", shown)
 
 
 def fix_for(outcome: str, missing: str = "") -> str:

@@ -10,8 +10,7 @@ from stress.model.plan import Address, Plan, Role
 from stress.model.run import RunFacts
 from stress.planning.run_command import run_argv
 from stress.report.document import json_document
-from stress.report.explanation import labelled_lines
-from stress.text.escape import shell_line
+from stress.report.explanation import WIDTH, labelled_lines
 from stress.text.numbers import counted, percent, seconds
 
 if TYPE_CHECKING:  # numpy and scipy come with it
@@ -22,20 +21,20 @@ SCHEMA = "tls-stress/comparison/1"
 _COLUMN = 16
 
 
-def render_comparison(found: Comparison) -> str:
+def render_comparison(found: Comparison, width: int = WIDTH) -> str:
     """The answer, what became of each cause, the latencies, and both runs by their headlines."""
-    rows = [(found.change.value, found.headline)]
+    rows: list[tuple[str, str | tuple[str, ...]]] = [(found.change.value, found.headline)]
     if not found.reasons:
         for change in found.causes:
             rows += [("cause", change.cause), ("", change.sentence)]
         rows += [("slower" if one.worse else "latency", one.sentence) for one in found.latency]
     rows += [("warning", text) for text in found.warnings]
-    rows += [("to settle it", shell_line(command)) for command in _settling(found)]
+    rows += [("to settle it", command) for command in _settling(found)]
     rows += [
         (label, f"{one.run.name}, {one.run.started}: {one.headline}")
         for label, one in (("before", found.before), ("after", found.after))
     ]
-    return labelled_lines(rows, _COLUMN)
+    return labelled_lines(rows, _COLUMN, width)
 
 
 def _settling(found: Comparison) -> list[tuple[str, ...]]:
@@ -125,7 +124,7 @@ class ReplayReport:
         self._facts, self._replay, self._addresses = facts, facts.plan.replay, addresses
         self._found, self._answer = found, answer
 
-    def text(self) -> str:
+    def text(self, width: int = WIDTH) -> str:
         """For a reader at a terminal."""
         replay = self._replay
         failed = [one for one in self._found if one.combination.role is Role.FAILED]
@@ -143,7 +142,7 @@ class ReplayReport:
         if len(failed) > LONGEST:
             rows.append(("", f"and {counted(len(failed) - LONGEST, 'more combination')}"))
         rows.append(("run file", self._facts.file))
-        return labelled_lines(rows, _REPLAY_COLUMN)
+        return labelled_lines(rows, _REPLAY_COLUMN, width)
 
     def document(self) -> str:
         """One JSON document."""

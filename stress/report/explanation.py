@@ -6,25 +6,30 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from stress.text.escape import escape
+from stress.text.escape import escape, shell_line
 
 # Wraps labelled text to the width of a report, and escapes it.
 
 WIDTH = 100
+NARROWEST = 24
+"""Columns that a text gets on the narrowest terminal."""
 LONGEST = 4_000
 
 
-def labelled(label: str, text: str, column: int) -> list[str]:
+def labelled(label: str, text: str | tuple[str, ...], column: int, width: int = WIDTH) -> list[str]:
     """The text behind its label, wrapped under its own beginning.
 
     Args:
         label: ours; may be empty.
-        text: may hold any character.
+        text: may hold any character; a command, which is never broken, comes as its words.
         column: where the text begins.
+        width: of the terminal.
     """
+    if isinstance(text, tuple):
+        return [label, f"  {shell_line(text)}"]
     return textwrap.wrap(
         escape(text, longest=LONGEST),
-        WIDTH,
+        max(column + NARROWEST, min(width, WIDTH)),
         initial_indent=label.ljust(column),
         subsequent_indent=" " * column,
         break_long_words=False,
@@ -32,9 +37,11 @@ def labelled(label: str, text: str, column: int) -> list[str]:
     )
 
 
-def labelled_lines(rows: Iterable[tuple[str, str]], column: int) -> str:
+def labelled_lines(
+    rows: Iterable[tuple[str, str | tuple[str, ...]]], column: int, width: int = WIDTH
+) -> str:
     """All rows of label and text, ending in a newline."""
-    lines = [line for label, text in rows for line in labelled(label, text, column)]
+    lines = [line for label, text in rows for line in labelled(label, text, column, width)]
     return "\n".join(lines) + "\n"
 
 
@@ -47,22 +54,27 @@ _INDENT = 4
 _FAILS = {"yes": "fails", "no": "does not fail", "sometimes": "sometimes fails"}
 
 
-def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> str:
+def render_explanation(
+    answer: Explanation, views: Mapping[str, ClientView], width: int = WIDTH
+) -> str:
     """The whole answer.
 
     Args:
         answer: what was found in the user's text.
         views: what each client shows, where the answer is a single outcome; else empty.
+        width: of the terminal.
     """
     lines: list[str] = []
     for one in answer.found:
         shown = f"{one.text}  {one.name}" if one.text not in one.name else one.name
-        lines += labelled("", f"{shown}, {one.family}", 0)
-        lines += [*labelled("", one.meaning, _INDENT), ""]
+        lines += labelled("", f"{shown}, {one.family}", 0, width)
+        lines += [*labelled("", one.meaning, _INDENT, width), ""]
     for unknown in answer.unknown:
         near = f" Similar: {', '.join(unknown.nearest)}." if unknown.nearest else ""
         lines += [
-            *labelled("", f"{escape(unknown.text, longest=60)} is not a known code.{near}", 0),
+            *labelled(
+                "", f"{escape(unknown.text, longest=60)} is not a known code.{near}", 0, width
+            ),
             "",
         ]
     rows = [
@@ -75,7 +87,7 @@ def render_explanation(answer: Explanation, views: Mapping[str, ClientView]) -> 
         ("Next step:", answer.command),
     ]
     head = "".join(f"{line}\n" for line in lines)
-    return head + labelled_lines(rows, _COLUMN)
+    return head + labelled_lines(rows, _COLUMN, width)
 
 
 def _unread(answer: Explanation) -> Iterable[tuple[str, str]]:

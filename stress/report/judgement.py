@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stress.codes.catalog import POLICY_OF, client_views, message
 from stress.model.chain import Refusal, Verdict
-from stress.report.explanation import labelled
+from stress.report.explanation import WIDTH, labelled
 from stress.report.wording.store_versions import store_versions
 from stress.text.datetimes import instant
 from stress.text.escape import escape_json, printable, with_letters
@@ -94,33 +94,35 @@ def judgement_document(found: Judgement) -> str:
     return escape_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
-def render_judgement(found: Judgement) -> str:
+def render_judgement(found: Judgement, width: int = WIDTH) -> str:
     """The same as text: the chain, each family, and what is missing, as PEM."""
     whose = f"for {with_letters(printable(found.host))} at {instant(found.at)}, by {found.anchors}"
-    lines = [*labelled("", f"The chain in the order sent, judged {whose}:", 0), ""]
+    lines = [*labelled("", f"The chain in the order sent, judged {whose}:", 0, width), ""]
     for position, der in enumerate(found.certificates):
-        lines += labelled(f"  {position}", _described(describe(der)), 4)
+        lines += labelled(f"  {position}", _described(describe(der)), 4, width)
     lines.append("")
     for name, verdict in found.verdicts.items():
-        lines += _family(name, verdict, found.certificates)
+        lines += _family(name, verdict, found.certificates, width)
     versions = store_versions(found.verdicts.values())
-    lines += ["", *labelled("By version:", versions, _COLUMN)] if versions else []
+    lines += ["", *labelled("By version:", versions, _COLUMN, width)] if versions else []
     for number, one in enumerate(found.missing, len(found.certificates)):
         what = f"{_described(one)}, SHA-256 {one.sha256.hex()}"
-        lines += ["", *labelled("Missing:", f"certificate {number}, {what}", _COLUMN), ""]
+        lines += ["", *labelled("Missing:", f"certificate {number}, {what}", _COLUMN, width), ""]
         lines += ssl.DER_cert_to_PEM_cert(one.der).splitlines()
     return "\n".join(lines) + "\n"
 
 
-def _family(name: str, verdict: Verdict, certificates: tuple[bytes, ...]) -> Iterator[str]:
+def _family(
+    name: str, verdict: Verdict, certificates: tuple[bytes, ...], width: int
+) -> Iterator[str]:
     word = _WORDS[verdict.refusal]
     reports = _reports(name, verdict, certificates)
-    yield from labelled(f"{name}:", f"{word}; {reports}" if reports else word, _COLUMN)
+    yield from labelled(f"{name}:", f"{word}; {reports}" if reports else word, _COLUMN, width)
     for one in verdict.findings:
         note = "note, " if one.refusal is Refusal.NO else ""
         where = "" if one.position is None else f" (certificate {one.position})"
         text = f"{note}{one.category.value}{where}: {one.detail}"
-        for number, line in enumerate(labelled("", text, _COLUMN + 2)):
+        for number, line in enumerate(labelled("", text, _COLUMN + 2, width)):
             yield f"{line[:_COLUMN]}- {line[_COLUMN + 2 :]}" if number == 0 else line
 
 

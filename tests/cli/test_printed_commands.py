@@ -23,8 +23,8 @@ from stress.store import open_run
 from stress.text.escape import shell_line
 
 pytestmark = pytest.mark.slow
-FAST = ("healthy", "round-robin-1-of-8", "mlkem-splits")
-FEWEST = 400
+FAST = ("healthy", "mlkem-splits")
+FEWEST = 200
 """Handshakes of a fast test."""
 CLEAN, FAILING, USAGE, INCONCLUSIVE, INVALID = range(5)
 

@@ -201,7 +201,8 @@ def test_every_category_is_in_the_table() -> None:
 
 def test_a_phrase_follows_a_number_of_handshakes() -> None:
     assert phrase_for("revoked") == "received a revoked certificate"
-    assert phrase_for("alert-40") == "were refused with alert 40"
+    assert phrase_for("alert-40") == "were refused with alert 40 (handshake_failure)"
+    assert phrase_for("alert-250") == "were refused with alert 250 (unassigned)"
 
 
 def test_general_trust_codes_leave_out_what_clients_report_by_a_code_of_its_own() -> None:

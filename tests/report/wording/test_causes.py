@@ -168,7 +168,7 @@ def test_recurrence_is_in_turn_or_in_time() -> None:
         (UnexplainedClaim(), ""),
         (UnexplainedClaim(1, Silence.TOO_FEW), "1 failure is too few to say"),
         (UnexplainedClaim(5, Silence.ALL_FAILED), "Every handshake failed"),
-        (UnexplainedClaim(5, Silence.NOTHING_DIFFERS), "the difference is behind that address"),
+        (UnexplainedClaim(5, Silence.NOTHING_DIFFERS), "what differs is behind that address"),
         (UnexplainedClaim(5, Silence.SEVERAL_KINDS), "5 failures of several kinds"),
         (
             UnexplainedClaim(41, Silence.NOT_FOUND, 17_001, 17_001),
