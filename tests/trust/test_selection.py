@@ -1,4 +1,4 @@
-"""The path that OpenSSL takes, and the one that Java takes as it was sent."""
+"""The path that OpenSSL takes, that Java takes as it was sent, GnuTLS lines up, Go tries last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import replace
 from stress.model.outcome import Category
 from stress.trust import describe
 from stress.trust.path import Issuers, Path
-from stress.trust.selection import in_order, invalid, select, selection_gap
+from stress.trust.selection import (
+    in_order,
+    invalid,
+    last_tried,
+    lined_up,
+    select,
+    selection_gap,
+)
+from tests.oracles.making import Spec, authority, basic, key, server
 from tests.trust.certificates import (
     AT,
     AUTHORITY,
@@ -112,3 +120,55 @@ def test_a_chain_in_order_is_taken_as_it_is() -> None:
     assert names(ordered[0]) == ["good.test", "Lower", "Test Intermediate", "Test Root"]
     assert mixed is None
     assert in_order([describe(issue(Wanted()).der)], anchors) is None
+
+
+ROOT, OLD = authority("Root", key("p256", 1)), authority("Old Root", key("p256", 2))
+CA, LEAF = authority("CA", key("p256", 3)), server("good.test", key("p256", 4))
+
+
+def issued(*pairs: tuple[Spec, Spec]) -> list[bytes]:
+    """Certificates by these issuers: (subject, issuer) each."""
+    return [subject.issue(issuer) for subject, issuer in pairs]
+
+
+def test_gnutls_lines_up_what_was_sent_in_any_order() -> None:
+    sent = issued((LEAF, CA), (OLD, OLD), (ROOT, ROOT), (CA, ROOT))
+    anchors = Issuers(issued((ROOT, ROOT)))
+
+    path, anchored = lined_up([describe(der) for der in sent], anchors)
+
+    assert anchored
+    assert [link.position for link in path.links] == [0, 3, None]
+
+
+def test_gnutls_takes_the_first_issuer_that_was_sent_and_no_other() -> None:
+    sent = issued((LEAF, CA), (CA, OLD), (CA, ROOT))
+    path, anchored = lined_up([describe(der) for der in sent], Issuers(issued((ROOT, ROOT))))
+
+    assert not anchored
+    assert [link.position for link in path.links] == [0, 1]
+
+
+def test_a_self_signed_leaf_is_an_anchor_of_gnutls_only_as_that_certificate() -> None:
+    own, other = issued((LEAF, LEAF)), issued((CA, CA))
+
+    assert lined_up([describe(own[0])], Issuers(own))[1]
+    assert not lined_up([describe(own[0])], Issuers(other))[1]
+
+
+def test_go_comes_last_to_the_last_issuer_that_was_sent() -> None:
+    sent = issued((LEAF, CA), (CA, ROOT), (CA, OLD))
+    path, anchored = last_tried([describe(der) for der in sent], Issuers(issued((ROOT, ROOT))))
+
+    assert not anchored
+    assert [link.position for link in path.links] == [0, 2]
+
+
+def test_go_does_not_try_an_issuer_that_may_not_sign() -> None:
+    no_ca = authority("CA", key("p256", 3))
+    no_ca.change("basic", basic(ca=False))
+    sent = issued((LEAF, CA), (CA, ROOT), (no_ca, OLD))
+    path, anchored = last_tried([describe(der) for der in sent], Issuers(issued((ROOT, ROOT))))
+
+    assert anchored
+    assert [link.position for link in path.links] == [0, 1, None]
