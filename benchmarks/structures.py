@@ -117,8 +117,7 @@ def node_and_load(seed: int, node: float, power: float) -> ClaimSet:
         )
         begin_s += one.seconds
     cells = tuple(
-        replace(
-            GOOD,
+        GOOD._replace(
             block=block,
             address=address,
             segment=segment,
@@ -215,7 +214,7 @@ class Farm:
         farm = tuple(Address(f"127.0.0.{number}", 443) for number in range(1, 9))
         clients = tuple(Client(name) for name in ("a", "b", "c"))
         facts = replace(FACTS, plan=replace(FACTS.plan, addresses=farm, clients=clients))
-        cells = (replace(GOOD, count=self.attempts),)
+        cells = (GOOD._replace(count=self.attempts),)
         width = max(1, round(began[-1] / 200.0))
         cube = Cube(width * NANOSECONDS, cells)
         table = timed_table(Recording(facts, EMPTY, cube, addresses=farm), rows)

@@ -65,7 +65,7 @@ class RejudgedRun:
             return cell.outcome if stapled else name
 
         return Cube(
-            cube.block_ns, tuple(replace(cell, outcome=outcome(cell)) for cell in cube.cells)
+            cube.block_ns, tuple(cell._replace(outcome=outcome(cell)) for cell in cube.cells)
         )
 
     def ports(self) -> Sequence[PortCount]:
