@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard limits simulate soak reliability fuzz oracles audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles audit docs compat lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -31,13 +31,21 @@ imports: .venv/dev-installed  ## check which room may import which
 	$(BIN)/lint-imports
 
 bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benchmarks.md
-	scripts/servers nginx openssl ab=apache2-utils hey wrk
+	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client
 	$(BIN)/python -m benchmarks
 
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each; writes docs/limits.md
+cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/casebook.md
+	scripts/servers nginx haproxy
+	$(BIN)/python -m tests.cases
+
+commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
+	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
+
+limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+	scripts/servers nginx haproxy nft=nftables
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md

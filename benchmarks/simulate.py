@@ -73,6 +73,8 @@ one part anew; each says how many trials it had.
 | `compare`, `doubled` | a world against itself, and against one that fails twice as much |
 | `drift`, `culprit` | clients take turns inside a block: bursts blame nobody, a culprit is found |
 | `all but` | all but one or two of twelve addresses fail: told as "every address except …" |
+| `range` | some neighbours of sixteen versions fail: told as `between` these two ends |
+| `ports` | buckets of a hash of the local port fail: exactly these are told, as one structure |
 | `both` | a bad node, and failures that grow with the load everywhere: both are told |
 | `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
 | `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
@@ -110,6 +112,10 @@ BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     "doubled": {"called worse": (0.9, 1.0)},
     "drift": {"blamed": (0.0, 0.05)},
     "all but": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "range.*fail ": {"found": (0.95, 1.0)},
+    "range.*no version": {"claimed": (0.0, 0.05)},
+    "ports.*found": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "ports.*no structure": {"claimed": (0.0, 0.01)},
     "both": {"node named": (0.95, 1.0), "against the interval": (0.0, 0.05)},
     "both.*curve of power": {"load named": (0.9, 1.0)},
     "healthy": {"claimed": (0.0, 0.01)},

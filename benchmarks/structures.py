@@ -1,13 +1,14 @@
 """Worlds whose structure is more than one bad value: all but a few addresses, a node and the load.
 
-python -m benchmarks.simulate [--trials 200] complements both slow lockouts
+python -m benchmarks.simulate [--trials 200] complements ranges ports both slow lockouts
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from zlib import crc32
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from stress.analysis.causes.causes import explain
 from stress.analysis.causes.changes import lockout
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import isolate
+from stress.analysis.causes.ports import port_structure
 from stress.analysis.causes.slowness import slowness
 from stress.analysis.causes.table import Column, tabulate
 from stress.analysis.recording import Recording, record, timed_table
@@ -26,7 +28,7 @@ from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension, place
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet
-from stress.model.plan import Address, Client
+from stress.model.plan import Address, Client, Load
 from stress.model.record import Record
 from stress.model.run import Cube, HistogramRow, PortCount, RunFacts, SeenChain
 
@@ -101,6 +103,77 @@ def complements(trials: int) -> Iterator[str]:
             )
 
 
+VERSIONS = tuple(f"17.{number}" for number in range(16))
+
+
+def versions(random: Generator, bad: range, rate: float, rows: int) -> list[str]:
+    """An app in sixteen versions, of which some neighbours fail, and where it is said to fail."""
+    weights = random.dirichlet(np.full(len(VERSIONS), 3.0))
+    app, carrier = random.choice(16, rows, p=weights), random.integers(0, 5, rows)
+    failed = random.random(rows) < np.where(np.isin(app, bad) | (not bad), rate, rate / 100.0)
+    columns = (
+        Column(Dimension("app"), app, VERSIONS),
+        Column(Dimension("carrier"), carrier, tuple("abcde")),
+    )
+    table = counted_once(columns, np.sort(random.integers(0, 40, rows)), failed)
+    recording = Recording(FACTS, table, Cube(NANOSECONDS, ()))
+    return [place(one.conditions) for one in isolate(recording, failure_classes(table)[0]).slices]
+
+
+def ranges(trials: int) -> Iterator[str]:
+    """Neighbouring versions fail: one range, and no value of it alone."""
+    for bad, rate in (
+        (range(4, 9), 0.3),
+        (range(4, 9), 0.02),
+        (range(7, 9), 0.3),
+        (range(0), 0.02),
+    ):
+        random = np.random.default_rng([87, len(bad), int(100 * rate)])
+        told = Counter(tuple(versions(random, bad, rate, 10_000)) for _ in range(trials))
+        named = [f"where app is between 17.{bad[0]} and 17.{bad[-1]}"] if bad else []
+        right = told[tuple(named)]
+        what = f"{len(bad)} of 16 versions fail {rate:.0%}" if bad else "no version fails more"
+        part = f"found {right / trials:.3f}" if bad else f"claimed {1.0 - right / trials:.3f}"
+        yield f"range      {what:<28} {part}  nothing told {told[()] / trials:.3f}"
+
+
+def _crc(port: int) -> int:
+    return crc32(port.to_bytes(2, "big")) % 8
+
+
+HASHES: Mapping[str, Callable[[int], bool]] = {
+    "a remainder": lambda port: port % 8 == 3,
+    "three remainders": lambda port: port % 8 in {1, 4, 6},
+    "(port // 2) mod 4": lambda port: port // 2 % 4 == 1,
+    "two buckets of a CRC": lambda port: _crc(port) in {2, 7},
+    "three buckets of a CRC": lambda port: _crc(port) in {2, 4, 7},
+    "a contiguous range": lambda port: 41_000 <= port < 45_000,
+    "no structure": lambda port: port >= 0,
+}
+
+
+def ports(trials: int) -> Iterator[str]:
+    """Local ports of which some fail: exactly those of the structure are told."""
+    for number, (name, bad) in enumerate(HASHES.items()):
+        random = np.random.default_rng([88, number])
+        right = silent = 0
+        for _ in range(trials):
+            used = random.choice(np.arange(32_768, 60_999), 5_000, replace=False).tolist()
+            chance = [0.3 if bad(port) and number < len(HASHES) - 1 else 0.003 for port in used]
+            failed = (random.random(len(used)) < chance).tolist()
+            counts = [PortCount(*one) for one in zip(used, [1] * len(used), failed, strict=True)]
+            found = port_structure(counts)
+            silent += found is None
+            # The ends of a range are known to a few ports.
+            near = 0.02 * len(used) if found and found.span else 0.0
+            right += found is not None and abs(found.attempts - sum(map(bad, used))) <= near
+        if number == len(HASHES) - 1:
+            yield f"ports      {name:<28} claimed {1.0 - silent / trials:.3f}"
+        else:
+            false = (trials - right - silent) / trials
+            yield f"ports      {name:<28} found {right / trials:.3f}  false {false:.3f}"
+
+
 def node_and_load(seed: int, node: float, power: float) -> ClaimSet:
     """One of eight addresses fails at any load, and all of them with some power of the load."""
     random, load = np.random.default_rng([82, seed]), varied(480.0, 200.0, seed)
@@ -172,6 +245,8 @@ class Farm:
     """How long the target stops, at each twentieth connection."""
     busy_ms: float = 0.0
     """How long this machine lags in two stretches of the run; the target is as slow then."""
+    passes: float = 0.0
+    """How many a second get through; the rest waits. 0: all."""
     addresses: int = 8
     attempts: int = 3_000
     per_s: float = 50.0
@@ -196,6 +271,11 @@ class Farm:
                 wait = self.stall_ms - 1e3 * (began - first)
                 held = (wait > 0.0) & (wait <= self.stall_ms)
                 took = np.where(held, np.maximum(took, wait + 1.0), took)
+        if self.passes:
+            ended = 0.0
+            for place, start in enumerate((began + took / 1e3).tolist()):
+                ended = max(start, ended + random.uniform(0.5, 1.5) / self.passes)
+                took[place] = 1e3 * (ended - began[place])
         rows = tuple(
             attempt(
                 number, round(began[number] * NANOSECONDS), int(address[number]), which
@@ -213,7 +293,8 @@ class Farm:
         )
         farm = tuple(Address(f"127.0.0.{number}", 443) for number in range(1, 9))
         clients = tuple(Client(name) for name in ("a", "b", "c"))
-        facts = replace(FACTS, plan=replace(FACTS.plan, addresses=farm, clients=clients))
+        load = Load(rate=self.per_s)
+        facts = replace(FACTS, plan=replace(FACTS.plan, addresses=farm, clients=clients, load=load))
         cells = (GOOD._replace(count=self.attempts),)
         width = max(1, round(began[-1] / 200.0))
         cube = Cube(width * NANOSECONDS, cells)
@@ -221,7 +302,7 @@ class Farm:
         return Recording(facts, table, cube, addresses=farm, good=rows)
 
     def told(self, random: Generator) -> list[str]:
-        """What is claimed to be slow: places, or `stalls`."""
+        """What is claimed to be slow: places, `stalls` or a `ceiling`."""
         return [place(one.conditions) or one.category for one in slowness(self.recording(random))]
 
 
@@ -232,6 +313,8 @@ HEALTHY = {
     "slow everywhere": Farm(usual_ms=400.0),
     "rare second": Farm(slow=range(8), by_ms=1000.0, part=0.02),
     "busy machine": Farm(busy_ms=80.0),
+    "four seconds each": Farm(usual_ms=4_000.0, tail=0.1),
+    "twice as many pass": Farm(passes=100.0),
 }
 SLOW = {
     "one address": (Farm(slow=(3,)), "at 127.0.0.4:443"),
@@ -241,6 +324,8 @@ SLOW = {
         "at every address except 127.0.0.4:443",
     ),
     "stalls": (Farm(stall_ms=120.0, addresses=1), "stalls"),
+    "a limit of 30/s": (Farm(passes=30.0, addresses=1, attempts=1_000), "ceiling"),
+    "a limit of 40/s": (Farm(passes=40.0, attempts=2_000), "ceiling"),
 }
 
 
@@ -282,4 +367,11 @@ def lockouts(trials: int) -> Iterator[str]:
         yield f"lockout    {what:<26} claimed {told / trials:.3f}"
 
 
-STRUCTURES: Sequence[Callable[[int], Iterator[str]]] = (complements, both, slow, lockouts)
+STRUCTURES: Sequence[Callable[[int], Iterator[str]]] = (
+    complements,
+    ranges,
+    ports,
+    both,
+    slow,
+    lockouts,
+)

@@ -11,9 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import click
+import typer
+from typer.core import TyperGroup
 
-from stress.cli.main import PROGRAM, WIDTH, program
+from stress.cli.main import PROGRAM, WIDTH, app
 from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
 from stress.lab.scenarios import scenarios
@@ -61,25 +62,20 @@ def pages() -> Mapping[str, str]:
 
 def _commands() -> str:
     parts = ["# Commands\n\n", _MADE]
-    for path, text in _helps(program, PROGRAM):
+    for path, text in _helps(typer.main.get_command(app), PROGRAM):
         parts.append(f"## `{path}`\n\n```\n{text.strip()}\n```\n\n")
     return "".join(parts).rstrip() + "\n"
 
 
-def _helps(
-    command: click.Command, name: str, parent: click.Context | None = None
-) -> Iterator[tuple[str, str]]:
+def _helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
     """The help of a command and of all commands below it."""
     context = command.make_context(
-        name, ["--help"], parent, resilient_parsing=True, terminal_width=WIDTH
+        path, ["--help"], resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH
     )
-    text = command.get_help(context)
-    yield context.command_path, "\n".join(line.rstrip() for line in text.splitlines())
-    if isinstance(command, click.Group):
-        for below in command.list_commands(context):
-            found = command.get_command(context, below)
-            assert found is not None
-            yield from _helps(found, below, context)
+    yield path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(context):
+            yield from _helps(command.get_command(context, name), f"{path} {name}")
 
 
 def _profiles() -> str:

@@ -25,12 +25,11 @@ def main() -> int:
     ours = [number for number in _ENDING if signal.getsignal(number) in unhandled]
     for number in ours:
         signal.signal(number, _leave)
-    from stress.cli import main as command_line  # noqa: PLC0415 - what takes the moment
+    from stress.cli.main import main as run  # noqa: PLC0415 - what takes the moment
 
-    command_line.load("".join(sys.argv[1:2]))
     for number in ours:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _interrupt)
-    code = command_line.main()
+    code = run()
     # CPython notes an interrupt that leaves an `exec`, as of a dataclass that is being imported,
     # and ends by SIGINT although it was caught; the next `exec` makes it forget.
     exec("")  # noqa: S102 - nothing

@@ -292,6 +292,7 @@ class HistogramLog:
         seconds = f"{started_ns / _SECOND:.3f} (seconds since epoch)"
         stream.write("#[Histogram log format version 1.3]\n")
         stream.write(f"#[BaseTime: {seconds}]\n#[StartTime: {seconds}, {started}]\n")
+        stream.write("#[Values are microseconds, Interval_Max is milliseconds]\n")
         stream.write(_LEGEND)
 
     def write(self, tag: str, histogram: Histogram, *, start_ns: int, length_ns: int) -> None:

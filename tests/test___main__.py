@@ -43,7 +43,7 @@ def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tup
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-@pytest.mark.parametrize("imported", ["click.core", "stress.planning.request", "stress.errors"])
+@pytest.mark.parametrize("imported", ["typer.models", "stress.text.escape", "stress.errors"])
 def test_an_interrupt_while_it_is_being_read_is_one_line(
     start: tuple[str, ...], imported: str
 ) -> None:

@@ -12,12 +12,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
+import typer
 
 from scripts.record_demo import BEGIN, END
 from scripts.reference import FOLDER, pages
-from stress.cli.main import program
+from stress.cli.main import app
 from stress.errors import ExitCode
 from stress.planning.profile import profile_keys
 from stress.store.schema import schema_text
@@ -25,6 +25,8 @@ from stress.store.schema import schema_text
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+Refused: type[Exception] = typer.BadParameter.__mro__[1]
+"""What the parser raises for arguments it rejects; typer does not export its name."""
 RECORDING = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
 QUERY = re.compile(r"""sqlite3 \S+\.db\s+(?:\\\n)?\s*(['"])(.*?)\1""")
 COMMAND = re.compile(r"(?:^|`|\s)(?:\.venv/bin/)?tls-stress (?!\[)([a-z][^`|\n]*)", re.MULTILINE)
@@ -55,9 +57,9 @@ def parses(command: Any, words: list[str]) -> bool:
     """Whether the command itself accepts these words: its options, their values, its arguments."""
     try:
         command.make_context(command.name, [word for word in words if word != "…"])
-    except click.exceptions.Exit:  # --help
+    except typer.Exit:  # --help
         return True
-    except click.UsageError:
+    except Refused:
         return False
     return True
 
@@ -68,11 +70,11 @@ def parses(command: Any, words: list[str]) -> bool:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_commands_that_the_pages_show_exist(page: Path) -> None:
-    context = click.Context(program)
+    top: Any = typer.main.get_command(app)
     wrong = []
     for words in commands_in(page):
-        command, rest = program.get_command(context, words[0].rstrip(".,:")), words[1:]
-        if rest and isinstance(command, click.Group) and rest[0] in command.commands:
+        command, rest = top.get_command(None, words[0].rstrip(".,:")), words[1:]
+        if rest and rest[0] in getattr(command, "commands", {}):
             command, rest = command.commands[rest[0]], rest[1:]
         if command is None or not parses(command, rest):
             wrong.append(" ".join(words))

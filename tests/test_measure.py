@@ -225,6 +225,7 @@ def test_the_header_names_the_format_and_the_start() -> None:
         "#[Histogram log format version 1.3]",
         "#[BaseTime: 1700000000.250 (seconds since epoch)]",
         "#[StartTime: 1700000000.250 (seconds since epoch), 2023-11-14T22:13:20+00:00]",
+        "#[Values are microseconds, Interval_Max is milliseconds]",
         '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
     ]
 

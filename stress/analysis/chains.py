@@ -80,15 +80,15 @@ def issuer(chain: SeenChain) -> str:
     return leaf_names(chain.certificates[0]).issuer if chain.certificates else ""
 
 
-def difference(common: SeenChain, other: SeenChain) -> str:
-    """What differs, in words; empty for the same chain."""
+def difference(common: SeenChain, other: SeenChain, *, serial: bool = True) -> str:
+    """What differs, in words; empty for the same chain. Without `serial` it names none."""
     if common.sha256 == other.sha256:
         return ""
     if not other.certificates:
         return "no certificate at all"
     if not common.certificates:
         return "certificates where the commonest answer has none"
-    return differs(common.certificates, other.certificates)
+    return differs(common.certificates, other.certificates, serial=serial)
 
 
 def name_drift(bad: SeenChain, good: Sequence[SeenChain]) -> str:

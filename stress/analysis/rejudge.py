@@ -7,23 +7,20 @@ failed because of its own stays as it is where the other policy checks staples, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stress.analysis.verdict import policies
 from stress.model.chain import Verdict
 from stress.model.outcome import OK, Kind, Outcome
-from stress.model.plan import Address
-from stress.model.record import Record
-from stress.model.run import Cell, Cube, HistogramRow, PortCount, Run, RunFacts, SeenChain
+from stress.model.run import Cell, Cube, Run, RunFacts, RunView
 from stress.trust import Judge, refused_by_staple
 
 
 @dataclass(frozen=True, slots=True)
-class RejudgedRun:
+class RejudgedRun(RunView):
     """A `Run` with other verdicts. Histograms and local ports stay as recorded."""
 
-    run: Run
     rejudged: tuple[Verdict, ...]
     policy: str | None
     """Of all clients; None: each client's own, as recorded."""
@@ -35,12 +32,6 @@ class RejudgedRun:
         recorded = facts.plan.trust
         trust = replace(recorded, policy=self.policy or recorded.policy, at=self.at)
         return replace(facts, plan=replace(facts.plan, trust=trust))
-
-    def addresses(self) -> Sequence[Address]:
-        return self.run.addresses()
-
-    def chains(self) -> Sequence[SeenChain]:
-        return self.run.chains()
 
     def verdicts(self) -> Sequence[Verdict]:
         return self.rejudged
@@ -67,18 +58,6 @@ class RejudgedRun:
         return Cube(
             cube.block_ns, tuple(cell._replace(outcome=outcome(cell)) for cell in cube.cells)
         )
-
-    def ports(self) -> Sequence[PortCount]:
-        return self.run.ports()
-
-    def histograms(self) -> Sequence[HistogramRow]:
-        return self.run.histograms()
-
-    def failures(self, limit: int) -> Iterator[Record]:
-        return self.run.failures(limit)
-
-    def good(self, most: int) -> Iterator[Record]:
-        return self.run.good(most)
 
 
 def rejudge(

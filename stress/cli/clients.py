@@ -4,23 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import click
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, group, option, option_of
+from stress.cli.options import group, option_of
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from stress.model.plan import Stack
 
-_stack = option_of("stack", "TLS library. [default: the first that can send the profile]")
+Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
+StackOption = Annotated[
+    str | None,
+    option_of(
+        "stack",
+        "TLS library. [default: the first that can send the profile]",
+    ),
+]
+Capture = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CAPTURE",
+        help="pcap, pcapng, or the bytes of one ClientHello.",
+        show_default=False,
+    ),
+]
+Sni = Annotated[str | None, option_of("sni", "Use the first ClientHello for this server name.")]
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the profile. [default: that of the file]"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE|-", help="File to write. [default: NAME.toml]"),
+]
 _SHOWN_NAME = "www.example.com"
 """Server name in the ClientHello that is shown; it does not change the fingerprints."""
 
 
-@command("list")
 def list_clients() -> int:
     """List the client profiles."""
     from stress.clients.profiles import clients
@@ -29,10 +52,7 @@ def list_clients() -> int:
     return ExitCode.CLEAN
 
 
-@command("show")
-@click.argument("name", metavar="NAME|FILE")
-@_stack
-def show_client(name: str, stack: str | None) -> int:
+def show_client(name: Name, stack: StackOption = None) -> int:
     """Print the ClientHello of a profile.
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
@@ -49,18 +69,12 @@ def show_client(name: str, stack: str | None) -> int:
     return ExitCode.CLEAN
 
 
-@command("import")
-@click.argument(
-    "capture",
-    type=Path,
-    help="pcap, pcapng, or the bytes of one ClientHello.",
-)
-@option_of("sni", "Use the first ClientHello for this server name.")
-@option("--name", metavar="NAME", help="Name of the profile. [default: that of the file]")
-@_stack
-@option("--out", metavar="FILE|-", type=Path, help="File to write. [default: NAME.toml]")
 def import_client(
-    capture: Path, sni: str | None, name: str | None, stack: str | None, out: Path | None
+    capture: Capture,
+    sni: Sni = None,
+    name: ProfileName = None,
+    stack: StackOption = None,
+    out: Out = None,
 ) -> int:
     """Make a client profile from a packet capture of an app.
 
@@ -109,4 +123,6 @@ def _library(word: str | None) -> Stack | None:
     return option("--stack", lambda text: chosen(Stack, text), word)
 
 
-clients = group("clients", "Client profiles.", list_clients, show_client, import_client)
+clients = group(
+    "Client profiles.", {"list": list_clients, "show": show_client, "import": import_client}
+)

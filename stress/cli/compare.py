@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from math import inf
-from pathlib import Path
+from typing import Annotated
 
-import click
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option, option_of, results_option
+from stress.cli.options import option_of
+from stress.cli.output import Results
 from stress.errors import ExitCode, UsageError
+from stress.runner.run import RESULTS
 
 _RUN = "Path of a run file, or a name in the results directory."
+Before = Annotated[str, typer.Argument(metavar="BEFORE", help=_RUN, show_default=False)]
+After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=False)]
+Json = Annotated[bool, option_of("json", "Print the comparison as one JSON document.")]
+
+Tolerance = Annotated[
+    str,
+    typer.Option(
+        "--tolerance", metavar="PART", help="A latency is worse when it rose by more than this."
+    ),
+]
 
 
-@command()
-@click.argument("before", help=_RUN)
-@click.argument("after", help=_RUN)
-@option(
-    "--tolerance",
-    metavar="PART",
-    default="10%",
-    show_default=True,
-    help="A latency is worse when it rose by more than this.",
-)
-@option_of("json", "Print the comparison as one JSON document.")
-@results_option
-def compare(before: str, after: str, *, tolerance: str, json: bool, results: Path | None) -> int:
+def compare(
+    before: Before,
+    after: After,
+    *,
+    tolerance: Tolerance = "10%",
+    json: Json = False,
+    results: Results = None,
+) -> int:
     """Tell whether a fix helped, or something got worse.
 
     Compares the failure rates over all attempts and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
     """
-    from contextlib import ExitStack
-
     from stress.analysis.compare.compare import Change
     from stress.analysis.compare.compare import compare as compare_runs
     from stress.report import comparison
     from stress.report.summary import summarize
     from stress.runner.observers import BusySign
-    from stress.runner.run import RESULTS
     from stress.store import locate, open_run
 
     folder, part = results or RESULTS, _part(tolerance)

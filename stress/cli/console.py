@@ -1,11 +1,12 @@
 """Writes data to standard output and messages to standard error.
 
 Neither may break the program: a reader that closes early (`| head`) is not an error, and a terminal
-that cannot show a character gets an escape instead of a traceback.
+that cannot show a character gets a plainer one, or an escape, instead of a traceback.
 """
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import shutil
@@ -16,6 +17,22 @@ from typing import TextIO
 
 _CLOSED = frozenset({errno.EPIPE, errno.EIO})
 """The reader of a pipe has closed it, or the terminal is gone."""
+_PLAINER = {
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\u2500\u2501", "-"),
+    "…": "...",
+    "·": "-",
+    "±": "+/-",
+    "²": "2",
+    "µ": "u",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "→": "->",
+    "✓": "+",
+    "✗": "x",
+}
+"""For a stream that cannot encode what our own texts use. No quotation marks or backslashes: JSON
+stays JSON."""
 
 
 def prepare() -> None:
@@ -27,10 +44,20 @@ def prepare() -> None:
     os.close(number)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    codecs.register_error("plainer", _plainer)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors="plainer")
+
+
+def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What an encoder writes for a character that the stream does not have."""
+    if isinstance(error, UnicodeEncodeError):
+        plain = _PLAINER.get(error.object[error.start])
+        if plain is not None:
+            return plain, error.start + 1
+    return codecs.backslashreplace_errors(error)
 
 
 def print_data(data: str) -> None:
@@ -87,5 +114,8 @@ def terminal() -> TextIO | None:
 
 
 def width(stream: TextIO) -> int:
-    """Columns of a terminal; 100 for a file or a pipe."""
-    return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
+    """Columns of a terminal; of a file or a pipe what COLUMNS says, else 100."""
+    wanted = os.environ.get("COLUMNS", "")
+    if stream.isatty() or wanted.isdecimal():
+        return shutil.get_terminal_size((100, 24)).columns
+    return 100

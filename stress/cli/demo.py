@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import click
+from typing import Annotated
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option_of, parse, takes
+from stress.cli.lab import run_words
+from stress.cli.options import option_of, parse, takes
+from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
+from stress.model.summary import Answer
 from stress.planning.request import FORMS, Request
+from stress.runner.run import RunLocation, prepare, record
 from stress.text.escape import PROGRAM, shell_line
 
+Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
+Count = Annotated[
+    str | None,
+    option_of("count", "Open N handshakes in total. [default: per scenario; 20,000 for the first]"),
+]
 
-@command()
+
 @takes("json", *FORMS, "quiet", "name", "results", "metrics")
-@click.argument(
-    "scenario",
-    default="missing-intermediate",
-    help="See `tls-stress lab list`. [default: missing-intermediate]",
-)
-@option_of("count", "Open N handshakes in total. [default: per scenario; 20,000 for the first]")
-def demo(settings: Request, scenario: str, count: str | None) -> int:
+def demo(
+    settings: Request, scenario: Scenario = "missing-intermediate", count: Count = None
+) -> int:
     """Find a bad node in a faulty farm on this machine.
 
     Starts the farm of a scenario, runs against it and prints the report. Needs no installation and
     no network. Exits 0 when it found what was planted, 1 when not.
     """
-    from stress.cli.lab import run_words
-    from stress.cli.output import EXIT_CODES, Output
     from stress.lab.farm import start
-    from stress.model.summary import Answer
-    from stress.runner.run import RunLocation, prepare, record
     from stress.runner.scoring import missed
     from stress.text.units import option, positive_count
 

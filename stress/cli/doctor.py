@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import click
+from typing import Annotated
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command
 from stress.errors import ExitCode
 
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="Also check that it resolves and that its addresses have a route. No handshake is"
+        " made.",
+        show_default=False,
+    ),
+]
 
-@command()
-@click.argument(
-    "target",
-    required=False,
-    help="Also check that it resolves and that its addresses have a route. No handshake is made.",
-)
-def doctor(target: str | None) -> int:
+
+def doctor(target: Target = None) -> int:
     """Check this machine.
 
     And tell what would limit a run. Exits 0, or 4 when not even a default run would be valid.

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option, results_option, run_argument
+from stress.cli.output import Results
+from stress.cli.report import Run
 from stress.errors import ExitCode
+from stress.runner.rejudge import refuse_records
+from stress.runner.run import RESULTS
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", help="A directory that is empty or does not exist yet."),
+]
+CauseNumber = Annotated[
+    str | None,
+    typer.Option("--cause", metavar="N", help="Only this cause of the report. [default: all]"),
+]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share", help="Leave out secrets, local addresses and names, so that it can be shared."
+    ),
+]
 
 
-@command()
-@run_argument
-@option(
-    "--out",
-    metavar="DIR",
-    required=True,
-    type=Path,
-    help="A directory that is empty or does not exist yet.",
-)
-@option("--cause", metavar="N", help="Only this cause of the report. [default: all]")
-@option(
-    "--share",
-    is_flag=True,
-    help="Leave out secrets, local addresses and names, so that it can be shared.",
-)
-@results_option
 def evidence(
-    run: str | None, out: Path, cause: str | None, *, share: bool, results: Path | None
+    out: Out,
+    run: Run = None,
+    cause: CauseNumber = None,
+    *,
+    share: Share = False,
+    results: Results = None,
 ) -> int:
     """Write the evidence of a run's failures to a directory.
 
@@ -36,8 +46,6 @@ def evidence(
     """
     from stress.evidence.folder import Dossier, write
     from stress.report.summary import summarize
-    from stress.runner.rejudge import refuse_records
-    from stress.runner.run import RESULTS
     from stress.store import locate, open_run
     from stress.text.units import option, positive_count
 

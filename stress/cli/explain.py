@@ -6,18 +6,28 @@ import gzip
 import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-import click
+import typer
 
 from stress.cli import console
-from stress.cli.options import command
 from stress.errors import ExitCode, UsageError
+from stress.report.explanation import render_explanation
 from stress.text.escape import quoted
+
+Codes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CODE…",
+        help="Such as -9807, -1202, incomplete-chain, X509_V_ERR 20, alert 112, or the name of a"
+        " log file. Without any: a log from standard input.",
+        show_default=False,
+    ),
+]
 
 _LOGS: Final = frozenset({".log", ".txt", ".crash", ".ips"})
 """Suffixes of log files; no code has one of them."""
@@ -28,15 +38,7 @@ _LONGEST_REST: Final = 50_000
 _EXAMPLE: Final = "Give a code, a file or a paste: tls-stress explain -9807"
 
 
-@command(context_settings={"ignore_unknown_options": True})  # -9807 is no option
-@click.argument(
-    "code",
-    nargs=-1,
-    metavar="[CODE]...",
-    help="Such as -9807, -1202, incomplete-chain, X509_V_ERR 20, alert 112, or the name of a"
-    " log file. Without any: a log from standard input.",
-)
-def explain(code: tuple[str, ...]) -> int:
+def explain(code: Codes = None) -> int:
     """Explain the error codes in a log.
 
     What they say, what they leave open, which failures can lead to them, and the command that
@@ -44,14 +46,14 @@ def explain(code: tuple[str, ...]) -> int:
     """
     from stress.codes.catalog import client_views
     from stress.codes.explain import explain_log
-    from stress.report.explanation import render_explanation
 
-    with _pieces(code) as pieces:
+    words = code or []
+    with _pieces(words) as pieces:
         answer = explain_log(pieces)
     if not answer.lines:
         raise UsageError("nothing to explain: the text is empty", _EXAMPLE)
-    if not answer.found and len(code) == 1 and _like_a_missing_path(code[0]):
-        raise UsageError(f"cannot read {quoted(code[0])}: no such file, no known code", _EXAMPLE)
+    if not answer.found and len(words) == 1 and _like_a_missing_path(words[0]):
+        raise UsageError(f"cannot read {quoted(words[0])}: no such file, no known code", _EXAMPLE)
     # What a client would show is of no use beside what a server or a proxy wrote.
     single = len(answer.categories) == 1 and not answer.written_by
     views = client_views(answer.categories[0]) if single else {}
@@ -60,13 +62,13 @@ def explain(code: tuple[str, ...]) -> int:
 
 
 @contextmanager
-def _pieces(words: Sequence[str]) -> Iterator[Iterable[str]]:
+def _pieces(words: list[str]) -> Iterator[Iterable[str]]:
     """The text of the words themselves, or of the log that they name, or of standard input.
 
     Raises:
         UsageError: the file cannot be read.
     """
-    name = "" if not words or tuple(words) == ("-",) else words[0]
+    name = "" if not words or words == ["-"] else words[0]
     path = Path(name)
     try:
         is_log = len(words) == 1 and (path.exists() or path.suffix in _LOGS)

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option, results_option, run_argument
+from stress.cli.output import Results
+from stress.cli.report import Run
 from stress.errors import ExitCode
+from stress.runner.run import RESULTS
+
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="csv|jsonl|parquet|hlog", help="What to write.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="A file that does not exist yet. [default: stdout]"),
+]
 
 
-@command()
-@run_argument
-@option(
-    "--format",
-    "file_format",
-    metavar="csv|jsonl|parquet|hlog",
-    default="csv",
-    show_default=True,
-    help="What to write.",
-)
-@option(
-    "--out", metavar="FILE", type=Path, help="A file that does not exist yet. [default: stdout]"
-)
-@results_option
-def export(run: str | None, file_format: str, out: Path | None, results: Path | None) -> int:
+def export(
+    run: Run = None,
+    file_format: FormatOption = "csv",
+    out: Out = None,
+    results: Results = None,
+) -> int:
     """Export the records of a run for other tools.
 
     csv, jsonl and parquet have one row per attempt; hlog has the latency histograms by phase, for
     HdrHistogram tools.
     """
-    from stress.runner.run import RESULTS
     from stress.store import locate, open_run
     from stress.store.export import Format, export_run
     from stress.text.escape import chosen

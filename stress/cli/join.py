@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import click
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option, takes
+from stress.cli.options import takes
+from stress.cli.output import EXIT_CODES, Output
 from stress.planning.request import FORMS, Request
+from stress.runner.join import join as join_log
+from stress.runner.run import RunLocation
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Path of a run file, or its name.")]
+Logs = Annotated[
+    list[Path],
+    typer.Argument(metavar="LOG…", help="Logs of the balancer, gzipped or not, read as one."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME|REGEX",
+        help="haproxy, nginx, envoy, traefik, aws-alb, or a regular expression with the groups"
+        " port, time, backend. [default: recognised]",
+    ),
+]
+Nat = Annotated[
+    bool,
+    typer.Option(
+        "--nat", help="A NAT changes the client ports: go by times alone, which is a suggestion."
+    ),
+]
 
 
-@command()
 @takes("json", *FORMS, "quiet", "name", "results")
-@click.argument("run", help="Path of a run file, or its name.")
-@click.argument(
-    "log",
-    nargs=-1,
-    required=True,
-    type=Path,
-    help="Logs of the balancer, gzipped or not, read as one.",
-)
-@option(
-    "--format",
-    "format_",
-    metavar="NAME|REGEX",
-    help="haproxy, nginx, envoy, traefik, aws-alb, or a regular expression with the groups"
-    " port, time, backend. [default: recognised]",
-)
-@option(
-    "--nat",
-    is_flag=True,
-    help="A NAT changes the client ports: go by times alone, which is a suggestion.",
-)
 def join(
-    settings: Request, run: str, log: tuple[Path, ...], format_: str | None, *, nat: bool
+    settings: Request, run: Run, log: Logs, format_: Format = None, *, nat: Nat = False
 ) -> int:
     """Find in a balancer's log which backend each connection met.
 
@@ -44,9 +48,6 @@ def join(
 
     Exits as `report` does.
     """
-    from stress.cli.output import EXIT_CODES, Output
-    from stress.runner.join import join as join_log
-    from stress.runner.run import RunLocation
     from stress.store import locate
 
     output, location = Output.of(settings), RunLocation.of(settings)

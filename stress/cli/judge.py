@@ -5,41 +5,54 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from time import time
-from typing import Final
+from typing import Annotated, Final
 
-import click
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option, option_of
+from stress.cli.options import option_of
 from stress.errors import ExitCode, UsageError
 from stress.model.plan import NO_POLICY
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE…",
+        help="PEM or DER, in the order in which the server sends them; - is stdin.",
+        show_default=False,
+    ),
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        metavar="NAME",
+        help="Name or address that the client asked for.",
+        show_default=False,
+    ),
+]
+Ca = Annotated[
+    str | None,
+    option_of("ca", "PEM file of trust anchors to use instead of the clients' own root stores."),
+]
+Stores = Annotated[str | None, option_of("stores")]
+At = Annotated[str | None, option_of("at", "Judge as of TIME: a date, an RFC 3339 time or +30d.")]
+Policy = Annotated[
+    str | None, option_of("policy", "Judge by this trust policy alone. [default: all of them]")
+]
+Json = Annotated[bool, option_of("json", "Print the verdicts as one JSON document.")]
 
 _MOST_BYTES: Final = 4_000_000
 
 
-@command()
-@click.argument(
-    "file",
-    nargs=-1,
-    required=True,
-    metavar="FILE...",
-    help="PEM or DER, in the order in which the server sends them; - is stdin.",
-)
-@option("--host", metavar="NAME", required=True, help="Name or address that the client asked for.")
-@option_of("ca", "PEM file of trust anchors to use instead of the clients' own root stores.")
-@option_of("stores")
-@option_of("at", "Judge as of TIME: a date, an RFC 3339 time or +30d.")
-@option_of("policy", "Judge by this trust policy alone. [default: all of them]")
-@option_of("json", "Print the verdicts as one JSON document.")
 def judge(
-    file: tuple[str, ...],
-    host: str,
-    ca: str | None,
-    stores: str | None,
-    at: str | None,
-    policy: str | None,
-    *,
-    json: bool,
+    file: Files,
+    host: Host,
+    ca: Ca = None,
+    stores: Stores = None,
+    at: At = None,
+    policy: Policy = None,
+    json: Json = False,  # noqa: FBT002 - typer makes a switch of it
 ) -> int:
     """Say what each client family thinks of a chain in files, offline.
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import click
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, group, option
+from stress.cli.options import group
 from stress.errors import ExitCode
 from stress.text.escape import PROGRAM, shell_line
 
 if TYPE_CHECKING:
     from stress.lab.farm import Farm
 
+Scenario = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="See `lab list`.", show_default=False)
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Random seed of balancers and faults.")
+]
+
 STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
-@command("list")
 def list_scenarios() -> int:
     """List the scenarios.
 
@@ -30,17 +36,7 @@ def list_scenarios() -> int:
     return ExitCode.CLEAN
 
 
-@command()
-@click.argument("scenario", help="See `lab list`.")
-@option(
-    "--seed",
-    metavar="N",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Random seed of balancers and faults.",
-)
-def up(scenario: str, seed: int) -> int:
+def up(scenario: Scenario, seed: Seed = 0) -> int:
     """Keep the farm of a scenario running until Ctrl-C.
 
     Prints its addresses, its host name, its CA file and a command that tests it.
@@ -76,4 +72,4 @@ def run_words(farm: Farm) -> list[str]:
     return [*words, *farm.scenario.options]
 
 
-lab = group("lab", "A faulty farm of TLS servers on loopback.", list_scenarios, up)
+lab = group("A faulty farm of TLS servers on loopback.", {"list": list_scenarios, "up": up})

@@ -12,8 +12,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from itertools import pairwise
+from typing import Annotated, Any, cast
 
-import click
+import typer
+from typer.core import TyperGroup
 
 import stress
 from stress.cli import console
@@ -21,7 +23,11 @@ from stress.errors import ExitCode, StressError, UsageError
 from stress.text.escape import PROGRAM, command, escape, shell_line
 
 WIDTH = 100
+_HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
 _DASHES = ("\u2013", "\u2014", "\u2212")
+_OPTION_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
+"""typer's class for whatever is wrong with the command line; it has no public name."""
+
 COMMANDS: Mapping[str, str] = {
     "run": "Open handshakes, record them, print the report.",
     "report": "Print the report of a recorded run again.",
@@ -43,54 +49,59 @@ COMMANDS: Mapping[str, str] = {
 """Every command and its first sentence; it is defined in the module of its name in this room."""
 
 
-def load(name: str) -> click.Command | None:
-    """Import a command; None when there is none of this name."""
-    if name not in COMMANDS:
-        return None
-    found = getattr(import_module(f"stress.cli.{name}"), name)
-    assert isinstance(found, click.Command)
-    return found
-
-
-class Program(click.Group):
+class Program(TyperGroup):
     """All commands; a module is imported when its command is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
         """In the order in which they are explained."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command."""
-        return load(cmd_name)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as typer calls it
+        """Import the command; None when there is none of this name."""
+        from stress.cli.options import SectionedCommand
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"stress.cli.{cmd_name}"), cmd_name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            settings = {**_HELP, "ignore_unknown_options": cmd_name == "explain"}  # -9807 is none
+            alone.command(cmd_name, cls=SectionedCommand, context_settings=settings)(found)
+            found = alone
+        return typer.main.get_command(found)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as typer calls it
         """List them without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _version(context: click.Context, _option: click.Parameter, value: object) -> None:
-    if value:
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
+    if wanted:
         console.print_data(f"{PROGRAM} {stress.__version__}\n")
-        context.exit()
+        raise typer.Exit
 
 
-program = Program(
-    PROGRAM,
+app = typer.Typer(
+    name=PROGRAM,
+    cls=Program,
     help="Opens thousands of TLS handshakes and isolates the rare failing fraction.",
     epilog="Begin with `tls-stress demo`, then `tls-stress run HOST`.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
-    params=[
-        click.Option(
-            ["--version"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_version,
-            help="Print the version.",
-        )
-    ],
+    add_completion=False,
+    context_settings=_HELP,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before any command."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -113,13 +124,16 @@ def main(words: Sequence[str] | None = None) -> int:
             from stress.cli import foreign_options
 
             foreign_options.refuse(given)
-        code = program.main(given, PROGRAM, standalone_mode=False) or ExitCode.CLEAN
+        code = app(args=given, prog_name=PROGRAM, standalone_mode=False) or ExitCode.CLEAN
+        # Ours are `ExitCode`s; typer makes a plain 130 of an interrupt, and says nothing.
+        if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):
+            console.print_message("interrupted")
         return int(code)
     except StressError as error:
         return _complain(error.message, error.hint or manual, error.exit_code)
-    except click.UsageError as problem:
+    except _OPTION_ERROR as problem:
         return _complain(*_explain(problem, manual), ExitCode.USAGE)
-    except (KeyboardInterrupt, click.Abort):  # click's, when the interrupt came in a command
+    except KeyboardInterrupt:
         console.print_message("interrupted")
         return ExitCode.INTERRUPTED
     except OSError as error:
@@ -164,16 +178,19 @@ def _complain(message: str, hint: str | None, code: ExitCode) -> int:
     return code
 
 
-def _explain(problem: click.UsageError, manual: str) -> tuple[str, str]:
-    """What click says is wrong with the command line, and what would be right."""
-    context, message = problem.ctx, problem.format_message()
-    manual = f"See: {context.command_path} --help" if context else manual
-    if isinstance(problem, click.NoSuchOption):
-        from difflib import get_close_matches
+def _explain(problem: Exception, manual: str) -> tuple[str, str]:
+    """What typer says is wrong with the command line, and what would be right."""
+    from difflib import get_close_matches
 
+    context: typer.Context | None = getattr(problem, "ctx", None)
+    manual = f"See: {context.command_path} --help" if context else manual
+    text: str = problem.format_message()  # type: ignore[attr-defined]  # all its kinds have it
+    message = text.replace(": Value error, ", ": ")
+    option: str | None = getattr(problem, "option_name", None)
+    if option is not None:
         known = [name for each in context.command.params for name in each.opts] if context else []
-        near = get_close_matches(problem.option_name, known, n=1)
-        message = message.partition(" (Possible")[0].partition(" Did you mean")[0]
+        near = get_close_matches(option, known, n=1)
+        message = message.partition(" (Possible")[0]
         return message, f"Did you mean {near[0]}?\n{manual}" if near else manual
     # `tls-stress example.com` names a target where a command belongs.
     _, unknown, rest = message.partition("No such command '")

@@ -6,120 +6,130 @@ from a profile, and names the option in its messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial, wraps
-from pathlib import Path
-from typing import Any, TypeVar
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Annotated, Any
 
-import click
+import typer
+from typer.core import TyperCommand
 
 from stress.planning.option import Section, ValueType
 from stress.planning.request import Request, options
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-GENERAL = "Options"
-_LISTS = (ValueType.LIST, ValueType.ARGUMENTS)
-
-
-class SectionedOption(click.Option):
-    """An option, and the section of `--help` that it is in."""
-
-    def __init__(self, *declared: Any, section: str = GENERAL, **attributes: Any) -> None:
-        super().__init__(*declared, **attributes)
-        self.section = section
-
-
-class SectionedCommand(click.Command):
-    """A command whose `--help` lists its options by section."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections, each in the order of its options."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                heading = getattr(parameter, "section", GENERAL)  # --help is click's
-                sections.setdefault(heading, []).append(record)
-        for heading in sorted(sections, key=lambda name: name == GENERAL):
-            with formatter.section(heading):
-                formatter.write_dl(sections[heading])
-
-
-option = partial(click.option, cls=SectionedOption)
-command = partial(click.command, cls=SectionedCommand)
-
-
-def group(name: str, about: str, listing: click.Command, *others: click.Command) -> click.Group:
-    """Return a command with subcommands; without one it lists."""
-
-    @click.group(name, help=about, invoke_without_command=True)
-    @click.pass_context
-    def listed(context: click.Context) -> None:
-        if context.invoked_subcommand is None:
-            context.exit(context.invoke(listing))
-
-    for one in (listing, *others):
-        listed.add_command(one)
-    return listed
-
-
-def option_of(
-    field: str, about: str | None = None, **attributes: Any
-) -> Callable[[Function], Function]:
-    """Return a decorator for a command that has an option of `run`.
-
-    Args:
-        field: of `Request`; the command's parameter has this name.
-        about: what it does there, where that is something else than in `run`.
-        attributes: further ones, for click.
-    """
-    declared = options()[field]
-    default = getattr(Request(), field)
-    if declared.value is ValueType.ARGUMENTS:
-        about = about or declared.help
-        return click.argument(field, nargs=-1, metavar=f"[{declared.metavar}]...", help=about)
-    name = f"--{declared.name}"
-    if declared.value is ValueType.SWITCH:
-        name = f"{name}/--no-{declared.name}" if default is None else name
-        attributes = {"is_flag": True, "default": default} | attributes
-    return option(
-        field,
-        *([declared.short] if declared.short else []),
-        name,
-        metavar=declared.metavar,
-        multiple=declared.value in _LISTS,
-        help=about or declared.help,
-        section=declared.section,
-        **attributes,
-    )
+ARGUMENTS, GENERAL = "Arguments", "Options"
 
 
 def takes(*request_fields: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Return a decorator for a command that takes these options of `run`.
 
-    The command gets them as its first parameter, a `Request`.
+    The command gets them as its first parameter, a `Request`. typer reads a command's options from
+    its signature, which therefore shows one parameter for each of them.
     """
 
-    def decorate(function: Callable[..., int]) -> Callable[..., int]:
-        @wraps(function)
-        def called(**values: Any) -> int:
-            given = {field: values.pop(field) for field in request_fields}
-            given = {field: value for field, value in given.items() if value not in (None, ())}
-            return function(Request(**given), **values)
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        shown = [parameter_of(field) for field in request_fields]
+        shown += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
 
-        for field in reversed(request_fields):
-            called = option_of(field)(called)
+        @wraps(command)
+        def called(**values: Any) -> int:
+            given: dict[str, Any] = {}
+            for field in request_fields:
+                value = values.pop(field)
+                if value not in (None, []):
+                    given[field] = tuple(value) if isinstance(value, list) else value
+            return command(Request(**given), **values)
+
+        called.__annotations__ = {each.name: each.annotation for each in shown}
+        called.__dict__["__signature__"] = inspect.Signature(shown)
+        del called.__dict__["__wrapped__"]  # else typer would read the command's own signature
         return called
 
     return decorate
 
 
-run_argument = click.argument(
-    "run",
-    required=False,
-    help="Path of a run file, or a name in the results directory. [default: the latest]",
-)
-results_option = option_of("results", type=Path)
+class SectionedCommand(TyperCommand):
+    """A command whose `--help` lists its options by `rich_help_panel`, as plain text.
+
+    typer can group options only in its framed rich help, which takes 0.2 s longer and reads badly
+    in a pipe.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections, each in the order of its options."""
+        sections: dict[str, list[tuple[str, str]]] = {ARGUMENTS: []}
+        general: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = parameter.param_type_name == "argument"
+            heading = ARGUMENTS if argument else getattr(parameter, "rich_help_panel", None)
+            records = sections.setdefault(heading, []) if heading else general
+            records.append((record[0].partition(" <")[0], record[1]))  # cuts a Python type
+        sections[GENERAL] = general
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+def group(about: str, commands: Mapping[str, Callable[..., int]]) -> typer.Typer:
+    """Return a command with subcommands, of which `list` is the default."""
+    made = typer.Typer(
+        help=about,
+        invoke_without_command=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+    @made.callback()
+    def list_by_default(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            raise typer.Exit(commands["list"]())
+
+    for name, command in commands.items():
+        made.command(name)(command)
+    return made
+
+
+_TYPES = {ValueType.SWITCH: bool, ValueType.LIST: list[str], ValueType.ARGUMENTS: list[str]}
+
+
+def option_of(field: str, about: str | None = None) -> Any:
+    """Return what typer has to know of an option, for another command than `run` that has it too.
+
+    Args:
+        field: of `Request`.
+        about: what it does there, where that is something else than in `run`.
+    """
+    declared = options()[field]
+    if declared.value is ValueType.ARGUMENTS:
+        return typer.Argument(metavar=declared.metavar, help=declared.help, show_default=False)
+    name = f"--{declared.name}"
+    if declared.value is ValueType.SWITCH and getattr(Request(), field) is None:
+        name = f"{name}/--no-{declared.name}"
+    return typer.Option(
+        *([declared.short, name] if declared.short else [name]),
+        metavar=declared.metavar,
+        help=about or declared.help,
+        show_default=False,
+        rich_help_panel=declared.section,
+    )
+
+
+def parameter_of(field: str) -> inspect.Parameter:
+    """Return the option of a field of `Request` as a parameter for typer."""
+    default = getattr(Request(), field)
+    kind = _TYPES.get(options()[field].value, str)
+    annotation: Any = Annotated[bool if default is False else kind | None, option_of(field)]
+    shown = None if default == () else default
+    return inspect.Parameter(
+        field, inspect.Parameter.KEYWORD_ONLY, default=shown, annotation=annotation
+    )
+
 
 RUN_OPTIONS = [field for field, one in options().items() if one.section is not Section.PROFILE_ONLY]
 
@@ -128,11 +138,12 @@ def parse(words: Sequence[str]) -> Request:
     """Read the words that could follow `tls-stress run`."""
     found: list[Request] = []
 
-    @command()
     @takes(*RUN_OPTIONS)
     def keep(request: Request) -> int:
         found.append(request)
         return 0
 
-    keep(args=list(words), standalone_mode=False)
+    reader = typer.Typer(add_completion=False)
+    reader.command()(keep)
+    reader(args=list(words), standalone_mode=False)
     return found[0]

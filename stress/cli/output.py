@@ -6,12 +6,15 @@ one JSON document; `--quiet` leaves the headline, the reasons and the errors, on
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 from stress.cli import console
-from stress.errors import ExitCode
+from stress.cli.options import option_of
+from stress.errors import ExitCode, UsageError
 from stress.model.summary import Answer, Summary
 from stress.planning.request import FORMS, Request
 from stress.report.document import DocumentReport, Report
@@ -19,7 +22,7 @@ from stress.report.terminal import TerminalReport
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import BusySign, Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement
-from stress.runner.report_files import ReportFiles
+from stress.runner.report_files import ReportFiles, render
 from stress.text.escape import escape
 
 EXIT_CODES = {
@@ -30,6 +33,10 @@ EXIT_CODES = {
     Answer.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 
+STDOUT = "-"
+"""In the place of a file."""
+Results = Annotated[Path | None, option_of("results")]
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -39,6 +46,8 @@ class Output:
     """What is printed to standard output; None: nothing."""
     quiet: bool
     files: ReportFiles = field(default_factory=ReportFiles)
+    printed: str = ""
+    """The form that is printed to standard output instead of the report (`--junit -`)."""
     metrics: MetricsAddress | None = None
     """Where live metrics are served during a run."""
 
@@ -47,19 +56,31 @@ class Output:
         """The output that a command line and its profile request.
 
         Raises:
-            UsageError: they name a port or a file that cannot be used.
+            UsageError: they name a port or a file that cannot be used, or print two documents.
         """
+        paths = {name: path for name in FORMS if (path := getattr(settings, name))}
+        documents = [name for name, path in paths.items() if path == STDOUT]
+        documents += ["json"] if settings.json else []
+        if len(documents) > 1:
+            raise UsageError(
+                f"--{documents[0]} and --{documents[1]} both print to standard output",
+                "Write one of them to a file.",
+            )
         report: Report | None = None
         if settings.json:
             report = DocumentReport()
-        elif not settings.quiet:
+        elif not settings.quiet and not documents:
             width, colour = console.width(sys.stdout), console.colour(sys.stdout)
             report = TerminalReport(width=width, colour=colour)
-        paths = {name: getattr(settings, name) for name in FORMS}
+        step = os.environ.get("GITHUB_STEP_SUMMARY")
         return cls(
             report,
             settings.quiet,
-            ReportFiles.of({name: Path(path) for name, path in paths.items() if path}),
+            ReportFiles.of(
+                {name: Path(path) for name, path in paths.items() if path != STDOUT},
+                Path(step) if step else None,
+            ),
+            "" if settings.json else "".join(documents),
             None if settings.metrics is None else MetricsAddress.parse(settings.metrics),
         )
 
@@ -72,19 +93,32 @@ class Output:
         return replace(shown, stream=sys.stderr, rewrites=rewrites, width=width)
 
     def show(
-        self, file: Path, settings: Rejudgement = AS_RECORDED, *, made_now: bool = False
+        self,
+        file: Path,
+        settings: Rejudgement = AS_RECORDED,
+        *,
+        made_now: bool = False,
+        share: bool = False,
     ) -> Summary:
         """Read a run file, print its report and write the report files.
+
+        Args:
+            file: the run file.
+            settings: by which it is judged.
+            made_now: this command line made the run.
+            share: leave out what is private.
 
         Raises:
             RunFileError: it is not a readable run file.
             UsageError: it cannot be re-evaluated with these settings.
             StressError: a report file could not be written.
         """
+        from stress.evidence.redaction import SharedRun
         from stress.store import open_run
 
         terminal = None if self.quiet else console.terminal()
-        with open_run(file, made_now=made_now) as run:
+        with open_run(file, made_now=made_now) as opened:
+            run = SharedRun.of(opened) if share else opened
             with BusySign(terminal, "making the report"):
                 summary = settings.summarize(run)
             if self.quiet:
@@ -92,6 +126,8 @@ class Output:
                     console.print_message(escape(sentence))
             if self.report is not None:
                 console.print_data(self.report.render(summary))
+            if self.printed:
+                console.print_data(render(self.printed, summary, run))
             with BusySign(terminal, f"writing {', '.join(self.files.paths)}"):
                 self.files.write(summary, run)
         if not self.quiet:

@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, option
 from stress.errors import ExitCode, UsageError
 from stress.text import numbers
 
 if TYPE_CHECKING:
     from stress.analysis.proportions.sizes import SampleSize
 
+Share = Annotated[
+    str | None,
+    typer.Option("--share", metavar="SHARE", help="A failure rate to detect, such as 0.1%."),
+]
+Relative = Annotated[
+    str | None,
+    typer.Option(
+        "--relative",
+        metavar="SHARE",
+        help="With --share: measure it to this precision, such as 20% of itself.",
+    ),
+]
+RuleOut = Annotated[
+    str | None,
+    typer.Option(
+        "--rule-out", metavar="SHARE", help="A failure rate to rule out when nothing fails."
+    ),
+]
+Backends = Annotated[
+    str | None, typer.Option("--backends", metavar="N", help="Reach each of N equal backends.")
+]
+Confidence = Annotated[
+    str | None,
+    typer.Option(
+        "--confidence",
+        metavar="SHARE",
+        help="Confidence. [default: 99% to detect or to reach, 95% to measure or to rule out]",
+    ),
+]
+Rate = Annotated[
+    str, typer.Option("--rate", metavar="N[/s]", help="Also print how long it takes at this rate.")
+]
 
-@command()
-@option("--share", metavar="SHARE", help="A failure rate to detect, such as 0.1%.")
-@option(
-    "--relative",
-    metavar="SHARE",
-    help="With --share: measure it to this precision, such as 20% of itself.",
-)
-@option("--rule-out", metavar="SHARE", help="A failure rate to rule out when nothing fails.")
-@option("--backends", metavar="N", help="Reach each of N equal backends.")
-@option(
-    "--confidence",
-    metavar="SHARE",
-    help="Confidence. [default: 99% to detect or to reach, 95% to measure or to rule out]",
-)
-@option(
-    "--rate",
-    metavar="N[/s]",
-    default="50/s",
-    show_default=True,
-    help="Also print how long it takes at this rate.",
-)
+
 def plan(
     *,
-    share: str | None,
-    relative: str | None,
-    rule_out: str | None,
-    backends: str | None,
-    confidence: str | None,
-    rate: str,
+    share: Share = None,
+    relative: Relative = None,
+    rule_out: RuleOut = None,
+    backends: Backends = None,
+    confidence: Confidence = None,
+    rate: Rate = "50/s",
 ) -> int:
     """Compute how many handshakes are needed.
 

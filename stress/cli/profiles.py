@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import click
+from typing import Annotated
+
+import typer
 
 from stress.cli import console
-from stress.cli.options import command, group
+from stress.cli.options import group
 from stress.errors import ExitCode
 
+Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
 
-@command("list")
+
 def list_profiles() -> int:
     """List the load profiles."""
     from stress.planning.profile import profiles
@@ -18,9 +21,7 @@ def list_profiles() -> int:
     return ExitCode.CLEAN
 
 
-@command("show")
-@click.argument("name", metavar="NAME|FILE")
-def show_profile(name: str) -> int:
+def show_profile(name: Profile) -> int:
     """Print the TOML file of a load profile.
 
     Copy it into a file of your own to change it.
@@ -31,4 +32,4 @@ def show_profile(name: str) -> int:
     return ExitCode.CLEAN
 
 
-profiles = group("profiles", "Load profiles.", list_profiles, show_profile)
+profiles = group("Load profiles.", {"list": list_profiles, "show": show_profile})

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
 from stress.cli import console
-from stress.cli.options import command, option, option_of, run_argument, takes
+from stress.cli.options import option_of, takes
+from stress.cli.output import Output
+from stress.cli.report import Run
 from stress.errors import ExitCode
 from stress.planning.request import Request
+from stress.runner.again import plan_replay, read_replay
+from stress.runner.run import RunLocation, record
+
+Cause = Annotated[
+    str | None,
+    typer.Option("--cause", metavar="N", help="Only this cause, by its number in the report."),
+]
+Tries = Annotated[
+    str, typer.Option("--tries", metavar="N", help="How often each combination is tried.")
+]
+Gap = Annotated[
+    str | None,
+    typer.Option(
+        "--gap",
+        metavar="TIME",
+        help="Wait before a combination is tried again. [default: 60s; 1s on this machine]",
+    ),
+]
+Json = Annotated[bool, option_of("json", "Print the answer as one JSON document.")]
 
 
-@command()
 @takes("cert", "key", "stores", "authorized", "quiet", "name", "results")
-@run_argument
-@option("--cause", metavar="N", help="Only this cause, by its number in the report.")
-@option(
-    "--tries",
-    metavar="N",
-    default="3",
-    show_default=True,
-    help="How often each combination is tried.",
-)
-@option(
-    "--gap",
-    metavar="TIME",
-    help="Wait before a combination is tried again. [default: 60s; 1s on this machine]",
-)
-@option_of("json", "Print the answer as one JSON document.")
 def replay(
     settings: Request,
-    run: str | None,
-    cause: str | None,
-    tries: str,
-    gap: str | None,
+    run: Run = None,
+    cause: Cause = None,
+    tries: Tries = "3",
+    gap: Gap = None,
     *,
-    json: bool,
+    json: Json = False,
 ) -> int:
     """Repeat the failing combinations of a run.
 
@@ -43,14 +53,9 @@ def replay(
     Exits 0 no longer failing, 1 the failure follows the combination or the load, 3 partly or too
     few to tell.
     """
-    from dataclasses import replace
-
     from stress.analysis.compare.replay import ReplayVerdict
-    from stress.cli.output import Output
     from stress.model.run import End
     from stress.report.comparison import replay_words
-    from stress.runner.again import plan_replay, read_replay
-    from stress.runner.run import RunLocation, record
     from stress.store import locate, open_run
     from stress.text.units import duration_s, named, option, positive_count
 

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
-from stress.cli.options import command, option_of, run_argument, takes
+from typing import Annotated
+
+import typer
+
+from stress.cli.options import option_of, takes
+from stress.planning.option import Section
 from stress.planning.request import FORMS, Request
 
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Path of a run file, or a name in the results directory. [default: the latest]",
+        show_default=False,
+    ),
+]
+Assert = Annotated[
+    list[str] | None,
+    option_of(
+        "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
+    ),
+]
+Policy = Annotated[
+    str | None, option_of("policy", "Validate the recorded chains by this trust policy instead.")
+]
+At = Annotated[
+    str | None,
+    option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d."),
+]
+Aia = Annotated[bool, option_of("aia")]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Leave out local addresses, directories and the name of this machine.",
+        rich_help_panel=Section.OUTPUT,
+    ),
+]
 
-@command()
+
 @takes("json", *FORMS, "quiet", "results", "stores")
-@run_argument
-@option_of(
-    "assertions", "Judge the run by this instead of its own goals and assertions; repeatable."
-)
-@option_of("policy", "Validate the recorded chains by this trust policy instead.")
-@option_of("at", "Validate the recorded chains as of TIME: a date, an RFC 3339 time or +30d.")
-@option_of("aia")
 def report(
     settings: Request,
-    run: str | None,
-    assertions: tuple[str, ...],
-    policy: str | None,
-    at: str | None,
+    run: Run = None,
+    assertion: Assert = None,
+    policy: Policy = None,
+    at: At = None,
     *,
-    aia: bool,
+    aia: Aia = False,
+    share: Share = False,
 ) -> int:
     """Print the report of a recorded run again.
 
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
-    --policy or --at the recorded chains are re-evaluated; the run file stays as it is.
+    --policy or --at the recorded chains are re-evaluated; the run file stays as it is. FILE may be
+    - for standard output.
     """
     from time import time
 
@@ -40,11 +70,11 @@ def report(
     from stress.text.units import option
 
     rejudgement = Rejudgement(
-        assertions,
+        tuple(assertion or ()),
         option("--policy", policy_name, policy),
         option("--at", lambda text: moment(text, int(time())), at),
         aia,
         settings.stores,
     )
     file = locate(run, RunLocation.of(settings).folder)
-    return EXIT_CODES[Output.of(settings).show(file, rejudgement).verdict]
+    return EXIT_CODES[Output.of(settings).show(file, rejudgement, share=share).verdict]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from stress.cli.options import RUN_OPTIONS, command, takes
+from stress.cli.options import RUN_OPTIONS, takes
 from stress.errors import UsageError
 from stress.planning.option import Section
 from stress.planning.request import Request, options
 
 
-@command()
 @takes(*RUN_OPTIONS)
 def run(request: Request) -> int:
     """Open handshakes, record them, print the report.

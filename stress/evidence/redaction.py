@@ -1,25 +1,32 @@
-"""Removes from the evidence what is private, so that it can be shared.
+"""Removes from evidence and reports what is private, so that they can be shared.
 
-Left out: secrets, local addresses (replaced by documentation addresses: RFC 5737, RFC 3849), the
-PROXY header, which repeats them, and all of our own bytes after the ClientHello when there was a
-client certificate, which may name a person. The target's own addresses stay: whoever fixes it needs
-them, also where target and tester are one machine.
+Left out: secrets, the name of this machine, directories (which name users), local addresses
+(replaced by documentation addresses: RFC 5737, RFC 3849), the PROXY header, which repeats them, and
+all of our own bytes after the ClientHello when there was a client certificate, which may name a
+person. The target's own addresses stay: whoever fixes it needs them, also where target and tester
+are one machine.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 from stress.evidence.selection import Case, Pair
 from stress.model.plan import Plan
+from stress.model.run import RunFacts, RunView, RunWithTranscripts
 from stress.model.transcript import Transcript, preamble_bytes
 
 _FIRST_V4 = int(IPv4Address("192.0.2.1"))
 _FIRST_V6 = int(IPv6Address("2001:db8::1"))
 _MOST_V4 = 254
+_PATH = re.compile(
+    r"(?<![\w/:.~-])(?:~|\.{1,2})?/[^\s/:;,'\"()]+(?:/[^\s/:;,'\"()]+)*/([^\s/:;,'\"()]+)"
+)
+"""A path of at least two parts in a sentence; its last part is kept."""
 
 
 class Mask:
@@ -68,3 +75,58 @@ class Mask:
             if local not in self._targets:
                 text = re.sub(rf"(?<![\w.:]){re.escape(local)}(?![\w:]|\.\d)", other, text)
         return text
+
+    def facts(self, facts: RunFacts) -> RunFacts:
+        """The same run, of an unnamed machine, its files in the usual folder."""
+        plan, records, joined = facts.plan, facts.records, facts.joined
+        stores = plan.trust.stores
+        trust = replace(
+            plan.trust,
+            anchors_from=Path(plan.trust.anchors_from).name,
+            stores=stores and Path(stores).name,
+        )
+        plan = replace(
+            plan,
+            profile=Path(plan.profile).name,
+            resolver="IP" if plan.resolver else None,
+            trust=trust,
+            sources=tuple(self._replacements.get(each, each) for each in plan.sources),
+            notes=tuple(map(self._sentence, plan.notes)),
+        )
+        if records is not None:
+            records = replace(records, files=tuple(Path(each).name for each in records.files))
+        if joined is not None:
+            joined = replace(joined, files=tuple(Path(each).name for each in joined.files))
+        return replace(
+            facts,
+            file=f"results/{facts.name}.db",
+            host="",
+            plan=plan,
+            records=records,
+            joined=joined,
+            reasons=tuple(map(self._sentence, facts.reasons)),
+            made_now=False,
+        )
+
+    def _sentence(self, text: str) -> str:
+        return _PATH.sub(r"\1", self.text(text))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRun(RunView):
+    """A `Run` of which nothing private is told, whatever form its report has."""
+
+    mask: Mask
+    kept: tuple[Transcript, ...]
+
+    @classmethod
+    def of(cls, run: RunWithTranscripts) -> SharedRun:
+        """The same run without what is private."""
+        kept = tuple(run.transcripts())
+        return cls(run, Mask(kept, run.facts().plan), kept)
+
+    def facts(self) -> RunFacts:
+        return self.mask.facts(self.run.facts())
+
+    def transcripts(self) -> Iterator[Transcript]:
+        return map(self.mask.transcript, self.kept)

@@ -32,6 +32,8 @@ class Balancing(StrEnum):
     """At random by weight, from the seed."""
     SOURCE_PORT = "source-port"
     """By a hash of the client's port: one port always reaches the same node."""
+    PORT_RANGE = "port-range"
+    """By the client's port: each node has a contiguous part of all ports."""
 
 
 class FaultAction(StrEnum):
@@ -94,6 +96,8 @@ class Fault:
     """Only ClientHellos of more bytes than this, record header included."""
     over_per_s: float | None = None
     """Only what exceeds this many connections a second (a token bucket of a quarter second)."""
+    after: int = 0
+    """Only connections that come after so many others."""
 
     @property
     def needs_hello(self) -> bool:

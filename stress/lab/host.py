@@ -55,6 +55,8 @@ def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Callable
         case Balancing.SOURCE_PORT:
             # CRC-32 of the port, as in many switches: linear, so its buckets can be recovered.
             return lambda port: crc32(port.to_bytes(2, "big")) % len(nodes)
+        case Balancing.PORT_RANGE:
+            return lambda port: port * len(nodes) >> 16
 
 
 class Host:

@@ -91,6 +91,7 @@ class Trigger:
         self._bucket_size = max(2.0, (fault.over_per_s or 0.0) * BUCKET_S)
         self._tokens = self._bucket_size
         self._filled_s = 0.0
+        self._met = 0
 
     def fires(self, hello: Hello | None, at_s: float) -> bool:
         """Whether the connection is hit.
@@ -99,8 +100,9 @@ class Trigger:
             hello: the client's hello; None only when no condition needs it.
             at_s: seconds since the first connection; must not go back.
         """
-        fault = self._fault
-        if fault.window is not None and not fault.window.holds(at_s / self._pace):
+        fault, self._met = self._fault, self._met + 1
+        early = self._met <= fault.after
+        if early or (fault.window is not None and not fault.window.holds(at_s / self._pace)):
             return False
         if hello is not None:
             if fault.best_version not in {None, hello.best_version}:

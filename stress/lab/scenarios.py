@@ -40,6 +40,8 @@ class Planted:
     connection; `Farm.windows_ns` has them as Unix time."""
     from_unix_s: int | None = None
     """Unix time from which it is active, if that time itself was planted."""
+    likely: str = ""
+    """A root cause that the report has to name by its id; empty: it is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Scenario:
     clients: tuple[str, ...] = ("generic",)
     options: tuple[str, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
+    likely: str = ""
     limit_per_s: float | None = None
     one_port: bool = False
 
@@ -99,6 +102,7 @@ class Scenario:
                 self.also,
                 windows_s,
                 int(known["expiring"].expires.timestamp()) if "expiring" in known else None,
+                self.likely,
             ),
         )
 

@@ -12,6 +12,7 @@ as if it had never been reached.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _TABLES: Final[Mapping[str, Any]] = tomllib.loads(
 )
 _COLUMN: Final[Mapping[str, Any]] = {"when": "assigned", "phrase": "{name} = {}"}
 """A dimension that is not in the table: a column of records that are not ours."""
+_PORTS: Final[Mapping[str, Any]] = {**_COLUMN, "phrase": "{name} has {}"}
+"""Such a column where it is the port, and its values are told by what they share."""
+_OF_PORTS = re.compile(r"\(?port |parit|a number that ")
 
 
 class KnownFrom(StrEnum):
@@ -89,7 +93,7 @@ class Dimension(StrEnum):
 
     def phrase(self, value: str) -> str:
         """A value in a sentence, such as `with TLS 1.2`."""
-        words = _TABLES["dimensions"].get(self, _COLUMN)
+        words = _TABLES["dimensions"].get(self, _PORTS if _OF_PORTS.match(value) else _COLUMN)
         known = words.get("special", {}).get(value)
         return str(known or words["phrase"].format(value, name=self))
 
@@ -198,7 +202,7 @@ def _phrase(dimension: str, value: str | tuple[str, str]) -> str:
     if isinstance(value, tuple):
         span = f"between {value[0]} and {value[1]}"
         words: Mapping[str, str] = _TABLES["dimensions"].get(dimension, {})
-        return words.get("range", f"with {dimension} {{}}").format(span)
+        return words.get("range", f"{dimension} is {{}}").format(span)
     if dimension == Dimension.TIME:
         stretches, _, more = value.partition(" and ")
         parts = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -61,6 +61,9 @@ class Finding:
     versions: str = ""
     """Where it depends on the version of the family's root store: those that reject it, such as
     `Android ≤ 13`."""
+    check: str = field(default="", compare=False)
+    """The check of the policy's `order` that finds it, where that is not named by the category; not
+    stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from stress.model.limit import Limit
 from stress.model.outcome import ClientView
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import Condition, LatencyShift, RiskRatio
+from stress.model.summary import Condition, Interval, LatencyShift, RiskRatio
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 
@@ -114,6 +114,20 @@ class Stalls:
     """Handshakes that took longer than this count as slow."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """More is offered than is answered, so the rest waits."""
+
+    per_s: float
+    """Handshakes that end in a second (median) while others wait …"""
+    low: float
+    high: float
+    """… with its 95% interval."""
+    offered_per_s: float
+    wait_us: float
+    """How long handshakes took meanwhile (median)."""
+
+
 class RootCause(NamedTuple):
     """A root cause of the catalogue that fits, by its id."""
 
@@ -165,6 +179,8 @@ class Claim:
     """All failures of this class (or odd answers), and the attempts they are compared with."""
     inside: FailureCount = FailureCount(0, 0)
     """Under the conditions whatever else explains them, or of the chain where it stands alone."""
+    interval: Interval | None = None
+    """Of the failure rate there; None: it is only known as an exact one."""
     elsewhere: FailureCount = FailureCount(0, 0)
     shared: tuple[tuple[tuple[Condition, ...], int], ...] = ()
     """The conditions of earlier claims of this class, and how many failures also match those."""
@@ -188,6 +204,7 @@ class Claim:
     """Of a difference in what is agreed on: how often each answer was given."""
     shift: LatencyShift | None = None
     stalls: Stalls | None = None
+    ceiling: Ceiling | None = None
     others: int = 0
     """Further odd chains that are not listed; without a mechanism, all valid chains."""
     clients: Mapping[str, ClientView] = field(default_factory=dict)

@@ -97,3 +97,29 @@ class Limit:
         held = [step.rate for step in self.steps if step.standing is Standing.HELD]
         ours = self.generator_limited or low is None
         return None if ours else max((rate for rate in held if rate >= (low or 0)), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchState:
+    """How far a search for the limit has come, for the live line."""
+
+    step: int
+    """Number of the step that is under way, from 1."""
+    load: float
+    """What it offers: attempts a second, or attempts in flight."""
+    knob: Knob
+    seconds: float
+    """How long this try of the step takes."""
+    tries: int
+    """Which try of the step it is, from 1."""
+    confirming: bool
+    last: Step | None
+    """The step before."""
+    held: float | None
+    """The highest load that held …"""
+    failed: float | None
+    """… and the lowest that did not, or that this machine could not offer."""
+    after_s: float | None
+    """Of the steps after this one, if each is decided at once; None: not known yet."""
+    of: str = ""
+    """The part of a sweep that this is about."""

@@ -81,6 +81,11 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def with_label(address: str, label: str | None) -> str:
+    """An address for readers, who know the label better."""
+    return f"{label} ({address})" if label else address
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One address of a target; all addresses are sampled equally."""
@@ -95,6 +100,11 @@ class Address:
     def family(self) -> str:
         """`ipv4` or `ipv6`."""
         return "ipv6" if ":" in self.ip else "ipv4"
+
+    @property
+    def named(self) -> str:
+        """For readers: its label first, where it has one, such as `node-7 (192.0.2.7:443)`."""
+        return with_label(str(self), self.label)
 
     def __str__(self) -> str:
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"

@@ -19,6 +19,8 @@ class RecordSource:
     """What the rows count for: as many as there are, unless a column says how many each is."""
     time: str = ""
     """The column of the time; empty: none."""
+    port: str = ""
+    """The column of the local port; empty: none."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Columns that are no dimension, each with the reason."""
     how: tuple[str, ...] = ()
@@ -52,3 +54,5 @@ class RecordTable:
     counts: bytes
     """How many attempts each row is, signed 64-bit integers; empty: each is one."""
     columns: tuple[RecordColumn, ...]
+    took: RecordColumn | None = None
+    """How long each good attempt took, in nanoseconds; None: no column says it."""

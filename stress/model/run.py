@@ -14,6 +14,7 @@ from stress.model.limit import Limit
 from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.records import RecordSource, RecordTable
+from stress.model.transcript import Transcript
 
 
 class End(StrEnum):
@@ -282,3 +283,43 @@ class Run(Protocol):
 
     def good(self, most: int) -> Iterator[Record]:
         """Good attempts; where there are more than `most`, every second, third … attempt."""
+
+
+class RunWithTranscripts(Run, Protocol):
+    """A recorded run with what was kept of it byte for byte, as the page shows it."""
+
+    def transcripts(self) -> Iterator[Transcript]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A `Run` that is another one; a subclass overrides what it changes."""
+
+    run: Run
+
+    def facts(self) -> RunFacts:
+        return self.run.facts()
+
+    def addresses(self) -> Sequence[Address]:
+        return self.run.addresses()
+
+    def chains(self) -> Sequence[SeenChain]:
+        return self.run.chains()
+
+    def verdicts(self) -> Sequence[Verdict]:
+        return self.run.verdicts()
+
+    def cube(self) -> Cube:
+        return self.run.cube()
+
+    def ports(self) -> Sequence[PortCount]:
+        return self.run.ports()
+
+    def histograms(self) -> Sequence[HistogramRow]:
+        return self.run.histograms()
+
+    def failures(self, limit: int) -> Iterator[Record]:
+        return self.run.failures(limit)
+
+    def good(self, most: int) -> Iterator[Record]:
+        return self.run.good(most)

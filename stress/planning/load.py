@@ -20,7 +20,7 @@ from random import Random
 
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.model.plan import Limits, Load, Plan, Segment, Sweep
+from stress.model.plan import Arrivals, Limits, Load, Plan, Segment, Sweep
 from stress.planning.request import Request, options
 from stress.text.escape import quoted
 from stress.text.units import (
@@ -245,7 +245,14 @@ def amount_of(
             None if Sweep.CONCURRENCY in request.values("sweep", Sweep) else rate or FIRST_RUN.rate
         )
         longest_s = request.value("max_duration", float)
-        first = Load(None, longest_s, in_flight or min(_MOST_IN_FLIGHT, cap), rate)
+        # Evenly spaced: a limiter counts in short windows, and would refuse what bunches by chance.
+        first = Load(
+            None,
+            longest_s,
+            in_flight or min(_MOST_IN_FLIGHT, cap),
+            rate,
+            arrivals=Arrivals.CONSTANT,
+        )
         return _spread(shaped(request, first), processes, machine), ()
     segments = segments_of(request)
     if segments:

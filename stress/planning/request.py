@@ -45,7 +45,7 @@ class Request:
     targets: tuple[str, ...] = LOAD.option(
         "host, host:port, 192.0.2.1:443, [2001:db8::1]:443 or https://host[:port]/. A host name"
         " is resolved, and each of its addresses gets an equal share of the handshakes.",
-        "TARGET",
+        "TARGET…",
         value=ValueType.ARGUMENTS,
         profile_key=False,
         default=(),
@@ -109,7 +109,7 @@ class Request:
     """As texts such as `200/s to 1000/s for 30s`."""
     arrivals: str | None = PROFILE_ONLY.option(
         "How starts are spaced: `poisson`, like independent users, or `constant`."
-        " [default: poisson]",
+        " [default: poisson; constant in a search for the limit]",
         plan="load.arrivals",
         **choice(Arrivals),
     )
@@ -296,17 +296,20 @@ class Request:
 
     json: bool = OUTPUT.switch("Print the summary as one JSON document.")
     html: str | None = OUTPUT.path(
-        "Also write the report as a self-contained HTML page.", form="page.PageReport"
+        "Also write the report as a self-contained HTML page.", "FILE|-", form="page.PageReport"
     )
     junit: str | None = OUTPUT.path(
-        "Also write the result as JUnit XML, for CI.", form="junit.JunitReport"
+        "Also write the result as JUnit XML, for CI.", "FILE|-", form="junit.JunitReport"
     )
     openmetrics: str | None = OUTPUT.path(
         "Also write the metrics in OpenMetrics format, for a textfile collector.",
+        "FILE|-",
         form="openmetrics.OpenMetricsReport",
     )
     markdown: str | None = OUTPUT.path(
-        "Also write the report as Markdown, for a CI job summary.", form="markdown.MarkdownReport"
+        "Also write the report as Markdown, for a CI job summary.",
+        "FILE|-",
+        form="markdown.MarkdownReport",
     )
     quiet: bool = OUTPUT.switch(
         "Print no progress and no report; headline, reasons and errors go to stderr.", short="-q"

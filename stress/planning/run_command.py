@@ -51,8 +51,11 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     words: list[str] = []
     if change.count is not None or load.count is not None:
         words += ["-n", str(change.count or load.count)]
-    if load.duration_s is not None and change.count is None and not (by_result and same):
-        words += ["-d", _span(load.duration_s)]
+    # Only rate blocks offer more than the rate that is given beside them.
+    blocks = bool(load.rate and (highest(load.segments) or 0.0) > load.rate)
+    length = sum(one.seconds for one in load.segments) if blocks and same else load.duration_s
+    if length is not None and change.count is None and not (by_result and same):
+        words += ["-d", _span(length)]
     rate = change.rate or load.rate
     # Without any load option, a run for a goal would have the rate of a first run.
     closed = bool(plan.goals) and rate is None and load.count is None
@@ -63,11 +66,9 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
         words += ["--rate", f"{rate:.12g}"]
     if not same:
         return words
-    # Only rate blocks offer more than the rate that is given beside them.
-    if load.rate and (highest(load.segments) or 0.0) > load.rate:
-        words.append("--rate-blocks")
-    ceiling = CEILING_S if plan.goals else None
-    if by_result and load.duration_s not in {None, ceiling}:
+    words += ["--rate-blocks"] if blocks else []
+    ceiling = CEILING_S if plan.goals else length if blocks else None
+    if (by_result or blocks) and load.duration_s not in {None, ceiling}:
         words += ["--max-duration", _span(load.duration_s or 0.0)]
     if load.stop_on_refusal != any(is_public(address.ip) for address in plan.addresses):
         words.append("--stop-on-refusal" if load.stop_on_refusal else "--no-stop-on-refusal")

@@ -19,6 +19,7 @@ from stress.model.records import RecordColumn, RecordTable
 from stress.records.expression import as_number
 from stress.text.escape import printable
 from stress.text.numbers import thousands
+from stress.text.scale import TO, in_order
 
 MISSING = (None, "", "null", "NULL", "NaN", "nan", "N/A", "-", "\\N")
 """How "no value" is written."""
@@ -30,7 +31,8 @@ BY_DEFAULT = 1_000
 """A text with more values is left out unless it is asked for."""
 MOST_DISTINCT = 100_000
 """Values that are numbered at all; a column with more is no dimension."""
-RANGES = 8
+RANGES = 40
+"""Into which measurements are cut; neighbours that fail alike are found as one."""
 SAMPLE = 500_000
 """Rows of which it is tried whether they repeat."""
 LONGEST_VALUE, LONGEST_KEPT = 200, 1_000
@@ -182,7 +184,7 @@ def named(
     beyond = counts.failures - rate * counts.attempts
     kept = sorted(met, key=lambda code: -beyond[code] / (counts.attempts[code] ** 0.5))
     texts = {code: printable(plain(values[code - 1]), LONGEST_VALUE) for code in kept[:MOST_VALUES]}
-    ordered = tuple(sorted(set(texts.values())))
+    ordered = in_order(set(texts.values()))
     places = {text: place for place, text in enumerate(ordered, 1)}
     return RecordColumn(
         name,
@@ -209,7 +211,8 @@ def ranged(
         inside = [
             item for item, other in zip(ordered, places.tolist(), strict=True) if other == place
         ]
-        texts.append(f"{inside[0][1]:.12g} to {inside[-1][1]:.12g}")
+        low, high = (f"{inside[end][1]:.12g}" for end in (0, -1))
+        texts.append(low if low == high else f"{low}{TO}{high}")
         recoded |= {code: len(texts) for code, _ in inside}
     size = len(counts.attempts)
     return RecordColumn(name, tuple(texts), _recoded(codes, size, recoded), len(texts))
@@ -239,16 +242,20 @@ def joined(
     outcomes: Bytes,
     names: tuple[str, ...],
     weights: Numbers | None,
-    columns: Sequence[RecordColumn],
+    dimensions: Sequence[RecordColumn],
+    took: RecordColumn | None = None,
 ) -> RecordTable:
     """The table; rows with equal values are one where that makes them many fewer."""
+    columns = [*dimensions, *filter(None, (took,))]
     codes = [np.frombuffer(column.codes, np.uint8) for column in columns]
     # Sorting a large table is dear: do rows repeat in the beginning?
     head = slice(0, SAMPLE)
     some = _keys(blocks[head], outcomes[head], [column[head] for column in codes])
     if len(blocks) > SAMPLE and 2 * len(np.unique(some)) > len(some):
         counts = b"" if weights is None else weights.tobytes()
-        return RecordTable(blocks.tobytes(), outcomes.tobytes(), names, counts, tuple(columns))
+        return RecordTable(
+            blocks.tobytes(), outcomes.tobytes(), names, counts, tuple(dimensions), took
+        )
     keys = _keys(blocks, outcomes, codes)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
@@ -264,13 +271,15 @@ def joined(
             weights = np.add.reduceat(ones[order], first)
             blocks, outcomes = blocks[leaders], outcomes[leaders]
             codes = [values[leaders] for values in codes]
+    kept = [
+        RecordColumn(column.name, column.values, values.tobytes(), column.distinct)
+        for column, values in zip(columns, codes, strict=True)
+    ]
     return RecordTable(
         blocks=blocks.tobytes(),
         outcomes=outcomes.tobytes(),
         names=names,
         counts=b"" if weights is None else weights.tobytes(),
-        columns=tuple(
-            RecordColumn(column.name, column.values, values.tobytes(), column.distinct)
-            for column, values in zip(columns, codes, strict=True)
-        ),
+        columns=tuple(kept[: len(dimensions)]),
+        took=kept[-1] if took else None,
     )

@@ -48,11 +48,13 @@ class Failed:
     """As it was given."""
     column: str
     operator: str
-    """One of `=`, `!=`, `in`, `not in`, `<`, `<=`, `>`, `>=`, `empty`, `not empty`."""
+    """One of `=`, `!=`, `in`, `not in`, `<`, `<=`, `>`, `>=`, `empty`, `not empty`, `never`."""
     values: tuple[str, ...] = ()
 
     def __call__(self, value: str | None) -> bool | None:
         """Whether a row with this value failed; None: the value says nothing."""
+        if self.operator == "never":
+            return False
         if self.operator in {"empty", "not empty"}:
             return (value is None) == (self.operator == "empty")
         if value is None:

@@ -1,16 +1,23 @@
-"""Count the latencies of good and failed rows as HDR histograms."""
+"""Read the latencies of rows: as HDR histograms, and of each good row to a 250th of them.
+
+Imported late: it needs numpy.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stress.errors import UsageError
 from stress.measure import Histogram
+from stress.model.records import RecordColumn
 from stress.model.run import HistogramRow, Phase
-from stress.records.columns import Numbers
+from stress.records.columns import MOST_VALUES, Numbers
 from stress.records.expression import as_number
 from stress.text.escape import printable, quoted
 
@@ -22,6 +29,9 @@ _ENDINGS = (
     (re.compile(r"(_s|_sec|secs|seconds?)$", re.IGNORECASE), "s"),
 )
 _WHOLE_RUN = -1
+MOST_NS = 1e16
+"""A latency is shorter than a hundred days."""
+Durations: TypeAlias = NDArray[np.float32]
 
 
 class Latencies:
@@ -41,13 +51,19 @@ class Latencies:
         self.unit = self.unit or next(by_name, "ms")
         self._good, self._failed = Histogram(), Histogram()
         self._wrong = 0
+        self._parts: list[Durations] = []
+        """Of the rows that are kept, in nanoseconds; below 0 where there is none."""
 
     def add(self, texts: Sequence[str | None], outcomes: Numbers) -> None:
         """Count the latencies of a batch; rows that are left out have a negative outcome."""
         scale = _UNITS[self.unit]
         numbers = [None if text is None else as_number(text) for text in texts]
-        values = [None if n is None or n < 0 else round(n * scale) for n in numbers]
+        values = [
+            None if n is None or not 0 <= n * scale < MOST_NS else round(n * scale) for n in numbers
+        ]
         self._wrong += values.count(None)
+        known = np.fromiter((-1 if value is None else value for value in values), np.float32)
+        self._parts.append(np.where(outcomes == 0, known, -1.0).astype(np.float32)[outcomes >= 0])
         for histogram, chosen in ((self._good, outcomes == 0), (self._failed, outcomes > 0)):
             histogram.record_many([values[row] for row in np.flatnonzero(chosen).tolist()])
 
@@ -55,6 +71,24 @@ class Latencies:
         """Of all good and of all failed rows."""
         for histogram, good in ((self._good, True), (self._failed, False)):
             yield HistogramRow(Phase.TOTAL, good, _WHOLE_RUN, histogram.encode(), histogram.clamped)
+
+    def by_row(self) -> RecordColumn:
+        """The latency of each good row, as the middle one of at most 250 groups of equal size."""
+        took = np.concatenate(self._parts)
+        self._parts = []
+        good = took >= 0
+        edges = np.unique(np.quantile(took[good], np.linspace(0.0, 1.0, MOST_VALUES)[1:-1]))
+        codes = np.where(good, np.searchsorted(edges, took) + 1, 0)
+        order = np.argsort(codes, kind="stable")
+        begins = np.searchsorted(codes[order], np.arange(1, len(edges) + 3))
+        values = [
+            np.median(took[order[begin:end]]) if begin < end else edges[max(0, place - 1)]
+            for place, (begin, end) in enumerate(pairwise(begins.tolist()))
+        ]
+        texts = tuple(str(round(float(value))) for value in values)
+        return RecordColumn(
+            printable(self.column), texts, codes.astype(np.uint8).tobytes(), len(texts)
+        )
 
     def words(self) -> Iterator[str]:
         """How it was read."""

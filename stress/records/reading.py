@@ -32,6 +32,8 @@ SOURCE = "source"
 """The dimension of the files, where there are several."""
 TIMES = ("time", "timestamp", "@timestamp", "ts", "datetime", "date", "started_at", "created_at")
 """Columns that are taken for the time without being named."""
+LOCAL_PORTS = ("local_port", "source_port", "src_port", "sport", "client_port", "remote_port")
+"""Columns that are taken for the port from which each attempt came."""
 RESERVED = frozenset({"time", "rate", "stage", "local_port"})
 """Dimensions whose values mean something else in a run of ours."""
 MOST_KINDS = 6
@@ -96,8 +98,9 @@ class _Reader:
         self.time: str | None = None
         self.times = Times()
         self.latencies: Latencies | None = None
+        self.port: str | None = None
         self.ports = np.zeros((2, PORTS), np.int64)
-        """Attempts and failures by local port, of an export of ours."""
+        """Attempts and failures by local port."""
         self.kinds: dict[str, int] = {OK.name: 0}
         """Outcomes, numbered as they come."""
         self.seen = Counter[str]()
@@ -133,16 +136,20 @@ class _Reader:
         choice = self.choice
         ours = set(columns) >= _OURS
         text = choice.failed or ("outcome != ok" if ours else None)
-        if text is None:
+        if text is None and choice.latency is None:
             raise UsageError(
                 "which rows failed? --failed says it",
                 f"{FORMS} The columns are: {', '.join(map(quoted, columns[:MOST_SHOWN]))}.",
             )
-        self.failed = parse_failed(text, columns, more=more)
-        self.known = dict.fromkeys(columns)
-        self.ours = ours and self.failed.column == "outcome"
         if choice.latency is not None and self.latencies is None:
             self.latencies = Latencies(choice.latency, columns)
+        if text is not None:
+            self.failed = parse_failed(text, columns, more=more)
+        elif self.latencies is not None:
+            self.failed = Failed("", self.latencies.column, "never")
+        assert self.failed is not None
+        self.known = dict.fromkeys(columns)
+        self.ours = ours and self.failed.column == "outcome"
         if not more:
             self.check_columns()
         self.time = choice.time or ("due_ns" if ours else None)
@@ -151,8 +158,9 @@ class _Reader:
             self.time = next((known[name] for name in TIMES if name in known), None)
             if self.time in {self.failed.column, choice.count, *choice.dimensions}:
                 self.time = None
+        self.port = next((name for name in LOCAL_PORTS if name in columns), None)
         self.verdicts, self.clock = Answers(self.verdict), Answers(self.moment)
-        self.scale = Answers(_weight)
+        self.scale, self.port_numbers = Answers(_weight), Answers(_weight)
 
     def check_columns(self) -> None:
         """Raise unless every column that was named is there."""
@@ -205,11 +213,12 @@ class _Reader:
         outcomes = np.where(kept, taken[0][1], LEFT_OUT)
         if self.latencies is not None:
             self.latencies.add(columns.get(self.latencies.column, nothing), outcomes)
-        if self.ours:
-            ports = Answers(_weight).of(columns.get("local_port", nothing))
+        if self.port is not None:
+            ports = self.port_numbers.of(columns.get(self.port, nothing))
+            weights = taken[-1][1] if self.choice.count is not None else np.ones(rows, np.int64)
             for row, least in enumerate((0, 1)):
-                known = ports[(outcomes >= least) & (ports >= 0) & (ports < PORTS)]
-                self.ports[row] += np.bincount(known, minlength=PORTS)
+                known = (outcomes >= least) & (ports >= 0) & (ports < PORTS)
+                self.ports[row] += np.bincount(ports[known], weights[known], PORTS).astype(np.int64)
         if len(self.names) > 1:
             columns["file" if SOURCE in columns else SOURCE] = (source,) * rows
         self.begin_columns(columns)
@@ -266,6 +275,7 @@ class _Reader:
         moments, weights = (_whole(part) if part else None for part in self.parts[1:])
         self.check(codes, weights)
         columns = list(self.dimensions(Rows(codes > 0, weights)))
+        took = self.latencies.by_row() if self.latencies else None
         attempts = len(codes) if weights is None else int(weights.sum())
         begun, ended = (0, 0) if moments is None else (int(moments.min()), int(moments.max()))
         # Within a block rows are compared, so it needs some; a run of ours keeps its own blocks.
@@ -287,7 +297,7 @@ class _Reader:
             started_ns=begun,
             ended_ns=ended,
             block_ns=width,
-            table=joined(blocks, codes, names, weights, columns),
+            table=joined(blocks, codes, names, weights, columns, took),
             failing=failing,
             ports=tuple(
                 PortCount(int(port), *map(int, self.ports[:, port]))
@@ -307,6 +317,8 @@ class _Reader:
             found = self.columns.pop(name).column(shown, rows, wanted=wanted)
             if isinstance(found, str):
                 self.left_out[printable(name)] = found
+                if name == self.port:
+                    self.left_out[shown] = "only ranges and hashes of it are searched"
             else:
                 yield spelled(found) if self.ours else found
 
@@ -347,7 +359,7 @@ class _Reader:
                 f"{thousands(n)} with {reason}" for reason, n in self.without.items() if n
             )
             raise UsageError(f"no row can be used: {why or 'all count for nothing'}", seen)
-        if not failed:
+        if not failed and self.latencies is None:
             raise UsageError(f"no row failed: none of {thousands(rows)} has {expression}", seen)
         if failed == rows:
             raise UsageError(
@@ -365,6 +377,7 @@ class _Reader:
             rows=self.rows,
             attempts=attempts,
             time=printable(self.time or ""),
+            port=self.port or "",
             left_out=self.left_out,
             how=tuple(self.understood(columns)),
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from stress.model.plan import with_label
 from stress.model.summary import Answer, Summary
 from stress.report.wording.context import to_settle
 from stress.text import numbers
@@ -25,7 +26,7 @@ class JunitReport:
     def render(self, summary: Summary) -> str:
         """The XML document. Its failures and errors are none exactly when the run is clean."""
         suite = Element("testsuite", name=_shown(f"tls-stress {summary.run.target}"))
-        run = _case(suite, summary, "the run is valid")
+        run = _case(suite, summary, "the run is valid", summary.run.duration_s)
         if summary.verdict in (Answer.INVALID, Answer.INTERRUPTED):
             _add(run, "error", summary.verdict.value, summary.lines.valid, summary.validity.reasons)
         for assertion in summary.assertions:
@@ -65,7 +66,7 @@ def _add_handshakes(suite: Element, summary: Summary) -> None:
     elif summary.verdict in _UNDECIDED:
         _add(case, "error", summary.verdict.value, summary.headline, ())
     for line in summary.addresses:
-        name = f"{line.address} ({line.label})" if line.label else line.address
+        name = with_label(line.address, line.label)
         case = _case(suite, summary, f"handshakes succeed at {name}")
         if line.failures:
             failed = numbers.of(line.failures, line.attempts)
@@ -73,9 +74,10 @@ def _add_handshakes(suite: Element, summary: Summary) -> None:
             _add(case, "failure", "failing", message, ())
 
 
-def _case(suite: Element, summary: Summary, name: str) -> Element:
+def _case(suite: Element, summary: Summary, name: str, took_s: float = 0.0) -> Element:
+    """A case; the first one has the time of the whole run, and the others are read off it."""
     group = _shown(f"tls-stress.{summary.run.target}")
-    return SubElement(suite, "testcase", classname=group, name=_shown(name))
+    return SubElement(suite, "testcase", classname=group, name=_shown(name), time=f"{took_s:.3f}")
 
 
 def _add(case: Element, kind: str, about: str, message: str, lines: Sequence[str]) -> None:

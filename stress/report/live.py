@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from stress.measure import Histogram
+from stress.model.limit import SearchState, Standing
 from stress.model.observer import Observer
 from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
@@ -42,6 +43,11 @@ _FULL_LAG_NS = 100_000_000
 _BAR = 24
 _LONG_BAR = 32
 """Leaves room for the count and the rate at 60 columns."""
+_STANDINGS = {
+    Standing.HELD: "held",
+    Standing.GAVE_WAY: "failed",
+    Standing.GENERATOR: "generator-limited",
+}
 _MOST_OUTCOMES = 3
 _MOST_CHAINS = 4
 
@@ -54,23 +60,70 @@ Keys = Callable[[], str]
 class ProgressLine(Observer):
     """Writes a line every five seconds to a file, a pipe or a terminal without cursor control."""
 
-    def __init__(self, stream: TextIO, bounds: Bounds, *, width: int = 100) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        bounds: Bounds,
+        *,
+        width: int = 100,
+        search: Callable[[], SearchState] | None = None,
+    ) -> None:
         self._stream: TextIO | None = stream
         self._bounds, self._width = bounds, width
+        self._search = None if search is None else SearchLine(search)
         self._shown_s = 0.0
 
     def on_progress(self, progress: Progress) -> None:
         """Write a line when it is due."""
+        searched = self._search.words(progress) if self._search else ""
         if self._stream is None or progress.elapsed_s - self._shown_s < LINE_S:
             return
         self._shown_s = progress.elapsed_s
         start = f"[{numbers.clock(progress.elapsed_s)}] "
         try:
-            line = describe(progress, self._bounds, self._width - len(start))
+            line = searched or describe(progress, self._bounds, self._width - len(start))
             self._stream.write(f"{start}{line}\n")
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: the stream was closed
             self._stream = None
+
+
+class SearchLine:
+    """Writes how far a search for the limit has come: step, load, bracket, and the time left.
+
+    Call `words` several times a second: the time left of a step counts from when it was first seen.
+    """
+
+    def __init__(self, state: Callable[[], SearchState]) -> None:
+        self._state = state
+        self._seen: tuple[int, int] = (0, 0)
+        self._began_s = 0.0
+
+    def words(self, progress: Progress) -> str:
+        """Such as `step 7: 212/s  last 240/s failed  bracket: held 200/s, not 240/s  45 s left`."""
+        state = self._state()
+        if (state.step, state.tries) != self._seen:
+            self._seen, self._began_s = (state.step, state.tries), progress.elapsed_s
+        rest_s = max(0.0, state.seconds - (progress.elapsed_s - self._began_s))
+
+        def load(value: float) -> str:
+            return f"{numbers.offered(value)}{state.knob.unit}"
+
+        again = f", try {state.tries}" if state.tries > 1 else ""
+        confirming = " to confirm" if state.confirming else ""
+        parts = [f"step {state.step}{again}: {load(state.load)}{confirming}"]
+        if state.last is not None:
+            parts.append(f"last {load(state.last.rate)} {_STANDINGS[state.last.standing]}")
+        bounds = [
+            f"{word} {load(bound)}"
+            for word, bound in (("held", state.held), ("not", state.failed))
+            if bound is not None
+        ]
+        parts += [f"bracket: {', '.join(bounds)}"] if bounds else []
+        left_s = rest_s + (state.after_s or 0.0)
+        in_all = " in this step" if state.after_s is None else ""
+        parts.append(f"{numbers.clock(left_s)} left{in_all}")
+        return "  ".join([state.of, *parts] if state.of else parts)
 
 
 def describe(progress: Progress, bounds: Bounds, width: int = 100) -> str:
@@ -121,6 +174,7 @@ class LiveView(Observer):
         keys: what was typed; None where nobody can type.
         suspects: is given each record; says what fails more often than the rest.
         may_pause: whether `p` works.
+        search: how far the search for the limit has come; None: nothing is searched for.
     """
 
     def __init__(
@@ -133,10 +187,12 @@ class LiveView(Observer):
         keys: Keys | None,
         suspects: LiveAnomalies,
         may_pause: bool = True,
+        search: Callable[[], SearchState] | None = None,
     ) -> None:
         self._stream, self._bounds = stream, bounds
         self._target, self._cap, self._keys = target, cap, keys
         self._suspects, self._may_pause = suspects, may_pause
+        self._search = None if search is None else SearchLine(search)
         self._live: Live | None = None
         self._interval: Interval | None = None
         self._failures: Counter[str] = Counter()
@@ -232,8 +288,10 @@ class LiveView(Observer):
             pause = "p: pause, " if self._may_pause else ""
             keys = f"q: stop gracefully, {pause}" if self._keys is not None else ""
             hint = f"{keys}Ctrl-C: interrupt; what was recorded is reported"
+        searched = self._search.words(progress) if self._search else ""
         return Group(
             _text(f"{escape(self._target)}  {numbers.clock(running_s)}{rest}{state}", "bold"),
+            *([_text(searched)] if searched else []),
             _bar(part, f"{done}  {numbers.rate(progress.rate)}", _LONG_BAR),
             self._figures(progress),
             _text(hint, "dim"),

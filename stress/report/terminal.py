@@ -9,11 +9,13 @@ what failed comes first, and the rest is counted. rich is imported when renderin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
 from stress.model.summary import AddressLine, Answer, BackendLine, Likely, Purpose, Summary
+from stress.report.wording.clients import MEASURED
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
 
@@ -28,6 +30,10 @@ NARROWEST, NARROWEST_TABLE = 40, 60
 LONGEST = 20
 """Rows of one table that are shown."""
 LONGEST_TEXT = 2000
+_WIDE = 86
+"""Columns from which each latency has its own."""
+_LONGEST_NAME = 21
+"""Characters of a first column that stay on one line, as of an IPv4 address with its port."""
 SHORT_HASH = 12
 """Hexadecimal digits of a chain's name that people compare."""
 LABELS = {
@@ -50,6 +56,7 @@ _STANDINGS = {
     Standing.GAVE_WAY: "gave way",
     Standing.GENERATOR: "generator-limited",
 }
+_QUANTILES = ("p50, ms", "p90, ms")
 PHASES = {
     "connect": "TCP connect time",
     "server": "the target's own time",
@@ -87,11 +94,14 @@ class TerminalReport:
             same = "the same rows" if summary.run.records else "the same connections"
             causes += [_indented("", f"{same}: {way}") for way in ways]
             causes += _likely(cause.likely)
-            causes += [_indented("", f"fix: {cause.fix}")] if cause.fix else []
+            known = cause.fix in {root.fix for root in cause.likely}
+            causes += [_indented("", f"fix: {cause.fix}")] if cause.fix and not known else []
             causes += [_indented("", "next:"), _command(cause.next)] if cause.next else []
         if left := summary.unexplained.failures:
             count = numbers.counted(left, "failure")
-            causes.append(text(f"  Unexplained: {count} with nothing recorded in common."))
+            some = left < summary.attempts
+            words = "with nothing recorded in common" if some else "and no good handshake"
+            causes.append(text(f"  Unexplained: {count} {words}."))
             causes += _likely(summary.unexplained.likely)
             if following := summary.unexplained.next:
                 causes += [_indented("", "next:"), _command(following)]
@@ -102,8 +112,8 @@ class TerminalReport:
             (summary.failures.categories, failures),
             (list(_views(summary)), clients),
             (summary.chains, chains),
-            (summary.addresses, addresses),
-            (summary.backends, backends),
+            (summary.addresses, partial(addresses, width=wide.width)),
+            (summary.backends, partial(backends, width=wide.width)),
         )
         parts += [table(summary) for rows, table in tables if rows]
         parts += [limit(each) for each in summary.limits if each.steps]
@@ -139,7 +149,7 @@ class TerminalReport:
                     yield _command(shell_line(one.argv))
                 continue
             if name == "who" and len(words) > 2 * (width - margin - 2):
-                words = _without_codes(words)
+                words = without_codes(words)
             yield row(text(label, "dim"), text(words))
 
     def _console(self, output: StringIO, narrowest: int) -> Console:
@@ -180,10 +190,11 @@ def _command(line: str) -> Text:
     return Text(f"  {escape(line, longest=LONGEST_TEXT)}", no_wrap=True, overflow="ignore")
 
 
-def _without_codes(words: str) -> str:
-    """A sentence without what stands in parentheses; the table of clients has all of it."""
-    depth, kept = 0, []
-    for letter in words:
+def without_codes(words: str) -> str:
+    """Who fails, without the codes in parentheses; the table of clients has all of them."""
+    head, end, families = words.partition(". ") if words.startswith(MEASURED) else ("", "", words)
+    depth, kept = 0, [head, end]  # what was measured has only percentages in parentheses
+    for letter in families:
         depth += letter == "("
         kept.append("" if depth else letter)
         depth -= letter == ")"
@@ -258,43 +269,44 @@ def chains(summary: Summary) -> Table:
     return _table("Chains", headings, rows, _more(len(summary.chains), "chain", "chains"))
 
 
-def addresses(summary: Summary) -> Table:
-    """The target's addresses; those that failed come first."""
+def addresses(summary: Summary, width: int = WIDTH) -> Table:
+    """The target's addresses; those that failed come first. A narrow one has latency below."""
     ordered = sorted(
         summary.addresses,
         key=lambda line: (-line.failures / (line.attempts or 1), -line.failures),
     )
-    lines = [(f"{one.address} {one.label}" if one.label else one.address, one) for one in ordered]
-    return _parts("Addresses", "address", lines, _more(len(ordered), "address", "addresses"))
+    lines = [((one.label, one.address) if one.label else (one.address,), one) for one in ordered]
+    more = _more(len(ordered), "address", "addresses")
+    return _parts("Addresses", "address", lines, more, width)
 
 
-def backends(summary: Summary) -> Table:
+def backends(summary: Summary, width: int = WIDTH) -> Table:
     """The servers behind the addresses; those that failed come first."""
-    lines = [(one.name, one) for one in summary.backends]
-    return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"))
+    lines = [((one.name,), one) for one in summary.backends]
+    return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"), width)
 
 
 def _parts(
-    title: str, noun: str, lines: Sequence[tuple[str, AddressLine | BackendLine]], note: str
+    title: str,
+    noun: str,
+    lines: Sequence[tuple[tuple[str, ...], AddressLine | BackendLine]],
+    note: str,
+    width: int,
 ) -> Table:
-    """Attempts, failures and latencies of each part of the target."""
-    return _table(
-        title,
-        (noun, "attempts", "failures", "rate", "p50, ms", "p90, ms", "95% CI"),
-        [
-            (
-                name,
-                line.attempts,
-                line.failures,
-                line.failures / line.attempts if line.attempts else None,
-                numbers.milliseconds(line.latency.p50 if line.latency else None),
-                numbers.milliseconds(line.latency.p90 if line.latency else None),
-                numbers.interval(line.interval),
-            )
-            for name, line in lines[:LONGEST]
-        ],
-        note,
-    )
+    """Attempts, failures and latencies of each part of the target, which may have two names."""
+    wide = width >= _WIDE
+    headings = [noun, "attempts", "failures", "rate"]
+    headings += [*_QUANTILES, "95% CI"] if wide else ["95% CI; p50, p90"]
+    rows: list[Sequence[Cell]] = []
+    for names, line in lines[:LONGEST]:
+        rate = line.failures / line.attempts if line.attempts else None
+        known = (line.latency.p50, line.latency.p90) if line.latency else (None, None)
+        p50, p90 = map(numbers.milliseconds, known)
+        interval = numbers.interval(line.interval)
+        last = [p50, p90, interval] if wide else [interval, f"{p50}, {p90} ms", *names[1:]]
+        name = " ".join(names) if wide else names[0]
+        rows.append((name, line.attempts, line.failures, rate, *last))
+    return _table(title, headings, rows, note)
 
 
 def latency(summary: Summary) -> Table:
@@ -371,13 +383,16 @@ def _table(
         pad_edge=False,
         padding=(0, 1),
     )
-    last = len(headings) - 1
+    last, shown = len(headings) - 1, [[_written(cell) for cell in row] for row in rows]
+    named = max((len(row[0]) for row in shown), default=0)
     for place, name in enumerate(headings):
         figures = 0 < place < last
         justify: JustifyMethod = "right" if figures else "left"
-        table.add_column(name, justify=justify, no_wrap=figures, overflow="fold")
-    for row in rows:
-        cells = [text(_written(cell)) for cell in row]
+        # Names are what readers look for: on a narrow terminal the words of the last column wrap.
+        whole = figures or (place == 0 and named <= _LONGEST_NAME)
+        table.add_column(name, justify=justify, no_wrap=whole, overflow="fold")
+    for row in shown:
+        cells = [text(cell) for cell in row]
         table.add_row(*cells[:last], Text("\n").join(cells[last:]))
     return table
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from threading import Timer
 from typing import Any, Self, TextIO
 
+from stress.model.limit import SearchState
 from stress.model.observer import Observer
 from stress.model.plan import Plan
 from stress.model.run import Progress
@@ -146,8 +147,15 @@ class BusySign(Observer):
 
 
 @contextmanager
-def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
+def observers_for(
+    plan: Plan, display: Display, search: Callable[[], SearchState] | None = None
+) -> Iterator[list[Observer]]:
     """The observers of a run, closed at its end, the last first.
+
+    Args:
+        plan: of the run.
+        display: where it is shown.
+        search: how far the search for the limit has come; None: nothing is searched for.
 
     Raises:
         UsageError: the metrics cannot be served.
@@ -159,7 +167,7 @@ def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
             stack.callback(server.close)
             observers.append(server)
         if display.stream is not None:
-            observers.append(_progress_view(plan, display, display.stream, stack))
+            observers.append(_progress_view(plan, display, display.stream, search, stack))
         if plan.goals:
             from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
 
@@ -167,7 +175,13 @@ def observers_for(plan: Plan, display: Display) -> Iterator[list[Observer]]:
         yield observers
 
 
-def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStack) -> Observer:
+def _progress_view(
+    plan: Plan,
+    display: Display,
+    stream: TextIO,
+    search: Callable[[], SearchState] | None,
+    stack: ExitStack,
+) -> Observer:
     """The live view, with keys from standard input, or plain lines."""
     from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
     from stress.analysis.proportions.clusters import LiveInterval  # noqa: PLC0415 - heavy
@@ -175,7 +189,7 @@ def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStac
 
     interval = LiveInterval()
     if not display.rewrites:
-        return ProgressLine(stream, interval, width=display.width)
+        return ProgressLine(stream, interval, width=display.width, search=search)
     keyboard = Keyboard()
     stack.callback(keyboard.close)
     view = LiveView(
@@ -189,6 +203,7 @@ def _progress_view(plan: Plan, display: Display, stream: TextIO, stack: ExitStac
         ),
         # Goals and searches take time as evidence (`clean for 10m`, a queue that fills).
         may_pause=not plan.find_limit and not plan.goals,
+        search=search,
     )
     stack.callback(view.close)
     return view

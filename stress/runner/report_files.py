@@ -10,7 +10,8 @@ existing file is replaced, unless it is a run file.
 Links are resolved once, before the run. Then nobody can plant one: a partial file has a name that
 cannot be guessed and is created anew, and taking the name of the target replaces even a link.
 JUnit, OpenMetrics and Markdown are for other programs and follow the umask; the page holds
-evidence and is the user's alone, as a run file is.
+evidence and is the user's alone, as a run file is. The summary of a GitHub job is one file for all
+that a step writes into it, so there the report is appended.
 """
 
 from __future__ import annotations
@@ -22,21 +23,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from stress.errors import StressError, UsageError
+from stress.model.run import RunWithTranscripts
 from stress.model.summary import Summary
 from stress.planning.request import FORMS
 from stress.report.document import Report
 
-if TYPE_CHECKING:
-    from stress.store import RunFile
-
-
 _SQLITE = b"SQLite format 3\x00"
 
 
-def render(form: str, summary: Summary, run: RunFile) -> str:
+def render(form: str, summary: Summary, run: RunWithTranscripts) -> str:
     """The whole document in one form. Imports what it needs only now."""
     module, kind = FORMS[form].split(".")
     create = getattr(import_module(f"stress.report.{module}"), kind)
@@ -53,13 +50,16 @@ class ReportFiles:
     """As the user named them."""
     targets: Mapping[str, Path] = field(default_factory=dict)
     """The same without links."""
+    appended: Path | None = None
+    """A file without links that keeps what it holds."""
 
     @classmethod
-    def of(cls, paths: Mapping[str, Path]) -> ReportFiles:
+    def of(cls, paths: Mapping[str, Path], appended: Path | None = None) -> ReportFiles:
         """The requested files, checked.
 
         Args:
             paths: by the name of the form.
+            appended: a file that keeps what it holds.
 
         Raises:
             UsageError: a file cannot be written, or two forms have the same file.
@@ -72,9 +72,10 @@ class ReportFiles:
             other = taken.setdefault(path.resolve(), option)
             if other != option and (path.is_file() or not path.exists()):
                 raise UsageError(f"{other} and {option} name the same file, {path}")
-        return cls(paths, {name: path.resolve() for name, path in paths.items()})
+        targets = {name: path.resolve() for name, path in paths.items()}
+        return cls(paths, targets, appended and appended.resolve())
 
-    def write(self, summary: Summary, run: RunFile) -> None:
+    def write(self, summary: Summary, run: RunWithTranscripts) -> None:
         """Render and write each form.
 
         Raises:
@@ -84,7 +85,10 @@ class ReportFiles:
             target = self.targets[name]
             content = render(name, summary, run).encode("utf-8", "backslashreplace")
             try:
-                if target.exists() and not target.is_file():  # a pipe or a device
+                if target == self.appended:
+                    with target.open("ab") as stream:
+                        stream.write(b"\n" + content if stream.tell() else content)
+                elif target.exists() and not target.is_file():  # a pipe or a device
                     target.write_bytes(content)
                 else:
                     _replace(target, content, mode=0o600 if name == "html" else 0o666)

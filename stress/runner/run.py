@@ -167,7 +167,7 @@ def _execute(
     terminal = display.stream if display.rewrites else None
     with (
         BusySign(terminal, f"starting {counted(plan.load.processes, 'worker')}") as sign,
-        observers_for(plan, display) as observers,
+        observers_for(plan, display, controller.state if controller else None) as observers,
         canary_for(plan, display.notify) as canary,
     ):
         ending = coordinator.run(

@@ -61,13 +61,17 @@ def _missed(
     for cause in causes:
         reported += [cause.mechanism] if cause.mechanism is not None else []
         reported += [*cause.conditions, *(one for alias in cause.aliases for one in alias)]
+    likely = [one.likely for one in causes] or [summary.unexplained.likely]
+    named = not planted.likely or planted.likely in {one.id for each in likely for one in each}
+    if not named:
+        yield f"{category} is not called {planted.likely}"
     stages = summary.failures.stages.get(category, {})
+    # A lockout says itself since when it lasts, where no cause does.
+    since = {"time"} if not causes and planted.likely and named else set()
     for dimension, value in planted.dimensions:
-        if dimension == "stage":  # the outcome decides it, so no cause has it
-            found = bool(stages.get(value))
-        else:
-            found = any(_matches(each, dimension, value, windows) for each in reported)
-        if not found:
+        # The outcome decides the stage, so no cause has it.
+        found = bool(stages.get(value)) if dimension == "stage" else dimension in since
+        if not found and not any(_matches(each, dimension, value, windows) for each in reported):
             yield f"{category} is not traced to {dimension} {value}"
     if {dimension for dimension, _ in planted.dimensions} <= {"stage", "chain"}:
         for cause in causes:

@@ -81,7 +81,10 @@ class _Description:
     names: tuple[str, ...]
     counted: bool
     columns: tuple[_Column, ...]
+    """The dimensions, and after them how long each attempt took, where that is known."""
     failing: tuple[tuple[int, int, str], ...]
+    timed: bool = False
+    """Whether the last column is how long each attempt took."""
 
 
 def write_records(
@@ -103,14 +106,16 @@ def write_records(
     connection = create_file(
         path, plan, started_ns=records.started_ns, versions=versions, host=host
     )
+    columns = [*table.columns, *filter(None, (table.took,))]
     end = RunEnd(End.COMPLETED, records.ended_ns, source.attempts, records.notes)
     described = _Description(
         source,
         len(table.outcomes),
         table.names,
         bool(table.counts),
-        tuple(_Column(one.name, one.values, one.distinct) for one in table.columns),
+        tuple(_Column(one.name, one.values, one.distinct) for one in columns),
         records.failing,
+        table.took is not None,
     )
     meta = {
         "records": msgspec.json.encode(described).decode(),
@@ -118,7 +123,7 @@ def write_records(
         "started": str(source.attempts),
         "block_ns": str(records.block_ns),
     }
-    arrays = [table.blocks, table.outcomes, table.counts, *(one.codes for one in table.columns)]
+    arrays = [table.blocks, table.outcomes, table.counts, *(one.codes for one in columns)]
     with closing(connection):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
@@ -283,20 +288,25 @@ class RecordsFile(RunFile):
                 raise ValueError("a row has fewer than no attempts")
             if attempts != described.source.attempts:
                 raise ValueError("its rows are not as many attempts as it says")
+            columns = [
+                RecordColumn(
+                    one.name,
+                    one.values,
+                    self._checked(of, len(one.values) + 1, described.rows),
+                    max(len(one.values), checked("records.distinct", one.distinct, Span)),
+                )
+                for of, one in enumerate(described.columns, _FIRST)
+            ]
+            took = columns.pop() if described.timed and columns else None
+            if took is not None:
+                checked("records.took", [int(one) for one in took.values], list[Moment])
             return RecordTable(
                 blocks=self._checked(0, MOST_BLOCKS, described.rows),
                 outcomes=self._checked(_OUTCOME, len(described.names), described.rows),
                 names=described.names,
                 counts=counts.tobytes(),
-                columns=tuple(
-                    RecordColumn(
-                        one.name,
-                        one.values,
-                        self._checked(of, len(one.values) + 1, described.rows),
-                        max(len(one.values), checked("records.distinct", one.distinct, Span)),
-                    )
-                    for of, one in enumerate(described.columns, _FIRST)
-                ),
+                columns=tuple(columns),
+                took=took,
             )
 
     def _checked(self, of: int, below: int, rows: int) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Policy, Settings
 from stress.trust.reading.certificate import CertificateFacts
+from stress.trust.reading.java import undecodable
 from stress.trust.reading.strict import strict_problems
 
 
@@ -17,21 +19,36 @@ class EncodingSettings(Settings, frozen=True):
 
     unreadable_issuer: Refusal = Refusal.YES
     """The effect of an intermediate that cannot be parsed."""
-    strict: bool = False
-    """Any odd part of any certificate sent is refused, as Go does."""
+    reader: Literal["", "go", "java"] = ""
+    """Whose reader it has. Go's refuses any odd part of any certificate sent; Java's any critical
+    extension that it cannot decode, and it leaves out others."""
+    most_certificates: int = 1_000
+    """That are sent."""
     strict_except: tuple[str, ...] = ()
     """But for these: beginnings or ends of what `strict_problems` says."""
     broken_parts: tuple[str, ...] = ()
     """Parts that, when broken, make the client refuse any certificate sent."""
     broken_leaf_parts: tuple[str, ...] = ()
     """The same for the leaf only."""
-    broken_if_critical: bool = False
-    """The same for every extension that is critical."""
+    undecodable_leaf: Mapping[str, str] = {}
+    """Extensions of the leaf that are refused when they cannot be decoded, although they are not
+    critical, and the check that comes upon them."""
+
+
+def takes(policy: Policy, anchor: CertificateFacts) -> bool:
+    """Whether the client reads this anchor of its store; one that it cannot read it leaves out."""
+    reader = policy.settings(EncodingSettings).reader
+    if reader == "java":
+        return anchor.critical_extensions.isdisjoint(undecodable(anchor))
+    return reader != "go" or not strict_problems(anchor)
 
 
 def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
     """Certificates that cannot be parsed, and parts that cannot be decoded."""
     settings = policy.settings(EncodingSettings)
+    if len(sent) > settings.most_certificates:
+        detail = f"{len(sent)} certificates sent, at most {settings.most_certificates} are read"
+        yield Finding(Category.PATH_LENGTH, None, detail, check="malformed-certificate")
     for position, facts in enumerate(sent):
         if facts.unreadable:
             refusal = Refusal.YES if position == 0 else settings.unreadable_issuer
@@ -40,9 +57,8 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             continue
         parts = set(settings.broken_parts)
         parts.update(settings.broken_leaf_parts if position == 0 else ())
-        if settings.broken_if_critical:
-            for name in facts.critical_extensions - {"TLS feature", "SCT list"}:
-                parts.update([name, f"{name} end", f"{name} iPAddress"])
+        if settings.reader == "java":
+            yield from _undecodable(facts, position, settings)
             if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:
                 detail = "an empty subject needs a critical subjectAltName"
                 yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
@@ -51,7 +67,7 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
         strict = [
             one
-            for one in (strict_problems(facts) if settings.strict else ())
+            for one in (strict_problems(facts) if settings.reader == "go" else ())
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
@@ -61,3 +77,16 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             refusal = Refusal.YES if refuses else Refusal.NO
             detail = f"has an odd part: {printable(problem, 90)}"
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
+
+
+def _undecodable(
+    facts: CertificateFacts, position: int, settings: EncodingSettings
+) -> Iterator[Finding]:
+    """Extensions that Java cannot decode, where that makes it refuse the chain."""
+    for name, reason in undecodable(facts).items():
+        check = settings.undecodable_leaf.get(name, "") if position == 0 else ""
+        critical = name in facts.critical_extensions
+        if critical or check:
+            detail = f"{name} cannot be decoded: {printable(reason, 80)}"
+            check = "" if critical else check
+            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, check=check)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from stress.codes.catalog import POLICY_OF
@@ -35,6 +35,7 @@ from stress.trust.reading.certificate import (
     short_name,
     shown_issuer,
     subject_of,
+    without_end,
 )
 from stress.trust.reading.der import DerError
 from stress.trust.reading.extension import NormalName, organizations, sct_times
@@ -164,8 +165,12 @@ class Judge:
         if policy == NO_POLICY:
             return Verdict(chain_hash(certificates), policy, host, at, (), ())
         families = [find_policy(name) for name in chosen.families] or [chosen]
-        case = _Case(self, certificates, host, at, staple, scts)
-        answers = {one.name: case.findings(one) for one in families}
+        case = cache(lambda sent: _Case(self, sent, host, at, staple, scts))
+        trimmed = tuple(map(without_end, certificates))
+        answers = {
+            one.name: case(trimmed if one.end_ignored else certificates).findings(one)
+            for one in families
+        }
         refusing = tuple(name for name in chosen.families if strongest(answers[name]) > 0)
         if not chosen.families:
             # A family with an order of its own has come upon its findings in it.
@@ -283,9 +288,12 @@ class Judge:
                 names.append(one.facts.issuer_name.normal)
         roots = tuple(one for one in stored if one.root or one.spans)
         trusted = {_identity(one.facts) for one in roots if one.root}
-        machine = [
-            describe(der) for name in dict.fromkeys(names) for der in self._machine.get(name, ())
-        ]
+        machine, looked_up = list[CertificateFacts](), set[NormalName]()
+        while wanted := [name for name in dict.fromkeys(names) if name not in looked_up]:
+            looked_up.update(wanted)
+            found = [describe(der) for name in wanted for der in self._machine.get(name, ())]
+            machine += found
+            names += [one.issuer_name.normal for one in found]  # an anchor that is no root
         own = [one for one in machine if _identity(one) not in trusted]
         public = {one.facts.sha256 for one in roots}
         public |= {one.sha256 for one in machine if _identity(one) in trusted}

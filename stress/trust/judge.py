@@ -18,13 +18,13 @@ from pkgutil import iter_modules
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.anchors import Anchors
-from stress.trust.encoding import EncodingSettings, encoding_findings
-from stress.trust.path import Gap, Issuers, Known, Path, Paths, build_paths, find_gap
+from stress.trust.encoding import EncodingSettings, encoding_findings, takes
+from stress.trust.path import Gap, Issuers, Known, Link, Path, Paths, build_paths, find_gap
 from stress.trust.policy import PathSearch, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe
-from stress.trust.reading.strict import strict_problems
+from stress.trust.reading.java import as_java_reads
 from stress.trust.rules.context import Context, Rule
-from stress.trust.selection import in_order, select, selection_gap
+from stress.trust.selection import in_order, last_tried, select, selection_gap
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -119,9 +119,12 @@ class StoreJudge:
     def _findings(self, context: Context, built: _Built) -> list[Finding]:
         """All findings of one family, along the path that it would choose."""
         policy = context.policy
+        if policy.settings(EncodingSettings).reader == "java":
+            built = _as_java_reads(built)
         found = list(encoding_findings(built.sent, policy))
         if not built.paths.longest.links:
             return found
+        context = replace(context, path=built.paths.longest)
         tried = self._tried(context, built)
         answers = [
             [*found, *self._along(context, built, path, anchored=ended)] for path, ended in tried
@@ -136,11 +139,12 @@ class StoreJudge:
         if policy.last_error and rejections[best][0]:
             # The path that came furthest; of those, the last.
             ranks = [
-                min(map(partial(_rank_in, one), found))
+                min(map(partial(_rank_in, one), enumerate(found)))
                 for one, found in zip(contexts, answers, strict=True)
             ]
             best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
-        return sorted(answers[best], key=partial(_rank_in, contexts[best]))
+        ordered = sorted(enumerate(answers[best]), key=partial(_rank_in, contexts[best]))
+        return [one for _, one in ordered]
 
     def _tried(self, context: Context, built: _Built) -> list[tuple[Path, bool]]:
         """The paths that a family tries, and whether they end in an anchor; at least one."""
@@ -152,21 +156,24 @@ class StoreJudge:
                     built.sent, self._anchors, context.at, partial_chain=partial, schemes=schemes
                 )
             ]
+        anchors = self._anchors
+        if not all(takes(policy, one) for one in anchors):
+            anchors = Issuers(one.der for one in anchors if takes(policy, one))
         if policy.search is PathSearch.ORDERED:
-            ordered = in_order(built.sent, self._anchors)
+            ordered = in_order(built.sent, anchors)
             if ordered is not None:
                 return [(path, True) for path in ordered] or [(paths.longest, False)]
-        strict = policy.settings(EncodingSettings).strict
         tried = [
             (path, True)
             for path in paths.complete
             if policy.partial_chain or path.top.facts.self_issued or len(path.links) == 1
             if policy.search is PathSearch.EVERY or len(path.links) > 1
-            # An anchor with an odd part is left out when the store is read.
-            if not (strict and strict_problems(path.top.facts))
+            if path.top.facts.der in {one.der for one in anchors}
         ]
-        if not tried or (policy.last_error and paths.last_end not in paths.complete):
-            tried.append((paths.last_end if policy.last_error and tried else paths.longest, False))
+        if policy.last_error:
+            tried.append(last_tried(built.sent, anchors))
+        elif not tried:
+            tried.append((paths.longest, False))
         return tried
 
     def _along(
@@ -202,7 +209,7 @@ class StoreJudge:
             return self._built[certificates]
         sent = tuple(describe(der) for der in certificates) or (describe(b""),)
         if sent[0].unreadable:
-            built = _Built(sent, Paths((), Path(()), Path(()), ()))
+            built = _Built(sent, Paths((), Path(()), ()))
         else:
             built = _Built(sent, build_paths(sent, self._anchors))
         if len(self._built) >= _KEPT:
@@ -211,15 +218,35 @@ class StoreJudge:
         return built
 
 
-def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
-    """The place of a finding in the order in which the client would come upon it; notes last."""
+def _as_java_reads(built: _Built) -> _Built:
+    """The same paths, with what Java reads in their certificates."""
+
+    def link(one: Link) -> Link:
+        return replace(one, facts=as_java_reads(one.facts))
+
+    def path(one: Path) -> Path:
+        return Path(tuple(map(link, one.links)))
+
+    paths = Paths(
+        tuple(map(path, built.paths.complete)),
+        path(built.paths.longest),
+        tuple((link(child), link(issuer)) for child, issuer in built.paths.broken),
+    )
+    return _Built(tuple(map(as_java_reads, built.sent)), paths)
+
+
+def _rank_in(context: Context, numbered: tuple[int, Finding]) -> tuple[int, ...]:
+    """The place of a finding in the order in which the client would come upon it; notes last.
+
+    Of findings of one place the first counts, or the last where a client begins at the root: two
+    anchors in one path have no position by which to tell them apart.
+    """
+    index, finding = numbered
     links = context.path.links
     strength = -STRENGTH[finding.refusal]
     depths = {link.position: depth for depth, link in enumerate(links)}
     depth = depths.get(finding.position, len(links))
-    check = str(finding.category)
-    if finding.category is Category.WRONG_INTERMEDIATE and context.anchored:
-        check = "signature"
+    check = finding.check or str(finding.category)
     stages = context.policy.order
     unusable = finding.category is Category.MALFORMED_CERTIFICATE and not context.anchored
     if unusable and any("unusable" in stage.checks for stage in stages):
@@ -231,8 +258,10 @@ def _rank_in(context: Context, finding: Finding) -> tuple[int, ...]:
             place -= check in stage.below
             place = 0 if check in stage.at_leaf else place
             place = -place if stage.from_root else place
-            return strength, number, place, stage.checks.index(check)
-    return strength, len(stages), finding.category.precedence, depth
+            two_anchors = [link.position for link in links].count(None) > 1
+            turned = -index if two_anchors and stage.from_root and finding.position is None else 0
+            return strength, number, place, turned, stage.checks.index(check), index
+    return strength, len(stages), finding.category.precedence, depth, index
 
 
 def strongest(found: Iterable[Finding]) -> int:

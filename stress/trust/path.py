@@ -135,8 +135,6 @@ class Paths:
     """Those that end in an anchor, in the order found."""
     longest: Path
     """The longest that does not end in an anchor; at least the leaf alone."""
-    last_end: Path
-    """Where the search ended: the last path tried, whether it ends in an anchor or nowhere."""
     broken: tuple[tuple[Link, Link], ...]
     """Pairs whose names match but whose signature is wrong: (certificate, would-be issuer)."""
 
@@ -160,6 +158,9 @@ class Issuers:
         if not facts.unreadable:
             self._by_name.setdefault(facts.subject_name.normal, []).append(facts)
 
+    def __iter__(self) -> Iterator[CertificateFacts]:
+        return (one for named in self._by_name.values() for one in named)
+
     def named(self, name: NormalName) -> list[CertificateFacts]:
         """Those with this subject."""
         return self._by_name.get(name, [])
@@ -179,7 +180,6 @@ class _Search:
     known: Issuers
     complete: list[Path] = field(default_factory=list)
     longest: Path | None = None
-    last_end: Path | None = None
     broken: list[tuple[Link, Link]] = field(default_factory=list)
     checks: int = 0
     steps: int = 0
@@ -196,15 +196,11 @@ class _Search:
             if anchor is not None:
                 top = path.top if path.top.facts.der == anchor.der else Link(anchor, None)
                 self.complete.append(Path((*path.links[:-1], top)))
-                self.last_end = self.complete[-1]
                 if anchor.self_issued:
                     continue
             elif self.longest is None or len(path.links) > len(self.longest.links):
                 self.longest = path
-            longer = list(self._longer(path))
-            if anchor is None and not longer:
-                self.last_end = path
-            stack.extend(reversed(longer))
+            stack.extend(reversed(list(self._longer(path))))
 
     def _longer(self, path: Path) -> Iterator[Path]:
         """The path extended by each possible issuer."""
@@ -261,8 +257,7 @@ def build_paths(
     search = _Search(anchors, by_name, known or Issuers())
     search.run(leaf)
     longest = search.longest or Path((leaf,))
-    ended = search.last_end or longest
-    return Paths(tuple(search.complete), longest, ended, tuple(search.broken))
+    return Paths(tuple(search.complete), longest, tuple(search.broken))
 
 
 def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:

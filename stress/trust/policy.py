@@ -123,6 +123,8 @@ class Policy:
     partial_chain: bool = True
     """A path may end in an anchor that is not a self-signed root."""
 
+    end_ignored: bool = False
+    """Octets behind a certificate are ignored."""
     search: PathSearch = PathSearch.EVERY
     schemes: tuple[str, ...] = ("RSA", "RSA-PSS", "ECDSA", "Ed25519", "Ed448")
     """How issuers may sign."""

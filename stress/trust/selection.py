@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 
 from stress.model.outcome import Category
-from stress.trust.path import Gap, Issuers, Link, Path
+from stress.trust.path import Gap, Issuers, Link, Path, Signature, check
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.key import KeyKind
 
@@ -143,6 +143,49 @@ def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, 
     if not named:
         return None
     return tuple(Path((*links, Link(one, None))) for one in named if identified(one, last))
+
+
+def last_tried(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, bool]:
+    """The path that Go comes to last, and whether it ends in an anchor.
+
+    Where no path is good, Go reports what it met with the last issuer that it tried at each step:
+    those sent after the anchors, those with another key identifier after those with the right one
+    (crypto/x509, `buildChains` and `findPotentialParents`). An issuer whose signature does not fit
+    is not tried; where there is no other, the first of them is named as the likely reason.
+    """
+    links = [Link(sent[0], 0)]
+    while True:
+        top = links[-1].facts
+        named = (
+            [Link(one, None) for one in anchors.named(top.issuer_name.normal)],
+            [Link(one, place) for place, one in enumerate(sent) if place and _follows(one, top)],
+        )
+        inside = {(one.facts.subject_name.der, one.facts.spki) for one in links}
+        parents = [
+            link
+            for links_named in named
+            for link in sorted(links_named, key=lambda one: _key_ids_differ(one.facts, top))
+            if not link.facts.unreadable
+            and (link.facts.subject_name.der, link.facts.spki) not in inside
+            and check(top, link.facts) is not Signature.BAD
+        ]
+        fitting = [link for link in parents if _may_issue(link.facts)]
+        links += fitting[-1:] or parents[:1]
+        if not parents or links[-1].position is None:
+            return Path(tuple(links)), bool(parents) and links[-1].position is None
+
+
+def _key_ids_differ(issuer: CertificateFacts, child: CertificateFacts) -> int:
+    """0: the same, 1: one of them is missing, 2: not the same."""
+    ids = issuer.subject_key_id or b"", (child.authority and child.authority.key_id) or b""
+    return 0 if ids[0] == ids[1] else 1 + all(ids)
+
+
+def _may_issue(facts: CertificateFacts) -> bool:
+    """As Go's CheckSignatureFrom sees it."""
+    bare = facts.version == 3 and "basicConstraints" not in facts.named_extensions
+    other = "basicConstraints" in facts.named_extensions and not facts.is_ca
+    return not bare and not other and (not facts.usages or facts.may_sign_certificates)
 
 
 def _follows(issuer: CertificateFacts, child: CertificateFacts) -> bool:

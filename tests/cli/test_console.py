@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import stress
 from stress.cli import console
 from stress.store import open_run
 
@@ -41,7 +42,54 @@ def test_both_streams_can_print_any_text_after_preparing(
     console.print_data("\udc80\n")
 
     assert capsys.readouterr().out == "\\udc80\n"
-    assert sys.stdout.errors == "backslashreplace"
+    assert sys.stdout.errors == "plainer"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0.40\u20130.60%", "0.40-0.60%"),
+        ("\u2500\u2500 p99 \u2265 3 \u2026", "-- p99 >= 3 ..."),
+        ("\u4e2d \udc80", r"\u4e2d \udc80"),
+    ],
+)
+def test_a_stream_without_a_character_gets_a_plainer_one(
+    encoding: str, text: str, shown: str
+) -> None:
+    console.prepare()
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="plainer")
+    stream.write(text)
+    stream.seek(0)
+    has_its_own = [mark for mark in "\u2013\u2026" if mark in text and encoding == "cp1252"]
+
+    assert stream.read() == (text.encode(encoding, "plainer").decode(encoding))
+    assert has_its_own or text.encode(encoding, "plainer").decode(encoding) == shown
+
+
+def test_every_character_of_our_own_texts_has_a_plainer_one() -> None:
+    console.prepare()
+    ours = set[str]()
+    for kind in ("py", "toml", "jinja"):
+        for file in Path(stress.__file__).parent.rglob(f"*.{kind}"):
+            if "page" not in file.parts and "tables" not in file.parts:
+                ours |= set(file.read_text("utf-8"))
+    printed = (
+        ours - set(map(chr, range(128))) - set("\u201c\u201d\u00a7\u2190\ufe0f\u2705\u274c\u26a0")
+    )
+
+    assert "\\" not in "".join(sorted(printed)).encode("ascii", "plainer").decode()
+
+
+def test_columns_are_what_the_environment_says_also_in_a_pipe(spawn: Any, run_file: Path) -> None:
+    process = spawn("report", run_file, env={"COLUMNS": "60", "PYTHONIOENCODING": "ascii"})
+    out, _ = process.communicate(timeout=60)
+    words = [line for line in out.splitlines() if not line.startswith("  tls-stress ")]
+
+    assert process.returncode == 1
+    assert out.isascii()
+    assert "\\" not in out
+    assert max(map(len, words)) <= 60
 
 
 def test_a_terminal_that_has_gone_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

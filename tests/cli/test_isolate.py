@@ -59,7 +59,7 @@ def test_every_form_of_the_report(folder: Path, ask: Ask) -> None:
     assert document["run"]["target"] == "app.csv"
     page = (folder / "p.html").read_text()
     assert "by carrier; bars from 0" in page
-    assert "is sent by" not in page
+    assert "TLS stack" not in page
     assert "handshakes succeed" not in (folder / "j.xml").read_text()
     assert "```" not in (folder / "m.md").read_text()
     assert 'target="app.csv"' in (folder / "o.txt").read_text()

@@ -92,7 +92,14 @@ def test_the_list_of_commands_says_what_each_says_of_itself(name: str, ask: Any)
     assert f"\n  {COMMANDS[name]}\n" in ask(name, "--help").out
 
 
-LIGHT = ("click", "stress.cli", "stress.errors", "stress.text.escape")
+LIGHT = (
+    "typer",
+    "annotated_doc",
+    "shellingham",
+    "stress.cli",
+    "stress.errors",
+    "stress.text.escape",
+)
 """What any command line may import besides the standard library, with all below it."""
 OPTIONS = (*LIGHT, "stress.planning", "stress.model.plan", "stress.text")
 CODES = (

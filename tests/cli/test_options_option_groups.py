@@ -1,38 +1,38 @@
-from typing import Any
+import inspect
+from typing import Annotated, Any
 
-import click
-import pytest
+import typer
 
-from stress.cli import options
+from stress.cli.options import takes
 from stress.planning.request import Request
 
+Width = Annotated[int, typer.Option(help="Columns.")]
 
-@options.command()
-@options.takes("sni", "pins", "stop_on_refusal", "json")
-@click.option("--width", type=int, default=3, help="Columns.")
-def command(request: Request, width: int) -> int:
+
+@takes("sni", "pins", "stop_on_refusal", "json")
+def command(request: Request, width: Width = 3) -> int:
     """Says something."""
     return width * len(request.given()) * (-1 if request.json else 1)
 
 
-def test_a_command_has_the_options_it_takes_and_its_own() -> None:
-    assert [each.name for each in command.params] == [
-        *("sni", "pins", "stop_on_refusal", "json"),
-        "width",
-    ]
-    assert command.help == "Says something."
+def test_the_options_are_in_the_commands_signature() -> None:
+    shown = list(inspect.signature(command).parameters)
+
+    assert shown == ["sni", "pins", "stop_on_refusal", "json", "width"]
+    assert command.__doc__ == "Says something."
 
 
-@pytest.mark.parametrize(
-    ("words", "answer"),
-    [
-        ("", 0),
-        ("--sni a.test --pin x --json --width 5", -15),
-        ("--width 7 --pin a --pin b --no-stop-on-refusal", 14),
-    ],
-)
-def test_the_command_gets_a_request_of_what_was_given(words: str, answer: int) -> None:
-    assert command.main(words.split(), standalone_mode=False) == answer
+def test_the_command_gets_a_request_of_what_was_given() -> None:
+    assert command(sni="a.test", pins=["x"], stop_on_refusal=None, json=True, width=5) == -15
+
+
+def test_typer_parses_the_options_and_those_of_the_command() -> None:
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+
+    given = ["--width", "7", "--pin", "a", "--pin", "b", "--no-stop-on-refusal"]
+    assert app(args=given, standalone_mode=False) == 14
+    assert app(args=[], standalone_mode=False) == 0
 
 
 def test_help_lists_options_in_sections_as_plain_text(ask: Any) -> None:
@@ -40,7 +40,7 @@ def test_help_lists_options_in_sections_as_plain_text(ask: Any) -> None:
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
 
     assert headings == [
-        "Positional arguments:",
+        "Arguments:",
         "Load:",
         "TLS and addresses:",
         "Certificate validation:",

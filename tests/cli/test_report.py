@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from stress.planning.request import FORMS
+
 
 @pytest.mark.slow
 def test_the_report_is_the_one_that_run_printed(
@@ -34,6 +36,37 @@ def test_json_and_quiet_are_the_same_answer_in_other_words(ask: Any, run_file: P
     assert quiet.err.startswith(summary["headline"])
     assert both.out == document.out
     assert summary["failures"]["count"] == 20
+
+
+@pytest.mark.slow
+def test_a_shared_report_names_nothing_of_this_machine_in_any_form(
+    ask: Any, farm_words: tuple[str, ...], tmp_path: Path
+) -> None:
+    target, *where, store = farm_words
+    home = tmp_path / "jane"
+    home.mkdir()
+    (home / "own.pem").write_bytes(Path(store).read_bytes())
+    (home / "load.toml").write_text('count = 80\nprocesses = 1\nname = "once"\n')
+    words = (target, *where, home / "own.pem", "--profile", home / "load.toml")
+    ask("run", *words, "--source", "127.0.0.77", "-q", "--results", home)
+    files = [home / form for form in FORMS]
+    options = [word for form in FORMS for word in (f"--{form}", home / form)]
+    open_text = ask("report", home / "once.db", *options).out
+    told = "".join([open_text, *(file.read_text() for file in files)])
+
+    text = ask("report", home / "once.db", "--share", *options)
+    document = ask("report", home / "once.db", "--share", "--json")
+    shared = "".join([text.out, document.out, *(file.read_text() for file in files)])
+    host = json.loads(ask("report", home / "once.db", "--json").out)["run"]["host"]
+
+    assert host
+    for secret in ("jane", "127.0.0.77", host):
+        assert secret in told
+        assert secret not in shared
+    assert text.code == document.code == 1
+    assert "--ca own.pem" in shared
+    assert "tls-stress replay once" in shared
+    assert json.loads(document.out)["run"]["file"] == "results/once.db"
 
 
 @pytest.mark.parametrize(

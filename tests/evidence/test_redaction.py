@@ -6,8 +6,11 @@ import pytest
 
 from stress.evidence.redaction import Mask
 from stress.model.plan import Address
+from stress.model.records import RecordSource
+from stress.model.run import JoinedLog
 from stress.model.transcript import Clock, Flight
 from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript
+from tests.evidence.dossiers import facts_for
 from tests.stacks import main_stack
 
 LOCAL = "198.51.100.99"
@@ -67,3 +70,29 @@ def test_a_client_certificate_may_name_a_person_and_is_left_out() -> None:
     masked = Mask([one], plan_for(client_certificate="jane.pem")).transcript(one)
 
     assert [flight.data for flight in masked.flights] == [HELLO, b"answer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot read /srv/jane/keys/ca.pem: denied", "cannot read ca.pem: denied"),
+        ("see ~/runs/a.db, at 50/s", "see a.db, at 50/s"),
+        ("../../jane/lists/addresses.txt has two", "addresses.txt has two"),
+        ("http://pki.example/ca/one.crt 10/11", "http://pki.example/ca/one.crt 10/11"),
+    ],
+)
+def test_directories_in_sentences_are_left_out(text: str, shown: str) -> None:
+    masked = Mask([], plan_for()).facts(replace(facts_for(plan_for()), reasons=(text,)))
+
+    assert masked.reasons == (shown,)
+
+
+def test_files_of_logs_and_records_are_named_without_their_directories() -> None:
+    joined = JoinedLog(("/srv/jane/proxy.log",), "HAProxy", False, 1, 0, 0, 0, 0)
+    records = RecordSource(("/srv/jane/calls.csv",), "status != 200", 1, 1)
+    known = replace(facts_for(plan_for()), joined=joined, records=records)
+    masked = Mask([], plan_for()).facts(known)
+
+    assert masked.joined is not None
+    assert masked.records is not None
+    assert (masked.joined.files, masked.records.files) == (("proxy.log",), ("calls.csv",))

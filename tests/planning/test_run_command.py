@@ -1,5 +1,7 @@
 from base64 import b64encode
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from shlex import join
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from stress.cli.options import parse
 from stress.errors import UsageError
 from stress.host.limits import Machine
+from stress.lab.certificates import Authority
 from stress.model.claims import RunChange
 from stress.model.plan import Address, Client, Close, Limits, Load, Plan, Stack, Target, Trust
 from stress.planning.addresses import Resolution
@@ -110,23 +113,40 @@ REQUESTS = st.fixed_dictionaries(
         "addresses_inline": st.sampled_from([("10.0.0.1",), ("10.0.0.1=a b", "10.0.0.2:8443=-x")]),
         "stop_on_refusal": st.booleans(),
         "find_limit": st.just("p99.total<250ms,failing<0.1%"),
+        "detect": st.sampled_from(["0.1%", "2%"]),
+        "rate_blocks": st.booleans(),
+        "pins": st.just((f"sha256//{b64encode(bytes(32)).decode()}",)),
+        "aia": st.booleans(),
+        "ca": st.just("root.pem"),
     },
 )
 
 
+@pytest.fixture(scope="session")
+def private_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The anchors of a private CA."""
+    path = tmp_path_factory.mktemp("private") / "root.pem"
+    path.write_bytes(Authority.make(datetime.now(UTC)).pem)
+    return path
+
+
 @pytest.mark.slow
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_=REQUESTS)
 def test_the_command_of_a_plan_makes_the_same_plan(
-    given_: dict[str, Any], machine: Machine
+    given_: dict[str, Any], machine: Machine, private_root: Path
 ) -> None:
+    if "ca" in given_:
+        given_ = given_ | {"ca": str(private_root)}
+
     async def resolve(_: Target, __: str | None) -> Resolution:
         return Resolution((Address("10.9.9.9", 443), Address("10.9.9.10", 443)), 30.0)
 
     def planned(request: Request) -> Plan:
+        request = replace(request, seed="7")  # no command repeats it
         made = plan_run(request, now=1_790_000_000, resolve=resolve, machine=machine)
         load = replace(made.load, processes=1)
-        return replace(made, seed=0, notes=(), load=load)
+        return replace(made, notes=(), load=load)
 
     try:
         plan = planned(Request(targets=("edge.example.com",), **given_))

@@ -143,7 +143,7 @@ def test_a_requested_number_is_searched_in_ranges(table: Table, found: Found) ->
 
     summary = found(table(f"{HEADER},size", rows), dimensions=("size", "region"))
 
-    assert places(summary)[0] == ("size", "88 to 100")
+    assert places(summary)[0] == ("size", ("88", "100"))
 
 
 def test_kinds_of_failures_are_told_apart_up_to_a_few(table: Table, found: Found) -> None:

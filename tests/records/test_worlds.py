@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from stress.analysis.goals.evidence import Stopping, holds
 from stress.analysis.goals.goal import parse_goal
 from stress.analysis.proportions.estimate import estimate
 from stress.model.run import End
-from stress.model.summary import Summary
+from stress.model.summary import FAILURE, LATENCY, Summary
 from stress.records import Choice
 from stress.runner.isolate import isolate
 from stress.runner.rejudge import AS_RECORDED
@@ -98,3 +100,94 @@ def test_who_fails_all_the_time_is_found_as_in_the_simulation(failures: int, tab
 
         assert found == {names[one] for one in simulated}
         assert failures < 300 or found
+
+
+VERSIONS = [f"17.{number}" for number in range(16)]
+
+
+def conditions(summary: Summary, kind: str = FAILURE) -> list[list[tuple[str, str, object]]]:
+    return [
+        [(one.dimension, str(one.op), one.value) for one in cause.conditions]
+        for cause in summary.causes
+        if cause.kind == kind
+    ]
+
+
+STRUCTURES: list[tuple[Callable[[str, str, int], float], list[tuple[str, str, object]]]] = [
+    (
+        lambda app, _server, _port: 0.3 * (app in VERSIONS[4:9]),
+        [("app", "between", ("17.4", "17.8"))],
+    ),
+    (
+        lambda app, server, _port: 0.6 * (app in VERSIONS[2:5] and server == "s3"),
+        [("app", "between", ("17.2", "17.4")), ("server", "is", "s3")],
+    ),
+    (lambda _app, server, _port: 0.1 * (server != "s5"), [("server", "is not", "s5")]),
+    (
+        lambda _app, _server, port: 0.5 * (port // 2 % 4 in {0, 3}),
+        [("src_port", "is", "(port // 2) mod 4 = 0 or 3")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("chance", "told"), STRUCTURES)
+def test_structures_are_found_as_in_the_simulations(
+    chance: Callable[[str, str, int], float], told: list[tuple[str, str, object]], table: Table
+) -> None:
+    random = Random(87)
+    rows, inside = [], 0
+    for number in range(8_000):
+        app, server = random.choice(VERSIONS), f"s{random.randrange(8)}"
+        port = random.randrange(32_768, 61_000)
+        failed = random.random() < chance(app, server, port)
+        inside += failed
+        rows.append((START + number, app, server, port, "timeout" if failed else ""))
+    summary = isolated(
+        table("time,app,server,src_port,error", rows), Choice(failed="error != empty")
+    )
+
+    assert conditions(summary) == [told]
+    assert summary.causes[0].failures == inside
+
+
+SLOW: list[tuple[Callable[[int, str], bool], list[tuple[str, str, object]]]] = [
+    (lambda _row, server: server == "s3", [("server", "is", "s3")]),
+    (lambda _row, server: server != "s3", [("server", "is not", "s3")]),
+    (lambda row, _server: 1_000 <= row < 1_400, []),
+    (lambda _row, _server: False, []),
+]
+
+
+@pytest.mark.parametrize(("slow", "told"), SLOW)
+@pytest.mark.parametrize("failing", [False, True])
+def test_what_is_slower_is_found_although_nothing_fails(
+    slow: Callable[[int, str], bool],
+    told: list[tuple[str, str, object]],
+    failing: bool,
+    table: Table,
+) -> None:
+    random, rows = Random(83), []
+    for number in range(4_000):
+        server = f"s{random.randrange(8)}"
+        took = 1e3 * random.lognormvariate(-4.0, 0.5) + 80 * slow(number, server)
+        error = "reset" if failing and random.random() < 0.02 else ""
+        rows.append((START + number, server, f"{took:.3f}", error))
+    path = table("time,server,took_ms,error", rows)
+    failed = "error != empty" if failing else None
+    summary = isolated(path, Choice(failed=failed, latency="took_ms"))
+
+    found = conditions(summary, LATENCY)
+    if slow(1_200, "s0") and not slow(0, "s0"):
+        ((dimension, how, _),) = found[0]
+        assert (len(found), dimension, how) == (1, "time", "between")
+    else:
+        assert found == ([told] if told else [])
+    if told:
+        (cause,) = (one for one in summary.causes if one.kind == LATENCY)
+        good = [(row, one) for row, one in enumerate(rows) if not one[3]]
+        assert cause.attempts == sum(slow(row, one[1]) for row, one in good)
+        assert cause.latency is not None
+        assert cause.latency.there_us > cause.latency.elsewhere_us + 60_000
+    if not failing:
+        assert summary.failures.count == 0
+        assert not found or "slower" in summary.headline

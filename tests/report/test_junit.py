@@ -32,7 +32,7 @@ def test_a_failing_run_fails_its_cases_and_says_why(summary: Summary) -> None:
 
     assert troubles(summary) == {
         "handshakes succeed": "failure",
-        "handshakes succeed at 127.0.0.1:8443 (edge)": "failure",
+        "handshakes succeed at edge (127.0.0.1:8443)": "failure",
     }
     assert (found.get("tests"), found.get("failures"), found.get("errors")) == ("3", "2", "0")
     assert failure is not None
@@ -46,6 +46,14 @@ def test_a_clean_run_has_no_trouble_and_the_same_cases(summary: Summary) -> None
 
     assert troubles(clean(summary)) == {}
     assert names == [case.get("name") for case in suite(summary).iter("testcase")]
+
+
+def test_each_case_has_a_time_and_together_they_take_as_long_as_the_run(summary: Summary) -> None:
+    found = suite(summary)
+    times = [float(case.attrib["time"]) for case in found.iter("testcase")]
+
+    assert len(times) == 3
+    assert sum(times) == float(found.attrib["time"]) > 0.0
 
 
 @pytest.mark.parametrize("verdict", [Answer.INVALID, Answer.INTERRUPTED])

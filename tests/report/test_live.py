@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 
 from stress.analysis.causes.live_anomalies import LiveAnomalies
+from stress.model.limit import Knob, SearchState, Standing, Step
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
-from stress.report.live import STOPPED, LiveView, ProgressLine, describe
+from stress.report.live import STOPPED, LiveView, ProgressLine, SearchLine, describe
 
 HALFWAY = Progress(
     elapsed_s=15.0,
@@ -45,7 +46,11 @@ class Bounds:
         return Interval(0.95, share / 2, share * 2, "invented")
 
 
-def view(stream: io.StringIO, keys: Callable[[], str] | None = None) -> LiveView:
+def view(
+    stream: io.StringIO,
+    keys: Callable[[], str] | None = None,
+    search: Callable[[], SearchState] | None = None,
+) -> LiveView:
     return LiveView(
         stream,
         Bounds(),
@@ -53,6 +58,7 @@ def view(stream: io.StringIO, keys: Callable[[], str] | None = None) -> LiveView
         cap=128,
         keys=keys,
         suspects=LiveAnomalies(["192.0.2.7:443"], ["generic"]),
+        search=search,
     )
 
 
@@ -299,3 +305,81 @@ def test_a_line_that_is_too_wide_leaves_out_what_matters_least(
     assert line.endswith("left")
     assert ("2 chains" in line) is chains
     assert "in flight" not in line
+
+
+def _failed_at(load: float) -> Step:
+    return Step(load, 5.0, 1_200, 40, 0, 900.0, 9_000.0, Standing.GAVE_WAY, "")
+
+
+STATE = SearchState(
+    step=7,
+    load=212.4,
+    knob=Knob.RATE,
+    seconds=5.0,
+    tries=1,
+    confirming=False,
+    last=_failed_at(240.0),
+    held=200.0,
+    failed=240.0,
+    after_s=35.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            STATE,
+            "step 7: 212/s  last 240/s failed  bracket: held 200/s, not 240/s  40 s left",
+        ),
+        (
+            replace(STATE, step=1, load=50.0, last=None, held=None, failed=None, after_s=None),
+            "step 1: 50/s  5 s left in this step",
+        ),
+        (
+            replace(STATE, tries=2, confirming=True, seconds=30.0, after_s=0.0, held=None),
+            "step 7, try 2: 212/s to confirm  last 240/s failed  bracket: not 240/s  30 s left",
+        ),
+        (
+            replace(
+                STATE, knob=Knob.CONCURRENCY, load=12, held=9, failed=None, last=_failed_at(24)
+            ),
+            "step 7: 12 at once  last 24 at once failed  bracket: held 9 at once  40 s left",
+        ),
+    ],
+)
+def test_a_search_is_told_by_its_step_its_bracket_and_the_time_left(
+    state: SearchState, words: str
+) -> None:
+    assert SearchLine(lambda: state).words(HALFWAY) == words
+
+
+def test_a_part_of_a_sweep_is_named_first() -> None:
+    line = SearchLine(lambda: replace(STATE, of="generic, full"))
+
+    assert line.words(HALFWAY).startswith("generic, full  step 7: 212/s")
+
+
+def test_the_time_left_of_a_step_counts_from_its_beginning() -> None:
+    states = [STATE, STATE, replace(STATE, step=8), replace(STATE, step=8, tries=2)]
+    line = SearchLine(lambda: states.pop(0))
+    told = [line.words(replace(HALFWAY, elapsed_s=at_s)) for at_s in (10.0, 12.0, 15.0, 21.0)]
+
+    assert [words.rpartition("  ")[2] for words in told] == [
+        "40 s left",
+        "38 s left",
+        "40 s left",
+        "40 s left",
+    ]
+
+
+def test_a_line_and_a_frame_show_the_search() -> None:
+    stream = io.StringIO()
+    ProgressLine(stream, Bounds(), search=lambda: STATE).on_progress(HALFWAY)
+    live = view(Terminal(), search=lambda: STATE)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(live.frame(HALFWAY))
+
+    assert stream.getvalue().startswith("[15 s] step 7: 212/s  last 240/s failed")
+    assert isinstance(console.file, io.StringIO)
+    assert "step 7: 212/s  last 240/s failed" in console.file.getvalue()

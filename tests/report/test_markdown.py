@@ -101,5 +101,5 @@ def test_assertions_are_a_table(summary: Summary) -> None:
 def test_a_long_table_is_cut_and_counted(summary: Summary) -> None:
     document = MarkdownReport().render(replace(summary, addresses=summary.addresses * 50))
 
-    assert document.count("| 127.0.0.1:8443 edge |") == LONGEST_TABLE
+    assert document.count("| edge 127.0.0.1:8443 |") == LONGEST_TABLE
     assert "and 30 more" in document

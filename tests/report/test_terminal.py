@@ -3,7 +3,15 @@ from dataclasses import replace
 
 import pytest
 
-from stress.model.summary import Answer, Assertion, Condition, Likely, Summary, Unexplained
+from stress.model.summary import (
+    Answer,
+    Assertion,
+    Condition,
+    Likely,
+    Quantiles,
+    Summary,
+    Unexplained,
+)
 from stress.report.terminal import TerminalReport
 
 LABELS = [
@@ -36,7 +44,7 @@ def test_below_stand_the_tables(summary: Summary) -> None:
     assert re.search(r"3f3f3f3f3f3f +1 +98 +0\.49% +CN=lab\.test", text)
     assert "same leaf; intermediate CN=Lab Intermediate A" in text
     assert "incomplete-chain: apple, go" in text
-    assert re.search(r"127\.0\.0\.1:8443 edge +20,000 +98 +0\.49% +- +- +0\.40\u20130\.60%", text)
+    assert re.search(r"edge 127\.0\.0\.1:8443 +20,000 +98 +0\.49% +- +- +0\.40\u20130\.60%", text)
     assert re.search(r"server +0\.412 +0\.980 +2\.10 +15\.0 +130", text)
 
 
@@ -48,6 +56,25 @@ def test_no_line_is_wider_than_asked_nor_than_a_hundred_columns(
 
     assert max(map(len, lines)) <= max(60, min(width, 100))
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_on_sixty_columns_an_address_stays_whole_and_keeps_its_latency(summary: Summary) -> None:
+    line = replace(summary.addresses[0], latency=Quantiles(1_500.0, 2_500.0, None, None, None))
+    text = TerminalReport(width=60).render(replace(summary, addresses=(line,)))
+
+    assert re.search(r"\nedge +20,000 +98 +0\.49% +0\.40\u20130\.60%\n", text)
+    assert re.search(r"\n +127\.0\.0\.1:8443\n", text)
+    assert "1.50, 2.50 ms" in " ".join(text.split())
+
+
+def test_a_long_list_of_clients_keeps_the_measured_percentages(summary: Summary) -> None:
+    codes = ", ".join(f"family-{n} (exit {n}: (as seen) {'x' * 20})" for n in range(10))
+    who = f"Measured: 2 of 8 (25.0%) as go, 0 of 9 (0%) as others. Fails for {codes}. Not for old."
+    text = TerminalReport().render(replace(summary, lines=replace(summary.lines, who=who)))
+    shown = " ".join(text.split())
+
+    assert "Measured: 2 of 8 (25.0%) as go, 0 of 9 (0%) as others. Fails for family-0, fam" in shown
+    assert "family-9. Not for old. Codes: see Clients." in shown
 
 
 def test_on_forty_columns_the_answer_fits_though_tables_do_not(summary: Summary) -> None:

@@ -48,6 +48,53 @@ def test_a_report_of_before_is_replaced(ask: Any, run_file: Path, tmp_path: Path
     assert "yesterday" not in old.read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("form", "begin"),
+    [
+        ("junit", "<?xml "),
+        ("markdown", "## \u274c failing: 20 of 160"),
+        ("openmetrics", "# HELP tls_stress_run_verdict"),
+        ("html", "<!doctype html>"),
+    ],
+)
+def test_a_dash_prints_the_form_instead_of_the_report(
+    form: str, begin: str, ask: Any, run_file: Path, tmp_path: Path
+) -> None:
+    written = tmp_path / "form"
+    ask("report", run_file, "-q", f"--{form}", written)
+    answer = ask("report", run_file, f"--{form}", "-")
+
+    assert answer.code == 1
+    assert answer.out == written.read_text()
+    assert answer.out.startswith(begin)
+    assert not Path("-").exists()
+
+
+def test_two_documents_cannot_share_standard_output(ask: Any, listener: Any) -> None:
+    for words in (("--json", "--junit", "-"), ("--markdown", "-", "--openmetrics", "-")):
+        answer = ask("run", listener.target, *words)
+
+        assert (answer.code, answer.out) == (2, "")
+        assert "both print to standard output" in answer.err
+    assert listener.connections() == 0
+
+
+@pytest.mark.slow
+def test_the_summary_of_a_job_keeps_what_other_steps_wrote(
+    spawn: Any, run_file: Path, tmp_path: Path
+) -> None:
+    job, other = tmp_path / "summary.md", tmp_path / "other.md"
+    for file in (job, other):
+        file.write_text("of another step\n")
+    for file in (job, other):
+        words = ("report", run_file, "-q", "--markdown", file)
+        assert spawn(*words, env={"GITHUB_STEP_SUMMARY": str(job)}).wait(60) == 1
+
+    assert job.read_text().startswith("of another step\n\n## ")
+    assert other.read_text().startswith("## ")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_told_before_the_run(tmp_path: Path) -> None:
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)

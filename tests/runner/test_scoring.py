@@ -11,6 +11,7 @@ from stress.model.summary import (
     Failures,
     Headlines,
     Interval,
+    Likely,
     RiskRatio,
     RunLine,
     Summary,
@@ -235,3 +236,16 @@ def test_a_healthy_farm_in_which_something_is_called_slow_is_a_false_finding() -
     (line,) = missed(summary(Answer.CLEAN, causes=(found,)), Planted(None, 0.0, (), "nothing"))
 
     assert line == "nothing was planted, but something is called slow"
+
+
+def test_a_root_cause_is_found_by_its_id_wherever_the_failures_are_told() -> None:
+    asked = replace(planted("reset"), likely="locked-out")
+    named = (Likely("rate-limiter", "", ""), Likely("locked-out", "", ""))
+    whole = {"categories": {"reset": 3}}
+    unexplained = summary(Answer.FAILING, unexplained=Unexplained(3, named), **whole)
+    placed = summary(Answer.FAILING, causes=(replace(cause(), likely=named),), **whole)
+    silent = summary(Answer.FAILING, causes=(replace(cause(), likely=named[:1]),), **whole)
+
+    assert missed(unexplained, asked) == ()
+    assert missed(placed, asked) == ()
+    assert missed(silent, asked) == ("reset is not called locked-out",)

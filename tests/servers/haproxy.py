@@ -42,6 +42,8 @@ class Backend:
     port: int
     weight: int = 100
     """0 to 256, relative to the others."""
+    extra: str = ""
+    """More words of its `server` line, such as `source 127.0.0.1:14820-14829`."""
 
 
 class Haproxy(ServerProcess):
@@ -62,7 +64,7 @@ class Haproxy(ServerProcess):
         self._names = [backend.name for backend in backends]
         configuration = folder / "haproxy.cfg"
         servers = "\n".join(
-            f"  server {b.name} 127.0.0.1:{b.port} weight {b.weight}" for b in backends
+            f"  server {b.name} 127.0.0.1:{b.port} weight {b.weight} {b.extra}" for b in backends
         )
         configuration.write_text(_MAIN.format(port=self.port, balance=balance, servers=servers))
         super().__init__([PROGRAM, "-db", "-f", str(configuration)], folder, [self.port])

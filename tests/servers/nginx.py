@@ -23,7 +23,7 @@ daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
-events {{ worker_connections 16384; multi_accept on; }}
+events {{ worker_connections {connections}; multi_accept on; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body;
@@ -38,7 +38,7 @@ http {{
 """
 _NODE = """\
   server {{
-    listen 127.0.0.1:{port} ssl backlog=8192;
+    listen 127.0.0.1:{port} {listen} backlog=8192;
     error_log {log} {level};
     ssl_certificate {chain};
     ssl_certificate_key {key};
@@ -58,6 +58,8 @@ class Node:
     protocols: Sequence[str] = ("TLSv1.2", "TLSv1.3")
     extra: str = ""
     """More directives, such as `ssl_verify_client on;`."""
+    listen: str = "ssl"
+    """Words of its `listen`, such as `ssl proxy_protocol`."""
     logged: bool = True
     """False keeps the log quiet, where a benchmark would pay for it."""
 
@@ -65,14 +67,19 @@ class Node:
 class Nginx(ServerProcess):
     """A running nginx, one process, one port for each node.
 
+    Args:
+        nodes: its server blocks.
+        folder: where its files go.
+        connections: how many it can have open, those that listen included.
+
     Raises:
         RuntimeError: it does not start; with its output.
     """
 
-    def __init__(self, nodes: Sequence[Node], folder: Path) -> None:
+    def __init__(self, nodes: Sequence[Node], folder: Path, connections: int = 16_384) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = dict(zip((n.name for n in nodes), free_ports(len(nodes)), strict=True))
-        self._folder = folder
+        self._folder, self._connections = folder, connections
         configuration = folder / "nginx.conf"
         configuration.write_text(self._configure(nodes))
         command = [PROGRAM, "-c", str(configuration), "-p", str(folder), "-e", "stderr"]
@@ -95,6 +102,7 @@ class Nginx(ServerProcess):
         blocks = (
             _NODE.format(
                 port=self.ports[node.name],
+                listen=node.listen,
                 log=self._log(node.name),
                 level="info" if node.logged else "crit",
                 chain=node.chain,
@@ -104,7 +112,9 @@ class Nginx(ServerProcess):
             )
             for node in nodes
         )
-        return _MAIN.format(folder=self._folder, nodes="\n".join(blocks))
+        return _MAIN.format(
+            folder=self._folder, connections=self._connections, nodes="\n".join(blocks)
+        )
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -17,7 +17,7 @@ from tests.strangers.doors import ROOT
 pytestmark = pytest.mark.slow
 
 OTHERS = (
-    *("trio", "msgspec", "rich", "click", "numpy", "scipy", "cryptography", "OpenSSL", "utls"),
+    *("trio", "msgspec", "rich", "typer", "numpy", "scipy", "cryptography", "OpenSSL", "utls"),
     *("hdrh", "jinja2", "matplotlib", "prometheus_client", "dns", "certifi", "outcome", "attr"),
     *("sniffio", "sortedcontainers", "idna", "cffi", "sitecustomize", "usercustomize"),
 )

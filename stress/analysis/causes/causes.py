@@ -31,11 +31,12 @@ from stress.analysis.causes.signs import (
     facts_of_the_verdicts,
     facts_of_what_passed,
 )
-from stress.analysis.causes.slowness import slowness
+from stress.analysis.causes.slowness import slow_records, slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
-from stress.analysis.proportions.binomial import risk_ratio
+from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
+from stress.analysis.proportions.clusters import effective
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
@@ -58,8 +59,8 @@ from stress.model.claims import (
 )
 from stress.model.outcome import Category, ClientView
 from stress.model.plan import Address
-from stress.model.run import SeenChain
-from stress.model.summary import Comparator, Condition
+from stress.model.run import End, SeenChain
+from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe
 
 NO_PLACE = "none"
@@ -80,6 +81,8 @@ SLOWER = 4.0
 LEAST_RATE = 20.0
 FEWEST_TIMED = 200
 """Handshakes of an experiment about latency."""
+CHEAPER = ("--resumption", "90%")
+"""More of these handshakes get through where CPU is the limit, but not where a limiter counts."""
 ENOUGH_FAILURES = 20
 """Failures that isolation needs."""
 _OF_LOAD = {
@@ -129,6 +132,8 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     if facts.records is None:  # what was agreed on, and how long it took, is known of runs only
         odd += [finder.inconsistency(*one) for one in differences(recording)]
         slow += [finder.slow(one) for one in slowness(recording)]
+    elif recording.cube.records is not None:
+        slow += slow_records(recording, recording.cube.records)
     return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
 
 
@@ -253,6 +258,8 @@ class _Claimant:
         failing = isolation.failing
         rest = self.tally.failures - found.failures
         outside = self.tally.attempts - found.attempts
+        records = self.recording.facts.records
+        dimension = records.port if records else Dimension.LOCAL_PORT.value
         return Claim(
             basis=Basis.PORTS,
             category=failing.outcome,
@@ -263,17 +270,16 @@ class _Claimant:
             grade=Grade.STRONG.value if found.p_value <= SURE else Grade.SUGGESTED.value,
             likely=self.likely(failing, [Dimension.LOCAL_PORT.value], isolation.time_profile.shape),
             conditions=(
-                Condition(Dimension.LOCAL_PORT.value, found.text)
+                Condition(dimension, found.text)
                 if found.span is None
                 else Condition(
-                    Dimension.LOCAL_PORT.value,
-                    (str(found.span[0]), str(found.span[1])),
-                    Comparator.BETWEEN,
+                    dimension, (str(found.span[0]), str(found.span[1])), Comparator.BETWEEN
                 ),
             ),
             # Ports are counted over all kinds of failures.
             total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
+            interval=clopper_pearson(found.failures, found.attempts),  # without times
             elsewhere=FailureCount(rest, outside),
             sticky_ports=found.repeats,
             clients=self.clients(failing),
@@ -293,6 +299,9 @@ class _Claimant:
             likely=self.likely(failing, [Dimension.CHAIN.value], isolation.time_profile.shape),
             total=FailureCount(failing.count, self.tally.attempts),
             inside=mechanism.met,
+            interval=self.interval(
+                failing, failing.reached & (self.recording.table.chains == failing.chain)
+            ),
             timing=self.timing(isolation.time_profile),
             early_s=self.early_s(failing),
             recurrence=self.recurrence(isolation),
@@ -300,6 +309,18 @@ class _Claimant:
             clients=self.clients(failing),
             experiment=more(failing.count, self.tally.attempts),
         )
+
+    def interval(self, failing: FailureClass, rows: Mask) -> Interval:
+        """Of the failure rate in these rows, by how failures cluster in time there."""
+        table = self.recording.table
+        blocks, size = table.blocks[rows], int(table.blocks.max(initial=0)) + 1
+        failures, attempts = (
+            np.bincount(blocks, one[rows], size) for one in (failing.failures, table.counts)
+        )
+        planned = self.recording.facts.end is End.COMPLETED
+        found = effective(failures, attempts).interval(planned=planned)
+        rate = float(failures.sum()) / max(1.0, float(attempts.sum()))
+        return replace(found, low=min(found.low, rate), high=max(found.high, rate))
 
     def inconsistency(self, odd: Claim, isolation: Isolation | None) -> Claim:
         """Two valid answers, and where the odd one occurs, if that is known."""
@@ -321,10 +342,13 @@ class _Claimant:
     def slow(self, claim: Claim) -> Claim:
         """What is slower, with its root causes and the next experiment."""
         loci = [one.dimension for one in claim.conditions] or [NO_PLACE]
+        change = _pinned(self.recording, claim.conditions, FEWEST_TIMED)
+        if claim.ceiling and not self.recording.facts.plan.resumption:
+            change = replace(change or RunChange(), extra=CHEAPER)
         return replace(
             claim,
             likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value)),
-            experiment=_pinned(self.recording, claim.conditions, FEWEST_TIMED),
+            experiment=change,
         )
 
     def unexplained(self, left: int) -> UnexplainedClaim:

@@ -4,8 +4,9 @@ The input is counts: rows of attributes, each with its attempts and its failures
 of up to three conditions (`address = A and tls_version = TLSv1.2`) is a hypothesis. All of them are
 tested, so that nothing is missed, and the test corrects for their number:
 
-* A value's *complement* (`every address except A`) is a hypothesis, too; it wins only where three
-  or more other values fail. The search inside a cohort joins it with others and with values.
+* A value's *complement* (`every address except A`) is a hypothesis, too, and so is each *range* of
+  versions or numbers (`between 17.2 and 17.4`). One wins only where several of the values that it
+  holds fail. The search inside a cohort joins them with others and with values.
 * A cohort's p-value is the binomial tail of its failures given its part of the attempts. The level
   is shared among the hypotheses that could reach it at all (Tarone's count), over distinct *row
   sets*: two ways to describe the same handshakes are one hypothesis, recognised by a fingerprint.
@@ -47,12 +48,15 @@ from stress.analysis.proportions.binomial import (
     upper_tail,
 )
 from stress.model.attributes import Dimension
+from stress.model.summary import Comparator
+from stress.text.scale import Scale
 
 Mask: TypeAlias = NDArray[np.bool_]
 Prints: TypeAlias = NDArray[np.uint64]
 """Fingerprints."""
-ColumnValue: TypeAlias = tuple[int, int]
-"""A condition: number of the column, code of the value; `~code` is every other known value."""
+ColumnValue: TypeAlias = tuple[int, int] | tuple[int, int, int]
+"""A condition: number of the column, code of the value; `~code` is every other known value, and two
+codes are the ends of a range."""
 Conjunction: TypeAlias = tuple[ColumnValue, ...]
 """Conditions that all have to be met, in the order of the columns."""
 
@@ -72,6 +76,8 @@ MANY_BAD, ALIKE = 3, 0.5
 named one by one."""
 MOST_VALUES = 256
 """Of a column whose complements are tested."""
+MOST_RANGED = 128
+"""Of a column whose ranges are tested."""
 ORDERED = frozenset({Dimension.TIME, Dimension.RATE})
 """Dimensions whose values are stretches and levels: all but one of them are no one place."""
 LOOKS_INSIDE = 2
@@ -98,9 +104,12 @@ class Problem:
     def rows(self, conditions: Sequence[ColumnValue]) -> Mask:
         """The rows that meet all the conditions."""
         mask = np.ones(len(self.attempts), dtype=np.bool_)
-        for column, code in conditions:
+        for column, first, *last in conditions:
             codes = self.columns[column].codes
-            mask &= codes == code if code >= 0 else (codes != ~code) & (codes != UNKNOWN)
+            if first < 0:
+                mask &= (codes != ~first) & (codes != UNKNOWN)
+            else:
+                mask &= (codes >= first) & (codes <= (*last, first)[0])
         return mask
 
     def sums(self, mask: Mask) -> tuple[int, int]:
@@ -247,8 +256,9 @@ class _Space(NamedTuple):
     attempts: Floats
     failures: Floats
     prints: Prints
-    negated: bool = False
-    """These are the complements of the values of one column."""
+    form: Comparator = Comparator.IS
+    """Whether these are values, their complements, or ranges with the first and the last code as
+    digits; of one column, but for values."""
 
     def complements(self) -> _Space:
         """Of the values of one column; all sums are linear, so nothing is counted again.
@@ -259,7 +269,36 @@ class _Space(NamedTuple):
         bad = self.failures / self.attempts >= ALIKE * (failures / attempts)[:, np.newaxis]
         np.fill_diagonal(bad, val=False)
         failures = np.where(bad.sum(axis=1) >= MANY_BAD, failures, 0.0)
-        return _Space(self.columns, self.sizes, self.keys, attempts, failures, prints, negated=True)
+        return _Space(
+            self.columns, self.sizes, self.keys, attempts, failures, prints, Comparator.IS_NOT
+        )
+
+    def ranges(self, scale: Scale) -> _Space:
+        """Of the values of one column on a scale.
+
+        Like a complement, one that holds too few failing values is not to win.
+        """
+        last, first = np.meshgrid(np.arange(len(self.keys)), np.arange(len(self.keys)))
+        kinds = np.asarray(scale.kinds)[self.keys]
+        several = (last - first + 1 >= scale.fewest) & (last - first + 1 < len(self.keys))
+        first, last = (one[several & (kinds[first] == kinds[last])] for one in (first, last))
+        sums = [np.concatenate(([0], np.cumsum(one))).astype(one.dtype) for one in self[3:6]]
+        attempts, failures, prints = (one[last + 1] - one[first] for one in sums)
+        bad = self.failures / self.attempts >= ALIKE * (failures / attempts)[:, np.newaxis]
+        order = np.arange(len(self.keys))
+        bad &= (order >= first[:, np.newaxis]) & (order <= last[:, np.newaxis])
+        ends = bad[np.arange(len(first)), first] & bad[np.arange(len(first)), last]
+        failures = np.where(ends & (bad.sum(axis=1) >= scale.fewest), failures, 0.0)
+        size = self.sizes[0]
+        return _Space(
+            self.columns,
+            (size, size),
+            self.keys[first] * size + self.keys[last],
+            attempts,
+            failures,
+            prints,
+            Comparator.BETWEEN,
+        )
 
 
 class Ranking:
@@ -277,8 +316,11 @@ class Ranking:
         attempts = np.concatenate([space.attempts for space in spaces])
         failures = np.concatenate([space.failures for space in spaces])
         prints = np.concatenate([space.prints for space in spaces])
-        # A complement has to earn as much as a second condition.
-        depths = [np.full(len(one.keys), len(one.columns) + one.negated) for one in spaces]
+        # A complement or a range has to earn as much as a second condition.
+        depths = [
+            np.full(len(one.keys), len(one.columns) + (one.form is not Comparator.IS))
+            for one in spaces
+        ]
         # The first of equal fingerprints is the simplest: the spaces come in that order.
         _, firsts = np.unique(prints, return_index=True)
         firsts = firsts[attempts[firsts] < total]
@@ -307,13 +349,14 @@ class Ranking:
             alike = np.flatnonzero(self._prints == self._prints[place]).tolist()
             ways: list[Conjunction] = []
             named = map(self._conjunction, alike)
-            found = [(len(way), any(code < 0 for _, code in way), way) for way in named]
+            found = [(len(way), not all(map(_plain, way)), way) for way in named]
             for _, _, way in sorted(found):
                 if not any(set(simpler) <= set(way) for simpler in ways):
                     ways.append(way)
             scores = self._scores[self._order]
             near = self._order[np.abs(scores - self._scores[place]) <= RIVAL].tolist()
-            rivals = [self._conjunction(one) for one in near if one != place]
+            others = [self._conjunction(one) for one in near if one != place]
+            rivals = [one for one in others if not _same_scale(one, ways[0])]
             yield Cohort(
                 conditions=ways[0],
                 aliases=tuple(ways[1:]),
@@ -331,8 +374,22 @@ class Ranking:
         number = int(np.searchsorted(self._starts, place, side="right")) - 1
         space = self._spaces[number]
         codes = np.unravel_index(space.keys[place - self._starts[number]], space.sizes)
-        values = [~int(code) if space.negated else int(code) for code in codes]
+        digits = [int(code) for code in codes]
+        if space.form is Comparator.BETWEEN:
+            return ((space.columns[0], digits[0], digits[1]),)
+        values = [~code if space.form is Comparator.IS_NOT else code for code in digits]
         return tuple(zip(space.columns, values, strict=True))
+
+
+def _plain(condition: ColumnValue) -> bool:
+    """Whether it is about one value."""
+    return len(condition) == 2 and condition[1] >= 0
+
+
+def _same_scale(one: Conjunction, other: Conjunction) -> bool:
+    """Whether both are a part of one column, and one of them is a range; its ends are estimates."""
+    columns = {condition[0] for condition in (*one, *other)}
+    return len(columns) == len(one) == 1 and max(map(len, (*one, *other))) > 2
 
 
 def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
@@ -386,6 +443,10 @@ def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
                 prints,
             )
             yield space
-            ordered = problem.columns[space.columns[0]].dimension in ORDERED
-            if depth == 1 and not ordered and MANY_BAD < len(held) <= MOST_VALUES:
+            column = problem.columns[space.columns[0]]
+            if depth > 1 or column.dimension in ORDERED:
+                continue
+            if MANY_BAD < len(held) <= MOST_VALUES:
                 yield space.complements()
+            if column.scale is not None and len(held) <= MOST_RANGED:
+                yield space.ranges(column.scale)

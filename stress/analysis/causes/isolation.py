@@ -32,6 +32,7 @@ from stress.analysis.proportions.binomial import Integers, risk_ratio
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureCount, Shape
 from stress.model.summary import Comparator, Condition, RiskRatio
+from stress.text.scale import ends
 
 if TYPE_CHECKING:
     from stress.analysis.recording import Recording
@@ -178,7 +179,7 @@ class _Isolator:
             return False
         # It may only fail more often because of another attribute that it has more often.
         problem, inside = self.problem, self.problem.rows(cohort.conditions)[mask]
-        own = {problem.columns[column].dimension for column, _ in cohort.conditions}
+        own = {problem.columns[one[0]].dimension for one in cohort.conditions}
         return not any(
             refuted(column.codes[mask], problem.attempts[mask], problem.failures[mask], inside)
             for column in problem.columns
@@ -240,7 +241,7 @@ class _Isolator:
         # are backends that were found in a log by times alone.
         facts = self.recording.facts
         guessed = facts.joined is not None and facts.joined.by_time
-        places = {self.whole.columns[one].dimension for one, _ in cohort.conditions}
+        places = {self.whole.columns[one[0]].dimension for one in cohort.conditions}
         weak = (rated and facts.limits) or (guessed and Dimension.BACKEND in places)
         strong = sure and ratio.low >= STRONG_RATIO and not weak
         return Grade.STRONG if strong else Grade.SUGGESTED
@@ -251,7 +252,7 @@ class _Isolator:
 
     def only(self, dimensions: frozenset[Dimension], conditions: Conjunction) -> bool:
         """Whether all of the conditions are of these dimensions."""
-        return all(self.whole.columns[one].dimension in dimensions for one, _ in conditions)
+        return all(self.whole.columns[one[0]].dimension in dimensions for one in conditions)
 
     def counted(self, rows: Mask) -> FailureCount:
         """Failures and attempts in these rows of the table."""
@@ -260,15 +261,19 @@ class _Isolator:
     def decoded(self, conjunction: Conjunction) -> tuple[Condition, ...]:
         """The conditions as people read them; one stretch of time becomes a range."""
         made = []
-        for number, code in sorted(conjunction, key=lambda one: (one[0], max(one[1], ~one[1]))):
+        for number, code, *last in sorted(
+            conjunction, key=lambda one: (one[0], max(one[1], ~one[1]), one)
+        ):
             column = self.whole.columns[number]
             dimension, value = column.dimension, column.values[code if code >= 0 else ~code]
             begin, dash, end = value.partition(_RANGE)
-            single = dimension is Dimension.TIME and dash and "," not in value
+            span = ends(value, column.values[last[0]] if last else value)
+            if dimension is Dimension.TIME and dash and "," not in value:
+                span = begin, end
             if code < 0:
                 made.append(Condition(dimension.value, value, Comparator.IS_NOT))
-            elif single:
-                made.append(Condition(dimension.value, (begin, end), Comparator.BETWEEN))
+            elif span[0] != span[1]:
+                made.append(Condition(dimension.value, span, Comparator.BETWEEN))
             else:
                 made.append(Condition(dimension.value, value))
         return tuple(made)

@@ -1,14 +1,19 @@
 """Whether failures depend on the local port, as they do behind a balancer that hashes it.
 
-Four tests on which ports ever failed, from the most specific to the most general:
+Tests on which ports ever failed, from the most specific to the most general:
 
-* *remainder*: the failing ports share a remainder by a small number;
-* *linear*: failing is a parity of some of the port's bits. CRC and Toeplitz hashes are linear over
-  GF(2), so a Walsh-Hadamard transform over all 65,535 masks of bits finds the parities that failing
-  ports have too often;
+* *span*: the failing ports are contiguous;
+* *buckets*: the failing ports share one remainder by a small number, or a few, also after a shift
+  (`(port // 2) mod 4`). Several bad buckets of one hash are one finding;
+* *linear*: buckets of parities of the port's bits. CRC and Toeplitz hashes are linear over GF(2),
+  so a Walsh-Hadamard transform over all 65,535 masks of bits finds the parities that failing ports
+  have too often, and these together are the bucket. Of these two the better explanation wins;
 * *affine*: all failing ports lie in one affine subspace of GF(2)^16, which needs the fewest failing
   ports, but no other failures;
 * *repeats*: ports that are used again fail again, as with any other hash.
+
+Of all sets of buckets of one size the ones that fail most are taken, so there are as many
+hypotheses as sets of that size.
 
 Distinct ports are counted, not failures: one sticky port which fails a hundred times tells nothing
 about the others. Masks that never vary among our ports (a kernel which hands out even ports only)
@@ -21,13 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import log
+from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtrc, ndtr, ndtri, pdtrc
+from scipy.special import bdtrc, gammaln, ndtri, pdtrc
 
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.proportions.binomial import Floats
+from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood, two_rates
 from stress.model.run import PortCount
 
 BITS = 16
@@ -35,12 +41,18 @@ LEVEL = 0.01
 FEWEST_PORTS = 30
 """Distinct failing ports that the transform needs."""
 FEWEST_AFFINE = 24
-LARGEST_REMAINDER = 128
-KEPT = 0.9
-"""A parity of the bucket keeps at least this part of the failing ports …"""
-CUT = 0.75
-"""… and at most this part of all ports."""
-SHOWN_MASKS = 3
+FEWEST_FAILING = 6
+"""Distinct failing ports below which nothing is said about remainders."""
+BETTER = 1.0
+"""Nats by which a later hash has to explain more than an earlier, simpler one."""
+LARGEST_REMAINDER, LARGEST_SHIFTED = 128, 16
+SHIFTS = range(1, 13)
+MOST_MASKS, TRIED_MASKS = 4, 24
+"""Parities that make a bucket, and among how many of the strongest they are chosen."""
+MOST_BUCKETS = 8
+"""That are bad at the same time."""
+MOSTLY = 0.5
+"""What holds less than this part of the failing ports is an echo of something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,44 @@ def port_structure(counts: Sequence[PortCount]) -> PortFinding | None:
     if not any(count.failures for count in used):
         return None
     ports = _Ports(used)
-    return ports.span() or ports.remainder() or ports.linear() or ports.affine() or ports.repeats()
+    return ports.span() or ports.buckets() or ports.affine() or ports.repeats()
+
+
+class _Buckets(NamedTuple):
+    """The buckets of one hash that fail, and how well they explain it."""
+
+    score: float
+    """Logarithm of the likelihood ratio, less that of the number of hypotheses."""
+    p_value: float
+    hash: str
+    """Whose buckets they are."""
+    buckets: Integers
+    """Of each port."""
+    bad: tuple[int, ...]
+    masks: tuple[int, ...] = ()
+    """Of the parities, the first of them the lowest bit of a bucket's number."""
+
+    @property
+    def inside(self) -> Mask:
+        """The ports that are in a bad bucket."""
+        return np.isin(self.buckets, self.bad)
+
+    @property
+    def text(self) -> str:
+        """What these ports share."""
+        if not self.masks:
+            *others, last = map(str, self.bad)
+            return f"{self.hash} = {', '.join(others)}{' or ' if others else ''}{last}"
+        if len(self.bad) == 1:
+            each = [
+                f"parity(port & 0x{mask:04X}) = {self.bad[0] >> place & 1}"
+                for place, mask in enumerate(self.masks)
+            ]
+            return f"{', '.join(each)} (a linear hash of the port)"
+        bits = [f"{bad:0{len(self.masks)}b}"[::-1] for bad in self.bad]
+        named = " or ".join(filter(None, (", ".join(bits[:-1]), bits[-1])))
+        masks = ", ".join(f"0x{mask:04X}" for mask in self.masks)
+        return f"parities {named} under the masks {masks} (a linear hash of the port)"
 
 
 class _Ports:
@@ -100,61 +149,92 @@ class _Ports:
             hits = int(self.failed[inside].sum())
             tail = float(bdtrc(hits - 1, self.distinct, (end - begin) / len(self.ports)))
             p = 3.0 * tail * len(self.ports) * (len(self.ports) + 1) / 2.0  # three rates
-            if p <= LEVEL and hits >= KEPT * self.distinct:
+            if p <= LEVEL and hits >= MOSTLY * self.distinct:
                 low, high = int(self.ports[begin]), int(self.ports[end - 1])
                 found = self.finding(f"port {low} to {high}", inside, p)
                 return replace(found, span=(low, high))
         return None
 
-    def remainder(self) -> PortFinding | None:
-        """One remainder of the port by a small number has too many of the failing ports."""
-        best = (2.0, 0, 0)
-        tried = sum(range(2, LARGEST_REMAINDER + 1))
-        for modulus in range(2, LARGEST_REMAINDER + 1):
-            places = self.ports % modulus
-            size = np.bincount(places, minlength=modulus)
-            hits = np.bincount(places[self.failed], minlength=modulus)
-            tails = bdtrc(hits - 1, self.distinct, size / len(self.ports))
-            tails = np.where((size > 0) & (size < len(self.ports)), tails, 1.0)
-            place = int(tails.argmin())
-            # The smallest modulus that explains it: its multiples explain less with more.
-            if not best[1] or tails[place] < best[0] * 1e-3:
-                best = (float(tails[place]), modulus, place)
-        p, modulus, place = best[0] * tried, best[1], best[2]
-        inside = self.ports % modulus == place
-        # A remainder with less than half of the failing ports is an echo of something else.
-        if p > LEVEL or int(self.failed[inside].sum()) < 0.5 * self.distinct:
+    def buckets(self) -> PortFinding | None:
+        """The buckets of a remainder or of a linear hash that hold the failing ports."""
+        if self.distinct < FEWEST_FAILING or self.distinct == len(self.ports):
             return None
-        return self.finding(f"port mod {modulus} = {place}", inside, p)
+        hashes = [(1, modulus) for modulus in range(2, LARGEST_REMAINDER + 1)]
+        hashes += [(1 << s, m) for s in SHIFTS for m in range(2, LARGEST_SHIFTED + 1)]
+        best = None
+        for divisor, modulus in hashes:
+            name = f"(port // {divisor})" if divisor > 1 else "port"
+            where = self.ports // divisor % modulus
+            found = self.worst(f"{name} mod {modulus}", where, log(len(hashes)))
+            # The first one that explains it: its multiples explain less with more.
+            if found and (best is None or found.score > best.score + BETTER):
+                best = found
+        linear = self.linear()
+        if linear and (best is None or linear.score > best.score):
+            best = linear
+        if best is None or best.p_value > LEVEL:
+            return None
+        inside = best.inside
+        if int(self.failed[inside].sum()) < MOSTLY * self.distinct:
+            return None
+        return self.finding(best.text, inside, best.p_value)
 
-    def linear(self) -> PortFinding | None:
-        """Parities of the port which failing ports have too often."""
-        if self.distinct < FEWEST_PORTS or self.distinct == len(self.ports):
+    def worst(
+        self, name: str, buckets: Integers, price: float, masks: tuple[int, ...] = ()
+    ) -> _Buckets | None:
+        """The set of buckets that explains the failing ports best.
+
+        Args:
+            name: of the hash.
+            buckets: of each port.
+            price: logarithm of the number of hashes that are tried.
+            masks: see `_Buckets`.
+        """
+        size = np.bincount(buckets)
+        held = np.flatnonzero(size)
+        hits = np.bincount(buckets[self.failed], minlength=len(size))[held]
+        order = np.argsort(-hits / size[held], kind="stable")
+        most = min(MOST_BUCKETS, len(held) - 1)
+        if most < 1:
+            return None
+        failed = np.cumsum(hits[order])[:most].astype(np.float64)
+        sizes = np.cumsum(size[held][order])[:most].astype(np.float64)
+        number = np.arange(1.0, most + 1.0)
+        sets = gammaln(len(held) + 1) - gammaln(number + 1) - gammaln(len(held) - number + 1)
+        scores = two_rates(failed, sizes, float(self.distinct), float(len(self.ports))) - sets
+        best = int(scores.argmax())
+        tail = float(bdtrc(failed[best] - 1, self.distinct, sizes[best] / len(self.ports)))
+        p_value = min(1.0, tail * exp(min(700.0, float(sets[best]) + price)))
+        bad = tuple(sorted(held[order][: best + 1].tolist()))
+        return _Buckets(float(scores[best]) - price, p_value, name, buckets, bad, masks)
+
+    def linear(self) -> _Buckets | None:
+        """The buckets of the parities of the port which failing ports have too often."""
+        if self.distinct < FEWEST_PORTS:
             return None
         scores = self._scores()
         limit = float(-ndtri(LEVEL / 2.0 / (2**BITS - 1)))
         masks = np.flatnonzero(np.abs(scores) > limit)
-        if not len(masks):
-            return None
-        masks = masks[np.argsort(-np.abs(scores[masks]), kind="stable")]
-        # The parities that cut the ports down without losing failing ones are the bucket. Others
-        # that are significant only echo these where the ports are not spread evenly.
-        chosen: list[str] = []
-        inside = np.ones(len(self.ports), dtype=np.bool_)
-        for mask in masks.tolist():
-            bit = 0 if scores[mask] > 0 else 1
-            parity = self.ports & mask
-            for shift in (8, 4, 2, 1):
-                parity = parity ^ (parity >> shift)
-            fits = inside & (parity & 1 == bit)
-            kept = int(self.failed[fits].sum()) >= KEPT * int(self.failed[inside].sum())
-            if not chosen or (kept and int(fits.sum()) <= CUT * int(inside.sum())):
-                chosen.append(f"parity(port & 0x{mask:04X}) = {bit}")
-                inside = fits
-        more = f" and {len(chosen) - SHOWN_MASKS} more" if len(chosen) > SHOWN_MASKS else ""
-        text = f"{', '.join(chosen[:SHOWN_MASKS])}{more} (a linear hash of the port)"
-        p = float(ndtr(-abs(scores[masks[0]]))) * 2.0 * (2**BITS - 1)
-        return self.finding(text, inside, p)
+        order = np.argsort(-np.abs(scores[masks]), kind="stable")
+        masks = masks[order][:TRIED_MASKS].tolist()
+        best, chosen = None, list[int]()
+        buckets = np.zeros(len(self.ports), dtype=np.int64)
+        for number in range(MOST_MASKS if len(masks) else 0):
+            # Other significant masks only echo the bucket where the ports are not spread evenly.
+            # Of three bad buckets of eight each further parity alone may explain no more at first.
+            splits = {mask: buckets + (_parity(self.ports & mask) << number) for mask in masks}
+            chosen.append(max(splits, key=lambda mask: self.likelihood(splits[mask])))
+            buckets = splits[chosen[-1]]
+            found = self.worst("", buckets, len(chosen) * BITS * log(2.0), tuple(chosen))
+            if found and (best is None or found.score > best.score):
+                best = found
+        return best
+
+    def likelihood(self, buckets: Integers) -> float:
+        """How well a failure rate for each bucket explains the failing ports, in nats."""
+        size = np.bincount(buckets).astype(np.float64)
+        hits = np.bincount(buckets[self.failed], minlength=len(size)).astype(np.float64)
+        return float(log_likelihood(hits, size).sum())
 
     def _scores(self) -> Floats:
         """z-scores of every mask: the transform of the failing ports against chance."""
@@ -195,6 +275,13 @@ class _Ports:
             return None
         text = f"a number that fails again ({again} ports failed more than once)"
         return self.finding(text, self.failed, p, repeats=True)
+
+
+def _parity(values: Integers) -> Integers:
+    """1 for each value with an odd number of bits."""
+    for shift in (8, 4, 2, 1):
+        values = values ^ (values >> shift)
+    return values & 1
 
 
 def _walsh(values: Floats) -> Floats:

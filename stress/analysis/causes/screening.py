@@ -13,6 +13,7 @@ the checks and the report work on.
   look more certain (`Table.hypotheses`).
 * Of a column with many values only those that fail most beyond their part are told apart in pairs
   and triples; all their combinations count as hypotheses.
+* All but one value of a column, and ranges of versions or numbers, are counted from its values.
 * Failures are few, so only attempts are counted over all rows, once. What is taken out is counted
   and subtracted.
 
@@ -31,7 +32,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stress.analysis.causes.classes import known_enough
-from stress.analysis.causes.cohorts import CAUSES, DEPTH, FEWEST, LEVEL, PENALTY, RIVAL, Mask
+from stress.analysis.causes.cohorts import (
+    CAUSES,
+    DEPTH,
+    FEWEST,
+    LEVEL,
+    MANY_BAD,
+    MOST_RANGED,
+    PENALTY,
+    RIVAL,
+    Mask,
+)
 from stress.analysis.causes.table import UNKNOWN, Column, Table
 from stress.analysis.proportions.binomial import (
     Integers,
@@ -43,8 +54,10 @@ from stress.analysis.proportions.binomial import (
 from stress.model.attributes import Dimension
 from stress.model.outcome import Stage
 from stress.model.records import RecordTable
+from stress.text.scale import Scale, scale
 
 Codes: TypeAlias = NDArray[np.uint8]
+Spans: TypeAlias = NDArray[np.int64]
 
 TOLD_APART = 32
 """Values of one column in pairs and triples."""
@@ -81,7 +94,13 @@ def tabulate_records(records: RecordTable, keep: Collection[str] | None = None) 
         return _folded(records, outcomes, counts, {one: codes[one] for one in sorted(kept)})
     usable = [number for number in range(len(codes)) if number not in kept]
     distinct = [records.columns[number].distinct for number in usable]
-    screen = _Screen([codes[number] for number in usable], distinct, counts)
+    scales = [
+        scale(records.columns[number].values)
+        if len(records.columns[number].values) <= MOST_RANGED
+        else None
+        for number in usable
+    ]
+    screen = _Screen([codes[number] for number in usable], distinct, scales, counts)
     ranks: dict[int, int] = {}
     for kind in range(1, len(records.names)):
         failed = outcomes == kind
@@ -207,13 +226,18 @@ class _Screen:
     Args:
         codes: of each column; 0 is "no value".
         distinct: values that each column had, also those that have no code.
+        scales: of each column, where ranges of its values mean something.
         counts: attempts of each row; None: one.
     """
 
     def __init__(
-        self, codes: Sequence[Codes], distinct: Sequence[int], counts: Integers | None
+        self,
+        codes: Sequence[Codes],
+        distinct: Sequence[int],
+        scales: Sequence[Scale | None],
+        counts: Integers | None,
     ) -> None:
-        self.codes, self.distinct, self.counts = codes, distinct, counts
+        self.codes, self.distinct, self.scales, self.counts = codes, distinct, scales, counts
         self.rows = len(codes[0]) if codes else 0
         self.depth = DEPTH
         """Most conditions of a cohort that is counted."""
@@ -224,6 +248,9 @@ class _Screen:
         self._begins: Integers = np.zeros(0, np.int64)
         self._known: Mask = np.zeros(0, np.bool_)
         self._usable = self._known
+        self._spans: Spans = np.zeros((0, 4), np.int64)
+        """Ranges, and complements of single values: the column, the first and the last place among
+        the counts, and whether these are what is left out."""
 
     def explaining(self, failed: Mask, without: frozenset[int]) -> dict[int, int]:
         """The columns that may explain these failures, but for some that may not.
@@ -248,12 +275,12 @@ class _Screen:
             if not best:
                 break
             named = [(best[:1], rank), (best[1:], rank + CAUSES)]
-            inside = self.matching(*best[0])
+            inside = self.matching(best[0])
             attempts_inside = self.count(inside)
             here = failing[np.isin(failing, inside, assume_unique=True)]
             parts = self.ranked(attempts_inside, here, self.weight(inside))
-            for spaces, later in (*named, (parts, rank + CAUSES)):
-                columns = [column for space, _ in spaces for column in space.columns]
+            for places, later in (*named, (parts, rank + CAUSES)):
+                columns = [column for place in places for column in self.columns_of(place)]
                 found |= {column: min(later, found.get(column, later)) for column in columns}
             attempts -= attempts_inside
             total -= self.weight(inside)
@@ -302,6 +329,7 @@ class _Screen:
                 self._spaces.append(_Space(columns, begin, prod(sizes), max(0, every - there)))
                 begin += prod(sizes)
         self._begins = np.asarray([space.begin for space in self._spaces])
+        self._spans = np.concatenate([self._spans, *map(self.spans, range(len(whole)))])
         self._known = self.known()
 
     def keys(self, space: _Space, rows: slice | Integers) -> NDArray[np.uint32]:
@@ -344,13 +372,39 @@ class _Screen:
                 pairs[columns] = keys
             yield space, keys
 
-    def ranked(self, attempts: Integers, failing: Integers, total: int) -> list[tuple[_Space, int]]:
-        """The best cohort that passes, then those nearly as good or with the same counts."""
+    def spans(self, column: int) -> Spans:
+        """The complements and ranges of a column; its own space is that of its number."""
+        space, scale = self._spaces[column], self.scales[column]
+        values = np.arange(space.begin + 1, space.begin + space.size)
+        ones = np.ones_like(values)
+        made = [np.stack((column * ones, values, values, ones), axis=1)]
+        if len(values) <= MANY_BAD:
+            made = []
+        if scale is not None:
+            last, first = np.meshgrid(values, values)
+            several = (last - first + 1 >= scale.fewest) & (last - first + 1 < len(values))
+            first, last = first[several], last[several]
+            made.append(np.stack((0 * first + column, first, last, 0 * first), axis=1))
+        return np.concatenate([self._spans[:0], *made])
+
+    def with_spans(self, counts: Integers) -> Integers:
+        """The counts of all cohorts, and after them those of ranges and complements."""
+        column, first, last, without = self._spans.T
+        sums = np.concatenate(([0], np.cumsum(counts)))
+        inside = sums[last + 1] - sums[first]
+        begins = self._begins[column]
+        sizes = np.asarray([space.size for space in self._spaces])[column]
+        whole = sums[begins + sizes] - sums[begins + 1]
+        return np.concatenate((counts, np.where(without > 0, whole - inside, inside)))
+
+    def ranked(self, attempts: Integers, failing: Integers, total: int) -> list[int]:
+        """The place of the best cohort that passes, then of those nearly as good or alike."""
         failed = self.weight(failing)
         if not FEWEST <= failed < total:
             return []
-        failures = self.count(failing)
-        known = np.flatnonzero((attempts > 0) & self._usable)
+        usable = np.concatenate((self._usable, self._usable[self._spans[:, 1]]))
+        attempts, failures = map(self.with_spans, (attempts, self.count(failing)))
+        known = np.flatnonzero((attempts > 0) & usable)
         sizes = attempts[known].astype(np.float64)
         hits = failures[known].astype(np.float64)
         # Few distinct sizes: the smallest tails are counted by size.
@@ -366,16 +420,22 @@ class _Screen:
         worth = worth[tails <= LEVEL / max(hypotheses, self.hypotheses)]
         if not len(worth):
             return []
-        spaces = np.searchsorted(self._begins, known[worth], side="right") - 1
+        places = known[worth]
+        spaces = np.searchsorted(self._begins, places, side="right") - 1
         depths = np.asarray([len(space.columns) for space in self._spaces])[spaces]
+        depths[places >= len(self._known)] = 2
         scores = two_rates(hits[worth], sizes[worth], float(failed), float(total))
         scores -= PENALTY * (depths - 1)
         best = int(np.lexsort((worth, -np.round(scores, 9)))[0])
         alike = (sizes[worth] == sizes[worth][best]) & (hits[worth] == hits[worth][best])
         near = np.flatnonzero((scores >= scores[best] - RIVAL) | (alike & (depths == depths[best])))
-        order = [best, *(place for place in near.tolist() if place != best)]
-        found = [(self._spaces[spaces[place]], int(known[worth[place]])) for place in order]
-        return [(space, place - space.begin) for space, place in found]
+        return [int(places[one]) for one in (best, *near[near != best].tolist())]
+
+    def columns_of(self, place: int) -> tuple[int, ...]:
+        """The columns of a cohort."""
+        if place >= len(self._known):
+            return (int(self._spans[place - len(self._known), 0]),)
+        return self._spaces[int(np.searchsorted(self._begins, place, side="right")) - 1].columns
 
     def known(self) -> Mask:
         """Which cohorts have a value in each of their columns."""
@@ -390,8 +450,15 @@ class _Screen:
                 inside &= code > 0
         return known
 
-    def matching(self, space: _Space, key: int) -> Integers:
+    def matching(self, place: int) -> Integers:
         """The rows of one cohort."""
+        if place >= len(self._known):
+            column, first, last, without = self._spans[place - len(self._known)].tolist()
+            codes, begin = self.codes[column], self._spaces[column].begin
+            inside = (codes >= first - begin) & (codes <= last - begin)
+            return np.flatnonzero((codes > 0) & ~inside if without else inside)
+        space = self._spaces[int(np.searchsorted(self._begins, place, side="right")) - 1]
+        key = place - space.begin
         found = [
             begin + np.flatnonzero(self.keys(space, slice(begin, begin + _AT_ONCE)) == key)
             for begin in range(0, self.rows, _AT_ONCE)

@@ -18,12 +18,17 @@ from stress.analysis.tally import side_of
 from stress.model.attributes import Dimension
 from stress.model.outcome import Side
 from stress.model.run import Cell, cell_reader
+from stress.text.scale import Scale, in_order, scale
 
 UNKNOWN = -1
 """The code of "not reached"."""
 
 Text: TypeAlias = Callable[[Hashable], str | None]
 """What people read for a value of an attribute; None for "not reached"."""
+
+
+_SCALED = frozenset({Dimension.TLS_VERSION})
+"""Of our own dimensions; any column of other records may be."""
 
 
 class Reading(NamedTuple):
@@ -47,6 +52,12 @@ class Column:
     def where(self, rows: Integers) -> Column:
         """The same dimension of these rows only."""
         return Column(self.dimension, self.codes[rows], self.values)
+
+    @property
+    def scale(self) -> Scale | None:
+        """On which its values lie, in the order of their codes; None: they are only names."""
+        ours = self.dimension in set(Dimension)
+        return scale(self.values) if not ours or self.dimension in _SCALED else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +112,7 @@ def _column(cells: Sequence[Cell], reading: Reading) -> Column:
     """Reads a dimension of the cells; two values with the same text are one."""
     keys = list(map(cell_reader(reading.attribute), cells))
     texts = {key: None if key is None else reading.text(key) for key in dict.fromkeys(keys)}
-    values = tuple(sorted({one for one in texts.values() if one is not None}))
+    values = in_order({one for one in texts.values() if one is not None})
     places = {value: place for place, value in enumerate(values)}
     codes = {key: UNKNOWN if one is None else places[one] for key, one in texts.items()}
     return Column(reading.dimension, _integers(map(codes.__getitem__, keys)), values)

@@ -25,12 +25,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import floor, sqrt
+from math import ceil, floor, log, log2, sqrt
 
 from stress.analysis.goals.goal import UPPER, Goal, Subject
 from stress.analysis.limit.trial import SLOW, Trial, judge_goal
 from stress.errors import UsageError
-from stress.model.limit import Knob, Limit, Standing, Step
+from stress.model.limit import Knob, Limit, SearchState, Standing, Step
 from stress.model.observer import LoadController
 from stress.model.outcome import Side
 from stress.model.plan import Plan, Segment, Sweep
@@ -52,6 +52,8 @@ OWN_S = 20.0
 STEP_DOWN = 1.015
 """What a confirmation that gave way is divided by."""
 CONFIRMATIONS = 10
+LEAST_PASSED = 0.25
+"""Where less than this gets through, refused attempts count against the limit, too."""
 HIGHEST_RATE = 20_000.0
 """Handshakes a second above which a search for the limit does not go."""
 _OVERFLOWED = "more than 1% were not sent: the concurrency limit was reached"
@@ -169,6 +171,27 @@ class LimitSearch(LoadController):
             self._of,
         )
 
+    def state(self) -> SearchState:
+        """How far it has come."""
+        held, failed = self._held, self._failed
+        after_s = 0.0 if self._confirming else None
+        if not self._confirming and held and failed:
+            halvings = ceil(max(0.0, log2(max(1.0, log(failed / held) / log(RATIO)))))
+            after_s = STEP_S[0] * max(0, halvings - 1) + CONFIRM_S
+        return SearchState(
+            len(self._steps) + 1,
+            self._offered,
+            self._knob,
+            self._lengths_s[-1] if self._lengths_s else STEP_S[0],
+            max(1, len(self._trials)),
+            self._confirming > 0,
+            self._steps[-1] if self._steps else None,
+            held,
+            failed,
+            after_s,
+            self._of,
+        )
+
     def _rates(self, standing: Standing, *, below: float | None = None) -> list[float]:
         """The rates of the steps that came out so."""
         rates = [step.rate for step in self._steps if step.standing is standing]
@@ -235,8 +258,14 @@ class LimitSearch(LoadController):
         if self._confirmed:
             self._confirming = 0
         elif self._confirming:
+            # A limiter with a large allowance for bursts lets short steps pass far above its rate:
+            # what got through in this longer one is nearer to it.
+            passed = 1.0 - trial.total("failed") / max(1, trial.total("attempts"))
+            nearer = sqrt(STEP_DOWN / max(LEAST_PASSED, passed))
+            self._offered = self._less(
+                STEP_DOWN if self._confirming < 3 else max(STEP_DOWN, nearer)
+            )
             self._confirming += 1
-            self._offered = self._less(STEP_DOWN)
         elif self._failed is None:
             self._offered = min(self._ceiling, self._offered * 2)
         elif self._held is None:
@@ -290,6 +319,10 @@ class SearchSequence(LoadController):
                 return None
             self._now += 1
         return segment
+
+    def state(self) -> SearchState:
+        """How far the search that is under way has come."""
+        return self._searches[self._now].state()
 
     def limits(self) -> tuple[Limit, ...]:
         """What each search that has begun found so far."""

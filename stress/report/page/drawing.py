@@ -109,28 +109,30 @@ def _restyle(element: ET.Element) -> None:
         element.set("class", " ".join(classes))
 
 
+_SIZES = {False: (9.4, 3.2), True: (4.0, 3.2)}
+"""Inches, of a drawing over the whole page; True: for a telephone."""
 _HATCHES = ("", "////", "xxxx", "....")
 _COLOURS = ("bad", "bad2", "bad3", "bad4")
 
 
-def draw_history(history: FailureHistory, begun_ns: int, first_ns: int | None = None) -> str:
+def draw_history(
+    history: FailureHistory, begun_ns: int, first_ns: int | None = None, *, narrow: bool = False
+) -> str:
     """Failures in each window, stacked by outcome, above the attempts of the same windows.
 
     Args:
         history: what to draw.
         begun_ns: Unix time at which its first window begins.
         first_ns: Unix time of the first attempt, at which the axis begins.
+        narrow: for a telephone.
     """
-    from matplotlib import dates as untyped  # noqa: PLC0415 - heavy
-
-    dates: Any = untyped
     total = sum(sum(counts) for _, counts in history.failures)
     described = (
         f"Bars: {numbers.counted(total, 'failure')} in windows of {history.width_ns / 1e9:g} s, "
         f"by outcome, above {numbers.counted(sum(history.attempts), 'attempt')} in the same "
         "windows."
     )
-    with _figure(9.4, 2.9, "course", described) as (figure, done):
+    with _figure(*_SIZES[narrow], f"course-{narrow}", described) as (figure, done):
         upper, lower = figure.subplots(
             2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.14}
         )
@@ -155,20 +157,32 @@ def draw_history(history: FailureHistory, begun_ns: int, first_ns: int | None = 
             below = [low + count for low, count in zip(below, counts, strict=True)]
         upper.set_ylim(0, max(1, *below) * 1.08)
         if history.failures:
-            upper.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+            upper.legend(
+                loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if narrow else 4, borderaxespad=0.2
+            )
         lower.bar(times, history.attempts, width, align="edge", color=PALETTE["line"])
         _label_counts(upper, "failures")
         _label_counts(lower, "attempts")
         first = datetime.fromtimestamp(max(begun_ns, first_ns or 0) / 1e9, UTC)
-        last = times[-1] + width
-        day = "%m-%d " if first.date() != last.date() else ""
-        seconds = ":%S" if last - first < timedelta(minutes=20) else ""
-        lower.xaxis.set_major_locator(dates.AutoDateLocator(minticks=4, maxticks=11, tz=UTC))
-        lower.xaxis.set_major_formatter(dates.DateFormatter(f"{day}%H:%M{seconds}", tz=UTC))
-        lower.set_xlim(first, last)
-        lower.set_xlabel("time of day, UTC")
+        _label_times(lower, first, times[-1] + width, 3 if narrow else 11)
         figure.align_ylabels()
     return done()
+
+
+def _label_times(axes: Any, first: datetime, last: datetime, most: int) -> None:
+    """Times of day, at most so many, each another."""
+    from matplotlib import dates as untyped  # noqa: PLC0415 - heavy
+
+    dates: Any = untyped
+    day = "%m-%d " if first.date() != last.date() else ""
+    seconds = ":%S" if last - first < timedelta(minutes=20) else ""
+    if last - first < timedelta(seconds=most):
+        axes.xaxis.set_major_locator(dates.SecondLocator(tz=UTC))
+    else:
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=most, tz=UTC))
+    axes.xaxis.set_major_formatter(dates.DateFormatter(f"{day}%H:%M{seconds}", tz=UTC))
+    axes.set_xlim(first, last)
+    axes.set_xlabel("time of day, UTC")
 
 
 def _label_counts(axes: Axes, label: str) -> None:
@@ -183,39 +197,46 @@ def _label_counts(axes: Axes, label: str) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def draw_panel(panel: Panel) -> str:
-    """The percentile curves of one phase; their figures are in the table."""
+def draw_panels(panels: Sequence[Panel]) -> list[str]:
+    """The percentile curves of each phase, on the same axes; their figures are in the table."""
+    curves = [one for panel in panels for one in (panel.good, panel.failing, panel.lag) if one]
+    # All of each phase is visible, and of the lag at least its tail.
+    lowest = [one.milliseconds[0] for each in panels for one in (each.good, each.failing) if one]
+    lowest += [each.lag.milliseconds[-1] for each in panels if each.lag]
+    highest = [one.milliseconds[-1] for one in curves]
+    longest = max((one.nines[-1] for one in curves), default=1.0)
+    heights = (0.5 * min(lowest, default=1.0), 2.0 * max(highest, default=1.0))
+    return [_panel(panel, max(1.0, longest), heights) for panel in panels]
+
+
+def _panel(panel: Panel, longest: float, heights: tuple[float, float]) -> str:
     phase = panel.phase.value
     named = {
         "good": panel.good,
         "failing": panel.failing,
         "client event-loop lag": panel.lag,
     }
-    curves = {name: curve for name, curve in named.items() if curve is not None}
     values = (
         f"{name}: {numbers.thousands(curve.count)} values, longest {curve.milliseconds[-1]:,.3g} ms"
-        for name, curve in curves.items()
+        for name, curve in named.items()
+        if curve is not None
     )
     described = f"Percentile curves of the phase {phase}. {'; '.join(values)}."
-    # All of the phase is visible, and of the lag at least its tail.
-    lowest = [one.milliseconds[0] for one in (panel.good, panel.failing) if one is not None]
-    lowest += [panel.lag.milliseconds[-1]] if panel.lag is not None else []
-    with _figure(4.6, 2.9, f"panel-{phase}", described) as (figure, done):
+    with _figure(4.0, 2.7, f"panel-{phase}", described) as (figure, done):
         axes = figure.subplots()
         _line(axes, panel.lag, "muted", (0, (1, 1.6)))
         _line(axes, panel.good, "good", "-")
         _line(axes, panel.failing, "bad", (0, (5, 2)))
         axes.set_ylabel("ms")
         _logarithmic(axes)
-        axes.set_ylim(bottom=0.5 * min(lowest))
+        axes.set_ylim(heights)
         # The powers of ten on the axis, named as percentages.
-        longest = max(curve.nines[-1] for curve in curves.values())
         labels = {0.0: "0%", 1.0: "90", 2.0: "99", 3.0: "99.9", 4.0: "99.99", 5.0: "99.999"}
         labels |= {0.30103: "50"} if longest < 3.5 else {}
         labels |= {6.0: "99.9999", 7.0: "99.99999"} if longest > 5.5 else {}
-        shown = {place: label for place, label in labels.items() if place <= max(1.0, longest)}
+        shown = {place: label for place, label in labels.items() if place <= longest}
         axes.set_xticks(list(shown), list(shown.values()))
-        axes.set_xlim(0, max(1.0, longest) * 1.02)
+        axes.set_xlim(0, longest * 1.02)
         axes.set_xlabel("percentile")
     return done()
 
@@ -244,7 +265,7 @@ def _logarithmic(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
-def draw_knee(limit: Limit, name: str) -> str:
+def draw_knee(limit: Limit, name: str, *, narrow: bool = False) -> str:
     """The steps of a search by what they offered: latency above, what failed or was not sent below.
 
     The band marks the knee: from the highest that was sustained to the first that gave way.
@@ -267,7 +288,7 @@ def draw_knee(limit: Limit, name: str) -> str:
     def ms(value_us: float | None) -> float | None:
         return None if value_us is None else max(0.001, value_us / 1000)
 
-    with _figure(9.4, 3.6, name, described) as (figure, done):
+    with _figure(*_SIZES[narrow], f"{name}-{narrow}", described) as (figure, done):
         upper, lower = figure.subplots(
             2, 1, sharex=True, height_ratios=(3, 2), gridspec_kw={"hspace": 0.1}
         )

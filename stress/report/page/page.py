@@ -16,19 +16,19 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
+from typing import Any
 
-from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import count
 from stress.analysis.verdict import policy_names
 from stress.model.run import Run
 from stress.model.summary import Answer, Cause, Summary
 from stress.model.transcript import Transcript
-from stress.report.page.drawing import draw_history, draw_knee, draw_panel
+from stress.report.page.drawing import draw_history, draw_knee, draw_panels
 from stress.report.page.pairs import pairs, timelines
 from stress.report.page.series import column_rates, failure_history, panels, shares
-from stress.report.terminal import LABELS, PHASES
+from stress.report.terminal import LABELS, PHASES, without_codes
 from stress.text.escape import escape
 from stress.text.templates import markup, read_part, template
 
@@ -57,7 +57,14 @@ class PageReport:
         tally, history = count(cube.cells), failure_history(cube)
         begun_ns = facts.started_ns + history.begun * cube.block_ns
         style, script = (read_part(__package__, name) for name in ("style.css", "script.js"))
+        phases = panels(self._run.histograms())
+        if cube.records:
+            rates = column_rates(cube.records)
+        else:
+            rates = shares(summary, tally, facts, chains, cube)
         drawn = history.failures and len(history.attempts) > 1
+        views = summary.unexplained.clients or any(one.clients for one in summary.causes)
+        who = summary.lines.who
         return template(__package__, "page.html.jinja", _shown, raw=json.dumps).render(
             style=markup(style),
             script=markup(script),
@@ -66,29 +73,27 @@ class PageReport:
             "img-src data:; base-uri 'none'; form-action 'none'",
             summary=summary,
             labels=LABELS,
+            who_fails=without_codes(who) if views else who,
             sign=_SIGNS.get(summary.verdict, "!"),
             phases=[name for name in _PHASES if name in summary.latency],
             pairs=pairs(chains, self._run.verdicts(), tally),
-            shares=(
-                column_rates(cube.records)
-                if cube.records
-                else shares(summary, tally, facts, chains)
-            ),
+            shares=rates,
+            scale=max((table.scale for table in rates), default=1.0),
             panels=[
-                (f"{panel.phase}: {PHASES[panel.phase]}", markup(draw_panel(panel)))
-                for panel in panels(self._run.histograms())
+                (f"{panel.phase}: {PHASES[panel.phase]}", markup(drawing))
+                for panel, drawing in zip(phases, draw_panels(phases), strict=True)
             ],
+            some_failed=any(panel.failing for panel in phases),
             limits=[
                 # Too few steps make no curve.
-                (one, markup(draw_knee(one, f"knee-{n}")) if len(one.steps) > 1 else None)
+                (one, _at_widths(draw_knee, one, f"knee-{n}") if len(one.steps) > 1 else None)
                 for n, one in enumerate(summary.limits)
             ],
             facts=facts,
             plan=facts.plan,
             policies=policy_names(facts.plan),
             failures_there=failures_there,
-            inside=lambda cause: clopper_pearson(failures_there(cause), cause.attempts),
-            history=markup(draw_history(history, begun_ns, facts.first_ns)) if drawn else None,
+            history=_at_widths(draw_history, history, begun_ns, facts.first_ns) if drawn else None,
             timelines=timelines(self._transcripts, summary.causes, facts.plan),
         )
 
@@ -96,6 +101,11 @@ class PageReport:
 def failures_there(cause: Cause) -> int:
     """Failures under its conditions, also those that an earlier cause explains."""
     return round(cause.precision * cause.attempts)
+
+
+def _at_widths(draw: Callable[..., str], *shown: Any) -> tuple[Any, Any]:
+    """A drawing for a wide page, and the same for a telephone."""
+    return tuple(markup(draw(*shown, narrow=narrow)) for narrow in (False, True))
 
 
 def _shown(text: str) -> str:

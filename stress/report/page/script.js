@@ -24,3 +24,19 @@ const sort = (heading) => {
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => sort(button.closest("th")));
 }
+
+// Copies the command beside the button; where the browser forbids that, the command is selected.
+const copy = async (button) => {
+  const command = button.parentElement.querySelector("code");
+  getSelection().selectAllChildren(command);
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+  } catch {
+    document.execCommand("copy");
+  }
+  button.textContent = "copied";
+};
+for (const button of document.querySelectorAll("button.copy")) {
+  button.hidden = false;
+  button.addEventListener("click", () => copy(button));
+}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import ceil, log
 
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
 from stress.analysis.findings import Findings
 from stress.codes.catalog import client_views, fix_for
-from stress.model.attributes import place
+from stress.model.attributes import Dimension, place
 from stress.model.claims import (
     Basis,
     Claim,
@@ -25,7 +26,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category
-from stress.model.plan import Plan
+from stress.model.plan import Address, Plan
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import (
     FAILURE,
@@ -122,7 +123,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 risk_ratio=claim.risk_ratio,
                 p_value=claim.p_value,
                 grade=claim.grade,
-                sentence=sentence(claim, findings),
+                sentence=sentence(_labelled(claim, findings.addresses), findings),
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
@@ -130,9 +131,31 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 if change
                 else "",
                 latency=claim.shift,
+                interval=claim.interval,
             )
         )
     return tuple(made)
+
+
+def _labelled(claim: Claim, addresses: Sequence[Address]) -> Claim:
+    """The claim with each address as its readers know it: by its label."""
+    names = {str(one): one.named for one in addresses}
+
+    def told(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+        return tuple(
+            replace(one, value=names.get(one.text, one.text))
+            if one.dimension == Dimension.ADDRESS
+            else one
+            for one in conditions
+        )
+
+    return replace(
+        claim,
+        conditions=told(claim.conditions),
+        aliases=tuple(map(told, claim.aliases)),
+        rivals=tuple(map(told, claim.rivals)),
+        worst=claim.worst and (told(claim.worst[0]), claim.worst[1]),
+    )
 
 
 def likely(fits: Sequence[RootCause]) -> tuple[Likely, ...]:
@@ -164,7 +187,8 @@ def sentence(claim: Claim, findings: Findings) -> str:
         case Basis.DIFFERENCE:
             return _difference(claim)
         case Basis.NEGOTIATED | Basis.SLOW:
-            return slow(claim) if claim.basis is Basis.SLOW else negotiated(claim)
+            what = "Attempts" if findings.facts.records else "Handshakes"
+            return slow(claim, what) if claim.basis is Basis.SLOW else negotiated(claim)
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
             if mechanism is None:
@@ -274,21 +298,22 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         rest = counted(claim.failures, "more failure")
         return f"{rest} of the {thousands(failures)} received chain {mechanism.name} elsewhere."
     met, total = mechanism.met.attempts, claim.total.attempts
+    share = f"{thousands(met)} of {thousands(total)}"
     alone = len(findings.addresses) == 1
-    to = f" to {findings.addresses[0]}" if alone else ""
+    to = f" to {findings.addresses[0].named}" if alone else ""
     course = course_words(claim.timing, findings.facts.started_ns)
     early = claim.early_s or 0.0
     ahead = f"served up to {seconds(early)} before the validity begins" if early > 0.0 else ""
     if claim.usual and mechanism.chain and claim.usual.sha256 != mechanism.chain.sha256:
         first = (
             f"Some connections{to} are answered with a different certificate chain "
-            f"({mechanism.name}, {of(met, total)})"
+            f"({mechanism.name}, {share})"
         )
     elif met == total:
-        every = f"Every connection{to} is answered with chain {mechanism.name} ({of(met, total)})"
+        every = f"Every connection{to} is answered with chain {mechanism.name} ({share})"
         return "; ".join(filter(None, (every, _how_often(mechanism), course, ahead))) + "."
     else:
-        first = f"Connections{to} are answered with chain {mechanism.name} ({of(met, total)})"
+        first = f"Connections{to} are answered with chain {mechanism.name} ({share})"
     if claim.recurrence:
         last = recurrence_words(claim.recurrence)
     elif alone:
@@ -381,13 +406,16 @@ def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:
     return None
 
 
-def silence(found: UnexplainedClaim) -> str:
+def silence(found: UnexplainedClaim, addresses: Sequence[Address] = ()) -> str:
     """Why some failures have no cause, and what would have been found; empty without any."""
     if found.silence is None:
         return ""
+    told = [one.named for one in addresses]
+    place = f" to {told[0]}" if len(told) == 1 else f" to all {len(told)} addresses" if told else ""
     return read_texts(__package__, "words.toml")["silence"][found.silence].format(
         failures=counted(found.failures, "failure"),
         are="is" if found.failures == 1 else "are",
+        place=place,
         recurrence=recurrence_words(found.recurrence) if found.recurrence else "",
         tested=thousands(found.considered),
         depth=found.depth,

@@ -52,7 +52,7 @@ def _doubts(findings: Findings) -> Iterator[str]:
         yield "Chains were not judged (--policy none): no client's trust was tested."
     for index, address in enumerate(findings.addresses):
         if not findings.tally.addresses.get(index):
-            yield f"{address} was not reached by any handshake."
+            yield f"{address.named} was not reached by any handshake."
     slow = findings.latency.get("handshake")
     if slow and slow.p99 and slow.p99 > PATIENCE_US:
         yield f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."

@@ -9,6 +9,7 @@ from stress.model.outcome import ClientView
 from stress.model.plan import Client
 from stress.text.numbers import of
 
+MEASURED = "Measured:"
 _MOST_CLIENTS = 4
 _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
 
@@ -16,6 +17,7 @@ _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not fo
 def who_sees(views: Mapping[str, ClientView]) -> str:
     """Which client families fail, with the codes their users see; those that fail come first."""
     parts = []
+    everybody = len(views) > 1 and all(view.fails == "yes" for view in views.values())
     for answer, words in _ANSWERS:
         named = [
             f"{family} ({view.reports})" if view.reports and answer != "no" else family
@@ -23,7 +25,8 @@ def who_sees(views: Mapping[str, ClientView]) -> str:
             if view.fails == answer
         ]
         if named:
-            parts.append(f"{words} {', '.join(named)}.")
+            who = "every client: " if everybody else ""
+            parts.append(f"{words} {who}{', '.join(named)}.")
     return " ".join(parts)
 
 
@@ -43,4 +46,4 @@ def met_by(clients: Sequence[Client], counts: Mapping[int, FailureCount]) -> str
     if others:
         rest = (sum(one.failures for one in others), sum(one.attempts for one in others))
         parts.append(f"{of(*rest)} as {'others' if parts else 'any'}")
-    return f"Measured: {', '.join(parts)}."
+    return f"{MEASURED} {', '.join(parts)}."

@@ -88,7 +88,7 @@ def scope(findings: Findings) -> str:
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
     addresses, joined = findings.addresses, findings.facts.joined
-    shown = ", ".join(map(str, addresses[:3]))
+    shown = ", ".join(one.named for one in addresses[:3])
     if len(addresses) == 1:
         over = f"address {shown}"
     else:

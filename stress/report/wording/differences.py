@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from stress.model.attributes import listed, place
 from stress.model.claims import Claim
 from stress.model.summary import INCONSISTENCY, LATENCY, Cause, Quantiles
-from stress.text.numbers import milliseconds, of, seconds, thousands
+from stress.text.numbers import milliseconds, of, rate, seconds, thousands
 from stress.text.templates import read_texts
 
 SLOW_US = 1_000_000
@@ -26,9 +26,21 @@ def negotiated(claim: Claim) -> str:
     return f"{text.format(answers=listed(answers), refused=refused)}{where}."
 
 
-def slow(claim: Claim) -> str:
-    """Which handshakes take longer than others, and by how much."""
-    words, shift, stalls = _words("slow"), claim.shift, claim.stalls
+def slow(claim: Claim, what: str = "Handshakes") -> str:
+    """Which handshakes, or attempts of other records, take longer than others, and by how much."""
+    words, shift, stalls, ceiling = _words("slow"), claim.shift, claim.stalls, claim.ceiling
+    if ceiling is not None:
+        return (
+            words["ceiling"].format(
+                place=f" {place(claim.conditions)}" if claim.conditions else "",
+                per_s=rate(ceiling.per_s),
+                low=f"{ceiling.low:.3g}",
+                high=f"{ceiling.high:.3g}",
+                offered=rate(ceiling.offered_per_s),
+                wait=_ms(ceiling.wait_us),
+            )
+            + "."
+        )
     if stalls is not None:
         return (
             words["stalls"].format(
@@ -42,6 +54,7 @@ def slow(claim: Claim) -> str:
     assert shift is not None
     median = shift.percentile == _MEDIAN
     text = words["shift"].format(
+        what=what,
         place=place(claim.conditions),
         percentile="median" if median else "90th percentile",
         there=_ms(shift.there_us),

@@ -13,7 +13,7 @@ from stress.analysis.findings import Findings
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.claims import Silence
 from stress.model.records import RecordSource
-from stress.model.summary import Cause, Failures, Headlines, Validity
+from stress.model.summary import FAILURE, Cause, Failures, Headlines, Validity
 from stress.report.wording.causes import silence
 from stress.report.wording.context import goal_words
 from stress.text.numbers import counted, interval, percent, seconds, thousands
@@ -29,14 +29,19 @@ def headlines(
     """The lines that make sense."""
     source = findings.facts.records
     assert source is not None
-    several = len({cause.category for cause in causes}) > 1
-    places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
+    several = len({cause.category for cause in causes if cause.kind == FAILURE}) > 1
+    places = [
+        f"{one.category}: {one.sentence}" if several and one.kind == FAILURE else one.sentence
+        for one in causes
+    ]
     found = findings.explanation.unexplained
     if found.silence is Silence.NOTHING_DIFFERS:
         places.append("No column could be searched: each has one value, or too many.")
     else:
         places.append(silence(found))
     verdict = [failure_rate(findings, failures), goal_words(findings.assertions)]
+    if not failures.count and causes:  # then all of them are about latency
+        verdict.append(f"But: {causes[0].sentence}")
     reasons = "; ".join(validity.reasons)
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
@@ -73,7 +78,8 @@ def searched_columns(findings: Findings, source: RecordSource) -> str:
     """The files, the expression, the columns, and what was left out."""
     table = findings.records
     searched = [column.name for column in table.columns] if table else []
-    words = f"{_listed(source.files)}; a row failed where {source.failed}"
+    which = f"a row failed where {source.failed}" if source.failed else "no row counts as failed"
+    words = f"{_listed(source.files)}; {which}"
     words += f"; its time is {source.time}" if source.time else ""
     words += f". Searched: {_listed(searched) or 'no column'}."
     if source.how:

@@ -20,11 +20,14 @@ from stress.trust.reading import extension
 from stress.trust.reading.der import (
     BIT_STRING,
     BOOLEAN,
+    GENERALIZED_TIME,
     INTEGER,
     OCTET_STRING,
     OID,
     SEQUENCE,
+    UTC_TIME,
     DerError,
+    Element,
     OddFormError,
     bits,
     first,
@@ -197,6 +200,14 @@ def name_of(der: bytes) -> str:
     return short_name(describe(der))
 
 
+def without_end(der: bytes) -> bytes:
+    """The certificate without what follows it; as it is if it cannot be read."""
+    try:
+        return first(der).raw
+    except DerError:
+        return der
+
+
 def short_name(facts: CertificateFacts) -> str:
     """As `name_of`, of facts already read."""
     if facts.unreadable:
@@ -239,8 +250,6 @@ def _oddities(facts: CertificateFacts) -> Iterator[str]:
             yield f"{kind} iPAddress: no address, with or without a mask"
     if names and names.unknown:
         yield "subjectAltName: a name of an unknown kind"
-    if facts.usages is not None and not set(facts.usages) - {"decipherOnly"}:
-        yield "keyUsage bits: none of the first eight"
     if facts.version != 3 and facts.extensions:
         yield f"version: extensions in version {facts.version}"
     if not facts.issuer_name.normal:
@@ -277,6 +286,8 @@ class _Reader:
         self.validity = fields[3].expect(SEQUENCE).children()
         if len(self.validity) != 2:
             raise DerError(f"a validity of {len(self.validity)} times")
+        if not {one.tag for one in self.validity} <= {UTC_TIME, GENERALIZED_TIME}:
+            self.problems.append("validity: no times")
         none: tuple[CertificateExtension, ...] = ()
         self.extensions = self.part("extensions", self.all_extensions, none)
         # If an extension appears twice, the first one counts.
@@ -291,8 +302,7 @@ class _Reader:
             inside = self.part("signature algorithm", lambda: read_signing(inner), Signing())
             what = "parameters" if inside == signing else "algorithm"
             self.problems.append(f"signature {what}: not the same inside and outside")
-        to_name = self.part("subject", lambda: read_name(subject), Name())
-        from_name = self.part("issuer", lambda: read_name(issuer), Name())
+        to_name, from_name = self.name("subject", subject), self.name("issuer", issuer)
         key = self.part("public key", lambda: read_key(spki), Key())
         read = self.extension
         names = read("subjectAltName", extension.general_names)
@@ -353,6 +363,13 @@ class _Reader:
             self.problems.append(f"{what}: {error}")
             return default
 
+    def name(self, whose: str, element: Element) -> Name:
+        """The subject or the issuer."""
+        found = self.part(whose, lambda: read_name(element), Name())
+        if found.broken_strings:
+            self.problems.append(f"{whose} strings: not of their type")
+        return found
+
     def extension(self, kind: str, read: Callable[[bytes], _T]) -> _T | None:
         """The decoded extension; None if there is none, or (with a note) it cannot be decoded."""
         if kind not in self.values:
@@ -381,6 +398,9 @@ class _Reader:
             if not 2 <= len(parts) <= 3:
                 raise DerError(f"an extension of {len(parts)} parts")
             name, value = oid(parts[0].expect(OID).body), parts[-1].expect(OCTET_STRING).body
-            critical = len(parts) == 3 and any(parts[1].expect(BOOLEAN).body)
+            flag = parts[1].expect(BOOLEAN).body if len(parts) == 3 else b"\0"
+            if flag not in {b"\0", b"\xff"}:
+                self.problems.append("critical flag: neither 0 nor 255")
+            critical = any(flag)
             found.append(CertificateExtension(name, critical, value))
         return tuple(found)

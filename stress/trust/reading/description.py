@@ -16,13 +16,20 @@ from stress.trust.reading.certificate import (
 )
 
 
-def differs(common: tuple[bytes, ...], other: tuple[bytes, ...], *, at: int | None = None) -> str:
+def differs(
+    common: tuple[bytes, ...],
+    other: tuple[bytes, ...],
+    *,
+    at: int | None = None,
+    serial: bool = True,
+) -> str:
     """The difference in one line of printable text; empty if the chains are equal.
 
     Args:
         common: the chain that most connections received, DER, leaf first.
         other: the chain to describe.
         at: Unix seconds at which "expired" is decided; None: dates are only compared.
+        serial: name the serial number of another leaf.
     """
     if common == other:
         return ""
@@ -38,7 +45,7 @@ def differs(common: tuple[bytes, ...], other: tuple[bytes, ...], *, at: int | No
     else:
         differences = list(_leaf_differences(describe(common[0]), facts, at))
         listed = ", ".join(differences) or "with the same names and dates"
-        leaf = f"another leaf {listed} (serial {facts.serial[:40]})"
+        leaf = f"another leaf {listed}" + (f" (serial {facts.serial[:40]})" if serial else "")
     # A leaf of another issuer needs other certificates above it: nothing of the usual is missing.
     if facts.issuer_name.normal != describe(common[0]).issuer_name.normal:
         return leaf

@@ -55,6 +55,8 @@ class Name:
     common_names: tuple[str, ...] = ()
     odd_strings: bool = False
     """A value is neither a UTF8String nor a PrintableString."""
+    broken_strings: bool = False
+    """A value is not of its string type."""
     der: bytes = b""
 
 
@@ -65,7 +67,7 @@ def read_name(element: Element) -> Name:
         DerError: the element is something else.
     """
     rdns: list[list[tuple[str, str]]] = []
-    odd = False
+    odd = broken = False
     for rdn in element.expect(SEQUENCE).children():
         attributes = []
         for pair in rdn.expect(SET).children():
@@ -73,7 +75,10 @@ def read_name(element: Element) -> Name:
             if len(parts) != 2:
                 raise DerError(f"an attribute of {len(parts)} parts")
             odd |= parts[1].tag not in {0x0C, 0x13}
-            value = parts[1].body.decode(_ENCODING.get(parts[1].tag, "utf-8"), "replace")
+            encoding = _ENCODING.get(parts[1].tag, "utf-8")
+            value = parts[1].body.decode(encoding, "replace")
+            if parts[1].tag in _ENCODING:
+                broken |= value.encode(encoding, "replace") != parts[1].body
             attributes.append((named(oid(parts[0].body)), value))
         rdns.append(attributes)
     pairs = [pair for rdn in rdns for pair in rdn]
@@ -85,6 +90,7 @@ def read_name(element: Element) -> Name:
         ),
         common_names=tuple(value for kind, value in pairs if kind == "CN"),
         odd_strings=odd,
+        broken_strings=broken,
         der=element.raw,
     )
 
@@ -201,8 +207,10 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
 
 def usages(data: bytes) -> tuple[str, ...]:
     """What a keyUsage allows."""
-    octets = bits(first(data).expect(BIT_STRING).body)[:2].ljust(2, b"\0")
-    value = int.from_bytes(octets, "big")
+    body = first(data).expect(BIT_STRING).body
+    octets = bits(body)
+    unused = body[0] + 8 * (2 - len(octets)) if len(octets) <= 2 else 0
+    value = int.from_bytes(octets[:2].ljust(2, b"\0"), "big") >> unused << unused
     return tuple(name for place, name in enumerate(_USAGES) if value & 1 << 15 - place)
 
 
@@ -264,6 +272,8 @@ class AuthorityKey:
 def authority(data: bytes) -> AuthorityKey:
     """The parts of an authorityKeyIdentifier."""
     parts = {part.tag: part.body for part in first(data).expect(SEQUENCE).children()}
+    if parts.keys() - {0x80, 0xA1, 0x82}:
+        raise DerError("an element of another kind")
     issuers = _collect(list(elements(parts.get(0xA1, b""))))
     return AuthorityKey(parts.get(0x80), issuers.directories, parts.get(0x82))
 

@@ -75,9 +75,8 @@ def read_key(spki: Element) -> Key:
     algorithm = parts[0].expect(SEQUENCE).children() if len(parts) == 2 else []
     if not algorithm:
         raise DerError("a public key without an algorithm")
-    identifier = oid(algorithm[0].expect(OID).body)
+    identifier, key = oid(algorithm[0].expect(OID).body), bits(parts[1].expect(BIT_STRING).body)
     if identifier in _RSA_KEYS:
-        key = bits(parts[1].expect(BIT_STRING).body)
         numbers = next(elements(key), single(b"\x30\0")).expect(SEQUENCE).children()
         if len(numbers) < 2:
             raise DerError("an RSA key without an exponent")

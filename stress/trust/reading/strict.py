@@ -39,7 +39,7 @@ _NEVER_CRITICAL = frozenset(
     {"authorityKeyIdentifier", "subjectKeyIdentifier", "authorityInfoAccess"}
 )
 _CURVES = frozenset({"P-224", "P-256", "P-384", "P-521"})
-_MOST_INT = 2**31 - 1
+_MOST_INT = 2**63 - 1
 
 _Reader = Callable[[bytes], object]
 _READERS: dict[str, _Reader] = {

@@ -27,7 +27,7 @@ def policy_findings(context: Context) -> Iterator[Finding]:
     """A path under an issuer that requires an explicit policy must have one."""
     if not context.policy.settings(PolicySettings).explicit_policy or not context.anchored:
         return
-    links = context.below_anchor[::-1]
+    links, wrong = context.below_anchor[::-1], Category.MALFORMED_CERTIFICATE
     valid = {_ANY}
     explicit = mapping = any_policy = len(links) + 1
     for number, link in enumerate(links, 1):
@@ -36,7 +36,7 @@ def policy_findings(context: Context) -> Iterator[Finding]:
         valid = _narrowed(valid, facts, uses_any=uses_any)
         if not last and valid and any(_ANY in pair for pair in facts.policy_mappings):
             detail = f"{short_name(facts)} maps anyPolicy"
-            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail)
+            yield Finding(wrong, link.position, detail, check="policies")
             return
         if not last:
             valid = _mapped(valid, facts, allowed=mapping > 0)
@@ -52,7 +52,7 @@ def policy_findings(context: Context) -> Iterator[Finding]:
             any_policy = min(any_policy, facts.inhibit_any_policy)
         if refused or (last and explicit == 0 and not valid):
             detail = "an issuer requires a certificate policy, and none holds along the path"
-            yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail)
+            yield Finding(wrong, link.position, detail, check="policies")
             return
 
 

@@ -7,13 +7,13 @@ clients that still look at it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, Literal
 
 from stress.model.chain import Finding
 from stress.model.outcome import Category
@@ -51,18 +51,28 @@ class IdentitySettings(Settings, frozen=True):
     """A final dot of the host is ignored."""
     wildcard_letters: bool = False
     """A wildcard stands for letters, digits and hyphens only."""
+    constrained_common_name: Literal["dotted", "any"] = "dotted"
+    """Which CN is constrained as a name where it counts as one: with a dot in it; or any, and an
+    address as an address."""
     constrained: tuple[str, ...] = ("dns", "networks", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
-    partial_wildcards: bool = False
-    """A `*` stands for any letters of any one label."""
+    named_uris: Literal["", "uris", "any"] = ""
+    """Below which constraints a URI with an address for a host is refused: none, those of URIs, or
+    any."""
+    partial_wildcards: Literal["", "first", "any"] = ""
+    """Of which labels a `*` stands for any letters; else it is the whole first label."""
     host_names_only: bool = False
     """A host that is no host name (with an underscore) matches nothing."""
     anchor_constraints: bool = True
     """Name constraints of an anchor count."""
     mapped_addresses: bool = False
     """An IPv4 address written as IPv6 is that address."""
-    empty_constraints: bool = True
-    """An empty name in name constraints covers every name; else none."""
+    empty_constraints: Literal["all", "none", "refused"] = "all"
+    """What an empty name of a host in name constraints covers; Java 17 fails on it."""
+    masked_constraints: bool = False
+    """A constraint of addresses without a mask is refused when there is an address."""
+    wildcards_excluded: bool = False
+    """A `*` is excluded with any of the names that it stands for."""
     last_common_name: bool = False
     """Of several CNs the last one counts."""
     wildcard_labels: int = 2
@@ -92,7 +102,7 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
     exact = not settings.letters_digits_hyphens or _HOST_NAME.fullmatch(wanted)
     if settings.wildcard_letters and "_" in wanted.partition(".")[0]:
         exact = None
-    cover = _covers_partly if settings.partial_wildcards else covers
+    cover = _COVERS[settings.partial_wildcards]
     return any(
         cover(ascii_name(pattern), wanted, settings.wildcard_labels)
         for pattern in names.dns
@@ -107,7 +117,7 @@ def common_name_is(facts: CertificateFacts, host: str, settings: IdentitySetting
     if address is not None:
         return address in map(literal, names)
     labels = settings.wildcard_labels
-    cover = _covers_partly if settings.partial_wildcards else covers
+    cover = _COVERS[settings.partial_wildcards]
     return any(cover(ascii_name(name), ascii_name(host), labels) for name in names)
 
 
@@ -124,11 +134,13 @@ def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
     return bool(first and dot) and rest == pattern[2:] and enough
 
 
-def _covers_partly(pattern: str, name: str, wildcard_labels: int) -> bool:
-    """As `covers`, but a `*` may be any part of any label."""
+def _covers_partly(pattern: str, name: str, wildcard_labels: int, *, first: bool = False) -> bool:
+    """As `covers`, but a `*` may be any part of any label, or of the first."""
     labels, wanted = (_unicode(text).split(".") for text in (pattern, name))
     behind = pattern.rpartition("*")[2].partition(".")[2]
-    if "*" in pattern and not covers("*." + behind, "x." + behind, wildcard_labels):
+    if "*" in pattern and not (behind and covers(f"*.{behind}", f"x.{behind}", wildcard_labels)):
+        return False
+    if first and any("*" in label for label in labels[1:]):
         return False
     forms = (re.escape(label).replace(r"\*", "[^.]*") for label in labels)
     return (
@@ -136,6 +148,13 @@ def _covers_partly(pattern: str, name: str, wildcard_labels: int) -> bool:
         and bool(name)
         and all(re.fullmatch(form, label) for form, label in zip(forms, wanted, strict=True))
     )
+
+
+_COVERS: Mapping[str, Callable[[str, str, int], bool]] = {
+    "": covers,
+    "any": _covers_partly,
+    "first": partial(_covers_partly, first=True),
+}
 
 
 def _unicode(name: str) -> str:
@@ -209,13 +228,19 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     leaf = context.leaf
     names = leaf.alternative_names or GeneralNames()
     # Where the policy takes the CN for a name it is constrained, too, if it could be a host name
-    # (OpenSSL's `cn2dnsid` in v3_ncons.c).
-    common = leaf.common_name or ""
-    is_name = "." in common.strip(".") and re.fullmatch(r"[A-Za-z0-9_.-]+", common)
-    if is_name and _common_name_counts(context, address=False):
-        names = replace(names, dns=(common,))
+    # (OpenSSL's `cn2dnsid` in v3_ncons.c, Java's NameConstraintsExtension).
     settings = context.policy.settings(IdentitySettings)
-    bounded, kinds = settings.bounded_constraints, settings.constrained
+    common, every = leaf.common_name or "", settings.constrained_common_name == "any"
+    if every:
+        is_name = bool(_LETTERS_DIGITS_HYPHENS.fullmatch(common.lower()))
+    else:
+        is_name = "." in common.strip(".") and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", common))
+    address = literal(common) if every else None
+    if address is not None:
+        names = replace(names, addresses=names.addresses or (address,))
+    elif is_name and _common_name_counts(context, address=False):
+        names = replace(names, dns=(common,))
+    bounded = settings.bounded_constraints
     for place, link in enumerate(context.path.links):
         constraints = link.facts.constraints
         at_anchor = context.anchored and link is context.path.top
@@ -226,12 +251,11 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
             detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         below = [(one, one.alternative_names or GeneralNames()) for one in between]
-        if not settings.empty_constraints:
-            excluded = constraints.excluded
-            named = tuple(one for one in excluded.directories if one.normal)
-            excluded = replace(excluded, dns=tuple(filter(None, excluded.dns)), directories=named)
+        if settings.empty_constraints == "none":
+            named = tuple(filter(None, constraints.excluded.dns))
+            excluded = replace(constraints.excluded, dns=named)
             constraints = replace(constraints, excluded=excluded)
-        forbidden = (_forbidden(*one, constraints, kinds) for one in [(leaf, names), *below])
+        forbidden = (_forbidden(*one, constraints, settings) for one in [(leaf, names), *below])
         first = next(filter(None, forbidden), "")
         if first:
             detail = f"{short_name(link.facts)} may not issue for {first}"
@@ -245,16 +269,27 @@ def _forbidden(
     facts: CertificateFacts,
     names: GeneralNames,
     constraints: NameConstraints,
-    kinds: tuple[str, ...],
+    settings: IdentitySettings,
 ) -> str:
     """The first name of a certificate that is not allowed, as text; empty if all are."""
     permitted, excluded = constraints.permitted, constraints.excluded
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
     if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "more names than clients compare"
+    if settings.named_uris == "any" or (
+        settings.named_uris == "uris" and (permitted.uris or excluded.uris)
+    ):
+        numbered = next((uri for uri in names.uris if literal(_host_of(uri)) is not None), "")
+        if numbered:
+            return printable(numbered, 80)
+    if settings.empty_constraints == "refused" and names.dns and "" in permitted.dns + excluded.dns:
+        return printable(names.dns[0], 80)
+    unmasked = any(one.addresses or _odd_networks(one) for one in (permitted, excluded))
+    if settings.masked_constraints and names.addresses and unmasked:
+        return str(names.addresses[0])
     subjects = (facts.subject_name,) if facts.subject_name.normal else ()
     compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
-        "dns": (names.dns, _in_domain),
+        "dns": (names.dns, partial(_in_domain, final_dot=settings.final_dot)),
         "networks": (names.addresses, _in_network),
         "mails": (names.mails, _in_mailboxes),
         "uris": (names.uris, _in_hosts),
@@ -264,21 +299,29 @@ def _forbidden(
         ),
     }
     for kind, (those, within) in compared.items():
-        for name in those if kind in kinds else ():
+        for name in those if kind in settings.constrained else ():
             inside = [within(name, base) for base in getattr(permitted, kind)]
             outside = any(within(name, base) for base in getattr(excluded, kind))
+            if kind == "dns" and settings.wildcards_excluded and name.startswith("*."):
+                outside |= any(base.partition(".")[2] == name[2:] for base in excluded.dns)
             if (inside and not any(inside)) or outside:
                 return printable(getattr(name, "text", str(name)), 80)
     return ""
 
 
-def _in_domain(name: str, base: str) -> bool:
+def _odd_networks(names: GeneralNames) -> bool:
+    return any(len(one) not in {8, 32} for one in names.networks)
+
+
+def _in_domain(name: str, base: str, *, final_dot: bool = True) -> bool:
     """A base covers itself and everything below it; an empty one covers every name.
 
     With a leading dot it covers only what is below it: OpenSSL, Go, Chrome and Java do this,
     although RFC 5280 defines such a dot for URIs alone.
     """
     wanted, below = ascii_name(base), ascii_name(name)
+    if not final_dot and name.endswith(".") != base.endswith(".") and base:
+        return False
     if wanted.startswith("."):
         return below.endswith(wanted)
     return not wanted or below == wanted or below.endswith("." + wanted)
@@ -293,9 +336,13 @@ def _in_mailboxes(mail: str, base: str) -> bool:
     return _in_domain(domain, base)
 
 
+def _host_of(uri: str) -> str:
+    return uri.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+
+
 def _in_hosts(uri: str, base: str) -> bool:
     """The base is a host, or with a leading dot everything below it."""
-    host = uri.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+    host = _host_of(uri)
     return host.endswith(base.lower()) if base.startswith(".") else host == base.lower()
 
 

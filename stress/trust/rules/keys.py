@@ -31,6 +31,8 @@ class KeySettings(Settings, frozen=True):
     strings that are neither UTF8String nor PrintableString, or always."""
     equal_parameters: bool = True
     """The signature algorithm inside and outside must have the same parameters, too."""
+    unknown_curves: bool = True
+    """A curve that nobody knows is accepted."""
     points: bool = True
     """A key on a curve must be a point of it."""
     curves: tuple[str, ...] = ()
@@ -55,6 +57,8 @@ def key_findings(context: Context) -> Iterator[Finding]:
 def _weakness(link: Link, settings: KeySettings) -> str:
     """Why the key is not accepted; empty when it is, or when its size is unknown to us."""
     key, leaf = link.facts.public_key, link.position == 0
+    if "public key" in link.facts.broken:
+        return ""
     on_curve = key.kind is KeyKind.EC
     curves = settings.curves if leaf else settings.issuer_curves
     limited = curves and (on_curve or (leaf and key.kind is KeyKind.EDWARDS))
@@ -66,6 +70,9 @@ def _weakness(link: Link, settings: KeySettings) -> str:
         "which is no point of its curve": settings.points
         and on_curve
         and not is_point(link.facts.spki),
+        "an unknown curve": on_curve
+        and key.curve.startswith("curve ")
+        and not settings.unknown_curves,
         "a named curve is required": key.curve == "explicit",
         "this key type is not accepted": leaf and key.kind not in settings.leaf_keys,
         "this curve is not accepted": bool(limited) and key.curve not in curves,
@@ -108,7 +115,7 @@ def signer_findings(context: Context) -> Iterator[Finding]:
 
     That fails only on a path that was selected before its signatures were verified.
     """
-    settings = context.policy.settings(KeySettings)
+    settings, wrong = context.policy.settings(KeySettings), Category.WRONG_INTERMEDIATE
     parts = {
         "signature algorithm",
         *(["signature parameters"] if settings.equal_parameters else []),
@@ -120,14 +127,14 @@ def signer_findings(context: Context) -> Iterator[Finding]:
         )
         if compared and names[0].der != names[1].der:
             detail = f"{short_name(issuer.facts)} encodes its name in another way"
-            yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
+            yield Finding(wrong, issuer.position, detail, check="signature")
         differs = not child.facts.broken.isdisjoint(parts)
         if differs or check(child.facts, issuer.facts) is Signature.BAD:
             whom = "the leaf" if child.position == 0 else short_name(child.facts)
             did = "names another algorithm inside than outside" if differs else ""
             detail = f"{short_name(issuer.facts)} has the issuer's name, but did not sign {whom}"
             detail = f"{whom} {did}" if did else detail
-            yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail)
+            yield Finding(wrong, issuer.position, detail, check="signature")
 
 
 RULES = (key_findings, signature_findings, signer_findings, pin_findings)

@@ -53,10 +53,10 @@ def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[tuple[str, Refusal]
         "two signature algorithms": any(one.startswith("signature ") for one in facts.broken),
         "a critical authorityKeyIdentifier": "authorityKeyIdentifier" in critical,
         "a critical subjectKeyIdentifier": "subjectKeyIdentifier" in critical,
-        "no authorityKeyIdentifier": facts.version == 3
+        "no authorityKeyIdentifier": facts.version >= 3
         and not last
         and (facts.authority is None or facts.authority.key_id is None),
-        "no subjectKeyIdentifier": facts.version == 3
+        "no subjectKeyIdentifier": facts.version >= 3
         and facts.is_ca
         and facts.subject_key_id is None,
         "extensions, but not version 3": facts.version < 3 and bool(has),

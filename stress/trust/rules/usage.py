@@ -15,6 +15,9 @@ from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.oids import named, tables
 from stress.trust.rules.context import Context
 
+_NO_USE = frozenset({"encipherOnly", "decipherOnly"})
+"""What a keyUsage says about other uses, and is none."""
+
 
 class Presence(msgspec.Struct, frozen=True):
     """Where a leaf must have an extendedKeyUsage at all."""
@@ -44,12 +47,16 @@ class UsageSettings(Settings, frozen=True):
     only_known_constraints: bool = False
     """Name constraints of kinds that are not compared are unknown when they are critical."""
     duplicate_extension: Refusal = Refusal.NO
+    usable_key: bool = False
+    """A keyUsage must have one of its first seven bits (Java's AlgorithmChecker)."""
     leaf_usages: tuple[str, ...] = ()
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
     first_version: int = 1
     """Intermediates must be of this version at least."""
     anchor_path_length: bool = True
     """An anchor's path length counts."""
+    negative_path_length: bool = True
+    """A negative path length leaves no room; else it is none."""
     count_self_issued: bool = False
     """Self-issued certificates use up the path length, too."""
     longest: int = 100
@@ -100,6 +107,19 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
             yield Finding(Category.WRONG_EKU, link.position, detail)
 
 
+def usable_findings(context: Context) -> Iterator[Finding]:
+    """A key must be of some use, where the policy looks at that."""
+    if not context.policy.settings(UsageSettings).usable_key:
+        return
+    for link in context.below_anchor:
+        if link.facts.usages is not None and set(link.facts.usages) <= _NO_USE:
+            leaf = link.position == 0
+            category = Category.WRONG_EKU if leaf else Category.ISSUER_NOT_CA
+            detail = "its key" if leaf else f"the key of {short_name(link.facts)}"
+            detail += f" is for {', '.join(link.facts.usages) or 'nothing'} (keyUsage)"
+            yield Finding(category, link.position, detail, check="key-usage")
+
+
 def _allows(facts: CertificateFacts, settings: UsageSettings, *, any_counts: bool) -> bool:
     enough = {"serverAuth", *settings.also_server, *(["anyExtendedKeyUsage"] if any_counts else [])}
     if facts.purposes == () and settings.empty_purposes:
@@ -124,8 +144,10 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
             detail = f"{short_name(facts)} {reason}"
             yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
         counts = facts.is_ca and (settings.anchor_path_length or link is not top)
-        if counts and facts.path_length is not None and intermediates > facts.path_length:
-            allowed = f"{facts.path_length} below it, there are {intermediates}"
+        limit = facts.path_length
+        counts &= limit is not None and (limit >= 0 or settings.negative_path_length)
+        if counts and limit is not None and intermediates > limit:
+            allowed = f"{limit} below it, there are {intermediates}"
             detail = f"{short_name(facts)} allows {allowed}"
             yield Finding(Category.PATH_LENGTH, link.position, detail)
         # Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
@@ -185,4 +207,4 @@ def leaf_findings(context: Context) -> Iterator[Finding]:
         yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal)
 
 
-RULES = (purpose_findings, issuer_findings, extension_findings, leaf_findings)
+RULES = (purpose_findings, usable_findings, issuer_findings, extension_findings, leaf_findings)

@@ -10,6 +10,7 @@ import msgspec
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.text.datetimes import days, instant, span
+from stress.text.escape import printable
 from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import short_name
 from stress.trust.rules.context import Context
@@ -32,6 +33,8 @@ class ValiditySettings(Settings, frozen=True):
     """The anchor itself must be within its validity period."""
     last_second: bool = True
     """A certificate is still valid in the second that notAfter names."""
+    late_times: bool = False
+    """A time that cannot be read is refused when it is compared (else when everything is read)."""
     lifetimes: tuple[Lifetime, ...] = ()
 
 
@@ -42,6 +45,11 @@ def time_findings(context: Context) -> Iterator[Finding]:
     for link in links or context.path.links:
         facts, at, leaf = link.facts, context.at, link.position == 0
         whose = "" if leaf else f"{short_name(facts)} "
+        for problem in facts.problems if settings.late_times else ():
+            if problem.startswith(("notBefore", "notAfter")):
+                odd = f"{whose}has an odd part: {printable(problem, 90)}"
+                wrong = Category.MALFORMED_CERTIFICATE
+                yield Finding(wrong, link.position, odd, check="not-yet-valid")
         if at > facts.not_after or (at == facts.not_after and not settings.last_second):
             category = Category.EXPIRED_LEAF if leaf else Category.EXPIRED_INTERMEDIATE
             ended = f"{instant(facts.not_after)}, {span(at - facts.not_after)} before"

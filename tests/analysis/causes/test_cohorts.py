@@ -227,7 +227,7 @@ def test_all_but_one_level_of_the_load_is_no_place() -> None:
     failures = [0, 100, 100, 100, 100]
     asked = problem(column(Dimension.RATE, *codes), attempts=[400] * 5, failures=failures)
 
-    assert all(code >= 0 for one in search(asked).cohorts for _, code in one.conditions)
+    assert all(code >= 0 for one in search(asked).cohorts for _, code, *_ in one.conditions)
 
 
 def test_an_unknown_value_is_in_no_complement() -> None:
@@ -236,3 +236,45 @@ def test_an_unknown_value_is_in_no_complement() -> None:
     asked = problem(late, attempts=[400] * 5, failures=[0, 200, 200, 200, 0])
 
     assert asked.rows([(0, ~0)]).tolist() == [False, True, True, True, False]
+
+
+VERSIONS = tuple(f"17.{number}" for number in range(12))
+
+
+def versions(share: Callable[[int], float], values: tuple[str, ...] = VERSIONS) -> Problem:
+    """A column of some app for each version, with such a share of failures of 400 attempts."""
+    codes = np.arange(len(values))
+    failures = [round(400 * share(int(code))) for code in codes]
+    named = Column(Dimension("app_version"), codes, values)
+    return Problem((named,), np.full(len(codes), 400), np.asarray(failures))
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.3, 0.03])
+def test_neighbouring_versions_that_fail_are_one_range(rate: float) -> None:
+    found = search(versions(lambda code: rate if 3 <= code <= 6 else 0.0)).cohorts
+
+    assert [one.conditions for one in found] == [((0, 3, 6),)]
+    assert (found[0].failures, found[0].attempts) == (round(400 * rate) * 4, 1600)
+    assert not found[0].rivals
+
+
+def test_two_stretches_of_versions_are_two_ranges() -> None:
+    found = search(versions(lambda code: 0.2 if code in {1, 2, 8, 9, 10} else 0.0)).cohorts
+
+    assert {one.conditions for one in found} == {((0, 1, 2),), ((0, 8, 10),)}
+
+
+def test_one_bad_version_or_name_is_no_range() -> None:
+    names = tuple(f"pod-{number}" for number in range(12))
+    one = search(versions(lambda code: 0.3 if code == 5 else 0.0)).cohorts
+    pods = search(versions(lambda code: 0.3 if code in {5, 6} else 0.0, names)).cohorts
+
+    assert [cohort.conditions for cohort in one] == [((0, 5),)]
+    assert {cohort.conditions for cohort in pods} == {((0, 5),), ((0, 6),)}
+
+
+def test_a_range_is_of_one_kind() -> None:
+    values = (*(f"Android {n}.0" for n in range(10, 15)), *(f"iOS {n}.0" for n in range(13, 18)))
+    found = search(versions(lambda code: 0.2 if 3 <= code <= 6 else 0.0, values)).cohorts
+
+    assert {one.conditions for one in found} == {((0, 3, 4),), ((0, 5, 6),)}

@@ -47,6 +47,7 @@ FACTS = frozenset(
         "same-name-other-key",
         "same-names",
         "self-signed",
+        "several-bad-roots",
         "several-sent",
         "several-good-chains",
         "shares-a-name",
@@ -83,7 +84,9 @@ def test_the_catalogue_uses_the_projects_words() -> None:
             assert set(rule.loads) <= {"independent", "dependent"}
             assert set(rule.needs) | set(rule.excluded_by) <= FACTS
         for category in (*root.broad, *(one for rule in root.when for one in rule.categories)):
-            odd = category in {"alert-*", "slow", "stalls"} or category.startswith("different-")
+            odd = category in {"alert-*", "slow", "stalls", "ceiling"} or category.startswith(
+                "different-"
+            )
             assert odd or Outcome.parse(category).name == category
 
 
@@ -249,3 +252,18 @@ def test_a_certificate_for_the_host_is_no_default_certificate() -> None:
 
     assert "default-certificate" not in ids(likely(signs))
     assert "intermediate-not-deployed" in ids(likely(signs))
+
+
+@pytest.mark.parametrize(
+    ("category", "locus", "first"),
+    [
+        ("ceiling", "none", "rate-limiter"),
+        ("slow", "address", "slow-node"),
+        ("slow", "client", "costlier-handshake"),
+        ("slow", "resumed", "slow-session-lookup"),
+        ("slow", "time", "cpu-saturation"),
+        ("stalls", "none", "blocked-event-loop"),
+    ],
+)
+def test_whatever_is_slower_has_a_likely_cause(category: str, locus: str, first: str) -> None:
+    assert likely(Signs(category, [locus], "constant"))[0].id == first

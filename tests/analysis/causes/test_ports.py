@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -99,3 +100,36 @@ def test_failures_that_follow_no_port_are_in_no_range() -> None:
     counts = [PortCount(port, 1, int(random.random() < 0.05)) for port in range(33_000, 39_000)]
 
     assert port_structure(counts) is None
+
+
+def crc(port: int) -> int:
+    return crc32(port.to_bytes(2, "big")) % 8
+
+
+SEVERAL: list[tuple[Callable[[int], bool], str]] = [
+    (lambda port: port // 2 % 4 in {1, 2}, "(port // 2) mod 4 = 1 or 2"),
+    (lambda port: port // 2 % 4 == 3, "(port // 2) mod 4 = 3"),
+    (lambda port: port % 8 in {2, 5, 7}, "port mod 8 = 2, 5 or 7"),
+    (lambda port: port % 12 in {4, 9}, "port mod 12 = 4 or 9"),
+    (lambda port: port // 256 % 4 == 2, "(port // 256) mod 4 = 2"),
+    (lambda port: crc(port) in {3, 5}, "a linear hash of the port"),
+    (lambda port: crc(port) in {3, 5, 6}, "a linear hash of the port"),
+]
+
+
+@pytest.mark.parametrize(("rate", "others"), [(1.0, 0.0), (0.3, 0.003)])
+@pytest.mark.parametrize(("bad", "text"), SEVERAL)
+def test_several_buckets_of_one_hash_are_one_structure(
+    bad: Callable[[int], bool], text: str, rate: float, others: float
+) -> None:
+    random = np.random.default_rng(63)
+    used = np.sort(random.choice(np.arange(32_768, 60_999), size=6_000, replace=False)).tolist()
+    rows = [
+        PortCount(port, 1, int(random.random() < (rate if bad(port) else others))) for port in used
+    ]
+    found = port_structure(rows)
+
+    assert found is not None
+    assert text in found.text
+    assert found.attempts == sum(map(bad, used))
+    assert found.failures == sum(row.failures for row in rows if bad(row.port))

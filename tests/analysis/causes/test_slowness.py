@@ -17,13 +17,25 @@ def worlds() -> ModuleType:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["long tail", "slow everywhere", "rare second", "busy machine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "long tail",
+        "slow everywhere",
+        "rare second",
+        "busy machine",
+        "four seconds each",
+        "twice as many pass",
+    ],
+)
 def test_where_nobody_is_slower_nothing_is_claimed(worlds: ModuleType, name: str) -> None:
     assert worlds.HEALTHY[name].told(np.random.default_rng(91)) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["one address", "one address, a fifth", "all but one", "stalls"])
+@pytest.mark.parametrize(
+    "name", ["one address", "one address, a fifth", "all but one", "stalls", "a limit of 40/s"]
+)
 def test_what_is_slower_is_named(worlds: ModuleType, name: str) -> None:
     farm, where = worlds.SLOW[name]
 
@@ -94,3 +106,45 @@ def test_a_window_in_which_all_are_slower_is_a_time(worlds: ModuleType) -> None:
     (told,) = worlds.Farm(window=(20.0, 35.0)).told(np.random.default_rng(99))
 
     assert told.startswith("between ")
+
+
+@pytest.mark.parametrize(("passes", "per_s"), [(60.0, 100.0), (8.0, 12.0), (300.0, 500.0)])
+def test_a_limit_that_delays_is_told_with_the_rate_that_passes(
+    worlds: ModuleType, passes: float, per_s: float
+) -> None:
+    farm = worlds.Farm(passes=passes, per_s=per_s, addresses=1, attempts=round(20 * per_s))
+    (claim,) = slowness(farm.recording(np.random.default_rng(100)))
+
+    assert claim.category == "ceiling"
+    assert claim.ceiling is not None
+    assert claim.ceiling.per_s == pytest.approx(passes, rel=0.05)
+    assert claim.ceiling.low <= passes <= claim.ceiling.high
+    assert claim.ceiling.offered_per_s == per_s
+
+
+def test_a_limit_of_one_address_is_told_there(worlds: ModuleType) -> None:
+    farm = worlds.Farm(addresses=4, per_s=200.0, attempts=4_000)
+    recording = farm.recording(np.random.default_rng(101))
+    ended, rows = 0.0, []
+    for one in recording.good:  # the third address lets 30 of its 50 a second in
+        began = one.started_ns / 1e9
+        if one.address == 2:
+            ended = max(began + one.server_ns / 1e9, ended + 1.0 / 30.0)
+            one = one._replace(server_ns=round(1e9 * (ended - began)))  # noqa: PLW2901
+        rows.append(one)
+    (claim,) = slowness(replace(recording, good=tuple(rows)))
+
+    assert [(one.dimension, one.value) for one in claim.conditions] == [
+        ("address", "127.0.0.3:443")
+    ]
+    assert claim.ceiling is not None
+    assert claim.ceiling.per_s == pytest.approx(30.0, rel=0.05)
+    assert claim.inside.attempts == sum(one.address == 2 for one in rows)
+
+
+@pytest.mark.parametrize("passes", [55.0, 1_000.0])
+def test_a_limit_above_the_offered_rate_is_none(worlds: ModuleType, passes: float) -> None:
+    farm = worlds.Farm(passes=passes, addresses=1, attempts=1_000)
+    found = slowness(farm.recording(np.random.default_rng(102)))
+
+    assert not [one for one in found if one.ceiling]

@@ -376,3 +376,25 @@ def test_a_search_that_has_not_begun_is_not_reported() -> None:
     conductor.next_segment()
 
     assert [limit.of for limit in conductor.limits()] == ["rsa-only"]
+
+
+def test_the_state_follows_the_search_step_by_step() -> None:
+    draw, target = random.Random(1), queue(400)
+    controller = LimitSearch(GOALS, start=50, ceiling=4_000)
+    states = []
+    while (segment := controller.next_segment()) is not None:
+        states.append((controller.state(), segment))
+        controller.on_records(target(segment, draw))
+    limit = controller.limit()
+
+    assert [state.load for state, _ in states] == [segment.rate for _, segment in states]
+    assert [state.seconds for state, _ in states] == [segment.seconds for _, segment in states]
+    assert states[0][0].last is None
+    assert states[0][0].after_s is None
+    numbers = [state.step for state, _ in states]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == len(limit.steps)
+    assert states[-1][0].confirming
+    assert states[-1][0].after_s == 0.0
+    for state, _ in states:
+        assert state.held is None or state.failed is None or state.held < state.failed

@@ -7,6 +7,7 @@ import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
+import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.util.Base64;
 import javax.net.ssl.SSLContext;
@@ -45,8 +46,12 @@ public final class Verify {
         CertificateFactory factory = CertificateFactory.getInstance("X.509");
         for (String one : anchors.split(",")) {
             byte[] der = Base64.getDecoder().decode(one);
-            store.setCertificateEntry(
-                "a" + store.size(), factory.generateCertificate(new ByteArrayInputStream(der)));
+            try {
+                store.setCertificateEntry(
+                    "a" + store.size(), factory.generateCertificate(new ByteArrayInputStream(der)));
+            } catch (CertificateException error) {
+                continue; // as `keytool -importcert`, which does not import it
+            }
         }
         TrustManagerFactory managers =
             TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
@@ -74,6 +79,7 @@ public final class Verify {
             } else if (in.hasRemaining()) {
                 engine.unwrap(in, application);
             } else {
+                engine.unwrap(empty, application); // throws what a task met
                 return "ok";
             }
         }

@@ -4,7 +4,7 @@ import pytest
 
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.run import Phase
-from stress.report.page.drawing import draw_history, draw_knee, draw_panel
+from stress.report.page.drawing import draw_history, draw_knee, draw_panels
 from stress.report.page.series import Curve, FailureHistory, Panel
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def test_the_course_is_drawn_with_a_hatch_for_each_ending() -> None:
 
 
 def test_a_panel_tells_good_failing_and_lag_apart_by_line() -> None:
-    drawn = draw_panel(Panel(Phase.SERVER, CURVE, CURVE, CURVE))
+    (drawn,) = draw_panels([Panel(Phase.SERVER, CURVE, CURVE, CURVE)])
 
     assert {"90", "99", "99.9", "percentile", "ms"} <= set(texts(drawn))
     assert drawn.count("stroke-dasharray") == 2
@@ -43,13 +43,47 @@ def test_a_panel_tells_good_failing_and_lag_apart_by_line() -> None:
     ],
 )
 def test_odd_distributions_are_drawn_too(panel: Panel) -> None:
-    assert panel.phase.value in draw_panel(panel)
+    assert panel.phase.value in draw_panels([panel])[0]
+
+
+def test_phases_are_drawn_on_the_same_axes() -> None:
+    short = Curve(50, (0.0, 1.0), (0.02, 0.05))
+    drawn = draw_panels(
+        [Panel(Phase.CONNECT, short, None, None), Panel(Phase.TOTAL, CURVE, None, None)]
+    )
+    ticks = [[text for text in texts(each) if text.strip("0123456789.%,") == ""] for each in drawn]
+
+    assert ticks[0] == ticks[1]
+    assert {"0.1", "100", "99.9"} <= set(ticks[0])
+
+
+@pytest.mark.parametrize("seconds", [0.4, 2, 40])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_no_two_times_on_the_axis_read_the_same(seconds: float, narrow: bool) -> None:
+    width_ns = int(seconds * 1e9 / 4)
+    history = FailureHistory(width_ns, (1, 1, 1, 1), (("reset", (1, 0, 0, 0)),))
+    times = [
+        text for text in texts(draw_history(history, STARTED_NS, narrow=narrow)) if ":" in text
+    ]
+
+    assert len(times) == len(set(times))
+
+
+def test_a_drawing_for_a_telephone_is_as_wide_as_one() -> None:
+    history = FailureHistory(1_000_000_000, (10, 12), (("reset", (1, 0)),))
+    wide, narrow = (
+        ET.fromstring(draw_history(history, STARTED_NS, narrow=one)).attrib["viewBox"].split()
+        for one in (False, True)
+    )
+
+    assert float(narrow[2]) <= 300
+    assert float(wide[2]) >= 600
 
 
 def test_the_same_run_gives_the_same_drawing() -> None:
     panel = Panel(Phase.SERVER, CURVE, None, CURVE)
 
-    assert draw_panel(panel) == draw_panel(panel)
+    assert draw_panels([panel]) == draw_panels([panel])
 
 
 @pytest.mark.parametrize("hours", [0.001, 1, 30])

@@ -7,7 +7,7 @@ from stress.store import RunFile
 
 
 def tables(run: RunFile, summary: Summary) -> dict[str, RateTable]:
-    made = shares(summary, count(run.cube().cells), run.facts(), run.chains())
+    made = shares(summary, count(run.cube().cells), run.facts(), run.chains(), run.cube())
     return {table.dimension: table for table in made}
 
 
@@ -16,7 +16,7 @@ def test_every_place_has_its_share(page_run: RunFile, page_summary: Summary) -> 
 
     assert list(found) == ["address", "client", "chain"]
     assert [(row.name, row.note, row.failures) for row in found["address"].rows] == [
-        ("192.0.2.2:443", "blue", 50),
+        ("blue", "192.0.2.2:443", 50),
         ("192.0.2.1:443", "", 1),
     ]
     assert [(row.name, row.attempts, row.failures) for row in found["client"].rows] == [

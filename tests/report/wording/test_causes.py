@@ -18,7 +18,7 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.plan import Client, Plan, Target
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.summary import Condition
 from stress.report.summary import summarize
@@ -120,13 +120,25 @@ def test_ports_are_named(located: Callable[..., Run]) -> None:
     assert "recur with the local port" in words(located, **ports, sticky_ports=True)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "text"),
+    [
+        ((), "Every handshake failed, so"),
+        ((Address("192.0.2.7", 443, "node-7"),), "to node-7 (192.0.2.7:443) failed, so"),
+        ((Address("192.0.2.7", 443), Address("192.0.2.8", 443)), "to all 2 addresses failed, so"),
+    ],
+)
+def test_where_everything_fails_is_said(addresses: tuple[Address, ...], text: str) -> None:
+    assert text in silence(UnexplainedClaim(5, Silence.ALL_FAILED), addresses)
+
+
 def test_a_chain_behind_one_address_needs_another_way_in(leaf_alone: Run) -> None:
     (cause,) = summarize(leaf_alone).causes
 
     assert cause.sentence.startswith(
         "Some connections to 127.0.0.1:443 are answered with a different certificate chain ("
     )
-    assert "98 of 20,000 (0.49%)); every handshake that received it failed." in cause.sentence
+    assert "98 of 20,000); every handshake that received it failed." in cause.sentence
     assert "The address alone does not show which server sends it." in cause.sentence
     assert "Lab Intermediate A" in cause.fix
 

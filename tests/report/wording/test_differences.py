@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stress.model.claims import Basis, Claim, FailureCount, Mechanism, Stalls
+from stress.model.claims import Basis, Ceiling, Claim, FailureCount, Mechanism, Stalls
 from stress.model.run import CELL_OTHERS, Cell, Run
 from stress.model.summary import Condition, LatencyShift, Quantiles, Summary
 from stress.report.summary import summarize
@@ -113,6 +113,18 @@ def test_stalls_are_told_with_their_length() -> None:
         "27 times everybody who came to an address within 121 ms (median) waited, and then all "
         "were answered at once: 100 of 1,000 (10%) handshakes, longer than 35.0 ms each."
     )
+
+
+def test_a_ceiling_is_told_as_what_gets_through_and_what_waits() -> None:
+    ceiling = Ceiling(62.4, 59.0, 65.0, 100.0, 904_000.0)
+    plain = replace(SLOW, conditions=(), shift=None, ceiling=ceiling)
+
+    assert slow(plain).startswith(
+        "The limit is about 62/s (95% CI 59\N{EN DASH}65): at 100/s offered no more than that are "
+        "answered, "
+        "and the rest waits, 904 ms in the median; "
+    )
+    assert "The limit at 192.0.2.7:443 is about 62/s" in slow(replace(SLOW, ceiling=ceiling))
 
 
 def quantiles(p50: float, p99: float) -> Quantiles:
