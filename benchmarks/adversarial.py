@@ -132,9 +132,9 @@ def cube(counts: BlockCounts) -> Cube:
     """The cells of a run, as the run file counts them."""
     cells = []
     for block, (size, failed) in enumerate(zip(counts.attempts, counts.failures, strict=True)):
-        cells.append(replace(GOOD, block=block, count=size - failed))
+        cells.append(GOOD._replace(block=block, count=size - failed))
         if failed:
-            cells.append(replace(GOOD, block=block, count=failed, outcome="reset"))
+            cells.append(GOOD._replace(block=block, count=failed, outcome="reset"))
     return Cube(counts.block_ns, tuple(cells))
 
 

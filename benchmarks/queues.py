@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -55,8 +54,7 @@ def offer(load: Load, fails: Fails, random: np.random.Generator) -> Cube:
         counts.update((int(now_s), number, fails(now_s)) for now_s in np.sort(due).tolist())
         begin_s += one.seconds
     cells = [
-        replace(
-            GOOD,
+        GOOD._replace(
             block=block,
             segment=segment,
             outcome="timeout-handshake" if failed else GOOD.outcome,

@@ -190,8 +190,7 @@ def node_and_load(seed: int, node: float, power: float) -> ClaimSet:
         )
         begin_s += one.seconds
     cells = tuple(
-        replace(
-            GOOD,
+        GOOD._replace(
             block=block,
             address=address,
             segment=segment,
@@ -296,7 +295,7 @@ class Farm:
         clients = tuple(Client(name) for name in ("a", "b", "c"))
         load = Load(rate=self.per_s)
         facts = replace(FACTS, plan=replace(FACTS.plan, addresses=farm, clients=clients, load=load))
-        cells = (replace(GOOD, count=self.attempts),)
+        cells = (GOOD._replace(count=self.attempts),)
         width = max(1, round(began[-1] / 200.0))
         cube = Cube(width * NANOSECONDS, cells)
         table = timed_table(Recording(facts, EMPTY, cube, addresses=farm), rows)

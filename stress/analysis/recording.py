@@ -240,7 +240,7 @@ def with_backlog(cube: Cube) -> Cube:
         return cube
     # Most cells of a run are in no burst; only those that are get copied.
     cells = tuple(
-        replace(cell, segment=began[moment]) if (moment := _moment_of(cell)) in began else cell
+        cell._replace(segment=began[moment]) if (moment := _moment_of(cell)) in began else cell
         for cell in cube.cells
     )
     return replace(cube, cells=cells)

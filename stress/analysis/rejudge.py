@@ -56,7 +56,7 @@ class RejudgedRun(RunView):
             return cell.outcome if stapled else name
 
         return Cube(
-            cube.block_ns, tuple(replace(cell, outcome=outcome(cell)) for cell in cube.cells)
+            cube.block_ns, tuple(cell._replace(outcome=outcome(cell)) for cell in cube.cells)
         )
 
 

@@ -69,14 +69,17 @@ Key = TypeVar("Key")
 
 def counted_by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, FailureCount]:
     """Attempts and failures of the target by what the key reads; without ours and not-sent."""
-    attempts: Counter[Key] = Counter()
-    failures: Counter[Key] = Counter()
+    # Summed by outcome first: of those there are few, and there may be a million cells.
+    sums: defaultdict[tuple[str, Key], int] = defaultdict(int)
     for cell in cells:
-        side = side_of(cell.outcome)
+        sums[cell.outcome, key(cell)] += cell.count
+    attempts: defaultdict[Key, int] = defaultdict(int)
+    failures: defaultdict[Key, int] = defaultdict(int)
+    for (outcome, name), number in sums.items():
+        side = side_of(outcome)
         if side in {Side.NOBODY, Side.TARGET}:
-            name = key(cell)
-            attempts[name] += cell.count
-            failures[name] += cell.count if side is Side.TARGET else 0
+            attempts[name] += number
+            failures[name] += number if side is Side.TARGET else 0
     return {name: FailureCount(failures[name], count) for name, count in attempts.items()}
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from stress.model.attributes import SHARED
 from stress.model.chain import Verdict
@@ -168,11 +168,10 @@ class SeenChain:
     last_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A distinct combination of shared attributes in a time block, and how many attempts have it.
 
-    None means "not reached".
+    None means "not reached". A tuple, because a run of millions has hundreds of thousands.
     """
 
     block: int
@@ -190,14 +189,12 @@ class Cell:
     segment: int
     stage: int
     outcome: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs
     others: tuple[Hashable, ...] = ()
     """Values of `CELL_OTHERS`, in that order; empty: none was reached."""
 
 
-CELL_FIELDS = tuple(
-    one.name for one in fields(Cell) if one.name not in {"block", "count", "others"}
-)
+CELL_FIELDS = tuple(name for name in Cell._fields if name not in {"block", "count", "others"})
 """Shared attributes that are fields of a `Cell`, between its block and its count."""
 CELL_OTHERS = tuple(
     each.name for each in SHARED if each.dimensions and each.name not in CELL_FIELDS

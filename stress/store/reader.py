@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from types import GenericAlias
@@ -273,6 +274,10 @@ class RunFile:
 
     def histograms(self) -> Sequence[HistogramRow]:
         """Of the whole run (block -1), including empty ones, and of each time block."""
+        return self._histograms
+
+    @cached_property
+    def _histograms(self) -> Sequence[HistogramRow]:
         with reading(self._path):
             stored = self._stored_histograms()
             if self._run_end() and any(row.block >= 0 for row in stored):

@@ -178,8 +178,7 @@ class RecordsFile(RunFile):
                 weights = None if counts is None else counts[part]
                 sums += np.bincount(keys[part], weights, len(sums))
             cells = [
-                replace(
-                    CELL,
+                CELL._replace(
                     block=key // len(names),
                     outcome=names[key % len(names)],
                     count=round(sums[key]),

@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import compress, product
 from operator import itemgetter, sub
 from types import GenericAlias
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from msgspec import Meta
 
@@ -262,6 +262,12 @@ class Tally:
                 self.latency.add(phase, durations, good=treatment is Treatment.GOOD, block=block)
 
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Integers: TypeAlias = NDArray[np.int64]
+
 # The counts of a recorded run: those stored in its file, and the rest counted from the rows.
 
 Block = Annotated[int, Meta(ge=WHOLE_RUN, lt=MOST_BLOCKS)]
@@ -274,6 +280,19 @@ _CELL = itemgetter(*map(_COLUMNS.index, CELL_FIELDS))
 _OTHERS = tuple(map(_COLUMNS.index, CELL_OTHERS))
 _FLAGS = [place for place, each in enumerate(SHARED, 1) if each.form is Form.FLAG]
 _CHAIN, _OUTCOME, _STAGE, _MARKS = map(_COLUMNS.index, ("chain", "outcome", "stage", "flags"))
+
+
+def _merged(
+    blocks: Integers, groups: Integers, counts: Integers
+) -> tuple[Integers, Integers, Integers]:
+    """The same with one row for each block and group, in their order."""
+    import numpy as np  # noqa: PLC0415 - as in `Counts.cells`
+
+    width = int(groups.max(initial=0)) + 1
+    codes, place = np.unique(blocks * width + groups, return_inverse=True)
+    # Sums below 2**53 are exact as floating-point numbers.
+    sums = np.bincount(place, counts, len(codes)).astype(np.int64)
+    return codes // width, codes % width, sums
 
 
 class Counts:
@@ -320,22 +339,20 @@ class Counts:
     @cached_property
     def cells(self) -> Sequence[Cell]:
         """The cube; a report reads it more than once. Groups that differ in flags share a cell."""
+        import numpy as np  # noqa: PLC0415 - a live view reads no cells
+
         numbers: dict[tuple[object, ...], int] = {}
         keys = [
             numbers.setdefault((_CELL(row), tuple(row[place] for place in _OTHERS)), len(numbers))
             for row in self._groups
         ]
-        # Small integers, because there may be a million of these.
-        merged: Counter[tuple[int, int]] = Counter()
-        for (block, group), count in self._cells.items():
-            merged[block, keys[group]] += count
+        blocks, groups, counts = self._cells
+        merged = _merged(blocks, np.array(keys, np.int64)[groups], counts)
         values: Sequence[Any] = list(numbers)
-        make: Any = Cell  # type checkers take `*own` for more arguments than there are
-        cells = []
-        for (block, key), count in merged.items():
-            own, others = values[key]
-            cells.append(make(block, *own, count, others))
-        return cells
+        return [
+            Cell._make((block, *values[key][0], count, values[key][1]))
+            for block, key, count in zip(*(column.tolist() for column in merged), strict=True)
+        ]
 
     @cached_property
     def whole(self) -> Tally:
@@ -345,9 +362,10 @@ class Counts:
     def by_chain(self) -> Mapping[int, tuple[int, int, int]]:
         """Attempts that met each chain, their first and their last start (Unix nanoseconds)."""
         tally, origin = self._uncounted, self._origin
-        seen: Counter[int] = Counter()
-        for (_, number), count in self._cells.items():
-            seen[number] += count
+        import numpy as np  # noqa: PLC0415 - as in `cells`
+
+        _, groups, counts = self._cells
+        seen = np.bincount(groups, counts, len(self._groups)).astype(np.int64).tolist()
         met: dict[int, tuple[int, int, int]] = {}
         for number, row in enumerate(self._groups):
             starts = [start for start in row[-2:] if start is not None]
@@ -385,11 +403,12 @@ class Counts:
         return self._count(tally, after=self._counted)
 
     @cached_property
-    def _cells(self) -> Counter[tuple[int, int]]:
-        """Attempts by block and group, stored and uncounted ones."""
+    def _cells(self) -> tuple[Integers, Integers, Integers]:
+        """Block, group and number of attempts of each cell, stored and uncounted ones."""
+        import numpy as np  # noqa: PLC0415 - as in `cells`
+
         tally = self._uncounted
         factor = tally.block_ns // self._stored_block_ns
-        cells = Counter(tally.cells)
         # Before they are all in memory: each counts one of the attempts at least.
         ((total, least, most),) = fetch_all(
             self._connection,
@@ -401,14 +420,21 @@ class Counts:
             raise ValueError(
                 f"it has {self.recorded:,} attempts, {self._counted:,} counted, {total:,} in cells"
             )
-        stored = fetch_all(
+        stored = fetch(
             self._connection,
             "SELECT block, attempt_group, count FROM cell",
             tuple[Annotated[int, Meta(ge=0, lt=MOST_BLOCKS)], Whole, Whole],
         )
-        for block, group, count in stored:
-            cells[block // factor, group] += count
-        return cells
+        parts = [np.array([(*key, count) for key, count in tally.cells.items()], np.int64)]
+        parts = [part.reshape(-1, 3) for part in parts]
+        for batch in stored:
+            part = np.array(batch, np.int64)
+            part[:, 0] //= factor
+            parts.append(part)
+        blocks, groups, counts = np.concatenate(parts).T
+        if groups.max(initial=-1) >= len(self._groups):
+            raise ValueError(f"a cell is of group {groups.max()}; there are {len(self._groups)}")
+        return _merged(blocks, groups, counts)
 
     def _count(self, tally: Tally, *, after: int) -> Tally:
         if after > self.recorded:

@@ -169,7 +169,7 @@ def finding() -> Callable[[SeenChain, Category], Verdict]:
 @pytest.fixture(scope="session")
 def cell() -> Callable[..., Cell]:
     def make(count: int, **changes: object) -> Cell:
-        return replace(GOOD, count=count, **changes)  # type: ignore[arg-type] # a test's shorthand
+        return GOOD._replace(count=count, **changes)  # type: ignore[arg-type] # a test's shorthand
 
     return make
 
@@ -295,8 +295,8 @@ def located(cell: Callable[..., Cell], recorded: Callable[..., Run]) -> Callable
         ):
             like = cell(each, block=block, address=address, client=client, tls_version=version)
             failed = min(each, failing(like))
-            cells.append(replace(like, count=each - failed))
-            cells.append(replace(like, count=failed, outcome=outcome))
+            cells.append(like._replace(count=each - failed))
+            cells.append(like._replace(count=failed, outcome=outcome))
         plan = replace(PLAN, addresses=FARM, clients=(Client("generic"), Client("chrome")))
         changes.setdefault("plan", plan)
         return recorded(

@@ -47,7 +47,7 @@ def test_the_chain_is_what_failed_and_the_address_is_where(
         outcome="incomplete-chain",
         chains=leaf_and_more,
     )
-    cells = tuple(replace(one, chain=2) if one.outcome != "ok" else one for one in run.cube().cells)
+    cells = tuple(one._replace(chain=2) if one.outcome != "ok" else one for one in run.cube().cells)
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
     (cause,) = explained(run).failing
 
@@ -76,7 +76,7 @@ def test_a_client_that_mostly_asks_the_bad_addresses_is_not_blamed(
 ) -> None:
     run = located(lambda like: 4 if like.address < 2 else 1, each=100)
     busy = [
-        replace(one, count=9 * one.count) if (one.client == 1) == (one.address < 2) else one
+        one._replace(count=9 * one.count) if (one.client == 1) == (one.address < 2) else one
         for one in run.cube().cells
     ]
     run.the_cube = replace(run.cube(), cells=busy)  # type: ignore[attr-defined] # the fake
@@ -286,7 +286,7 @@ def test_silence_says_what_would_have_been_seen(located: Callable[..., Run]) -> 
 def test_few_of_each_kind_are_too_few(located: Callable[..., Run]) -> None:
     run = located(lambda like: int(like.block == 3 and like.address == 1 and like.client == 1))
     cells = tuple(
-        replace(one, outcome="eof") if one.outcome != "ok" and one.tls_version == 0x0303 else one
+        one._replace(outcome="eof") if one.outcome != "ok" and one.tls_version == 0x0303 else one
         for one in run.cube().cells
     )
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
@@ -299,11 +299,11 @@ def test_randomised_rates_tell_configuration_from_capacity(
 ) -> None:
     run = located(lambda like: 5 if like.address == 1 else 0)
     cells = tuple(
-        replace(one, count=one.count * (1 + one.block % 4), segment=one.block // 2)
+        one._replace(count=one.count * (1 + one.block % 4), segment=one.block // 2)
         for one in run.cube().cells
     )
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
-    steady = tuple(replace(one, count=one.count * (1 + one.block // 2 % 4)) for one in cells)
+    steady = tuple(one._replace(count=one.count * (1 + one.block // 2 % 4)) for one in cells)
     run.the_cube = replace(run.cube(), cells=steady)  # type: ignore[attr-defined] # the fake
 
     load = explained(run).load

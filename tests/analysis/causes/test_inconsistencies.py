@@ -24,7 +24,7 @@ def test_two_good_chains_are_told_with_their_place(
     chains: tuple[SeenChain, ...], located: Callable[..., Run]
 ) -> None:
     run = located(lambda like: 25 if like.address == 1 else 0, outcome="ok", chains=chains)
-    cells = tuple(replace(one, chain=2 if one.address == 1 else 1) for one in run.cube().cells)
+    cells = tuple(one._replace(chain=2 if one.address == 1 else 1) for one in run.cube().cells)
     run.the_cube = replace(run.cube(), cells=cells)  # type: ignore[attr-defined] # the fake
     ((found, isolation),) = inconsistencies(record(run))
 

@@ -28,7 +28,7 @@ def agreed(located: Callable[..., Run]) -> Callable[..., Run]:
     def make(change: Callable[[Cell], dict[str, Any]]) -> Run:
         run = located(lambda _: 0)
         cells: Iterable[Cell] = run.cube().cells
-        changed = tuple(replace(one, **change(one)) for one in cells)
+        changed = tuple(one._replace(**change(one)) for one in cells)
         run.the_cube = replace(run.cube(), cells=changed)  # type: ignore[attr-defined] # the fake
         return run
 

@@ -56,7 +56,7 @@ def drifting(located: Callable[..., Run]) -> Summary:
             "resumed": like.client == 1 and like.block % 2 == 0,
             "others": tuple(others.values()),
         }
-        cells.append(replace(like, **changed))
+        cells.append(like._replace(**changed))
     run.the_cube = replace(run.cube(), cells=tuple(cells))  # type: ignore[attr-defined] # the fake
     return summarize(run)
 

@@ -162,7 +162,7 @@ def test_text_from_the_network_is_printable(
 ) -> None:
     hostile = "\x1b[2J\u202eevil"
     cells = [
-        replace(one, alpn=hostile if one.client else "h2")
+        one._replace(alpn=hostile if one.client else "h2")
         for one in located(lambda like: 5 if like.client else 0).cube().cells
     ]
     summary = summarize(recorded(cells))
