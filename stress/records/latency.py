@@ -73,10 +73,19 @@ class Latencies:
             yield HistogramRow(Phase.TOTAL, good, _WHOLE_RUN, histogram.encode(), histogram.clamped)
 
     def by_row(self) -> RecordColumn:
-        """The latency of each good row, as the middle one of at most 250 groups of equal size."""
+        """The latency of each good row, as the middle one of at most 250 groups of equal size.
+
+        Raises:
+            UsageError: there is none.
+        """
         took = np.concatenate(self._parts)
         self._parts = []
         good = took >= 0
+        if not good.any():
+            raise UsageError(
+                f'no good row has a latency that can be read in "{quoted(self.column)}"',
+                "It is a number, in the unit that the column's name or COLUMN=UNIT says.",
+            )
         edges = np.unique(np.quantile(took[good], np.linspace(0.0, 1.0, MOST_VALUES)[1:-1]))
         codes = np.where(good, np.searchsorted(edges, took) + 1, 0)
         order = np.argsort(codes, kind="stable")

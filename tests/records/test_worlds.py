@@ -191,3 +191,19 @@ def test_what_is_slower_is_found_although_nothing_fails(
     if not failing:
         assert summary.failures.count == 0
         assert not found or "slower" in summary.headline
+
+
+def test_values_that_were_chosen_because_they_fail_are_no_place_together(table: Table) -> None:
+    """Two columns of far more values than are told apart, and failures that follow nothing."""
+    random = Random(61)
+    rows = [
+        (
+            random.choice([str(random.randrange(1_024, 65_535)), "x", "-1"]),
+            f"1.{random.randrange(700)}",
+            "timeout" if random.random() < 0.1 else "",
+        )
+        for _ in range(4_000)
+    ]
+    summary = isolated(table("id,build,error", rows), Choice(failed="error != empty"))
+
+    assert conditions(summary) == []

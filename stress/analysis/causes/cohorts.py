@@ -444,7 +444,7 @@ def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
             )
             yield space
             column = problem.columns[space.columns[0]]
-            if depth > 1 or column.dimension in ORDERED:
+            if depth > 1 or column.dimension in ORDERED or column.partial:
                 continue
             if MANY_BAD < len(held) <= MOST_VALUES:
                 yield space.complements()

@@ -53,7 +53,7 @@ from stress.analysis.proportions.binomial import (
 )
 from stress.model.attributes import Dimension
 from stress.model.outcome import Stage
-from stress.model.records import RecordTable
+from stress.model.records import RecordColumn, RecordTable
 from stress.text.scale import Scale, scale
 
 Codes: TypeAlias = NDArray[np.uint8]
@@ -94,13 +94,16 @@ def tabulate_records(records: RecordTable, keep: Collection[str] | None = None) 
         return _folded(records, outcomes, counts, {one: codes[one] for one in sorted(kept)})
     usable = [number for number in range(len(codes)) if number not in kept]
     distinct = [records.columns[number].distinct for number in usable]
-    scales = [
-        scale(records.columns[number].values)
-        if len(records.columns[number].values) <= MOST_RANGED
-        else None
-        for number in usable
-    ]
-    screen = _Screen([codes[number] for number in usable], distinct, scales, counts)
+    columns = [records.columns[number] for number in usable]
+    whole = [one for one in columns if not _is_partial(one)]
+    scales = {one.name: scale(one.values) for one in whole if len(one.values) <= MOST_RANGED}
+    screen = _Screen(
+        [codes[number] for number in usable],
+        distinct,
+        {place for place, one in enumerate(columns) if one in whole},
+        [scales.get(one.name) for one in columns],
+        counts,
+    )
     ranks: dict[int, int] = {}
     for kind in range(1, len(records.names)):
         failed = outcomes == kind
@@ -132,6 +135,11 @@ def tabulate_records(records: RecordTable, keep: Collection[str] | None = None) 
     )
 
 
+def _is_partial(column: RecordColumn) -> bool:
+    """Whether only some of its values have codes: those that fail most."""
+    return column.distinct > len(column.values)
+
+
 def _folded(
     records: RecordTable, outcomes: Codes, counts: Integers | None, codes: dict[int, Codes]
 ) -> Table:
@@ -157,6 +165,7 @@ def _folded(
             Dimension(records.columns[number].name),
             rows[:, place].astype(np.int64) - 1,
             records.columns[number].values,
+            partial=_is_partial(records.columns[number]),
         )
         for place, number in enumerate(codes, 2)
     ]
@@ -226,6 +235,7 @@ class _Screen:
     Args:
         codes: of each column; 0 is "no value".
         distinct: values that each column had, also those that have no code.
+        whole: columns of which every value has a code.
         scales: of each column, where ranges of its values mean something.
         counts: attempts of each row; None: one.
     """
@@ -234,10 +244,12 @@ class _Screen:
         self,
         codes: Sequence[Codes],
         distinct: Sequence[int],
+        whole: Collection[int],
         scales: Sequence[Scale | None],
         counts: Integers | None,
     ) -> None:
-        self.codes, self.distinct, self.scales, self.counts = codes, distinct, scales, counts
+        self.codes, self.distinct, self.counts = codes, distinct, counts
+        self.whole, self.scales = whole, scales
         self.rows = len(codes[0]) if codes else 0
         self.depth = DEPTH
         """Most conditions of a cohort that is counted."""
@@ -378,7 +390,7 @@ class _Screen:
         values = np.arange(space.begin + 1, space.begin + space.size)
         ones = np.ones_like(values)
         made = [np.stack((column * ones, values, values, ones), axis=1)]
-        if len(values) <= MANY_BAD:
+        if len(values) <= MANY_BAD or column not in self.whole:
             made = []
         if scale is not None:
             last, first = np.meshgrid(values, values)

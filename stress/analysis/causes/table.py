@@ -48,16 +48,19 @@ class Column:
     codes: Integers
     values: tuple[str, ...]
     """The text of each code."""
+    partial: bool = False
+    """Other values count as unknown: those that are told apart were chosen because they fail."""
 
     def where(self, rows: Integers) -> Column:
         """The same dimension of these rows only."""
-        return Column(self.dimension, self.codes[rows], self.values)
+        return Column(self.dimension, self.codes[rows], self.values, self.partial)
 
     @property
     def scale(self) -> Scale | None:
         """On which its values lie, in the order of their codes; None: they are only names."""
         ours = self.dimension in set(Dimension)
-        return scale(self.values) if not ours or self.dimension in _SCALED else None
+        ordered = not self.partial and (not ours or self.dimension in _SCALED)
+        return scale(self.values) if ordered else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -278,3 +278,12 @@ def test_a_range_is_of_one_kind() -> None:
     found = search(versions(lambda code: 0.2 if 3 <= code <= 6 else 0.0, values)).cohorts
 
     assert {one.conditions for one in found} == {((0, 3, 4),), ((0, 5, 6),)}
+
+
+def test_of_a_column_that_is_told_apart_in_part_only_values_are_named() -> None:
+    """Those with codes were chosen because they fail, so all but one of them is no place."""
+    part = replace(versions(lambda code: 0.2 if code != 3 else 0.0).columns[0], partial=True)
+    failures = np.where(part.codes == 3, 0, 80)
+    found = search(Problem((part,), np.full(12, 400), failures)).cohorts
+
+    assert all(len(one) == 2 and one[1] >= 0 for cohort in found for one in cohort.conditions)
