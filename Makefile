@@ -44,7 +44,8 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each; writes docs/limits.md
+limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+	scripts/servers nginx haproxy nft=nftables
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md

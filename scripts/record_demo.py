@@ -1,7 +1,8 @@
 """Records what `tls-stress demo` shows on a terminal: docs/demo.svg, and the text in the README.
 
 A real run in a pseudo-terminal of 100 columns; nothing is edited afterwards. The picture contains
-no web fonts, so viewing it fetches nothing.
+no web fonts, so viewing it fetches nothing. Then Chromium takes pictures of the run's page:
+docs/page.png, and docs/page-dark.png of what follows, in the dark.
 """
 
 # ruff: noqa: INP001 - a script is no package
@@ -13,13 +14,16 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import termios
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from PIL import Image
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.ansi import AnsiDecoder
 from rich.console import Console
@@ -27,6 +31,8 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = 100
+WIDTH, HEIGHTS = 820, (1_305, 1_900)
+"""Of the pictures, in pixels: up to the causes, and what follows."""
 LIVE_VIEW = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h(?:[\r\n]|\x1b\[\d*[AK])*", re.DOTALL)
 """From the hidden cursor to the wiped lines."""
 BEGIN, END = "<!-- recorded by scripts/record_demo.py -->\n", "<!-- end of the recording -->\n"
@@ -35,14 +41,51 @@ BEGIN, END = "<!-- recorded by scripts/record_demo.py -->\n", "<!-- end of the r
 def main() -> None:
     """Run the demo, keep the picture and the text."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Further words go to the demo.")
-    _, words = parser.parse_known_args()
-    command = [str(Path(sys.executable).with_name("tls-stress")), "demo", *words]
+    parser.add_argument("--page", metavar="RUN", help="only the pictures of the page of this run")
+    asked, words = parser.parse_known_args()
+    program = str(Path(sys.executable).with_name("tls-stress"))
+    if asked.page:
+        _picture_page([program, "report", asked.page])
+        return
+    command = [program, "demo", *words]
     lines = [Text.from_markup("[bold]$ tls-stress demo[/]"), *_decoded(_recorded(command))]
     (ROOT / "docs" / "demo.svg").write_text(_picture(lines))
     readme = ROOT / "README.md"
     readme.write_text(
         _with_text(readme.read_text(), "\n".join(line.plain.rstrip() for line in lines))
     )
+    _picture_page([program, "report"])
+
+
+def _picture_page(report: list[str]) -> None:
+    """Pictures of the page that a command writes: first its answer, then in the dark the rest."""
+    with TemporaryDirectory() as folder:
+        page, whole = Path(folder) / "page.html", Path(folder) / "whole.png"
+        made = subprocess.run(  # noqa: S603 - our own command
+            [*report, "-q", "--share", "--html", page], cwd=ROOT, check=False
+        )
+        if not page.exists():
+            sys.exit(made.returncode)
+        for name, scheme, top, bottom in (
+            ("page.png", 1, 0, HEIGHTS[0]),
+            ("page-dark.png", 0, HEIGHTS[0], sum(HEIGHTS)),
+        ):
+            words = (f"--window-size={WIDTH},{bottom}", f"--screenshot={whole}", page.as_uri())
+            scheme_words = f"--blink-settings=preferredColorScheme={scheme}"
+            subprocess.run(  # noqa: S603 - our own command
+                [
+                    shutil.which("chromium") or "chromium",
+                    "--headless",
+                    "--no-sandbox",
+                    "--hide-scrollbars",
+                    scheme_words,
+                    *words,
+                ],
+                check=True,
+                stderr=subprocess.DEVNULL,
+            )
+            picture = Image.open(whole).crop((0, top, WIDTH, bottom))
+            picture.quantize(256).save(ROOT / "docs" / name, optimize=True)
 
 
 def _recorded(command: list[str]) -> str:

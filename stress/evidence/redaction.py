@@ -78,7 +78,7 @@ class Mask:
 
     def facts(self, facts: RunFacts) -> RunFacts:
         """The same run, of an unnamed machine, its files in the usual folder."""
-        plan, records = facts.plan, facts.records
+        plan, records, joined = facts.plan, facts.records, facts.joined
         stores = plan.trust.stores
         trust = replace(
             plan.trust,
@@ -95,12 +95,15 @@ class Mask:
         )
         if records is not None:
             records = replace(records, files=tuple(Path(each).name for each in records.files))
+        if joined is not None:
+            joined = replace(joined, files=tuple(Path(each).name for each in joined.files))
         return replace(
             facts,
             file=f"results/{facts.name}.db",
             host="",
             plan=plan,
             records=records,
+            joined=joined,
             reasons=tuple(map(self._sentence, facts.reasons)),
             made_now=False,
         )

@@ -30,6 +30,8 @@ NARROWEST, NARROWEST_TABLE = 40, 60
 LONGEST = 20
 """Rows of one table that are shown."""
 LONGEST_TEXT = 2000
+_WIDE = 86
+"""Columns from which each latency has its own."""
 _LONGEST_NAME = 21
 """Characters of a first column that stay on one line, as of an IPv4 address with its port."""
 SHORT_HASH = 12
@@ -97,7 +99,9 @@ class TerminalReport:
             causes += [_indented("", "next:"), _command(cause.next)] if cause.next else []
         if left := summary.unexplained.failures:
             count = numbers.counted(left, "failure")
-            causes.append(text(f"  Unexplained: {count} with nothing recorded in common."))
+            some = left < summary.attempts
+            words = "with nothing recorded in common" if some else "and no good handshake"
+            causes.append(text(f"  Unexplained: {count} {words}."))
             causes += _likely(summary.unexplained.likely)
             if following := summary.unexplained.next:
                 causes += [_indented("", "next:"), _command(following)]
@@ -271,23 +275,28 @@ def addresses(summary: Summary, width: int = WIDTH) -> Table:
         summary.addresses,
         key=lambda line: (-line.failures / (line.attempts or 1), -line.failures),
     )
-    lines = [([one.label, one.address] if one.label else [one.address], one) for one in ordered]
-    return _parts("address", lines, width, _more(len(ordered), "address", "addresses"))
+    lines = [((one.label, one.address) if one.label else (one.address,), one) for one in ordered]
+    more = _more(len(ordered), "address", "addresses")
+    return _parts("Addresses", "address", lines, more, width)
 
 
 def backends(summary: Summary, width: int = WIDTH) -> Table:
     """The servers behind the addresses; those that failed come first."""
-    lines = [([one.name], one) for one in summary.backends]
-    return _parts("backend", lines, width, _more(len(lines), "backend", "backends"))
+    lines = [((one.name,), one) for one in summary.backends]
+    return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"), width)
 
 
 def _parts(
-    noun: str, lines: Sequence[tuple[list[str], AddressLine | BackendLine]], width: int, note: str
+    title: str,
+    noun: str,
+    lines: Sequence[tuple[tuple[str, ...], AddressLine | BackendLine]],
+    note: str,
+    width: int,
 ) -> Table:
-    """Attempts, failures and latencies of each part of the target."""
+    """Attempts, failures and latencies of each part of the target, which may have two names."""
+    wide = width >= _WIDE
     headings = [noun, "attempts", "failures", "rate"]
-    wide = width >= 86
-    headings[4:] = (*_QUANTILES, "95% CI") if wide else ("95% CI; p50, p90",)
+    headings += [*_QUANTILES, "95% CI"] if wide else ["95% CI; p50, p90"]
     rows: list[Sequence[Cell]] = []
     for names, line in lines[:LONGEST]:
         rate = line.failures / line.attempts if line.attempts else None
@@ -295,10 +304,9 @@ def _parts(
         p50, p90 = map(numbers.milliseconds, known)
         interval = numbers.interval(line.interval)
         last = [p50, p90, interval] if wide else [interval, f"{p50}, {p90} ms", *names[1:]]
-        shown = " ".join(names if wide else names[:1])
-        rows.append((shown, line.attempts, line.failures, rate, *last))
-    plural = {"address": "Addresses", "backend": "Backends"}[noun]
-    return _table(plural, headings, rows, note)
+        name = " ".join(names) if wide else names[0]
+        rows.append((name, line.attempts, line.failures, rate, *last))
+    return _table(title, headings, rows, note)
 
 
 def latency(summary: Summary) -> Table:

@@ -6,6 +6,8 @@ import pytest
 
 from stress.evidence.redaction import Mask
 from stress.model.plan import Address
+from stress.model.records import RecordSource
+from stress.model.run import JoinedLog
 from stress.model.transcript import Clock, Flight
 from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript
 from tests.evidence.dossiers import facts_for
@@ -83,3 +85,14 @@ def test_directories_in_sentences_are_left_out(text: str, shown: str) -> None:
     masked = Mask([], plan_for()).facts(replace(facts_for(plan_for()), reasons=(text,)))
 
     assert masked.reasons == (shown,)
+
+
+def test_files_of_logs_and_records_are_named_without_their_directories() -> None:
+    joined = JoinedLog(("/srv/jane/proxy.log",), "HAProxy", False, 1, 0, 0, 0, 0)
+    records = RecordSource(("/srv/jane/calls.csv",), "status != 200", 1, 1)
+    known = replace(facts_for(plan_for()), joined=joined, records=records)
+    masked = Mask([], plan_for()).facts(known)
+
+    assert masked.joined is not None
+    assert masked.records is not None
+    assert (masked.joined.files, masked.records.files) == (("proxy.log",), ("calls.csv",))

@@ -144,14 +144,14 @@ def facts_of_the_chain(
 
 
 def facts_of_the_roots(chains: Sequence[SeenChain]) -> set[str]:
-    """Whether all chains that failed alike end at one unknown CA: by name, and by key."""
+    """Whether the chains that failed alike end at one unknown CA, or several: by name and key."""
     roots = set()
     for chain in chains:
         if chain.certificates:
             top = describe(chain.certificates[-1])
             named = next((one.value for one in top.extensions if one.oid == AUTHORITY_KEY), b"")
             roots.add((top.issuer, top.spki_sha256 if top.self_issued else named))
-    return _holding({"one-bad-root": len(roots) == 1})
+    return _holding({"one-bad-root": len(roots) == 1, "several-bad-roots": len(roots) > 1})
 
 
 def facts_of_the_verdicts(verdicts: Collection[Verdict]) -> set[str]:

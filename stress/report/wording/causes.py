@@ -131,6 +131,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 if change
                 else "",
                 latency=claim.shift,
+                interval=claim.interval,
             )
         )
     return tuple(made)
@@ -405,13 +406,16 @@ def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:
     return None
 
 
-def silence(found: UnexplainedClaim) -> str:
+def silence(found: UnexplainedClaim, addresses: Sequence[Address] = ()) -> str:
     """Why some failures have no cause, and what would have been found; empty without any."""
     if found.silence is None:
         return ""
+    told = [one.named for one in addresses]
+    place = f" to {told[0]}" if len(told) == 1 else f" to all {len(told)} addresses" if told else ""
     return read_texts(__package__, "words.toml")["silence"][found.silence].format(
         failures=counted(found.failures, "failure"),
         are="is" if found.failures == 1 else "are",
+        place=place,
         recurrence=recurrence_words(found.recurrence) if found.recurrence else "",
         tested=thousands(found.considered),
         depth=found.depth,

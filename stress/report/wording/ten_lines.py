@@ -93,15 +93,14 @@ def headlines(
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
         found = findings.explanation
         since = lockout_words(found.lockout, findings.facts.started_ns)
-        places = [since, *places, silence(found.unexplained), load_words(found.load)]
+        places = [
+            since,
+            *places,
+            silence(found.unexplained, findings.addresses),
+            load_words(found.load),
+        ]
         where = " ".join(filter(None, places))
-        first = next((one for one in causes if one.category == category), None)
-        views = first.clients if first else client_views(category)
-        failing = _failing_chain(findings, category)[0]
-        versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
-        who = f"{who_sees(views) or 'Every client.'} {versions}"
-        who = who if len(tally.categories) == 1 else f"{category}: {who}"
-        who = f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
+        who = _who_fails(findings, causes, category)
         fixes = dict.fromkeys(cause.fix for cause in causes if cause.fix)
         fixes = fixes or {_fix_unexplained(findings, category): None}
         fix = " ".join(filter(None, fixes)) or "Examine the failing connections first."
@@ -123,6 +122,18 @@ def headlines(
         whence=origin(findings),
         valid=valid(validity),
     )
+
+
+def _who_fails(findings: Findings, causes: Sequence[Cause], category: str) -> str:
+    """What this run measured for each client, then what each client family does."""
+    tally = findings.tally
+    first = next((one for one in causes if one.category == category), None)
+    views = first.clients if first else client_views(category)
+    failing = _failing_chain(findings, category)[0]
+    versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
+    who = f"{who_sees(views) or 'Every client.'} {versions}"
+    who = who if len(tally.categories) == 1 else f"{category}: {who}"
+    return f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
 
 
 def _fix_unexplained(findings: Findings, category: str) -> str:

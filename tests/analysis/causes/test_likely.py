@@ -47,6 +47,7 @@ FACTS = frozenset(
         "same-name-other-key",
         "same-names",
         "self-signed",
+        "several-bad-roots",
         "several-sent",
         "several-good-chains",
         "shares-a-name",

@@ -132,7 +132,10 @@ def test_replicas_have_a_ca_each_when_their_roots_differ_in_name_or_key() -> Non
     two = seen(issue(Wanted(), issuer=A.rogue_root).der)
 
     assert facts_of_the_roots([one, same]) == {"one-bad-root"}
-    assert facts_of_the_roots([one, two]) == set()
+    assert facts_of_the_roots([one, two]) == {"several-bad-roots"}
+    assert facts_of_the_roots([]) == set()
+    signs = Signs("untrusted-root", ["chain"], "constant", facts={"several-bad-roots", "leaf-only"})
+    assert likely(signs)[0].id == "separate-ca-per-replica"
 
 
 def test_families_that_accept_are_evidence() -> None:

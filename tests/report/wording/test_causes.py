@@ -18,7 +18,7 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.plan import Client, Plan, Target
+from stress.model.plan import Address, Client, Plan, Target
 from stress.model.run import Cell, Run, SeenChain
 from stress.model.summary import Condition
 from stress.report.summary import summarize
@@ -118,6 +118,18 @@ def test_ports_are_named(located: Callable[..., Run]) -> None:
         "All 800 failures are from local ports with port mod 8 = 3: 800 of 4,000"
     )
     assert "recur with the local port" in words(located, **ports, sticky_ports=True)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "text"),
+    [
+        ((), "Every handshake failed, so"),
+        ((Address("192.0.2.7", 443, "node-7"),), "to node-7 (192.0.2.7:443) failed, so"),
+        ((Address("192.0.2.7", 443), Address("192.0.2.8", 443)), "to all 2 addresses failed, so"),
+    ],
+)
+def test_where_everything_fails_is_said(addresses: tuple[Address, ...], text: str) -> None:
+    assert text in silence(UnexplainedClaim(5, Silence.ALL_FAILED), addresses)
 
 
 def test_a_chain_behind_one_address_needs_another_way_in(leaf_alone: Run) -> None:
