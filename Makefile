@@ -31,7 +31,7 @@ imports: .venv/dev-installed  ## check which room may import which
 	$(BIN)/lint-imports
 
 bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benchmarks.md
-	scripts/servers nginx openssl ab=apache2-utils hey wrk
+	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client
 	$(BIN)/python -m benchmarks
 
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md
@@ -44,7 +44,8 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each; writes docs/limits.md
+limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+	scripts/servers nginx haproxy nft=nftables
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md

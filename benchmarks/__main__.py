@@ -16,7 +16,7 @@ from benchmarks.machine import describe
 from benchmarks.page import Rest, page
 from benchmarks.parts import measure_parts
 from benchmarks.records import ROWS, isolated, section
-from benchmarks.scaling import scaling
+from benchmarks.scaling import by_concurrency, scaling
 from benchmarks.truth import stall_reports
 from benchmarks.writing import writer_us
 from tests.servers.certificates import Certificates
@@ -33,7 +33,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         certificates = Certificates.make(folder)
-        node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
+        node = Node(
+            *("node", certificates.full, certificates.key, ("TLSv1.3",)),
+            extra="ssl_session_tickets off;",
+            logged=False,
+        )
         results = folder / "results"
         with Nginx([node], folder / "nginx") as nginx:
             aim = Aim(nginx.ports["node"], certificates, results)
@@ -44,9 +48,10 @@ def main() -> None:
             memory = memory_kib(aim, options.in_flight)
             seen = stall_reports(aim, nginx.pid)
             more = scaling(aim, options.count)
+            levels = by_concurrency(aim, options.count)
         written_us = writer_us(WRITTEN, folder)
         foreign = [isolated(rows, folder) for rows in ROWS]
-    rest = Rest(memory, options.in_flight, rest_row, _help_s(), written_us, more)
+    rest = Rest(memory, options.in_flight, rest_row, _help_s(), written_us, more, levels)
     text = page(machine, (figures, options.rounds, CONCURRENCY, parts), answers, rest, seen)
     text = f"{text.rstrip()}\n\n{section(foreign)}"
     options.out.write_text(text)

@@ -1,8 +1,9 @@
 """The clients that are compared: how each opens full handshakes, and how many it opened.
 
-`ab` and `hey` also send one small request on each connection, which they cannot leave out;
-`s_time` and tls-stress do not. None of them resumes: ab and hey keep no sessions between
-connections, `s_time -new` drops them. Only tls-stress writes a file and records everything.
+`ab`, `hey`, `wrk` and `h2load` also send one small request on each connection, which they cannot
+leave out; `s_time` and tls-stress do not. None of them resumes: the server gives no tickets that
+could be redeemed elsewhere (`ssl_session_tickets off`) and keeps no sessions. Only tls-stress
+writes a file and records everything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from tests.servers.certificates import HOST, Certificates
 
 CONCURRENCY = 50
+PER_SECOND = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Client:
     """The command line for about this many handshakes."""
     made: re.Pattern[str]
     """Finds the number of handshakes in what it prints; the first group."""
+    takes_time: bool = False
+    """It runs for a time, not for a count: a run of one handshake is not possible."""
 
     @property
     def present(self) -> bool:
@@ -67,10 +71,25 @@ def _hey(aim: Aim, count: int) -> list[str]:
     return ["hey", *load, "-cpus", "1", f"https://127.0.0.1:{aim.port}/"]
 
 
+def _wrk(aim: Aim, count: int) -> list[str]:
+    load = ["-t", "1", "-c", str(min(CONCURRENCY, count)), "-d", f"{_seconds(count)}s"]
+    return ["wrk", *load, "-H", "Connection: close", f"https://127.0.0.1:{aim.port}/"]
+
+
+def _h2load(aim: Aim, count: int) -> list[str]:
+    """One request on each of so many connections; new ones at a rate that the server keeps up."""
+    load = ["-n", str(count), "-c", str(count), "-r", str(PER_SECOND), "--h1"]
+    return ["h2load", *load, f"https://127.0.0.1:{aim.port}/"]
+
+
+def _seconds(count: int) -> int:
+    """How long clients run that take a time instead of a count."""
+    return max(1, count // 1500)
+
+
 def _s_time(aim: Aim, count: int) -> list[str]:
-    seconds = max(1, count // 1500)
     where = ["-connect", f"127.0.0.1:{aim.port}", "-CAfile", str(aim.certificates.root)]
-    return ["openssl", "s_time", "-new", "-time", str(seconds), *where]
+    return ["openssl", "s_time", "-new", "-time", str(_seconds(count)), *where]
 
 
 def run_command(aim: Aim, count: int, *options: str) -> list[str]:
@@ -110,5 +129,13 @@ CLIENTS = (
     Client("tls-stress --stack openssl", sys.executable, _as("--stack", "openssl"), _COMPLETED),
     Client("hey", "hey", _hey, re.compile(r"\[200\]\s+(\d+) responses")),
     Client("ab", "ab", _ab, re.compile(r"Complete requests:\s+(\d+)")),
-    Client("openssl s_time", "openssl", _s_time, re.compile(r"(\d+) connections in [\d.]+s")),
+    Client("wrk", "wrk", _wrk, re.compile(r"(\d+) requests in"), takes_time=True),
+    Client("h2load", "h2load", _h2load, re.compile(r"(\d+) succeeded")),
+    Client(
+        "openssl s_time",
+        "openssl",
+        _s_time,
+        re.compile(r"(\d+) connections in [\d.]+s"),
+        takes_time=True,
+    ),
 )

@@ -3,7 +3,8 @@
 Two scenarios of the lab take 400 connections a second and no more: one empties its accept queue at
 that rate, one signs for 2.5 ms each, one handshake at a time. Each search is what a user would type
 (`--find-limit`), starts at another rate, and is right when both the highest sustained rate and the
-first failing one lie within 5% of the planted limit.
+first failing one lie within 5% of the planted limit. After them come real limiters
+(`benchmarks.limiters`).
 
 A search needs a quiet machine with two cores, because the farm works on the same one: on a busy
 machine it ends as *generator-limited*, which counts here as not found.
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from benchmarks.limiters import HEAD, KINDS, NEAR, Measured, measure
 from benchmarks.machine import describe
 from stress.cli.options import parse
 from stress.cli.output import Output
@@ -35,8 +37,6 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
 SCENARIOS = ("overload", "slow-signer")
 GOAL = "p99.total<250ms, failing<0.1%"
 TIMES = 10
-NEAR = 0.05
-"""Of the planted limit: how far off a right result may be."""
 FROM, TO = 0.25, 0.75
 """Where a search begins, as a fraction of the limit."""
 SEED = 1
@@ -126,13 +126,25 @@ def _words(farm: Farm, rate: float, seed: int) -> list[str]:
     return [*words, "--find-limit", GOAL, "--rate", f"{rate:.0f}", "--seed", str(seed)]
 
 
-def page(searches: Sequence[Search]) -> str:
+def page(searches: Sequence[Search], limiters: Sequence[Measured] = ()) -> str:
     """The page of the documentation."""
     machine = dict(describe())["processor"]
     when = f"{datetime.now(UTC):%Y-%m-%d}"
     times = len(searches) // len({one.scenario for one in searches})
     head = _HEAD.format(goal=GOAL, machine=machine, near=100 * NEAR, times=times, when=when)
-    return head + "".join(one.row() for one in searches) + "\n" + "".join(_summed(searches))
+    text = head + "".join(one.row() for one in searches) + "\n" + "".join(_summed(searches))
+    if limiters:
+        text += _LIMITERS.format(near=100 * NEAR) + HEAD + "".join(one.row() for one in limiters)
+    return text
+
+
+_LIMITERS = """\
+
+Real limiters, each in a network namespace of its own with a server behind it, and searched for
+once. "Found" means: sustained within {near:.0f}% of what the limiter is set to, and as many good
+handshakes as the limiter says that it let through, within 1%.
+
+"""
 
 
 def _summed(searches: Sequence[Search]) -> Iterator[str]:
@@ -153,11 +165,15 @@ def main(words: Sequence[str] | None = None) -> int:
             for seed in range(options.times):
                 searches.append(search(name, starts.uniform(FROM, TO), seed, Path(folder)))
                 print(searches[-1].row(), end="", flush=True)
-    text = page(searches)
+    limiters = []
+    for name in KINDS if not options.only else ():
+        limiters.append(measure(name))
+        print(limiters[-1].row(), end="", flush=True)
+    text = page(searches, limiters)
     if not options.only:
         options.page.write_text(text, encoding="utf-8")
     print(text.rpartition("|\n")[2], end="")
-    return int(not all(one.found for one in searches))
+    return int(not all([*(one.found for one in searches), *(one.found for one in limiters)]))
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:

@@ -23,7 +23,7 @@ def describe() -> list[tuple[str, str]]:
         ("ab", _first_line(["ab", "-V"]).removeprefix("This is ApacheBench, ")),
         *(
             (tool, "installed" if shutil.which(tool) else "not installed")
-            for tool in ("hey", "wrk")
+            for tool in ("hey", "wrk", "h2load")
         ),
     ]
 

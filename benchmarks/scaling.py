@@ -1,11 +1,11 @@
-"""How many times as much several processes do as one.
+"""How many times as much several processes do as one, and one with more in flight.
 
 Wall time shows nothing on a machine where the server needs the same cores. Processor time does:
 as long as there is a core for each process, they do `N x (time with one) / (time with N)`, where
 each time is what one more handshake costs the whole tree, start-up and report left out. What the
 processes take from each other (caches, the kernel's locks, the parent that writes) is in it.
 
-`python -m benchmarks.scaling` measures two to four processes.
+`python -m benchmarks.scaling` measures two to four processes, and the levels in flight.
 """
 
 from __future__ import annotations
@@ -21,25 +21,42 @@ from tests.servers.nginx import Nginx, Node
 
 ROUNDS = 3
 PROCESSES = 2
+IN_FLIGHT = (1, 100, 1_000, 5_000)
+ENDED_WELL = {0, 4}
+"""Exit codes: 4 says that this machine was the limit, which is what is measured here."""
 
 
 def scaling(aim: Aim, count: int, processes: int = PROCESSES) -> tuple[int, float]:
     """The number of processes, and how many times as much they do as one."""
-    rounds = [(_each_s(aim, count, 1), _each_s(aim, count, processes)) for _ in range(ROUNDS)]
+    rounds = [
+        (_each_s(aim, count, 1, 50), _each_s(aim, count, processes, 50 * processes))
+        for _ in range(ROUNDS)
+    ]
     one, many = (median(each) for each in zip(*rounds, strict=True))
     return processes, processes * one / many
 
 
-def _each_s(aim: Aim, count: int, processes: int) -> float:
-    """Processor seconds of one more handshake."""
-    few = count // 10
-    return (_cpu_s(aim, count, processes) - _cpu_s(aim, few, processes)) / (count - few)
+def by_concurrency(aim: Aim, count: int) -> list[tuple[int, float]]:
+    """Microseconds of one more handshake of one process, by how many are in flight at once."""
+    rounds = [
+        [_each_s(aim, max(count, 3 * level), 1, level) for level in IN_FLIGHT]
+        for _ in range(ROUNDS)
+    ]
+    medians = [median(each) for each in zip(*rounds, strict=True)]
+    return [(level, each * 1e6) for level, each in zip(IN_FLIGHT, medians, strict=True)]
 
 
-def _cpu_s(aim: Aim, count: int, processes: int) -> float:
-    options = ["--processes", str(processes), "--concurrency", str(50 * processes)]
+def _each_s(aim: Aim, count: int, processes: int, concurrency: int) -> float:
+    """Processor seconds of one more handshake, beyond a run that filled all slots once."""
+    few = max(count // 10, concurrency)
+    more = _cpu_s(aim, count, processes, concurrency) - _cpu_s(aim, few, processes, concurrency)
+    return more / (count - few)
+
+
+def _cpu_s(aim: Aim, count: int, processes: int, concurrency: int) -> float:
+    options = ["--processes", str(processes), "--concurrency", str(concurrency)]
     cost = run(run_command(aim, count, *options))
-    if cost.code != 0:
+    if cost.code not in ENDED_WELL:
         raise RuntimeError(f"{processes} processes ended with code {cost.code}:\n{cost.output}")
     return cost.cpu_s
 
@@ -54,6 +71,8 @@ def main(count: int = 10_000) -> None:
             aim = Aim(nginx.ports["node"], certificates, folder / "results")
             for processes in (2, 3, 4):
                 print("{} processes do the work of {:.2f}".format(*scaling(aim, count, processes)))
+            for level, each_us in by_concurrency(aim, count):
+                print(f"{level:,} in flight: {each_us:.0f} µs")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ def test_the_silent_server_takes_a_connection_and_says_nothing() -> None:
         ("hey", "Status code distribution:\n  [200]\t4000 responses\n", 4000),
         ("ab", "Complete requests:      1500\nFailed requests:        0\n", 1500),
         ("openssl s_time", "1295 connections in 1.30s; 996.15 connections/user sec", 1295),
+        ("wrk", "  116 requests in 2.04s, 16.31KB read", 116),
+        ("h2load", "requests: 300 total, 300 started, 300 done, 299 succeeded, 1 failed", 299),
     ],
 )
 def test_each_client_is_read_by_its_own_word(name: str, output: str, made: int) -> None:
@@ -91,17 +93,19 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
         [("system", "any")],
         (figures, 3, 50, [Part("the kernel", 90.0)]),
         answers,
-        Rest(20.0, 10_000, 45.0, 0.2, 4.06, (2, 1.91)),
+        Rest(20.0, 10_000, 45.0, 0.2, 4.06, (2, 1.91), [(1, 400.0), (100, 320.0), (5_000, 336.0)]),
         SEEN,
     )
 
     assert "| `tls-stress` | 450 µs | 400 µs | 1.00 |" in text
-    assert "| `tls-stress` / `ab` | 0.57 | 0.75 | 0.60 |" in text
-    assert "| `tls-stress` / `hey` | not measured | 1.15 | 0.95 |" in text
+    assert "| `tls-stress` / `ab` | 0.57 | 0.61 | 0.57 |" in text
+    assert "| `tls-stress` / `hey` | not measured | 1.04 | 0.97 |" in text
     assert "| the kernel | 90 |\n| the rest | 310 |" in text
     assert "| 5,000 | 220 µs | 1.10 | 900 µs | 6,000 |" in text
     assert "| the writer, each row of a million | 4.1 µs | 5 µs |" in text
-    assert "| 2 processes do the work of, with a core for each | 1.91 | 1.8 |" in text
+    assert "| 2 processes do the work of, with a core for each | 1.91 | 1.9 |" in text
+    assert "| 1 | 400 µs | 1.25 | 1.35 |" in text
+    assert "| 5,000 | 336 µs | 1.05 | 0.9-1.1 |" in text
     assert "| `ab` | 10 connections | 2.0 ms | 31 ms |" in text
 
 

@@ -45,11 +45,13 @@ def compare(
     from stress.analysis.compare.compare import compare as compare_runs
     from stress.report import comparison
     from stress.report.summary import summarize
+    from stress.runner.observers import BusySign
     from stress.store import locate, open_run
 
     folder, part = results or RESULTS, _part(tolerance)
     with ExitStack() as stack:
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
+        stack.enter_context(BusySign(console.terminal(), "comparing"))
         found = compare_runs(one, two, (summarize(one), summarize(two)), part)
     console.print_data(
         comparison.comparison_document(found)

@@ -108,6 +108,11 @@ def can_rewrite(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def terminal() -> TextIO | None:
+    """Standard error, if it is a terminal on which lines can be erased."""
+    return sys.stderr if can_rewrite(sys.stderr) else None
+
+
 def width(stream: TextIO) -> int:
     """Columns of a terminal; of a file or a pipe what COLUMNS says, else 100."""
     wanted = os.environ.get("COLUMNS", "")

@@ -20,7 +20,7 @@ from stress.planning.request import FORMS, Request
 from stress.report.document import DocumentReport, Report
 from stress.report.terminal import TerminalReport
 from stress.runner.metrics import MetricsAddress
-from stress.runner.observers import Display
+from stress.runner.observers import BusySign, Display
 from stress.runner.rejudge import AS_RECORDED, Rejudgement
 from stress.runner.report_files import ReportFiles, render
 from stress.text.escape import escape
@@ -116,9 +116,11 @@ class Output:
         from stress.evidence.redaction import SharedRun
         from stress.store import open_run
 
+        terminal = None if self.quiet else console.terminal()
         with open_run(file, made_now=made_now) as opened:
             run = SharedRun.of(opened) if share else opened
-            summary = settings.summarize(run)
+            with BusySign(terminal, "making the report"):
+                summary = settings.summarize(run)
             if self.quiet:
                 for sentence in (summary.headline, *summary.validity.reasons):
                     console.print_message(escape(sentence))
@@ -126,7 +128,8 @@ class Output:
                 console.print_data(self.report.render(summary))
             if self.printed:
                 console.print_data(render(self.printed, summary, run))
-            self.files.write(summary, run)
+            with BusySign(terminal, f"writing {', '.join(self.files.paths)}"):
+                self.files.write(summary, run)
         if not self.quiet:
             for name, path in self.files.paths.items():
                 console.print_message(f"{name}: {path}")

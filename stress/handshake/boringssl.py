@@ -36,6 +36,8 @@ _COMPRESSIONS: Final = frozenset({"brotli"})
 _ENTRY: Final = re.compile(r"error:([0-9a-f]{8}):([^:]*):[^:]*:([^;]+)")
 _SSL_LIBRARY: Final = 0x10
 _ALERT_OFFSET: Final = 1000
+_WANTS_MORE: Final = "WantRead"
+"""The kind of error that only asks for more bytes."""
 _READ: Final = 4096
 """Bytes of application data discarded at a time; the library zeroes a buffer of this size first."""
 
@@ -55,19 +57,20 @@ class BoringEngine:
         try:
             self._tls.do_handshake()
         except core.CoreError as error:
-            return State.WAITING if _wants_more(error) else _failure(error)
+            return State.WAITING if error.args[0] == _WANTS_MORE else _failure(error)
         return State.FINISHED
 
     def after(self, data: bytes) -> Failure | None:
         """Takes bytes after the handshake and discards them."""
-        self._incoming.write(data)
-        if not self._incoming.pending:
+        if data:
+            self._incoming.write(data)
+        elif not self._incoming.pending:
             return None
         try:
             while self._tls.read(_READ):
                 pass
         except core.CoreError as error:
-            return None if _wants_more(error) else _failure(error)
+            return None if error.args[0] == _WANTS_MORE else _failure(error)
         return Failure((), CLOSE_NOTIFY)
 
     def output(self) -> bytes:
@@ -183,11 +186,6 @@ class BoringContext:
                 f"client {client.name!r} cannot be expressed by BoringSSL: {reason}",
                 hint="Use --stack openssl, or leave that out and name it in `cannot-express`.",
             ) from error
-
-
-def _wants_more(error: core.CoreError) -> bool:
-    """Whether the library only needs more bytes."""
-    return bool(error.args[0] == "WantRead")
 
 
 def _failure(error: utls.SSLError | core.CoreError) -> Failure:

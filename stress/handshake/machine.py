@@ -73,17 +73,17 @@ class Facts(NamedTuple):
     outcome: Outcome
     """While the handshake still goes on: what hanging up now would lead to."""
     stage: Stage
-    chain: tuple[bytes, ...] | None
+    chain: tuple[bytes, ...] | None = None
     """DER as sent, leaf first; None if no certificate was seen (such as a resumption)."""
-    tls_version: int | None
-    cipher: int | None
-    key_group: int | None
+    tls_version: int | None = None
+    cipher: int | None = None
+    key_group: int | None = None
     """None also for key exchange without a named group (RSA)."""
-    alpn: str | None
-    resumed: bool | None
-    detail: str | None
+    alpn: str | None = None
+    resumed: bool | None = None
+    detail: str | None = None
     """For display: which alert, which reason of the library, or which first bytes."""
-    settled: bool
+    settled: bool = False
     """Nothing decisive can follow: up to TLS 1.2 the handshake finished, in TLS 1.3 a record after
     the handshake was read."""
     staple: bytes | None = None
@@ -178,7 +178,7 @@ class HandshakeMachine:
     _random: bytes = b""
     _received: list[bytes] = field(default_factory=list)
     """What the server sent, for as long as the connection may fail; only with a key log."""
-    _after: bytearray = field(default_factory=bytearray)
+    _after: bytes = b""
     _outcome: Outcome | None = None
     _stage: Stage | None = None
     _detail: str | None = None
@@ -212,12 +212,10 @@ class HandshakeMachine:
         # After the handshake: tickets, data, close_notify or an alert.
         failure = self._engine.after(data)
         if not self._settled:
-            after = self._after
-            after += data
-            whole = len(after) >= 5 and len(after) >= 5 + (after[3] << 8 | after[4])
-            self._settled = whole or failure is not None
-            if self._settled:
-                after.clear()
+            self._after += data  # a record may come in parts
+            after, size = self._after, len(self._after)
+            if failure is not None or (size >= 5 and size >= 5 + (after[3] << 8 | after[4])):
+                self._settled, self._after = True, b""
         if failure is not None:
             self._state = State.OVER
             self._fail_after(failure)
@@ -237,6 +235,11 @@ class HandshakeMachine:
             self._outcome = how.value
             return Output(b"", State.OVER)
         return Output(b"" if how is HangUp.RESET else self._engine.close(), State.OVER)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing decisive can follow; see `Facts`."""
+        return self._finished and (self._settled or (self._wire.version or 0) < _TLS_1_3)
 
     def facts(self) -> Facts:
         """Reports what is known so far."""
@@ -258,7 +261,7 @@ class HandshakeMachine:
             alpn=engine.alpn() if finished else None,
             resumed=resumed,
             detail=self._detail,
-            settled=finished and (self._settled or (wire.version or 0) < _TLS_1_3),
+            settled=self.settled,
             staple=engine.staple() if finished else None,
             hello_retry=wire.retried if wire.retried or wire.server_hello else None,
         )

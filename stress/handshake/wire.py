@@ -89,28 +89,25 @@ class Wire:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes from the server."""
-        if self.done:
+        if self.done or not data:
             return
-        buffer, position = self._buffer, 0
-        buffer += data
-        if not buffer:
-            return
+        octets, position = _joined(self._buffer, data), 0
         if not self._begun:
             # Content type 20 to 23, major version 3.
-            known = _CHANGE_CIPHER_SPEC <= buffer[0] <= APPLICATION_DATA
-            if not known or (len(buffer) > 1 and buffer[1] != _MAJOR_VERSION):
-                self.foreign = bytes(buffer[:_QUOTED])
+            known = _CHANGE_CIPHER_SPEC <= octets[0] <= APPLICATION_DATA
+            if not known or (len(octets) > 1 and octets[1] != _MAJOR_VERSION):
+                self.foreign = bytes(octets[:_QUOTED])
                 self.done = True
                 return
-            self._begun = len(buffer) > 1
-        done = False
-        while not done and len(buffer) - position >= 5:
-            after = position + 5 + (buffer[position + 3] << 8 | buffer[position + 4])
-            if len(buffer) < after:
+            self._begun = len(octets) > 1
+        end = len(octets)
+        while end - position >= 5:
+            after = position + 5 + (octets[position + 3] << 8 | octets[position + 4])
+            if end < after:
                 break
-            done = self.read_record(buffer[position], bytes(buffer[position + 5 : after]))
-            position = after
-        del buffer[: len(buffer) if done else position]
+            done = self.read_record(octets[position], bytes(octets[position + 5 : after]))
+            position = end if done else after
+        _keep(self._buffer, octets, position)
 
     def read_record(self, kind: int, payload: bytes) -> bool:
         """Reads one record; returns whether the reader is done."""
@@ -125,13 +122,13 @@ class Wire:
         return self.done
 
     def _read_messages(self, payload: bytes) -> None:
-        buffer, position = self._messages, 0
-        buffer += payload
-        while len(buffer) - position >= 4:
-            after = position + 4 + int.from_bytes(buffer[position + 1 : position + 4])
-            kind, body = buffer[position], bytes(buffer[position + 4 : after])
+        octets, position = _joined(self._messages, payload), 0
+        end = len(octets)
+        while end - position >= 4:
+            after = position + 4 + int.from_bytes(octets[position + 1 : position + 4])
+            kind, body = octets[position], bytes(octets[position + 4 : after])
             self.certificate_seen |= kind in _CERTIFICATES
-            if len(buffer) < after:
+            if end < after:
                 self.done = after - position > _LARGEST
                 break
             if kind == _SERVER_HELLO:
@@ -145,7 +142,7 @@ class Wire:
             elif kind == _CERTIFICATE_REQUEST:
                 self.certificate_requested = True
             position = after
-        del buffer[:position]
+        _keep(self._messages, octets, position)
 
     def _read_server_hello(self, body: bytes) -> None:
         """Reads RFC 8446 section 4.1.3; a body that ends too early stops the reader."""
@@ -161,12 +158,34 @@ class Wire:
         self.version = body[0] << 8 | body[1]
         self.cipher = body[after_session] << 8 | body[after_session + 1]
         # Version and group are in the extensions, as far as those are complete.
-        for number, value in extensions(body[after_session + 5 :]):
-            if number == _EXTENSION_SUPPORTED_VERSIONS and len(value) == 2:
-                self.version = int.from_bytes(value)
-            elif number == _EXTENSION_KEY_SHARE and len(value) >= 2:
-                self.key_group = int.from_bytes(value[:2])
+        start = after_session + 9
+        while start <= end:
+            after = start + (body[start - 2] << 8 | body[start - 1])
+            if after > end:
+                break
+            number = body[start - 4] << 8 | body[start - 3]
+            if number == _EXTENSION_SUPPORTED_VERSIONS and after - start == 2:
+                self.version = body[start] << 8 | body[start + 1]
+            elif number == _EXTENSION_KEY_SHARE and after - start >= 2:
+                self.key_group = body[start] << 8 | body[start + 1]
+            start = after + 4
         self.done = self.version >= _TLS_1_3
+
+
+def _joined(kept: bytearray, new: bytes) -> bytes | bytearray:
+    """What was kept and the new octets behind it; mostly nothing was, and nothing is copied."""
+    if not kept:
+        return new
+    kept += new
+    return kept
+
+
+def _keep(kept: bytearray, octets: bytes | bytearray, position: int) -> None:
+    """Keeps what stands from this position on."""
+    if octets is kept:
+        del kept[:position]
+    elif position < len(octets):
+        kept += octets[position:]
 
 
 def _read_certificates(body: bytes, *, newer: bool) -> tuple[bytes, ...] | None:

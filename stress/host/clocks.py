@@ -6,6 +6,7 @@ and analysis never import this module: time is passed in to them.
 
 from __future__ import annotations
 
+import _socket
 import socket
 import sys
 from time import monotonic_ns, time_ns
@@ -49,7 +50,7 @@ class ClockSteps:
         self._offset_ns = offset_ns
 
 
-def enable_kernel_stamps(sock: socket.socket) -> bool:
+def enable_kernel_stamps(sock: _socket.socket) -> bool:
     """Have the kernel stamp what this socket receives; False where it cannot."""
     if sys.platform != "linux":
         return False

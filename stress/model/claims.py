@@ -11,7 +11,7 @@ from stress.model.limit import Limit
 from stress.model.outcome import ClientView
 from stress.model.plan import Address
 from stress.model.run import SeenChain
-from stress.model.summary import Condition, LatencyShift, RiskRatio
+from stress.model.summary import Condition, Interval, LatencyShift, RiskRatio
 
 UNKNOWN_RATIO = RiskRatio(None, 1.0, None)
 
@@ -179,6 +179,8 @@ class Claim:
     """All failures of this class (or odd answers), and the attempts they are compared with."""
     inside: FailureCount = FailureCount(0, 0)
     """Under the conditions whatever else explains them, or of the chain where it stands alone."""
+    interval: Interval | None = None
+    """Of the failure rate there; None: it is only known as an exact one."""
     elsewhere: FailureCount = FailureCount(0, 0)
     shared: tuple[tuple[tuple[Condition, ...], int], ...] = ()
     """The conditions of earlier claims of this class, and how many failures also match those."""

@@ -191,6 +191,9 @@ class Cause:
     """The next experiment, as a command line."""
     latency: LatencyShift | None = None
     """Of a latency cause with a place: how much slower it is there."""
+    interval: Interval | None = None
+    """Of `precision`, from the same clustered estimate as that of all failures; null: there is no
+    failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
+from threading import Timer
+from typing import Any, Self, TextIO
 
 from stress.model.limit import SearchState
 from stress.model.observer import Observer
 from stress.model.plan import Plan
+from stress.model.run import Progress
 from stress.runner.metrics import MetricsAddress, MetricsServer
 
 # Reads single keys from the terminal during a run, and restores the terminal afterwards.
@@ -90,6 +92,58 @@ class Display:
     width: int = 100
     metrics: MetricsAddress | None = None
     """Where metrics are served; None: nowhere."""
+
+
+QUIET_S = 0.5
+"""How long something may take before it says what it does."""
+
+
+class BusySign(Observer):
+    """Says on a terminal what takes longer than half a second; the line is erased when it is over.
+
+    As an observer of a run it is over with the first progress.
+
+    Args:
+        stream: a terminal that can erase a line; None: nothing is shown.
+        what: is being done, such as `starting 2 workers`.
+        after_s: how long nothing is shown.
+    """
+
+    def __init__(self, stream: TextIO | None, what: str, after_s: float = QUIET_S) -> None:
+        self._stream, self._what, self._shown = stream, what, False
+        self._timer = Timer(after_s, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        if self._stream is not None:
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def on_progress(self, progress: Progress) -> None:  # noqa: ARG002 - any will do
+        """End with the first."""
+        self.close()
+
+    def close(self) -> None:
+        """Erase the line."""
+        if self._timer.is_alive():
+            self._timer.cancel()
+            self._timer.join()
+        if self._shown and self._stream is not None:
+            self._shown = False
+            self._write("\r\x1b[K")
+
+    def _show(self) -> None:
+        self._shown = True
+        self._write(f"{self._what} …")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal is gone
+            assert self._stream is not None
+            self._stream.write(text)
+            self._stream.flush()
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from stress.model.plan import Address, Plan
 from stress.model.run import RunEnd
 from stress.planning.request import Request
 from stress.runner.again import FirstPart
-from stress.runner.observers import Display, observers_for
+from stress.runner.observers import BusySign, Display, observers_for
+from stress.text.numbers import counted
 
 if TYPE_CHECKING:
     from stress.analysis.limit.search import SearchSequence
@@ -163,14 +164,16 @@ def _execute(
         except UsageError:  # a name that no longer resolves does not end a run: no address joins
             return ()
 
+    terminal = display.stream if display.rewrites else None
     with (
+        BusySign(terminal, f"starting {counted(plan.load.processes, 'worker')}") as sign,
         observers_for(plan, display, controller.state if controller else None) as observers,
         canary_for(plan, display.notify) as canary,
     ):
         ending = coordinator.run(
             plan,
             sink,
-            observers,
+            [sign, *observers],
             controller=controller,
             resolve=resolve,
             first_id=first_id,

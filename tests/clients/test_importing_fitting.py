@@ -15,6 +15,7 @@ from stress.handshake import stack_for
 from stress.handshake.hello import PADDING, ClientHello, read_hello
 from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST
+from tests.handshake.test_client_profiles import OPENSSL_ONLY
 
 KNOWN = {
     "cipher_suites": [0x1301, 0x1302, 0xC02B, 0xC02F, 0xC030, 0x000A, 0x009E, 0xFF85, 0x00FF],
@@ -64,7 +65,7 @@ def test_a_shipped_client_costs_nothing_on_its_own_stack(name: str) -> None:
     fitted = best_fit(clients()[name])
 
     assert fitted.cost == 0
-    assert (fitted.client.stack is Stack.OPENSSL) == (name in {"java-17", "curl-openssl", "python"})
+    assert (fitted.client.stack is Stack.OPENSSL) == (name in OPENSSL_ONLY)
 
 
 @pytest.mark.boringssl
@@ -117,7 +118,9 @@ def unpadded(hello: ClientHello) -> ClientHello:
 
 
 def test_a_hello_that_was_sent_is_fitted_to_the_same_hello(stack: Stack) -> None:
-    sent = read_hello(stack_for(clients()["go"], stack, server_name=HOST).machine().begin().send)
+    sent = read_hello(
+        stack_for(clients()["go-1.24"], stack, server_name=HOST).machine().begin().send
+    )
     fitted = fit(sent.client("again"), stack)
     again = read_hello(stack_for(fitted.client, stack, server_name=HOST).machine().begin().send)
 

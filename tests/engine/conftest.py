@@ -16,7 +16,7 @@ import pytest
 import trio
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.engine.worker.attempt import Attempt
+from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.errors import RecordError
 from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import Chain, Verdict
@@ -121,13 +121,16 @@ def plain(connection: socket.socket) -> None:
     connection.recv(4096)
 
 
-async def finished(one: Attempt) -> Record:
-    """The row of one attempt, whose deadlines are kept meanwhile."""
+async def finished(spec: AttemptSpec, context: WorkerContext) -> Attempt:
+    """One attempt from its begin to its end, driven by the reactor of its context."""
+    over = trio.Event()
+    one = Attempt(spec, context, lambda _: over.set())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(one.context.deadlines.watch)
-        record = await one.run()
+        nursery.start_soon(context.reactor.run)
+        one.begin()
+        await over.wait()
         nursery.cancel_scope.cancel()
-    return record
+    return one
 
 
 class Book:

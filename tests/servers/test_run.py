@@ -44,7 +44,7 @@ def test_nginx_saw_as_many_connections_as_we_recorded(
         (["ios-urlsession", "curl-openssl"], ["boringssl", "openssl"]),
         (["java-17", "chrome", "python"], ["openssl", "boringssl", "openssl"]),
         (["java-17"], ["openssl"]),
-        (["firefox", "go"], ["openssl", "boringssl"]),
+        (["firefox", "go-1.24"], ["openssl", "boringssl"]),
     ],
     ids=", ".join,
 )

@@ -35,7 +35,8 @@ from stress.analysis.causes.slowness import slow_records, slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
-from stress.analysis.proportions.binomial import risk_ratio
+from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
+from stress.analysis.proportions.clusters import effective
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts
 from stress.analysis.verdict import duration_s
@@ -58,8 +59,8 @@ from stress.model.claims import (
 )
 from stress.model.outcome import Category, ClientView
 from stress.model.plan import Address
-from stress.model.run import SeenChain
-from stress.model.summary import Comparator, Condition
+from stress.model.run import End, SeenChain
+from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe
 
 NO_PLACE = "none"
@@ -278,6 +279,7 @@ class _Claimant:
             # Ports are counted over all kinds of failures.
             total=FailureCount(self.tally.failures, self.tally.attempts),
             inside=FailureCount(found.failures, found.attempts),
+            interval=clopper_pearson(found.failures, found.attempts),  # without times
             elsewhere=FailureCount(rest, outside),
             sticky_ports=found.repeats,
             clients=self.clients(failing),
@@ -297,6 +299,9 @@ class _Claimant:
             likely=self.likely(failing, [Dimension.CHAIN.value], isolation.time_profile.shape),
             total=FailureCount(failing.count, self.tally.attempts),
             inside=mechanism.met,
+            interval=self.interval(
+                failing, failing.reached & (self.recording.table.chains == failing.chain)
+            ),
             timing=self.timing(isolation.time_profile),
             early_s=self.early_s(failing),
             recurrence=self.recurrence(isolation),
@@ -304,6 +309,18 @@ class _Claimant:
             clients=self.clients(failing),
             experiment=more(failing.count, self.tally.attempts),
         )
+
+    def interval(self, failing: FailureClass, rows: Mask) -> Interval:
+        """Of the failure rate in these rows, by how failures cluster in time there."""
+        table = self.recording.table
+        blocks, size = table.blocks[rows], int(table.blocks.max(initial=0)) + 1
+        failures, attempts = (
+            np.bincount(blocks, one[rows], size) for one in (failing.failures, table.counts)
+        )
+        planned = self.recording.facts.end is End.COMPLETED
+        found = effective(failures, attempts).interval(planned=planned)
+        rate = float(failures.sum()) / max(1.0, float(attempts.sum()))
+        return replace(found, low=min(found.low, rate), high=max(found.high, rate))
 
     def inconsistency(self, odd: Claim, isolation: Isolation | None) -> Claim:
         """Two valid answers, and where the odd one occurs, if that is known."""

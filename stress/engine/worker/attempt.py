@@ -1,40 +1,69 @@
-"""One attempt: from the SYN to the close, and its row.
+"""The life of one connection: from the SYN to the close, and its row.
 
-The order of things, for one handshake:
+It is a plain object. The reactor calls it when its socket is ready (`on_ready`), when a deadline
+has passed (`on_overdue`), or when we ourselves stop (`cancel`); it never waits. Its `phase` says
+what the next call means:
 
-    dial -> begin -> send ClientHello -> read a flight -> feed the machine -> send its answer
-         -> … -> finished -> one short read -> close -> Record
+    begin() ── SYN ──► CONNECTING ──► HELLO_SENT ──► WAITING ──► SETTLING ──► OVER ──► its Record
+                            │             │             │            │
+                            └─────────────┴─────────────┴────────────┘  or at any time
 
-Invariants: every attempt ends in exactly one Record, whatever the target does; only
-`trio.Cancelled` leaves this file as an exception; `cancelled()` then returns the row.
-Its deadline is moved from stage to stage; `Deadlines` wakes it when that has passed.
+    CONNECTING   Wait until the socket can be written to, which says that the connection is open, or
+                 why it is not. Over loopback it is open at once, and this phase is left out.
+    HELLO_SENT   The ClientHello was sent. Wait for the first byte of an answer.
+    WAITING      Read a flight (or a part of one), feed it to the machine, send its answer; and so
+                 on, until the machine says that the handshake has finished or failed.
+    SETTLING     It has finished for us. In TLS 1.3 the server checks our side only now, and may
+                 still refuse (RFC 8446 section 4.4.2.4), so wait a moment for what it says.
+    OVER         Closed, and the row is made. Nothing calls it any more.
+
+Each phase has a deadline of its own, within that of the whole attempt (`_allow`).
+
+What is tricky:
+
+* A send may be partial: what is left is in `_unsent`. Until it has left, nothing is read, and the
+  phase does not end.
+* An event may get lost, by the kernel's fault or by ours. So what is overdue reads once more before
+  anybody is judged: an answer that lies in our own socket is our lag, not the target's silence.
+* The kernel reports a RST once. A send that was answered by one takes the report; the read behind
+  it sees a mere end of file. So the send keeps it (`_was_reset`).
+
+Invariants: every attempt ends in exactly one Record, and calls `on_end` exactly once, whatever the
+target does; no method raises for what the target did.
 """
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic_ns
+from enum import Enum
+from time import monotonic_ns, time_ns
 from typing import NamedTuple
 
-import trio
-
 from stress.engine.worker import dial, timestamps
-from stress.engine.worker.connections import Deadlines, HeldConnections
+from stress.engine.worker.held_connections import HeldConnections
+from stress.engine.worker.poller import READABLE, WRITABLE
+from stress.engine.worker.reactor import Reactor
 from stress.engine.worker.schedule import Sessions
-from stress.engine.worker.transcript_sampler import (
-    EVENTS_BYTES,
-    ResetReceived,
-    SentData,
-    TranscriptSampler,
+from stress.engine.worker.timestamps import (
+    ABORTED,
+    FLIGHT_BYTES,
+    RECEIVED,
+    RESET,
+    SENT,
+    FlightTimer,
     WireEvent,
+    event,
 )
+from stress.engine.worker.transcript_sampler import EVENTS_BYTES, TranscriptSampler
 from stress.handshake import Facts, HandshakeMachine, HangUp, MachineFactory, Output, State
-from stress.host.clocks import enable_kernel_stamps, now
+from stress.host.clocks import enable_kernel_stamps
 from stress.model.chain import chain_hash
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
 from stress.model.plan import Address, Limits
@@ -51,6 +80,9 @@ TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "lin
 """The socket option that counts retransmissions; None: this system has another one, or none."""
 LONGEST_ANSWER = 262_144
 """Unread bytes above which they are a flood, not an answer that we were too slow to read."""
+NOTHING_KNOWN = Facts(CANCELLED, Stage.CONNECT)
+UNREAD = "the deadline passed with the answer unread in our own socket"
+UNNOTICED = "the deadline passed with the connection open, unnoticed by our own process"
 
 
 class AttemptSpec(NamedTuple):
@@ -91,8 +123,18 @@ class WorkerContext:
     """Keeps finished connections open; None: each is closed at once."""
     sessions: Sessions | None = None
     """What attempts may resume; None: every handshake is a full one."""
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    """Wakes attempts that are overdue; its `watch` has to run."""
+    reactor: Reactor = field(default_factory=Reactor)
+    """Drives the attempts; its `run` has to run."""
+
+
+class AttemptPhase(Enum):
+    """What an attempt waits for; see the top of this file."""
+
+    CONNECTING = "connecting"
+    HELLO_SENT = "hello sent"
+    WAITING = "waiting"
+    SETTLING = "settling"
+    OVER = "over"
 
 
 @dataclass(slots=True, eq=False)
@@ -101,253 +143,341 @@ class Attempt:
 
     spec: AttemptSpec
     context: WorkerContext
+    on_end: Callable[[Attempt], None]
+    """Is called when it is over and its `record` is there, once."""
+    record: Record = field(init=False)
+    """Its row, as soon as it is over."""
     chain: tuple[bytes, ...] | None = None
     """DER as sent, when one was seen."""
     staple: bytes | None = None
     """The stapled OCSP response of a finished handshake; see `Facts`."""
+    phase: AttemptPhase = AttemptPhase.CONNECTING
     deadline_ns: int = 0
-    """Monotonic time at which this stage has taken too long."""
-    sock: socket.socket | None = None
-    _started_ns: int = field(default_factory=monotonic_ns)
+    """Monotonic time at which this phase has taken too long."""
     latest_ns: int = 0
     """Monotonic time at which the whole attempt has taken too long."""
+    connect_ns: int | None = None
+    """What connecting took; None: it was over before the connection was open."""
+    _started_ns: int = 0
+    _hello_ns: int = 0
+    """When the ClientHello had left."""
     _ended_ns: int = 0
     """When the handshake finished, else when the attempt was given up."""
-    _port: int | None = None
-    _stage: Stage = Stage.CONNECT
-    _outcome: Outcome | None = None
-    _detail: str | None = None
-    _connect_ns: int | None = None
-    _hello_ns: int = 0
     _handshake_ns: int | None = None
+    _machine: HandshakeMachine = field(init=False)
+    _state: State = State.WAITING
+    """The machine's, as of its last output."""
+    _facts: Facts | None = None
+    """What the machine knows, once its part is over."""
+    _outcome: Outcome | None = None
+    """Set where it is not the machine's."""
+    _detail: str | None = None
+    _sock: _socket.socket | None = None
+    _port: int | None = None
+    _unsent: bytes = b""
     _received: int = 0
-    _offered: bool | None = None
     _was_reset: bool = False
     """A send of ours was answered by RST."""
     _retransmits: int | None = None
-    _watch: timestamps.FlightTimer = field(default_factory=timestamps.FlightTimer)
-    _facts: Facts | None = None
+    _offered: bool | None = None
+    _timer: FlightTimer = field(default_factory=FlightTimer)
     _events: list[WireEvent] = field(default_factory=list)
 
-    async def run(self) -> Record:
-        """Make the attempt, and return its row. Only `trio.Cancelled` is raised."""
-        context, client = self.context, self.spec.client
+    # What others call.
+
+    def begin(self) -> None:
+        """Send the SYN. The attempt may be over at once: refused, or no local port."""
+        context, spec = self.context, self.spec
+        now_ns = self._started_ns = monotonic_ns()
+        self.latest_ns = now_ns + int(context.limits.attempt_s * 1e9)
+        self._allow(context.limits.connect_s, now_ns)
         session = None
         if context.sessions is not None:
-            session = context.sessions.offer(client)
+            session = context.sessions.offer(spec.client)
             self._offered = session is not None
-        machine, deadlines = context.factories[client].machine(session), context.deadlines
-        self.latest_ns = self._started_ns + int(context.limits.attempt_s * 1e9)
-        deadlines.add(self)
+        self._machine = context.factories[spec.client].machine(session)
+        ports, exact = context.ports, spec.local_port
+        if exact:
+            ports = dial.Ports(0, span=range(exact, exact + 1))
         try:
-            await self._dial()
-            await self._shake(machine)
+            self._sock, self._port, is_open = dial.begin(spec.address, spec.source, ports)
         except dial.DialError as error:
             self._outcome, self._detail = error.outcome, error.detail
-        except trio.ClosedResourceError:
-            self._time_out(machine)
-        finally:
-            deadlines.discard(self)
-            self._close(machine)
-        record = self._record()
-        self._offer_transcript(record)
-        return record
+            self._end()
+            return
+        now_ns = monotonic_ns()
+        context.reactor.add(self._sock.fileno(), self, READABLE if is_open else WRITABLE)
+        if is_open:
+            self._send_hello(now_ns)
 
-    def cancelled(self) -> Record:
-        """Return the row of an attempt that we ourselves cancelled."""
+    def on_ready(self, events: int) -> bool:
+        """Go on where the socket is ready; returns whether there may be more to read."""
+        if self.phase is AttemptPhase.CONNECTING:
+            self._connect()
+        elif self._unsent:
+            self._flush()
+            if not self._unsent:
+                self.context.reactor.change(self._connection.fileno(), READABLE)
+                self._after_send()
+        else:
+            size = self._read()
+            if size == FLIGHT_BYTES or (events != READABLE and size is not None):
+                return self.phase is not AttemptPhase.OVER
+        return False
+
+    def on_overdue(self) -> None:
+        """End at a deadline, after one more look: was the target silent, or did we not notice?"""
+        if self.phase is AttemptPhase.CONNECTING:
+            self._outcome = Outcome(Category.TIMEOUT_CONNECT)
+            try:
+                if dial.is_open(self._connection):
+                    self._outcome, self._detail = Outcome(Category.LOCAL_LAG), UNNOTICED
+            except dial.DialError as error:
+                self._outcome, self._detail = error.outcome, error.detail
+        elif self.phase is AttemptPhase.SETTLING:
+            self._read()
+        else:
+            self._time_out()
+        if self.phase is not AttemptPhase.OVER:  # after the handshake nothing came, which is good
+            self._end()
+
+    def cancel(self) -> None:
+        """End at once, because we ourselves stop."""
         self._outcome = CANCELLED
-        return self._record()
+        self._end()
 
     @property
     def ended_at_once(self) -> bool:
         """True when no connection came about in under 10 ms: a loop on this would only spin."""
-        return self._connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
+        return self.connect_ns is None and self._ended_ns - self._started_ns < 10_000_000
 
-    def _allow(self, seconds: float) -> None:
-        """Give the stage that begins now so long, within what the whole attempt may take."""
-        self.deadline_ns = min(self.latest_ns, monotonic_ns() + int(seconds * 1e9))
+    # The steps of its life.
 
-    async def _dial(self) -> None:
-        spec = self.spec
-        ports, exact = self.context.ports, spec.local_port
-        if exact:
-            ports = dial.Ports(0, span=range(exact, exact + 1))
-        self._allow(self.context.limits.connect_s)
-        self.sock, self._port, connected = dial.begin(spec.address, spec.source, ports)
-        if not connected:
-            await dial.finish(self.sock)
-        self._connect_ns = monotonic_ns() - self._started_ns
-        self._stage = Stage.CLIENT_HELLO
-        enable_kernel_stamps(self.sock)
+    def _allow(self, seconds: float, now_ns: int) -> None:
+        """Give the phase that begins now so long, within what the whole attempt may take."""
+        self.deadline_ns = min(self.latest_ns, now_ns + int(seconds * 1e9))
 
-    async def _shake(self, machine: HandshakeMachine) -> None:
-        self._allow(self.context.limits.hello_s)
-        step = machine.begin()
-        preamble = self.context.preamble
-        opening = preamble(self._socket, self.spec.address) if preamble is not None else b""
-        await self._send(opening + step.send)
-        self._hello_ns = monotonic_ns()
-        while step.state is State.WAITING:
-            first = not self._received
-            step = await self._advance(machine)
-            if first and self._received:
-                self._allow(self.context.limits.handshake_s)
-        self._facts = machine.facts()
-        if step.state is State.FINISHED and not self._facts.settled:
-            await self._settle(machine)
-        sessions = self.context.sessions
-        if sessions is not None and self._facts.outcome == OK:
-            resumed = bool(self._facts.resumed)
-            sessions.keep(self.spec.client, machine.session(), resumed=resumed)
+    def _connect(self) -> None:
+        """Leave CONNECTING if the connection is open by now, or was refused."""
+        try:
+            if not dial.is_open(self._connection):
+                return
+        except dial.DialError as error:
+            self._outcome, self._detail = error.outcome, error.detail
+            self._end()
+            return
+        now_ns = monotonic_ns()
+        self.context.reactor.change(self._connection.fileno(), READABLE)
+        self._send_hello(now_ns)
 
-    async def _advance(self, machine: HandshakeMachine) -> Output:
-        """Read one flight (or part of one), feed the machine, send its answer."""
-        step = await self._receive(machine)
-        if step.state is State.FINISHED and self._handshake_ns is None:
+    def _send_hello(self, now_ns: int) -> None:
+        context, sock = self.context, self._connection
+        self.phase = AttemptPhase.HELLO_SENT
+        self.connect_ns = now_ns - self._started_ns
+        enable_kernel_stamps(sock)
+        self._allow(context.limits.hello_s, now_ns)
+        hello, self._state = self._machine.begin()
+        if context.preamble is not None:
+            hello = context.preamble(sock, self.spec.address) + hello
+        self._send(hello)
+
+    def _send(self, data: bytes) -> None:
+        """Send a flight, then go on; if only a part of it can leave now, `on_ready` does so."""
+        departure = SENT, data, None, time_ns(), monotonic_ns()
+        self._timer.sent(departure[3], departure[4])
+        self._events.append(departure)
+        self._unsent = data
+        self._flush()
+        if self._unsent:
+            self.context.reactor.change(self._connection.fileno(), WRITABLE)
+        else:
+            self._after_send()
+
+    def _flush(self) -> None:
+        """Send as much as can leave now; a broken connection shows at the next read."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._connection.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._was_reset = error.errno == errno.ECONNRESET
+            self._unsent = b""
+
+    def _after_send(self) -> None:
+        """A flight has left, or there was nothing to send: wait, settle, or end."""
+        if not self._hello_ns:
+            self._hello_ns = monotonic_ns()
+        if self._state is State.WAITING:
+            return
+        longest = self.context.limits.after_handshake_s
+        if self._state is State.FINISHED and longest and not self._machine.settled:
+            self.phase = AttemptPhase.SETTLING
+            wait = max(QUICKEST_SETTLE_S, SETTLE_FACTOR * self._timer.server_ns / 1e9)
+            self._allow(min(longest, wait), monotonic_ns())
+        else:
+            self._end()
+
+    def _read(self) -> int | None:
+        """Read once and go on with that; returns the number of bytes, None: nothing was there."""
+        try:
+            arrival = timestamps.read(self._connection)
+        except BlockingIOError:
+            return None
+        except OSError:
+            arrival = event(RESET)
+        what, data, stamp, real_ns, now_ns = arrival
+        if self._received <= EVENTS_BYTES or what == RESET:
+            self._events.append(arrival)
+        self._received += len(data)
+        if not data:
+            gone = what == RESET or self._was_reset
+            output = self._machine.hang_up(HangUp.RESET if gone else HangUp.EOF)
+        elif self._received > self.context.limits.connection_bytes:
+            output = self._refuse_flood()
+        else:
+            self._timer.arrived(stamp, real_ns, now_ns)
+            output = self._machine.receive(data)
+        answer, self._state = output
+
+        if self.phase is AttemptPhase.SETTLING:
+            self._end()
+            return len(data)
+        if self._state is State.FINISHED:
             self._ended_ns = monotonic_ns()
             self._handshake_ns = self._ended_ns - self._hello_ns
-            self._watch.end_round_trip()
-        if step.send:
-            await self._send(step.send)
-        return step
+            self._timer.end_round_trip()
+        elif self.phase is AttemptPhase.HELLO_SENT and data:
+            self.phase = AttemptPhase.WAITING
+            self._allow(self.context.limits.handshake_s, now_ns)
+        if answer:
+            self._send(answer)
+        else:
+            self._after_send()
+        return len(data)
 
-    async def _receive(self, machine: HandshakeMachine) -> Output:
-        await trio.lowlevel.wait_readable(self._socket)
+    def _refuse_flood(self) -> Output:
+        """Give up where more comes than any handshake needs."""
+        if self._handshake_ns is None:
+            self._outcome = Outcome(Category.PROTOCOL_ERROR)
+            self._detail = f"more than {self.context.limits.connection_bytes:,} bytes"
+        return self._machine.hang_up(HangUp.CANCEL)
+
+    def _time_out(self) -> None:
+        """Judge who was silent: the target, or we, who did not serve our own socket."""
+        how, waited_to_send = HangUp.TIMEOUT, bool(self._unsent)
+        is_lag, is_flood = False, self._received >= LONGEST_ANSWER
         try:
-            arrival = timestamps.read(self._socket)
+            if waited_to_send:
+                self._flush()
+                is_lag = not self._unsent and not self._was_reset
+            if not is_flood and timestamps.read(self._connection)[1]:
+                is_lag = True
+            elif not is_flood:
+                how = HangUp.RESET if self._was_reset else HangUp.EOF
+                self._events.append(event(RECEIVED))
         except BlockingIOError:
-            return Output(b"", State.WAITING)
+            pass
         except OSError:
-            self._events.append(ResetReceived(now()))
-            return machine.hang_up(HangUp.RESET)
-        if self._received <= EVENTS_BYTES:
-            self._events.append(arrival)
-        if not arrival.data:
-            return machine.hang_up(HangUp.RESET if self._was_reset else HangUp.EOF)
-        self._received += len(arrival.data)
-        self._watch.arrived(arrival)
-        if self._received > self.context.limits.connection_bytes:
-            if self._handshake_ns is None:
-                self._outcome = Outcome(Category.PROTOCOL_ERROR)
-                self._detail = f"more than {self.context.limits.connection_bytes:,} bytes"
-            return machine.hang_up(HangUp.CANCEL)
-        return machine.receive(arrival.data)
+            how = HangUp.RESET
+            self._events.append(event(RESET))
+        self._machine.hang_up(how)
+        self._state = State.OVER
+        if is_lag:
+            self._outcome, self._detail = Outcome(Category.LOCAL_LAG), UNREAD
+        elif waited_to_send:  # it may be the last flight, of a handshake that is good for us
+            self._outcome = how.value
 
-    async def _settle(self, machine: HandshakeMachine) -> None:
-        """Read once more: TLS 1.3 demands a client certificate only now (RFC 8446 §4.4.2.4)."""
-        longest = self.context.limits.after_handshake_s
-        wait = max(QUICKEST_SETTLE_S, SETTLE_FACTOR * self._watch.server_ns / 1e9)
-        self._allow(min(longest, wait))
-        step, before = Output(b"", State.FINISHED), self._received
-        while longest and step.state is State.FINISHED and self._received == before:
-            step = await self._receive(machine)
-        if step.state is State.OVER:
-            self._facts = machine.facts()
-
-    async def _send(self, data: bytes) -> None:
-        """Send all of it; a broken connection shows at the next read."""
-        sock = self._socket
-        departure = SentData(data, now())
-        self._watch.sent(departure.at)
-        self._events.append(departure)
-        while data:
-            try:
-                data = data[sock.send(data) :]
-            except BlockingIOError:
-                await trio.lowlevel.wait_writable(sock)
-            except OSError as error:
-                # The kernel reports a RST once: after this send, a read returns a mere end of file.
-                self._was_reset = error.errno == errno.ECONNRESET
-                return
-
-    def _time_out(self, machine: HandshakeMachine) -> None:
-        """End at a deadline: was the target silent, or its answer unread because of our lag?"""
-        if self._connect_ns is None:
-            self._outcome = Outcome(Category.TIMEOUT_CONNECT)
-        elif self._handshake_ns is None:
-            machine.hang_up(HangUp.TIMEOUT)
-            self._facts = machine.facts()
-            with contextlib.suppress(OSError):
-                if self._received < LONGEST_ANSWER and timestamps.read(self._socket).data:
-                    self._outcome = Outcome(Category.LOCAL_LAG)
-                    self._detail = "the deadline passed with the answer unread in our own socket"
-
-    @property
-    def _socket(self) -> socket.socket:
-        assert self.sock is not None
-        return self.sock
-
-    def _close(self, machine: HandshakeMachine) -> None:
-        if self.sock is not None and TCP_INFO is not None:
-            with contextlib.suppress(OSError, struct.error):
-                info = self.sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
-                # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
-                self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
-        held = self.context.held
-        good = self._outcome is None and self._facts is not None and self._facts.outcome == OK
-        if held is not None and self.sock is not None and good:
-            reset = self.context.reset
-            held.add(self.sock, b"" if reset else machine.hang_up(HangUp.CANCEL).send)
-        elif self.sock is not None:
-            if not self.context.reset:
-                last = machine.hang_up(HangUp.CANCEL).send
-                if last:
-                    self._events.append(SentData(last, now()))
-                with contextlib.suppress(OSError):
-                    self.sock.send(last)
-            dial.close(self.sock, reset=self.context.reset)
-            self._events.append(SentData(b"", now(), self.context.reset))
-        self._ended_ns = self._ended_ns or monotonic_ns()
-
-    def _offer_transcript(self, record: Record) -> None:
-        """Offer what passed on the wire as evidence."""
-        if self.context.sampler is not None:
-            self.context.sampler.add(
-                record,
+    def _end(self) -> None:
+        """Keep the session of a good handshake, close, make the row, and report it."""
+        self.phase, context = AttemptPhase.OVER, self.context
+        if self._state is not State.WAITING:
+            facts = self._facts = self._machine.facts()
+            if context.sessions is not None and facts.outcome == OK:
+                session = self._machine.session()
+                context.sessions.keep(self.spec.client, session, resumed=bool(facts.resumed))
+        if not self._ended_ns:
+            self._ended_ns = monotonic_ns()
+        if self._sock is not None:
+            self._close(self._sock)
+        self.record = self._record()
+        if context.sampler is not None:
+            context.sampler.add(
+                self.record,
                 self._events,
                 address=self.spec.address,
                 source=self.spec.source,
                 started_ns=self._started_ns,
             )
+        self.on_end(self)
 
-    def _marks(self) -> int:
-        """Return the flags for what on our side touched the measurement."""
-        marks = Flag.USER_SPACE_STAMP if self._watch.user_space else 0
-        return marks | (Flag.LOCAL_PRESSURE if self._watch.lag_ns > PRESSURE_NS else 0)
+    @property
+    def _connection(self) -> _socket.socket:
+        assert self._sock is not None
+        return self._sock
+
+    def _close(self, sock: _socket.socket) -> None:
+        """Close the connection, or give it to those that stay open."""
+        reset, held, reactor = self.context.reset, self.context.held, self.context.reactor
+        if TCP_INFO is not None:
+            with contextlib.suppress(OSError, struct.error):
+                info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
+                # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
+                self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
+        last = b"" if reset else self._machine.hang_up(HangUp.CANCEL).send
+        good = self._outcome is None and self._facts is not None and self._facts.outcome == OK
+        if held is not None and good:
+            reactor.remove(sock.fileno(), closing=False)
+            held.add(sock, last)
+            return
+        reactor.remove(sock.fileno(), closing=True)
+        if not reset:
+            if last:
+                self._events.append(event(SENT, last))
+            with contextlib.suppress(OSError):
+                sock.send(last)
+        dial.close(sock, reset=reset)
+        self._events.append(event(ABORTED if reset else SENT))
 
     def _record(self) -> Record:
         """Return the row; with the facts of the machine where it came that far."""
-        job, facts, offset = self.spec, self._facts, self.context.unix_offset_ns
-        self.chain = facts.chain if facts is not None else None
-        self.staple = facts.staple if facts is not None else None
-        outcome = self._outcome or (facts.outcome if facts is not None else CANCELLED)
+        spec, timer, offset = self.spec, self._timer, self.context.unix_offset_ns
+        facts, stage = self._facts, Stage.CONNECT
+        if facts is not None:
+            stage = facts.stage
+        else:
+            facts = NOTHING_KNOWN
+            if self.connect_ns is not None:
+                stage = Stage.CLIENT_HELLO
+        self.chain, self.staple = facts.chain, facts.staple
         answered = self._received > 0
+        flags = spec.flags | (Flag.USER_SPACE_STAMP if timer.user_space else 0)
         return Record(
-            id=job.id,
-            due_ns=job.due_ns + offset,
+            id=spec.id,
+            due_ns=spec.due_ns + offset,
             started_ns=self._started_ns + offset,
-            address=job.address_index,
-            source=job.source_index,
+            address=spec.address_index,
+            source=spec.source_index,
             local_port=self._port,
-            client=job.client,
-            outcome=outcome.name,
-            stage=facts.stage if facts is not None else self._stage,
-            chain=chain_hash(self.chain) if self.chain else None,
-            tls_version=facts.tls_version if facts is not None else None,
-            cipher=facts.cipher if facts is not None else None,
-            key_group=facts.key_group if facts is not None else None,
-            alpn=facts.alpn if facts is not None else None,
-            resumed=facts.resumed if facts is not None else None,
-            connect_ns=self._connect_ns,
-            server_ns=self._watch.server_ns if answered else None,
+            client=spec.client,
+            outcome=(self._outcome or facts.outcome).name,
+            stage=stage,
+            chain=chain_hash(facts.chain) if facts.chain else None,
+            tls_version=facts.tls_version,
+            cipher=facts.cipher,
+            key_group=facts.key_group,
+            alpn=facts.alpn,
+            resumed=facts.resumed,
+            connect_ns=self.connect_ns,
+            server_ns=timer.server_ns if answered else None,
             handshake_ns=self._handshake_ns,
-            total_ns=(self._ended_ns or monotonic_ns()) - job.due_ns,
-            lag_ns=self._watch.lag_ns if answered else None,
+            total_ns=self._ended_ns - spec.due_ns,
+            lag_ns=timer.lag_ns if answered else None,
             bytes_received=self._received,
-            segment=job.segment,
-            flags=job.flags | self._marks(),
-            detail=self._detail or (facts.detail if facts is not None else None),
-            hello_retry=facts.hello_retry if facts is not None else None,
+            segment=spec.segment,
+            flags=flags | (Flag.LOCAL_PRESSURE if timer.lag_ns > PRESSURE_NS else 0),
+            detail=self._detail or facts.detail,
+            hello_retry=facts.hello_retry,
             tcp_retransmits=self._retransmits,
             offered=self._offered,
         )

@@ -19,7 +19,6 @@ BATCH_S = 0.2
 """How often a worker sends a batch: well under the second that a crash may cost."""
 LIMIT = 20_000
 """Rows that may wait; beyond that nothing new is started."""
-LAG_SAMPLE_S = 0.02
 MOST_STAPLES = 1_000
 """Distinct OCSP responses that are sent; a server that makes up more is not followed."""
 
@@ -90,10 +89,7 @@ class Batcher:
             await trio.sleep(BATCH_S)
             await self.flush()
 
-    async def sample_lag(self) -> None:
-        """Measure how late this event loop wakes up, until cancelled."""
-        while True:
-            self.awake_ns = monotonic_ns()
-            await trio.sleep(LAG_SAMPLE_S)
-            lag_ns = monotonic_ns() - self.awake_ns - int(LAG_SAMPLE_S * 1e9)
-            self.pending.lags_ns.append(max(0, lag_ns))
+    def add_lag(self, lag_ns: int) -> None:
+        """Add a sample of how late this event loop woke up."""
+        self.awake_ns = monotonic_ns()
+        self.pending.lags_ns.append(lag_ns)

@@ -1,6 +1,6 @@
 """Opens and closes TCP connections; judges the kernel's errors (`kernel_errors.toml`).
 
-Three things are tricky.
+Four things are tricky.
 
 * Linux hands out even local ports first on `connect()` (since 4.2). A balancer that hashes the
   source port would then only use half of its buckets. So we bind ports ourselves, in a random
@@ -8,12 +8,15 @@ Three things are tricky.
 * Over loopback the whole three-way handshake happens within `connect()`, which still says that it
   is in progress. Waiting for the event loop would put our own lag into `connect_ns`, so we call
   `connect()` once more at once.
+* Sockets are of the type below `socket.socket`, which can all that we need: the layer of Python
+  around it would cost 2 us a connection.
 * The same errno means different things by *when* it comes. ENETUNREACH from `connect()` itself is
   our own routing table; ENETUNREACH from the socket later comes from a router on the path.
 """
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import random
@@ -26,8 +29,6 @@ from importlib.resources import files
 from ipaddress import ip_address
 from itertools import cycle
 
-import trio
-
 from stress.host.limits import local_port_range
 from stress.model.outcome import Category, Outcome
 from stress.model.plan import Address
@@ -36,6 +37,8 @@ PORT_TRIES = 16
 """Local ports tried before we say that we have none."""
 
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)  # saves a system call where it exists
+_IPV4, _IPV6, _STREAM = int(socket.AF_INET), int(socket.AF_INET6), socket.SOCK_STREAM | _NONBLOCK
+_STARTED = frozenset({0, errno.EINPROGRESS})
 _IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 _UNDER_WAY = frozenset({errno.EALREADY, errno.EINPROGRESS})
 _OPEN = frozenset({0, errno.EISCONN})  # what a second connect() returns: Linux, and the others
@@ -45,7 +48,7 @@ _LINGER_RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger {1, 0}
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _VERSION_2_PROXY = 0x21
 _TCP_OVER = {"ipv4": 0x11, "ipv6": 0x21}
-Preamble = Callable[[socket.socket, Address], bytes]
+Preamble = Callable[[_socket.socket, Address], bytes]
 """Makes the bytes that are sent before the ClientHello."""
 
 _ALWAYS, _ON_THE_PATH = (
@@ -91,20 +94,22 @@ class Ports:
     workers: int = 1
     span: range = field(default_factory=local_port_range)
     _order: Iterator[int] = field(init=False)
+    _tries: range = field(init=False)
 
     def __post_init__(self) -> None:
         ports = list(self.span)
         random.Random(self.seed).shuffle(ports)  # noqa: S311  # spreading load, no secret
         self._order = cycle(ports[self.worker :: self.workers])
+        self._tries = range(min(PORT_TRIES, len(ports)))
 
-    def bind(self, sock: socket.socket, source: str) -> int:
+    def bind(self, sock: _socket.socket, source: str) -> int:
         """Bind the socket to the next free port of our order; returns the port.
 
         Raises:
             OSError: no port could be bound (EADDRINUSE), or the source is not ours.
         """
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        for _ in range(min(PORT_TRIES, len(self.span))):
+        for _ in self._tries:
             port = next(self._order)
             try:
                 sock.bind((source, port))
@@ -116,21 +121,7 @@ class Ports:
         raise OSError(errno.EADDRINUSE, "no free local port")
 
 
-def _connect_now(address: Address, source: str, ports: Ports) -> tuple[socket.socket, int, int]:
-    """Begin one connection; returns the socket, its local port and the result of connect_ex."""
-    family = socket.AF_INET6 if address.family == "ipv6" else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
-    try:
-        if not _NONBLOCK:
-            sock.settimeout(0)
-        port = ports.bind(sock, source)
-        return sock, port, sock.connect_ex((address.ip, address.port))
-    except BaseException:
-        sock.close()
-        raise
-
-
-def begin(address: Address, source: str | None, ports: Ports) -> tuple[socket.socket, int, bool]:
+def begin(address: Address, source: str | None, ports: Ports) -> tuple[_socket.socket, int, bool]:
     """Send the SYN: returns the socket, its local port, and whether it is connected already.
 
     A local port that turns out to be taken for this very peer is no failure: the next one is tried.
@@ -138,16 +129,23 @@ def begin(address: Address, source: str | None, ports: Ports) -> tuple[socket.so
     Raises:
         DialError: the kernel or, over loopback, the target refused at once.
     """
-    wildcard = "::" if address.family == "ipv6" else ""
-    result = errno.EADDRNOTAVAIL
+    there, result = (address.ip, address.port), errno.EADDRNOTAVAIL
+    family, anywhere = (_IPV6, "::") if address.family == "ipv6" else (_IPV4, "")
     for _ in range(PORT_TRIES):
+        sock = None
         try:
-            sock, port, result = _connect_now(address, source or wildcard, ports)
+            sock = _socket.socket(family, _STREAM)
+            if not _NONBLOCK:
+                sock.settimeout(0)
+            port = ports.bind(sock, source or anywhere)
+            result = sock.connect_ex(there)
         except OSError as error:
+            if sock is not None:
+                sock.close()
             raise judge_errno(error.errno, from_socket=False) from error
-        if result in {0, errno.EINPROGRESS}:
+        if result in _STARTED:
             # Over loopback it is open, or refused, already.
-            again = sock.connect_ex((address.ip, address.port)) if result else 0
+            again = sock.connect_ex(there) if result else 0
             if again in _OPEN or again in _UNDER_WAY:
                 return sock, port, again in _OPEN
             sock.close()
@@ -158,19 +156,23 @@ def begin(address: Address, source: str | None, ports: Ports) -> tuple[socket.so
     raise judge_errno(result, from_socket=False)
 
 
-async def finish(sock: socket.socket) -> None:
-    """Wait until the connection is open.
+def is_open(sock: _socket.socket) -> bool:
+    """Return whether a connection that was begun is open by now.
 
     Raises:
         DialError: it was refused, reset, or the path rejected it.
     """
-    await trio.lowlevel.wait_writable(sock)
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
         raise judge_errno(number, from_socket=True)
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
-def close(sock: socket.socket, *, reset: bool) -> None:
+def close(sock: _socket.socket, *, reset: bool) -> None:
     """Close; with `reset` by RST, so that no local port waits 60 s in TIME_WAIT."""
     if reset:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
@@ -182,14 +184,14 @@ def preamble(version: str | None) -> Preamble | None:
     return {None: None, "v1": header_v1, "v2": header_v2}[version]
 
 
-def header_v1(sock: socket.socket, address: Address) -> bytes:
+def header_v1(sock: _socket.socket, address: Address) -> bytes:
     """Make the line of text (section 2.1): our own end, and the target's address."""
     source, port = sock.getsockname()[:2]
     family = "TCP6" if address.family == "ipv6" else "TCP4"
     return f"PROXY {family} {source} {address.ip} {port} {address.port}\r\n".encode("ascii")
 
 
-def header_v2(sock: socket.socket, address: Address) -> bytes:
+def header_v2(sock: _socket.socket, address: Address) -> bytes:
     """Make the binary header (section 2.2)."""
     source, port = sock.getsockname()[:2]
     ends = ip_address(source).packed + ip_address(address.ip).packed

@@ -26,7 +26,7 @@ from the target's, and are only used to check ourselves.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -39,7 +39,7 @@ from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.pacing import SECOND, Start, part_of
 from stress.engine.worker.schedule import Draw, draws, replayed
-from stress.model.outcome import NOT_SENT, OK, Stage
+from stress.model.outcome import CANCELLED, NOT_SENT, OK, Stage
 from stress.model.plan import Address, Load, Replay
 from stress.model.record import Flag, Record
 
@@ -84,10 +84,13 @@ class LoadRun:
     stopping: trio.Event = field(default_factory=trio.Event)
     """Nothing more is started: of the segment, or of the run when it is `over`."""
     over: bool = False
+    cancelled: bool = False
+    """Attempts in flight are not waited for any more."""
     paused_ns: int = 0
     """How long the user paused the run so far; start times move by as much."""
     _paused_since_ns: int | None = None
     _resumed: trio.Event = field(default_factory=trio.Event)
+    _idle: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
     addresses: list[Address] = field(init=False)
     """A new one is appended."""
     _draws: Iterator[Draw] = field(init=False)
@@ -132,7 +135,7 @@ class LoadRun:
         if end_ns - begin_ns < STOPPED_NS:
             return
         self.batcher.awake_ns = end_ns
-        self.context.deadlines.extend(end_ns - begin_ns)
+        self.context.reactor.extend(end_ns - begin_ns)
         if self._paused_since_ns is None:
             self._move(end_ns - begin_ns)
             self.batcher.pending.stops.append((begin_ns, end_ns))
@@ -192,19 +195,32 @@ class LoadRun:
             draw.local_port,
         )
 
-    async def send(self, spec: AttemptSpec) -> Attempt:
-        """Make the attempt; its row is stored even when it is cancelled in the middle."""
-        attempt = Attempt(spec, self.context)
-        self.batcher.in_flight += 1
-        try:
-            record = await attempt.run()
-        except trio.Cancelled:
-            self.batcher.add(attempt.cancelled(), None)
-            raise
-        finally:
+    def start(self, spec: AttemptSpec, then: Callable[[Attempt], None] | None = None) -> None:
+        """Begin the attempt; its row is stored when it is over, and only then `then` is called.
+
+        When it is we who end it (`cancel`), nothing follows.
+        """
+
+        def end(attempt: Attempt) -> None:
             self.batcher.in_flight -= 1
-        self.batcher.add(record, attempt.chain, attempt.staple)
-        return attempt
+            self.batcher.add(attempt.record, attempt.chain, attempt.staple)
+            if not self.batcher.in_flight:
+                self._idle.unpark_all()
+            if then is not None and not self.cancelled:
+                then(attempt)
+
+        self.batcher.in_flight += 1
+        Attempt(spec, self.context, end).begin()
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no attempt is in flight."""
+        while self.batcher.in_flight:
+            await self._idle.park()
+
+    def cancel(self) -> None:
+        """End what is in flight; the rows say so."""
+        self.cancelled = True
+        self.context.reactor.cancel()
 
     def record_not_sent(self, spec: AttemptSpec, why: str | None = None) -> None:
         """Store the row of an attempt that was due and not sent: limit reached, or `why`."""
@@ -233,47 +249,66 @@ def _parent_is_stopped() -> bool:
 
 
 async def closed_loop(run: LoadRun, slots: int) -> None:
-    """Keep so many attempts in flight until the run is over."""
+    """Keep so many attempts in flight until the run is over.
 
-    async def fill_slot(delay_s: float) -> None:
-        await run.sleep(delay_s)
-        while True:
-            await run.wait_while_paused()
-            spec = run.next_attempt(monotonic_ns(), run.segment)
-            if spec is None:
-                return
-            attempt = await run.send(spec)
-            if attempt.ended_at_once:
-                await run.sleep(REFUSAL_PAUSE_S)
-            await run.batcher.wait_for_room()
+    A slot starts its next attempt in the very call that ends its last one. Only where it has to
+    wait before (the run is paused, rows are not written, the target refuses) does a task do so.
+    """
+    used, all_over = slots, trio.Event()
 
+    def fill(ended: Attempt | None = None) -> None:
+        nonlocal used
+        if run.paused or run.batcher.is_full or (ended is not None and ended.connect_ns is None):
+            nursery.start_soon(fill_later, ended)
+            return
+        spec = run.next_attempt(monotonic_ns(), run.segment)
+        if spec is not None:
+            run.start(spec, fill)
+            return
+        used -= 1
+        if not used:
+            all_over.set()
+
+    async def fill_later(ended: Attempt | None) -> None:
+        if ended is not None and ended.ended_at_once:
+            await run.sleep(REFUSAL_PAUSE_S)
+        await run.batcher.wait_for_room()
+        await run.wait_while_paused()
+        fill()
+
+    begin_ns, apart_ns = (
+        monotonic_ns(),
+        run.assignment.plan.load.processes * SECOND // SLOTS_PER_SECOND,
+    )
     async with trio.open_nursery() as nursery:
         for number in range(slots):
-            delay_s = number * run.assignment.plan.load.processes / SLOTS_PER_SECOND
-            nursery.start_soon(fill_slot, delay_s)
+            await run.sleep((begin_ns + number * apart_ns - monotonic_ns()) / SECOND)
+            fill()
+        if slots:
+            await all_over.wait()
 
 
 async def open_loop(run: LoadRun, starts: Iterator[Start], *, begin_ns: int, cap: int) -> None:
     """Start an attempt at each start time until the run is over."""
     begin_ns -= run.paused_ns
-    async with trio.open_nursery() as nursery:
-        for start in starts:
-            due_ns = 0
-            # The run may be paused while we wait, and the start time moves.
-            while due_ns != (due_ns := begin_ns + start.offset_ns + run.paused_ns):
-                await run.sleep((due_ns - monotonic_ns()) / SECOND)
-                await run.wait_while_paused()
-            spec = run.next_attempt(due_ns, start.segment)
-            if spec is None:
-                return
-            if run.batcher.is_full:
-                run.record_not_sent(spec, NOT_WRITTEN)
-            elif len(nursery.child_tasks) >= cap:
-                run.record_not_sent(spec)
-            elif monotonic_ns() - due_ns > LATEST_NS:
-                run.record_not_sent(spec, CLIENT_STALLED)
-            else:
-                nursery.start_soon(run.send, spec)
+    for start in starts:
+        due_ns = 0
+        # The run may be paused while we wait, and the start time moves.
+        while due_ns != (due_ns := begin_ns + start.offset_ns + run.paused_ns):
+            await run.sleep((due_ns - monotonic_ns()) / SECOND)
+            await run.wait_while_paused()
+        spec = run.next_attempt(due_ns, start.segment)
+        if spec is None:
+            break
+        if run.batcher.is_full:
+            run.record_not_sent(spec, NOT_WRITTEN)
+        elif run.batcher.in_flight >= cap:
+            run.record_not_sent(spec)
+        elif monotonic_ns() - due_ns > LATEST_NS:
+            run.record_not_sent(spec, CLIENT_STALLED)
+        else:
+            run.start(spec)
+    await run.wait_until_idle()
 
 
 async def replay_rounds(run: LoadRun, replay: Replay) -> None:
@@ -285,14 +320,14 @@ async def replay_rounds(run: LoadRun, replay: Replay) -> None:
     for number in range(replay.rounds):
         if number:
             await run.sleep(replay.gap_s)
-        async with trio.open_nursery() as nursery:
-            for _ in range(replay.round_size):
-                await run.wait_while_paused()
-                spec = run.next_attempt(monotonic_ns())
-                if spec is None:
-                    return
-                nursery.start_soon(run.send, spec)
-                await run.sleep(REPLAY_PACE_S)
+        for _ in range(replay.round_size):
+            await run.wait_while_paused()
+            spec = run.next_attempt(monotonic_ns())
+            if spec is None:
+                break
+            run.start(spec)
+            await run.sleep(REPLAY_PACE_S)
+        await run.wait_until_idle()
 
 
 def canary_interval_s(load: Load) -> float:
@@ -308,6 +343,11 @@ async def probe_canary(address: Address, run: LoadRun) -> None:
     context = replace(run.context, held=None, sessions=None, sampler=None, preamble=None)
     while True:
         await trio.sleep(every_s)
+        over = trio.Event()
         spec = AttemptSpec(-1, monotonic_ns(), 0, address, 0, None, None)
-        record = await Attempt(spec, context).run()
-        run.batcher.pending.canaries.append(record.total_ns if record.outcome == OK.name else None)
+        attempt = Attempt(spec, context, lambda _: over.set())  # noqa: B023 - used up before the next
+        attempt.begin()
+        await over.wait()
+        outcome, canaries = attempt.record.outcome, run.batcher.pending.canaries
+        if outcome != CANCELLED.name:
+            canaries.append(attempt.record.total_ns if outcome == OK.name else None)

@@ -25,7 +25,7 @@ from stress.engine.messages import ToWorker, receive, to_worker
 from stress.engine.worker import dial, loops
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
-from stress.engine.worker.connections import HeldConnections
+from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
 from stress.engine.worker.schedule import Sessions
@@ -130,8 +130,7 @@ async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[To
         drain = trio.CancelScope()
         service.start_soon(run.follow_coordinator)
         service.start_soon(batcher.send_batches)
-        service.start_soon(batcher.sample_lag)
-        service.start_soon(run.context.deadlines.watch)
+        service.start_soon(run.context.reactor.run, batcher.add_lag)
         if held is not None:
             service.start_soon(held.watch)
         if canary is not None:
@@ -142,6 +141,7 @@ async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[To
                 await run_segments(run, segments)
             else:
                 await run_load(run, start_ns)
+        run.cancel()
         service.cancel_scope.cancel()
     await batcher.flush()
     if held is not None:

@@ -46,7 +46,8 @@ def draws(
     turns = cycle(range(len(sources)) if sources else [None])
     while True:
         places = list(range(len(addresses)))
-        chance.shuffle(places)
+        if len(places) > 1:
+            chance.shuffle(places)
         for address in places:
             client = chance.choices(every, cum_weights=weights)[0] if len(clients) > 1 else 0
             yield Draw(address, client, next(turns))

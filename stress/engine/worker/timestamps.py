@@ -20,17 +20,18 @@ Three things are tricky.
 
 from __future__ import annotations
 
+import _socket
 import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic_ns, time_ns
-from typing import NamedTuple
+from typing import Final, TypeAlias
 
 import trio
 
-from stress.host.clocks import SO_TIMESTAMPING, Moment, enable_kernel_stamps
+from stress.host.clocks import SO_TIMESTAMPING, enable_kernel_stamps
 
 FLIGHT_BYTES = 16_384
 """Most bytes taken by one read: a certificate flight fits, a hostile peer does not fill memory."""
@@ -42,17 +43,26 @@ _TIMESPEC = struct.Struct("@ll")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(3 * _TIMESPEC.size)
 
 
-class Arrival(NamedTuple):
-    """One read: the bytes, when they came, and how late we were."""
+WireEvent: TypeAlias = tuple[str, bytes, int | None, int, int]
+"""What happened on the wire, flat, because each handshake has half a dozen: what, the bytes, the
+kernel's CLOCK_REALTIME stamp of the last segment if it gave one, and our own real and monotonic
+time, all in nanoseconds."""
+SENT: Final = "sent"
+"""Bytes of ours; none: our FIN."""
+ABORTED: Final = "aborted"
+"""Our RST; no bytes."""
+RECEIVED: Final = "received"
+"""Bytes of the server; none: its FIN."""
+RESET: Final = "reset"
+"""The server's RST; no bytes."""
 
-    data: bytes
-    """Empty at end of file."""
-    stamp: int | None
-    """The kernel's CLOCK_REALTIME stamp of the last segment, None when it gave none."""
-    read: Moment
+
+def event(what: str, data: bytes = b"") -> WireEvent:
+    """Note that something happens now, by our own clocks."""
+    return what, data, None, time_ns(), monotonic_ns()
 
 
-def read(sock: socket.socket) -> Arrival:
+def read(sock: _socket.socket) -> WireEvent:
     """Read what has arrived.
 
     Raises:
@@ -60,12 +70,13 @@ def read(sock: socket.socket) -> Arrival:
         OSError: the connection is broken.
     """
     data, ancillary, _, _ = sock.recvmsg(FLIGHT_BYTES, _ANCILLARY_BYTES)
-    moment = Moment(time_ns(), monotonic_ns())
+    real, mono, stamp = time_ns(), monotonic_ns(), None
     for level, kind, payload in ancillary:
         if kind == SO_TIMESTAMPING and level == socket.SOL_SOCKET:
             seconds, nanoseconds = _TIMESPEC.unpack_from(payload)
-            return Arrival(data, seconds * 1_000_000_000 + nanoseconds or None, moment)
-    return Arrival(data, None, moment)
+            stamp = seconds * 1_000_000_000 + nanoseconds or None
+            break
+    return RECEIVED, data, stamp, real, mono
 
 
 @asynccontextmanager
@@ -82,7 +93,7 @@ async def stamping() -> AsyncIterator[bool]:
             tries = STAMPING_TRIES if enable_kernel_stamps(sock) else 0
             for _ in range(tries):  # the kernel begins a moment later, or never
                 sock.send(b"?")
-                works = read(sock).stamp is not None
+                works = read(sock)[2] is not None
                 if works:
                     break
                 await trio.sleep(STAMPING_PAUSE_S)
@@ -97,24 +108,26 @@ class FlightTimer:
     lag_ns: int = 0
     user_space: bool = False
     """True when at least one arrival had no usable stamp."""
-    _sent: Moment | None = None
+    _sent_real: int | None = None
+    _sent_mono: int = 0
     _answered_ns: int | None = None
 
-    def sent(self, moment: Moment) -> None:
+    def sent(self, real: int, mono: int) -> None:
         """Begin a round trip with a flight of ours, and end the one before."""
-        self.end_round_trip()
-        self._sent = moment
+        if self._answered_ns is not None:
+            self.server_ns += self._answered_ns
+            self._answered_ns = None
+        self._sent_real, self._sent_mono = real, mono
 
-    def arrived(self, arrival: Arrival) -> None:
-        """Take the time of a part of the answer; the last part decides."""
-        if self._sent is None:
+    def arrived(self, stamp: int | None, real: int, mono: int) -> None:
+        """Take the time of a part of the answer, as `read` gave it; the last part decides."""
+        if self._sent_real is None:
             return
-        stamp, read_at = arrival.stamp, arrival.read
-        if stamp is not None and self._sent.real <= stamp <= read_at.real:
-            self._answered_ns = stamp - self._sent.real
-            self.lag_ns += read_at.real - stamp
+        if stamp is not None and self._sent_real <= stamp <= real:
+            self._answered_ns = stamp - self._sent_real
+            self.lag_ns += real - stamp
         else:
-            self._answered_ns = read_at.mono - self._sent.mono
+            self._answered_ns = mono - self._sent_mono
             self.user_space = True
 
     def end_round_trip(self) -> None:
@@ -122,4 +135,4 @@ class FlightTimer:
         if self._answered_ns is not None:
             self.server_ns += self._answered_ns
         self._answered_ns = None
-        self._sent = None
+        self._sent_real = None

@@ -22,12 +22,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from stress.engine.worker.timestamps import Arrival
+from stress.engine.worker.timestamps import ABORTED, RESET, SENT, WireEvent
 from stress.handshake import HandshakeMachine, KeyLog, MachineFactory, Session
 from stress.host.addresses import source_address
-from stress.host.clocks import Moment
 from stress.model.outcome import Category, Kind
 from stress.model.plan import Address
 from stress.model.record import Record
@@ -49,22 +48,6 @@ _CLIENT_RANDOM = slice(11, 43)
 """In a ClientHello, behind the headers of record and message and the version."""
 
 
-class SentData(NamedTuple):
-    """Bytes that were sent; none: we closed."""
-
-    data: bytes
-    at: Moment
-    reset: bool = False
-
-
-class ResetReceived(NamedTuple):
-    """The server's RST was received."""
-
-    at: Moment
-
-
-WireEvent: TypeAlias = SentData | Arrival | ResetReceived
-"""What happened on the wire. An arrival without data is the server's FIN."""
 _local_ip = cache(source_address)
 """The local address that faces a remote one; asked once."""
 Signature: TypeAlias = tuple[str, int, int, int, bytes | None]
@@ -124,14 +107,13 @@ class TranscriptSampler:
             hello = flights[0].data
             secrets = self.key_log.lines(hello[preamble_bytes(hello) :][_CLIENT_RANDOM])
         received = sum(len(flight.data) for flight in flights if not flight.sent)
-        first = next((event.at for event in events if isinstance(event, SentData)), None)
         unknown = "::" if address.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
         transcript = Transcript(
             record=record,
             address=address,
             local_ip=source or _local_ip(address.ip, address.port) or unknown,
             # Both clocks were read with the first event, so setting the wall clock does no harm.
-            dialled_ns=record.started_ns if first is None else first.real - first.mono + started_ns,
+            dialled_ns=events[0][3] - events[0][4] + started_ns if events else record.started_ns,
             flights=tuple(flights),
             partings=tuple(partings),
             cut=received < record.bytes_received,
@@ -192,21 +174,16 @@ def _as_sent(events: Sequence[WireEvent]) -> tuple[list[Flight], list[Parting]]:
     """Return what passed on the wire, with the kernel's stamps where they can be true."""
     flights: list[Flight] = []
     partings: list[Parting] = []
-    sent: Moment | None = None
-    for event in events:
-        if isinstance(event, ResetReceived):
-            partings.append(Parting(sent=False, at_ns=event.at.real, reset=True))
-        elif isinstance(event, SentData):
-            sent, at_ns = event.at, event.at.real
-            if event.data:
-                flights.append(Flight(sent=True, at_ns=at_ns, clock=Clock.USER, data=event.data))
-            else:
-                partings.append(Parting(sent=True, at_ns=at_ns, reset=event.reset))
-        elif not event.data:
-            partings.append(Parting(sent=False, at_ns=event.read.real, reset=False))
+    sent_ns: int | None = None
+    for what, data, stamp, real_ns, _ in events:
+        if what == SENT:
+            sent_ns = real_ns
+        is_ours = what in {SENT, ABORTED}
+        if not data:
+            parting = Parting(sent=is_ours, at_ns=real_ns, reset=what in {ABORTED, RESET})
+            partings.append(parting)
+        elif sent_ns is not None and stamp is not None and sent_ns <= stamp <= real_ns:
+            flights.append(Flight(sent=is_ours, at_ns=stamp, clock=Clock.KERNEL, data=data))
         else:
-            at_ns, clock = event.read.real, Clock.USER
-            if event.stamp is not None and sent is not None and sent.real <= event.stamp <= at_ns:
-                at_ns, clock = event.stamp, Clock.KERNEL
-            flights.append(Flight(sent=False, at_ns=at_ns, clock=clock, data=event.data))
+            flights.append(Flight(sent=is_ours, at_ns=real_ns, clock=Clock.USER, data=data))
     return flights, partings

@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
-from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.tally import count
 from stress.analysis.verdict import policy_names
 from stress.model.run import Run
@@ -62,7 +61,7 @@ class PageReport:
         if cube.records:
             rates = column_rates(cube.records)
         else:
-            rates = shares(summary, tally, facts, chains)
+            rates = shares(summary, tally, facts, chains, cube)
         drawn = history.failures and len(history.attempts) > 1
         views = summary.unexplained.clients or any(one.clients for one in summary.causes)
         who = summary.lines.who
@@ -94,7 +93,6 @@ class PageReport:
             plan=facts.plan,
             policies=policy_names(facts.plan),
             failures_there=failures_there,
-            inside=lambda cause: clopper_pearson(failures_there(cause), cause.attempts),
             history=_at_widths(draw_history, history, begun_ns, facts.first_ns) if drawn else None,
             timelines=timelines(self._transcripts, summary.causes, facts.plan),
         )

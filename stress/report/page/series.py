@@ -7,18 +7,21 @@ tries does not come before one with a thousand in ten thousand.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log10
+from typing import Any
 
 from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
+from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.estimate import estimate
 from stress.analysis.tally import RunCounts, side_of
 from stress.measure import Histogram
 from stress.model.claims import FailureCount
 from stress.model.outcome import Side
 from stress.model.records import RecordTable
-from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
+from stress.model.run import Cell, Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
 
 MOST_ROWS = 200
@@ -54,9 +57,16 @@ class RateTable:
 
 
 def shares(
-    summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain]
+    summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain], cube: Cube
 ) -> tuple[RateTable, ...]:
-    """By address, by backend, by client, by chain; a dimension without rows is left out."""
+    """By address, by backend, by client, by chain; a dimension without rows is left out.
+
+    All intervals come from the one estimate that knows how failures cluster in time.
+    """
+    by_client, by_chain = (
+        {value: estimate(Cube(cube.block_ns, cells), facts.end).interval for value, cells in found}
+        for found in (_cells_by(cube, "client"), _cells_by(cube, "chain"))
+    )
     failed = tally.failures_by_chain()
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
     rows = {
@@ -75,7 +85,7 @@ def shares(
             for one in summary.backends
         ],
         "client": [
-            _counted(client.name, client.title, met.attempts, met.failures)
+            _counted(client.name, client.title, met.attempts, met.failures, by_client.get(index))
             for index, client in enumerate(facts.plan.clients)
             for met in (tally.clients.get(index, FailureCount(0, 0)),)
         ],
@@ -85,11 +95,20 @@ def shares(
                 "; ".join(filter(None, (line.subject, line.differs))),
                 line.seen,
                 failed.get(numbers.get(line.sha256, -1), 0),
+                by_chain.get(numbers.get(line.sha256)),
             )
             for line in summary.chains
         ],
     }
     return tuple(_rate_table(dimension, those) for dimension, those in rows.items() if those)
+
+
+def _cells_by(cube: Cube, attribute: str) -> Iterable[tuple[Any, list[Cell]]]:
+    """The cells of each value of an attribute."""
+    cells = defaultdict[Any, list[Cell]](list)
+    for cell in cube.cells:
+        cells[getattr(cell, attribute)].append(cell)
+    return cells.items()
 
 
 def column_rates(records: RecordTable) -> tuple[RateTable, ...]:
@@ -99,16 +118,26 @@ def column_rates(records: RecordTable) -> tuple[RateTable, ...]:
     failed = np.frombuffer(records.outcomes, np.uint8) > 0
     weights = np.frombuffer(records.counts, np.int64) if records.counts else None
     failing = weights[failed] if weights is not None else None
+    blocks = np.frombuffer(records.blocks, np.uint16)
+    width = int(blocks.max(initial=0)) + 1
     tables = []
     for column in records.columns:
         codes, size = np.frombuffer(column.codes, np.uint8), len(column.values) + 1
-        attempts = np.bincount(codes, weights, size).astype(np.int64).tolist()
-        failures = np.bincount(codes[failed], failing, size).astype(np.int64).tolist()
+        keys = codes.astype(np.int64) * width + blocks
+        attempts, failures = (
+            np.bincount(keys[rows], sizes, size * width).astype(np.int64).reshape(size, width)
+            for rows, sizes in ((slice(None), weights), (failed, failing))
+        )
         names = ("no value, or one that is not told apart", *column.values)
         rows = [
-            _counted(name, "", met, hits)
-            for name, met, hits in zip(names, attempts, failures, strict=True)
-            if met
+            RateRow(
+                names[code],
+                "",
+                int(attempts[code].sum()),
+                int(failures[code].sum()),
+                effective(failures[code], attempts[code]).interval(planned=True),
+            )
+            for code in np.flatnonzero(attempts.any(axis=1)).tolist()
         ]
         tables.append(_rate_table(column.name, rows))
     tables.sort(key=lambda table: -table.rows[0].interval.low)
@@ -120,8 +149,11 @@ def _rate_table(dimension: str, rows: list[RateRow]) -> RateTable:
     return RateTable(dimension, tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS))
 
 
-def _counted(name: str, note: str, attempts: int, failures: int) -> RateRow:
-    return RateRow(name, note, attempts, failures, clopper_pearson(failures, attempts))
+def _counted(
+    name: str, note: str, attempts: int, failures: int, interval: Interval | None = None
+) -> RateRow:
+    exact = clopper_pearson(failures, attempts)
+    return RateRow(name, note, attempts, failures, interval or exact)
 
 
 # Failures over time: the blocks of the cube, gathered into as many as an eye can tell apart.

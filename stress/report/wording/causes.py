@@ -131,6 +131,7 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 if change
                 else "",
                 latency=claim.shift,
+                interval=claim.interval,
             )
         )
     return tuple(made)

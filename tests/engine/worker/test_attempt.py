@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _socket
 import socket
 import ssl
 import struct
@@ -47,8 +48,8 @@ def worker_context(
 
 
 def attempt(address: Address, tools: WorkerContext) -> tuple[Attempt, Record]:
-    one = Attempt(AttemptSpec(7, monotonic_ns(), 3, address, 0, None, None, 2), tools)
-    return one, trio.run(finished, one)
+    one = trio.run(finished, AttemptSpec(7, monotonic_ns(), 3, address, 0, None, None, 2), tools)
+    return one, one.record
 
 
 @pytest.fixture(params=list(Stack))
@@ -211,16 +212,16 @@ def test_a_flood_that_outlives_its_deadline_is_the_targets_doing(
 def test_a_cancelled_attempt_still_has_its_row(serve: Serve) -> None:
     address = serve(silent)
 
-    async def break_off() -> Record:
-        one = Attempt(
-            AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), worker_context(main_stack())
-        )
-        with trio.move_on_after(0.05):
-            await one.run()
-        return one.cancelled()
+    ended: list[Attempt] = []
+    spec = AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None)
+    tools = worker_context(main_stack())
 
-    record = trio.run(break_off)
+    Attempt(spec, tools, ended.append).begin()
+    tools.reactor.cancel()
+    tools.reactor.cancel()
 
+    record = ended.pop().record
+    assert not ended
     assert (record.outcome, record.stage) == ("cancelled", Stage.CLIENT_HELLO)
 
 
@@ -254,7 +255,7 @@ def test_a_reset_that_a_send_met_is_no_end_of_file(stack: Stack, serve: Serve) -
         connection.close()
         gone.set()
 
-    def late(sock: socket.socket, target: Address) -> bytes:
+    def late(sock: _socket.socket, target: Address) -> bytes:
         assert gone.wait(10)
         return b""
 
@@ -279,16 +280,16 @@ def test_a_large_share_of_our_own_lag_is_not_the_servers_time(
 
     held = {"go": False}
 
-    def preamble(sock: socket.socket, target: Address) -> bytes:
+    def preamble(sock: _socket.socket, target: Address) -> bytes:
         held["go"] = True
         return b""
 
     async def both() -> Record:
         tools = replace(worker_context(main_stack()), preamble=preamble)
-        one = Attempt(AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None), tools)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hold_the_loop)
-            return await one.run()
+            spec = AttemptSpec(1, monotonic_ns(), 0, address, 0, None, None)
+            return (await finished(spec, tools)).record
         raise AssertionError
 
     record = trio.run(both)

@@ -80,15 +80,19 @@ def test_an_empty_batch_still_reports_the_workers_load() -> None:
     assert batch.cpu_ns > 0
 
 
-def test_lag_is_measured_while_the_loop_is_held() -> None:
-    async def main() -> Batch:
+def test_samples_of_our_lag_go_with_the_batch_and_say_that_we_are_awake() -> None:
+    async def main() -> tuple[Batch, bool]:
         with pair() as (home, batcher):
-            with trio.move_on_after(0.1):
-                await batcher.sample_lag()
+            before_ns, batcher.awake_ns = batcher.awake_ns, 0
+            batcher.add_lag(7)
+            batcher.add_lag(8)
             await batcher.flush()
-            return await next_batch(home)
+            return await next_batch(home), batcher.awake_ns >= before_ns
 
-    assert trio.run(main).lags_ns
+    batch, is_awake = trio.run(main)
+
+    assert batch.lags_ns == [7, 8]
+    assert is_awake
 
 
 def test_a_staple_is_sent_once_and_named_for_each_row_that_got_it() -> None:

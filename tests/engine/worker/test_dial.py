@@ -4,11 +4,10 @@ import errno
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from ipaddress import ip_address
 
 import pytest
-import trio
 
 from stress.engine.worker import dial
 from stress.model.outcome import Category
@@ -56,16 +55,12 @@ def test_an_errno_counts_by_whose_word_it_is(
 
 
 def test_a_connection_opens_from_the_port_we_bound(listener: socket.socket) -> None:
-    async def connect() -> tuple[int, int]:
-        sock, port, connected = dial.begin(address_of(listener), None, dial.Ports(seed=1))
-        with sock:
-            if not connected:
-                await dial.finish(sock)
-            return port, sock.getsockname()[1]
+    sock, port, connected = dial.begin(address_of(listener), None, dial.Ports(seed=1))
 
-    told, real = trio.run(connect)
-
-    assert told == real
+    with closing(sock):
+        assert connected
+        assert dial.is_open(sock)
+        assert sock.getsockname()[1] == port
 
 
 def test_a_closed_port_is_refused() -> None:
@@ -85,7 +80,7 @@ def test_a_connection_that_is_under_way_is_not_taken_for_open() -> None:
         server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         begun = [dial.begin(address_of(server), None, dial.Ports(seed=1)) for _ in range(3)]
         for sock, _, _ in begun:
-            stack.enter_context(sock)
+            stack.callback(sock.close)
 
     assert [connected for _, _, connected in begun] == [True, False, False]
 
@@ -95,7 +90,7 @@ def test_over_loopback_a_connection_is_open_at_once(listener: socket.socket) -> 
     """No turn of the event loop, and so none of our own lag, is in its `connect_ns`."""
     sock, _, connected = dial.begin(address_of(listener), None, dial.Ports(seed=1))
 
-    with sock:
+    with closing(sock):
         assert connected
 
 

@@ -50,7 +50,7 @@ def run_loop(
         load_run = LoadRun(Assignment(plan, 0, 0, first_id=1), tools, batcher)
         with ours, theirs:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(tools.deadlines.watch)
+                nursery.start_soon(tools.reactor.run)
                 await loop(load_run)
                 nursery.cancel_scope.cancel()
             assert batcher.in_flight == 0

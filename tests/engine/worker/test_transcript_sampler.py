@@ -9,21 +9,17 @@ import pytest
 import trio
 
 from stress.engine.worker import dial
-from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
-from stress.engine.worker.timestamps import Arrival
+from stress.engine.worker.attempt import AttemptSpec, WorkerContext
+from stress.engine.worker.timestamps import ABORTED, RECEIVED, RESET, SENT, WireEvent
 from stress.engine.worker.transcript_sampler import (
     EVENTS_BYTES,
     FIRST_WAIT_NS,
     KEYED,
     SIGNATURES,
     KeyLogSwitch,
-    ResetReceived,
-    SentData,
     TranscriptSampler,
-    WireEvent,
 )
 from stress.handshake import KeyLog, stack_for
-from stress.host.clocks import Moment
 from stress.model.plan import Address, Client, Limits, Stack
 from stress.model.record import Record
 from stress.model.transcript import Clock, Parting, Transcript
@@ -35,9 +31,9 @@ THERE = Address("127.0.0.1", 443)
 MINUTE_NS = FIRST_WAIT_NS
 GOOD, BAD = bytes([1]) * 32, bytes([2]) * 32
 EVENTS: tuple[WireEvent, ...] = (
-    SentData(b"hello", Moment(1_000, 100)),
-    Arrival(b"world", 1_500, Moment(1_900, 1_000)),
-    SentData(b"", Moment(2_000, 1_100)),
+    (SENT, b"hello", None, 1_000, 100),
+    (RECEIVED, b"world", 1_500, 1_900, 1_000),
+    (SENT, b"", None, 2_000, 1_100),
 )
 
 
@@ -117,7 +113,7 @@ def test_an_ending_of_our_own_is_never_kept(outcome: str) -> None:
 
 
 def test_a_kernel_stamp_is_taken_where_it_can_be_true() -> None:
-    late = (*EVENTS[:1], Arrival(b"world", 1_901, Moment(1_900, 1_000)))
+    late = (*EVENTS[:1], (RECEIVED, b"world", 1_901, 1_900, 1_000))
 
     (true,), (false,) = (
         sampled(TranscriptSampler(1, 9_999), row()),
@@ -142,8 +138,8 @@ def test_the_dial_is_told_on_the_clock_of_the_flights() -> None:
 
 
 def test_partings_say_who_left_and_how() -> None:
-    at = Moment(3_000, 5)
-    events = (*EVENTS[:1], ResetReceived(at), Arrival(b"", None, at), SentData(b"", at, reset=True))
+    parted: list[WireEvent] = [(what, b"", None, 3_000, 5) for what in (RESET, RECEIVED, ABORTED)]
+    events = (*EVENTS[:1], *parted)
 
     (kept,) = sampled(TranscriptSampler(1, 9_999), row(), events=events)
 
@@ -176,8 +172,8 @@ def attempt(
         )  # fmt: skip
         tools = replace(tools, **other)  # type: ignore[arg-type]  # the case knows the field
         spec = AttemptSpec(7, monotonic_ns(), 0, address, 0, None, None)
-        record = trio.run(finished, Attempt(spec, tools))
-        return record, sampler.collect()
+        one = trio.run(finished, spec, tools)
+        return one.record, sampler.collect()
 
 
 @pytest.mark.parametrize("stack", Stack)

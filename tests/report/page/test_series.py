@@ -7,7 +7,7 @@ from stress.store import RunFile
 
 
 def tables(run: RunFile, summary: Summary) -> dict[str, RateTable]:
-    made = shares(summary, count(run.cube().cells), run.facts(), run.chains())
+    made = shares(summary, count(run.cube().cells), run.facts(), run.chains(), run.cube())
     return {table.dimension: table for table in made}
 
 

@@ -26,6 +26,9 @@ def missing(verdict: Verdict) -> bool:
         ("firefox", 90, 1, True),
         ("java", 90, 0, False),
         ("android", 90, 0, False),
+        ("android-17", 90, 0, True),
+        ("android-17", 90, 2, False),
+        ("android-17", 181, 2, True),
     ],
 )
 def test_longer_lives_need_more_timestamps(

@@ -1,0 +1,176 @@
+"""Is what a real limiter lets through found, and does it count as we do? A part of `make limits`.
+
+Each limiter runs in a network namespace of its own with the server behind it, and is searched for
+with the options that a user would type. The answer is compared with what it is set to, and our good
+handshakes with its own count of what it let through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+from stress.cli.options import parse
+from stress.cli.output import Output
+from stress.planning.request import Request
+from stress.runner.run import RunLocation, prepare, record
+from tests.servers.certificates import HOST, Certificates
+from tests.servers.limiters import HaproxyLimiter, Limiter, NginxLimiter, PacketFilter
+
+NEAR = 0.05
+"""Of what a limiter is set to: how far off a right answer may be."""
+FAILING, SLOW = "failing<1%", "p99.total<250ms, failing<1%"
+NAMESPACE = ("unshare", "-n" if os.geteuid() == 0 else "-rn")
+"""Begins a command that gets a network of its own."""
+_WITH_LOOPBACK = ("sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A limiter, and how its limit is searched for."""
+
+    title: str
+    start: Callable[[Certificates, Path, float], Limiter]
+    most: float
+    """What it lets through: a second, or at once."""
+    search: tuple[str, ...]
+    short: tuple[str, ...]
+    """A run of a few seconds in which it refuses some; its limit is then `few`."""
+    few: float = 20.0
+
+
+KINDS: Mapping[str, Kind] = {
+    "haproxy": Kind(
+        "HAProxy, `conn_rate(1s)` in a stick table",
+        HaproxyLimiter,
+        150.0,
+        ("--find-limit", FAILING, "--rate", "50"),
+        ("--rate", "30", "-n", "90"),
+    ),
+    "haproxy-waits": Kind(
+        "HAProxy, `rate-limit sessions`",
+        lambda certificates, folder, most: HaproxyLimiter(certificates, folder, most, waits=True),
+        150.0,
+        ("--find-limit", SLOW, "--rate", "50"),
+        ("--rate", "30", "-n", "60"),
+    ),
+    "nginx": Kind(
+        "nginx, `limit_conn` of a stream",
+        NginxLimiter,
+        60.0,
+        ("--find-limit", FAILING, "--sweep", "concurrency", "--hold", "200ms", "-c", "400"),
+        ("-c", "12", "--hold", "300ms", "-n", "60"),
+        6.0,
+    ),
+    "nft": Kind(
+        "nftables, `limit rate over`",
+        PacketFilter,
+        150.0,
+        ("--find-limit", FAILING, "--rate", "50"),
+        ("--rate", "40", "-n", "120"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one limiter let through, by our answer and by its own count."""
+
+    name: str
+    set_to: float
+    sustained: float | None
+    first_failing: float | None
+    good: int
+    """Handshakes of ours that succeeded."""
+    through: int
+    """Connections that it let through."""
+    seconds: float
+    verdict: str
+
+    @property
+    def found(self) -> bool:
+        """Whether answer and counts are near what they should be."""
+        near = self.sustained is not None and abs(self.sustained / self.set_to - 1.0) <= NEAR
+        return near and abs(self.good - self.through) <= 0.01 * self.through
+
+    def row(self) -> str:
+        """As a line of the table."""
+        kind, ends = KINDS[self.name], (self.sustained, self.first_failing)
+        unit = " at once" if "--sweep" in kind.search else "/s"
+        told = ["-" if one is None else f"{one:.0f} ({one / self.set_to - 1:+.1%})" for one in ends]
+        cells = (
+            kind.title,
+            f"{self.set_to:.0f}{unit}",
+            *told,
+            f"{self.good:,}",
+            f"{self.through:,}",
+            f"{self.seconds:.0f} s",
+            "yes" if self.found else f"no: {self.verdict}",
+        )
+        return "| " + " | ".join(cells) + " |\n"
+
+
+HEAD = """\
+| limiter | set to | sustained | first failing | good handshakes | its own count | took | found |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def measure(name: str, *, short: bool = False) -> Measured:
+    """Starts a limiter in a namespace of its own, searches for its limit, or only runs a little.
+
+    Raises:
+        RuntimeError: it does not start, or no namespace can be made.
+    """
+    command = [sys.executable, "-m", "benchmarks.limiters", name, *(["--short"] if short else [])]
+    done = subprocess.run(
+        [*NAMESPACE, *_WITH_LOOPBACK, *command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stderr}")
+    return Measured(**json.loads(done.stdout))
+
+
+def _measured(name: str, folder: Path, *, short: bool) -> Measured:
+    kind, certificates = KINDS[name], Certificates.make(folder)
+    set_to = kind.few if short else kind.most
+    limiter = kind.start(certificates, folder, set_to)
+    try:
+        words = [f"127.0.0.1:{limiter.port}", "--sni", HOST, "--ca", str(certificates.root)]
+        words += kind.short if short else kind.search
+        output, before = Output.of(Request(quiet=True)), limiter.through()
+        begun = monotonic()
+        path = record(prepare(parse(words)), RunLocation(folder, "search"), output.display())
+        took, through = monotonic() - begun, limiter.through() - before
+    finally:
+        limiter.close()
+    summary = output.show(path)
+    limit = summary.limits[0] if summary.limits else None
+    return Measured(
+        name,
+        set_to,
+        limit.sustained if limit else None,
+        limit.first_failing if limit else None,
+        summary.attempts - summary.failures.count,
+        through,
+        took,
+        summary.verdict.value,
+    )
+
+
+def main(words: Sequence[str]) -> None:
+    """Measures one limiter where it is started and prints the result as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = _measured(words[0], Path(folder), short="--short" in words)
+    print(json.dumps(asdict(found)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
