@@ -20,10 +20,7 @@ from tests.cases.case import REPOSITORY, Asked, Case, ask, needed, read_cases
 from tests.cases.check import differences, likely_lists
 
 BOOK = REPOSITORY / "docs" / "casebook.md"
-_ENTRY = re.compile(
-    r"^(?=<!-- case (\S+) -->$)(.*?)\n(?=^<!-- case |^## |\Z)", re.DOTALL | re.MULTILINE
-)
-"""Name and text of each case in the page."""
+_ENTRY = re.compile(r"^<!-- case (\S+) -->$.*?(?=^<!-- case |^## |\Z)", re.DOTALL | re.MULTILINE)
 _HEAD = """\
 # Casebook
 
@@ -46,7 +43,7 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such case: {', '.join(unknown)}\n")
         return 2
-    entries = dict(_ENTRY.findall(BOOK.read_text())) if BOOK.exists() else {}
+    entries = recorded(BOOK.read_text()) if BOOK.exists() else {}
     right = 0
     for name in names or cases:
         case, begun = cases[name], monotonic()
@@ -65,6 +62,11 @@ def main(names: Sequence[str]) -> int:
         BOOK.write_text(book(cases, entries))
     sys.stdout.write(f"{right} of {len(names or cases)} cases are right\n")
     return int(right < len(names or cases))
+
+
+def recorded(page: str) -> dict[str, str]:
+    """The text of each case that a page holds."""
+    return {found[1]: f"{found[0].rstrip()}\n" for found in _ENTRY.finditer(page)}
 
 
 def book(cases: Mapping[str, Case], entries: Mapping[str, str]) -> str:

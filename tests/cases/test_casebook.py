@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from tests.cases.__main__ import BOOK, anchor
+from tests.cases.__main__ import BOOK, anchor, book, recorded
 from tests.cases.case import Asked, Case, ask, needed, read_cases
 from tests.cases.check import differences
 
@@ -43,6 +43,7 @@ def test_every_case_says_how_it_is_known_and_has_its_place_in_the_book() -> None
         assert case.known
         assert f"<!-- case {name} -->\n\n### {case.title}\n" in page
         assert f"](#{anchor(case.title)})\n" in page
+    assert recorded(book(CASES, recorded(page))) == recorded(page)
     assert sum(case.fast for case in CASES.values()) >= 12
 
 
