@@ -28,6 +28,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 Refused: type[Exception] = typer.BadParameter.__mro__[1]
 """What the parser raises for arguments it rejects; typer does not export its name."""
 RECORDING = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+FENCED = re.compile(r"^```$.*?^```$", re.DOTALL | re.MULTILINE)
 QUERY = re.compile(r"""sqlite3 \S+\.db\s+(?:\\\n)?\s*(['"])(.*?)\1""")
 COMMAND = re.compile(r"(?:^|`|\s)(?:\.venv/bin/)?tls-stress (?!\[)([a-z][^`|\n]*)", re.MULTILINE)
 
@@ -49,7 +50,8 @@ def commands_in(page: Path) -> Iterator[list[str]]:
 
     Not in a recording: the report there is wrapped, and has tests of its own.
     """
-    for line in COMMAND.findall(RECORDING.sub("", page.read_text())):
+    recorded = FENCED if page.name == "casebook.md" else RECORDING
+    for line in COMMAND.findall(recorded.sub("", page.read_text())):
         yield shlex.split(line.partition(" </")[0].partition(" > ")[0], comments=True)
 
 
