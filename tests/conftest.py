@@ -23,6 +23,9 @@ settings.load_profile("steady")
 # Distributions keep servers where the path of an ordinary user does not look.
 os.environ["PATH"] += os.pathsep + os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
 
+# pytest-xdist sets it for its workers, and our reports would be as narrow.
+os.environ.pop("COLUMNS", None)
+
 # A script that starts the tests in the background makes them and their children ignore interrupts,
 # and the tests that interrupt something would fail.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -28,6 +28,7 @@ from stress.model.record import Record
 from stress.model.run import (
     CELL_FIELDS,
     CELL_OTHERS,
+    MOST_BLOCKS,
     Cell,
     Cube,
     PortCount,
@@ -116,14 +117,13 @@ def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:
     """These attempts, each a row of its own in the same order, by what a cause may be told in."""
     numbers = {chain.sha256: number for number, chain in recording.chains.items()}
     begun, block_ns = recording.facts.started_ns, recording.block_ns
-    # A file from elsewhere may say that a block is shorter than it can be.
-    last = max((cell.block for cell in recording.cube.cells), default=0)
     cells = []
     for one in rows:
         known: Any = {name: getattr(one, name) for name in CELL_FIELDS}
         known["chain"] = numbers.get(one.chain) if one.chain else None
         others = tuple(getattr(one, name) for name in CELL_OTHERS)
-        block = min(max(0, one.due_ns - begun) // block_ns, last)
+        # A file from elsewhere may say that a block is shorter than it can be.
+        block = min(max(0, one.due_ns - begun) // block_ns, MOST_BLOCKS - 1)
         cells.append(Cell(block, count=1, others=others, **known))
     own = _readings(recording.facts, recording.chains, recording.addresses, recording.cube)
     return tabulate(cells, own)

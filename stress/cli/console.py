@@ -30,6 +30,9 @@ _PLAINER = {
     "→": "->",
     "✓": "+",
     "✗": "x",
+    "│": "|",
+    **dict.fromkeys("└┘┴", "+"),
+    "►": ">",
 }
 """For a stream that cannot encode what our own texts use. No quotation marks or backslashes: JSON
 stays JSON."""

@@ -194,6 +194,8 @@ class Cell(NamedTuple):
     """Values of `CELL_OTHERS`, in that order; empty: none was reached."""
 
 
+MOST_BLOCKS = 1000
+"""Time blocks of a cube; where there would be more, their width doubles."""
 CELL_FIELDS = tuple(name for name in Cell._fields if name not in {"block", "count", "others"})
 """Shared attributes that are fields of a `Cell`, between its block and its count."""
 CELL_OTHERS = tuple(

@@ -18,7 +18,7 @@ from stress.errors import UsageError
 from stress.model.attributes import ATTRIBUTES, Form
 from stress.model.outcome import OK, Kind, Side, kind_of
 from stress.model.records import RecordColumn, RecordSource
-from stress.model.run import PortCount, Records
+from stress.model.run import MOST_BLOCKS, PortCount, Records
 from stress.records.columns import LONGEST_VALUE, Answers, Bytes, Collected, Numbers, Rows, joined
 from stress.records.expression import FORMS, MOST_SHOWN, Failed, as_number, no_column, parse_failed
 from stress.records.files import MOST_BROKEN, Broken, RowBatch, batches
@@ -42,7 +42,6 @@ MOST_WORDS = 1_000
 """Words for failures that are told apart while reading."""
 MOST_COLUMNS = 100
 PORTS = 65_536
-MOST_BLOCKS = 1000
 LARGE, FEWER_BLOCKS = 2_000_000, 250
 """Rows from which on there are fewer blocks: each holds every combination of values."""
 LEAST_IN_A_BLOCK = 20

@@ -30,11 +30,20 @@ from stress.model.outcome import OK, Side, Stage, kind_of
 from stress.model.plan import Plan, Target
 from stress.model.record import Record
 from stress.model.records import RecordColumn, RecordSource, RecordTable
-from stress.model.run import Cell, Cube, End, HistogramRow, PortCount, Records, RunEnd, RunFacts
+from stress.model.run import (
+    MOST_BLOCKS,
+    Cell,
+    Cube,
+    End,
+    HistogramRow,
+    PortCount,
+    Records,
+    RunEnd,
+    RunFacts,
+)
 from stress.store.opening import LONG, Moment, Span, Text, Whole, Width, checked, reading
 from stress.store.reader import RunFile
 from stress.store.schema import create_file, decoded, insert_into
-from stress.store.tally import MOST_BLOCKS
 
 PART = 200_000
 """Rows of one part."""

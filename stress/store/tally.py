@@ -24,7 +24,7 @@ from msgspec import Meta
 from stress.measure import Histogram, Packed
 from stress.model.attributes import SHARED, Form
 from stress.model.outcome import Stage
-from stress.model.run import CELL_FIELDS, CELL_OTHERS, Cell, Phase
+from stress.model.run import CELL_FIELDS, CELL_OTHERS, MOST_BLOCKS, Cell, Phase
 from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
 from stress.store.opening import (
     Bit,
@@ -137,8 +137,6 @@ class Latency:
 
 NEVER = 1 << 63
 """Later than any start."""
-MOST_BLOCKS = 1000
-"""Time blocks of the cube; where there would be more, their width doubles."""
 
 
 class Columns(NamedTuple):

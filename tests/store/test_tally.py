@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress.measure import Histogram
-from stress.model.run import Phase
+from stress.model.run import MOST_BLOCKS, Phase
 from stress.store.catalog import Treatment
 from stress.store.schema import FIRST_BLOCK_NS
 from stress.store.tally import (
     LATENCY_MOST_BLOCKS,
-    MOST_BLOCKS,
     WHOLE_RUN,
     Columns,
     HistogramKey,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from stress.model.record import Flag, Record
-from stress.model.run import RunEnd
+from stress.model.run import MOST_BLOCKS, RunEnd
 from stress.store import RunWriter
 from stress.store.schema import FIRST_BLOCK_NS
-from stress.store.tally import MOST_BLOCKS, Counts
+from stress.store.tally import Counts
 
 SECOND = FIRST_BLOCK_NS
 
