@@ -59,7 +59,7 @@ def run() -> tuple[Results, Visits]:
     wanted = sorted({f"tests/{name}" for name in named()})
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
         subprocess.run([*command, f"--junitxml={report}", *wanted], check=False, cwd=ROOT)  # noqa: S603 - ours
         root = ET.parse(report).getroot()  # noqa: S314 - ours
     found: dict[str, Counter[str]] = {}
