@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
+from operator import or_
 
 from stress.codes.catalog import alerts, code_tables, phrases
 
@@ -21,6 +22,8 @@ SMALL = 200_000
 """Characters of a first piece that is kept whatever it says."""
 LONGEST = 3_000_000
 """Characters that are kept: the last ones, because the failure is at the end."""
+_PIECES = 8
+"""How many pieces of a log that is all about TLS are taken for alike."""
 _MOST_SHAPES = 20_000
 """Different lines, numbers aside, whose codes are looked for."""
 
@@ -57,7 +60,7 @@ _TELLTALES = (
     *("bad ", "http request", "principal", "alpn", "purpose", "shared", "untrust", "proxy prot"),
 )
 """In lower case: nearly every message has one of them; the others stand for themselves."""
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS, _NUMERALS = re.compile(r"(\d+)"), b"0123456789"
 _CODES = re.compile(
     r"(?:alert|err|code|curl|event|\bid|num|result|reason|exit| is)[^0-9\n]{0,12}[0-9A-Fa-f]{1,8}"
     r"|(?<![\w.-])(?:\d:)?-\d+",
@@ -95,17 +98,19 @@ def condense(pieces: Iterable[str]) -> Log:
     coded: dict[int, list[int]] = {}
     repeats: dict[int, int] = {}  # the same with these numbers -> how many lines
     number = lines = size = 0
-    silent, cut = (0, ""), False
-    for piece in pieces:
-        told = _telling(piece) if number or len(piece) > SMALL else None
-        at = 0
-        for line in piece.removesuffix("\n").split("\n"):
-            start, at = at, at + len(line) + 1
+    silent, cut, next_look = (0, ""), False, 0
+    for count, piece in enumerate(pieces):
+        told = None
+        if count >= next_look and (number or len(piece) > SMALL):
+            told = _telling(piece)
+            # Where most lines may say something, the next pieces are much the same.
+            next_look = count + (_PIECES if told is None else 1)
+        for place, line in enumerate(piece.removesuffix("\n").split("\n")):
             number += 1
             if not line or line.isspace():
                 continue
             lines += 1
-            if told is not None and start not in told:
+            if told is not None and not told[place]:
                 silent = silent if silent[0] else (number, line)
                 continue
             text = line.rstrip()
@@ -143,21 +148,49 @@ def _code_numbers(line: str, parts: list[str]) -> list[int]:
     return [index for index, end in enumerate(ends) if index % 2 and end - 1 in places]
 
 
-def _telling(piece: str) -> set[int] | None:
-    """Where the lines begin that may say something; None: most do, so that all are looked at."""
-    # As bytes only ASCII is folded: other letters can change the length, and so all positions.
-    folded = piece.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-    starts: set[int] = set()
-    lines = folded.count("\n")
-    for telltale in telltales():
-        if len(starts) > lines / 2:
-            return None
-        at = folded.find(telltale)
+def _telling(piece: str) -> list[bool] | None:
+    """Which lines may say something; None: most do, so that all are looked at.
+
+    Lines of a log repeat each other but for their numbers. So most telltales are looked for in what
+    is left of the lines without digits, and there once in each text: that finds a line too many at
+    most, and does not take longer the more telltales there are.
+    """
+    # As bytes only ASCII is folded, and digits are left out in one go.
+    folded = piece.removesuffix("\n").encode("utf-8", "surrogatepass").lower()
+    lines, texts = folded.split(b"\n"), folded.translate(None, _NUMERALS).split(b"\n")
+    every = [telltale.encode() for telltale in telltales()]
+    numbered = [one for one in every if one.translate(None, _NUMERALS) != one]
+    distinct = b"\n".join(set(texts)) + b"\n"
+    if len(distinct) * 4 > len(folded):  # too few repeat each other
+        told = _told(lines, _starts(folded, every))
+    else:
+        starts = _starts(distinct, [one for one in every if one not in numbered])
+        words = {distinct[at : distinct.index(b"\n", at)] for at in starts}
+        told = [text in words for text in texts]
+        if sum(told) <= len(told) / 2:
+            told = list(map(or_, told, _told(lines, _starts(folded, numbered))))
+    return None if sum(told) > len(told) / 2 else told
+
+
+def _starts(text: bytes, telltales: Iterable[bytes]) -> set[int]:
+    """Where the lines begin that have one of these."""
+    starts = set[int]()
+    for telltale in telltales:
+        at = text.find(telltale)
         while at >= 0:
-            starts.add(folded.rfind("\n", 0, at) + 1)
-            end = folded.find("\n", at)
-            at = folded.find(telltale, end) if end >= 0 else -1
+            starts.add(text.rfind(b"\n", 0, at) + 1)
+            end = text.find(b"\n", at)
+            at = text.find(telltale, end) if end >= 0 else -1
     return starts
+
+
+def _told(lines: Iterable[bytes], starts: set[int]) -> list[bool]:
+    """Which of these lines begin at one of the places."""
+    at, told = 0, []
+    for line in lines:
+        told.append(at in starts)
+        at += len(line) + 1
+    return told
 
 
 @cache
