@@ -101,7 +101,9 @@ def _backends(findings: Findings) -> Iterator[BackendLine]:
         findings.backends.items(),
         key=lambda item: (-item[1].count.failures / (item[1].count.attempts or 1), item[0]),
     ):
-        at = sorted(str(findings.addresses[index]) for index in here.addresses)
+        # A damaged file may name an address that is not there.
+        known = {index for index in here.addresses if index < len(findings.addresses)}
+        at = sorted(str(findings.addresses[index]) for index in known)
         yield BackendLine(
             name,
             "log",

@@ -43,8 +43,9 @@ class Visit:
 
     @property
     def file(self) -> str:
-        """The stranger's file: the first path of the command line."""
-        return next((word for word in self.words if os.sep in word), "")
+        """The stranger's file: the first path of the command line, of `join` the log behind it."""
+        paths = [word for word in self.words if os.sep in word]
+        return next(iter(paths[self.words[0] == "join" :]), "")
 
 
 VISITED: list[Visit] = []
