@@ -168,6 +168,7 @@ CELLS = st.lists(
             ["ok", "ok", "reset", "expired-leaf", "alert-40", "local-lag", "cancelled", "not-sent"]
         ),
         count=st.integers(0, 200),
+        others=st.just(()),
     ),
     max_size=40,
 )
