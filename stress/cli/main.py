@@ -197,4 +197,6 @@ def _explain(problem: Exception, manual: str) -> tuple[str, str]:
     word = rest.partition("'")[0]
     if unknown and set(".:") & set(word):
         manual = f"To test it: {command('run', word)}\n{manual}"
+    elif near := get_close_matches(word, COMMANDS, n=1):
+        manual = f"Did you mean {near[0]}?\n{manual}"
     return message, manual

@@ -84,12 +84,13 @@ def chosen_format(word: str) -> LogFormat:
         UsageError: it is neither.
     """
     known = formats()
+    usable = [name for name, each in known.items() if not each.lacks]
     if word in known:
         return _sufficient(known[word], word)
     if "(" not in word:
         raise UsageError(
             f"--format {quoted(word)}: no such format",
-            f"{did_you_mean(word, known)}\nOr a regular expression with the named groups port,"
+            f"{did_you_mean(word, usable)}\nOr a regular expression with the named groups port,"
             " time, backend: '(?P<port>\\d+) … (?P<time>\\S+) … (?P<backend>\\S+)'",
         )
     try:
@@ -135,7 +136,7 @@ def _sufficient(form: LogFormat, what: str) -> LogFormat:
         advice = ["Add to the configuration:", *(f"  {line}" for line in form.add)]
         raise UsageError(
             f"{what}: the format of {form.title} lacks {form.lacks}",
-            "\n".join(advice) if form.add else "Use --identify or the targets' own logs instead.",
+            "\n".join(advice) if form.add else "Give the targets' own logs instead.",
         )
     return form
 

@@ -55,7 +55,8 @@ def test_messages_point_to_exactly_the_commands_that_exist(ask: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["runn", "edge.test"], "run"),
+        (["runn", "edge.test"], "Did you mean run?"),
+        (["jion", "RUN"], "Did you mean join?"),
         (["edge.test"], "tls-stress run edge.test"),
         (["127.0.0.1:443"], "tls-stress run 127.0.0.1:443"),
         (["run"], "TARGET"),

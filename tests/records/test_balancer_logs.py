@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def test_a_format_that_lacks_what_is_needed_is_refused_with_advice(log: Log, nam
         chosen_format(name)
     assert of_log.value.hint == of_name.value.hint
     assert all(line in str(of_log.value.hint) for line in form.add)
+    assert not re.search("--(?!accesslog)", str(of_log.value.hint))  # an option that there is not
 
 
 def test_a_format_is_recognised_behind_other_lines(log: Log) -> None:

@@ -18,8 +18,8 @@ def joined_sentences(result: JoinedLog) -> tuple[str, str]:
     offset_ns, side = abs(result.offset_ns), "ahead of" if result.offset_ns >= 0 else "behind"
     offset = f"{milliseconds(offset_ns / 1e3)} ms" if offset_ns < 1e9 else seconds(offset_ns / 1e9)
     found = (
-        f"Backends: {of(result.joined, attempts)} attempts were found in {names} "
-        f"({result.format}), {by}; "
+        f"Backends: {of(result.joined, attempts)} attempts that connected were found "
+        f"in {names} ({result.format}), {by}; "
         f"{thousands(result.ambiguous)} ambiguous, {thousands(result.unmatched)} not in it"
     )
     clocks = (
