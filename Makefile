@@ -59,7 +59,7 @@ reliability: .venv/dev-installed  ## test every promise; writes docs/reliability
 
 fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes each
 	$(BIN)/python -m pip install --quiet 'atheris>=3'
-	for reader in records certificates run_files profiles captures logs; do \
+	for reader in records certificates run_files profiles captures logs foreign_records balancer_logs; do \
 		$(BIN)/python -m tests.fuzz $$reader -max_total_time=600 || exit 1; \
 	done
 

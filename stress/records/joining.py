@@ -45,7 +45,8 @@ _NEARER = 4
 """How many times nearer than one of another backend the nearest line must be, or usually is."""
 _MOST_CLIENTS = 8
 _BIN_NS = 5_000_000
-_MOST_BINS = 1 << 23
+_MOST_BINS = 1 << 21
+"""Of the times of a run and a log; where there would be more, they are wider."""
 _RIVAL = 0.9
 """Offsets at which about as many attempts fit as at the best one make that one a guess."""
 
@@ -150,7 +151,7 @@ def by_time(at_ns: NDArray[np.int64], lines: LogLines) -> Joined:
     Raises:
         UsageError: no client's times have it, or at more than one offset.
     """
-    best: tuple[int, int, NDArray[np.int64]] | None = None
+    best: tuple[int, int, int, NDArray[np.int64]] | None = None
     begin, end = int(at_ns.min()), int(at_ns.max())
     order = _order(lines)
     counts = np.bincount(lines.client[order], minlength=len(lines.clients))
@@ -170,18 +171,18 @@ def by_time(at_ns: NDArray[np.int64], lines: LogLines) -> Joined:
             continue
         shift = place if place < size // 2 else place - size
         if best is None or fitting > best[0]:
-            best = fitting, shift * width, theirs
+            best = fitting, shift * width, width, theirs
     if best is None or best[0] * 2 < len(at_ns):
         raise UsageError(
             "the times of no client in the log have the pattern of the run",
             "Is it the log of this balancer, and of that time? Without a NAT: leave out --nat.",
         )
-    _, offset_ns, theirs = best
+    _, offset_ns, width, theirs = best
     theirs = theirs[np.argsort(lines.time_ns[theirs], kind="stable")]
     times, backend = lines.time_ns[theirs], lines.backend[theirs]
     # Now to the millisecond: the densest one among all differences close to that.
-    from_ = np.searchsorted(times, at_ns + (offset_ns - 2 * _BIN_NS))
-    near = np.searchsorted(times, at_ns + (offset_ns + 3 * _BIN_NS)) - from_
+    from_ = np.searchsorted(times, at_ns + (offset_ns - 2 * width))
+    near = np.searchsorted(times, at_ns + (offset_ns + 3 * width)) - from_
     close = np.sort(times[_pairs(from_, near)] - np.repeat(at_ns, near))
     reach = np.searchsorted(close, close + _MILLISECOND, "right") - np.arange(len(close))
     densest = int(reach.argmax())

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from stress.runner.run import RunLocation
     from stress.store import RunFile
 
-_DAY_NS = 24 * 3600 * 1_000_000_000
+_DAY_NS, _HOUR_NS = 24 * 3600 * 10**9, 3600 * 10**9
+"""How far the clocks may be apart: a time zone was forgotten, or without ports to go by."""
 
 
 def join(
@@ -115,7 +116,8 @@ def _found(
             "no attempt of this run reached the balancer", "There is nothing to look for."
         )
     places, at_ns, ports = map(np.array, zip(*rows, strict=True))
-    within = range(int(at_ns.min()) - _DAY_NS, int(at_ns.max()) + _DAY_NS)
+    apart_ns = _HOUR_NS if nat else _DAY_NS
+    within = range(int(at_ns.min()) - apart_ns, int(at_ns.max()) + apart_ns)
     wanted = None if nat else frozenset(ports.tolist())
     lines = read_logs(logs, form, wanted, within)
     found = by_time(at_ns, lines) if nat else by_port(at_ns, ports.astype(np.int32), lines)

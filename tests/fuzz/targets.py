@@ -7,8 +7,10 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+
+import numpy as np
 
 from stress.clients.hellos import hellos_in
 from stress.codes.explain import explain
@@ -20,6 +22,8 @@ from stress.model.record import Record
 from stress.model.run import End, RunEnd
 from stress.planning.profile import read_profile
 from stress.records import Choice, read
+from stress.records.balancer_logs import formats, read_logs, recognised
+from stress.records.joining import by_port, by_time
 from stress.store import RunWriter, open_run
 from stress.trust import Anchors, Judge, describe
 from tests.servers.crooked import HOST, House
@@ -137,6 +141,22 @@ def foreign_records(data: bytes) -> None:
         read([path], Choice(failed=said.decode("utf-8", "replace"), latency="b=ms"))
 
 
+def balancer_logs(data: bytes) -> None:
+    """A balancer's log of these bytes, joined with four attempts by port and by time."""
+    path = run_file()[0].with_name("balancer.log")
+    path.write_bytes(data)
+    begin_ns = 1_796_812_267 * 10**9  # as in the examples
+    at_ns = begin_ns + np.arange(4) * 10**8
+    ports = np.full(4, 33313, np.int32)
+    with suppress(StressError):
+        form = recognised([path])
+        lines = read_logs([path], form, None, range(begin_ns - 10**11, begin_ns + 10**11))
+        for join in (partial(by_port, at_ns, ports, lines), partial(by_time, at_ns, lines)):
+            with suppress(StressError):
+                found = join().backend
+                assert ((found >= -1) & (found < len(lines.backends))).all()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
     for each in (
@@ -147,6 +167,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         captures,
         logs,
         foreign_records,
+        balancer_logs,
     )
 }
 
@@ -154,6 +175,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 _CSV = "time,a,b,error\n" + "".join(f"{n},x{n % 3},{n},{n % 2}\n" for n in range(9))
 _JSON = '{"a":1,"error":"x","time":"2026-11-30T05:23:27Z"}\n{"a":2,"b":{"c":[]}}\n'
 TEXTS = {
+    "balancer_logs": tuple(f"{each.example}\n" * 3 for each in formats().values()),
     "foreign_records": (
         f"error = 1\0{_CSV}",
         f"error != empty\0{_JSON}",

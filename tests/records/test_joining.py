@@ -164,6 +164,15 @@ def test_behind_a_nat_the_pattern_of_times_finds_the_client(offset_s: float) -> 
     assert world.check(found) >= 900
 
 
+def test_behind_a_nat_a_log_that_spans_days_costs_no_more_and_does_not_break() -> None:
+    world = World(11, count=300, rate=5.0)
+    lines = world.lines(20.0, jitter_ms=0.2, others=300)
+    lines.client[:] = 0
+    lines.time_ns[300:] = BEGIN + world.random.integers(-(10**15), 10**15, 300)
+
+    assert world.check(by_time(world.at_ns, lines)) >= 250
+
+
 def test_behind_a_nat_even_distances_fit_anywhere_and_are_refused() -> None:
     world = World(8, count=500)
     world.at_ns = BEGIN + np.arange(500) * 10_000_000

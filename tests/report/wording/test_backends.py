@@ -22,7 +22,8 @@ def test_the_counts_add_up_and_the_clocks_are_told() -> None:
 
     assert found == (
         "Backends: 596 of 600 (99.33%) attempts that connected were found "
-        "in a.log, b.log, c.log and 1 more (HAProxy), by client port and time; 3 ambiguous, 1 not in it"
+        "in a.log, b.log, c.log and 1 more (HAProxy), by client port and time; "
+        "3 ambiguous, 1 not in it"
     )
     assert clocks == (
         "The balancer's clock was 0.258 ms behind ours; "
