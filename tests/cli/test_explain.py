@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.yardstick import stretched
+
 
 @pytest.mark.parametrize(
     ("words", "told"),
@@ -188,5 +190,5 @@ def test_a_log_of_50_mb_is_read_whole_in_seconds_and_200_mb(line: str, tmp_path:
     assert log.stat().st_size > 50_000_000
     assert process.returncode == 0
     assert "ERR_CERT_DATE_INVALID" in process.stdout
-    assert float(seconds) < 8  # 5 s is the aim; a machine that others use is up to half slower
+    assert float(seconds) < stretched(8)  # 5 s is the aim
     assert int(kilobytes) * (1 if sys.platform == "darwin" else 1024) < 200_000_000

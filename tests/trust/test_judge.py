@@ -22,6 +22,7 @@ from stress.trust import Judge, describe, load_anchors, policy_names
 from stress.trust.anchors import first_store
 from tests.trust.certificates import AT, DAY, HOST, Wanted, authorities, chain, encode, issue, leaf
 from tests.trust.defects import ALL, DEFECTS, Defect, good, public, under_rsa
+from tests.yardstick import stretched
 
 MEASURED = tomllib.loads(
     (Path(__file__).parent / "data" / "measured.toml").read_text(encoding="utf-8")
@@ -220,7 +221,7 @@ def test_ten_thousand_mutations_are_judged_without_an_error_and_in_time(judge: J
         slowest = max(slowest, time.process_time() - begun)
         assert all(one.detail.isprintable() for one in verdict.findings)
 
-    assert slowest < 1
+    assert slowest < stretched(1)
 
 
 @pytest.mark.slow
@@ -245,7 +246,7 @@ def test_a_policy_judges_a_new_chain_in_a_few_milliseconds() -> None:
         ask(judge, sent, "apple")
         took.append(time.process_time() - begun)
 
-    assert min(took) < 0.02
+    assert min(took) < stretched(0.02)
 
 
 @pytest.mark.parametrize("names", [(b"\xff" * 100_000,), (b"\xc3\xa9" * 20 + b".test",) * 2_000])
@@ -259,7 +260,7 @@ def test_names_beyond_ascii_do_not_stop_it(judge: Judge, names: tuple[bytes, ...
 
     assert verdict.headline is not None
     assert verdict.headline.category is Category.MALFORMED_CERTIFICATE
-    assert time.process_time() - begun < 0.6
+    assert time.process_time() - begun < stretched(0.6)
 
 
 def test_two_thousand_certificates_of_one_name_do_not_stop_it(judge: Judge) -> None:
@@ -271,4 +272,4 @@ def test_two_thousand_certificates_of_one_name_do_not_stop_it(judge: Judge) -> N
     verdict = ask(judge, (made.der, *extra * 30))
 
     assert verdict.headline is not None
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < stretched(1)
