@@ -59,7 +59,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category, ClientView
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe, known_of
@@ -494,6 +494,8 @@ class _Claimant:
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
             values |= facts_of_what_passed(self.passed_first(failing), passing)
+            if implied := StartTls.implied_by(plan.target.port):
+                values.setdefault("starttls", implied.value)
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
