@@ -22,6 +22,10 @@ STACK_VARIABLE = "TLS_STRESS_STACK"
 """Environment variable that holds the default of `--stack`, where one library is not wanted."""
 _NO_NAME = "none"
 NO_STARTTLS = "none"
+_MYSQL_COUNTS = (
+    "mysql: each handshake without a login counts as an interrupted connection; after"
+    " max_connect_errors of them (100 by default) the server blocks this host until FLUSH HOSTS"
+)
 _TLS_1_3 = 0x0304
 _MOST_BYTES = 1_000_000
 
@@ -85,16 +89,17 @@ def default_port(request: Request) -> int:
 
 def _with_starttls(plan: Plan, word: str | None) -> Plan:
     """Return the plan that asks for TLS as the option says, else as the port implies."""
-    implied = StartTls.implied_by(plan.target.port)
+    port = plan.target.port
+    protocol, notes = StartTls.implied_by(port), []
     if word is not None:
-        return replace(plan, starttls=None if word == NO_STARTTLS else StartTls(word))
-    if implied is None:
-        return plan
-    note = (
-        f"port {plan.target.port} implies --starttls {implied}; --starttls {NO_STARTTLS} begins"
-        " with TLS"
-    )
-    return replace(plan, starttls=implied, notes=(*plan.notes, note))
+        protocol = None if word == NO_STARTTLS else StartTls(word)
+    elif protocol is not None:
+        notes.append(
+            f"port {port} implies --starttls {protocol}; --starttls {NO_STARTTLS} begins with TLS"
+        )
+    if protocol is StartTls.MYSQL:
+        notes.append(_MYSQL_COUNTS)
+    return replace(plan, starttls=protocol, notes=(*plan.notes, *notes))
 
 
 def check_stack(plan: Plan) -> None:
