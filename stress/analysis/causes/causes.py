@@ -66,7 +66,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category, ClientView
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe, known_of
@@ -486,8 +486,14 @@ class _Claimant:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
+<<<<<<< HEAD
             met = sorted(one.id for one in alike)
             values |= facts_of_what_passed(passed_first(met, attempts, failures), passing)
+=======
+            values |= facts_of_what_passed(self.passed_first(failing), passing)
+            if implied := StartTls.implied_by(plan.target.port):
+                values.setdefault("starttls", implied.value)
+>>>>>>> w-starttls
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
