@@ -486,14 +486,10 @@ class _Claimant:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
-<<<<<<< HEAD
             met = sorted(one.id for one in alike)
             values |= facts_of_what_passed(passed_first(met, attempts, failures), passing)
-=======
-            values |= facts_of_what_passed(self.passed_first(failing), passing)
             if implied := StartTls.implied_by(plan.target.port):
                 values.setdefault("starttls", implied.value)
->>>>>>> w-starttls
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
