@@ -6,6 +6,7 @@ everything comes from `Findings`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,7 +241,9 @@ def _faults(findings: Findings, category: str, bad: SeenChain, *, named: bool) -
         if one.refusal is Refusal.YES and one.category in telling
     }
     order = sorted(found, key=lambda name: name != category)
-    return [f"it {found[name].replace(' before', ' ago')}" for name in order]
+    told = [found[name].replace("not valid before", "is not valid before") for name in order]
+    told = [re.sub(" before$", " ago", re.sub(" later$", " after this test", one)) for one in told]
+    return [f"it {one}" for one in told]
 
 
 def _failing_chain(findings: Findings, category: str) -> tuple[SeenChain | None, int]:
