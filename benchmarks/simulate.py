@@ -79,7 +79,7 @@ one part anew; each says how many trials it had.
 | `ports` | buckets of a hash of the local port fail: exactly these are told, as one structure |
 | `both` | a bad node, and failures that grow with the load everywhere: both are told |
 | `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
-| `agreed` | nodes that agree on another ALPN, version, suite or key group; farms in which none does |
+| `agreed` | nodes that agree on another ALPN, version, suite or key group; farms where none does |
 | `full` | a limit of our load, one that others reach, or a restart: which is named first |
 | `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
 

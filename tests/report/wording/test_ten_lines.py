@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stress.model.outcome import Stage
+from stress.model.chain import Finding, Verdict
+from stress.model.outcome import Category, Stage
 from stress.model.plan import Load, Plan
 from stress.model.run import Cell, End, Run, SeenChain
 from stress.model.summary import Answer, Headlines
@@ -27,6 +28,40 @@ def test_a_failing_run_fills_every_line(leaf_alone: Run) -> None:
     assert "tls-stress evidence lab" in said.prove
     assert "0.015%" in said.seen
     assert said.valid.startswith("Valid")
+
+
+@pytest.mark.parametrize(
+    ("category", "detail", "told"),
+    [
+        (
+            Category.NOT_YET_VALID,
+            "not valid before 2026-12-01T00:00:00Z, 10 h later",
+            "it is not valid before 2026-12-01T00:00:00Z, 10 h after this test",
+        ),
+        (
+            Category.EXPIRED_LEAF,
+            "expired 2026-11-01T00:00:00Z, 29 d before",
+            "it expired 2026-11-01T00:00:00Z, 29 d ago",
+        ),
+    ],
+)
+def test_a_date_is_told_from_the_time_of_the_test(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+    category: Category,
+    detail: str,
+    told: str,
+) -> None:
+    odd, _ = leaf_and_more
+    found = (Finding(category, 0, detail),)
+    run = recorded(
+        [cell(90), cell(10, outcome=category.value, chain=2)],
+        chains=leaf_and_more,
+        verdicts=[Verdict(odd.sha256, "any", "lab.test", 1_790_000_000, found)],
+    )
+
+    assert told in lines(run).verdict
 
 
 def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
