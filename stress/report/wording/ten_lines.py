@@ -52,6 +52,8 @@ from stress.trust.reading.certificate import shown_names
 DAY = "%Y-%m-%d"
 RESULTS = "results"
 """The folder in which commands look for a run by its name."""
+MOST_PLACES = 3
+"""Sentences of places in one line: of more only the first are told there."""
 _WITH_VALUES = frozenset(
     {
         Category.EXPIRED_LEAF,
@@ -92,6 +94,9 @@ def headlines(
     if tally.failures:
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
+        if len(places) > MOST_PLACES:
+            more = counted(len(places) - MOST_PLACES + 1, "more cause")
+            places[MOST_PLACES - 1 :] = [f"{more}: see Causes."]
         found = findings.explanation
         since = lockout_words(found.lockout, findings.facts.started_ns)
         places = [

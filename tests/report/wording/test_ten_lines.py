@@ -6,7 +6,7 @@ import pytest
 
 from stress.model.chain import Finding, Verdict
 from stress.model.outcome import Category, Stage
-from stress.model.plan import Load, Plan
+from stress.model.plan import Address, Load, Plan
 from stress.model.run import Cell, End, Run, SeenChain
 from stress.model.summary import Answer, Headlines
 from stress.report.summary import summarize
@@ -71,6 +71,29 @@ def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
     assert "tls-stress replay lab;" in said
     assert re.search(r": tls-stress run lab\.test:443 .* --name fixed; ", said)
     assert said.endswith("Then compare: tls-stress compare lab fixed")
+
+
+def test_of_many_causes_the_line_of_places_tells_the_first(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """Each of six addresses fails in a way of its own."""
+    farm = tuple(Address(f"10.0.0.{number}", 443) for number in range(1, 7))
+    ways = ("reset", "eof", "alert-40", "alert-80", "alert-112", "not-tls")
+    odd = {"chain": None, "stage": Stage.CLIENT_HELLO}
+    run = recorded(
+        [cell(5, block=block, address=at) for block in range(20) for at in range(6)]
+        + [
+            cell(5, block=block, address=at, outcome=way, **odd)
+            for block in range(20)
+            for at, way in enumerate(ways)
+        ],
+        addresses=farm,
+        plan=replace(plan, addresses=farm),
+    )
+    said = lines(run).where
+
+    assert len(re.findall(r"10\.0\.0\.\d", said)) == 2
+    assert "4 more causes: see Causes." in said
 
 
 def test_several_kinds_are_listed(
