@@ -26,7 +26,13 @@ from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
-from stress.analysis.causes.load import CONCENTRATED, follows_load, passing_rate, segments
+from stress.analysis.causes.load import (
+    CONCENTRATED,
+    follow_arrivals,
+    follows_load,
+    passing_rate,
+    segments,
+)
 from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
@@ -487,7 +493,9 @@ class _Claimant:
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
             met = sorted(one.id for one in alike)
-            values |= facts_of_what_passed(passed_first(met, attempts, failures), passing)
+            follow = follow_arrivals(plan.load, self.recording.cube)
+            first = passed_first(met, attempts, failures, follow=follow)
+            values |= facts_of_what_passed(first, passing)
             if implied := StartTls.implied_by(plan.target.port):
                 values.setdefault("starttls", implied.value)
         else:

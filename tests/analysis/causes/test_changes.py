@@ -242,6 +242,7 @@ def failing_after(*portions: int) -> list[int]:
         pytest.param((150, 100, 151, 99, 150, 100), 850, 150, id="a window of ten seconds"),
         pytest.param((90, 60, 150, 100, 149, 100), 750, 90, id="it begins within a window"),
         pytest.param((150, 100, 40, 60, 210, 20), 1_000, 0, id="others reach the limit"),
+        pytest.param((40, 268, 1, 12, 5, 130, 23, 521), 1_000, 40, id="refused ones count too"),
         pytest.param((150, 60), 1_000, 0, id="a restart"),
         pytest.param((150, 30, 50, 30, 120, 30), 600, 0, id="several restarts"),
         pytest.param((600, 200), 800, 0, id="late, so at a time"),
@@ -255,6 +256,12 @@ def test_a_limit_of_our_load_lets_so_many_pass_at_first_or_in_equal_portions(
     met = failing_after(*portions)
 
     assert passed_first(met, attempts, len(met)) == passed
+
+
+def test_what_follows_our_arrivals_is_a_limit_of_our_load() -> None:
+    met = failing_after(150, 100, 40, 60, 210, 20)
+
+    assert passed_first(met, 1_000, len(met), follow=True) == 150
 
 
 def test_of_a_sample_only_the_first_failure_is_known() -> None:
