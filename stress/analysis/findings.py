@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -14,7 +13,7 @@ from stress.analysis.latency import by_value, latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import RunCounts, count, counted_by
+from stress.analysis.tally import RunCounts, count, counted_by, parted
 from stress.analysis.verdict import (
     NANOSECONDS,
     duration_s,
@@ -28,7 +27,7 @@ from stress.model.claims import ClaimSet, FailureCount, Untested, ValidityClaim
 from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
-from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain, cell_reader
+from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
 from stress.model.summary import Answer, Assertion, Interval, Quantiles
 
 
@@ -131,10 +130,7 @@ def _parts(
 ) -> Iterator[tuple[Any, Part]]:
     """The attempts by a shared attribute; without those that do not have it."""
     read = cell_reader(attribute)
-    cells = defaultdict[Any, list[Cell]](list)
-    for cell in cube.cells:
-        cells[read(cell)].append(cell)
-    cells.pop(None, None)
+    cells = {value: here for value, here in parted(cube.cells, read).items() if value is not None}
     if not cells:
         return
     latencies = by_value(good, attrgetter(attribute))
@@ -142,5 +138,5 @@ def _parts(
         part = Cube(cube.block_ns, here)
         count = counted_by(here, lambda _: None).get(None, FailureCount(0, 0))
         interval = estimate(part, sampling, lost).interval
-        addresses = frozenset(cell.address for cell in here)
+        addresses = frozenset(kind.address for kind in here.kinds)
         yield value, Part(count, interval, latencies.get(value), addresses)

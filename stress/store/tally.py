@@ -11,6 +11,7 @@ any other is split into parts for which that holds. The code is dense for that r
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -24,7 +25,7 @@ from msgspec import Meta
 from stress.measure import Histogram, Packed
 from stress.model.attributes import SHARED, Form
 from stress.model.outcome import Stage
-from stress.model.run import CELL_FIELDS, CELL_OTHERS, MOST_BLOCKS, Cell, Phase
+from stress.model.run import CELL_FIELDS, CELL_OTHERS, MOST_BLOCKS, Cell, Cells, Phase
 from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
 from stress.store.opening import (
     Bit,
@@ -335,7 +336,7 @@ class Counts:
         return self._uncounted.block_ns
 
     @cached_property
-    def cells(self) -> Sequence[Cell]:
+    def cells(self) -> Cells:
         """The cube; a report reads it more than once. Groups that differ in flags share a cell."""
         import numpy as np  # noqa: PLC0415 - a live view reads no cells
 
@@ -345,12 +346,17 @@ class Counts:
             for row in self._groups
         ]
         blocks, groups, counts = self._cells
-        merged = _merged(blocks, np.array(keys, np.int64)[groups], counts)
+        blocks, kinds, counts = _merged(blocks, np.array(keys, np.int64)[groups], counts)
+        # Of equal places the last assignment stands: the first cell of each kind.
+        first = np.full(len(numbers), len(kinds))
+        first[kinds[::-1]] = np.arange(len(kinds))[::-1]
+        order = np.argsort(first)[: np.count_nonzero(first < len(kinds))]
+        rank = np.zeros(len(numbers), np.int64)
+        rank[order] = np.arange(len(order))
         values: Sequence[Any] = list(numbers)
-        return [
-            Cell._make((block, *values[key][0], count, values[key][1]))
-            for block, key, count in zip(*(column.tolist() for column in merged), strict=True)
-        ]
+        met = [Cell._make((0, *values[key][0], 0, values[key][1])) for key in order.tolist()]
+        columns = (array("q", one.tobytes()) for one in (blocks, rank[kinds], counts))
+        return Cells(met, *columns)
 
     @cached_property
     def whole(self) -> Tally:

@@ -52,7 +52,7 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.recording import Recording, reread_by_load
-from stress.analysis.tally import RunCounts
+from stress.analysis.tally import RunCounts, chosen
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
@@ -157,8 +157,8 @@ def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> Lo
             placed |= locus.rows
     if not placed.any():
         return None
-    kept = zip(counted_cells(recording.cube.cells), placed.tolist(), strict=True)
-    rest = replace(recording.cube, cells=tuple(cell for cell, inside in kept if not inside))
+    kept = chosen(counted_cells(recording.cube.cells), ~placed)
+    rest = replace(recording.cube, cells=kept)
     found = follows_load(segments(recording.facts.plan.load, rest))
     return found if found and found.dependent else None
 

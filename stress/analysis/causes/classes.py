@@ -95,8 +95,7 @@ def _by_clock(table: Table, name: str, chains: Integers) -> bool:
 
     So it is with certificates that are served too early again and again, one after each renewal.
     """
-    good = table.outcomes.values.index(OK.name) if OK.name in table.outcomes.values else UNKNOWN - 1
-    accepted = np.unique(table.chains[table.outcomes.codes == good])
+    accepted = np.unique(table.chains[table.outcomes.codes == table.outcomes.code(OK.name)])
     both = np.isin(chains, accepted).sum()
     return name in _DATED and len(chains) > 1 and both >= len(chains) - 1
 
