@@ -52,7 +52,8 @@ commands: .venv/dev-installed  ## run every command that the reports of all lab 
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
 limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
-	scripts/servers nginx haproxy nft=nftables
+	scripts/servers nginx haproxy nft=nftables \
+		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md

@@ -24,6 +24,10 @@ def doctor(target: Target = None) -> int:
     """Check this machine.
 
     And tell what would limit a run. Exits 0, or 4 when not even a default run would be valid.
+
+    Examples:
+        tls-stress doctor
+        tls-stress doctor app.example.com
     """
     import trio
 

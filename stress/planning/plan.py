@@ -33,6 +33,7 @@ from stress.planning.profile import LoadProfile, consents, filled, ignored_conse
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
+from stress.planning.user_config import user_config
 from stress.text.escape import command
 from stress.text.units import named
 
@@ -92,7 +93,8 @@ def _allowed(
     ignored = ignored_consent(request, profile)
     foreign = names_addresses(request, profile)
     try:
-        plan = allow(plan, consents(request, profile, plan.target.host), foreign=foreign)
+        agreed = consents(request, profile, plan.target.host, user_config().authorized)
+        plan = allow(plan, agreed, foreign=foreign)
     except UsageError as error:
         hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
         raise UsageError(error.message, hint) from None
