@@ -65,6 +65,8 @@ class Record(NamedTuple):
     """Whether a session was offered for resumption; None: the run never offers one."""
     backend: str | None = None
     """Which server behind the address answered, by a balancer's log; None: not known."""
+    vantage: int | None = None
+    """Index into the run's vantages; None: all attempts come from one machine."""
 
     @property
     def target_ns(self) -> int:
