@@ -10,7 +10,7 @@ them, also where target and tester are one machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -90,6 +90,12 @@ class Mask:
     def facts(self, facts: RunFacts) -> RunFacts:
         """The same run, of an unnamed machine, its files in the usual folder."""
         plan, records, joined = facts.plan, facts.records, facts.joined
+        # A vantage may be named after its machine.
+        renamed = {
+            one.name: f"vantage-{number}"
+            for number, one in enumerate(facts.vantages, 1)
+            if one.name == one.host.partition(" ")[0]
+        }
         stores = plan.trust.stores
         trust = replace(
             plan.trust,
@@ -115,12 +121,32 @@ class Mask:
             plan=plan,
             records=records,
             joined=joined,
-            reasons=tuple(map(self._sentence, facts.reasons)),
+            vantages=tuple(
+                replace(
+                    one,
+                    name=renamed.get(one.name, one.name),
+                    host="",
+                    networks=tuple(
+                        self._replacements[each]
+                        for each in one.networks
+                        if each in self._replacements
+                    ),
+                )
+                for one in facts.vantages
+            ),
+            reasons=tuple(_renamed(self._sentence(each), renamed) for each in facts.reasons),
             made_now=False,
         )
 
     def _sentence(self, text: str) -> str:
         return _PATH.sub(r"\1", self.text(text))
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """The sentence with other names for these vantages."""
+    for name, other in names.items():
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", other, text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)

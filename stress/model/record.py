@@ -67,6 +67,8 @@ class Record(NamedTuple):
     """Which server behind the address answered, by a balancer's log; None: not known."""
     starttls_ns: int | None = None
     """From the open connection to the go-ahead for TLS, where that has to be asked for."""
+    vantage: int | None = None
+    """Index into the run's vantages; None: all attempts come from one machine."""
 
     @property
     def before_tls_ns(self) -> int:

@@ -126,8 +126,9 @@ def origin(findings: Findings) -> str:
     elapsed = duration_s(facts)
     rate = f" ({attempts / elapsed:,.0f}/s)" if elapsed else ""
     processes = facts.plan.load.processes
+    unnamed = f"{len(facts.vantages)} vantages" if facts.vantages else "this machine"
     return (
-        f"{facts.host or 'this machine'}, {begun:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{facts.host or unnamed}, {begun:%Y-%m-%d %H:%M:%S} UTC, "
         f"{counted(attempts, 'handshake')} in {_duration(findings)}{rate}, "
         f"{processes} process{'es' if processes != 1 else ''}."
     )
