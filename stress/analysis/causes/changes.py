@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from math import exp, gcd, inf, lgamma, log, pi
 
 import numpy as np
+from scipy.special import bdtrc
 
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood
-from stress.analysis.proportions.special import bdtrc
 from stress.model.claims import Lockout, Recurrence, Shape
 
 MOST_BLOCKS = 400
