@@ -258,6 +258,7 @@ def nnrpd(setup: Setup) -> list[str]:
         "hismethod": "hisv6",
         "ovmethod": "tradindexed",
         "enableoverview": "true",
+        "nnrpdloadlimit": 0,  # by itself it turns clients away on a busy machine
         "pathetc": folder,
         "pathnews": INN.parent,
         "tlscertfile": setup.chain,
