@@ -128,7 +128,7 @@ def first(random: Generator, world: str) -> str:
     """The likeliest cause that is named; empty where nothing failed."""
     times = np.cumsum(random.exponential(1.0 / PER_S, ATTEMPTS)).tolist()
     refused = WORLDS[world][0](random, times)
-    odd = {"chain": None, "outcome": "eof", "stage": Stage.CLIENT_HELLO}
+    bad = GOOD._replace(chain=None, outcome="eof", stage=Stage.CLIENT_HELLO)
     rows = [
         attempt(number, round(time * NANOSECONDS), 0, 0)._replace(
             **({"outcome": "eof", "stage": Stage.CLIENT_HELLO} if fails else {"outcome": "ok"})
@@ -139,7 +139,7 @@ def first(random: Generator, world: str) -> str:
     passed = tuple(one for one in rows if one.outcome == "ok")
     counts = Counter((int(time), fails) for time, fails in zip(times, refused, strict=True))
     cells = tuple(
-        GOOD._replace(block=block, count=number, **(odd if fails else {}))
+        (bad if fails else GOOD)._replace(block=block, count=number)
         for (block, fails), number in sorted(counts.items())
     )
     plan = replace(FACTS.plan, load=Load(rate=PER_S, count=ATTEMPTS))

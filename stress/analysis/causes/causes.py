@@ -52,7 +52,7 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.recording import Recording, reread_by_load
-from stress.analysis.tally import RunCounts
+from stress.analysis.tally import RunCounts, chosen
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
@@ -72,7 +72,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category, ClientView
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe, known_of
@@ -157,8 +157,8 @@ def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> Lo
             placed |= locus.rows
     if not placed.any():
         return None
-    kept = zip(counted_cells(recording.cube.cells), placed.tolist(), strict=True)
-    rest = replace(recording.cube, cells=tuple(cell for cell, inside in kept if not inside))
+    kept = chosen(counted_cells(recording.cube.cells), ~placed)
+    rest = replace(recording.cube, cells=kept)
     found = follows_load(segments(recording.facts.plan.load, rest))
     return found if found and found.dependent else None
 
@@ -496,6 +496,8 @@ class _Claimant:
             follow = follow_arrivals(plan.load, self.recording.cube)
             first = passed_first(met, attempts, failures, follow=follow)
             values |= facts_of_what_passed(first, passing)
+            if implied := StartTls.implied_by(plan.target.port):
+                values.setdefault("starttls", implied.value)
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
@@ -564,7 +566,7 @@ def _pinned(recording: Recording, conditions: Sequence[Condition], count: int) -
     # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
     number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
     rate = float(number) if per_second and number.replace(".", "").isdigit() else None
-    source = values.get(Dimension.VANTAGE)
+    source = values.get(Dimension.SOURCE)
     if not (addresses or clients or name or rate or source):
         return None
     return RunChange(

@@ -354,7 +354,13 @@ def period(failing: Integers, span: int, block_ns: int) -> Recurrence | None:
     if len(failing) < FEWEST or span < 4 * FEWEST_TURNS:
         return None
     frequencies = np.linspace(FEWEST_TURNS / span, 0.25, PERIODS)
-    turns = np.exp(2j * pi * np.outer(frequencies, failing + 0.5)).sum(axis=1)
+    # In parts: all at once they would take more memory than the whole table.
+    turns = np.concatenate(
+        [
+            np.exp(2j * pi * np.outer(some, failing + 0.5)).sum(axis=1)
+            for some in np.array_split(frequencies, PERIODS // 64)
+        ]
+    )
     power = np.abs(turns) ** 2 / len(failing)
     best = int(power.argmax())
     p = min(1.0, PERIODS * exp(-float(power[best])))

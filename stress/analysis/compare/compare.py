@@ -37,7 +37,7 @@ from stress.analysis.verdict import duration_s, policy_names
 from stress.model.attributes import Dimension, place
 from stress.model.claims import FailureCount
 from stress.model.plan import Plan
-from stress.model.run import Cell, Run, RunFacts
+from stress.model.run import Cell, Cells, Run, RunFacts
 from stress.model.summary import FAILURE, Cause, Comparator, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
@@ -421,7 +421,7 @@ def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
     ):
         if first and second and max(first, second) > factor * min(first, second):
             yield f"the {what} differs ({text(first)}, then {text(second)})"
-    if not all(sum(cell.count for cell in run.cube().cells) for run in (before, after)):
+    if not all(sum(Cells.of_cells(run.cube().cells).counts) for run in (before, after)):
         yield "one of the runs has no attempts"
     elif not shared and _client_mix(before) == _client_mix(after):
         yield "no address was reached in both runs"

@@ -227,7 +227,7 @@ def _details(findings: Findings, category: str) -> str:
     parts = _faults(findings, category, bad, named=foreign or not comparable)
     if drift:
         parts.append(drift)
-    elif common is not None and comparable and not foreign:
+    elif common is not None and comparable and not foreign and common.id != bad.id:
         parts.append(chain_words.difference(common, bad, serial=False))  # `what` has the serial
     return "; ".join(parts)
 
