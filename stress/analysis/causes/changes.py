@@ -54,9 +54,9 @@ SURE_NOT, SURE_NOT_AGAIN = 1e-6, 1e-4
 such rows there are many."""
 EARLY = 0.25
 """Of the run: failures that begin later begin at a time, not after a number of connections."""
-AS_MANY = 1 / 3
+AS_MANY = 1 / 4
 """Part of the first ones that has to pass in succession later, so as to be as many."""
-MOSTLY = 0.8
+MOSTLY = 0.9
 """Of the later ones: where as many fail, hardly any pass again, in whatever portions."""
 EQUAL = 0.03
 """Relative difference up to which portions that passed are those of one limit."""
