@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check lock clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 demo: .venv/run-installed  ## install into .venv and test the faulty farm
 	$(BIN)/tls-stress demo
@@ -87,6 +87,13 @@ docs: .venv/dev-installed  ## generate the reference, then build all pages into 
 	$(BIN)/python -m scripts.reference
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs site
 
+dist: .venv/dev-installed  ## build the wheel and the sdist into dist/
+	$(BIN)/python -m pip install --quiet 'build>=1.2'
+	$(BIN)/python -m build --outdir dist .
+
+install-check:  ## try pip, pipx, uv and uvx from the built wheel, each in an empty environment
+	scripts/try_installing
+
 compat:  ## test the oldest and newest Python and libraries, and OpenSSL alone (needs uv)
 	scripts/compat
 
@@ -94,7 +101,7 @@ lock:  ## pin the newest versions (needs uv)
 	scripts/lock
 
 clean:  ## remove .venv and caches; run files stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist
 
 .venv/run-installed: requirements.lock pyproject.toml
 	scripts/install requirements.lock

@@ -9,10 +9,11 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -20,11 +21,12 @@ from typer.core import TyperGroup
 import stress
 from scripts.man_pages import man_pages
 from stress.cli.main import PROGRAM, WIDTH, app
-from stress.clients.profiles import clients
+from stress.clients.profiles import NAMES, clients
 from stress.codes.catalog import outcome_entries
+from stress.handshake import names
 from stress.lab.scenarios import scenarios
 from stress.model.outcome import Category, Kind, Stage
-from stress.model.plan import Stack
+from stress.model.plan import Client, Stack
 from stress.planning.option import ValueType
 from stress.planning.profile import NOT_OPTIONS, profile_keys, profiles
 from stress.report.document import schema
@@ -36,6 +38,7 @@ FOLDER = ROOT / "docs" / "reference"
 MAN = ROOT / "docs" / "man"
 """The manual pages, which the wheel installs into `share/man/man1`."""
 SHIPPED = {
+    "client.schema.json": ROOT / "stress" / "clients" / "client.schema.json",
     "summary.schema.json": ROOT / "stress" / "report" / "summary.schema.json",
     "profile.schema.json": ROOT / "stress" / "planning" / "profile.schema.json",
 }
@@ -64,6 +67,7 @@ def pages() -> Mapping[str, str]:
         "python.md": _python(),
         "summary.md": _summary(),
         "summary.schema.json": json.dumps(schema(), indent=2) + "\n",
+        "client.schema.json": json.dumps(client_schema(), indent=2) + "\n",
         "profile.schema.json": json.dumps(profile_schema(), indent=2) + "\n",
     }
 
@@ -141,6 +145,38 @@ def profile_schema() -> dict[str, Any]:
     }
 
 
+def client_schema() -> dict[str, Any]:
+    """Return the JSON Schema of client profiles: the fields of `Client` in kebab-case."""
+    text: dict[str, Any] = {"type": "string"}
+    hints = get_type_hints(Client)
+    properties: dict[str, Any] = {}
+    words = _field_words(("plan.py",))
+    for entry in fields(Client):
+        kind: dict[str, Any] = text
+        if entry.name in NAMES:
+            point = {"type": "integer", "minimum": 0, "maximum": 0xFFFF}
+            hexadecimal = {"type": "string", "pattern": "^0[xX][0-9a-fA-F]{1,4}$"}
+            known = {"enum": [*names.known_names(entry.name)]}
+            kind = {"type": "array", "items": {"anyOf": [known, hexadecimal, point]}}
+        elif entry.name == "stack":
+            kind = {"enum": [*map(str, Stack)]}
+        elif hints[entry.name] is bool:
+            kind = {"type": "boolean"}
+        elif hints[entry.name] is float:
+            kind = {"type": "number", "minimum": 0, "maximum": 1e6}
+        elif hints[entry.name] == tuple[str, ...]:
+            kind = {"type": "array", "items": text}
+        about = words.get(("Client", entry.name))
+        properties[entry.name.replace("_", "-")] = kind | ({"description": about} if about else {})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Client profile of tls-stress",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
 def _clients() -> str:
     rows = (
         (
@@ -154,7 +190,10 @@ def _clients() -> str:
     )
     heads = ("name", "program", "trust policy", "sent by", "what no TLS library here can send")
     table = _table(heads, rows)
-    about = "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`.\n\n"
+    about = (
+        "Client profiles for `--client NAME`. One TOML file each, in `profiles/clients/`. Editors "
+        "check one with its\n[JSON Schema](client.schema.json), which its first line names.\n\n"
+    )
     return "# Clients\n\n" + _MADE + about + table
 
 
@@ -278,10 +317,10 @@ def _kind(part: Mapping[str, Any]) -> str:
     return str(part["type"])
 
 
-def _field_words() -> Mapping[tuple[str, str], str]:
+def _field_words(models: Iterable[str] = _MODELS) -> Mapping[tuple[str, str], str]:
     """Class and field to the docstring under the field, from the source of the models."""
     words = {}
-    for file in _MODELS:
+    for file in models:
         tree = ast.parse((ROOT / "stress" / "model" / file).read_text())
         for made in (node for node in tree.body if isinstance(node, ast.ClassDef)):
             for line, below in pairwise(made.body):

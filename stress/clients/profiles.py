@@ -20,6 +20,8 @@ from stress.text.tomlfile import TomlFile, profiles_folder, shipped
 from stress.text.units import named, share
 
 DEFAULT = "generic"
+SCHEMA = "https://github.com/tls-stress/tls-stress/raw/main/docs/reference/client.schema.json"
+"""By which editors check a profile while it is written; named in its first line (Taplo)."""
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,4}")
 _HEAVIEST = 1e6
 _WIDTH = 98
@@ -171,7 +173,7 @@ def client_toml(client: Client, comment: str) -> str:
         client: what to write; fields at their default are left out.
         comment: where the facts come from; lines as they are, wrapped where they are long.
     """
-    lines: list[str] = []
+    lines = [f"#:schema {SCHEMA}"]
     for line in comment.splitlines():
         lines += textwrap.wrap(f"# {line}", _WIDTH, subsequent_indent="# ") or ["#"]
     lines.append("")

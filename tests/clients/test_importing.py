@@ -55,7 +55,7 @@ def test_on_the_other_stack_what_it_cannot_send_is_named(tmp_path: Path) -> None
 def test_the_file_says_where_its_facts_come_from(tmp_path: Path) -> None:
     made = imported(tmp_path, pcapng(spoken([(0, JAVA)])))
 
-    assert made.toml.startswith("# Imported by tls-stress from My app, 2.pcapng (SHA-256 ")
+    assert "\n# Imported by tls-stress from My app, 2.pcapng (SHA-256 " in made.toml
     assert "first ClientHello for app.lab.test, sent to 198.51.100.7:443" in made.toml
     assert f"JA4 {made.hello.ja4}" in made.toml
     assert '\nstack = "openssl"\n' in made.toml

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.clients.profiles import (
+    SCHEMA,
     client_mix,
     client_toml,
     clients,
@@ -190,7 +191,7 @@ def test_each_shipped_client_survives(name: str) -> None:
 def test_names_are_written_where_they_are_known() -> None:
     text = client_toml(replace(clients()["mlkem"], extensions=(0, 0x1234)), "One.\nTwo.")
 
-    assert text.startswith("# One.\n# Two.\n\nname = ")
+    assert text.startswith(f"#:schema {SCHEMA}\n# One.\n# Two.\n\nname = ")
     assert 'groups = ["X25519MLKEM768", "x25519", "secp256r1", "secp384r1"]' in text
     assert 'extensions = ["server_name", "0x1234"]' in text
     assert max(map(len, text.splitlines())) <= 100

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scripts.reference import profile_schema
+from stress.clients.profiles import SCHEMA
 from stress.errors import UsageError
 from stress.planning.profile import (
     consents,
@@ -22,6 +21,7 @@ from stress.planning.profile import (
 )
 from stress.planning.request import Request
 from stress.text.tomlfile import TomlFile
+from tests.schemas import fits
 
 Write = Callable[[str, str], Path]
 
@@ -230,35 +230,6 @@ def test_consent_is_by_option_or_by_the_exact_name(own_profile: Write) -> None:
     )
 
 
-def fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Whether a value fits a JSON Schema, as far as that of profiles goes."""
-    types: dict[str, tuple[type, ...]] = {
-        "string": (str, date),  # as editors show a TOML date
-        "number": (int, float),
-        "boolean": (bool,),
-        "array": (list,),
-        "object": (dict,),
-    }
-    if "anyOf" in schema:
-        return any(fits(value, each) for each in schema["anyOf"])
-    if "enum" in schema:
-        return value in schema["enum"]
-    names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    allowed = tuple(kind for name in names for kind in types[name])
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        return False
-    if isinstance(value, list):
-        return all(fits(each, schema["items"]) for each in value)
-    if isinstance(value, dict):
-        known = schema["properties"]
-        return (
-            set(schema.get("required", ())) <= set(value)
-            and set(value) <= set(known)
-            and all(fits(each, known[key]) for key, each in value.items())
-        )
-    return True
-
-
 def test_the_shipped_schema_is_made_from_the_options() -> None:
     shipped = resources.files("stress.planning").joinpath("profile.schema.json").read_text()
 
@@ -299,3 +270,10 @@ def test_the_schema_refuses_what_a_profile_refuses(write: Write, text: str) -> N
     assert not fits(TomlFile.read(path).table, profile_schema())
     with pytest.raises(UsageError):
         read_profile(path)
+
+
+@pytest.mark.parametrize("name", profiles())
+def test_every_shipped_profile_names_its_schema(name: str) -> None:
+    first = load_profile(name).file.read_text().splitlines()[0]
+
+    assert first == f"#:schema {SCHEMA.replace('client', 'profile')}"
