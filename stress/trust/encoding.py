@@ -26,6 +26,8 @@ class EncodingSettings(Settings, frozen=True):
     """That are sent."""
     strict_except: tuple[str, ...] = ()
     """But for these: beginnings or ends of what `strict_problems` says."""
+    strict_parts: tuple[str, ...] = ()
+    """Parts that are read as strictly as Go reads all, so that what it refuses is refused."""
     broken_parts: tuple[str, ...] = ()
     """Parts that, when broken, make the client refuse any certificate sent."""
     broken_leaf_parts: tuple[str, ...] = ()
@@ -72,12 +74,19 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
         strict = [
             one
-            for one in (strict_problems(facts) if settings.reader == "go" else ())
+            for one in (
+                strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
+            )
+            if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
-        bare = ["keyUsage bits: none"] if facts.usages == () and "keyUsage bits" in parts else []
-        for problem in dict.fromkeys([*facts.problems, *bare, *strict]):
+        odd = {
+            "keyUsage bits: none": facts.usages == (),
+            "validity order: it ends before it begins": facts.not_after < facts.not_before,
+        }
+        more = [one for one, holds in odd.items() if holds and one.partition(":")[0] in parts]
+        for problem in dict.fromkeys([*facts.problems, *more, *strict]):
             part = problem.partition(":")[0]
             refuses = problem in strict or part in parts
             refusal = Refusal.YES if refuses else Refusal.NO

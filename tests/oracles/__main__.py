@@ -24,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "oracles.md"
 _SHOWN = 40
 """Kinds of disagreement that are listed for one client; the rest is counted."""
 _BOUND = 0.95
-_NOT_SERVED = {"leaf-not-first"}
+_NOT_SERVED = {"leaf-not-first", "odd-key"}
 """Kinds whose first certificate has another key than the server."""
 
 _HEAD = """# Verdicts against the real clients
@@ -123,8 +123,8 @@ def _row(policy: str, client: str, compared: list[Comparison], again: str) -> st
     low = [kind for kind, count in of_kind.items() if good[kind] < _BOUND * count]
     shown = ", ".join(f"{kind} {good[kind]}/{of_kind[kind]}" for kind in low[:6])
     more = f" and {len(low) - 6} more" if len(low) > 6 else ""
-    cells = (f"`{policy}`", client, f"{len(compared):,}", f"{agree:,}")
-    cells += (f"{agree / len(compared):.2%}", again, shown + more)
+    counts = f"{len(compared):,} | {agree:,} | {agree / len(compared):.2%}"
+    cells = (f"`{policy}`", client, counts, again, shown + more)
     return f"| {' | '.join(cells)} |"
 
 

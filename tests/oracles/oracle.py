@@ -108,7 +108,7 @@ def _browser(name: str, policy: str, program: str) -> Oracle:
         name,
         policy,
         name,
-        (sys.executable, str(HERE / f"clients/{name}.py"), "{proxy}"),
+        (sys.executable, "-m", f"tests.oracles.clients.{name}", "{proxy}"),
         ("cc", "-shared", "-fPIC", "-o", "{out}/clock.so", str(HERE / "clients/clock.c")),
         fake_time=False,
         environment={"CLOCK": "{out}/clock.so", "CLOCK_AT": str(AT)},

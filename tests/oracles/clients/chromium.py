@@ -1,6 +1,6 @@
 """Chromium as a client of a real server.
 
-    chromium.py PORT     of the proxy
+    python -m tests.oracles.clients.chromium PORT     (of the proxy)
 
 Standard input: host, port and file of roots between tabs; it answers each line with the code of
 the error, or `ok`.
@@ -15,7 +15,7 @@ from pathlib import Path
 from select import select
 from typing import Any
 
-from browsing import address, environment, lines, store
+from tests.oracles.clients.browsing import address, environment, lines, store
 
 _LONGEST = 120.0
 """Seconds that one page may take, on a machine with other work."""

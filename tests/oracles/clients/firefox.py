@@ -1,6 +1,6 @@
 """Firefox as a client of a real server.
 
-    firefox.py PORT     of the proxy
+    python -m tests.oracles.clients.firefox PORT     (of the proxy)
 
 Standard input: host, port and file of roots between tabs; it answers each line with the code of
 the error, or `ok`.
@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from browsing import address, environment, lines, store
+from tests.oracles.clients.browsing import address, environment, lines, store
 
 _PREFERENCES = f"""\
 user_pref("marionette.port", 0);
