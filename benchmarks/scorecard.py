@@ -81,11 +81,13 @@ class Score:
 
     @property
     def first(self) -> str:
-        """The first cause, or what the report says where it names none."""
+        """The first cause, of failures if there are any; else what the report says."""
         failing = [cause for cause in self.summary.causes if cause.failures]
         if failing:
             return failing[0].sentence
-        return self.summary.lines.where if self.summary.failures.count else "nothing"
+        if self.summary.failures.count or not self.summary.causes:
+            return self.summary.lines.where
+        return self.summary.causes[0].sentence
 
     def row(self) -> str:
         """As a line of the table."""

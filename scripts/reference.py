@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +17,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+import stress
+from scripts.man_pages import man_pages
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
@@ -28,6 +33,8 @@ from stress.text.tomlfile import profiles_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
+MAN = ROOT / "docs" / "man"
+"""The manual pages, which the wheel installs into `share/man/man1`."""
 SHIPPED = {
     "summary.schema.json": ROOT / "stress" / "report" / "summary.schema.json",
     "profile.schema.json": ROOT / "stress" / "planning" / "profile.schema.json",
@@ -54,6 +61,7 @@ def pages() -> Mapping[str, str]:
         "scenarios.md": _scenarios(),
         "endings.md": _endings(),
         "run-file.md": _run_file(),
+        "python.md": _python(),
         "summary.md": _summary(),
         "summary.schema.json": json.dumps(schema(), indent=2) + "\n",
         "profile.schema.json": json.dumps(profile_schema(), indent=2) + "\n",
@@ -190,6 +198,46 @@ def _run_file() -> str:
     return f"# The run file\n\n{_MADE}{about}```sql\n{text}\n```\n"
 
 
+def _python() -> str:
+    """The public names of the package, with the signatures and docstrings that they have."""
+    scripts = "".join(
+        f"## {(ast.get_docstring(ast.parse(text)) or '').rstrip('.')}\n\n"
+        f"[{path.name}](../examples/{path.name})\n\n```python\n{text.strip()}\n```\n\n"
+        for path in sorted((ROOT / "docs" / "examples").glob("*.py"))
+        for text in [path.read_text()]
+    )
+    about = (
+        "`import stress` gives a program what the command line has: the same options, the same "
+        "run files, the\nsame verdicts. Nothing is printed; messages go to the logger `stress`. "
+        "An error of ours or yours is\nraised as a `stress.StressError` (`UsageError`, "
+        "`RunFileError`, `RecordError`) with `message`, `hint` and\n`exit_code`. These names are "
+        "public and stable; what else the package has is not.\n\n"
+    )
+    parts = ["# Python\n\n", _MADE, about]
+    for name in stress.__all__:
+        thing = getattr(stress, name)
+        if inspect.isclass(thing) and issubclass(thing, Exception):
+            continue
+        parts.append(_described(f"stress.{name}", thing, "##"))
+        if inspect.isclass(thing):
+            for part, member in vars(thing).items():
+                if not part.startswith("_"):
+                    parts.append(_described(f"{name}.{part}", member, "###"))
+    return ("".join(parts) + scripts).rstrip() + "\n"
+
+
+def _described(name: str, thing: Any, level: str) -> str:
+    """A name of the interface: its signature, and its docstring as it is."""
+    function = getattr(thing, "fget", None) or getattr(thing, "func", thing)
+    shown = name
+    if function is thing:
+        signature = str(inspect.signature(thing)).replace("(self, ", "(").replace("(self)", "()")
+        shown = f"{'await ' if inspect.iscoroutinefunction(thing) else ''}{name}{signature}"
+        shown = re.sub(r"'([^']*)'", r"\1", shown)
+    text = inspect.getdoc(function) or ""
+    return f"{level} `{name}`\n\n```\n{shown}\n\n{textwrap.indent(text, '    ')}\n```\n\n"
+
+
 def _summary() -> str:
     about = (
         "`run --json`, `report --json` and `demo --json` print one document of this form. It is "
@@ -256,6 +304,9 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
+    MAN.mkdir(exist_ok=True)
+    for name, text in man_pages().items():
+        (MAN / name).write_text(text)
     for name, place in SHIPPED.items():
         place.write_text((FOLDER / name).read_text())
 

@@ -23,12 +23,12 @@ ROOMS = sorted(path for path in MODULES if path.name == "__init__.py" and len(pa
 WITHOUT_TEST = {"__init__.py", "__main__.py"}
 LONGEST_FILE = 600
 LONGEST_FUNCTION = 60
-MOST_FILES = 254
+MOST_FILES = 278
 DEEPEST_IMPORT = 11
 MOST_USED_ONCE = 0.13
 """Of all functions: private ones with a single use, which are often better read in place."""
-DEFINED_TWICE = 1
-"""Public class names that two modules define."""
+DEFINED_TWICE = 2
+"""Public class names that two modules define; `stress.Plan` is the face of the model's."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
 
 # Left-overs and ways round the real thing; written in halves so that this file passes itself.

@@ -63,6 +63,8 @@ class Findings:
     """By index of the address; not those that nothing reached."""
     backends: Mapping[str, Part]
     """By backend, where it is known."""
+    by_vantage: Mapping[int, Part]
+    """By index of the vantage; not those from which nothing was tried."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -116,6 +118,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         latency=latency(histograms, foreign=bool(facts.records)),
         by_address=dict(_parts("address", cube, good, sampling, lost)),
         backends=dict(_parts("backend", cube, good, sampling, lost)),
+        by_vantage=dict(_parts("vantage", cube, good, sampling, lost)),
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),

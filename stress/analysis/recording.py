@@ -185,7 +185,7 @@ def _readings(
     The offered load is read as a level, and from each threshold on. Of a search only the limit that
     it found: its steps crowd around that, and between two of them anything can happen once.
     """
-    found = readings(facts.plan, addresses, chains)
+    found = readings(facts, addresses, chains)
     rates = segment_rates(facts.plan.load, cube, facts.limits)
     for one in facts.limits:
         if failing := one.first_failing:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from time import time
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from stress.cli import console
 from stress.cli.options import option_of
-from stress.errors import ExitCode, UsageError
-from stress.model.plan import NO_POLICY
+from stress.errors import ExitCode
 
 Files = Annotated[
     list[str],
@@ -42,8 +41,6 @@ Policy = Annotated[
 ]
 Json = Annotated[bool, option_of("json", "Print the verdicts as one JSON document.")]
 
-_MOST_BYTES: Final = 4_000_000
-
 
 def judge(
     file: Files,
@@ -58,66 +55,28 @@ def judge(
 
     Each family judges by its own root store and says which versions refuse the chain; a missing
     certificate that is known is printed. Exits 0 when all families accept it, else 1.
-    """
-    from stress.planning.targets import literal, reference_name
-    from stress.planning.trust_options import policy_name
-    from stress.report.judgement import (
-        Judgement,
-        judgement_document,
-        render_judgement,
-    )
-    from stress.text.datetimes import moment
-    from stress.text.units import option
-    from stress.trust import Judge, load_anchors, open_stores, policy_names
-    from stress.trust.policy import find_policy
 
-    now = int(time())
-    name = option("--host", lambda text: literal(text) or reference_name(text), host) or ""
-    chosen = option("--policy", policy_name, policy)
-    if chosen == NO_POLICY:
-        raise UsageError("the policy none judges nothing", "Leave --policy out for all of them.")
-    names = [one for one in policy_names() if one != NO_POLICY and not find_policy(one).families]
-    if chosen is not None:
-        names = list(find_policy(chosen).families) or [chosen]
-    when = option("--at", lambda text: moment(text, now), at)
-    when = now if when is None else when
-    certificates = tuple(der for one in file for der in _read(one))
-    anchors = load_anchors(Path(ca) if ca is not None else None)
-    known = open_stores(Path(stores) if stores is not None else None)
-    by = Judge(anchors, stores=known, machine=stores is None)
-    verdicts = {one: by.judge(certificates, host=name, at=when, policy=one) for one in names}
-    found = Judgement(
-        name,
-        when,
-        certificates,
-        verdicts,
-        by.missing(certificates, when),
-        f"the anchors in {ca}" if ca else f"the clients' root stores of {known.made}",
-    )
+    Examples:
+        tls-stress judge chain.pem --host app.example.com
+        tls-stress judge leaf.der intermediate.der --host app.example.com --at +30d --json
+    """
+    from stress.report.judgement import judgement_document, render_judgement
+    from stress.runner.judge import judge_chain
+
+    found = judge_chain(_read(file), host, at=at, policy=policy, ca=ca, stores=stores)
     console.print_data(
         judgement_document(found) if json else render_judgement(found, console.width(sys.stdout))
     )
     return ExitCode.CLEAN if found.accepted else ExitCode.FAILING
 
 
-def _read(name: str) -> tuple[bytes, ...]:
-    """The certificates of one file.
+def _read(names: list[str]) -> Iterator[bytes]:
+    """The certificates of all files, one after the other."""
+    from stress.runner.judge import MOST_BYTES, parse_certificates, read_certificates
 
-    Raises:
-        UsageError: it cannot be read, is too large, or holds no certificate.
-    """
-    from stress.trust.anchors import certificates_of
-
-    try:
+    for name in names:
         if name == "-":
-            data = sys.stdin.buffer.read(_MOST_BYTES + 1)
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+            yield from parse_certificates(data, "standard input")
         else:
-            with Path(name).open("rb") as opened:
-                data = opened.read(_MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise UsageError(f"cannot read {name}: {reason}") from error
-    shown = "standard input" if name == "-" else name
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{shown} is larger than {_MOST_BYTES // 1_000_000} MB: no chain is")
-    return certificates_of(data, shown)
+            yield from read_certificates(Path(name), name)

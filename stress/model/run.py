@@ -65,6 +65,26 @@ class JoinedLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Vantage:
+    """A machine from which a part of a merged run was made (`tls-stress merge`)."""
+
+    name: str
+    host: str
+    """Name and address of the machine, as in its own run file."""
+    started_ns: int
+    """Unix time of its start by its own clock; with `host` it tells one run from another."""
+    networks: tuple[str, ...]
+    """Local addresses that its connections are known to have come from."""
+    versions: Mapping[str, str]
+    answers: tuple[str, ...]
+    """Addresses of the target as its DNS answered there at the start."""
+    offset_ns: int | None = None
+    """How far its clock was ahead of the others'; None: not known, so nothing was corrected."""
+    error_ns: int | None = None
+    """Of the offset, plus or minus."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
     """How the engine ended; stored as the end mark of the run file."""
 
@@ -153,6 +173,8 @@ class RunFacts:
     """This very command line made the run, so the paths in its plan are the user's own."""
     joined: JoinedLog | None = None
     """The log by which backends were found; None: none was."""
+    vantages: tuple[Vantage, ...] = ()
+    """The machines whose runs were merged, by index; empty: all attempts come from one."""
 
 
 @dataclass(frozen=True, slots=True)

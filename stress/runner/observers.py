@@ -92,6 +92,8 @@ class Display:
     width: int = 100
     metrics: MetricsAddress | None = None
     """Where metrics are served; None: nowhere."""
+    watching: tuple[Observer, ...] = ()
+    """Observers of whoever started the run; each may stop it."""
 
 
 QUIET_S = 0.5
@@ -161,7 +163,7 @@ def observers_for(
         UsageError: the metrics cannot be served.
     """
     with ExitStack() as stack:
-        observers: list[Observer] = []
+        observers: list[Observer] = [*display.watching]
         if display.metrics is not None:
             server = MetricsServer(display.metrics, str(plan.target))
             stack.callback(server.close)

@@ -130,24 +130,57 @@ def _write_jsonl(run: RunFile, stream: BinaryIO) -> None:
 
 
 def _write_parquet(run: RunFile, stream: BinaryIO) -> None:
+    parquet = _arrow("pyarrow.parquet")
+    schema, tables = _arrow_tables(run)
+    with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def _arrow(module: str) -> Any:
+    """A module of pyarrow, which is not installed with the tool, because of its size.
+
+    Raises:
+        UsageError: it is not installed.
+    """
     try:
-        # Not installed with the tool, because of its size.
-        arrow: Any = import_module("pyarrow")
-        parquet: Any = import_module("pyarrow.parquet")
+        return import_module(module)
     except ImportError:
         raise UsageError(
-            "the format parquet needs the library pyarrow, which is not installed",
+            "this format needs the library pyarrow, which is not installed",
             "pip install 'tls-stress[parquet]', or choose csv or jsonl",
         ) from None
+
+
+def _arrow_tables(run: RunFile) -> tuple[Any, Iterator[Any]]:
+    """The attempts as Arrow tables of at most 50,000 rows each, and the schema of all of them.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    arrow = _arrow("pyarrow")
     names, rows = run.handshakes()
     texts = run.text_columns()
     schema = arrow.schema(
         [(name, arrow.string() if name in texts else arrow.int64()) for name in names]
     )
-    with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+
+    def tables() -> Iterator[Any]:
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             columns: Sequence[Sequence[Any]] = list(zip(*batch, strict=True))
-            writer.write_table(arrow.table(list(columns), schema=schema))
+            yield arrow.table(list(columns), schema=schema)
+
+    return schema, tables()
+
+
+def arrow_table(run: RunFile) -> Any:
+    """All attempts as one `pyarrow.Table`.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    schema, tables = _arrow_tables(run)
+    return _arrow("pyarrow").concat_tables([schema.empty_table(), *tables])
 
 
 def _write_hlog(run: RunFile, stream: BinaryIO) -> None:

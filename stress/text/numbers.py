@@ -36,8 +36,12 @@ def percent(share: float) -> str:
 
 
 def interval(bounds: Bounds) -> str:
-    """Write an interval of a fraction, with one unit and an en dash: 0.40-0.60%."""
-    return f"{_digits(bounds.low)}\u2013{percent(bounds.high)}"
+    """Write an interval of a fraction, with one unit and an en dash: 0.40-0.60%.
+
+    An upper bound above 99.99% is rounded up: its further digits would decide nothing.
+    """
+    high = 1.0 if bounds.high > 0.9999 else bounds.high
+    return f"{_digits(bounds.low)}\u2013{percent(high)}"
 
 
 def percent_up(share: float) -> str:

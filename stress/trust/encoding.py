@@ -32,6 +32,8 @@ class EncodingSettings(Settings, frozen=True):
     """The same for the leaf only."""
     broken_issuer_parts: tuple[str, ...] = ()
     """The same for all but the leaf."""
+    late_parts: tuple[str, ...] = ()
+    """Those of them that are read only when the certificate is checked (check `late-part`)."""
     undecodable_leaf: Mapping[str, str] = {}
     """Extensions of the leaf that are refused when they cannot be decoded, although they are not
     critical, and the check that comes upon them."""
@@ -74,12 +76,14 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
-        for problem in dict.fromkeys([*facts.problems, *strict]):
+        bare = ["keyUsage bits: none"] if facts.usages == () and "keyUsage bits" in parts else []
+        for problem in dict.fromkeys([*facts.problems, *bare, *strict]):
             part = problem.partition(":")[0]
             refuses = problem in strict or part in parts
             refusal = Refusal.YES if refuses else Refusal.NO
             detail = f"has an odd part: {printable(problem, 90)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
+            late = "late-part" if part in settings.late_parts else ""
+            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
 
 
 def _undecodable(

@@ -182,6 +182,25 @@ def test_five_thousand_chains_are_reported_without_comparing_each_with_each(
     assert took_s <= stretched(6.0)
 
 
+def test_a_certificate_that_expires_during_the_run_differs_in_nothing(tmp_path: Path) -> None:
+    """The same chain is good at first, so that there is nothing to compare it with."""
+    (chain,) = chains(1)
+    rows = [
+        attempt(
+            number,
+            due_ns=number * 10_000_000,
+            outcome="ok" if number < 300 else "expired-leaf",
+            stage=Stage.FINISHED,
+            chain=chain.sha256,
+        )
+        for number in range(800)
+    ]
+    with write(tmp_path, rows, chains=(chain,), verdicts=[expired(chain)]) as run:
+        headline = summarize(run).headline
+
+    assert "received an expired certificate: it ended yesterday. " in headline
+
+
 @pytest.mark.parametrize("apart_ns", [20_000_000, 500_000], ids=["slowly", "within a second"])
 def test_a_lockout_is_told_with_its_moment(tmp_path: Path, apart_ns: int) -> None:
     """Forty of the first fifty are good, then nothing."""

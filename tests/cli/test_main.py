@@ -147,22 +147,6 @@ def test_a_command_imports_only_what_it_needs(words: str) -> None:
     assert others - parents == set()
 
 
-OF_A_RUN_ONLY = ("stress.engine", "stress.lab", "trio", "utls", "OpenSSL", "dns")
-SELDOM = ("rich", "jinja2", "matplotlib", "pygments", "numpy.f2py.f2py2e")
-
-
-@pytest.mark.slow
-def test_a_report_imports_nothing_that_opens_connections(run_file: Path) -> None:
-    code = (
-        "import sys; from stress.cli.main import main;"
-        f"main(['report', {str(run_file)!r}, '--json']);"
-        f"print(*({{*{OF_A_RUN_ONLY}, *{SELDOM}}} & {{*sys.modules}}), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stderr.splitlines()[-1] == ""
-
-
 @pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(run_file: Path, spawn: Any) -> None:
     process = spawn("report", run_file)

@@ -69,6 +69,9 @@ def test_counts_and_intervals() -> None:
     assert counted(1000, "attempt") == "1,000 attempts"
     assert of(0, 0) == "0 of 0 (0%)"
     assert interval(Interval(0.95, 0.00398, 0.00597, "exact")) == "0.40\u20130.60%"
+    assert interval(Interval(0.95, 0.016, 0.999999, "blocks")) == "1.6\u2013100%"
+    assert interval(Interval(0.95, 0.99992, 0.99995, "exact")) == "99.9920\u2013100%"
+    assert interval(Interval(0.95, 0.5, 0.9985, "exact")) == "50\u201399.85%"
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ from math import exp, log
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import bdtrc, gammaln, ndtri, pdtrc
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood, two_rates
-from stress.analysis.proportions.special import bdtrc, gammaln, ndtri, pdtrc
 from stress.model.run import PortCount
 
 BITS = 16

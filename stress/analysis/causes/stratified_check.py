@@ -36,10 +36,10 @@ from statistics import fmean, median
 from typing import TypeAlias
 
 import numpy as np
+from scipy.special import xlogy
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.proportions.binomial import Floats, Integers, weighted_tail
-from stress.analysis.proportions.special import xlogy
 
 PASSES = 0.01
 """A cohort whose `within` is larger is not claimed."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import chosen, side_of
 from stress.model.attributes import Dimension
-from stress.model.outcome import Side
+from stress.model.outcome import Side, Stage
 from stress.model.run import Cell, Cells, cell_reader
 from stress.text.scale import Scale, in_order, scale
 
@@ -84,6 +83,7 @@ class Table:
     outcomes: Column
     """Not a dimension, but what has to be explained; as a column it is called `stage`."""
     stages: Integers
+    """`Stage.order`."""
     blocks: Integers
     chains: Integers
     """`SeenChain.id`, or -1."""
@@ -111,7 +111,7 @@ def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
     return Table(
         columns=tuple(_column(kinds, of, reading) for reading in ordered),
         outcomes=_column(kinds, of, Reading(Dimension.STAGE, "outcome", str)),
-        stages=_integers(map(attrgetter("stage"), kinds))[of],
+        stages=_integers(Stage(kind.stage).order for kind in kinds)[of],
         blocks=np.asarray(counted.blocks, np.int64),
         chains=_integers(UNKNOWN if kind.chain is None else kind.chain for kind in kinds)[of],
         counts=np.asarray(counted.counts, np.int64),

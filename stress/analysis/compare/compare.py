@@ -25,12 +25,12 @@ from math import ceil, inf
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import betainc, betaincinv
 
 from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import block_counts
-from stress.analysis.proportions.special import betainc, betaincinv
 from stress.analysis.recording import table_of
 from stress.analysis.tally import counted_by
 from stress.analysis.verdict import duration_s, policy_names

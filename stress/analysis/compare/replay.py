@@ -217,7 +217,7 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     """
     wanted = [
         (condition, one)
-        for one in readings(run.facts().plan, run.addresses(), {})
+        for one in readings(run.facts(), run.addresses(), {})
         for condition in conditions
         if condition.dimension == one.dimension and one.dimension in _REPLAYED
     ]

@@ -23,8 +23,8 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betainc, betaincinv, xlogy
 
-from stress.analysis.proportions.special import betainc, betaincinv, xlogy
 from stress.model.summary import Interval, RiskRatio
 
 Floats: TypeAlias = NDArray[np.float64]

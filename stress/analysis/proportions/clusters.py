@@ -34,10 +34,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import pdtrc
 
 from stress.analysis.proportions.binomial import EXACT, LEVEL, Floats, exact_bounds
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.proportions.special import pdtrc
 from stress.model.summary import Interval
 
 BLOCKS = "blocks"

@@ -21,8 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf, log
 
+from scipy.special import betainc, betaincc, betaln, xlog1py, xlogy
+
 from stress.analysis.proportions.binomial import LEVEL
-from stress.analysis.proportions.special import betainc, betaincc, betaln, xlog1py, xlogy
 from stress.model.summary import Interval
 
 ANYTIME = "anytime"

@@ -119,8 +119,8 @@ class RunValidity:
         if before.many_ports_wait:
             self.note(
                 f"{before.waiting_ports:,} sockets of this machine were in TIME_WAIT when the run"
-                " began: those of an earlier run keep that many of the"
-                f" {before.local_ports:,} local ports for 60 s"
+                f" began: each keeps one of the {before.local_ports:,} local ports from being"
+                " used again towards its address, for up to 60 s"
             )
         load = self.plan.load
         if load.rate is not None or load.segments:

@@ -59,7 +59,7 @@ class RateTable:
 def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain], cube: Cube
 ) -> tuple[RateTable, ...]:
-    """By address, by backend, by client, by chain; a dimension without rows is left out.
+    """By address, backend, vantage, client and chain; a dimension without rows is left out.
 
     All intervals come from the one estimate that knows how failures cluster in time.
     """
@@ -86,6 +86,10 @@ def shares(
         "backend": [
             RateRow(one.name, one.address or "", one.attempts, one.failures, one.interval)
             for one in summary.backends
+        ],
+        "vantage": [
+            RateRow(one.name, one.host, one.attempts, one.failures, one.interval)
+            for one in summary.vantages
         ],
         "client": [
             _counted(client.name, client.title, met.attempts, met.failures, by_client.get(index))
