@@ -32,6 +32,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
 from operator import sub
 from typing import Any, Self, TextIO
@@ -266,6 +267,7 @@ class Histogram:
         pending.clear()
 
 
+@cache
 def _bin_of(index: int) -> tuple[int, int]:
     """The lowest and the highest microsecond of a bucket."""
     shift = max(0, (index >> _HALF_BITS) - 1)

@@ -87,33 +87,36 @@ class Recording:
         return time_of_day(self.facts.started_ns + block * self.block_ns, self.facts.started_ns)
 
 
-def record(run: Run, keep: Collection[str] | None = None) -> Recording:
-    """Reads a run into columns.
+def record(run: Run) -> Recording:
+    """Reads a run into what the search needs."""
+    return Recording(
+        run.facts(),
+        table_of(run),
+        run.cube(),
+        {chain.id: chain for chain in run.chains()},
+        tuple(run.addresses()),
+        tuple(run.ports()),
+        tuple(run.failures(SAMPLE)),
+        tuple(run.good(MOST_TIMED)),
+        tuple(run.verdicts()),
+    )
+
+
+def table_of(run: Run, keep: Collection[str] | None = None) -> Table:
+    """The attempts of a run by columns.
 
     Args:
         run: what was recorded.
         keep: of records that are not ours, the dimensions to keep; None: whatever may explain
             a failure.
     """
-    facts, cube, addresses = run.facts(), run.cube(), tuple(run.addresses())
-    chains = {chain.id: chain for chain in run.chains()}
+    cube = run.cube()
     if cube.records is None:
-        table = tabulate(cube.cells, _readings(facts, chains, addresses, cube))
-    else:
-        from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
+        chains = {chain.id: chain for chain in run.chains()}
+        return tabulate(cube.cells, _readings(run.facts(), chains, tuple(run.addresses()), cube))
+    from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
 
-        table = tabulate_records(cube.records, keep)
-    return Recording(
-        facts,
-        table,
-        cube,
-        chains,
-        addresses,
-        tuple(run.ports()),
-        tuple(run.failures(SAMPLE)),
-        tuple(run.good(MOST_TIMED)),
-        tuple(run.verdicts()),
-    )
+    return tabulate_records(cube.records, keep)
 
 
 def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:

@@ -31,7 +31,7 @@ from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import block_counts
-from stress.analysis.recording import record
+from stress.analysis.recording import table_of
 from stress.analysis.tally import counted_by
 from stress.analysis.verdict import duration_s, policy_names
 from stress.model.attributes import Dimension, place
@@ -343,7 +343,7 @@ def cause_changes(
     if not failing:
         return
     named = {one.dimension for cause in failing for one in cause.conditions}
-    tables = record(before, named).table, record(after, named).table
+    tables = table_of(before, named), table_of(after, named)
     for cause in failing:
         conditions = matching(cause.conditions)
         was, now = (counted(table, conditions, cause.category) for table in tables)
