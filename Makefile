@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles audit docs compat lock clean
+.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -41,11 +41,19 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 	scripts/servers nginx haproxy
 	$(BIN)/python -m tests.cases
 
+starttls: .venv/dev-installed  ## test STARTTLS against real mail, directory and database servers
+	scripts/servers haproxy openssl postfix dovecot=dovecot-imapd dovecot=dovecot-pop3d \
+		dovecot=dovecot-lmtpd dovecot=dovecot-managesieved slapd vsftpd prosody \
+		pg_ctlcluster=postgresql mariadbd=mariadb-server
+	scripts/servers ctlinnd=inn2  # alone: its installation fails where the host has no domain
+	$(BIN)/python -m pytest tests/starttls
+
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
 limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
-	scripts/servers nginx haproxy nft=nftables
+	scripts/servers nginx haproxy nft=nftables \
+		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md

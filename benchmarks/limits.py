@@ -141,8 +141,8 @@ def page(searches: Sequence[Search], limiters: Sequence[Measured] = ()) -> str:
 _LIMITERS = """\
 
 Real limiters, each in a network namespace of its own with a server behind it, and searched for
-once. "Found" means: sustained within {near:.0f}% of what the limiter is set to, and as many good
-handshakes as the limiter says that it let through, within 1%.
+once. "Found" means: sustained within {near:.0f}% of the most that the limiter let through in five
+seconds, and as many good handshakes as it let through in all, within 1%; both by its own count.
 
 """
 

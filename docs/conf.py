@@ -7,7 +7,7 @@ author = "the tls-stress authors"
 root_doc = "index"
 extensions = ["myst_parser"]
 highlight_language = "none"
-exclude_patterns = ["conf.py"]
+exclude_patterns = ["conf.py", "man"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from scripts.man_pages import man_pages
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.clients.profiles import clients
 from stress.codes.catalog import outcome_entries
@@ -28,6 +29,8 @@ from stress.text.tomlfile import profiles_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
+MAN = ROOT / "docs" / "man"
+"""The manual pages, which the wheel installs into `share/man/man1`."""
 SHIPPED = {
     "summary.schema.json": ROOT / "stress" / "report" / "summary.schema.json",
     "profile.schema.json": ROOT / "stress" / "planning" / "profile.schema.json",
@@ -256,6 +259,9 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
+    MAN.mkdir(exist_ok=True)
+    for name, text in man_pages().items():
+        (MAN / name).write_text(text)
     for name, place in SHIPPED.items():
         place.write_text((FOLDER / name).read_text())
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import typer
 
+from scripts.man_pages import VARIABLES, man_pages
 from scripts.record_demo import BEGIN, END
-from scripts.reference import FOLDER, pages
+from scripts.reference import FOLDER, MAN, pages
 from stress.cli.main import app
 from stress.errors import ExitCode
 from stress.planning.profile import profile_keys
@@ -163,3 +164,29 @@ def test_the_map_for_contributors_names_files_that_exist() -> None:
     }
 
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", sorted(man_pages()))
+def test_the_manual_pages_are_as_the_code_makes_them(name: str) -> None:
+    assert (MAN / name).read_text() == man_pages()[name], "run `make docs`"
+
+
+@pytest.mark.slow
+@pytest.mark.real("man")
+def test_man_reads_every_manual_page_without_a_complaint() -> None:
+    for page in sorted(MAN.glob("*.1")):
+        done = subprocess.run(
+            ["man", "--warnings=w", "--encoding=utf-8", "-l", page],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        title = page.name.removesuffix(".1").replace("-", ".")  # some locales have a real hyphen
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.search(rf"NAME\n +{title} +\S +\w", done.stdout)  # justified: more spaces
+
+
+def test_the_variables_are_documented() -> None:
+    text = (ROOT / "docs" / "how-to" / "set-up.md").read_text()
+
+    assert {*re.findall(r"`(TLS_STRESS_\w+)` \|", text)} == {*VARIABLES}

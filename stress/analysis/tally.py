@@ -116,7 +116,7 @@ def count(cells: Iterable[Cell]) -> RunCounts:
         if side in {Side.OURS, Side.NOT_SENT}:
             ours[outcome] += number
             continue
-        completed += number if stage >= Stage.FINISHED else 0
+        completed += number if Stage(stage).order >= Stage.FINISHED.order else 0
         resumptions += number if resumed else 0
         offers += number if offered else 0
         versions.add(version)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.cli.options import group, option_of
 from stress.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from stress.model.plan import Stack
 
-Name = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", autocompletion=completion.clients, show_default=False)
+]
 StackOption = Annotated[
     str | None,
     option_of(
@@ -45,7 +47,11 @@ _SHOWN_NAME = "www.example.com"
 
 
 def list_clients() -> int:
-    """List the client profiles."""
+    """List the client profiles.
+
+    Examples:
+        tls-stress clients
+    """
     from stress.clients.profiles import clients
 
     console.print_titles({name: client.title for name, client in clients().items()})
@@ -56,6 +62,9 @@ def show_client(name: Name, stack: StackOption = None) -> int:
     """Print the ClientHello of a profile.
 
     The fields, JA3 and JA4 are read from the bytes of a ClientHello that was made for it.
+
+    Examples:
+        tls-stress clients show ios-urlsession
     """
     from stress.clients.profiles import client_text, load_client
     from stress.handshake import stack_for, stack_speaking
@@ -80,6 +89,9 @@ def import_client(
 
     It is reduced to what a TLS library here can send; what was lost is listed, and kept in the
     profile. Then connect as that app does: tls-stress run HOST --client NAME.toml
+
+    Examples:
+        tls-stress clients import app.pcapng --sni app.example.com --name my-app
     """
     from stress.clients import importing
     from stress.text.escape import PROGRAM, escape, shell_line

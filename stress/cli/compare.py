@@ -9,15 +9,21 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.cli.options import option_of
 from stress.cli.output import Results
 from stress.errors import ExitCode, UsageError
 from stress.runner.run import RESULTS
 
 _RUN = "Path of a run file, or a name in the results directory."
-Before = Annotated[str, typer.Argument(metavar="BEFORE", help=_RUN, show_default=False)]
-After = Annotated[str, typer.Argument(metavar="AFTER", help=_RUN, show_default=False)]
+Before = Annotated[
+    str,
+    typer.Argument(metavar="BEFORE", help=_RUN, show_default=False, autocompletion=completion.runs),
+]
+After = Annotated[
+    str,
+    typer.Argument(metavar="AFTER", help=_RUN, show_default=False, autocompletion=completion.runs),
+]
 Json = Annotated[bool, option_of("json", "Print the comparison as one JSON document.")]
 
 Tolerance = Annotated[
@@ -40,6 +46,10 @@ def compare(
 
     Compares the failure rates over all attempts and within each cause of the first run, and the
     latencies. Exits 0 not worse, 1 worse, 3 cannot tell, 4 not comparable.
+
+    Examples:
+        tls-stress compare before after
+        tls-stress compare before after --tolerance 25% --json
     """
     from stress.analysis.compare.compare import Change
     from stress.analysis.compare.compare import compare as compare_runs

@@ -101,9 +101,12 @@ def discard(stream: TextIO) -> None:
 
 
 def colour(stream: TextIO) -> bool:
-    """Colours only for a terminal that allows them (https://no-color.org)."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and stream.isatty()
+    """Colours only for a terminal that allows them (https://no-color.org), and a user who does."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return False
+    from stress.planning.user_config import user_config
+
+    return not user_config().no_color
 
 
 def can_rewrite(stream: TextIO) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.cli.lab import run_words
 from stress.cli.options import option_of, parse, takes
 from stress.cli.output import EXIT_CODES, Output
@@ -16,7 +16,12 @@ from stress.planning.request import FORMS, Request
 from stress.runner.run import RunLocation, prepare, record
 from stress.text.escape import PROGRAM, shell_line
 
-Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="See `tls-stress lab list`.")]
+Scenario = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO", autocompletion=completion.scenarios, help="See `tls-stress lab list`."
+    ),
+]
 Count = Annotated[
     str | None,
     option_of("count", "Open N handshakes in total. [default: per scenario; 20,000 for the first]"),
@@ -31,6 +36,10 @@ def demo(
 
     Starts the farm of a scenario, runs against it and prints the report. Needs no installation and
     no network. Exits 0 when it found what was planted, 1 when not.
+
+    Examples:
+        tls-stress demo
+        tls-stress demo stale-certificate --count 5000 --html report.html
     """
     from stress.lab.farm import start
     from stress.runner.scoring import missed

@@ -43,6 +43,10 @@ def evidence(
     For each cause: packets for Wireshark with the secrets inside, a failing and a good chain as PEM
     and how they differ, a timeline, and a script that reproduces the failure with openssl or curl.
     README.txt explains it.
+
+    Examples:
+        tls-stress evidence --out proof
+        tls-stress evidence nightly --out proof --cause 1 --share
     """
     from stress.evidence.folder import Dossier, write
     from stress.report.summary import summarize

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.errors import ExitCode, UsageError
 from stress.report.explanation import render_explanation
 from stress.text.escape import quoted
@@ -23,6 +23,7 @@ Codes = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CODE…",
+        autocompletion=completion.codes,
         help="Such as -9807, -1202, incomplete-chain, X509_V_ERR 20, alert 112, or the name of a"
         " log file. Without any: a log from standard input.",
         show_default=False,
@@ -43,6 +44,11 @@ def explain(code: Codes = None) -> int:
 
     What they say, what they leave open, which failures can lead to them, and the command that
     finds out. Exits 0, or 2 when the text has no known code.
+
+    Examples:
+        tls-stress explain -9807
+        tls-stress explain alert 112
+        tls-stress explain app.log
     """
     from stress.codes.catalog import client_views
     from stress.codes.explain import explain_log

@@ -33,6 +33,10 @@ def export(
 
     csv, jsonl and parquet have one row per attempt; hlog has the latency histograms by phase, for
     HdrHistogram tools.
+
+    Examples:
+        tls-stress export nightly --format csv --out rows.csv
+        tls-stress export nightly --format jsonl
     """
     from stress.store import locate, open_run
     from stress.store.export import Format, export_run

@@ -82,6 +82,10 @@ def isolate(
     common? Writes a run file, on which report, compare and export work. Nothing is sent.
 
     Exits as `run` does: 1 failing, 2 usage, 3 inconclusive; with --assert those alone decide.
+
+    Examples:
+        tls-stress isolate telemetry.csv --failed 'error != empty'
+        tls-stress isolate access.jsonl --failed 'status >= 500' --dimension region
     """
     from stress.records import Choice
 

@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.cli.options import takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.planning.request import FORMS, Request
 from stress.runner.join import join as join_log
 from stress.runner.run import RunLocation
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Path of a run file, or its name.")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", autocompletion=completion.runs, help="Path of a run file, or its name."
+    ),
+]
 Logs = Annotated[
     list[Path],
     typer.Argument(metavar="LOG…", help="Logs of the balancer, gzipped or not, read as one."),
@@ -47,6 +52,10 @@ def join(
     sent, and the run stays as it is.
 
     Exits as `report` does.
+
+    Examples:
+        tls-stress join nightly haproxy.log
+        tls-stress join nightly access.log.1 access.log --format nginx
     """
     from stress.store import locate
 

@@ -58,6 +58,10 @@ def judge(
 
     Each family judges by its own root store and says which versions refuse the chain; a missing
     certificate that is known is printed. Exits 0 when all families accept it, else 1.
+
+    Examples:
+        tls-stress judge chain.pem --host app.example.com
+        tls-stress judge leaf.der intermediate.der --host app.example.com --at +30d --json
     """
     from stress.planning.targets import literal, reference_name
     from stress.planning.trust_options import policy_name

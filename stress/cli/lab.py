@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.cli.options import group
 from stress.errors import ExitCode
 from stress.text.escape import PROGRAM, shell_line
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from stress.lab.farm import Farm
 
 Scenario = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="See `lab list`.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        autocompletion=completion.scenarios,
+        help="See `lab list`.",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", help="Random seed of balancers and faults.")
@@ -29,6 +35,9 @@ def list_scenarios() -> int:
     """List the scenarios.
 
     Each with what its users would notice.
+
+    Examples:
+        tls-stress lab list
     """
     from stress.lab.scenarios import scenarios
 
@@ -40,6 +49,9 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
     """Keep the farm of a scenario running until Ctrl-C.
 
     Prints its addresses, its host name, its CA file and a command that tests it.
+
+    Examples:
+        tls-stress lab up missing-intermediate
     """
     from stress.lab.farm import start
 

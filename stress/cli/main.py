@@ -46,12 +46,21 @@ COMMANDS: Mapping[str, str] = {
     "clients": "Client profiles.",
     "lab": "A faulty farm of TLS servers on loopback.",
     "profiles": "Load profiles.",
+    "runs": "List the recorded runs.",
+    "help": "Explain a command.",
+    "version": "Print the version.",
 }
 """Every command and its first sentence; it is defined in the module of its name in this room."""
 
 
 class Program(TyperGroup):
     """All commands; a module is imported when its command is used."""
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ARG002 - the same
+        """Return the commands, without importing any, or the options before them."""
+        from stress.cli.completion import offers
+
+        return offers([*COMMANDS, "--help", "--version"], incomplete)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
         """In the order in which they are explained."""
@@ -88,7 +97,6 @@ app = typer.Typer(
     cls=Program,
     help="Opens thousands of TLS handshakes and isolates the rare failing fraction.",
     epilog="Begin with `tls-stress demo`, then `tls-stress run HOST`.",
-    add_completion=False,
     context_settings=_HELP,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -97,12 +105,19 @@ app = typer.Typer(
 
 @app.callback()
 def _program(
+    context: typer.Context,
     *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    version: Annotated[  # noqa: ARG001 - its callback acts
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Options before any command."""
+    """Options before any command; what the user set once becomes the default of each option."""
+    from stress.planning.user_config import user_config
+
+    context.default_map = dict.fromkeys(COMMANDS, user_config().defaults())
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -59,8 +59,13 @@ def plan(
 ) -> int:
     """Compute how many handshakes are needed.
 
-    For example: plan --share 0.1%, plan --share 0.1% --relative 20%, plan --rule-out 0.01%,
-    plan --backends 12. Several options are answered in turn.
+    Several options are answered in turn.
+
+    Examples:
+        tls-stress plan --share 0.1%
+        tls-stress plan --share 0.1% --relative 20%
+        tls-stress plan --rule-out 0.01% --rate 200/s
+        tls-stress plan --backends 12
     """
     from stress.analysis.proportions import sizes
     from stress.text import units

@@ -6,15 +6,24 @@ from typing import Annotated
 
 import typer
 
-from stress.cli import console
+from stress.cli import completion, console
 from stress.cli.options import group
 from stress.errors import ExitCode
 
-Profile = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
+Profile = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE", autocompletion=completion.load_profiles, show_default=False
+    ),
+]
 
 
 def list_profiles() -> int:
-    """List the load profiles."""
+    """List the load profiles.
+
+    Examples:
+        tls-stress profiles
+    """
     from stress.planning.profile import profiles
 
     console.print_titles({name: profile.title for name, profile in profiles().items()})
@@ -25,6 +34,9 @@ def show_profile(name: Profile) -> int:
     """Print the TOML file of a load profile.
 
     Copy it into a file of your own to change it.
+
+    Examples:
+        tls-stress profiles show consistency
     """
     from stress.planning.profile import load_profile
 

@@ -53,6 +53,10 @@ def replay(
 
     Exits 0 no longer failing, 1 the failure follows the combination or the load, 3 partly or too
     few to tell.
+
+    Examples:
+        tls-stress replay
+        tls-stress replay nightly --cause 1 --tries 5
     """
     from stress.analysis.compare.replay import ReplayVerdict
     from stress.model.run import End

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stress.cli import completion
 from stress.cli.options import option_of, takes
 from stress.planning.option import Section
 from stress.planning.request import FORMS, Request
@@ -14,6 +15,7 @@ Run = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
+        autocompletion=completion.runs,
         help="Path of a run file, or a name in the results directory. [default: the latest]",
         show_default=False,
     ),
@@ -58,6 +60,11 @@ def report(
     Exits as that run did: 0 clean, 1 failing, 3 inconclusive, 4 invalid, 130 interrupted. With
     --policy or --at the recorded chains are re-evaluated; the run file stays as it is. FILE may be
     - for standard output.
+
+    Examples:
+        tls-stress report
+        tls-stress report nightly --html report.html
+        tls-stress report nightly --policy chrome --at +30d
     """
     from time import time
 

@@ -17,9 +17,16 @@ def run(request: Request) -> int:
 
     Exit codes: 0 clean, 1 failing, 2 usage (nothing was sent), 3 inconclusive, 4 invalid,
     130 interrupted.
+
+    Examples:
+        tls-stress run app.example.com
+        tls-stress run app.example.com --client ios-urlsession --client go
+        tls-stress run app.example.com --address 192.0.2.7=new -n 5000 --i-am-authorized
+        tls-stress run app.example.com --until "failing<0.1%" --junit tls.xml --html report.html
     """
     from stress.cli.output import EXIT_CODES, Output
     from stress.planning.profile import filled
+    from stress.planning.user_config import user_config
     from stress.runner.again import read_first_part
     from stress.runner.rejudge import Rejudgement
     from stress.runner.run import RunLocation, prepare, record
@@ -30,6 +37,8 @@ def run(request: Request) -> int:
         plan, first_part = prepare(request), None
     else:
         allowed = {field for field, option in options().items() if option.section is Section.OUTPUT}
+        if request.profile == user_config().profile:  # set once, and not for this run
+            allowed.add("profile")
         if request.given() - allowed - {"interrupted", "authorized", "cert", "key", "stores"}:
             raise UsageError(
                 "--continue takes the target and the plan from the interrupted run",

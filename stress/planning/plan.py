@@ -24,6 +24,7 @@ from stress.planning.connection_options import (
     closing_of,
     connection_of,
     credentials_of,
+    default_port,
     own_address,
 )
 from stress.planning.consent import allow
@@ -32,6 +33,7 @@ from stress.planning.profile import LoadProfile, consents, filled, ignored_conse
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
+from stress.planning.user_config import user_config
 from stress.text.escape import command
 from stress.text.units import named
 
@@ -55,7 +57,7 @@ def plan_run(
     """
     machine = machine or Machine.here()
     whole, profile = filled(request)
-    target = one_target(whole.targets)
+    target = one_target(whole.targets, default_port(whole))
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
@@ -73,7 +75,7 @@ def plan_run(
         trust=trust,
         seed=seed,
         profile=profile.name if profile else "",
-        notes=(*load_notes, *found.notes),
+        notes=(*plan.notes, *load_notes, *found.notes),
         **passed,
     )
     plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
@@ -91,7 +93,8 @@ def _allowed(
     ignored = ignored_consent(request, profile)
     foreign = names_addresses(request, profile)
     try:
-        plan = allow(plan, consents(request, profile, plan.target.host), foreign=foreign)
+        agreed = consents(request, profile, plan.target.host, user_config().authorized)
+        plan = allow(plan, agreed, foreign=foreign)
     except UsageError as error:
         hint = "\n".join([*(f"{line[0].upper()}{line[1:]}." for line in ignored), error.hint or ""])
         raise UsageError(error.message, hint) from None

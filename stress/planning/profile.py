@@ -24,6 +24,7 @@ from stress.planning.load import segment_text
 from stress.planning.option import Option, Section, ValueType
 from stress.planning.request import Request, options
 from stress.planning.targets import host_name, literal
+from stress.planning.user_config import config_folder
 from stress.text.escape import did_you_mean, quoted
 from stress.text.tomlfile import TomlFile, profiles_folder, shipped
 from stress.text.units import named, written
@@ -68,12 +69,6 @@ class LoadProfile:
         place = Path(os.path.realpath(self.file))
         folders = (profiles_folder(), config_folder())
         return any(place.is_relative_to(os.path.realpath(folder)) for folder in folders)
-
-
-def config_folder() -> Path:
-    """Return the folder of the user's own profiles (XDG Base Directory Specification)."""
-    given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".config") / "tls-stress"
 
 
 @cache
@@ -220,19 +215,28 @@ def names_addresses(request: Request, profile: LoadProfile | None) -> bool:
     return bool(fields & profile.options.given())
 
 
-def consents(request: Request, profile: LoadProfile | None, host: str) -> tuple[str, ...]:
+def consents(
+    request: Request,
+    profile: LoadProfile | None,
+    host: str,
+    standing: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, ...]:
     """Return how the user consented to a load on a host, as text; empty: not at all.
 
     Args:
         request: as typed.
         profile: that it names.
         host: the target.
+        standing: hosts that the user agreed to once, and where; not for a target that a run file
+            names, because its addresses come from there, too.
     """
     if names_addresses(request, profile):
         return ()
     consent = ["--i-am-authorized"] if request.authorized else []
     if profile is not None and profile.trusted and host in profile.authorized:
         consent.append(f'authorized = ["{host}"] in {profile.file}')
+    if host in standing:
+        consent.append(standing[host])
     return tuple(consent)
 
 

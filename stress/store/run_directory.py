@@ -73,26 +73,27 @@ def locate(run: str | None, folder: Path) -> Path:
     """The file of a run.
 
     Args:
-        run: a path, a name in the results folder, or None for the latest run.
+        run: a path, a name in the results folder or in the current one, or None for the latest run.
         folder: the results folder.
 
     Raises:
         RunFileError: there is no such run; the hint has the nearest names.
     """
     if run is None:
-        paths = _files(folder)
+        paths = run_files(folder)
         if not paths:
             raise RunFileError(f"there is no run in {folder} yet", "make one with `tls-stress run`")
         return max(paths, key=lambda path: (_started_ns(path), path.name))
     if os.sep in run:
         candidates = [Path(run), Path(run + _SUFFIX)]
-    else:  # a plain name is looked for in the results folder first
-        candidates = [folder / f"{run.removesuffix(_SUFFIX)}{_SUFFIX}", Path(run)] if run else []
+    else:  # a plain name is looked for in the results folder first, then here
+        file = f"{run.removesuffix(_SUFFIX)}{_SUFFIX}"
+        candidates = [folder / file, Path(run), Path(file)] if run else []
     for path in candidates:
         with suppress(OSError, ValueError):
             if path.exists():
                 return path
-    names = sorted(path.stem for path in _files(folder))
+    names = sorted(path.stem for path in run_files(folder))
     nearest = get_close_matches(run.removesuffix(_SUFFIX), names, n=_NEAREST, cutoff=0.4)
     more = len(names) - _NEAREST
     listed = ", ".join(names[:_NEAREST]) or "no runs yet"
@@ -101,7 +102,7 @@ def locate(run: str | None, folder: Path) -> Path:
     raise RunFileError(f"there is no run {run!r}", hint)
 
 
-def _files(folder: Path) -> Sequence[Path]:
+def run_files(folder: Path) -> Sequence[Path]:
     """The run files of a folder; an empty one is only reserved."""
     paths = []
     with suppress(OSError):

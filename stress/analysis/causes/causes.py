@@ -13,7 +13,14 @@ from math import ceil, log, sqrt
 
 import numpy as np
 
-from stress.analysis.causes.changes import TimeProfile, lockout, period, rhythm, round_robin
+from stress.analysis.causes.changes import (
+    TimeProfile,
+    lockout,
+    passed_first,
+    period,
+    rhythm,
+    round_robin,
+)
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
@@ -59,7 +66,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category, ClientView
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe, known_of
@@ -70,9 +77,6 @@ MOSTLY = 0.8
 """Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
-SURE_NOT = 1e-6
-EARLY = 0.25
-"""Of the run: failures that begin later begin at a time, not after a number of connections."""
 ALWAYS = 0.99
 CERTAIN = 0.99
 """At least one failure shows in an experiment with this confidence, if the claim is right."""
@@ -454,17 +458,6 @@ class _Claimant:
                 met[one.policy] = one
         return chain_views(failing.outcome, met, partial(known_of, chain.certificates))
 
-    def passed_first(self, failing: FailureClass) -> int:
-        """How many connections passed before the first failure, where chance alone is no reason.
-
-        A broken node fails from the beginning on; a limiter lets a number of connections pass.
-        """
-        met = [one.id for one in self.recording.failing if one.outcome == failing.outcome]
-        first, attempts = min(met, default=0), self.tally.attempts
-        share = failing.count / max(1, attempts - first)
-        by_chance = max(0.0, 1.0 - share) ** first
-        return first if by_chance < SURE_NOT and first <= EARLY * attempts else 0
-
     def likely(
         self,
         failing: FailureClass,
@@ -493,7 +486,10 @@ class _Claimant:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
-            values |= facts_of_what_passed(self.passed_first(failing), passing)
+            met = sorted(one.id for one in alike)
+            values |= facts_of_what_passed(passed_first(met, attempts, failures), passing)
+            if implied := StartTls.implied_by(plan.target.port):
+                values.setdefault("starttls", implied.value)
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]

@@ -49,6 +49,13 @@ PERIODS = 3000
 """Frequencies that are tested."""
 FEWEST_AFTER, BY_CHANCE = 20, 1e-6
 """Attempts that fail up to the end of the run, and how likely that may be by chance."""
+SURE_NOT, SURE_NOT_AGAIN = 1e-6, 1e-4
+"""How likely independent failures may leave out the first attempts, or so many in a row later: of
+such rows there are many."""
+EARLY = 0.25
+"""Of the run: failures that begin later begin at a time, not after a number of connections."""
+EQUAL = 0.03
+"""Relative difference up to which portions that passed are those of one limit."""
 FEWEST_TURNS = 4
 """Times that a period has to fit into the run."""
 
@@ -140,6 +147,35 @@ def lockout(good: Sequence[int], failed: Sequence[int], failures: int) -> Lockou
     if max(failed) <= last or after < FEWEST_AFTER or chance > log(BY_CHANCE):
         return None
     return Lockout(last, len(good), before, after)
+
+
+def passed_first(met: Sequence[int], attempts: int, failures: int) -> int:
+    """How many attempts passed before the first failure, where a limit would be the reason; or 0.
+
+    A broken node fails from the beginning on; a limit of our load lets a number of connections
+    pass. As many pass again only in equal portions, one in each of the limit's windows. A limit
+    that others reach, or a restart, comes and goes at any time.
+
+    Args:
+        met: start indices of the failing attempts in order, all of them or the first.
+        attempts: how many there are.
+        failures: how many of them failed.
+    """
+    first = min(met, default=0)
+    share = failures / max(1, attempts - first)
+    passes = -log(1.0 - min(share, 1.0 - 1e-9))  # nats that each further good one is worth
+    if not failures or first > EARLY * attempts or passes * first < -log(SURE_NOT):
+        return 0
+    if len(met) < failures:  # what came later is not known
+        return first
+    *between, after = (np.diff([*met, attempts]) - 1).tolist()
+    long = -log(SURE_NOT_AGAIN) / passes
+    portions = [passed for passed in between if passed > long]
+    if not portions and after <= long:
+        return first
+    portions += [first] if len(portions) == 1 else []
+    equal = len(portions) > 1 and max(portions) - min(portions) <= EQUAL * max(portions)
+    return first if equal and after <= max(portions) else 0
 
 
 def _chosen(of: int, count: int) -> float:

@@ -60,7 +60,7 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
         if name == OK.name:
             continue
         rows = table.outcomes.codes == code
-        reached = table.stages >= Stage.FINISHED
+        reached = table.stages >= Stage.FINISHED.order
         members: list[tuple[int | None, Mask]]
         if _is_trust(name):
             # The commonest bad chains have a class each, all others share one.

@@ -16,7 +16,7 @@ import numpy as np
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.tally import side_of
 from stress.model.attributes import Dimension
-from stress.model.outcome import Side
+from stress.model.outcome import Side, Stage
 from stress.model.run import Cell, cell_reader
 from stress.text.scale import Scale, in_order, scale
 
@@ -71,6 +71,7 @@ class Table:
     outcomes: Column
     """Not a dimension, but what has to be explained; as a column it is called `stage`."""
     stages: Integers
+    """`Stage.order`."""
     blocks: Integers
     chains: Integers
     """`SeenChain.id`, or -1."""
@@ -97,7 +98,7 @@ def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
     return Table(
         columns=tuple(_column(counted, reading) for reading in ordered),
         outcomes=_column(counted, Reading(Dimension.STAGE, "outcome", str)),
-        stages=_integers(map(attrgetter("stage"), counted)),
+        stages=_integers(Stage(cell.stage).order for cell in counted),
         blocks=_integers(map(attrgetter("block"), counted)),
         chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
         counts=_integers(map(attrgetter("count"), counted)),

@@ -84,6 +84,7 @@ def scope(findings: Findings) -> str:
         store = f"trust store {Path(trust.anchors_from).name}{anchors}"
     else:
         store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
+    via = f" by STARTTLS ({plan.starttls})" if plan.starttls else ""
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
@@ -98,7 +99,7 @@ def scope(findings: Findings) -> str:
             " rates are of our samples, not of the users')"
         )
     return (
-        f"{plan.target} with client {clients} over {over}, {name}, "
+        f"{plan.target}{via} with client {clients} over {over}, {name}, "
         f"{store}, policy {policy_names(plan)}. "
         f"{sessions(findings)}"
         f"{f'{joined_sentences(joined)[0]}. ' if joined else ''}"

@@ -161,10 +161,17 @@ def test_evidence_orders_what_ends_a_connection_without_a_word() -> None:
     assert first("reset", "constant", "first-ones-passed", "steady-load") == "rate-limiter"
     assert first("eof", "bursts", "steady-load") == "connection-limit"
     assert first("eof", "window", "steady-load") == "draining"
+    assert first("eof", "began", "steady-load") == "node-down"
     assert first("eof", "constant", "connections-held", "small-hello") in {
         "connection-limit",
         "balancer-ports-exhausted",
     }
+
+
+def test_bursts_at_a_steady_load_may_also_be_the_windows_of_a_limiter() -> None:
+    found = likely(Signs("reset", ["none"], "bursts", facts={"steady-load"}))
+
+    assert [fit.id for fit in found] == ["connection-limit", "draining", "rate-limiter"]
 
 
 def test_a_limiter_is_not_blamed_on_health_checks_and_deploys() -> None:

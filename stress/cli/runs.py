@@ -1,0 +1,62 @@
+"""`tls-stress runs`: the runs of a results directory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from stress.cli import console
+from stress.cli.options import option_of
+from stress.cli.output import Results
+from stress.errors import ExitCode
+from stress.runner.run import RESULTS
+from stress.runner.runs import ListedRun
+from stress.text.datetimes import instant
+from stress.text.escape import escape
+from stress.text.numbers import of
+from stress.text.units import show_size
+
+Json = Annotated[bool, option_of("json", "Print the list as one JSON document.")]
+_HEADS = ("name", "started", "target", "failed", "verdict", "size")
+
+
+def runs(*, json: Json = False, results: Results = None) -> int:
+    """List the recorded runs.
+
+    The latest first: name, start, what was tested, failures, verdict and size. `report NAME` prints
+    one of them again.
+
+    Examples:
+        tls-stress runs
+        tls-stress runs --results /srv/tls/results --json
+    """
+    from stress.report.document import json_document
+    from stress.runner.observers import BusySign
+    from stress.runner.runs import list_runs
+
+    folder = results or RESULTS
+    with BusySign(console.terminal(), f"reading {folder}"):
+        found = list_runs(folder)
+    if json:
+        document = {"schema": "tls-stress/runs/1", "folder": str(folder), "runs": found}
+        console.print_data(json_document(document))
+    elif found:
+        console.print_data(_table([_HEADS, *map(_cells, found)]))
+    else:
+        console.print_message(f"there is no run in {folder} yet")
+    return ExitCode.CLEAN
+
+
+def _cells(run: ListedRun) -> tuple[str, ...]:
+    if run.error:
+        return (run.name, "", f"not readable: {run.error}", "", "", show_size(run.size))
+    started = instant(run.started_ns // 1_000_000_000)
+    failed = of(run.failures, run.attempts)
+    return (run.name, started, run.target, failed, run.verdict, show_size(run.size))
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """The rows in columns; names and targets are a stranger's text."""
+    shown = [[escape(cell, longest=100) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in shown)
+    return "".join(f"{line}\n" for line in lines)
