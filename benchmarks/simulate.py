@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks import queues
 from benchmarks.adversarial import PARTS
 from benchmarks.queues import Fails
+from benchmarks.servers import how_many
 from benchmarks.structures import STRUCTURES
 from benchmarks.worlds import (
     FACTS,
@@ -78,6 +79,7 @@ one part anew; each says how many trials it had.
 | `both` | a bad node, and failures that grow with the load everywhere: both are told |
 | `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
 | `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
+| `how many` | the interval of the number of servers, from whom each connection met; its width |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; one cause is
 found in 95% of the runs and two or three are in 90%, a doubled rate is called worse in 90%. An
@@ -122,6 +124,7 @@ BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     "slow": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
     "lockout.*all the time": {"claimed": (0.0, 0.01)},
     "lockout.*nothing after": {"claimed": (0.95, 1.0)},
+    "how many": {"covers": (0.93, 1.0), "width": (0.0, 1.0)},
     "culprit": {"client found": (0.9, 1.0), "address found": (0.9, 1.0)},
 }
 """Beginning of a line -> words in it -> bounds of the figure after them."""
@@ -330,7 +333,7 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "nothing": nothing,
     "intervals": intervals,
     "kinds": kinds,
-    **{part.__name__: part for part in (*PARTS, *STRUCTURES)},
+    **{part.__name__: part for part in (*PARTS, *STRUCTURES, how_many)},
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from stress.analysis.backends import met
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
 from stress.analysis.latency import by_value, latency, retries
@@ -29,7 +30,7 @@ from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
 from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, Interval, Quantiles
+from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Findings:
     """By index of the address; not those that nothing reached."""
     backends: Mapping[str, Part]
     """By backend, where it is known."""
+    backend_count: BackendCount | None
+    """How many there are; None: not known, or a log names them all."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -83,7 +86,9 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
     """
-    facts, cube = run.facts(), run.cube()
+    facts = run.facts()
+    servers = met(run.cube(), facts)
+    cube = servers.cube
     tally = count(cube.cells)
     addresses, histograms = tuple(run.addresses()), run.histograms()
     judged = validity(facts, tally, retries(histograms))
@@ -117,6 +122,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         latency=latency(histograms, foreign=bool(facts.records)),
         by_address=dict(_parts("address", cube, good, sampling, lost)),
         backends=dict(_parts("backend", cube, good, sampling, lost)),
+        backend_count=servers.count,
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from stress.analysis.backends import comparable, met
 from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.dimensions import readings
@@ -92,10 +93,13 @@ def record(run: Run, keep: Collection[str] | None = None) -> Recording:
         keep: of records that are not ours, the dimensions to keep; None: whatever may explain
             a failure.
     """
-    facts, cube, addresses = run.facts(), run.cube(), tuple(run.addresses())
+    facts, addresses = run.facts(), tuple(run.addresses())
+    servers = met(run.cube(), facts)
+    cube = servers.cube
     chains = {chain.id: chain for chain in run.chains()}
     if cube.records is None:
         table = tabulate(cube.cells, _readings(facts, chains, addresses, cube))
+        table = comparable(table, servers)
     else:
         from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
 

@@ -97,6 +97,9 @@ class BoringEngine:
         session = None if self._tls.version() == "TLSv1.3" else self._tls.session()
         return None if session is None else Session(session, reusable=True)
 
+    def ticket(self) -> bytes | None:
+        """Returns None: `utls` does not expose it."""
+
     def close(self) -> bytes:
         """Makes a close_notify."""
         with suppress(core.CoreError):  # do not wait for the server's close_notify

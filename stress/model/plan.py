@@ -294,6 +294,8 @@ class Plan:
     stack: Stack | None = None
     """The TLS library of all clients, where the user chose one (`--stack`); None: each its own."""
     close: Close = Close.AUTO
+    ticket_names: bool = True
+    """Read the names of the keys of session tickets, by which servers behind one address differ."""
     resumption: float = 0.0
     """Fraction of the attempts that offer a session if there is one; 0: all are full handshakes."""
     sources: tuple[str, ...] = ()

@@ -265,7 +265,7 @@ class BackendLine:
 
     name: str
     how: str
-    """What named it: `log`, a balancer's (`tls-stress join`)."""
+    """What named it: `ticket`, the key of its session tickets; `log`, a balancer's."""
     address: str | None
     """Of the target; null: it was met behind several."""
     attempts: int
@@ -273,6 +273,28 @@ class BackendLine:
     interval: Interval
     latency: Quantiles | None = None
     """Of its good handshakes, from their start; of an even sample where there are very many."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendCount:
+    """How many servers there are behind the addresses, told apart by what they say themselves."""
+
+    how: str
+    """What names them: `ticket`, the key of their session tickets."""
+    named: int
+    """Finished handshakes whose server is named."""
+    inferred: int
+    """Those whose server is known by the chain, which it alone sends."""
+    unnamed: int
+    """The others: not looked at, or the server gave no name."""
+    seen: int
+    """Names that were met. Servers that share their keys have one; new keys are a new one."""
+    estimate: float
+    """How many there are, by Chao's estimate; the lower end of its 95% interval is `seen`."""
+    high: int | None
+    """Its upper end; null: unbounded."""
+    least_share: float
+    """A server with this fraction of the connections would have been met, with 95% confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +384,8 @@ class Summary:
     """What each search for a limit found; empty: none was searched for."""
     backends: tuple[BackendLine, ...] = ()
     """The servers behind the addresses, those that failed most first; empty: none is known."""
+    backend_count: BackendCount | None = None
+    """How many there are; null: not known, or a log names them all."""
     commands: tuple[Command, ...] = ()
     """Every command that the report prints."""
     schema: str = SCHEMA

@@ -210,6 +210,11 @@ class Request:
         **choice(Close),
     )
 
+    ticket_names: bool | None = PROFILE_ONLY.switch(
+        "Tell servers behind one address apart by the keys of their session tickets. [default: on]",
+        default=None,
+        plan="ticket_names",
+    )
     evidence_per_signature: int | str | None = PROFILE_ONLY.option(
         "Keep all bytes of the first N attempts of each combination of outcome, address, client"
         " and chain, per process; 0 keeps none. [default: 5]",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from stress.analysis.backends import source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
@@ -77,6 +78,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         chains=chain_lines(findings.chains, findings.verdicts),
         addresses=tuple(_addresses(findings)),
         backends=tuple(_backends(findings)),
+        backend_count=findings.backend_count,
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
@@ -96,7 +98,9 @@ def _addresses(findings: Findings) -> Iterator[AddressLine]:
 
 
 def _backends(findings: Findings) -> Iterator[BackendLine]:
-    """Those that failed most come first."""
+    """Those that failed most come first; one ticket key tells no servers apart."""
+    if findings.backend_count is not None and findings.backend_count.seen == 1:
+        return
     for name, here in sorted(
         findings.backends.items(),
         key=lambda item: (-item[1].count.failures / (item[1].count.attempts or 1), item[0]),
@@ -106,7 +110,7 @@ def _backends(findings: Findings) -> Iterator[BackendLine]:
         at = sorted(str(findings.addresses[index]) for index in known)
         yield BackendLine(
             name,
-            "log",
+            source(findings.facts),
             at[0] if len(at) == 1 else None,
             here.count.attempts,
             here.count.failures,

@@ -51,6 +51,7 @@ from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.poller import READABLE, WRITABLE
 from stress.engine.worker.reactor import Reactor
 from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.ticket_sampler import TicketSampler
 from stress.engine.worker.timestamps import (
     ABORTED,
     FLIGHT_BYTES,
@@ -78,6 +79,9 @@ PRESSURE_NS = 10_000_000
 """A row whose answers waited longer for us to read them is marked."""
 TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 """The socket option that counts retransmissions; None: this system has another one, or none."""
+KEY_NAME_BYTES = 16
+"""At the front of a session ticket (RFC 5077 section 4); whether they are a name, the recorder
+finds out (`stress.engine.key_names`)."""
 LONGEST_ANSWER = 262_144
 """Unread bytes above which they are a flood, not an answer that we were too slow to read."""
 NOTHING_KNOWN = Facts(CANCELLED, Stage.CONNECT)
@@ -119,6 +123,8 @@ class WorkerContext:
     """Makes the bytes that are sent before the ClientHello (a PROXY header)."""
     sampler: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: none is kept."""
+    tickets: TicketSampler | None = None
+    """Chose whose session tickets are read in TLS 1.3; None: none name a backend."""
     held: HeldConnections | None = None
     """Keeps finished connections open; None: each is closed at once."""
     sessions: Sessions | None = None
@@ -400,10 +406,12 @@ class Attempt:
             self._ended_ns = monotonic_ns()
         if self._port is not None:
             self._close()
-        self.record = self._record()
+        record = self.record = self._record()
+        if context.tickets is not None:
+            context.tickets.met(record.chain)
         if context.sampler is not None:
             context.sampler.add(
-                self.record,
+                record,
                 self._events,
                 address=self.spec.address,
                 source=self.spec.source,
@@ -440,6 +448,7 @@ class Attempt:
         if facts is NOTHING_KNOWN and self._connect_ns is not None:
             stage = Stage.CLIENT_HELLO
         self.chain, self.staple = facts.chain, facts.staple
+        ticket = None if self.context.tickets is None else facts.ticket
         answered = self._received > 0
         flags = spec.flags | (Flag.USER_SPACE_STAMP if timer.user_space else 0)
         return Record(
@@ -470,4 +479,5 @@ class Attempt:
             hello_retry=facts.hello_retry,
             tcp_retransmits=self._retransmits,
             offered=self._offered,
+            backend=ticket[:KEY_NAME_BYTES].hex() if ticket else None,
         )

@@ -7,6 +7,7 @@ The worker never outlives the coordinator: an end of file on the socket ends it.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import sys
@@ -29,11 +30,12 @@ from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
 from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.ticket_sampler import TicketSampler
 from stress.engine.worker.timestamps import stamping
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
-from stress.model.plan import Close, Plan
+from stress.model.plan import Close, Plan, Stack
 
 
 async def serve(stream: trio.SocketStream) -> None:
@@ -98,12 +100,18 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     plan, load, worker = assignment.plan, assignment.plan.load, assignment.worker
     workers, reset = load.processes, plan.close is Close.RST
     makers, keeping = factories(plan), plan.keeping
-    if keeping.per_signature and keeping.total_bytes:
+    keeps = keeping.per_signature and keeping.total_bytes
+    tickets = TicketSampler(random.Random(assignment.seed)) if plan.ticket_names else None  # noqa: S311 - a sample, no secret
+    if keeps or tickets is not None:
         key_log = KeyLog()
-        sampler = TranscriptSampler(keeping.per_signature, keeping.total_bytes // workers, key_log)
-        logging = factories(plan, key_log)
-        makers = tuple(KeyLogSwitch(*pair, sampler) for pair in zip(makers, logging, strict=True))
-        batcher.sampler = sampler
+        if keeps:
+            total_bytes = keeping.total_bytes // workers
+            batcher.sampler = TranscriptSampler(keeping.per_signature, total_bytes, key_log)
+        shown = (plan.stack_of(client) is Stack.OPENSSL for client in plan.clients)
+        makers = tuple(
+            KeyLogSwitch(plain, logged, batcher.sampler, tickets, shows)
+            for plain, logged, shows in zip(makers, factories(plan, key_log), shown, strict=True)
+        )
     context = WorkerContext(
         makers,
         plan.limits,
@@ -112,6 +120,7 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
         sampler=batcher.sampler,
+        tickets=tickets,
         held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
         sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
         if plan.resumption

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeAlias
 
+from stress.engine.worker.ticket_sampler import TicketSampler
 from stress.engine.worker.timestamps import ABORTED, RESET, SENT, WireEvent
 from stress.handshake import HandshakeMachine, KeyLog, MachineFactory, Session
 from stress.host.addresses import source_address
@@ -158,16 +159,25 @@ class TranscriptSampler:
 
 @dataclass(frozen=True, slots=True)
 class KeyLogSwitch:
-    """Makes machines of one client that log their secrets while the sampler may need them."""
+    """Makes machines of one client that log their secrets while somebody may need them."""
 
     plain: MachineFactory
     logged: MachineFactory
     """Of the same client, with a key log."""
-    sampler: TranscriptSampler
+    sampler: TranscriptSampler | None
+    tickets: TicketSampler | None = None
+    """Chooses whose session tickets are read; None: those that come in the clear."""
+    shows_tickets: bool = False
+    """Whether the TLS library shows them, so that no key log is needed for them."""
 
     def machine(self, session: Session | None = None) -> HandshakeMachine:
         """Make a fresh machine, which offers a session or not."""
-        return (self.logged if self.sampler.keyed > 0 else self.plain).machine(session)
+        reads = self.tickets is not None and self.tickets.due()
+        keyed = self.sampler is not None and self.sampler.keyed > 0
+        logs = keyed or (reads and not self.shows_tickets)
+        machine = (self.logged if logs else self.plain).machine(session)
+        machine.reads_ticket = reads
+        return machine
 
 
 def _as_sent(events: Sequence[WireEvent]) -> tuple[list[Flight], list[Parting]]:

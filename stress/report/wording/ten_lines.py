@@ -21,6 +21,7 @@ from stress.model.outcome import Category, Kind, kind_of
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
+from stress.report.wording.backends import named_words
 from stress.report.wording.causes import (
     experiment,
     fix_of,
@@ -83,6 +84,7 @@ def headlines(
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
+    verdict.append(named_words(causes, findings.backend_count, len(findings.backends)))
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from stress.analysis.backends import FEWEST, met
+from stress.analysis.findings import examine
+from stress.analysis.recording import record
+from stress.model.attributes import Dimension
+from stress.model.run import CELL_OTHERS, Cell, Cube, JoinedLog, Run
+from stress.report.summary import summarize
+
+A, B, BAD = "ticket key aaaaaaaa", "ticket key bbbbbbbb", "incomplete-chain"
+
+
+def behind(cell: Cell, name: str | None) -> Cell:
+    return cell._replace(others=tuple(name if one == "backend" else None for one in CELL_OTHERS))
+
+
+def names(cube: Cube) -> dict[tuple[int | None, str | None], int]:
+    place = CELL_OTHERS.index("backend")
+    return {(one.chain, one.others[place] if one.others else None): one.count for one in cube.cells}  # type: ignore[misc]  # it is a text
+
+
+def test_a_chain_that_one_server_alone_sends_says_which_server_it_was(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    run = recorded([
+        behind(cell(FEWEST, chain=2, outcome=BAD), B), cell(90, chain=2, outcome=BAD),
+        behind(cell(100, chain=1), A), cell(900, chain=1),
+    ])  # fmt: skip
+
+    found = met(run.cube(), run.facts())
+
+    assert found.count is not None
+    assert (found.count.named, found.count.inferred, found.count.unnamed) == (108, 990, 0)
+    assert sum(one.count for one in found.cube.cells) == 1098
+
+
+def test_a_chain_of_two_servers_says_nothing(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    run = recorded([
+        behind(cell(50, chain=1), A), behind(cell(50, chain=1), B), cell(900, chain=1),
+    ])  # fmt: skip
+
+    found = met(run.cube(), run.facts())
+
+    assert found.count is not None
+    assert (found.count.inferred, found.count.unnamed) == (0, 900)
+    assert found.known == set()
+
+
+def test_nor_does_one_whose_server_sends_others_too_or_was_seldom_met(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    both = recorded([behind(cell(50, chain=1), A), behind(cell(50, chain=2), A), cell(9, chain=2)])
+    seldom = recorded([behind(cell(FEWEST - 1, chain=2), A), cell(90, chain=2)])
+
+    for run in (both, seldom):
+        found = met(run.cube(), run.facts())
+        assert found.count is not None
+        assert found.count.inferred == 0
+
+
+def test_the_server_of_a_sample_is_named_for_all_of_its_failures(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    """One in ten was looked at; the others are known by their chain."""
+    others = [f"ticket key {number:08}" for number in range(11)]
+    cells = [behind(cell(20, chain=1, block=block), one) for one in others for block in range(9)]
+    cells += [behind(cell(2, chain=2, block=block, outcome=BAD), B) for block in range(9)]
+    cells += [cell(18, chain=2, block=block, outcome=BAD) for block in range(9)]
+    cells += [cell(1980, chain=1, block=block) for block in range(9)]
+
+    summary = summarize(recorded(cells))
+
+    (cause,) = summary.causes
+    assert [(one.dimension, one.value) for one in cause.conditions] == [("backend", B)]
+    assert (cause.failures, cause.attempts) == (180, 180)
+    assert "All came from the backend with ticket key bbbbbbbb, 1 of 12." in summary.headline
+
+
+def test_an_outage_while_names_were_read_is_not_blamed_on_those_that_have_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    """Names are read at the beginning, and so failures of the beginning all have one."""
+    early = [
+        behind(cell(10, chain=1, block=block, outcome=outcome), name)
+        for block in range(6)
+        for name in (A, B)
+        for outcome in ("ok", BAD)
+    ]
+    late = [cell(400, chain=1, block=block) for block in range(6, 60)]
+
+    causes = examine(recorded([*early, *late])).explanation.claims
+
+    told = {one.dimension for claim in causes for one in claim.conditions}
+    assert Dimension.BACKEND.value not in told
+
+
+def test_one_name_is_that_of_a_shared_key(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    run = recorded([
+        behind(cell(50, chain=2, outcome=BAD), A), behind(cell(550, chain=1), A),
+    ])  # fmt: skip
+
+    summary = summarize(run)
+
+    assert summary.backends == ()
+    assert summary.backend_count is not None
+    assert summary.backend_count.seen == 1
+    assert "all are sealed with one key" in summary.lines.where
+    assert "tls-stress join lab LOG" in summary.lines.where
+
+
+def test_without_names_it_says_so(cell: Callable[..., Cell], recorded: Callable[..., Run]) -> None:
+    summary = summarize(recorded([cell(50, chain=2, outcome=BAD), cell(550, chain=1)]))
+
+    assert "Session tickets name no server" in summary.lines.asked
+    assert "its session tickets name none" in summary.lines.where
+
+
+def test_a_log_leaves_nothing_to_count(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    run = recorded([behind(cell(50), "node-1"), behind(cell(50), "node-2"), cell(500)])
+    log = JoinedLog(("a.log",), "HAProxy", False, 100, 0, 500, 0, 0)
+    facts = replace(run.facts(), joined=log)
+
+    assert met(run.cube(), facts).count is None
+    assert record(run).table.column(Dimension.BACKEND) is not None
