@@ -26,6 +26,8 @@ from stress.model.summary import BackendCount
 FEWEST = 8
 """Attempts of a known server that show whose a chain is: of two servers that send it equally often
 both are met, with 99%."""
+KEY = "ticket key "
+"""How the names begin that are those of keys (`stress.engine.key_names`)."""
 OTHERS = "others"
 """Stands for all servers but those that can be compared."""
 ENOUGH = 0.8
@@ -39,11 +41,14 @@ class Source:
 
     LOG = "log"
     TICKET = "ticket"
+    HEADER = "header"
 
 
 def source(facts: RunFacts) -> str:
     """By what the servers of a run are told apart."""
-    return Source.LOG if facts.joined else Source.TICKET
+    if facts.joined:
+        return Source.LOG
+    return Source.HEADER if facts.plan.identify else Source.TICKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Met:
     cube: Cube
     """The run's, with what could be inferred."""
     count: BackendCount | None
-    """None: no handshake finished, or a log says it all."""
+    """None: no handshake finished, nobody looked, or a log says it all."""
     known: AbstractSet[str] | None = None
     """Servers all of whose attempts are known, where too few of all are; None: enough are."""
 
@@ -69,7 +74,8 @@ def met(cube: Cube, facts: RunFacts) -> Met:
             finished += cell.count
             names[_backend(cell)] += cell.count
     named = finished - names.pop(None, 0)
-    if not finished:
+    looked = facts.plan.ticket_names or facts.plan.identify
+    if not finished or not (named or looked):
         return Met(cube, None)
     whose = _sole_senders(cube) if 0 < named < finished else {}
     filled = _filled(cube, whose) if whose else cube

@@ -30,7 +30,13 @@ MOST = 10_000
 class KeyNames:
     """The names of ticket keys that were met behind each address."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, headers: bool = False) -> None:
+        """Knows none yet.
+
+        Args:
+            headers: they are values of a header instead: any that comes twice names a server.
+        """
+        self._headers = headers
         self._addresses: defaultdict[int, _Tickets] = defaultdict(_Tickets)
 
     def learn(self, address: int, begin: str) -> None:
@@ -44,7 +50,9 @@ class KeyNames:
 
     def name(self, address: int, begin: str) -> str | None:
         """What the server is called whose ticket begins like this; None: that is no name."""
-        is_name = self._addresses[address].is_name(begin)
+        is_name = self._addresses[address].is_name(begin, whole=self._headers)
+        if self._headers:
+            return begin if is_name else None
         return f"ticket key {begin[:SHOWN_DIGITS]}" if is_name else None
 
 
@@ -66,8 +74,8 @@ class _Tickets:
         if short in self.short or len(self.short) < MOST:
             self.short[short] += 1
 
-    def is_name(self, begin: str) -> bool:
-        if self.long[begin] > 1 or self.short[begin[:SHOWN_DIGITS]] >= SURE:
+    def is_name(self, begin: str, *, whole: bool) -> bool:
+        if self.long[begin] > 1 or (not whole and self.short[begin[:SHOWN_DIGITS]] >= SURE):
             return True
         named = len(self.long) - self.once
         many = self.once > FEW and self.once > ONCE_FOR_TWICE * (self.twice + 1)

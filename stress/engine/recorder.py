@@ -52,7 +52,7 @@ class Recorder:
         """Chain -> policy that rejects it -> outcome."""
         self._until_ns: dict[bytes, int] = {}
         """Chain -> when its verdicts may change."""
-        self._names = KeyNames()
+        self._names = KeyNames(headers=plan.identify is not None)
         self._staples: dict[bytes, bytes] = {}
         self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], str | None] = {}
         self._rejected_rows: dict[int, str] = {}

@@ -47,6 +47,8 @@ class KeyLog:
         self._of_tickets: dict[bytes, bytes] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._unread = bytearray()
+        self._position = 0
+        """Up to which the file was read."""
         if sys.platform == "linux" and anonymous:
             self._file = os.memfd_create("tls-stress-keys", os.MFD_CLOEXEC)
             self.path = f"/proc/self/fd/{self._file}"
@@ -71,17 +73,23 @@ class KeyLog:
 
     def drain(self) -> None:
         """Takes what was appended to the file and empties it."""
-        size = os.fstat(self._file).st_size
-        if not size:
-            return
-        self._unread += os.pread(self._file, size, 0)
-        os.ftruncate(self._file, 0)
+        self._read_on()
+        if self._position:
+            os.ftruncate(self._file, 0)
+            self._position = 0
         if len(self._unread) > _MOST_UNREAD:
             self._parse()
 
+    def _read_on(self) -> None:
+        """Takes what was appended, and leaves it there: emptying the file each time is dear."""
+        size = os.fstat(self._file).st_size
+        if size > self._position:
+            self._unread += os.pread(self._file, size - self._position, self._position)
+            self._position = size
+
     def lines(self, client_random: bytes) -> tuple[str, ...]:
         """The lines of the connection with this client random, empty if there are none."""
-        self.drain()
+        self._read_on()
         self._parse()
         return tuple(self._lines.get(client_random.hex().encode(), ()))
 
@@ -90,7 +98,7 @@ class KeyLog:
 
         It is returned once, and is never among the lines: it opens data of the application, too.
         """
-        self.drain()
+        self._read_on()
         self._parse()
         secret = self._of_tickets.pop(client_random.hex().encode(), None)
         return None if secret is None else bytes.fromhex(secret.decode("ascii", "replace"))
@@ -105,9 +113,9 @@ class KeyLog:
             self._folder.cleanup()
 
     def _parse(self) -> None:
-        *whole, self._unread = self._unread.split(b"\n")
-        for line in whole:
-            self.write(bytes(line))
+        whole, _, self._unread = self._unread.rpartition(b"\n")
+        for line in bytes(whole).split(b"\n"):
+            self.write(line)
 
 
 def secret_of(lines: Sequence[str], label: str) -> bytes | None:

@@ -134,8 +134,11 @@ class Engine(Protocol):
     def advance(self, data: bytes) -> State | Failure:
         """Takes bytes (none at the start) and continues the handshake: waiting or finished."""
 
-    def after(self, data: bytes) -> Failure | None:
-        """Takes bytes after the handshake and discards them; a failure may be an alert."""
+    def after(self, data: bytes, into: bytearray | None = None) -> Failure | None:
+        """Takes bytes after the handshake, and appends what they say; a failure may be an alert."""
+
+    def write(self, data: bytes) -> None:
+        """Encrypts application data; only after the handshake."""
 
     def output(self) -> bytes:
         """Takes what is queued for the server."""
@@ -176,6 +179,8 @@ class HandshakeMachine:
     """Has its secrets, to read an encrypted flight again after a failure."""
     _offered: tuple[bytes, ...] = ()
     """The chain of an offered session: libraries show it as if this server had sent it."""
+    answer: bytearray | None = None
+    """What the server has said to the request of `ask`; None: nothing was asked."""
     reads_ticket: bool = False
     """Whether a ticket of TLS 1.3 is to be read, at a price; older ones come in the clear."""
     _wire: Wire = field(default_factory=Wire)
@@ -217,7 +222,7 @@ class HandshakeMachine:
             return Output(b"", self._state)
 
         # After the handshake: tickets, data, close_notify or an alert.
-        failure = self._engine.after(data)
+        failure = self._engine.after(data, self.answer)
         if not self._settled:
             self._after += data  # a record may come in parts
             after, size = self._after, len(self._after)
@@ -229,6 +234,12 @@ class HandshakeMachine:
         elif self._settled:
             self._received.clear()
         return Output(self._engine.output(), self._state)
+
+    def ask(self, request: bytes) -> bytes:
+        """Makes the bytes that say this to the server after the handshake; see `answer`."""
+        self.answer = bytearray()
+        self._engine.write(request)
+        return self._engine.output()
 
     def hang_up(self, how: HangUp) -> Output:
         """Ends the connection; before the handshake finished, `how` becomes the outcome.

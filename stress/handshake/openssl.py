@@ -57,13 +57,14 @@ class OpenEngine:
             return _failure(error)
         return State.FINISHED
 
-    def after(self, data: bytes) -> Failure | None:
-        """Takes bytes after the handshake and discards them."""
+    def after(self, data: bytes, into: bytearray | None = None) -> Failure | None:
+        """Takes bytes after the handshake; appends what they say, or discards it."""
         if data:
             self._tls.bio_write(data)
         try:
-            while self._tls.recv(_READ):
-                pass
+            while chunk := self._tls.recv(_READ):
+                if into is not None:
+                    into += chunk
         except SSL.WantReadError:
             return None
         except SSL.Error as error:
@@ -108,6 +109,11 @@ class OpenEngine:
         session = self._tls.get_session()
         reusable = self._tls.get_protocol_version() < _TLS_1_3
         return None if session is None else Session(session, reusable)
+
+    def write(self, data: bytes) -> None:
+        """Encrypts application data."""
+        with suppress(SSL.Error):  # the connection is over, which the next read says
+            self._tls.send(data)
 
     def ticket(self) -> bytes | None:
         """The latest session ticket of TLS 1.3."""

@@ -265,7 +265,8 @@ class BackendLine:
 
     name: str
     how: str
-    """What named it: `ticket`, the key of its session tickets; `log`, a balancer's."""
+    """What named it: `ticket`, the key of its session tickets; `header`, of its answer to a HEAD;
+    `log`, a balancer's."""
     address: str | None
     """Of the target; null: it was met behind several."""
     attempts: int
@@ -280,7 +281,7 @@ class BackendCount:
     """How many servers there are behind the addresses, told apart by what they say themselves."""
 
     how: str
-    """What names them: `ticket`, the key of their session tickets."""
+    """What names them: `ticket`, the key of their session tickets; `header`, of an answer."""
     named: int
     """Finished handshakes whose server is named."""
     inferred: int

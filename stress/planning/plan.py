@@ -62,7 +62,7 @@ def plan_run(
     plan = connection_of(whole, target)
     trust = trust_of(whole, plan.server_name or target.host, now)
     check_sweep(whole, plan)
-    passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
+    passed = {"ticket_names": True} | whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
     found = places_of(whole, target, plan.sources, resolve=resolve, reaches=machine.reaches)
     plan = replace(
         plan,

@@ -160,6 +160,13 @@ class Request:
         name="addresses",
         together=_WHICH_ADDRESSES,
     )
+    identify: str | None = CONNECTION.option(
+        "Send one HEAD request after each handshake; this header of the answer names the server"
+        " behind the address. h2 is not offered then.",
+        "header:NAME",
+        read=later("planning.connection_options.header_name"),
+        plan="identify",
+    )
     sources: tuple[str, ...] = CONNECTION.repeated(
         "Local address to connect from; repeatable.",
         "IP",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from stress.analysis.backends import source
+from stress.analysis.backends import Source, source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
@@ -99,7 +99,8 @@ def _addresses(findings: Findings) -> Iterator[AddressLine]:
 
 def _backends(findings: Findings) -> Iterator[BackendLine]:
     """Those that failed most come first; one ticket key tells no servers apart."""
-    if findings.backend_count is not None and findings.backend_count.seen == 1:
+    count = findings.backend_count
+    if count is not None and count.how == Source.TICKET and count.seen == 1:
         return
     for name, here in sorted(
         findings.backends.items(),

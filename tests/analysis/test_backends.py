@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from stress.analysis.backends import FEWEST, met
+from stress.analysis.compare.compare import Change, cause_changes
 from stress.analysis.findings import examine
 from stress.analysis.recording import record
 from stress.model.attributes import Dimension
+from stress.model.plan import Plan
 from stress.model.run import CELL_OTHERS, Cell, Cube, JoinedLog, Run
 from stress.report.summary import summarize
 
@@ -115,11 +117,33 @@ def test_one_name_is_that_of_a_shared_key(
     assert "tls-stress join lab LOG" in summary.lines.where
 
 
-def test_without_names_it_says_so(cell: Callable[..., Cell], recorded: Callable[..., Run]) -> None:
-    summary = summarize(recorded([cell(50, chain=2, outcome=BAD), cell(550, chain=1)]))
+def test_without_names_it_says_so(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    looked = replace(plan, ticket_names=True)
+    cells = [cell(50, chain=2, outcome=BAD), cell(550, chain=1)]
+
+    summary = summarize(recorded(cells, plan=looked))
 
     assert "Session tickets name no server" in summary.lines.asked
     assert "its session tickets name none" in summary.lines.where
+
+
+def test_a_header_that_differs_each_time_names_nobody(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    asked = replace(plan, identify="header:X-Served-By")
+
+    summary = summarize(recorded([cell(50, chain=2, outcome=BAD), cell(550)], plan=asked))
+
+    assert "The header of the answer names no server" in summary.lines.asked
+    assert "Each handshake sent one HEAD request" in summary.lines.asked
+
+
+def test_where_nobody_looked_nothing_is_said(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    assert summarize(recorded([cell(50)])).backend_count is None
 
 
 def test_a_log_leaves_nothing_to_count(
@@ -131,3 +155,19 @@ def test_a_log_leaves_nothing_to_count(
 
     assert met(run.cube(), facts).count is None
     assert record(run).table.column(Dimension.BACKEND) is not None
+
+
+def test_a_server_that_was_mended_and_has_a_new_key_is_compared_overall(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    before = recorded(
+        [behind(cell(20, chain=2, block=block, outcome=BAD), B) for block in range(9)]
+        + [behind(cell(200, chain=1, block=block), A) for block in range(9)]
+    )
+    after = recorded([behind(cell(900), A), behind(cell(90), "ticket key cccccccc")])
+
+    (change,) = cause_changes(before, after, summarize(before).causes)
+
+    assert change.change is Change.BETTER
+    assert "0 of 990" in change.sentence
+    assert "that ticket key was not met again" in change.sentence

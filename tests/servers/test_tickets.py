@@ -27,7 +27,7 @@ def farm(
             f"node-{number}",
             certificates.alone if number == 12 else certificates.full,
             certificates.key,
-            extra=request.param.format(key=key),
+            extra=request.param.format(key=key, number=number),
         )
         for number in range(1, 13)
     ]
@@ -71,3 +71,34 @@ def test_without_tickets_nothing_is_named(farm: Haproxy, tls_stress: RunIt) -> N
     assert summary["backends"] == []
     assert summary["backend_count"]["named"] == 0
     assert "its session tickets name none" in summary["lines"]["where"]
+
+
+@pytest.mark.parametrize(
+    "farm",
+    ["ssl_session_tickets off; add_header X-Served-By node-{number};"],
+    indirect=True,
+)
+@pytest.mark.parametrize("stack", ["boringssl", "openssl"])
+def test_a_header_names_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: str) -> None:
+    more = ("--identify", "header:x-served-by", "--stack", stack)
+    summary = tls_stress(farm.port, "-n", "120", "-c", "8", "--processes", "1", *more).summary
+
+    served = farm.served(120)
+    told = {one["name"]: one for one in summary["backends"]}
+    assert told.keys() == served.keys()
+    # Until a value has come twice, none is known to be a name.
+    assert all(served[name] - 1 <= one["attempts"] <= served[name] for name, one in told.items())
+    assert {name for name, one in told.items() if one["failures"]} == {"node-12"}
+    assert summary["causes"][0]["conditions"] == [
+        {"dimension": "backend", "value": "node-12", "op": "is"}
+    ]
+    assert {one["how"] for one in summary["backends"]} == {"header"}
+
+
+@pytest.mark.parametrize("farm", ["add_header X-Served-By $request_id;"], indirect=True)
+def test_a_header_that_differs_each_time_is_no_name(farm: Haproxy, tls_stress: RunIt) -> None:
+    more = ("--identify", "header:X-Served-By")
+    summary = tls_stress(farm.port, "-n", "60", "-c", "8", "--processes", "1", *more).summary
+
+    assert summary["backends"] == []
+    assert "it is missing, or differs in each answer" in summary["lines"]["asked"]

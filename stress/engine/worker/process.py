@@ -27,6 +27,7 @@ from stress.engine.worker import dial, loops
 from stress.engine.worker.attempt import WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.held_connections import HeldConnections
+from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
 from stress.engine.worker.schedule import Sessions
@@ -101,7 +102,9 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     workers, reset = load.processes, plan.close is Close.RST
     makers, keeping = factories(plan), plan.keeping
     keeps = keeping.per_signature and keeping.total_bytes
-    tickets = TicketSampler(random.Random(assignment.seed)) if plan.ticket_names else None  # noqa: S311 - a sample, no secret
+    question = HeaderQuestion.of(plan)
+    reads = plan.ticket_names and question is None  # one name for each connection is enough
+    tickets = TicketSampler(random.Random(assignment.seed)) if reads else None  # noqa: S311 - a sample, no secret
     if keeps or tickets is not None:
         key_log = KeyLog()
         if keeps:
@@ -121,6 +124,7 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         preamble=dial.preamble(plan.proxy_protocol),
         sampler=batcher.sampler,
         tickets=tickets,
+        question=question,
         held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
         sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
         if plan.resumption

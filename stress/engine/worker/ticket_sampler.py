@@ -22,7 +22,7 @@ FIRST = 512
 """Connections of each process that are all read."""
 AFTER_NEW = 64
 """The same after a chain that was new."""
-PART = 1 / 16
+PART = 1 / 32
 """Of the others."""
 MOST_CHAINS = 1_000
 

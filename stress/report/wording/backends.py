@@ -9,6 +9,7 @@ from stress.model.run import JoinedLog
 from stress.model.summary import BackendCount, Cause, Comparator
 from stress.text.numbers import milliseconds, of, percent_up, seconds, thousands
 
+ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
 SHOWN = 3
 """Files that are named."""
 
@@ -38,11 +39,17 @@ def server_words(count: BackendCount | None) -> str:
     if count is None:
         return ""
     looked = count.named + count.unnamed
-    if not count.seen:
-        return "Session tickets name no server: none was sent, or they begin with no name. "
     inferred = f", {thousands(count.inferred)} more by their chain" if count.inferred else ""
     known = f"{of(count.named, looked + count.inferred)} handshakes{inferred}"
-    if count.seen == 1:
+    by_header = count.how == "header"
+    if not count.seen and by_header:
+        return (
+            "The header of the answer names no server: it is missing, or differs in each answer. "
+            f"{ASKED}"
+        )
+    if not count.seen:
+        return "Session tickets name no server: none was sent, or they begin with no name. "
+    if count.seen == 1 and not by_header:
         return (
             "All session tickets are sealed with one key: by one server, or by several that "
             f"share it ({known}). "
@@ -54,17 +61,24 @@ def server_words(count: BackendCount | None) -> str:
     else:
         number = f"about {thousands(round(count.estimate))}"
         number += f" (95% CI {thousands(count.seen)}–{thousands(count.high)})"  # noqa: RUF001 - as a range is written
+    what = "Servers by the header of their answer" if by_header else "Session ticket keys"
+    beside = (
+        ASKED
+        if by_header
+        else "Servers that share their keys count as one, and one that makes new keys as several. "
+    )
     return (
-        f"Session ticket keys: {thousands(count.seen)} seen, {number} in all, by {known}; a server "
-        f"with {percent_up(count.least_share)} of the connections would have been met. Servers "
-        "that share their keys count as one, and one that makes new keys as several. "
+        f"{what}: {thousands(count.seen)} seen, {number} in all, by {known}; a server "
+        f"with {percent_up(count.least_share)} of the connections would have been met. {beside}"
     )
 
 
 def untold(count: BackendCount | None, name: str) -> str:
     """Why the address does not show which server it was, and what would."""
     why = "The address alone does not show which server sends it"
-    if count is not None and count.seen == 1:
+    if count is not None and count.how == "header":
+        why += ", and no value of the header stands out"
+    elif count is not None and count.seen == 1:
         why += ", and neither do session tickets: all are sealed with one key"
     elif count is not None and not count.seen:
         why += ", and its session tickets name none"
