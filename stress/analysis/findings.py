@@ -28,7 +28,7 @@ from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, Interval, Quantiles
+from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class Findings:
     """By backend, where it is known."""
     by_vantage: Mapping[int, Part]
     """By index of the vantage; not those from which nothing was tried."""
+    backend_count: BackendCount | None
+    """How many there are; None: not known, or a log names them all."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -84,7 +86,8 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
     """
-    facts, cube = run.facts(), run.cube()
+    facts = run.facts()
+    cube = run.cube()
     tally = count(cube.cells)
     addresses, histograms = tuple(run.addresses()), run.histograms()
     judged = validity(facts, tally, retries(histograms))
@@ -96,13 +99,15 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
-    explanation, good = ClaimSet(), tuple[Record, ...]()
+    explanation, good, servers = ClaimSet(), tuple[Record, ...](), None
     if tally.attempts:  # only then there is something to search in
+        from stress.analysis.backends import met  # noqa: PLC0415 - numpy
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
         recording = record(run)
         good, explanation = recording.good, explain(recording, tally)
+        servers = met(cube, facts)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     return Findings(
@@ -119,6 +124,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         by_address=dict(_parts("address", cube, good, sampling, lost)),
         backends=dict(_parts("backend", cube, good, sampling, lost)),
         by_vantage=dict(_parts("vantage", cube, good, sampling, lost)),
+        backend_count=servers,
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),

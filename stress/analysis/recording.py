@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from stress.analysis.backends import comparable, met
 from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.dimensions import readings
@@ -110,10 +111,11 @@ def table_of(run: Run, keep: Collection[str] | None = None) -> Table:
         keep: of records that are not ours, the dimensions to keep; None: whatever may explain
             a failure.
     """
-    cube = run.cube()
+    cube, facts = run.cube(), run.facts()
     if cube.records is None:
         chains = {chain.id: chain for chain in run.chains()}
-        return tabulate(cube.cells, _readings(run.facts(), chains, tuple(run.addresses()), cube))
+        table = tabulate(cube.cells, _readings(facts, chains, tuple(run.addresses()), cube))
+        return comparable(table, met(cube, facts))
     from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
 
     return tabulate_records(cube.records, keep)

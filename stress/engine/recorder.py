@@ -1,4 +1,4 @@
-"""Judges each new chain, gives each row its final outcome, and feeds the sink.
+"""Judges each new chain, gives each row its final outcome and backend, and feeds the sink.
 
 A chain is judged once for each policy of the plan's clients, before its first row is passed on;
 where one rejects it, for every client family, to show which others would. It is judged again when
@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 
+from stress.engine.key_names import KeyNames
 from stress.engine.messages import Batch
 from stress.model.chain import Chain, chain_hash
 from stress.model.observer import Sink
@@ -51,6 +52,7 @@ class Recorder:
         """Chain -> policy that rejects it -> outcome."""
         self._until_ns: dict[bytes, int] = {}
         """Chain -> when its verdicts may change."""
+        self._names = KeyNames(headers=plan.identify is not None)
         self._staples: dict[bytes, bytes] = {}
         self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], str | None] = {}
         self._rejected_rows: dict[int, str] = {}
@@ -73,6 +75,9 @@ class Recorder:
             self._certificates.setdefault(chain_hash(certificates), certificates)
             self._judge.meet(certificates)
         self._staples.update((sha256(staple).digest(), staple) for staple in batch.staples)
+        for record in batch.records:
+            if record.backend is not None:
+                self._names.learn(record.address, record.backend)
         final = [self._final(record, batch.stapled.get(record.id)) for record in batch.records]
         self.sides.update(_side(record.outcome) for record in final)
         self.ended += len(final)
@@ -84,6 +89,8 @@ class Recorder:
 
     def _final(self, record: Record, staple: bytes | None = None) -> Record:
         chain = record.chain
+        if record.backend is not None:
+            record = record._replace(backend=self._names.name(record.address, record.backend))
         if chain is None:
             return record
         if record.started_ns >= self._until_ns.get(chain, 0):

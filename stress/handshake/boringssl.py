@@ -60,15 +60,16 @@ class BoringEngine:
             return State.WAITING if error.args[0] == _WANTS_MORE else _failure(error)
         return State.FINISHED
 
-    def after(self, data: bytes) -> Failure | None:
-        """Takes bytes after the handshake and discards them."""
+    def after(self, data: bytes, into: bytearray | None = None) -> Failure | None:
+        """Takes bytes after the handshake; appends what they say, or discards it."""
         if data:
             self._incoming.write(data)
         elif not self._incoming.pending:
             return None
         try:
-            while self._tls.read(_READ):
-                pass
+            while chunk := self._tls.read(_READ):
+                if into is not None:
+                    into += chunk
         except core.CoreError as error:
             return None if error.args[0] == _WANTS_MORE else _failure(error)
         return Failure((), CLOSE_NOTIFY)
@@ -96,6 +97,14 @@ class BoringEngine:
         """What a later connection may offer; nothing in TLS 1.3."""
         session = None if self._tls.version() == "TLSv1.3" else self._tls.session()
         return None if session is None else Session(session, reusable=True)
+
+    def write(self, data: bytes) -> None:
+        """Encrypts application data."""
+        with suppress(core.CoreError):  # the connection is over, which the next read says
+            self._tls.write(data)
+
+    def ticket(self) -> bytes | None:
+        """Returns None: `utls` does not expose it."""
 
     def close(self) -> bytes:
         """Makes a close_notify."""

@@ -1,42 +1,42 @@
-"""The encrypted part of a TLS 1.3 server's first flight, read with the key log after a failure.
+"""What a TLS 1.3 server sends encrypted, read again with the key log.
 
-A library that cannot decode a certificate does not show it. We have the bytes and the secrets, so
-the flight can be read again: HKDF-Expand-Label and the AEAD of the suite (RFC 8446 sections 5.2,
-7.1 and 7.3).
+A library that cannot decode a certificate does not show it, and BoringSSL shows no session tickets.
+We have the bytes and the secrets, so they can be read again: HKDF-Expand-Label and the AEAD of the
+suite (RFC 8446 sections 5.2, 7.1 and 7.3).
 
 * The nonce counts records, from 0 for each secret. What does not decrypt is either damaged or
   already under another secret (after Finished), so reading ends there silently.
 * The content type is the last non-zero octet; zeros after it are padding.
 
-For failures only: this costs more than the whole Python part of a handshake.
+It costs 10 to 20 us: for failures, and for the tickets of a sample of the good handshakes.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from stress.handshake.wire import APPLICATION_DATA, Wire, items
 
-_SUITES: Final[dict[int, tuple[type[AESGCM | ChaCha20Poly1305], hashes.HashAlgorithm, int]]] = {
-    0x1301: (AESGCM, hashes.SHA256(), 16),
-    0x1302: (AESGCM, hashes.SHA384(), 32),
-    0x1303: (ChaCha20Poly1305, hashes.SHA256(), 32),
+_SUITES: Final[dict[int, tuple[type[AESGCM | ChaCha20Poly1305], str, int]]] = {
+    0x1301: (AESGCM, "sha256", 16),
+    0x1302: (AESGCM, "sha384", 32),
+    0x1303: (ChaCha20Poly1305, "sha256", 32),
 }
 
 
 def read_flight(sent: bytes, cipher: int, secret: bytes) -> Wire | None:
-    """Reads what was sent under a handshake traffic secret; None for an unknown suite.
+    """Reads what was sent under one traffic secret; None for an unknown suite.
 
     Args:
-        sent: all bytes of one direction, from the hello on; what is not encrypted is skipped.
+        sent: the bytes of one direction from its first record under that secret on; what is not
+            encrypted is skipped.
         cipher: the suite, as IANA number.
-        secret: the handshake traffic secret of that direction.
+        secret: the traffic secret of that direction.
     """
     if cipher not in _SUITES:
         return None
@@ -44,6 +44,16 @@ def read_flight(sent: bytes, cipher: int, secret: bytes) -> Wire | None:
     for kind, payload in decrypt(sent, cipher, secret):
         flight.read_record(kind, payload)
     return flight
+
+
+def read_ticket(sent: bytes, cipher: int, secret: bytes) -> bytes | None:
+    """The first session ticket in what was sent under a server's application traffic secret."""
+    flight = Wire(decrypted=True)
+    for kind, payload in decrypt(sent, cipher, secret) if cipher in _SUITES else ():
+        flight.read_record(kind, payload)
+        if flight.ticket is not None:
+            break
+    return flight.ticket
 
 
 def decrypt(data: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, bytes]]:
@@ -64,8 +74,12 @@ def decrypt(data: bytes, cipher: int, secret: bytes) -> Iterator[tuple[int, byte
             yield inner[-1], inner[:-1]
 
 
-def _expand(secret: bytes, label: bytes, length: int, digest: hashes.HashAlgorithm) -> bytes:
-    """HKDF-Expand-Label with an empty context (RFC 8446 section 7.1)."""
+def _expand(secret: bytes, label: bytes, length: int, digest: str) -> bytes:
+    """HKDF-Expand-Label with an empty context (RFC 8446 section 7.1), of one hash at most.
+
+    One block of HKDF-Expand (RFC 5869 section 2.3) is one HMAC, which the standard library has for
+    a fifth of the price.
+    """
     label = b"tls13 " + label
-    info = length.to_bytes(2) + len(label).to_bytes(1) + label + b"\0"
-    return HKDFExpand(digest, length, info).derive(secret)
+    info = length.to_bytes(2) + len(label).to_bytes(1) + label + b"\0\1"
+    return hmac.digest(secret, info, digest)[:length]

@@ -5,8 +5,8 @@ gets an anonymous file in memory (`/proc/self/fd/N`); elsewhere a file of mode 0
 mode 0700. It appends, so what was read can be cut off. Lines are in the NSS key log format
 (draft-ietf-tls-keylogfile), by client random.
 
-Lines are parsed only on request, which a good run hardly ever makes: parsing costs 10 us per
-connection. Secrets of application data are dropped, because nothing here needs them.
+Lines are parsed only on request: parsing costs 3 us per connection. The server's first secret of
+application data opens the session tickets that follow the handshake; it is never part of evidence.
 
 Invariants: at most `keep` connections and `_MOST_UNREAD` bytes are kept, the oldest go first.
 """
@@ -22,11 +22,12 @@ from typing import Final
 
 _LABELS: Final = frozenset(
     {
-        "CLIENT_RANDOM",  # master secret, up to TLS 1.2
-        "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
-        "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+        b"CLIENT_RANDOM",  # master secret, up to TLS 1.2
+        b"CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+        b"SERVER_HANDSHAKE_TRAFFIC_SECRET",
     }
 )
+_OF_TICKETS: Final = b"SERVER_TRAFFIC_SECRET_0"
 _MOST_UNREAD: Final = 8 << 20
 """Bytes kept unparsed: about 9,000 connections."""
 
@@ -42,9 +43,12 @@ class KeyLog:
             anonymous: use an unnamed file in memory (Linux only).
         """
         self._keep = keep
-        self._lines: dict[str, list[str]] = {}
+        self._lines: dict[bytes, list[str]] = {}
+        self._of_tickets: dict[bytes, bytes] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._unread = bytearray()
+        self._position = 0
+        """Up to which the file was read."""
         if sys.platform == "linux" and anonymous:
             self._file = os.memfd_create("tls-stress-keys", os.MFD_CLOEXEC)
             self.path = f"/proc/self/fd/{self._file}"
@@ -56,41 +60,62 @@ class KeyLog:
 
     def write(self, line: bytes) -> None:
         """Takes one line; a library that calls back instead of writing a file calls this."""
-        label, _, rest = line.decode("ascii", "replace").partition(" ")
-        if label not in _LABELS:
-            return
-        self._lines.setdefault(rest.partition(" ")[0], []).append(f"{label} {rest}")
-        if len(self._lines) > self._keep:
-            del self._lines[next(iter(self._lines))]
+        label, _, rest = line.partition(b" ")
+        random, _, secret = rest.partition(b" ")
+        if label in _LABELS:
+            self._lines.setdefault(random, []).append(line.decode("ascii", "replace"))
+            if len(self._lines) > self._keep:
+                del self._lines[next(iter(self._lines))]
+        elif label == _OF_TICKETS:
+            self._of_tickets[random] = secret
+            if len(self._of_tickets) > self._keep:
+                del self._of_tickets[next(iter(self._of_tickets))]
 
     def drain(self) -> None:
         """Takes what was appended to the file and empties it."""
-        size = os.fstat(self._file).st_size
-        if not size:
-            return
-        self._unread += os.pread(self._file, size, 0)
-        os.ftruncate(self._file, 0)
+        self._read_on()
+        if self._position:
+            os.ftruncate(self._file, 0)
+            self._position = 0
         if len(self._unread) > _MOST_UNREAD:
             self._parse()
 
+    def _read_on(self) -> None:
+        """Takes what was appended, and leaves it there: emptying the file each time is dear."""
+        size = os.fstat(self._file).st_size
+        if size > self._position:
+            self._unread += os.pread(self._file, size - self._position, self._position)
+            self._position = size
+
     def lines(self, client_random: bytes) -> tuple[str, ...]:
         """The lines of the connection with this client random, empty if there are none."""
-        self.drain()
+        self._read_on()
         self._parse()
-        return tuple(self._lines.get(client_random.hex(), ()))
+        return tuple(self._lines.get(client_random.hex().encode(), ()))
+
+    def of_tickets(self, client_random: bytes) -> bytes | None:
+        """The secret under which the server of that connection sends session tickets (TLS 1.3).
+
+        It is returned once, and is never among the lines: it opens data of the application, too.
+        """
+        self._read_on()
+        self._parse()
+        secret = self._of_tickets.pop(client_random.hex().encode(), None)
+        return None if secret is None else bytes.fromhex(secret.decode("ascii", "replace"))
 
     def close(self) -> None:
         """Deletes everything."""
         self._lines.clear()
+        self._of_tickets.clear()
         self._unread.clear()
         os.close(self._file)
         if self._folder is not None:
             self._folder.cleanup()
 
     def _parse(self) -> None:
-        *whole, self._unread = self._unread.split(b"\n")
-        for line in whole:
-            self.write(bytes(line))
+        whole, _, self._unread = self._unread.rpartition(b"\n")
+        for line in bytes(whole).split(b"\n"):
+            self.write(line)
 
 
 def secret_of(lines: Sequence[str], label: str) -> bytes | None:

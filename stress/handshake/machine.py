@@ -26,7 +26,7 @@ from typing import Final, NamedTuple, Protocol
 
 from stress.errors import UsageError
 from stress.handshake.failure import CLOSE_NOTIFY, Failure, describe, judge
-from stress.handshake.flight import read_flight
+from stress.handshake.flight import read_flight, read_ticket
 from stress.handshake.keylog import KeyLog, secret_of
 from stress.handshake.wire import Wire, plaintext_alert
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
@@ -91,6 +91,8 @@ class Facts(NamedTuple):
     (a resumption; BoringSSL does not report it)."""
     hello_retry: bool | None = None
     """Whether the server sent a HelloRetryRequest; None before its first answer."""
+    ticket: bytes | None = None
+    """The first session ticket of a finished handshake; in TLS 1.3 only if it was to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,11 @@ class Engine(Protocol):
     def advance(self, data: bytes) -> State | Failure:
         """Takes bytes (none at the start) and continues the handshake: waiting or finished."""
 
-    def after(self, data: bytes) -> Failure | None:
-        """Takes bytes after the handshake and discards them; a failure may be an alert."""
+    def after(self, data: bytes, into: bytearray | None = None) -> Failure | None:
+        """Takes bytes after the handshake, and appends what they say; a failure may be an alert."""
+
+    def write(self, data: bytes) -> None:
+        """Encrypts application data; only after the handshake."""
 
     def output(self) -> bytes:
         """Takes what is queued for the server."""
@@ -153,6 +158,9 @@ class Engine(Protocol):
     def session(self) -> Session | None:
         """What a later connection may offer; only after the handshake."""
 
+    def ticket(self) -> bytes | None:
+        """The session ticket of TLS 1.3, if the library shows it; only after the handshake."""
+
     def close(self) -> bytes:
         """Makes a close_notify; only after the handshake. Empty if that is not possible."""
 
@@ -171,6 +179,10 @@ class HandshakeMachine:
     """Has its secrets, to read an encrypted flight again after a failure."""
     _offered: tuple[bytes, ...] = ()
     """The chain of an offered session: libraries show it as if this server had sent it."""
+    answer: bytearray | None = None
+    """What the server has said to the request of `ask`; None: nothing was asked."""
+    reads_ticket: bool = False
+    """Whether a ticket of TLS 1.3 is to be read, at a price; older ones come in the clear."""
     _wire: Wire = field(default_factory=Wire)
     _state: State = State.WAITING
     _finished: bool = False
@@ -210,18 +222,24 @@ class HandshakeMachine:
             return Output(b"", self._state)
 
         # After the handshake: tickets, data, close_notify or an alert.
-        failure = self._engine.after(data)
+        failure = self._engine.after(data, self.answer)
         if not self._settled:
             self._after += data  # a record may come in parts
             after, size = self._after, len(self._after)
             if failure is not None or (size >= 5 and size >= 5 + (after[3] << 8 | after[4])):
-                self._settled, self._after = True, b""
+                self._settled, self._after = True, after if self.reads_ticket else b""
         if failure is not None:
             self._state = State.OVER
             self._fail_after(failure)
         elif self._settled:
             self._received.clear()
         return Output(self._engine.output(), self._state)
+
+    def ask(self, request: bytes) -> bytes:
+        """Makes the bytes that say this to the server after the handshake; see `answer`."""
+        self.answer = bytearray()
+        self._engine.write(request)
+        return self._engine.output()
 
     def hang_up(self, how: HangUp) -> Output:
         """Ends the connection; before the handshake finished, `how` becomes the outcome.
@@ -264,6 +282,7 @@ class HandshakeMachine:
             settled=self.settled,
             staple=engine.staple() if finished else None,
             hello_retry=wire.retried if wire.retried or wire.server_hello else None,
+            ticket=self._ticket() if finished else None,
         )
 
     def session(self) -> Session | None:
@@ -276,6 +295,17 @@ class HandshakeMachine:
         if not self._finished or (newer and not self._settled):
             return None
         return self._engine.session()
+
+    def _ticket(self) -> bytes | None:
+        """The server's first session ticket, as far as it was to be read and can be."""
+        wire = self._wire
+        if wire.version != _TLS_1_3 or not self.reads_ticket or not self._settled:
+            return wire.ticket
+        ticket = self._engine.ticket()
+        if ticket is None and self._after and self._key_log is not None and wire.cipher:
+            secret = self._key_log.of_tickets(self._random)
+            ticket = read_ticket(self._after, wire.cipher, secret) if secret else None
+        return ticket
 
     def _sent(self) -> tuple[bytes, ...]:
         """The chain that the library has accepted from this server, empty if there is none."""

@@ -34,6 +34,8 @@ _TLS_1_2: Final = 0x0303
 _TLS_1_3: Final = 0x0304
 _TLS_1_3_SUITES: Final = 0x13
 _READ: Final = 65536
+_TICKET: Final = 0xAA
+"""Tag of the ticket in an encoded session: explicit, [10] (ssl_asn1.c)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,13 +57,14 @@ class OpenEngine:
             return _failure(error)
         return State.FINISHED
 
-    def after(self, data: bytes) -> Failure | None:
-        """Takes bytes after the handshake and discards them."""
+    def after(self, data: bytes, into: bytearray | None = None) -> Failure | None:
+        """Takes bytes after the handshake; appends what they say, or discards it."""
         if data:
             self._tls.bio_write(data)
         try:
-            while self._tls.recv(_READ):
-                pass
+            while chunk := self._tls.recv(_READ):
+                if into is not None:
+                    into += chunk
         except SSL.WantReadError:
             return None
         except SSL.Error as error:
@@ -106,6 +109,22 @@ class OpenEngine:
         session = self._tls.get_session()
         reusable = self._tls.get_protocol_version() < _TLS_1_3
         return None if session is None else Session(session, reusable)
+
+    def write(self, data: bytes) -> None:
+        """Encrypts application data."""
+        with suppress(SSL.Error):  # the connection is over, which the next read says
+            self._tls.send(data)
+
+    def ticket(self) -> bytes | None:
+        """The latest session ticket of TLS 1.3."""
+        session = _library.SSL_get1_session(self._tls._ssl)  # noqa: SLF001 no method of its own
+        try:
+            size = _library.i2d_SSL_SESSION(session, _ffi.NULL)
+            place = _ffi.new("unsigned char[]", size)
+            _library.i2d_SSL_SESSION(session, _ffi.new("unsigned char **", place))
+        finally:
+            _library.SSL_SESSION_free(session)
+        return _ticket_of(bytes(_ffi.buffer(place, size)))
 
     def close(self) -> bytes:
         """Makes a close_notify."""
@@ -196,6 +215,29 @@ class OpenContext:
         signatures = _joined(map(signature_name, dict.fromkeys(client.signature_algorithms)))
         if signatures and not _library.SSL_CTX_set1_sigalgs_list(handle, signatures):
             raise _cannot_express(client, "signature algorithms")
+
+
+def _ticket_of(session: bytes) -> bytes | None:
+    """The ticket inside a session as i2d_SSL_SESSION writes it: an OCTET STRING under the tag [10].
+
+    OpenSSL wrote it itself, so it is well-formed DER; the peer's certificate is an element, too.
+    """
+    _, position, _ = _element(session, 0)
+    while position < len(session):
+        tag, start, position = _element(session, position)
+        if tag == _TICKET:
+            _, start, _ = _element(session, start)
+            return session[start:position] or None
+    return None
+
+
+def _element(data: bytes, position: int) -> tuple[int, int, int]:
+    """The tag of the DER element at this position, where its content starts and where it ends."""
+    start, size = position + 2, data[position + 1]
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(data[position + 2 : start])
+    return data[position], start, start + size
 
 
 def _joined(names: Iterable[str]) -> bytes:

@@ -27,6 +27,7 @@ _HANDSHAKE: Final = 22
 APPLICATION_DATA: Final = 23
 
 _SERVER_HELLO: Final = 2
+_NEW_SESSION_TICKET: Final = 4
 _CERTIFICATE: Final = 11
 _SERVER_KEY_EXCHANGE: Final = 12
 _CERTIFICATE_REQUEST: Final = 13
@@ -71,6 +72,8 @@ class Wire:
     """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
     certificate_requested: bool = False
     """A CertificateRequest was read in the clear (TLS 1.2 and older)."""
+    ticket: bytes | None = None
+    """The first session ticket of the server; in TLS 1.3 only where the records are decrypted."""
     alerts: list[tuple[int, int]] = field(default_factory=list)
     """Plaintext alerts as (level, description)."""
     decrypted: bool = False
@@ -141,6 +144,8 @@ class Wire:
                     self.key_group = body[1] << 8 | body[2]
             elif kind == _CERTIFICATE_REQUEST:
                 self.certificate_requested = True
+            elif kind == _NEW_SESSION_TICKET and self.ticket is None:
+                self.ticket = _read_ticket(body, newer=self.decrypted)
             position = after
         _keep(self._messages, octets, position)
 
@@ -205,6 +210,19 @@ def _read_certificates(body: bytes, *, newer: bool) -> tuple[bytes, ...] | None:
         found.append(body[start:after])
         position = after + 2 + int.from_bytes(body[after : after + 2]) if newer else after
     return tuple(found) if position == end else None
+
+
+def _read_ticket(body: bytes, *, newer: bool) -> bytes | None:
+    """The ticket of a NewSessionTicket message, None if malformed or empty.
+
+    Args:
+        body: of the message (RFC 5077 section 3.3).
+        newer: as in TLS 1.3: behind an age and a nonce (RFC 8446 section 4.6.1).
+    """
+    start = 11 + body[8] if newer and len(body) > 8 else 6
+    size = int.from_bytes(body[start - 2 : start])
+    ticket = body[start : start + size]
+    return ticket if ticket and len(ticket) == size else None
 
 
 def plaintext_alert(data: bytes) -> int | None:

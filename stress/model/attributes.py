@@ -96,7 +96,9 @@ class Dimension(StrEnum):
         """A value in a sentence, such as `with TLS 1.2`."""
         words = _TABLES["dimensions"].get(self, _PORTS if _OF_PORTS.match(value) else _COLUMN)
         known = words.get("special", {}).get(value)
-        return str(known or words["phrase"].format(value, name=self))
+        kinds = words.get("begins", {}).items()
+        phrase = next((one for begin, one in kinds if value.startswith(begin)), words["phrase"])
+        return str(known or phrase.format(value, name=self))
 
 
 class Form(StrEnum):

@@ -337,6 +337,12 @@ class Plan:
     stack: Stack | None = None
     """The TLS library of all clients, where the user chose one (`--stack`); None: each its own."""
     close: Close = Close.AUTO
+    ticket_names: bool = False
+    """Read the names of the keys of session tickets, by which servers behind one address differ.
+    Every new run does, unless it was turned off; an old run file did not."""
+    identify: str | None = None
+    """`header:NAME` of the answer to one HEAD after each handshake, by which a server names itself;
+    None: no HEAD is sent."""
     resumption: float = 0.0
     """Fraction of the attempts that offer a session if there is one; 0: all are full handshakes."""
     sources: tuple[str, ...] = ()

@@ -64,7 +64,9 @@ class Record(NamedTuple):
     offered: bool | None = None
     """Whether a session was offered for resumption; None: the run never offers one."""
     backend: str | None = None
-    """Which server behind the address answered, by a balancer's log; None: not known."""
+    """Which server behind the address answered: by the name of the key of its session tickets, or
+    by a balancer's log; None: not known. The worker sets the front of the ticket in hexadecimal,
+    the recorder the final one."""
     starttls_ns: int | None = None
     """From the open connection to the go-ahead for TLS, where that has to be asked for."""
     vantage: int | None = None

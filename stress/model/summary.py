@@ -265,7 +265,8 @@ class BackendLine:
 
     name: str
     how: str
-    """What named it: `log`, a balancer's (`tls-stress join`)."""
+    """What named it: `ticket`, the key of its session tickets; `header`, of its answer to a HEAD;
+    `log`, a balancer's."""
     address: str | None
     """Of the target; null: it was met behind several."""
     attempts: int
@@ -297,6 +298,26 @@ class VantageLine:
     """RFC 3339, UTC, by its own clock."""
     latency: Quantiles | None = None
     """Of its good handshakes, from their start; of an even sample where there are very many."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendCount:
+    """How many servers there are behind the addresses, told apart by what they say themselves."""
+
+    how: str
+    """What names them: `ticket`, the key of their session tickets; `header`, of an answer."""
+    named: int
+    """Finished handshakes whose server is named."""
+    unnamed: int
+    """The others: their server gave no name."""
+    seen: int
+    """Names that were met. Servers that share their keys have one; new keys are a new one."""
+    estimate: float
+    """How many there are, by Chao's estimate; the lower end of its 95% interval is `seen`."""
+    high: int | None
+    """Its upper end; null: unbounded."""
+    least_share: float
+    """A server with this fraction of the connections would have been met, with 95% confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +409,8 @@ class Summary:
     """The servers behind the addresses, those that failed most first; empty: none is known."""
     vantages: tuple[VantageLine, ...] = ()
     """The machines whose runs were merged, by name; empty: all attempts come from one."""
+    backend_count: BackendCount | None = None
+    """How many there are; null: not known, or a log names them all."""
     commands: tuple[Command, ...] = ()
     """Every command that the report prints."""
     schema: str = SCHEMA

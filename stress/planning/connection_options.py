@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,9 @@ _MYSQL_COUNTS = (
     "mysql: each handshake without a login counts as an interrupted connection; after"
     " max_connect_errors of them (100 by default) the server blocks this host until FLUSH HOSTS"
 )
+_HTTP = "http/1.1"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+"""A name of a header (RFC 9110 section 5.6.2)."""
 _TLS_1_3 = 0x0304
 _MOST_BYTES = 1_000_000
 
@@ -38,10 +42,10 @@ def connection_of(request: Request, target: Target) -> Plan:
     """
     request.value("resolver", tuple)
     stack = stack_of(request)
-    clients = tuple(
-        replace(client, stack=stack or stack_speaking(client))
-        for client in client_mix(request.clients)
-    )
+    mix = client_mix(request.clients)
+    if request.identify:  # the request is one of HTTP/1.1
+        mix = tuple(replace(one, alpn=(_HTTP,) if one.alpn else ()) for one in mix)
+    clients = tuple(replace(client, stack=stack or stack_speaking(client)) for client in mix)
     # An address is checked but never sent (RFC 6066 section 3).
     name = request.value("sni", str) or (_NO_NAME if target.literal else target.host)
     certificate, key = credentials_of(request)
@@ -155,6 +159,20 @@ def own_address(text: str) -> str:
     if not is_local(ip):
         raise UsageError(f"{ip} is not an address of this machine", "List them: ip address show")
     return ip
+
+
+def header_name(text: str) -> str:
+    """Return `header:NAME` without blanks.
+
+    Raises:
+        UsageError: it has another form, or no header can have that name.
+    """
+    kind, _, name = text.partition(":")
+    if kind.strip() != "header" or not _TOKEN.fullmatch(name.strip()):
+        raise UsageError(
+            f"{quoted(text)} is not header:NAME", "Give the header's name: header:X-Served-By"
+        )
+    return f"header:{name.strip()}"
 
 
 def credentials_of(request: Request) -> tuple[str | None, str | None]:

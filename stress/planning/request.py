@@ -161,6 +161,13 @@ class Request:
         name="addresses",
         together=_WHICH_ADDRESSES,
     )
+    identify: str | None = CONNECTION.option(
+        "Send one HEAD request after each handshake; this header of the answer names the server"
+        " behind the address. h2 is not offered then.",
+        "header:NAME",
+        read=later("planning.connection_options.header_name"),
+        plan="identify",
+    )
     sources: tuple[str, ...] = CONNECTION.repeated(
         "Local address to connect from; repeatable.",
         "IP",
@@ -209,6 +216,11 @@ class Request:
         " wait. [default: 250ms]",
         read=units.duration_s,
         plan="limits.after_handshake_s",
+    )
+    ticket_names: bool = CONNECTION.switch(
+        "Read the session ticket of each connection, to tell servers behind one address apart by"
+        " the keys that sealed them.",
+        plan="ticket_names",
     )
     close: str | None = CONNECTION.option(
         "How to close connections; auto is fin while enough local ports are free, else rst."

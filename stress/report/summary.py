@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from stress.analysis.backends import Source, source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
@@ -80,6 +81,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         addresses=tuple(_addresses(findings)),
         backends=tuple(_backends(findings)),
         vantages=tuple(_vantages(findings)),
+        backend_count=findings.backend_count,
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
@@ -103,7 +105,10 @@ def _addresses(findings: Findings) -> Iterator[AddressLine]:
 
 
 def _backends(findings: Findings) -> Iterator[BackendLine]:
-    """Those that failed most come first."""
+    """Those that failed most come first; one ticket key tells no servers apart."""
+    count = findings.backend_count
+    if count is not None and count.how == Source.TICKET and count.seen == 1:
+        return
     for name, here in sorted(
         findings.backends.items(),
         key=lambda item: (-item[1].count.failures / (item[1].count.attempts or 1), item[0]),
@@ -113,7 +118,7 @@ def _backends(findings: Findings) -> Iterator[BackendLine]:
         at = sorted(str(findings.addresses[index]) for index in known)
         yield BackendLine(
             name,
-            "log",
+            source(findings.facts),
             at[0] if len(at) == 1 else None,
             here.count.attempts,
             here.count.failures,

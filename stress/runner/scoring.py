@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stress.lab.scenarios import Planted
+from stress.model.attributes import Dimension
 from stress.model.summary import LATENCY, Answer, Cause, Condition, Summary
 
 Windows = Sequence[tuple[int, int | None]]
@@ -74,9 +75,10 @@ def _missed(
         if not found and not any(_matches(each, dimension, value, windows) for each in reported):
             yield f"{category} is not traced to {dimension} {value}"
     if {dimension for dimension, _ in planted.dimensions} <= {"stage", "chain"}:
-        for cause in causes:
-            for condition in cause.conditions:
-                yield f"{category} is blamed on {condition}"
+        # Behind which server it is may be told, and decides nothing else.
+        blamed = {one for cause in causes for one in cause.conditions}
+        for condition in blamed - {one for one in blamed if one.dimension == Dimension.BACKEND}:
+            yield f"{category} is blamed on {condition}"
 
 
 def _matches(reported: Condition, dimension: str, value: str, windows: Windows) -> bool:

@@ -334,7 +334,8 @@ def copy_run(run: RunFile, sink: Sink, backends: Mapping[int, str] = NO_BACKENDS
     Args:
         run: an open run.
         sink: where it goes.
-        backends: which server answered, by the place of the attempt in the run.
+        backends: which server answered, by the place of the attempt in the run; the others get
+            none.
 
     Raises:
         RunFileError: the run is damaged.
@@ -348,7 +349,7 @@ def copy_run(run: RunFile, sink: Sink, backends: Mapping[int, str] = NO_BACKENDS
             about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
             sink.add_chain(Chain(seen.certificates), about)
     records = (
-        record._replace(backend=backends[place]) if place in backends else record
+        record if backends is NO_BACKENDS else record._replace(backend=backends.get(place))
         for place, record in enumerate(run.records())
     )
     while batch := list(islice(records, _BATCH)):

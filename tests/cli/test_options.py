@@ -16,6 +16,7 @@ WORDS = {
     "sweep": "--sweep clients --sweep concurrency",
     "rate_blocks": "--rate-blocks",
     "hold": "--hold 60s",
+    "identify": "--identify header:X-Served-By",
     "seed": "--seed 9",
     "clients": "--client generic=2 --client go",
     "sni": "--sni none",

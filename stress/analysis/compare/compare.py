@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betainc, betaincinv
 
+from stress.analysis.backends import KEY
 from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.proportions.clusters import effective
@@ -346,6 +347,9 @@ def cause_changes(
     tables = table_of(before, named), table_of(after, named)
     for cause in failing:
         conditions = matching(cause.conditions)
+        # A server that was mended and reloaded has another key.
+        left = tuple(one for one in conditions if not _is_gone(one, tables[1]))
+        gone, conditions = len(left) < len(conditions), left
         was, now = (counted(table, conditions, cause.category) for table in tables)
         found = rates(was, now, effect)
         change = judge(found)
@@ -356,11 +360,19 @@ def cause_changes(
             Change.UNKNOWN: "too few attempts to tell",
         }
         where = place(conditions) if conditions else "overall"
+        where += ", where that ticket key was not met again" if gone else ""
         reference = percent(was[0] / was[1]) if was[1] else "nothing"
         sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
         if not now[1]:
             sentence = f"Nothing was tested {where}, where {reference} failed before."
         yield CauseChange(cause.sentence, found, change, sentence)
+
+
+def _is_gone(condition: Condition, table: Table) -> bool:
+    """Whether a condition is a ticket key that a run did not meet."""
+    column = table.column(Dimension.BACKEND)
+    is_key = condition.dimension == Dimension.BACKEND and condition.text.startswith(KEY)
+    return is_key and (column is None or condition.text not in column.values)
 
 
 def matching(conditions: Sequence[Condition]) -> tuple[Condition, ...]:

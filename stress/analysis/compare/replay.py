@@ -27,7 +27,7 @@ from random import Random
 from stress.analysis.dimensions import readings
 from stress.analysis.tally import side_of
 from stress.errors import UsageError
-from stress.model.attributes import SHARED
+from stress.model.attributes import SHARED, Dimension
 from stress.model.outcome import Kind, Outcome, Side
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
@@ -284,6 +284,8 @@ def replay_of(
             low *= summary.failures.categories[chosen.category] / summary.failures.count
         return Replay(summary.run.name, (), 1, 0.0, endings, low, sentence)
     rate = chosen.precision if chosen else summary.failures.share
+    if chosen and any(one.dimension == Dimension.BACKEND for one in chosen.conditions):
+        rate = chosen.failures / summary.attempts  # the balancer chooses the server anew
     most = min(MOST_COMBINATIONS, max(COMBINATIONS, ceil(clean_needed(rate) / tries)))
     combinations = choose(
         run,

@@ -15,6 +15,8 @@ what the next call means:
                  on, until the machine says that the handshake has finished or failed.
     SETTLING     It has finished for us. In TLS 1.3 the server checks our side only now, and may
                  still refuse (RFC 8446 section 4.4.2.4), so wait a moment for what it says.
+    ASKING       Instead of SETTLING where the server is asked for its name: a request was sent, and
+                 its answer is awaited, or an alert. No answer is no failure.
     OVER         Closed, and the row is made. Nothing calls it any more.
 
 Each phase has a deadline of its own, within that of the whole attempt (`_allow`).
@@ -49,6 +51,7 @@ from typing import NamedTuple
 from stress.dialogues.dialogue import Dialogue
 from stress.engine.worker import dial, timestamps
 from stress.engine.worker.held_connections import HeldConnections
+from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.poller import READABLE, WRITABLE
 from stress.engine.worker.reactor import Reactor
 from stress.engine.worker.schedule import Sessions
@@ -79,6 +82,9 @@ PRESSURE_NS = 10_000_000
 """A row whose answers waited longer for us to read them is marked."""
 TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 """The socket option that counts retransmissions; None: this system has another one, or none."""
+KEY_NAME_BYTES = 16
+"""At the front of a session ticket (RFC 5077 section 4); whether they are a name, the recorder
+finds out (`stress.engine.key_names`)."""
 LONGEST_ANSWER = 262_144
 """Unread bytes above which they are a flood, not an answer that we were too slow to read."""
 NOTHING_KNOWN = Facts(CANCELLED, Stage.CONNECT)
@@ -122,6 +128,10 @@ class WorkerContext:
     """Makes what is spoken before TLS (STARTTLS), from our address; None: TLS comes first."""
     sampler: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: none is kept."""
+    reads_tickets: bool = False
+    """Whether session tickets name a backend."""
+    question: HeaderQuestion | None = None
+    """What the server is asked after the handshake, to name itself; None: nothing."""
     held: HeldConnections | None = None
     """Keeps finished connections open; None: each is closed at once."""
     sessions: Sessions | None = None
@@ -139,6 +149,7 @@ class AttemptPhase(Enum):
     HELLO_SENT = "hello sent"
     WAITING = "waiting"
     SETTLING = "settling"
+    ASKING = "asking"
     OVER = "over"
 
 
@@ -240,7 +251,7 @@ class Attempt:
                     self._outcome, self._detail = Outcome(Category.LOCAL_LAG), UNNOTICED
             except dial.DialError as error:
                 self._outcome, self._detail = error.outcome, error.detail
-        elif self.phase is AttemptPhase.SETTLING:
+        elif self.phase in {AttemptPhase.SETTLING, AttemptPhase.ASKING}:
             self._read()
         else:
             self._time_out()
@@ -314,7 +325,10 @@ class Attempt:
         """A flight has left, or there was nothing to send: wait, settle, or end."""
         if not self._hello_ns:
             self._hello_ns = monotonic_ns()
-        if self._state is State.WAITING:
+        if self._state is State.WAITING or self.phase is AttemptPhase.ASKING:
+            return
+        if self._state is State.FINISHED and self.context.question is not None:
+            self._ask(self.context.question)
             return
         longest = self.context.limits.after_handshake_s
         if self._state is State.FINISHED and longest and not self._machine.settled:
@@ -323,6 +337,16 @@ class Attempt:
             self._allow(min(longest, wait), monotonic_ns())
         else:
             self._end()
+
+    def _ask(self, question: HeaderQuestion) -> None:
+        """Send the request; nothing of it counts as the target's time for the handshake."""
+        self.phase = AttemptPhase.ASKING
+        self._allow(self.context.limits.hello_s, monotonic_ns())
+        self._unsent = self._machine.ask(question.request)
+        self._events.append(event(SENT, self._unsent))
+        self._flush()
+        if self._unsent:
+            self.context.reactor.change(self._sock.fileno(), WRITABLE)
 
     def _read(self) -> int | None:
         """Read once and go on with that; returns the number of bytes, None: nothing was there."""
@@ -345,8 +369,10 @@ class Attempt:
             output = self._machine.hang_up(HangUp.RESET if was_reset else HangUp.EOF)
         answer, self._state = output
 
-        if self.phase is AttemptPhase.SETTLING:
-            self._end()
+        if self.phase is AttemptPhase.SETTLING or self.phase is AttemptPhase.ASKING:
+            said = self._machine.answer
+            if said is None or self._state is State.OVER or HeaderQuestion.is_answered(said):
+                self._end()
             return len(data)
         if self._state is State.FINISHED:
             self._ended_ns = monotonic_ns()
@@ -405,10 +431,10 @@ class Attempt:
             self._ended_ns = monotonic_ns()
         if self._port is not None:
             self._close()
-        self.record = self._record()
+        record = self.record = self._record()
         if context.sampler is not None:
             context.sampler.add(
-                self.record,
+                record,
                 self._events,
                 address=self.spec.address,
                 source=self.spec.source,
@@ -445,6 +471,10 @@ class Attempt:
         if facts is NOTHING_KNOWN and self._connect_ns is not None:
             stage = Stage.CLIENT_HELLO
         self.chain, self.staple = facts.chain, facts.staple
+        ticket = facts.ticket if self.context.reads_tickets else None
+        backend = ticket[:KEY_NAME_BYTES].hex() if ticket else None
+        if self.context.question is not None and facts is not NOTHING_KNOWN:
+            backend = self.context.question.name_in(bytes(self._machine.answer or b""))
         answered = self._received > 0
         flags = spec.flags | (Flag.USER_SPACE_STAMP if timer.user_space else 0)
         return Record(
@@ -475,4 +505,5 @@ class Attempt:
             hello_retry=facts.hello_retry,
             tcp_retransmits=self._retransmits,
             offered=self._offered,
+            backend=backend,
         )

@@ -30,6 +30,7 @@ from stress.engine.worker.attempt import Attempt, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.dialogue_attempt import DialogueAttempt
 from stress.engine.worker.held_connections import HeldConnections
+from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
 from stress.engine.worker.schedule import Sessions
@@ -37,7 +38,7 @@ from stress.engine.worker.timestamps import stamping
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
-from stress.model.plan import Close, Plan
+from stress.model.plan import Close, Plan, Stack
 
 
 async def serve(stream: trio.SocketStream) -> None:
@@ -109,12 +110,19 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     plan, load, worker = assignment.plan, assignment.plan.load, assignment.worker
     workers, reset = load.processes, plan.close is Close.RST
     makers, keeping = factories(plan), plan.keeping
-    if keeping.per_signature and keeping.total_bytes:
+    keeps = keeping.per_signature and keeping.total_bytes
+    question = HeaderQuestion.of(plan)
+    reads = plan.ticket_names and question is None  # one name for each connection is enough
+    if keeps or reads:
         key_log = KeyLog()
-        sampler = TranscriptSampler(keeping.per_signature, keeping.total_bytes // workers, key_log)
-        logging = factories(plan, key_log)
-        makers = tuple(KeyLogSwitch(*pair, sampler) for pair in zip(makers, logging, strict=True))
-        batcher.sampler = sampler
+        if keeps:
+            total_bytes = keeping.total_bytes // workers
+            batcher.sampler = TranscriptSampler(keeping.per_signature, total_bytes, key_log)
+        shown = (plan.stack_of(client) is Stack.OPENSSL for client in plan.clients)
+        makers = tuple(
+            KeyLogSwitch(plain, logged, batcher.sampler, reads, shows)
+            for plain, logged, shows in zip(makers, factories(plan, key_log), shown, strict=True)
+        )
     context = WorkerContext(
         makers,
         plan.limits,
@@ -124,6 +132,8 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         preamble=dial.preamble(plan.proxy_protocol),
         dialogue=dialogues(plan),
         sampler=batcher.sampler,
+        reads_tickets=reads,
+        question=question,
         held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
         sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
         if plan.resumption

@@ -158,16 +158,24 @@ class TranscriptSampler:
 
 @dataclass(frozen=True, slots=True)
 class KeyLogSwitch:
-    """Makes machines of one client that log their secrets while the sampler may need them."""
+    """Makes machines of one client that log their secrets while somebody may need them."""
 
     plain: MachineFactory
     logged: MachineFactory
     """Of the same client, with a key log."""
-    sampler: TranscriptSampler
+    sampler: TranscriptSampler | None
+    reads_tickets: bool = False
+    """Whether session tickets are read that come encrypted (TLS 1.3)."""
+    shows_tickets: bool = False
+    """Whether the TLS library shows them, so that no key log is needed for them."""
 
     def machine(self, session: Session | None = None) -> HandshakeMachine:
         """Make a fresh machine, which offers a session or not."""
-        return (self.logged if self.sampler.keyed > 0 else self.plain).machine(session)
+        keyed = self.sampler is not None and self.sampler.keyed > 0
+        logs = keyed or (self.reads_tickets and not self.shows_tickets)
+        machine = (self.logged if logs else self.plain).machine(session)
+        machine.reads_ticket = self.reads_tickets
+        return machine
 
 
 def _as_sent(events: Sequence[WireEvent]) -> tuple[list[Flight], list[Parting]]:

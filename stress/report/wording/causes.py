@@ -38,6 +38,7 @@ from stress.model.summary import (
     Unexplained,
 )
 from stress.planning.run_command import run_argv
+from stress.report.wording.backends import untold
 from stress.report.wording.differences import negotiated, slow
 from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
@@ -316,8 +317,10 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         first = f"Connections{to} are answered with chain {mechanism.name} ({share})"
     if claim.recurrence:
         last = recurrence_words(claim.recurrence)
+        if alone:
+            last += f". {untold(findings.backend_count, findings.facts.name)}"
     elif alone:
-        last = "The address alone does not show which server sends it"
+        last = untold(findings.backend_count, findings.facts.name)
     else:
         last = "Nothing else that is recorded tells these connections apart"
     return f"{first}; {_how_often(mechanism)}. {'; '.join(filter(None, (last, course, ahead)))}."

@@ -18,10 +18,12 @@ from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import client_views, phrase_for
 from stress.model.chain import Refusal
+from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, kind_of
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
+from stress.report.wording.backends import named_words
 from stress.report.wording.causes import (
     experiment,
     fix_of,
@@ -86,6 +88,7 @@ def headlines(
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
+    verdict.append(named_words(causes, findings.backend_count, len(findings.backends)))
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
@@ -337,6 +340,10 @@ def _run_name(facts: RunFacts) -> str:
     return facts.name if file.parent.name == RESULTS else str(file.absolute())
 
 
+ASKING = RunChange(extra=("--identify", "header:X-Served-By"))
+"""The same run, in which servers name themselves."""
+
+
 def experiments(findings: Findings) -> Iterator[Command]:
     """The commands that test the causes or settle the goals: runs that differ in that alone."""
     facts, explained = findings.facts, findings.explanation
@@ -346,6 +353,14 @@ def experiments(findings: Findings) -> Iterator[Command]:
     for change in filter(None, changes):
         argv = run_argv(facts.plan, change, made_now=facts.made_now)
         yield Command(Purpose.NEXT, argv, "Next experiment")
+    server = findings.backend_count
+    if (
+        server is not None
+        and server.how == "ticket"
+        and any(one.mechanism is not None and not one.conditions for one in explained.claims)
+    ):
+        argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
+        yield Command(Purpose.NEXT, argv, "To name the server, by a header that yours set")
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
         yield Command(Purpose.NEXT, settling, "To settle the goals")
 

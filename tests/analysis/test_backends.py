@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from stress.analysis.backends import met
+from stress.analysis.compare.compare import Change, cause_changes
+from stress.analysis.findings import examine
+from stress.analysis.recording import record
+from stress.model.attributes import Dimension
+from stress.model.plan import Plan
+from stress.model.run import CELL_OTHERS, Cell, JoinedLog, Run
+from stress.report.summary import summarize
+
+A, B, BAD = "ticket key aaaaaaaa", "ticket key bbbbbbbb", "incomplete-chain"
+
+
+@pytest.fixture
+def looked(plan: Plan) -> Plan:
+    """Of a run that read session tickets."""
+    return replace(plan, ticket_names=True)
+
+
+def behind(cell: Cell, name: str | None) -> Cell:
+    return cell._replace(others=tuple(name if one == "backend" else None for one in CELL_OTHERS))
+
+
+def test_servers_are_counted_by_the_names_that_they_gave(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [behind(cell(8, chain=2, outcome=BAD), B), behind(cell(100, chain=1), A), cell(9)]
+    run = recorded(cells, plan=looked)
+
+    found = met(run.cube(), run.facts())
+
+    assert found is not None
+    assert (found.named, found.unnamed, found.seen) == (108, 9, 2)
+
+
+def test_the_server_of_all_failures_is_named(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    others = [f"ticket key {number:08}" for number in range(11)]
+    cells = [behind(cell(20, chain=1, block=block), one) for one in others for block in range(9)]
+    cells += [behind(cell(20, chain=2, block=block, outcome=BAD), B) for block in range(9)]
+
+    summary = summarize(recorded(cells, plan=looked))
+
+    (cause,) = summary.causes
+    assert [(one.dimension, one.value) for one in cause.conditions] == [("backend", B)]
+    assert (cause.failures, cause.attempts) == (180, 180)
+    assert "All came from the backend with ticket key bbbbbbbb, 1 of 12." in summary.headline
+
+
+def test_an_outage_while_names_were_read_is_not_blamed_on_those_that_have_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    """Names are read at the beginning, and so failures of the beginning all have one."""
+    early = [
+        behind(cell(10, chain=1, block=block, outcome=outcome), name)
+        for block in range(6)
+        for name in (A, B)
+        for outcome in ("ok", BAD)
+    ]
+    late = [cell(400, chain=1, block=block) for block in range(6, 60)]
+
+    causes = examine(recorded([*early, *late])).explanation.claims
+
+    told = {one.dimension for claim in causes for one in claim.conditions}
+    assert Dimension.BACKEND.value not in told
+
+
+def test_one_name_is_that_of_a_shared_key(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [behind(cell(50, chain=2, outcome=BAD), A), behind(cell(550, chain=1), A)]
+    run = recorded(cells, plan=looked)
+
+    summary = summarize(run)
+
+    assert summary.backends == ()
+    assert summary.backend_count is not None
+    assert summary.backend_count.seen == 1
+    assert "all are sealed with one key" in summary.lines.where
+    assert "tls-stress join lab LOG" in summary.lines.where
+
+
+def test_without_names_it_says_so(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [cell(50, chain=2, outcome=BAD), cell(550, chain=1)]
+
+    summary = summarize(recorded(cells, plan=looked))
+
+    assert "Session tickets name no server" in summary.lines.asked
+    assert "its session tickets name none" in summary.lines.where
+
+
+def test_a_header_that_differs_each_time_names_nobody(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    asked = replace(plan, identify="header:X-Served-By")
+
+    summary = summarize(recorded([cell(50, chain=2, outcome=BAD), cell(550)], plan=asked))
+
+    assert "The header of the answer names no server" in summary.lines.asked
+    assert "Each handshake sent one HEAD request" in summary.lines.asked
+
+
+def test_where_nobody_looked_nothing_is_said(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    assert summarize(recorded([cell(50)])).backend_count is None
+
+
+def test_a_log_leaves_nothing_to_count(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    run = recorded([behind(cell(50), "node-1"), behind(cell(50), "node-2"), cell(500)])
+    log = JoinedLog(("a.log",), "HAProxy", False, 100, 0, 500, 0, 0)
+    facts = replace(run.facts(), joined=log)
+
+    assert met(run.cube(), facts) is None
+    assert record(run).table.column(Dimension.BACKEND) is not None
+
+
+def test_a_server_that_was_mended_and_has_a_new_key_is_compared_overall(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    before = recorded(
+        [behind(cell(20, chain=2, block=block, outcome=BAD), B) for block in range(9)]
+        + [behind(cell(200, chain=1, block=block), A) for block in range(9)]
+    )
+    after = recorded([behind(cell(900), A), behind(cell(90), "ticket key cccccccc")])
+
+    (change,) = cause_changes(before, after, summarize(before).causes)
+
+    assert change.change is Change.BETTER
+    assert "0 of 990" in change.sentence
+    assert "that ticket key was not met again" in change.sentence
