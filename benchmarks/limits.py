@@ -141,8 +141,9 @@ def page(searches: Sequence[Search], limiters: Sequence[Measured] = ()) -> str:
 _LIMITERS = """\
 
 Real limiters, each in a network namespace of its own with a server behind it, and searched for
-once. "Found" means: sustained within {near:.0f}% of what the limiter is set to, and as many good
-handshakes as the limiter says that it let through, within 1%.
+once. "Found" means: sustained within {near:.0f}% of what the limiter lets through (what it is set
+to; where connections wait, its own count while the answer is confirmed), and as many good
+handshakes as it let through in all by its own count, within 1%.
 
 """
 

@@ -60,6 +60,9 @@ MOST = {
 """What a million varied rows may cost."""
 
 
+MOST_PLAIN_S = 5.0
+
+
 def write_varied(rows: int, path: Path, seed: int) -> None:
     """A finished run of so many varied rows."""
     now = datetime.now(UTC)
@@ -146,6 +149,11 @@ def _row(number: int, begun_ns: int, sent: Sequence[bytes], of: Any, *, outage: 
     return Record(*(*start, outcome, stage, *seen, *times, *rest))
 
 
+def verdict_of(measured: float, most: float) -> str:
+    """Whether a target is reached."""
+    return "reached" if measured <= most else "**missed**"
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """What it costs to read a run of so many rows."""
@@ -197,6 +205,9 @@ def section(measured: Sequence[Read], plain_rows: int, plain_s: float) -> str:
         for one in measured
     ]
     rows.append(["*target at 1,000,000*", *(f"{most:g}" for most in MOST.values()), "3 of 3"])
+    for one in (one for one in measured if one.rows == 1_000_000):
+        verdicts = (verdict_of(value, MOST[name]) for name, value in one.figures.items())
+        rows.append(["", *verdicts, verdict_of(3 - one.found, 0)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *rows])
     return f"""{HEADING}
 
@@ -206,7 +217,8 @@ causes. Processor time of everything from start-up to the end, and the most memo
 
 {table}
 
-The report of {plain_rows:,} plain rows (one address, two clients, one chain) takes {plain_s:.1f} s.
+The report of {plain_rows:,} plain rows (one address, two clients, one chain) takes {plain_s:.1f} s;
+its target, 5 s at 10,000,000 rows, is {verdict_of(plain_s, MOST_PLAIN_S)}.
 
 ![Cost against rows](benchmarks-reports.svg)
 """
@@ -231,14 +243,19 @@ def draw(measured: Sequence[Read], file: Path) -> None:
     figure.savefig(file, metadata={"Date": None})
 
 
-def main() -> None:
-    """Measure, and rewrite the section."""
-    sizes = [int(word) for word in sys.argv[1:]] or ROWS
+def measured_section(sizes: Sequence[int] = ROWS, plain_rows: int = PLAIN_ROWS) -> str:
+    """Measure all sizes, draw the plot, and return the section of the page."""
     with tempfile.TemporaryDirectory() as folder:
         measured = [read(rows, Path(folder)) for rows in sizes]
-        plain_s = plain(PLAIN_ROWS if len(sys.argv) == 1 else max(sizes), Path(folder))
+        plain_s = plain(plain_rows, Path(folder))
     draw(measured, DOCS / "benchmarks-reports.svg")
-    text = section(measured, PLAIN_ROWS if len(sys.argv) == 1 else max(sizes), plain_s)
+    return section(measured, plain_rows, plain_s)
+
+
+def main() -> None:
+    """Measure, and rewrite the section."""
+    sizes = [int(word) for word in sys.argv[1:]]
+    text = measured_section(sizes, max(sizes)) if sizes else measured_section()
     page = DOCS / "benchmarks.md"
     before, _, after = page.read_text().partition(HEADING)
     _, mark, rest = after.partition("\n## ")

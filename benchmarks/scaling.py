@@ -16,10 +16,13 @@ from statistics import median
 
 from benchmarks.clients import Aim, run_command
 from benchmarks.cost import run
+from stress.lab.certificates import LeafKeyType
 from tests.servers.certificates import Certificates
 from tests.servers.nginx import Nginx, Node
 
 ROUNDS = 3
+SIGNED = 2_000
+"""Handshakes with a slow signer."""
 PROCESSES = 2
 IN_FLIGHT = (1, 100, 1_000, 5_000)
 ENDED_WELL = {0, 4}
@@ -44,6 +47,21 @@ def by_concurrency(aim: Aim, count: int) -> list[tuple[int, float]]:
     ]
     medians = [median(each) for each in zip(*rounds, strict=True)]
     return [(level, each * 1e6) for level, each in zip(IN_FLIGHT, medians, strict=True)]
+
+
+def slow_signer(folder: Path) -> float:
+    """Microseconds of one more handshake with a server that signs with RSA-4096.
+
+    It signs some hundred times a second, so the worker mostly waits; checking the signature takes
+    little more than checking one of ECDSA.
+    """
+    own = folder / "rsa-4096"
+    own.mkdir()
+    certificates = Certificates.make(own, LeafKeyType.RSA_4096)
+    node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
+    with Nginx([node], own / "nginx") as nginx:
+        aim = Aim(nginx.ports["node"], certificates, own / "results")
+        return 1e6 * median(_each_s(aim, SIGNED, 1, 50) for _ in range(ROUNDS))
 
 
 def _each_s(aim: Aim, count: int, processes: int, concurrency: int) -> float:

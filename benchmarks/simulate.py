@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from benchmarks import queues
 from benchmarks.adversarial import PARTS
+from benchmarks.agreed import agreed
+from benchmarks.full import full
 from benchmarks.queues import Fails
 from benchmarks.structures import STRUCTURES
 from benchmarks.worlds import (
@@ -77,6 +79,8 @@ one part anew; each says how many trials it had.
 | `ports` | buckets of a hash of the local port fail: exactly these are told, as one structure |
 | `both` | a bad node, and failures that grow with the load everywhere: both are told |
 | `healthy`, `slow` | good handshakes only: is anything called slow, and what is planted so found |
+| `agreed` | nodes that agree on another ALPN, version, suite or key group; farms where none does |
+| `full` | a limit of our load, one that others reach, or a restart: which is named first |
 | `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; one cause is
@@ -122,6 +126,10 @@ BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     "slow": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
     "lockout.*all the time": {"claimed": (0.0, 0.01)},
     "lockout.*nothing after": {"claimed": (0.95, 1.0)},
+    "agreed.*found": {"found": (0.95, 1.0), "false": (0.0, 0.05)},
+    "agreed.*claimed": {"claimed": (0.0, 0.05)},
+    "full.*blamed": {"limiter blamed": (0.0, 0.05)},
+    "full": {"right": (0.9, 1.0)},
     "culprit": {"client found": (0.9, 1.0), "address found": (0.9, 1.0)},
 }
 """Beginning of a line -> words in it -> bounds of the figure after them."""
@@ -330,7 +338,7 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "nothing": nothing,
     "intervals": intervals,
     "kinds": kinds,
-    **{part.__name__: part for part in (*PARTS, *STRUCTURES)},
+    **{part.__name__: part for part in (*PARTS, *STRUCTURES, agreed, full)},
 }
 
 

@@ -32,6 +32,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
 from operator import sub
 from typing import Any, Self, TextIO
@@ -121,10 +122,28 @@ class Histogram:
             self._fold()
 
     def record_many(self, durations_ns: Iterable[int | None]) -> None:
-        """Count many durations; None is skipped."""
+        """Count many durations; None is skipped, and so is NaN in an array of numpy."""
+        if not isinstance(durations_ns, (list, tuple)) and hasattr(durations_ns, "dtype"):
+            self._record_array(durations_ns)
+            return
         self._pending.update([(ns + 500) // 1000 for ns in durations_ns if ns is not None])
         if len(self._pending) > _FOLD_AT:
             self._fold()
+
+    def _record_array(self, durations_ns: Any) -> None:
+        import numpy as np  # noqa: PLC0415 - not needed to start
+
+        self._fold()
+        known_ns = durations_ns[~np.isnan(durations_ns)].astype(np.int64)
+        whole_us = (known_ns + 500) // 1000
+        values = np.clip(whole_us, 0, HIGHEST_US)
+        shifts = np.frombuffer(_SHIFTS, np.uint8)[values >> _LINEAR_BITS].astype(np.int64)
+        found, counted = np.unique((shifts << _HALF_BITS) + (values >> shifts), return_counts=True)
+        counts = self._counts
+        for index, count in zip(found.tolist(), counted.tolist(), strict=True):
+            counts[index] = counts.get(index, 0) + count
+        self._count += len(values)
+        self._clamped += int((values != whole_us).sum())
 
     def merge(self, other: Histogram) -> None:
         """Add what another histogram counted."""
@@ -248,6 +267,7 @@ class Histogram:
         pending.clear()
 
 
+@cache
 def _bin_of(index: int) -> tuple[int, int]:
     """The lowest and the highest microsecond of a bucket."""
     shift = max(0, (index >> _HALF_BITS) - 1)

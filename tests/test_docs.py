@@ -183,7 +183,7 @@ def test_man_reads_every_manual_page_without_a_complaint() -> None:
         )
         title = page.name.removesuffix(".1").replace("-", ".")  # some locales have a real hyphen
         assert (done.returncode, done.stderr) == (0, "")
-        assert re.search(rf"NAME\n\s+{title}\s+.\s+\w", done.stdout)
+        assert re.search(rf"NAME\n +{title} +\S +\w", done.stdout)  # justified: more spaces
 
 
 def test_the_variables_are_documented() -> None:

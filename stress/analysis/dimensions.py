@@ -14,8 +14,8 @@ from stress.analysis.causes.table import Reading, Text
 from stress.analysis.chains import issuer, leaf_names, short, subject
 from stress.handshake.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form
-from stress.model.plan import Address, Plan
-from stress.model.run import SeenChain
+from stress.model.plan import Address
+from stress.model.run import RunFacts, SeenChain
 from stress.text.escape import printable
 
 __all__ = ["Dimension", "leaf_text", "readings"]
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 def readings(
-    plan: Plan, addresses: Sequence[Address], chains: Mapping[int, SeenChain]
+    facts: RunFacts, addresses: Sequence[Address], chains: Mapping[int, SeenChain]
 ) -> list[Reading]:
     """For each dimension the attribute that it is made of, and how a value of that reads.
 
@@ -38,6 +38,7 @@ def readings(
 
         return read
 
+    plan, vantages = facts.plan, dict(enumerate(facts.vantages))
     name, at = plan.server_name or "none", dict(enumerate(addresses))
     clients, sources = dict(enumerate(plan.clients)), dict(enumerate(plan.sources))
     own: dict[Dimension, Text] = {
@@ -46,7 +47,8 @@ def readings(
         Dimension.FAMILY: of(at, lambda address: address.family),
         Dimension.CLIENT: of(clients, lambda client: client.name),
         Dimension.SNI: of(clients, lambda client: name if client.server_name else "none"),
-        Dimension.VANTAGE: of(sources, str),
+        Dimension.VANTAGE: of(vantages, lambda vantage: printable(vantage.name)),
+        Dimension.SOURCE: of(sources, str),
         Dimension.CHAIN: of(chains, short),
         Dimension.LEAF: of(chains, leaf_text),
         Dimension.ISSUER: of(chains, issuer),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -14,7 +13,7 @@ from stress.analysis.latency import by_value, latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import RunCounts, count, counted_by
+from stress.analysis.tally import RunCounts, count, counted_by, parted
 from stress.analysis.verdict import (
     NANOSECONDS,
     duration_s,
@@ -28,7 +27,7 @@ from stress.model.claims import ClaimSet, FailureCount, Untested, ValidityClaim
 from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
-from stress.model.run import Cell, Cube, End, Run, RunFacts, SeenChain, cell_reader
+from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
 from stress.model.summary import Answer, Assertion, Interval, Quantiles
 
 
@@ -64,6 +63,8 @@ class Findings:
     """By index of the address; not those that nothing reached."""
     backends: Mapping[str, Part]
     """By backend, where it is known."""
+    by_vantage: Mapping[int, Part]
+    """By index of the vantage; not those from which nothing was tried."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -117,6 +118,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         latency=latency(histograms, foreign=bool(facts.records)),
         by_address=dict(_parts("address", cube, good, sampling, lost)),
         backends=dict(_parts("backend", cube, good, sampling, lost)),
+        by_vantage=dict(_parts("vantage", cube, good, sampling, lost)),
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),
@@ -131,10 +133,7 @@ def _parts(
 ) -> Iterator[tuple[Any, Part]]:
     """The attempts by a shared attribute; without those that do not have it."""
     read = cell_reader(attribute)
-    cells = defaultdict[Any, list[Cell]](list)
-    for cell in cube.cells:
-        cells[read(cell)].append(cell)
-    cells.pop(None, None)
+    cells = {value: here for value, here in parted(cube.cells, read).items() if value is not None}
     if not cells:
         return
     latencies = by_value(good, attrgetter(attribute))
@@ -142,5 +141,5 @@ def _parts(
         part = Cube(cube.block_ns, here)
         count = counted_by(here, lambda _: None).get(None, FailureCount(0, 0))
         interval = estimate(part, sampling, lost).interval
-        addresses = frozenset(cell.address for cell in here)
+        addresses = frozenset(kind.address for kind in here.kinds)
         yield value, Part(count, interval, latencies.get(value), addresses)

@@ -5,8 +5,9 @@ Imported late: it needs numpy.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from operator import attrgetter
@@ -18,11 +19,13 @@ import numpy as np
 from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.dimensions import readings
-from stress.analysis.tally import counted_by
+from stress.analysis.proportions.binomial import Integers
+from stress.analysis.tally import by_block, side_of
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension
 from stress.model.chain import Verdict
 from stress.model.limit import Limit
+from stress.model.outcome import Side
 from stress.model.plan import Address, Load
 from stress.model.record import Record
 from stress.model.run import (
@@ -30,6 +33,7 @@ from stress.model.run import (
     CELL_OTHERS,
     MOST_BLOCKS,
     Cell,
+    Cells,
     Cube,
     PortCount,
     Run,
@@ -50,7 +54,6 @@ BEGUN = 0.1
 
 Moment: TypeAlias = tuple[int, int]
 """A time block and a load segment in it: segments come one after the other, so these do too."""
-_moment_of: Callable[[Cell], Moment] = attrgetter("block", "segment")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,33 +87,36 @@ class Recording:
         return time_of_day(self.facts.started_ns + block * self.block_ns, self.facts.started_ns)
 
 
-def record(run: Run, keep: Collection[str] | None = None) -> Recording:
-    """Reads a run into columns.
+def record(run: Run) -> Recording:
+    """Reads a run into what the search needs."""
+    return Recording(
+        run.facts(),
+        table_of(run),
+        run.cube(),
+        {chain.id: chain for chain in run.chains()},
+        tuple(run.addresses()),
+        tuple(run.ports()),
+        tuple(run.failures(SAMPLE)),
+        tuple(run.good(MOST_TIMED)),
+        tuple(run.verdicts()),
+    )
+
+
+def table_of(run: Run, keep: Collection[str] | None = None) -> Table:
+    """The attempts of a run by columns.
 
     Args:
         run: what was recorded.
         keep: of records that are not ours, the dimensions to keep; None: whatever may explain
             a failure.
     """
-    facts, cube, addresses = run.facts(), run.cube(), tuple(run.addresses())
-    chains = {chain.id: chain for chain in run.chains()}
+    cube = run.cube()
     if cube.records is None:
-        table = tabulate(cube.cells, _readings(facts, chains, addresses, cube))
-    else:
-        from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
+        chains = {chain.id: chain for chain in run.chains()}
+        return tabulate(cube.cells, _readings(run.facts(), chains, tuple(run.addresses()), cube))
+    from stress.analysis.causes.screening import tabulate_records  # noqa: PLC0415 - only here
 
-        table = tabulate_records(cube.records, keep)
-    return Recording(
-        facts,
-        table,
-        cube,
-        chains,
-        addresses,
-        tuple(run.ports()),
-        tuple(run.failures(SAMPLE)),
-        tuple(run.good(MOST_TIMED)),
-        tuple(run.verdicts()),
-    )
+    return tabulate_records(cube.records, keep)
 
 
 def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:
@@ -133,8 +139,8 @@ def reread_by_load(recording: Recording) -> Recording:
     """The same run where the load decides: a backlog counts at the rate that caused it."""
     facts, was = recording.facts, recording.cube
     now = with_backlog(was)
-    pairs = zip(was.cells, now.cells, strict=True)
-    owed = sum(after.count for before, after in pairs if before.segment != after.segment)
+    before, after = Cells.of_cells(was.cells), Cells.of_cells(now.cells)
+    owed = int(np.asarray(before.counts)[_segments(before) != _segments(after)].sum())
     readings = _readings(facts, recording.chains, recording.addresses, was)
     return replace(recording, table=tabulate(now.cells, readings), by_load=True, owed=owed)
 
@@ -160,8 +166,8 @@ def offered_rates(cells: Iterable[Cell], block_ns: int) -> Mapping[int, float]:
     no block of its own.
     """
     due: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    for cell in cells:
-        due[cell.block][cell.segment] += cell.count
+    for (block, segment), count in by_block(cells, attrgetter("segment")).items():
+        due[block][segment] += count
     own: defaultdict[int, list[int]] = defaultdict(list)
     shared: defaultdict[int, list[int]] = defaultdict(list)
     for segments in due.values():
@@ -179,7 +185,7 @@ def _readings(
     The offered load is read as a level, and from each threshold on. Of a search only the limit that
     it found: its steps crowd around that, and between two of them anything can happen once.
     """
-    found = readings(facts.plan, addresses, chains)
+    found = readings(facts, addresses, chains)
     rates = segment_rates(facts.plan.load, cube, facts.limits)
     for one in facts.limits:
         if failing := one.first_failing:
@@ -219,12 +225,19 @@ def with_backlog(cube: Cube) -> Cube:
     the rate begin in any segment, and nothing is made to follow the load by it (simulated in
     `benchmarks/simulate.py`).
     """
-    counts = counted_by(cube.cells, _moment_of)
-    if len({segment for _, segment in counts}) < 2:
+    tried, failed = Counter[Moment](), Counter[Moment]()
+    keyed = by_block(cube.cells, lambda cell: (cell.segment, side_of(cell.outcome)))
+    for (block, (segment, side)), count in keyed.items():
+        if side in {Side.NOBODY, Side.TARGET}:
+            tried[block, segment] += count
+            failed[block, segment] += count if side is Side.TARGET else 0
+    if len({segment for _, segment in tried}) < 2:
         return cube
-    moments = sorted(counts)
-    attempts = np.asarray([counts[moment].attempts for moment in moments], dtype=np.int64)
-    failures = np.asarray([counts[moment].failures for moment in moments], dtype=np.int64)
+    moments = sorted(tried)
+    attempts, failures = (
+        np.asarray([counted[moment] for moment in moments], dtype=np.int64)
+        for counted in (tried, failed)
+    )
     found = time_profile(series(np.arange(len(moments)), attempts, failures, MOST_MOMENTS))
     # The segment in which it began, for each moment that still fails from an earlier one.
     began: dict[Moment, int] = {}
@@ -238,9 +251,24 @@ def with_backlog(cube: Cube) -> Cube:
         began |= {one: segment for one in moments[first : piece.end] if one[1] != segment}
     if not began:
         return cube
-    # Most cells of a run are in no burst; only those that are get copied.
-    cells = tuple(
-        cell._replace(segment=began[moment]) if (moment := _moment_of(cell)) in began else cell
-        for cell in cube.cells
-    )
-    return replace(cube, cells=cells)
+    return replace(cube, cells=_moved(Cells.of_cells(cube.cells), began))
+
+
+def _moved(cells: Cells, began: Mapping[Moment, int]) -> Cells:
+    """The same cells, those of some moments in another segment."""
+    blocks, segments, of = np.asarray(cells.blocks), _segments(cells), np.array(cells.of)
+    kinds, numbers = list(cells.kinds), dict[tuple[int, int], int]()
+    for (block, segment), first in began.items():
+        rows = np.flatnonzero((blocks == block) & (segments == segment))
+        for kind in np.unique(of[rows]).tolist():
+            number = numbers.setdefault((kind, first), len(kinds))
+            if number == len(kinds):
+                kinds.append(kinds[kind]._replace(segment=first))
+            of[rows[of[rows] == kind]] = number
+    return Cells(kinds, cells.blocks, array("q", of.tobytes()), cells.counts)
+
+
+def _segments(cells: Cells) -> Integers:
+    """The load segment of each cell."""
+    segments: Integers = np.asarray([kind.segment for kind in cells.kinds], dtype=np.int64)
+    return segments[np.asarray(cells.of)] if len(cells) else segments

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from stress.analysis.verdict import policies
 from stress.model.chain import Verdict
 from stress.model.outcome import OK, Kind, Outcome
-from stress.model.run import Cell, Cube, Run, RunFacts, RunView
+from stress.model.run import Cell, Cells, Cube, Run, RunFacts, RunView
 from stress.trust import Judge, refused_by_staple
 
 
@@ -55,9 +55,8 @@ class RejudgedRun(RunView):
             stapled = name == OK.name and refused_by_staple(recorded.category, policy)
             return cell.outcome if stapled else name
 
-        return Cube(
-            cube.block_ns, tuple(cell._replace(outcome=outcome(cell)) for cell in cube.cells)
-        )
+        cells = Cells.of_cells(cube.cells)
+        return Cube(cube.block_ns, cells.changed(lambda kind: kind._replace(outcome=outcome(kind))))
 
 
 def rejudge(

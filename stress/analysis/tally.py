@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
 from stress.model.outcome import NOT_SENT, Category, Side, Stage, kind_of
-from stress.model.run import Cell, cell_reader
+from stress.model.run import Cell, Cells, cell_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,67 @@ Key = TypeVar("Key")
 
 def counted_by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, FailureCount]:
     """Attempts and failures of the target by what the key reads; without ours and not-sent."""
-    # Summed by outcome first: of those there are few, and there may be a million cells.
-    sums: defaultdict[tuple[str, Key], int] = defaultdict(int)
-    for cell in cells:
-        sums[cell.outcome, key(cell)] += cell.count
     attempts: defaultdict[Key, int] = defaultdict(int)
     failures: defaultdict[Key, int] = defaultdict(int)
-    for (outcome, name), number in sums.items():
-        side = side_of(outcome)
+    for kind, number in Cells.of_cells(cells).by_kind():
+        side = side_of(kind.outcome)
         if side in {Side.NOBODY, Side.TARGET}:
+            name = key(kind)
             attempts[name] += number
             failures[name] += number if side is Side.TARGET else 0
     return {name: FailureCount(failures[name], count) for name, count in attempts.items()}
+
+
+def by_block(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> Mapping[tuple[int, Key], int]:
+    """Attempts by time block and by what the key reads, in the order of the blocks."""
+    import numpy as np  # noqa: PLC0415 - a live view counts no blocks
+
+    own, keys = Cells.of_cells(cells), dict[Key, int]()
+    of_kind = [keys.setdefault(key(kind), len(keys)) for kind in own.kinds]
+    if not of_kind:
+        return {}
+    codes = np.asarray(own.blocks) * len(keys) + np.asarray(of_kind)[np.asarray(own.of)]
+    counts = np.asarray(own.counts)
+    met = np.unique(codes[counts > 0]) if codes.max() > len(codes) else None
+    places = codes if met is None else np.searchsorted(met, codes).clip(max=len(met) - 1)
+    sums = np.bincount(places, counts).astype(np.int64)
+    names = list(keys)
+    return {
+        (code // len(names), names[code % len(names)]): count
+        for code, count in zip(
+            range(len(sums)) if met is None else met.tolist(), sums.tolist(), strict=True
+        )
+        if count
+    }
+
+
+def parted(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> Mapping[Key, Cells]:
+    """The cells by what the key reads, in the order of their first ones."""
+    import numpy as np  # noqa: PLC0415 - as in `by_block`
+
+    own, keys = Cells.of_cells(cells), dict[Key, int]()
+    of_kind = [keys.setdefault(key(kind), len(keys)) for kind in own.kinds]
+    if not of_kind:
+        return {}
+    of = np.asarray(own.of)
+    parts = np.asarray(of_kind)[of]
+    order = np.argsort(parts, kind="stable")
+    ends = np.cumsum(np.bincount(parts, minlength=len(keys)))
+    return {
+        name: chosen(own, rows) for name, rows in zip(keys, np.split(order, ends[:-1]), strict=True)
+    }
+
+
+def chosen(cells: Cells, rows: Any) -> Cells:
+    """These cells only, by their places or by a mask."""
+    import numpy as np  # noqa: PLC0415 - as in `by_block`
+
+    kinds, of = np.unique(np.asarray(cells.of)[rows], return_inverse=True)
+    columns = (np.asarray(cells.blocks)[rows], of, np.asarray(cells.counts)[rows])
+    return Cells(
+        [cells.kinds[kind] for kind in kinds.tolist()],
+        *(array("q", one.astype(np.int64).tobytes()) for one in columns),
+    )
 
 
 @lru_cache(maxsize=512)
@@ -89,18 +138,12 @@ def side_of(outcome: str) -> Side:
     return kind_of(outcome).side
 
 
-_COUNTED = attrgetter("outcome", "stage", "address", "client", "chain", "tls_version", "resumed")
 _offered = cell_reader("offered")
 
 
 def count(cells: Iterable[Cell]) -> RunCounts:
     """Count all cells of a cube."""
-    # Few distinct combinations matter here; summing those first is ten times as fast.
-    groups: Counter[tuple[Any, ...]] = Counter()
-    last_block = -1
-    for cell in cells:
-        groups[*_COUNTED(cell), _offered(cell)] += cell.count
-        last_block = max(last_block, cell.block)
+    own = Cells.of_cells(cells)
     ours: Counter[str] = Counter()
     stages: defaultdict[str, Counter[str]] = defaultdict(Counter)
     chains: defaultdict[str, Counter[int | None]] = defaultdict(Counter)
@@ -110,17 +153,18 @@ def count(cells: Iterable[Cell]) -> RunCounts:
     good_chains: set[int | None] = set()
     versions: set[int | None] = set()
     completed = resumptions = offers = 0
-    for group, number in groups.items():
-        outcome, stage, address, client, chain, version, resumed, offered = group
+    for kind, number in own.by_kind():
+        outcome, stage, chain = kind.outcome, kind.stage, kind.chain
+        offered: Any = _offered(kind)
         side = side_of(outcome)
         if side in {Side.OURS, Side.NOT_SENT}:
             ours[outcome] += number
             continue
-        completed += number if stage >= Stage.FINISHED else 0
-        resumptions += number if resumed else 0
+        completed += number if Stage(stage).order >= Stage.FINISHED.order else 0
+        resumptions += number if kind.resumed else 0
         offers += number if offered else 0
-        versions.add(version)
-        for both in (addresses[address], clients[client]):
+        versions.add(kind.tls_version)
+        for both in (addresses[kind.address], clients[kind.client]):
             both[0] += number if side is Side.TARGET else 0
             both[1] += number
         if side is Side.TARGET:
@@ -144,7 +188,7 @@ def count(cells: Iterable[Cell]) -> RunCounts:
         versions=frozenset(one for one in versions if one is not None),
         resumed=resumptions,
         offered=offers,
-        last_block=last_block,
+        last_block=max(own.blocks, default=-1),
     )
 
 

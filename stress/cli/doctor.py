@@ -33,12 +33,17 @@ def doctor(target: Target = None) -> int:
 
     from stress.engine.preflight import HostCapacity, examine
     from stress.host.limits import has_route
+    from stress.model.plan import StartTls
     from stress.planning.addresses import resolve
     from stress.planning.targets import parse_target
 
     routes: dict[str, bool] = {}
     if target is not None:  # only a DNS query leaves the machine
-        resolution = trio.run(resolve, parse_target(target), None)
+        parsed = parse_target(target)
+        if protocol := StartTls.implied_by(parsed.port):
+            means = f"a run asks for TLS first: port {parsed.port} implies it"
+            console.print_data(f"{'STARTTLS':<20} {protocol.value:<24} {means}\n")
+        resolution = trio.run(resolve, parsed, None)
         routes = {str(address): has_route(address.ip) for address in resolution.addresses}
     found = examine(HostCapacity.here())
     for fact in found.facts:

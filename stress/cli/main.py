@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "Repeat the failing combinations of a run.",
     "isolate": "Search for causes in anybody's records.",
     "join": "Find in a balancer's log which backend each connection met.",
+    "merge": "Make one run of the run files of several machines.",
     "plan": "Compute how many handshakes are needed.",
     "evidence": "Write the evidence of a run's failures to a directory.",
     "export": "Export the records of a run for other tools.",

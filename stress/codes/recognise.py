@@ -158,7 +158,7 @@ _ALERT = re.compile(
 _ALERT_NAMED = re.compile(
     r"(?:\balert(?: \w{1,20}|, level \w{1,10})?[:,] ?['\"]?|remote error: (?:tls: )?|\btls: "
     r"|\bdescription[:=] ?|(?:SERVER|CLIENT) ALERT: \w{1,10} - |AlertReceived\(|[Ff]atal alert \(?"
-    r"|\bFatal \(|Exception \(|\bexit 35 \("
+    r"|\bFatal \(|Exception:? \(|\bexit 35 \(|\bSSL_AD_"
     r"|\b(?:ERR_SSL_)?(?:sslv3|tlsv1|tlsv13|ssl/tls|SSLV3|TLSV1|TLSV13)[ _]"
     r"(?:alert[ _]|ALERT_)?)([A-Za-z][A-Za-z_ ]{3,40})"
 )

@@ -1,21 +1,23 @@
 """Removes from evidence and reports what is private, so that they can be shared.
 
 Left out: secrets, the name of this machine, directories (which name users), local addresses
-(replaced by documentation addresses: RFC 5737, RFC 3849), the PROXY header, which repeats them, and
-all of our own bytes after the ClientHello when there was a client certificate, which may name a
-person. The target's own addresses stay: whoever fixes it needs them, also where target and tester
-are one machine.
+(replaced by documentation addresses: RFC 5737, RFC 3849, also in what was spoken before TLS), the
+PROXY header, which repeats them, and all of our own bytes after the ClientHello when there was a
+client certificate, which may name a person. The target's own addresses stay: whoever fixes it needs
+them, also where target and tester are one machine.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from stress.clients.capture import HELLO_START
 from stress.evidence.selection import Case, Pair
+from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.run import RunFacts, RunView, RunWithTranscripts
 from stress.model.transcript import Transcript, preamble_bytes
@@ -55,16 +57,25 @@ class Mask:
 
     def transcript(self, transcript: Transcript) -> Transcript:
         """The same connection without what is private."""
-        hello = next((flight for flight in transcript.flights if flight.sent), None)
+        local, other = transcript.local_ip, self._replacements[transcript.local_ip]
+        sent = [place for place, flight in enumerate(transcript.flights) if flight.sent]
+        hellos = (one for one in sent if HELLO_START.search(transcript.flights[one].data))
+        in_clear = transcript.record.stage == Stage.STARTTLS
+        hello = len(transcript.flights) if in_clear else next(hellos, next(iter(sent), 0))
         flights = []
-        for flight in transcript.flights:
-            if flight is hello:
-                flights.append(replace(flight, data=flight.data[preamble_bytes(flight.data) :]))
-            elif not (flight.sent and self._has_client_certificate):
-                flights.append(flight)
+        for place, flight in enumerate(transcript.flights):
+            data = flight.data
+            if place in sent[:1]:
+                data = data[preamble_bytes(data) :]
+            if place < hello:  # what asks for TLS names us, and so may the answer
+                data = data.replace(local.encode(), other.encode())
+            if place <= hello or not (flight.sent and self._has_client_certificate):
+                flights.append(replace(flight, data=data))
+        detail = transcript.record.detail
         return replace(
             transcript,
-            local_ip=self._replacements[transcript.local_ip],
+            record=transcript.record._replace(detail=detail and self.text(detail)),
+            local_ip=other,
             secrets=(),
             flights=tuple(flights),
         )
@@ -79,6 +90,12 @@ class Mask:
     def facts(self, facts: RunFacts) -> RunFacts:
         """The same run, of an unnamed machine, its files in the usual folder."""
         plan, records, joined = facts.plan, facts.records, facts.joined
+        # A vantage may be named after its machine.
+        renamed = {
+            one.name: f"vantage-{number}"
+            for number, one in enumerate(facts.vantages, 1)
+            if one.name == one.host.partition(" ")[0]
+        }
         stores = plan.trust.stores
         trust = replace(
             plan.trust,
@@ -104,12 +121,32 @@ class Mask:
             plan=plan,
             records=records,
             joined=joined,
-            reasons=tuple(map(self._sentence, facts.reasons)),
+            vantages=tuple(
+                replace(
+                    one,
+                    name=renamed.get(one.name, one.name),
+                    host="",
+                    networks=tuple(
+                        self._replacements[each]
+                        for each in one.networks
+                        if each in self._replacements
+                    ),
+                )
+                for one in facts.vantages
+            ),
+            reasons=tuple(_renamed(self._sentence(each), renamed) for each in facts.reasons),
             made_now=False,
         )
 
     def _sentence(self, text: str) -> str:
         return _PATH.sub(r"\1", self.text(text))
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """The sentence with other names for these vantages."""
+    for name, other in names.items():
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", other, text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)

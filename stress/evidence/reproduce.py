@@ -9,6 +9,7 @@ What is true and what is tricky:
 * A handshake that fails is recognised by its alert, or by not having finished.
 * The text may come from a stranger's run file: every value in the template is quoted
   (`shlex.quote`), except in comments, where it is made printable and single-line.
+* Only openssl can ask for TLS first in every protocol (STARTTLS); then curl is left out.
 * POSIX sh and awk; openssl 1.1.1, curl 7.88 (for `%{certs}`) or newer.
 """
 

@@ -18,6 +18,7 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
+from stress.clients.capture import HELLO_START
 from stress.codes.catalog import alert_name
 from stress.handshake.flight import decrypt
 from stress.handshake.keylog import secret_of
@@ -35,6 +36,7 @@ _RETRY_RANDOM: Final = bytes.fromhex(
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
 )
 _QUOTED: Final = 40
+_LINE: Final = 200
 _LEVELS: Final[Mapping[int, str]] = MappingProxyType({1: "warning", 2: "fatal"})
 
 
@@ -111,6 +113,11 @@ class _Direction:
         position = preamble_bytes(data) if self.sent else 0
         if position:
             yield self._flight(position), f"PROXY header, {position} bytes"
+        before_tls = self._before_tls()
+        for line in data[position:before_tls].splitlines(keepends=True):
+            position += len(line)
+            shown = printable(line[:_LINE].decode("latin-1").rstrip("\r\n"))
+            yield self._flight(position), f"in clear text: {shown}"
 
         record = self.transcript.record
         label = f"{'CLIENT' if self.sent else 'SERVER'}_HANDSHAKE_TRAFFIC_SECRET"
@@ -137,6 +144,19 @@ class _Direction:
         if rest:
             shown = printable(rest[:_QUOTED].decode("latin-1"))
             yield self._flight(len(data)), f"{len(rest):,} bytes that are not TLS: {shown}"
+
+    def _before_tls(self) -> int:
+        """Bytes of a dialogue before TLS (STARTTLS): up to the ClientHello, or to its go-ahead."""
+        transcript = self.transcript
+        if transcript.record.starttls_ns is None and transcript.record.stage != Stage.STARTTLS:
+            return 0
+        passed = 0
+        for flight in transcript.flights:
+            hello = HELLO_START.search(flight.data) if flight.sent else None
+            if hello:
+                return passed + hello.start() if self.sent else passed
+            passed += len(flight.data) if flight.sent is self.sent else 0
+        return passed
 
     def _record(
         self, kind: int, payload: bytes, decrypted: Iterator[tuple[int, bytes]]

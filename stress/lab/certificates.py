@@ -36,6 +36,7 @@ class LeafKeyType(StrEnum):
 
     ECDSA = "ecdsa-p256"
     RSA = "rsa-2048"
+    RSA_4096 = "rsa-4096"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,9 @@ class Leaf:
 def issue(issuer: Authority, spec: LeafSpec, now: datetime) -> Leaf:
     """Sign a leaf with a fresh key."""
     key: PrivateKey = ec.generate_private_key(ec.SECP256R1())
-    if spec.key is LeafKeyType.RSA:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    if spec.key is not LeafKeyType.ECDSA:
+        bits = int(spec.key.partition("-")[2])
+        key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     name = _name(spec.common_name or spec.names[0], spec.organization)
     validity = now + spec.begins, now + spec.ends
     constraints = x509.BasicConstraints(ca=False, path_length=None)

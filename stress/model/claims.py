@@ -134,6 +134,8 @@ class RootCause(NamedTuple):
     id: str
     evidence: tuple[str, ...] = ()
     """What points to it, in words."""
+    options: tuple[str, ...] = ()
+    """What to add to the command for the experiment that tells it apart."""
 
 
 class Basis(StrEnum):

@@ -109,6 +109,8 @@ class Category(StrEnum):
     CLIENT_CERTIFICATE_REQUIRED = "client-certificate-required", Kind.WIRE
     BAD_SIGNATURE = "bad-signature", Kind.WIRE
     PROTOCOL_ERROR = "protocol-error", Kind.WIRE
+    STARTTLS_REFUSED = "starttls-refused", Kind.WIRE
+    STARTTLS_NOT_OFFERED = "starttls-not-offered", Kind.WIRE
 
     LOCAL_PORTS = "local-ports", Kind.OURS
     LOCAL_FILES = "local-files", Kind.OURS
@@ -182,7 +184,10 @@ CANCELLED = Outcome(Category.CANCELLED)
 
 
 class Stage(IntEnum):
-    """How far an attempt got: the last step that was *reached*. Ordered."""
+    """How far an attempt got: the last step that was *reached*.
+
+    The numbers are stored and never change, so later steps have higher ones: compare by `order`.
+    """
 
     RESOLVE = 0
     CONNECT = 1
@@ -197,6 +202,13 @@ class Stage(IntEnum):
     """The handshake finished."""
     AFTER_HANDSHAKE = 6
     """A fatal alert was read after the handshake finished."""
+    STARTTLS = 7
+    """TCP is connected and TLS was being asked for; no ClientHello was sent."""
+
+    @property
+    def order(self) -> int:
+        """Its place among the steps, from 0."""
+        return _ORDER.index(self)
 
     @property
     def label(self) -> str:
@@ -211,6 +223,18 @@ class Stage(IntEnum):
             KeyError: there is no such stage.
         """
         return cls[label.upper().replace("-", "_")]
+
+
+_ORDER = (
+    Stage.RESOLVE,
+    Stage.CONNECT,
+    Stage.STARTTLS,
+    Stage.CLIENT_HELLO,
+    Stage.SERVER_HELLO,
+    Stage.CERTIFICATE,
+    Stage.FINISHED,
+    Stage.AFTER_HANDSHAKE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,49 @@ class Replay:
         return len(self.order) // self.rounds
 
 
+class StartTls(StrEnum):
+    """The protocol in which TLS is asked for (`stress.dialogues`)."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    FTP = "ftp"
+    LDAP = "ldap"
+    POSTGRES = "postgres"
+    MYSQL = "mysql"
+    XMPP = "xmpp"
+    SIEVE = "sieve"
+    NNTP = "nntp"
+
+    @classmethod
+    def implied_by(cls, port: int) -> StartTls | None:
+        """The protocol of a well-known port on which TLS never comes first."""
+        return _ON_PORTS.get(port)
+
+    @property
+    def port(self) -> int:
+        """The well-known port."""
+        return next((port for port, one in _ON_PORTS.items() if one is self), _LMTP_PORT)
+
+
+_LMTP_PORT = 24
+"""By custom ("any private mail system"), so it implies nothing."""
+_ON_PORTS = {
+    21: StartTls.FTP,
+    25: StartTls.SMTP,
+    110: StartTls.POP3,
+    119: StartTls.NNTP,
+    143: StartTls.IMAP,
+    389: StartTls.LDAP,
+    587: StartTls.SMTP,
+    3306: StartTls.MYSQL,
+    4190: StartTls.SIEVE,
+    5222: StartTls.XMPP,
+    5432: StartTls.POSTGRES,
+}
+
+
 class Close(StrEnum):
     """How we close a connection."""
 
@@ -303,6 +346,8 @@ class Plan:
     resolver: str | None = None
     proxy_protocol: str | None = None
     """`v1` or `v2` to send a PROXY header first."""
+    starttls: StartTls | None = None
+    """The protocol in which TLS is asked for; None: TLS comes first."""
     client_certificate: str | None = None
     """Path of a PEM chain for mutual TLS."""
     client_key: str | None = None

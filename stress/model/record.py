@@ -65,12 +65,21 @@ class Record(NamedTuple):
     """Whether a session was offered for resumption; None: the run never offers one."""
     backend: str | None = None
     """Which server behind the address answered, by a balancer's log; None: not known."""
+    starttls_ns: int | None = None
+    """From the open connection to the go-ahead for TLS, where that has to be asked for."""
+    vantage: int | None = None
+    """Index into the run's vantages; None: all attempts come from one machine."""
+
+    @property
+    def before_tls_ns(self) -> int:
+        """Until the ClientHello could be sent, by the target and the network."""
+        return (self.connect_ns or 0) + (self.starttls_ns or 0)
 
     @property
     def target_ns(self) -> int:
         """How much of the total the target and the network took, as far as it can be told apart."""
         if self.handshake_ns is not None:
-            return min(self.total_ns, (self.connect_ns or 0) + (self.server_ns or 0))
+            return min(self.total_ns, self.before_tls_ns + (self.server_ns or 0))
         # It did not get that far: all of its time but what we were late by.
         return max(0, self.total_ns - (self.started_ns - self.due_ns) - (self.lag_ns or 0))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 from stress.model.attributes import SHARED
 from stress.model.chain import Verdict
@@ -61,6 +62,26 @@ class JoinedLog:
     """How far the balancer's clock was ahead of ours."""
     spread_ns: int
     """Within which 95% of the joined differ from that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """A machine from which a part of a merged run was made (`tls-stress merge`)."""
+
+    name: str
+    host: str
+    """Name and address of the machine, as in its own run file."""
+    started_ns: int
+    """Unix time of its start by its own clock; with `host` it tells one run from another."""
+    networks: tuple[str, ...]
+    """Local addresses that its connections are known to have come from."""
+    versions: Mapping[str, str]
+    answers: tuple[str, ...]
+    """Addresses of the target as its DNS answered there at the start."""
+    offset_ns: int | None = None
+    """How far its clock was ahead of the others'; None: not known, so nothing was corrected."""
+    error_ns: int | None = None
+    """Of the offset, plus or minus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +173,8 @@ class RunFacts:
     """This very command line made the run, so the paths in its plan are the user's own."""
     joined: JoinedLog | None = None
     """The log by which backends were found; None: none was."""
+    vantages: tuple[Vantage, ...] = ()
+    """The machines whose runs were merged, by index; empty: all attempts come from one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +194,7 @@ class SeenChain:
 class Cell(NamedTuple):
     """A distinct combination of shared attributes in a time block, and how many attempts have it.
 
-    None means "not reached". A tuple, because a run of millions has hundreds of thousands.
+    None means "not reached".
     """
 
     block: int
@@ -210,6 +233,68 @@ def cell_reader(attribute: str) -> Callable[[Cell], Hashable]:
         return attrgetter(attribute)
     place = CELL_OTHERS.index(attribute)
     return lambda cell: cell.others[place] if cell.others else None
+
+
+class Cells(Sequence[Cell]):
+    """Cells by columns: a run of millions has hundreds of thousands of them, but few kinds.
+
+    Args:
+        kinds: the combinations of attributes, in the order of their first cells; block and count
+            of these mean nothing.
+        blocks: of each cell.
+        of: index of each cell's kind.
+        counts: of each cell.
+    """
+
+    def __init__(
+        self, kinds: Sequence[Cell], blocks: array[int], of: array[int], counts: array[int]
+    ) -> None:
+        self.kinds, self.blocks, self.of, self.counts = kinds, blocks, of, counts
+        self._attempts: Sequence[int] | None = None
+
+    @classmethod
+    def of_cells(cls, cells: Iterable[Cell]) -> Cells:
+        """The same cells; not copied where they are by columns already."""
+        if isinstance(cells, Cells):
+            return cells
+        kinds: dict[tuple[Any, ...], tuple[int, Cell]] = {}
+        blocks, of, counts = array("q"), array("q"), array("q")
+        for cell in cells:
+            block, *shared, count, others = cell
+            of.append(kinds.setdefault((*shared, others), (len(kinds), cell))[0])
+            blocks.append(block)
+            counts.append(count)
+        return cls([kind for _, kind in kinds.values()], blocks, of, counts)
+
+    def by_kind(self) -> Iterator[tuple[Cell, int]]:
+        """Each kind with its attempts in all blocks, of those that have any."""
+        if self._attempts is None:
+            attempts = [0] * len(self.kinds)
+            for kind, count in zip(self.of, self.counts, strict=True):
+                attempts[kind] += count
+            self._attempts = attempts
+        pairs = zip(self.kinds, self._attempts, strict=True)
+        return ((kind, attempts) for kind, attempts in pairs if attempts)
+
+    def changed(self, change: Callable[[Cell], Cell]) -> Cells:
+        """The same cells with other attributes."""
+        return Cells([change(kind) for kind in self.kinds], self.blocks, self.of, self.counts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @overload
+    def __getitem__(self, place: int) -> Cell: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Cell]: ...
+    def __getitem__(self, place: int | slice) -> Cell | Sequence[Cell]:
+        if isinstance(place, slice):
+            return list(self)[place]
+        kind = self.kinds[self.of[place]]
+        return kind._replace(block=self.blocks[place], count=self.counts[place])
+
+    def __iter__(self) -> Iterator[Cell]:
+        return (self[place] for place in range(len(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,6 +276,30 @@ class BackendLine:
 
 
 @dataclass(frozen=True, slots=True)
+class VantageLine:
+    """A machine from which a part of the run was made."""
+
+    name: str
+    host: str
+    attempts: int
+    failures: int
+    interval: Interval
+    clock_offset_ms: float | None
+    """How far its clock was ahead of the others'; null: not known, so nothing was corrected."""
+    clock_error_ms: float | None
+    """Of the offset, plus or minus."""
+    networks: tuple[str, ...]
+    """Local addresses that its connections are known to have come from."""
+    answers: tuple[str, ...]
+    """Addresses of the target as its DNS answered there at the start."""
+    versions: Mapping[str, str]
+    started: str
+    """RFC 3339, UTC, by its own clock."""
+    latency: Quantiles | None = None
+    """Of its good handshakes, from their start; of an even sample where there are very many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quantiles:
     """Percentiles of one phase, in microseconds. None: nothing was recorded."""
 
@@ -362,6 +386,8 @@ class Summary:
     """What each search for a limit found; empty: none was searched for."""
     backends: tuple[BackendLine, ...] = ()
     """The servers behind the addresses, those that failed most first; empty: none is known."""
+    vantages: tuple[VantageLine, ...] = ()
+    """The machines whose runs were merged, by name; empty: all attempts come from one."""
     commands: tuple[Command, ...] = ()
     """Every command that the report prints."""
     schema: str = SCHEMA

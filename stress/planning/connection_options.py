@@ -10,7 +10,7 @@ from stress.clients.profiles import client_mix
 from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for, stack_speaking
 from stress.host.limits import is_local
-from stress.model.plan import Close, Load, Plan, Stack, Target
+from stress.model.plan import Close, Load, Plan, Stack, StartTls, Target
 from stress.planning.load import TIME_WAIT_S, held_open, ports_spent
 from stress.planning.request import Request
 from stress.planning.targets import literal, reference_name
@@ -21,6 +21,11 @@ from stress.text.units import named, option
 STACK_VARIABLE = "TLS_STRESS_STACK"
 """Environment variable that holds the default of `--stack`, where one library is not wanted."""
 _NO_NAME = "none"
+NO_STARTTLS = "none"
+_MYSQL_COUNTS = (
+    "mysql: each handshake without a login counts as an interrupted connection; after"
+    " max_connect_errors of them (100 by default) the server blocks this host until FLUSH HOSTS"
+)
 _TLS_1_3 = 0x0304
 _MOST_BYTES = 1_000_000
 
@@ -52,6 +57,7 @@ def connection_of(request: Request, target: Target) -> Plan:
         client_certificate=certificate,
         client_key=key,
     )
+    plan = _with_starttls(plan, request.value("starttls", str))
     check_stack(plan)
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)
@@ -63,6 +69,37 @@ def connection_of(request: Request, target: Target) -> Plan:
                 "Use --stack openssl, or clients of TLS 1.2 such as --client tls12-only.",
             )
     return plan
+
+
+def starttls(text: str) -> str:
+    """Read the protocol in which TLS is asked for, or `none`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    word = text.strip().lower()
+    return word if word == NO_STARTTLS else chosen(StartTls, word)
+
+
+def default_port(request: Request) -> int:
+    """Return the port of a target that names none: of the protocol in which TLS is asked for."""
+    word = request.value("starttls", str)
+    return 443 if word in {None, NO_STARTTLS} else StartTls(word).port
+
+
+def _with_starttls(plan: Plan, word: str | None) -> Plan:
+    """Return the plan that asks for TLS as the option says, else as the port implies."""
+    port = plan.target.port
+    protocol, notes = StartTls.implied_by(port), []
+    if word is not None:
+        protocol = None if word == NO_STARTTLS else StartTls(word)
+    elif protocol is not None:
+        notes.append(
+            f"port {port} implies --starttls {protocol}; --starttls {NO_STARTTLS} begins with TLS"
+        )
+    if protocol is StartTls.MYSQL:
+        notes.append(_MYSQL_COUNTS)
+    return replace(plan, starttls=protocol, notes=(*plan.notes, *notes))
 
 
 def check_stack(plan: Plan) -> None:

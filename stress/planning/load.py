@@ -96,9 +96,10 @@ def shaped(request: Request, load: Load) -> Load:
     """
     load = replace(load, **request.part("load"))
     if load.hold_s and load.count is None and load.rate is None:
+        rate = "Leave out --sweep concurrency: at 100/s and --hold 2s, 200 are open at once."
         raise UsageError(
             "--hold: nothing bounds the number of connections held open",
-            "Add --rate 100 or --count 1000.",
+            rate if request.find_limit is not None else "Add --rate 100 or --count 1000.",
         )
     return load
 
@@ -246,14 +247,9 @@ def amount_of(
         )
         longest_s = request.value("max_duration", float)
         # Evenly spaced: a limiter counts in short windows, and would refuse what bunches by chance.
-        first = Load(
-            None,
-            longest_s,
-            in_flight or min(_MOST_IN_FLIGHT, cap),
-            rate,
-            arrivals=Arrivals.CONSTANT,
-        )
-        return _spread(shaped(request, first), processes, machine), ()
+        first = shaped(request, Load(None, longest_s, 1, rate, arrivals=Arrivals.CONSTANT))
+        fitting = max(1, min(_MOST_IN_FLIGHT, cap - held_open(first)))
+        return _spread(replace(first, concurrency=in_flight or fitting), processes, machine), ()
     segments = segments_of(request)
     if segments:
         rate = highest(segments)
@@ -268,9 +264,11 @@ def amount_of(
     ceiling = request.value("max_duration", float) or (CEILING_S if request.until else None)
     seconds = min((s for s in (seconds, ceiling) if s is not None), default=None)
     notes: tuple[str, ...] = ()
+    load = shaped(request, Load(total, seconds, in_flight or 1, rate, segments))
     if in_flight is None:
-        in_flight, notes = _fitting_in_flight(highest(segments) or rate, attempt_s, cap)
-    load = shaped(request, Load(total, seconds, in_flight, rate, segments))
+        room = cap - held_open(load)
+        in_flight, notes = _fitting_in_flight(highest(segments) or rate, attempt_s, room)
+        load = replace(load, concurrency=in_flight)
     load = _spread(load, processes, machine)
     if load.count is not None and load.count < load.concurrency:
         fewer = min(load.processes, load.count)

@@ -24,6 +24,7 @@ from stress.planning.connection_options import (
     closing_of,
     connection_of,
     credentials_of,
+    default_port,
     own_address,
 )
 from stress.planning.consent import allow
@@ -56,7 +57,7 @@ def plan_run(
     """
     machine = machine or Machine.here()
     whole, profile = filled(request)
-    target = one_target(whole.targets)
+    target = one_target(whole.targets, default_port(whole))
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
@@ -74,7 +75,7 @@ def plan_run(
         trust=trust,
         seed=seed,
         profile=profile.name if profile else "",
-        notes=(*load_notes, *found.notes),
+        notes=(*plan.notes, *load_notes, *found.notes),
         **passed,
     )
     plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)

@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from stress.model.plan import Arrivals, Close, Stack, Sweep
+from stress.model.plan import Arrivals, Close, Stack, StartTls, Sweep
 from stress.planning.option import Option, Section, ValueType, choice, later
 from stress.text import units
 from stress.text.datetimes import moment
@@ -27,6 +27,7 @@ Read = TypeVar("Read")
 LOAD, CONNECTION, TRUST, STOP, CONSENT, OUTPUT, PROFILE_ONLY = Section
 
 _HOW_LONG, _WHICH_ADDRESSES, _CREDENTIALS = "how long", "which addresses", "which certificate"
+_NONE = "none"
 _ANY_TIME = 2**31
 """A "now" for checking the form of `at`; planning reads it again with the true one."""
 
@@ -176,6 +177,12 @@ class Request:
         "Send a PROXY protocol header before the ClientHello.",
         plan="proxy_protocol",
         **choice(ProxyProtocol),
+    )
+    starttls: str | None = CONNECTION.option(
+        "Ask for TLS in this protocol first; none lets TLS come first. [default: what the target's"
+        " port is known for, such as smtp for 25]",
+        "|".join([*StartTls, _NONE]),
+        read=later("planning.connection_options.starttls"),
     )
     cert: str | None = CONNECTION.path(
         "Client certificate chain for mutual TLS, as PEM.", together=_CREDENTIALS

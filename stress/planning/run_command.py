@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
-from stress.model.plan import Close, Plan
+from stress.model.plan import Close, Plan, StartTls
 from stress.planning.load import CEILING_S, default_in_flight, highest, ports_spent
 from stress.planning.option import Section
 from stress.planning.request import options
@@ -81,6 +81,8 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
     if name != (None if plan.target.literal else plan.target.host):
         words += ["--sni", name or "none"]
     words += _addresses(plan, change)
+    if plan.starttls != StartTls.implied_by(plan.target.port):
+        words += ["--starttls", plan.starttls or "none"]
     for option, value in (
         ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
         ("--resolver", plan.resolver),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from socket import if_nameindex
 
@@ -24,8 +25,12 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """A last label that makes an IPv4 address of the whole (URL standard, "ends in a number")."""
 
 
-def one_target(words: Sequence[str]) -> Target:
+def one_target(words: Sequence[str], port: int = 443) -> Target:
     """Read the one target of a command line.
+
+    Args:
+        words: its arguments.
+        port: where the target names none.
 
     Raises:
         UsageError: there is none or several, or it is not a target.
@@ -37,10 +42,10 @@ def one_target(words: Sequence[str]) -> Target:
             f"{len(words)} targets are given; a run has one",
             "Start one run per target; use --address for several addresses of one target.",
         )
-    return named("TARGET", parse_target, words[0])
+    return named("TARGET", partial(parse_target, port=port), words[0])
 
 
-def parse_target(text: str) -> Target:
+def parse_target(text: str, port: int = 443) -> Target:
     """Read one of `host`, `host:port`, `1.2.3.4:443`, `[::1]:443`, `::1`, `https://host[:port]/`.
 
     Raises:
@@ -58,8 +63,8 @@ def parse_target(text: str) -> Target:
             f'"{quoted(authority)}" is an address, or port {last} of {before}',
             f"Write [{authority}] for the first, [{before}]:{last} for the second.",
         )
-    host, port = split_port(authority)
-    return Target(literal(host) or host_name(host), 443 if port is None else port)
+    host, given = split_port(authority)
+    return Target(literal(host) or host_name(host), port if given is None else given)
 
 
 def split_port(text: str) -> tuple[str, int | None]:

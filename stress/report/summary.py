@@ -20,11 +20,14 @@ from stress.model.summary import (
     Failures,
     RunLine,
     Summary,
+    VantageLine,
 )
 from stress.report.wording import records
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, experiments, headlines
+
+_NOTHING = Part(FailureCount(0, 0), clopper_pearson(0, 0), None, frozenset())
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -40,7 +43,6 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
     if findings.facts.records is None:
         findings = replace(findings, assertions=with_commands(findings))
     facts, tally, plan = findings.facts, findings.tally, findings.facts.plan
-    begun = datetime.fromtimestamp(facts.started_ns / NANOSECONDS, UTC)
     share = tally.failures / tally.attempts if tally.attempts else 0.0
     interval, few = findings.estimate.interval, findings.estimate.too_few
     stages = {} if facts.records else tally.stages
@@ -57,7 +59,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
             target=", ".join(facts.records.files) if facts.records else str(plan.target),
             profile=plan.profile,
             clients=tuple(client.name for client in plan.clients),
-            started=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            started=_moment(facts.started_ns),
             duration_s=findings.duration_s,
             processes=plan.load.processes,
             seed=plan.seed,
@@ -77,6 +79,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         chains=chain_lines(findings.chains, findings.verdicts),
         addresses=tuple(_addresses(findings)),
         backends=tuple(_backends(findings)),
+        vantages=tuple(_vantages(findings)),
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,
@@ -86,11 +89,15 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
     )
 
 
+def _moment(unix_ns: int) -> str:
+    moment = datetime.fromtimestamp(unix_ns / NANOSECONDS, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _addresses(findings: Findings) -> Iterator[AddressLine]:
     """Also those that nothing reached."""
-    nothing = Part(FailureCount(0, 0), clopper_pearson(0, 0), None, frozenset())
     for index, address in enumerate(findings.addresses):
-        here = findings.by_address.get(index, nothing)
+        here = findings.by_address.get(index, _NOTHING)
         own = (str(address), address.label, here.count.attempts, here.count.failures)
         yield AddressLine(*own, here.interval, here.latency)
 
@@ -111,5 +118,28 @@ def _backends(findings: Findings) -> Iterator[BackendLine]:
             here.count.attempts,
             here.count.failures,
             here.interval,
+            here.latency,
+        )
+
+
+def _vantages(findings: Findings) -> Iterator[VantageLine]:
+    """Also those from which nothing was tried."""
+    for index, one in sorted(enumerate(findings.facts.vantages), key=lambda item: item[1].name):
+        here = findings.by_vantage.get(index, _NOTHING)
+        offset_ms, error_ms = (
+            None if ns is None else ns / 1e6 for ns in (one.offset_ns, one.error_ns)
+        )
+        yield VantageLine(
+            one.name,
+            one.host,
+            here.count.attempts,
+            here.count.failures,
+            here.interval,
+            offset_ms,
+            error_ms,
+            one.networks,
+            one.answers,
+            one.versions,
+            _moment(one.started_ns),
             here.latency,
         )

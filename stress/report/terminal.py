@@ -14,7 +14,15 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from stress.model.limit import Limit, Standing
-from stress.model.summary import AddressLine, Answer, BackendLine, Likely, Purpose, Summary
+from stress.model.summary import (
+    AddressLine,
+    Answer,
+    BackendLine,
+    Likely,
+    Purpose,
+    Summary,
+    VantageLine,
+)
 from stress.report.wording.clients import MEASURED
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
@@ -114,6 +122,7 @@ class TerminalReport:
             (summary.chains, chains),
             (summary.addresses, partial(addresses, width=wide.width)),
             (summary.backends, partial(backends, width=wide.width)),
+            (summary.vantages, partial(vantages, width=wide.width)),
         )
         parts += [table(summary) for rows, table in tables if rows]
         parts += [limit(each) for each in summary.limits if each.steps]
@@ -286,10 +295,16 @@ def backends(summary: Summary, width: int = WIDTH) -> Table:
     return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"), width)
 
 
+def vantages(summary: Summary, width: int = WIDTH) -> Table:
+    """The machines whose runs were merged."""
+    lines = [((one.name,), one) for one in summary.vantages]
+    return _parts("Vantages", "vantage", lines, _more(len(lines), "vantage", "vantages"), width)
+
+
 def _parts(
     title: str,
     noun: str,
-    lines: Sequence[tuple[tuple[str, ...], AddressLine | BackendLine]],
+    lines: Sequence[tuple[tuple[str, ...], AddressLine | BackendLine | VantageLine]],
     note: str,
     width: int,
 ) -> Table:

@@ -15,6 +15,7 @@ from time import time, time_ns
 from typing import TYPE_CHECKING
 
 from stress.errors import UsageError
+from stress.model.attributes import Dimension, place
 from stress.model.plan import Plan
 from stress.model.run import End, RunFacts
 from stress.planning.request import Request
@@ -80,6 +81,11 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
     with open_run(file) as before:
         facts = before.facts()
         refuse_records(facts, "there is nothing to continue")
+        if facts.vantages:
+            raise UsageError(
+                f"the run {facts.name} is merged from {len(facts.vantages)} machines",
+                "Continue the run file of each machine, there, and merge them again.",
+            )
         # A run that was killed while it started has recorded no address yet.
         addresses = before.addresses() or facts.plan.addresses
         # A file without an end mark that was written to a moment ago: the run is still running.
@@ -134,9 +140,18 @@ def plan_replay(
 
     facts, addresses = recorded.facts(), recorded.addresses()
     refuse_records(facts, "there is nothing to replay")
+    summary = summarize(recorded)
+    for each in summary.causes:
+        told = [one for one in each.conditions if one.dimension == Dimension.VANTAGE]
+        if told and cause in {None, each.rank}:
+            raise UsageError(
+                f"cause {each.rank} of {facts.name} is seen {place(told)} only:"
+                " a replay from this machine would say nothing about it",
+                "Replay the run file of that machine, there.",
+            )
     replay = replay_of(
         recorded,
-        summarize(recorded),
+        summary,
         gap_s=plan.gap_s(addresses) if gap_s is None else gap_s,
         cause=cause,
         tries=tries,

@@ -67,6 +67,7 @@ def join(
                 started_ns=facts.started_ns,
                 versions=facts.versions,
                 host=facts.host,
+                vantages=facts.vantages,
             )
             copy_run(run, writer, backends)
             writer.finish(_ending(facts, result))

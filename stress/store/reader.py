@@ -34,6 +34,7 @@ from stress.model.run import (
     RunEnd,
     RunFacts,
     SeenChain,
+    Vantage,
 )
 from stress.model.transcript import Transcript
 from stress.store.opening import (
@@ -65,7 +66,7 @@ from stress.store.schema import (
     text_columns,
     view_text,
 )
-from stress.store.tally import Block, Counts
+from stress.store.tally import Block, Columns, Counts
 
 _T = TypeVar("_T")
 _COLUMNS = {
@@ -94,6 +95,7 @@ _FAILURES = (
 )
 _GOOD = f"{_ALL}WHERE attempt_group.outcome = '{OK.name}' AND attempt.arrival % ? = 0"
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
+_MOST_VANTAGES = 10_000
 _NEAR = 50_000
 """Rows come as attempts end: among so many at each end of a run are its first and its last attempt.
 To look through all rows takes seconds in a long run."""
@@ -184,7 +186,32 @@ class RunFile:
                 first_ns=None if first is None else self._origin + first,
                 last_ns=None if last is None else self._origin + last,
                 made_now=self._made_now,
+                vantages=self._vantages,
             )
+
+    @cached_property
+    def _vantages(self) -> tuple[Vantage, ...]:
+        rows = self._all(
+            "SELECT id, name, host, started_ns, networks, versions, answers, offset_ns, error_ns "  # noqa: S608 - a number
+            f"FROM vantage ORDER BY id LIMIT {_MOST_VANTAGES + 1}",
+            tuple[int, Text, Text, Moment, str, str, str, Span | None, Span | None],
+        )
+        check_numbers([number for number, *_ in rows])
+        if len(rows) > _MOST_VANTAGES:
+            raise ValueError(f"it has more than {_MOST_VANTAGES:,} vantages")
+        return tuple(
+            Vantage(
+                name,
+                host,
+                started_ns,
+                decoded("vantage.networks", networks, tuple[str, ...]),
+                decoded("vantage.versions", versions, dict[str, str]),
+                decoded("vantage.answers", answers, tuple[str, ...]),
+                offset_ns,
+                error_ns,
+            )
+            for _, name, host, started_ns, networks, versions, answers, offset_ns, error_ns in rows
+        )
 
     def addresses(self) -> Sequence[Address]:
         """By index."""
@@ -344,6 +371,33 @@ class RunFile:
                     raise ValueError("it has more evidence than its size allows")
             last = number
             yield transcript
+
+    def groups(self) -> Sequence[Record]:
+        """An attempt of each group, by number; only the shared attributes mean anything."""
+        with reading(self._path):
+            digests = dict(self._all("SELECT id, sha256 FROM chain", tuple[int | None, Digest]))
+            blank = Record._make([None] * len(Record._fields))
+            return [
+                blank._replace(**{**shared, "chain": shared["chain"] and digests[shared["chain"]]})
+                for shared in self._counts.groups()
+            ]
+
+    def attempts(self, at_once: int) -> Iterator[Columns]:
+        """The table `attempt` as it is stored, in batches."""
+        with reading(self._path):
+            yield from self._counts.attempts(at_once)
+
+    def numbers(self, sql: str, *values: int) -> Mapping[int, int | None]:
+        """Two columns of whole numbers, the second by the first."""
+        with reading(self._path):
+            kind = tuple[Whole, Whole | None]
+            batches = fetch(self._connection, sql, kind, values)
+            return dict(row for batch in batches for row in batch)
+
+    def details(self) -> Mapping[int, str]:
+        """What else was seen, by number."""
+        with reading(self._path):
+            return dict(self._all("SELECT id, text FROM detail", tuple[int, Text]))
 
     def handshakes(self) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
         """The columns of the view `handshake` (text where `text_columns` says so), and its rows."""

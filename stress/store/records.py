@@ -33,6 +33,7 @@ from stress.model.records import RecordColumn, RecordSource, RecordTable
 from stress.model.run import (
     MOST_BLOCKS,
     Cell,
+    Cells,
     Cube,
     End,
     HistogramRow,
@@ -186,14 +187,14 @@ class RecordsFile(RunFile):
             for part in (slice(begin, begin + PART) for begin in range(0, len(keys), PART)):
                 weights = None if counts is None else counts[part]
                 sums += np.bincount(keys[part], weights, len(sums))
-            cells = [
+            cells = Cells.of_cells(
                 CELL._replace(
                     block=key // len(names),
                     outcome=names[key % len(names)],
                     count=round(sums[key]),
                 )
                 for key in np.flatnonzero(sums).tolist()
-            ]
+            )
         return Cube(block_ns, cells, table)
 
     def ports(self) -> Sequence[PortCount]:

@@ -22,6 +22,7 @@ from stress.errors import RunFileError, UsageError
 from stress.model.attributes import APART, ATTRIBUTES, SHARED, Form
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
+from stress.model.run import Vantage
 from stress.model.transcript import Transcript
 
 _T = TypeVar("_T")
@@ -93,6 +94,12 @@ def read_as_current(connection: sqlite3.Connection) -> None:
             connection.execute(
                 f"CREATE TEMP VIEW {each.name} AS SELECT NULL AS arrival, NULL AS value WHERE 0"
             )
+    if "vantage" not in tables:
+        connection.execute(
+            "CREATE TEMP VIEW vantage AS SELECT NULL AS id, NULL AS name, NULL AS host, NULL AS "
+            "started_ns, NULL AS networks, NULL AS versions, NULL AS answers, NULL AS offset_ns, "
+            "NULL AS error_ns WHERE 0"
+        )
     if "versions" not in {row[1] for row in connection.execute("PRAGMA main.table_info(finding)")}:
         connection.execute(
             "CREATE TEMP VIEW finding AS SELECT *, NULL AS versions FROM main.finding"
@@ -212,6 +219,19 @@ def decode_transcript(blob: bytes) -> Transcript:
         raise ValueError("a transcript has no end, or is far too large")
     with naming("evidence.transcript"):
         return msgspec.msgpack.decode(text, type=Transcript)
+
+
+def vantage_row(vantage: Vantage) -> tuple[object, ...]:
+    """A vantage as a row of its table, without the index."""
+    lists = (vantage.networks, dict(vantage.versions), vantage.answers)
+    return (
+        vantage.name,
+        vantage.host,
+        vantage.started_ns,
+        *(msgspec.json.encode(each).decode() for each in lists),
+        vantage.offset_ns,
+        vantage.error_ns,
+    )
 
 
 # Create a new run file. An existing run is never overwritten.

@@ -5,7 +5,7 @@
 --   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
 --      Later releases may add columns to attempt_group, client, finding and handshake without a new number:
 --      a reader takes a column that is missing for NULL. Files of older releases lack the
---      table record_part.
+--      tables record_part and vantage.
 --
 -- How to read it: `handshake` (a view, at the end) has one readable row for each attempt. The tables
 -- are compact: what many attempts share is stored once, in `attempt_group`, and `attempt` holds only
@@ -33,6 +33,18 @@ CREATE TABLE address ( -- Addresses of the target.
 CREATE TABLE source ( -- Local addresses that connections were made from, if the plan names them.
   id INTEGER PRIMARY KEY,     -- index in the plan
   ip TEXT NOT NULL            -- canonical text
+);
+
+CREATE TABLE vantage ( -- Machines whose runs were merged; empty: all attempts come from one.
+  id INTEGER PRIMARY KEY,     -- in the order in which they started
+  name TEXT NOT NULL,         -- as the report calls it
+  host TEXT NOT NULL,         -- name and address of the machine
+  started_ns INTEGER NOT NULL, -- Unix time of its start by its own clock
+  networks TEXT NOT NULL,     -- JSON list: local addresses that connections are known to come from
+  versions TEXT NOT NULL,     -- JSON: tool, Python, TLS libraries, kernel
+  answers TEXT NOT NULL,      -- JSON list: addresses of the target by its DNS at the start
+  offset_ns INTEGER,          -- how far its clock was ahead; NULL: unknown, nothing was corrected
+  error_ns INTEGER            -- of offset_ns, plus or minus
 );
 
 CREATE TABLE client ( -- Client profiles of the run.

@@ -11,6 +11,7 @@ any other is split into parts for which that holds. The code is dense for that r
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -24,9 +25,10 @@ from msgspec import Meta
 from stress.measure import Histogram, Packed
 from stress.model.attributes import SHARED, Form
 from stress.model.outcome import Stage
-from stress.model.run import CELL_FIELDS, CELL_OTHERS, MOST_BLOCKS, Cell, Phase
+from stress.model.run import CELL_FIELDS, CELL_OTHERS, MOST_BLOCKS, Cell, Cells, Phase
 from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
 from stress.store.opening import (
+    BATCH,
     Bit,
     Moment,
     Port,
@@ -44,6 +46,8 @@ from stress.store.schema import FIRST_BLOCK_NS, naming
 LATENCY_MOST_BLOCKS = 64
 """Blocks that have histograms; where there would be more, their width doubles."""
 _OPEN_BLOCKS = 2
+_WORTH_ARRAYS = 5_000
+"""Rows of a batch from which on numpy counts faster."""
 WHOLE_RUN = -1
 """The block number that stands for the whole run."""
 
@@ -135,6 +139,8 @@ class Latency:
             self._pack()
 
 
+_COUNTED = ("late", "port", "connect", "server", "handshake", "total", "lag")
+"""Columns that are counted beside block and group."""
 NEVER = 1 << 63
 """Later than any start."""
 
@@ -201,7 +207,10 @@ class Tally:
         self.latency = Latency()
 
     def add(self, columns: Columns) -> None:
-        """Count a batch of at least one row."""
+        """Count a batch of at least one row; a large one is counted by numpy, with one result."""
+        if len(columns.due) >= _WORTH_ARRAYS:
+            self._add_arrays(columns)
+            return
         dues = [max(0, due) for due in columns.due]
         while max(dues) // self.block_ns >= MOST_BLOCKS:
             self._widen()
@@ -221,7 +230,59 @@ class Tally:
                 self.ports.update(ports)
                 if treatment in FAILURES:
                     self.failed_ports.update(ports)
-            self._count_latency(treatment, block, rows)
+            attempts = list(map(sub, rows.total, rows.late))
+            self._count_latency(treatment, block, rows, attempts)
+
+    def _add_arrays(self, columns: Columns) -> None:
+        import numpy as np  # noqa: PLC0415 - heavy, and a run itself does without
+
+        # As floating point, None is NaN, and numbers below 2**53 are exact.
+        durations = {name: np.array(getattr(columns, name), np.float64) for name in _COUNTED}
+        groups = np.array(columns.attempt_group, np.int64)
+        starts = np.array(columns.due, np.int64)
+        dues = np.maximum(starts, 0)
+        latest, most = int(dues.max()), len(self._treatments)
+        while latest // self.block_ns >= MOST_BLOCKS:
+            self._widen()
+        codes, counts = np.unique(dues // self.block_ns * most + groups, return_counts=True)
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            self.cells[code // most, code % most] += count
+        self._spans(groups, starts + durations["late"].astype(np.int64))
+        self.latency.block_of(latest)  # widens the blocks to fit
+        kinds = np.array(self._treatments, np.int64)[groups]
+        keys = dues // self.latency.block_ns * len(Treatment) + kinds
+        for key in np.unique(keys).tolist():
+            block, kind = divmod(key, len(Treatment))
+            treatment, chosen = Treatment(kind), keys == key
+            found = {name: array[chosen] for name, array in durations.items()}
+            rows: Any = columns._replace(**found)
+            if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
+                numbers = rows.port[~np.isnan(rows.port)].astype(np.int64)
+                pairs = zip(
+                    *(each.tolist() for each in np.unique(numbers, return_counts=True)), strict=True
+                )
+                ports = dict(pairs)
+                self.ports.update(ports)
+                if treatment in FAILURES:
+                    self.failed_ports.update(ports)
+            self._count_latency(treatment, block, rows, rows.total - rows.late)
+
+    def _spans(self, groups: Integers, starts: Integers) -> None:
+        """Earliest and latest start of each group."""
+        import numpy as np  # noqa: PLC0415 - as above
+
+        missing = len(self._treatments) - len(self.first)
+        self.first.extend([NEVER] * missing)
+        self.last.extend([-NEVER] * missing)
+        order = np.argsort(groups, kind="stable")
+        groups, starts = groups[order], starts[order]
+        begins = np.flatnonzero(np.diff(groups, prepend=-1))
+        least, most = np.minimum.reduceat(starts, begins), np.maximum.reduceat(starts, begins)
+        for group, low, high in zip(
+            groups[begins].tolist(), least.tolist(), most.tolist(), strict=True
+        ):
+            self.first[group] = min(self.first[group], low)
+            self.last[group] = max(self.last[group], high)
 
     def _widen(self) -> None:
         cells: Counter[tuple[int, int]] = Counter()
@@ -245,7 +306,9 @@ class Tally:
             alike = len(present) == 1
             yield key, columns if alike else columns.where([other == key for other in keys])
 
-    def _count_latency(self, treatment: Treatment, block: int, rows: Columns) -> None:
+    def _count_latency(
+        self, treatment: Treatment, block: int, rows: Columns, attempts: Durations
+    ) -> None:
         if treatment is Treatment.WAITED:
             self.latency.add(Phase.TOTAL, rows.total, good=False, block=block)
         elif treatment in {Treatment.GOOD, Treatment.FAILED}:
@@ -254,7 +317,7 @@ class Tally:
                 (Phase.SERVER, rows.server),
                 (Phase.HANDSHAKE, rows.handshake),
                 (Phase.TOTAL, rows.total),
-                (Phase.ATTEMPT, list(map(sub, rows.total, rows.late))),
+                (Phase.ATTEMPT, attempts),
                 (Phase.LAG, rows.lag),
             ):
                 self.latency.add(phase, durations, good=treatment is Treatment.GOOD, block=block)
@@ -335,7 +398,7 @@ class Counts:
         return self._uncounted.block_ns
 
     @cached_property
-    def cells(self) -> Sequence[Cell]:
+    def cells(self) -> Cells:
         """The cube; a report reads it more than once. Groups that differ in flags share a cell."""
         import numpy as np  # noqa: PLC0415 - a live view reads no cells
 
@@ -345,12 +408,17 @@ class Counts:
             for row in self._groups
         ]
         blocks, groups, counts = self._cells
-        merged = _merged(blocks, np.array(keys, np.int64)[groups], counts)
+        blocks, kinds, counts = _merged(blocks, np.array(keys, np.int64)[groups], counts)
+        # Of equal places the last assignment stands: the first cell of each kind.
+        first = np.full(len(numbers), len(kinds))
+        first[kinds[::-1]] = np.arange(len(kinds))[::-1]
+        order = np.argsort(first)[: np.count_nonzero(first < len(kinds))]
+        rank = np.zeros(len(numbers), np.int64)
+        rank[order] = np.arange(len(order))
         values: Sequence[Any] = list(numbers)
-        return [
-            Cell._make((block, *values[key][0], count, values[key][1]))
-            for block, key, count in zip(*(column.tolist() for column in merged), strict=True)
-        ]
+        met = [Cell._make((0, *values[key][0], 0, values[key][1])) for key in order.tolist()]
+        columns = (array("q", one.tobytes()) for one in (blocks, rank[kinds], counts))
+        return Cells(met, *columns)
 
     @cached_property
     def whole(self) -> Tally:
@@ -434,10 +502,20 @@ class Counts:
             raise ValueError(f"a cell is of group {groups.max()}; there are {len(self._groups)}")
         return _merged(blocks, groups, counts)
 
-    def _count(self, tally: Tally, *, after: int) -> Tally:
+    def groups(self) -> Iterator[Mapping[str, Any]]:
+        """The shared attributes of each group, by number; `chain` is a number."""
+        for row, _ in zip(self._groups, self._treatments, strict=True):
+            yield dict(zip(GROUP_FIELDS, row[1:], strict=False))
+
+    def attempts(self, at_once: int = BATCH, *, after: int = 0) -> Iterator[Columns]:
+        """The rows after an arrival, in batches."""
         if after > self.recorded:
             raise ValueError(f"{after:,} attempts are counted, and {self.recorded:,} are there")
         sql = f"SELECT {', '.join(Columns._fields)} FROM attempt WHERE arrival > ? ORDER BY arrival"  # noqa: S608 - our names
-        for batch in fetch(self._connection, sql, _ATTEMPT_ROW, [after]):
-            tally.add(Columns.of(batch))
+        for batch in fetch(self._connection, sql, _ATTEMPT_ROW, [after], at_once=at_once):
+            yield Columns.of(batch)
+
+    def _count(self, tally: Tally, *, after: int) -> Tally:
+        for batch in self.attempts(after=after):
+            tally.add(batch)
         return tally

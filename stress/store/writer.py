@@ -31,7 +31,7 @@ from stress.model.chain import Chain, Verdict
 from stress.model.observer import Sink
 from stress.model.plan import Address, Plan
 from stress.model.record import Record
-from stress.model.run import RunEnd
+from stress.model.run import RunEnd, Vantage
 from stress.model.transcript import Transcript
 from stress.store.catalog import FAILURES, Catalog, Journal, Statement
 from stress.store.reader import RunFile
@@ -41,6 +41,7 @@ from stress.store.schema import (
     create_file,
     encode_transcript,
     insert_into,
+    vantage_row,
 )
 from stress.store.tally import Columns, Tally
 
@@ -71,6 +72,7 @@ class RunWriter:
         host: from where the run is made.
         stood_ns: how long nothing was dialled so far, in a run that resumes another.
         before: attempts that had begun in that other run.
+        vantages: the machines whose runs are merged in it.
 
     Raises:
         RunFileError: there is a file of this name already.
@@ -87,6 +89,7 @@ class RunWriter:
         host: str,
         stood_ns: int = 0,
         before: int = 0,
+        vantages: Sequence[Vantage] = (),
     ) -> None:
         connection = create_file(
             path, plan, started_ns=started_ns, versions=versions, host=host, stood_ns=stood_ns
@@ -102,6 +105,8 @@ class RunWriter:
         self._commits = 0
         self._started = 0
         self._closed = False
+        rows = [(index, *vantage_row(vantage)) for index, vantage in enumerate(vantages)]
+        self._write([(insert_into("vantage", 9), rows)])
 
     @property
     def taken(self) -> int:
@@ -158,25 +163,38 @@ class RunWriter:
             lag=of.lag_ns,
             bytes=of.bytes_received,
         )
+        fresh: list[tuple[object, ...]] = []
+        details = [
+            text if text is None else self._catalog.detail(text, fresh) for text in of.detail
+        ]
+        statements.append((insert_into("detail", 2), fresh))
+        apart = {each.name: getattr(of, each.name) for each in APART}
+        self._add_columns(columns, details, apart, statements)
+
+    def _add_columns(
+        self,
+        columns: Columns,
+        details: Sequence[int | None],
+        apart: Mapping[str, Sequence[int | None]],
+        statements: list[Statement],
+    ) -> None:
+        """Write and count rows, after other statements; `details` are numbers of the table."""
         statements.append((insert_into("attempt", len(columns)), columns.rows()))
         # A remark for each failure of the target, and for whatever has a detail.
         treatments = self._catalog.treatments
+        groups, arrivals = columns.attempt_group, columns.arrival
         failing = {group for group in set(groups) if treatments[group] in FAILURES}
-        details: list[tuple[object, ...]] = []
-        remarks: list[tuple[object, ...]] = []
-        for text, arrival, group in zip(of.detail, arrivals, groups, strict=True):
-            if text is not None:
-                remarks.append((arrival, self._catalog.detail(text, details)))
-            elif group in failing:
-                remarks.append((arrival, None))
-        statements.append((insert_into("detail", 2), details))
+        remarks = [
+            (arrival, number)
+            for number, arrival, group in zip(details, arrivals, groups, strict=True)
+            if number is not None or group in failing
+        ]
         statements.append((insert_into("remark", 2), remarks))
-        for each in APART:
-            values = getattr(of, each.name)
+        for name, values in apart.items():
             if values.count(None) < len(values):
                 rows = [(a, n) for a, n in zip(arrivals, values, strict=True) if n is not None]
-                statements.append((insert_into(each.name, 2), rows))
-        self._arrived += len(records)
+                statements.append((insert_into(name, 2), rows))
+        self._arrived += len(arrivals)
         self._tally.add(columns)
         self._write(statements)
 

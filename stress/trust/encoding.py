@@ -26,12 +26,16 @@ class EncodingSettings(Settings, frozen=True):
     """That are sent."""
     strict_except: tuple[str, ...] = ()
     """But for these: beginnings or ends of what `strict_problems` says."""
+    strict_parts: tuple[str, ...] = ()
+    """Parts that are read as strictly as Go reads all, so that what it refuses is refused."""
     broken_parts: tuple[str, ...] = ()
     """Parts that, when broken, make the client refuse any certificate sent."""
     broken_leaf_parts: tuple[str, ...] = ()
     """The same for the leaf only."""
     broken_issuer_parts: tuple[str, ...] = ()
     """The same for all but the leaf."""
+    late_parts: tuple[str, ...] = ()
+    """Those of them that are read only when the certificate is checked (check `late-part`)."""
     undecodable_leaf: Mapping[str, str] = {}
     """Extensions of the leaf that are refused when they cannot be decoded, although they are not
     critical, and the check that comes upon them."""
@@ -70,16 +74,25 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
         strict = [
             one
-            for one in (strict_problems(facts) if settings.reader == "go" else ())
+            for one in (
+                strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
+            )
+            if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
-        for problem in dict.fromkeys([*facts.problems, *strict]):
+        odd = {
+            "keyUsage bits: none": facts.usages == (),
+            "validity order: it ends before it begins": facts.not_after < facts.not_before,
+        }
+        more = [one for one, holds in odd.items() if holds and one.partition(":")[0] in parts]
+        for problem in dict.fromkeys([*facts.problems, *more, *strict]):
             part = problem.partition(":")[0]
             refuses = problem in strict or part in parts
             refusal = Refusal.YES if refuses else Refusal.NO
             detail = f"has an odd part: {printable(problem, 90)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
+            late = "late-part" if part in settings.late_parts else ""
+            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
 
 
 def _undecodable(

@@ -139,11 +139,12 @@ class StoreJudge:
         if policy.last_error and rejections[best][0]:
             # The path that came furthest; of those, the last.
             ranks = [
-                min(map(partial(_rank_in, one), enumerate(found)))
+                min(map(partial(_rank_in, one, _failed(found)), enumerate(found)))
                 for one, found in zip(contexts, answers, strict=True)
             ]
             best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
-        ordered = sorted(enumerate(answers[best]), key=partial(_rank_in, contexts[best]))
+        failed = _failed(answers[best])
+        ordered = sorted(enumerate(answers[best]), key=partial(_rank_in, contexts[best], failed))
         return [one for _, one in ordered]
 
     def _tried(self, context: Context, built: _Built) -> list[tuple[Path, bool]]:
@@ -159,6 +160,9 @@ class StoreJudge:
         anchors = self._anchors
         if not all(takes(policy, one) for one in anchors):
             anchors = Issuers(one.der for one in anchors if takes(policy, one))
+        if policy.search is PathSearch.NAMED:
+            named = build_paths(built.sent, anchors, signed=False).complete
+            return [(path, True) for path in named] or [(paths.longest, False)]
         if policy.search is PathSearch.LINED_UP:
             return [lined_up(built.sent, anchors)]
         if policy.search is PathSearch.ORDERED:
@@ -237,7 +241,18 @@ def _as_java_reads(built: _Built) -> _Built:
     return _Built(tuple(map(as_java_reads, built.sent)), paths)
 
 
-def _rank_in(context: Context, numbered: tuple[int, Finding]) -> tuple[int, ...]:
+def _check_of(finding: Finding) -> str:
+    return finding.check or str(finding.category)
+
+
+def _failed(findings: Iterable[Finding]) -> frozenset[str]:
+    """The checks that surely failed."""
+    return frozenset(_check_of(one) for one in findings if one.refusal is Refusal.YES)
+
+
+def _rank_in(
+    context: Context, failed: frozenset[str], numbered: tuple[int, Finding]
+) -> tuple[int, ...]:
     """The place of a finding in the order in which the client would come upon it; notes last.
 
     Of findings of one place the first counts, or the last where a client begins at the root: two
@@ -248,14 +263,14 @@ def _rank_in(context: Context, numbered: tuple[int, Finding]) -> tuple[int, ...]
     strength = -STRENGTH[finding.refusal]
     depths = {link.position: depth for depth, link in enumerate(links)}
     depth = depths.get(finding.position, len(links))
-    check = finding.check or str(finding.category)
+    check = _check_of(finding)
     stages = context.policy.order
     unusable = finding.category is Category.MALFORMED_CERTIFICATE and not context.anchored
     if unusable and any("unusable" in stage.checks for stage in stages):
         check = "unusable"
     for number, stage in enumerate(stages):
         here = stage.of == "path" or (stage.of == "leaf") == (finding.position == 0)
-        if here and check in stage.checks:
+        if here and check in stage.checks and failed.isdisjoint(stage.unless):
             place = depth + (stage.edges and check == "weak-signature")
             place -= check in stage.below
             place = 0 if check in stage.at_leaf else place

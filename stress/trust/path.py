@@ -178,6 +178,7 @@ class _Search:
     anchors: Issuers
     sent: dict[NormalName, list[Link]]
     known: Issuers
+    signed: bool = True
     complete: list[Path] = field(default_factory=list)
     longest: Path | None = None
     broken: list[tuple[Link, Link]] = field(default_factory=list)
@@ -220,7 +221,7 @@ class _Search:
         for issuer in (*anchors, *(link for link in others if link.facts.der not in tried)):
             if _identity(issuer.facts) in inside:
                 continue
-            if self._check(top, issuer) is Signature.BAD:
+            if self.signed and self._check(top, issuer) is Signature.BAD:
                 self.broken.append((top, issuer))
             else:
                 yield Path((*path.links, issuer))
@@ -238,7 +239,11 @@ def _identity(facts: CertificateFacts) -> tuple[NormalName, bytes]:
 
 
 def build_paths(
-    sent: Sequence[CertificateFacts], anchors: Issuers, known: Issuers | None = None
+    sent: Sequence[CertificateFacts],
+    anchors: Issuers,
+    known: Issuers | None = None,
+    *,
+    signed: bool = True,
 ) -> Paths:
     """All paths from the first certificate.
 
@@ -246,6 +251,7 @@ def build_paths(
         sent: the chain in the order sent; its first certificate is readable.
         anchors: where a path may end.
         known: further certificates that may be part of a path; None: only those sent.
+        signed: every certificate must be signed by the next; else names suffice.
     """
     by_name: dict[NormalName, list[Link]] = {}
     seen = set[bytes]()
@@ -254,7 +260,7 @@ def build_paths(
             by_name.setdefault(facts.subject_name.normal, []).append(Link(facts, position))
         seen.add(facts.der)
     leaf = Link(sent[0], 0)
-    search = _Search(anchors, by_name, known or Issuers())
+    search = _Search(anchors, by_name, known or Issuers(), signed)
     search.run(leaf)
     longest = search.longest or Path((leaf,))
     return Paths(tuple(search.complete), longest, tuple(search.broken))

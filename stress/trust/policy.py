@@ -62,6 +62,8 @@ class PathSearch(StrEnum):
 
     EVERY = "every"
     """It tries another path when one fails."""
+    NAMED = "named"
+    """The same, by names alone: signatures are verified when a path has ended in an anchor."""
     FIRST = "first"
     """It selects one path before it verifies anything (`selection.py`)."""
     LINED_UP = "lined-up"
@@ -83,6 +85,8 @@ class CheckStage(msgspec.Struct, frozen=True):
     """Checks that are made with the certificate below the one that is at fault."""
     at_leaf: tuple[str, ...] = ()
     """Checks that are made with the leaf."""
+    unless: tuple[str, ...] = ()
+    """It does not come when one of these checks has failed."""
     edges: bool = False
     """The algorithm of a signature is checked with its issuer, not with the certificate."""
 

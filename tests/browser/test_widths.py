@@ -34,6 +34,8 @@ const found = [...document.querySelectorAll("iframe")].map((frame) => {
     fonts: [...page.querySelectorAll("svg.plot text")].map(
       (one) => one.getBoundingClientRect().height).filter((height) => height > 0),
     copies: shown("button.copy"),
+    halves: [...page.querySelectorAll(".timeline thead th")].map(
+      (one) => one.getBoundingClientRect().width),
   };
 });
 document.title = JSON.stringify(found);
@@ -88,6 +90,7 @@ def test_nothing_is_wider_than_the_page(
         assert set(found["wide"]) <= {"none" if telephone else "block"}
         assert set(found["narrow"]) <= {"block" if telephone else "none"}
         assert min(found["fonts"]) >= 8.0, "plots can be read"
+        assert found["halves"] == pytest.approx(found["halves"][:1] * len(found["halves"]), abs=2)
         assert found["copies"]
         assert "none" not in found["copies"]
 

@@ -127,6 +127,12 @@ def users(port: int, seconds: str) -> None:
         threading.Event().wait(0.2)
 
 
+def delayed(port: int, pem: str, seconds: str) -> None:
+    """Answers each connection only after so many seconds, however many there are."""
+    context = _context(pem)
+    _accept(port, lambda: context, float(seconds))
+
+
 async def _serve(port: int, one: Callable[..., object]) -> None:
     async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -142,12 +148,13 @@ def _context(pem: str) -> ssl.SSLContext:
     return context
 
 
-def _accept(port: int, context: Callable[[], ssl.SSLContext | None]) -> None:
+def _accept(port: int, context: Callable[[], ssl.SSLContext | None], after_s: float = 0.0) -> None:
     """A thread for each connection; None as context resets it."""
 
     def one(raw: socket.socket, chosen: ssl.SSLContext) -> None:
         with contextlib.suppress(OSError):
             raw.settimeout(5)
+            threading.Event().wait(after_s)
             with chosen.wrap_socket(raw, server_side=True) as tls:
                 tls.recv(1)
 
@@ -170,6 +177,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "limited": limited,
     "short-lived": short_lived,
     "users": users,
+    "delayed": delayed,
 }
 
 if __name__ == "__main__":

@@ -37,6 +37,14 @@ def test_a_target_is_looked_up_and_not_dialled(ask: Any, listener: Any) -> None:
     assert listener.connections() == 0
 
 
+def test_a_port_that_implies_starttls_is_named(ask: Any) -> None:
+    answer = ask("doctor", "127.0.0.1:587")
+
+    assert "STARTTLS             smtp" in answer.out
+    assert "port 587 implies it" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 100
+
+
 @pytest.mark.parametrize("target", ["127.0.0.1:70000", "ftp://127.0.0.1", ""])
 def test_a_malformed_target_is_explained_before_anything_is_told(target: str, ask: Any) -> None:
     answer = ask("doctor", target)

@@ -26,6 +26,7 @@ WORDS = {
     "sources": "--source 127.0.0.2",
     "resolver": "--resolver 127.0.0.1",
     "proxy_protocol": "--proxy-protocol v2",
+    "starttls": "--starttls smtp",
     "cert": "--cert c.pem",
     "key": "--key k.pem",
     "timeout": "--timeout 3s",

@@ -49,6 +49,10 @@ CASES = {
     ),
     "over IPv6": pcap([ethernet(tcp(HELLO, 5, source=CLIENT_6, target=SERVER_6))]),
     "through a proxy": pcap(spoken([(0, b"CONNECT app.lab.test:443 HTTP/1.1\r\n\r\n" + HELLO)])),
+    "behind STARTTLS": pcap(spoken([(0, b"EHLO [192.0.2.1]\r\nSTARTTLS\r\n" + HELLO)])),
+    "behind StartTLS of LDAP": pcap(
+        spoken([(0, b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037" + HELLO)])
+    ),
     "and the request": pcap(spoken([(0, HELLO + b"\x17\x03\x03\x00\x05hello")])),
     "cut behind it": pcap(spoken([(0, HELLO), (len(HELLO), b"more")]))[:-3],
 }

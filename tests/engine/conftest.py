@@ -121,10 +121,12 @@ def plain(connection: socket.socket) -> None:
     connection.recv(4096)
 
 
-async def finished(spec: AttemptSpec, context: WorkerContext) -> Attempt:
+async def finished(
+    spec: AttemptSpec, context: WorkerContext, kind: type[Attempt] = Attempt
+) -> Attempt:
     """One attempt from its begin to its end, driven by the reactor of its context."""
     over = trio.Event()
-    one = Attempt(spec, context, lambda _: over.set())
+    one = kind(spec, context, lambda _: over.set())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(context.reactor.run)
         one.begin()

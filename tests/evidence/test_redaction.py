@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stress.evidence.redaction import Mask
+from stress.model.outcome import Stage
 from stress.model.plan import Address
 from stress.model.records import RecordSource
 from stress.model.run import JoinedLog
@@ -96,3 +97,33 @@ def test_files_of_logs_and_records_are_named_without_their_directories() -> None
     assert masked.joined is not None
     assert masked.records is not None
     assert (masked.joined.files, masked.records.files) == (("proxy.log",), ("calls.csv",))
+
+
+def test_what_was_spoken_before_tls_does_not_name_us() -> None:
+    spoken = (
+        sent(f"EHLO [{LOCAL}]\r\n".encode()),
+        replace(sent(f"250 hello [{LOCAL}]\r\n".encode()), sent=False),
+        sent(HELLO),
+        sent(b"a certificate of ours"),
+    )
+    row = transcript().record._replace(starttls_ns=5, detail=f"the server said 'hi {LOCAL}'")
+    one = replace(transcript(), record=row, flights=spoken)
+
+    plain = Mask([one], plan_for()).transcript(one)
+    with_certificate = Mask([one], plan_for(client_certificate="me.pem")).transcript(one)
+
+    assert [each.data for each in plain.flights] == [
+        b"EHLO [192.0.2.1]\r\n", b"250 hello [192.0.2.1]\r\n", HELLO, b"a certificate of ours",
+    ]  # fmt: skip
+    assert with_certificate.flights == plain.flights[:3]
+    assert plain.record.detail == "the server said 'hi 192.0.2.1'"
+
+
+def test_a_dialogue_that_never_led_to_tls_is_kept_whole() -> None:
+    said = sent(f"EHLO [{LOCAL}]\r\n".encode()), sent(b"STARTTLS\r\n")
+    row = transcript().record._replace(stage=Stage.STARTTLS)
+    one = replace(transcript(), record=row, flights=said)
+
+    masked = Mask([one], plan_for(client_certificate="me.pem")).transcript(one)
+
+    assert [each.data for each in masked.flights] == [b"EHLO [192.0.2.1]\r\n", b"STARTTLS\r\n"]

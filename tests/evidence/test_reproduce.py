@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from stress.evidence.folder import pem
 from stress.evidence.reproduce import reproduce, tries
-from stress.model.plan import Address, Client, Plan
+from stress.model.plan import Address, Client, Plan, StartTls
 from stress.model.transcript import Transcript
 from tests.evidence.conftest import HOST, plan_for, transcript
 
@@ -81,6 +81,8 @@ def test_any_text_leaves_the_comments_comments(text: str) -> None:
         (Client("a", server_name=False), {}, "-noservername", "https://198.51.100.7:8443/"),
         (Client("a"), {"server_name": None}, "-noservername", "https://198.51.100.7:8443/"),
         (Client("a"), {"proxy_protocol": "v1"}, "PROXY header first", "--haproxy-protocol"),
+        (Client("a"), {"starttls": StartTls.SIEVE}, "-starttls sieve", "[openssl] [TRIES]"),
+        (Client("a"), {"starttls": StartTls.XMPP}, f"-xmpphost {HOST}", "openssl) ;;"),
         (Client("a"), {"client_certificate": "me.pem"}, "set CERTIFICATE and KEY", "--cert"),
     ],
 )

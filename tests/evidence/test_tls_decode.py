@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.evidence.tls_decode import decode_flights
+from stress.model.outcome import Stage
 from stress.model.plan import Stack
 from stress.model.transcript import Clock, Flight, Transcript
 from tests.evidence.conftest import RECORD, Shake, transcript
@@ -132,3 +133,40 @@ def test_many_flights_are_decoded_in_the_time_that_their_bytes_take() -> None:
 
     assert said[-1] == ["ChangeCipherSpec"] or said[-1][0].startswith("encrypted")
     assert process_time() - begun < stretched(10)
+
+
+def test_what_was_spoken_before_tls_is_shown_as_text() -> None:
+    said = tuple(
+        Flight(sent=sent, at_ns=place, clock=Clock.USER, data=data)
+        for place, (sent, data) in enumerate(
+            [
+                (False, b"220 mx\r\n"),
+                (True, b"EHLO [192.0.2.1]\r\n"),
+                (False, b"250-mx\r\n250 STARTTLS\x1b\r\n"),
+                (True, b"STARTTLS\r\n"),
+                (False, b"220 go\r\n"),
+                (True, b"last words" + HELLO),
+                (False, ALERT),
+            ]
+        )
+    )
+    one = transcript()
+    one = replace(one, record=one.record._replace(starttls_ns=9), flights=said)
+
+    assert decode_flights(one) == [
+        ["in clear text: 220 mx"],
+        ["in clear text: EHLO [192.0.2.1]"],
+        ["in clear text: 250-mx", "in clear text: 250 STARTTLS\\x1b"],
+        ["in clear text: STARTTLS"],
+        ["in clear text: 220 go"],
+        ["in clear text: last words", "ClientHello, 5 bytes"],
+        ["Alert 40 handshake_failure (fatal)"],
+    ]
+
+
+def test_a_dialogue_without_tls_is_all_text() -> None:
+    one = transcript()
+    said = (Flight(sent=False, at_ns=1, clock=Clock.USER, data=b"554 no\r\n"),)
+    one = replace(one, record=one.record._replace(stage=Stage.STARTTLS), flights=said)
+
+    assert decode_flights(one) == [["in clear text: 554 no"]]

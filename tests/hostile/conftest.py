@@ -58,10 +58,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 def addresses(house: House) -> Iterator[tuple[Address, ...]]:
     """Every server of the corpus, in its order."""
     with ExitStack() as stack:
-        yield tuple(_serve(stack, each.behave, house, each.name) for each in CORPUS)
+        yield tuple(serve_hostile(stack, each.behave, house, each.name) for each in CORPUS)
 
 
-def _serve(stack: ExitStack, behave: Behaviour, house: House, name: str) -> Address:
+def serve_hostile(stack: ExitStack, behave: Behaviour, house: House, name: str) -> Address:
     server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
     threading.Thread(target=_accept, args=(server, behave, house), daemon=True).start()
     host, port = server.getsockname()[:2]

@@ -97,9 +97,10 @@ def test_a_stage_is_read_back_from_its_label(stage: Stage) -> None:
 
 
 def test_stages_are_ordered_by_how_far_they_are() -> None:
-    assert [stage.label for stage in sorted(Stage)] == [
+    assert [stage.label for stage in sorted(Stage, key=lambda stage: stage.order)] == [
         "resolve",
         "connect",
+        "starttls",
         "client-hello",
         "server-hello",
         "certificate",
@@ -119,3 +120,16 @@ def test_a_word_of_others_is_a_failure_of_the_target(name: str) -> None:
 @pytest.mark.parametrize("name", ["ok", "expired-leaf", "alert-40", "cancelled", "not-sent"])
 def test_our_own_words_keep_their_kind(name: str) -> None:
     assert kind_of(name) is Outcome.parse(name).kind
+
+
+def test_the_numbers_of_stages_are_those_in_stored_runs() -> None:
+    assert {stage.label: stage.value for stage in Stage} == {
+        "resolve": 0,
+        "connect": 1,
+        "client-hello": 2,
+        "server-hello": 3,
+        "certificate": 4,
+        "finished": 5,
+        "after-handshake": 6,
+        "starttls": 7,
+    }

@@ -14,7 +14,7 @@ from itertools import combinations
 import tests.oracles.name_defects  # noqa: F401  registers its defects
 from tests.oracles import shapes
 from tests.oracles.defects import MAIN
-from tests.oracles.making import Key, Spec, authority, key, oid, server
+from tests.oracles.making import Key, Spec, authority, key, marked, oid, server
 from tests.oracles.registry import DEFECTS
 
 HOST = "good.test"
@@ -32,6 +32,8 @@ class Chain:
     host: str
     rsa: bool = False
     """The leaf's key is one, which decides about the cipher."""
+    private: bytes = field(default=b"", repr=False)
+    """The leaf's key (PKCS 8), for a server."""
 
     @property
     def id(self) -> str:
@@ -90,7 +92,8 @@ class Draft:
         own = root if self.trusted else other.issue(other)
         anchors = (own, *self.anchors)
         spki = self.leaf.spki or self.leaf.key.spki
-        return Chain(kind, number, tuple(sent), anchors, self.host, _RSA in spki[:40])
+        rsa, private = _RSA in spki[:40], self.leaf.key.pkcs8
+        return Chain(kind, number, tuple(sent), anchors, self.host, rsa, private)
 
 
 def draft(chance: random.Random) -> Draft:
@@ -109,19 +112,27 @@ def _one(kind: str, number: int, *spoil: Callable[[Draft], None]) -> Chain:
     return made.finish(kind, number)
 
 
-def chains(*, each: int = 20, pairs: int = 4, seed: int = 0) -> Iterator[Chain]:
+def chains(
+    *, each: int = 20, pairs: int = 4, seed: int = 0, apart: bool = False
+) -> Iterator[Chain]:
     """The corpus: every kind so many times; every pair of main defects, too.
 
     Args:
         each: chains of every kind.
         pairs: chains of every pair of defects.
         seed: another one gives another corpus of the same kinds.
+        apart: every chain has names of its own.
     """
+
+    def made(kind: str, number: int, *spoil: Callable[[Draft], None]) -> Chain:
+        with marked(f"{kind} {number}" if apart else ""):
+            return _one(kind, number, *spoil)
+
     first = seed * 1000
     for name, spoil in {**DEFECTS, **shapes.SHAPES}.items():
         for number in range(first, first + each):
-            yield _one(name, number, spoil)
+            yield made(name, number, spoil)
     for left, right in combinations(MAIN, 2):
         for number in range(first, first + pairs):
             both = (DEFECTS[left], DEFECTS[right])
-            yield _one(f"{left}+{right}", number, *both)
+            yield made(f"{left}+{right}", number, *both)

@@ -9,12 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-
 from tests.oracles.making import (
     CLIENT,
     DAY,
@@ -69,12 +63,7 @@ class Served:
 
     def private(self) -> bytes:
         """The leaf's key (PKCS 8)."""
-        own = self.leaf.key.private
-        made = own.private_bytes(  # type: ignore[attr-defined]  # of any kind
-            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-        )
-        assert isinstance(made, bytes)
-        return made
+        return self.leaf.key.pkcs8
 
 
 Spoil = Callable[[Served], None]

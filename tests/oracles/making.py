@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,7 +26,12 @@ from cryptography.hazmat.primitives.asymmetric import (
     padding,
     rsa,
 )
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 AT = 1_795_392_000
 """The moment of judgement: 2026-11-23T00:00:00Z."""
@@ -97,6 +105,32 @@ def name(common: str = "", organization: str = "", tag: int = 0x0C) -> bytes:
     return seq(rdns)
 
 
+_MARK = ContextVar("_MARK", default="")
+
+
+@contextmanager
+def marked(text: str) -> Iterator[None]:
+    """Certificates issued meanwhile have this text at the end of each name that is not empty.
+
+    So those of one chain differ from those of every other, for clients that remember certificates
+    or trust the roots of all chains at once.
+    """
+    token = _MARK.set(text)
+    try:
+        yield
+    finally:
+        _MARK.reset(token)
+
+
+def _with_mark(der: bytes) -> bytes:
+    """A distinguished name with the mark."""
+    mark = _MARK.get()
+    if not mark or len(der) == 2:
+        return der
+    rdns = der[2:] if der[1] < 0x80 else der[2 + (der[1] & 0x7F) :]
+    return seq(rdns, tlv(0x31, seq(oid("2.5.4.11"), tlv(0x0C, mark.encode()))))
+
+
 # Keys
 
 
@@ -128,6 +162,15 @@ class Key:
         if isinstance(own, dsa.DSAPrivateKey):
             return own.sign(data, hashes.SHA256())
         return bytes(own.sign(data))  # type: ignore[attr-defined]  # Edwards and ML-DSA alike
+
+    @property
+    def pkcs8(self) -> bytes:
+        """The private key."""
+        made = self.private.private_bytes(  # type: ignore[attr-defined]  # of any kind
+            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+        )
+        assert isinstance(made, bytes)
+        return made
 
     @property
     def algorithm(self) -> str:
@@ -358,7 +401,8 @@ class Spec:
     ends: int = AT + 60 * DAY
     version: int | None = 2
     """As encoded: 2 is version 3; None: left out."""
-    serial: bytes = b"\x4d\x5a"
+    serial: bytes | None = None
+    """None: one of its own (NSS refuses two certificates of one issuer and number)."""
     issuer: bytes | None = None
     """Another issuer's name than that of the signer."""
     key_id: bool = True
@@ -391,6 +435,10 @@ class Spec:
         """Its extension of this kind."""
         return next((one for one in self.extensions if one.oid == kind), None)
 
+    def _own_serial(self, signer: Spec) -> bytes:
+        told = _with_mark(signer.subject) + _with_mark(self.subject) + self.key.spki
+        return b"\x4d" + hashlib.sha256(told).digest()[:7]
+
     def issue(self, signer: Spec) -> bytes:
         """The certificate, signed by that one (which may be itself)."""
         extensions = list(self.extensions)
@@ -407,11 +455,11 @@ class Spec:
         name_of_algorithm = ALGORITHMS[algorithm]
         signed = seq(
             b"" if self.version is None else tlv(0xA0, integer(self.version)),
-            tlv(2, self.serial),
+            tlv(2, self._own_serial(signer) if self.serial is None else self.serial),
             self.inner or name_of_algorithm,
-            signer.subject if self.issuer is None else self.issuer,
+            _with_mark(signer.subject if self.issuer is None else self.issuer),
             self.validity or seq(moment(self.starts), moment(self.ends)),
-            self.subject,
+            _with_mark(self.subject),
             self.spki or self.key.spki,
             tlv(0xA3, seq(*(one.der for one in extensions))) if extensions else b"",
         )

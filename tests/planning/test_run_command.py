@@ -101,6 +101,7 @@ REQUESTS = st.fixed_dictionaries(
         "clients": st.sampled_from([("go",), ("tls12-only=2", "generic=0.5")]),
         "close": st.sampled_from(["fin", "rst", "auto"]),
         "proxy_protocol": st.sampled_from(["v1", "v2"]),
+        "starttls": st.sampled_from(["smtp", "none"]),
         "resolver": st.just("192.0.2.53"),
         "policy": st.sampled_from(["none", "go"]),
         "stack": st.just("openssl"),

@@ -45,9 +45,9 @@ class Visit:
 
     @property
     def file(self) -> str:
-        """The stranger's file: the first path of the command line, of `join` the log behind it."""
+        """The stranger's file: the first path, of `join` and `merge` the second."""
         paths = [word for word in self.words if os.sep in word]
-        return next(iter(paths[self.words[0] == "join" :]), "")
+        return next(iter(paths[self.words[0] in {"join", "merge"} :]), "")
 
 
 VISITED: list[Visit] = []

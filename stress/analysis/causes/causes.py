@@ -13,13 +13,26 @@ from math import ceil, log, sqrt
 
 import numpy as np
 
-from stress.analysis.causes.changes import TimeProfile, lockout, period, rhythm, round_robin
+from stress.analysis.causes.changes import (
+    TimeProfile,
+    lockout,
+    passed_first,
+    period,
+    rhythm,
+    round_robin,
+)
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.inconsistencies import inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
-from stress.analysis.causes.load import CONCENTRATED, follows_load, passing_rate, segments
+from stress.analysis.causes.load import (
+    CONCENTRATED,
+    follow_arrivals,
+    follows_load,
+    passing_rate,
+    segments,
+)
 from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
@@ -39,7 +52,7 @@ from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.recording import Recording, reread_by_load
-from stress.analysis.tally import RunCounts
+from stress.analysis.tally import RunCounts, chosen
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
@@ -59,7 +72,7 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category, ClientView
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe, known_of
@@ -70,9 +83,6 @@ MOSTLY = 0.8
 """Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
-SURE_NOT = 1e-6
-EARLY = 0.25
-"""Of the run: failures that begin later begin at a time, not after a number of connections."""
 ALWAYS = 0.99
 CERTAIN = 0.99
 """At least one failure shows in an experiment with this confidence, if the claim is right."""
@@ -147,8 +157,8 @@ def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> Lo
             placed |= locus.rows
     if not placed.any():
         return None
-    kept = zip(counted_cells(recording.cube.cells), placed.tolist(), strict=True)
-    rest = replace(recording.cube, cells=tuple(cell for cell, inside in kept if not inside))
+    kept = chosen(counted_cells(recording.cube.cells), ~placed)
+    rest = replace(recording.cube, cells=kept)
     found = follows_load(segments(recording.facts.plan.load, rest))
     return found if found and found.dependent else None
 
@@ -454,17 +464,6 @@ class _Claimant:
                 met[one.policy] = one
         return chain_views(failing.outcome, met, partial(known_of, chain.certificates))
 
-    def passed_first(self, failing: FailureClass) -> int:
-        """How many connections passed before the first failure, where chance alone is no reason.
-
-        A broken node fails from the beginning on; a limiter lets a number of connections pass.
-        """
-        met = [one.id for one in self.recording.failing if one.outcome == failing.outcome]
-        first, attempts = min(met, default=0), self.tally.attempts
-        share = failing.count / max(1, attempts - first)
-        by_chance = max(0.0, 1.0 - share) ** first
-        return first if by_chance < SURE_NOT and first <= EARLY * attempts else 0
-
     def likely(
         self,
         failing: FailureClass,
@@ -493,7 +492,12 @@ class _Claimant:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
-            values |= facts_of_what_passed(self.passed_first(failing), passing)
+            met = sorted(one.id for one in alike)
+            follow = follow_arrivals(plan.load, self.recording.cube)
+            first = passed_first(met, attempts, failures, follow=follow)
+            values |= facts_of_what_passed(first, passing)
+            if implied := StartTls.implied_by(plan.target.port):
+                values.setdefault("starttls", implied.value)
         else:
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
@@ -562,7 +566,7 @@ def _pinned(recording: Recording, conditions: Sequence[Condition], count: int) -
     # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
     number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
     rate = float(number) if per_second and number.replace(".", "").isdigit() else None
-    source = values.get(Dimension.VANTAGE)
+    source = values.get(Dimension.SOURCE)
     if not (addresses or clients or name or rate or source):
         return None
     return RunChange(

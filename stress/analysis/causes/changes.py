@@ -49,6 +49,17 @@ PERIODS = 3000
 """Frequencies that are tested."""
 FEWEST_AFTER, BY_CHANCE = 20, 1e-6
 """Attempts that fail up to the end of the run, and how likely that may be by chance."""
+SURE_NOT, SURE_NOT_AGAIN = 1e-6, 1e-4
+"""How likely independent failures may leave out the first attempts, or so many in a row later: of
+such rows there are many."""
+EARLY = 0.25
+"""Of the run: failures that begin later begin at a time, not after a number of connections."""
+AS_MANY = 1 / 4
+"""Part of the first ones that has to pass in succession later, so as to be as many."""
+MOSTLY = 0.9
+"""Of the later ones: where as many fail, hardly any pass again, in whatever portions."""
+EQUAL = 0.03
+"""Relative difference up to which portions that passed are those of one limit."""
 FEWEST_TURNS = 4
 """Times that a period has to fit into the run."""
 
@@ -140,6 +151,36 @@ def lockout(good: Sequence[int], failed: Sequence[int], failures: int) -> Lockou
     if max(failed) <= last or after < FEWEST_AFTER or chance > log(BY_CHANCE):
         return None
     return Lockout(last, len(good), before, after)
+
+
+def passed_first(met: Sequence[int], attempts: int, failures: int, *, follow: bool = False) -> int:
+    """How many attempts passed before the first failure, where a limit would be the reason; or 0.
+
+    A broken node fails from the beginning on; a limit of our load lets a number of connections
+    pass. More pass again in equal portions, one in each of the limit's windows, or whenever chance
+    makes us offer less. A limit that others reach, or a restart, comes and goes at any time.
+
+    Args:
+        met: start indices of the failing attempts in order, all of them or the first.
+        attempts: how many there are.
+        failures: how many of them failed.
+        follow: failures follow our arrivals.
+    """
+    first = min(met, default=0)
+    share = failures / max(1, attempts - first)
+    passes = -log(1.0 - min(share, 1.0 - 1e-9))  # nats that each further good one is worth
+    if not failures or first > EARLY * attempts or passes * first < -log(SURE_NOT):
+        return 0
+    if follow or share > MOSTLY or len(met) < failures:  # or what came later is not known
+        return first
+    *between, after = (np.diff([*met, attempts]) - 1).tolist()
+    long = max(AS_MANY * first, -log(SURE_NOT_AGAIN) / passes)
+    portions = [passed for passed in between if passed > long]
+    if not portions and after <= long:
+        return first
+    portions += [first] if len(portions) == 1 else []
+    equal = len(portions) > 1 and max(portions) - min(portions) <= EQUAL * max(portions)
+    return first if equal and after <= max(portions) else 0
 
 
 def _chosen(of: int, count: int) -> float:
@@ -313,7 +354,13 @@ def period(failing: Integers, span: int, block_ns: int) -> Recurrence | None:
     if len(failing) < FEWEST or span < 4 * FEWEST_TURNS:
         return None
     frequencies = np.linspace(FEWEST_TURNS / span, 0.25, PERIODS)
-    turns = np.exp(2j * pi * np.outer(frequencies, failing + 0.5)).sum(axis=1)
+    # In parts: all at once they would take more memory than the whole table.
+    turns = np.concatenate(
+        [
+            np.exp(2j * pi * np.outer(some, failing + 0.5)).sum(axis=1)
+            for some in np.array_split(frequencies, PERIODS // 64)
+        ]
+    )
     power = np.abs(turns) ** 2 / len(failing)
     best = int(power.argmax())
     p = min(1.0, PERIODS * exp(-float(power[best])))

@@ -60,7 +60,7 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
         if name == OK.name:
             continue
         rows = table.outcomes.codes == code
-        reached = table.stages >= Stage.FINISHED
+        reached = table.stages >= Stage.FINISHED.order
         members: list[tuple[int | None, Mask]]
         if _is_trust(name):
             # The commonest bad chains have a class each, all others share one.
@@ -95,8 +95,7 @@ def _by_clock(table: Table, name: str, chains: Integers) -> bool:
 
     So it is with certificates that are served too early again and again, one after each renewal.
     """
-    good = table.outcomes.values.index(OK.name) if OK.name in table.outcomes.values else UNKNOWN - 1
-    accepted = np.unique(table.chains[table.outcomes.codes == good])
+    accepted = np.unique(table.chains[table.outcomes.codes == table.outcomes.code(OK.name)])
     both = np.isin(chains, accepted).sum()
     return name in _DATED and len(chains) > 1 and both >= len(chains) - 1
 

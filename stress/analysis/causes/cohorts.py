@@ -87,7 +87,7 @@ CANDIDATES = 24
 UMBRELLA = 0.01
 """Above this p the rest of a cohort fails no more often than the rows outside it."""
 SEED = 20260101
-_DENSE = 4
+DENSE = 4
 """A key space up to this many times the rows is counted directly, a larger one is sorted."""
 
 
@@ -420,7 +420,7 @@ def _counted(problem: Problem, rows: Integers) -> Iterator[_Space]:
             # Most columns are known everywhere; a slice instead of a mask copies nothing.
             where = slice(None) if reached.all() else reached
             keys, lookup = keys[where], None
-            if width > _DENSE * len(keys) + 1024:
+            if width > DENSE * len(keys) + 1024:
                 lookup, keys = np.unique(keys, return_inverse=True)
                 width = len(lookup)
             attempts, failures, first, second = (

@@ -15,7 +15,7 @@ import numpy as np
 from stress.analysis.causes.classes import FailureClass
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
-from stress.analysis.causes.table import UNKNOWN, Table
+from stress.analysis.causes.table import Table
 from stress.analysis.chains import issuer, short
 from stress.analysis.dimensions import Dimension, leaf_text
 from stress.analysis.proportions.binomial import Integers
@@ -37,9 +37,7 @@ def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | N
     table = recording.table
     if not recording.chains:
         return
-    outcomes = table.outcomes.values
-    ok = outcomes.index(OK.name) if OK.name in outcomes else UNKNOWN - 1
-    good = table.outcomes.codes == ok
+    good = table.outcomes.codes == table.outcomes.code(OK.name)
     known = good & np.isin(table.chains, list(recording.chains))
     clients = table.column(Dimension.CLIENT)
     assert clients is not None

@@ -19,7 +19,15 @@ import numpy as np
 
 from stress.analysis.causes.changes import TimeProfile, series, time_profile
 from stress.analysis.causes.classes import FailureClass, explaining
-from stress.analysis.causes.cohorts import Cohort, Conjunction, Mask, Problem, joined, search
+from stress.analysis.causes.cohorts import (
+    DENSE,
+    Cohort,
+    Conjunction,
+    Mask,
+    Problem,
+    joined,
+    search,
+)
 from stress.analysis.causes.stratified_check import (
     PASSES,
     Robustness,
@@ -109,7 +117,9 @@ class _Isolator:
 
     def __init__(self, recording: Recording, failing: FailureClass) -> None:
         self.recording, self.failing = recording, failing
-        rows = np.flatnonzero(failing.reached)
+        rows: Integers | slice = np.flatnonzero(failing.reached)
+        if failing.reached.all():
+            rows = slice(None)  # copies nothing
         table = recording.table
         self.blocks, self.attempts = table.blocks[rows], table.counts[rows]
         self.failures = failing.failures[rows]
@@ -129,9 +139,9 @@ class _Isolator:
             columns += time_columns(recording, self.time_profile, table.blocks)
         columns.sort(key=lambda column: column.dimension.priority)
         self.whole = Problem(tuple(columns), table.counts, failing.failures)
-        reached = [column.where(rows) for column in columns]
-        counts = self.attempts, self.failures
-        self.problem, self.groups = grouped(reached, *counts, tested=table.hypotheses)
+        self.problem, self.groups = grouped(
+            *(columns, self.attempts, self.failures), rows, tested=table.hypotheses
+        )
 
     def isolate(self) -> Isolation:
         found = search(self.problem, self.holds)
@@ -280,22 +290,64 @@ class _Isolator:
 
 
 def grouped(
-    columns: Sequence[Column], attempts: Integers, failures: Integers, *, tested: int = 0
+    columns: Sequence[Column],
+    attempts: Integers,
+    failures: Integers,
+    rows: Integers | slice = slice(None),
+    *,
+    tested: int = 0,
 ) -> tuple[Problem, Integers]:
     """Counts rows with equal attributes together; also returns the group of each row.
 
     The groups come in the order of their attributes, whatever the order of the rows was.
+
+    Args:
+        columns: of the whole table.
+        attempts: of each of the rows.
+        failures: of each of the rows.
+        rows: of the table, those that are counted.
+        tested: hypotheses that were tested before.
     """
-    groups = np.zeros(len(attempts), dtype=np.int64)
+    groups, size = np.zeros(len(attempts), dtype=np.int64), min(1, len(attempts))
+    kinds: dict[int, list[Column]] = {}
     for column in columns:
-        key = groups * (len(column.values) + 1) + (column.codes - UNKNOWN)
-        groups = np.unique(key, return_inverse=True)[1]
-    _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
+        kinds.setdefault(id(column.of), []).append(column)
+    for alike in kinds.values():
+        of = alike[0].of
+        own, width = np.zeros(len(alike[0].distinct), dtype=np.int64), 1
+        if of is None:
+            own = own[rows]
+        for column in alike:
+            codes = column.distinct[rows] if of is None else column.distinct
+            own = own * (len(column.values) + 1) + (codes - UNKNOWN)
+            own, width = _numbered(own, width * (len(column.values) + 1))
+        groups, size = _numbered(
+            groups * width + (own if of is None else own[of[rows]]), size * width
+        )
+    # Of equal places the last assignment stands: the first row of each group.
+    first = np.zeros(size, dtype=np.int64)
+    first[groups[::-1]] = np.arange(len(groups))[::-1]
+    places = first if isinstance(rows, slice) else rows[first]
+    found = [column.where(places) for column in columns]
+    order = np.lexsort([column.codes for column in reversed(found)]) if found else np.arange(size)
+    rank = np.empty(size, dtype=np.int64)
+    rank[order] = np.arange(size)
+    groups = rank[groups]
     tried, failed = (
-        np.bincount(groups, one, len(first)).astype(np.int64) for one in (attempts, failures)
+        np.bincount(groups, one, size).astype(np.int64) for one in (attempts, failures)
     )
-    own = tuple(column.where(first) for column in columns)
-    return Problem(own, tried, failed, tested), groups
+    return Problem(tuple(one.where(order) for one in found), tried, failed, tested), groups
+
+
+def _numbered(keys: Integers, width: int) -> tuple[Integers, int]:
+    """The keys, which are below a width, numbered without gaps in their order; and how many."""
+    if width > DENSE * len(keys) + 1024:
+        met, numbers = np.unique(keys, return_inverse=True)
+        return numbers, len(met)
+    seen = np.zeros(width, dtype=np.bool_)
+    seen[keys] = True
+    lookup = np.cumsum(seen) - 1
+    return lookup[keys], int(lookup[-1]) + 1
 
 
 def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> list[Column]:
@@ -311,11 +363,13 @@ def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> li
         else:
             texts.append(f"{begin}{_RANGE}{end}" if piece.begin else f"until {end}")
     ends = np.asarray([piece.end for piece in cut.pieces])
-    piece_of = np.searchsorted(ends, blocks, side="right").clip(max=last).astype(np.int64)
-    columns = [Column(Dimension.TIME, piece_of, tuple(texts))]
+    every = np.arange(int(blocks.max(initial=-1)) + 1)
+    piece_of = np.searchsorted(ends, every, side="right").clip(max=last).astype(np.int64)
+    columns = [Column(Dimension.TIME, piece_of, tuple(texts), of=blocks)]
     if cut.shape is Shape.BURSTS:
         hot = np.isin(piece_of, cut.hot).astype(np.int64)
         named = ", ".join(texts[place] for place in cut.hot[:3])
         more = f" and {len(cut.hot) - 3} more" if len(cut.hot) > 3 else ""
-        columns.append(Column(Dimension.TIME, hot, ("the rest of the time", f"{named}{more}")))
+        whole = ("the rest of the time", f"{named}{more}")
+        columns.append(Column(Dimension.TIME, hot, whole, of=blocks))
     return columns

@@ -53,7 +53,8 @@ class Root(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What failing handshakes did, where it says more than the phrase of their outcome."""
     try_clients: tuple[str, ...] = ()
     try_options: tuple[str, ...] = ()
-    """The experiment that tells it apart: the same run with these clients or options."""
+    """The experiment that tells it apart: the same run with these clients or options. A word in
+    braces, such as `{starttls}`, stands for the value of a fact."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,9 +118,21 @@ def likely(signs: Signs) -> tuple[RootCause, ...]:
     if not best and not broad:
         broad = [root.id for root in roots if _matches(root.broad, signs.category)]
     return tuple(
-        RootCause(name, tuple(_evidence(found[name][1] if name in found else _ANY, signs)))
+        RootCause(
+            name,
+            tuple(_evidence(found[name][1] if name in found else _ANY, signs)),
+            _options(catalogue()[name], signs),
+        )
         for name in (best or broad)[:MOST]
     )
+
+
+def _options(root: Root, signs: Signs) -> tuple[str, ...]:
+    """The options of its experiment; none where the value of one is not known."""
+    try:
+        return tuple(word.format(**signs.values) for word in root.try_options)
+    except KeyError:
+        return ()
 
 
 def _evidence(rule: Rule, signs: Signs) -> Iterator[str]:

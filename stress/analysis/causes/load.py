@@ -16,17 +16,18 @@ Imported late: it needs numpy.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
-from operator import attrgetter
+from operator import add, attrgetter
 
 import numpy as np
 
 from stress.analysis.causes.cohorts import SEED
 from stress.analysis.proportions.binomial import Floats
+from stress.analysis.proportions.estimate import block_counts
 from stress.analysis.recording import segment_rates, with_backlog
 from stress.analysis.tally import counted_by
 from stress.analysis.verdict import NANOSECONDS
@@ -141,25 +142,49 @@ def passing_rate(load: Load, cube: Cube) -> float | None:
     At one offered rate the arrivals still vary from second to second. Behind a limit every further
     arrival fails: what passes stays the same, and the failure rate follows the arrivals.
     """
-    if load.rate is None or load.arrivals is not Arrivals.POISSON or len(load.segments) > 1:
+    arrivals, failures, seconds_each = _windows(load, cube)
+    passed = arrivals - failures
+    if not passed.sum() or passed.var() > EVEN * min(passed.mean(), arrivals.var()):
         return None
+    if not _follow(arrivals, failures):
+        return None
+    return float(passed.mean()) / seconds_each
+
+
+def follow_arrivals(load: Load, cube: Cube) -> bool:
+    """Whether more fails in seconds in which chance made us offer more."""
+    arrivals, failures, _ = _windows(load, cube)
+    return _follow(arrivals, failures)
+
+
+def _windows(load: Load, cube: Cube) -> tuple[Floats, Floats, float]:
+    """Arrivals and failures by second while failures lasted, and how long each of them is.
+
+    Seconds are longer where connections are held for longer. None without one random rate.
+    """
     width = max(1, ceil(max(1.0, load.hold_s) * NANOSECONDS / cube.block_ns))
-    counts = counted_by(cube.cells, lambda cell: cell.block // width)
-    failing = [window for window, count in counts.items() if count.failures]
+    line = block_counts(cube.cells, cube.block_ns)
+    counts: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for block, both in enumerate(zip(line.failures, line.attempts, strict=True)):
+        if both[1]:
+            counts[block // width] = [*map(add, counts[block // width], both)]
+    failing = [window for window, (failures_there, _) in counts.items() if failures_there]
     # The first and the last window are cut short, or before a limit was reached.
     inside = range(min(failing, default=0) + 1, max(failing, default=0))
+    steady = load.rate is not None and len(load.segments) <= 1
+    if not steady or load.arrivals is not Arrivals.POISSON:
+        inside = range(0)
     whole = [counts[window] for window in inside if window in counts]
-    arrivals: Floats = np.asarray([one.attempts for one in whole], dtype=np.float64)
-    failures: Floats = np.asarray([one.failures for one in whole], dtype=np.float64)
-    passed = arrivals - failures
-    if len(whole) < FEWEST_SEGMENTS or not failures.sum() or not passed.sum():
-        return None
-    if passed.var() > EVEN * min(passed.mean(), arrivals.var()):
-        return None
-    # The same shares in any other order would follow the arrivals less.
+    arrivals: Floats = np.asarray([tried for _, tried in whole], dtype=np.float64)
+    failures: Floats = np.asarray([failed for failed, _ in whole], dtype=np.float64)
+    return arrivals, failures, width * cube.block_ns / NANOSECONDS
+
+
+def _follow(arrivals: Floats, failures: Floats) -> bool:
+    """Whether the same failure rates in any other order would follow the arrivals less."""
+    if len(arrivals) < FEWEST_SEGMENTS or not failures.sum():
+        return False
     random, apart = np.random.default_rng(SEED), arrivals - arrivals.mean()
     orders = random.permuted(np.tile(failures / arrivals, (ORDERS, 1)), axis=1)
     leaning = int(np.count_nonzero(orders @ apart >= failures / arrivals @ apart - 1e-12))
-    if (leaning + 1) / (ORDERS + 1) > TAIL:
-        return None
-    return float(passed.mean()) * NANOSECONDS / (width * cube.block_ns)
+    return (leaning + 1) / (ORDERS + 1) <= TAIL

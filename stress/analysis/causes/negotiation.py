@@ -49,7 +49,7 @@ _KEY_TYPE = re.compile(r"^(TLS_(?:EC)?DHE)_(?:ECDSA|RSA|DSS)_")
 def differences(recording: Recording) -> Iterator[tuple[Claim, Isolation | None]]:
     """All that differs, and where, if that is known."""
     table = recording.table
-    good = table.counts * (table.outcomes.codes == _code(table.outcomes, OK.name)) > 0
+    good = table.counts * (table.outcomes.codes == table.outcomes.code(OK.name)) > 0
     full = good & ~_is(table, Dimension.RESUMED, "yes")
     rows = {Dimension.ALPN: good, Dimension.RESUMED: good & _is(table, Dimension.OFFERED, "yes")}
     for dimension, name in NAMES.items():
@@ -91,7 +91,7 @@ def _odd(
         usual = int(counts.argmax())
         if column.dimension is Dimension.RESUMED:
             # A refused offer is what needs an explanation, however many are.
-            usual = _code(column, "yes")
+            usual = column.code("yes")
             part = counts[usual] / counts.sum()
             if counts.sum() < FEWEST_OFFERS or not SOME <= part <= 1.0 - SOME:
                 continue
@@ -129,15 +129,10 @@ def _told(
     return claim, isolate(where, FailureClass(OK.name, None, met, alike))
 
 
-def _code(column: Column, value: str) -> int:
-    """The code of a value; one that no row has where it never occurs."""
-    return column.values.index(value) if value in column.values else UNKNOWN - 1
-
-
 def _is(table: Table, dimension: Dimension, value: str) -> Mask:
     column = table.column(dimension)
     assert column is not None
-    return np.asarray(column.codes == _code(column, value))
+    return np.asarray(column.codes == column.code(value))
 
 
 def _without_key_type(column: Column) -> Column:

@@ -69,7 +69,7 @@ _ALWAYS = frozenset({Dimension.CHAIN, Dimension.STAGE})
 """Of an export of ours: the chain decides an outcome, the stage whether it was possible."""
 _AT_ONCE = 1 << 18
 """Rows that fit into the processor's cache."""
-STAGES = {stage.label: stage.value for stage in Stage}
+STAGES = {stage.label: stage.order for stage in Stage}
 MOST_ROWS = 3_000_000
 """Rows of the folded table, as far as the columns of the best cohort allow."""
 _FOLDED = 1 << 20
@@ -173,7 +173,7 @@ def _folded(
     return Table(
         columns=tuple(column for column in columns if column.dimension != Dimension.STAGE),
         outcomes=Column(Dimension.STAGE, rows[:, 1].astype(np.int64), records.names),
-        stages=_numbers(columns, Dimension.STAGE, STAGES.get, Stage.FINISHED, len(rows)),
+        stages=_numbers(columns, Dimension.STAGE, STAGES.get, Stage.FINISHED.order, len(rows)),
         blocks=rows[:, 0].astype(np.int64),
         chains=_numbers(
             columns,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import Category, ClientView
-from stress.model.plan import Client, Plan, Stack
+from stress.model.plan import Client, Plan, Stack, StartTls
 from stress.model.record import Record
 from stress.model.run import SeenChain
 from stress.text.numbers import counted, rate
@@ -19,7 +20,6 @@ from stress.trust import describe
 from stress.trust.path import Signature, check
 
 STRICT_CLIENTS = frozenset({"go", "python"})
-STARTTLS_PORTS = frozenset({21, 24, 25, 110, 119, 143, 389, 587, 3306, 4190, 5222, 5269, 5432})
 TLS_1_3 = 0x0304
 POST_QUANTUM = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})
 """Key exchanges with ML-KEM, whose shares are longer than 1,100 bytes."""
@@ -27,17 +27,28 @@ AUTHORITY_KEY = "2.5.29.35"
 """The authorityKeyIdentifier, RFC 5280 section 4.2.1.1."""
 ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31"
 """RFC 8737 section 3."""
+_Name = TypeVar("_Name", bound=str)
 _ADDRESSES = frozenset({"address", "label", "family"})
 _FIRST_BYTES = re.compile(r"first bytes (['\"])(?P<text>.*)\1")
+_REFUSAL = re.compile(r"(the server|; it) said (['\"])(?P<text>.*)\2")
+"""Of `stress.dialogues`."""
 _FIRST_WORDS = {
     "http-answer": r"HTTP/\d|\s*<(!doctype|html)",
-    # SMTP, FTP, NNTP; IMAP; POP3; ManageSieve; XMPP; MySQL (its version behind a length).
-    "clear-greeting": (
-        r"2(20|0[01])[ -]|\* (OK|PREAUTH)|\+OK|\"IMPLEMENTATION|<\?xml|<stream|.{4,30}(\d+\.){2}\d"
-    ),
     "other-protocol": r"SSH-|RFB |AMQP|\$\d|-ERR|-NOAUTH",
 }
 """How answers that are not TLS begin."""
+_GREETINGS = {
+    StartTls.LMTP: r"220[ -].*\bLMTP\b",
+    StartTls.FTP: r"220[ -].*FTP",
+    StartTls.SMTP: r"220[ -]",
+    StartTls.NNTP: r"20[01][ -]",
+    StartTls.IMAP: r"\* (OK|PREAUTH)",
+    StartTls.POP3: r"\+OK",
+    StartTls.SIEVE: r"\"IMPLEMENTATION",
+    StartTls.XMPP: r"<\?xml|<stream",
+    StartTls.MYSQL: r".{4,30}(\d+\.){2}\d",  # its version, behind a length
+}
+"""How servers greet that expect STARTTLS; the first that fits."""
 
 
 def _holding(facts: Mapping[str, bool]) -> set[str]:
@@ -57,7 +68,8 @@ def facts_of_the_plan(plan: Plan) -> set[str]:
             "client-certificate-sent": bool(plan.client_certificate),
             "proxy-header-sent": bool(plan.proxy_protocol),
             "private-ca": plan.trust.private,
-            "starttls-port": plan.target.port in STARTTLS_PORTS,
+            "starttls-port": StartTls.implied_by(plan.target.port) is not None,
+            "starttls-spoken": plan.starttls is not None,
             "connections-held": load.hold_s > 0.0,
             "steady-load": load.rate is not None and len(load.segments) <= 1,
             **_hello_sizes({client.name for client in plan.clients}, plan),
@@ -184,14 +196,24 @@ def facts_of_the_clients(views: Mapping[str, ClientView]) -> set[str]:
 
 
 def facts_of_the_answers(failing: Sequence[Record]) -> dict[str, str]:
-    """What a target that does not speak TLS said first: the kind of protocol, with its words."""
+    """What a target said that does not speak TLS, or refuses it: the kind, with its words."""
+    refusals = (_REFUSAL.search(record.detail or "") for record in failing)
+    if said := next(filter(None, refusals), None):
+        return {"server-said": f'"{said["text"]}"'}
     quoted = [_FIRST_BYTES.match(record.detail or "") for record in failing]
     first = next(filter(None, quoted), None)
     if first is None or not all(quoted):
         return {}
     words = first["text"].split(r"\r\n")[0][:60]
-    kinds = [name for name, start in _FIRST_WORDS.items() if re.match(start, words, re.IGNORECASE)]
-    return dict.fromkeys([*kinds, "first-bytes"], f'"{words}"')
+    kinds = _beginning(_FIRST_WORDS, words)
+    greeting = _beginning(_GREETINGS, words)[:1]
+    kinds += ["clear-greeting"] * len(greeting)
+    found = dict.fromkeys([*kinds, "first-bytes"], f'"{words}"')
+    return found | {"starttls": greeting[0].value} if greeting else found
+
+
+def _beginning(starts: Mapping[_Name, str], words: str) -> list[_Name]:
+    return [name for name, start in starts.items() if re.match(start, words, re.IGNORECASE)]
 
 
 def facts_of_what_passed(before: int, passing: float | None) -> dict[str, str]:

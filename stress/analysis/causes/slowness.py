@@ -182,8 +182,9 @@ class _Timed:
         size = int(ended_s.max()) + 2
         # Of very many attempts the rows are a sample.
         good = self.recording.table
-        ok = good.outcomes.values.index(OK.name)
-        part = len(self.rows) / max(1, int(good.counts[good.outcomes.codes == ok].sum()))
+        ok = good.outcomes.codes == good.outcomes.code(OK.name)
+        # Judged again, none of them may be good.
+        part = len(self.rows) / max(len(self.rows), int(good.counts[ok].sum()))
         begun, ended = (np.bincount(one.astype(int), minlength=size) for one in (began_s, ended_s))
         waiting = (np.cumsum(begun) - np.cumsum(ended)) / part
         busy = np.minimum(waiting[:-1], waiting[1:]) >= FEWEST_WAITING

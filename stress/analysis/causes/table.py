@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from stress.analysis.proportions.binomial import Integers
-from stress.analysis.tally import side_of
+from stress.analysis.tally import chosen, side_of
 from stress.model.attributes import Dimension
-from stress.model.outcome import Side
-from stress.model.run import Cell, cell_reader
+from stress.model.outcome import Side, Stage
+from stress.model.run import Cell, Cells, cell_reader
 from stress.text.scale import Scale, in_order, scale
 
 UNKNOWN = -1
@@ -45,15 +44,28 @@ class Column:
     """A dimension of every row."""
 
     dimension: Dimension
-    codes: Integers
+    distinct: Integers
+    """The code of each row, or of each kind of rows where there are far fewer of these."""
     values: tuple[str, ...]
     """The text of each code."""
     partial: bool = False
     """Other values count as unknown: those that are told apart were chosen because they fail."""
+    of: Integers | None = None
+    """The kind of each row; None: each row is a kind of its own."""
+
+    @property
+    def codes(self) -> Integers:
+        """The code of each row; made anew each time."""
+        return self.distinct if self.of is None else self.distinct[self.of]
+
+    def code(self, value: str) -> int:
+        """The code of a value; one that no row has where it never occurs."""
+        return self.values.index(value) if value in self.values else UNKNOWN - 1
 
     def where(self, rows: Integers) -> Column:
         """The same dimension of these rows only."""
-        return Column(self.dimension, self.codes[rows], self.values, self.partial)
+        codes = self.distinct[rows if self.of is None else self.of[rows]]
+        return Column(self.dimension, codes, self.values, self.partial)
 
     @property
     def scale(self) -> Scale | None:
@@ -71,6 +83,7 @@ class Table:
     outcomes: Column
     """Not a dimension, but what has to be explained; as a column it is called `stage`."""
     stages: Integers
+    """`Stage.order`."""
     blocks: Integers
     chains: Integers
     """`SeenChain.id`, or -1."""
@@ -93,32 +106,36 @@ class Table:
 def tabulate(cells: Iterable[Cell], readings: Iterable[Reading]) -> Table:
     """Count the cells of a cube into columns, without ours and not-sent."""
     counted = counted_cells(cells)
+    kinds, of = counted.kinds, np.asarray(counted.of, np.int64)
     ordered = sorted(readings, key=lambda reading: reading.dimension.priority)
     return Table(
-        columns=tuple(_column(counted, reading) for reading in ordered),
-        outcomes=_column(counted, Reading(Dimension.STAGE, "outcome", str)),
-        stages=_integers(map(attrgetter("stage"), counted)),
-        blocks=_integers(map(attrgetter("block"), counted)),
-        chains=_integers(UNKNOWN if cell.chain is None else cell.chain for cell in counted),
-        counts=_integers(map(attrgetter("count"), counted)),
+        columns=tuple(_column(kinds, of, reading) for reading in ordered),
+        outcomes=_column(kinds, of, Reading(Dimension.STAGE, "outcome", str)),
+        stages=_integers(Stage(kind.stage).order for kind in kinds)[of],
+        blocks=np.asarray(counted.blocks, np.int64),
+        chains=_integers(UNKNOWN if kind.chain is None else kind.chain for kind in kinds)[of],
+        counts=np.asarray(counted.counts, np.int64),
     )
 
 
-def counted_cells(cells: Iterable[Cell]) -> list[Cell]:
+def counted_cells(cells: Iterable[Cell]) -> Cells:
     """The cells that are rows of the table, in its order."""
-    return [
-        cell for cell in cells if cell.count and side_of(cell.outcome) in {Side.NOBODY, Side.TARGET}
-    ]
+    own, sides = Cells.of_cells(cells), {Side.NOBODY, Side.TARGET}
+    meant = np.asarray([side_of(kind.outcome) in sides for kind in own.kinds], dtype=np.bool_)
+    counts = np.asarray(own.counts, np.int64)
+    if meant.all() and counts.all():
+        return own
+    return chosen(own, meant[np.asarray(own.of, np.int64)] & (counts != 0))
 
 
-def _column(cells: Sequence[Cell], reading: Reading) -> Column:
+def _column(kinds: Sequence[Cell], of: Integers, reading: Reading) -> Column:
     """Reads a dimension of the cells; two values with the same text are one."""
-    keys = list(map(cell_reader(reading.attribute), cells))
+    keys = list(map(cell_reader(reading.attribute), kinds))
     texts = {key: None if key is None else reading.text(key) for key in dict.fromkeys(keys)}
     values = in_order({one for one in texts.values() if one is not None})
     places = {value: place for place, value in enumerate(values)}
     codes = {key: UNKNOWN if one is None else places[one] for key, one in texts.items()}
-    return Column(reading.dimension, _integers(map(codes.__getitem__, keys)), values)
+    return Column(reading.dimension, _integers(map(codes.__getitem__, keys)), values, of=of)
 
 
 def _integers(values: Iterable[int]) -> Integers:

@@ -31,13 +31,13 @@ from stress.analysis.causes.table import Table
 from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import block_counts
-from stress.analysis.recording import record
+from stress.analysis.recording import table_of
 from stress.analysis.tally import counted_by
 from stress.analysis.verdict import duration_s, policy_names
 from stress.model.attributes import Dimension, place
 from stress.model.claims import FailureCount
 from stress.model.plan import Plan
-from stress.model.run import Cell, Run, RunFacts
+from stress.model.run import Cell, Cells, Run, RunFacts
 from stress.model.summary import FAILURE, Cause, Comparator, Condition, Summary
 from stress.text.numbers import of, percent, seconds, thousands
 
@@ -343,7 +343,7 @@ def cause_changes(
     if not failing:
         return
     named = {one.dimension for cause in failing for one in cause.conditions}
-    tables = record(before, named).table, record(after, named).table
+    tables = table_of(before, named), table_of(after, named)
     for cause in failing:
         conditions = matching(cause.conditions)
         was, now = (counted(table, conditions, cause.category) for table in tables)
@@ -421,7 +421,7 @@ def _differences(before: Run, after: Run, *, shared: bool) -> Iterator[str]:
     ):
         if first and second and max(first, second) > factor * min(first, second):
             yield f"the {what} differs ({text(first)}, then {text(second)})"
-    if not all(sum(cell.count for cell in run.cube().cells) for run in (before, after)):
+    if not all(sum(Cells.of_cells(run.cube().cells).counts) for run in (before, after)):
         yield "one of the runs has no attempts"
     elif not shared and _client_mix(before) == _client_mix(after):
         yield "no address was reached in both runs"

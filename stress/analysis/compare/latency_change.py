@@ -73,11 +73,12 @@ def latency_changes(
         fewest = min(sum(block.count for block in blocks) for blocks in runs)
         if min(len(blocks) for blocks in runs) < FEWEST_BLOCKS:
             continue
+        matrices = list(map(_matrix, runs))
         for percentile in PERCENTILES:
             if fewest < FEWEST_ABOVE / (1.0 - percentile / 100.0):
                 continue
             random = np.random.default_rng(SEED)
-            (one, old), (two, new) = (_resampled(blocks, percentile, random) for blocks in runs)
+            (one, old), (two, new) = (_resampled(*each, percentile, random) for each in matrices)
             low, high = np.quantile(two - one, (0.025, 0.975))
             changes.append(
                 LatencyChange(phase, percentile, old, new, float(low), float(high), tolerance)
@@ -85,10 +86,8 @@ def latency_changes(
     return tuple(changes)
 
 
-def _resampled(
-    blocks: Sequence[Histogram], percentile: float, random: np.random.Generator
-) -> tuple[Floats, float]:
-    """The percentile of resampled runs, and of the run as it was."""
+def _matrix(blocks: Sequence[Histogram]) -> tuple[Floats, Floats]:
+    """What each block counts below each edge of a bucket, and these edges in microseconds."""
     bins = [list(block.bins()) for block in blocks]
     edges = sorted({one.high_us for block in bins for one in block})
     places = {edge: place for place, edge in enumerate(edges)}
@@ -96,8 +95,15 @@ def _resampled(
     for row, block in enumerate(bins):
         for one in block:
             counts[row, places[one.high_us]] += one.count
-    draws = random.multinomial(len(blocks), np.full(len(blocks), 1.0 / len(blocks)), size=DRAWS)
-    values = np.asarray(edges, dtype=np.float64)
+    return counts, np.asarray(edges, dtype=np.float64)
+
+
+def _resampled(
+    counts: Floats, values: Floats, percentile: float, random: np.random.Generator
+) -> tuple[Floats, float]:
+    """The percentile of resampled runs, and of the run as it was."""
+    size = len(counts)
+    draws = random.multinomial(size, np.full(size, 1.0 / size), size=DRAWS)
     drawn = values[_place(draws @ counts, percentile)]
     whole = values[_place(counts.sum(axis=0, keepdims=True), percentile)]
     return drawn, float(whole[0])

@@ -31,7 +31,7 @@ from stress.model.attributes import SHARED
 from stress.model.outcome import Kind, Outcome, Side
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
-from stress.model.run import Run
+from stress.model.run import Cells, Run
 from stress.model.summary import Cause, Condition, Summary
 from stress.text.escape import command
 from stress.text.numbers import counted, of, percent, thousands
@@ -118,9 +118,9 @@ def choose(
     chosen = random.sample(list(distinct), min(most, len(distinct)))
     # The controls: good combinations in the proportions of the run, on ports that never failed.
     good: Counter[tuple[int, int, int | None]] = Counter()
-    for cell in run.cube().cells:
+    for cell, attempts in Cells.of_cells(run.cube().cells).by_kind():
         if side_of(cell.outcome) is Side.NOBODY:
-            good[cell.address, cell.client, cell.source] += cell.count
+            good[cell.address, cell.client, cell.source] += attempts
     if good:
         count, ports = len(chosen), list[int | None]()
         ports += [one.port for one in run.ports() if one.attempts and not one.failures]
@@ -217,7 +217,7 @@ def matcher(run: Run, conditions: Sequence[Condition]) -> Callable[[Record], boo
     """
     wanted = [
         (condition, one)
-        for one in readings(run.facts().plan, run.addresses(), {})
+        for one in readings(run.facts(), run.addresses(), {})
         for condition in conditions
         if condition.dimension == one.dimension and one.dimension in _REPLAYED
     ]

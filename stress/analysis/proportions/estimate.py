@@ -25,9 +25,9 @@ from math import ceil
 
 from stress.analysis.proportions.clusters import FEW, Effective, effective
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import side_of
+from stress.analysis.tally import by_block, side_of
 from stress.model.outcome import Category, Side
-from stress.model.run import Cell, Cube, End
+from stress.model.run import Cell, Cells, Cube, End
 from stress.model.summary import Interval
 
 CLOSED_SHARE = 0.5
@@ -111,7 +111,9 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
     unresolved = 0
     if end is not End.COMPLETED:
         unresolved = unrecorded + sum(
-            cell.count for cell in cube.cells if cell.outcome == Category.CANCELLED
+            count
+            for kind, count in Cells.of_cells(cube.cells).by_kind()
+            if kind.outcome == Category.CANCELLED
         )
     if unresolved:
         # Without a record nobody knows when the missing ones began: no block is certainly resolved.
@@ -149,12 +151,11 @@ def block_counts(cells: Iterable[Cell], block_ns: int) -> BlockCounts:
     """Counts a cube's cells by time block."""
     attempts: Counter[int] = Counter()
     failures: Counter[int] = Counter()
-    for cell in cells:
-        side = side_of(cell.outcome)
+    for (block, side), count in by_block(cells, lambda cell: side_of(cell.outcome)).items():
         if side in {Side.NOBODY, Side.TARGET}:
-            attempts[cell.block] += cell.count
+            attempts[block] += count
         if side is Side.TARGET:
-            failures[cell.block] += cell.count
+            failures[block] += count
     blocks = range(max(attempts, default=-1) + 1)
     return BlockCounts(
         tuple(attempts[block] for block in blocks),
@@ -169,8 +170,8 @@ def closed_prefix(cells: Iterable[Cell]) -> int | None:
     Attempts due before it have all ended. Of the later ones the slow are missing: what was cut off
     is what would have timed out.
     """
-    cut = (cell.block for cell in cells if cell.outcome == Category.CANCELLED and cell.count)
-    return min(cut, default=None)
+    met = by_block(cells, lambda cell: cell.outcome == Category.CANCELLED)
+    return min((block for block, cut_off in met if cut_off), default=None)
 
 
 def episodes(line: BlockCounts) -> Episodes:

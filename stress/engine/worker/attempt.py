@@ -46,6 +46,7 @@ from enum import Enum
 from time import monotonic_ns, time_ns
 from typing import NamedTuple
 
+from stress.dialogues.dialogue import Dialogue
 from stress.engine.worker import dial, timestamps
 from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.poller import READABLE, WRITABLE
@@ -117,6 +118,8 @@ class WorkerContext:
     """Added to the monotonic clock it gives Unix time."""
     preamble: dial.Preamble | None = None
     """Makes the bytes that are sent before the ClientHello (a PROXY header)."""
+    dialogue: Callable[[str], Dialogue] | None = None
+    """Makes what is spoken before TLS (STARTTLS), from our address; None: TLS comes first."""
     sampler: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: none is kept."""
     held: HeldConnections | None = None
@@ -131,6 +134,8 @@ class AttemptPhase(Enum):
     """What an attempt waits for; see the top of this file."""
 
     CONNECTING = "connecting"
+    DIALOGUE = "dialogue"
+    """Only in `dialogue_attempt.py`: TLS has to be asked for first."""
     HELLO_SENT = "hello sent"
     WAITING = "waiting"
     SETTLING = "settling"

@@ -71,6 +71,8 @@ class LoadRun:
     assignment: Assignment
     context: WorkerContext
     batcher: Batcher
+    kind: type[Attempt] = Attempt
+    """What an attempt is: with a dialogue before TLS, or without."""
     left: int | None = field(init=False)
     """Attempts this worker may still start; None: no count limits it."""
     until_ns: int | None = None
@@ -210,7 +212,7 @@ class LoadRun:
                 then(attempt)
 
         self.batcher.in_flight += 1
-        Attempt(spec, self.context, end).begin()
+        self.kind(spec, self.context, end).begin()
 
     async def wait_until_idle(self) -> None:
         """Wait until no attempt is in flight."""

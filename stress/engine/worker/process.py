@@ -10,9 +10,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import current_thread, main_thread
 from time import monotonic_ns
@@ -20,11 +21,14 @@ from typing import NoReturn
 
 import trio
 
+from stress.dialogues.dialogue import Dialogue
+from stress.dialogues.scripts import SCRIPTS
 from stress.engine import messages
 from stress.engine.messages import ToWorker, receive, to_worker
 from stress.engine.worker import dial, loops
-from stress.engine.worker.attempt import WorkerContext
+from stress.engine.worker.attempt import Attempt, WorkerContext
 from stress.engine.worker.batcher import Batcher
+from stress.engine.worker.dialogue_attempt import DialogueAttempt
 from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
@@ -89,6 +93,13 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
     )
 
 
+def dialogues(plan: Plan) -> Callable[[str], Dialogue] | None:
+    """Return what makes the dialogue before TLS from our address; None: the plan has none."""
+    if plan.starttls is None:
+        return None
+    return partial(Dialogue.of, SCRIPTS[plan.starttls], plan.server_name or plan.target.host)
+
+
 def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     """Make this worker's part of the load, and everything its attempts share.
 
@@ -111,13 +122,15 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         reset=reset,
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
+        dialogue=dialogues(plan),
         sampler=batcher.sampler,
         held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
         sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
         if plan.resumption
         else None,
     )
-    return LoadRun(assignment, context, batcher)
+    kind = Attempt if context.dialogue is None else DialogueAttempt
+    return LoadRun(assignment, context, batcher, kind)
 
 
 async def run_assignment(run: LoadRun, start_ns: int, commands: AsyncIterator[ToWorker]) -> None:

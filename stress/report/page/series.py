@@ -7,21 +7,21 @@ tries does not come before one with a thousand in ten thousand.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
-from typing import Any
+from operator import attrgetter
 
 from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import estimate
-from stress.analysis.tally import RunCounts, side_of
+from stress.analysis.tally import RunCounts, by_block, parted, side_of
 from stress.measure import Histogram
 from stress.model.claims import FailureCount
 from stress.model.outcome import Side
 from stress.model.records import RecordTable
-from stress.model.run import Cell, Cube, HistogramRow, Phase, RunFacts, SeenChain
+from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
 
 MOST_ROWS = 200
@@ -59,13 +59,16 @@ class RateTable:
 def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain], cube: Cube
 ) -> tuple[RateTable, ...]:
-    """By address, by backend, by client, by chain; a dimension without rows is left out.
+    """By address, backend, vantage, client and chain; a dimension without rows is left out.
 
     All intervals come from the one estimate that knows how failures cluster in time.
     """
     by_client, by_chain = (
         {value: estimate(Cube(cube.block_ns, cells), facts.end).interval for value, cells in found}
-        for found in (_cells_by(cube, "client"), _cells_by(cube, "chain"))
+        for found in (
+            parted(cube.cells, attrgetter("client")).items(),
+            parted(cube.cells, attrgetter("chain")).items(),
+        )
     )
     failed = tally.failures_by_chain()
     numbers = {chain.sha256.hex(): chain.id for chain in chains}
@@ -84,6 +87,10 @@ def shares(
             RateRow(one.name, one.address or "", one.attempts, one.failures, one.interval)
             for one in summary.backends
         ],
+        "vantage": [
+            RateRow(one.name, one.host, one.attempts, one.failures, one.interval)
+            for one in summary.vantages
+        ],
         "client": [
             _counted(client.name, client.title, met.attempts, met.failures, by_client.get(index))
             for index, client in enumerate(facts.plan.clients)
@@ -101,14 +108,6 @@ def shares(
         ],
     }
     return tuple(_rate_table(dimension, those) for dimension, those in rows.items() if those)
-
-
-def _cells_by(cube: Cube, attribute: str) -> Iterable[tuple[Any, list[Cell]]]:
-    """The cells of each value of an attribute."""
-    cells = defaultdict[Any, list[Cell]](list)
-    for cell in cube.cells:
-        cells[getattr(cell, attribute)].append(cell)
-    return cells.items()
 
 
 def column_rates(records: RecordTable) -> tuple[RateTable, ...]:
@@ -179,9 +178,7 @@ class FailureHistory:
 
 def failure_history(cube: Cube) -> FailureHistory:
     """Count attempts and failures by window of `due` time."""
-    blocks: defaultdict[tuple[int, str], int] = defaultdict(int)
-    for cell in cube.cells:
-        blocks[cell.block, cell.outcome] += cell.count
+    blocks = by_block(cube.cells, attrgetter("outcome"))
     first = min((block for block, _ in blocks), default=0)
     last = max((block for block, _ in blocks), default=-1) - first
     factor = max(0, last) // MOST_WINDOWS + 1

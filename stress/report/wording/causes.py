@@ -382,7 +382,7 @@ def undecided(fits: Sequence[RootCause]) -> str:
     named = []
     for fit in fits:
         root = catalogue()[fit.id]
-        test = " ".join([*(f"--client {one}" for one in root.try_clients), *root.try_options])
+        test = " ".join([*(f"--client {one}" for one in root.try_clients), *fit.options])
         named.append(f"{fit.id} (test: add {test})" if test else fit.id)
     return f"Undecided: {', '.join(named[:-1])} or {named[-1]}. Run the next experiment first."
 
@@ -401,8 +401,8 @@ def experiment(fits: Sequence[RootCause], plan: Plan) -> RunChange | None:
         root = catalogue()[fit.id]
         if set(root.try_clients) - set(names):
             return RunChange(clients=(*names, *root.try_clients))
-        if root.try_options and not plan.proxy_protocol:
-            return RunChange(extra=root.try_options)
+        if fit.options and fit.options[0] not in run_argv(plan):
+            return RunChange(extra=fit.options)
     return None
 
 

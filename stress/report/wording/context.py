@@ -84,6 +84,7 @@ def scope(findings: Findings) -> str:
         store = f"trust store {Path(trust.anchors_from).name}{anchors}"
     else:
         store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
+    via = f" by STARTTLS ({plan.starttls})" if plan.starttls else ""
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
@@ -98,7 +99,7 @@ def scope(findings: Findings) -> str:
             " rates are of our samples, not of the users')"
         )
     return (
-        f"{plan.target} with client {clients} over {over}, {name}, "
+        f"{plan.target}{via} with client {clients} over {over}, {name}, "
         f"{store}, policy {policy_names(plan)}. "
         f"{sessions(findings)}"
         f"{f'{joined_sentences(joined)[0]}. ' if joined else ''}"
@@ -125,8 +126,9 @@ def origin(findings: Findings) -> str:
     elapsed = duration_s(facts)
     rate = f" ({attempts / elapsed:,.0f}/s)" if elapsed else ""
     processes = facts.plan.load.processes
+    unnamed = f"{len(facts.vantages)} vantages" if facts.vantages else "this machine"
     return (
-        f"{facts.host or 'this machine'}, {begun:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{facts.host or unnamed}, {begun:%Y-%m-%d %H:%M:%S} UTC, "
         f"{counted(attempts, 'handshake')} in {_duration(findings)}{rate}, "
         f"{processes} process{'es' if processes != 1 else ''}."
     )

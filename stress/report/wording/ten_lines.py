@@ -6,6 +6,7 @@ everything comes from `Findings`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,8 @@ from stress.trust.reading.certificate import shown_names
 DAY = "%Y-%m-%d"
 RESULTS = "results"
 """The folder in which commands look for a run by its name."""
+MOST_PLACES = 3
+"""Sentences of places in one line: of more only the first are told there."""
 _WITH_VALUES = frozenset(
     {
         Category.EXPIRED_LEAF,
@@ -91,6 +94,9 @@ def headlines(
     if tally.failures:
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
+        if len(places) > MOST_PLACES:
+            more = counted(len(places) - MOST_PLACES + 1, "more cause")
+            places[MOST_PLACES - 1 :] = [f"{more}: see Causes."]
         found = findings.explanation
         since = lockout_words(found.lockout, findings.facts.started_ns)
         places = [
@@ -240,7 +246,9 @@ def _faults(findings: Findings, category: str, bad: SeenChain, *, named: bool) -
         if one.refusal is Refusal.YES and one.category in telling
     }
     order = sorted(found, key=lambda name: name != category)
-    return [f"it {found[name].replace(' before', ' ago')}" for name in order]
+    told = [found[name].replace("not valid before", "is not valid before") for name in order]
+    told = [re.sub(" before$", " ago", re.sub(" later$", " after this test", one)) for one in told]
+    return [f"it {one}" for one in told]
 
 
 def _failing_chain(findings: Findings, category: str) -> tuple[SeenChain | None, int]:

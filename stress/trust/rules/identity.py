@@ -53,9 +53,9 @@ class IdentitySettings(Settings, frozen=True):
     """A final dot of the host is ignored."""
     wildcard_letters: bool = False
     """A wildcard stands for letters, digits and hyphens only."""
-    constrained_common_name: Literal["dotted", "any"] = "dotted"
+    constrained_common_name: Literal["dotted", "any", "unnamed"] = "dotted"
     """Which CN is constrained as a name where it counts as one: with a dot in it; or any, and an
-    address as an address."""
+    address as an address. `unnamed`: as `dotted`, wherever there is no subjectAltName."""
     constrained: tuple[str, ...] = ("dns", "networks", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
     named_uris: Literal["", "uris", "any"] = ""
@@ -245,7 +245,10 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
     address = literal(common) if every else None
     if address is not None:
         names = replace(names, addresses=names.addresses or (address,))
-    elif is_name and _common_name_counts(context, address=False):
+    elif is_name and (
+        _common_name_counts(context, address=False)
+        or (settings.constrained_common_name == "unnamed" and leaf.alternative_names is None)
+    ):
         names = replace(names, dns=(common,))
     bounded = settings.bounded_constraints
     for place, link in enumerate(context.path.links):

@@ -31,6 +31,9 @@ class KeySettings(Settings, frozen=True):
     strings that are neither UTF8String nor PrintableString, or always."""
     equal_parameters: bool = True
     """The signature algorithm inside and outside must have the same parameters, too."""
+    algorithms_signed: bool = True
+    """A certificate that names two signature algorithms counts as not signed by its issuer; else
+    only as one with a broken part."""
     unknown_curves: bool = True
     """A curve that nobody knows is accepted."""
     points: bool = True
@@ -128,7 +131,7 @@ def signer_findings(context: Context) -> Iterator[Finding]:
         if compared and names[0].der != names[1].der:
             detail = f"{short_name(issuer.facts)} encodes its name in another way"
             yield Finding(wrong, issuer.position, detail, check="signature")
-        differs = not child.facts.broken.isdisjoint(parts)
+        differs = settings.algorithms_signed and not child.facts.broken.isdisjoint(parts)
         if differs or check(child.facts, issuer.facts) is Signature.BAD:
             whom = "the leaf" if child.position == 0 else short_name(child.facts)
             did = "names another algorithm inside than outside" if differs else ""

@@ -14,12 +14,17 @@ from stress.trust.policy import Settings, find_policy
 from stress.trust.reading.certificate import short_name
 from stress.trust.rules.context import Context
 
+_STATUS_REQUEST = 5
+"""The TLS extension that asks for a staple (RFC 6066 section 8)."""
+
 
 class StapleSettings(Settings, frozen=True):
     """What a client makes of staples."""
 
     must_staple: Refusal = Refusal.NO
     """The effect of a missing staple that the certificate requires."""
+    other_features: Refusal = Refusal.NO
+    """The effect of a TLS feature that the leaf requires of its server and no server can have."""
     bad_staple: Refusal = Refusal.NO
     inherited_features: bool = False
     """What an issuer demands of servers its subjects must demand, too (RFC 7633 section 4.2.2)."""
@@ -67,6 +72,10 @@ def staple_findings(context: Context) -> Iterator[Finding]:
     requires one then gets a note only: whether the server would have sent it is not known.
     """
     settings = context.policy.settings(StapleSettings)
+    others = [one for one in context.leaf.features if one != _STATUS_REQUEST]
+    if others and settings.other_features is not Refusal.NO:
+        detail = f"requires the TLS feature {others[0]}"
+        yield Finding(Category.MUST_STAPLE_MISSING, 0, detail, settings.other_features)
     if not context.staple:
         if context.leaf.must_staple:
             requested = context.staple is not None

@@ -49,10 +49,14 @@ class UsageSettings(Settings, frozen=True):
     only_known_constraints: bool = False
     """Name constraints of kinds that are not compared are unknown when they are critical."""
     duplicate_extension: Refusal = Refusal.NO
+    duplicates_unread: tuple[str, ...] = ()
+    """But not of these, which the client does not read, nor of unknown ones."""
     usable_key: bool = False
     """A keyUsage must have one of its first seven bits (Java's AlgorithmChecker)."""
     leaf_usages: tuple[str, ...] = ()
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
+    handshake_usage: bool = False
+    """That is a matter of the handshake, before the chain is judged (check `handshake-usage`)."""
     first_version: int = 1
     """Intermediates must be of this version at least."""
     anchor_ca: bool = True
@@ -79,6 +83,8 @@ class UsageSettings(Settings, frozen=True):
     """An anchor's extensions count, too."""
     ca_leaf: Refusal = Refusal.NO
     """The effect of a leaf that claims to be a CA."""
+    ca_anchor_leaf: bool = False
+    """Also of one that is itself an anchor."""
 
 
 def purpose_findings(context: Context) -> Iterator[Finding]:
@@ -96,9 +102,9 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
     wanted = settings.leaf_usages
     if leaf.usages is not None and wanted and not set(leaf.usages) & set(wanted):
         listed = ", ".join(leaf.usages) or "nothing"
-        yield Finding(
-            Category.WRONG_EKU, 0, f"its key is for {listed}, not for {' or '.join(wanted)}"
-        )
+        detail = f"its key is for {listed}, not for {' or '.join(wanted)}"
+        check = "handshake-usage" if settings.handshake_usage else ""
+        yield Finding(Category.WRONG_EKU, 0, detail, check=check)
     if not settings.issuer_purpose.covers(public=context.public):
         return
     for link in context.issuers:
@@ -202,16 +208,20 @@ def extension_findings(context: Context) -> Iterator[Finding]:
         for duplicate in link.facts.duplicates:
             detail = f"extension {printable(duplicate, 60)} appears twice"
             refusal = settings.duplicate_extension
+            unread = settings.duplicates_unread
+            if unread and (duplicate in unread or duplicate not in tables().critical):
+                refusal = Refusal.NO
             yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail, refusal)
 
 
 def leaf_findings(context: Context) -> Iterator[Finding]:
     """The leaf must not claim to be a CA, where the policy looks at that."""
-    refusal = context.policy.settings(UsageSettings).ca_leaf
-    applies = refusal is not Refusal.NO and context.anchored and context.issuers
+    settings = context.policy.settings(UsageSettings)
+    refusal, below = settings.ca_leaf, context.issuers or settings.ca_anchor_leaf
+    applies = refusal is not Refusal.NO and context.anchored and below
     if applies and context.leaf.is_ca:
         detail = "the server's own certificate claims to be a CA"
-        yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal)
+        yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal, check="ca-leaf")
 
 
 RULES = (purpose_findings, usable_findings, issuer_findings, extension_findings, leaf_findings)

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from stress.analysis.causes.changes import (
     Series,
     lockout,
     onset,
+    passed_first,
     period,
     rhythm,
     round_robin,
@@ -224,3 +226,43 @@ def test_from_the_last_good_attempt_on_nothing_gets_through(spacing: float) -> N
 )
 def test_otherwise_nobody_is_locked_out(good: Sequence[int], failed: Sequence[int]) -> None:
     assert lockout(starts(*good), starts(*failed), len(failed)) is None
+
+
+def failing_after(*portions: int) -> list[int]:
+    """Start indices of failures: so many attempts pass, then as many fail, and so on in turn."""
+    ends = [0, *accumulate(portions)]
+    return [one for turn in range(1, len(portions), 2) for one in range(ends[turn], ends[turn + 1])]
+
+
+@pytest.mark.parametrize(
+    ("portions", "attempts", "passed"),
+    [
+        pytest.param((100, *(1, 2) * 200), 700, 100, id="a bucket that is refilled"),
+        pytest.param((100, 700), 800, 100, id="locked out"),
+        pytest.param((150, 100, 151, 99, 150, 100), 850, 150, id="a window of ten seconds"),
+        pytest.param((90, 60, 150, 100, 149, 100), 750, 90, id="it begins within a window"),
+        pytest.param((150, 100, 40, 60, 210, 20), 1_000, 0, id="others reach the limit"),
+        pytest.param((40, 268, 1, 12, 5, 130, 23, 521), 1_000, 40, id="refused ones count too"),
+        pytest.param((150, 60), 1_000, 0, id="a restart"),
+        pytest.param((150, 30, 50, 30, 120, 30), 600, 0, id="several restarts"),
+        pytest.param((600, 200), 800, 0, id="late, so at a time"),
+        pytest.param((3, 1, 5, 1, 2, 1, 8, 1), 30, 0, id="chance"),
+        pytest.param((), 1_000, 0, id="nothing failed"),
+    ],
+)
+def test_a_limit_of_our_load_lets_so_many_pass_at_first_or_in_equal_portions(
+    portions: tuple[int, ...], attempts: int, passed: int
+) -> None:
+    met = failing_after(*portions)
+
+    assert passed_first(met, attempts, len(met)) == passed
+
+
+def test_what_follows_our_arrivals_is_a_limit_of_our_load() -> None:
+    met = failing_after(150, 100, 40, 60, 210, 20)
+
+    assert passed_first(met, 1_000, len(met), follow=True) == 150
+
+
+def test_of_a_sample_only_the_first_failure_is_known() -> None:
+    assert passed_first(range(100, 150), 1_000, 600) == 100

@@ -232,7 +232,7 @@ def test_all_but_one_level_of_the_load_is_no_place() -> None:
 
 def test_an_unknown_value_is_in_no_complement() -> None:
     late = column(Dimension.CIPHER, 0, 1, 2, 3, 4)
-    late = replace(late, codes=np.asarray([0, 1, 2, 3, UNKNOWN]))
+    late = replace(late, distinct=np.asarray([0, 1, 2, 3, UNKNOWN]))
     asked = problem(late, attempts=[400] * 5, failures=[0, 200, 200, 200, 0])
 
     assert asked.rows([(0, ~0)]).tolist() == [False, True, True, True, False]

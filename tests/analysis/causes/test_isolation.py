@@ -6,7 +6,8 @@ import pytest
 
 from stress.analysis.causes.changes import Instant
 from stress.analysis.causes.classes import failure_classes
-from stress.analysis.causes.isolation import Grade, Isolation, isolate
+from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
+from stress.analysis.causes.table import Column
 from stress.analysis.recording import record
 from stress.model.attributes import Dimension
 from stress.model.claims import Shape
@@ -112,3 +113,30 @@ def test_a_steady_cause_passes_the_test_of_blocks(simulate: ModuleType) -> None:
         strong += any(one.grade is Grade.STRONG for one in slices)
 
     assert strong >= 11
+
+
+@pytest.mark.parametrize("values", [3, 40], ids=["few-combinations", "many-combinations"])
+def test_rows_are_grouped_in_the_order_of_their_attributes(values: int) -> None:
+    random = np.random.default_rng(19)
+    kinds, blocks = random.integers(0, 20, 500), random.integers(0, 30, 500)
+    names = tuple(map(str, range(values)))
+
+    def codes(size: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return random.integers(-1, values, size)
+
+    columns = (
+        Column(Dimension.ADDRESS, codes(20), names, of=kinds),
+        Column(Dimension.TIME, codes(30), names, of=blocks),
+        Column(Dimension.CLIENT, codes(20), names, of=kinds),
+        Column(Dimension.CHAIN, codes(500), names),
+    )
+    rows = np.flatnonzero(random.random(500) < 0.7)
+    attempts = random.integers(1, 9, len(rows))
+    problem, groups = grouped(columns, attempts, attempts // 2, rows)
+    combinations = list(zip(*(column.codes[rows].tolist() for column in columns), strict=True))
+    distinct = sorted(set(combinations))
+
+    assert list(zip(*(one.codes.tolist() for one in problem.columns), strict=True)) == distinct
+    assert groups.tolist() == [distinct.index(one) for one in combinations]
+    assert problem.attempts.tolist() == np.bincount(groups, attempts).tolist()
+    assert problem.failures.tolist() == np.bincount(groups, attempts // 2).tolist()

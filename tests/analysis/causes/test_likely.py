@@ -54,7 +54,9 @@ FACTS = frozenset(
         "small-hello",
         "sni-always-sent",
         "some-families-accept",
+        "server-said",
         "starttls-port",
+        "starttls-spoken",
         "steady-load",
         "strict-clients-only",
         "usual-differs",
@@ -161,10 +163,41 @@ def test_evidence_orders_what_ends_a_connection_without_a_word() -> None:
     assert first("reset", "constant", "first-ones-passed", "steady-load") == "rate-limiter"
     assert first("eof", "bursts", "steady-load") == "connection-limit"
     assert first("eof", "window", "steady-load") == "draining"
+    assert first("eof", "began", "steady-load") == "node-down"
     assert first("eof", "constant", "connections-held", "small-hello") in {
         "connection-limit",
         "balancer-ports-exhausted",
     }
+
+
+def test_what_refuses_at_one_address_is_no_health_check_that_only_tests_tcp() -> None:
+    found = ids(likely(Signs("refused", ["address"], "constant", stages=["connect"])))
+
+    assert found == ["stale-address", "node-down"]
+
+
+def test_what_accepts_and_closes_everything_runs_unless_it_is_one_of_several_nodes() -> None:
+    def named(locus: str) -> bool:
+        facts = {"always-fails-there"}
+        return "node-down" in ids(likely(Signs("reset", [locus], "began", facts=facts)))
+
+    assert named("address")
+    assert not named("time")
+
+
+def test_an_answer_in_http_may_also_be_to_a_proxy_header_of_the_balancer() -> None:
+    def named(*facts: str) -> list[str]:
+        signs = Signs("not-tls", ["none"], "constant", stages=["client-hello"], facts=facts)
+        return ids(likely(signs))
+
+    assert named("http-answer") == ["plaintext-listener", "proxy-header-expected"]
+    assert named("http-answer", "all-failed") == ["plaintext-listener"]
+
+
+def test_bursts_at_a_steady_load_may_also_be_the_windows_of_a_limiter() -> None:
+    found = likely(Signs("reset", ["none"], "bursts", facts={"steady-load"}))
+
+    assert [fit.id for fit in found] == ["connection-limit", "draining", "rate-limiter"]
 
 
 def test_a_limiter_is_not_blamed_on_health_checks_and_deploys() -> None:

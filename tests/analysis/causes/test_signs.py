@@ -71,23 +71,39 @@ def test_only_a_post_quantum_share_makes_a_hello_of_two_segments(
 
 
 @pytest.mark.parametrize(
-    ("first", "facts"),
+    ("first", "facts", "protocol"),
     [
-        ("220 mx.example ESMTP Exim", {"clear-greeting"}),
-        ("* OK [CAPABILITY IMAP4rev1] Dovecot ready.", {"clear-greeting"}),
-        ("+OK POP3 ready", {"clear-greeting"}),
-        ("HTTP/1.0 400 Bad Request", {"http-answer"}),
-        ("<html><head>", {"http-answer"}),
-        ("SSH-2.0-OpenSSH_9.2", {"other-protocol"}),
-        (r"\x00\x00\x00", set()),
+        ("220 mx.example ESMTP Exim", {"clear-greeting"}, "smtp"),
+        ("220 mx.example Dovecot LMTP ready", {"clear-greeting"}, "lmtp"),
+        ("220 (vsFTPd 3.0.3)", {"clear-greeting"}, "ftp"),
+        ("200 news.example InterNetNews", {"clear-greeting"}, "nntp"),
+        ("* OK [CAPABILITY IMAP4rev1] Dovecot ready.", {"clear-greeting"}, "imap"),
+        ("+OK POP3 ready", {"clear-greeting"}, "pop3"),
+        ('"IMPLEMENTATION" "Dovecot Pigeonhole"', {"clear-greeting"}, "sieve"),
+        ("<stream:stream xmlns", {"clear-greeting"}, "xmpp"),
+        (r"Y\x00\x00\x00\n5.5.5-10.11.19-MariaDB", {"clear-greeting"}, "mysql"),
+        ("HTTP/1.0 400 Bad Request", {"http-answer"}, None),
+        ("<html><head>", {"http-answer"}, None),
+        ("SSH-2.0-OpenSSH_9.2", {"other-protocol"}, None),
+        (r"\x00\x00\x00", set(), None),
     ],
 )
-def test_what_does_not_speak_tls_is_known_by_its_first_words(first: str, facts: set[str]) -> None:
+def test_what_does_not_speak_tls_is_known_by_its_first_words(
+    first: str, facts: set[str], protocol: str | None
+) -> None:
     row = attempt(1, due_ns=0, outcome="not-tls", detail=f"first bytes '{first}\\r\\n'")
     found = facts_of_the_answers([row, row])
 
+    assert found.pop("starttls", None) == protocol
     assert set(found) == facts | {"first-bytes"}
     assert set(found.values()) == {f'"{first}"'}
+
+
+def test_the_words_of_a_server_that_refuses_starttls_are_kept() -> None:
+    for detail in ("the server said '454 no'", "the server does not offer it; it said '454 no'"):
+        row = attempt(1, due_ns=0, outcome="starttls-refused", detail=detail)
+
+        assert facts_of_the_answers([row]) == {"server-said": '"454 no"'}
 
 
 def test_answers_that_are_not_all_quoted_prove_nothing() -> None:

@@ -142,6 +142,17 @@ def test_a_limit_of_one_address_is_told_there(worlds: ModuleType) -> None:
     assert claim.inside.attempts == sum(one.address == 2 for one in rows)
 
 
+def test_judged_again_there_may_be_no_good_handshake_left(worlds: ModuleType) -> None:
+    farm = worlds.Farm(passes=60.0, per_s=100.0, addresses=1, attempts=2_000)
+    recording = farm.recording(np.random.default_rng(100))
+    outcomes = replace(recording.table.outcomes, values=("expired-leaf",))
+    refused = replace(recording, table=replace(recording.table, outcomes=outcomes))
+
+    assert [one.ceiling for one in slowness(refused)] == [
+        one.ceiling for one in slowness(recording)
+    ]
+
+
 @pytest.mark.parametrize("passes", [55.0, 1_000.0])
 def test_a_limit_above_the_offered_rate_is_none(worlds: ModuleType, passes: float) -> None:
     farm = worlds.Farm(passes=passes, addresses=1, attempts=1_000)

@@ -1,6 +1,7 @@
 // A TLS server for any chains. Standard input: one chain a line, fields between tabs: name, highest
 // version (1.2 or 1.3), private key (base64 PKCS 8), certificates (base64, commas between). It answers
-// with a line "name port" each, and serves until its standard input ends.
+// with a line "name port" each, and serves until its standard input ends. Its first line is "proxy" and
+// the port of a proxy: CONNECT leads to the chain on that port, whatever the host.
 package main
 
 import (
@@ -9,14 +10,23 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
 func main() {
-	lines := bufio.NewReaderSize(os.Stdin, 1<<20)
+	lines, ports := bufio.NewReaderSize(os.Stdin, 1<<20), &sync.Map{}
+	proxy, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go relay(proxy, ports)
+	fmt.Printf("proxy\t%d\n", proxy.Addr().(*net.TCPAddr).Port)
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
@@ -46,8 +56,10 @@ func main() {
 			MaxVersion:   highest,
 			NextProtos:   []string{"http/1.1"},
 		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		ports.Store(fmt.Sprint(port), true)
 		go serve(listener, config)
-		fmt.Printf("%s\t%d\n", parts[0], listener.Addr().(*net.TCPAddr).Port)
+		fmt.Printf("%s\t%d\n", parts[0], port)
 	}
 }
 
@@ -67,6 +79,39 @@ func serve(listener net.Listener, config *tls.Config) {
 				connection.CloseWrite()
 				connection.Read(make([]byte, 4096))
 			}
+		}()
+	}
+}
+
+func relay(listener net.Listener, ports *sync.Map) {
+	for {
+		near, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer near.Close()
+			reader := bufio.NewReader(near)
+			request, err := http.ReadRequest(reader)
+			if err != nil {
+				return
+			}
+			_, port, _ := net.SplitHostPort(request.Host)
+			if _, known := ports.Load(port); !known || request.Method != "CONNECT" {
+				fmt.Fprint(near, "HTTP/1.1 403 Forbidden\r\n\r\n")
+				return
+			}
+			far, err := net.Dial("tcp4", "127.0.0.1:"+port)
+			if err != nil {
+				return
+			}
+			defer far.Close()
+			fmt.Fprint(near, "HTTP/1.1 200 OK\r\n\r\n")
+			go func() {
+				io.Copy(far, reader)
+				far.(*net.TCPConn).CloseWrite()
+			}()
+			io.Copy(near, far)
 		}()
 	}
 }

@@ -210,7 +210,8 @@ def test_load_and_place_are_read_together(found: LoadClaim | None, text: str) ->
 
 
 def test_where_evidence_does_not_decide_the_experiments_are_named() -> None:
-    fits = [RootCause("split-clienthello"), RootCause("proxy-header-expected")]
+    header = RootCause("proxy-header-expected", options=("--proxy-protocol", "v2"))
+    fits = [RootCause("split-clienthello"), header]
     plan = Plan(Target("a.test"), (), (Client("generic"),))
 
     assert undecided([*fits, RootCause("weak-health-check")]) == (

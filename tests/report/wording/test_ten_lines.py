@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from stress.model.outcome import Stage
-from stress.model.plan import Load, Plan
+from stress.model.chain import Finding, Verdict
+from stress.model.outcome import Category, Stage
+from stress.model.plan import Address, Load, Plan
 from stress.model.run import Cell, End, Run, SeenChain
 from stress.model.summary import Answer, Headlines
 from stress.report.summary import summarize
@@ -29,6 +30,40 @@ def test_a_failing_run_fills_every_line(leaf_alone: Run) -> None:
     assert said.valid.startswith("Valid")
 
 
+@pytest.mark.parametrize(
+    ("category", "detail", "told"),
+    [
+        (
+            Category.NOT_YET_VALID,
+            "not valid before 2026-12-01T00:00:00Z, 10 h later",
+            "it is not valid before 2026-12-01T00:00:00Z, 10 h after this test",
+        ),
+        (
+            Category.EXPIRED_LEAF,
+            "expired 2026-11-01T00:00:00Z, 29 d before",
+            "it expired 2026-11-01T00:00:00Z, 29 d ago",
+        ),
+    ],
+)
+def test_a_date_is_told_from_the_time_of_the_test(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+    category: Category,
+    detail: str,
+    told: str,
+) -> None:
+    odd, _ = leaf_and_more
+    found = (Finding(category, 0, detail),)
+    run = recorded(
+        [cell(90), cell(10, outcome=category.value, chain=2)],
+        chains=leaf_and_more,
+        verdicts=[Verdict(odd.sha256, "any", "lab.test", 1_790_000_000, found)],
+    )
+
+    assert told in lines(run).verdict
+
+
 def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
     said = lines(leaf_alone).prove
 
@@ -36,6 +71,29 @@ def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
     assert "tls-stress replay lab;" in said
     assert re.search(r": tls-stress run lab\.test:443 .* --name fixed; ", said)
     assert said.endswith("Then compare: tls-stress compare lab fixed")
+
+
+def test_of_many_causes_the_line_of_places_tells_the_first(
+    recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
+) -> None:
+    """Each of six addresses fails in a way of its own."""
+    farm = tuple(Address(f"10.0.0.{number}", 443) for number in range(1, 7))
+    ways = ("reset", "eof", "alert-40", "alert-80", "alert-112", "not-tls")
+    odd = {"chain": None, "stage": Stage.CLIENT_HELLO}
+    run = recorded(
+        [cell(5, block=block, address=at) for block in range(20) for at in range(6)]
+        + [
+            cell(5, block=block, address=at, outcome=way, **odd)
+            for block in range(20)
+            for at, way in enumerate(ways)
+        ],
+        addresses=farm,
+        plan=replace(plan, addresses=farm),
+    )
+    said = lines(run).where
+
+    assert len(re.findall(r"10\.0\.0\.\d", said)) == 2
+    assert "4 more causes: see Causes." in said
 
 
 def test_several_kinds_are_listed(

@@ -1,0 +1,86 @@
+"""What it costs to start: processor time of whole commands, with byte code.
+
+`python -m benchmarks.starting` prints the table.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.clients import Aim, run_command
+from benchmarks.cost import run
+from benchmarks.reports import verdict_of, write_varied
+from tests.servers.certificates import HOST, Certificates
+from tests.servers.nginx import Nginx, Node
+
+ROUNDS = 7
+REPORTED = 1_000
+"""Rows of the report."""
+HEADING = "## Start-up"
+
+
+class Start(NamedTuple):
+    """One command, and what it may cost."""
+
+    what: str
+    cpu_s: float
+    most_s: float
+
+
+def starts(aim: Aim, folder: Path) -> list[Start]:
+    """The median of each command, all of them in turn in each round."""
+    program, reported = str(Path(sys.executable).with_name("tls-stress")), folder / "start.db"
+    write_varied(REPORTED, reported, 1)
+    judged = [str(aim.certificates.full), "--host", HOST, "--ca", str(aim.certificates.root)]
+    commands: dict[str, tuple[list[str], float]] = {
+        "--help": ([program, "--help"], 0.15),
+        "run --help": ([program, "run", "--help"], 0.20),
+        "explain -9807": ([program, "explain", "-9807"], 0.25),
+        "judge FILE": ([program, "judge", *judged], 0.30),
+        "run, one handshake": (run_command(aim, 1), 0.80),
+        f"report, {REPORTED:,} rows": ([program, "report", str(reported)], 0.60),
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(ROUNDS + 1):
+        for name, (command, _most) in commands.items():
+            times[name].append(run(command).cpu_s)
+    # The first round wrote the byte code.
+    return [Start(name, median(taken[1:]), commands[name][1]) for name, taken in times.items()]
+
+
+def section(measured: Sequence[Start]) -> str:
+    """The section of the page."""
+    rows = [
+        f"| `{one.what}` | {one.cpu_s:.2f} s | {one.most_s:.2f} s |"
+        f" {verdict_of(one.cpu_s, one.most_s)} |"
+        for one in measured
+    ]
+    table = "\n".join(
+        ["| command | processor time | target | |", "| --- | --- | --- | --- |", *rows]
+    )
+    return f"""{HEADING}
+
+Processor time of whole commands with their children, byte code included; the median of {ROUNDS}.
+
+{table}
+"""
+
+
+def main() -> None:
+    """Measure, and print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        certificates = Certificates.make(folder)
+        node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
+        with Nginx([node], folder / "nginx") as nginx:
+            aim = Aim(nginx.ports["node"], certificates, folder / "results")
+            print(section(starts(aim, folder)))
+
+
+if __name__ == "__main__":
+    main()

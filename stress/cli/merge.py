@@ -1,0 +1,38 @@
+"""`tls-stress merge`: the run files of several machines become one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stress.cli import console
+from stress.cli.options import takes
+from stress.cli.output import EXIT_CODES, Output
+from stress.planning.request import FORMS, Request
+from stress.runner.merge import merge as merge_files
+from stress.runner.run import RunLocation
+
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]RUN…",
+        help="Run files, or their names in the results folder; NAME is what the machine is called."
+        " [default: the name of the file, or of the machine]",
+    ),
+]
+
+
+@takes("json", *FORMS, "quiet", "name", "results")
+def merge(settings: Request, run: Runs) -> int:
+    """Make one run of the run files of several machines.
+
+    For CI matrices, Kubernetes Jobs and files by mail. The runs must have one plan; counts, rates
+    and concurrency add up. The new file has the dimension `vantage`, in which causes are searched.
+    A run that is given twice is refused. Nothing is sent, and the files stay as they are.
+
+    Exits as `report` does.
+    """
+    output, location = Output.of(settings), RunLocation.of(settings)
+    path = merge_files(run, location, console.print_message)
+    return EXIT_CODES[output.show(path).verdict]

@@ -1,0 +1,1 @@
+"""What is spoken in clear text before TLS begins, as by STARTTLS: bytes in, bytes out."""

@@ -1,0 +1,364 @@
+"""Merges the run files of several machines into one, in which each machine is a vantage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stress.errors import UsageError
+from stress.model.plan import Address, Load, Plan
+from stress.model.run import End, JoinedLog, RunEnd, RunFacts, Vantage
+from stress.runner.rejudge import refuse_records
+from stress.text.escape import command, printable
+from stress.text.numbers import counted, thousands
+
+if TYPE_CHECKING:
+    from stress.runner.run import RunLocation
+    from stress.store import RunFile
+
+_T = TypeVar("_T")
+
+_OWN = {"addresses", "sources", "load", "trust", "seed", "profile", "notes", "authorized"}
+_OWN |= {"client_certificate", "client_key"}
+"""Fields of the plan that each machine has for itself, or that are compared part by part."""
+_ADDED = ("count", "rate", "concurrency", "processes")
+"""Fields of the load that are totals: each machine has its part of them."""
+_COMPARED_TRUST = ("policy", "host", "private", "at", "pins", "aia")
+_SHOWN, _NAMED = 60, 5
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A run file that is to be merged."""
+
+    path: Path
+    run: RunFile
+    facts: RunFacts
+    addresses: Sequence[Address]
+    vantages: tuple[Vantage, ...]
+
+    @property
+    def ahead_ns(self) -> int:
+        """How far its clock was ahead; a file that is merged already is corrected."""
+        return 0 if self.facts.vantages else self.vantages[0].offset_ns or 0
+
+    @property
+    def started_ns(self) -> int:
+        return self.facts.started_ns - self.ahead_ns
+
+    @property
+    def identity(self) -> list[tuple[int, str]]:
+        return sorted((one.started_ns, one.host) for one in self.vantages)
+
+
+def merge(
+    words: Sequence[str],
+    location: RunLocation,
+    notify: Callable[[str], None],
+) -> Path:
+    """Merges run files; they stay as they are.
+
+    Args:
+        words: paths of run files or their names in the results folder, each with a name for its
+            vantage before it if it should have another (`frankfurt=a.db`).
+        location: where the new file goes.
+        notify: prints a message.
+
+    Raises:
+        UsageError: the files are not parts of one run, or one is given twice.
+        RunFileError: one cannot be read.
+        RecordError: the new file cannot be written.
+    """
+    from stress.store import default_name, reserve  # noqa: PLC0415 - heavy
+
+    if len(words) < 2:
+        raise UsageError(
+            "one run file alone cannot be merged",
+            f"Name two at least: {command('merge', 'A.db', 'B.db')}",
+        )
+    with ExitStack() as stack:
+        files = sorted(_opened(words, location.folder, stack), key=lambda one: one.identity)
+        for other in files[1:]:
+            _refuse_other(files[0], other)
+        vantages = sorted(
+            (one for file in files for one in file.vantages),
+            key=lambda one: (one.started_ns, one.host),
+        )
+        _refuse_repeated(files, vantages)
+        plan = _whole([file.facts.plan for file in files])
+        begun = datetime.fromtimestamp(min(file.started_ns for file in files) / 1e9, UTC)
+        name = location.name or f"{default_name(plan.target.host, begun)}-merged"
+        path = reserve(location.folder, name)
+        if path.stem != name.removesuffix(path.suffix):
+            notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+        try:
+            _write(path, plan, files, vantages)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    rows = sum(file.facts.recorded for file in files)
+    machines = counted(len(vantages), "vantage")
+    notify(f"{counted(len(files), 'run')} from {machines}: {thousands(rows)} rows")
+    notify(f"run file: {path}")
+    return path
+
+
+def _write(path: Path, plan: Plan, files: Sequence[_File], vantages: Sequence[Vantage]) -> None:
+    """Write the merged run."""
+    from stress.store.merging import MergePart, MergeWriter  # noqa: PLC0415 - heavy
+
+    addresses = _distinct(address for file in files for address in file.addresses)
+    places = {(one.started_ns, one.host): place for place, one in enumerate(vantages)}
+    parts = [
+        MergePart(
+            file.run,
+            file.path,
+            file.started_ns,
+            [addresses.index(address) for address in file.addresses],
+            [plan.sources.index(source) for source in file.facts.plan.sources],
+            [places[one.started_ns, one.host] for one in file.vantages],
+            len(plan.clients),
+            file.ahead_ns,
+        )
+        for file in files
+    ]
+    names = ", ".join(sorted(one.name for one in vantages)[:_NAMED])
+    more = f" and {len(vantages) - _NAMED} more" if len(vantages) > _NAMED else ""
+    writer = MergeWriter(
+        path,
+        plan,
+        started_ns=min(file.started_ns for file in files),
+        versions=files[0].facts.versions,
+        host=f"{len(vantages)} vantages ({names}{more})",
+        vantages=vantages,
+    )
+    try:
+        writer.add_parts(addresses, parts)
+        writer.finish(_ending(files))
+    finally:
+        writer.close()
+
+
+def _opened(words: Sequence[str], folder: Path, stack: ExitStack) -> list[_File]:
+    """The files, each with its vantages."""
+    from stress.store import locate, open_run  # noqa: PLC0415 - heavy
+
+    files = []
+    for word in words:
+        name, equals, rest = word.partition("=")
+        given = name if equals and name and not Path(word).exists() else ""
+        path = locate(rest if given else word, folder)
+        run = stack.enter_context(open_run(path))
+        facts = run.facts()
+        refuse_records(facts, "there is nothing to merge")
+        if facts.plan.replay is not None or facts.plan.find_limit or facts.plan.sweep:
+            what = "a search for the limit" if facts.plan.replay is None else "a replay"
+            raise UsageError(
+                f"the run {facts.name} is {what}, which says nothing as a part of another run",
+                f"Report it by itself: {command('report', facts.name)}",
+            )
+        if given and facts.vantages:
+            raise UsageError(
+                f"{path} is merged already, and its vantages have names",
+                f"Give the file without a name: {command('merge', str(path), '…')}",
+            )
+        vantages = facts.vantages or (_vantage(run, facts, given),)
+        files.append(_File(path, run, facts, tuple(run.addresses()), vantages))
+    return files
+
+
+def _vantage(run: RunFile, facts: RunFacts, given: str) -> Vantage:
+    """The machine of a run that is not merged, named as given, after the file, or after itself."""
+    from stress.store import default_name  # noqa: PLC0415 - heavy
+
+    host = facts.host.partition(" ")[0]
+    usual = default_name(facts.plan.target.host, datetime.now(UTC)).rpartition("-")[0]
+    named_by_us = facts.name.startswith(f"{usual}-") and host
+    local = facts.plan.sources or tuple(
+        sorted({printable(each.local_ip) for each in run.transcripts()})
+    )
+    return Vantage(
+        printable(given or (host if named_by_us else facts.name), 80),
+        facts.host,
+        facts.started_ns,
+        local,
+        facts.versions,
+        tuple(sorted({each.ip for each in facts.plan.addresses})),
+    )
+
+
+def _refuse_repeated(files: Sequence[_File], vantages: Sequence[Vantage]) -> None:
+    """Raises UsageError where an attempt would be counted twice, or two vantages have one name."""
+    seen: dict[tuple[int, str], _File] = {}
+    for file in files:
+        for key in file.identity:
+            if key in seen:
+                begun = datetime.fromtimestamp(key[0] / 1e9, UTC)
+                both = f"{seen[key].path} and {file.path}"
+                raise UsageError(
+                    f"{both} hold the same run, of {key[1] or 'one machine'}, started"
+                    f" {begun:%Y-%m-%d %H:%M:%S} UTC: its handshakes would be counted twice",
+                    "Leave one of them out.",
+                )
+            seen[key] = file
+    repeated = [name for name, n in Counter(one.name for one in vantages).items() if n > 1]
+    if repeated:
+        raise UsageError(
+            f"two vantages are called {repeated[0]}",
+            f"Name them: {command('merge', 'fra=A.db', 'nyc=B.db')}",
+        )
+
+
+def _refuse_other(first: _File, other: _File) -> None:
+    """Raises UsageError, saying what differs, unless two runs have one plan and one schema."""
+    schemas = [file.run.meta["schema"] for file in (first, other)]
+    differing = [f"schema ({schemas[0]}; {schemas[1]})"] if schemas[0] != schemas[1] else []
+    differing += _differences(first.facts.plan, other.facts.plan)
+    if differing:
+        raise UsageError(
+            f"{other.path} has not the plan of {first.path}. What differs: {', '.join(differing)}",
+            "Only runs of one plan add up; `compare` is for runs that differ.",
+        )
+
+
+def _differences(one: Plan, other: Plan) -> list[str]:
+    """What of two plans must be the same and is not, each with both values."""
+    pairs = [
+        (field.name, getattr(one, field.name), getattr(other, field.name))
+        for field in fields(Plan)
+        if field.name not in _OWN
+    ]
+    pairs += [
+        (f"trust.{name}", getattr(one.trust, name), getattr(other.trust, name))
+        for name in _COMPARED_TRUST
+    ]
+    if one.trust.private and other.trust.private:
+        pairs.append(("trust anchors", one.trust.anchors, other.trust.anchors))
+    mine, theirs = _shape(one.load), _shape(other.load)
+    pairs += [(f"load.{name}", mine[name], theirs[name]) for name in mine]
+    return [f"{name} ({_text(a)}; {_text(b)})" for name, a, b in pairs if a != b]
+
+
+def _text(value: object) -> str:
+    """A value of a plan, short enough for a message."""
+    if isinstance(value, tuple):
+        names = [str(getattr(each, "name", None) or type(each).__name__) for each in value]
+        return printable(", ".join(names) or "none", _SHOWN)
+    return printable(str(value), _SHOWN)
+
+
+def _shape(load: Load) -> Mapping[str, Any]:
+    """What two loads must have in common; of totals, whether they are given."""
+    shape: dict[str, Any] = {
+        field.name: getattr(load, field.name)
+        for field in fields(Load)
+        if field.name not in {*_ADDED, "segments"}
+    }
+    shape |= {name: getattr(load, name) is not None for name in ("count", "rate")}
+    return shape | {
+        "segments": tuple(
+            (one.seconds, one.to is None, one.slots is None, one.client, one.resumption)
+            for one in load.segments
+        )
+    }
+
+
+def _whole(plans: Sequence[Plan]) -> Plan:
+    """The plan of all parts together: totals are added, the rest is that of the first."""
+    first = plans[0]
+    added = {name: _sum(getattr(plan.load, name) for plan in plans) for name in _ADDED}
+    segments = tuple(
+        replace(
+            same[0],
+            rate=sum(one.rate for one in same),
+            to=_sum(one.to for one in same),
+            slots=_sum(one.slots for one in same),
+        )
+        for same in zip(*(plan.load.segments for plan in plans), strict=True)
+    )
+    return replace(
+        first,
+        addresses=tuple(_distinct(address for plan in plans for address in plan.addresses)),
+        sources=tuple(dict.fromkeys(source for plan in plans for source in plan.sources)),
+        load=replace(first.load, segments=segments, **added),
+        notes=tuple(dict.fromkeys(note for plan in plans for note in plan.notes)),
+        authorized=next((plan.authorized for plan in plans if plan.authorized), None),
+    )
+
+
+def _sum(values: Iterator[Any]) -> Any:
+    """The sum; None where one is None."""
+    found = list(values)
+    return None if None in found else sum(found)
+
+
+def _distinct(values: Iterator[_T]) -> list[_T]:
+    return list(dict.fromkeys(values))
+
+
+def _ending(files: Sequence[_File]) -> RunEnd:
+    """The end mark of all parts together.
+
+    A part that was lost makes nothing else invalid; it is named.
+    """
+    facts = [file.facts for file in files]
+    ends = {one.end for one in facts}
+    if End.INTERRUPTED in ends or ends == {End.UNFINISHED}:
+        end = End.INTERRUPTED
+    else:
+        end = End.STOPPED if End.STOPPED in ends else End.COMPLETED
+    lags = [one.lag_p99_ns for one in facts if one.lag_p99_ns is not None]
+    logs = [one.joined for one in facts if one.joined is not None]
+    return RunEnd(
+        end=end,
+        ended_ns=max(
+            (one.ended_ns or one.last_ns or one.started_ns) - f.ahead_ns
+            for f, one in zip(files, facts, strict=True)
+        ),
+        started=sum(one.started for one in facts),
+        reasons=tuple(_reasons(files)),
+        invalid=all(one.invalid for one in facts),
+        lag_p99_ns=max(lags, default=None),
+        stood_ns=min(one.stood_ns for one in facts),
+        joined=reduce(_both, logs) if logs else None,
+    )
+
+
+def _reasons(files: Sequence[_File]) -> Iterator[str]:
+    """The doubts about each part, with its name; then what comes of their being many."""
+    for file in files:
+        name = ", ".join(one.name for one in file.vantages)
+        for reason in file.facts.reasons:
+            yield reason if file.facts.vantages else f"{name}: {reason}"
+        if file.facts.end is End.UNFINISHED:
+            yield f"{name}: its run has no end mark, so it died or still went on"
+    vantages = [one for file in files for one in file.vantages]
+    answers = {one.answers for one in vantages}
+    if len(answers) > 1:
+        told = "; ".join(
+            f"{one.name} {', '.join(one.answers[:3]) or 'none'}" for one in vantages[:4]
+        )
+        yield f"DNS answers differ by vantage: {told}"
+    stores = {file.run.meta.get("anchors_sha256") for file in files if not file.facts.vantages}
+    if len(stores) > 1:
+        yield "the trust stores of the machines differ, and so may their verdicts on one chain"
+
+
+def _both(one: JoinedLog, other: JoinedLog) -> JoinedLog:
+    """What both logs joined."""
+    return JoinedLog(
+        tuple(dict.fromkeys((*one.files, *other.files))),
+        one.format,
+        one.by_time or other.by_time,
+        one.joined + other.joined,
+        one.ambiguous + other.ambiguous,
+        one.unmatched + other.unmatched,
+        max(one.offset_ns, other.offset_ns, key=abs),
+        max(one.spread_ns, other.spread_ns),
+    )

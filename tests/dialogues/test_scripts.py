@@ -1,0 +1,10 @@
+"""Every protocol that can be named has a script."""
+
+from __future__ import annotations
+
+from stress.dialogues.scripts import SCRIPTS
+from stress.model.plan import StartTls
+
+
+def test_each_protocol_has_a_script() -> None:
+    assert set(SCRIPTS) == set(StartTls)

@@ -1,0 +1,102 @@
+"""What Chromium 156 and Firefox 153 said to single chains, which their policies say, too."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from stress.trust import Anchors, Judge
+from tests.oracles.corpus import Draft, chains
+from tests.oracles.making import (
+    ANY,
+    AT,
+    DAY,
+    authority,
+    dns,
+    key,
+    purposes,
+    seq,
+    server,
+    usage,
+)
+
+
+def _usage(draft: Draft) -> None:
+    draft.leaf.change("usage", usage("keyEncipherment"))
+
+
+def _small(draft: Draft) -> None:
+    draft.leaf.key = key("rsa1024", 1)
+
+
+def _post_quantum(draft: Draft) -> None:
+    draft.middles[0].key = key("mldsa44", 1)
+
+
+def _old_root(draft: Draft) -> None:
+    draft.root.ends = AT - DAY
+
+
+def _old_other_name(draft: Draft) -> None:
+    draft.leaf.ends = AT - DAY
+    draft.leaf.change("san", seq(dns("other.test")))
+
+
+def _other_key(draft: Draft) -> None:
+    draft.middles[0].spoilt = True
+
+
+def _any_purpose(draft: Draft) -> None:
+    draft.middles[0].change("purposes", purposes(ANY))
+
+
+def _old_digest(draft: Draft) -> None:
+    draft.middles[0].key = key("rsa2048", 1)
+    draft.leaf.algorithm = "rsa-sha1"
+    draft.trusted = False
+
+
+@pytest.mark.parametrize(
+    ("spoil", "chrome", "firefox"),
+    [
+        (_usage, "wrong-eku", ""),
+        (_small, "", ""),
+        (_post_quantum, "", "weak-signature"),
+        (_old_root, "expired-intermediate", "expired-intermediate"),
+        (_old_other_name, "hostname-mismatch", "hostname-mismatch"),
+        (_other_key, "wrong-intermediate", "wrong-intermediate"),
+        (_any_purpose, "", "wrong-eku"),
+        (_old_digest, "weak-signature", "untrusted-root"),
+    ],
+)
+def test_a_browsers_policy_says_what_the_browser_says(
+    spoil: Callable[[Draft], None], chrome: str, firefox: str
+) -> None:
+    made = Draft(
+        random.Random(1),
+        authority("Root", key("p256", 1)),
+        [authority("Issuer", key("p256", 4))],
+        server("good.test", key("p256", 2)),
+    )
+    spoil(made)
+    chain = made.finish("single", 0)
+    judge = Judge(Anchors(chain.anchors, "roots.pem", private=True))
+
+    for policy, expected in (("chrome", chrome), ("firefox", firefox)):
+        verdict = judge.judge(chain.sent, host=chain.host, at=AT, policy=policy, staple=b"")
+        headline = verdict.headline.category.value if verdict.headline else ""
+        assert headline == expected, (policy, verdict.findings)
+
+
+def test_no_two_chains_for_browsers_share_a_name() -> None:
+    """So that nothing that a browser remembers of one can matter to another."""
+    from stress.trust import describe  # noqa: PLC0415  needed in one test
+
+    seen: dict[bytes, str] = {}
+    for one in chains(each=1, pairs=0, apart=True):
+        for der in (*one.sent, *one.anchors):
+            name = describe(der).subject_name.der if not describe(der).unreadable else b""
+            if len(name) > 2:
+                assert seen.setdefault(name, one.id) == one.id
