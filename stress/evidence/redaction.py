@@ -10,7 +10,7 @@ them, also where target and tester are one machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -114,6 +114,10 @@ class Mask:
             records = replace(records, files=tuple(Path(each).name for each in records.files))
         if joined is not None:
             joined = replace(joined, files=tuple(Path(each).name for each in joined.files))
+        reasons = list(map(self._sentence, facts.reasons))
+        for name, other in renamed.items():
+            whole = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)")
+            reasons = [whole.sub(other, each) for each in reasons]
         return replace(
             facts,
             file=f"results/{facts.name}.db",
@@ -134,19 +138,12 @@ class Mask:
                 )
                 for one in facts.vantages
             ),
-            reasons=tuple(_renamed(self._sentence(each), renamed) for each in facts.reasons),
+            reasons=tuple(reasons),
             made_now=False,
         )
 
     def _sentence(self, text: str) -> str:
         return _PATH.sub(r"\1", self.text(text))
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    """The sentence with other names for these vantages."""
-    for name, other in names.items():
-        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", other, text)
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,30 +219,26 @@ def _refuse_other(first: _File, other: _File) -> None:
     """Raises UsageError, saying what differs, unless two runs have one plan and one schema."""
     schemas = [file.run.meta["schema"] for file in (first, other)]
     differing = [f"schema ({schemas[0]}; {schemas[1]})"] if schemas[0] != schemas[1] else []
-    differing += _differences(first.facts.plan, other.facts.plan)
+    mine, its = first.facts.plan, other.facts.plan
+    pairs = [
+        (field.name, getattr(mine, field.name), getattr(its, field.name))
+        for field in fields(Plan)
+        if field.name not in _OWN
+    ]
+    pairs += [
+        (f"trust.{name}", getattr(mine.trust, name), getattr(its.trust, name))
+        for name in _COMPARED_TRUST
+    ]
+    if mine.trust.private and its.trust.private:
+        pairs.append(("trust anchors", mine.trust.anchors, its.trust.anchors))
+    shape, another = _shape(mine.load), _shape(its.load)
+    pairs += [(f"load.{name}", shape[name], another[name]) for name in shape]
+    differing += [f"{name} ({_text(a)}; {_text(b)})" for name, a, b in pairs if a != b]
     if differing:
         raise UsageError(
             f"{other.path} has not the plan of {first.path}. What differs: {', '.join(differing)}",
             "Only runs of one plan add up; `compare` is for runs that differ.",
         )
-
-
-def _differences(one: Plan, other: Plan) -> list[str]:
-    """What of two plans must be the same and is not, each with both values."""
-    pairs = [
-        (field.name, getattr(one, field.name), getattr(other, field.name))
-        for field in fields(Plan)
-        if field.name not in _OWN
-    ]
-    pairs += [
-        (f"trust.{name}", getattr(one.trust, name), getattr(other.trust, name))
-        for name in _COMPARED_TRUST
-    ]
-    if one.trust.private and other.trust.private:
-        pairs.append(("trust anchors", one.trust.anchors, other.trust.anchors))
-    mine, theirs = _shape(one.load), _shape(other.load)
-    pairs += [(f"load.{name}", mine[name], theirs[name]) for name in mine]
-    return [f"{name} ({_text(a)}; {_text(b)})" for name, a, b in pairs if a != b]
 
 
 def _text(value: object) -> str:

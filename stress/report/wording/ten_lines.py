@@ -94,14 +94,11 @@ def headlines(
     if tally.failures:
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
-        if len(places) > MOST_PLACES:
-            more = counted(len(places) - MOST_PLACES + 1, "more cause")
-            places[MOST_PLACES - 1 :] = [f"{more}: see Causes."]
         found = findings.explanation
         since = lockout_words(found.lockout, findings.facts.started_ns)
         places = [
             since,
-            *places,
+            *_first_places(places),
             silence(found.unexplained, findings.addresses),
             load_words(found.load),
         ]
@@ -206,6 +203,14 @@ def _phrase(findings: Findings, category: str) -> str:
         claims = [explained.unexplained.likely]
     first = {catalogue()[fits[0].id].phrase for fits in claims if fits}
     return (first.pop() if len(first) == 1 else "") or phrase_for(category)
+
+
+def _first_places(places: Sequence[str]) -> list[str]:
+    """The sentences of places that one line can hold."""
+    if len(places) <= MOST_PLACES:
+        return [*places]
+    more = counted(len(places) - MOST_PLACES + 1, "more cause")
+    return [*places[: MOST_PLACES - 1], f"{more}: see Causes."]
 
 
 def _details(findings: Findings, category: str) -> str:
