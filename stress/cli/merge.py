@@ -32,6 +32,10 @@ def merge(settings: Request, run: Runs) -> int:
     A run that is given twice is refused. Nothing is sent, and the files stay as they are.
 
     Exits as `report` does.
+
+    Examples:
+        tls-stress merge frankfurt.db home.db
+        tls-stress merge parts/*.db --name everywhere --html report.html
     """
     output, location = Output.of(settings), RunLocation.of(settings)
     path = merge_files(run, location, console.print_message)
