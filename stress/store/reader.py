@@ -387,12 +387,17 @@ class RunFile:
         with reading(self._path):
             yield from self._counts.attempts(at_once)
 
-    def numbers(self, sql: str, *values: int) -> Mapping[int, int | None]:
-        """Two columns of whole numbers, the second by the first."""
+    def numbers(self, sql: str, first: int, last: int) -> Mapping[int, int | None]:
+        """What a query gives of the attempts between two arrivals: a whole number by arrival."""
+        found: dict[int, int | None] = {}
         with reading(self._path):
-            kind = tuple[Whole, Whole | None]
-            batches = fetch(self._connection, sql, kind, values)
-            return dict(row for batch in batches for row in batch)
+            kind, rows = tuple[Whole, Whole | None], 0
+            for batch in fetch(self._connection, sql, kind, (first, last)):
+                found.update(batch)
+                rows += len(batch)
+                if rows > last - first + 1:  # pages that point at each other in circles
+                    raise ValueError("it has far more rows than its size allows")
+        return found
 
     def details(self) -> Mapping[int, str]:
         """What else was seen, by number."""
