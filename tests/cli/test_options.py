@@ -17,6 +17,7 @@ WORDS = {
     "rate_blocks": "--rate-blocks",
     "hold": "--hold 60s",
     "identify": "--identify header:X-Served-By",
+    "ticket_names": "--ticket-names",
     "seed": "--seed 9",
     "clients": "--client generic=2 --client go",
     "sni": "--sni none",

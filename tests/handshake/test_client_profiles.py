@@ -41,6 +41,7 @@ SENT = {
     "no-mldsa": "t13d171000_5b57614c22b0_9ced094328c9",
     "no-mlkem": "t13d171000_5b57614c22b0_78e6aca7449b",
     "no-sni": "t13i170900_5b57614c22b0_78e6aca7449b",
+    "postgres-direct": "t13d1711pl_5b57614c22b0_78e6aca7449b",
     "python": "t13d301100_1d37bd780c83_8e6e362c5eac",
     "python-3.11": "t13d171100_ab0a1bf427ad_a73c180f63e0",
     "rsa-only": "t13d061000_482d49a5d1a3_1df82fd8bc14",
@@ -99,7 +100,10 @@ def test_the_mldsa_arms_differ_in_nothing_else() -> None:
 def test_each_file_says_where_its_facts_come_from(repository: Path, name: str) -> None:
     text = (repository / "profiles" / "clients" / f"{name}.toml").read_text()
 
-    assert text.startswith("# ")
+    schema, facts = text.split("\n", 1)
+
+    assert schema.startswith("#:schema ")
+    assert facts.startswith("# ")
     assert clients()[name].title
     if not clients()[name].title.startswith(("Variant", "BoringSSL")):
         assert "JA4" in text

@@ -40,7 +40,9 @@ def farm(
 @pytest.mark.parametrize("farm", [""], indirect=True)
 @pytest.mark.parametrize("stack", ["boringssl", "openssl"])
 def test_own_keys_name_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: str) -> None:
-    finished = tls_stress(farm.port, "-n", "300", "-c", "8", "--processes", "1", "--stack", stack)
+    finished = tls_stress(
+        farm.port, "--ticket-names", "-n", "300", "-c", "8", "--processes", "1", "--stack", stack
+    )
 
     served, summary = farm.served(300), finished.summary
     (cause,) = summary["causes"]
@@ -56,7 +58,9 @@ def test_own_keys_name_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: str
 
 @pytest.mark.parametrize("farm", ["ssl_session_ticket_key {key};"], indirect=True)
 def test_a_shared_key_is_said_to_be_shared(farm: Haproxy, tls_stress: RunIt) -> None:
-    summary = tls_stress(farm.port, "-n", "300", "-c", "8", "--processes", "1").summary
+    summary = tls_stress(
+        farm.port, "--ticket-names", "-n", "300", "-c", "8", "--processes", "1"
+    ).summary
 
     assert summary["backends"] == []
     assert summary["backend_count"]["seen"] == 1
@@ -66,7 +70,9 @@ def test_a_shared_key_is_said_to_be_shared(farm: Haproxy, tls_stress: RunIt) -> 
 
 @pytest.mark.parametrize("farm", ["ssl_session_tickets off;"], indirect=True)
 def test_without_tickets_nothing_is_named(farm: Haproxy, tls_stress: RunIt) -> None:
-    summary = tls_stress(farm.port, "-n", "300", "-c", "8", "--processes", "1").summary
+    summary = tls_stress(
+        farm.port, "--ticket-names", "-n", "300", "-c", "8", "--processes", "1"
+    ).summary
 
     assert summary["backends"] == []
     assert summary["backend_count"]["named"] == 0
@@ -81,7 +87,9 @@ def test_without_tickets_nothing_is_named(farm: Haproxy, tls_stress: RunIt) -> N
 @pytest.mark.parametrize("stack", ["boringssl", "openssl"])
 def test_a_header_names_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: str) -> None:
     more = ("--identify", "header:x-served-by", "--stack", stack)
-    summary = tls_stress(farm.port, "-n", "120", "-c", "8", "--processes", "1", *more).summary
+    summary = tls_stress(
+        farm.port, "--ticket-names", "-n", "120", "-c", "8", "--processes", "1", *more
+    ).summary
 
     served = farm.served(120)
     told = {one["name"]: one for one in summary["backends"]}
@@ -98,7 +106,9 @@ def test_a_header_names_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: st
 @pytest.mark.parametrize("farm", ["add_header X-Served-By $request_id;"], indirect=True)
 def test_a_header_that_differs_each_time_is_no_name(farm: Haproxy, tls_stress: RunIt) -> None:
     more = ("--identify", "header:X-Served-By")
-    summary = tls_stress(farm.port, "-n", "60", "-c", "8", "--processes", "1", *more).summary
+    summary = tls_stress(
+        farm.port, "--ticket-names", "-n", "60", "-c", "8", "--processes", "1", *more
+    ).summary
 
     assert summary["backends"] == []
     assert "it is missing, or differs in each answer" in summary["lines"]["asked"]
