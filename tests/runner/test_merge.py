@@ -49,7 +49,7 @@ class Altered:
 
 @pytest.fixture
 def part(run_file: Path, tmp_path: Path) -> Make:
-    """The recorded run as another machine would have made it, some seconds later."""
+    """The recorded run as another machine would have made it, a moment later."""
     made = iter(range(1, 100))
 
     def make(
@@ -60,7 +60,7 @@ def part(run_file: Path, tmp_path: Path) -> Make:
         reasons: tuple[str, ...] = (),
         **plan: Any,
     ) -> Path:
-        path, later_ns = tmp_path / f"{name}.db", next(made) * 1_000_000_000
+        path, later_ns = tmp_path / f"{name}.db", next(made) * 1_000_000
 
         def later(record: Record) -> Record:
             moved = change(record)
