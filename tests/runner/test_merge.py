@@ -57,10 +57,11 @@ def part(run_file: Path, tmp_path: Path) -> Make:
         *,
         change: Callable[[Record], Record] = lambda record: record,
         end: End | None = End.COMPLETED,
+        step_ns: int = 1_000_000,
         reasons: tuple[str, ...] = (),
         **plan: Any,
     ) -> Path:
-        path, later_ns = tmp_path / f"{name}.db", next(made) * 1_000_000
+        path, later_ns = tmp_path / f"{name}.db", next(made) * step_ns
 
         def later(record: Record) -> Record:
             moved = change(record)
