@@ -49,7 +49,7 @@ class Altered:
 
 @pytest.fixture
 def part(run_file: Path, tmp_path: Path) -> Make:
-    """The recorded run as another machine would have made it, some seconds later."""
+    """The recorded run as another machine would have made it, a moment later."""
     made = iter(range(1, 100))
 
     def make(
@@ -57,10 +57,11 @@ def part(run_file: Path, tmp_path: Path) -> Make:
         *,
         change: Callable[[Record], Record] = lambda record: record,
         end: End | None = End.COMPLETED,
+        step_ns: int = 1_000_000,
         reasons: tuple[str, ...] = (),
         **plan: Any,
     ) -> Path:
-        path, later_ns = tmp_path / f"{name}.db", next(made) * 1_000_000_000
+        path, later_ns = tmp_path / f"{name}.db", next(made) * step_ns
 
         def later(record: Record) -> Record:
             moved = change(record)
