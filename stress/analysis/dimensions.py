@@ -28,7 +28,8 @@ def readings(
 ) -> list[Reading]:
     """For each dimension the attribute that it is made of, and how a value of that reads.
 
-    A dimension that is not here (`rate`) depends on more than the value of one attribute.
+    A dimension that is not here (`rate`) depends on more than the value of one attribute. A vantage
+    is a machine where the runs of several were merged, else one of our own addresses (`--source`).
     """
 
     def of(things: Mapping[int, _T], text: Callable[[_T], str | None]) -> Text:
@@ -47,17 +48,19 @@ def readings(
         Dimension.FAMILY: of(at, lambda address: address.family),
         Dimension.CLIENT: of(clients, lambda client: client.name),
         Dimension.SNI: of(clients, lambda client: name if client.server_name else "none"),
-        Dimension.VANTAGE: of(vantages, lambda vantage: printable(vantage.name)),
-        Dimension.SOURCE: of(sources, str),
+        Dimension.VANTAGE: of(vantages, lambda vantage: printable(vantage.name))
+        if vantages
+        else of(sources, str),
         Dimension.CHAIN: of(chains, short),
         Dimension.LEAF: of(chains, leaf_text),
         Dimension.ISSUER: of(chains, issuer),
     }
+    other = "source" if vantages else "vantage"
     return [
         Reading(dimension, attribute.name, own.get(dimension) or _text(attribute))
         for attribute in SHARED
         for dimension in attribute.dimensions
-        if dimension is not Dimension.RATE
+        if dimension is not Dimension.RATE and attribute.name != other
     ]
 
 

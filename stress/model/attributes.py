@@ -57,7 +57,6 @@ class Dimension(StrEnum):
     CLIENT = "client"
     SNI = "sni"
     VANTAGE = "vantage"
-    SOURCE = "source"
     RESUMED = "resumed"
     OFFERED = "offered"
     TLS_VERSION = "tls_version"

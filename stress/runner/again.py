@@ -143,7 +143,7 @@ def plan_replay(
     summary = summarize(recorded)
     for each in summary.causes:
         told = [one for one in each.conditions if one.dimension == Dimension.VANTAGE]
-        if told and cause in {None, each.rank}:
+        if facts.vantages and told and cause in {None, each.rank}:
             raise UsageError(
                 f"cause {each.rank} of {facts.name} is seen {place(told)} only:"
                 " a replay from this machine would say nothing about it",

@@ -282,9 +282,10 @@ class _Rows:
             "client": lambda: client.name,
             "sni": lambda: (plan.server_name or "none") if client.server_name else "none",
             "vantage": lambda: (
-                None if row.vantage is None else self.facts.vantages[row.vantage].name
+                self.facts.vantages[row.vantage].name
+                if row.vantage is not None
+                else (None if row.source is None else plan.sources[row.source])
             ),
-            "source": lambda: None if row.source is None else plan.sources[row.source],
             "chain": lambda: None if row.chain is None else row.chain.hex()[:12],
             "leaf": lambda: (
                 None if facts is None else f"{name_of(facts.der)} (serial {facts.serial[:16]})"

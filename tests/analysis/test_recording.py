@@ -24,7 +24,7 @@ def test_dimensions_are_read_as_people_name_them(located: Callable[..., Run]) ->
     assert values(run, Dimension.LABEL) == ("node-a", "node-b", "node-c", "node-d")
     assert values(run, Dimension.TLS_VERSION) == ("TLS 1.2", "TLS 1.3")
     assert values(run, Dimension.CIPHER) == ("TLS_AES_128_GCM_SHA256",)
-    assert values(run, Dimension.SOURCE) == ()
+    assert values(run, Dimension.VANTAGE) == ()
 
 
 def test_a_client_without_sni_asks_for_none(

@@ -36,7 +36,7 @@ def whole(server_files: dict[str, Path]) -> tuple[bytes, ...]:
 def dossier(shake: Shake, whole: tuple[bytes, ...]) -> Dossier:
     """A failing and a good connection, their chains, and a private anchor."""
     kept = [shake(main_stack(), 0x0304, "alone"), shake(main_stack(), 0x0304, "whole")]
-    cause = cause_of(1, "incomplete-chain", ("source", LOCAL.decode()))
+    cause = cause_of(1, "incomplete-chain", ("vantage", LOCAL.decode()))
     trust = Trust(host=HOST, anchors=whole[1:], private=True, anchors_from="/secret/jane/ca.pem")
     plan = plan_for(trust=trust, sources=(LOCAL.decode(),), client_key="/secret/jane/key.pem")
     cause = replace(cause, sentence=f"All from {LOCAL.decode()}.")

@@ -12,7 +12,7 @@ from stress.model.outcome import Outcome, Side
 # The contract's words for where a cause is.
 WORDS = """
 address label family client chain leaf issuer tls_version cipher key_group alpn sni resumed
-backend local_port stage time rate vantage source
+backend local_port stage time rate vantage
 """
 NOTHING_FAILS = {None, "ceiling", "slow", "stalls", "different-alpn", "different-resumption"}
 FIRST = {

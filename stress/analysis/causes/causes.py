@@ -566,7 +566,7 @@ def _pinned(recording: Recording, conditions: Sequence[Condition], count: int) -
     # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
     number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
     rate = float(number) if per_second and number.replace(".", "").isdigit() else None
-    source = values.get(Dimension.SOURCE)
+    source = values.get(Dimension.VANTAGE) if not recording.facts.vantages else None
     if not (addresses or clients or name or rate or source):
         return None
     return RunChange(

@@ -29,7 +29,7 @@ def run(recorded: Callable[..., Run]) -> Run:
         ("family", "ipv6"),
         ("client", "mute"),
         ("sni", "none"),
-        ("source", "127.0.0.9"),
+        ("vantage", "127.0.0.9"),
         ("tls_version", "TLS 1.2"),
     ],
 )
