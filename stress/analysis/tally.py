@@ -91,6 +91,8 @@ def by_block(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> Mapping[tuple
     codes = np.asarray(own.blocks) * len(keys) + np.asarray(of_kind)[np.asarray(own.of)]
     counts = np.asarray(own.counts)
     met = np.unique(codes[counts > 0]) if codes.max() > len(codes) else None
+    if met is not None and not len(met):
+        return {}
     places = codes if met is None else np.searchsorted(met, codes).clip(max=len(met) - 1)
     sums = np.bincount(places, counts).astype(np.int64)
     names = list(keys)
