@@ -292,7 +292,7 @@ def test_a_replay_is_made_where_the_cause_is_seen(run_file: Path, part: Make) ->
 
 
 def test_a_log_may_be_joined_to_a_merged_run(part: Make, tmp_path: Path) -> None:
-    path = merged(part("a"), part("b"))
+    path = merged(part("a"), part("b", step_ns=1_000_000_000))
 
     joined = join(
         path,
