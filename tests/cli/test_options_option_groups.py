@@ -48,6 +48,7 @@ def test_help_lists_options_in_sections_as_plain_text(ask: Any) -> None:
         "Authorization:",
         "Output:",
         "Options:",
+        "Examples:",
     ]
 
 
