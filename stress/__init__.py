@@ -5,10 +5,6 @@ when they are first used, so that `import stress` costs nothing (PEP 562); for t
 stand in `__init__.pyi`.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 __version__ = "0.1.0"
 __all__ = [
     "Plan",
@@ -25,7 +21,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+# Nothing is imported on the way: with `python -m` the folder of a stranger may come first.
+def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module 'stress' has no attribute {name!r}")
@@ -37,6 +34,6 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     """The public names, also before they are loaded."""
     return sorted({*globals(), *__all__})

@@ -57,8 +57,9 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
     if length is not None and change.count is None and not (by_result and same):
         words += ["-d", _span(length)]
     rate = change.rate or load.rate
-    # Without any load option, a run for a goal would have the rate of a first run.
-    closed = bool(plan.goals) and rate is None and load.count is None
+    # Without any load option, a run for a goal would have the rate of a first run. A search for the
+    # limit has as many in flight as there are files for, unless it is told.
+    closed = (bool(plan.goals) and rate is None and load.count is None) or bool(plan.find_limit)
     usual = default_in_flight(load.rate, plan.limits.attempt_s)
     if closed or load.concurrency != min(usual, load.count or usual):
         words += ["-c", str(load.concurrency)]
@@ -95,7 +96,8 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
     """Return the options whose values went into the plan as they are (`Option.plan`)."""
     words: list[str] = []
     spent = ports_spent(plan.load)
-    by_itself = plan.close is Close.FIN and spent is not None and spent <= SURELY_FREE
+    fits = spent is not None and spent <= SURELY_FREE and not plan.find_limit
+    by_itself = plan.close is Close.FIN and fits
     default = Plan(plan.target, (), (), close=Close.FIN if by_itself else Close.AUTO)
     for option in options().values():
         searching = option.section is Section.STOP or option.plan in {"find_limit", "sweep"}

@@ -26,7 +26,7 @@ from tests.servers.crooked import HOST, House
 pytestmark = pytest.mark.slow
 
 CORPUS = tuple(corpus())
-TIMEOUT_S, LATE_S = 4.0, 1.0
+TIMEOUT_S, LATE_S = 3.5, 1.0
 Rows = dict[HostileDialogue, Record]
 
 

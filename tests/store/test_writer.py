@@ -54,6 +54,9 @@ records = st.builds(
     hello_retry=st.none() | st.booleans(),
     offered=st.none() | st.booleans(),
     tcp_retransmits=st.none() | st.integers(1, 2**31),
+    backend=st.none() | texts,
+    starttls_ns=maybe_ns,
+    vantage=st.none() | st.integers(0, 3),
 )
 
 
