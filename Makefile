@@ -1,10 +1,12 @@
 # `make demo` shows it, `make test` tests it, `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
+ON_ALL_CORES := -n auto --dist worksteal \
+	-o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check lock clean
+.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -12,10 +14,13 @@ help:  ## list the targets
 demo: .venv/run-installed  ## install into .venv and test the faulty farm
 	$(BIN)/tls-stress demo
 
-test: .venv/dev-installed  ## all tests on all cores, with the real servers that can be installed
+test: .venv/dev-installed  ## test on all cores, with the real servers that can be installed
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
-	$(BIN)/python -m pytest -n auto --dist worksteal \
-		-o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
+
+long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than ten seconds
+	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
 quick: .venv/dev-installed  ## only tests that take less than a quarter second
 	$(BIN)/python -m pytest -m 'not slow and not real'

@@ -171,6 +171,7 @@ def test_the_address_with_the_bad_certificates_is_named_all_the_same(tmp_path: P
     assert "25 failing chains, each seen once." in text
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("failing", [frozenset(), frozenset({2}), frozenset(range(4))])
 def test_five_thousand_chains_are_reported_without_comparing_each_with_each(

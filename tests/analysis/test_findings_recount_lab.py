@@ -13,6 +13,7 @@ from stress.store import open_run
 from tests.analysis.recount import untrue
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(scenarios()))
 def test_the_report_of_a_scenario_is_its_rows(name: str, tmp_path: Path) -> None:

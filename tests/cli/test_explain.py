@@ -169,6 +169,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no rusage")
 @pytest.mark.parametrize(

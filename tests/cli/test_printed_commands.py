@@ -56,6 +56,7 @@ def plan_of(file: Path) -> Plan:
 ALL = os.environ.get("COMMANDS") == "all"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", list(scenarios()) if ALL else FAST)
 def test_each_command_of_the_report_does_what_it_says(scenario: str, tmp_path: Path) -> None:
     with start(scenario) as farm:

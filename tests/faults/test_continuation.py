@@ -17,6 +17,7 @@ from tests.faults.conftest import Program
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_as_one_run_with_the_gap_told(
     program: Program, how: signal.Signals

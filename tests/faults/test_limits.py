@@ -67,6 +67,7 @@ def test_a_full_disk_stops_the_run_and_what_is_written_reports(
     assert "handshakes" in out
 
 
+@pytest.mark.long
 @needs_namespaces
 @pytest.mark.parametrize("kilobytes", [300, 700])
 def test_a_full_disk_costs_at_most_a_second_of_rows(

@@ -179,6 +179,7 @@ def test_the_death_of_a_worker_is_named_and_the_run_goes_on(program: Program) ->
     assert 0 <= facts.started - facts.recorded <= 60
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("load", [("--rate", "100"), ("-c", "4")], ids=["open", "closed"])
 @pytest.mark.parametrize("whom", ["coordinator", "all"])
 def test_a_stop_is_a_pause_and_no_burst_follows(

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.soak import soak
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_farm_that_reloads_flaps_and_rotates_is_told_to_the_last_row(tmp_path: Path) -> None:
     figures = soak(5_000, 0.2, tmp_path / "results")

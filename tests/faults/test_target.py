@@ -91,6 +91,7 @@ LIES: dict[str, Answer] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lie", LIES)
 def test_a_resolver_that_lies_is_told_and_nothing_is_sent(
     program: Program, named: Named, lie: str

@@ -127,6 +127,7 @@ A_FEW = ("round-robin-1-of-8", "ecdsa-only", "two-causes", "resets", "healthy")
 """What `make test` has time for; ALL_SCENARIOS=1 takes every one, half an hour of them."""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", scenarios() if os.environ.get("ALL_SCENARIOS") else A_FEW)
 def test_an_exported_scenario_has_the_causes_of_its_run(name: str, tmp_path: Path) -> None:

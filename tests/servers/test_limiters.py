@@ -25,6 +25,7 @@ MISSING = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", KINDS)
 def test_good_handshakes_are_the_connections_that_a_limiter_let_through(name: str) -> None:
     if MISSING.get(name):

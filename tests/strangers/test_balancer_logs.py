@@ -52,6 +52,7 @@ def hostile(lines: list[str]) -> Mapping[str, bytes]:
     return made
 
 
+@pytest.mark.long
 def test_every_log_is_joined_or_refused(true_run: Path, tmp_path: Path) -> None:
     with open_run(true_run) as run:
         rows = [row for row in run.records() if row.local_port]

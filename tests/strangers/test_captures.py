@@ -14,6 +14,7 @@ MOST_SECONDS = 5.0
 NAMES = sorted(captures())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_capture_costs_what_its_size_costs(name: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ MOST_SECONDS = 8.0
 MOST_MEGABYTES = 200.0
 
 
+@pytest.mark.long
 def test_every_log_is_explained_or_not_within_seconds_and_200_mb(tmp_path: Path) -> None:
     paths = []
     for name, data in logs().items():

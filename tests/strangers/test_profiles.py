@@ -32,6 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_profile_does_no_harm(name: str, folder: Path) -> None:

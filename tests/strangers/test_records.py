@@ -15,6 +15,7 @@ PARTS = 3
 FAILED = {"json": "error = true", "json-escapes": "error = true", "json-surrogates": "error = 1"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_file_is_reported_or_refused(part: int, tmp_path: Path) -> None:
     """Each through `isolate`, and its run file through the doors of a run file."""

@@ -55,6 +55,7 @@ PARTS = 8
 CODES = {0, 1, 2, 3}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_hostile_file_is_refused_or_reported(true_run: Path, tmp_path: Path, part: int) -> None:
@@ -101,6 +102,7 @@ def public_run(true_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_hostile_file_makes_nobody_connect(public_run: Path, tmp_path: Path, part: int) -> None:

@@ -203,6 +203,7 @@ def mutated(der: bytes, other: bytes, chance: random.Random) -> bytes:
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ten_thousand_mutations_are_judged_without_an_error_and_in_time(judge: Judge) -> None:
     """Each under a second; the clock is the processor's, for the machine may be busy."""

@@ -179,6 +179,7 @@ def test_a_limit_for_a_time_is_not_reached_before(rows: Callable[..., list[Recor
     assert reason(StoppingRule(["failing<0.5% for 2m"], 1), rows(6_001)) is not None
 
 
+@pytest.mark.long
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 3)), max_size=50))
 def test_blocks_lose_nothing_when_they_widen(added: list[tuple[int, int]]) -> None:
     blocks = Blocks()
