@@ -92,8 +92,9 @@ class WorkerPool:
                     process_group=0,
                 )
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-            self.workers.append(WorkerHandle(process, stream, number))
-            await stream.send_all(frame(assignment))
+            async with self._sending:  # a signal may want to tell it to stop meanwhile
+                self.workers.append(WorkerHandle(process, stream, number))
+                await stream.send_all(frame(assignment))
 
     async def wait_until_ready(self) -> messages.Rejected | None:
         """Wait until all workers are ready; returns why one of them cannot run its assignment."""

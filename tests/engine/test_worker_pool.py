@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 
 from stress.engine.messages import (
@@ -10,6 +12,7 @@ from stress.engine.messages import (
     Rejected,
     SegmentDone,
     StartRun,
+    StopRun,
     WorkerDone,
     from_worker,
     receive,
@@ -82,3 +85,20 @@ def test_a_pool_starts_sends_its_rows_and_leaves_no_process() -> None:
     assert sum(isinstance(message, WorkerDone) for message in messages) == 2
     assert sum(len(message.records) for message in messages if isinstance(message, Batch)) == 3
     assert codes == [0, 0]
+
+
+def test_a_stop_waits_while_an_assignment_is_on_its_way() -> None:
+    """It is larger than a socket's buffer, and a worker needs a while before it reads."""
+    many = tuple(Address("127.0.0.1", port, "node" * 15) for port in range(1, 20_000))
+
+    async def main() -> int:
+        pool = WorkerPool()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pool.start, [Assignment(replace(PLAN, addresses=many), 0, 0)])
+            while not pool.workers:
+                await trio.lowlevel.checkpoint()
+            await pool.broadcast(StopRun(0.0))
+        await pool.shut_down()
+        return len(pool.workers)
+
+    assert trio.run(main) == 1
