@@ -16,7 +16,6 @@ from stress.text.numbers import of
 from stress.text.units import show_size
 
 Json = Annotated[bool, option_of("json", "Print the list as one JSON document.")]
-_HEADS = ("name", "started", "target", "failed", "verdict", "size")
 
 
 def runs(*, json: Json = False, results: Results = None) -> int:
@@ -40,23 +39,16 @@ def runs(*, json: Json = False, results: Results = None) -> int:
         document = {"schema": "tls-stress/runs/1", "folder": str(folder), "runs": found}
         console.print_data(json_document(document))
     elif found:
-        console.print_data(_table([_HEADS, *map(_cells, found)]))
+        console.print_titles({escape(run.name, longest=60): _line(run) for run in found})
     else:
         console.print_message(f"there is no run in {folder} yet")
     return ExitCode.CLEAN
 
 
-def _cells(run: ListedRun) -> tuple[str, ...]:
+def _line(run: ListedRun) -> str:
     if run.error:
-        return (run.name, "", f"not readable: {run.error}", "", "", show_size(run.size))
+        return f"not readable: {escape(run.error)}"
     started = instant(run.started_ns // 1_000_000_000)
     failed = of(run.failures, run.attempts)
-    return (run.name, started, run.target, failed, run.verdict, show_size(run.size))
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """The rows in columns; names and targets are a stranger's text."""
-    shown = [[escape(cell, longest=100) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in shown)
-    return "".join(f"{line}\n" for line in lines)
+    target = escape(run.target, longest=100)
+    return f"{run.verdict}: {failed} failed, {target}, {started}, {show_size(run.size)}"

@@ -236,7 +236,7 @@ def _refuse_other(first: _File, other: _File) -> None:
     differing += [f"{name} ({_text(a)}; {_text(b)})" for name, a, b in pairs if a != b]
     if differing:
         raise UsageError(
-            f"{other.path} has not the plan of {first.path}. What differs: {', '.join(differing)}",
+            f"{first.path} and {other.path} have different plans: {', '.join(differing)}",
             "Only runs of one plan add up; `compare` is for runs that differ.",
         )
 

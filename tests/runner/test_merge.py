@@ -203,7 +203,7 @@ OTHER: tuple[tuple[dict[str, Any], str], ...] = (
 def test_another_plan_is_refused_with_what_differs(
     part: Make, plan: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(UsageError, match="What differs: ") as refused:
+    with pytest.raises(UsageError, match="have different plans: ") as refused:
         merged(part("a"), part("b", **plan))
 
     assert said.partition(" ")[0] in refused.value.message

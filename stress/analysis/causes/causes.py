@@ -71,7 +71,7 @@ from stress.model.claims import (
     Timing,
     UnexplainedClaim,
 )
-from stress.model.outcome import Category, ClientView
+from stress.model.outcome import Category, ClientView, Stage
 from stress.model.plan import Address, StartTls
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
@@ -487,6 +487,9 @@ class _Claimant:
             evidence.add("all-failed")
         if abs(failures - attempts / 2.0) <= 1.5 * sqrt(attempts):  # three standard deviations
             evidence.add("half")
+        stages = tuple(self.tally.stages.get(failing.outcome, ()))
+        if {*stages} == {Stage.STARTTLS.label}:
+            evidence.add("before-tls")
         values: dict[str, str] = {}
         if chain is None:
             alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
@@ -514,7 +517,7 @@ class _Claimant:
                 loci=loci,
                 shape=shape.value,
                 load=load,
-                stages=tuple(self.tally.stages.get(failing.outcome, ())),
+                stages=stages,
                 subject=f"{subject(chain)} {issuer(chain)}" if chain else "",
                 differs=difference(self.usual, chain) if chain and self.usual else "",
                 facts=evidence.union(values),

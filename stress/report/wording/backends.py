@@ -67,7 +67,7 @@ def server_words(count: BackendCount | None) -> str:
         else "Servers that share their keys count as one, and one that makes new keys as several. "
     )
     return (
-        f"{what}: {thousands(count.seen)} seen, {number} in all, by {known}; a server "
+        f"{what}: {thousands(count.seen)} seen in {known}, {number} in all; a server "
         f"with {percent_up(count.least_share)} of the connections would have been met. {beside}"
     )
 

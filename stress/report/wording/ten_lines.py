@@ -19,7 +19,7 @@ from stress.analysis.verdict import duration_s
 from stress.codes.catalog import client_views, phrase_for
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
-from stress.model.outcome import Category, Kind, kind_of
+from stress.model.outcome import Category, Kind, Stage, kind_of
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
@@ -290,7 +290,13 @@ def _what(findings: Findings) -> str:
     stages = findings.tally.stages[category]
     far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
     whose = "failing connections" if len(categories) == 1 else f"{category} ones"
-    return f"No certificate is involved: the {whose} reached {far}."
+    silent = category == Category.TIMEOUT_HANDSHAKE and {*stages} == {Stage.STARTTLS.label}
+    hint = (
+        " A port that speaks TLS first waits for the ClientHello: try --starttls none."
+        if silent
+        else ""
+    )
+    return f"No certificate is involved: the {whose} reached {far}.{hint}"
 
 
 def _certificate(chain: SeenChain) -> str:

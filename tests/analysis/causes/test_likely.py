@@ -55,6 +55,7 @@ FACTS = frozenset(
         "sni-always-sent",
         "some-families-accept",
         "server-said",
+        "before-tls",
         "starttls-port",
         "starttls-spoken",
         "steady-load",
@@ -192,6 +193,22 @@ def test_an_answer_in_http_may_also_be_to_a_proxy_header_of_the_balancer() -> No
 
     assert named("http-answer") == ["plaintext-listener", "proxy-header-expected"]
     assert named("http-answer", "all-failed") == ["plaintext-listener"]
+
+
+@pytest.mark.parametrize("category", ["refused", "eof", "reset"])
+def test_what_never_let_anybody_in_is_not_being_drained(category: str) -> None:
+    signs = Signs(category, ["none"], "constant", stages=["connect"], facts={"all-failed"})
+
+    assert "draining" not in ids(likely(signs))
+
+
+def test_no_certificate_is_lost_on_the_way_before_tls_has_begun() -> None:
+    def named(*facts: str) -> list[str]:
+        signs = Signs("timeout-handshake", ["none"], "constant", "independent", facts=facts)
+        return ids(likely(signs))
+
+    assert "mtu-black-hole" in named()
+    assert "mtu-black-hole" not in named("before-tls")
 
 
 def test_bursts_at_a_steady_load_may_also_be_the_windows_of_a_limiter() -> None:

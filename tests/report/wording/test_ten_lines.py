@@ -239,3 +239,16 @@ def test_a_run_that_we_held_back_blames_us_first(
     )
 
     assert lines(run).verdict.startswith("No verdict: generator limited: 900 of 1,000 starts")
+
+
+@pytest.mark.parametrize(("stage", "hinted"), [(Stage.STARTTLS, True), (Stage.CLIENT_HELLO, False)])
+def test_a_port_that_is_silent_before_tls_may_speak_it_first(
+    stage: Stage, hinted: bool, cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    run = recorded([cell(50, chain=None, stage=stage, outcome="timeout-handshake")])
+
+    summary = summarize(run)
+
+    assert ("try --starttls none." in summary.lines.what) is hinted
+    likely = {one.id for one in summary.unexplained.likely}
+    assert "mtu-black-hole" not in likely or not hinted
