@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from stress.engine.key_names import KeyNames
 from stress.engine.messages import Batch
-from stress.model.chain import Chain, chain_hash
+from stress.model.chain import Chain, Finding, chain_hash
 from stress.model.observer import Sink
 from stress.model.outcome import Outcome, Side
 from stress.model.plan import NO_POLICY, Plan
@@ -54,7 +54,7 @@ class Recorder:
         """Chain -> when its verdicts may change."""
         self._names = KeyNames(headers=plan.identify is not None)
         self._staples: dict[bytes, bytes] = {}
-        self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], str | None] = {}
+        self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], Finding | None] = {}
         self._rejected_rows: dict[int, str] = {}
         """Id of a row -> outcome by its staple."""
         self.ended = 0
@@ -98,18 +98,20 @@ class Recorder:
         if record.outcome != _OK:
             return record
         rejection = self._rejections[chain].get(self._policies[record.client])
-        rejection = rejection or self._staple_rejection(record, staple)
-        return record if rejection is None else record._replace(outcome=rejection)
+        if rejection is not None:
+            return record._replace(outcome=rejection)
+        return self._judge_staple(record, staple)
 
-    def _staple_rejection(self, record: Record, digest: bytes | None) -> str | None:
+    def _judge_staple(self, record: Record, digest: bytes | None) -> Record:
         """Judge the staple of this very connection, under a chain that is accepted by itself.
 
         Verdicts are stored for chains; under one chain each node may staple something else, so the
         outcome is stored in the row alone. The transcript comes later and without its staple: it
-        gets the outcome that its row got.
+        gets the outcome that its row got. What is wrong with the staple is the row's detail.
         """
         if digest is None:
-            return self._rejected_rows.get(record.id)
+            outcome = self._rejected_rows.get(record.id)
+            return record if outcome is None else record._replace(outcome=outcome)
         policy = self._policies[record.client]
         at = self._trust.at if self._trust.at is not None else record.started_ns // _SECOND
         key = (record.chain, policy, digest, at // _STAPLE_S)
@@ -125,11 +127,13 @@ class Recorder:
                     policy=policy,
                     staple=self._staples[digest],
                 ).headline
-            self._staple_rejections[key] = headline.category.value if headline else None
+            self._staple_rejections[key] = headline
         rejection = self._staple_rejections[key]
-        if rejection is not None and len(self._rejected_rows) < _MOST_ROWS:
-            self._rejected_rows[record.id] = rejection
-        return rejection
+        if rejection is None:
+            return record
+        if len(self._rejected_rows) < _MOST_ROWS:
+            self._rejected_rows[record.id] = rejection.category.value
+        return record._replace(outcome=rejection.category.value, detail=rejection.detail)
 
     def _judge_chain(self, chain: bytes, now_ns: int) -> None:
         """Judge it for every policy, pass it to the sink, and note when a verdict may change."""

@@ -42,6 +42,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_place,
     facts_of_the_plan,
     facts_of_the_roots,
+    facts_of_the_staples,
     facts_of_the_verdicts,
     facts_of_what_passed,
 )
@@ -491,8 +492,8 @@ class _Claimant:
         if {*stages} == {Stage.STARTTLS.label}:
             evidence.add("before-tls")
         values: dict[str, str] = {}
+        alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
         if chain is None:
-            alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
             met = sorted(one.id for one in alike)
@@ -509,6 +510,7 @@ class _Claimant:
             evidence |= facts_of_the_roots([*filter(None, compress(others, same))])
             verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
             evidence |= facts_of_the_verdicts(verdicts)
+            values = facts_of_the_staples(alike)
             if len(self.tally.good_chains) > 1:
                 evidence.add("several-good-chains")
         return likely(

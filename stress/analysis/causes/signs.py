@@ -32,6 +32,8 @@ _ADDRESSES = frozenset({"address", "label", "family"})
 _FIRST_BYTES = re.compile(r"first bytes (['\"])(?P<text>.*)\1")
 _REFUSAL = re.compile(r"(the server|; it) said (['\"])(?P<text>.*)\2")
 """Of `stress.dialogues`."""
+_PAST_STAPLE = re.compile(r"the staple expired (?P<ended>.+)")
+"""Of `stress.trust.rules.staple`."""
 _FIRST_WORDS = {
     "http-answer": r"HTTP/\d|\s*<(!doctype|html)",
     "other-protocol": r"SSH-|RFB |AMQP|\$\d|-ERR|-NOAUTH",
@@ -210,6 +212,19 @@ def facts_of_the_answers(failing: Sequence[Record]) -> dict[str, str]:
     kinds += ["clear-greeting"] * len(greeting)
     found = dict.fromkeys([*kinds, "first-bytes"], f'"{words}"')
     return found | {"starttls": greeting[0].value} if greeting else found
+
+
+def facts_of_the_staples(failing: Sequence[Record]) -> dict[str, str]:
+    """Whether the failing connections got staples that are out of date, or of another certificate.
+
+    Runs of older versions have no details of staples, and then nothing is known.
+    """
+    details = {record.detail or "" for record in failing}
+    past = [_PAST_STAPLE.match(detail) for detail in details]
+    if past and all(past):
+        ended = min(found["ended"] for found in past if found)
+        return {"staple-out-of-date": ended}
+    return {"staple-of-another": ""} if details == {"the staple is for another certificate"} else {}
 
 
 def _beginning(starts: Mapping[_Name, str], words: str) -> list[_Name]:
