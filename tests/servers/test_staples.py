@@ -77,5 +77,5 @@ def test_what_the_staple_says_is_the_ending(
     assert run.summary["failures"]["categories"] == categories
     assert run.code == (1 if categories else 0)
     if categories == {"bad-staple": 5}:
-        [cause] = [one["likely_causes"] for one in run.summary["causes"]]
+        [cause] = [one["likely"] for one in run.summary["causes"]]
         assert [one["id"] for one in cause] == ["staple-expired"]
