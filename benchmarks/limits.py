@@ -141,9 +141,10 @@ def page(searches: Sequence[Search], limiters: Sequence[Measured] = ()) -> str:
 _LIMITERS = """\
 
 Real limiters, each in a network namespace of its own with a server behind it, and searched for
-once. "Found" means: sustained within {near:.0f}% of what the limiter lets through (what it is set
-to; where connections wait, its own count while the answer is confirmed), and as many good
-handshakes as it let through in all by its own count, within 1%.
+once. "Found" means: sustained within {near:.0f}% of what the limiter lets through, and as many good
+handshakes as it let through in all by its own count, within 1%. What it lets through is what it is
+set to; for so many at once, what follows from how long they were open by its own log; where
+connections wait, its own count while the answer is confirmed.
 
 """
 
