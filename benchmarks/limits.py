@@ -36,7 +36,7 @@ from stress.runner.run import RunLocation, prepare, record
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
 SCENARIOS = ("overload", "slow-signer")
 GOAL = "p99.total<250ms, failing<0.1%"
-TIMES = 10
+TIMES = 5
 FROM, TO = 0.25, 0.75
 """Where a search begins, as a fraction of the limit."""
 SEED = 1
