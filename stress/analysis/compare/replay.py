@@ -112,7 +112,9 @@ def choose(
         kind = f" of the category {category!r}" if category else ""
         raise UsageError(
             f"the run {run.facts().name} has no failure{kind} to replay",
-            "`tls-stress report` lists its failures by category",
+            "`tls-stress report` lists its failures by category"
+            if category
+            else "`tls-stress report` prints the commands that test again what it found",
         )
     chosen = random.sample(list(distinct), min(most, len(distinct)))
     # The controls: good combinations in the proportions of the run, on ports that never failed.
