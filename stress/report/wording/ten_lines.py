@@ -335,7 +335,7 @@ def commands(findings: Findings) -> Iterator[Command]:
     proof = with_names("evidence", name, options=("--out", "proof"))
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
-    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    options = ("--stores", stores) if stores else ()
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
     rare = "After the fix, if failures are rare"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
