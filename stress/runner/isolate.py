@@ -39,14 +39,14 @@ def isolate(
     """
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
     from stress.records import read  # noqa: PLC0415 - heavy
-    from stress.store import default_name, reserve  # noqa: PLC0415 - heavy
+    from stress.store import default_name  # noqa: PLC0415 - heavy
     from stress.store.records import write_records  # noqa: PLC0415 - heavy
 
     parse_goals(assertions)
     records = read(paths, choice)
     if not records.source.time:  # then it is known by when it was read
         records = replace(records, started_ns=time_ns(), ended_ns=time_ns())
-    path = reserve(location.folder, location.name or default_name(paths[0].stem, datetime.now(UTC)))
+    path = location.reserve(default_name(paths[0].stem, datetime.now(UTC)), notify)
     versions = {"tls-stress": stress.__version__, "python": platform.python_version()}
     try:
         write_records(

@@ -75,7 +75,7 @@ def merge(
         RunFileError: one cannot be read.
         RecordError: the new file cannot be written.
     """
-    from stress.store import default_name, reserve  # noqa: PLC0415 - heavy
+    from stress.store import default_name  # noqa: PLC0415 - heavy
 
     if len(words) < 2:
         raise UsageError(
@@ -93,10 +93,7 @@ def merge(
         _refuse_repeated(files, vantages)
         plan = _whole([file.facts.plan for file in files])
         begun = datetime.fromtimestamp(min(file.started_ns for file in files) / 1e9, UTC)
-        name = location.name or f"{default_name(plan.target.host, begun)}-merged"
-        path = reserve(location.folder, name)
-        if path.stem != name.removesuffix(path.suffix):
-            notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+        path = location.reserve(f"{default_name(plan.target.host, begun)}-merged", notify)
         try:
             _write(path, plan, files, vantages)
         except BaseException:
