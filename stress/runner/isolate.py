@@ -15,7 +15,7 @@ import stress
 from stress.runner.run import RunLocation
 
 if TYPE_CHECKING:
-    from stress.records import Choice
+    from stress.records.reading import Choice
 
 
 def isolate(
@@ -38,7 +38,7 @@ def isolate(
         UsageError: a file, the choice, or the place of the run file is wrong.
     """
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
-    from stress.records import read  # noqa: PLC0415 - heavy
+    from stress.records.reading import read  # noqa: PLC0415 - heavy
     from stress.store import default_name  # noqa: PLC0415 - heavy
     from stress.store.records import write_records  # noqa: PLC0415 - heavy
 

@@ -65,7 +65,7 @@ def merge(
     """Merges run files; they stay as they are.
 
     Args:
-        words: paths of run files or their names in the results folder, each with a name for its
+        words: paths of run files or their names in the results directory, each with a name for its
             vantage before it if it should have another (`frankfurt=a.db`).
         location: where the new file goes.
         notify: prints a message.

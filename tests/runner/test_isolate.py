@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.records import Choice
+from stress.records.reading import Choice
 from stress.runner.isolate import isolate
 from stress.runner.run import RunLocation
 from stress.store import open_run
