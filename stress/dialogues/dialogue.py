@@ -1,6 +1,6 @@
 """Drives a dialogue in clear text, up to the go-ahead for TLS: bytes in, bytes out.
 
-A script (a function for each protocol) is a generator. It yields what is to be sent, and is called
+A script (one file for each protocol) is a generator. It yields what is to be sent, and is called
 again whenever more bytes have come; `Talk` holds those, and has the readers that scripts share.
 Where a script returns, TLS begins; where it cannot go on, it raises `BreachError`.
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from stress.dialogues.binary_protocols import ldap, mysql, postgres
 from stress.dialogues.dialogue import Script
-from stress.dialogues.line_protocols import ftp, imap, lmtp, nntp, pop3, sieve, smtp
+from stress.dialogues.ftp import ftp
+from stress.dialogues.imap import imap
+from stress.dialogues.ldap import ldap
+from stress.dialogues.mysql import mysql
+from stress.dialogues.nntp import nntp
+from stress.dialogues.pop3 import pop3
+from stress.dialogues.postgres import postgres
+from stress.dialogues.sieve import sieve
+from stress.dialogues.smtp import lmtp, smtp
 from stress.dialogues.xmpp import xmpp
 from stress.model.plan import StartTls
 
