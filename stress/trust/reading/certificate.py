@@ -329,10 +329,7 @@ class _Reader:
         return LeafNames(printable(common, 80), printable(self.name("issuer", issuer).text), number)
 
     def facts(self) -> CertificateFacts:
-        none: tuple[CertificateExtension, ...] = ()
-        self.extensions = self.part("extensions", self.all_extensions, none)
-        # If an extension appears twice, the first one counts.
-        self.values = {named(one.oid): one.value for one in reversed(self.extensions)}
+        self.read_extensions()
         serial, inner, issuer, _, subject, spki = self.fields[:6]
         signature = partial(self.signature.expect, BIT_STRING)
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
@@ -391,6 +388,13 @@ class _Reader:
             problems=tuple(self.problems),
         )
         return replace(facts, problems=(*self.problems, *_oddities(facts)))
+
+    def read_extensions(self) -> None:
+        """All of them, and their values by name."""
+        none: tuple[CertificateExtension, ...] = ()
+        self.extensions = self.part("extensions", self.all_extensions, none)
+        # If an extension appears twice, the first one counts.
+        self.values = {named(one.oid): one.value for one in reversed(self.extensions)}
 
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
         """What `read` returns, or the default and a note."""
