@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import cache
 from hashlib import sha256
 
 from stress.engine.key_names import KeyNames
 from stress.engine.messages import Batch
 from stress.model.chain import Chain, chain_hash
 from stress.model.observer import Sink
-from stress.model.outcome import Outcome, Side
+from stress.model.outcome import Side, side_of
 from stress.model.plan import NO_POLICY, Plan
 from stress.model.record import Record
 from stress.trust import describe, judge_of
@@ -32,11 +31,6 @@ _MOST_STAPLES = 1_000
 """Verdicts about staples that are kept."""
 _MOST_ROWS = 100_000
 """Rows whose outcome by a staple is kept for their transcripts, of which there are few."""
-
-
-@cache
-def _side(outcome: str) -> Side:
-    return Outcome.parse(outcome).side
 
 
 class Recorder:
@@ -79,7 +73,7 @@ class Recorder:
             if record.backend is not None:
                 self._names.learn(record.address, record.backend)
         final = [self._final(record, batch.stapled.get(record.id)) for record in batch.records]
-        self.sides.update(_side(record.outcome) for record in final)
+        self.sides.update(side_of(record.outcome) for record in final)
         self.ended += len(final)
         self._sink.add_records(final)
         if batch.transcripts:

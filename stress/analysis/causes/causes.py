@@ -23,7 +23,7 @@ from stress.analysis.causes.changes import (
 )
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.inconsistencies import inconsistencies
+from stress.analysis.causes.inconsistencies import differences, inconsistencies
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
@@ -33,7 +33,6 @@ from stress.analysis.causes.load import (
     passing_rate,
     segments,
 )
-from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
     facts_of_the_answers,
