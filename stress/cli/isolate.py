@@ -91,7 +91,7 @@ def isolate(
 
     output = Output.of(settings)
     choice = Choice(failed, time, tuple(dimension or ()), count, latency)
-    path = isolate_records(
-        files, choice, RunLocation.of(settings), console.print_message, settings.assertions
-    )
+    with output.busy("reading the records") as sign:
+        notify = sign.around(console.print_message)
+        path = isolate_records(files, choice, RunLocation.of(settings), notify, settings.assertions)
     return EXIT_CODES[output.show(path).verdict]

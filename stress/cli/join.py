@@ -63,7 +63,7 @@ def join(
     from stress.store import locate
 
     output, location = Output.of(settings), RunLocation.of(settings)
-    path = join_log(
-        locate(run, location.folder), log, location, console.print_message, form=format_, nat=nat
-    )
+    with output.busy("searching the log") as sign:
+        file, notify = locate(run, location.folder), sign.around(console.print_message)
+        path = join_log(file, log, location, notify, form=format_, nat=nat)
     return EXIT_CODES[output.show(path).verdict]

@@ -39,5 +39,6 @@ def merge(settings: Request, run: Runs) -> int:
         tls-stress merge parts/*.db --name everywhere --html report.html
     """
     output, location = Output.of(settings), RunLocation.of(settings)
-    path = merge_files(run, location, console.print_message)
+    with output.busy(f"merging {len(run)} runs") as sign:
+        path = merge_files(run, location, sign.around(console.print_message))
     return EXIT_CODES[output.show(path).verdict]
