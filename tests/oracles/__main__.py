@@ -7,6 +7,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from time import monotonic
 
 from stress.trust.policy import policies
@@ -144,7 +145,9 @@ def _refused_by_all(corpus: list[Chain], found: Mapping[str, list[Comparison]]) 
 def _reason(client: str, kind: str) -> str:
     """Why the client's disagreement about this kind of chain stays; empty: not known."""
     table = tomllib.loads((PAGE.parents[1] / "tests/oracles/reasons.toml").read_text("utf-8"))
-    rows = next((rows for name, rows in table.items() if client.startswith(name)), [])
+    rows: list[dict[str, Any]] = next(
+        (rows for name, rows in table.items() if client.startswith(name)), []
+    )
     found = (one for one in rows if any(part in kind for part in one["kinds"]))
     return str(next(found, {"reason": ""})["reason"])
 
