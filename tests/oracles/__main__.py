@@ -7,8 +7,8 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 from time import monotonic
+from typing import Any
 
 from stress.trust.policy import policies
 from tests.oracles.corpus import Chain, chains
