@@ -18,7 +18,8 @@ class Side(StrEnum):
     TARGET = "target"
     """The target, or the path to it, failed."""
     OURS = "ours"
-    """This machine or the user ended the attempt; never counted against the target."""
+    """This machine, the proxy that it goes through, or the user ended the attempt; never counted
+    against the target."""
     NOT_SENT = "not-sent"
     """Due in the open loop but never started; counted neither as success nor as failure."""
 
@@ -117,6 +118,9 @@ class Category(StrEnum):
     LOCAL_MEMORY = "local-memory", Kind.OURS
     LOCAL_NETWORK = "local-network", Kind.OURS
     LOCAL_LAG = "local-lag", Kind.OURS
+    PROXY_REFUSED = "proxy-refused", Kind.OURS
+    PROXY_AUTHENTICATION = "proxy-authentication", Kind.OURS
+    PROXY_FAILED = "proxy-failed", Kind.OURS
     CANCELLED = "cancelled", Kind.OURS
 
     NOT_SENT = "not-sent", Kind.NOT_SENT
@@ -204,6 +208,8 @@ class Stage(IntEnum):
     """A fatal alert was read after the handshake finished."""
     STARTTLS = 7
     """TCP is connected and TLS was being asked for; no ClientHello was sent."""
+    PROXY = 8
+    """TCP is connected to a proxy, which was being asked for the target."""
 
     @property
     def order(self) -> int:
@@ -228,6 +234,7 @@ class Stage(IntEnum):
 _ORDER = (
     Stage.RESOLVE,
     Stage.CONNECT,
+    Stage.PROXY,
     Stage.STARTTLS,
     Stage.CLIENT_HELLO,
     Stage.SERVER_HELLO,

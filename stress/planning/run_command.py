@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from operator import attrgetter
 
+from stress.dialogues.credentials import IN_VARIABLE
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
 from stress.model.plan import Close, Plan, StartTls
@@ -40,7 +41,12 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
         ("--stores", plan.trust.stores),
     ):
         words += [option, path] if path else []
-    for option, path in (("--cert", plan.client_certificate), ("--key", plan.client_key)):
+    secrets = plan.proxy_authorization
+    for option, path in (
+        ("--cert", plan.client_certificate),
+        ("--key", plan.client_key),
+        ("--proxy-authorization", None if secrets == IN_VARIABLE else secrets),
+    ):
         words += [option, path if made_now else "FILE"] if path else []
     return with_names("run", str(plan.target), options=[*words, *change.extra])
 
@@ -85,6 +91,7 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
     if plan.starttls != StartTls.implied_by(plan.target.port):
         words += ["--starttls", plan.starttls or "none"]
     for option, value in (
+        ("--proxy", str(plan.proxy) if plan.proxy else None),
         ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
         ("--resolver", plan.resolver),
     ):
@@ -140,6 +147,7 @@ def _addresses(plan: Plan, change: RunChange) -> list[str]:
     chosen = change.addresses
     if chosen is None:
         named = plan.target.literal is not None or plan.resolve_again_s is not None
+        named |= any(address.family == "name" for address in plan.addresses)
         chosen = () if named else plan.addresses
     return _repeated(
         "--address", [f"{one}={one.label}" if one.label else str(one) for one in chosen]

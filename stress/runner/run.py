@@ -125,7 +125,7 @@ def _create(
     path = reserve(location.folder, name)
     if path.stem != name.removesuffix(path.suffix):
         display.notify(f'the name "{name}" is taken; this run is "{path.stem}"')
-    first = plan.addresses[0]
+    first = plan.proxy.address if plan.proxy else plan.addresses[0]
     local = source_address(first.ip, first.port)
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer: RunWriter | None = None

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from time import monotonic_ns
 
 from stress.engine.checks.host_stats import HostStats, increase
 from stress.engine.checks.rate_limit_detector import RateLimitDetector
+from stress.host.addresses import is_loopback
 from stress.host.clocks import ClockSteps
 from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Side
@@ -178,7 +178,7 @@ class RunValidity:
         # Load from one address to one address may all have met the same node.
         addresses = self.plan.addresses
         alone = len(self.plan.sources) <= 1 and len(addresses) == 1 and chains == 1
-        loopback = all(ip_address(address.ip).is_loopback for address in addresses)
+        loopback = all(is_loopback(address.ip) for address in addresses)
         if ended and alone and self._rate_limit is not None and not loopback:
             self.note(
                 "one-source: all load came from one source address;"
