@@ -27,7 +27,7 @@ _AS_IT_IS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[!-~][ -~]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ProxyCredentials:
     """What a proxy wants to know of us."""
 
     header: str = field(repr=False)
@@ -65,7 +65,7 @@ class Credentials:
         return cls(text, user, password)
 
 
-def read_credentials(where: str | None) -> Credentials | None:
+def read_credentials(where: str | None) -> ProxyCredentials | None:
     """Read the credentials for a proxy.
 
     Args:
@@ -83,7 +83,7 @@ def read_credentials(where: str | None) -> Credentials | None:
         else:
             with Path(where).open(encoding="utf-8-sig") as file:
                 text = file.read(_MOST_BYTES)
-        return Credentials.parse(text)
+        return ProxyCredentials.parse(text)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}", UNREADABLE) from None
     except UnicodeDecodeError:

@@ -3,7 +3,7 @@
 What comes behind the go-ahead is the target's. A greeting, as of SMTP, may come in the same segment
 as the proxy's own answer, so it goes on to what is spoken next.
 
-Credentials are never quoted: what is shown is only ever what the proxy said.
+ProxyCredentials are never quoted: what is shown is only ever what the proxy said.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
 
-from stress.dialogues.credentials import Credentials
+from stress.dialogues.credentials import ProxyCredentials
 from stress.dialogues.dialogue import BreachError, Dialogue, Go, Reading, Talk, check_count, shown
 from stress.model.outcome import Category
 from stress.model.plan import Address, ProxyScheme, Target
@@ -33,7 +33,7 @@ class ProxyDialogue:
     """Makes the dialogue with a proxy, for each target address."""
 
     scheme: ProxyScheme
-    credentials: Credentials | None
+    credentials: ProxyCredentials | None
 
     def __call__(self, local: str, address: Address) -> Dialogue:
         """Return what asks the proxy for this address."""
@@ -43,7 +43,7 @@ class ProxyDialogue:
         return one
 
 
-def connect(address: Address, credentials: Credentials | None, talk: Talk) -> Go:
+def connect(address: Address, credentials: ProxyCredentials | None, talk: Talk) -> Go:
     """One request; the tunnel begins behind the header of a 2xx answer, whatever that says."""
     place = str(Target(address.ip, address.port))
     request, end = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n", "\r\n"
@@ -82,7 +82,7 @@ def _answer(talk: Talk, send: bytes) -> Reading[tuple[bytes, list[bytes]]]:
     return line, headers
 
 
-def _wanted(said: str, credentials: Credentials | None) -> str:
+def _wanted(said: str, credentials: ProxyCredentials | None) -> str:
     verdict = "asks for credentials" if credentials is None else "does not accept the credentials"
     return f"the proxy {verdict}: {said}"
 
@@ -106,7 +106,7 @@ _REPLIES: Final[Mapping[int, tuple[Category, str]]] = MappingProxyType(
 """RFC 1928 section 6."""
 
 
-def socks5(address: Address, credentials: Credentials | None, talk: Talk) -> Go:
+def socks5(address: Address, credentials: ProxyCredentials | None, talk: Talk) -> Go:
     """Agree on a method, log in where that is the method, ask for the address."""
     logs_in = credentials is not None and credentials.user
     methods = [_NOTHING, _NAME_AND_PASSWORD] if logs_in else [_NOTHING]

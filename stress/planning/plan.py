@@ -71,7 +71,6 @@ def plan_run(
     found = places_of(
         whole, target, plan.sources, through=proxy, resolve=resolve, reaches=machine.reaches
     )
-    check_headers(plan, found.addresses)
     plan = replace(
         plan,
         addresses=found.addresses,
@@ -84,6 +83,7 @@ def plan_run(
         notes=(*plan.notes, *load_notes, *found.notes),
         **passed,
     )
+    check_headers(plan)
     plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     load = replace(plan.load, rate=None) if plan.find_limit else plan.load

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import unquote
 
 from stress.dialogues.credentials import IN_VARIABLE, VARIABLE, read_credentials
 from stress.errors import UsageError
 from stress.host.limits import Reaches
-from stress.model.plan import Address, Plan, Proxy, ProxyScheme, Target
+from stress.model.plan import Plan, Proxy, ProxyScheme, Target
 from stress.planning.addresses import Resolve
 from stress.planning.request import Request
 from stress.planning.targets import host_name, literal, split_port
@@ -156,7 +155,7 @@ def authorized_again(plan: Plan, request: Request) -> Plan:
     return replace(plan, proxy_authorization=authorization_of(request, proxy))
 
 
-def check_headers(plan: Plan, addresses: Sequence[Address]) -> None:
+def check_headers(plan: Plan) -> None:
     """Check that a PROXY header can name both ends of a connection through a proxy.
 
     Raises:
@@ -164,11 +163,11 @@ def check_headers(plan: Plan, addresses: Sequence[Address]) -> None:
     """
     if plan.proxy is None or plan.proxy_protocol is None:
         return
-    for address in addresses:
+    for address in plan.addresses:
         if address.family == "name":
             raise UsageError(
-                "--proxy-protocol: the header names the target's address, and only the proxy"
-                " knows it",
+                "--proxy-protocol: only the proxy knows the target's address, which the header"
+                " names",
                 "Give the address: --address IP[:PORT]",
             )
         if address.family != plan.proxy.address.family:
