@@ -68,6 +68,11 @@ class Category(StrEnum):
         member.precedence = precedence
         return member
 
+    @property
+    def is_proxys(self) -> bool:
+        """Whether the proxy that we go through ended the attempt, or the path to it."""
+        return self.value.startswith("proxy-")
+
     OK = "ok"
 
     INCOMPLETE_CHAIN = "incomplete-chain", Kind.TRUST, 80

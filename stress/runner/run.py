@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from stress.store import RunWriter
 
 RESULTS = Path("results")
+CLOSING = "closes by "
+"""How the note begins that every plan has; the others tell what somebody may not expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ def record(
         controller = limit_searches(plan, parse_goals(plan.find_limit.split(",")))
     if plan.authorized:
         display.notify(f"authorized by {plan.authorized}")
+    if first_part is None and plan.replay is None:
+        for note in plan.notes:
+            if not note.startswith(CLOSING):
+                display.notify(note)
     path, writer = _create(plan, location, display, first_part)
     copied = writer.taken
     try:

@@ -16,7 +16,7 @@ from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
-from stress.codes.catalog import client_views, phrase_for
+from stress.codes.catalog import client_views, fix_for, phrase_for
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
@@ -115,6 +115,9 @@ def headlines(
         verdict.append(odd and f"But: {odd}")
         who = f"{who_met_nothing(findings)} {store_versions(findings.verdicts)}"
         fix = "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
+        proxys = [name for name in tally.ours if Category(name).is_proxys]
+        if proxys:
+            fix = f"On the way to the target: {fix_for(max(proxys, key=tally.ours.__getitem__))}."
         fix = " ".join([mend or fix, *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
