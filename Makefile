@@ -46,17 +46,18 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 	scripts/servers nginx haproxy
 	$(BIN)/python -m tests.cases
 
-starttls: .venv/dev-installed  ## test STARTTLS against real mail, directory and database servers
+starttls: .venv/dev-installed  ## test STARTTLS and --proxy against real servers and proxies
 	scripts/servers haproxy openssl postfix dovecot=dovecot-imapd dovecot=dovecot-pop3d \
 		dovecot=dovecot-lmtpd dovecot=dovecot-managesieved slapd vsftpd prosody \
 		pg_ctlcluster=postgresql mariadbd=mariadb-server
+	scripts/servers nginx curl tinyproxy squid microsocks danted=dante-server
 	scripts/servers ctlinnd=inn2  # alone: its installation fails where the host has no domain
 	$(BIN)/python -m pytest tests/starttls
 
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+limits: .venv/dev-installed  ## search for two known limits, five times each, and four limiters; writes docs/limits.md
 	scripts/servers nginx haproxy nft=nftables \
 		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits

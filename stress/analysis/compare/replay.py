@@ -25,10 +25,9 @@ from math import ceil, log
 from random import Random
 
 from stress.analysis.dimensions import readings
-from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.model.attributes import SHARED, Dimension
-from stress.model.outcome import Kind, Outcome, Side
+from stress.model.outcome import Kind, Outcome, Side, side_of
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Cells, Run
@@ -104,8 +103,11 @@ def choose(
         UsageError: the run has no such failure.
     """
     random = Random(seed)  # noqa: S311 - an order, no secret
+    direct = run.facts().plan.proxy is None  # behind a proxy nobody meets our own ports
     distinct = dict.fromkeys(
-        Combination(Role.FAILED, one.address, one.client, one.source, one.local_port)
+        Combination(
+            Role.FAILED, one.address, one.client, one.source, one.local_port if direct else None
+        )
         for one in run.failures(SAMPLE)
         if category in {None, one.outcome} and among(one)
     )
@@ -113,7 +115,9 @@ def choose(
         kind = f" of the category {category!r}" if category else ""
         raise UsageError(
             f"the run {run.facts().name} has no failure{kind} to replay",
-            "`tls-stress report` lists its failures by category",
+            "`tls-stress report` lists its failures by category"
+            if category
+            else "`tls-stress report` prints the commands that test again what it found",
         )
     chosen = random.sample(list(distinct), min(most, len(distinct)))
     # The controls: good combinations in the proportions of the run, on ports that never failed.
@@ -123,7 +127,8 @@ def choose(
             good[cell.address, cell.client, cell.source] += attempts
     if good:
         count, ports = len(chosen), list[int | None]()
-        ports += [one.port for one in run.ports() if one.attempts and not one.failures]
+        if direct:
+            ports += [one.port for one in run.ports() if one.attempts and not one.failures]
         random.shuffle(ports)
         keys = sorted(good, key=lambda key: (key[0], key[1], key[2] or 0))
         drawn = random.choices(keys, [good[key] for key in keys], k=count)
