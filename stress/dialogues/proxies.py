@@ -23,7 +23,8 @@ from stress.model.plan import Address, ProxyScheme, Target
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: |$)")
 _REFUSES: Final = frozenset({403, 405, 429, 451})
-_AUTHENTICATION: Final = 407
+_AUTHENTICATION: Final = frozenset({401, 407})
+"""Tinyproxy says 401 where the credentials are wrong."""
 _TELLING: Final = (b"proxy-authenticate", b"x-squid-error")
 """Headers that say why."""
 
@@ -59,7 +60,7 @@ def connect(address: Address, credentials: ProxyCredentials | None, talk: Talk) 
         return b""
     telling = [one for one in headers if one.lower().partition(b":")[0] in _TELLING]
     said = " with ".join(map(shown, [line, *telling[:1]]))
-    if code == _AUTHENTICATION:
+    if code in _AUTHENTICATION:
         raise BreachError(Category.PROXY_AUTHENTICATION, _wanted(said, credentials))
     refuses = code in _REFUSES
     raise BreachError(

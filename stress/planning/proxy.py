@@ -82,7 +82,9 @@ def proxy_of(
 
     proxy = request.value("proxy", Proxy)
     if proxy is None:
-        return None, _hints()
+        unused = ambient_proxy()
+        hint = f"connections are direct: {unused}; --proxy goes through a proxy"
+        return None, (hint,) if unused else ()
     place = Target(proxy.host, proxy.port)
     found = named("--proxy", lambda _: trio.run(resolve, place, plan.resolver), str(proxy))
     addresses = [one for one in found.addresses if reaches(one.ip)] or list(found.addresses)
@@ -95,14 +97,14 @@ def proxy_of(
     return replace(proxy, ip=first.ip), tuple(notes)
 
 
-def _hints() -> tuple[str, ...]:
-    """Say that a proxy in the environment is not used; its URL may hold a password."""
+def ambient_proxy() -> str:
+    """Say that the environment names a proxy, without what may be a password; else empty."""
     name = next((one for one in _AMBIENT if os.environ.get(one)), None)
     if name is None:
-        return ()
+        return ""
     host = re.sub(r"^[^/]*//", "", unquote(os.environ[name])).rpartition("@")[2]
     shown = quoted(re.split("[/?#]", host)[0])
-    return (f"connections are direct: {name} ({shown}) is not used; --proxy goes through a proxy",)
+    return f"{name} ({shown}) is not used"
 
 
 def authorization_of(request: Request, proxy: Proxy | None) -> str | None:

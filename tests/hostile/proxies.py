@@ -30,6 +30,7 @@ SOCKS_REPLIES = {
 }
 STATUS = {
     400: FAILED,
+    401: LOGIN,
     403: REFUSED,
     405: REFUSED,
     407: LOGIN,
