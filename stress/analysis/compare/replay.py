@@ -103,11 +103,8 @@ def choose(
         UsageError: the run has no such failure.
     """
     random = Random(seed)  # noqa: S311 - an order, no secret
-    direct = run.facts().plan.proxy is None  # behind a proxy nobody meets our own ports
     distinct = dict.fromkeys(
-        Combination(
-            Role.FAILED, one.address, one.client, one.source, one.local_port if direct else None
-        )
+        Combination(Role.FAILED, one.address, one.client, one.source, one.local_port)
         for one in run.failures(SAMPLE)
         if category in {None, one.outcome} and among(one)
     )
@@ -127,8 +124,7 @@ def choose(
             good[cell.address, cell.client, cell.source] += attempts
     if good:
         count, ports = len(chosen), list[int | None]()
-        if direct:
-            ports += [one.port for one in run.ports() if one.attempts and not one.failures]
+        ports += [one.port for one in run.ports() if one.attempts and not one.failures]
         random.shuffle(ports)
         keys = sorted(good, key=lambda key: (key[0], key[1], key[2] or 0))
         drawn = random.choices(keys, [good[key] for key in keys], k=count)
