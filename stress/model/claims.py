@@ -290,6 +290,7 @@ class NoticeKind(StrEnum):
     MARKED_INVALID = "marked-invalid"
     GENERATOR_LIMITED = "generator-limited"
     MOSTLY_LOCAL = "mostly-local"
+    MOSTLY_PROXY = "mostly-proxy"
     NONE_SENT = "none-sent"
     NONE_ENDED = "none-ended"
     NONE_ATTEMPTED = "none-attempted"
@@ -298,6 +299,7 @@ class NoticeKind(StrEnum):
     LOST = "lost"
     CANCELLED = "cancelled"
     LOCAL = "local"
+    PROXY = "proxy"
     NOT_SENT = "not-sent"
 
 

@@ -10,10 +10,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from threading import current_thread, main_thread
 from time import monotonic_ns
@@ -21,12 +20,14 @@ from typing import NoReturn
 
 import trio
 
+from stress.dialogues.credentials import read_credentials
 from stress.dialogues.dialogue import Dialogue
+from stress.dialogues.proxies import ProxyDialogue
 from stress.dialogues.scripts import SCRIPTS
 from stress.engine import messages
 from stress.engine.messages import ToWorker, receive, to_worker
 from stress.engine.worker import dial, loops
-from stress.engine.worker.attempt import Attempt, WorkerContext
+from stress.engine.worker.attempt import Attempt, Opening, WorkerContext
 from stress.engine.worker.batcher import Batcher
 from stress.engine.worker.dialogue_attempt import DialogueAttempt
 from stress.engine.worker.held_connections import HeldConnections
@@ -38,6 +39,7 @@ from stress.engine.worker.timestamps import stamping
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
 from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
+from stress.model.outcome import Stage
 from stress.model.plan import Close, Plan, Stack
 
 
@@ -94,11 +96,20 @@ def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory
     )
 
 
-def dialogues(plan: Plan) -> Callable[[str], Dialogue] | None:
-    """Return what makes the dialogue before TLS from our address; None: the plan has none."""
-    if plan.starttls is None:
-        return None
-    return partial(Dialogue.of, SCRIPTS[plan.starttls], plan.server_name or plan.target.host)
+def openings(plan: Plan) -> tuple[Opening, ...]:
+    """Return what is spoken before TLS, in order: with the proxy, then for STARTTLS.
+
+    Raises:
+        UsageError: the credentials for the proxy are not there any more, or are none.
+    """
+    opened = []
+    if plan.proxy is not None:
+        credentials = read_credentials(plan.proxy_authorization)
+        opened.append(Opening(Stage.PROXY, ProxyDialogue(plan.proxy.scheme, credentials)))
+    if plan.starttls is not None:
+        script, host = SCRIPTS[plan.starttls], plan.server_name or plan.target.host
+        opened.append(Opening(Stage.STARTTLS, lambda local, _: Dialogue.of(script, host, local)))
+    return tuple(opened)
 
 
 def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
@@ -130,7 +141,8 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         reset=reset,
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
-        dialogue=dialogues(plan),
+        proxy=plan.proxy.address if plan.proxy else None,
+        dialogues=openings(plan),
         sampler=batcher.sampler,
         reads_tickets=reads,
         question=question,
@@ -139,7 +151,7 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         if plan.resumption
         else None,
     )
-    kind = Attempt if context.dialogue is None else DialogueAttempt
+    kind = DialogueAttempt if context.dialogues else Attempt
     return LoadRun(assignment, context, batcher, kind)
 
 
