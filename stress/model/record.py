@@ -72,6 +72,10 @@ class Record(NamedTuple):
     vantage: int | None = None
     """Index into the run's vantages; None: all attempts come from one machine."""
 
+    sampled: bool | None = None
+    """Whether it was drawn at random, before it began, to have its session ticket read; None: it
+    was not, or the run draws none. Of others the ticket is read only where their chain is rare."""
+
     @property
     def before_tls_ns(self) -> int:
         """Until the ClientHello could be sent, by the target and the network."""

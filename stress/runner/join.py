@@ -90,6 +90,7 @@ def _ending(facts: RunFacts, joined: JoinedLog) -> RunEnd:
         stood_ns=facts.stood_ns,
         limits=facts.limits,
         joined=joined,
+        matrix=facts.matrix,
     )
 
 

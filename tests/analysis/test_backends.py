@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.backends import met
+from stress.analysis.backends import keys_of_failures, met
 from stress.analysis.compare.compare import Change, cause_changes
 from stress.analysis.findings import examine
 from stress.analysis.recording import record
@@ -140,3 +140,101 @@ def test_a_server_that_was_mended_and_has_a_new_key_is_compared_overall(
     assert change.change is Change.BETTER
     assert "0 of 990" in change.sentence
     assert "that ticket key was not met again" in change.sentence
+
+
+def drawn(cell: Cell, name: str | None) -> Cell:
+    values = {"backend": name, "sampled": True}
+    return cell._replace(others=tuple(values.get(one) for one in CELL_OTHERS))
+
+
+@pytest.fixture
+def sampled(cell: Callable[..., Cell]) -> list[Cell]:
+    """All 60 failures were read, and of 1,200 good attempts at twelve servers 72."""
+    others = [f"ticket key {number:08}" for number in range(11)]
+    cells = [drawn(cell(6, chain=1), one) for one in others]
+    cells += [cell(1_134, chain=1)]
+    cells += [behind(cell(57, chain=2, outcome=BAD), B), drawn(cell(3, chain=2, outcome=BAD), B)]
+    return cells
+
+
+def test_of_a_sample_servers_are_counted_by_what_was_drawn(
+    recorded: Callable[..., Run], sampled: list[Cell], plan: Plan
+) -> None:
+    summary = summarize(recorded(sampled, plan=plan))
+
+    count = summary.backend_count
+    assert count is not None
+    assert count.sample
+    assert (count.named, count.unnamed, count.seen) == (69, 0, 12)
+    told = {one.name: (one.attempts, one.failures) for one in summary.backends}
+    assert told[B] == (3, 3)
+    assert sum(attempts for attempts, _ in told.values()) == 69
+
+
+def test_of_a_sample_no_failure_rate_by_server_is_a_cause(
+    recorded: Callable[..., Run], sampled: list[Cell], plan: Plan
+) -> None:
+    (cause,) = summarize(recorded(sampled, plan=plan)).causes
+
+    assert cause.conditions == ()
+    assert (cause.failures, cause.attempts) == (60, 60)
+
+
+def test_the_key_of_all_failures_is_told_beside_the_sample(
+    recorded: Callable[..., Run], sampled: list[Cell], plan: Plan
+) -> None:
+    summary = summarize(recorded(sampled, plan=plan))
+
+    assert (
+        "All 60 came from the backend with ticket key bbbbbbbb, 1 of about 12." in summary.headline
+    )
+    assert (
+        "Of 60 of 60 (100%) failures the session ticket was read: all were sealed with ticket key "
+        "bbbbbbbb, as were 0 of 66 good handshakes drawn at random"
+    ) in summary.lines.where
+
+
+def test_a_key_that_good_attempts_have_as_often_is_not_told(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    """Two servers, each of which fails now and then."""
+    cells = [drawn(cell(30, chain=1), one) for one in (A, B)] + [cell(900, chain=1)]
+    cells += [behind(cell(n, chain=2, outcome=BAD), one) for n, one in ((12, A), (9, B))]
+    run = recorded(cells, plan=plan)
+
+    keys = keys_of_failures(run.cube(), run.facts())[BAD]
+    summary = summarize(run)
+
+    assert (keys.failures, keys.read, keys.most, keys.good, keys.good_most) == (21, 21, 12, 60, 30)
+    assert not keys.stands_out
+    assert "came from" not in summary.headline
+    assert "no ticket key stands out" in summary.lines.where
+
+
+def test_a_key_that_only_failures_have_is_one_more(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    """It is rare: the sample did not meet it, and must not say that all share one key."""
+    cells = [drawn(cell(60, chain=1), A), cell(940, chain=1)]
+    cells.append(behind(cell(5, chain=2, outcome=BAD), B))
+
+    summary = summarize(recorded(cells, plan=plan))
+
+    assert summary.backend_count is not None
+    assert summary.backend_count.seen == 2
+    assert "sealed with one key" not in summary.lines.asked
+
+
+@pytest.mark.parametrize(("drawn_count", "told"), [(9, False), (60, True)])
+def test_a_few_tickets_without_a_name_do_not_say_that_there_are_none(
+    cell: Callable[..., Cell],
+    recorded: Callable[..., Run],
+    plan: Plan,
+    *,
+    drawn_count: int,
+    told: bool,
+) -> None:
+    """Of nine from nine servers none can have come twice."""
+    summary = summarize(recorded([drawn(cell(drawn_count), None), cell(900)], plan=plan))
+
+    assert ("name no server" in summary.lines.asked) == told

@@ -56,6 +56,30 @@ def test_own_keys_name_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: str
     assert summary["backend_count"]["high"] == 12
 
 
+@pytest.mark.parametrize("farm", [""], indirect=True)
+@pytest.mark.parametrize("stack", ["boringssl", "openssl"])
+def test_a_sample_names_the_bad_node_unasked(farm: Haproxy, tls_stress: RunIt, stack: str) -> None:
+    summary = tls_stress(farm.port, "-n", "600", "--processes", "1", "--stack", stack).summary
+
+    served = farm.served(600)
+    bad = summary["failures"]["count"]
+    assert bad == served["node-12"]
+    assert "came from the backend with ticket key" in summary["headline"]
+    count = summary["backend_count"]
+    assert count["sample"]
+    assert count["unnamed"] < count["named"] < 80
+    assert count["seen"] <= 12 <= count["high"]
+    assert sum(one["attempts"] for one in summary["backends"]) == count["named"]
+
+
+@pytest.mark.parametrize("farm", [""], indirect=True)
+def test_turned_off_nothing_is_read(farm: Haproxy, tls_stress: RunIt) -> None:
+    summary = tls_stress(farm.port, "-n", "120", "--no-ticket-names", "--processes", "1").summary
+
+    assert summary["backend_count"] is None
+    assert "came from" not in summary["headline"]
+
+
 @pytest.mark.parametrize("farm", ["ssl_session_ticket_key {key};"], indirect=True)
 def test_a_shared_key_is_said_to_be_shared(farm: Haproxy, tls_stress: RunIt) -> None:
     summary = tls_stress(

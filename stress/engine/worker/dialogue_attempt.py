@@ -12,15 +12,25 @@ its own time, `starttls_ns`; the target's own time counts from the ClientHello o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
 
 from stress.dialogues.dialogue import Dialogue
+from stress.dialogues.scripts import SCRIPTS
 from stress.engine.worker import timestamps
 from stress.engine.worker.attempt import Attempt, AttemptPhase, AttemptSpec, WorkerContext
 from stress.engine.worker.timestamps import RESET, FlightTimer, event
 from stress.host.clocks import enable_kernel_stamps
 from stress.model.outcome import Category, Outcome, Stage
+from stress.model.plan import Plan
 from stress.model.record import Record
+
+
+def dialogues(plan: Plan) -> Callable[[str], Dialogue] | None:
+    """Return what makes the dialogue before TLS from our address; None: the plan has none."""
+    if plan.starttls is None:
+        return None
+    return partial(Dialogue.of, SCRIPTS[plan.starttls], plan.server_name or plan.target.host)
 
 
 class DialogueAttempt(Attempt):

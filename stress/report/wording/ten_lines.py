@@ -23,7 +23,7 @@ from stress.model.outcome import Category, Kind, Stage, kind_of
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
-from stress.report.wording.backends import named_words
+from stress.report.wording.backends import group_words, named_words
 from stress.report.wording.causes import (
     experiment,
     fix_of,
@@ -87,8 +87,9 @@ def headlines(
     tally, (odd, mend) = findings.tally, unasked(causes, findings.latency)
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
-    verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
-    verdict.append(named_words(causes, findings.backend_count, len(findings.backends)))
+    servers, keys = findings.backend_count, findings.failure_keys
+    named = named_words(causes, servers, keys, len(findings.backends))
+    verdict = [_failure_rate(findings, failures, validity), _too_few(failures), named]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
@@ -98,9 +99,8 @@ def headlines(
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
         found = findings.explanation
-        since = lockout_words(found.lockout, findings.facts.started_ns)
         places = [
-            since,
+            lockout_words(found.lockout, findings.facts.started_ns),
             *_first_places(places),
             silence(found.unexplained, findings.addresses),
             load_words(found.load),
@@ -118,7 +118,7 @@ def headlines(
         fix = " ".join([mend or fix, *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
-        where=where,
+        where=f"{where} {group_words(findings.facts)}".rstrip(),
         what=_what(findings),
         who=who.rstrip(),
         fix=" ".join([fix, *(repairs if tally.failures else ())]),
