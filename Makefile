@@ -56,7 +56,7 @@ starttls: .venv/dev-installed  ## test STARTTLS against real mail, directory and
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+limits: .venv/dev-installed  ## search for two known limits, five times each, and four limiters; writes docs/limits.md
 	scripts/servers nginx haproxy nft=nftables \
 		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits

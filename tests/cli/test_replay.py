@@ -64,6 +64,7 @@ def test_a_run_without_failures_has_nothing_to_replay(
 
     assert answer.code == 2
     assert "no failure to replay" in answer.err
+    assert "`tls-stress report` prints the commands that test again" in answer.err
     assert not (tmp_path / "good-replay.db").exists()
 
 

@@ -20,7 +20,7 @@ from stress.codes.catalog import client_views, phrase_for
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
-from stress.model.run import RunFacts, SeenChain
+from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
 from stress.report.wording.backends import group_words, named_words
@@ -329,21 +329,17 @@ def commands(findings: Findings) -> Iterator[Command]:
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again, "Repeat the test")
         return
-    name, fixed = _run_name(findings.facts), "fixed"
+    # By its name where commands find it by that, else by its path.
+    file, fixed = Path(facts.file), "fixed"
+    name = facts.name if file.parent.name == RESULTS else str(file.absolute())
     proof = with_names("evidence", name, options=("--out", "proof"))
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
-    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    options = ("--stores", stores) if stores else ()
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
     rare = "After the fix, if failures are rare"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
-
-
-def _run_name(facts: RunFacts) -> str:
-    """The run's name where commands find it by that, else the path of its file."""
-    file = Path(facts.file)
-    return facts.name if file.parent.name == RESULTS else str(file.absolute())
 
 
 ASKING = RunChange(extra=("--identify", "header:X-Served-By"))

@@ -56,6 +56,8 @@ FACTS = frozenset(
         "some-families-accept",
         "server-said",
         "before-tls",
+        "staple-of-another",
+        "staple-out-of-date",
         "starttls-port",
         "starttls-spoken",
         "steady-load",
@@ -165,6 +167,9 @@ def test_evidence_orders_what_ends_a_connection_without_a_word() -> None:
     assert first("eof", "bursts", "steady-load") == "connection-limit"
     assert first("eof", "window", "steady-load") == "draining"
     assert first("eof", "began", "steady-load") == "node-down"
+    assert first("timeout-connect", "bursts", "connections-held") == "connection-limit"
+    assert first("timeout-handshake", "window", "connections-held") == "connection-limit"
+    assert first("timeout-connect", "bursts") != "connection-limit"
     assert first("eof", "constant", "connections-held", "small-hello") in {
         "connection-limit",
         "balancer-ports-exhausted",

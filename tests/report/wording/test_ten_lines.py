@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from stress.analysis.findings import examine
 from stress.model.chain import Finding, Verdict
 from stress.model.outcome import Category, Stage
 from stress.model.plan import Address, Load, Plan
 from stress.model.run import Cell, End, Run, SeenChain
 from stress.model.summary import Answer, Headlines
 from stress.report.summary import summarize
+from stress.report.wording.ten_lines import commands
 
 
 def lines(run: Run) -> Headlines:
@@ -71,6 +73,24 @@ def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
     assert "tls-stress replay lab;" in said
     assert re.search(r": tls-stress run lab\.test:443 .* --name fixed; ", said)
     assert said.endswith("Then compare: tls-stress compare lab fixed")
+
+
+@pytest.mark.parametrize("made_now", [True, False])
+def test_each_command_to_copy_names_the_root_stores_of_the_run(
+    made_now: bool, leaf_alone: Run
+) -> None:
+    """A run and a report of its file later print the same line."""
+    findings = examine(leaf_alone)
+    facts = findings.facts
+    trust = replace(facts.plan.trust, stores="/tmp/stores.db", private=False)
+    facts = replace(facts, plan=replace(facts.plan, trust=trust), made_now=made_now)
+
+    told = {one.argv[1]: one.argv for one in commands(replace(findings, facts=facts))}
+
+    for verb in ("replay", "run"):
+        at = told[verb].index("--stores")
+        assert told[verb][at + 1] == "/tmp/stores.db"
+    assert "--stores" not in told["evidence"]
 
 
 def test_of_many_causes_the_line_of_places_tells_the_first(
