@@ -6,18 +6,19 @@ Imported late: it needs numpy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import exp, lgamma
 
 from stress.analysis.causes.table import Column, Table
 from stress.analysis.proportions.richness import Richness, least_share, richness
-from stress.analysis.tally import parted, side_of
+from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
-from stress.model.outcome import Side, Stage
-from stress.model.run import Cell, Cube, RunFacts, cell_reader
-from stress.model.summary import BackendCount
+from stress.model.outcome import Side, Stage, side_of
+from stress.model.run import MOST_BLOCKS, Cell, Cube, RunFacts, cell_reader
+from stress.model.summary import BackendCount, NewKey
+from stress.text.datetimes import time_of_day
 
 KEY = "ticket key "
 """How the names begin that are those of keys (`stress.engine.key_names`)."""
@@ -25,6 +26,8 @@ ENOUGH = 0.8
 """This part of the attempts is named: then all servers can be compared."""
 UNLIKELY = 0.01
 """So unlikely is it, if the failures were no different, that a key is told to be theirs."""
+SURELY = 7.0
+"""So many expected and none met: by chance in one of a thousand cases."""
 FEWEST = 50
 """Of so few in a sample none may have come from one server twice, and so have no name."""
 _backend, _sampled = cell_reader("backend"), cell_reader("sampled")
@@ -86,8 +89,44 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
         estimate=found.estimate,
         high=found.high,
         least_share=least_share(named),
+        new_keys=tuple(new_keys(cube, facts)) if source(facts) == Source.TICKET else (),
         sample=sample,
     )
+
+
+def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
+    """Pairs of keys of which one came as the other went: seen, and not to be told from a reload.
+
+    A key has gone, or has come, only where it is so frequent that chance would hardly (0.1%) have
+    left it out for the rest of the run. Each is told once, pairs that are close in time first.
+    """
+    spans: dict[str, tuple[int, int, int]] = {}
+    begin, end = MOST_BLOCKS, 0
+    for cell in representative(cube.cells, facts):
+        begin, end, name = min(begin, cell.block), max(end, cell.block), _backend(cell)
+        if isinstance(name, str):
+            first, last, count = spans.get(name, (cell.block, cell.block, 0))
+            spans[name] = min(first, cell.block), max(last, cell.block), count + cell.count
+    gone, come = {}, {}
+    for name, (first, last, count) in spans.items():
+        per_block = count / (last - first + 1)
+        if (end - last) * per_block >= SURELY:
+            gone[name] = last
+        if (first - begin) * per_block >= SURELY:
+            come[name] = first
+    pairs = sorted(
+        (abs(came - went), old, new)
+        for old, went in gone.items()
+        for new, came in come.items()
+        if went <= came
+    )
+
+    def moment(block: int) -> str:
+        return time_of_day(facts.started_ns + block * cube.block_ns, facts.started_ns)
+
+    for _, old, new in pairs:
+        if old in gone and new in come:
+            yield NewKey(old, moment(gone.pop(old)), new, moment(come.pop(new)))
 
 
 def keys_of_failures(cube: Cube, facts: RunFacts) -> Mapping[str, FailureKeys]:

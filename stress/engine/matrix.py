@@ -10,8 +10,8 @@ connection that failed. One connection is open at a time, so the target hardly f
 tricky:
 
 * Who takes turns meets the servers in their order. So sessions are drawn at random, else a session
-  and its server could miss each other for ever.
-* A cache forgets: sessions that are offered are renewed with newer ones of the same kind.
+  and its server could miss each other for ever, and those of the newest connections all would.
+* A cache forgets: the sessions that are offered are renewed, one by one.
 * Where TLS 1.2 is not spoken, it is TLS 1.3, whose tickets are offered once (RFC 8446 appendix
   C.4). An accepted one leaves another of the same group.
 
@@ -48,8 +48,10 @@ from stress.model.transcript import Transcript
 
 COLLECTED = 48
 """Those at the beginning that offer nothing."""
-KEPT = 12
+KEPT = 24
 """Sessions of each kind that are offered."""
+RENEWED = 0.25
+"""Of the later ones as many take the place of one of these, drawn at random."""
 LONGEST_S = 120.0
 """After this it ends, however many connections there were."""
 RATE = 50.0
@@ -96,11 +98,13 @@ class _Offers:
             self.left = session
 
     def put(self, number: int, *, failed: bool) -> None:
-        """Offer what the last attempt left, as that of this probe; the oldest of its kind goes."""
+        """Offer what the last attempt left, as that of this probe; at times, if there are many."""
         if self.left is not None:
             pool = self._pools[self.address, failed]
-            pool.append((number, self.left))
-            del pool[:-KEPT]
+            if len(pool) < KEPT:
+                pool.append((number, self.left))
+            elif self._chance.random() < RENEWED:
+                pool[self._chance.randrange(KEPT)] = number, self.left
 
 
 class _Nowhere:

@@ -301,6 +301,20 @@ class VantageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class NewKey:
+    """A ticket key that was not met before another was met for the last time."""
+
+    before: str
+    """The one that was not met again."""
+    last: str
+    """When it was met last, UTC, to a time block of the run."""
+    after: str
+    """The one that was not met before."""
+    first: str
+    """When it was met first."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackendCount:
     """How many servers there are behind the addresses, told apart by what they say themselves."""
 
@@ -318,6 +332,8 @@ class BackendCount:
     """Its upper end; null: unbounded."""
     least_share: float
     """A server with this fraction of the connections would have been met, with 95% confidence."""
+    new_keys: tuple[NewKey, ...] = ()
+    """Keys that took the place of others during the run, as after a reload."""
     sample: bool = False
     """Only handshakes that were drawn at random are counted here and in `backends`."""
 

@@ -238,3 +238,44 @@ def test_a_few_tickets_without_a_name_do_not_say_that_there_are_none(
     summary = summarize(recorded([drawn(cell(drawn_count), None), cell(900)], plan=plan))
 
     assert ("name no server" in summary.lines.asked) == told
+
+
+def reloaded(cell: Callable[..., Cell], at: int, blocks: int = 60) -> list[Cell]:
+    """Two servers, one of which has a new key from this block on."""
+    cells = [behind(cell(5, block=block), A) for block in range(blocks)]
+    new = "ticket key cccccccc"
+    return cells + [behind(cell(5, block=n), B if n < at else new) for n in range(blocks)]
+
+
+def test_a_new_key_in_the_place_of_another_is_told_with_its_time(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    summary = summarize(recorded(reloaded(cell, 30), plan=looked))
+
+    assert summary.backend_count is not None
+    (pair,) = summary.backend_count.new_keys
+    assert (pair.before, pair.after) == (B, "ticket key cccccccc")
+    assert pair.last < pair.first
+    told = f"{B} was last met at {pair.last}, ticket key cccccccc first at {pair.first}"
+    assert told in summary.lines.asked
+
+
+@pytest.mark.parametrize("at", [1, 59])
+def test_a_key_that_may_have_been_missed_by_chance_is_no_new_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan, at: int
+) -> None:
+    count = summarize(recorded(reloaded(cell, at), plan=looked)).backend_count
+
+    assert count is not None
+    assert count.new_keys == ()
+
+
+def test_where_tickets_have_no_name_the_matrix_is_the_next_step(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [cell(50, chain=2, outcome=BAD), cell(550, chain=1)]
+    named = summarize(recorded([behind(one, A) for one in cells], plan=looked))
+    unnamed = summarize(recorded(cells, plan=looked))
+
+    assert any("--backends" in one.argv for one in unnamed.commands)
+    assert not any("--backends" in one.argv for one in named.commands)

@@ -35,8 +35,8 @@ def played(
         failed = probes[offered].failed if resumed and offered is not None else node in bad
         met.append(node)
         probes.append(Probe(0, 40_000 + number, offered, resumed, failed))
-        if not resumed:
-            pools[failed] = [*pools[failed], number][-12:]
+        if not resumed and len(pools[failed]) < 24:
+            pools[failed].append(number)
     return ResumptionMatrix(0x0303, tuple(probes))
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +82,38 @@ def test_turned_off_nothing_is_read(farm: Haproxy, tls_stress: RunIt) -> None:
 
     assert summary["backend_count"] is None
     assert "came from" not in summary["headline"]
+
+
+def test_a_reload_in_mid_run_is_told_with_its_time(
+    certificates: Certificates, tls_stress: RunIt, tmp_path: Path
+) -> None:
+    """Without key files nginx makes new keys when it reads its configuration again."""
+    nodes = [Node(f"node-{n}", certificates.full, certificates.key) for n in range(1, 5)]
+    with (
+        Nginx(nodes, tmp_path / "nginx", master=True) as nginx,
+        Haproxy([Backend(*one) for one in nginx.ports.items()], tmp_path / "haproxy") as haproxy,
+    ):
+
+        def reload() -> None:
+            while sum(haproxy.connections().values()) < 300 and nginx.runs(0.02):
+                pass
+            os.kill(nginx.pid, signal.SIGHUP)
+
+        reloading = threading.Thread(target=reload)
+        reloading.start()
+        more = ("--ticket-names", "-n", "600", "--rate", "150", "--processes", "1")
+        finished = tls_stress(haproxy.port, *more)
+        reloading.join()
+        haproxy.served(600)
+        met = dict(re.findall(r":(\d+) \[[^]]+\] \S+ nodes/(\S+) ", haproxy.output.read_text()))
+
+    rows = finished.ask("SELECT backend, local_port FROM handshake WHERE backend > ''")
+    keys = {key: met[str(port)] for key, port in rows}
+    pairs = finished.summary["backend_count"]["new_keys"]
+    assert {keys[one["before"]] for one in pairs} == set(nginx.ports)
+    assert {keys[one["after"]] for one in pairs} == set(nginx.ports)
+    assert all(one["last"] <= one["first"] for one in pairs)
+    assert "A reload without key files looks like this" in finished.summary["lines"]["asked"]
 
 
 @pytest.mark.parametrize("farm", ["ssl_session_ticket_key {key};"], indirect=True)

@@ -8,7 +8,7 @@ from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.run import JoinedLog, RunFacts
-from stress.model.summary import BackendCount, Cause, Comparator
+from stress.model.summary import BackendCount, Cause, Comparator, NewKey
 from stress.text.escape import command
 from stress.text.numbers import counted, milliseconds, of, percent_up, seconds, thousands
 
@@ -71,10 +71,26 @@ def server_words(count: BackendCount | None) -> str:
         ASKED
         if by_header
         else "Servers that share their keys count as one, and one that makes new keys as several. "
+        + reload_words(count.new_keys)
     )
     return (
         f"{what}: {thousands(count.seen)} seen in {known}, {number} in all; a server "
         f"with {percent_up(count.least_share)} of the connections would have been met. {beside}"
+    )
+
+
+def reload_words(pairs: Sequence[NewKey]) -> str:
+    """Which keys took the place of others, with the times; empty: none did."""
+    told = [
+        f"{one.before} was last met at {one.last}, {one.after} first at {one.first}"
+        for one in pairs[:SHOWN]
+    ]
+    if not told:
+        return ""
+    more = f", and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+    return (
+        f"New keys: {'; '.join(told)}{more}. A reload without key files looks like this, and so "
+        "does a server that takes the place of another. "
     )
 
 

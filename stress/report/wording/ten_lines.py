@@ -346,6 +346,10 @@ ASKING = RunChange(extra=("--identify", "header:X-Served-By"))
 """The same run, in which servers name themselves."""
 
 
+OFFERING = RunChange(extra=("--backends",))
+"""The same run, with the resumption matrix."""
+
+
 def experiments(findings: Findings) -> Iterator[Command]:
     """The commands that test the causes or settle the goals: runs that differ in that alone."""
     facts, explained = findings.facts, findings.explanation
@@ -361,6 +365,9 @@ def experiments(findings: Findings) -> Iterator[Command]:
         and server.how == "ticket"
         and any(one.mechanism is not None and not one.conditions for one in explained.claims)
     ):
+        if server.seen != 1 and facts.matrix is None and server.named < server.unnamed:
+            argv = run_argv(facts.plan, OFFERING, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv, "To tell servers apart by the sessions they accept")
         argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
         yield Command(Purpose.NEXT, argv, "To name the server, by a header that yours set")
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
