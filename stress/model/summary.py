@@ -339,6 +339,27 @@ class BackendCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """What the order in which servers were met says about the balancer."""
+
+    pairs: int
+    """Connections that began one after the other, both of whose servers are known."""
+    same: int
+    """Pairs that met the same server."""
+    expected: float
+    """So many would have, if the server were drawn anew for each connection."""
+    by_turns: bool
+    """Far fewer did (0.1%): servers take turns."""
+    by: str
+    """`source` or `local_port`: what always led to the same server, where it came again; empty:
+    neither."""
+    least: float | None
+    """Smallest share of a server, where the shares are not equal; null: they may be."""
+    most: float | None
+    """Largest share."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offers:
     """Sessions that were offered to further connections."""
 
@@ -467,6 +488,8 @@ class Summary:
     """The machines whose runs were merged, by name; empty: all attempts come from one."""
     backend_count: BackendCount | None = None
     """How many there are; null: not known, or a log names them all."""
+    balancing: Spread | None = None
+    """How connections were spread over servers; null: not known, or nothing decides it."""
     resumption_groups: ResumptionGroups | None = None
     """What `--backends` found; null: it was not asked for."""
     commands: tuple[Command, ...] = ()

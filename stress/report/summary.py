@@ -83,6 +83,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         backends=tuple(_backends(findings)),
         vantages=tuple(_vantages(findings)),
         backend_count=findings.backend_count,
+        balancing=findings.balancing,
         resumption_groups=groups(facts.matrix) if facts.matrix else None,
         latency=findings.latency,
         validity=judged,

@@ -8,11 +8,12 @@ from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.run import JoinedLog, RunFacts
-from stress.model.summary import BackendCount, Cause, Comparator, NewKey
+from stress.model.summary import BackendCount, Spread, Cause, Comparator, NewKey
 from stress.text.escape import command
-from stress.text.numbers import counted, milliseconds, of, percent_up, seconds, thousands
+from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
 
 ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
+_ALWAYS = {"source": "source address", "local_port": "source port"}
 SHOWN = 3
 """Files that are named."""
 
@@ -92,6 +93,23 @@ def reload_words(pairs: Sequence[NewKey]) -> str:
         f"New keys: {'; '.join(told)}{more}. A reload without key files looks like this, and so "
         "does a server that takes the place of another. "
     )
+
+
+def balancing_words(found: Spread | None) -> str:
+    """How the balancer spreads connections, as far as their order shows it; empty: not at all."""
+    if found is None:
+        return ""
+    told = []
+    if found.by:
+        told.append(f"the same {_ALWAYS[found.by]} always met the same server")
+    if found.by_turns:
+        told.append(
+            f"servers take turns ({thousands(found.same)} of {thousands(found.pairs)} connections "
+            f"in a row met the same server; {found.expected:.0f} would if each were drawn anew)"
+        )
+    if found.least is not None and found.most is not None:
+        told.append(f"shares are not equal ({percent(found.least)} to {percent(found.most)})")
+    return f"Balancing: {'; '.join(told)}. "
 
 
 def backends_title(count: BackendCount | None) -> str:
