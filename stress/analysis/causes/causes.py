@@ -23,7 +23,11 @@ from stress.analysis.causes.changes import (
 )
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.inconsistencies import differences, inconsistencies
+from stress.analysis.causes.inconsistencies import (
+    differences,
+    facts_of_what_was_agreed,
+    inconsistencies,
+)
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
@@ -354,12 +358,13 @@ class _Claimant:
     def slow(self, claim: Claim) -> Claim:
         """What is slower, with its root causes and the next experiment."""
         loci = [one.dimension for one in claim.conditions] or [NO_PLACE]
+        chosen = facts_of_what_was_agreed(self.recording.table, loci)
         change = _pinned(self.recording, claim.conditions, FEWEST_TIMED)
         if claim.ceiling and not self.recording.facts.plan.resumption:
             change = replace(change or RunChange(), extra=CHEAPER)
         return replace(
             claim,
-            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value)),
+            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value, facts=chosen)),
             experiment=change,
         )
 

@@ -147,6 +147,27 @@ def test_a_wire_failure_names_the_stage_instead_of_a_certificate(
     assert "the failing connections reached client-hello (9)" in lines(run).what
 
 
+def test_few_that_came_as_far_as_a_certificate_do_not_make_it_the_matter(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+) -> None:
+    run = recorded(
+        [
+            cell(900),
+            cell(3, outcome="eof", chain=1, stage=Stage.FINISHED),
+            cell(92, outcome="eof", chain=None, stage=Stage.CLIENT_HELLO),
+        ],
+        chains=leaf_and_more,
+    )
+
+    said = lines(run).what
+
+    assert said.startswith("No certificate is involved")
+    assert "client-hello (92)" in said
+    assert "finished (3)" in said
+
+
 def test_a_clean_run_names_the_certificates(
     recorded: Callable[..., Run],
     cell: Callable[..., Cell],
