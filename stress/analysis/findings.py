@@ -28,7 +28,7 @@ from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, BackendCount, Spread, Interval, Quantiles
+from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -459,8 +459,8 @@ class Attempt:
             return question.name_in(bytes(self._machine.answer or b""))
         if tickets is None or self._handshake_ns is None:
             return None
-        rare = tickets.is_rare(spec.address_index, spec.client, self._chain_hash)
-        ticket = self._machine.ticket() if rare or self._drawn else None
+        reads = tickets.reads(spec.address_index, spec.client, self._chain_hash)
+        ticket = self._machine.ticket() if reads or self._drawn else None
         return ticket[:KEY_NAME_BYTES].hex() if ticket else None
 
     def _close(self) -> None:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 
 EVERY = 16
 """One in so many is drawn: about 2% of the processor time of a handshake."""
+LEARNED = 32
+"""The first tickets are read, too: what came once is no name yet, and drawn ones need theirs."""
 MOST_RARE = 512
-"""Tickets of rare chains that a worker reads, beside those that were drawn."""
+"""Tickets that a worker reads beside those that were drawn."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class TicketSampler:
     everything: bool = False
     """Every ticket is read."""
     _left: int = MOST_RARE
+    _asked: int = 0
     _random: random.Random = field(init=False)
     _seen: Counter[tuple[int, int, bytes]] = field(default_factory=Counter)
     _most: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -40,8 +43,12 @@ class TicketSampler:
         """Whether the next attempt is drawn."""
         return self.everything or self._random.random() * EVERY < 1
 
-    def is_rare(self, address: int, client: int, chain: bytes | None) -> bool:
-        """Count a chain; returns whether it is to be read because it is not the commonest."""
+    def reads(self, address: int, client: int, chain: bytes | None) -> bool:
+        """Count a chain; returns whether a ticket is read that was not drawn.
+
+        It is where the chain is not the commonest of its place, and at the very beginning.
+        """
+        self._asked += 1
         if chain is None:
             return False
         place, kind = (address, client), (address, client, chain)
@@ -49,6 +56,7 @@ class TicketSampler:
         count = self._seen[kind]
         if count >= self._most[place]:
             self._most[place] = count
-            return False
+            if self._asked > LEARNED:
+                return False
         self._left -= 1
         return self._left >= 0

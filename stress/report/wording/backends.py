@@ -8,7 +8,7 @@ from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.run import JoinedLog, RunFacts
-from stress.model.summary import BackendCount, Spread, Cause, Comparator, NewKey
+from stress.model.summary import BackendCount, Cause, Comparator, NewKey, Spread
 from stress.text.escape import command
 from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
 
