@@ -47,7 +47,9 @@ def demo(
     # Checked before a whole farm is started in vain.
     option("--count", positive_count, count)
     output = Output.of(settings)
-    with start(scenario) as farm:
+    with output.busy("starting the farm"):
+        started = start(scenario)
+    with started as farm:
         request = parse([*farm.run_words, *(["-n", count] if count else [])])
         console.print_message(f"planted: {farm.planted.sentence}")
         path = record(prepare(request), RunLocation.of(settings), output.display())

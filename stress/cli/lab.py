@@ -52,7 +52,9 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
     """
     from stress.lab.farm import start
 
-    with start(scenario, seed=seed) as farm:
+    with console.busy("starting the farm"):
+        started = start(scenario, seed=seed)
+    with started as farm:
         # Blocked only now, because the farm's processes would inherit it.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         addresses = " ".join(str(address) for address in farm.addresses)

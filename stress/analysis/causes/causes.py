@@ -495,7 +495,6 @@ class _Claimant:
         stages = tuple(self.tally.stages.get(failing.outcome, ()))
         if {*stages} == {Stage.STARTTLS.label}:
             evidence.add("before-tls")
-        values: dict[str, str] = {}
         alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
         if chain is None:
             passing = passing_rate(plan.load, self.recording.cube)
