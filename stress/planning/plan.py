@@ -290,6 +290,7 @@ def replay_plan(
         assertions=(),
         sweep=(),
         profile="",
+        backends=False,
         replay=replay,
     )
 
