@@ -37,7 +37,8 @@ def test_only_the_backend_is_new(run_file: Path, tmp_path: Path) -> None:
         rows, found = list(run.records()), list(joined.records())
         facts, new = run.facts(), joined.facts()
         assert [one._replace(backend=None) for one in found] == [
-            one._replace(backend=None) for one in rows  # of a sample tickets had named it
+            one._replace(backend=None)
+            for one in rows  # of a sample tickets had named it
         ]
         assert [row.backend for row in found] == [f"web{row.id % 3}" for row in rows]
         assert list(joined.transcripts()) == list(run.transcripts())
