@@ -16,7 +16,7 @@ from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.outcome import Side, Stage, side_of
-from stress.model.run import MOST_BLOCKS, Cell, Cube, RunFacts, cell_reader
+from stress.model.run import Cell, Cube, RunFacts, cell_reader
 from stress.model.summary import BackendCount, NewKey
 from stress.text.datetimes import time_of_day
 
@@ -26,8 +26,8 @@ ENOUGH = 0.8
 """This part of the attempts is named: then all servers can be compared."""
 UNLIKELY = 0.01
 """So unlikely is it, if the failures were no different, that a key is told to be theirs."""
-SURELY = 7.0
-"""So many expected and none met: by chance in one of a thousand cases."""
+SURELY = 0.001
+"""Chance at which a key that was not met any more, or not before, is no accident."""
 FEWEST = 50
 """Of so few in a sample none may have come from one server twice, and so have no name."""
 _backend, _sampled = cell_reader("backend"), cell_reader("sampled")
@@ -97,28 +97,34 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
 def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
     """Pairs of keys of which one came as the other went: seen, and not to be told from a reload.
 
-    A key has gone, or has come, only where it is so frequent that chance would hardly (0.1%) have
-    left it out for the rest of the run. Each is told once, pairs that are close in time first.
+    A key has gone, or has come, only where chance would hardly (0.1%, over all keys) have put each
+    time that it was met into this part of the attempts. Each is told once, pairs that are close in
+    time first.
     """
     spans: dict[str, tuple[int, int, int]] = {}
-    begin, end = MOST_BLOCKS, 0
+    attempts = Counter[int]()
     for cell in representative(cube.cells, facts):
-        begin, end, name = min(begin, cell.block), max(end, cell.block), _backend(cell)
+        attempts[cell.block] += cell.count
+        name = _backend(cell)
         if isinstance(name, str):
             first, last, count = spans.get(name, (cell.block, cell.block, 0))
             spans[name] = min(first, cell.block), max(last, cell.block), count + cell.count
+    until, sofar = dict[int, float](), 0
+    for block in sorted(attempts):
+        sofar += attempts[block]
+        until[block] = sofar / attempts.total()
     gone, come = {}, {}
     for name, (first, last, count) in spans.items():
-        per_block = count / (last - first + 1)
-        if (end - last) * per_block >= SURELY:
+        if until[last] ** count * len(spans) <= SURELY:
             gone[name] = last
-        if (first - begin) * per_block >= SURELY:
+        before = until[first] - attempts[first] / attempts.total()
+        if (1 - before) ** count * len(spans) <= SURELY:
             come[name] = first
     pairs = sorted(
         (abs(came - went), old, new)
         for old, went in gone.items()
         for new, came in come.items()
-        if went <= came
+        if went <= came and old != new
     )
 
     def moment(block: int) -> str:

@@ -189,8 +189,8 @@ def test_the_key_of_all_failures_is_told_beside_the_sample(
         "All 60 came from the backend with ticket key bbbbbbbb, 1 of about 12." in summary.headline
     )
     assert (
-        "Of 60 of 60 (100%) failures the session ticket was read: all were sealed with ticket key "
-        "bbbbbbbb, as were 0 of 66 good handshakes drawn at random"
+        "The session tickets of 60 of 60 (100%) failures were read: all were sealed with ticket "
+        "key bbbbbbbb, as were 0 of 66 good handshakes drawn at random"
     ) in summary.lines.where
 
 
@@ -265,6 +265,18 @@ def test_a_key_that_may_have_been_missed_by_chance_is_no_new_one(
     cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan, at: int
 ) -> None:
     count = summarize(recorded(reloaded(cell, at), plan=looked)).backend_count
+
+    assert count is not None
+    assert count.new_keys == ()
+
+
+def test_a_key_that_was_met_once_in_the_middle_is_no_new_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [behind(cell(5, block=block), A) for block in range(60)]
+    cells += [behind(cell(2, block=30), B), behind(cell(2, block=31), "ticket key cccccccc")]
+
+    count = summarize(recorded(cells, plan=looked)).backend_count
 
     assert count is not None
     assert count.new_keys == ()

@@ -182,7 +182,7 @@ def key_words(keys: FailureKeys | None) -> str:
     """What the session tickets of failures say, beside those of good handshakes; empty: nothing."""
     if keys is None or not keys.stands_out:
         return ""
-    begin = f"Of {of(keys.read, keys.failures)} failures the session ticket was read: "
+    begin = f"The session tickets of {of(keys.read, keys.failures)} failures were read: "
     every = "all" if keys.most == keys.read else f"{thousands(keys.most)} of them"
     return (
         f"{begin}{every} were sealed with {keys.name}, as were {thousands(keys.good_most)} of "
