@@ -18,7 +18,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
-long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than ten seconds
+long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
