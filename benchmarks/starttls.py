@@ -25,8 +25,7 @@ import trio
 
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.dial import Ports
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
-from stress.engine.worker.process import openings
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.handshake import stack_for
 from stress.model.outcome import OK
 from stress.model.plan import Address, Client, Limits, Plan, Stack, StartTls, Target

@@ -36,6 +36,17 @@ class Balancing(StrEnum):
     """By the client's port: each node has a contiguous part of all ports."""
 
 
+class Tickets(StrEnum):
+    """The session tickets of the nodes of a pool."""
+
+    OWN = "own"
+    """Each node seals them with a key of its own."""
+    SHARED = "shared"
+    """All nodes have one key."""
+    NONE = "none"
+    """None, and no session cache: nothing can be resumed."""
+
+
 class FaultAction(StrEnum):
     """What a node does to a connection on which a fault fires."""
 
@@ -154,6 +165,7 @@ class Pool:
     front: Front = LOOPBACK
     policy: Balancing = Balancing.RANDOM
     seed: int = 0
+    tickets: Tickets = Tickets.OWN
     pace: float = 1.0
     """Factor on the windows of faults."""
     accepts_per_s: float | None = None

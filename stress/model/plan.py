@@ -370,6 +370,10 @@ class Trust:
     """File of the families' root stores; empty: those shipped. Never read from a run file."""
 
 
+PROBES = 480
+"""Connections that `--backends` makes at most, after the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do. Made only by `stress.planning`; serialised into the run file."""
@@ -387,9 +391,12 @@ class Plan:
     stack: Stack | None = None
     """The TLS library of all clients, where the user chose one (`--stack`); None: each its own."""
     close: Close = Close.AUTO
-    ticket_names: bool = False
+    ticket_names: bool | None = None
     """Read the names of the keys of session tickets, by which servers behind one address differ.
-    Every new run does, unless it was turned off; an old run file did not."""
+    None: of a random sample, and where the chain is rare, as every new run does if it is not told
+    otherwise."""
+    backends: bool = False
+    """Offer TLS sessions to more connections after the run, to see which servers share them."""
     identify: str | None = None
     """`header:NAME` of the answer to one HEAD after each handshake, by which a server names itself;
     None: no HEAD is sent."""

@@ -75,6 +75,10 @@ class Record(NamedTuple):
     proxy_ns: int | None = None
     """From the open connection to the proxy's go-ahead, where the run goes through one."""
 
+    sampled: bool | None = None
+    """Whether it was drawn at random, before it began, to have its session ticket read; None: it
+    was not, or the run draws none. Of others the ticket is read only where their chain is rare."""
+
     @property
     def before_tls_ns(self) -> int:
         """Until the ClientHello could be sent, by the target, the network and a proxy."""

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from stress.errors import UsageError
 from stress.host.addresses import is_loopback, is_public
 from stress.host.limits import Reaches, has_route
-from stress.model.plan import Address, Load, Plan, Target
+from stress.model.plan import PROBES, Address, Load, Plan, Target
 from stress.planning.addresses import Resolution, Resolve, connectable, resolve
 from stress.planning.load import highest, total_of
 from stress.text.escape import quoted
@@ -66,8 +66,9 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
         return replace(plan, authorized=f"{'; '.join(consent)}, for {_covered(plan)}")
     small = load.count is not None and load.count <= FREE_RATE
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
-    if exceeds(paced):
-        raise _refusal(load, plan, others[0], foreign=foreign)
+    more = PROBES if plan.backends else 0
+    if exceeds(paced, more):
+        raise _refusal(load, plan, others[0], more, foreign=foreign)
     if paced is load:
         return plan
     place = "addresses that only a profile names" if foreign else "a public address"
@@ -94,9 +95,10 @@ def _asked(plan: Plan) -> Load:
     return replace(plan.load, duration_s=None) if plan.find_limit else plan.load
 
 
-def exceeds(load: Load) -> bool:
-    """Return whether a load is more than a public target gets without consent."""
+def exceeds(load: Load, more: int = 0) -> bool:
+    """Return whether a load, and so many connections, are more than anybody gets unasked."""
     total = total_of(load)
+    total = None if total is None else total + more
     if total is None or total > FREE_COUNT:
         return True
     fastest = highest(load.segments) or load.rate
@@ -120,7 +122,9 @@ class Guard:
         found = await self.resolve(target, resolver)
         kept = connectable(found.addresses, self.plan.sources)
         kept = tuple(address for address in kept if self.reaches(address.ip))
-        if self.plan.authorized is None and exceeds(_asked(self.plan)):
+        if self.plan.authorized is None and exceeds(
+            _asked(self.plan), PROBES if self.plan.backends else 0
+        ):
             kept = tuple(address for address in kept if not is_public(address.ip))
         if not kept:
             raise UsageError(
@@ -129,9 +133,10 @@ class Guard:
         return Resolution(kept, found.ttl_s)
 
 
-def _refusal(load: Load, plan: Plan, address: Address, *, foreign: bool) -> UsageError:
+def _refusal(load: Load, plan: Plan, address: Address, more: int, *, foreign: bool) -> UsageError:
     target, proxy = plan.target, plan.proxy
     total = total_of(load)
+    total = None if total is None else total + more
     amount = "handshakes" if total is None else f"{total:,} handshakes"
     pace = "as fast as it answers" if load.rate is None else f"at {show_rate(load.rate)}"
     length = "" if load.duration_s is None else f" for {show_duration(load.duration_s)}"

@@ -296,6 +296,7 @@ def replay_plan(
         assertions=(),
         sweep=(),
         profile="",
+        backends=False,
         replay=replay,
     )
 

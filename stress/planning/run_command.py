@@ -132,8 +132,8 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
         if value == usual:
             continue
         name = f"--{option.name}"
-        if value is True:
-            words.append(name)
+        if isinstance(value, bool):
+            words.append(name if value else f"--no-{option.name}")
             continue
         if isinstance(value, float):  # all of them are lengths of time
             value = _span(value)

@@ -194,6 +194,7 @@ class RunFile:
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 joined=end.joined if end else None,
+                matrix=end.matrix if end else None,
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
@@ -469,6 +470,9 @@ class RunFile:
         checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
         if end.joined is not None:
             checked("ending.joined", end.joined.spread_ns, Span)
+        if end.matrix is not None:
+            for probe in end.matrix.probes:
+                checked("ending.matrix", probe.offered or 0, Whole)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:

@@ -12,8 +12,7 @@ import trio
 from stress.dialogues.dialogue import MOST_BYTES
 from stress.engine.worker.attempt import AttemptSpec, WorkerContext
 from stress.engine.worker.dial import Ports
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
-from stress.engine.worker.process import openings
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.timestamps import FLIGHT_BYTES
 from stress.handshake import stack_for
 from stress.model.outcome import Stage

@@ -55,6 +55,7 @@ from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.poller import READABLE, WRITABLE
 from stress.engine.worker.reactor import Reactor
 from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import (
     ABORTED,
     FLIGHT_BYTES,
@@ -139,8 +140,8 @@ class WorkerContext:
     """What is spoken before TLS, one after the other; empty: TLS comes first."""
     sampler: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: none is kept."""
-    reads_tickets: bool = False
-    """Whether session tickets name a backend."""
+    tickets: TicketSampler | None = None
+    """Chooses the session tickets that are read, to name a backend; None: none is."""
     question: HeaderQuestion | None = None
     """What the server is asked after the handshake, to name itself; None: nothing."""
     held: HeldConnections | None = None
@@ -208,6 +209,10 @@ class Attempt:
     """A send of ours was answered by RST."""
     _retransmits: int | None = None
     _offered: bool | None = None
+    _drawn: bool = False
+    """Its session ticket is read, whatever becomes of it."""
+    _chain_hash: bytes | None = None
+    _backend: str | None = None
     _timer: FlightTimer = field(default_factory=FlightTimer)
     _events: list[WireEvent] = field(default_factory=list)
 
@@ -223,7 +228,10 @@ class Attempt:
         if context.sessions is not None:
             session = context.sessions.offer(spec.client)
             self._offered = session is not None
-        self._machine = context.factories[spec.client].machine(session)
+        if context.tickets is not None:
+            self._drawn = context.tickets.draws()
+        self._machine = context.factories[spec.client].machine(session, keyed=self._drawn)
+        self._machine.reads_ticket = context.tickets is not None
         ports, exact = context.ports, spec.local_port
         if exact:
             ports = dial.Ports(0, span=range(exact, exact + 1))
@@ -436,6 +444,8 @@ class Attempt:
         self.phase, context = AttemptPhase.OVER, self.context
         if self._state is not State.WAITING:
             facts = self._facts = self._machine.facts()
+            self._chain_hash = chain_hash(facts.chain) if facts.chain else None
+            self._backend = self._named()
             if context.sessions is not None and facts.outcome == OK:
                 session = self._machine.session()
                 context.sessions.keep(self.spec.client, session, resumed=bool(facts.resumed))
@@ -454,6 +464,17 @@ class Attempt:
                 started_ns=self._started_ns,
             )
         self.on_end(self)
+
+    def _named(self) -> str | None:
+        """What may name the server: a header of its answer, or the front of its session ticket."""
+        question, tickets, spec = self.context.question, self.context.tickets, self.spec
+        if question is not None:
+            return question.name_in(bytes(self._machine.answer or b""))
+        if tickets is None or self._handshake_ns is None:
+            return None
+        reads = tickets.reads(spec.address_index, spec.client, self._chain_hash)
+        ticket = self._machine.ticket() if reads or self._drawn else None
+        return ticket[:KEY_NAME_BYTES].hex() if ticket else None
 
     def _close(self) -> None:
         """Close the connection, or give it to those that stay open."""
@@ -484,10 +505,7 @@ class Attempt:
         if facts is NOTHING_KNOWN and self._connect_ns is not None:
             stage = Stage.CLIENT_HELLO
         self.chain, self.staple = facts.chain, facts.staple
-        ticket = facts.ticket if self.context.reads_tickets else None
-        backend = ticket[:KEY_NAME_BYTES].hex() if ticket else None
-        if self.context.question is not None and facts is not NOTHING_KNOWN:
-            backend = self.context.question.name_in(bytes(self._machine.answer or b""))
+        tickets = self.context.tickets
         answered = self._received > 0
         flags = spec.flags | (Flag.USER_SPACE_STAMP if timer.user_space else 0)
         return Record(
@@ -500,7 +518,7 @@ class Attempt:
             client=spec.client,
             outcome=(self._outcome or facts.outcome).name,
             stage=stage,
-            chain=chain_hash(facts.chain) if facts.chain else None,
+            chain=self._chain_hash,
             tls_version=facts.tls_version,
             cipher=facts.cipher,
             key_group=facts.key_group,
@@ -518,5 +536,6 @@ class Attempt:
             hello_retry=facts.hello_retry,
             tcp_retransmits=self._retransmits,
             offered=self._offered,
-            backend=backend,
+            backend=self._backend,
+            sampled=True if self._drawn and tickets and not tickets.everything else None,
         )

@@ -23,7 +23,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic_ns
 
+from stress.dialogues.credentials import read_credentials
 from stress.dialogues.dialogue import Dialogue
+from stress.dialogues.proxies import ProxyDialogue
+from stress.dialogues.scripts import SCRIPTS
 from stress.engine.worker import timestamps
 from stress.engine.worker.attempt import (
     Attempt,
@@ -35,6 +38,7 @@ from stress.engine.worker.attempt import (
 from stress.engine.worker.timestamps import RESET, SENT, FlightTimer, event
 from stress.host.clocks import enable_kernel_stamps
 from stress.model.outcome import Category, Kind, Outcome, Stage
+from stress.model.plan import Plan
 from stress.model.record import Record
 
 _BY_THE_PROXY = {
@@ -45,6 +49,22 @@ _BY_THE_PROXY = {
     Category.REFUSED: "the proxy's address refused the connection",
     Category.UNREACHABLE: "the proxy cannot be reached",
 }
+
+
+def openings(plan: Plan) -> tuple[Opening, ...]:
+    """Return what is spoken before TLS, in order: with the proxy, then for STARTTLS.
+
+    Raises:
+        UsageError: the credentials for the proxy are not there any more, or are none.
+    """
+    opened = []
+    if plan.proxy is not None:
+        credentials = read_credentials(plan.proxy_authorization)
+        opened.append(Opening(Stage.PROXY, ProxyDialogue(plan.proxy.scheme, credentials)))
+    if plan.starttls is not None:
+        script, host = SCRIPTS[plan.starttls], plan.server_name or plan.target.host
+        opened.append(Opening(Stage.STARTTLS, lambda local, _: Dialogue.of(script, host, local)))
+    return tuple(opened)
 
 
 class DialogueAttempt(Attempt):

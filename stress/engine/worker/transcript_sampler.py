@@ -170,18 +170,14 @@ class KeyLogSwitch:
     logged: MachineFactory
     """Of the same client, with a key log."""
     sampler: TranscriptSampler | None
-    reads_tickets: bool = False
-    """Whether session tickets are read that come encrypted (TLS 1.3)."""
     shows_tickets: bool = False
-    """Whether the TLS library shows them, so that no key log is needed for them."""
+    """Whether the TLS library shows session tickets, so that no key log is needed for them."""
 
-    def machine(self, session: Session | None = None) -> HandshakeMachine:
-        """Make a fresh machine, which offers a session or not."""
-        keyed = self.sampler is not None and self.sampler.keyed > 0
-        logs = keyed or (self.reads_tickets and not self.shows_tickets)
-        machine = (self.logged if logs else self.plain).machine(session)
-        machine.reads_ticket = self.reads_tickets
-        return machine
+    def machine(self, session: Session | None = None, *, keyed: bool = False) -> HandshakeMachine:
+        """Make a fresh machine, which offers a session or not; `keyed` if its ticket is wanted."""
+        needed = self.sampler is not None and self.sampler.keyed > 0
+        logs = needed or (keyed and not self.shows_tickets)
+        return (self.logged if logs else self.plain).machine(session)
 
 
 def _as_sent(events: Sequence[WireEvent]) -> tuple[list[Flight], list[Parting]]:

@@ -18,7 +18,7 @@ from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
-from stress.report.wording.backends import joined_sentences, server_words
+from stress.report.wording.backends import balancing_words, joined_sentences, server_words
 from stress.text.escape import shell_line, with_letters, with_names
 from stress.text.numbers import counted, of, offered, seconds, thousands
 from stress.text.templates import read_texts
@@ -109,7 +109,7 @@ def scope(findings: Findings) -> str:
         f"{sessions(findings)}"
         f"{f'{joined_sentences(joined)[0]}. ' if joined else ''}"
         f"{_inspected(findings)}"
-        f"{server_words(findings.backend_count)}"
+        f"{server_words(findings.backend_count)}{balancing_words(findings.balancing)}"
         f"Not tested: {', '.join(gaps)}."
     )
 

@@ -16,8 +16,7 @@ import trio
 
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
-from stress.engine.worker.process import openings
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.schedule import Sessions
 from stress.engine.worker.transcript_sampler import TranscriptSampler
 from stress.handshake import KeyLog, stack_for
