@@ -23,7 +23,7 @@ from stress.analysis.causes.changes import (
 )
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.experiments import confirm, more, pinned
+from stress.analysis.causes.experiments import cheaper, confirm, more, pinned
 from stress.analysis.causes.inconsistencies import (
     differences,
     facts_of_what_was_agreed,
@@ -91,8 +91,6 @@ FEWEST_LEFT = 3
 ALWAYS = 0.99
 FEWEST_TIMED = 200
 """Handshakes of an experiment about latency."""
-CHEAPER = ("--resumption", "90%")
-"""More of these handshakes get through where CPU is the limit, but not where a limiter counts."""
 
 
 def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
@@ -346,7 +344,7 @@ class _Claimant:
         chosen = facts_of_what_was_agreed(self.recording.table, loci)
         change = pinned(self.recording, claim.conditions, FEWEST_TIMED)
         if claim.ceiling and not self.recording.facts.plan.resumption:
-            change = replace(change or RunChange(), extra=CHEAPER)
+            change = cheaper(self.recording.facts.plan, change or RunChange())
         return replace(
             claim,
             likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value, facts=chosen)),
