@@ -18,6 +18,7 @@ WORDS = {
     "hold": "--hold 60s",
     "identify": "--identify header:X-Served-By",
     "ticket_names": "--ticket-names",
+    "backends": "--backends",
     "seed": "--seed 9",
     "clients": "--client generic=2 --client go",
     "sni": "--sni none",
