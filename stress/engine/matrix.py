@@ -34,7 +34,7 @@ from stress.engine.key_names import KeyNames
 from stress.engine.recorder import Recorder
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
-from stress.engine.worker.dialogue_attempt import DialogueAttempt, dialogues
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.schedule import Sessions
 from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import stamping
@@ -150,12 +150,13 @@ async def _probe_all(plan: Plan, found: list[Probe]) -> None:
         reset=plan.close is Close.RST,
         unix_offset_ns=time_ns() - monotonic_ns(),
         preamble=dial.preamble(plan.proxy_protocol),
-        dialogue=dialogues(plan),
+        proxy=plan.proxy.address if plan.proxy else None,
+        dialogues=openings(plan),
         tickets=TicketSampler(plan.seed, everything=True),
         sessions=cast("Sessions", offers),
     )
     recorder = Recorder(replace(plan, ticket_names=False), _Nowhere())
-    kind = Attempt if context.dialogue is None else DialogueAttempt
+    kind = DialogueAttempt if context.dialogues else Attempt
     begun_ns = monotonic_ns()
     begins: list[str | None] = []
     async with stamping(), trio.open_nursery() as nursery:

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 
 COUNT_REQUEST = b"count\n"
 
@@ -125,6 +125,8 @@ class NodeSpec:
     weight: float = 1.0
     faults: tuple[Fault, ...] = ()
     """The first one that fires decides."""
+    starttls: StartTls | None = None
+    """The protocol in which clients ask it for TLS (`spoken.py`); None: TLS comes first."""
     signing_ns: int = 0
     """How long its one signer needs for each handshake; 0: as fast as the CPU."""
     number: int = 1

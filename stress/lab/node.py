@@ -15,6 +15,7 @@ from OpenSSL import SSL
 
 from stress.lab.blueprint import Fault, FaultAction, NodeSpec, Tickets
 from stress.lab.session import PATIENCE_S, Hello, ServerSession, server_context
+from stress.lab.spoken import speak
 
 BUCKET_S = 0.25
 BLOCKED_S = 0.12
@@ -55,6 +56,7 @@ class Node:
             )
             for index, fault in enumerate(spec.faults)
         ]
+        self._starttls = spec.starttls
         self._needs_hello = any(fault.needs_hello for fault in spec.faults)
         self._signer = RateLimiter(spec.signing_ns / 1e9) if spec.signing_ns else None
 
@@ -68,7 +70,9 @@ class Node:
         self.served += 1
         with peer, trio.move_on_after(PATIENCE_S):
             try:
-                await self._answer(ServerSession(peer, self.name, self._sealing), first_s)
+                session = ServerSession(peer, self.name, self._sealing)
+                if self._starttls is None or await speak(session, self._starttls):
+                    await self._answer(session, first_s)
             except OSError:  # the client has left, which is not our error
                 return
 

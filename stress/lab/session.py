@@ -106,9 +106,9 @@ class ServerSession:
 
     async def hello(self) -> bytes:
         """Read until the ClientHello's record is complete; empty when the client has gone."""
-        data = await self._receive()
+        data = await self.hear()
         while data and len(data) < record_size(data):
-            more = await self._receive()
+            more = await self.hear()
             if not more:
                 return b""
             data += more
@@ -124,7 +124,7 @@ class ServerSession:
                 tls.do_handshake()
             except SSL.WantReadError:
                 await self._flush(tls)
-                data = await self._receive()
+                data = await self.hear()
             except SSL.Error:
                 await self._flush(tls)  # our alert: the client should learn why
                 return False
@@ -144,7 +144,7 @@ class ServerSession:
                 tls.sendall(RESPONSE.replace(b"NAME", self._name.encode()))
                 tls.shutdown()
             except SSL.WantReadError:
-                data = await self._receive()
+                data = await self.hear()
                 if not data:
                     return
                 tls.bio_write(data)
@@ -162,7 +162,7 @@ class ServerSession:
             await self._flush(tls, one_record=True)
         except SSL.Error:
             return
-        while await self._receive():
+        while await self.hear():
             pass
 
     def reset(self) -> None:
@@ -178,7 +178,8 @@ class ServerSession:
         self._tls.set_accept_state()
         return self._tls
 
-    async def _receive(self) -> bytes:
+    async def hear(self) -> bytes:
+        """Read what has come, or wait for it; empty when the client has gone."""
         while True:
             await trio.lowlevel.wait_readable(self._peer.fileno())
             try:
@@ -192,7 +193,10 @@ class ServerSession:
             data = tls.bio_read(CHUNK)
         except SSL.WantReadError:
             return
-        data = data[: record_size(data)] if one_record else data
+        await self.say(data[: record_size(data)] if one_record else data)
+
+    async def say(self, data: bytes) -> None:
+        """Send it as it is."""
         while data:
             try:
                 data = data[self._peer.send(data) :]

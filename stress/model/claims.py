@@ -315,6 +315,7 @@ class NoticeKind(StrEnum):
     MARKED_INVALID = "marked-invalid"
     GENERATOR_LIMITED = "generator-limited"
     MOSTLY_LOCAL = "mostly-local"
+    MOSTLY_PROXY = "mostly-proxy"
     NONE_SENT = "none-sent"
     NONE_ENDED = "none-ended"
     NONE_ATTEMPTED = "none-attempted"
@@ -323,6 +324,7 @@ class NoticeKind(StrEnum):
     LOST = "lost"
     CANCELLED = "cancelled"
     LOCAL = "local"
+    PROXY = "proxy"
     NOT_SENT = "not-sent"
 
 

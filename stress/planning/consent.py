@@ -14,6 +14,8 @@ Subtle:
   the start of a run without consent.
 * Consent covers the target and what the command line names, and the record says so. Addresses that
   only a stranger's profile names are not covered, or the profile would aim somebody's consent.
+* Through a proxy, both count: the target, which gets the load, and the proxy, which carries it. A
+  name that only the proxy resolves may be anybody's.
 * IPv4 inside IPv6 (mapped, 6to4, NAT64) reaches an IPv4 host, so that one decides.
 """
 
@@ -21,10 +23,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 
 from stress.errors import UsageError
-from stress.host.addresses import is_public
+from stress.host.addresses import is_loopback, is_public
 from stress.host.limits import Reaches, has_route
 from stress.model.plan import PROBES, Address, Load, Plan, Target
 from stress.planning.addresses import Resolution, Resolve, connectable, resolve
@@ -53,10 +54,11 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
         UsageError: it needs consent and has none; the hint prints the line to add.
     """
     plan, load = replace(plan, authorized=None), _asked(plan)
+    places = [*plan.addresses, *([plan.proxy.address] if plan.proxy else [])]
     others = [
         address
-        for address in plan.addresses
-        if is_public(address.ip) or (foreign and not ip_address(address.ip).is_loopback)
+        for address in places
+        if is_public(address.ip) or (foreign and not is_loopback(address.ip))
     ]
     if not others:
         return plan
@@ -66,10 +68,11 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
     more = PROBES if plan.backends else 0
     if exceeds(paced, more):
-        raise _refusal(load, plan.target, others[0], more, foreign=foreign)
+        raise _refusal(load, plan, others[0], more, foreign=foreign)
     if paced is load:
         return plan
     place = "addresses that only a profile names" if foreign else "a public address"
+    place = "a name that the proxy resolves" if others[0].family == "name" else place
     note = f"paced to {show_rate(FREE_RATE)}: more against {place} needs consent"
     return replace(plan, load=paced, notes=(*plan.notes, note))
 
@@ -77,10 +80,14 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
 def _covered(plan: Plan) -> str:
     """What the consent is about: the target, and the addresses that are connected to."""
     if plan.target.literal:
-        return str(plan.target)
+        return f"{plan.target}{_through(plan)}"
     shown = [str(address) for address in plan.addresses[:3]]
     more = f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
-    return f"{plan.target} at {', '.join(shown)}{more}"
+    return f"{plan.target} at {', '.join(shown)}{more}{_through(plan)}"
+
+
+def _through(plan: Plan) -> str:
+    return f" through the proxy {plan.proxy}" if plan.proxy else ""
 
 
 def _asked(plan: Plan) -> Load:
@@ -126,9 +133,8 @@ class Guard:
         return Resolution(kept, found.ttl_s)
 
 
-def _refusal(
-    load: Load, target: Target, address: Address, more: int, *, foreign: bool
-) -> UsageError:
+def _refusal(load: Load, plan: Plan, address: Address, more: int, *, foreign: bool) -> UsageError:
+    target, proxy = plan.target, plan.proxy
     total = total_of(load)
     total = None if total is None else total + more
     amount = "handshakes" if total is None else f"{total:,} handshakes"
@@ -150,8 +156,14 @@ def _refusal(
             "--i-am-authorized covers addresses that the command line names: repeat them there with"
             " --address\nor --addresses, or keep the profile in ~/.config/tls-stress.",
         )
+    if address.family == "name":
+        shown, place = f"{shown}, which only the proxy resolves,", ""
+        free += " --address names the addresses."
+    elif proxy is not None and address == proxy.address:
+        shown, place = f"the proxy {proxy.host}", "" if proxy.host == proxy.ip else f" ({proxy.ip})"
+    counts = "counts as public" if address.family == "name" else "is public"
     return UsageError(
-        f"{shown}{place} is public: {amount} {pace}{length} need consent",
+        f"{shown}{place} {counts}: {amount} {pace}{length} need consent",
         f"{burden}\n{free}\n"
         "If it is yours, or its owner agrees, add --i-am-authorized, or to a profile in"
         " ~/.config/tls-stress:\n\n"

@@ -185,6 +185,16 @@ class Request:
         plan="proxy_protocol",
         **choice(ProxyProtocol),
     )
+    proxy: str | None = CONNECTION.option(
+        "Connect through this proxy: by CONNECT, or SOCKS 5. It resolves the host, unless --address"
+        " gives addresses.",
+        "http|socks5://HOST:PORT",
+        read=later("planning.proxy.read_proxy"),
+    )
+    proxy_authorization: str | None = CONNECTION.path(
+        "File with NAME:PASSWORD for --proxy, or with the value of its Proxy-Authorization header."
+        " [default: the variable TLS_STRESS_PROXY_AUTHORIZATION]"
+    )
     starttls: str | None = CONNECTION.option(
         "Ask for TLS in this protocol first (STARTTLS); none starts with the ClientHello. [default:"
         " by the target's well-known port, such as smtp for 25]",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from stress.store import RunWriter
 
 RESULTS = Path("results")
+CLOSING = "closes by "
+"""How the note begins that every plan has; the others tell what somebody may not expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ def record(
         controller = limit_searches(plan, parse_goals(plan.find_limit.split(",")))
     if plan.authorized:
         display.notify(f"authorized by {plan.authorized}")
+    if first_part is None and plan.replay is None:
+        for note in plan.notes:
+            if not note.startswith(CLOSING):
+                display.notify(note)
     path, writer = _create(plan, location, display, first_part)
     copied = writer.taken
     try:
@@ -142,7 +148,7 @@ def _create(
         facts, stood_ns = first_part.facts, first_part.stood_ns
         whole, started_ns, name = facts.plan, facts.started_ns, facts.name
     path = location.reserve(name, display.notify)
-    first = plan.addresses[0]
+    first = plan.proxy.address if plan.proxy else plan.addresses[0]
     local = source_address(first.ip, first.port)
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer: RunWriter | None = None

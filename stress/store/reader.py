@@ -14,7 +14,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal, NamedTuple, Self, TypeVar
@@ -23,7 +22,7 @@ from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
 from stress.model.outcome import OK, Category
-from stress.model.plan import Address
+from stress.model.plan import Address, check_place
 from stress.model.record import Record
 from stress.model.run import (
     Cube,
@@ -238,8 +237,9 @@ class RunFile:
             )
             check_numbers([number for number, *_ in rows])
             with naming("address.ip"):
+                names = read_plan(self.meta["plan"], ()).proxy is not None
                 for _, ip, *_ in rows:
-                    ip_address(ip)
+                    check_place(ip, names=names)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:

@@ -111,6 +111,15 @@ class AttemptSpec(NamedTuple):
     """The local port to bind; None: any."""
 
 
+class Opening(NamedTuple):
+    """What is spoken before TLS: with a proxy, or with the server (STARTTLS)."""
+
+    stage: Stage
+    """Of an attempt that gets no further."""
+    make: Callable[[str, Address], Dialogue]
+    """Makes the dialogue, from our own address and the target's."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
     """What all attempts of a worker share."""
@@ -125,8 +134,10 @@ class WorkerContext:
     """Added to the monotonic clock it gives Unix time."""
     preamble: dial.Preamble | None = None
     """Makes the bytes that are sent before the ClientHello (a PROXY header)."""
-    dialogue: Callable[[str], Dialogue] | None = None
-    """Makes what is spoken before TLS (STARTTLS), from our address; None: TLS comes first."""
+    proxy: Address | None = None
+    """Where connections go instead of to their address; None: they are direct."""
+    dialogues: tuple[Opening, ...] = ()
+    """What is spoken before TLS, one after the other; empty: TLS comes first."""
     sampler: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: none is kept."""
     tickets: TicketSampler | None = None
@@ -146,7 +157,7 @@ class AttemptPhase(Enum):
 
     CONNECTING = "connecting"
     DIALOGUE = "dialogue"
-    """Only in `dialogue_attempt.py`: TLS has to be asked for first."""
+    """Only in `dialogue_attempt.py`: a proxy, or TLS, has to be asked for first."""
     HELLO_SENT = "hello sent"
     WAITING = "waiting"
     SETTLING = "settling"
@@ -225,7 +236,8 @@ class Attempt:
         if exact:
             ports = dial.Ports(0, span=range(exact, exact + 1))
         try:
-            self._sock, self._port, is_open = dial.begin(spec.address, spec.source, ports)
+            peer = context.proxy or spec.address
+            self._sock, self._port, is_open = dial.begin(peer, spec.source, ports)
         except dial.DialError as error:
             self._outcome, self._detail = error.outcome, error.detail
             self._end()
@@ -447,6 +459,7 @@ class Attempt:
                 record,
                 self._events,
                 address=self.spec.address,
+                proxy=context.proxy,
                 source=self.spec.source,
                 started_ns=self._started_ns,
             )

@@ -24,7 +24,7 @@ from stress.engine.messages import ToWorker, receive, to_worker
 from stress.engine.worker import dial, loops
 from stress.engine.worker.attempt import Attempt, WorkerContext
 from stress.engine.worker.batcher import Batcher
-from stress.engine.worker.dialogue_attempt import DialogueAttempt, dialogues
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.loops import LoadRun
@@ -95,7 +95,8 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         reset=reset,
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
-        dialogue=dialogues(plan),
+        proxy=plan.proxy.address if plan.proxy else None,
+        dialogues=openings(plan),
         sampler=batcher.sampler,
         tickets=TicketSampler(assignment.seed, plan.ticket_names is True) if reads else None,
         question=question,
@@ -104,7 +105,7 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         if plan.resumption
         else None,
     )
-    kind = Attempt if context.dialogue is None else DialogueAttempt
+    kind = DialogueAttempt if context.dialogues else Attempt
     return LoadRun(assignment, context, batcher, kind)
 
 

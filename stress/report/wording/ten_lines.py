@@ -16,7 +16,7 @@ from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
-from stress.codes.catalog import client_views, phrase_for
+from stress.codes.catalog import client_views, fix_for, phrase_for
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
@@ -114,8 +114,7 @@ def headlines(
         where = f"No handshake failed. {odd}".rstrip()
         verdict.append(odd and f"But: {odd}")
         who = f"{who_met_nothing(findings)} {store_versions(findings.verdicts)}"
-        fix = "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
-        fix = " ".join([mend or fix, *dict.fromkeys(upcoming(findings))])
+        fix = " ".join([mend or _nothing_to_fix(findings, who), *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
         where=f"{where} {group_words(findings.facts)}".rstrip(),
@@ -140,6 +139,14 @@ def _who_fails(findings: Findings, causes: Sequence[Cause], category: str) -> st
     who = f"{who_sees(views) or 'Every client.'} {versions}"
     who = who if len(tally.categories) == 1 else f"{category}: {who}"
     return f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
+
+
+def _nothing_to_fix(findings: Findings, who: str) -> str:
+    """That nothing is to be fixed at the target; what there is on the way to it."""
+    ours = findings.tally.ours
+    if by_proxy := [name for name in ours if Category(name).is_proxys]:
+        return f"On the way to the target: {fix_for(max(by_proxy, key=ours.__getitem__))}."
+    return "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
 
 
 def _fix_unexplained(findings: Findings, category: str) -> str:
