@@ -29,6 +29,8 @@ WORDS = {
     "sources": "--source 127.0.0.2",
     "resolver": "--resolver 127.0.0.1",
     "proxy_protocol": "--proxy-protocol v2",
+    "proxy": "--proxy http://10.0.0.1:3128",
+    "proxy_authorization": "--proxy-authorization FILE",
     "starttls": "--starttls smtp",
     "cert": "--cert c.pem",
     "key": "--key k.pem",
