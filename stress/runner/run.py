@@ -215,7 +215,11 @@ def _with_matrix(plan: Plan, ending: RunEnd, display: Display) -> RunEnd:
         f"--backends: up to {PROBES} more connections, one at a time, at most {RATE:.0f} a second"
         f" and for {LONGEST_S:.0f} s"
     )
-    return replace(ending, matrix=resumption_matrix(plan))
+    try:
+        return replace(ending, matrix=resumption_matrix(plan))
+    except UsageError as error:  # such as a file that is gone; the run itself is whole
+        display.notify(f"--backends: {error.message}")
+        return ending
 
 
 # A healthy lab server next to a high load, for the engine's canary handshakes: they show how late
