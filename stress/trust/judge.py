@@ -126,8 +126,12 @@ class StoreJudge:
             return found
         context = replace(context, path=built.paths.longest)
         tried = self._tried(context, built)
+        used_only = policy.settings(EncodingSettings).used_only
         answers = [
-            [*_on(path, found, policy), *self._along(context, built, path, anchored=ended)]
+            [
+                *(one for one in found if not used_only or one.position in path.places),
+                *self._along(context, built, path, anchored=ended),
+            ]
             for path, ended in tried
         ]
         # The path with the least against it: first how strongly, then how often.
@@ -247,13 +251,6 @@ def _as_java_reads(built: _Built) -> _Built:
         tuple((link(child), link(issuer)) for child, issuer in built.paths.broken),
     )
     return _Built(tuple(map(as_java_reads, built.sent)), paths)
-
-
-def _on(path: Path, found: Iterable[Finding], policy: Policy) -> Iterator[Finding]:
-    """What is odd in the certificates of a path; in all that were sent, for most clients."""
-    places = {link.position for link in path.links}
-    used_only = policy.settings(EncodingSettings).used_only
-    return (one for one in found if not used_only or one.position in places)
 
 
 def _disagreement(

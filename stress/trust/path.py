@@ -126,6 +126,11 @@ class Path:
         """The last certificate."""
         return self.links[-1]
 
+    @property
+    def places(self) -> frozenset[int | None]:
+        """The positions of its certificates."""
+        return frozenset(one.position for one in self.links)
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:

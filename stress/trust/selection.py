@@ -187,17 +187,16 @@ def unlinked(path: Path) -> Iterator[Finding]:
 
 def _line(sent: Sequence[CertificateFacts], anchors: Issuers) -> list[Link]:
     """The certificates in the order in which they are verified, from the leaf."""
-    rest = [Link(one, place) for place, one in enumerate(sent) if not place or not one.unreadable]
+    rest = [Link(one, place) for place, one in enumerate(sent[:_DEPTH])]
+    rest = [one for one in rest if not one.position or not one.facts.unreadable]
     links: list[Link] = []
     while rest:
         start, rest = len(links), list(rest)
         links.append(rest.pop(0))
         while True:
             top, line = links[-1], links[start + 1 :]
-            found = next(
-                (one for one in (*line, *rest) if one is not top and _follows_in_line(one, top)),
-                None,
-            )
+            others = (one for one in (*line, *rest) if one is not top)
+            found = next((one for one in others if _may_follow(one.facts, top.facts)), None)
             if found is None or found in links:
                 break
             links.append(found)
@@ -207,10 +206,6 @@ def _line(sent: Sequence[CertificateFacts], anchors: Issuers) -> list[Link]:
         if any(_may_follow(one, links[-1].facts) for one in anchors):
             break
     return links
-
-
-def _follows_in_line(issuer: Link, child: Link) -> bool:
-    return _may_follow(issuer.facts, child.facts)
 
 
 def _named(anchors: Issuers, name: Name) -> list[CertificateFacts]:
@@ -230,7 +225,9 @@ def _anchored(
     if len(links) > 1 and _may_follow(links[-1].facts, links[-1].facts):
         links = links[:-1]
     for place, link in enumerate(links):
-        same = next((one for one in anchors if _same(one, link.facts, exactly=not place)), None)
+        name, key, der = link.facts.subject_name.text, link.facts.spki, link.facts.der
+        alike = (one for one in anchors if (one.subject_name.text, one.spki) == (name, key))
+        same = next((one for one in alike if place or one.der == der), None)
         if same is None:
             continue
         if place == 0:
@@ -243,12 +240,6 @@ def _anchored(
     valid = [one for one in issuers[1:] if one.not_before <= at < one.not_after]
     chosen = [*issuers[:1], *valid][-1:]
     return Path((*links, *(Link(one, None) for one in chosen))), bool(chosen)
-
-
-def _same(anchor: CertificateFacts, facts: CertificateFacts, *, exactly: bool) -> bool:
-    if exactly:
-        return anchor.der == facts.der
-    return anchor.spki == facts.spki and anchor.subject_name.text == facts.subject_name.text
 
 
 def _may_follow(issuer: CertificateFacts, child: CertificateFacts) -> bool:

@@ -144,11 +144,11 @@ def _refused_by_all(corpus: list[Chain], found: Mapping[str, list[Comparison]]) 
 
 def _reason(client: str, kind: str) -> str:
     """Why the client's disagreement about this kind of chain stays; empty: not known."""
-    table = tomllib.loads((PAGE.parents[1] / "tests/oracles/reasons.toml").read_text("utf-8"))
-    rows: list[dict[str, Any]] = next(
-        (rows for name, rows in table.items() if client.startswith(name)), []
+    table: dict[str, list[dict[str, Any]]] = tomllib.loads(
+        (PAGE.parents[1] / "tests/oracles/reasons.toml").read_text("utf-8")
     )
-    found = (one for one in rows if any(part in kind for part in one["kinds"]))
+    every = [one for name, rows in table.items() if client.startswith(name) for one in rows]
+    found = (one for one in every if any(part in kind for part in one["kinds"]))
     return str(next(found, {"reason": ""})["reason"])
 
 
