@@ -61,7 +61,12 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
     if not others:
         return plan
     if consent:
-        return replace(plan, authorized=f"{'; '.join(consent)}, for {_covered(plan)}")
+        covered = str(plan.target)
+        if not plan.target.literal:
+            shown = [str(address) for address in plan.addresses[:3]]
+            more = f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
+            covered += f" at {', '.join(shown)}{more}"
+        return replace(plan, authorized=f"{'; '.join(consent)}, for {covered}")
     small = load.count is not None and load.count <= FREE_RATE
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
     if exceeds(paced):
@@ -71,15 +76,6 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
     place = "addresses that only a profile names" if foreign else "a public address"
     note = f"paced to {show_rate(FREE_RATE)}: more against {place} needs consent"
     return replace(plan, load=paced, notes=(*plan.notes, note))
-
-
-def _covered(plan: Plan) -> str:
-    """What the consent is about: the target, and the addresses that are connected to."""
-    if plan.target.literal:
-        return str(plan.target)
-    shown = [str(address) for address in plan.addresses[:3]]
-    more = f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
-    return f"{plan.target} at {', '.join(shown)}{more}"
 
 
 def _asked(plan: Plan) -> Load:
