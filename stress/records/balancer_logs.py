@@ -125,7 +125,7 @@ def recognised(paths: Sequence[Path]) -> LogFormat:
         raise UsageError(f"{paths[0]} is empty", "Give the log of the balancer during the run.")
     expected = "\n".join(f"  {each.example}" for _, each in known.values() if not each.lacks)
     raise UsageError(
-        f"{paths[0]} has no format that is known; it begins with {_shown(first)}",
+        f"{paths[0]} is in no known format; it begins with {_shown(first)}",
         f"Known are lines such as\n{expected}\nor give a regular expression with --format.",
     )
 
