@@ -144,8 +144,8 @@ def _found(
         notify(sentence)
     if lines.unknown:
         notify(
-            f"{counted(lines.unknown, 'line')} of {thousands(lines.read)} have another form; the"
-            f" first is {lines.first_unknown}"
+            f"{counted(lines.unknown, 'line')} of {thousands(lines.read)} are in another format;"
+            f" the first is {lines.first_unknown}"
         )
     pairs = zip(places[taken].tolist(), found.backend[taken].tolist(), strict=True)
     return {place: printable(lines.backends[number]) for place, number in pairs}, result

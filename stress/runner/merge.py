@@ -80,7 +80,7 @@ def merge(
     if len(words) < 2:
         raise UsageError(
             "one run file alone cannot be merged",
-            f"Name two at least: {command('merge', 'A.db', 'B.db')}",
+            f"Name at least two: {command('merge', 'A.db', 'B.db')}",
         )
     with ExitStack() as stack:
         files = sorted(_opened(words, location.folder, stack), key=lambda one: one.identity)
@@ -330,7 +330,7 @@ def _reasons(files: Sequence[_File]) -> Iterator[str]:
         for reason in file.facts.reasons:
             yield reason if file.facts.vantages else f"{name}: {reason}"
         if file.facts.end is End.UNFINISHED:
-            yield f"{name}: its run has no end mark, so it died or still went on"
+            yield f"{name}: its run has no end mark, so it died or was still running"
     vantages = [one for file in files for one in file.vantages]
     answers = {one.answers for one in vantages}
     if len(answers) > 1:

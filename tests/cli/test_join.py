@@ -39,7 +39,7 @@ def test_the_report_knows_the_backends_in_every_form(
         (["missing.log"], "cannot read the log missing.log"),
         (["lb.log", "--format", "haprox"], 'Did you mean "haproxy"?'),
         (["lb.log", "--format", "(?P<port>x)"], "no group named time or backend"),
-        (["lb.log"], "has no format that is known"),
+        (["lb.log"], "is in no known format"),
         (["lb.log", "--format", "aws-nlb"], "lacks the target"),
     ],
 )

@@ -76,11 +76,12 @@ def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | N
             if chain != most:
                 pairs[chain] = (most, pairs.get(chain, (most, 0))[1] + count)
     # One after the other is a renewal: at no time did two answers differ.
-    together = {
-        number: found
-        for number, found in pairs.items()
-        if _overlap(recording.chains[number], recording.chains[found[0]])
-    }
+    together: dict[int, tuple[int, int]] = {}
+    for number, found in pairs.items():
+        both = recording.chains[number], recording.chains[found[0]]
+        first, last = sorted(both, key=lambda chain: chain.first_ns)
+        if last.first_ns < first.last_ns + RENEWAL_NS:
+            together[number] = found
     ordered = sorted(together.items(), key=lambda item: (-item[1][1], item[0]))
     chains, met = _received(table, known)
     if len(ordered) > MANY and 2 * met.max() < met.sum():
@@ -97,12 +98,6 @@ def inconsistencies(recording: Recording) -> Iterator[tuple[Claim, Isolation | N
             _difference([odd, usual], odd, usual, counts, max(0, len(ordered) - MOST)),
             isolate(recording, FailureClass(OK.name, number, received, known)),
         )
-
-
-def _overlap(odd: SeenChain, usual: SeenChain) -> bool:
-    """Whether both were received at one time."""
-    first, last = sorted((odd, usual), key=lambda chain: chain.first_ns)
-    return last.first_ns < first.last_ns + RENEWAL_NS
 
 
 def _difference(
