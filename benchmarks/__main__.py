@@ -107,11 +107,11 @@ def _measured(extent: Extent, folder: Path, docs: Path) -> str:
         more = _timed("processes", lambda: scaling(aim, count, rounds=repeats))
         levels = _timed("in flight", lambda: by_concurrency(aim, count, extent.levels, repeats))
         started = _timed("start-up", lambda: starting.starts(aim, folder, extent.starts))
+        late = _timed("profiles", lambda: starting.missed(started))
     slow = _timed("RSA-4096", lambda: slow_signer(folder, extent.signed, repeats))
     written_us = _timed("writer", lambda: writer_us(extent.written, folder))
     reading = _timed("reports", lambda: reports.measure(extent.varied, extent.plain, docs))
     foreign = _timed("records", lambda: [records.isolated(one, folder) for one in extent.foreign])
-    late = starting.missed(started)  # profiled while its run file is there
     rest = Rest(memory, extent.in_flight, rest_row, written_us, more, levels, slow)
     text = page(machine, (figures, extent.rounds, CONCURRENCY, parts), answers, rest, seen)
     sections = (

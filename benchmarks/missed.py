@@ -16,14 +16,17 @@ HEADING = "## What is missed, and why"
 LARGEST = 6
 """Parts of a profile that are shown."""
 REASONS = {
-    "report of few rows": "Two thirds are imports, of NumPy and of SciPy's special functions above"
-    " all: these alone look at every attribute of NumPy, its Fortran tools and tests included.",
+    "report of few rows": "More than half is imports: of NumPy and, where something failed, of"
+    " SciPy's special functions, which look at every attribute of NumPy, its Fortran tools and"
+    " tests included. To import SciPy lazily left half-imported modules of NumPy to others.",
+    "run of one": "Most of it is imports: the worker is a process of its own and imports Trio and a"
+    " TLS stack once more, and the report needs NumPy.",
     "CSV": "Most of it is making text of ten numbers a row, and reading them from SQLite.",
     "slow signer": "Not the cryptography. A server that signs 300 times a second gives a client"
     " that keeps 50 in flight two idle waits in each handshake, as one at a time does: 2.1"
     " voluntary context switches each, against 2.0 with one in flight and 0.0 with a fast signer."
-    " An ECDSA server that is asked at the same rate costs as much more. To wait for several events"
-    " at once would cost less, and delay what the user measures.",
+    " An ECDSA server that is asked at the same rate costs the client as much more (decision 22). To"
+    " wait for several events at once would cost less, and delay what the user measures.",
     "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
     " loop and the record. What the library itself could spare stands in decision 23.",
     "in flight": "See the table: with one in flight each event is waited for by itself.",
@@ -78,24 +81,29 @@ def profile(words: Sequence[str]) -> list[tuple[str, float]]:
 def _part(file: str, function: str) -> str:
     """The room or library that a function belongs to; of built-in ones, the function itself."""
     if file == "~":
-        return function.strip("{}").removeprefix("built-in method ").removeprefix("method ")
+        return function.strip("<{}>").removeprefix("built-in method ").removeprefix("method ")
+    if "importlib" in file:
+        return "importlib"
     if "/stress/" in file:
         room = file.rpartition("/stress/")[2].removesuffix(".py").split("/")
         return "stress." + ".".join(room[:2])
-    if "/site-packages/" in file:
-        return file.rpartition("/site-packages/")[2].partition("/")[0]
-    return "import" if "importlib" in file else "Python's own library"
+    folder = max((one for one in sys.path if file.startswith(f"{one}/")), key=len, default="")
+    return file.removeprefix(f"{folder}/").partition("/")[0].removesuffix(".py")
 
 
 def section(missed: Sequence[Missed]) -> str:
-    """The section of the page."""
+    """The section of the page: what was missed for one reason stands together."""
     if not missed:
         return f"{HEADING}\n\nNothing.\n"
-    lines = [f"{HEADING}\n"]
+    by_reason: dict[str, list[Missed]] = {}
     for one in missed:
-        lines.append(f"* **{one.what}**: {one.measured}, target {one.target}.")
-        lines.append(f"  {REASONS.get(one.why, 'No reason is known besides the profile.')}")
-        if one.parts:
-            parts = ", ".join(f"{name} {share:.0%}" for name, share in one.parts)
-            lines.append(f"  Processor time, by the profiler: {parts}.")
-    return "\n".join(lines) + "\n"
+        by_reason.setdefault(one.why, []).append(one)
+    lines = []
+    for why, group in by_reason.items():
+        lines.append(f"{REASONS.get(why, 'Without a known reason besides the profile:')}\n")
+        for one in group:
+            parts = ", ".join(f"`{name}` {share:.0%}" for name, share in one.parts)
+            profiled = f"; processor time, by the profiler: {parts}" if parts else ""
+            lines.append(f"* {one.what}: {one.measured}, target {one.target}{profiled}")
+        lines.append("")
+    return f"{HEADING}\n\n" + "\n".join(lines).rstrip() + "\n"

@@ -31,7 +31,8 @@ class Start(NamedTuple):
     what: str
     cpu_s: float
     most_s: float
-    command: tuple[str, ...] = ()
+    words: Sequence[str]
+    """Of the command line, without the program."""
 
 
 def starts(aim: Aim, folder: Path, rounds: int = ROUNDS) -> list[Start]:
@@ -52,21 +53,23 @@ def starts(aim: Aim, folder: Path, rounds: int = ROUNDS) -> list[Start]:
         for name, (command, _most) in commands.items():
             times[name].append(run(command).cpu_s)
     # The first round wrote the byte code.
-    return [
-        Start(name, median(taken[1:]), commands[name][1], tuple(commands[name][0]))
-        for name, taken in times.items()
-    ]
+    found = []
+    for name, taken in times.items():
+        command, most_s = commands[name]
+        words = command[1:] if command[0] == program else command[3:]  # python -m stress
+        found.append(Start(name, median(taken[1:]), most_s, words))
+    return found
 
 
 def missed(measured: Sequence[Start]) -> list[Missed]:
-    """What took longer than its target, to be profiled where it is one process."""
+    """What took longer than its target, with its profile; of a run, that of its parent process."""
     return [
         Missed(
             f"processor time of `{one.what}`",
             f"{one.cpu_s:.2f} s",
             f"{one.most_s:.2f} s",
-            "report of few rows" if one.what.startswith("report") else "",
-            profile(one.command[1:]) if one.command[0].endswith("tls-stress") else (),
+            {"report": "report of few rows", "run,": "run of one"}.get(one.what.split()[0], ""),
+            profile(one.words),
         )
         for one in measured
         if one.cpu_s > one.most_s
