@@ -25,8 +25,8 @@ REASONS = {
     "slow signer": "Not the cryptography. A server that signs 300 times a second gives a client"
     " that keeps 50 in flight two idle waits in each handshake, as one at a time does: 2.1"
     " voluntary context switches each, against 2.0 with one in flight and 0.0 with a fast signer."
-    " An ECDSA server that is asked at the same rate costs the client as much more (decision 22). To"
-    " wait for several events at once would cost less, and delay what the user measures.",
+    " An ECDSA server at the same rate costs the client as much more (decision 22). To wait for"
+    " several events at once would cost less, and delay what the user measures.",
     "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
     " loop and the record. What the library itself could spare stands in decision 23.",
     "in flight": "See the table: with one in flight each event is waited for by itself.",

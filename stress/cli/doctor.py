@@ -23,7 +23,7 @@ Target = Annotated[
 def doctor(target: Target = None) -> int:
     """Check this machine.
 
-    And tell what would limit a run. Exits 0, or 4 when not even a default run would be valid.
+    Reports what would limit a run. Exits 0, or 4 when not even a default run would be valid.
 
     Examples:
         tls-stress doctor

@@ -33,7 +33,7 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
     """Return the runs of a folder, the latest first; files that cannot be read come last.
 
     Args:
-        folder: the results folder; without runs, or missing, it has none.
+        folder: the results directory; without runs, or missing, it has none.
     """
     from stress.store import run_files  # noqa: PLC0415 - heavy
 

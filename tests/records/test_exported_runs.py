@@ -31,7 +31,7 @@ UNKNOWN = frozenset({"rate"})
 
 def isolated(file: Path, folder: Path) -> tuple[Summary, Summary]:
     """The report of a run, and that of its export."""
-    from stress.records import Choice  # noqa: PLC0415 - as the command does
+    from stress.records.reading import Choice  # noqa: PLC0415 - as the command does
 
     exported = folder / f"{file.stem}.csv"
     with open_run(file) as run:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -161,6 +161,19 @@ def differences(recording: Recording) -> Iterator[tuple[Claim, Isolation | None]
         found = _odd(table, column, known & (column.codes != UNKNOWN), by)
         if found is not None:
             yield _told(recording, name, column, *found)
+
+
+def facts_of_what_was_agreed(table: Table, loci: Collection[str]) -> set[str]:
+    """Whether one client met several values of such a dimension, so that the target chose it."""
+    clients = table.column(Dimension.CLIENT)
+    for column in table.columns:
+        if column.dimension in NEGOTIATED and column.dimension in loci:
+            known = column.codes != UNKNOWN
+            by = clients.codes[known] if clients else np.zeros(int(known.sum()), np.int64)
+            met = set(zip(by.tolist(), column.codes[known].tolist(), strict=True))
+            if len(met) > len(set(by.tolist())):
+                return {"answered-differently"}
+    return set()
 
 
 def _odd(
