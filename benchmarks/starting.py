@@ -68,7 +68,7 @@ def missed(measured: Sequence[Start]) -> list[Missed]:
             f"processor time of `{one.what}`",
             f"{one.cpu_s:.2f} s",
             f"{one.most_s:.2f} s",
-            {"report": "report of few rows", "run,": "run of one"}.get(one.what.split()[0], ""),
+            {"report,": "report of few rows", "run,": "run of one"}.get(one.what.split()[0], ""),
             profile(one.words),
         )
         for one in measured
