@@ -111,7 +111,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     told: tuple[Cube, Mapping[str, FailureKeys]] = cube, {}
     if tally.attempts:  # only then there is something to search in
         from stress.analysis.backends import met, told_apart  # noqa: PLC0415 - numpy
-        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy and scipy
+        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 

@@ -168,6 +168,7 @@ REPORT = (
     *("numpy", "hdrh", "pyhdrh"),
     *("stress.model", "stress.report", "stress.runner", "stress.host", "stress.measure"),
     *("stress.store", "stress.evidence", "stress.clients", "stress.handshake", "stress.codes"),
+    "stress.dialogues",
     *("stress.analysis", "stress.trust"),
 )
 EXPORT = (
