@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,10 +60,10 @@ class Answer:
     """The run is invalid: this machine, not nginx, was the limit."""
 
 
-def answer_times(aim: Aim, server: int) -> list[Answer]:
+def answer_times(aim: Aim, server: int, levels: Sequence[Level] = LEVELS) -> list[Answer]:
     """Median `server_ns` at each level of the nginx whose process id is `server`."""
     with _apart(server), silent_port() as silent:
-        return [_at(level, aim, silent) for level in LEVELS]
+        return [_at(level, aim, silent) for level in levels]
 
 
 @contextmanager

@@ -14,8 +14,6 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import pairwise
 from math import sqrt
 
-from scipy.special import bdtr
-
 from stress.analysis.recording import Recording
 from stress.model.record import Record
 from stress.model.summary import Spread
@@ -50,6 +48,8 @@ def balancing(rows: Sequence[Record]) -> Spread | None:
     total = names.total()
     if len(names) < 2:
         return None
+    from scipy.special import bdtr  # noqa: PLC0415 - heavy, and one server is no balancer
+
     again = sum((count / total) ** 2 for count in names.values())
     pairs = [(a, b) for a, b in pairwise(ordered) if a.backend and b.backend]
     same = sum(a.backend == b.backend for a, b in pairs)

@@ -78,8 +78,11 @@ class Findings:
     """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
     records: RecordTable | None
     """The columns of records that are not ours; None: it was a run."""
-    bound: float
-    """For a run without failures that may have stopped at any time: the rate is below this, 95%."""
+
+    @property
+    def bound(self) -> float:
+        """Of a run without failures that may have stopped at any time: the rate is below, 95%."""
+        return confidence_sequence(0, self.tally.attempts).high
 
 
 def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
@@ -108,7 +111,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     told: tuple[Cube, Mapping[str, FailureKeys]] = cube, {}
     if tally.attempts:  # only then there is something to search in
         from stress.analysis.backends import met, told_apart  # noqa: PLC0415 - numpy
-        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy and scipy
+        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
@@ -140,7 +143,6 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         untested=untested(facts, tally, addresses),
         detectable=detectable(tally.attempts),
         records=cube.records,
-        bound=confidence_sequence(0, tally.attempts).high,
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stress.analysis.proportions.binomial import clopper_pearson
 from stress.model.run import Probe, ResumptionMatrix
 from stress.model.summary import Offers, ResumptionGroups
 
@@ -36,6 +35,8 @@ def groups(matrix: ResumptionMatrix) -> ResumptionGroups:
     accepted, offered = failing.accepted + good.accepted, failing.offered + good.offered
     low = high = None
     if good.offered >= LEAST and good.accepted:
+        from stress.analysis.proportions.binomial import clopper_pearson  # noqa: PLC0415 - numpy
+
         interval = clopper_pearson(good.accepted, good.offered)
         low, high = 1 / interval.high, 1 / interval.low
     return ResumptionGroups(
