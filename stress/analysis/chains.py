@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from stress.model.chain import Refusal, Verdict
 from stress.model.run import SeenChain
 from stress.model.summary import ChainLine
-from stress.text.escape import printable
-from stress.trust.reading.certificate import describe, listed_names, short_name
+from stress.trust.reading.certificate import describe, leaf_names, listed_names
 from stress.trust.reading.description import differs
 
 MOST_COMPARED = 1_000
 """Chains that are compared with the commonest; a target may have one for each connection."""
-
-
-class LeafNames(NamedTuple):
-    """How people call a leaf. Empty when no certificate was sent."""
-
-    subject: str
-    """Its short name."""
-    issuer: str
-    serial: str
-
-
-@lru_cache(maxsize=16_384)
-def leaf_names(leaf: bytes) -> LeafNames:
-    """The names in a leaf; far smaller than all its facts, so that these of a run are kept."""
-    facts = describe(leaf)
-    return LeafNames(short_name(facts), printable(facts.issuer), facts.serial)
 
 
 def by_frequency(chains: Sequence[SeenChain]) -> list[SeenChain]:

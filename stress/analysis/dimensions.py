@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from stress.analysis.causes.table import Reading, Text
-from stress.analysis.chains import issuer, leaf_names, short, subject
+from stress.analysis.chains import issuer, short, subject
 from stress.handshake.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.plan import Address
 from stress.model.run import RunFacts, SeenChain
 from stress.text.escape import printable
+from stress.trust.reading.certificate import leaf_names
 
 __all__ = ["Dimension", "leaf_text", "readings"]
 

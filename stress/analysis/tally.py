@@ -6,11 +6,10 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
-from stress.model.outcome import NOT_SENT, Category, Side, Stage, kind_of
+from stress.model.outcome import NOT_SENT, Category, Side, Stage, side_of
 from stress.model.run import Cell, Cells, cell_reader
 
 
@@ -132,12 +131,6 @@ def chosen(cells: Cells, rows: Any) -> Cells:
         [cells.kinds[kind] for kind in kinds.tolist()],
         *(array("q", one.astype(np.int64).tobytes()) for one in columns),
     )
-
-
-@lru_cache(maxsize=512)
-def side_of(outcome: str) -> Side:
-    """Who a stored outcome is about."""
-    return kind_of(outcome).side
 
 
 _offered = cell_reader("offered")

@@ -23,7 +23,7 @@ Target = Annotated[
 def doctor(target: Target = None) -> int:
     """Check this machine.
 
-    And tell what would limit a run. Exits 0, or 4 when not even a default run would be valid.
+    Reports what would limit a run. Exits 0, or 4 when not even a default run would be valid.
 
     Examples:
         tls-stress doctor
@@ -43,7 +43,8 @@ def doctor(target: Target = None) -> int:
         if protocol := StartTls.implied_by(parsed.port):
             means = f"a run asks for TLS first: port {parsed.port} implies it"
             console.print_data(f"{'STARTTLS':<20} {protocol.value:<24} {means}\n")
-        resolution = trio.run(resolve, parsed, None)
+        with console.busy(f"resolving {parsed.host}"):
+            resolution = trio.run(resolve, parsed, None)
         routes = {str(address): has_route(address.ip) for address in resolution.addresses}
     found = examine(HostCapacity.here())
     for fact in found.facts:

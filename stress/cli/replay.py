@@ -68,7 +68,10 @@ def replay(
     gap_s = option("--gap", duration_s, gap)
     number = option("--cause", positive_count, cause)
     location = RunLocation.of(settings)
-    with open_run(locate(run, location.folder)) as recorded:
+    with (
+        console.busy("reading the run", silent=json or settings.quiet),
+        open_run(locate(run, location.folder)) as recorded,
+    ):
         plan = plan_replay(recorded, settings, cause=number, tries=rounds, gap_s=gap_s)
         name = location.name or f"{recorded.facts().name}-replay"
     console.print_message(replay_words(plan))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Self
 
 
@@ -176,6 +177,12 @@ def kind_of(name: str) -> Kind:
         return Outcome.parse(name).kind
     except ValueError:
         return Kind.FOREIGN
+
+
+@lru_cache(maxsize=512)
+def side_of(name: str) -> Side:
+    """Whom an outcome counts against, by its name."""
+    return kind_of(name).side
 
 
 OK = Outcome(Category.OK)

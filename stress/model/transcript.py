@@ -7,7 +7,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
-from stress.model.outcome import Outcome, Side
+from stress.model.outcome import Outcome, Side, side_of
 from stress.model.plan import Address
 from stress.model.record import Record
 
@@ -100,8 +100,8 @@ class Transcript:
     @property
     def role(self) -> EvidenceRole:
         """Whether it is a failure of the target or a control."""
-        side = Outcome.parse(self.record.outcome).side
-        return EvidenceRole.FAILURE if side is Side.TARGET else EvidenceRole.CONTROL
+        failed = side_of(self.record.outcome) is Side.TARGET
+        return EvidenceRole.FAILURE if failed else EvidenceRole.CONTROL
 
     @property
     def bytes_kept(self) -> int:

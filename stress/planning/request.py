@@ -162,8 +162,8 @@ class Request:
         together=_WHICH_ADDRESSES,
     )
     identify: str | None = CONNECTION.option(
-        "Send one HEAD request after each handshake; this header of the answer names the server"
-        " behind the address. h2 is not offered then.",
+        "Send one HEAD request after each handshake; this response header names the server behind"
+        " the address. h2 is not offered then.",
         "header:NAME",
         read=later("planning.connection_options.header_name"),
         plan="identify",
@@ -186,8 +186,8 @@ class Request:
         **choice(ProxyProtocol),
     )
     starttls: str | None = CONNECTION.option(
-        "Ask for TLS in this protocol first; none lets TLS come first. [default: what the target's"
-        " port is known for, such as smtp for 25]",
+        "Ask for TLS in this protocol first (STARTTLS); none starts with the ClientHello. [default:"
+        " by the target's well-known port, such as smtp for 25]",
         "|".join([*StartTls, _NONE]),
         read=later("planning.connection_options.starttls"),
     )
@@ -315,7 +315,9 @@ class Request:
 
     json: bool = OUTPUT.switch("Print the summary as one JSON document.")
     html: str | None = OUTPUT.path(
-        "Also write the report as a self-contained HTML page.", "FILE|-", form="page.PageReport"
+        "Also write the report as a self-contained HTML page.",
+        "FILE|-",
+        form="page.page.PageReport",
     )
     junit: str | None = OUTPUT.path(
         "Also write the result as JUnit XML, for CI.", "FILE|-", form="junit.JunitReport"
@@ -333,7 +335,9 @@ class Request:
     quiet: bool = OUTPUT.switch(
         "Print no progress and no report; headline, reasons and errors go to stderr.", short="-q"
     )
-    name: str | None = OUTPUT.option("Name of the run. [default: HOST-UTC]", "NAME")
+    name: str | None = OUTPUT.option(
+        "Name of the run. [default: the host, file or run, and the time]", "NAME"
+    )
     results: str | None = OUTPUT.path(
         "Directory of the run files. [default: results]", metavar="DIR"
     )

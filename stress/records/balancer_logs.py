@@ -191,7 +191,8 @@ def read_logs(
         read += count
         if len(matches) < count:
             unknown += count - len(matches)
-            first_unknown = first_unknown or _first_unmatched(lines, pattern)
+            others = (one for one in lines.split(b"\n") if one.strip() and not pattern.search(one))
+            first_unknown = first_unknown or next(map(_shown, others), "")
         rows = []
         for match in matches:
             text = match[port_at]
@@ -287,13 +288,6 @@ def _read(stream: BinaryIO, path: Path) -> bytes:
         return stream.read(_AT_ONCE)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be unpacked to its end: {error}") from error
-
-
-def _first_unmatched(lines: bytes, pattern: re.Pattern[bytes]) -> str:
-    return next(
-        (_shown(line) for line in lines.split(b"\n") if line.strip() and not pattern.search(line)),
-        "",
-    )
 
 
 def _shown(line: bytes) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 from stress.measure import Histogram
 from stress.model.limit import SearchState, Standing
 from stress.model.observer import Observer
-from stress.model.outcome import Outcome, Side
+from stress.model.outcome import Side, side_of
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
@@ -309,7 +309,7 @@ class LiveView(Observer):
             names = [
                 f"{name} {count:,}"
                 for name, count in self._failures.most_common()
-                if Outcome.parse(name).side is Side.TARGET
+                if side_of(name) is Side.TARGET
             ]
             share = numbers.percent(progress.failed / attempts)
             failing = f"{progress.failed:,} of {attempts:,}: {share} (95% CI {interval})"

@@ -46,7 +46,7 @@ def join(
         RunFileError: the run file is damaged.
     """
     from stress.records.balancer_logs import chosen_format, recognised  # noqa: PLC0415 - heavy
-    from stress.store import RunWriter, open_run, reserve  # noqa: PLC0415 - heavy
+    from stress.store import RunWriter, open_run  # noqa: PLC0415 - heavy
     from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
     with open_run(file) as run:
@@ -59,7 +59,7 @@ def join(
             )
         log_format = chosen_format(form) if form else recognised(logs)
         backends, result = _found(run, logs, log_format, nat=nat, notify=notify)
-        path = reserve(location.folder, location.name or f"{facts.name}-joined")
+        path = location.reserve(f"{facts.name}-joined", notify)
         try:
             writer = RunWriter(
                 path,

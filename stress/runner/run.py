@@ -46,6 +46,24 @@ class RunLocation:
         """The location that a command line and its profile request."""
         return cls(Path(settings.results) if settings.results else RESULTS, settings.name)
 
+    def reserve(self, default: str, notify: Callable[[str], None]) -> Path:
+        """Make the file, still empty; one that exists is never replaced.
+
+        Args:
+            default: its name where the user gave none.
+            notify: prints a message, where the name is taken and the file gets another.
+
+        Raises:
+            UsageError: it cannot be made.
+        """
+        from stress.store import reserve  # noqa: PLC0415 - heavy
+
+        name = self.name or default
+        path = reserve(self.folder, name)
+        if path.stem != name.removesuffix(path.suffix):
+            notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+        return path
+
 
 def prepare(request: Request) -> Plan:
     """Checks everything that was requested; sends nothing but DNS queries.
@@ -115,16 +133,14 @@ def _create(
 ) -> tuple[Path, RunWriter]:
     """A new run file, in which the first part of a resumed run is already recorded."""
     from stress.engine.preflight import versions  # noqa: PLC0415 - heavy
-    from stress.store import RunWriter, default_name, reserve  # noqa: PLC0415 - heavy
+    from stress.store import RunWriter, default_name  # noqa: PLC0415 - heavy
 
-    programs, whole, started_ns, stood_ns, name = versions(plan), plan, time_ns(), 0, location.name
+    programs, whole, started_ns, stood_ns = versions(plan), plan, time_ns(), 0
+    name = default_name(plan.target.host, datetime.now(UTC))
     if first_part is not None:
         facts, stood_ns = first_part.facts, first_part.stood_ns
-        whole, started_ns, name = facts.plan, facts.started_ns, name or facts.name
-    name = name or default_name(plan.target.host, datetime.now(UTC))
-    path = reserve(location.folder, name)
-    if path.stem != name.removesuffix(path.suffix):
-        display.notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+        whole, started_ns, name = facts.plan, facts.started_ns, facts.name
+    path = location.reserve(name, display.notify)
     first = plan.addresses[0]
     local = source_address(first.ip, first.port)
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from stress.cli.lab import run_words
 from stress.lab.farm import start
 from stress.lab.scenarios import scenarios
 from stress.model.plan import Plan
@@ -60,7 +59,7 @@ ALL = os.environ.get("COMMANDS") == "all"
 @pytest.mark.parametrize("scenario", list(scenarios()) if ALL else FAST)
 def test_each_command_of_the_report_does_what_it_says(scenario: str, tmp_path: Path) -> None:
     with start(scenario) as farm:
-        words = run_words(farm)
+        words = ["run", *farm.run_words]
         if not ALL:
             words[words.index("-n") + 1] = str(FEWEST)
         line = shell_line(["tls-stress", *words, "--name", "first", "--json"])

@@ -23,7 +23,11 @@ from stress.analysis.causes.changes import (
 )
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.inconsistencies import inconsistencies
+from stress.analysis.causes.inconsistencies import (
+    differences,
+    facts_of_what_was_agreed,
+    inconsistencies,
+)
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
@@ -33,7 +37,6 @@ from stress.analysis.causes.load import (
     passing_rate,
     segments,
 )
-from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
     facts_of_the_answers,
@@ -42,6 +45,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_place,
     facts_of_the_plan,
     facts_of_the_roots,
+    facts_of_the_staples,
     facts_of_the_verdicts,
     facts_of_what_passed,
 )
@@ -354,12 +358,13 @@ class _Claimant:
     def slow(self, claim: Claim) -> Claim:
         """What is slower, with its root causes and the next experiment."""
         loci = [one.dimension for one in claim.conditions] or [NO_PLACE]
+        chosen = facts_of_what_was_agreed(self.recording.table, loci)
         change = _pinned(self.recording, claim.conditions, FEWEST_TIMED)
         if claim.ceiling and not self.recording.facts.plan.resumption:
             change = replace(change or RunChange(), extra=CHEAPER)
         return replace(
             claim,
-            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value)),
+            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value, facts=chosen)),
             experiment=change,
         )
 
@@ -491,8 +496,8 @@ class _Claimant:
         if {*stages} == {Stage.STARTTLS.label}:
             evidence.add("before-tls")
         values: dict[str, str] = {}
+        alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
         if chain is None:
-            alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
             passing = passing_rate(plan.load, self.recording.cube)
             values = facts_of_the_answers(alike)
             met = sorted(one.id for one in alike)
@@ -502,6 +507,7 @@ class _Claimant:
             if implied := StartTls.implied_by(plan.target.port):
                 values.setdefault("starttls", implied.value)
         else:
+            values = facts_of_the_staples(alike)
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
             evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)

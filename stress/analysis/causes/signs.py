@@ -32,6 +32,8 @@ _ADDRESSES = frozenset({"address", "label", "family"})
 _FIRST_BYTES = re.compile(r"first bytes (['\"])(?P<text>.*)\1")
 _REFUSAL = re.compile(r"(the server|; it) said (['\"])(?P<text>.*)\2")
 """Of `stress.dialogues`."""
+_EXPIRED_STAPLE = re.compile(r"the staple expired (?P<when>\S+)")
+_OTHER_STAPLE = re.compile(r"the staple is for another certificate")
 _FIRST_WORDS = {
     "http-answer": r"HTTP/\d|\s*<(!doctype|html)",
     "other-protocol": r"SSH-|RFB |AMQP|\$\d|-ERR|-NOAUTH",
@@ -210,6 +212,17 @@ def facts_of_the_answers(failing: Sequence[Record]) -> dict[str, str]:
     kinds += ["clear-greeting"] * len(greeting)
     found = dict.fromkeys([*kinds, "first-bytes"], f'"{words}"')
     return found | {"starttls": greeting[0].value} if greeting else found
+
+
+def facts_of_the_staples(failing: Sequence[Record]) -> dict[str, str]:
+    """What was wrong with the stapled OCSP responses, by the words of `stress.trust.rules.staple`.
+
+    The value of those that expired is the time of the first.
+    """
+    details = {record.detail or "" for record in failing}
+    expired = [found["when"] for found in map(_EXPIRED_STAPLE.match, details) if found]
+    values = {"staple-out-of-date": min(expired)} if expired else {}
+    return values | ({"staple-of-another": ""} if any(map(_OTHER_STAPLE.match, details)) else {})
 
 
 def _beginning(starts: Mapping[_Name, str], words: str) -> list[_Name]:

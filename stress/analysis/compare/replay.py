@@ -25,10 +25,9 @@ from math import ceil, log
 from random import Random
 
 from stress.analysis.dimensions import readings
-from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.model.attributes import SHARED, Dimension
-from stress.model.outcome import Kind, Outcome, Side
+from stress.model.outcome import Kind, Outcome, Side, side_of
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Cells, Run

@@ -20,7 +20,7 @@ from stress.codes.catalog import client_views, phrase_for
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
-from stress.model.run import RunFacts, SeenChain
+from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
 from stress.report.wording.backends import named_words
@@ -281,11 +281,12 @@ def _what(findings: Findings) -> str:
         return f"{count} distinct chains, {each}: {_certificate(ordered[0])}."
     category = next(iter(categories))
     chain, most = _failing_chain(findings, category)
-    if chain is not None and chain.certificates:
-        several = sum(1 for one in findings.tally.chains[category] if one is not None)
+    seen = {one: n for one, n in findings.tally.chains.get(category, {}).items() if one is not None}
+    # Where few of them got as far as a certificate, it is not what they failed by.
+    if chain is not None and chain.certificates and 2 * sum(seen.values()) >= categories[category]:
         if 2 * most < categories[category]:
             each = "each seen once. For example" if most == 1 else "for example"
-            return f"{thousands(several)} failing chains, {each}: {_certificate(chain)}."
+            return f"{counted(len(seen), 'failing chain')}, {each}: {_certificate(chain)}."
         return f"{_certificate(chain)}."
     stages = findings.tally.stages[category]
     far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
@@ -329,21 +330,17 @@ def commands(findings: Findings) -> Iterator[Command]:
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again, "Repeat the test")
         return
-    name, fixed = _run_name(findings.facts), "fixed"
+    # By its name where commands find it by that, else by its path.
+    file, fixed = Path(facts.file), "fixed"
+    name = facts.name if file.parent.name == RESULTS else str(file.absolute())
     proof = with_names("evidence", name, options=("--out", "proof"))
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
-    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    options = ("--stores", stores) if stores else ()
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
     rare = "After the fix, if failures are rare"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
-
-
-def _run_name(facts: RunFacts) -> str:
-    """The run's name where commands find it by that, else the path of its file."""
-    file = Path(facts.file)
-    return facts.name if file.parent.name == RESULTS else str(file.absolute())
 
 
 ASKING = RunChange(extra=("--identify", "header:X-Served-By"))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from hashlib import sha256
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from stress.text.escape import printable
 from stress.trust.reading import extension
@@ -190,6 +190,29 @@ def describe(der: bytes) -> CertificateFacts:
         return CertificateFacts(der, unreadable=str(error), sha256=sha256(der).digest())
 
 
+class LeafNames(NamedTuple):
+    """How people call a leaf. Empty when no certificate was sent."""
+
+    subject: str
+    """Its short name."""
+    issuer: str
+    serial: str
+
+
+@lru_cache(maxsize=16_384)
+def leaf_names(leaf: bytes) -> LeafNames:
+    """The names in a leaf; far smaller than all its facts, so that those of a run are kept.
+
+    Where the subject has a CN, as most have, nothing else is decoded.
+    """
+    with suppress(DerError):
+        names = _Reader(leaf).names()
+        if names is not None:
+            return names
+    facts = describe(leaf)
+    return LeafNames(short_name(facts), printable(facts.issuer), facts.serial)
+
+
 @lru_cache(maxsize=512)
 def subject_of(der: bytes) -> NormalName | None:
     """The subject alone, for finding a certificate among many; None: it cannot be read."""
@@ -295,12 +318,18 @@ class _Reader:
             raise DerError(f"a validity of {len(self.validity)} times")
         if not {one.tag for one in self.validity} <= {UTC_TIME, GENERALIZED_TIME}:
             self.problems.append("validity: no times")
-        none: tuple[CertificateExtension, ...] = ()
-        self.extensions = self.part("extensions", self.all_extensions, none)
-        # If an extension appears twice, the first one counts.
-        self.values = {named(one.oid): one.value for one in reversed(self.extensions)}
+
+    def names(self) -> LeafNames | None:
+        """What `leaf_names` gives; None where the subject has no CN."""
+        serial, issuer, subject = self.fields[0], self.fields[2], self.fields[4]
+        common = next(reversed(self.name("subject", subject).common_names), None)
+        number = self.part("serial number", lambda: f"{integer(serial.body):x}", "")
+        if not common:
+            return None
+        return LeafNames(printable(common, 80), printable(self.name("issuer", issuer).text), number)
 
     def facts(self) -> CertificateFacts:
+        self.read_extensions()
         serial, inner, issuer, _, subject, spki = self.fields[:6]
         signature = partial(self.signature.expect, BIT_STRING)
         signing = self.part("signature algorithm", lambda: read_signing(self.algorithm), Signing())
@@ -359,6 +388,13 @@ class _Reader:
             problems=tuple(self.problems),
         )
         return replace(facts, problems=(*self.problems, *_oddities(facts)))
+
+    def read_extensions(self) -> None:
+        """All of them, and their values by name."""
+        none: tuple[CertificateExtension, ...] = ()
+        self.extensions = self.part("extensions", self.all_extensions, none)
+        # If an extension appears twice, the first one counts.
+        self.values = {named(one.oid): one.value for one in reversed(self.extensions)}
 
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
         """What `read` returns, or the default and a note."""

@@ -9,8 +9,15 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stress.text.escape import printable
 from stress.trust.anchors import first_store
-from stress.trust.reading.certificate import UNREADABLE, describe, name_of, short_name
+from stress.trust.reading.certificate import (
+    UNREADABLE,
+    describe,
+    leaf_names,
+    name_of,
+    short_name,
+)
 from tests.trust.certificates import (
     AT,
     DAY,
@@ -139,3 +146,30 @@ def test_every_cut_and_every_flip_is_described(data: st.DataObject) -> None:
 
     assert name_of(bytes(der))
     assert name_of(bytes(der[:end]))
+
+
+def _names_by_all_facts(der: bytes) -> tuple[str, str, str]:
+    facts = describe(der)
+    return short_name(facts), printable(facts.issuer), facts.serial
+
+
+def test_the_names_of_a_leaf_are_those_of_its_facts() -> None:
+    old, new = b"\x55\x04\x03\x0c\x06zurich", b"\x55\x04\x0a\x0c\x06zurich"
+    without_name = resigned(
+        leaf(common_name="zurich").der,
+        elliptic("Test Intermediate"),
+        old,
+        new,
+    )
+    assert describe(without_name).common_name is None
+    assert len(REAL) > 50
+    for der in (*REAL, leaf().der, without_name, b"", b"\x30\x00"):
+        assert leaf_names(der) == _names_by_all_facts(der)
+
+
+@given(place=st.integers(0, 10_000), octet=st.integers(0, 255))
+def test_the_names_of_a_damaged_leaf_are_those_of_its_facts(place: int, octet: int) -> None:
+    der = bytearray(leaf().der)
+    der[place % len(der)] = octet
+
+    assert leaf_names(bytes(der)) == _names_by_all_facts(bytes(der))
