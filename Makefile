@@ -18,7 +18,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
-long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than ten seconds
+long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
@@ -46,10 +46,11 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 	scripts/servers nginx haproxy
 	$(BIN)/python -m tests.cases
 
-starttls: .venv/dev-installed  ## test STARTTLS against real mail, directory and database servers
+starttls: .venv/dev-installed  ## test STARTTLS and --proxy against real servers and proxies
 	scripts/servers haproxy openssl postfix dovecot=dovecot-imapd dovecot=dovecot-pop3d \
 		dovecot=dovecot-lmtpd dovecot=dovecot-managesieved slapd vsftpd prosody \
 		pg_ctlcluster=postgresql mariadbd=mariadb-server
+	scripts/servers nginx curl tinyproxy squid microsocks danted=dante-server
 	scripts/servers ctlinnd=inn2  # alone: its installation fails where the host has no domain
 	$(BIN)/python -m pytest tests/starttls
 

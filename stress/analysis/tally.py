@@ -50,8 +50,13 @@ class RunCounts:
 
     @property
     def local(self) -> int:
-        """Attempts that failed on our own machine (without the cancelled ones)."""
+        """Attempts that failed on this machine, or at a proxy (without the cancelled ones)."""
         return sum(self.ours.values()) - self.cancelled
+
+    @property
+    def at_proxy(self) -> int:
+        """Those of them that got no tunnel through a proxy."""
+        return sum(count for name, count in self.ours.items() if Category(name).is_proxys)
 
     def failures_by_chain(self) -> Counter[int]:
         """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""

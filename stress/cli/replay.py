@@ -35,7 +35,17 @@ Gap = Annotated[
 Json = Annotated[bool, option_of("json", "Print the answer as one JSON document.")]
 
 
-@takes("cert", "key", "stores", "authorized", "quiet", "name", "results")
+@takes(
+    "cert",
+    "key",
+    "proxy",
+    "proxy_authorization",
+    "stores",
+    "authorized",
+    "quiet",
+    "name",
+    "results",
+)
 def replay(
     settings: Request,
     run: Run = None,

@@ -132,6 +132,8 @@ class Attribute:
     """A replay selects failing attempts by it."""
     measured: str = ""
     """Column of `attempt`, for what differs from attempt to attempt; empty: none."""
+    counted: bool = False
+    """Cells have it, though no dimension is made of it."""
     apart: bool = False
     """A number that few attempts have: it has a table of its own, and costs the others nothing."""
 

@@ -19,7 +19,8 @@ class Side(StrEnum):
     TARGET = "target"
     """The target, or the path to it, failed."""
     OURS = "ours"
-    """This machine or the user ended the attempt; never counted against the target."""
+    """This machine, the proxy that it goes through, or the user ended the attempt; never counted
+    against the target."""
     NOT_SENT = "not-sent"
     """Due in the open loop but never started; counted neither as success nor as failure."""
 
@@ -67,6 +68,11 @@ class Category(StrEnum):
         member.kind = kind
         member.precedence = precedence
         return member
+
+    @property
+    def is_proxys(self) -> bool:
+        """Whether the proxy that we go through ended the attempt, or the path to it."""
+        return self.value.startswith("proxy-")
 
     OK = "ok"
 
@@ -118,6 +124,9 @@ class Category(StrEnum):
     LOCAL_MEMORY = "local-memory", Kind.OURS
     LOCAL_NETWORK = "local-network", Kind.OURS
     LOCAL_LAG = "local-lag", Kind.OURS
+    PROXY_REFUSED = "proxy-refused", Kind.OURS
+    PROXY_AUTHENTICATION = "proxy-authentication", Kind.OURS
+    PROXY_FAILED = "proxy-failed", Kind.OURS
     CANCELLED = "cancelled", Kind.OURS
 
     NOT_SENT = "not-sent", Kind.NOT_SENT
@@ -211,6 +220,8 @@ class Stage(IntEnum):
     """A fatal alert was read after the handshake finished."""
     STARTTLS = 7
     """TCP is connected and TLS was being asked for; no ClientHello was sent."""
+    PROXY = 8
+    """TCP is connected to a proxy, which was being asked for the target."""
 
     @property
     def order(self) -> int:
@@ -235,6 +246,7 @@ class Stage(IntEnum):
 _ORDER = (
     Stage.RESOLVE,
     Stage.CONNECT,
+    Stage.PROXY,
     Stage.STARTTLS,
     Stage.CLIENT_HELLO,
     Stage.SERVER_HELLO,

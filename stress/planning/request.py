@@ -185,6 +185,16 @@ class Request:
         plan="proxy_protocol",
         **choice(ProxyProtocol),
     )
+    proxy: str | None = CONNECTION.option(
+        "Connect through this proxy: by CONNECT, or SOCKS 5. It resolves the host, unless --address"
+        " gives addresses.",
+        "http|socks5://HOST:PORT",
+        read=later("planning.proxy.read_proxy"),
+    )
+    proxy_authorization: str | None = CONNECTION.path(
+        "File with NAME:PASSWORD for --proxy, or with the value of its Proxy-Authorization header."
+        " [default: the variable TLS_STRESS_PROXY_AUTHORIZATION]"
+    )
     starttls: str | None = CONNECTION.option(
         "Ask for TLS in this protocol first (STARTTLS); none starts with the ClientHello. [default:"
         " by the target's well-known port, such as smtp for 25]",
@@ -217,10 +227,16 @@ class Request:
         read=units.duration_s,
         plan="limits.after_handshake_s",
     )
-    ticket_names: bool = CONNECTION.switch(
+    ticket_names: bool | None = CONNECTION.switch(
         "Read the session ticket of each connection, to tell servers behind one address apart by"
-        " the keys that sealed them.",
+        " the keys that sealed them. [default: of one in 16, and where the chain is rare]",
+        default=None,
         plan="ticket_names",
+    )
+    backends: bool = CONNECTION.switch(
+        "After the run, offer TLS sessions to at most 480 more connections, one at a time: servers"
+        " that accept each other's are one group. Finds servers that give no other name.",
+        plan="backends",
     )
     close: str | None = CONNECTION.option(
         "How to close connections; auto is fin while enough local ports are free, else rst."

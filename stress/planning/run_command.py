@@ -10,9 +10,10 @@ from base64 import b64encode
 from collections.abc import Sequence
 from operator import attrgetter
 
+from stress.dialogues.credentials import IN_VARIABLE
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
-from stress.model.plan import Close, Plan, StartTls
+from stress.model.plan import Address, Close, Plan, StartTls
 from stress.planning.load import CEILING_S, default_in_flight, highest, ports_spent
 from stress.planning.option import Section
 from stress.planning.request import options
@@ -42,7 +43,12 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
         ("--stores", trust.stores),
     ):
         words += [option, path] if path else []
-    for option, path in (("--cert", plan.client_certificate), ("--key", plan.client_key)):
+    secrets = plan.proxy_authorization
+    for option, path in (
+        ("--cert", plan.client_certificate),
+        ("--key", plan.client_key),
+        ("--proxy-authorization", None if secrets == IN_VARIABLE else secrets),
+    ):
         words += [option, path if made_now else "FILE"] if path else []
     return with_names("run", str(plan.target), options=[*words, *change.extra])
 
@@ -88,16 +94,18 @@ def _request(plan: Plan, change: RunChange) -> list[str]:
     name = change.server_name or plan.server_name
     if name != (None if plan.target.literal else plan.target.host):
         words += ["--sni", name or "none"]
-    addresses = change.addresses
+    addresses: Sequence[Address] | None = change.addresses
     if addresses is None:  # those of the plan where they were chosen, not where a name gave them
         named = plan.target.literal is not None or plan.resolve_again_s is not None
         addresses = () if named else plan.addresses
+    addresses = [one for one in addresses if one.family != "name"]  # the proxy resolves that
     words += _repeated(
         "--address", [f"{one}={one.label}" if one.label else str(one) for one in addresses]
     )
     if plan.starttls != StartTls.implied_by(plan.target.port):
         words += ["--starttls", plan.starttls or "none"]
     for option, value in (
+        ("--proxy", str(plan.proxy) if plan.proxy else None),
         ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
         ("--resolver", plan.resolver),
     ):
@@ -124,8 +132,8 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
         if value == usual:
             continue
         name = f"--{option.name}"
-        if value is True:
-            words.append(name)
+        if isinstance(value, bool):
+            words.append(name if value else f"--no-{option.name}")
             continue
         if isinstance(value, float):  # all of them are lengths of time
             value = _span(value)

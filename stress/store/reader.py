@@ -14,7 +14,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal, NamedTuple, Self, TypeVar
@@ -23,7 +22,7 @@ from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
 from stress.model.outcome import OK, Category
-from stress.model.plan import Address
+from stress.model.plan import Address, check_place
 from stress.model.record import Record
 from stress.model.run import (
     Cube,
@@ -195,6 +194,7 @@ class RunFile:
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 joined=end.joined if end else None,
+                matrix=end.matrix if end else None,
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
@@ -237,8 +237,9 @@ class RunFile:
             )
             check_numbers([number for number, *_ in rows])
             with naming("address.ip"):
+                names = read_plan(self.meta["plan"], ()).proxy is not None
                 for _, ip, *_ in rows:
-                    ip_address(ip)
+                    check_place(ip, names=names)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:
@@ -469,6 +470,9 @@ class RunFile:
         checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
         if end.joined is not None:
             checked("ending.joined", end.joined.spread_ns, Span)
+        if end.matrix is not None:
+            for probe in end.matrix.probes:
+                checked("ending.matrix", probe.offered or 0, Whole)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:

@@ -21,7 +21,7 @@ import msgspec
 from stress.errors import RunFileError, UsageError
 from stress.model.attributes import APART, ATTRIBUTES, SHARED, Attribute, Form
 from stress.model.outcome import Stage
-from stress.model.plan import Plan
+from stress.model.plan import Plan, Target, check_place
 from stress.model.run import Vantage
 from stress.model.transcript import Transcript
 
@@ -206,8 +206,13 @@ def read_plan(text: str, anchors: Sequence[bytes]) -> Plan:
     """
     plan = decoded("plan", text, Plan)
     with naming("plan"):
-        for ip in (*plan.sources, *(address.ip for address in plan.addresses)):
+        for ip in plan.sources:
             ip_address(ip)
+        for address in plan.addresses:
+            check_place(address.ip, names=plan.proxy is not None)
+        if plan.proxy is not None:
+            ip_address(plan.proxy.ip)
+            Target(plan.proxy.host, plan.proxy.port)
     return replace(plan, trust=replace(plan.trust, anchors=tuple(anchors)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -10,8 +11,12 @@ from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Policy, Settings
 from stress.trust.reading.certificate import CertificateFacts
+from stress.trust.reading.extension import GeneralNames
 from stress.trust.reading.java import undecodable
 from stress.trust.reading.strict import strict_problems
+
+_WITH_NULL = re.compile(rb"\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03[\x02-\x04]\x05\0")
+"""An AlgorithmIdentifier of ECDSA with NULL, which RFC 5758 section 3.2 forbids."""
 
 
 class EncodingSettings(Settings, frozen=True):
@@ -19,11 +24,17 @@ class EncodingSettings(Settings, frozen=True):
 
     unreadable_issuer: Refusal = Refusal.YES
     """The effect of an intermediate that cannot be parsed."""
+    empty_entry: Refusal = Refusal.NO
+    """The effect of an intermediate without an octet, which TLS 1.3 forbids (RFC 8446, 4.4.2)."""
     reader: Literal["", "go", "java"] = ""
     """Whose reader it has. Go's refuses any odd part of any certificate sent; Java's any critical
     extension that it cannot decode, and it leaves out others."""
+    used_only: bool = False
+    """Only what is on a path is read, and the leaf."""
     most_certificates: int = 1_000
     """That are sent."""
+    any_anchor_key: bool = False
+    """An anchor is read whatever its key is."""
     strict_except: tuple[str, ...] = ()
     """But for these: beginnings or ends of what `strict_problems` says."""
     strict_parts: tuple[str, ...] = ()
@@ -43,10 +54,12 @@ class EncodingSettings(Settings, frozen=True):
 
 def takes(policy: Policy, anchor: CertificateFacts) -> bool:
     """Whether the client reads this anchor of its store; one that it cannot read it leaves out."""
-    reader = policy.settings(EncodingSettings).reader
+    settings = policy.settings(EncodingSettings)
+    reader = settings.reader
     if reader == "java":
         return anchor.critical_extensions.isdisjoint(undecodable(anchor))
-    return reader != "go" or not strict_problems(anchor)
+    ignored = ("public key:",) if settings.any_anchor_key else ()
+    return reader != "go" or all(one.startswith(ignored) for one in strict_problems(anchor))
 
 
 def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
@@ -58,6 +71,7 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
     for position, facts in enumerate(sent):
         if facts.unreadable:
             refusal = Refusal.YES if position == 0 else settings.unreadable_issuer
+            refusal = refusal if facts.der or refusal is Refusal.YES else settings.empty_entry
             detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
             continue
@@ -81,8 +95,19 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
+        limits = facts.constraints
         odd = {
             "keyUsage bits: none": facts.usages == (),
+            "dNSName: empty": "" in (facts.alternative_names or GeneralNames()).dns,
+            "notBefore early: before 1970": facts.not_before < 0,
+            f"version number: {facts.version}": facts.version > 4,
+            "nameConstraints bounds: spelt out": limits is not None and limits.spelt_out,
+            "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
+            "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
+            "subject name form: empty, and the subjectAltName is not critical": (
+                not facts.subject_name.normal
+                and "subjectAltName" in facts.named_extensions - facts.critical_extensions
+            ),
             "validity order: it ends before it begins": facts.not_after < facts.not_before,
         }
         more = [one for one, holds in odd.items() if holds and one.partition(":")[0] in parts]

@@ -19,12 +19,12 @@ from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.anchors import Anchors
 from stress.trust.encoding import EncodingSettings, encoding_findings, takes
-from stress.trust.path import Gap, Issuers, Known, Link, Path, Paths, build_paths, find_gap
+from stress.trust.path import OPEN, Gap, Issuers, Known, Link, Path, Paths, build_paths, find_gap
 from stress.trust.policy import PathSearch, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe
 from stress.trust.reading.java import as_java_reads
 from stress.trust.rules.context import Context, Rule
-from stress.trust.selection import in_order, last_tried, lined_up, select, selection_gap
+from stress.trust.selection import in_order, last_tried, lined_up, select, selection_gap, unlinked
 
 _RULES: tuple[Rule, ...] = tuple(
     rule
@@ -127,7 +127,8 @@ class StoreJudge:
         context = replace(context, path=built.paths.longest)
         tried = self._tried(context, built)
         answers = [
-            [*found, *self._along(context, built, path, anchored=ended)] for path, ended in tried
+            [*_on(path, found, policy), *self._along(context, built, path, anchored=ended)]
+            for path, ended in tried
         ]
         # The path with the least against it: first how strongly, then how often.
         rejections = [
@@ -145,7 +146,10 @@ class StoreJudge:
             best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
         failed = _failed(answers[best])
         ordered = sorted(enumerate(answers[best]), key=partial(_rank_in, contexts[best], failed))
-        return [one for _, one in ordered]
+        mixed = None
+        if policy.agreeing_issuers and rejections[best][0]:
+            mixed = _disagreement(contexts, answers)
+        return [*([mixed] if mixed else ()), *(one for _, one in ordered)]
 
     def _tried(self, context: Context, built: _Built) -> list[tuple[Path, bool]]:
         """The paths that a family tries, and whether they end in an anchor; at least one."""
@@ -161,10 +165,12 @@ class StoreJudge:
         if not all(takes(policy, one) for one in anchors):
             anchors = Issuers(one.der for one in anchors if takes(policy, one))
         if policy.search is PathSearch.NAMED:
-            named = build_paths(built.sent, anchors, signed=False).complete
-            return [(path, True) for path in named] or [(paths.longest, False)]
+            named = build_paths(built.sent, anchors, signed=False)
+            found = [(path, True) for path in named.complete]
+            ends = [(path, False) for path in named.dead_ends] if policy.agreeing_issuers else []
+            return [*found, *ends] or [(paths.longest, False)]
         if policy.search is PathSearch.LINED_UP:
-            return [lined_up(built.sent, anchors)]
+            return lined_up(built.sent, anchors, context.at)
         if policy.search is PathSearch.ORDERED:
             ordered = in_order(built.sent, anchors)
             if ordered is not None:
@@ -187,6 +193,8 @@ class StoreJudge:
     ) -> Iterator[Finding]:
         """What is against one path."""
         along = replace(context, path=path, anchored=anchored)
+        if context.policy.search is PathSearch.LINED_UP:
+            yield from unlinked(path)
         if anchored:
             along = replace(along, public=path.top.facts.sha256 in self._public)
         elif built.paths.complete and path is built.paths.longest:
@@ -239,6 +247,27 @@ def _as_java_reads(built: _Built) -> _Built:
         tuple((link(child), link(issuer)) for child, issuer in built.paths.broken),
     )
     return _Built(tuple(map(as_java_reads, built.sent)), paths)
+
+
+def _on(path: Path, found: Iterable[Finding], policy: Policy) -> Iterator[Finding]:
+    """What is odd in the certificates of a path; in all that were sent, for most clients."""
+    places = {link.position for link in path.links}
+    used_only = policy.settings(EncodingSettings).used_only
+    return (one for one in found if not used_only or one.position in places)
+
+
+def _disagreement(
+    contexts: Iterable[Context], answers: Iterable[Sequence[Finding]]
+) -> Finding | None:
+    """That the paths fail for different reasons, if they do; the kinds of gaps are one."""
+    gaps, reasons = OPEN | {Category.SELF_SIGNED}, set[str]()
+    for context, found in zip(contexts, answers, strict=True):
+        first = min(enumerate(found), key=partial(_rank_in, context, _failed(found)))[1]
+        reasons.add("unknown issuer" if first.category in gaps else first.category.value)
+    if len(reasons) < 2:
+        return None
+    detail = f"its possible issuers fail for different reasons: {', '.join(sorted(reasons))}"
+    return Finding(Category.UNTRUSTED_ROOT, None, detail)
 
 
 def _check_of(finding: Finding) -> str:

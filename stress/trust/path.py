@@ -137,6 +137,8 @@ class Paths:
     """The longest that does not end in an anchor; at least the leaf alone."""
     broken: tuple[tuple[Link, Link], ...]
     """Pairs whose names match but whose signature is wrong: (certificate, would-be issuer)."""
+    dead_ends: tuple[Path, ...] = ()
+    """Those that end in no anchor, and that nothing continues."""
 
     @property
     def unsent(self) -> Iterator[CertificateFacts]:
@@ -182,6 +184,7 @@ class _Search:
     complete: list[Path] = field(default_factory=list)
     longest: Path | None = None
     broken: list[tuple[Link, Link]] = field(default_factory=list)
+    dead_ends: list[Path] = field(default_factory=list)
     checks: int = 0
     steps: int = 0
 
@@ -201,7 +204,10 @@ class _Search:
                     continue
             elif self.longest is None or len(path.links) > len(self.longest.links):
                 self.longest = path
-            stack.extend(reversed(list(self._longer(path))))
+            longer = list(self._longer(path))
+            if anchor is None and not longer:
+                self.dead_ends.append(path)
+            stack.extend(reversed(longer))
 
     def _longer(self, path: Path) -> Iterator[Path]:
         """The path extended by each possible issuer."""
@@ -263,7 +269,8 @@ def build_paths(
     search = _Search(anchors, by_name, known or Issuers(), signed)
     search.run(leaf)
     longest = search.longest or Path((leaf,))
-    return Paths(tuple(search.complete), longest, tuple(search.broken))
+    ends = tuple(search.dead_ends)
+    return Paths(tuple(search.complete), longest, tuple(search.broken), ends)
 
 
 def open_end(certificates: Sequence[bytes]) -> CertificateFacts | None:

@@ -137,6 +137,8 @@ class Policy:
     last_error: bool = False
     """Of the paths that fail, the last one tried is reported; else the one with the least against
     it."""
+    agreeing_issuers: bool = False
+    """Where the possible issuers fail for different reasons, it reports that there is none."""
     order: tuple[CheckStage, ...] = ()
     """The stages of its checks: the first that fails is what it reports. Empty: the categories'
     own precedence."""

@@ -8,11 +8,14 @@ and a wrong signature is found although no path in the sense of `path.py` exists
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import pairwise
 
+from stress.model.chain import Finding
 from stress.model.outcome import Category
 from stress.trust.path import Gap, Issuers, Link, Path, Signature, check
-from stress.trust.reading.certificate import CertificateFacts, short_name
+from stress.trust.reading.certificate import CertificateFacts, short_name, shown_issuer
+from stress.trust.reading.extension import Name
 from stress.trust.reading.key import KeyKind
 
 _PARTS = frozenset(
@@ -145,34 +148,107 @@ def in_order(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, 
     return tuple(Path((*links, Link(one, None))) for one in named if identified(one, last))
 
 
-def lined_up(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, bool]:
-    """The path that GnuTLS takes, and whether it ends in an anchor.
+def lined_up(
+    sent: Sequence[CertificateFacts], anchors: Issuers, at: int
+) -> list[tuple[Path, bool]]:
+    """The paths that GnuTLS takes, and whether they end in an anchor; at least one.
 
-    Each certificate is followed by the first one sent that may have issued it. A root at the end is
-    left out, and all from an anchor on; then the first fitting anchor follows (lib/x509/common.c,
-    `_gnutls_sort_clist`; verify.c).
+    Each certificate is followed by the first one sent that may have issued it. Where no anchor may
+    have issued the last of them, the next certificate that was sent follows all the same, and a
+    line behind it. Then only anchors of one name are known: that of the last one's issuer; and if
+    that leads nowhere, or to something expired, that of the last one itself (verify-high.c,
+    `gnutls_x509_trust_list_verify_crt2`).
     """
-    links = [Link(sent[0], 0)]
-    rest = [Link(one, place) for place, one in enumerate(sent) if place and not one.unreadable]
-    while True:
-        top = links[-1].facts
-        used = {one.facts.der for one in links}
-        left = (one for one in rest if one.facts.der not in used)
-        found = next((one for one in left if _may_follow(one.facts, top)), None)
-        if found is None:
-            break
-        links.append(found)
-    if len(links) > 1 and links[-1].facts.self_issued:
+    links = _line(sent, anchors)
+    if len(links) > 1 and _may_follow(links[-1].facts, links[-1].facts):
         links.pop()
-    if links[0].facts.self_issued and any(one.der == links[0].facts.der for one in anchors):
-        return Path(tuple(links[:1])), True
-    places = (place for place, one in enumerate(links) if place and anchors.same_key(one.facts))
-    links = links[: next(places, len(links))]
     last = links[-1].facts
-    named = [one for one in anchors.named(last.issuer_name.normal) if _may_follow(one, last)]
-    named.sort(key=lambda one: one.not_after)  # of several the one that is valid longest
-    anchor = [Link(one, None) for one in named[-1:]]
-    return Path((*links, *anchor)), bool(anchor)
+    first = _anchored(links, _named(anchors, last.issuer_name), at)
+    own = _named(anchors, last.subject_name)
+    if not own or last.subject_name.der == last.issuer_name.der:
+        return [first]
+    expired = any(one.facts.not_after < at for one in first[0].links)
+    second = [_anchored(links, own, at)]
+    return [first, *second] if first[1] and expired else [first] if first[1] else second
+
+
+def unlinked(path: Path) -> Iterator[Finding]:
+    """Pairs of a line of which the second cannot have issued the first."""
+    for child, issuer in pairwise(path.links):
+        if _may_follow(issuer.facts, child.facts):
+            continue
+        whom = "the leaf" if child.position == 0 else short_name(child.facts)
+        shown, wanted = short_name(issuer.facts), shown_issuer(child.facts)
+        detail = f"{shown} was sent, {whom} is from {wanted}"
+        if issuer.facts.subject_name.text == child.facts.issuer_name.text:
+            detail = f"{shown} has the issuer's name, but not the key identifier that {whom} gives"
+        yield Finding(Category.WRONG_INTERMEDIATE, issuer.position, detail, check="signature")
+
+
+def _line(sent: Sequence[CertificateFacts], anchors: Issuers) -> list[Link]:
+    """The certificates in the order in which they are verified, from the leaf."""
+    rest = [Link(one, place) for place, one in enumerate(sent) if not place or not one.unreadable]
+    links: list[Link] = []
+    while rest:
+        start, rest = len(links), list(rest)
+        links.append(rest.pop(0))
+        while True:
+            top, line = links[-1], links[start + 1 :]
+            found = next(
+                (one for one in (*line, *rest) if one is not top and _follows_in_line(one, top)),
+                None,
+            )
+            if found is None or found in links:
+                break
+            links.append(found)
+            rest.remove(found)
+        seen = {one.facts.der for one in links}
+        rest = [one for one in rest if one.facts.der not in seen]
+        if any(_may_follow(one, links[-1].facts) for one in anchors):
+            break
+    return links
+
+
+def _follows_in_line(issuer: Link, child: Link) -> bool:
+    return _may_follow(issuer.facts, child.facts)
+
+
+def _named(anchors: Issuers, name: Name) -> list[CertificateFacts]:
+    """The anchors whose subject is this name, octet by octet."""
+    return [one for one in anchors.named(name.normal) if one.subject_name.der == name.der]
+
+
+def _anchored(
+    links: Sequence[Link], anchors: Sequence[CertificateFacts], at: int
+) -> tuple[Path, bool]:
+    """The line up to where an anchor follows, if one does (verify.c, `_gnutls_verify_crt_status`).
+
+    The line is cut before a certificate with an anchor's name and key; the leaf is an anchor only
+    itself. That anchor must be valid. Then the last anchor follows that may have issued what is
+    left and is valid now, else the first.
+    """
+    if len(links) > 1 and _may_follow(links[-1].facts, links[-1].facts):
+        links = links[:-1]
+    for place, link in enumerate(links):
+        same = next((one for one in anchors if _same(one, link.facts, exactly=not place)), None)
+        if same is None:
+            continue
+        if place == 0:
+            return Path(tuple(links[:1])), True
+        links = links[:place]
+        if not same.not_before <= at <= same.not_after:
+            return Path((*links, Link(same, None))), True
+        break
+    issuers = [one for one in anchors if _may_follow(one, links[-1].facts)]
+    valid = [one for one in issuers[1:] if one.not_before <= at < one.not_after]
+    chosen = [*issuers[:1], *valid][-1:]
+    return Path((*links, *(Link(one, None) for one in chosen))), bool(chosen)
+
+
+def _same(anchor: CertificateFacts, facts: CertificateFacts, *, exactly: bool) -> bool:
+    if exactly:
+        return anchor.der == facts.der
+    return anchor.spki == facts.spki and anchor.subject_name.text == facts.subject_name.text
 
 
 def _may_follow(issuer: CertificateFacts, child: CertificateFacts) -> bool:

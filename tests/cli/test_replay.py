@@ -16,6 +16,7 @@ def hashing() -> Iterator[Farm]:
         yield farm
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_failure_that_follows_the_port_is_found_to_follow_it(
     ask: Any, hashing: Farm, tmp_path: Path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from stress.trust.policy import policies
 from tests.oracles.corpus import Chain, chains
@@ -140,6 +142,16 @@ def _refused_by_all(corpus: list[Chain], found: Mapping[str, list[Comparison]]) 
             yield name
 
 
+def _reason(client: str, kind: str) -> str:
+    """Why the client's disagreement about this kind of chain stays; empty: not known."""
+    table = tomllib.loads((PAGE.parents[1] / "tests/oracles/reasons.toml").read_text("utf-8"))
+    rows: list[dict[str, Any]] = next(
+        (rows for name, rows in table.items() if client.startswith(name)), []
+    )
+    found = (one for one in rows if any(part in kind for part in one["kinds"]))
+    return str(next(found, {"reason": ""})["reason"])
+
+
 def _disagreements(name: str, compared: list[Comparison]) -> list[str]:
     groups: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
     for one in compared:
@@ -148,12 +160,13 @@ def _disagreements(name: str, compared: list[Comparison]) -> list[str]:
             groups[key].append(one)
     lines = [f"\n## {name}: {sum(map(len, groups.values()))} disagreements\n\n"]
     if groups:
-        lines += ["| count | the client says | we say | an example | our finding |\n"]
-        lines += ["|---|---|---|---|---|\n"]
+        lines += ["| count | the client says | we say | an example | our finding | why |\n"]
+        lines += ["|---|---|---|---|---|---|\n"]
     ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
     for (words, ours), those in ranked[:_SHOWN]:
         one = those[0]
-        cells = (str(len(those)), words, ours, f"`{one.chain.id}`", one.detail[:100])
+        example, why = f"`{one.chain.id}`", _reason(name, one.chain.kind)
+        cells = (str(len(those)), words, ours, example, one.detail[:100], why)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     if len(ranked) > _SHOWN:
         lines.append(f"\n{len(ranked) - _SHOWN} more kinds of disagreement, each rarer.\n")

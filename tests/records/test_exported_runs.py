@@ -89,6 +89,7 @@ RULES = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=10)
 @given(rules=RULES, seed=st.integers(0, 99))
 def test_an_exported_world_has_the_causes_of_its_run(

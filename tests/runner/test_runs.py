@@ -18,6 +18,7 @@ GOALS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_each_verdict_is_the_one_of_the_report(tmp_path: Path) -> None:
     with start("round-robin-1-of-8") as farm:

@@ -67,6 +67,7 @@ def test_each_client_is_sent_by_the_library_that_can(
     assert not any("--stack" in argv for argv in commands)
 
 
+@pytest.mark.long
 @pytest.mark.boringssl
 @pytest.mark.real("nginx")
 def test_a_replay_sends_each_hello_by_the_library_of_the_run(
@@ -104,6 +105,7 @@ def test_two_addresses_are_sampled_alike_and_the_odd_one_is_named(
     assert two_nodes.connections_once(200) == {"good": 100, "alone": 100}
 
 
+@pytest.mark.long
 @pytest.mark.real("nginx", "haproxy")
 def test_the_rare_chain_behind_haproxy_is_counted_as_haproxy_counts_it(
     twelve_nodes: tuple[Nginx, Haproxy], certificates: Certificates, tls_stress: RunIt

@@ -14,6 +14,7 @@ from stress.trust.selection import (
     lined_up,
     select,
     selection_gap,
+    unlinked,
 )
 from tests.oracles.making import Spec, authority, basic, key, server
 from tests.trust.certificates import (
@@ -135,7 +136,7 @@ def test_gnutls_lines_up_what_was_sent_in_any_order() -> None:
     sent = issued((LEAF, CA), (OLD, OLD), (ROOT, ROOT), (CA, ROOT))
     anchors = Issuers(issued((ROOT, ROOT)))
 
-    path, anchored = lined_up([describe(der) for der in sent], anchors)
+    [(path, anchored)] = lined_up([describe(der) for der in sent], anchors, AT)
 
     assert anchored
     assert [link.position for link in path.links] == [0, 3, None]
@@ -143,17 +144,33 @@ def test_gnutls_lines_up_what_was_sent_in_any_order() -> None:
 
 def test_gnutls_takes_the_first_issuer_that_was_sent_and_no_other() -> None:
     sent = issued((LEAF, CA), (CA, OLD), (CA, ROOT))
-    path, anchored = lined_up([describe(der) for der in sent], Issuers(issued((ROOT, ROOT))))
+    [(path, _)] = lined_up([describe(der) for der in sent], Issuers(issued((ROOT, ROOT))), AT)
 
-    assert not anchored
-    assert [link.position for link in path.links] == [0, 1]
+    assert [link.position for link in path.links] == [0, 1, 2, None]
+    [gap] = unlinked(path)
+    assert (gap.position, gap.detail) == (2, "CA was sent, CA is from Old Root")
+
+
+def test_gnutls_looks_for_the_issuer_of_the_last_certificate_before_the_last_itself() -> None:
+    sent = [describe(der) for der in issued((LEAF, CA), (CA, ROOT))]
+    root, own = issued((ROOT, ROOT), (CA, ROOT))
+
+    both = lined_up(sent, Issuers([own, root]), AT)
+    alone = lined_up(sent, Issuers([own]), AT)
+
+    assert [[link.facts.subject for link in path.links] for path, _ in both] == [
+        ["CN=good.test", "CN=CA", "CN=Root"]
+    ]
+    [(path, anchored)] = alone
+    assert anchored
+    assert [link.position for link in path.links] == [0, None]
 
 
 def test_a_self_signed_leaf_is_an_anchor_of_gnutls_only_as_that_certificate() -> None:
     own, other = issued((LEAF, LEAF)), issued((CA, CA))
 
-    assert lined_up([describe(own[0])], Issuers(own))[1]
-    assert not lined_up([describe(own[0])], Issuers(other))[1]
+    assert lined_up([describe(own[0])], Issuers(own), AT)[0][1]
+    assert not lined_up([describe(own[0])], Issuers(other), AT)[0][1]
 
 
 def test_go_comes_last_to_the_last_issuer_that_was_sent() -> None:

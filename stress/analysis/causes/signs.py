@@ -69,6 +69,7 @@ def facts_of_the_plan(plan: Plan) -> set[str]:
             "sni-always-sent": all(senders),
             "client-certificate-sent": bool(plan.client_certificate),
             "proxy-header-sent": bool(plan.proxy_protocol),
+            "through-proxy": plan.proxy is not None,
             "private-ca": plan.trust.private,
             "starttls-port": StartTls.implied_by(plan.target.port) is not None,
             "starttls-spoken": plan.starttls is not None,

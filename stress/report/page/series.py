@@ -63,6 +63,7 @@ def shares(
 
     All intervals come from the one estimate that knows how failures cluster in time.
     """
+    sample = summary.backend_count is not None and summary.backend_count.sample
     by_client, by_chain = (
         {value: estimate(Cube(cube.block_ns, cells), facts.end).interval for value, cells in found}
         for found in (
@@ -83,7 +84,7 @@ def shares(
             )
             for one in summary.addresses
         ],
-        "backend": [
+        ("backend, drawn at random" if sample else "backend"): [
             RateRow(one.name, one.address or "", one.attempts, one.failures, one.interval)
             for one in summary.backends
         ],

@@ -420,6 +420,8 @@ class _Reader:
             return None
         value = self.values[kind]
         found = self.part(kind, lambda: read(value), None)
+        if value[:1] == b"\x30" and value[1:2] == b"\x80":
+            self.problems.append(f"{kind} length: indefinite")
         if (
             kind not in {one.partition(":")[0] for one in self.problems}
             and first(value).raw != value

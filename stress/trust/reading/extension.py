@@ -142,6 +142,8 @@ class NameConstraints:
 
     permitted: GeneralNames = field(default_factory=GeneralNames)
     excluded: GeneralNames = field(default_factory=GeneralNames)
+    spelt_out: bool = False
+    """A subtree gives bounds, even if they are the default."""
     bounded: bool = False
     """A subtree has a minimum or maximum, which RFC 5280 forbids."""
 
@@ -153,7 +155,8 @@ def general_names(data: bytes) -> GeneralNames:
 
 def name_constraints(data: bytes) -> NameConstraints:
     """Permitted and excluded subtrees."""
-    found, bounded = {0xA0: GeneralNames(), 0xA1: GeneralNames()}, False
+    found = {0xA0: GeneralNames(), 0xA1: GeneralNames()}
+    spelt_out = bounded = False
     parts = first(data).expect(SEQUENCE).children()
     for part in parts:
         if part.tag not in found:
@@ -163,7 +166,8 @@ def name_constraints(data: bytes) -> NameConstraints:
             raise DerError("a subtree without a name")
         found[part.tag] = _collect([base[0] for base in bases])
         bounded |= any(any(limit.body) or limit.tag == 0x81 for base in bases for limit in base[1:])
-    limits = NameConstraints(found[0xA0], found[0xA1], bounded)
+        spelt_out |= any(base[1:] for base in bases)
+    limits = NameConstraints(found[0xA0], found[0xA1], spelt_out, bounded)
     if [part.tag for part in parts] != sorted({part.tag for part in parts}):
         raise OddFormError("in another order", limits)
     return limits

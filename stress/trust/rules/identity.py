@@ -25,6 +25,8 @@ from stress.trust.rules.context import Context
 
 _HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
 _LETTERS_DIGITS_HYPHENS = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.|$))+")
+_IA5_COMMON_NAME = b"\x06\x03\x55\x04\x03\x16"
+"""How a CN begins that is an IA5String."""
 _LONGEST_NAME = 253
 """Characters of a host name (RFC 1035 section 2.3.4); longer text is not a host name."""
 _MOST_COMPARISONS = 250_000
@@ -38,7 +40,8 @@ class CommonName(StrEnum):
     NAMES = "names"
     """For a host name, if the subjectAltName has no DNS name; never for an address."""
     SINGLE = "single"
-    """For a host name, if there is no subjectAltName and only one CN."""
+    """For a host name, if the leaf is for servers, and has one CN and no name, address or URI
+    in a subjectAltName."""
     ALONE = "alone"
     """For names and addresses, if the subjectAltName has neither."""
 
@@ -65,6 +68,10 @@ class IdentitySettings(Settings, frozen=True):
     """Of which labels a `*` stands for any letters; else it is the whole first label."""
     host_names_only: bool = False
     """A host that is no host name (with an underscore) matches nothing."""
+    constraint_final_dot: bool = False
+    """In name constraints it is ignored, wherever `final_dot` is not."""
+    constrained_issuers: bool = True
+    """Name constraints limit the names of issuers, too."""
     anchor_constraints: bool = True
     """Name constraints of an anchor count."""
     mapped_addresses: bool = False
@@ -219,11 +226,19 @@ def _common_name_counts(context: Context, *, address: bool) -> bool:
     rule = context.policy.settings(IdentitySettings).common_name
     names = context.leaf.alternative_names or GeneralNames()
     if rule is CommonName.SINGLE:
-        bare = "subjectAltName" not in context.leaf.named_extensions
-        return bare and not address and len(context.leaf.subject_name.common_names) == 1
+        return not address and _single_common_name_counts(context.leaf, names)
     if rule is CommonName.NAMES:
         return not address and not names.dns
     return rule is CommonName.ALONE and not names.dns and not names.addresses
+
+
+def _single_common_name_counts(leaf: CertificateFacts, names: GeneralNames) -> bool:
+    """As GnuTLS's hostname-verify.c: an IA5String is no DirectoryString, and not read."""
+    purposes = {"serverAuth", "anyExtendedKeyUsage"}
+    purposes.intersection_update(leaf.purposes or purposes)
+    other = names.dns or names.addresses or names.uris
+    readable = _IA5_COMMON_NAME not in leaf.subject_name.der
+    return not other and bool(purposes) and readable and len(leaf.subject_name.common_names) == 1
 
 
 def constraint_findings(context: Context) -> Iterator[Finding]:
@@ -256,7 +271,8 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
         at_anchor = context.anchored and link is context.path.top
         if place and settings.readable_constraints and _unusable(link.facts):
             detail = f"{short_name(link.facts)} has name constraints that cannot be used"
-            yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
+            check = "unusable-constraints"
+            yield Finding(Category.NAME_CONSTRAINTS, link.position, detail, check=check)
             continue
         if place == 0 or constraints is None or (at_anchor and not settings.anchor_constraints):
             continue
@@ -264,7 +280,8 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
         if constraints.bounded and not bounded:
             detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
-        below = [(one, one.alternative_names or GeneralNames()) for one in between]
+        limited = between if settings.constrained_issuers else []
+        below = [(one, one.alternative_names or GeneralNames()) for one in limited]
         if settings.empty_constraints == "none":
             named = tuple(filter(None, constraints.excluded.dns))
             excluded = replace(constraints.excluded, dns=named)
@@ -301,9 +318,10 @@ def _forbidden(
     unmasked = any(one.addresses or _odd_networks(one) for one in (permitted, excluded))
     if settings.masked_constraints and names.addresses and unmasked:
         return str(names.addresses[0])
+    final_dot = settings.final_dot or settings.constraint_final_dot
     subjects = (facts.subject_name,) if facts.subject_name.normal else ()
     compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
-        "dns": (names.dns, partial(_in_domain, final_dot=settings.final_dot)),
+        "dns": (names.dns, partial(_in_domain, final_dot=final_dot)),
         "networks": (names.addresses, _in_network),
         "mails": (names.mails, _in_mailboxes),
         "uris": (names.uris, _in_hosts),
@@ -327,7 +345,18 @@ def _unusable(facts: CertificateFacts) -> bool:
     """Whether name constraints cannot be read, or hold what is no name to compare."""
     limits = facts.constraints
     broken = any(part.startswith("nameConstraints") for part in facts.broken)
-    return broken or (limits is not None and bool(limits.permitted.others + limits.excluded.others))
+    if broken or limits is None:
+        return broken
+    both = (limits.permitted, limits.excluded)
+    masked = all(_is_mask(octets[len(octets) // 2 :]) for one in both for octets in one.networks)
+    odd = any(one.others or one.addresses or _odd_networks(one) for one in both)
+    return odd or not masked
+
+
+def _is_mask(octets: bytes) -> bool:
+    """Ones, then zeros."""
+    zeros = int.from_bytes(octets, "big") ^ ((1 << 8 * len(octets)) - 1)
+    return zeros & (zeros + 1) == 0
 
 
 def _odd_networks(names: GeneralNames) -> bool:

@@ -125,6 +125,8 @@ def signer_findings(context: Context) -> Iterator[Finding]:
     }
     for child, issuer in pairwise(context.path.links if context.anchored else ()):
         names = child.facts.issuer_name, issuer.facts.subject_name
+        if names[0].normal != names[1].normal:
+            continue  # no path: `selection.unlinked` says so
         compared = settings.raw_names == "all" or (
             settings.raw_names == "odd" and any(one.odd_strings for one in names)
         )

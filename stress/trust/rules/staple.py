@@ -28,6 +28,8 @@ class StapleSettings(Settings, frozen=True):
     bad_staple: Refusal = Refusal.NO
     inherited_features: bool = False
     """What an issuer demands of servers its subjects must demand, too (RFC 7633 section 4.2.2)."""
+    readable_features: bool = False
+    """An issuer may have none that cannot be read."""
     revoked: Refusal = Refusal.NO
     """The effect of a staple that says "revoked"."""
 
@@ -94,13 +96,20 @@ def staple_findings(context: Context) -> Iterator[Finding]:
 
 def feature_findings(context: Context) -> Iterator[Finding]:
     """A certificate must demand the TLS features that its issuer demands."""
-    if not context.policy.settings(StapleSettings).inherited_features:
+    settings = context.policy.settings(StapleSettings)
+    if not settings.inherited_features:
         return
     for child, issuer in pairwise(context.path.links):
+        broken = any(part.startswith("TLS feature") for part in issuer.facts.broken)
+        if settings.readable_features and broken:
+            detail = f"{short_name(issuer.facts)} requires TLS features that cannot be read"
+            yield Finding(Category.NAME_CONSTRAINTS, issuer.position, detail, check="features")
+            continue
         lacking = sorted(set(issuer.facts.features) - set(child.facts.features))
         if lacking:
-            detail = f"{short_name(issuer.facts)} requires the TLS feature {lacking[0]} of it"
-            yield Finding(Category.NAME_CONSTRAINTS, child.position, detail)
+            whom = "the leaf" if child.position == 0 else short_name(child.facts)
+            detail = f"{short_name(issuer.facts)} requires the TLS feature {lacking[0]} of {whom}"
+            yield Finding(Category.NAME_CONSTRAINTS, issuer.position, detail, check="features")
 
 
 RULES = (staple_findings, feature_findings)

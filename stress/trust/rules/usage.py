@@ -65,6 +65,8 @@ class UsageSettings(Settings, frozen=True):
     """An anchor's path length counts."""
     negative_path_length: bool = True
     """A negative path length leaves no room; else it is none."""
+    excess_at_fault: bool = False
+    """A path that is too long is a fault of the first certificate beyond the limit."""
     count_self_issued: bool = False
     """Self-issued certificates use up the path length, too."""
     longest: int = 100
@@ -75,6 +77,9 @@ class UsageSettings(Settings, frozen=True):
     """A critical subjectAltName without any name of a kind that is compared is unknown."""
     empty_usage: bool = False
     """A keyUsage without any bit counts as none."""
+    readable_basics: bool = False
+    """A basicConstraints that does not decode, or with a path length of more than 32 bits, makes no
+    CA."""
     strict_ca: bool = False
     """Only basicConstraints makes a CA, and a leaf must not look like one."""
     root_by_usage: bool = False
@@ -83,6 +88,8 @@ class UsageSettings(Settings, frozen=True):
     """An anchor's extensions count, too."""
     ca_leaf: Refusal = Refusal.NO
     """The effect of a leaf that claims to be a CA."""
+    lone_leaf: bool = True
+    """A leaf that is itself an anchor needs no issuer."""
     ca_anchor_leaf: bool = False
     """Also of one that is itself an anchor."""
 
@@ -162,7 +169,9 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
         if counts and limit is not None and intermediates > limit:
             allowed = f"{limit} below it, there are {intermediates}"
             detail = f"{short_name(facts)} allows {allowed}"
-            yield Finding(Category.PATH_LENGTH, link.position, detail)
+            beyond = intermediates - 1 - max(limit, -1)  # counted from the leaf
+            at_fault = context.path.links[beyond] if settings.excess_at_fault else link
+            yield Finding(Category.PATH_LENGTH, at_fault.position, detail)
         # Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
         intermediates += settings.count_self_issued or not facts.self_issued
     if len(context.path.links) > settings.longest:
@@ -179,6 +188,9 @@ def _no_ca(facts: CertificateFacts, settings: UsageSettings, *, at_top: bool) ->
         return "may not sign certificates (keyUsage)"
     if facts.usages == () and not settings.empty_usage:
         return "may not sign certificates (empty keyUsage)"
+    broken = any(part.startswith("basicConstraints") for part in facts.broken)
+    if settings.readable_basics and (broken or (facts.path_length or 0) >= 1 << 32):
+        return "has basicConstraints that cannot be read"
     if facts.version < settings.first_version and not at_top:
         return f"is of version {facts.version}"
     # Old version 1 roots: all clients accept them as anchors.
@@ -222,6 +234,10 @@ def leaf_findings(context: Context) -> Iterator[Finding]:
     if applies and context.leaf.is_ca:
         detail = "the server's own certificate claims to be a CA"
         yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal, check="ca-leaf")
+    if context.anchored and not context.issuers and not settings.lone_leaf:
+        own = context.leaf.self_issued
+        category = Category.SELF_SIGNED if own else Category.UNTRUSTED_ROOT
+        yield Finding(category, 0, "it is itself the anchor, and a path needs two certificates")
 
 
 RULES = (purpose_findings, usable_findings, issuer_findings, extension_findings, leaf_findings)

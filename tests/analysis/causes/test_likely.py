@@ -331,3 +331,20 @@ def test_a_certificate_for_the_host_is_no_default_certificate() -> None:
 )
 def test_whatever_is_slower_has_a_likely_cause(category: str, locus: str, first: str) -> None:
     assert likely(Signs(category, [locus], "constant"))[0].id == first
+
+
+@pytest.mark.parametrize(
+    ("fact", "causes"),
+    [
+        ("staple-out-of-date", ["staple-expired"]),
+        ("staple-of-another", ["staple-of-previous-certificate"]),
+        ("", ["staple-expired", "staple-of-previous-certificate"]),
+    ],
+)
+def test_a_bad_staple_is_out_of_date_or_of_another_certificate(
+    fact: str, causes: list[str]
+) -> None:
+    facts = {fact} if fact else set()
+    signs = Signs("bad-staple", ["none"], "constant", facts=facts, values={fact: "2026-11-01"})
+
+    assert sorted(one.id for one in likely(signs)) == causes

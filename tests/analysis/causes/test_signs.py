@@ -12,6 +12,7 @@ from stress.analysis.causes.signs import (
     facts_of_the_place,
     facts_of_the_plan,
     facts_of_the_roots,
+    facts_of_the_staples,
 )
 from stress.model.outcome import ClientView
 from stress.model.plan import Address, Client, Load, Plan, Stack, Target, Trust
@@ -104,6 +105,31 @@ def test_the_words_of_a_server_that_refuses_starttls_are_kept() -> None:
         row = attempt(1, due_ns=0, outcome="starttls-refused", detail=detail)
 
         assert facts_of_the_answers([row]) == {"server-said": '"454 no"'}
+
+
+@pytest.mark.parametrize(
+    ("details", "facts"),
+    [
+        (
+            ["the staple expired 2026-11-02T00:00:00Z", "the staple expired 2026-11-01T00:00:00Z"],
+            {"staple-out-of-date": "2026-11-01T00:00:00Z"},
+        ),
+        (["the staple is for another certificate"] * 2, {"staple-of-another": ""}),
+        (
+            ["the staple expired 2026-11-02T00:00:00Z", "the staple is for another certificate"],
+            {"staple-out-of-date": "2026-11-02T00:00:00Z", "staple-of-another": ""},
+        ),
+        (["the staple cannot be read (ValueError)"], {}),
+        ([None], {}),
+        ([], {}),
+    ],
+)
+def test_an_old_staple_is_told_from_one_of_another_certificate(
+    details: list[str | None], facts: dict[str, str]
+) -> None:
+    rows = [attempt(1, due_ns=0, outcome="bad-staple", detail=one) for one in details]
+
+    assert facts_of_the_staples(rows) == facts
 
 
 def test_answers_that_are_not_all_quoted_prove_nothing() -> None:

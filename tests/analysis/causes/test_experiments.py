@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
-from stress.analysis.causes.causes import confirm, more
 from stress.analysis.causes.classes import failure_classes
+from stress.analysis.causes.experiments import confirm, more
 from stress.analysis.causes.isolation import isolate
 from stress.analysis.recording import record
 from stress.model.claims import RunChange
