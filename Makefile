@@ -6,7 +6,7 @@ ON_ALL_CORES := -n auto --dist worksteal \
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check lock clean
+.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check container-check lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -99,6 +99,9 @@ dist: .venv/dev-installed  ## build the wheel and the sdist into dist/
 
 install-check:  ## try pip, pipx, uv and uvx from the built wheel, each in an empty environment
 	scripts/try_installing
+
+container-check:  ## build and run the Containerfile on the distribution's packages (needs buildah)
+	scripts/try_container
 
 compat:  ## test the oldest and newest Python and libraries, and OpenSSL alone (needs uv)
 	scripts/compat

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -101,7 +101,7 @@ def _read(level: Level, file: Path) -> Answer:
         SELECT server_ns, lag_ns FROM handshake
         WHERE outcome = 'ok' AND due_ns >= (SELECT min(due_ns) FROM handshake) + ?
     """
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         filled_ns = int(level.timeout_s * 1e9) if level.in_flight > 1 else 0
         rows = database.execute(query, (filled_ns,)).fetchall()
     server, lag = zip(*rows, strict=True)
@@ -132,5 +132,5 @@ def bytes_per_row(results: Path) -> float:
 
 
 def _rows(file: Path) -> int:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         return int(database.execute("SELECT count(*) FROM handshake").fetchone()[0])

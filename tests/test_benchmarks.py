@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,7 @@ def test_the_percentiles_of_other_tools_are_read() -> None:
 def test_the_writer_stores_each_row_that_is_timed(tmp_path: Path) -> None:
     assert writer_us(1_234, tmp_path) > 0
 
-    with sqlite3.connect(tmp_path / "writing.db") as database:
+    with closing(sqlite3.connect(tmp_path / "writing.db")) as database:
         outcomes = database.execute(
             "SELECT outcome, count(*) FROM handshake GROUP BY outcome ORDER BY 1"
         ).fetchall()

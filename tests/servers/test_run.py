@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_replay_sends_each_hello_by_the_library_of_the_run(
     mix = ("--client", "java-17", "--client", "chrome")
     run = tls_stress(two_nodes.ports["alone"], "-n", "40", *mix)
     code = main(["replay", str(run.file), "-q", "--results", str(run.file.parent)])
-    with sqlite3.connect(run.file.with_stem("run-replay")) as again:
+    with closing(sqlite3.connect(run.file.with_stem("run-replay"))) as again:
         rows = again.execute(
             "SELECT client.name, client.stack, count(*) FROM handshake"
             " JOIN client ON client.name = handshake.client WHERE chain IS NOT NULL GROUP BY 1"
