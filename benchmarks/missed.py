@@ -19,14 +19,10 @@ REASONS = {
     "report of few rows": "More than half is imports: of NumPy and, where something failed, of"
     " SciPy's special functions, which look at every attribute of NumPy, its Fortran tools and"
     " tests included. To import SciPy lazily left half-imported modules of NumPy to others.",
-    "run of one": "Most of it is imports: the worker is a process of its own and imports Trio and a"
+    "run of one": "Much of it is imports: the worker is a process of its own and imports Trio and a"
     " TLS stack once more, and the report needs NumPy.",
-    "CSV": "Most of it is making text of ten numbers a row, and reading them from SQLite.",
-    "slow signer": "Not the cryptography. A server that signs 300 times a second gives a client"
-    " that keeps 50 in flight two idle waits in each handshake, as one at a time does: 2.1"
-    " voluntary context switches each, against 2.0 with one in flight and 0.0 with a fast signer."
-    " An ECDSA server at the same rate costs the client as much more (decision 22). To wait for"
-    " several events at once would cost less, and delay what the user measures.",
+    "slow signer": "Not the cryptography. An ECDSA server that is offered as few a second costs the"
+    " client 1.3 to 1.6 times as much, too; the rest is not explained (decision 22).",
     "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
     " loop and the record. What the library itself could spare stands in decision 23.",
     "in flight": "See the table: with one in flight each event is waited for by itself.",
