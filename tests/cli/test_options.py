@@ -28,8 +28,6 @@ WORDS = {
     "addresses_file": "--addresses -",
     "sources": "--source 127.0.0.2",
     "resolver": "--resolver 127.0.0.1",
-    "proxy": "--proxy http://127.0.0.1:3128",
-    "proxy_authorization": "--proxy-authorization secret",
     "proxy_protocol": "--proxy-protocol v2",
     "proxy": "--proxy http://10.0.0.1:3128",
     "proxy_authorization": "--proxy-authorization FILE",
