@@ -6,7 +6,7 @@ ON_ALL_CORES := -n auto --dist worksteal \
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check lock clean
+.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check container-check lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -18,7 +18,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
-long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than ten seconds
+long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
 	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
@@ -46,17 +46,18 @@ cases: .venv/dev-installed  ## play all cases of the casebook; writes docs/caseb
 	scripts/servers nginx haproxy
 	$(BIN)/python -m tests.cases
 
-starttls: .venv/dev-installed  ## test STARTTLS against real mail, directory and database servers
+starttls: .venv/dev-installed  ## test STARTTLS and --proxy against real servers and proxies
 	scripts/servers haproxy openssl postfix dovecot=dovecot-imapd dovecot=dovecot-pop3d \
 		dovecot=dovecot-lmtpd dovecot=dovecot-managesieved slapd vsftpd prosody \
 		pg_ctlcluster=postgresql mariadbd=mariadb-server
+	scripts/servers nginx curl tinyproxy squid microsocks danted=dante-server
 	scripts/servers ctlinnd=inn2  # alone: its installation fails where the host has no domain
 	$(BIN)/python -m pytest tests/starttls
 
 commands: .venv/dev-installed  ## run every command that the reports of all lab scenarios print
 	COMMANDS=all $(BIN)/python -m pytest tests/cli/test_printed_commands.py
 
-limits: .venv/dev-installed  ## search for two known limits, ten times each, and four limiters; writes docs/limits.md
+limits: .venv/dev-installed  ## search for two known limits, five times each, and four limiters; writes docs/limits.md
 	scripts/servers nginx haproxy nft=nftables \
 		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits
@@ -98,6 +99,9 @@ dist: .venv/dev-installed  ## build the wheel and the sdist into dist/
 
 install-check:  ## try pip, pipx, uv and uvx from the built wheel, each in an empty environment
 	scripts/try_installing
+
+container-check:  ## build and run the Containerfile on the distribution's packages (needs buildah)
+	scripts/try_container
 
 compat:  ## test the oldest and newest Python and libraries, and OpenSSL alone (needs uv)
 	scripts/compat

@@ -78,7 +78,7 @@ def _wrk(aim: Aim, count: int) -> list[str]:
 
 def _h2load(aim: Aim, count: int) -> list[str]:
     """One request on each of so many connections; new ones at a rate that the server keeps up."""
-    load = ["-n", str(count), "-c", str(count), "-r", str(PER_SECOND), "--h1"]
+    load = ["-n", str(count), "-c", str(count), "-r", str(min(PER_SECOND, count)), "--h1"]
     return ["h2load", *load, f"https://127.0.0.1:{aim.port}/"]
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -60,10 +60,10 @@ class Answer:
     """The run is invalid: this machine, not nginx, was the limit."""
 
 
-def answer_times(aim: Aim, server: int) -> list[Answer]:
+def answer_times(aim: Aim, server: int, levels: Sequence[Level] = LEVELS) -> list[Answer]:
     """Median `server_ns` at each level of the nginx whose process id is `server`."""
     with _apart(server), silent_port() as silent:
-        return [_at(level, aim, silent) for level in LEVELS]
+        return [_at(level, aim, silent) for level in levels]
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def _read(level: Level, file: Path) -> Answer:
         SELECT server_ns, lag_ns FROM handshake
         WHERE outcome = 'ok' AND due_ns >= (SELECT min(due_ns) FROM handshake) + ?
     """
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         filled_ns = int(level.timeout_s * 1e9) if level.in_flight > 1 else 0
         rows = database.execute(query, (filled_ns,)).fetchall()
     server, lag = zip(*rows, strict=True)
@@ -132,5 +132,5 @@ def bytes_per_row(results: Path) -> float:
 
 
 def _rows(file: Path) -> int:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         return int(database.execute("SELECT count(*) FROM handshake").fetchone()[0])

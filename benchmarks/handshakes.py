@@ -9,6 +9,9 @@ from statistics import median
 from benchmarks.clients import CLIENTS, Aim, Client
 from benchmarks.cost import run
 
+ENDED_WELL = {0, 4}
+"""Exit codes: 4 of ours says that this machine was the limit, which is what is measured here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -51,7 +54,7 @@ def measure(aim: Aim, rounds: int, count: int) -> list[Figure]:
 def _one(client: Client, aim: Aim, count: int) -> tuple[float, int]:
     """Processor seconds, and handshakes made."""
     cost = run(client.command(aim, count))
-    if cost.code != 0:
+    if cost.code not in ENDED_WELL:
         raise RuntimeError(f"{client.name} ended with code {cost.code}:\n{cost.output}")
     return cost.cpu_s, client.count(cost.output)
 

@@ -5,6 +5,8 @@ with the options that a user would type. The answer is compared with what it is 
 handshakes with its own count of what it let through. One that lets connections wait is no sharp
 limit: HAProxy's `rate-limit sessions 150` lets 162 a second through for half a minute when they
 come evenly spaced. There the answer is compared with its own count while the answer is confirmed.
+nginx limits how many are open at once: what that is a second follows from how long its sessions
+lasted by its own log.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ class Kind:
     short: tuple[str, ...]
     """A run of a few seconds in which it refuses some; its limit is then `few`."""
     few: float = 20.0
+    unit: str = "/s"
+    """Of what it is set to."""
     waits: bool = False
     """Whether it lets connections wait, so that no number says what it lets through."""
 
@@ -78,6 +82,7 @@ KINDS: Mapping[str, Kind] = {
         ("--find-limit", FAILING, "--rate", "10", "--hold", "1s"),
         ("-c", "12", "--hold", "300ms", "-n", "60"),
         6.0,
+        " at once",
     ),
     "nft": Kind(
         "nftables, `limit rate over`",
@@ -96,7 +101,7 @@ class Measured:
     name: str
     set_to: float
     lets: float
-    """What it lets through a second: what it is set to, or its own count at the end."""
+    """What it lets through a second: what it is set to, or what its own count or log says."""
     sustained: float | None
     first_failing: float | None
     good: int
@@ -118,7 +123,7 @@ class Measured:
         told = ["-" if one is None else f"{one:.0f} ({one / self.lets - 1:+.1%})" for one in ends]
         cells = (
             kind.title,
-            f"{self.set_to:.0f}/s",
+            f"{self.set_to:.0f}{kind.unit}",
             f"{self.lets:.0f}/s",
             *told,
             f"{self.good:,}",
@@ -162,6 +167,7 @@ def _measured(name: str, folder: Path, *, short: bool) -> Measured:
         with _watched(limiter) as seen:
             path = record(prepare(parse(words)), RunLocation(folder, "search"), output.display())
         took, through = monotonic() - begun, limiter.through() - before
+        lets = _last_rate(seen) if kind.waits else limiter.most_a_second()
     finally:
         limiter.close()
     summary = output.show(path)
@@ -169,7 +175,7 @@ def _measured(name: str, folder: Path, *, short: bool) -> Measured:
     return Measured(
         name,
         set_to,
-        _last_rate(seen) if kind.waits else set_to,
+        lets,
         limit.sustained if limit else None,
         limit.first_failing if limit else None,
         summary.attempts - summary.failures.count,

@@ -11,11 +11,13 @@ processes take from each other (caches, the kernel's locks, the parent that writ
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from benchmarks.clients import Aim, run_command
 from benchmarks.cost import run
+from benchmarks.handshakes import ENDED_WELL
 from stress.lab.certificates import LeafKeyType
 from tests.servers.certificates import Certificates
 from tests.servers.nginx import Nginx, Node
@@ -25,31 +27,32 @@ SIGNED = 2_000
 """Handshakes with a slow signer."""
 PROCESSES = 2
 IN_FLIGHT = (1, 100, 1_000, 5_000)
-ENDED_WELL = {0, 4}
-"""Exit codes: 4 says that this machine was the limit, which is what is measured here."""
 
 
-def scaling(aim: Aim, count: int, processes: int = PROCESSES) -> tuple[int, float]:
+def scaling(
+    aim: Aim, count: int, processes: int = PROCESSES, rounds: int = ROUNDS
+) -> tuple[int, float]:
     """The number of processes, and how many times as much they do as one."""
-    rounds = [
+    taken = [
         (_each_s(aim, count, 1, 50), _each_s(aim, count, processes, 50 * processes))
-        for _ in range(ROUNDS)
+        for _ in range(rounds)
     ]
-    one, many = (median(each) for each in zip(*rounds, strict=True))
+    one, many = (median(each) for each in zip(*taken, strict=True))
     return processes, processes * one / many
 
 
-def by_concurrency(aim: Aim, count: int) -> list[tuple[int, float]]:
+def by_concurrency(
+    aim: Aim, count: int, levels: Sequence[int] = IN_FLIGHT, rounds: int = ROUNDS
+) -> list[tuple[int, float]]:
     """Microseconds of one more handshake of one process, by how many are in flight at once."""
-    rounds = [
-        [_each_s(aim, max(count, 3 * level), 1, level) for level in IN_FLIGHT]
-        for _ in range(ROUNDS)
+    taken = [
+        [_each_s(aim, max(count, 3 * level), 1, level) for level in levels] for _ in range(rounds)
     ]
-    medians = [median(each) for each in zip(*rounds, strict=True)]
-    return [(level, each * 1e6) for level, each in zip(IN_FLIGHT, medians, strict=True)]
+    medians = [median(each) for each in zip(*taken, strict=True)]
+    return [(level, each * 1e6) for level, each in zip(levels, medians, strict=True)]
 
 
-def slow_signer(folder: Path) -> float:
+def slow_signer(folder: Path, count: int = SIGNED, rounds: int = ROUNDS) -> float:
     """Microseconds of one more handshake with a server that signs with RSA-4096.
 
     It signs some hundred times a second, so the worker mostly waits; checking the signature takes
@@ -61,7 +64,7 @@ def slow_signer(folder: Path) -> float:
     node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
     with Nginx([node], own / "nginx") as nginx:
         aim = Aim(nginx.ports["node"], certificates, own / "results")
-        return 1e6 * median(_each_s(aim, SIGNED, 1, 50) for _ in range(ROUNDS))
+        return 1e6 * median(_each_s(aim, count, 1, 50) for _ in range(rounds))
 
 
 def _each_s(aim: Aim, count: int, processes: int, concurrency: int) -> float:

@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe
-from stress.cli.lab import run_words
 from stress.cli.options import parse
 from stress.cli.output import Output
 from stress.lab.farm import Farm, start
@@ -114,7 +113,7 @@ def healthy(folder: Path, times: int) -> Sequence[Score]:
     if not times:
         return ()
     with start(HEALTHY) as farm:
-        words = [*run_words(farm)[1:], "-n", str(HEALTHY_COUNT)]
+        words = [*farm.run_words, "-n", str(HEALTHY_COUNT)]
         return [_scored(farm, [*words, "--seed", str(seed)], folder) for seed in range(times)]
 
 
@@ -129,7 +128,7 @@ def _scored(farm: Farm, words: Sequence[str], folder: Path) -> Score:
 
 def _words(farm: Farm) -> list[str]:
     """The arguments of `run`; where a limit was planted, with a load that varies around it."""
-    words, limit = run_words(farm)[1:], farm.scenario.limit_per_s
+    words, limit = farm.run_words, farm.scenario.limit_per_s
     if limit is None:
         return words
     for option in ("-n", "--rate"):

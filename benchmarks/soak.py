@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -251,7 +251,7 @@ def _slope(memory: list[int]) -> float:
 
 
 def _rows(file: Path) -> int:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         (rows,) = database.execute("SELECT count(*) FROM handshake").fetchone()
     return int(rows)
 

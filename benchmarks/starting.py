@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from benchmarks.clients import Aim, run_command
 from benchmarks.cost import run
+from benchmarks.missed import Missed, profile
 from benchmarks.reports import verdict_of, write_varied
 from tests.servers.certificates import HOST, Certificates
 from tests.servers.nginx import Nginx, Node
@@ -30,9 +31,11 @@ class Start(NamedTuple):
     what: str
     cpu_s: float
     most_s: float
+    words: Sequence[str]
+    """Of the command line, without the program."""
 
 
-def starts(aim: Aim, folder: Path) -> list[Start]:
+def starts(aim: Aim, folder: Path, rounds: int = ROUNDS) -> list[Start]:
     """The median of each command, all of them in turn in each round."""
     program, reported = str(Path(sys.executable).with_name("tls-stress")), folder / "start.db"
     write_varied(REPORTED, reported, 1)
@@ -46,11 +49,31 @@ def starts(aim: Aim, folder: Path) -> list[Start]:
         f"report, {REPORTED:,} rows": ([program, "report", str(reported)], 0.60),
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(ROUNDS + 1):
+    for _ in range(rounds + 1):
         for name, (command, _most) in commands.items():
             times[name].append(run(command).cpu_s)
     # The first round wrote the byte code.
-    return [Start(name, median(taken[1:]), commands[name][1]) for name, taken in times.items()]
+    found = []
+    for name, taken in times.items():
+        command, most_s = commands[name]
+        words = command[1:] if command[0] == program else command[3:]  # python -m stress
+        found.append(Start(name, median(taken[1:]), most_s, words))
+    return found
+
+
+def missed(measured: Sequence[Start]) -> list[Missed]:
+    """What took longer than its target, with its profile; of a run, that of its parent process."""
+    return [
+        Missed(
+            f"processor time of `{one.what}`",
+            f"{one.cpu_s:.2f} s",
+            f"{one.most_s:.2f} s",
+            {"report,": "report of few rows", "run,": "run of one"}.get(one.what.split()[0], ""),
+            profile(one.words),
+        )
+        for one in measured
+        if one.cpu_s > one.most_s
+    ]
 
 
 def section(measured: Sequence[Start]) -> str:
@@ -65,7 +88,7 @@ def section(measured: Sequence[Start]) -> str:
     )
     return f"""{HEADING}
 
-Processor time of whole commands with their children, byte code included; the median of {ROUNDS}.
+Processor time of whole commands with their children, byte code included; medians.
 
 {table}
 """

@@ -17,21 +17,18 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic_ns, process_time_ns
 
 import trio
 
-from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.scripts import SCRIPTS
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.dial import Ports
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.handshake import stack_for
 from stress.model.outcome import OK
-from stress.model.plan import Address, Client, Limits, Stack, StartTls
+from stress.model.plan import Address, Client, Limits, Plan, Stack, StartTls, Target
 from tests.dialogues.conversations import GOOD, LAST
 from tests.servers.certificates import HOST, Certificates
 
@@ -62,9 +59,13 @@ def main() -> None:
 async def _round(kind: StartTls | None, port: int, count: int) -> float:
     """Open so many handshakes; returns the microseconds of processor time that one took."""
     factory = stack_for(Client("generic"), Stack.BORINGSSL, server_name=HOST)
-    dialogue = None if kind is None else partial(Dialogue.of, SCRIPTS[kind], HOST)
     context = WorkerContext(
-        (factory,), Limits(), Ports(1), reset=True, unix_offset_ns=0, dialogue=dialogue
+        (factory,),
+        Limits(),
+        Ports(1),
+        reset=True,
+        unix_offset_ns=0,
+        dialogues=openings(Plan(Target(HOST), (), (), starttls=kind)),
     )
     make = Attempt if kind is None else DialogueAttempt
     over, left, open_now = trio.Event(), count, 0

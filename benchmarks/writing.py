@@ -54,10 +54,11 @@ def writer_us(rows: int, folder: Path) -> float:
 def _batches(rows: int, begun_ns: int, chain: bytes) -> Iterator[list[Record]]:
     """Rows as two workers send them: two clients, a failure now and then."""
     for first in range(0, rows, BATCH):
-        yield [_row(id_, begun_ns, chain) for id_ in range(first, min(rows, first + BATCH))]
+        yield [plain_row(id_, begun_ns, chain) for id_ in range(first, min(rows, first + BATCH))]
 
 
-def _row(number: int, begun_ns: int, chain: bytes) -> Record:
+def plain_row(number: int, begun_ns: int, chain: bytes) -> Record:
+    """The attempt of that number; one in `FAILING_OF` failed."""
     due = begun_ns + number * 1_000_000_000 // A_SECOND
     took = 300_000 + number * 7919 % 400_000
     failed = number % FAILING_OF == 0

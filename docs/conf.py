@@ -20,7 +20,6 @@ html_theme_options = {
     "body_max_width": "46em",
 }
 html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
-html_extra_path = ["demo.svg"]
 html_copy_source = False
 html_show_sourcelink = False
 html_title = "tls-stress"

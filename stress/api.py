@@ -1,9 +1,9 @@
 """The public Python interface: plan and perform a run, open a recorded one, judge, isolate.
 
-It is the same door as the command line's (`stress.runner`), with the same options under the same
-names. Nothing is printed: what the command line says while it works goes to the logger `stress`.
-What is wrong with a value, a file or this machine is a `StressError`; what the target does never
-is, it is in the records.
+It uses `stress.runner`, as the command line does, with the same options under the same names.
+Nothing is printed: what the command line says while it works goes to the logger `stress`. What is
+wrong with a value, a file or this machine raises a `StressError`; what the target does never does:
+it is in the records.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def run(target: str, **options: Any) -> RecordedRun:
 
 
 async def run_async(target: str, **options: Any) -> RecordedRun:
-    """Do the same in a Trio task, beside others; see `Plan.run_async`."""
+    """Open handshakes and record them, in a Trio task beside others; see `Plan.run_async`."""
     import trio  # noqa: PLC0415 - heavy
 
     plan = await trio.to_thread.run_sync(partial(Plan, target, **options))
@@ -425,10 +425,10 @@ def isolate(
     name: str | None = None,
     results: str | PathLike[str] = "results",
 ) -> RecordedRun:
-    """Search for causes in anybody's records: what do the failed rows have in common?
+    """Search for causes in records that are not ours: what do the failed rows have in common?
 
     Args:
-        rows: a file (CSV, JSON lines or Parquet), or one mapping an attempt.
+        rows: a file (CSV, JSON lines or Parquet), or one mapping per attempt.
         failed: which rows failed, such as `"error != empty"`.
         time: the column that says when; None: a column of that name.
         dimensions: search in these columns only; empty: every column of few values.
@@ -440,7 +440,7 @@ def isolate(
     Raises:
         UsageError: a row, a column or the expression is wrong, or nothing (or everything) failed.
     """
-    from stress.records import Choice  # noqa: PLC0415 - heavy
+    from stress.records.reading import Choice  # noqa: PLC0415 - heavy
     from stress.runner.isolate import isolate as isolate_records  # noqa: PLC0415 - heavy
     from stress.runner.run import RunLocation  # noqa: PLC0415 - heavy
 

@@ -46,7 +46,10 @@ DIGITS = 3
 
 _LINEAR_BITS = 11
 _HALF_BITS = 10
-_SHIFTS = bytes(high.bit_length() for high in range((HIGHEST_US >> _LINEAR_BITS) + 1))
+_SHIFTS = b"\0" + b"".join(
+    bytes((bits,)) * 2 ** (bits - 1)
+    for bits in range(1, (HIGHEST_US >> _LINEAR_BITS).bit_length() + 1)
+)
 """How many low bits a bucket leaves out, by the value without its lowest 11 bits: a table, because
 it is looked up for every distinct microsecond."""
 _FOLD_AT = 4096

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from benchmarks.flight import Answer
 from benchmarks.handshakes import Figure
 from benchmarks.limits import Search
 from benchmarks.limits import page as limits_page
-from benchmarks.page import Rest, page
+from benchmarks.missed import LARGEST, Missed, profile
+from benchmarks.missed import section as missed_section
+from benchmarks.page import Rest, missing, page
 from benchmarks.parts import Part
 from benchmarks.records import isolated, section
 from benchmarks.silence import silent_port
@@ -112,6 +115,50 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
     assert "| `ab` | 10 connections | 2.0 ms | 31 ms |" in text
 
 
+@pytest.mark.slow
+def test_a_missed_target_has_its_reason_and_its_profile_beside_it() -> None:
+    parts = profile(["--help"])
+    text = missed_section(
+        [
+            Missed("report", "1.10 s", "0.60 s", "report of few rows", parts),
+            Missed("a", "2", "1"),
+            Missed("b", "3", "1"),
+        ]
+    )
+
+    assert len(parts) == LARGEST
+    assert 0.0 < sum(share for _, share in parts) <= 1.0
+    assert (
+        f"* report: 1.10 s, target 0.60 s; processor time, by the profiler: `{parts[0][0]}`" in text
+    )
+    assert text.count("Without a known reason") == 1
+    assert text.endswith("\n\n* a: 2, target 1\n* b: 3, target 1\n")
+
+
+def test_what_the_page_calls_missed_is_in_the_list() -> None:
+    figures = [
+        Figure("tls-stress", (450.0,), started_s=0.0, handshakes=10_000),
+        Figure("ab", (700.0,), started_s=0.0, handshakes=10_000),
+    ]
+    answers = [Answer(1, 200.0, 50.0, 2000), Answer(5_000, 250.0, 900.0, 6000)]
+    levels = [(1, 500.0), (100, 320.0), (5_000, 330.0)]
+    rest = Rest(26.0, 10_000, 45.0, 4.06, (2, 1.7), levels, 600.0)
+
+    found = {one.what: (one.measured, one.target) for one in missing(figures, answers, rest)}
+
+    assert found == {
+        "tls-stress / ab": ("0.64", "0.57"),
+        "each with 1 in flight, against 100": ("1.56", "1.35"),
+        "server_ns with 5,000 in flight": ("1.25", "0.8-1.2"),
+        "memory per handshake in flight, at 10,000": ("26.0 KiB", "25 KiB"),
+        "2 processes do the work of, with a core for each": ("1.70", "1.9"),
+        "one more handshake with a server of 300 RSA-4096 signatures a second, against ECDSA": (
+            "1.33",
+            "1.2",
+        ),
+    }
+
+
 def test_the_percentiles_of_other_tools_are_read() -> None:
     hey = "Latency distribution:\n  50% in 0.0021 secs\n  99% in 0.0310 secs\n"
     newer = hey.replace("%", "%%")
@@ -129,7 +176,7 @@ def test_the_percentiles_of_other_tools_are_read() -> None:
 def test_the_writer_stores_each_row_that_is_timed(tmp_path: Path) -> None:
     assert writer_us(1_234, tmp_path) > 0
 
-    with sqlite3.connect(tmp_path / "writing.db") as database:
+    with closing(sqlite3.connect(tmp_path / "writing.db")) as database:
         outcomes = database.execute(
             "SELECT outcome, count(*) FROM handshake GROUP BY outcome ORDER BY 1"
         ).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -113,6 +114,38 @@ def test_the_gitlab_job_runs(goal: str, code: ExitCode, farm: Farm, checkout: Pa
     assert done.returncode == code, done.stderr
     named = [*JOB["artifacts"]["paths"], JOB["artifacts"]["reports"]["junit"]]
     assert [name for name in named if not (checkout / name).exists()] == []
+
+
+def test_the_container_needs_no_shell_and_no_root() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    steps = re.findall(r"^([A-Z]+) (.+)$", text, re.MULTILINE)
+    run = [json.loads(words) for step, words in steps if step in {"RUN", "ENTRYPOINT", "CMD"}]
+    copied = [words.split()[:-1] for step, words in steps if step == "COPY" and "--" not in words]
+
+    assert len(run) > 8  # json.loads: each is a program with its arguments
+    assert {words for step, words in steps if step == "FROM"} == {"${BASE} AS build", "${BASE}"}
+    assert [name for names in copied for name in names if not (ROOT / name).exists()] == []
+    assert ("ENTRYPOINT", '["tls-stress"]') in steps
+    assert ("VOLUME", "/results") in steps
+    assert [words for step, words in steps if step == "USER"] == ["65532:65532"]
+
+
+def test_the_check_of_the_container_says_when_it_did_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dirname").symlink_to("/usr/bin/dirname")
+    command = ["/bin/sh", str(ROOT / "scripts" / "try_container")]
+    ended = {
+        required: subprocess.run(
+            command,
+            env={"PATH": str(tmp_path), "REQUIRED": required},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for required in ("0", "1")
+    }
+
+    assert {required: done.returncode for required, done in ended.items()} == {"0": 0, "1": 1}
+    assert all(done.stderr.startswith("SKIPPED: ") for done in ended.values())
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import typer
@@ -140,6 +142,59 @@ def test_the_site_has_every_page(site: Path) -> None:
 
     assert [page for page in pages if not (site / page).with_suffix(".html").is_file()] == []
     assert (site / "index.html").is_file()
+
+
+class Page(HTMLParser):
+    """What a page of the site leads to, and the places in it that can be led to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.places: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in {"href", "src"}:
+                self.links.append(value or "")
+            elif name == "id":
+                self.places.add(value or "")
+
+
+@pytest.mark.slow
+def test_no_link_within_the_site_is_dead(site: Path) -> None:
+    pages = {path.resolve(): Page(path.read_text()) for path in site.rglob("*.html")}
+    dead = []
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme in {"http", "https", "data"}:
+                continue
+            to = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            place = parts.fragment
+            if not to.is_file() or (place and to in pages and place not in pages[to].places):
+                dead.append(f"{path.relative_to(site.resolve())}: {link}")
+
+    assert len(pages) > 30
+    assert dead == []
+
+
+@pytest.mark.slow
+def test_the_site_can_be_searched_and_turns_dark(site: Path) -> None:
+    home = (site / "index.html").read_text()
+
+    assert 'action="search.html"' in home
+    assert "Which question have you got?" in (site / "searchindex.js").read_text()
+    (style,) = re.findall(r'href="(_static/site\.css[^"]*)"', home)
+    assert "prefers-color-scheme: dark" in (site / style.partition("?")[0]).read_text()
+
+
+def test_each_claim_about_another_tool_has_its_source() -> None:
+    rows = re.findall(r"^\| .* \|$", (ROOT / "docs" / "comparison.md").read_text(), re.MULTILINE)
+    claims = [row for row in rows if not row.startswith("| tool ")]
+
+    assert len(claims) >= 12
+    assert [row for row in claims if "](https://" not in row.rsplit(" | ", 1)[1]] == []
 
 
 @pytest.mark.slow

@@ -6,21 +6,31 @@ Imported late: it needs numpy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import exp, lgamma
 
 from stress.analysis.causes.table import Column, Table
-from stress.analysis.proportions.richness import least_share, richness
+from stress.analysis.proportions.richness import Richness, least_share, richness
+from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
-from stress.model.outcome import Stage
-from stress.model.run import Cube, RunFacts, cell_reader
-from stress.model.summary import BackendCount
+from stress.model.claims import FailureKeys
+from stress.model.outcome import Side, Stage, side_of
+from stress.model.run import Cell, Cube, RunFacts, cell_reader
+from stress.model.summary import BackendCount, NewKey
+from stress.text.datetimes import time_of_day
 
 KEY = "ticket key "
 """How the names begin that are those of keys (`stress.engine.key_names`)."""
 ENOUGH = 0.8
 """This part of the attempts is named: then all servers can be compared."""
-_backend = cell_reader("backend")
+UNLIKELY = 0.01
+"""So unlikely is it, if the failures were no different, that a key is told to be theirs."""
+SURELY = 0.001
+"""Chance at which a key that was not met any more, or not before, is no accident."""
+FEWEST = 50
+"""Of so few in a sample none may have come from one server twice, and so have no name."""
+_backend, _sampled = cell_reader("backend"), cell_reader("sampled")
 
 
 class Source:
@@ -38,20 +48,39 @@ def source(facts: RunFacts) -> str:
     return Source.HEADER if facts.plan.identify else Source.TICKET
 
 
+def is_sample(facts: RunFacts) -> bool:
+    """Whether the servers of only a random sample of the attempts are known, and of rare chains."""
+    return facts.plan.ticket_names is None and source(facts) == Source.TICKET
+
+
+def representative(cells: Sequence[Cell], facts: RunFacts) -> Sequence[Cell]:
+    """The attempts of which those with a known server speak for all: the sample, or all of them.
+
+    Others were looked at because of their chain, which failures follow: rates among them, or of
+    them and the sample together, would be wrong.
+    """
+    return parted(cells, _sampled).get(True, ()) if is_sample(facts) else cells
+
+
 def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
     """How many servers were met; None: nobody looked, no handshake finished, or a log says it."""
-    looked = facts.plan.ticket_names or facts.plan.identify
+    looked = facts.plan.ticket_names is not False or facts.plan.identify
     if not looked or cube.records is not None or source(facts) == Source.LOG:
         return None
     names, finished = Counter[Hashable](), 0
-    for cell in cube.cells:
+    for cell in representative(cube.cells, facts):
         if Stage(cell.stage).order >= Stage.FINISHED.order:
             finished += cell.count
             names[_backend(cell)] += cell.count
-    if not finished:
-        return None
+    sample = is_sample(facts)
     named = finished - names.pop(None, 0)
+    if not finished or (sample and not named and finished < FEWEST):
+        return None
     found = richness(names.values())
+    if sample:  # tickets of rare chains have shown more
+        seen = len({_backend(cell) for cell in cube.cells} - {None})
+        high = found.high and max(found.high, seen)
+        found = Richness(seen, max(found.estimate, seen), high)
     return BackendCount(
         how=source(facts),
         named=named,
@@ -60,7 +89,107 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
         estimate=found.estimate,
         high=found.high,
         least_share=least_share(named),
+        new_keys=tuple(new_keys(cube, facts)) if source(facts) == Source.TICKET else (),
+        sample=sample,
     )
+
+
+def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
+    """Pairs of keys of which one came as the other went: seen, and not to be told from a reload.
+
+    A key has gone, or has come, only where chance would hardly (0.1%, over all keys) have put each
+    time that it was met into this part of the attempts. Each is told once, pairs that are close in
+    time first.
+    """
+    spans: dict[str, tuple[int, int, int]] = {}
+    attempts = Counter[int]()
+    for cell in representative(cube.cells, facts):
+        attempts[cell.block] += cell.count
+        name = _backend(cell)
+        if isinstance(name, str):
+            first, last, count = spans.get(name, (cell.block, cell.block, 0))
+            spans[name] = min(first, cell.block), max(last, cell.block), count + cell.count
+    until, sofar = dict[int, float](), 0
+    for block in sorted(attempts):
+        sofar += attempts[block]
+        until[block] = sofar / attempts.total()
+    gone, come = {}, {}
+    for name, (first, last, count) in spans.items():
+        if until[last] ** count * len(spans) <= SURELY:
+            gone[name] = last
+        before = until[first] - attempts[first] / attempts.total()
+        if (1 - before) ** count * len(spans) <= SURELY:
+            come[name] = first
+    pairs = sorted(
+        (abs(came - went), old, new)
+        for old, went in gone.items()
+        for new, came in come.items()
+        if went <= came and old != new
+    )
+
+    def moment(block: int) -> str:
+        return time_of_day(facts.started_ns + block * cube.block_ns, facts.started_ns)
+
+    for _, old, new in pairs:
+        if old in gone and new in come:
+            yield NewKey(old, moment(gone.pop(old)), new, moment(come.pop(new)))
+
+
+def keys_of_failures(cube: Cube, facts: RunFacts) -> Mapping[str, FailureKeys]:
+    """With which ticket keys the failures were answered, beside a sample of good attempts.
+
+    By category. Only where a sample was read: else each attempt has its server, and the search for
+    causes compares all of them. Failures and good attempts are read at different rates here, so
+    nothing is said of the failure rate of a server. That a key is more frequent among failures than
+    among good attempts does not depend on these rates; it is tested by Fisher's exact test, for
+    the key that most failures have, with the number of keys as factor for having chosen it.
+    """
+    if not is_sample(facts):
+        return {}
+    failing: dict[str, Counter[str]] = {}
+    good, counts = Counter[str](), Counter[str]()
+    for cell in cube.cells:
+        side, name = side_of(cell.outcome), _backend(cell)
+        counts[cell.outcome] += cell.count
+        if not isinstance(name, str):
+            continue
+        if side is Side.TARGET:
+            failing.setdefault(cell.outcome, Counter())[name] += cell.count
+        elif side is Side.NOBODY and _sampled(cell) is not None:
+            good[name] += cell.count
+    found = {}
+    for category, names in failing.items():
+        (name, most), read, others = names.most_common(1)[0], names.total(), good.total()
+        with_it = most + good[name]
+        chance = _at_least(most, read=read, with_it=with_it, total=read + others)
+        found[category] = FailureKeys(
+            failures=counts[category],
+            read=read,
+            keys=len(names),
+            name=name,
+            most=most,
+            good=others,
+            good_most=good[name],
+            stands_out=chance * len(names | good) <= UNLIKELY,
+        )
+    return found
+
+
+def told_apart(cube: Cube, facts: RunFacts) -> tuple[Cube, Mapping[str, FailureKeys]]:
+    """The attempts that speak for all in rates of servers, and the keys of the failures."""
+    cells = representative(cube.cells, facts)
+    return replace(cube, cells=cells), keys_of_failures(cube, facts)
+
+
+def _at_least(count: int, *, read: int, with_it: int, total: int) -> float:
+    """The chance that of `read` among `total`, `with_it` of which have it, so many or more do."""
+
+    def ways(of: int, some: int) -> float:
+        return lgamma(of + 1) - lgamma(some + 1) - lgamma(of - some + 1)
+
+    every = ways(total, read)
+    numbers = range(max(count, read + with_it - total), min(read, with_it) + 1)
+    return sum(exp(ways(with_it, n) + ways(total - with_it, read - n) - every) for n in numbers)
 
 
 def comparable(table: Table, count: BackendCount | None) -> Table:
@@ -69,6 +198,9 @@ def comparable(table: Table, count: BackendCount | None) -> Table:
     Which attempts have a name depends on how far they came, and so do failures. So nothing is said
     of "every server but one" where some have none, and nothing of servers where many have none.
     """
+    if count is not None and count.sample:
+        kept = (one for one in table.columns if one.dimension is not Dimension.BACKEND)
+        return replace(table, columns=tuple(kept))
     if count is None or not count.unnamed:
         return table
     enough = count.named >= ENOUGH * (count.named + count.unnamed)

@@ -23,12 +23,12 @@ from stress.analysis.verdict import (
     verdict,
 )
 from stress.model.chain import Verdict
-from stress.model.claims import ClaimSet, FailureCount, Untested, ValidityClaim
+from stress.model.claims import ClaimSet, FailureCount, FailureKeys, Untested, ValidityClaim
 from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.records import RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles
+from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,10 @@ class Findings:
     """By index of the vantage; not those from which nothing was tried."""
     backend_count: BackendCount | None
     """How many there are; None: not known, or a log names them all."""
+    balancing: Spread | None
+    """How connections were spread over servers; None: not known, or nothing decides it."""
+    failure_keys: Mapping[str, FailureKeys]
+    """By category, with which ticket keys failures were answered, where a sample was read."""
     validity: ValidityClaim
     assertions: tuple[Assertion, ...]
     untested: tuple[Untested, ...]
@@ -74,8 +78,11 @@ class Findings:
     """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
     records: RecordTable | None
     """The columns of records that are not ours; None: it was a run."""
-    bound: float
-    """For a run without failures that may have stopped at any time: the rate is below this, 95%."""
+
+    @property
+    def bound(self) -> float:
+        """Of a run without failures that may have stopped at any time: the rate is below, 95%."""
+        return confidence_sequence(0, self.tally.attempts).high
 
 
 def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
@@ -100,14 +107,18 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
     explanation, good, servers = ClaimSet(), tuple[Record, ...](), None
+    spread: Spread | None = None
+    told: tuple[Cube, Mapping[str, FailureKeys]] = cube, {}
     if tally.attempts:  # only then there is something to search in
-        from stress.analysis.backends import met  # noqa: PLC0415 - numpy
+        from stress.analysis.backends import met, told_apart  # noqa: PLC0415 - numpy
+        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
         recording = record(run)
         good, explanation = recording.good, explain(recording, tally)
-        servers = met(cube, facts)
+        spread = balancing_of(recording, tally.attempts)
+        servers, told = met(cube, facts), told_apart(cube, facts)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))
     return Findings(
@@ -122,15 +133,16 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         addresses=addresses,
         latency=latency(histograms, foreign=bool(facts.records)),
         by_address=dict(_parts("address", cube, good, sampling, lost)),
-        backends=dict(_parts("backend", cube, good, sampling, lost)),
+        backends=dict(_parts("backend", told[0], good, sampling, lost)),
         by_vantage=dict(_parts("vantage", cube, good, sampling, lost)),
         backend_count=servers,
+        failure_keys=told[1],
+        balancing=spread,
         validity=judged,
         assertions=assertions,
         untested=untested(facts, tally, addresses),
         detectable=detectable(tally.attempts),
         records=cube.records,
-        bound=confidence_sequence(0, tally.attempts).high,
     )
 
 

@@ -21,12 +21,12 @@ from stress.analysis.causes.changes import series, time_profile
 from stress.analysis.causes.table import Reading, Table, tabulate
 from stress.analysis.dimensions import readings
 from stress.analysis.proportions.binomial import Integers
-from stress.analysis.tally import by_block, side_of
+from stress.analysis.tally import by_block
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension
 from stress.model.chain import Verdict
 from stress.model.limit import Limit
-from stress.model.outcome import Side
+from stress.model.outcome import Side, side_of
 from stress.model.plan import Address, Load
 from stress.model.record import Record
 from stress.model.run import (

@@ -6,11 +6,10 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
-from stress.model.outcome import NOT_SENT, Category, Side, Stage, kind_of
+from stress.model.outcome import NOT_SENT, Category, Side, Stage, side_of
 from stress.model.run import Cell, Cells, cell_reader
 
 
@@ -51,8 +50,13 @@ class RunCounts:
 
     @property
     def local(self) -> int:
-        """Attempts that failed on our own machine (without the cancelled ones)."""
+        """Attempts that failed on this machine, or at a proxy (without the cancelled ones)."""
         return sum(self.ours.values()) - self.cancelled
+
+    @property
+    def at_proxy(self) -> int:
+        """Those of them that got no tunnel through a proxy."""
+        return sum(count for name, count in self.ours.items() if Category(name).is_proxys)
 
     def failures_by_chain(self) -> Counter[int]:
         """`SeenChain.id` -> failures of the target in which it was seen, whatever the outcome."""
@@ -132,12 +136,6 @@ def chosen(cells: Cells, rows: Any) -> Cells:
         [cells.kinds[kind] for kind in kinds.tolist()],
         *(array("q", one.astype(np.int64).tobytes()) for one in columns),
     )
-
-
-@lru_cache(maxsize=512)
-def side_of(outcome: str) -> Side:
-    """Who a stored outcome is about."""
-    return kind_of(outcome).side
 
 
 _offered = cell_reader("offered")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from stress.analysis.tally import RunCounts
 from stress.model.claims import Notice, NoticeKind, Untested, ValidityClaim
 from stress.model.limit import Limit
+from stress.model.outcome import Category
 from stress.model.plan import Address, Plan
 from stress.model.run import End, RunFacts
 from stress.model.summary import Answer, Assertion
@@ -47,7 +48,9 @@ def _fatal(facts: RunFacts, tally: RunCounts) -> Iterator[Notice]:
             yield Notice(NoticeKind.MARKED_INVALID)
     tried = tally.attempts + tally.local
     if tried and not tally.failures and tally.local > LOCAL_SHARE * tried:
-        yield Notice(NoticeKind.MOSTLY_LOCAL, tally.local, tried, _local(tally))
+        at_proxy = tally.at_proxy == tally.local
+        kind = NoticeKind.MOSTLY_PROXY if at_proxy else NoticeKind.MOSTLY_LOCAL
+        yield Notice(kind, tally.local, tried, _local(tally))
     elif not tally.attempts and tally.not_sent:
         yield Notice(NoticeKind.NONE_SENT, tally.not_sent)
     elif not tally.attempts and tally.cancelled:
@@ -66,8 +69,13 @@ def _notes(facts: RunFacts, tally: RunCounts) -> Iterator[Notice]:
         yield Notice(NoticeKind.LOST, facts.started - facts.recorded)
     if tally.cancelled:
         yield Notice(NoticeKind.CANCELLED, tally.cancelled)
-    if tally.local and tally.attempts:
-        yield Notice(NoticeKind.LOCAL, tally.local, names=_local(tally))
+    ours, at_proxy = _local(tally), tally.at_proxy
+    if at_proxy and tally.attempts:
+        names = {name: count for name, count in ours.items() if Category(name).is_proxys}
+        ours = {name: count for name, count in ours.items() if name not in names}
+        yield Notice(NoticeKind.PROXY, at_proxy, names=names)
+    if ours and tally.attempts:
+        yield Notice(NoticeKind.LOCAL, tally.local - at_proxy, names=ours)
     if tally.not_sent:
         yield Notice(NoticeKind.NOT_SENT, tally.not_sent)
 
@@ -117,6 +125,8 @@ def untested(
 ) -> tuple[Untested, ...]:
     """What this run could not have seen."""
     families = {address.family for address in addresses}
+    if "name" in families:  # which address it was, the proxy knows
+        families = {*_FAMILIES}
     return (
         *([Untested.OTHER_NETWORKS] if len(facts.vantages) < 2 else []),
         *(gap for family, gap in _FAMILIES.items() if family not in families),

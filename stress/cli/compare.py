@@ -51,17 +51,16 @@ def compare(
         tls-stress compare before after
         tls-stress compare before after --tolerance 25% --json
     """
-    from stress.analysis.compare.compare import Change
-    from stress.analysis.compare.compare import compare as compare_runs
-    from stress.report import comparison
-    from stress.report.summary import summarize
-    from stress.runner.observers import BusySign
-    from stress.store import locate, open_run
-
     folder, part = results or RESULTS, _part(tolerance)
     with ExitStack() as stack:
+        stack.enter_context(console.busy("comparing", silent=json))
+        from stress.analysis.compare.compare import Change
+        from stress.analysis.compare.compare import compare as compare_runs
+        from stress.report import comparison
+        from stress.report.summary import summarize
+        from stress.store import locate, open_run
+
         one, two = (stack.enter_context(open_run(locate(run, folder))) for run in (before, after))
-        stack.enter_context(BusySign(console.terminal(), "comparing"))
         found = compare_runs(one, two, (summarize(one), summarize(two)), part)
     console.print_data(
         comparison.comparison_document(found)

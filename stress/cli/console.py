@@ -13,7 +13,10 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from stress.runner.observers import BusySign
 
 _CLOSED = frozenset({errno.EPIPE, errno.EIO})
 """The reader of a pipe has closed it, or the terminal is gone."""
@@ -117,6 +120,18 @@ def can_rewrite(stream: TextIO) -> bool:
 def terminal() -> TextIO | None:
     """Standard error, if it is a terminal on which lines can be erased."""
     return sys.stderr if can_rewrite(sys.stderr) else None
+
+
+def busy(what: str, *, silent: bool = False) -> BusySign:
+    """A sign, around whatever can take more than half a second, of what is being done.
+
+    Args:
+        what: is being done, such as `comparing`.
+        silent: show nothing, as with `--json` and `--quiet`.
+    """
+    from stress.runner.observers import BusySign
+
+    return BusySign(None if silent else terminal(), what)
 
 
 def width(stream: TextIO) -> int:

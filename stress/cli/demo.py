@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from stress.cli import completion, console
-from stress.cli.lab import run_words
 from stress.cli.options import option_of, parse, takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.errors import ExitCode
@@ -48,9 +47,10 @@ def demo(
     # Checked before a whole farm is started in vain.
     option("--count", positive_count, count)
     output = Output.of(settings)
-    with start(scenario) as farm:
-        words = run_words(farm)[1:]
-        request = parse([*words, *(["-n", count] if count else [])])
+    with output.busy("starting the farm"):
+        started = start(scenario)
+    with started as farm:
+        request = parse([*farm.run_words, *(["-n", count] if count else [])])
         console.print_message(f"planted: {farm.planted.sentence}")
         path = record(prepare(request), RunLocation.of(settings), output.display())
         planted, windows = farm.planted, farm.windows_ns()

@@ -20,22 +20,36 @@ Target = Annotated[
 ]
 
 
-def doctor(target: Target = None) -> int:
+Proxy = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        metavar="http|socks5://HOST:PORT",
+        help="Check the route to this proxy, which resolves the target itself.",
+    ),
+]
+
+
+def doctor(target: Target = None, *, proxy: Proxy = None) -> int:
     """Check this machine.
 
-    And tell what would limit a run. Exits 0, or 4 when not even a default run would be valid.
+    Reports what would limit a run. Exits 0, or 4 when not even a default run would be valid.
 
     Examples:
         tls-stress doctor
         tls-stress doctor app.example.com
+        tls-stress doctor app.example.com --proxy http://proxy.example.net:3128
     """
     import trio
 
     from stress.engine.preflight import HostCapacity, examine
     from stress.host.limits import has_route
     from stress.model.plan import StartTls
+    from stress.model.plan import Target as Model
     from stress.planning.addresses import resolve
+    from stress.planning.proxy import ambient_proxy, read_proxy
     from stress.planning.targets import parse_target
+    from stress.text.units import named
 
     routes: dict[str, bool] = {}
     if target is not None:  # only a DNS query leaves the machine
@@ -43,8 +57,18 @@ def doctor(target: Target = None) -> int:
         if protocol := StartTls.implied_by(parsed.port):
             means = f"a run asks for TLS first: port {parsed.port} implies it"
             console.print_data(f"{'STARTTLS':<20} {protocol.value:<24} {means}\n")
-        resolution = trio.run(resolve, parsed, None)
-        routes = {str(address): has_route(address.ip) for address in resolution.addresses}
+        if proxy is None:
+            with console.busy(f"resolving {parsed.host}"):
+                resolution = trio.run(resolve, parsed, None)
+            routes = {str(address): has_route(address.ip) for address in resolution.addresses}
+    if proxy is not None:
+        through = named("--proxy", read_proxy, proxy)
+        with console.busy(f"resolving {through.host}"):
+            resolution = trio.run(resolve, Model(through.host, through.port), None)
+        first = resolution.addresses[0]  # as a run does
+        routes = {f"{first} ({through})": has_route(first.ip)}
+    elif unused := ambient_proxy():
+        console.print_data(f"{'proxy':<20} {'none':<24} {unused}; see --proxy\n")
     found = examine(HostCapacity.here())
     for fact in found.facts:
         mark = "NOT ENOUGH: " if fact.blocks else ""

@@ -54,7 +54,7 @@ def evidence(
     from stress.text.units import option, positive_count
 
     number = option("--cause", positive_count, cause)
-    with open_run(locate(run, results or RESULTS)) as opened:
+    with console.busy("collecting evidence"), open_run(locate(run, results or RESULTS)) as opened:
         facts = opened.facts()
         refuse_records(facts, "there is no evidence")
         dossier = Dossier(
@@ -64,6 +64,7 @@ def evidence(
             opened.verdicts(),
             tuple(opened.transcripts()),
         )
-    for path in write(out, dossier, cause=number, share=share):
+        paths = list(write(out, dossier, cause=number, share=share))
+    for path in paths:
         console.print_data(f"{path}\n")
     return ExitCode.CLEAN

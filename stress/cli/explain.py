@@ -58,8 +58,12 @@ def explain(code: Codes = None) -> int:
         answer = explain_log(pieces)
     if not answer.lines:
         raise UsageError("nothing to explain: the text is empty", _EXAMPLE)
-    if not answer.found and len(words) == 1 and _like_a_missing_path(words[0]):
-        raise UsageError(f"cannot read {quoted(words[0])}: no such file, no known code", _EXAMPLE)
+    word = words[0] if len(words) == 1 else " "
+    like_a_path = not set(word) & set(" \n") and (
+        os.sep in word or Path(word).suffix[1:2].isalpha()
+    )
+    if not answer.found and like_a_path and not Path(word).exists():
+        raise UsageError(f"cannot read {quoted(word)}: no such file, no known code", _EXAMPLE)
     # What a client would show is of no use beside what a server or a proxy wrote.
     single = len(answer.categories) == 1 and not answer.written_by
     views = client_views(answer.categories[0]) if single else {}
@@ -107,8 +111,3 @@ def _decoded(log: BufferedReader) -> Iterator[str]:
             size = _PIECE
     finally:
         text.detach()
-
-
-def _like_a_missing_path(word: str) -> bool:
-    named = os.sep in word or Path(word).suffix[1:2].isalpha()
-    return named and not set(word) & set(" \n") and not Path(word).exists()

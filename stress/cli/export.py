@@ -44,7 +44,12 @@ def export(
     from stress.text.units import named
 
     form = named("--format", lambda text: chosen(Format, text), file_format)
-    with open_run(locate(run, results or RESULTS)) as opened:
+    # Lines of an export on the same terminal are a sign of life themselves.
+    shown = out is None and sys.stdout.isatty()
+    with (
+        open_run(locate(run, results or RESULTS)) as opened,
+        console.busy("exporting", silent=shown),
+    ):
         try:
             export_run(opened, form, out or sys.stdout.buffer)
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`tls-stress isolate`: the search for causes in anybody's records."""
+"""`tls-stress isolate`: the search for causes in records that are not ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE…",
-        help="CSV, JSON lines or Parquet, one row an attempt; several are read as one, with the"
+        help="CSV, JSON lines or Parquet, one row per attempt; several are read as one, with the"
         " dimension `source`.",
         show_default=False,
     ),
@@ -76,10 +76,10 @@ def isolate(
     count: Count = None,
     latency: Latency = None,
 ) -> int:
-    """Search for causes in anybody's records.
+    """Search for causes in any records: telemetry, logs, CSV.
 
-    An app's telemetry, an access log, or another tool's output: what do the failed rows have in
-    common? Writes a run file, on which report, compare and export work. Nothing is sent.
+    What do the failed rows have in common? Writes a run file, on which report, compare and export
+    work. Nothing is sent.
 
     Exits as `run` does: 1 failing, 2 usage, 3 inconclusive; with --assert those alone decide.
 
@@ -87,11 +87,11 @@ def isolate(
         tls-stress isolate telemetry.csv --failed 'error != empty'
         tls-stress isolate access.jsonl --failed 'status >= 500' --dimension region
     """
-    from stress.records import Choice
+    from stress.records.reading import Choice
 
     output = Output.of(settings)
     choice = Choice(failed, time, tuple(dimension or ()), count, latency)
-    path = isolate_records(
-        files, choice, RunLocation.of(settings), console.print_message, settings.assertions
-    )
+    with output.busy("reading the records") as sign:
+        notify = sign.around(console.print_message)
+        path = isolate_records(files, choice, RunLocation.of(settings), notify, settings.assertions)
     return EXIT_CODES[output.show(path).verdict]

@@ -1,4 +1,4 @@
-"""`tls-stress join`: which backend each connection met, from the balancer's own log."""
+"""`tls-stress join`: the backend of each connection, from the balancer's own log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from stress.runner.run import RunLocation
 Run = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", autocompletion=completion.runs, help="Path of a run file, or its name."
+        metavar="RUN",
+        autocompletion=completion.runs,
+        help="Path of a run file, or a name in the results directory.",
     ),
 ]
 Logs = Annotated[
     list[Path],
-    typer.Argument(metavar="LOG…", help="Logs of the balancer, gzipped or not, read as one."),
+    typer.Argument(metavar="LOG…", help="Logs of the balancer, plain or gzip, read as one."),
 ]
 Format = Annotated[
     str | None,
@@ -36,7 +38,8 @@ Format = Annotated[
 Nat = Annotated[
     bool,
     typer.Option(
-        "--nat", help="A NAT changes the client ports: go by times alone, which is a suggestion."
+        "--nat",
+        help="A NAT changes the client ports: match by time alone, which is only a suggestion.",
     ),
 ]
 
@@ -45,10 +48,10 @@ Nat = Annotated[
 def join(
     settings: Request, run: Run, log: Logs, format_: Format = None, *, nat: Nat = False
 ) -> int:
-    """Find in a balancer's log which backend each connection met.
+    """Find the backend of each connection in a balancer's log.
 
-    Goes by the client's port and the time; the difference of the clocks is found and told. Writes
-    a new run file with the dimension `backend`, in which causes are searched again. Nothing is
+    Matches by client port and time; the offset between the clocks is estimated and reported.
+    Writes a new run file with the dimension `backend`, and searches for causes again. Nothing is
     sent, and the run stays as it is.
 
     Exits as `report` does.
@@ -60,7 +63,7 @@ def join(
     from stress.store import locate
 
     output, location = Output.of(settings), RunLocation.of(settings)
-    path = join_log(
-        locate(run, location.folder), log, location, console.print_message, form=format_, nat=nat
-    )
+    with output.busy("searching the log") as sign:
+        file, notify = locate(run, location.folder), sign.around(console.print_message)
+        path = join_log(file, log, location, notify, form=format_, nat=nat)
     return EXIT_CODES[output.show(path).verdict]

@@ -51,7 +51,7 @@ def judge(
     policy: Policy = None,
     json: Json = False,  # noqa: FBT002 - typer makes a switch of it
 ) -> int:
-    """Say what each client family thinks of a chain in files, offline.
+    """Judge a chain in files as each client family would, offline.
 
     Each family judges by its own root store and says which versions refuse the chain; a missing
     certificate that is known is printed. Exits 0 when all families accept it, else 1.

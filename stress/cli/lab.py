@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from stress.cli import completion, console
 from stress.cli.options import group
 from stress.errors import ExitCode
 from stress.text.escape import PROGRAM, shell_line
-
-if TYPE_CHECKING:
-    from stress.lab.farm import Farm
 
 Scenario = Annotated[
     str,
@@ -55,7 +52,9 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
     """
     from stress.lab.farm import start
 
-    with start(scenario, seed=seed) as farm:
+    with console.busy("starting the farm"):
+        started = start(scenario, seed=seed)
+    with started as farm:
         # Blocked only now, because the farm's processes would inherit it.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         addresses = " ".join(str(address) for address in farm.addresses)
@@ -65,23 +64,10 @@ def up(scenario: Scenario, seed: Seed = 0) -> int:
             f"address   {addresses}\n"
             f"name      {farm.host}\n"
             f"CA file   {farm.ca_file}\n\n"
-            f"{shell_line([PROGRAM, *run_words(farm)])}\n"
+            f"{shell_line([PROGRAM, 'run', *farm.run_words])}\n"
         )
         signal.sigwait(STOP_SIGNALS)
     return ExitCode.CLEAN
-
-
-def run_words(farm: Farm) -> list[str]:
-    """The command line, after `tls-stress`, of a run against this farm."""
-    words = ["run", f"{farm.host}:{farm.addresses[0].port}"]
-    for address in farm.addresses:
-        label = f"={address.label}" if address.label else ""
-        words += ["--address", f"{address}{label}"]
-    trusted = ("--stores", farm.stores_file) if farm.stores_file else ("--ca", farm.ca_file)
-    words += [*map(str, trusted), "-n", str(farm.scenario.count)]
-    for client in farm.scenario.clients:
-        words += ["--client", client]
-    return [*words, *farm.scenario.options]
 
 
 lab = group("A faulty farm of TLS servers on loopback.", {"list": list_scenarios, "up": up})

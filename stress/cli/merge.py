@@ -17,7 +17,7 @@ Runs = Annotated[
     list[str],
     typer.Argument(
         metavar="[NAME=]RUN…",
-        help="Run files, or their names in the results folder; NAME is what the machine is called."
+        help="Run files, or names in the results directory; NAME becomes the name of the vantage."
         " [default: the name of the file, or of the machine]",
     ),
 ]
@@ -25,11 +25,12 @@ Runs = Annotated[
 
 @takes("json", *FORMS, "quiet", "name", "results")
 def merge(settings: Request, run: Runs) -> int:
-    """Make one run of the run files of several machines.
+    """Merge the run files of several machines into one run.
 
-    For CI matrices, Kubernetes Jobs and files by mail. The runs must have one plan; counts, rates
-    and concurrency add up. The new file has the dimension `vantage`, in which causes are searched.
-    A run that is given twice is refused. Nothing is sent, and the files stay as they are.
+    For CI matrices, Kubernetes Jobs, and files sent by mail. The runs must have the same plan;
+    counts, rates and concurrency add up. The machines become the dimension `vantage` of the new
+    file, in which causes are searched for. A run that is given twice is refused. Nothing is sent,
+    and the files stay as they are.
 
     Exits as `report` does.
 
@@ -38,5 +39,6 @@ def merge(settings: Request, run: Runs) -> int:
         tls-stress merge parts/*.db --name everywhere --html report.html
     """
     output, location = Output.of(settings), RunLocation.of(settings)
-    path = merge_files(run, location, console.print_message)
+    with output.busy(f"merging {len(run)} runs") as sign:
+        path = merge_files(run, location, sign.around(console.print_message))
     return EXIT_CODES[output.show(path).verdict]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +93,10 @@ class Output:
         rewrites, width = console.can_rewrite(sys.stderr), console.width(sys.stderr)
         return replace(shown, stream=sys.stderr, rewrites=rewrites, width=width)
 
+    def busy(self, what: str) -> BusySign:
+        """A sign of what is being done; none with `--quiet` and with `--json`."""
+        return console.busy(what, silent=self.quiet or isinstance(self.report, DocumentReport))
+
     def show(
         self,
         file: Path,
@@ -113,13 +118,13 @@ class Output:
             UsageError: it cannot be re-evaluated with these settings.
             StressError: a report file could not be written.
         """
-        from stress.evidence.redaction import SharedRun
-        from stress.store import open_run
+        with ExitStack() as stack:
+            with self.busy("making the report"):
+                from stress.evidence.redaction import SharedRun
+                from stress.store import open_run
 
-        terminal = None if self.quiet else console.terminal()
-        with open_run(file, made_now=made_now) as opened:
-            run = SharedRun.of(opened) if share else opened
-            with BusySign(terminal, "making the report"):
+                opened = stack.enter_context(open_run(file, made_now=made_now))
+                run = SharedRun.of(opened) if share else opened
                 summary = settings.summarize(run)
             if self.quiet:
                 for sentence in (summary.headline, *summary.validity.reasons):
@@ -128,7 +133,7 @@ class Output:
                 console.print_data(self.report.render(summary))
             if self.printed:
                 console.print_data(render(self.printed, summary, run))
-            with BusySign(terminal, f"writing {', '.join(self.files.paths)}"):
+            with self.busy(f"writing {', '.join(self.files.paths)}"):
                 self.files.write(summary, run)
         if not self.quiet:
             for name, path in self.files.paths.items():

@@ -35,7 +35,17 @@ Gap = Annotated[
 Json = Annotated[bool, option_of("json", "Print the answer as one JSON document.")]
 
 
-@takes("cert", "key", "stores", "authorized", "quiet", "name", "results")
+@takes(
+    "cert",
+    "key",
+    "proxy",
+    "proxy_authorization",
+    "stores",
+    "authorized",
+    "quiet",
+    "name",
+    "results",
+)
 def replay(
     settings: Request,
     run: Run = None,
@@ -68,7 +78,10 @@ def replay(
     gap_s = option("--gap", duration_s, gap)
     number = option("--cause", positive_count, cause)
     location = RunLocation.of(settings)
-    with open_run(locate(run, location.folder)) as recorded:
+    with (
+        console.busy("reading the run", silent=json or settings.quiet),
+        open_run(locate(run, location.folder)) as recorded,
+    ):
         plan = plan_replay(recorded, settings, cause=number, tries=rounds, gap_s=gap_s)
         name = location.name or f"{recorded.facts().name}-replay"
     console.print_message(replay_words(plan))

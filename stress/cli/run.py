@@ -34,7 +34,8 @@ def run(request: Request) -> int:
     settings, _ = filled(request)
     output, location = Output.of(settings), RunLocation.of(settings)
     if request.interrupted is None:
-        plan, first_part = prepare(request), None
+        with output.busy("preparing the run"):  # above all, resolving the target
+            plan, first_part = prepare(request), None
     else:
         allowed = {field for field, option in options().items() if option.section is Section.OUTPUT}
         if request.profile == user_config().profile:  # set once, and not for this run

@@ -29,11 +29,10 @@ def runs(*, json: Json = False, results: Results = None) -> int:
         tls-stress runs --results /srv/tls/results --json
     """
     from stress.report.document import json_document
-    from stress.runner.observers import BusySign
     from stress.runner.runs import list_runs
 
     folder = results or RESULTS
-    with BusySign(console.terminal(), f"reading {folder}"):
+    with console.busy(f"reading {folder}", silent=json):
         found = list_runs(folder)
     if json:
         document = {"schema": "tls-stress/runs/1", "folder": str(folder), "runs": found}

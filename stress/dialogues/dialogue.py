@@ -68,6 +68,8 @@ class Talk:
     """Our own address."""
     data: bytearray = field(default_factory=bytearray)
     """Has come and was not read yet."""
+    kept: bytes = b""
+    """What may be kept of what is sent next, where that holds a secret; empty: all of it."""
 
     def exactly(self, size: int, send: bytes = b"") -> Reading[bytes]:
         """Send, then read so many bytes."""
@@ -181,6 +183,8 @@ class Dialogue:
     """TLS may begin, or there was a `breach`."""
     breach: BreachError | None = None
     """Why TLS cannot begin."""
+    is_tunnel: bool = False
+    """What comes behind the go-ahead is said by another, the target: it stays in `talk.data`."""
     _received: int = 0
 
     @classmethod
@@ -218,7 +222,7 @@ class Dialogue:
             return b""
         self.is_over = True
         rest = self.talk.data
-        if rest:
+        if rest and not self.is_tunnel:
             self.breach = BreachError(
                 Category.PROTOCOL_ERROR,
                 f"{len(rest):,} bytes in clear text behind the go-ahead: {shown(rest)}",

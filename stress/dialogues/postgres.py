@@ -19,13 +19,9 @@ def postgres(talk: Talk) -> Go:
         size = int.from_bytes((yield from talk.exactly(4))) - 4
         if not 0 <= size <= MOST_BYTES:
             raise unexpected("an answer to SSLRequest", answer + talk.data)
-        raise refused(_words((yield from talk.exactly(size))))
+        fields = (yield from talk.exactly(size)).split(b"\0")
+        # The message is field M; old servers send nothing else.
+        raise refused(next((one[1:] for one in fields if one[:1] == b"M"), fields[0]))
     if answer != b"S":
         raise unexpected("an answer to SSLRequest", answer + talk.data)
     return b""
-
-
-def _words(fields: bytes) -> bytes:
-    """Return the message (field M) of an ErrorResponse; old ones are only that."""
-    parts = fields.split(b"\0")
-    return next((part[1:] for part in parts if part[:1] == b"M"), parts[0])

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import cache
 from hashlib import sha256
 
 from stress.engine.key_names import KeyNames
 from stress.engine.messages import Batch
-from stress.model.chain import Chain, Finding, chain_hash
+from stress.model.chain import Chain, chain_hash
 from stress.model.observer import Sink
-from stress.model.outcome import Outcome, Side
+from stress.model.outcome import Side, side_of
 from stress.model.plan import NO_POLICY, Plan
 from stress.model.record import Record
 from stress.trust import describe, judge_of
@@ -30,13 +29,10 @@ _STAPLE_S = 60
 """A staple is judged again as often as this: it has a validity period of its own."""
 _MOST_STAPLES = 1_000
 """Verdicts about staples that are kept."""
+_Rejection = tuple[str, str]
+"""The outcome, and what is wrong with the staple."""
 _MOST_ROWS = 100_000
 """Rows whose outcome by a staple is kept for their transcripts, of which there are few."""
-
-
-@cache
-def _side(outcome: str) -> Side:
-    return Outcome.parse(outcome).side
 
 
 class Recorder:
@@ -54,9 +50,9 @@ class Recorder:
         """Chain -> when its verdicts may change."""
         self._names = KeyNames(headers=plan.identify is not None)
         self._staples: dict[bytes, bytes] = {}
-        self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], Finding | None] = {}
-        self._rejected_rows: dict[int, str] = {}
-        """Id of a row -> outcome by its staple."""
+        self._staple_rejections: dict[tuple[bytes | None, str, bytes, int], _Rejection | None] = {}
+        self._rejected_rows: dict[int, _Rejection] = {}
+        """Id of a row -> outcome by its staple, and why."""
         self.ended = 0
         self.sides: Counter[Side] = Counter()
 
@@ -79,7 +75,7 @@ class Recorder:
             if record.backend is not None:
                 self._names.learn(record.address, record.backend)
         final = [self._final(record, batch.stapled.get(record.id)) for record in batch.records]
-        self.sides.update(_side(record.outcome) for record in final)
+        self.sides.update(side_of(record.outcome) for record in final)
         self.ended += len(final)
         self._sink.add_records(final)
         if batch.transcripts:
@@ -100,18 +96,20 @@ class Recorder:
         rejection = self._rejections[chain].get(self._policies[record.client])
         if rejection is not None:
             return record._replace(outcome=rejection)
-        return self._judge_staple(record, staple)
+        by_staple = self._staple_rejection(record, staple)
+        if by_staple is None:
+            return record
+        return record._replace(outcome=by_staple[0], detail=by_staple[1])
 
-    def _judge_staple(self, record: Record, digest: bytes | None) -> Record:
+    def _staple_rejection(self, record: Record, digest: bytes | None) -> _Rejection | None:
         """Judge the staple of this very connection, under a chain that is accepted by itself.
 
         Verdicts are stored for chains; under one chain each node may staple something else, so the
         outcome is stored in the row alone. The transcript comes later and without its staple: it
-        gets the outcome that its row got. What is wrong with the staple is the row's detail.
+        gets the outcome that its row got.
         """
         if digest is None:
-            outcome = self._rejected_rows.get(record.id)
-            return record if outcome is None else record._replace(outcome=outcome)
+            return self._rejected_rows.get(record.id)
         policy = self._policies[record.client]
         at = self._trust.at if self._trust.at is not None else record.started_ns // _SECOND
         key = (record.chain, policy, digest, at // _STAPLE_S)
@@ -127,13 +125,13 @@ class Recorder:
                     policy=policy,
                     staple=self._staples[digest],
                 ).headline
-            self._staple_rejections[key] = headline
+            self._staple_rejections[key] = (
+                (headline.category.value, headline.detail) if headline else None
+            )
         rejection = self._staple_rejections[key]
-        if rejection is None:
-            return record
-        if len(self._rejected_rows) < _MOST_ROWS:
-            self._rejected_rows[record.id] = rejection.category.value
-        return record._replace(outcome=rejection.category.value, detail=rejection.detail)
+        if rejection is not None and len(self._rejected_rows) < _MOST_ROWS:
+            self._rejected_rows[record.id] = rejection
+        return rejection
 
     def _judge_chain(self, chain: bytes, now_ns: int) -> None:
         """Judge it for every policy, pass it to the sink, and note when a verdict may change."""

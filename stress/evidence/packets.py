@@ -80,12 +80,12 @@ class _Connection:
     """Both ends of a connection while its packets are made."""
 
     def __init__(self, transcript: Transcript) -> None:
-        record, address = transcript.record, transcript.address
-        local, remote = ip_address(transcript.local_ip), ip_address(address.ip)
+        record, peer = transcript.record, transcript.peer
+        local, remote = ip_address(transcript.local_ip), ip_address(peer.ip)
         first = record.id * _SPREAD
         self.transcript = transcript
         self.client = _Side(local.packed, record.local_port or 0, first % _SEQUENCE)
-        self.server = _Side(remote.packed, address.port, (first * _SPREAD + 1) % _SEQUENCE)
+        self.server = _Side(remote.packed, peer.port, (first * _SPREAD + 1) % _SEQUENCE)
         self.segment_bytes = _MSS_V4 if local.version == 4 else _MSS_V6
         self.now_ns = 0
 

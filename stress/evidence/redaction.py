@@ -18,7 +18,7 @@ from pathlib import Path
 from stress.clients.capture import HELLO_START
 from stress.evidence.selection import Case, Pair
 from stress.model.outcome import Stage
-from stress.model.plan import Plan
+from stress.model.plan import Plan, Proxy
 from stress.model.run import RunFacts, RunView, RunWithTranscripts
 from stress.model.transcript import Transcript, preamble_bytes
 
@@ -37,6 +37,7 @@ class Mask:
     def __init__(self, transcripts: Sequence[Transcript], plan: Plan) -> None:
         self._replacements: dict[str, str] = {}
         local = [*(each.local_ip for each in transcripts), *plan.sources]
+        local += [plan.proxy.ip] if plan.proxy else []
         for position, text in enumerate(dict.fromkeys(local)):
             if ip_address(text).version == 4:
                 replacement = str(IPv4Address(_FIRST_V4 + position % _MOST_V4))
@@ -57,6 +58,7 @@ class Mask:
 
     def transcript(self, transcript: Transcript) -> Transcript:
         """The same connection without what is private."""
+        proxy = transcript.proxy
         local, other = transcript.local_ip, self._replacements[transcript.local_ip]
         sent = [place for place, flight in enumerate(transcript.flights) if flight.sent]
         hellos = (one for one in sent if HELLO_START.search(transcript.flights[one].data))
@@ -65,7 +67,7 @@ class Mask:
         flights = []
         for place, flight in enumerate(transcript.flights):
             data = flight.data
-            if place in sent[:1]:
+            if place in sent and place <= hello:
                 data = data[preamble_bytes(data) :]
             if place < hello:  # what asks for TLS names us, and so may the answer
                 data = data.replace(local.encode(), other.encode())
@@ -76,6 +78,7 @@ class Mask:
             transcript,
             record=transcript.record._replace(detail=detail and self.text(detail)),
             local_ip=other,
+            proxy=proxy and replace(proxy, ip=self._replacements.get(proxy.ip, proxy.ip)),
             secrets=(),
             flights=tuple(flights),
         )
@@ -106,6 +109,8 @@ class Mask:
             plan,
             profile=Path(plan.profile).name,
             resolver="IP" if plan.resolver else None,
+            proxy=plan.proxy and self._proxy(plan.proxy),
+            proxy_authorization="FILE" if plan.proxy_authorization else None,
             trust=trust,
             sources=tuple(self._replacements.get(each, each) for each in plan.sources),
             notes=tuple(map(self._sentence, plan.notes)),
@@ -141,6 +146,11 @@ class Mask:
             reasons=tuple(reasons),
             made_now=False,
         )
+
+    def _proxy(self, proxy: Proxy) -> Proxy:
+        """The proxy, unnamed: it may be a company's own."""
+        ip = self._replacements.get(proxy.ip, proxy.ip)
+        return replace(proxy, host=ip if proxy.host == proxy.ip else "proxy.invalid", ip=ip)
 
     def _sentence(self, text: str) -> str:
         return _PATH.sub(r"\1", self.text(text))

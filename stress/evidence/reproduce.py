@@ -9,6 +9,7 @@ What is true and what is tricky:
 * A handshake that fails is recognised by its alert, or by not having finished.
 * The text may come from a stranger's run file: every value in the template is quoted
   (`shlex.quote`), except in comments, where it is made printable and single-line.
+* Through SOCKS 5 only curl can go. Together with STARTTLS neither can; the script says so.
 * Only openssl can ask for TLS first in every protocol (STARTTLS); then curl is left out.
 * POSIX sh and awk; openssl 1.1.1, curl 7.88 (for `%{certs}`) or newer.
 """
@@ -22,7 +23,7 @@ from shlex import quote
 from typing import Final
 
 from stress.model.outcome import Kind, Outcome, Stage
-from stress.model.plan import Client, Plan
+from stress.model.plan import Client, Plan, ProxyScheme
 from stress.model.transcript import Transcript
 from stress.text.escape import printable
 from stress.text.templates import template
@@ -61,6 +62,9 @@ def reproduce(failing: Transcript, share: float, plan: Plan, sentences: Sequence
         by_chain=outcome.kind is Kind.TRUST and record.chain is not None,
         outcome=outcome,
         # What an alert after the handshake says arrives only if openssl waits for it.
+        # openssl asks a proxy by CONNECT alone; the scheme of curl leaves names to the proxy.
+        by_openssl=plan.proxy is None or plan.proxy.scheme is ProxyScheme.HTTP,
+        curl_proxy=plan.proxy and str(plan.proxy).replace("socks5:", "socks5h:"),
         pause=int(record.stage == Stage.AFTER_HANDSHAKE),
         address=address,
         ip=ip,

@@ -146,9 +146,11 @@ class _Direction:
             yield self._flight(len(data)), f"{len(rest):,} bytes that are not TLS: {shown}"
 
     def _before_tls(self) -> int:
-        """Bytes of a dialogue before TLS (STARTTLS): up to the ClientHello, or to its go-ahead."""
+        """Bytes spoken before TLS (proxy, STARTTLS): up to the ClientHello, or to its go-ahead."""
         transcript = self.transcript
-        if transcript.record.starttls_ns is None and transcript.record.stage != Stage.STARTTLS:
+        record = transcript.record
+        spoken = record.starttls_ns is not None or record.proxy_ns is not None
+        if not spoken and record.stage != Stage.STARTTLS:
             return 0
         passed = 0
         for flight in transcript.flights:

@@ -11,7 +11,7 @@ from stress.handshake.machine import (
     Session,
     State,
 )
-from stress.handshake.stack import stack_for, stack_speaking
+from stress.handshake.stack import factories, stack_for, stack_speaking
 
 __all__ = [
     "Credentials",
@@ -23,6 +23,7 @@ __all__ = [
     "Output",
     "Session",
     "State",
+    "factories",
     "stack_for",
     "stack_speaking",
 ]

@@ -91,8 +91,6 @@ class Facts(NamedTuple):
     (a resumption; BoringSSL does not report it)."""
     hello_retry: bool | None = None
     """Whether the server sent a HelloRetryRequest; None before its first answer."""
-    ticket: bytes | None = None
-    """The first session ticket of a finished handshake; in TLS 1.3 only if it was to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +180,7 @@ class HandshakeMachine:
     answer: bytearray | None = None
     """What the server has said to the request of `ask`; None: nothing was asked."""
     reads_ticket: bool = False
-    """Whether a ticket of TLS 1.3 is to be read, at a price; older ones come in the clear."""
+    """Whether a ticket of TLS 1.3 may be asked for; older ones come in the clear."""
     _wire: Wire = field(default_factory=Wire)
     _state: State = State.WAITING
     _finished: bool = False
@@ -282,7 +280,6 @@ class HandshakeMachine:
             settled=self.settled,
             staple=engine.staple() if finished else None,
             hello_retry=wire.retried if wire.retried or wire.server_hello else None,
-            ticket=self._ticket() if finished else None,
         )
 
     def session(self) -> Session | None:
@@ -296,11 +293,13 @@ class HandshakeMachine:
             return None
         return self._engine.session()
 
-    def _ticket(self) -> bytes | None:
-        """The server's first session ticket, as far as it was to be read and can be."""
+    def ticket(self) -> bytes | None:
+        """Reads the server's first session ticket, if it can be read; in TLS 1.3 this costs."""
         wire = self._wire
-        if wire.version != _TLS_1_3 or not self.reads_ticket or not self._settled:
-            return wire.ticket
+        if not self._finished or wire.version != _TLS_1_3:
+            return wire.ticket if self._finished else None
+        if not self.reads_ticket or not self._settled:
+            return None
         ticket = self._engine.ticket()
         if ticket is None and self._after and self._key_log is not None and wire.cipher:
             secret = self._key_log.of_tickets(self._random)
@@ -399,9 +398,10 @@ def _decisive(alerts: list[tuple[int, int]]) -> int | None:
 class MachineFactory(Protocol):
     """Makes machines that share one TLS context; one factory per process and client."""
 
-    def machine(self, session: Session | None = None) -> HandshakeMachine:
+    def machine(self, session: Session | None = None, *, keyed: bool = False) -> HandshakeMachine:
         """Makes a fresh machine; the hot path.
 
         Args:
             session: to be offered, of an earlier machine of the same client and stack.
+            keyed: log its secrets, where there is a choice.
         """

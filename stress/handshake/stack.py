@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stress.errors import UsageError
@@ -21,7 +22,7 @@ from stress.handshake.hello import SUPPORTED_VERSIONS, ClientHello, is_grease, r
 from stress.handshake.keylog import KeyLog
 from stress.handshake.machine import Credentials, HandshakeMachine, MachineFactory, Session
 from stress.handshake.names import cipher_name, group_name, signature_name, version_name
-from stress.model.plan import Client, Stack
+from stress.model.plan import Client, Plan, Stack
 
 if TYPE_CHECKING:
     from stress.handshake.boringssl import BoringContext
@@ -97,8 +98,9 @@ class _Factory:
     key_log: KeyLog | None
     made: int = 0
 
-    def machine(self, session: Session | None = None) -> HandshakeMachine:
+    def machine(self, session: Session | None = None, *, keyed: bool = False) -> HandshakeMachine:
         """Makes a fresh machine, which offers the session if there is one."""
+        del keyed  # they are logged where there is a log
         engine, key_log = self.context.connect(session), self.key_log
         if key_log is not None:
             self.made += 1
@@ -139,6 +141,32 @@ def stack_for(
             hint="; ".join((*differences[1:], f"use --stack {other}, or change the profile")),
         )
     return _Factory(context, client.versions, credentials is not None, key_log)
+
+
+def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory, ...]:
+    """Makes the TLS contexts of the plan's clients, once for the whole process.
+
+    Args:
+        plan: whose clients.
+        key_log: where they write their secrets; None: nowhere.
+
+    Raises:
+        UsageError: the stack cannot speak a client, or the client certificate cannot be used.
+    """
+    credentials = None
+    if plan.client_certificate is not None:
+        certificate = Path(plan.client_certificate)
+        credentials = Credentials(certificate, Path(plan.client_key or certificate))
+    return tuple(
+        stack_for(
+            client,
+            plan.stack_of(client),
+            server_name=plan.server_name,
+            credentials=credentials,
+            key_log=key_log,
+        )
+        for client in plan.clients
+    )
 
 
 def stack_speaking(client: Client) -> Stack:

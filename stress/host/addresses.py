@@ -23,9 +23,13 @@ def is_public(ip: str) -> bool:
     """Tell whether an address belongs to the public Internet (IANA special-purpose registries).
 
     An IPv6 address that stands for an IPv4 host (mapped, compatible, 6to4, NAT64) is as public as
-    that host: packets go there. Multicast is never public.
+    that host: packets go there. Multicast is never public. A name that only a proxy resolves may be
+    anybody's, so it counts as public.
     """
-    address = ip_address(ip)
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return True
     if isinstance(address, IPv6Address):
         if address in _TEREDO:
             return True
@@ -36,6 +40,14 @@ def is_public(ip: str) -> bool:
             return False
         address = inner or address
     return address.is_global and not address.is_multicast
+
+
+def is_loopback(ip: str) -> bool:
+    """Tell whether an address is this machine's own; a name that a proxy resolves is not."""
+    try:
+        return ip_address(ip).is_loopback
+    except ValueError:
+        return False
 
 
 def source_address(ip: str, port: int = 9) -> str | None:

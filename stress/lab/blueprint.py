@@ -19,7 +19,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stress.model.plan import Address
+from stress.model.plan import Address, StartTls
 
 COUNT_REQUEST = b"count\n"
 
@@ -34,6 +34,17 @@ class Balancing(StrEnum):
     """By a hash of the client's port: one port always reaches the same node."""
     PORT_RANGE = "port-range"
     """By the client's port: each node has a contiguous part of all ports."""
+
+
+class Tickets(StrEnum):
+    """The session tickets of the nodes of a pool."""
+
+    OWN = "own"
+    """Each node seals them with a key of its own."""
+    SHARED = "shared"
+    """All nodes have one key."""
+    NONE = "none"
+    """None, and no session cache: nothing can be resumed."""
 
 
 class FaultAction(StrEnum):
@@ -114,6 +125,8 @@ class NodeSpec:
     weight: float = 1.0
     faults: tuple[Fault, ...] = ()
     """The first one that fires decides."""
+    starttls: StartTls | None = None
+    """The protocol in which clients ask it for TLS (`spoken.py`); None: TLS comes first."""
     signing_ns: int = 0
     """How long its one signer needs for each handshake; 0: as fast as the CPU."""
     number: int = 1
@@ -152,6 +165,7 @@ class Pool:
     front: Front = LOOPBACK
     policy: Balancing = Balancing.RANDOM
     seed: int = 0
+    tickets: Tickets = Tickets.OWN
     pace: float = 1.0
     """Factor on the windows of faults."""
     accepts_per_s: float | None = None

@@ -154,6 +154,19 @@ class Farm:
     host: ClassVar[str] = HOST
     """The name to send as SNI and to verify."""
 
+    @property
+    def run_words(self) -> list[str]:
+        """The arguments of `tls-stress run` that test this farm."""
+        words = [f"{self.host}:{self.addresses[0].port}"]
+        for address in self.addresses:
+            label = f"={address.label}" if address.label else ""
+            words += ["--address", f"{address}{label}"]
+        trusted = ("--stores", self.stores_file) if self.stores_file else ("--ca", self.ca_file)
+        words += [*map(str, trusted), "-n", str(self.scenario.count)]
+        for client in self.scenario.clients:
+            words += ["--client", client]
+        return [*words, *self.scenario.options]
+
     def served(self) -> Mapping[str, int]:
         """Connections by node, as the nodes counted them; still there after closing.
 

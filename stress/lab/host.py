@@ -28,8 +28,17 @@ from zlib import crc32
 import msgspec
 import trio
 
-from stress.lab.blueprint import COUNT_REQUEST, Balancing, NodeCounts, Pool, Process, to_line
+from stress.lab.blueprint import (
+    COUNT_REQUEST,
+    Balancing,
+    NodeCounts,
+    Pool,
+    Process,
+    Tickets,
+    to_line,
+)
 from stress.lab.node import Node, RateLimiter
+from stress.lab.session import server_context
 
 BURST = 256
 FULL_PAUSE_S = 0.02
@@ -59,14 +68,18 @@ def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Callable
             return lambda port: port * len(nodes) >> 16
 
 
+def _nodes(pool: Pool) -> list[Node]:
+    nodes = pool.numbered
+    shared = pool.tickets is Tickets.SHARED and nodes
+    sealing = server_context(nodes[0].identity) if shared else None
+    return [Node(node, pool.seed, pool.pace, pool.tickets, sealing) for node in nodes]
+
+
 class Host:
     """The running process: its pools and its counts."""
 
     def __init__(self, process: Process) -> None:
-        self._pools = [
-            (pool, [Node(node, pool.seed, pool.pace) for node in pool.numbered])
-            for pool in process.pools
-        ]
+        self._pools = [(pool, _nodes(pool)) for pool in process.pools]
         self._process = process
         self._first_s = 0.0
         self._first_ns: int | None = None

@@ -11,9 +11,11 @@ import time
 from random import Random
 
 import trio
+from OpenSSL import SSL
 
-from stress.lab.blueprint import Fault, FaultAction, NodeSpec
+from stress.lab.blueprint import Fault, FaultAction, NodeSpec, Tickets
 from stress.lab.session import PATIENCE_S, Hello, ServerSession, server_context
+from stress.lab.spoken import speak
 
 BUCKET_S = 0.25
 BLOCKED_S = 0.12
@@ -23,21 +25,38 @@ BLOCKED_S = 0.12
 class Node:
     """A running backend, which counts its connections."""
 
-    def __init__(self, spec: NodeSpec, seed: int = 0, pace: float = 1.0) -> None:
-        self.name = spec.name
+    def __init__(
+        self,
+        spec: NodeSpec,
+        seed: int = 0,
+        pace: float = 1.0,
+        tickets: Tickets = Tickets.OWN,
+        sealing: SSL.Context | None = None,
+    ) -> None:
+        """Make a backend.
+
+        Args:
+            spec: what it does.
+            seed: of the dice of its faults.
+            pace: factor on their windows.
+            tickets: what session tickets it sends.
+            sealing: whose key seals them, where nodes share one.
+        """
+        self.name, self._sealing = spec.name, sealing
         self.served = 0
         """Connections that the balancer sent here."""
         self.faulted = 0
         """Connections on which one of its faults fired."""
-        self._context = server_context(spec.identity)
+        self._context = server_context(spec.identity, tickets)
         self._faults = [
             (
                 fault.action,
                 Trigger(fault, f"{seed}/{spec.name}/{index}", pace),
-                server_context(fault.identity) if fault.identity else self._context,
+                server_context(fault.identity, tickets) if fault.identity else self._context,
             )
             for index, fault in enumerate(spec.faults)
         ]
+        self._starttls = spec.starttls
         self._needs_hello = any(fault.needs_hello for fault in spec.faults)
         self._signer = RateLimiter(spec.signing_ns / 1e9) if spec.signing_ns else None
 
@@ -51,7 +70,9 @@ class Node:
         self.served += 1
         with peer, trio.move_on_after(PATIENCE_S):
             try:
-                await self._answer(ServerSession(peer), first_s)
+                session = ServerSession(peer, self.name, self._sealing)
+                if self._starttls is None or await speak(session, self._starttls):
+                    await self._answer(session, first_s)
             except OSError:  # the client has left, which is not our error
                 return
 

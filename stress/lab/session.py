@@ -16,7 +16,7 @@ from OpenSSL import SSL
 
 from stress.errors import UsageError
 from stress.handshake.hello import read_hello
-from stress.lab.blueprint import Identity
+from stress.lab.blueprint import Identity, Tickets
 
 RECORD_HEADER = 5
 CHUNK = 65_536
@@ -25,7 +25,7 @@ PATIENCE_S = 300.0
 """A connection is closed after this time, which bounds what a farm keeps open."""
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 15\r\n"
-    b"Connection: close\r\n\r\ntls-stress lab\n"
+    b"X-Served-By: NAME\r\nConnection: close\r\n\r\ntls-stress lab\n"
 )
 
 
@@ -61,7 +61,7 @@ def record_size(data: bytes) -> int:
     return RECORD_HEADER + int.from_bytes(data[3:5], "big")
 
 
-def server_context(identity: Identity) -> SSL.Context:
+def server_context(identity: Identity, tickets: Tickets = Tickets.OWN) -> SSL.Context:
     """A server context for TLS 1.2 and 1.3 with the given certificates.
 
     Raises:
@@ -72,6 +72,8 @@ def server_context(identity: Identity) -> SSL.Context:
     # Every client that supports ECDSA gets the ECDSA certificate, whatever it prefers.
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if tickets is Tickets.NONE:
+        context.set_options(SSL.OP_NO_TICKET)
     if identity.alpn:
         context.set_alpn_select_callback(
             lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
@@ -89,15 +91,24 @@ def server_context(identity: Identity) -> SSL.Context:
 class ServerSession:
     """One accepted connection, from its first byte to its end. The caller closes the socket."""
 
-    def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer
+    def __init__(
+        self, peer: socket.socket, name: str = "", sealing: SSL.Context | None = None
+    ) -> None:
+        """Take an accepted connection.
+
+        Args:
+            peer: its socket.
+            name: of the node, for the header `X-Served-By` of what it answers.
+            sealing: whose key seals session tickets; None: that of the node's own context.
+        """
+        self._peer, self._name, self._sealing = peer, name, sealing
         self._tls: SSL.Connection | None = None
 
     async def hello(self) -> bytes:
         """Read until the ClientHello's record is complete; empty when the client has gone."""
-        data = await self._receive()
+        data = await self.hear()
         while data and len(data) < record_size(data):
-            more = await self._receive()
+            more = await self.hear()
             if not more:
                 return b""
             data += more
@@ -113,7 +124,7 @@ class ServerSession:
                 tls.do_handshake()
             except SSL.WantReadError:
                 await self._flush(tls)
-                data = await self._receive()
+                data = await self.hear()
             except SSL.Error:
                 await self._flush(tls)  # our alert: the client should learn why
                 return False
@@ -130,10 +141,10 @@ class ServerSession:
             # First what came together with the client's Finished, then what comes later.
             try:
                 tls.recv(CHUNK)
-                tls.sendall(RESPONSE)
+                tls.sendall(RESPONSE.replace(b"NAME", self._name.encode()))
                 tls.shutdown()
             except SSL.WantReadError:
-                data = await self._receive()
+                data = await self.hear()
                 if not data:
                     return
                 tls.bio_write(data)
@@ -151,7 +162,7 @@ class ServerSession:
             await self._flush(tls, one_record=True)
         except SSL.Error:
             return
-        while await self._receive():
+        while await self.hear():
             pass
 
     def reset(self) -> None:
@@ -159,11 +170,16 @@ class ServerSession:
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _accept(self, context: SSL.Context) -> SSL.Connection:
-        self._tls = SSL.Connection(context, None)
+        # Subtle: certificates are those of the context that is set last, but tickets are sealed by
+        # the first one (`session_ctx` in ssl_lib.c).
+        self._tls = SSL.Connection(self._sealing or context, None)
+        if self._sealing is not None:
+            self._tls.set_context(context)
         self._tls.set_accept_state()
         return self._tls
 
-    async def _receive(self) -> bytes:
+    async def hear(self) -> bytes:
+        """Read what has come, or wait for it; empty when the client has gone."""
         while True:
             await trio.lowlevel.wait_readable(self._peer.fileno())
             try:
@@ -177,7 +193,10 @@ class ServerSession:
             data = tls.bio_read(CHUNK)
         except SSL.WantReadError:
             return
-        data = data[: record_size(data)] if one_record else data
+        await self.say(data[: record_size(data)] if one_record else data)
+
+    async def say(self, data: bytes) -> None:
+        """Send it as it is."""
         while data:
             try:
                 data = data[self._peer.send(data) :]

@@ -132,6 +132,8 @@ class Attribute:
     """A replay selects failing attempts by it."""
     measured: str = ""
     """Column of `attempt`, for what differs from attempt to attempt; empty: none."""
+    counted: bool = False
+    """Cells have it, though no dimension is made of it."""
     apart: bool = False
     """A number that few attempts have: it has a table of its own, and costs the others nothing."""
 
@@ -206,11 +208,12 @@ def _phrase(dimension: str, value: str | tuple[str, str]) -> str:
         words: Mapping[str, str] = _TABLES["dimensions"].get(dimension, {})
         return words.get("range", f"{dimension} is {{}}").format(span)
     if dimension == Dimension.TIME:
-        stretches, _, more = value.partition(" and ")
+        times, _, more = value.partition(" and ")
         parts = []
-        for one in stretches.split(", "):
+        for one in times.split(", "):
             begin, dash, end = one.partition("–")  # noqa: RUF001 - as a range is written
             open_end = f"{one} on" if one.startswith("from ") else one
             parts.append(f"between {begin} and {end}" if dash else open_end)
-        return listed([*parts, *([f"in {more} stretches"] if more else [])])
+        stretches = "stretch" if more == "1 more" else "stretches"
+        return listed([*parts, *([f"in {more} {stretches}"] if more else [])])
     return Dimension(dimension).phrase(value)

@@ -37,6 +37,31 @@ class FailureCount:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureKeys:
+    """With which ticket keys failures of one category were answered, as far as tickets were read.
+
+    Which were read depends on the chain and on chance, so this is no failure rate of a server.
+    """
+
+    failures: int
+    """Of the category, all of them."""
+    read: int
+    """Those whose ticket has the name of a key."""
+    keys: int
+    """Distinct names among these."""
+    name: str
+    """The most frequent one."""
+    most: int
+    """Failures with it."""
+    good: int
+    """Good attempts, drawn at random, whose ticket has a name."""
+    good_most: int
+    """Those with the same one."""
+    stands_out: bool
+    """It is more frequent among the failures than chance explains (1%)."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunChange:
     """What the next run does differently from the recorded one; None keeps it as it was."""
 
@@ -290,6 +315,7 @@ class NoticeKind(StrEnum):
     MARKED_INVALID = "marked-invalid"
     GENERATOR_LIMITED = "generator-limited"
     MOSTLY_LOCAL = "mostly-local"
+    MOSTLY_PROXY = "mostly-proxy"
     NONE_SENT = "none-sent"
     NONE_ENDED = "none-ended"
     NONE_ATTEMPTED = "none-attempted"
@@ -298,6 +324,7 @@ class NoticeKind(StrEnum):
     LOST = "lost"
     CANCELLED = "cancelled"
     LOCAL = "local"
+    PROXY = "proxy"
     NOT_SENT = "not-sent"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Self
 
 
@@ -18,7 +19,8 @@ class Side(StrEnum):
     TARGET = "target"
     """The target, or the path to it, failed."""
     OURS = "ours"
-    """This machine or the user ended the attempt; never counted against the target."""
+    """This machine, the proxy that it goes through, or the user ended the attempt; never counted
+    against the target."""
     NOT_SENT = "not-sent"
     """Due in the open loop but never started; counted neither as success nor as failure."""
 
@@ -66,6 +68,11 @@ class Category(StrEnum):
         member.kind = kind
         member.precedence = precedence
         return member
+
+    @property
+    def is_proxys(self) -> bool:
+        """Whether the proxy that we go through ended the attempt, or the path to it."""
+        return self.value.startswith("proxy-")
 
     OK = "ok"
 
@@ -117,6 +124,9 @@ class Category(StrEnum):
     LOCAL_MEMORY = "local-memory", Kind.OURS
     LOCAL_NETWORK = "local-network", Kind.OURS
     LOCAL_LAG = "local-lag", Kind.OURS
+    PROXY_REFUSED = "proxy-refused", Kind.OURS
+    PROXY_AUTHENTICATION = "proxy-authentication", Kind.OURS
+    PROXY_FAILED = "proxy-failed", Kind.OURS
     CANCELLED = "cancelled", Kind.OURS
 
     NOT_SENT = "not-sent", Kind.NOT_SENT
@@ -178,6 +188,12 @@ def kind_of(name: str) -> Kind:
         return Kind.FOREIGN
 
 
+@lru_cache(maxsize=512)
+def side_of(name: str) -> Side:
+    """Whom an outcome counts against, by its name."""
+    return kind_of(name).side
+
+
 OK = Outcome(Category.OK)
 NOT_SENT = Outcome(Category.NOT_SENT)
 CANCELLED = Outcome(Category.CANCELLED)
@@ -204,6 +220,8 @@ class Stage(IntEnum):
     """A fatal alert was read after the handshake finished."""
     STARTTLS = 7
     """TCP is connected and TLS was being asked for; no ClientHello was sent."""
+    PROXY = 8
+    """TCP is connected to a proxy, which was being asked for the target."""
 
     @property
     def order(self) -> int:
@@ -228,6 +246,7 @@ class Stage(IntEnum):
 _ORDER = (
     Stage.RESOLVE,
     Stage.CONNECT,
+    Stage.PROXY,
     Stage.STARTTLS,
     Stage.CLIENT_HELLO,
     Stage.SERVER_HELLO,

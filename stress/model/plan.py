@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -86,20 +87,35 @@ def with_label(address: str, label: str | None) -> str:
     return f"{label} ({address})" if label else address
 
 
+_HOST_NAME = re.compile(r"[a-z0-9_.-]{1,253}")
+
+
+def check_place(text: str, *, names: bool) -> None:
+    """Check that a text of a file is an IP address, or with `names` a host name in lower case.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not names or not _HOST_NAME.fullmatch(text):
+        ip_address(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One address of a target; all addresses are sampled equally."""
 
     ip: str
-    """Canonical text of an IPv4 or IPv6 address."""
+    """Canonical text of an IPv4 or IPv6 address; the target's name where a proxy resolves it."""
     port: int
     label: str | None = None
     """A name the user gave it (`--address IP=LABEL`), else None."""
 
     @property
     def family(self) -> str:
-        """`ipv4` or `ipv6`."""
-        return "ipv6" if ":" in self.ip else "ipv4"
+        """`ipv4` or `ipv6`; `name` where a proxy resolves it."""
+        if ":" in self.ip:
+            return "ipv6"
+        return "ipv4" if self.ip[-1:].isdigit() else "name"  # no name ends in a number
 
     @property
     def named(self) -> str:
@@ -202,6 +218,40 @@ _ON_PORTS = {
     5222: StartTls.XMPP,
     5432: StartTls.POSTGRES,
 }
+
+
+class ProxyScheme(StrEnum):
+    """How a proxy is asked for a connection."""
+
+    HTTP = "http"
+    """By CONNECT (RFC 9110 section 9.3.6)."""
+    SOCKS5 = "socks5"
+    """RFC 1928. Names are resolved by the proxy, as with what other tools call `socks5h`."""
+
+    @property
+    def port(self) -> int:
+        """What a proxy of this kind usually listens on."""
+        return {"http": 3128, "socks5": 1080}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy through which every connection goes. It never holds credentials."""
+
+    scheme: ProxyScheme
+    host: str
+    """As given: a name or an address."""
+    port: int
+    ip: str
+    """What the host is, or resolved to when the run began: the end of our TCP connections."""
+
+    @property
+    def address(self) -> Address:
+        """Where our own connections go."""
+        return Address(self.ip, self.port)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{Target(self.host, self.port)}"
 
 
 class Close(StrEnum):
@@ -320,6 +370,10 @@ class Trust:
     """File of the families' root stores; empty: those shipped. Never read from a run file."""
 
 
+PROBES = 480
+"""Connections that `--backends` makes at most, after the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do. Made only by `stress.planning`; serialised into the run file."""
@@ -337,9 +391,12 @@ class Plan:
     stack: Stack | None = None
     """The TLS library of all clients, where the user chose one (`--stack`); None: each its own."""
     close: Close = Close.AUTO
-    ticket_names: bool = False
+    ticket_names: bool | None = None
     """Read the names of the keys of session tickets, by which servers behind one address differ.
-    Every new run does, unless it was turned off; an old run file did not."""
+    None: of a random sample, and where the chain is rare, as every new run does if it is not told
+    otherwise."""
+    backends: bool = False
+    """Offer TLS sessions to more connections after the run, to see which servers share them."""
     identify: str | None = None
     """`header:NAME` of the answer to one HEAD after each handshake, by which a server names itself;
     None: no HEAD is sent."""
@@ -354,6 +411,11 @@ class Plan:
     """`v1` or `v2` to send a PROXY header first."""
     starttls: StartTls | None = None
     """The protocol in which TLS is asked for; None: TLS comes first."""
+    proxy: Proxy | None = None
+    """Through which every connection goes; None: connections are direct."""
+    proxy_authorization: str | None = None
+    """Where the credentials for the proxy are read: the path of a file, or `$` and the name of a
+    variable; None: none are sent. Never taken from a run file."""
     client_certificate: str | None = None
     """Path of a PEM chain for mutual TLS."""
     client_key: str | None = None

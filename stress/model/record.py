@@ -68,14 +68,21 @@ class Record(NamedTuple):
     by a balancer's log; None: not known. The worker sets the front of the ticket in hexadecimal,
     the recorder the final one."""
     starttls_ns: int | None = None
-    """From the open connection to the go-ahead for TLS, where that has to be asked for."""
+    """From the open connection, or the proxy's go-ahead, to the go-ahead for TLS, where that has to
+    be asked for."""
     vantage: int | None = None
     """Index into the run's vantages; None: all attempts come from one machine."""
+    proxy_ns: int | None = None
+    """From the open connection to the proxy's go-ahead, where the run goes through one."""
+
+    sampled: bool | None = None
+    """Whether it was drawn at random, before it began, to have its session ticket read; None: it
+    was not, or the run draws none. Of others the ticket is read only where their chain is rare."""
 
     @property
     def before_tls_ns(self) -> int:
-        """Until the ClientHello could be sent, by the target and the network."""
-        return (self.connect_ns or 0) + (self.starttls_ns or 0)
+        """Until the ClientHello could be sent, by the target, the network and a proxy."""
+        return (self.connect_ns or 0) + (self.proxy_ns or 0) + (self.starttls_ns or 0)
 
     @property
     def target_ns(self) -> int:

@@ -65,6 +65,36 @@ class JoinedLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """One connection of the resumption matrix."""
+
+    address: int
+    """Index of the address."""
+    local_port: int | None
+    offered: int | None = None
+    """Place of the probe whose session it offered; None: it offered none."""
+    resumed: bool | None = None
+    """The server accepted that; None: the handshake did not finish."""
+    failed: bool = False
+    """A client would refuse what it received; where a session was resumed: what that one's
+    connection received."""
+    outcome: str = "ok"
+    chain: str | None = None
+    """SHA-256 of the chain, in hexadecimal; None: a session was resumed, or none was seen."""
+    key: str | None = None
+    """Name of the key of its session ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumptionMatrix:
+    """Which connections accepted the sessions of which others (`--backends`)."""
+
+    tls_version: int
+    probes: tuple[Probe, ...]
+    """In the order in which they were made, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vantage:
     """A machine from which a part of a merged run was made (`tls-stress merge`)."""
 
@@ -105,6 +135,8 @@ class RunEnd:
     """What each search for a limit found; empty: none was searched for."""
     joined: JoinedLog | None = None
     """The log by which backends were found; None: none was."""
+    matrix: ResumptionMatrix | None = None
+    """What came of offering sessions after the run (`--backends`); None: none were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +203,7 @@ class RunFacts:
     """Where the attempts come from, if not from a run of ours: the plan then says nothing."""
     made_now: bool = False
     """This very command line made the run, so the paths in its plan are the user's own."""
+    matrix: ResumptionMatrix | None = None
     joined: JoinedLog | None = None
     """The log by which backends were found; None: none was."""
     vantages: tuple[Vantage, ...] = ()
@@ -222,7 +255,9 @@ MOST_BLOCKS = 1000
 CELL_FIELDS = tuple(name for name in Cell._fields if name not in {"block", "count", "others"})
 """Shared attributes that are fields of a `Cell`, between its block and its count."""
 CELL_OTHERS = tuple(
-    each.name for each in SHARED if each.dimensions and each.name not in CELL_FIELDS
+    each.name
+    for each in SHARED
+    if (each.dimensions or each.counted) and each.name not in CELL_FIELDS
 )
 """Shared attributes that nothing but the search for causes reads from a `Cell`, by their names."""
 

@@ -301,6 +301,20 @@ class VantageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class NewKey:
+    """A ticket key that was not met before another was met for the last time."""
+
+    before: str
+    """The one that was not met again."""
+    last: str
+    """When it was met last, UTC, to a time block of the run."""
+    after: str
+    """The one that was not met before."""
+    first: str
+    """When it was met first."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackendCount:
     """How many servers there are behind the addresses, told apart by what they say themselves."""
 
@@ -318,6 +332,69 @@ class BackendCount:
     """Its upper end; null: unbounded."""
     least_share: float
     """A server with this fraction of the connections would have been met, with 95% confidence."""
+    new_keys: tuple[NewKey, ...] = ()
+    """Keys that took the place of others during the run, as after a reload."""
+    sample: bool = False
+    """Only handshakes that were drawn at random are counted here and in `backends`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What the order in which servers were met says about the balancer."""
+
+    pairs: int
+    """Connections that began one after the other, both of whose servers are known."""
+    same: int
+    """Pairs that met the same server."""
+    expected: float
+    """So many would have, if the server were drawn anew for each connection."""
+    by_turns: bool
+    """Far fewer did (0.1%): servers take turns."""
+    by: str
+    """`source` or `local_port`: what always led to the same server, where it came again; empty:
+    neither."""
+    least: float | None
+    """Smallest share of a server, where the shares are not equal; null: they may be."""
+    most: float | None
+    """Largest share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Sessions that were offered to further connections."""
+
+    offered: int
+    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumptionGroups:
+    """What offering TLS sessions to more connections showed (`--backends`).
+
+    Servers that accept each other's sessions, by shared keys or a shared cache, are one group.
+    """
+
+    tls_version: int
+    """In which it was done, as number on the wire."""
+    connections: int
+    failing: Offers
+    """Sessions of connections that received a chain which a client refuses."""
+    good: Offers
+    """Sessions of the others."""
+    refused_and_failed: int
+    """Connections that refused a session of `failing`, and received such a chain themselves."""
+    one_group: bool
+    """All failures are from one group: as many refused one as would hardly miss a second (1%)."""
+    all_shared: bool
+    """Practically every session was accepted: all servers are one group."""
+    same_key_refused: int
+    """Connections that refused a session sealed, by its name, with the key of their own ticket."""
+    effective: float | None
+    """How many groups there are if they have equal shares; null: too few were accepted."""
+    low: float | None
+    """Lower end of its 95% interval."""
+    high: float | None
+    """Upper end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +488,10 @@ class Summary:
     """The machines whose runs were merged, by name; empty: all attempts come from one."""
     backend_count: BackendCount | None = None
     """How many there are; null: not known, or a log names them all."""
+    balancing: Spread | None = None
+    """How connections were spread over servers; null: not known, or nothing decides it."""
+    resumption_groups: ResumptionGroups | None = None
+    """What `--backends` found; null: it was not asked for."""
     commands: tuple[Command, ...] = ()
     """Every command that the report prints."""
     schema: str = SCHEMA

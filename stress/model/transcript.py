@@ -7,8 +7,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
-from stress.model.outcome import Outcome, Side
-from stress.model.plan import Address
+from stress.model.outcome import Outcome, Side, side_of
+from stress.model.plan import Address, check_place
 from stress.model.record import Record
 
 _PROXY_V1: Final = b"PROXY "
@@ -69,7 +69,7 @@ class Transcript:
     record: Record
     """Its row: what was negotiated, its outcome, the TLS library's message (`detail`)."""
     address: Address
-    """Connected to."""
+    """Of the target; connected to, unless through a `proxy`."""
     local_ip: str
     """Connected from; the port is `record.local_port`."""
     dialled_ns: int
@@ -83,12 +83,16 @@ class Transcript:
     traffic secrets, never those of application data."""
     cut: bool = False
     """More was read than is kept."""
+    proxy: Address | None = None
+    """Connected to instead of the address."""
 
     def __post_init__(self) -> None:
         """Check that it can be written as packets."""
-        if ip_address(self.local_ip).version != ip_address(self.address.ip).version:
-            raise ValueError(f"{self.local_ip} cannot have dialled {self.address}")
-        if not (0 <= (self.record.local_port or 0) < 1 << 16 > self.address.port >= 0):
+        check_place(self.address.ip, names=self.proxy is not None)
+        if ip_address(self.local_ip).version != ip_address(self.peer.ip).version:
+            raise ValueError(f"{self.local_ip} cannot have dialled {self.peer}")
+        ports = (self.record.local_port or 0, self.address.port, self.peer.port)
+        if not all(0 <= port < 1 << 16 for port in ports):
             raise ValueError(f"port {self.record.local_port} or {self.address.port} is none")
         moments = [self.dialled_ns]
         moments += [flight.at_ns for flight in self.flights]
@@ -98,10 +102,15 @@ class Transcript:
         Outcome.parse(self.record.outcome)
 
     @property
+    def peer(self) -> Address:
+        """The other end of the TCP connection."""
+        return self.proxy or self.address
+
+    @property
     def role(self) -> EvidenceRole:
         """Whether it is a failure of the target or a control."""
-        side = Outcome.parse(self.record.outcome).side
-        return EvidenceRole.FAILURE if side is Side.TARGET else EvidenceRole.CONTROL
+        failed = side_of(self.record.outcome) is Side.TARGET
+        return EvidenceRole.FAILURE if failed else EvidenceRole.CONTROL
 
     @property
     def bytes_kept(self) -> int:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from stress.errors import UsageError
 from stress.host.limits import Reaches
-from stress.model.plan import Address, Target
+from stress.model.plan import Address, Proxy, Target
 from stress.planning.request import Request
 from stress.planning.targets import literal, split_port
 from stress.text.escape import UNREADABLE, quoted
@@ -138,6 +138,7 @@ def places_of(
     target: Target,
     sources: Sequence[str],
     *,
+    through: Proxy | None = None,
     resolve: Resolve,
     reaches: Reaches,
 ) -> Resolution:
@@ -147,6 +148,7 @@ def places_of(
         request: with the profile filled in.
         target: whose addresses they are.
         sources: local addresses to connect from; empty: any.
+        through: the proxy, which resolves the name itself; None: connections are direct.
         resolve: resolves the target's name.
         reaches: whether this machine has a route to an address.
 
@@ -159,6 +161,14 @@ def places_of(
     given = [named("--address", read, text) for text in request.addresses_inline]
     if request.addresses_file is not None:
         given += read_addresses(request.addresses_file, target.port)
+    if through is not None:  # where the proxy connects to, it alone knows
+        if not connectable([through.address], sources):
+            raise UsageError(
+                f"the proxy {through.ip} cannot be reached from {', '.join(sources)}",
+                "Give a --source of the same family as the proxy's address.",
+            )
+        place = Address(target.host, target.port)
+        return Resolution(gathered(given, "--address") if given else (place,), None)
     if given:
         found = Resolution(gathered(given, "--address"), None)
     else:

@@ -14,6 +14,8 @@ Subtle:
   the start of a run without consent.
 * Consent covers the target and what the command line names, and the record says so. Addresses that
   only a stranger's profile names are not covered, or the profile would aim somebody's consent.
+* Through a proxy, both count: the target, which gets the load, and the proxy, which carries it. A
+  name that only the proxy resolves may be anybody's.
 * IPv4 inside IPv6 (mapped, 6to4, NAT64) reaches an IPv4 host, so that one decides.
 """
 
@@ -21,12 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 
 from stress.errors import UsageError
-from stress.host.addresses import is_public
+from stress.host.addresses import is_loopback, is_public
 from stress.host.limits import Reaches, has_route
-from stress.model.plan import Address, Load, Plan, Target
+from stress.model.plan import PROBES, Address, Load, Plan, Target
 from stress.planning.addresses import Resolution, Resolve, connectable, resolve
 from stress.planning.load import highest, total_of
 from stress.text.escape import quoted
@@ -53,10 +54,11 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
         UsageError: it needs consent and has none; the hint prints the line to add.
     """
     plan, load = replace(plan, authorized=None), _asked(plan)
+    places = [*plan.addresses, *([plan.proxy.address] if plan.proxy else [])]
     others = [
         address
-        for address in plan.addresses
-        if is_public(address.ip) or (foreign and not ip_address(address.ip).is_loopback)
+        for address in places
+        if is_public(address.ip) or (foreign and not is_loopback(address.ip))
     ]
     if not others:
         return plan
@@ -64,11 +66,13 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
         return replace(plan, authorized=f"{'; '.join(consent)}, for {_covered(plan)}")
     small = load.count is not None and load.count <= FREE_RATE
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
-    if exceeds(paced):
-        raise _refusal(load, plan.target, others[0], foreign=foreign)
+    more = PROBES if plan.backends else 0
+    if exceeds(paced, more):
+        raise _refusal(load, plan, others[0], more, foreign=foreign)
     if paced is load:
         return plan
     place = "addresses that only a profile names" if foreign else "a public address"
+    place = "a name that the proxy resolves" if others[0].family == "name" else place
     note = f"paced to {show_rate(FREE_RATE)}: more against {place} needs consent"
     return replace(plan, load=paced, notes=(*plan.notes, note))
 
@@ -76,10 +80,14 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
 def _covered(plan: Plan) -> str:
     """What the consent is about: the target, and the addresses that are connected to."""
     if plan.target.literal:
-        return str(plan.target)
+        return f"{plan.target}{_through(plan)}"
     shown = [str(address) for address in plan.addresses[:3]]
     more = f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
-    return f"{plan.target} at {', '.join(shown)}{more}"
+    return f"{plan.target} at {', '.join(shown)}{more}{_through(plan)}"
+
+
+def _through(plan: Plan) -> str:
+    return f" through the proxy {plan.proxy}" if plan.proxy else ""
 
 
 def _asked(plan: Plan) -> Load:
@@ -87,9 +95,10 @@ def _asked(plan: Plan) -> Load:
     return replace(plan.load, duration_s=None) if plan.find_limit else plan.load
 
 
-def exceeds(load: Load) -> bool:
-    """Return whether a load is more than a public target gets without consent."""
+def exceeds(load: Load, more: int = 0) -> bool:
+    """Return whether a load, and so many connections, are more than anybody gets unasked."""
     total = total_of(load)
+    total = None if total is None else total + more
     if total is None or total > FREE_COUNT:
         return True
     fastest = highest(load.segments) or load.rate
@@ -113,7 +122,9 @@ class Guard:
         found = await self.resolve(target, resolver)
         kept = connectable(found.addresses, self.plan.sources)
         kept = tuple(address for address in kept if self.reaches(address.ip))
-        if self.plan.authorized is None and exceeds(_asked(self.plan)):
+        if self.plan.authorized is None and exceeds(
+            _asked(self.plan), PROBES if self.plan.backends else 0
+        ):
             kept = tuple(address for address in kept if not is_public(address.ip))
         if not kept:
             raise UsageError(
@@ -122,8 +133,10 @@ class Guard:
         return Resolution(kept, found.ttl_s)
 
 
-def _refusal(load: Load, target: Target, address: Address, *, foreign: bool) -> UsageError:
+def _refusal(load: Load, plan: Plan, address: Address, more: int, *, foreign: bool) -> UsageError:
+    target, proxy = plan.target, plan.proxy
     total = total_of(load)
+    total = None if total is None else total + more
     amount = "handshakes" if total is None else f"{total:,} handshakes"
     pace = "as fast as it answers" if load.rate is None else f"at {show_rate(load.rate)}"
     length = "" if load.duration_s is None else f" for {show_duration(load.duration_s)}"
@@ -143,8 +156,14 @@ def _refusal(load: Load, target: Target, address: Address, *, foreign: bool) -> 
             "--i-am-authorized covers addresses that the command line names: repeat them there with"
             " --address\nor --addresses, or keep the profile in ~/.config/tls-stress.",
         )
+    if address.family == "name":
+        shown, place = f"{shown}, which only the proxy resolves,", ""
+        free += " --address names the addresses."
+    elif proxy is not None and address == proxy.address:
+        shown, place = f"the proxy {proxy.host}", "" if proxy.host == proxy.ip else f" ({proxy.ip})"
+    counts = "counts as public" if address.family == "name" else "is public"
     return UsageError(
-        f"{shown}{place} is public: {amount} {pace}{length} need consent",
+        f"{shown}{place} {counts}: {amount} {pace}{length} need consent",
         f"{burden}\n{free}\n"
         "If it is yours, or its owner agrees, add --i-am-authorized, or to a profile in"
         " ~/.config/tls-stress:\n\n"

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from operator import attrgetter
 from secrets import randbits
 
 from stress.errors import UsageError
-from stress.host.addresses import is_public
+from stress.host.addresses import is_loopback, is_public
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay
 from stress.model.run import End, RunFacts
@@ -30,6 +29,7 @@ from stress.planning.connection_options import (
 from stress.planning.consent import allow
 from stress.planning.load import amount_of, check_sweep, files_needed, limits_of
 from stress.planning.profile import LoadProfile, consents, filled, ignored_consent, names_addresses
+from stress.planning.proxy import authorization_of, authorized_again, check_headers, proxy_of
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
@@ -62,10 +62,15 @@ def plan_run(
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
     plan = connection_of(whole, target)
+    proxy, proxy_notes = proxy_of(whole, plan, resolve=resolve, reaches=machine.reaches)
+    plan = replace(plan, notes=(*plan.notes, *proxy_notes), proxy=proxy)
+    plan = replace(plan, proxy_authorization=authorization_of(whole, proxy))
     trust = trust_of(whole, plan.server_name or target.host, now)
     check_sweep(whole, plan)
     passed = whole.part("") | {"keeping": Keeping(**whole.part("keeping"))}
-    found = places_of(whole, target, plan.sources, resolve=resolve, reaches=machine.reaches)
+    found = places_of(
+        whole, target, plan.sources, through=proxy, resolve=resolve, reaches=machine.reaches
+    )
     plan = replace(
         plan,
         addresses=found.addresses,
@@ -78,6 +83,7 @@ def plan_run(
         notes=(*plan.notes, *load_notes, *found.notes),
         **passed,
     )
+    check_headers(plan)
     plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     load = replace(plan.load, rate=None) if plan.find_limit else plan.load
@@ -248,7 +254,7 @@ def remainder(
 
 def gap_s(addresses: Sequence[Address]) -> float:
     """Return how long to wait before a combination is tried again."""
-    near = all(ip_address(address.ip).is_loopback for address in addresses)
+    near = all(is_loopback(address.ip) for address in addresses)
     return LOOPBACK_GAP_S if near else GAP_S
 
 
@@ -290,6 +296,7 @@ def replay_plan(
         assertions=(),
         sweep=(),
         profile="",
+        backends=False,
         replay=replay,
     )
 
@@ -323,6 +330,7 @@ def _again(plan: Plan, request: Request) -> Plan:
             "Give it again: --cert FILE, and --key FILE where the key is in another file.",
         )
     plan = replace(plan, client_certificate=certificate, client_key=key)
+    plan = authorized_again(plan, request)
     check_stack(plan)
     plan = allow(plan, consents(request, None, plan.target.host))
     _open_files(plan.load)

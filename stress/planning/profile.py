@@ -2,8 +2,9 @@
 
 A profile may come from a stranger, unless we ship it or it lies in `$XDG_CONFIG_HOME/tls-stress`.
 A stranger's names files below its own folder alone, replaces none that we did not write, serves
-metrics on loopback alone, chooses no resolver, and consents to nothing. It may name addresses, but
-no consent covers those: they get the load that needs none (`stress.planning.consent`).
+metrics on loopback alone, chooses no resolver and no proxy, and consents to nothing. It may name
+addresses, but no consent covers those: they get the load that needs none
+(`stress.planning.consent`).
 """
 
 from __future__ import annotations
@@ -174,6 +175,8 @@ def _check_stranger(profile: LoadProfile, option: Option, value: Any) -> None:
         ip = literal(host)
         if host and not (ip and ip_address(ip).is_loopback):
             raise UsageError(f"{where}: {quoted(value)} is not on loopback", hint)
+    if option.name in {"proxy", "proxy-authorization"}:
+        raise UsageError(f"{where}: whoever carries the load sees all of it", hint)
     if option.name == "resolver":
         raise UsageError(f"{where}: whoever answers decides where we connect", hint)
     if option.value is not ValueType.FILE or value == "-":

@@ -162,8 +162,8 @@ class Request:
         together=_WHICH_ADDRESSES,
     )
     identify: str | None = CONNECTION.option(
-        "Send one HEAD request after each handshake; this header of the answer names the server"
-        " behind the address. h2 is not offered then.",
+        "Send one HEAD request after each handshake; this response header names the server behind"
+        " the address. h2 is not offered then.",
         "header:NAME",
         read=later("planning.connection_options.header_name"),
         plan="identify",
@@ -185,9 +185,19 @@ class Request:
         plan="proxy_protocol",
         **choice(ProxyProtocol),
     )
+    proxy: str | None = CONNECTION.option(
+        "Connect through this proxy: by CONNECT, or SOCKS 5. It resolves the host, unless --address"
+        " gives addresses.",
+        "http|socks5://HOST:PORT",
+        read=later("planning.proxy.read_proxy"),
+    )
+    proxy_authorization: str | None = CONNECTION.path(
+        "File with NAME:PASSWORD for --proxy, or with the value of its Proxy-Authorization header."
+        " [default: the variable TLS_STRESS_PROXY_AUTHORIZATION]"
+    )
     starttls: str | None = CONNECTION.option(
-        "Ask for TLS in this protocol first; none lets TLS come first. [default: what the target's"
-        " port is known for, such as smtp for 25]",
+        "Ask for TLS in this protocol first (STARTTLS); none starts with the ClientHello. [default:"
+        " by the target's well-known port, such as smtp for 25]",
         "|".join([*StartTls, _NONE]),
         read=later("planning.connection_options.starttls"),
     )
@@ -217,10 +227,16 @@ class Request:
         read=units.duration_s,
         plan="limits.after_handshake_s",
     )
-    ticket_names: bool = CONNECTION.switch(
+    ticket_names: bool | None = CONNECTION.switch(
         "Read the session ticket of each connection, to tell servers behind one address apart by"
-        " the keys that sealed them.",
+        " the keys that sealed them. [default: of one in 16, and where the chain is rare]",
+        default=None,
         plan="ticket_names",
+    )
+    backends: bool = CONNECTION.switch(
+        "After the run, offer TLS sessions to at most 480 more connections, one at a time: servers"
+        " that accept each other's are one group. Finds servers that give no other name.",
+        plan="backends",
     )
     close: str | None = CONNECTION.option(
         "How to close connections; auto is fin while enough local ports are free, else rst."
@@ -315,7 +331,9 @@ class Request:
 
     json: bool = OUTPUT.switch("Print the summary as one JSON document.")
     html: str | None = OUTPUT.path(
-        "Also write the report as a self-contained HTML page.", "FILE|-", form="page.PageReport"
+        "Also write the report as a self-contained HTML page.",
+        "FILE|-",
+        form="page.page.PageReport",
     )
     junit: str | None = OUTPUT.path(
         "Also write the result as JUnit XML, for CI.", "FILE|-", form="junit.JunitReport"
@@ -333,7 +351,9 @@ class Request:
     quiet: bool = OUTPUT.switch(
         "Print no progress and no report; headline, reasons and errors go to stderr.", short="-q"
     )
-    name: str | None = OUTPUT.option("Name of the run. [default: HOST-UTC]", "NAME")
+    name: str | None = OUTPUT.option(
+        "Name of the run. [default: the host, file or run, and the time]", "NAME"
+    )
     results: str | None = OUTPUT.path(
         "Directory of the run files. [default: results]", metavar="DIR"
     )

@@ -10,9 +10,10 @@ from base64 import b64encode
 from collections.abc import Sequence
 from operator import attrgetter
 
+from stress.dialogues.credentials import IN_VARIABLE
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
-from stress.model.plan import Close, Plan, StartTls
+from stress.model.plan import Address, Close, Plan, StartTls
 from stress.planning.load import CEILING_S, default_in_flight, highest, ports_spent
 from stress.planning.option import Section
 from stress.planning.request import options
@@ -33,14 +34,21 @@ def run_argv(plan: Plan, change: RunChange = SAME, *, made_now: bool = False) ->
             be a stranger's, and the command has `FILE` in their place: whoever copies it would
             present them. Anchors are read and sent to nobody, so their path stands as it is.
     """
-    parts = (_load(plan, change), _request(plan, change), _unchanged(plan, change), _trust(plan))
-    words = [word for part in parts for word in part]
+    trust = plan.trust
+    words = [*_load(plan, change), *_request(plan, change), *_unchanged(plan, change)]
+    words += ["--at", str(trust.at)] if trust.at is not None else []
+    words += _repeated("--pin", [f"sha256//{b64encode(pin).decode()}" for pin in trust.pins])
     for option, path in (
-        ("--ca", plan.trust.anchors_from if plan.trust.private else None),
-        ("--stores", plan.trust.stores),
+        ("--ca", trust.anchors_from if trust.private else None),
+        ("--stores", trust.stores),
     ):
         words += [option, path] if path else []
-    for option, path in (("--cert", plan.client_certificate), ("--key", plan.client_key)):
+    secrets = plan.proxy_authorization
+    for option, path in (
+        ("--cert", plan.client_certificate),
+        ("--key", plan.client_key),
+        ("--proxy-authorization", None if secrets == IN_VARIABLE else secrets),
+    ):
         words += [option, path if made_now else "FILE"] if path else []
     return with_names("run", str(plan.target), options=[*words, *change.extra])
 
@@ -77,14 +85,27 @@ def _load(plan: Plan, change: RunChange) -> list[str]:
 
 
 def _request(plan: Plan, change: RunChange) -> list[str]:
-    words = _repeated("--client", _clients(plan, change))
+    clients = change.clients
+    if clients is None:
+        weighted = len({client.weight for client in plan.clients}) > 1
+        clients = tuple(f"{c.name}={c.weight:g}" if weighted else c.name for c in plan.clients)
+        clients = () if clients == ("generic",) else clients
+    words = _repeated("--client", clients)
     name = change.server_name or plan.server_name
     if name != (None if plan.target.literal else plan.target.host):
         words += ["--sni", name or "none"]
-    words += _addresses(plan, change)
+    addresses: Sequence[Address] | None = change.addresses
+    if addresses is None:  # those of the plan where they were chosen, not where a name gave them
+        named = plan.target.literal is not None or plan.resolve_again_s is not None
+        addresses = () if named else plan.addresses
+    addresses = [one for one in addresses if one.family != "name"]  # the proxy resolves that
+    words += _repeated(
+        "--address", [f"{one}={one.label}" if one.label else str(one) for one in addresses]
+    )
     if plan.starttls != StartTls.implied_by(plan.target.port):
         words += ["--starttls", plan.starttls or "none"]
     for option, value in (
+        ("--proxy", str(plan.proxy) if plan.proxy else None),
         ("--resumption", f"{plan.resumption * 100:.12g}%" if plan.resumption else None),
         ("--resolver", plan.resolver),
     ):
@@ -111,8 +132,8 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
         if value == usual:
             continue
         name = f"--{option.name}"
-        if value is True:
-            words.append(name)
+        if isinstance(value, bool):
+            words.append(name if value else f"--no-{option.name}")
             continue
         if isinstance(value, float):  # all of them are lengths of time
             value = _span(value)
@@ -122,36 +143,6 @@ def _unchanged(plan: Plan, change: RunChange) -> list[str]:
 
 def _span(seconds: float) -> str:
     return f"{seconds * 1000:.12g}ms" if 0.0 < seconds < 1.0 else f"{seconds:.12g}s"
-
-
-def _clients(plan: Plan, change: RunChange) -> Sequence[str]:
-    if change.clients is not None:
-        return change.clients
-    if [client.name for client in plan.clients] == ["generic"]:
-        return ()
-    weighted = len({client.weight for client in plan.clients}) > 1
-    return [
-        f"{client.name}={client.weight:g}" if weighted else client.name for client in plan.clients
-    ]
-
-
-def _addresses(plan: Plan, change: RunChange) -> list[str]:
-    """Addresses are listed when they were chosen, not when the name stands for them."""
-    chosen = change.addresses
-    if chosen is None:
-        named = plan.target.literal is not None or plan.resolve_again_s is not None
-        chosen = () if named else plan.addresses
-    return _repeated(
-        "--address", [f"{one}={one.label}" if one.label else str(one) for one in chosen]
-    )
-
-
-def _trust(plan: Plan) -> list[str]:
-    trust = plan.trust
-    words: list[str] = []
-    if trust.at is not None:
-        words += ["--at", str(trust.at)]
-    return words + _repeated("--pin", [f"sha256//{b64encode(pin).decode()}" for pin in trust.pins])
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

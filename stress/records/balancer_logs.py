@@ -17,7 +17,6 @@ import re
 import tomllib
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -126,7 +125,7 @@ def recognised(paths: Sequence[Path]) -> LogFormat:
         raise UsageError(f"{paths[0]} is empty", "Give the log of the balancer during the run.")
     expected = "\n".join(f"  {each.example}" for _, each in known.values() if not each.lacks)
     raise UsageError(
-        f"{paths[0]} has no format that is known; it begins with {_shown(first)}",
+        f"{paths[0]} is in no known format; it begins with {_shown(first)}",
         f"Known are lines such as\n{expected}\nor give a regular expression with --format.",
     )
 
@@ -191,7 +190,8 @@ def read_logs(
         read += count
         if len(matches) < count:
             unknown += count - len(matches)
-            first_unknown = first_unknown or _first_unmatched(lines, pattern)
+            others = (one for one in lines.split(b"\n") if one.strip() and not pattern.search(one))
+            first_unknown = first_unknown or next(map(_shown, others), "")
         rows = []
         for match in matches:
             text = match[port_at]
@@ -244,34 +244,31 @@ class _TimeReader:
         return second + int(fraction[:_DIGITS].ljust(_DIGITS, b"0"))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _batches(path: Path) -> Iterator[bytes]:
+    """Whole lines, about a megabyte at a time, without those that are too long."""
     try:
-        with path.open("rb") as stream:
-            packed = stream.read(2) == _GZIP
-            stream.seek(0)
-            yield cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if packed else stream
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            stream = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
+            left = _LEAST_UNPACKED + _MOST_RATIO * path.stat().st_size
+            rest = b""
+            while chunk := _read(stream, path):
+                left -= len(chunk)
+                if left < 0:
+                    raise UsageError(
+                        f"{path} unpacks to far more than a log does", "Unpack it first."
+                    )
+                lines, newline, rest = (rest + chunk).rpartition(b"\n")
+                if len(rest) > _AT_ONCE:
+                    rest = rest[: _LONGEST + 1]  # enough to be known as too long
+                if newline:
+                    yield _short(lines + newline)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"cannot read the log {path}: {reason}") from error
-
-
-def _batches(path: Path) -> Iterator[bytes]:
-    """Whole lines, about a megabyte at a time, without those that are too long."""
-    with _opened(path) as stream:
-        left = _LEAST_UNPACKED + _MOST_RATIO * path.stat().st_size
-        rest = b""
-        while chunk := _read(stream, path):
-            left -= len(chunk)
-            if left < 0:
-                raise UsageError(f"{path} unpacks to far more than a log does", "Unpack it first.")
-            lines, newline, rest = (rest + chunk).rpartition(b"\n")
-            if len(rest) > _AT_ONCE:
-                rest = rest[: _LONGEST + 1]  # enough to be known as too long
-            if newline:
-                yield _short(lines + newline)
-        if rest:
-            yield _short(rest + b"\n")
+    if rest:
+        yield _short(rest + b"\n")
 
 
 def _short(lines: bytes) -> bytes:
@@ -287,13 +284,6 @@ def _read(stream: BinaryIO, path: Path) -> bytes:
         return stream.read(_AT_ONCE)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be unpacked to its end: {error}") from error
-
-
-def _first_unmatched(lines: bytes, pattern: re.Pattern[bytes]) -> str:
-    return next(
-        (_shown(line) for line in lines.split(b"\n") if line.strip() and not pattern.search(line)),
-        "",
-    )
 
 
 def _shown(line: bytes) -> str:

@@ -4,8 +4,10 @@ The two clocks differ, by milliseconds, seconds or a forgotten time zone. By how
 first: in the pairs of an attempt and a line with the same client port, the true pairs all have the
 same difference, and the others any. So the densest stretch of differences is the offset of the
 clocks, and what does not stand out is no match at all. Then each attempt takes the nearest line
-within a few times the spread that was seen. Where two lines of different backends are about as
-near, or two attempts want one line, nothing is taken: it is counted as ambiguous.
+within a few times the spread that was seen, or, up to a second, while it lasted: a kernel opens
+connections long before a busy balancer accepts them and notes the time, and the port was taken.
+Where two lines of different backends are about as near, or two attempts want one line, nothing is
+taken: it is counted as ambiguous.
 
 A NAT on the way changes the ports. Then times alone are compared: starts are random within each
 second (docs/decisions/0011-arrivals.md), so the pattern of their gaps fits the log at one offset
@@ -65,13 +67,19 @@ class Joined:
     """Within which 95% of the joined differ from that."""
 
 
-def by_port(at_ns: NDArray[np.int64], ports: NDArray[np.int32], lines: LogLines) -> Joined:
+def by_port(
+    at_ns: NDArray[np.int64],
+    ports: NDArray[np.int32],
+    lines: LogLines,
+    lifetimes_ns: NDArray[np.int64] | None = None,
+) -> Joined:
     """Join attempts with lines of the same client port.
 
     Args:
         at_ns: when each attempt started, or ended, as the log's stamp is; Unix time.
         ports: the local port of each attempt.
         lines: of the log.
+        lifetimes_ns: two rows, when each attempt started and when it ended; None: not known.
 
     Raises:
         UsageError: no offset of the clocks explains the log.
@@ -92,8 +100,15 @@ def by_port(at_ns: NDArray[np.int64], ports: NDArray[np.int32], lines: LogLines)
     offset_ns, fitting = _offset(differences, len(sample), longest)
     clients = np.bincount(lines.client[order][pair][fitting], minlength=len(lines.clients))
     ours = (clients * 5 >= clients.max())[lines.client[order]]
+    mine = np.stack([at_ns, at_ns]) if lifetimes_ns is None else lifetimes_ns
     return _nearest(
-        at_ns + offset_ns, ports, times[ours], port[ours], lines.backend[order][ours], offset_ns
+        at_ns + offset_ns,
+        mine + offset_ns,
+        ports,
+        times[ours],
+        port[ours],
+        lines.backend[order][ours],
+        offset_ns,
     )
 
 
@@ -188,13 +203,21 @@ def by_time(at_ns: NDArray[np.int64], lines: LogLines) -> Joined:
     densest = int(reach.argmax())
     offset_ns = int(np.median(close[densest : densest + int(reach.max())]))
     none = np.zeros(len(at_ns), np.int32)
+    expected_ns = at_ns + offset_ns
     return _nearest(
-        at_ns + offset_ns, none, times, np.zeros(len(times), np.int32), backend, offset_ns
+        expected_ns,
+        np.stack([expected_ns, expected_ns]),  # others had connections meanwhile, too
+        none,
+        times,
+        np.zeros(len(times), np.int32),
+        backend,
+        offset_ns,
     )
 
 
 def _nearest(
     expected_ns: NDArray[np.int64],
+    lifetimes_ns: NDArray[np.int64],
     ports: NDArray[np.int32],
     times: NDArray[np.int64],
     port: NDArray[np.int32],
@@ -219,9 +242,15 @@ def _nearest(
     seen = distance[distance <= _SECOND]
     spread = int(np.quantile(seen, 0.95)) if len(seen) else 0
     tolerance = min(_SECOND, max(_LEAST_NS, 4 * spread))
-    matched = distance <= tolerance
+    stamp = times[np.clip(lines, 0, len(times) - 1)]
+    begin_ns, end_ns = lifetimes_ns
+    fits = (far <= tolerance) | ((far <= _SECOND) & (begin_ns <= stamp) & (stamp <= end_ns))
+    # Of the two only the one that fits, else the nearer.
+    nearest = np.where(fits[0] == fits[1], nearest, fits.argmax(axis=0))
+    distance, chosen, matched = far[nearest, each], lines[nearest, each], fits[nearest, each]
     other, rival = far[1 - nearest, each], np.clip(lines[1 - nearest, each], 0, len(times) - 1)
-    unclear = matched & (other <= np.minimum(tolerance, _NEARER * np.maximum(distance, spread)))
+    unclear = matched & fits[1 - nearest, each]
+    unclear &= other <= _NEARER * np.maximum(distance, spread)
     unclear &= backend[rival] != backend[np.clip(chosen, 0, len(times) - 1)]
     # A line is one connection: of two attempts that want it, one that is far nearer gets it.
     order = np.lexsort((distance, chosen))

@@ -137,7 +137,7 @@ class _Reader:
         text = choice.failed or ("outcome != ok" if ours else None)
         if text is None and choice.latency is None:
             raise UsageError(
-                "which rows failed? --failed says it",
+                "which rows failed? Say so with --failed",
                 f"{FORMS} The columns are: {', '.join(map(quoted, columns[:MOST_SHOWN]))}.",
             )
         if choice.latency is not None and self.latencies is None:
@@ -363,8 +363,8 @@ class _Reader:
         if failed == rows:
             raise UsageError(
                 f"only failed rows: all {thousands(failed)} have {expression}",
-                "Causes are what failed rows have more often than good ones, so the good rows are "
-                f"needed, too. {seen}",
+                "Causes are what failed rows have more often than good ones, so good rows are "
+                f"needed too. {seen}",
             )
 
     def source(self, attempts: int, columns: Sequence[RecordColumn]) -> RecordSource:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 from stress.measure import Histogram
 from stress.model.limit import SearchState, Standing
 from stress.model.observer import Observer
-from stress.model.outcome import Outcome, Side
+from stress.model.outcome import Side, side_of
 from stress.model.record import Flag, Record
 from stress.model.run import Progress
 from stress.model.summary import Interval
@@ -301,15 +301,15 @@ class LiveView(Observer):
         from rich.table import Table  # noqa: PLC0415 - heavy
 
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, style="dim", min_width=10)
-        grid.add_column(no_wrap=True, overflow="ellipsis")
+        grid.add_column(no_wrap=True, style="dim", min_width=len("not counted"))
+        grid.add_column()  # wraps: what is said last matters as much on a narrow terminal
         failing, attempts = "-", _attempts(progress)
         if attempts > 0:
             interval = numbers.interval(self._interval) if self._interval else "-"
             names = [
                 f"{name} {count:,}"
                 for name, count in self._failures.most_common()
-                if Outcome.parse(name).side is Side.TARGET
+                if side_of(name) is Side.TARGET
             ]
             share = numbers.percent(progress.failed / attempts)
             failing = f"{progress.failed:,} of {attempts:,}: {share} (95% CI {interval})"
@@ -344,4 +344,4 @@ def _bar(part: float, words: str, width: int = _BAR, style: str = "") -> Rendera
 def _text(words: str, style: str = "") -> RenderableType:
     from rich.text import Text  # noqa: PLC0415 - heavy
 
-    return Text(words, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(words, style=style, overflow="fold")

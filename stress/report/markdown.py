@@ -10,6 +10,7 @@ import re
 
 from stress.model.summary import Answer, Summary
 from stress.report.terminal import LABELS
+from stress.report.wording.backends import backends_title
 from stress.text.escape import escape
 from stress.text.templates import template
 
@@ -30,6 +31,7 @@ class MarkdownReport:
         """The document, ending in a newline."""
         return template(__package__, "markdown.md.jinja", text, code=code).render(
             summary=summary,
+            backends_title=backends_title,
             sign=_SIGNS.get(summary.verdict, "⚠️"),
             labels=LABELS,
             longest=LONGEST_TABLE,

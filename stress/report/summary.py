@@ -11,6 +11,7 @@ from stress.analysis.backends import Source, source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
+from stress.analysis.matrix import groups
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
@@ -82,6 +83,8 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         backends=tuple(_backends(findings)),
         vantages=tuple(_vantages(findings)),
         backend_count=findings.backend_count,
+        balancing=findings.balancing,
+        resumption_groups=groups(facts.matrix) if facts.matrix else None,
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,

@@ -23,6 +23,7 @@ from stress.model.summary import (
     Summary,
     VantageLine,
 )
+from stress.report.wording.backends import backends_title
 from stress.report.wording.clients import MEASURED
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
@@ -292,7 +293,8 @@ def addresses(summary: Summary, width: int = WIDTH) -> Table:
 def backends(summary: Summary, width: int = WIDTH) -> Table:
     """The servers behind the addresses; those that failed come first."""
     lines = [((one.name,), one) for one in summary.backends]
-    return _parts("Backends", "backend", lines, _more(len(lines), "backend", "backends"), width)
+    title, more = backends_title(summary.backend_count), _more(len(lines), "backend", "backends")
+    return _parts(title, "backend", lines, more, width)
 
 
 def vantages(summary: Summary, width: int = WIDTH) -> Table:

@@ -67,7 +67,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
 
     Args:
         request: this command line, with the path or the name of the run in `interrupted`.
-        folder: the results folder.
+        folder: the results directory.
 
     Raises:
         UsageError: there is no such run, it is still running, nothing is left to do, or this

@@ -15,7 +15,7 @@ import stress
 from stress.runner.run import RunLocation
 
 if TYPE_CHECKING:
-    from stress.records import Choice
+    from stress.records.reading import Choice
 
 
 def isolate(
@@ -38,15 +38,15 @@ def isolate(
         UsageError: a file, the choice, or the place of the run file is wrong.
     """
     from stress.analysis.goals.goal import parse_goals  # noqa: PLC0415 - heavy
-    from stress.records import read  # noqa: PLC0415 - heavy
-    from stress.store import default_name, reserve  # noqa: PLC0415 - heavy
+    from stress.records.reading import read  # noqa: PLC0415 - heavy
+    from stress.store import default_name  # noqa: PLC0415 - heavy
     from stress.store.records import write_records  # noqa: PLC0415 - heavy
 
     parse_goals(assertions)
     records = read(paths, choice)
     if not records.source.time:  # then it is known by when it was read
         records = replace(records, started_ns=time_ns(), ended_ns=time_ns())
-    path = reserve(location.folder, location.name or default_name(paths[0].stem, datetime.now(UTC)))
+    path = location.reserve(default_name(paths[0].stem, datetime.now(UTC)), notify)
     versions = {"tls-stress": stress.__version__, "python": platform.python_version()}
     try:
         write_records(

@@ -46,7 +46,7 @@ def join(
         RunFileError: the run file is damaged.
     """
     from stress.records.balancer_logs import chosen_format, recognised  # noqa: PLC0415 - heavy
-    from stress.store import RunWriter, open_run, reserve  # noqa: PLC0415 - heavy
+    from stress.store import RunWriter, open_run  # noqa: PLC0415 - heavy
     from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
     with open_run(file) as run:
@@ -59,7 +59,7 @@ def join(
             )
         log_format = chosen_format(form) if form else recognised(logs)
         backends, result = _found(run, logs, log_format, nat=nat, notify=notify)
-        path = reserve(location.folder, location.name or f"{facts.name}-joined")
+        path = location.reserve(f"{facts.name}-joined", notify)
         try:
             writer = RunWriter(
                 path,
@@ -90,6 +90,7 @@ def _ending(facts: RunFacts, joined: JoinedLog) -> RunEnd:
         stood_ns=facts.stood_ns,
         limits=facts.limits,
         joined=joined,
+        matrix=facts.matrix,
     )
 
 
@@ -108,7 +109,7 @@ def _found(
     from stress.records.joining import by_port, by_time  # noqa: PLC0415 - heavy
 
     rows = [
-        (place, one.due_ns + one.total_ns if form.stamp == "end" else one.started_ns, port)
+        (place, one.started_ns, one.due_ns + one.total_ns, port)
         for place, one in enumerate(run.records())
         if one.connect_ns is not None and (port := one.local_port) is not None
     ]
@@ -116,12 +117,17 @@ def _found(
         raise UsageError(
             "no attempt of this run reached the balancer", "There is nothing to look for."
         )
-    places, at_ns, ports = map(np.array, zip(*rows, strict=True))
+    places, started_ns, ended_ns, ports = map(np.array, zip(*rows, strict=True))
+    at_ns = ended_ns if form.stamp == "end" else started_ns
     apart_ns = _HOUR_NS if nat else _DAY_NS
     within = range(int(at_ns.min()) - apart_ns, int(at_ns.max()) + apart_ns)
     wanted = None if nat else frozenset(ports.tolist())
     lines = read_logs(logs, form, wanted, within)
-    found = by_time(at_ns, lines) if nat else by_port(at_ns, ports.astype(np.int32), lines)
+    if nat:
+        found = by_time(at_ns, lines)
+    else:
+        lifetimes_ns = np.stack([started_ns, ended_ns])
+        found = by_port(at_ns, ports.astype(np.int32), lines, lifetimes_ns)
     taken = found.backend >= 0
     joined, ambiguous = int(taken.sum()), int(found.ambiguous.sum())
     result = JoinedLog(
@@ -138,8 +144,8 @@ def _found(
         notify(sentence)
     if lines.unknown:
         notify(
-            f"{counted(lines.unknown, 'line')} of {thousands(lines.read)} have another form; the"
-            f" first is {lines.first_unknown}"
+            f"{counted(lines.unknown, 'line')} of {thousands(lines.read)} are in another format;"
+            f" the first is {lines.first_unknown}"
         )
     pairs = zip(places[taken].tolist(), found.backend[taken].tolist(), strict=True)
     return {place: printable(lines.backends[number]) for place, number in pairs}, result

@@ -65,7 +65,7 @@ def merge(
     """Merges run files; they stay as they are.
 
     Args:
-        words: paths of run files or their names in the results folder, each with a name for its
+        words: paths of run files or their names in the results directory, each with a name for its
             vantage before it if it should have another (`frankfurt=a.db`).
         location: where the new file goes.
         notify: prints a message.
@@ -75,12 +75,12 @@ def merge(
         RunFileError: one cannot be read.
         RecordError: the new file cannot be written.
     """
-    from stress.store import default_name, reserve  # noqa: PLC0415 - heavy
+    from stress.store import default_name  # noqa: PLC0415 - heavy
 
     if len(words) < 2:
         raise UsageError(
             "one run file alone cannot be merged",
-            f"Name two at least: {command('merge', 'A.db', 'B.db')}",
+            f"Name at least two: {command('merge', 'A.db', 'B.db')}",
         )
     with ExitStack() as stack:
         files = sorted(_opened(words, location.folder, stack), key=lambda one: one.identity)
@@ -93,10 +93,7 @@ def merge(
         _refuse_repeated(files, vantages)
         plan = _whole([file.facts.plan for file in files])
         begun = datetime.fromtimestamp(min(file.started_ns for file in files) / 1e9, UTC)
-        name = location.name or f"{default_name(plan.target.host, begun)}-merged"
-        path = reserve(location.folder, name)
-        if path.stem != name.removesuffix(path.suffix):
-            notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+        path = location.reserve(f"{default_name(plan.target.host, begun)}-merged", notify)
         try:
             _write(path, plan, files, vantages)
         except BaseException:
@@ -333,7 +330,7 @@ def _reasons(files: Sequence[_File]) -> Iterator[str]:
         for reason in file.facts.reasons:
             yield reason if file.facts.vantages else f"{name}: {reason}"
         if file.facts.end is End.UNFINISHED:
-            yield f"{name}: its run has no end mark, so it died or still went on"
+            yield f"{name}: its run has no end mark, so it died or was still running"
     vantages = [one for file in files for one in file.vantages]
     answers = {one.answers for one in vantages}
     if len(answers) > 1:

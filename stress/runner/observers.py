@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from threading import Timer
+from threading import Lock, Timer
 from typing import Any, Self, TextIO
 
 from stress.model.limit import SearchState
@@ -113,11 +113,18 @@ class BusySign(Observer):
 
     def __init__(self, stream: TextIO | None, what: str, after_s: float = QUIET_S) -> None:
         self._stream, self._what, self._shown = stream, what, False
-        self._timer = Timer(after_s, self._show)
+        self._lock = Lock()
+        """A message comes from another thread than the sign."""
+        self._timer = Timer(after_s, self._show_first)
         self._timer.daemon = True
 
+    @property
+    def shows(self) -> bool:
+        """Whether it has a terminal to show anything on."""
+        return self._stream is not None
+
     def __enter__(self) -> Self:
-        if self._stream is not None:
+        if self.shows:
             self._timer.start()
         return self
 
@@ -128,18 +135,39 @@ class BusySign(Observer):
         """End with the first."""
         self.close()
 
+    def around(self, notify: Callable[[str], None]) -> Callable[[str], None]:
+        """Messages on the same terminal: the line is erased before each, and shown again."""
+
+        def notify_apart(text: str) -> None:
+            with self._lock:
+                shown = self._shown
+                self._erase()
+                notify(text)
+                if shown:
+                    self._show()
+
+        return notify_apart
+
     def close(self) -> None:
         """Erase the line."""
         if self._timer.is_alive():
             self._timer.cancel()
             self._timer.join()
-        if self._shown and self._stream is not None:
-            self._shown = False
-            self._write("\r\x1b[K")
+        with self._lock:
+            self._erase()
+
+    def _show_first(self) -> None:
+        with self._lock:
+            self._show()
 
     def _show(self) -> None:
         self._shown = True
         self._write(f"{self._what} …")
+
+    def _erase(self) -> None:
+        if self._shown:
+            self._shown = False
+            self._write("\r\x1b[K")
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # the terminal is gone

@@ -35,10 +35,10 @@ _SQLITE = b"SQLite format 3\x00"
 
 def render(form: str, summary: Summary, run: RunWithTranscripts) -> str:
     """The whole document in one form. Imports what it needs only now."""
-    module, kind = FORMS[form].split(".")
+    module, _, kind = FORMS[form].rpartition(".")
     create = getattr(import_module(f"stress.report.{module}"), kind)
     # The page shows evidence and single attempts; all others show the summary alone.
-    report: Report = create(run, tuple(run.transcripts())) if module == "page" else create()
+    report: Report = create(run, tuple(run.transcripts())) if form == "html" else create()
     return report.render(summary)
 
 

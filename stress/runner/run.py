@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from stress.errors import LabError, UsageError
 from stress.host.addresses import source_address
 from stress.model.observer import Sink
-from stress.model.plan import Address, Plan
-from stress.model.run import RunEnd
+from stress.model.plan import PROBES, Address, Plan
+from stress.model.run import End, RunEnd
 from stress.planning.request import Request
 from stress.runner.again import FirstPart
 from stress.runner.observers import BusySign, Display, observers_for
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from stress.store import RunWriter
 
 RESULTS = Path("results")
+CLOSING = "closes by "
+"""How the note begins that every plan has; the others tell what somebody may not expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,24 @@ class RunLocation:
     def of(cls, settings: Request) -> RunLocation:
         """The location that a command line and its profile request."""
         return cls(Path(settings.results) if settings.results else RESULTS, settings.name)
+
+    def reserve(self, default: str, notify: Callable[[str], None]) -> Path:
+        """Make the file, still empty; one that exists is never replaced.
+
+        Args:
+            default: its name where the user gave none.
+            notify: prints a message, where the name is taken and the file gets another.
+
+        Raises:
+            UsageError: it cannot be made.
+        """
+        from stress.store import reserve  # noqa: PLC0415 - heavy
+
+        name = self.name or default
+        path = reserve(self.folder, name)
+        if path.stem != name.removesuffix(path.suffix):
+            notify(f'the name "{name}" is taken; this run is "{path.stem}"')
+        return path
 
 
 def prepare(request: Request) -> Plan:
@@ -87,11 +107,16 @@ def record(
         controller = limit_searches(plan, parse_goals(plan.find_limit.split(",")))
     if plan.authorized:
         display.notify(f"authorized by {plan.authorized}")
+    if first_part is None and plan.replay is None:
+        for note in plan.notes:
+            if not note.startswith(CLOSING):
+                display.notify(note)
     path, writer = _create(plan, location, display, first_part)
     copied = writer.taken
     try:
         if first_part is None:
-            writer.finish(_execute(plan, writer, controller, display))
+            ending = _execute(plan, writer, controller, display)
+            writer.finish(_with_matrix(plan, ending, display))
         else:
             display.notify(first_part.gap)
             facts = first_part.facts
@@ -115,17 +140,15 @@ def _create(
 ) -> tuple[Path, RunWriter]:
     """A new run file, in which the first part of a resumed run is already recorded."""
     from stress.engine.preflight import versions  # noqa: PLC0415 - heavy
-    from stress.store import RunWriter, default_name, reserve  # noqa: PLC0415 - heavy
+    from stress.store import RunWriter, default_name  # noqa: PLC0415 - heavy
 
-    programs, whole, started_ns, stood_ns, name = versions(plan), plan, time_ns(), 0, location.name
+    programs, whole, started_ns, stood_ns = versions(plan), plan, time_ns(), 0
+    name = default_name(plan.target.host, datetime.now(UTC))
     if first_part is not None:
         facts, stood_ns = first_part.facts, first_part.stood_ns
-        whole, started_ns, name = facts.plan, facts.started_ns, name or facts.name
-    name = name or default_name(plan.target.host, datetime.now(UTC))
-    path = reserve(location.folder, name)
-    if path.stem != name.removesuffix(path.suffix):
-        display.notify(f'the name "{name}" is taken; this run is "{path.stem}"')
-    first = plan.addresses[0]
+        whole, started_ns, name = facts.plan, facts.started_ns, facts.name
+    path = location.reserve(name, display.notify)
+    first = plan.proxy.address if plan.proxy else plan.addresses[0]
     local = source_address(first.ip, first.port)
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
     writer: RunWriter | None = None
@@ -180,6 +203,23 @@ def _execute(
             canary=canary,
         )
     return ending if controller is None else replace(ending, limits=controller.limits())
+
+
+def _with_matrix(plan: Plan, ending: RunEnd, display: Display) -> RunEnd:
+    """Offers sessions to more connections, where that was asked for and the run went to its end."""
+    if not plan.backends or ending.end is not End.COMPLETED:
+        return ending
+    from stress.engine.matrix import LONGEST_S, RATE, resumption_matrix  # noqa: PLC0415 - heavy
+
+    display.notify(
+        f"--backends: up to {PROBES} more connections, one at a time, at most {RATE:.0f} a second"
+        f" and for {LONGEST_S:.0f} s"
+    )
+    try:
+        return replace(ending, matrix=resumption_matrix(plan))
+    except UsageError as error:  # such as a file that is gone; the run itself is whole
+        display.notify(f"--backends: {error.message}")
+        return ending
 
 
 # A healthy lab server next to a high load, for the engine's canary handshakes: they show how late

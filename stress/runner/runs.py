@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stress.errors import RunFileError
 from stress.runner.rejudge import AS_RECORDED
-
-if TYPE_CHECKING:
-    from stress.model.run import Run
-    from stress.model.summary import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
     """Return the runs of a folder, the latest first; files that cannot be read come last.
 
     Args:
-        folder: the results folder; without runs, or missing, it has none.
+        folder: the results directory; without runs, or missing, it has none.
     """
     from stress.store import run_files  # noqa: PLC0415 - heavy
 
@@ -48,34 +43,27 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
 
 def _listed(path: Path) -> ListedRun:
     from stress.analysis.tally import count  # noqa: PLC0415 - heavy
+    from stress.analysis.verdict import validity, verdict  # noqa: PLC0415 - heavy
     from stress.store import open_run  # noqa: PLC0415 - heavy
 
     size = path.stat().st_size
     try:
         with open_run(path) as run:
             facts, counts = run.facts(), count(run.cube().cells)
+            plan = facts.plan
+            if plan.goals or plan.assertions or plan.find_limit:  # these need the whole analysis
+                answer = AS_RECORDED.summarize(run).verdict
+            else:
+                answer = verdict(facts, counts, validity(facts, counts))
             return ListedRun(
                 facts.name,
                 str(path),
                 size,
                 facts.started_ns,
-                ", ".join(facts.records.files) if facts.records else str(facts.plan.target),
+                ", ".join(facts.records.files) if facts.records else str(plan.target),
                 counts.attempts,
                 counts.failures,
-                _verdict(run).value,
+                answer.value,
             )
     except RunFileError as error:
         return ListedRun(path.stem, str(path), size, error=error.message)
-
-
-def _verdict(run: Run) -> Answer:
-    """The verdict of the run's report; goals and searches need the whole analysis."""
-    from stress.analysis.tally import count  # noqa: PLC0415 - heavy
-    from stress.analysis.verdict import validity, verdict  # noqa: PLC0415 - heavy
-
-    facts = run.facts()
-    plan = facts.plan
-    if plan.goals or plan.assertions or plan.find_limit:
-        return AS_RECORDED.summarize(run).verdict
-    counts = count(run.cube().cells)
-    return verdict(facts, counts, validity(facts, counts))

@@ -22,7 +22,7 @@ import msgspec
 
 from stress.errors import RecordError, UsageError
 from stress.measure import Histogram, HistogramLog
-from stress.store.reader import RunFile
+from stress.store.reader import GroupedRows, RunFile
 from stress.store.tally import WHOLE_RUN
 from stress.text.escape import escape_json, inert
 
@@ -97,9 +97,14 @@ def _text(stream: BinaryIO, newline: str) -> Iterator[TextIO]:
 
 def _write_csv(run: RunFile, stream: BinaryIO) -> None:
     names, rows = run.handshakes()
+    grouped = run.handshakes_by_group()
     with _text(stream, "") as text:
         writer = csv.writer(text)
         writer.writerow(names)
+        if grouped:
+            for lines in _lines(names, grouped):
+                text.write(lines)
+            return
         known = run.text_columns()
         places = [place for place, name in enumerate(names) if name in known]
         # By columns: half of a row is numbers, and of these nothing has to be looked at.
@@ -108,6 +113,37 @@ def _write_csv(run: RunFile, stream: BinaryIO) -> None:
             for place in places:
                 columns[place] = map(_cell, columns[place])
             writer.writerows(zip(*columns, strict=True))
+
+
+def _lines(names: Sequence[str], grouped: GroupedRows) -> Iterator[str]:
+    """The lines of a CSV file, many at once.
+
+    What the attempts of a group share is most of a line. It is made once, with a place left for
+    each number.
+    """
+    forms: dict[int, str] = {}
+    for group, values in grouped.groups.items():
+        shared = dict(zip(grouped.shared, values, strict=True))
+        texts = [_field(shared[one]).replace("%", "%%") if one in shared else "%s" for one in names]
+        forms[group] = ",".join(texts) + "\r\n"
+    detail = grouped.own.index("detail")
+    while batch := list(islice(grouped.rows, _BATCH)):
+        yield "".join(
+            [
+                forms[row[-1]] % row[:-1]
+                if not row[detail]
+                else forms[row[-1]] % (*row[:detail], _field(row[detail]), *row[detail + 1 : -1])
+                for row in batch
+                if row[-1] in forms
+            ]
+        )
+
+
+def _field(value: str | int | None) -> str:
+    """One field as `csv` writes it, within a line of several."""
+    line = io.StringIO()
+    csv.writer(line).writerow([_cell(value) if isinstance(value, str) else value, ""])
+    return line.getvalue().removesuffix(",\r\n")
 
 
 @lru_cache(2_000)

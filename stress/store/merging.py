@@ -120,7 +120,13 @@ class MergeWriter(RunWriter):
         gc.disable()
         try:
             for rows in _by_end(sources, self._started_ns, rows_at_once):
-                self._add_rows(rows)
+                columns, (details, *apart) = Columns._make(rows[:_AHEAD]), rows[_AHEAD:]
+                arrivals = range(self._arrived + 1, self._arrived + 1 + len(columns.due))
+                lead = list(map(sub, columns.arrival, arrivals))
+                values = dict(zip((each.name for each in APART), apart, strict=True))
+                columns = columns._replace(arrival=arrivals, lead=lead)
+                self._add_columns(columns, details, values, [])
+                self._make_durable()
         finally:
             if was_enabled:
                 gc.enable()
@@ -145,14 +151,6 @@ class MergeWriter(RunWriter):
             numbers[number] = self._catalog.detail(text, fresh)
         self._write([(insert_into("detail", 2), fresh)])
         return numbers
-
-    def _add_rows(self, rows: _Rows) -> None:
-        columns, (details, *apart) = Columns._make(rows[:_AHEAD]), rows[_AHEAD:]
-        arrivals = range(self._arrived + 1, self._arrived + 1 + len(columns.due))
-        lead = list(map(sub, columns.arrival, arrivals))
-        values = dict(zip((each.name for each in APART), apart, strict=True))
-        self._add_columns(columns._replace(arrival=arrivals, lead=lead), details, values, [])
-        self._make_durable()
 
 
 class _Source:

@@ -73,7 +73,7 @@ _WHY = {
     "SQLITE_INTERRUPT": "it has far more rows than its size allows",
     "SQLITE_TOOBIG": "a value is longer than any in a run",
 }
-_FORMS = "name a run by its path or its name in the results folder; without a name: the latest"
+_FORMS = "name a run by its path or its name in the results directory; without a name: the latest"
 LOGS = ("-wal", "-shm", "-journal")
 """What SQLite adds to the name of a file for the files beside it."""
 _MAGIC = b"SQLite format 3\x00"

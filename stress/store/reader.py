@@ -14,16 +14,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
 from stress.model.outcome import OK, Category
-from stress.model.plan import Address
+from stress.model.plan import Address, check_place
 from stress.model.record import Record
 from stress.model.run import (
     Cube,
@@ -61,6 +60,7 @@ from stress.store.schema import (
     MOST_TRANSCRIPT_BYTES,
     decode_transcript,
     decoded,
+    group_query,
     naming,
     read_plan,
     text_columns,
@@ -99,6 +99,7 @@ _MOST_VANTAGES = 10_000
 _NEAR = 50_000
 """Rows come as attempts end: among so many at each end of a run are its first and its last attempt.
 To look through all rows takes seconds in a long run."""
+_EMPTY = Literal[""]
 _RANGES: dict[str, Any] = {"due_ns": Moment, "started_ns": Moment, "local_port": Port}
 _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.name.endswith("_ns")}
 
@@ -118,6 +119,19 @@ _RECORD = _row_of(
         "chain": Digest,
     },
 )
+
+
+class GroupedRows(NamedTuple):
+    """The rows of the view `handshake`, taken apart."""
+
+    own: Sequence[str]
+    """The columns in which attempts of a group differ."""
+    shared: Sequence[str]
+    """The others."""
+    groups: Mapping[int, Sequence[Any]]
+    """What is in the shared columns, by group."""
+    rows: Iterator[Sequence[Any]]
+    """What is in the own columns, empty text for NULL, and last the group."""
 
 
 class RunFile:
@@ -180,6 +194,7 @@ class RunFile:
                 lag_p99_ns=end.lag_p99_ns if end else None,
                 limits=end.limits if end else (),
                 joined=end.joined if end else None,
+                matrix=end.matrix if end else None,
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
@@ -222,8 +237,9 @@ class RunFile:
             )
             check_numbers([number for number, *_ in rows])
             with naming("address.ip"):
+                names = read_plan(self.meta["plan"], ()).proxy is not None
                 for _, ip, *_ in rows:
-                    ip_address(ip)
+                    check_place(ip, names=names)
             return [Address(ip, port, label) for _, ip, port, label in rows]
 
     def chains(self) -> Sequence[SeenChain]:
@@ -414,6 +430,28 @@ class RunFile:
         kind = _row_of(names, _RANGES | dict.fromkeys(text_columns(), Text))
         return names, self._fetch(sql, kind)
 
+    def handshakes_by_group(self) -> GroupedRows | None:
+        """The rows of `handshakes`, with what attempts share once for each group of them."""
+        with reading(self._path):
+            self._counts.recorded  # noqa: B018 - raises where there are more rows than that
+            names, sql = group_query()
+            kind = _row_of(["group", *names], _RANGES | dict.fromkeys(text_columns(), Text))
+            groups = {row[0]: row[1:] for row in self._all(sql, kind)}
+            joins = "".join(
+                f"LEFT JOIN {each.name} ON {each.name}.arrival = attempt.arrival " for each in APART
+            )
+        own = [name for name in self.handshakes()[0] if name not in names]
+        columns = ", ".join(f"ifnull({_COLUMNS[name]}, '')" for name in own)
+        kinds = [_RANGES.get(name, Text if name == "detail" else Whole) | _EMPTY for name in own]
+        rows = self._fetch(
+            f"SELECT {columns}, attempt_group FROM attempt {joins}"  # noqa: S608 - our names
+            "LEFT JOIN remark ON remark.arrival = attempt.arrival "
+            "LEFT JOIN detail ON detail.id = remark.detail",
+            GenericAlias(tuple, (*kinds, Whole)),
+            [self._origin, self._origin],
+        )
+        return GroupedRows(tuple(own), names, groups, rows)
+
     def text_columns(self) -> frozenset[str]:
         """Which columns of `handshakes` hold text; the others hold integers."""
         return text_columns()
@@ -432,6 +470,9 @@ class RunFile:
         checked("ending.lag_p99_ns", end.lag_p99_ns or 0, Span)
         if end.joined is not None:
             checked("ending.joined", end.joined.spread_ns, Span)
+        if end.matrix is not None:
+            for probe in end.matrix.probes:
+                checked("ending.matrix", probe.offered or 0, Whole)
         return end
 
     def _records(self, sql: str, *values: int) -> Iterator[Record]:

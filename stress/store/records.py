@@ -234,6 +234,9 @@ class RecordsFile(RunFile):
         ]
         return names, self.rows(table)
 
+    def handshakes_by_group(self) -> None:
+        """Nothing is shared: equal rows are one row already."""
+
     def text_columns(self) -> frozenset[str]:
         return frozenset(self.handshakes()[0]) - {"attempts"}
 

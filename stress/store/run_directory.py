@@ -1,4 +1,4 @@
-"""The results folder: reserve a name for a new run, and find the file of a run."""
+"""The results directory: reserve a name for a new run, and find the file of a run."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def reserve(folder: Path, name: str) -> Path:
                 return path
     except FileNotFoundError:
         raise UsageError(
-            f"cannot make the results folder {folder}: {folder.parent} does not exist",
+            f"cannot make the results directory {folder}: {folder.parent} does not exist",
             "make its parent first, or choose another with --results DIR",
         ) from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(
-            f"cannot {action} the results folder {folder}: {reason}",
+            f"cannot {action} the results directory {folder}: {reason}",
             "choose another with --results DIR",
         ) from error
     raise AssertionError("counting does not end")
@@ -73,8 +73,8 @@ def locate(run: str | None, folder: Path) -> Path:
     """The file of a run.
 
     Args:
-        run: a path, a name in the results folder or in the current one, or None for the latest run.
-        folder: the results folder.
+        run: a path, a name in the results directory or the current one, or None for the latest run.
+        folder: the results directory.
 
     Raises:
         RunFileError: there is no such run; the hint has the nearest names.
@@ -86,7 +86,7 @@ def locate(run: str | None, folder: Path) -> Path:
         return max(paths, key=lambda path: (_started_ns(path), path.name))
     if os.sep in run:
         candidates = [Path(run), Path(run + _SUFFIX)]
-    else:  # a plain name is looked for in the results folder first, then here
+    else:  # a plain name is looked for in the results directory first, then here
         file = f"{run.removesuffix(_SUFFIX)}{_SUFFIX}"
         candidates = [folder / file, Path(run), Path(file)] if run else []
     for path in candidates:

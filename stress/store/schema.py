@@ -19,9 +19,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from stress.errors import RunFileError, UsageError
-from stress.model.attributes import APART, ATTRIBUTES, SHARED, Form
+from stress.model.attributes import APART, ATTRIBUTES, SHARED, Attribute, Form
 from stress.model.outcome import Stage
-from stress.model.plan import Plan
+from stress.model.plan import Plan, Target, check_place
 from stress.model.run import Vantage
 from stress.model.transcript import Transcript
 
@@ -50,27 +50,16 @@ def schema_text() -> str:
         references = f" REFERENCES {each.table}" if each.table else ""
         shared.append(f"{f'{each.name} {kind}{required}{references},':<27} -- {each.comment}")
     for each in ATTRIBUTES:
-        name = each.name
-        if each.measured:
-            columns.append(f"attempt.{each.measured} AS {name},")
-        elif each.apart:
-            columns.append(f"{name}.value AS {name},")
-            joins.append(f"LEFT JOIN {name} ON {name}.arrival = attempt.arrival")
+        expressions, needed = _shown(each)
+        columns += [f"{expression} AS {name}," for expression, name in expressions]
+        joins += needed
+        if each.apart:
             apart += [
-                f"CREATE TABLE {name} ( -- {each.comment}; only where there are any.",
+                f"CREATE TABLE {each.name} ( -- {each.comment}; only where there are any.",
                 "  arrival INTEGER PRIMARY KEY REFERENCES attempt, -- which attempt",
                 "  value INTEGER NOT NULL      -- how many",
                 ");\n",
             ]
-        elif each.form is Form.NAMED:
-            columns.append(f"{name}.name AS {name},")
-            joins.append(f"LEFT JOIN name AS {name}")
-            joins.append(f"  ON {name}.kind = '{name}' AND {name}.number = attempt_group.{name}")
-        elif each.shown:
-            columns += [f"{each.table}.{column} AS {alias}," for column, alias in each.shown]
-            joins.append(f"LEFT JOIN {each.table} ON {each.table}.id = attempt_group.{name}")
-        else:
-            columns.append(f"attempt_group.{name} AS {name},")
     text = files("stress.store").joinpath("schema.sql").read_text(encoding="utf-8")
     for mark, lines in (
         ("@shared@", shared),
@@ -81,6 +70,35 @@ def schema_text() -> str:
         before, indent, after = re.split(f"^( *){mark}", text, maxsplit=1, flags=re.MULTILINE)
         text = before + "\n".join(f"{indent}{line}" for line in lines) + after
     return text
+
+
+def _shown(each: Attribute) -> tuple[list[tuple[str, str]], list[str]]:
+    """How the view `handshake` shows an attribute: expressions with names, and lines of joins."""
+    name = each.name
+    if each.measured:
+        return [(f"attempt.{each.measured}", name)], []
+    if each.apart:
+        return [(f"{name}.value", name)], [f"LEFT JOIN {name} ON {name}.arrival = attempt.arrival"]
+    if each.form is Form.NAMED:
+        match = f"  ON {name}.kind = '{name}' AND {name}.number = attempt_group.{name}"
+        return [(f"{name}.name", name)], [f"LEFT JOIN name AS {name}", match]
+    if each.shown:
+        join = f"LEFT JOIN {each.table} ON {each.table}.id = attempt_group.{name}"
+        return [(f"{each.table}.{column}", alias) for column, alias in each.shown], [join]
+    return [(f"attempt_group.{name}", name)], []
+
+
+def group_query() -> tuple[list[str], str]:
+    """The columns of the view `handshake` that the attempts of a group share, and their SELECT.
+
+    Before these columns it gives the number of the group.
+    """
+    shown = [_shown(each) for each in SHARED]
+    columns = [one for expressions, _ in shown for one in expressions]
+    joins = " ".join(line for _, lines in shown for line in lines)
+    texts = ", ".join(expression for expression, _ in columns)
+    sql = f"SELECT attempt_group.id, {texts} FROM attempt_group {joins}"  # noqa: S608 - our names
+    return [name for _, name in columns], sql
 
 
 def read_as_current(connection: sqlite3.Connection) -> None:
@@ -188,8 +206,13 @@ def read_plan(text: str, anchors: Sequence[bytes]) -> Plan:
     """
     plan = decoded("plan", text, Plan)
     with naming("plan"):
-        for ip in (*plan.sources, *(address.ip for address in plan.addresses)):
+        for ip in plan.sources:
             ip_address(ip)
+        for address in plan.addresses:
+            check_place(address.ip, names=plan.proxy is not None)
+        if plan.proxy is not None:
+            ip_address(plan.proxy.ip)
+            Target(plan.proxy.host, plan.proxy.port)
     return replace(plan, trust=replace(plan.trust, anchors=tuple(anchors)))
 
 

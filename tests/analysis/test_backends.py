@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.backends import met
+from stress.analysis.backends import keys_of_failures, met
 from stress.analysis.compare.compare import Change, cause_changes
 from stress.analysis.findings import examine
 from stress.analysis.recording import record
@@ -140,3 +140,154 @@ def test_a_server_that_was_mended_and_has_a_new_key_is_compared_overall(
     assert change.change is Change.BETTER
     assert "0 of 990" in change.sentence
     assert "that ticket key was not met again" in change.sentence
+
+
+def drawn(cell: Cell, name: str | None) -> Cell:
+    values = {"backend": name, "sampled": True}
+    return cell._replace(others=tuple(values.get(one) for one in CELL_OTHERS))
+
+
+@pytest.fixture
+def sampled(cell: Callable[..., Cell]) -> list[Cell]:
+    """All 60 failures were read, and of 1,200 good attempts at twelve servers 72."""
+    others = [f"ticket key {number:08}" for number in range(11)]
+    cells = [drawn(cell(6, chain=1), one) for one in others]
+    cells += [cell(1_134, chain=1)]
+    cells += [behind(cell(57, chain=2, outcome=BAD), B), drawn(cell(3, chain=2, outcome=BAD), B)]
+    return cells
+
+
+def test_of_a_sample_servers_are_counted_by_what_was_drawn(
+    recorded: Callable[..., Run], sampled: list[Cell], plan: Plan
+) -> None:
+    summary = summarize(recorded(sampled, plan=plan))
+
+    count = summary.backend_count
+    assert count is not None
+    assert count.sample
+    assert (count.named, count.unnamed, count.seen) == (69, 0, 12)
+    told = {one.name: (one.attempts, one.failures) for one in summary.backends}
+    assert told[B] == (3, 3)
+    assert sum(attempts for attempts, _ in told.values()) == 69
+
+
+def test_of_a_sample_no_failure_rate_by_server_is_a_cause(
+    recorded: Callable[..., Run], sampled: list[Cell], plan: Plan
+) -> None:
+    (cause,) = summarize(recorded(sampled, plan=plan)).causes
+
+    assert cause.conditions == ()
+    assert (cause.failures, cause.attempts) == (60, 60)
+
+
+def test_the_key_of_all_failures_is_told_beside_the_sample(
+    recorded: Callable[..., Run], sampled: list[Cell], plan: Plan
+) -> None:
+    summary = summarize(recorded(sampled, plan=plan))
+
+    assert (
+        "All 60 came from the backend with ticket key bbbbbbbb, 1 of about 12." in summary.headline
+    )
+    assert (
+        "The session tickets of 60 of 60 (100%) failures were read: all were sealed with ticket "
+        "key bbbbbbbb, as were 0 of 66 good handshakes drawn at random"
+    ) in summary.lines.where
+
+
+def test_a_key_that_good_attempts_have_as_often_is_not_told(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    """Two servers, each of which fails now and then."""
+    cells = [drawn(cell(30, chain=1), one) for one in (A, B)] + [cell(900, chain=1)]
+    cells += [behind(cell(n, chain=2, outcome=BAD), one) for n, one in ((12, A), (9, B))]
+    run = recorded(cells, plan=plan)
+
+    keys = keys_of_failures(run.cube(), run.facts())[BAD]
+    summary = summarize(run)
+
+    assert (keys.failures, keys.read, keys.most, keys.good, keys.good_most) == (21, 21, 12, 60, 30)
+    assert not keys.stands_out
+    assert "came from" not in summary.headline
+    assert "no ticket key stands out" in summary.lines.where
+
+
+def test_a_key_that_only_failures_have_is_one_more(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], plan: Plan
+) -> None:
+    """It is rare: the sample did not meet it, and must not say that all share one key."""
+    cells = [drawn(cell(60, chain=1), A), cell(940, chain=1)]
+    cells.append(behind(cell(5, chain=2, outcome=BAD), B))
+
+    summary = summarize(recorded(cells, plan=plan))
+
+    assert summary.backend_count is not None
+    assert summary.backend_count.seen == 2
+    assert "sealed with one key" not in summary.lines.asked
+
+
+@pytest.mark.parametrize(("drawn_count", "told"), [(9, False), (60, True)])
+def test_a_few_tickets_without_a_name_do_not_say_that_there_are_none(
+    cell: Callable[..., Cell],
+    recorded: Callable[..., Run],
+    plan: Plan,
+    *,
+    drawn_count: int,
+    told: bool,
+) -> None:
+    """Of nine from nine servers none can have come twice."""
+    summary = summarize(recorded([drawn(cell(drawn_count), None), cell(900)], plan=plan))
+
+    assert ("name no server" in summary.lines.asked) == told
+
+
+def reloaded(cell: Callable[..., Cell], at: int, blocks: int = 60) -> list[Cell]:
+    """Two servers, one of which has a new key from this block on."""
+    cells = [behind(cell(5, block=block), A) for block in range(blocks)]
+    new = "ticket key cccccccc"
+    return cells + [behind(cell(5, block=n), B if n < at else new) for n in range(blocks)]
+
+
+def test_a_new_key_in_the_place_of_another_is_told_with_its_time(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    summary = summarize(recorded(reloaded(cell, 30), plan=looked))
+
+    assert summary.backend_count is not None
+    (pair,) = summary.backend_count.new_keys
+    assert (pair.before, pair.after) == (B, "ticket key cccccccc")
+    assert pair.last < pair.first
+    told = f"{B} was last met at {pair.last}, ticket key cccccccc first at {pair.first}"
+    assert told in summary.lines.asked
+
+
+@pytest.mark.parametrize("at", [1, 59])
+def test_a_key_that_may_have_been_missed_by_chance_is_no_new_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan, at: int
+) -> None:
+    count = summarize(recorded(reloaded(cell, at), plan=looked)).backend_count
+
+    assert count is not None
+    assert count.new_keys == ()
+
+
+def test_a_key_that_was_met_once_in_the_middle_is_no_new_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [behind(cell(5, block=block), A) for block in range(60)]
+    cells += [behind(cell(2, block=30), B), behind(cell(2, block=31), "ticket key cccccccc")]
+
+    count = summarize(recorded(cells, plan=looked)).backend_count
+
+    assert count is not None
+    assert count.new_keys == ()
+
+
+def test_where_tickets_have_no_name_the_matrix_is_the_next_step(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    cells = [cell(50, chain=2, outcome=BAD), cell(550, chain=1)]
+    named = summarize(recorded([behind(one, A) for one in cells], plan=looked))
+    unnamed = summarize(recorded(cells, plan=looked))
+
+    assert any("--backends" in one.argv for one in unnamed.commands)
+    assert not any("--backends" in one.argv for one in named.commands)

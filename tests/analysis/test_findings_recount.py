@@ -92,6 +92,7 @@ def contradicted(rules: list[dict[str, object]], count: int, seed: int) -> list[
         return untrue(run, summarize(run, goals=GOALS))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(RULES, st.integers(50, 900), st.integers(0, 2**16))

@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-from stress.cli.lab import run_words
 from stress.lab.farm import start
 from tests.cases.certificates import ANCHORS, CertificateSpec, CertificateStore
 from tests.servers.haproxy import Backend, Haproxy
@@ -131,7 +130,7 @@ def farm(case: Case, folder: Path) -> Iterator[list[str]]:
     """Start the servers of a case; gives the words by which `run` meets them."""
     if case.scenario:
         with start(case.scenario) as lab:
-            words = run_words(lab)[1:]
+            words = lab.run_words
             count = words.index("-n") + 1
             words[count] = str(min(int(words[count]), case.most))
             yield words

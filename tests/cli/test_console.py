@@ -1,8 +1,9 @@
 import io
 import os
 import pty
+import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import stress
 from stress.cli import console
+from stress.errors import ExitCode
 from stress.store import open_run
 
 
@@ -126,3 +128,41 @@ def test_closed_standard_streams_change_nothing(
     assert "Traceback" not in out + err
     with open_run(tmp_path / "closed.db") as run:
         assert run.facts().recorded == 3
+
+
+@pytest.mark.slow
+def test_what_is_waited_for_shows_on_the_terminal_and_goes_away(tmp_path: Path) -> None:
+    """The command waits for a log until the test has seen what it says meanwhile."""
+    pipe = tmp_path / "app.csv"
+    os.mkfifo(pipe)
+    ours, theirs = pty.openpty()
+    words = ["isolate", str(pipe), "--failed", "error != empty", "--results", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "stress", *words],
+        env={**os.environ, "TERM": "xterm"},
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while "reading the records …".encode() not in shown:
+            shown += os.read(ours, 4096)
+        pipe.write_text("error,node\n" + ",a\n" * 50 + "-9807,b\n" * 50)
+        with suppress(OSError):  # the terminal ends with the process
+            while more := os.read(ours, 4096):
+                shown += more
+    os.close(ours)
+
+    assert process.returncode == ExitCode.FAILING
+    text = shown.decode()
+    assert text.startswith("reading the records …\r\x1b[Krun file: ")
+    assert text.endswith(("\r\x1b[K", "\r\n"))
+
+
+def test_nothing_is_shown_where_it_shall_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(ours), os.fdopen(theirs, "w") as terminal, redirect_stderr(terminal):
+        assert console.terminal() is terminal
+        assert console.busy("comparing").shows
+        assert not console.busy("comparing", silent=True).shows

@@ -45,6 +45,25 @@ def test_a_port_that_implies_starttls_is_named(ask: Any) -> None:
     assert max(map(len, answer.out.splitlines())) <= 100
 
 
+def test_a_proxy_is_asked_for_the_name_and_only_its_own_route_is_checked(ask: Any) -> None:
+    answer = ask("doctor", "nowhere.invalid", "--proxy", "http://127.0.0.1:3128")
+
+    assert answer.code == 0
+    assert "route to             127.0.0.1:3128 (http://127.0.0.1:3128)  ok" in answer.out
+    assert "nowhere" not in answer.out
+
+
+def test_a_proxy_in_the_environment_is_said_not_to_be_used(
+    ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://jane:s3cret@hop.example.com:3128")
+
+    answer = ask("doctor")
+
+    assert "HTTPS_PROXY (hop.example.com:3128) is not used" in answer.out
+    assert "s3cret" not in answer.out
+
+
 @pytest.mark.parametrize("target", ["127.0.0.1:70000", "ftp://127.0.0.1", ""])
 def test_a_malformed_target_is_explained_before_anything_is_told(target: str, ask: Any) -> None:
     answer = ask("doctor", target)

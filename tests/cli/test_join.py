@@ -23,7 +23,7 @@ def test_the_report_knows_the_backends_in_every_form(
 
     assert shown.code in {0, 1}, shown.err
     assert "Backends: " in shown.err
-    assert "not in it. Not tested" in " ".join(shown.out.split())
+    assert "not in it. Balancing: servers take turns" in " ".join(shown.out.split())
     names = sorted(line["name"] for line in document["backends"])
     assert names == ["web0", "web1", "web2"]
     assert {line["how"] for line in document["backends"]} == {"log"}
@@ -39,7 +39,7 @@ def test_the_report_knows_the_backends_in_every_form(
         (["missing.log"], "cannot read the log missing.log"),
         (["lb.log", "--format", "haprox"], 'Did you mean "haproxy"?'),
         (["lb.log", "--format", "(?P<port>x)"], "no group named time or backend"),
-        (["lb.log"], "has no format that is known"),
+        (["lb.log"], "is in no known format"),
         (["lb.log", "--format", "aws-nlb"], "lacks the target"),
     ],
 )

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from stress.cli.lab import run_words
 from stress.cli.options import parse
 from stress.lab.farm import Farm
 from stress.lab.scenarios import scenarios
@@ -29,7 +28,7 @@ def test_an_unknown_scenario_is_explained(ask: Any) -> None:
 
 
 def test_the_words_for_a_farm_are_words_that_run_understands(farm: Farm) -> None:
-    request = parse(run_words(farm)[1:])
+    request = parse(farm.run_words)
 
     assert request.targets == (f"{farm.host}:{farm.addresses[0].port}",)
     assert request.addresses_inline == tuple(str(address) for address in farm.addresses)

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 import stress
+from benchmarks.writing import plain_row
 from stress.cli import main as door
 from stress.cli.main import COMMANDS
 from stress.errors import ExitCode
-from stress.model.run import End
-from stress.store import open_run
+from stress.model.chain import Chain
+from stress.model.plan import Address, Client, Plan, Target
+from stress.model.run import End, RunEnd
+from stress.store import RunWriter, open_run
 
 ALL_COMMANDS = [
     *("run", "report", "compare", "replay"),
@@ -131,15 +134,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 """The modules that a command line may import. Any other would cost every start of it."""
 
 
-@pytest.mark.parametrize("words", MAY_IMPORT)
-def test_a_command_imports_only_what_it_needs(words: str) -> None:
+def imported(*words: str) -> list[str]:
+    """The modules besides the standard library that a command line imports."""
     code = (
         "import sys; before = {*sys.modules, *sys.stdlib_module_names};"
-        f"from stress.cli.main import main; main({words.split()!r});"
+        f"from stress.cli.main import main; main({list(words)!r});"
         "print(*(name for name in sys.modules if name.partition('.')[0] not in before),"
         " file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stderr.splitlines()[-1].split()  # after what the command says
+
+
+@pytest.mark.parametrize("words", MAY_IMPORT)
+def test_a_command_imports_only_what_it_needs(words: str) -> None:
     allowed = tuple(f"{name}." for name in MAY_IMPORT[words])
     parents = {
         "stress",
@@ -149,10 +157,50 @@ def test_a_command_imports_only_what_it_needs(words: str) -> None:
         "stress.report",
         "stress.report.wording",
     }
-    found = done.stderr.splitlines()[-1].split()  # after what the command says
-    others = {one for one in found if not f"{one}.".startswith(allowed)}
+    others = {one for one in imported(*words.split()) if not f"{one}.".startswith(allowed)}
 
     assert others - parents == set()
+
+
+REPORT = (
+    *OPTIONS,
+    *("msgspec", "typing_extensions", "cryptography", "_cffi_backend", "_openssl", "rich"),
+    *("numpy", "hdrh", "pyhdrh"),
+    *("stress.model", "stress.report", "stress.runner", "stress.host", "stress.measure"),
+    *("stress.store", "stress.evidence", "stress.clients", "stress.handshake", "stress.codes"),
+    "stress.dialogues",
+    *("stress.analysis", "stress.trust"),
+)
+EXPORT = (
+    *(*OPTIONS, "msgspec", "typing_extensions"),
+    *("stress.model", "stress.report", "stress.runner", "stress.host", "stress.measure"),
+    *("stress.store", "stress.dialogues", "stress.analysis.matrix"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "may"), [("report", REPORT), ("export", EXPORT)])
+def test_a_run_without_failures_is_read_without_heavy_libraries(
+    command: str, may: tuple[str, ...], tmp_path: Path
+) -> None:
+    """No SciPy, Trio, TLS stack, pydantic or matplotlib; an export needs no NumPy either."""
+    path, begun = tmp_path / "clean.db", 1_796_000_000_000_000_000
+    address, chain = Address("192.0.2.1", 443), Chain((b"leaf", b"intermediate"))
+    plan = Plan(Target("clean.test"), (address,), (Client("generic"), Client("chrome")))
+    writer = RunWriter(path, plan, started_ns=begun, versions={}, host="here")
+    writer.add_address(0, address)
+    writer.add_chain(chain, ())
+    writer.add_records([plain_row(number, begun, chain.sha256) for number in range(1, 100)])
+    writer.finish(RunEnd(End.COMPLETED, begun + 1_000_000_000, 99))
+    writer.close()
+
+    allowed = tuple(f"{name}." for name in (*may, "stress.text"))
+    found = imported(command, str(path))
+
+    assert {one for one in found if not f"{one}.".startswith(allowed)} <= {
+        "stress",
+        "stress.analysis",
+    }
 
 
 @pytest.mark.slow

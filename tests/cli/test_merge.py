@@ -19,6 +19,7 @@ def two(farm_words: tuple[str, ...], tmp_path: Path, ask: Ask) -> list[Path]:
     return [tmp_path / "fra.db", tmp_path / "nyc.db"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_form_of_the_report_knows_the_vantages(
     two: list[Path], tmp_path: Path, ask: Ask

@@ -16,6 +16,7 @@ def hashing() -> Iterator[Farm]:
         yield farm
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_failure_that_follows_the_port_is_found_to_follow_it(
     ask: Any, hashing: Farm, tmp_path: Path
@@ -64,6 +65,7 @@ def test_a_run_without_failures_has_nothing_to_replay(
 
     assert answer.code == 2
     assert "no failure to replay" in answer.err
+    assert "`tls-stress report` prints the commands that test again" in answer.err
     assert not (tmp_path / "good-replay.db").exists()
 
 

@@ -68,6 +68,7 @@ def test_too_few_open_files_are_refused_with_the_number(spawn: Spawn, listener: 
     assert listener.connections() == 0
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit is of Linux")
 def test_as_many_as_the_open_files_allow_are_no_failure(
     spawn: Spawn, farm_words: tuple[str, ...]
@@ -92,6 +93,7 @@ def test_without_local_ports_the_run_is_invalid(spawn: Spawn, tmp_path: Path) ->
     assert "local-ports" in found["validity"]["reasons"][0]
 
 
+@pytest.mark.long
 def test_a_starved_client_blames_itself(spawn: Spawn) -> None:
     """Beside busy loops on all cores, two for each."""
     with start("healthy") as farm, every_core_busy():
@@ -104,6 +106,7 @@ def test_a_starved_client_blames_itself(spawn: Spawn) -> None:
     assert any("generator" in reason for reason in found["validity"]["reasons"])
 
 
+@pytest.mark.long
 def test_a_rate_limiter_is_not_the_targets_fault(spawn: Spawn) -> None:
     """A machine too slow to reach its rate says that instead."""
     with start("rate-limiter") as farm:

@@ -66,6 +66,25 @@ def names(text: str) -> list[str]:
         ("SEC_ERROR_UNKNOWN_ISSUER", "SEC_ERROR_UNKNOWN_ISSUER", "untrusted-root"),
         ("curl 60", "PEER_FAILED_VERIFICATION (60)", "expired-leaf"),
         ("curl: (35) OpenSSL", "SSL_CONNECT_ERROR (35)", "reset"),
+        ("OpenSSL::SSL::SSLError: SSL_connect", "OpenSSL::SSL::SSLError", "reset"),
+        (
+            "failed for a.test[192.0.2.1]:25: untrusted issuer /CN=Y",
+            "untrusted issuer",
+            "untrusted-root",
+        ),
+        ("conn=1007 fd=15 closed (TLS negotiation failure)", "TLS negotiation failure", "eof"),
+        ("TLS Error: TLS handshake failed", "TLS Error: TLS handshake failed", "timeout-handshake"),
+        (
+            "error = -188, ASN no signer error to confirm failure",
+            "ASN no signer error to confirm failure",
+            "incomplete-chain",
+        ),
+        (
+            "ASN date error, current date before",
+            "ASN date error, current date before",
+            "not-yet-valid",
+        ),
+        ("err -322 peer subject name mismatch", "peer subject name mismatch", "hostname-mismatch"),
         ("OSStatus -67843", "errSecNotTrusted (-67843)", "untrusted-root"),
         ("kCFURLErrorSecureConnectionFailed", "NSURLErrorSecureConnectionFailed (-1200)", "eof"),
         (

@@ -214,6 +214,7 @@ def running(
     return start
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_drains_and_loses_nothing(
     running: Callable[[], subprocess.Popen[str]], number: signal.Signals
@@ -294,6 +295,7 @@ class Staircase(LoadController):
         return self.left.pop(0) if self.left else None
 
 
+@pytest.mark.long
 def test_a_controller_is_asked_when_every_attempt_of_its_segment_has_ended(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:
@@ -328,6 +330,7 @@ def test_a_segment_may_be_a_closed_loop_of_one_client(
     assert stairs.seen[1] == 20
 
 
+@pytest.mark.long
 def test_a_refusing_target_ends_the_step_of_a_search_and_not_the_run(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]
 ) -> None:

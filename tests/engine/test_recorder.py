@@ -168,5 +168,5 @@ def test_a_missing_staple_fails_the_row_that_missed_it(policy: str, ending: str)
     assert [each.outcome for each in book.records] == [ending, "ok", ending]
     assert [each.record.outcome for each in book.transcripts] == [ending, "ok", ending]
     missing = "requires a staple (Must-Staple), none was sent"
-    detail = missing if ending != "ok" else "detail"
-    assert [each.detail for each in book.records] == [detail, "detail", detail]
+    detail = missing if ending != "ok" else RECORD.detail
+    assert [each.detail for each in book.records] == [detail, RECORD.detail, detail]

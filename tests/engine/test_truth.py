@@ -67,6 +67,7 @@ def percentile_s(records: list[Record], share: float) -> float:
     return totals[int(share * len(totals))] / 1e9
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("in_flight", [1, 50])
 def test_the_servers_time_does_not_depend_on_what_else_is_in_flight(
@@ -90,6 +91,7 @@ def test_the_servers_time_does_not_depend_on_what_else_is_in_flight(
     assert median(times_s) == pytest.approx(ANSWER_S, rel=0.2)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_open_loop_shows_a_stall_that_a_closed_loop_hides(
     serve: Serve, tls: ssl.SSLContext, pki: tuple[Path, bytes]

@@ -31,6 +31,7 @@ def limited(*limits: str) -> tuple[str, ...]:
     return ("bash", "-c", f'ulimit {" ".join(limits)} && exec "$@"', "limited")
 
 
+@pytest.mark.long
 def test_a_file_that_may_not_grow_stops_the_run_and_what_is_written_reports(
     program: Program,
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_file_that_may_not_grow_stops_the_run_and_what_is_written_reports(
     assert report.returncode in {0, 3, 4}, report.stderr
 
 
+@pytest.mark.long
 @needs_namespaces
 def test_a_full_disk_stops_the_run_and_what_is_written_reports(
     program: Program, tmp_path: Path
@@ -132,6 +134,7 @@ def test_a_run_file_that_is_deleted_in_the_middle_stops_the_run(program: Program
     assert "Traceback" not in err
 
 
+@pytest.mark.long
 def test_a_run_file_that_another_locks_for_good_stops_the_run(program: Program) -> None:
     process = program.run("-d", "60s", "-c", "4", "--processes", "1")
     program.until_rows(20, process)
@@ -173,6 +176,7 @@ def test_half_a_gigabyte_is_enough(program: Program) -> None:
     assert program.facts().recorded == 200
 
 
+@pytest.mark.long
 @needs_namespaces
 def test_without_ipv6_everything_else_works(program: Program) -> None:
     """A network of its own, in which there is loopback and no IPv6."""
@@ -190,6 +194,7 @@ def test_without_ipv6_everything_else_works(program: Program) -> None:
     assert "10 of 80" in out
 
 
+@pytest.mark.long
 @pytest.mark.real("faketime")
 def test_a_clock_that_is_set_back_an_hour_changes_no_duration(
     program: Program, tmp_path: Path
@@ -225,6 +230,7 @@ def test_a_clock_that_is_set_back_an_hour_changes_no_duration(
     assert all(0 < row.total_ns < length_ns for row in rows)
 
 
+@pytest.mark.long
 def test_two_runs_of_one_name_at_once_get_a_file_each(program: Program) -> None:
     words = ("-n", "60", "--processes", "1")
     runs = [program.run(*words) for _ in range(2)]

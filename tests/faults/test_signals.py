@@ -120,6 +120,7 @@ def test_a_reader_that_has_gone_does_not_break_a_run(program: Program, closed: s
     assert (facts.end, facts.recorded) == (End.COMPLETED, 40)
 
 
+@pytest.mark.long
 def test_a_killed_run_keeps_all_but_the_last_second_and_says_what_it_lost(
     program: Program,
 ) -> None:
@@ -164,6 +165,7 @@ def test_an_orphan_that_holds_the_pipes_keeps_no_test_from_its_verdict(program: 
     assert process.stdout.closed
 
 
+@pytest.mark.long
 def test_the_death_of_a_worker_is_named_and_the_run_goes_on(program: Program) -> None:
     process = program.run("--rate", "60", "-d", "4s", "--processes", "2")
     program.until_rows(40, process)

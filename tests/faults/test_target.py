@@ -108,6 +108,7 @@ def test_a_resolver_that_lies_is_told_and_nothing_is_sent(
     assert not program.results.exists()
 
 
+@pytest.mark.long
 def test_an_answer_that_changes_in_the_middle_joins_and_is_told(
     program: Program, named: Named
 ) -> None:
@@ -132,6 +133,7 @@ def test_an_answer_that_changes_in_the_middle_joins_and_is_told(
     assert server.asked > 2
 
 
+@pytest.mark.long
 def test_a_resolver_that_falls_silent_in_the_middle_changes_nothing(
     program: Program, named: Named
 ) -> None:
@@ -151,6 +153,7 @@ def test_a_resolver_that_falls_silent_in_the_middle_changes_nothing(
     assert facts.recorded == facts.started
 
 
+@pytest.mark.long
 def test_a_target_that_vanishes_and_comes_back_is_met_again(program: Program) -> None:
     """Failures while it is away, and not one attempt less."""
     accepting = _Door()

@@ -38,7 +38,7 @@ def test_tickets_of_one_server_begin_alike_and_of_another_differently(
         for context in (one.context, one.context, other.context):
             server = Server(pki.ecdsa)
             server.context = context
-            ticket = finished(stack, server, log, cut=cut).facts().ticket
+            ticket = finished(stack, server, log, cut=cut).ticket()
             assert ticket is not None
             begins.append((ticket[:NAME], ticket))
 
@@ -52,21 +52,21 @@ def test_without_tickets_there_is_none(stack: Stack, pki: Pki, version: ssl.TLSV
     server.context.options |= ssl.OP_NO_TICKET
     server.context.num_tickets = 0
     with closing(KeyLog()) as log:
-        assert finished(stack, server, log).facts().ticket is None
+        assert finished(stack, server, log).ticket() is None
 
 
 def test_a_ticket_that_nobody_wants_costs_nothing(stack: Stack, pki: Pki) -> None:
     with closing(KeyLog()) as log:
         server = Server(pki.ecdsa).only(TLS_1_3)
 
-        assert finished(stack, server, log, reads=False).facts().ticket is None
+        assert finished(stack, server, log, reads=False).ticket() is None
 
 
 @pytest.mark.boringssl
 def test_boringssl_needs_the_key_log_for_it(pki: Pki) -> None:
     machine = finished(Stack.BORINGSSL, Server(pki.ecdsa).only(TLS_1_3), None)
 
-    assert machine.facts().ticket is None
+    assert machine.ticket() is None
 
 
 def test_the_secret_of_tickets_is_given_once_and_never_among_the_lines() -> None:

@@ -12,8 +12,7 @@ import trio
 from stress.dialogues.dialogue import MOST_BYTES
 from stress.engine.worker.attempt import AttemptSpec, WorkerContext
 from stress.engine.worker.dial import Ports
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
-from stress.engine.worker.process import dialogues
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.timestamps import FLIGHT_BYTES
 from stress.handshake import stack_for
 from stress.model.outcome import Stage
@@ -42,7 +41,7 @@ async def _all_at_once(servers: ExitStack, house: House, stack: Stack) -> Rows:
     limits = Limits(attempt_s=TIMEOUT_S)
     shared = WorkerContext((factory,), limits, Ports(1), reset=True, unix_offset_ns=0)
     contexts = {
-        protocol: replace(shared, dialogue=dialogues(Plan(Target(HOST), (), (), starttls=protocol)))
+        protocol: replace(shared, dialogues=openings(Plan(Target(HOST), (), (), starttls=protocol)))
         for protocol in StartTls
     }
     over, ended = trio.Event(), list[DialogueAttempt]()

@@ -17,6 +17,8 @@ ODD_NODE = {
     "default-certificate": "node-08",
     "two-processes-one-port": "old-01",
     "hostile-names": "node-08",
+    "one-ticket-key": "node-12",
+    "no-session-tickets": "node-12",
     "second-intermediate": "node-08",
     "root-not-in-older-stores": "node-08",
     "distrusted-root": "node-08",

@@ -35,6 +35,10 @@ from stress.model.summary import Comparator, Condition
             "until 14:14:10, between 14:15:51 and 14:17:56 and from 14:20:00 on",
         ),
         (
+            [Condition("time", "10:31:07–10:31:17, 10:32:07–10:32:17 and 1 more")],  # noqa: RUF001
+            "between 10:31:07 and 10:31:17, between 10:32:07 and 10:32:17 and in 1 more stretch",
+        ),
+        (
             [Condition("time", "10:31:07–10:31:17, 10:32:07–10:32:17 and 3 more")],  # noqa: RUF001
             "between 10:31:07 and 10:31:17, between 10:32:07 and 10:32:17 and in 3 more stretches",
         ),

@@ -100,6 +100,7 @@ def test_stages_are_ordered_by_how_far_they_are() -> None:
     assert [stage.label for stage in sorted(Stage, key=lambda stage: stage.order)] == [
         "resolve",
         "connect",
+        "proxy",
         "starttls",
         "client-hello",
         "server-hello",
@@ -132,4 +133,5 @@ def test_the_numbers_of_stages_are_those_in_stored_runs() -> None:
         "finished": 5,
         "after-handshake": 6,
         "starttls": 7,
+        "proxy": 8,
     }

@@ -199,3 +199,13 @@ def test_no_public_address_joins_a_search_because_it_is_short() -> None:
     search = replace(plan(Load(None, 5.0, rate=1.0)), find_limit="failing<1%")
 
     assert connected(search, "10.1.2.4", "8.8.8.8") == ["10.1.2.4"]
+
+
+def test_the_connections_of_the_resumption_matrix_count() -> None:
+    few = Plan(HOST, (PUBLIC,), (), Load(520, rate=50.0), backends=True)
+    many = replace(few, load=Load(521, rate=50.0))
+
+    assert allow(few, ()).authorized is None
+    with pytest.raises(UsageError, match="1,001 handshakes"):
+        allow(many, ())
+    assert allow(replace(many, backends=False), ()).authorized is None

@@ -122,6 +122,6 @@ def test_a_path_is_relative_to_the_profile_only_where_it_names_a_file() -> None:
     paths = {option.name for option in BY_NAME.values() if option.value is ValueType.FILE}
 
     assert paths == {
-        *("addresses", "cert", "key", "ca", "stores", "results"),
+        *("addresses", "cert", "key", "proxy-authorization", "ca", "stores", "results"),
         *("html", "junit", "openmetrics", "markdown"),
     }

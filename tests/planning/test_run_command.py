@@ -10,11 +10,24 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stress.cli.options import parse
+from stress.dialogues.credentials import IN_VARIABLE
 from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.lab.certificates import Authority
 from stress.model.claims import RunChange
-from stress.model.plan import Address, Client, Close, Limits, Load, Plan, Stack, Target, Trust
+from stress.model.plan import (
+    Address,
+    Client,
+    Close,
+    Limits,
+    Load,
+    Plan,
+    Proxy,
+    ProxyScheme,
+    Stack,
+    Target,
+    Trust,
+)
 from stress.planning.addresses import Resolution
 from stress.planning.plan import plan_run
 from stress.planning.request import Request
@@ -77,12 +90,20 @@ def test_a_command_from_a_file_names_no_credentials_of_it() -> None:
         trust=Trust(anchors_from="/keys/jane/ca.pem", private=True),
         client_certificate="/keys/jane/me.pem",
         client_key="../../etc/shadow",
+        proxy=Proxy(ProxyScheme.HTTP, "hop.example.com", 3128, "10.0.0.8"),
+        proxy_authorization="/keys/jane/proxy",
     )
 
-    assert "--ca /keys/jane/ca.pem --cert FILE --key FILE" in join(run_argv(plan))
-    assert not {"me.pem", "etc"} & set(join(run_argv(plan, RunChange(count=5))).split("/"))
+    assert "--ca /keys/jane/ca.pem --cert FILE --key FILE --proxy-authorization FILE" in join(
+        run_argv(plan)
+    )
+    assert not {"me.pem", "etc", "proxy"} & set(join(run_argv(plan, RunChange(count=5))).split("/"))
     typed = join(run_argv(plan, made_now=True))
     assert "--ca /keys/jane/ca.pem --cert /keys/jane/me.pem --key ../../etc/shadow" in typed
+    assert "--proxy http://hop.example.com:3128" in typed
+    assert typed.endswith("--proxy-authorization /keys/jane/proxy")
+    in_variable = replace(plan, proxy_authorization=IN_VARIABLE)
+    assert "authorization" not in join(run_argv(in_variable, made_now=True))
 
 
 SPANS = st.sampled_from(["1s", "2.5s", "10m", "333ms", "1h"])
@@ -102,6 +123,7 @@ REQUESTS = st.fixed_dictionaries(
         "close": st.sampled_from(["fin", "rst", "auto"]),
         "proxy_protocol": st.sampled_from(["v1", "v2"]),
         "starttls": st.sampled_from(["smtp", "none"]),
+        "proxy": st.sampled_from(["http://127.0.0.1:3128", "socks5h://hop.example.com:1080/"]),
         "resolver": st.just("192.0.2.53"),
         "policy": st.sampled_from(["none", "go"]),
         "stack": st.just("openssl"),
@@ -131,6 +153,7 @@ def private_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_=REQUESTS)

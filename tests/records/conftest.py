@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stress.model.summary import Summary
-from stress.records import Choice
+from stress.records.reading import Choice
 from stress.runner.isolate import isolate
 from stress.runner.rejudge import AS_RECORDED
 from stress.runner.run import RunLocation

@@ -129,7 +129,7 @@ def test_an_expression_of_the_users_own(log: Log) -> None:
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"ab\0cd\n", "binary"),
-        (b"who knows\n", "no format that is known; it begins with"),
+        (b"who knows\n", "is in no known format; it begins with"),
         (b"\x1f\x8bbroken", "cannot be unpacked"),
     ],
 )

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.cli.lab import run_words
 from stress.cli.options import parse
 from stress.errors import UsageError
 from stress.lab.farm import start
@@ -32,7 +31,7 @@ UNKNOWN = frozenset({"rate"})
 
 def isolated(file: Path, folder: Path) -> tuple[Summary, Summary]:
     """The report of a run, and that of its export."""
-    from stress.records import Choice  # noqa: PLC0415 - as the command does
+    from stress.records.reading import Choice  # noqa: PLC0415 - as the command does
 
     exported = folder / f"{file.stem}.csv"
     with open_run(file) as run:
@@ -90,6 +89,7 @@ RULES = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=10)
 @given(rules=RULES, seed=st.integers(0, 99))
 def test_an_exported_world_has_the_causes_of_its_run(
@@ -132,7 +132,7 @@ A_FEW = ("round-robin-1-of-8", "ecdsa-only", "two-causes", "resets", "healthy")
 @pytest.mark.parametrize("name", scenarios() if os.environ.get("ALL_SCENARIOS") else A_FEW)
 def test_an_exported_scenario_has_the_causes_of_its_run(name: str, tmp_path: Path) -> None:
     with start(name) as farm:
-        plan = prepare(parse(run_words(farm)[1:]))
+        plan = prepare(parse(farm.run_words))
         file = record(plan, RunLocation(tmp_path, name), Display(print))
 
     with open_run(file) as run:

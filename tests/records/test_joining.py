@@ -112,6 +112,22 @@ def test_two_connections_of_one_port_at_about_the_same_time_are_ambiguous() -> N
     assert world.check(found) == 49
 
 
+def test_a_line_of_a_busy_balancer_is_found_while_the_connection_lasted() -> None:
+    """The kernel opens a connection long before a busy balancer accepts it and notes the time."""
+    world = World(12, count=500, ports=300)  # each again after 3 s
+    lines = world.lines(5.0, jitter_ms=0.2)
+    lines.time_ns[40] += 200_000_000
+    lines.time_ns[50] += 200_000_000
+    ended_ns = world.at_ns + 1_000_000
+    ended_ns[40] = world.at_ns[40] + 250_000_000
+    lifetimes_ns = np.stack([world.at_ns, ended_ns])
+
+    found = by_port(world.at_ns, world.ports, lines, lifetimes_ns)
+
+    assert world.check(found) == 499
+    assert found.backend[50] == -1
+
+
 @pytest.mark.parametrize("change", ["another balancer", "other ports", "nothing"])
 def test_a_log_of_something_else_is_refused(change: str) -> None:
     world, other = World(5), World(6)

@@ -18,7 +18,7 @@ from stress.analysis.goals.goal import parse_goal
 from stress.analysis.proportions.estimate import estimate
 from stress.model.run import End
 from stress.model.summary import FAILURE, LATENCY, Summary
-from stress.records import Choice
+from stress.records.reading import Choice
 from stress.runner.isolate import isolate
 from stress.runner.rejudge import AS_RECORDED
 from stress.runner.run import RunLocation

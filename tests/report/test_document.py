@@ -59,6 +59,7 @@ def test_what_is_not_finite_becomes_null(summary: Summary) -> None:
     assert fields["latency"]["server"]["p90"] is None
 
 
+@pytest.mark.long
 @given(st.text(st.characters()))
 def test_any_subject_gives_a_document_that_a_terminal_cannot_obey(subject: str) -> None:
     document = DocumentReport().render(_clean(subject))

@@ -12,7 +12,7 @@ from stress.report.document import DocumentReport, Report
 from stress.report.junit import JunitReport
 from stress.report.markdown import MarkdownReport
 from stress.report.openmetrics import OpenMetricsReport
-from stress.report.page import PageReport
+from stress.report.page.page import PageReport
 from stress.report.summary import summarize
 from stress.report.terminal import TerminalReport
 

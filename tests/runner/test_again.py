@@ -124,6 +124,7 @@ def test_a_signal_during_the_start_is_told_and_leaves_no_half_file(
         assert again.returncode == 130, err
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_replay_is_a_run_of_its_own_that_can_be_read_again(
     run_file: Path, tmp_path: Path

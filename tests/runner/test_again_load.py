@@ -39,6 +39,7 @@ def places(context: ssl.SSLContext, most: list[int]) -> Behaviour:
     return behaviour
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_fails_while_connections_are_held_is_replayed_with_them_held(
     ask: Any, serve: Serve, tls: ssl.SSLContext, tmp_path: Path

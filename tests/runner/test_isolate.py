@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.records import Choice
+from stress.records.reading import Choice
 from stress.runner.isolate import isolate
 from stress.runner.run import RunLocation
 from stress.store import open_run
@@ -33,7 +33,9 @@ def test_the_file_is_named_after_the_records_and_never_taken(rows: Path, tmp_pat
 
     assert first.name.startswith("app-telemetry-")
     assert [second.name, third.name] == ["mine.db", "mine-2.db"]
-    assert said == [f"run file: {path}" for path in (first, second, third)]
+    taken = 'the name "mine" is taken; this run is "mine-2"'
+    written = [f"run file: {path}" for path in (first, second, third)]
+    assert said == [*written[:2], taken, written[2]]
 
 
 def test_records_without_times_are_known_by_when_they_were_read(rows: Path, tmp_path: Path) -> None:

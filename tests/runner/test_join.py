@@ -36,7 +36,10 @@ def test_only_the_backend_is_new(run_file: Path, tmp_path: Path) -> None:
     with open_run(run_file) as run, open_run(made) as joined:
         rows, found = list(run.records()), list(joined.records())
         facts, new = run.facts(), joined.facts()
-        assert [row._replace(backend=None) for row in found] == rows
+        assert [one._replace(backend=None) for one in found] == [
+            one._replace(backend=None)
+            for one in rows  # of a sample tickets had named it
+        ]
         assert [row.backend for row in found] == [f"web{row.id % 3}" for row in rows]
         assert list(joined.transcripts()) == list(run.transcripts())
         assert [chain.sha256 for chain in joined.chains()] == [c.sha256 for c in run.chains()]

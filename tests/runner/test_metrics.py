@@ -142,6 +142,7 @@ def test_what_is_no_small_request_is_refused(request_: bytes, status: bytes) -> 
     assert answer.split()[1] == status
 
 
+@pytest.mark.long
 def test_readers_that_keep_silent_take_a_few_connections_only() -> None:
     port = free_port()
     server = MetricsServer(MetricsAddress("127.0.0.1", port), "x.test:443")

@@ -83,6 +83,23 @@ def test_it_is_over_with_the_first_progress_of_a_run() -> None:
     assert text == terminal.getvalue() == "starting 2 workers …\r\x1b[K"
 
 
+def test_a_message_in_between_has_a_line_of_its_own() -> None:
+    terminal = Terminal()
+    with BusySign(terminal, "merging 2 runs", after_s=0.0) as sign:
+        assert terminal.written.wait(30)
+        sign.around(lambda text: print(text, file=terminal))("2 runs")
+
+    assert terminal.getvalue() == ("merging 2 runs …\r\x1b[K2 runs\nmerging 2 runs …\r\x1b[K")
+
+
+def test_a_message_before_it_shows_is_only_a_message() -> None:
+    terminal = Terminal()
+    with BusySign(terminal, "merging 2 runs", after_s=3600.0) as sign:
+        sign.around(lambda text: print(text, file=terminal))("2 runs")
+
+    assert terminal.getvalue() == "2 runs\n"
+
+
 @pytest.mark.parametrize("stream", [None, io.StringIO()])
 def test_what_is_quick_says_nothing(stream: io.StringIO | None) -> None:
     with BusySign(stream, "making the report", after_s=3600.0):

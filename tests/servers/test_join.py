@@ -71,6 +71,7 @@ def test_the_log_of_another_run_is_refused_and_leaves_no_file(
     assert not (tmp_path / "results" / "j.db").exists()
 
 
+@pytest.mark.long
 def test_by_times_alone_a_backend_is_only_suggested(
     twelve_nodes: tuple[Nginx, Haproxy],
     tls_stress: RunIt,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_each_client_is_sent_by_the_library_that_can(
     assert not any("--stack" in argv for argv in commands)
 
 
+@pytest.mark.long
 @pytest.mark.boringssl
 @pytest.mark.real("nginx")
 def test_a_replay_sends_each_hello_by_the_library_of_the_run(
@@ -74,7 +76,7 @@ def test_a_replay_sends_each_hello_by_the_library_of_the_run(
     mix = ("--client", "java-17", "--client", "chrome")
     run = tls_stress(two_nodes.ports["alone"], "-n", "40", *mix)
     code = main(["replay", str(run.file), "-q", "--results", str(run.file.parent)])
-    with sqlite3.connect(run.file.with_stem("run-replay")) as again:
+    with closing(sqlite3.connect(run.file.with_stem("run-replay"))) as again:
         rows = again.execute(
             "SELECT client.name, client.stack, count(*) FROM handshake"
             " JOIN client ON client.name = handshake.client WHERE chain IS NOT NULL GROUP BY 1"
@@ -103,6 +105,7 @@ def test_two_addresses_are_sampled_alike_and_the_odd_one_is_named(
     assert two_nodes.connections_once(200) == {"good": 100, "alone": 100}
 
 
+@pytest.mark.long
 @pytest.mark.real("nginx", "haproxy")
 def test_the_rare_chain_behind_haproxy_is_counted_as_haproxy_counts_it(
     twelve_nodes: tuple[Nginx, Haproxy], certificates: Certificates, tls_stress: RunIt

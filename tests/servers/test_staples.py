@@ -22,14 +22,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.real("openssl")]
 GOOD, REVOKED = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED
 
 
-def staple(certificates: Certificates, status: ocsp.OCSPCertStatus, *, until: int) -> bytes:
-    """A response about the leaf, valid until so many days from now; its signature is anybody's."""
+def staple(
+    certificates: Certificates, status: ocsp.OCSPCertStatus, *, until: int, own: bool = True
+) -> bytes:
+    """A response about the leaf (or its issuer, another one), valid until so many days from now.
+
+    Its signature is anybody's.
+    """
     now = datetime.now(UTC)
-    leaf = x509.load_pem_x509_certificate(certificates.full.read_bytes())
     issuer = x509.load_pem_x509_certificate(certificates.issuer.read_bytes())
+    leaf = x509.load_pem_x509_certificate(certificates.full.read_bytes())
     revoked = status is REVOKED
     builder = ocsp.OCSPResponseBuilder().add_response(
-        cert=leaf,
+        cert=leaf if own else issuer,
         issuer=issuer,
         algorithm=SHA256(),
         cert_status=status,
@@ -76,6 +81,36 @@ def test_what_the_staple_says_is_the_ending(
 
     assert run.summary["failures"]["categories"] == categories
     assert run.code == (1 if categories else 0)
-    if categories == {"bad-staple": 5}:
-        [cause] = [one["likely"] for one in run.summary["causes"]]
-        assert [one["id"] for one in cause] == ["staple-expired"]
+
+
+@pytest.mark.parametrize(
+    ("until", "own", "likely", "words"),
+    [
+        (-2, True, "staple-expired", "received an expired OCSP staple"),
+        (7, False, "staple-of-previous-certificate", "received the OCSP staple of another certif"),
+    ],
+)
+def test_what_is_wrong_with_the_staple_is_told_with_the_cause_that_follows(
+    until: int,
+    own: bool,
+    likely: str,
+    words: str,
+    certificates: Certificates,
+    tmp_path: Path,
+    tls_stress: RunIt,
+) -> None:
+    response = tmp_path / "staple.der"
+    expires = datetime.now(UTC) + timedelta(days=until)
+    response.write_bytes(staple(certificates, GOOD, until=until, own=own))
+    with OpensslServer(
+        certificates, tmp_path / "server", ["-status_file", str(response)]
+    ) as server:
+        run = tls_stress(server.port, "-n", "20", "-c", "2", "--client", "firefox")
+
+    assert run.summary["failures"]["categories"] == {"bad-staple": 20}
+    causes = [*run.summary["causes"], run.summary["unexplained"] or {}]
+    fits = next(one["likely"] for one in causes if one.get("likely"))
+    assert [one["id"] for one in fits] == [likely]
+    assert words in run.summary["headline"]
+    dated = f"it expired {expires:%Y-%m-%d}" in fits[0]["text"]
+    assert dated is (until < 0)

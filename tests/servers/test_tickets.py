@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +58,62 @@ def test_own_keys_name_the_bad_node(farm: Haproxy, tls_stress: RunIt, stack: str
     assert {one["how"] for one in summary["backends"]} == {"ticket"}
     assert f"the backend with {condition['value']}, 1 of 12." in summary["headline"]
     assert summary["backend_count"]["high"] == 12
+
+
+@pytest.mark.parametrize("farm", [""], indirect=True)
+@pytest.mark.parametrize("stack", ["boringssl", "openssl"])
+def test_a_sample_names_the_bad_node_unasked(farm: Haproxy, tls_stress: RunIt, stack: str) -> None:
+    summary = tls_stress(farm.port, "-n", "600", "--processes", "1", "--stack", stack).summary
+
+    served = farm.served(600)
+    bad = summary["failures"]["count"]
+    assert bad == served["node-12"]
+    assert "came from the backend with ticket key" in summary["headline"]
+    count = summary["backend_count"]
+    assert count["sample"]
+    assert count["unnamed"] < count["named"] < 80
+    assert count["seen"] <= 12 <= count["high"]
+    assert sum(one["attempts"] for one in summary["backends"]) == count["named"]
+
+
+@pytest.mark.parametrize("farm", [""], indirect=True)
+def test_turned_off_nothing_is_read(farm: Haproxy, tls_stress: RunIt) -> None:
+    summary = tls_stress(farm.port, "-n", "120", "--no-ticket-names", "--processes", "1").summary
+
+    assert summary["backend_count"] is None
+    assert "came from" not in summary["headline"]
+
+
+def test_a_reload_in_mid_run_is_told_with_its_time(
+    certificates: Certificates, tls_stress: RunIt, tmp_path: Path
+) -> None:
+    """Without key files nginx makes new keys when it reads its configuration again."""
+    nodes = [Node(f"node-{n}", certificates.full, certificates.key) for n in range(1, 5)]
+    with (
+        Nginx(nodes, tmp_path / "nginx", master=True) as nginx,
+        Haproxy([Backend(*one) for one in nginx.ports.items()], tmp_path / "haproxy") as haproxy,
+    ):
+
+        def reload() -> None:
+            while sum(haproxy.connections().values()) < 300 and nginx.runs(0.02):
+                pass
+            os.kill(nginx.pid, signal.SIGHUP)
+
+        reloading = threading.Thread(target=reload)
+        reloading.start()
+        more = ("--ticket-names", "-n", "600", "--rate", "150", "--processes", "1")
+        finished = tls_stress(haproxy.port, *more)
+        reloading.join()
+        haproxy.served(600)
+        met = dict(re.findall(r":(\d+) \[[^]]+\] \S+ nodes/(\S+) ", haproxy.output.read_text()))
+
+    rows = finished.ask("SELECT backend, local_port FROM handshake WHERE backend > ''")
+    keys = {key: met[str(port)] for key, port in rows}
+    pairs = finished.summary["backend_count"]["new_keys"]
+    assert {keys[one["before"]] for one in pairs} == set(nginx.ports)
+    assert {keys[one["after"]] for one in pairs} == set(nginx.ports)
+    assert all(one["last"] <= one["first"] for one in pairs)
+    assert "A reload without key files looks like this" in finished.summary["lines"]["asked"]
 
 
 @pytest.mark.parametrize("farm", ["ssl_session_ticket_key {key};"], indirect=True)

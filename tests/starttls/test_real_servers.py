@@ -23,6 +23,7 @@ from tests.starttls.daemons import DAEMONS
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="servers that drop root's rights need them first"),
 ]

@@ -63,6 +63,41 @@ def test_no_text_starts_like_a_formula(
     assert row["alpn"] == f"'{start}1"
 
 
+def by_rows(run: RunFile) -> str:
+    """The whole CSV file as the rows of the view give it, one after the other."""
+    names, rows = run.handshakes()
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(
+            f"'{one}" if isinstance(one, str) and one.startswith(tuple("=+-@")) else one
+            for one in row
+        )
+    return stream.getvalue()
+
+
+def test_csv_by_groups_is_what_the_rows_of_the_view_give(
+    write_run: Callable[..., Path],
+    make_record: Callable[..., Record],
+    incomplete: Callable[[int], Record],
+) -> None:
+    odd = (
+        {"alpn": 'h2, "quoted", 100%s'},
+        {"alpn": "%d%%\r\n"},
+        {"alpn": "", "backend": "-1"},
+        {"detail": 'said "no", twice'},
+        {"detail": "=1%s"},
+        {"server_ns": None, "handshake_ns": None, "connect_ns": None, "lag_ns": None},
+        {"local_port": None, "tls_version": None, "cipher": None, "chain": None},
+        {"tcp_retransmits": 3},
+        {"starttls_ns": 17, "resumed": True},
+    )
+    records = [make_record(number, **odd[number % len(odd)]) for number in range(2_100)]
+    with open_run(write_run([*records, incomplete(2_100)])) as run:
+        assert exported(run, Format.CSV) == by_rows(run)
+
+
 HOSTILE = "\x1b]0;owned\x07 \x9b2J \u202egnp.exe \x7f"
 
 

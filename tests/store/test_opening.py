@@ -31,6 +31,8 @@ def ask_everything(run: RunFile) -> int:
     run.histogram_block_ns()
     list(run.failures(1000))
     list(run.handshakes()[1])
+    grouped = run.handshakes_by_group()
+    list(grouped.rows if grouped else ())
     return len(list(run.records()))
 
 

@@ -1,4 +1,4 @@
-"""Names of runs stay in the results folder, and every run gets its own."""
+"""Names of runs stay in the results directory, and every run gets its own."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_folder_without_parent_is_not_made(tmp_path: Path) -> None:
 def test_a_file_is_no_results_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(UsageError, match="results folder"):
+    with pytest.raises(UsageError, match="results directory"):
         reserve(tmp_path / "file", "x")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def test_rows_after_the_mark_are_counted_with_the_stored_ones(
     for number in range(12):
         writer.add_records([make_record(number * 1000)])
         writer.commit(number)
-    stored = sqlite3.connect(tmp_path / "run.db").execute("SELECT sum(count) FROM cell").fetchone()
+    with closing(sqlite3.connect(tmp_path / "run.db")) as run:
+        stored = run.execute("SELECT sum(count) FROM cell").fetchone()
     counts = counts_of(tmp_path / "run.db")
     cells = counts.cells
     writer.close()

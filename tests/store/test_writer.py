@@ -60,6 +60,7 @@ records = st.builds(
 )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(records, max_size=8), max_size=4))

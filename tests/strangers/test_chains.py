@@ -16,6 +16,7 @@ MOST_SECONDS = 5.0
 MOST_MEGABYTES = 300.0
 
 
+@pytest.mark.long
 def test_every_hostile_chain_gets_a_verdict_or_a_message(tmp_path: Path) -> None:
     files = {**fixed(), **{f"mutated-{n}": one for n, one in enumerate(mutated(300, seed=1))}}
     paths = []

@@ -51,6 +51,7 @@ def test_a_profile_does_no_harm(name: str, folder: Path) -> None:
     assert all(one.seconds < MOST_SECONDS for one in visits.visits)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_reports_of_ours_below_the_profile_are_replaced(folder: Path) -> None:
     names = {"html": "page.html", "junit": "tests.xml", "openmetrics": "x.prom", "markdown": "x.md"}

@@ -62,6 +62,7 @@ def test_a_hostile_module_leaves_a_mark_where_the_folder_is_searched(folder: Pat
     assert "got-queue" in imported(folder)
 
 
+@pytest.mark.long
 def test_no_command_imports_from_the_working_folder(folder: Path) -> None:
     with start("healthy") as farm:
         (address,) = farm.addresses

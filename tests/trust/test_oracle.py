@@ -50,6 +50,7 @@ def test_the_openssl_policy_says_what_openssl_says(defect: Defect, tmp_path: Pat
     assert not describe(sent[0]).unreadable
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.real("openssl")
 def test_chains_made_by_chance_get_the_same_answer_from_openssl(tmp_path: Path) -> None:

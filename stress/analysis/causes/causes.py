@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import compress
-from math import ceil, log, sqrt
+from math import sqrt
 
 import numpy as np
 
@@ -23,7 +23,12 @@ from stress.analysis.causes.changes import (
 )
 from stress.analysis.causes.classes import FailureClass, failure_classes
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.causes.inconsistencies import inconsistencies
+from stress.analysis.causes.experiments import cheaper, confirm, more, pinned
+from stress.analysis.causes.inconsistencies import (
+    differences,
+    facts_of_what_was_agreed,
+    inconsistencies,
+)
 from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
@@ -33,7 +38,6 @@ from stress.analysis.causes.load import (
     passing_rate,
     segments,
 )
-from stress.analysis.causes.negotiation import differences
 from stress.analysis.causes.ports import PortFinding, port_structure
 from stress.analysis.causes.signs import (
     facts_of_the_answers,
@@ -54,7 +58,6 @@ from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.recording import Recording, reread_by_load
 from stress.analysis.tally import RunCounts, chosen
-from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
 from stress.model.claims import (
@@ -73,7 +76,8 @@ from stress.model.claims import (
     UnexplainedClaim,
 )
 from stress.model.outcome import Category, ClientView, Stage
-from stress.model.plan import Address, StartTls
+from stress.model.plan import StartTls
+from stress.model.record import Record
 from stress.model.run import End, SeenChain
 from stress.model.summary import Comparator, Condition, Interval
 from stress.trust import describe, known_of
@@ -85,26 +89,8 @@ MOSTLY = 0.8
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
 ALWAYS = 0.99
-CERTAIN = 0.99
-"""At least one failure shows in an experiment with this confidence, if the claim is right."""
-FEWEST, MOST = 20, 20_000
-"""Handshakes of an experiment."""
-SLOWER = 4.0
-LEAST_RATE = 20.0
 FEWEST_TIMED = 200
 """Handshakes of an experiment about latency."""
-CHEAPER = ("--resumption", "90%")
-"""More of these handshakes get through where CPU is the limit, but not where a limiter counts."""
-ENOUGH_FAILURES = 20
-"""Failures that isolation needs."""
-_OF_LOAD = {
-    Category.REFUSED,
-    Category.TIMEOUT_CONNECT,
-    Category.TIMEOUT_HANDSHAKE,
-    Category.RESET,
-    Category.EOF,
-}
-"""What a target may do when the load is too high."""
 
 
 def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
@@ -355,12 +341,13 @@ class _Claimant:
     def slow(self, claim: Claim) -> Claim:
         """What is slower, with its root causes and the next experiment."""
         loci = [one.dimension for one in claim.conditions] or [NO_PLACE]
-        change = _pinned(self.recording, claim.conditions, FEWEST_TIMED)
+        chosen = facts_of_what_was_agreed(self.recording.table, loci)
+        change = pinned(self.recording, claim.conditions, FEWEST_TIMED)
         if claim.ceiling and not self.recording.facts.plan.resumption:
-            change = replace(change or RunChange(), extra=CHEAPER)
+            change = cheaper(self.recording.facts.plan, change or RunChange())
         return replace(
             claim,
-            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value)),
+            likely=likely(Signs(claim.category, loci, Shape.CONSTANT.value, facts=chosen)),
             experiment=change,
         )
 
@@ -493,15 +480,9 @@ class _Claimant:
             evidence.add("before-tls")
         alike = [one for one in self.recording.failing if one.outcome == failing.outcome]
         if chain is None:
-            passing = passing_rate(plan.load, self.recording.cube)
-            values = facts_of_the_answers(alike)
-            met = sorted(one.id for one in alike)
-            follow = follow_arrivals(plan.load, self.recording.cube)
-            first = passed_first(met, attempts, failures, follow=follow)
-            values |= facts_of_what_passed(first, passing)
-            if implied := StartTls.implied_by(plan.target.port):
-                values.setdefault("starttls", implied.value)
+            values = self.without_chain(alike, failures)
         else:
+            values = facts_of_the_staples(alike)
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
             evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
@@ -509,7 +490,6 @@ class _Claimant:
             evidence |= facts_of_the_roots([*filter(None, compress(others, same))])
             verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
             evidence |= facts_of_the_verdicts(verdicts)
-            values = facts_of_the_staples(alike)
             if len(self.tally.good_chains) > 1:
                 evidence.add("several-good-chains")
         return likely(
@@ -526,65 +506,13 @@ class _Claimant:
             )
         )
 
-
-def confirm(recording: Recording, locus: Slice, category: str = "") -> RunChange | None:
-    """The next experiment: the run that pins the slice, or the part in which a rival disagrees.
-
-    None when no option can pin any of its conditions.
-    """
-    plan = recording.facts.plan
-    if recording.facts.records:
-        return None
-    conditions: Sequence[Condition] = locus.conditions
-    if locus.grade is Grade.AMBIGUOUS and locus.rivals:
-        conditions = [one for one in conditions if one not in locus.rivals[0]] or conditions
-    if {one.dimension for one in conditions} == {Dimension.TIME} and category in _OF_LOAD:
-        # The same run at a quarter of the load: does the failure go away?
-        elapsed = duration_s(recording.facts) or 0.0
-        before = plan.load.rate or (recording.facts.recorded / elapsed if elapsed else 0.0)
-        return None if before < LEAST_RATE else RunChange(rate=float(f"{before / SLOWER:.2g}"))
-
-    # Handshakes inside the slice after which at least one should have failed.
-    count, precision = FEWEST, locus.cohort.failures / max(1, locus.cohort.attempts)
-    if precision < 1.0:
-        count = max(FEWEST, min(MOST, ceil(log(1.0 - CERTAIN) / log(1.0 - precision))))
-    return _pinned(recording, conditions, count)
-
-
-def _pinned(recording: Recording, conditions: Sequence[Condition], count: int) -> RunChange | None:
-    """The run that meets these conditions only; None when no option can pin any of them."""
-    plan = recording.facts.plan
-    values = {one.dimension: one.text for one in conditions if one.op is not Comparator.IS_NOT}
-
-    def pinned(address: Address) -> bool:
-        own = (str(address), address.label, address.family)
-        mine = dict(zip((Dimension.ADDRESS, Dimension.LABEL, Dimension.FAMILY), own, strict=True))
-        tests = [one for one in conditions if one.dimension in mine]
-        return bool(tests) and all(one.allows(mine[Dimension(one.dimension)]) for one in tests)
-
-    addresses = tuple(filter(pinned, recording.addresses))
-    told = [one for one in conditions if one.dimension == Dimension.CLIENT]
-    names = [client.name for client in plan.clients]
-    clients = tuple(name for name in names if told and all(one.allows(name) for one in told))
-    name = values.get(Dimension.SNI)
-    # Of `240/s` or `240/s or more`; `less than 240/s` is a bound from above, which nothing offers.
-    number, per_second, _ = values.get(Dimension.RATE, "").partition("/s")
-    rate = float(number) if per_second and number.replace(".", "").isdigit() else None
-    source = values.get(Dimension.VANTAGE) if not recording.facts.vantages else None
-    if not (addresses or clients or name or rate or source):
-        return None
-    return RunChange(
-        count=count,
-        addresses=addresses or None,
-        clients=clients or None,
-        server_name=name,
-        rate=rate,
-        extra=("--source", source) if source and source not in plan.sources[1:] else (),
-    )
-
-
-def more(failures: int, attempts: int) -> RunChange | None:
-    """The run that sees enough failures to say what they share; None: this one did."""
-    if not failures or failures >= ENOUGH_FAILURES:
-        return None
-    return RunChange(count=min(1_000_000, ceil(ENOUGH_FAILURES * attempts / failures)))
+    def without_chain(self, alike: Sequence[Record], failures: int) -> dict[str, str]:
+        """What these failures show that received no chain: what was answered, and what passed."""
+        plan, cube = self.recording.facts.plan, self.recording.cube
+        passing, follow = passing_rate(plan.load, cube), follow_arrivals(plan.load, cube)
+        met = sorted(one.id for one in alike)
+        first = passed_first(met, self.tally.attempts, failures, follow=follow)
+        values = facts_of_the_answers(alike) | facts_of_what_passed(first, passing)
+        if implied := StartTls.implied_by(plan.target.port):
+            values.setdefault("starttls", implied.value)
+        return values

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from math import exp, gcd, inf, lgamma, log, pi
 
 import numpy as np
-from scipy.special import bdtrc
 
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood
 from stress.model.claims import Lockout, Recurrence, Shape
@@ -329,6 +328,8 @@ def round_robin(starts: Sequence[int], share: float, workers: int = 1) -> Recurr
     """
     if len(starts) < FEWEST or share >= 0.5:
         return None
+    from scipy.special import bdtrc  # noqa: PLC0415 - heavy
+
     indices = np.asarray(starts, dtype=np.int64)
     best: tuple[float, Recurrence] | None = None
     tried = LARGEST_CYCLE - 1

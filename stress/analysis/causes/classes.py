@@ -69,7 +69,11 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
             common = chains[np.argsort(-counts, kind="stable")][:MOST_CHAINS].tolist()
             fewest = OFTEN if len(chains) > MOST_CHAINS else 1
             often = set(chains[counts >= fewest].tolist()) - {UNKNOWN}
-            by_clock = _by_clock(table, name, chains)
+            # Time decides and not the chain where several were refused for a while and accepted
+            # later, as certificates are that are served too early again after each renewal.
+            good = table.outcomes.codes == table.outcomes.code(OK.name)
+            both = np.isin(chains, np.unique(table.chains[good])).sum()
+            by_clock = name in _DATED and len(chains) > 1 and both >= len(chains) - 1
             chosen = [chain for chain in common if chain in often and not by_clock]
             rest = rows & ~np.isin(table.chains, chosen)
             members = [(chain, rows & (table.chains == chain)) for chain in chosen]
@@ -88,16 +92,6 @@ def failure_classes(table: Table) -> tuple[FailureClass, ...]:
             for chain, own in members
         ]
     return tuple(sorted(found, key=lambda one: (-one.count, one.outcome, one.chain or UNKNOWN)))
-
-
-def _by_clock(table: Table, name: str, chains: Integers) -> bool:
-    """Whether time decides and not the chain: several were refused for a while and accepted later.
-
-    So it is with certificates that are served too early again and again, one after each renewal.
-    """
-    accepted = np.unique(table.chains[table.outcomes.codes == table.outcomes.code(OK.name)])
-    both = np.isin(chains, accepted).sum()
-    return name in _DATED and len(chains) > 1 and both >= len(chains) - 1
 
 
 def _is_trust(outcome: str) -> bool:

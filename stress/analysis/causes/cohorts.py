@@ -345,11 +345,13 @@ class Ranking:
     def cohorts(self, most: int) -> Iterator[Cohort]:
         """The best that pass the test, with their aliases and rivals; made on demand."""
         for place in self._order[:most].tolist():
-            # Simplest first: fewer conditions, then the preferred dimensions, then the value.
+            # Simplest first: fewer conditions, no ranges, the preferred dimensions, the value.
             alike = np.flatnonzero(self._prints == self._prints[place]).tolist()
             ways: list[Conjunction] = []
             named = map(self._conjunction, alike)
-            found = [(len(way), not all(map(_plain, way)), way) for way in named]
+            found = [
+                (len(way), any(len(one) > 2 or one[1] < 0 for one in way), way) for way in named
+            ]
             for _, _, way in sorted(found):
                 if not any(set(simpler) <= set(way) for simpler in ways):
                     ways.append(way)
@@ -379,11 +381,6 @@ class Ranking:
             return ((space.columns[0], digits[0], digits[1]),)
         values = [~code if space.form is Comparator.IS_NOT else code for code in digits]
         return tuple(zip(space.columns, values, strict=True))
-
-
-def _plain(condition: ColumnValue) -> bool:
-    """Whether it is about one value."""
-    return len(condition) == 2 and condition[1] >= 0
 
 
 def _same_scale(one: Conjunction, other: Conjunction) -> bool:

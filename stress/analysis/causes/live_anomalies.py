@@ -16,8 +16,7 @@ from collections.abc import Sequence
 
 from stress.analysis.proportions.binomial import LEVEL
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import side_of
-from stress.model.outcome import Side
+from stress.model.outcome import Side, side_of
 from stress.model.record import Record
 from stress.text.numbers import percent, thousands
 

@@ -27,10 +27,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtrc, gammaln, ndtri, pdtrc
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood, two_rates
@@ -136,6 +136,8 @@ class _Ports:
         usual = self.distinct / len(self.ports)
         if self.distinct < FEWEST_AFFINE or self.distinct == len(self.ports):
             return None
+        from scipy.special import bdtrc  # noqa: PLC0415 - heavy
+
         for rate in (0.95, 0.5, min(0.4, 4.0 * usual)):
             if rate <= usual:
                 continue
@@ -190,6 +192,8 @@ class _Ports:
             price: logarithm of the number of hashes that are tried.
             masks: see `_Buckets`.
         """
+        from scipy.special import bdtrc, gammaln  # noqa: PLC0415 - heavy
+
         size = np.bincount(buckets)
         held = np.flatnonzero(size)
         hits = np.bincount(buckets[self.failed], minlength=len(size))[held]
@@ -213,7 +217,7 @@ class _Ports:
         if self.distinct < FEWEST_PORTS:
             return None
         scores = self._scores()
-        limit = float(-ndtri(LEVEL / 2.0 / (2**BITS - 1)))
+        limit = -NormalDist().inv_cdf(LEVEL / 2.0 / (2**BITS - 1))
         masks = np.flatnonzero(np.abs(scores) > limit)
         order = np.argsort(-np.abs(scores[masks]), kind="stable")
         masks = masks[order][:TRIED_MASKS].tolist()
@@ -266,6 +270,8 @@ class _Ports:
 
     def repeats(self) -> PortFinding | None:
         """Ports that failed once fail again more often than by chance."""
+        from scipy.special import pdtrc  # noqa: PLC0415 - heavy
+
         share = float(self.failures.sum()) / float(self.attempts.sum())
         pairs = float((self.attempts * (self.attempts - 1) / 2.0).sum())
         seen = float((self.failures * (self.failures - 1) / 2.0).sum())

@@ -32,8 +32,8 @@ _ADDRESSES = frozenset({"address", "label", "family"})
 _FIRST_BYTES = re.compile(r"first bytes (['\"])(?P<text>.*)\1")
 _REFUSAL = re.compile(r"(the server|; it) said (['\"])(?P<text>.*)\2")
 """Of `stress.dialogues`."""
-_PAST_STAPLE = re.compile(r"the staple expired (?P<ended>.+)")
-"""Of `stress.trust.rules.staple`."""
+_EXPIRED_STAPLE = re.compile(r"the staple expired (?P<when>\S+)")
+_OTHER_STAPLE = re.compile(r"the staple is for another certificate")
 _FIRST_WORDS = {
     "http-answer": r"HTTP/\d|\s*<(!doctype|html)",
     "other-protocol": r"SSH-|RFB |AMQP|\$\d|-ERR|-NOAUTH",
@@ -69,6 +69,7 @@ def facts_of_the_plan(plan: Plan) -> set[str]:
             "sni-always-sent": all(senders),
             "client-certificate-sent": bool(plan.client_certificate),
             "proxy-header-sent": bool(plan.proxy_protocol),
+            "through-proxy": plan.proxy is not None,
             "private-ca": plan.trust.private,
             "starttls-port": StartTls.implied_by(plan.target.port) is not None,
             "starttls-spoken": plan.starttls is not None,
@@ -215,16 +216,14 @@ def facts_of_the_answers(failing: Sequence[Record]) -> dict[str, str]:
 
 
 def facts_of_the_staples(failing: Sequence[Record]) -> dict[str, str]:
-    """Whether the failing connections got staples that are out of date, or of another certificate.
+    """What was wrong with the stapled OCSP responses, by the words of `stress.trust.rules.staple`.
 
-    Runs of older versions have no details of staples, and then nothing is known.
+    The value of those that expired is the time of the first.
     """
     details = {record.detail or "" for record in failing}
-    past = [_PAST_STAPLE.match(detail) for detail in details]
-    if past and all(past):
-        ended = min(found["ended"] for found in past if found)
-        return {"staple-out-of-date": ended}
-    return {"staple-of-another": ""} if details == {"the staple is for another certificate"} else {}
+    expired = [found["when"] for found in map(_EXPIRED_STAPLE.match, details) if found]
+    values = {"staple-out-of-date": min(expired)} if expired else {}
+    return values | ({"staple-of-another": ""} if any(map(_OTHER_STAPLE.match, details)) else {})
 
 
 def _beginning(starts: Mapping[_Name, str], words: str) -> list[_Name]:

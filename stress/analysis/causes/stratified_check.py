@@ -36,7 +36,6 @@ from statistics import fmean, median
 from typing import TypeAlias
 
 import numpy as np
-from scipy.special import xlogy
 
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.proportions.binomial import Floats, Integers, weighted_tail
@@ -165,6 +164,8 @@ def refuted(strata: Integers, attempts: Integers, failures: Integers, inside: Ma
         failures: of each row.
         inside: the rows of the cohort.
     """
+    from scipy.special import xlogy  # noqa: PLC0415 - heavy
+
     known = strata >= 0
     outside = ~inside & known
     inside = inside & known

@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from stress.analysis.proportions.binomial import Integers
-from stress.analysis.tally import chosen, side_of
+from stress.analysis.tally import chosen
 from stress.model.attributes import Dimension
-from stress.model.outcome import Side, Stage
+from stress.model.outcome import Side, Stage, side_of
 from stress.model.run import Cell, Cells, cell_reader
 from stress.text.scale import Scale, in_order, scale
 

@@ -25,10 +25,9 @@ from math import ceil, log
 from random import Random
 
 from stress.analysis.dimensions import readings
-from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.model.attributes import SHARED, Dimension
-from stress.model.outcome import Kind, Outcome, Side
+from stress.model.outcome import Kind, Outcome, Side, side_of
 from stress.model.plan import Combination, Replay, Role
 from stress.model.record import Record
 from stress.model.run import Cells, Run
@@ -113,7 +112,9 @@ def choose(
         kind = f" of the category {category!r}" if category else ""
         raise UsageError(
             f"the run {run.facts().name} has no failure{kind} to replay",
-            "`tls-stress report` lists its failures by category",
+            "`tls-stress report` lists its failures by category"
+            if category
+            else "`tls-stress report` prints the commands that test again what it found",
         )
     chosen = random.sample(list(distinct), min(most, len(distinct)))
     # The controls: good combinations in the proportions of the run, on ports that never failed.

@@ -161,14 +161,13 @@ def count_slower(histogram: Histogram, goal: Goal) -> tuple[int, int]:
 
 def assess(goals: Sequence[Goal], evidence: Evidence) -> tuple[Assertion, ...]:
     """Answers all goals at the end of a run."""
-    return tuple(_assertion(goal, evidence) for goal in goals)
-
-
-def _assertion(goal: Goal, evidence: Evidence) -> Assertion:
-    answer = holds(goal, evidence)
-    seen_s = evidence.elapsed_s if _below(goal, answer) and evidence.elapsed_s else None
-    needed = settles(goal, evidence) if answer is Holds.UNKNOWN else None
-    return Assertion(goal.text, answer.value, value_of(goal, evidence), seen_s, needed)
+    found: list[Assertion] = []
+    for goal in goals:
+        answer = holds(goal, evidence)
+        seen_s = evidence.elapsed_s if _below(goal, answer) and evidence.elapsed_s else None
+        needed = settles(goal, evidence) if answer is Holds.UNKNOWN else None
+        found.append(Assertion(goal.text, answer.value, value_of(goal, evidence), seen_s, needed))
+    return tuple(found)
 
 
 def _below(goal: Goal, answer: Holds) -> bool:

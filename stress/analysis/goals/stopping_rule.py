@@ -18,11 +18,10 @@ from stress.analysis.goals.evidence import Evidence, Holds, count_slower, may_st
 from stress.analysis.goals.goal import Goal, Subject, parse_goals
 from stress.analysis.latency import phase_ns
 from stress.analysis.proportions.clusters import Effective, effective
-from stress.analysis.tally import side_of
 from stress.errors import UsageError
 from stress.measure import Histogram
 from stress.model.observer import Observer
-from stress.model.outcome import Side
+from stress.model.outcome import Side, side_of
 from stress.model.record import Flag, Record
 from stress.model.run import Phase, Progress
 from stress.text.numbers import seconds

@@ -20,7 +20,7 @@ from stress.analysis.goals.goal import Goal, Subject
 from stress.analysis.latency import phase_ns
 from stress.analysis.proportions.clusters import effective
 from stress.model.outcome import NOT_SENT as UNSENT
-from stress.model.outcome import Outcome, Side
+from stress.model.outcome import Side, side_of
 from stress.model.record import Flag, Record
 from stress.model.run import Phase
 
@@ -85,7 +85,7 @@ class Trial:
         """Counts one attempt."""
         if self.first_due_ns is None or record.due_ns < self.first_due_ns:
             self.first_due_ns = record.due_ns
-        side = Outcome.parse(record.outcome).side
+        side = side_of(record.outcome)
         self.outcomes[record.outcome] += 1
         if side is Side.OURS:
             self.ours += 1
@@ -122,7 +122,7 @@ class Trial:
 
     def ended(self, side: Side) -> int:
         """How many attempts ended on that side, the warm-up included."""
-        return sum(n for name, n in self.outcomes.items() if Outcome.parse(name).side is side)
+        return sum(n for name, n in self.outcomes.items() if side_of(name) is side)
 
     def total(self, what: str) -> int:
         """How many `attempts`, `failed` or `not-sent` there are after the warm-up."""
@@ -169,7 +169,7 @@ class Trial:
 
     def gave_way(self) -> str:
         """What failed most, or where time was lost: a category, or one of the `slow` words."""
-        target = [one for one in self.outcomes if Outcome.parse(one).side is Side.TARGET]
+        target = [one for one in self.outcomes if side_of(one) is Side.TARGET]
         failed = {name: self.outcomes[name] for name in target}
         most = failed or self.slow or self.quick
         return max(most, key=most.__getitem__, default=SLOW)

@@ -13,22 +13,24 @@ here, Wilson's interval claims too often that "at least L are failing" (its cove
 the exact one never covers less than it says. The quantiles come from `scipy.special.betaincinv`,
 which is as exact as `binomtest` and five hundred times faster.
 
-Imported late: it needs numpy and scipy.
+Imported late: it needs numpy. SciPy is imported by the functions that need it: that takes a fifth
+of a small report, and a run without failures needs none of it.
 """
 
 from __future__ import annotations
 
-from math import expm1, inf, log
-from typing import TypeAlias
+from math import exp, expm1, inf, log
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, xlogy
 
 from stress.model.summary import Interval, RiskRatio
 
-Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
+Integers: TypeAlias = "NDArray[np.int64]"
 
 LEVEL = 0.95
 """The confidence level of everything that is shown."""
@@ -40,6 +42,8 @@ _LARGEST_THETA = 700.0
 
 def upper_tail(hits: Floats, draws: float, share: Floats) -> Floats:
     """P(Bin(draws, share) >= hits): a conservative form of Fisher's one-sided test."""
+    from scipy.special import betainc  # noqa: PLC0415 - heavy: only where something failed
+
     found = np.maximum(hits, 1.0)
     tail = np.where(
         share >= 1.0, 1.0, betainc(found, np.maximum(draws - found + 1.0, 1e-300), share)
@@ -79,6 +83,8 @@ def two_rates(hits: Floats, size: Floats, all_hits: float, total: float) -> Floa
 
 def log_likelihood(hits: Floats, size: Floats) -> Floats:
     """Of the counts at their own rate, without the binomial coefficient; 0 for an empty count."""
+    from scipy.special import xlogy  # noqa: PLC0415 - heavy: only where something failed
+
     safe = np.maximum(size, 1.0)
     misses = size - hits
     return np.asarray(xlogy(hits, hits / safe) + xlogy(misses, misses / safe), dtype=np.float64)
@@ -149,6 +155,12 @@ def exact_bounds(failures: float, attempts: float, tail: float) -> tuple[float, 
     if attempts <= 0:
         return 0.0, 1.0
     good = attempts - failures
+    if failures == 0:
+        return 0.0, -expm1(log(tail) / attempts)
+    if good == 0:
+        return exp(log(tail) / attempts), 1.0
+    from scipy.special import betaincinv  # noqa: PLC0415 - heavy: only where something failed
+
     low = float(betaincinv(failures, good + 1, tail)) if failures > 0 else 0.0
     high = float(betaincinv(failures + 1, good, 1.0 - tail)) if good > 0 else 1.0
     return low, high

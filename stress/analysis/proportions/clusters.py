@@ -23,7 +23,7 @@ anything else.
 What has not happened cannot be weighed. Before the first burst a run looks steady; how long it ran
 limits which outages it could have seen (see docs/decisions/0020-one-interval.md).
 
-Imported late: it needs numpy and scipy.
+Imported late: it needs numpy, and scipy where anything failed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import pdtrc
 
 from stress.analysis.proportions.binomial import EXACT, LEVEL, Floats, exact_bounds
 from stress.analysis.proportions.sequence import confidence_sequence
@@ -132,6 +131,8 @@ def effective(failures: ArrayLike, attempts: ArrayLike) -> Effective:
 
 def _weights(failed: Floats, size: Floats) -> Floats:
     """The failures of each stretch of hot blocks."""
+    from scipy.special import pdtrc  # noqa: PLC0415 - heavy: only where something failed
+
     hot = np.zeros(len(failed), dtype=np.bool_)
     level = CHANCE / max(1, int(np.count_nonzero(size)))
     while True:

@@ -25,8 +25,8 @@ from math import ceil
 
 from stress.analysis.proportions.clusters import FEW, Effective, effective
 from stress.analysis.proportions.sequence import confidence_sequence
-from stress.analysis.tally import by_block, side_of
-from stress.model.outcome import Category, Side
+from stress.analysis.tally import by_block
+from stress.model.outcome import Category, Side, side_of
 from stress.model.run import Cell, Cells, Cube, End
 from stress.model.summary import Interval
 
@@ -124,10 +124,9 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
     worth = effective(line.failures, line.attempts)
     if unresolved:
         everything = attempts + unresolved
-        interval = _wider(
-            confidence_sequence(failures, everything),
-            confidence_sequence(failures + unresolved, everything),
-        )
+        least = confidence_sequence(failures, everything)
+        most = confidence_sequence(failures + unresolved, everything)
+        interval = replace(least, low=min(least.low, most.low), high=max(least.high, most.high))
     else:
         interval = worth.interval(planned=end is End.COMPLETED)
     found = episodes(whole) if worth.effect > CLUSTERED else None
@@ -141,10 +140,6 @@ def estimate(cube: Cube, end: End, unrecorded: int = 0) -> Estimate:
         found if found and found.count < FEW_EPISODES and found.outside else None,
         unresolved,
     )
-
-
-def _wider(one: Interval, other: Interval) -> Interval:
-    return replace(one, low=min(one.low, other.low), high=max(one.high, other.high))
 
 
 def block_counts(cells: Iterable[Cell], block_ns: int) -> BlockCounts:

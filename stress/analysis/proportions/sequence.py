@@ -13,15 +13,13 @@ Invariants: `evidence_below` is only meaningful at x >= failures / attempts, `ev
 at x <= failures / attempts; elsewhere the incomplete beta functions underflow, so they are not
 evaluated there. The interval contains the exact one.
 
-Imported late: it needs scipy.
+Only what is computed here imports scipy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, log
-
-from scipy.special import betainc, betaincc, betaln, xlog1py, xlogy
 
 from stress.analysis.proportions.binomial import LEVEL
 from stress.model.summary import Interval
@@ -56,6 +54,8 @@ def evidence_below(failures: float, attempts: float, share: float) -> float:
     """Log of the e-value against "the rate is at least this"; for this >= failures / attempts."""
     if share >= 1.0:
         return inf if failures < attempts else 0.0
+    from scipy.special import betainc, betaln, xlog1py, xlogy  # noqa: PLC0415 - heavy
+
     hits, misses = failures + 0.5, attempts - failures + 0.5
     bet = betaln(hits, misses) + _log(betainc(hits, misses, share))
     bet -= betaln(0.5, 0.5) + _log(betainc(0.5, 0.5, share))
@@ -68,6 +68,8 @@ def evidence_above(failures: float, attempts: float, share: float) -> float:
         return 0.0
     if share <= 0.0:
         return inf
+    from scipy.special import betaincc, betaln, xlog1py, xlogy  # noqa: PLC0415 - heavy
+
     hits, misses = failures - 0.5, attempts - failures + 1.0
     bet = betaln(hits, misses) + _log(betaincc(hits, misses, share))
     bet -= log(2.0 * (share**-0.5 - 1.0))

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from time import monotonic_ns
 
 from stress.engine.checks.host_stats import HostStats, increase
 from stress.engine.checks.rate_limit_detector import RateLimitDetector
+from stress.host.addresses import is_loopback
 from stress.host.clocks import ClockSteps
 from stress.measure import Histogram
-from stress.model.outcome import NOT_SENT, Side
+from stress.model.outcome import NOT_SENT, Category, Side
 from stress.model.plan import Plan
 from stress.model.record import Flag, Record
 from stress.text.numbers import seconds
@@ -40,6 +40,9 @@ TABLE_LIMIT = 0.95
 """A table of connections that is fuller at the end of the run drops some of the next ones."""
 SLOW_CANARY_NS = 100_000_000
 """A handshake over loopback that took longer waited for us."""
+MOST_SAYINGS, SHOWN_SAYINGS = 100, 2
+"""Distinct reasons of a proxy that are counted, and that are noted."""
+_BY_PROXY = frozenset(category.value for category in Category if category.is_proxys)
 FEWEST_CANARIES, CANARY_LIMIT = 3, 0.02
 """Fewer bad canaries than this, as a count or a fraction, show a moment and not the run."""
 
@@ -106,6 +109,8 @@ class RunValidity:
     """Only in an open loop, where the offered rate does not depend on the answers."""
     _client_stalls: int = 0
     """Attempts that were not sent because the client itself stalled."""
+    _proxy_said: Counter[str] = field(default_factory=Counter)
+    """Why there was no tunnel, and how often."""
     _sent: int = 0
     _total_ns: int = 0
     """How long all that were sent took together."""
@@ -128,6 +133,10 @@ class RunValidity:
 
     def add_records(self, records: Sequence[Record]) -> None:
         """Count rows as they were stored."""
+        if self.plan.proxy is not None:
+            for record in records:
+                if record.outcome in _BY_PROXY and len(self._proxy_said) < MOST_SAYINGS:
+                    self._proxy_said[record.detail or record.outcome] += 1
         if self._rate_limit is not None:
             self._rate_limit.add(records)
             for record in records:
@@ -167,6 +176,8 @@ class RunValidity:
         """
         self._check_generator(sides[Side.NOT_SENT], ended)
         self._check_host(ended)
+        for said, times in self._proxy_said.most_common(SHOWN_SAYINGS):
+            self.note(f"{said} ({times:,} times)" if times > 1 else said)
         # A search exceeds any limit on purpose, and judges each of its steps by itself.
         ceiling = self._rate_limit.ceiling() if self._rate_limit is not None else None
         if ceiling is not None:
@@ -178,7 +189,7 @@ class RunValidity:
         # Load from one address to one address may all have met the same node.
         addresses = self.plan.addresses
         alone = len(self.plan.sources) <= 1 and len(addresses) == 1 and chains == 1
-        loopback = all(ip_address(address.ip).is_loopback for address in addresses)
+        loopback = all(is_loopback(address.ip) for address in addresses)
         if ended and alone and self._rate_limit is not None and not loopback:
             self.note(
                 "one-source: all load came from one source address;"

@@ -55,6 +55,7 @@ from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.poller import READABLE, WRITABLE
 from stress.engine.worker.reactor import Reactor
 from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import (
     ABORTED,
     FLIGHT_BYTES,
@@ -110,6 +111,15 @@ class AttemptSpec(NamedTuple):
     """The local port to bind; None: any."""
 
 
+class Opening(NamedTuple):
+    """What is spoken before TLS: with a proxy, or with the server (STARTTLS)."""
+
+    stage: Stage
+    """Of an attempt that gets no further."""
+    make: Callable[[str, Address], Dialogue]
+    """Makes the dialogue, from our own address and the target's."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
     """What all attempts of a worker share."""
@@ -124,12 +134,14 @@ class WorkerContext:
     """Added to the monotonic clock it gives Unix time."""
     preamble: dial.Preamble | None = None
     """Makes the bytes that are sent before the ClientHello (a PROXY header)."""
-    dialogue: Callable[[str], Dialogue] | None = None
-    """Makes what is spoken before TLS (STARTTLS), from our address; None: TLS comes first."""
+    proxy: Address | None = None
+    """Where connections go instead of to their address; None: they are direct."""
+    dialogues: tuple[Opening, ...] = ()
+    """What is spoken before TLS, one after the other; empty: TLS comes first."""
     sampler: TranscriptSampler | None = None
     """Keeps some of the attempts byte for byte; None: none is kept."""
-    reads_tickets: bool = False
-    """Whether session tickets name a backend."""
+    tickets: TicketSampler | None = None
+    """Chooses the session tickets that are read, to name a backend; None: none is."""
     question: HeaderQuestion | None = None
     """What the server is asked after the handshake, to name itself; None: nothing."""
     held: HeldConnections | None = None
@@ -145,7 +157,7 @@ class AttemptPhase(Enum):
 
     CONNECTING = "connecting"
     DIALOGUE = "dialogue"
-    """Only in `dialogue_attempt.py`: TLS has to be asked for first."""
+    """Only in `dialogue_attempt.py`: a proxy, or TLS, has to be asked for first."""
     HELLO_SENT = "hello sent"
     WAITING = "waiting"
     SETTLING = "settling"
@@ -197,6 +209,10 @@ class Attempt:
     """A send of ours was answered by RST."""
     _retransmits: int | None = None
     _offered: bool | None = None
+    _drawn: bool = False
+    """Its session ticket is read, whatever becomes of it."""
+    _chain_hash: bytes | None = None
+    _backend: str | None = None
     _timer: FlightTimer = field(default_factory=FlightTimer)
     _events: list[WireEvent] = field(default_factory=list)
 
@@ -212,12 +228,16 @@ class Attempt:
         if context.sessions is not None:
             session = context.sessions.offer(spec.client)
             self._offered = session is not None
-        self._machine = context.factories[spec.client].machine(session)
+        if context.tickets is not None:
+            self._drawn = context.tickets.draws()
+        self._machine = context.factories[spec.client].machine(session, keyed=self._drawn)
+        self._machine.reads_ticket = context.tickets is not None
         ports, exact = context.ports, spec.local_port
         if exact:
             ports = dial.Ports(0, span=range(exact, exact + 1))
         try:
-            self._sock, self._port, is_open = dial.begin(spec.address, spec.source, ports)
+            peer = context.proxy or spec.address
+            self._sock, self._port, is_open = dial.begin(peer, spec.source, ports)
         except dial.DialError as error:
             self._outcome, self._detail = error.outcome, error.detail
             self._end()
@@ -424,6 +444,8 @@ class Attempt:
         self.phase, context = AttemptPhase.OVER, self.context
         if self._state is not State.WAITING:
             facts = self._facts = self._machine.facts()
+            self._chain_hash = chain_hash(facts.chain) if facts.chain else None
+            self._backend = self._named()
             if context.sessions is not None and facts.outcome == OK:
                 session = self._machine.session()
                 context.sessions.keep(self.spec.client, session, resumed=bool(facts.resumed))
@@ -437,10 +459,22 @@ class Attempt:
                 record,
                 self._events,
                 address=self.spec.address,
+                proxy=context.proxy,
                 source=self.spec.source,
                 started_ns=self._started_ns,
             )
         self.on_end(self)
+
+    def _named(self) -> str | None:
+        """What may name the server: a header of its answer, or the front of its session ticket."""
+        question, tickets, spec = self.context.question, self.context.tickets, self.spec
+        if question is not None:
+            return question.name_in(bytes(self._machine.answer or b""))
+        if tickets is None or self._handshake_ns is None:
+            return None
+        reads = tickets.reads(spec.address_index, spec.client, self._chain_hash)
+        ticket = self._machine.ticket() if reads or self._drawn else None
+        return ticket[:KEY_NAME_BYTES].hex() if ticket else None
 
     def _close(self) -> None:
         """Close the connection, or give it to those that stay open."""
@@ -471,10 +505,7 @@ class Attempt:
         if facts is NOTHING_KNOWN and self._connect_ns is not None:
             stage = Stage.CLIENT_HELLO
         self.chain, self.staple = facts.chain, facts.staple
-        ticket = facts.ticket if self.context.reads_tickets else None
-        backend = ticket[:KEY_NAME_BYTES].hex() if ticket else None
-        if self.context.question is not None and facts is not NOTHING_KNOWN:
-            backend = self.context.question.name_in(bytes(self._machine.answer or b""))
+        tickets = self.context.tickets
         answered = self._received > 0
         flags = spec.flags | (Flag.USER_SPACE_STAMP if timer.user_space else 0)
         return Record(
@@ -487,7 +518,7 @@ class Attempt:
             client=spec.client,
             outcome=(self._outcome or facts.outcome).name,
             stage=stage,
-            chain=chain_hash(facts.chain) if facts.chain else None,
+            chain=self._chain_hash,
             tls_version=facts.tls_version,
             cipher=facts.cipher,
             key_group=facts.key_group,
@@ -505,5 +536,6 @@ class Attempt:
             hello_retry=facts.hello_retry,
             tcp_retransmits=self._retransmits,
             offered=self._offered,
-            backend=backend,
+            backend=self._backend,
+            sampled=True if self._drawn and tickets and not tickets.everything else None,
         )

@@ -61,18 +61,19 @@ class HeaderQuestion:
             return None
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
-            if name.strip().lower() == self.header and (value := value.strip()):
-                return self._shown(value)
+            value = value.strip()
+            if name.strip().lower() != self.header or not value:
+                continue
+            if self.header == _COOKIE:  # it may be a session: only its name is shown
+                cookie, _, rest = value.partition(b"=")
+                return f"{_text(cookie)}=#{_digest(rest.partition(b';')[0])}"
+            shown = _text(value)
+            return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 10]}#{_digest(value)}"
         return None
 
-    def _shown(self, value: bytes) -> str:
-        digest = sha256(value).hexdigest()[:8]
-        if self.header == _COOKIE:
-            cookie, _, rest = value.partition(b"=")
-            secret = rest.partition(b";")[0]
-            return f"{_text(cookie)}=#{sha256(secret).hexdigest()[:8]}"
-        shown = _text(value)
-        return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 10]}#{digest}"
+
+def _digest(value: bytes) -> str:
+    return sha256(value).hexdigest()[:8]
 
 
 def _text(value: bytes) -> str:

@@ -10,35 +10,32 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from threading import current_thread, main_thread
 from time import monotonic_ns
 from typing import NoReturn
 
 import trio
 
-from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.scripts import SCRIPTS
 from stress.engine import messages
 from stress.engine.messages import ToWorker, receive, to_worker
 from stress.engine.worker import dial, loops
 from stress.engine.worker.attempt import Attempt, WorkerContext
 from stress.engine.worker.batcher import Batcher
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.identify import HeaderQuestion
 from stress.engine.worker.loops import LoadRun
 from stress.engine.worker.pacing import SECOND, points_of, shape, start_times
 from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import stamping
 from stress.engine.worker.transcript_sampler import KeyLogSwitch, TranscriptSampler
 from stress.errors import StressError
-from stress.handshake import Credentials, KeyLog, MachineFactory, stack_for
-from stress.model.plan import Close, Plan, Stack
+from stress.handshake import KeyLog, factories
+from stress.model.plan import Close, Stack
 
 
 async def serve(stream: trio.SocketStream) -> None:
@@ -68,39 +65,6 @@ def exit_now() -> NoReturn:
     os._exit(os.EX_UNAVAILABLE)
 
 
-def factories(plan: Plan, key_log: KeyLog | None = None) -> tuple[MachineFactory, ...]:
-    """Make the TLS contexts of the plan's clients, once for the whole process.
-
-    Args:
-        plan: whose clients.
-        key_log: where they write their secrets; None: nowhere.
-
-    Raises:
-        UsageError: the stack cannot speak a client, or the client certificate cannot be used.
-    """
-    credentials = None
-    if plan.client_certificate is not None:
-        certificate = Path(plan.client_certificate)
-        credentials = Credentials(certificate, Path(plan.client_key or certificate))
-    return tuple(
-        stack_for(
-            client,
-            plan.stack_of(client),
-            server_name=plan.server_name,
-            credentials=credentials,
-            key_log=key_log,
-        )
-        for client in plan.clients
-    )
-
-
-def dialogues(plan: Plan) -> Callable[[str], Dialogue] | None:
-    """Return what makes the dialogue before TLS from our address; None: the plan has none."""
-    if plan.starttls is None:
-        return None
-    return partial(Dialogue.of, SCRIPTS[plan.starttls], plan.server_name or plan.target.host)
-
-
 def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     """Make this worker's part of the load, and everything its attempts share.
 
@@ -112,7 +76,8 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
     makers, keeping = factories(plan), plan.keeping
     keeps = keeping.per_signature and keeping.total_bytes
     question = HeaderQuestion.of(plan)
-    reads = plan.ticket_names and question is None  # one name for each connection is enough
+    # One name for each connection is enough.
+    reads = plan.ticket_names is not False and question is None
     if keeps or reads:
         key_log = KeyLog()
         if keeps:
@@ -120,7 +85,7 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
             batcher.sampler = TranscriptSampler(keeping.per_signature, total_bytes, key_log)
         shown = (plan.stack_of(client) is Stack.OPENSSL for client in plan.clients)
         makers = tuple(
-            KeyLogSwitch(plain, logged, batcher.sampler, reads, shows)
+            KeyLogSwitch(plain, logged, batcher.sampler, shows)
             for plain, logged, shows in zip(makers, factories(plan, key_log), shown, strict=True)
         )
     context = WorkerContext(
@@ -130,16 +95,17 @@ def make_load_run(assignment: messages.Assignment, batcher: Batcher) -> LoadRun:
         reset=reset,
         unix_offset_ns=assignment.unix_offset_ns,
         preamble=dial.preamble(plan.proxy_protocol),
-        dialogue=dialogues(plan),
+        proxy=plan.proxy.address if plan.proxy else None,
+        dialogues=openings(plan),
         sampler=batcher.sampler,
-        reads_tickets=reads,
+        tickets=TicketSampler(assignment.seed, plan.ticket_names is True) if reads else None,
         question=question,
         held=HeldConnections(load.hold_s, reset) if load.hold_s else None,
         sessions=Sessions(plan.resumption, len(plan.clients), seed=assignment.seed)
         if plan.resumption
         else None,
     )
-    kind = Attempt if context.dialogue is None else DialogueAttempt
+    kind = DialogueAttempt if context.dialogues else Attempt
     return LoadRun(assignment, context, batcher, kind)
 
 

@@ -24,13 +24,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeAlias
 
+from stress.clients.capture import HELLO_START
 from stress.engine.worker.timestamps import ABORTED, RESET, SENT, WireEvent
 from stress.handshake import HandshakeMachine, KeyLog, MachineFactory, Session
 from stress.host.addresses import source_address
 from stress.model.outcome import Category, Kind
 from stress.model.plan import Address
 from stress.model.record import Record
-from stress.model.transcript import Clock, Flight, Parting, Transcript, preamble_bytes
+from stress.model.transcript import Clock, Flight, Parting, Transcript
 
 EVENTS_BYTES = 65_536
 """Received bytes of one attempt up to which events are kept; anything beyond is cut off."""
@@ -85,6 +86,7 @@ class TranscriptSampler:
         events: Sequence[WireEvent],
         *,
         address: Address,
+        proxy: Address | None = None,
         source: str | None,
         started_ns: int,
     ) -> None:
@@ -93,7 +95,8 @@ class TranscriptSampler:
         Args:
             record: its row, with the outcome on the wire.
             events: what happened, in order.
-            address: connected to.
+            address: of the target.
+            proxy: connected to instead; None: the address was.
             source: connected from, where the plan sets it.
             started_ns: of connect(), monotonic clock.
         """
@@ -103,21 +106,24 @@ class TranscriptSampler:
             return
         flights, partings = _as_sent(events)
         secrets: tuple[str, ...] = ()
-        if self.key_log is not None and flights and flights[0].sent:
-            hello = flights[0].data
-            secrets = self.key_log.lines(hello[preamble_bytes(hello) :][_CLIENT_RANDOM])
+        sent = (flight.data for flight in flights if flight.sent)
+        hello = next(filter(None, map(HELLO_START.search, sent)), None)
+        if self.key_log is not None and hello is not None:
+            secrets = self.key_log.lines(hello.string[hello.start() :][_CLIENT_RANDOM])
         received = sum(len(flight.data) for flight in flights if not flight.sent)
-        unknown = "::" if address.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
+        peer = proxy or address
+        unknown = "::" if peer.family == "ipv6" else "0.0.0.0"  # noqa: S104 - not bound
         transcript = Transcript(
             record=record,
             address=address,
-            local_ip=source or _local_ip(address.ip, address.port) or unknown,
+            local_ip=source or _local_ip(peer.ip, peer.port) or unknown,
             # Both clocks were read with the first event, so setting the wall clock does no harm.
             dialled_ns=events[0][3] - events[0][4] + started_ns if events else record.started_ns,
             flights=tuple(flights),
             partings=tuple(partings),
             cut=received < record.bytes_received,
             secrets=secrets,
+            proxy=proxy,
         )
         self._spent_bytes += transcript.bytes_kept + sum(map(len, secrets)) + OVERHEAD_BYTES
         self._kept.append(transcript)
@@ -164,18 +170,14 @@ class KeyLogSwitch:
     logged: MachineFactory
     """Of the same client, with a key log."""
     sampler: TranscriptSampler | None
-    reads_tickets: bool = False
-    """Whether session tickets are read that come encrypted (TLS 1.3)."""
     shows_tickets: bool = False
-    """Whether the TLS library shows them, so that no key log is needed for them."""
+    """Whether the TLS library shows session tickets, so that no key log is needed for them."""
 
-    def machine(self, session: Session | None = None) -> HandshakeMachine:
-        """Make a fresh machine, which offers a session or not."""
-        keyed = self.sampler is not None and self.sampler.keyed > 0
-        logs = keyed or (self.reads_tickets and not self.shows_tickets)
-        machine = (self.logged if logs else self.plain).machine(session)
-        machine.reads_ticket = self.reads_tickets
-        return machine
+    def machine(self, session: Session | None = None, *, keyed: bool = False) -> HandshakeMachine:
+        """Make a fresh machine, which offers a session or not; `keyed` if its ticket is wanted."""
+        needed = self.sampler is not None and self.sampler.keyed > 0
+        logs = needed or (keyed and not self.shows_tickets)
+        return (self.logged if logs else self.plain).machine(session)
 
 
 def _as_sent(events: Sequence[WireEvent]) -> tuple[list[Flight], list[Parting]]:

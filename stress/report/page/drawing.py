@@ -179,7 +179,11 @@ def _label_times(axes: Any, first: datetime, last: datetime, most: int) -> None:
     if last - first < timedelta(seconds=most):
         axes.xaxis.set_major_locator(dates.SecondLocator(tz=UTC))
     else:
-        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=most, tz=UTC))
+        locator = dates.AutoDateLocator(minticks=2, maxticks=most, tz=UTC)
+        # Else nothing fits what is shorter than two of the next unit, such as 107 s, and it warns.
+        for unit, whole in ((dates.SECONDLY, 60), (dates.MINUTELY, 60), (dates.HOURLY, 24)):
+            locator.intervald[unit].append(whole)
+        axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.DateFormatter(f"{day}%H:%M{seconds}", tz=UTC))
     axes.set_xlim(first, last)
     axes.set_xlabel("time of day, UTC")

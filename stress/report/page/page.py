@@ -65,7 +65,13 @@ class PageReport:
         drawn = history.failures and len(history.attempts) > 1
         views = summary.unexplained.clients or any(one.clients for one in summary.causes)
         who = summary.lines.who
-        return template(__package__, "page.html.jinja", _shown, raw=json.dumps).render(
+        page = template(
+            __package__,
+            "page.html.jinja",
+            lambda words: html.escape(escape(words, longest=4_000)),
+            raw=json.dumps,
+        )
+        return page.render(
             style=markup(style),
             script=markup(script),
             # Content Security Policy Level 3: nothing but these two, by their hashes.
@@ -106,10 +112,6 @@ def failures_there(cause: Cause) -> int:
 def _at_widths(draw: Callable[..., str], *shown: Any) -> tuple[Any, Any]:
     """A drawing for a wide page, and the same for a telephone."""
     return tuple(markup(draw(*shown, narrow=narrow)) for narrow in (False, True))
-
-
-def _shown(text: str) -> str:
-    return html.escape(escape(text, longest=4_000))
 
 
 def _hash(text: str) -> str:

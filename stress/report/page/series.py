@@ -16,10 +16,10 @@ from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.proportions.clusters import effective
 from stress.analysis.proportions.estimate import estimate
-from stress.analysis.tally import RunCounts, by_block, parted, side_of
+from stress.analysis.tally import RunCounts, by_block, parted
 from stress.measure import Histogram
 from stress.model.claims import FailureCount
-from stress.model.outcome import Side
+from stress.model.outcome import Side, side_of
 from stress.model.records import RecordTable
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import Interval, Summary
@@ -63,6 +63,7 @@ def shares(
 
     All intervals come from the one estimate that knows how failures cluster in time.
     """
+    sample = summary.backend_count is not None and summary.backend_count.sample
     by_client, by_chain = (
         {value: estimate(Cube(cube.block_ns, cells), facts.end).interval for value, cells in found}
         for found in (
@@ -83,7 +84,7 @@ def shares(
             )
             for one in summary.addresses
         ],
-        "backend": [
+        ("backend, drawn at random" if sample else "backend"): [
             RateRow(one.name, one.address or "", one.attempts, one.failures, one.interval)
             for one in summary.backends
         ],

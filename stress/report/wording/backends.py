@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
-from stress.model.run import JoinedLog
-from stress.model.summary import BackendCount, Cause, Comparator
-from stress.text.numbers import milliseconds, of, percent_up, seconds, thousands
+from stress.model.claims import FailureKeys
+from stress.model.run import JoinedLog, RunFacts
+from stress.model.summary import BackendCount, Cause, Comparator, NewKey, Spread
+from stress.text.escape import command
+from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
 
 ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
+_ALWAYS = {"source": "source address", "local_port": "source port"}
 SHOWN = 3
 """Files that are named."""
 
@@ -40,6 +44,8 @@ def server_words(count: BackendCount | None) -> str:
         return ""
     looked = count.named + count.unnamed
     known = f"{of(count.named, looked)} handshakes"
+    if count.sample:
+        known += " drawn at random"
     by_header = count.how == "header"
     if not count.seen and by_header:
         return (
@@ -50,7 +56,8 @@ def server_words(count: BackendCount | None) -> str:
         return "Session tickets name no server: none was sent, or they begin with no name. "
     if count.seen == 1 and not by_header:
         return (
-            "All session tickets are sealed with one key: by one server, or by several that "
+            f"All session tickets{' that were read' if count.sample else ''} are sealed with one "
+            "key: by one server, or by several that "
             f"share it ({known}). "
         )
     if count.high is None:
@@ -65,6 +72,7 @@ def server_words(count: BackendCount | None) -> str:
         ASKED
         if by_header
         else "Servers that share their keys count as one, and one that makes new keys as several. "
+        + reload_words(count.new_keys)
     )
     return (
         f"{what}: {thousands(count.seen)} seen in {known}, {number} in all; a server "
@@ -72,8 +80,48 @@ def server_words(count: BackendCount | None) -> str:
     )
 
 
-def untold(count: BackendCount | None, name: str) -> str:
+def reload_words(pairs: Sequence[NewKey]) -> str:
+    """Which keys took the place of others, with the times; empty: none did."""
+    told = [
+        f"{one.before} was last met at {one.last}, {one.after} first at {one.first}"
+        for one in pairs[:SHOWN]
+    ]
+    if not told:
+        return ""
+    more = f", and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+    return (
+        f"New keys: {'; '.join(told)}{more}. A reload without key files looks like this, and so "
+        "does a server that takes the place of another. "
+    )
+
+
+def balancing_words(found: Spread | None) -> str:
+    """How the balancer spreads connections, as far as their order shows it; empty: not at all."""
+    if found is None:
+        return ""
+    told = []
+    if found.by:
+        told.append(f"the same {_ALWAYS[found.by]} always met the same server")
+    if found.by_turns:
+        told.append(
+            f"servers take turns ({thousands(found.same)} of {thousands(found.pairs)} connections "
+            f"in a row met the same server; {found.expected:.0f} would if each were drawn anew)"
+        )
+    if found.least is not None and found.most is not None:
+        told.append(f"shares are not equal ({percent(found.least)} to {percent(found.most)})")
+    return f"Balancing: {'; '.join(told)}. "
+
+
+def backends_title(count: BackendCount | None) -> str:
+    """What stands above the table of backends: whether it counts only a sample."""
+    return "Backends, of handshakes drawn at random" if count and count.sample else "Backends"
+
+
+def untold(count: BackendCount | None, name: str, keys: FailureKeys | None = None) -> str:
     """Why the address does not show which server it was, and what would."""
+    told = key_words(keys)
+    if told:
+        return told
     why = "The address alone does not show which server sends it"
     if count is not None and count.how == "header":
         why += ", and no value of the header stands out"
@@ -86,8 +134,84 @@ def untold(count: BackendCount | None, name: str) -> str:
     return f"{why}; the balancer's log does: tls-stress join {name} LOG"
 
 
-def named_words(causes: Sequence[Cause], count: BackendCount | None, seen: int) -> str:
-    """The one server that all failures are from; empty: there is none, or it is not known."""
+def group_words(facts: RunFacts) -> str:
+    """What offering sessions to more connections showed; empty: none were offered."""
+    if facts.matrix is None:
+        return ""
+    found = groups(facts.matrix)
+    failing, good = found.failing, found.good
+    offered, accepted = failing.offered + good.offered, failing.accepted + good.accepted
+    told = f"{of(accepted, offered)} sessions that were offered again were accepted"
+    log = command("join", facts.name, "LOG")
+    ways = f"a header does (--identify header:NAME), or the balancer's log: {log}"
+    if not offered:
+        return f"No session was given that can be resumed, so none tells servers apart; {ways}."
+    if found.all_shared:
+        return (
+            f"{told}: all servers share their keys or one cache, so sessions do not tell them "
+            f"apart; {ways}."
+        )
+    if not accepted:
+        return f"{told}: there are many groups of servers, or none resumes; {ways}."
+    parts = []
+    if failing.offered:
+        refused = failing.offered - failing.accepted
+        verdict = ""
+        if found.one_group:
+            verdict = ": all failures come from one server, or one group that shares its sessions"
+        elif found.refused_and_failed:
+            verdict = ": several groups of servers fail, or servers forget sessions"
+        parts.append(
+            f"Of {counted(failing.offered, 'session')} of failing connections, offered again, "
+            f"{thousands(failing.accepted)} were accepted; {thousands(found.refused_and_failed)} "
+            f"of {thousands(refused)} connections that refused one failed{verdict}"
+        )
+    if found.effective is not None and found.low is not None and found.high is not None:
+        parts.append(
+            f"Of other sessions {of(good.accepted, good.offered)} were accepted, as from "
+            f"{found.effective:.0f} groups of servers with equal shares "
+            f"(95% CI {found.low:.0f}–{found.high:.0f})"  # noqa: RUF001 - as a range is written
+        )
+    if found.same_key_refused:
+        times = counted(found.same_key_refused, "connection")
+        parts.append(f"{times} refused a session whose key has the same name")
+    return ". ".join([*parts, ""]).strip()
+
+
+def key_words(keys: FailureKeys | None) -> str:
+    """What the session tickets of failures say, beside those of good handshakes; empty: nothing."""
+    if keys is None or not keys.stands_out:
+        return ""
+    begin = f"The session tickets of {of(keys.read, keys.failures)} failures were read: "
+    every = "all" if keys.most == keys.read else f"{thousands(keys.most)} of them"
+    return (
+        f"{begin}{every} were sealed with {keys.name}, as were {thousands(keys.good_most)} of "
+        f"{counted(keys.good, 'good handshake')} drawn at random"
+    )
+
+
+def named_words(
+    causes: Sequence[Cause],
+    count: BackendCount | None,
+    keys: Mapping[str, FailureKeys],
+    seen: int,
+) -> str:
+    """The one server that all failures are from; empty: there is none, or it is not known.
+
+    Of a key that only a sample has shown, what was seen of it.
+    """
+    if keys:
+        first = next(iter(keys.values()))
+        if len(keys) > 1 or not first.stands_out or first.most < first.read or count is None:
+            return ""
+        read = f"All {thousands(first.read)}" if first.read > 1 else "It"
+        if first.read < first.failures:
+            read += " whose session ticket was read"
+        about = "" if count.high == count.seen else "about "
+        return (
+            f"{read} came from the backend with {first.name}, "
+            f"1 of {about}{thousands(round(count.estimate))}."
+        )
     if len(causes) != 1 or causes[0].recall < 1:
         return ""
     where = [one for one in causes[0].conditions if one.dimension == Dimension.BACKEND]

@@ -315,12 +315,14 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         return "; ".join(filter(None, (every, _how_often(mechanism), course, ahead))) + "."
     else:
         first = f"Connections{to} are answered with chain {mechanism.name} ({share})"
+    keys = findings.failure_keys.get(claim.category)
+    told = untold(findings.backend_count, findings.facts.name, keys)
     if claim.recurrence:
         last = recurrence_words(claim.recurrence)
         if alone:
-            last += f". {untold(findings.backend_count, findings.facts.name)}"
+            last += f". {told}"
     elif alone:
-        last = untold(findings.backend_count, findings.facts.name)
+        last = told
     else:
         last = "Nothing else that is recorded tells these connections apart"
     return f"{first}; {_how_often(mechanism)}. {'; '.join(filter(None, (last, course, ahead)))}."

@@ -8,10 +8,9 @@ from functools import partial
 from stress.analysis.chains import by_frequency, subject
 from stress.analysis.findings import Findings
 from stress.codes.catalog import chain_views
-from stress.model.chain import Refusal, Verdict
+from stress.model.chain import Refusal
 from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY
-from stress.model.run import SeenChain
 from stress.report.wording.clients import who_sees
 from stress.text.datetimes import instant, span
 from stress.text.numbers import percent, seconds
@@ -35,7 +34,7 @@ def who_met_nothing(findings: Findings) -> str:
 def _doubts(findings: Findings) -> Iterator[str]:
     refused: dict[str, str] = {}
     for chain in findings.chains:
-        by_policy = {one.policy: one for one in _verdicts(findings, chain)}
+        by_policy = {one.policy: one for one in findings.verdicts if one.chain == chain.sha256}
         wrong = next((one.headline for one in by_policy.values() if one.headline), None)
         if wrong:
             told = partial(known_of, chain.certificates)
@@ -76,7 +75,3 @@ def upcoming(findings: Findings) -> Iterator[str]:
                     f" expires {instant(one.not_after)}, in {span(left)}"
                     f" ({percent(left / one.lifetime)} of its lifetime is left)."
                 )
-
-
-def _verdicts(findings: Findings, chain: SeenChain) -> list[Verdict]:
-    return [one for one in findings.verdicts if one.chain == chain.sha256]

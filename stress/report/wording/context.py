@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stress.analysis import chains as chain_words
+from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.verdict import NANOSECONDS, SEARCH, duration_s, policy_names
@@ -16,7 +18,7 @@ from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
-from stress.report.wording.backends import joined_sentences, server_words
+from stress.report.wording.backends import balancing_words, joined_sentences, server_words
 from stress.text.escape import shell_line, with_letters, with_names
 from stress.text.numbers import counted, of, offered, seconds, thousands
 from stress.text.templates import read_texts
@@ -85,12 +87,15 @@ def scope(findings: Findings) -> str:
     else:
         store = f"each client's own root store, and this machine's ({trust.anchors_from}{anchors})"
     via = f" by STARTTLS ({plan.starttls})" if plan.starttls else ""
+    via += f" through the proxy {plan.proxy}" if plan.proxy else ""
     known = read_texts(__package__, "words.toml")["untested"]
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
     addresses, joined = findings.addresses, findings.facts.joined
     shown = ", ".join(one.named for one in addresses[:3])
-    if len(addresses) == 1:
+    if plan.proxy and any(one.family == "name" for one in addresses):
+        over = "the addresses that the proxy chose"
+    elif len(addresses) == 1:
         over = f"address {shown}"
     else:
         more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
@@ -103,9 +108,25 @@ def scope(findings: Findings) -> str:
         f"{store}, policy {policy_names(plan)}. "
         f"{sessions(findings)}"
         f"{f'{joined_sentences(joined)[0]}. ' if joined else ''}"
-        f"{server_words(findings.backend_count)}"
+        f"{_inspected(findings)}"
+        f"{server_words(findings.backend_count)}{balancing_words(findings.balancing)}"
         f"Not tested: {', '.join(gaps)}."
     )
+
+
+def _inspected(findings: Findings) -> str:
+    """That the proxy answers in the target's place, where an issuer says so."""
+    if findings.facts.plan.proxy is None:
+        return ""
+    known = {word for rule in catalogue()["tls-inspection"].when for word in rule.subjects}
+    for chain in findings.chains:
+        issuer = chain_words.issuer(chain) if chain.certificates else ""
+        if any(word in issuer.lower() for word in known):
+            return (
+                f"The path is likely inspected: {issuer} issues certificates for proxies that"
+                " answer in the target's place, so this says more of them than of the target. "
+            )
+    return ""
 
 
 def sessions(findings: Findings) -> str:

@@ -16,14 +16,14 @@ from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
-from stress.codes.catalog import client_views, phrase_for
+from stress.codes.catalog import client_views, fix_for, phrase_for
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
-from stress.model.run import RunFacts, SeenChain
+from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
-from stress.report.wording.backends import named_words
+from stress.report.wording.backends import group_words, named_words
 from stress.report.wording.causes import (
     experiment,
     fix_of,
@@ -87,8 +87,9 @@ def headlines(
     tally, (odd, mend) = findings.tally, unasked(causes, findings.latency)
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
-    verdict = [_failure_rate(findings, failures, validity), _too_few(failures)]
-    verdict.append(named_words(causes, findings.backend_count, len(findings.backends)))
+    servers, keys = findings.backend_count, findings.failure_keys
+    named = named_words(causes, servers, keys, len(findings.backends))
+    verdict = [_failure_rate(findings, failures, validity), _too_few(failures), named]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
         verdict[:0] = map(limit_sentence, findings.facts.limits)
@@ -98,9 +99,8 @@ def headlines(
         category = next(iter(tally.categories))
         places = [f"{one.category}: {one.sentence}" if several else one.sentence for one in causes]
         found = findings.explanation
-        since = lockout_words(found.lockout, findings.facts.started_ns)
         places = [
-            since,
+            lockout_words(found.lockout, findings.facts.started_ns),
             *_first_places(places),
             silence(found.unexplained, findings.addresses),
             load_words(found.load),
@@ -114,11 +114,10 @@ def headlines(
         where = f"No handshake failed. {odd}".rstrip()
         verdict.append(odd and f"But: {odd}")
         who = f"{who_met_nothing(findings)} {store_versions(findings.verdicts)}"
-        fix = "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
-        fix = " ".join([mend or fix, *dict.fromkeys(upcoming(findings))])
+        fix = " ".join([mend or _nothing_to_fix(findings, who), *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
-        where=where,
+        where=f"{where} {group_words(findings.facts)}".rstrip(),
         what=_what(findings),
         who=who.rstrip(),
         fix=" ".join([fix, *(repairs if tally.failures else ())]),
@@ -140,6 +139,14 @@ def _who_fails(findings: Findings, causes: Sequence[Cause], category: str) -> st
     who = f"{who_sees(views) or 'Every client.'} {versions}"
     who = who if len(tally.categories) == 1 else f"{category}: {who}"
     return f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
+
+
+def _nothing_to_fix(findings: Findings, who: str) -> str:
+    """That nothing is to be fixed at the target; what there is on the way to it."""
+    ours = findings.tally.ours
+    if by_proxy := [name for name in ours if Category(name).is_proxys]:
+        return f"On the way to the target: {fix_for(max(by_proxy, key=ours.__getitem__))}."
+    return "Nothing to fix." if who.startswith(NOBODY) else "Nothing to fix in what was tested."
 
 
 def _fix_unexplained(findings: Findings, category: str) -> str:
@@ -281,11 +288,12 @@ def _what(findings: Findings) -> str:
         return f"{count} distinct chains, {each}: {_certificate(ordered[0])}."
     category = next(iter(categories))
     chain, most = _failing_chain(findings, category)
-    if chain is not None and chain.certificates:
-        several = sum(1 for one in findings.tally.chains[category] if one is not None)
+    seen = {one: n for one, n in findings.tally.chains.get(category, {}).items() if one is not None}
+    # Where few of them got as far as a certificate, it is not what they failed by.
+    if chain is not None and chain.certificates and 2 * sum(seen.values()) >= categories[category]:
         if 2 * most < categories[category]:
             each = "each seen once. For example" if most == 1 else "for example"
-            return f"{thousands(several)} failing chains, {each}: {_certificate(chain)}."
+            return f"{counted(len(seen), 'failing chain')}, {each}: {_certificate(chain)}."
         return f"{_certificate(chain)}."
     stages = findings.tally.stages[category]
     far = ", ".join(f"{stage} ({thousands(count)})" for stage, count in stages.items())
@@ -329,25 +337,25 @@ def commands(findings: Findings) -> Iterator[Command]:
     if not findings.tally.failures:
         yield Command(Purpose.REPRODUCE, again, "Repeat the test")
         return
-    name, fixed = _run_name(findings.facts), "fixed"
+    # By its name where commands find it by that, else by its path.
+    file, fixed = Path(facts.file), "fixed"
+    name = facts.name if file.parent.name == RESULTS else str(file.absolute())
     proof = with_names("evidence", name, options=("--out", "proof"))
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
-    options = ("--stores", stores if facts.made_now else "FILE") if stores else ()
+    options = ("--stores", stores) if stores else ()
     yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
     rare = "After the fix, if failures are rare"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
 
 
-def _run_name(facts: RunFacts) -> str:
-    """The run's name where commands find it by that, else the path of its file."""
-    file = Path(facts.file)
-    return facts.name if file.parent.name == RESULTS else str(file.absolute())
-
-
 ASKING = RunChange(extra=("--identify", "header:X-Served-By"))
 """The same run, in which servers name themselves."""
+
+
+OFFERING = RunChange(extra=("--backends",))
+"""The same run, with the resumption matrix."""
 
 
 def experiments(findings: Findings) -> Iterator[Command]:
@@ -365,6 +373,9 @@ def experiments(findings: Findings) -> Iterator[Command]:
         and server.how == "ticket"
         and any(one.mechanism is not None and not one.conditions for one in explained.claims)
     ):
+        if server.seen != 1 and facts.matrix is None and server.named < server.unnamed:
+            argv = run_argv(facts.plan, OFFERING, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv, "To tell servers apart by the sessions they accept")
         argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
         yield Command(Purpose.NEXT, argv, "To name the server, by a header that yours set")
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):

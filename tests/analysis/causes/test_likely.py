@@ -16,6 +16,7 @@ FACTS = frozenset(
         "acme-extension",
         "address-target",
         "all-failed",
+        "answered-differently",
         "always-fails-there",
         "at-some-addresses",
         "clear-greeting",
@@ -167,10 +168,21 @@ def test_evidence_orders_what_ends_a_connection_without_a_word() -> None:
     assert first("eof", "bursts", "steady-load") == "connection-limit"
     assert first("eof", "window", "steady-load") == "draining"
     assert first("eof", "began", "steady-load") == "node-down"
+    assert first("timeout-connect", "bursts", "connections-held") == "connection-limit"
+    assert first("timeout-handshake", "window", "connections-held") == "connection-limit"
+    assert first("timeout-connect", "bursts") != "connection-limit"
     assert first("eof", "constant", "connections-held", "small-hello") in {
         "connection-limit",
         "balancer-ports-exhausted",
     }
+
+
+def test_what_the_target_chose_for_one_client_may_mark_a_slow_node() -> None:
+    def slow(*facts: str) -> list[str]:
+        return ids(likely(Signs("slow", ["tls_version"], "constant", facts=set(facts))))
+
+    assert slow("answered-differently") == ["slow-node", "costlier-handshake"]
+    assert slow() == ["costlier-handshake"]
 
 
 def test_what_refuses_at_one_address_is_no_health_check_that_only_tests_tcp() -> None:

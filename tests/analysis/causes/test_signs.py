@@ -115,7 +115,10 @@ def test_the_words_of_a_server_that_refuses_starttls_are_kept() -> None:
             {"staple-out-of-date": "2026-11-01T00:00:00Z"},
         ),
         (["the staple is for another certificate"] * 2, {"staple-of-another": ""}),
-        (["the staple expired 2026-11-02T00:00:00Z", "the staple is for another certificate"], {}),
+        (
+            ["the staple expired 2026-11-02T00:00:00Z", "the staple is for another certificate"],
+            {"staple-out-of-date": "2026-11-02T00:00:00Z", "staple-of-another": ""},
+        ),
         (["the staple cannot be read (ValueError)"], {}),
         ([None], {}),
         ([], {}),

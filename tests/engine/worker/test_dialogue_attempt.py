@@ -14,16 +14,16 @@ from time import monotonic_ns
 import pytest
 import trio
 
-from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.scripts import SCRIPTS
+from stress.dialogues.credentials import ProxyCredentials
+from stress.dialogues.proxies import ProxyDialogue
 from stress.engine.worker import dial
-from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
-from stress.engine.worker.dialogue_attempt import DialogueAttempt
+from stress.engine.worker.attempt import Attempt, AttemptSpec, Opening, WorkerContext
+from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
 from stress.engine.worker.schedule import Sessions
 from stress.engine.worker.transcript_sampler import TranscriptSampler
 from stress.handshake import KeyLog, stack_for
 from stress.model.outcome import Stage
-from stress.model.plan import Address, Client, Limits, Stack, StartTls
+from stress.model.plan import Address, Client, Limits, Plan, ProxyScheme, Stack, StartTls, Target
 from stress.model.record import Flag, Record
 from tests.dialogues.conversations import GOOD, LAST
 from tests.engine.conftest import HOST, Behaviour, Serve, finished
@@ -41,7 +41,7 @@ def worker_context(
         dial.Ports(1),
         reset=True,
         unix_offset_ns=0,
-        dialogue=partial(Dialogue.of, SCRIPTS[protocol], HOST),
+        dialogues=openings(Plan(Target(HOST), (), (), starttls=protocol)),
     )
 
 
@@ -125,7 +125,9 @@ def test_the_dialogue_has_a_time_of_its_own(serve: Serve, tls: ssl.SSLContext) -
 
     assert record.starttls_ns is not None
     assert record.server_ns is not None
-    assert record.starttls_ns >= sum(thought_ns)
+    # It may begin to think at its accept, before our own process sees that the connection is open.
+    assert record.starttls_ns >= sum(thought_ns[1:])
+    assert record.before_tls_ns >= sum(thought_ns)
     assert record.target_ns >= record.starttls_ns
 
 
@@ -267,3 +269,66 @@ def test_a_lagging_client_blames_itself(serve: Serve) -> None:
 
     assert (record.outcome, record.stage) == ("local-lag", Stage.STARTTLS)
     assert not record.flags & Flag.WARM_UP
+
+
+def reads_until(connection: socket.socket, end: bytes) -> bytes:
+    said = b""
+    while not said.endswith(end):
+        said += connection.recv(1)
+    return said
+
+
+def test_through_a_proxy_the_header_is_for_the_target_and_the_secret_is_not_kept(
+    serve: Serve, tls: ssl.SSLContext
+) -> None:
+    asked: list[bytes] = []
+
+    def behave(connection: socket.socket) -> None:
+        asked.append(reads_until(connection, b"\r\n\r\n"))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        asked.append(reads_until(connection, b"\r\n"))
+        server(tls, StartTls.SMTP)(connection)
+
+    peer = serve(behave)
+    plan = Plan(Target(HOST), (), (), starttls=StartTls.SMTP)
+    credentials = ProxyCredentials.parse("jane:s3cret")
+    opening = Opening(Stage.PROXY, ProxyDialogue(ProxyScheme.HTTP, credentials))
+    key_log = KeyLog()
+    sampler = TranscriptSampler(5, 1_000_000, key_log)
+    context = replace(
+        worker_context(Stack.OPENSSL),
+        factories=(stack_for(Client("generic"), Stack.OPENSSL, server_name=HOST, key_log=key_log),),
+        proxy=peer,
+        dialogues=(opening, *openings(plan)),
+        preamble=dial.preamble("v1"),
+        sampler=sampler,
+    )
+
+    record = attempt(Address("192.0.2.7", 465), context)
+
+    assert (record.outcome, record.stage) == ("ok", Stage.FINISHED), record.detail
+    assert asked[0].startswith(b"CONNECT 192.0.2.7:465 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic amFuZTpzM2NyZXQ=\r\n" in asked[0]
+    assert asked[1].startswith(b"PROXY TCP4 127.0.0.1 192.0.2.7 ")
+    assert record.connect_ns is not None
+    assert record.proxy_ns is not None
+    assert record.starttls_ns is not None
+    assert record.before_tls_ns == record.connect_ns + record.proxy_ns + record.starttls_ns
+    (kept,) = sampler.collect()
+    sent = b"".join(flight.data for flight in kept.flights if flight.sent)
+    assert b"Proxy-Authorization: Basic ***\r\n" in sent
+    assert b"amFu" not in sent
+    assert (str(kept.address), kept.peer) == ("192.0.2.7:465", peer)
+    assert kept.secrets  # of a handshake that something came before
+
+
+def test_a_proxy_that_is_down_is_not_the_target(stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        peer = Address("127.0.0.1", taken.getsockname()[1])
+    opening = Opening(Stage.PROXY, ProxyDialogue(ProxyScheme.SOCKS5, None))
+    context = replace(worker_context(stack), proxy=peer, dialogues=(opening,))
+
+    record = attempt(Address("app.example.com", 443), context)
+
+    assert (record.outcome, record.stage) == ("proxy-failed", Stage.CONNECT)
+    assert record.detail == "the proxy's address refused the connection (ECONNREFUSED)"

@@ -50,6 +50,36 @@ def test_a_connection_stays_open_for_its_time_and_says_farewell() -> None:
         assert theirs.recv(10) == b""
 
 
+def test_each_is_closed_when_its_time_has_passed_and_hardly_later() -> None:
+    """What stays open for longer than asked would count against the target's limit."""
+    held = HeldConnections(0.3, reset=False)
+    closed: list[bool] = []
+
+    async def one(begin_s: float, ours: socket.socket) -> None:
+        await trio.sleep(begin_s)
+        held.add(ours, b"")
+        due = trio.current_time() + 0.3
+        await trio.sleep_until(due - 0.001)
+        assert ours.fileno() != -1
+        await trio.sleep_until(due + 0.011)  # a hundredth of a second, and a little
+        closed.append(ours.fileno() == -1)
+
+    async def main() -> None:
+        async with trio.open_nursery() as watching:
+            watching.start_soon(held.watch)
+            async with trio.open_nursery() as nursery:
+                for begin_s, (ours, _) in zip((0.0, 0.004, 0.137, 0.7, 1.234), pairs, strict=True):
+                    nursery.start_soon(one, begin_s, ours)
+            watching.cancel_scope.cancel()
+
+    pairs = [pair() for _ in range(5)]
+    in_virtual_time(main)
+
+    assert closed == [True] * 5
+    for _, theirs in pairs:
+        theirs.close()
+
+
 @pytest.mark.parametrize("reset", [True, False])
 def test_at_the_end_all_are_closed_also_those_whose_server_has_left(reset: bool) -> None:
     held = HeldConnections(60.0, reset=reset)

@@ -17,8 +17,8 @@ from stress.engine.messages import (
     frame,
     from_worker,
 )
-from stress.engine.worker import process as worker
 from stress.errors import UsageError
+from stress.handshake import factories
 from stress.model.plan import Address, Client, Plan
 from tests.engine.conftest import plan_for
 from tests.stacks import main_stack
@@ -87,10 +87,10 @@ def test_a_client_certificate_that_cannot_be_read_is_a_usage_error(tmp_path: Pat
     missing = str(tmp_path / "missing.pem")
 
     with pytest.raises(UsageError, match=r"missing\.pem"):
-        worker.factories(replace(PLAN, client_certificate=missing, client_key=missing))
+        factories(replace(PLAN, client_certificate=missing, client_key=missing))
 
 
 def test_each_client_of_the_plan_has_its_factory() -> None:
     plan = replace(PLAN, clients=(Client("a"), Client("b", versions=(0x0303,))))
 
-    assert len(worker.factories(plan)) == 2
+    assert len(factories(plan)) == 2

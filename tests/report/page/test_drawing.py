@@ -57,7 +57,7 @@ def test_phases_are_drawn_on_the_same_axes() -> None:
     assert {"0.1", "100", "99.9"} <= set(ticks[0])
 
 
-@pytest.mark.parametrize("seconds", [0.4, 2, 40])
+@pytest.mark.parametrize("seconds", [0.4, 2, 40, 107, 7000, 130_000])
 @pytest.mark.parametrize("narrow", [False, True])
 def test_no_two_times_on_the_axis_read_the_same(seconds: float, narrow: bool) -> None:
     width_ns = int(seconds * 1e9 / 4)

@@ -9,7 +9,7 @@ import pytest
 
 from stress.model.limit import Knob, Limit, Standing, Step
 from stress.model.summary import Answer, Assertion, Summary, Unexplained, Validity
-from stress.report.page import PageReport
+from stress.report.page.page import PageReport
 from stress.report.summary import summarize
 from stress.store import RunFile, open_run
 from tests.report.page.test_pairs_timelines import transcript

@@ -8,7 +8,7 @@ import pytest
 from stress.model.plan import Load, Segment
 from stress.model.run import RunFacts
 from stress.model.summary import Summary
-from stress.report.page import PageReport
+from stress.report.page.page import PageReport
 from stress.store import RunFile
 
 pytestmark = pytest.mark.slow

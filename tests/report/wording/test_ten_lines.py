@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from stress.analysis.findings import examine
 from stress.model.chain import Finding, Verdict
 from stress.model.outcome import Category, Stage
 from stress.model.plan import Address, Load, Plan
 from stress.model.run import Cell, End, Run, SeenChain
 from stress.model.summary import Answer, Headlines
 from stress.report.summary import summarize
+from stress.report.wording.ten_lines import commands
 
 
 def lines(run: Run) -> Headlines:
@@ -73,6 +75,24 @@ def test_proof_and_fix_are_commands_to_copy(leaf_alone: Run) -> None:
     assert said.endswith("Then compare: tls-stress compare lab fixed")
 
 
+@pytest.mark.parametrize("made_now", [True, False])
+def test_each_command_to_copy_names_the_root_stores_of_the_run(
+    made_now: bool, leaf_alone: Run
+) -> None:
+    """A run and a report of its file later print the same line."""
+    findings = examine(leaf_alone)
+    facts = findings.facts
+    trust = replace(facts.plan.trust, stores="/tmp/stores.db", private=False)
+    facts = replace(facts, plan=replace(facts.plan, trust=trust), made_now=made_now)
+
+    told = {one.argv[1]: one.argv for one in commands(replace(findings, facts=facts))}
+
+    for verb in ("replay", "run"):
+        at = told[verb].index("--stores")
+        assert told[verb][at + 1] == "/tmp/stores.db"
+    assert "--stores" not in told["evidence"]
+
+
 def test_of_many_causes_the_line_of_places_tells_the_first(
     recorded: Callable[..., Run], cell: Callable[..., Cell], plan: Plan
 ) -> None:
@@ -125,6 +145,27 @@ def test_a_wire_failure_names_the_stage_instead_of_a_certificate(
     run = recorded([cell(90), cell(9, outcome="reset", chain=None, stage=Stage.CLIENT_HELLO)])
 
     assert "the failing connections reached client-hello (9)" in lines(run).what
+
+
+def test_few_that_came_as_far_as_a_certificate_do_not_make_it_the_matter(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    leaf_and_more: tuple[SeenChain, SeenChain],
+) -> None:
+    run = recorded(
+        [
+            cell(900),
+            cell(3, outcome="eof", chain=1, stage=Stage.FINISHED),
+            cell(92, outcome="eof", chain=None, stage=Stage.CLIENT_HELLO),
+        ],
+        chains=leaf_and_more,
+    )
+
+    said = lines(run).what
+
+    assert said.startswith("No certificate is involved")
+    assert "client-hello (92)" in said
+    assert "finished (3)" in said
 
 
 def test_a_clean_run_names_the_certificates(

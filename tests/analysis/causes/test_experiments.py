@@ -1,11 +1,16 @@
 from collections.abc import Callable
 
-from stress.analysis.causes.causes import confirm, more
+import pytest
+
 from stress.analysis.causes.classes import failure_classes
+from stress.analysis.causes.experiments import cheaper, confirm, more
 from stress.analysis.causes.isolation import isolate
 from stress.analysis.recording import record
+from stress.cli.options import parse
 from stress.model.claims import RunChange
 from stress.model.run import Run
+from stress.planning.run_command import run_argv
+from stress.runner.run import prepare
 
 
 def proposed(run: Run) -> RunChange | None:
@@ -31,3 +36,26 @@ def test_too_few_failures_need_more_handshakes() -> None:
     assert more(5, 10_000) == RunChange(count=40_000)
     assert more(20, 10_000) is None
     assert more(0, 10_000) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "added"),
+    [
+        ((), ("--stack", "openssl")),
+        (("--stack", "boringssl"), ("--client", "tls12-only")),
+        (("--stack", "openssl"), ()),
+        (("--client", "chrome", "--client", "generic"), ("--client", "tls12-only")),
+        (("--client", "tls12-only"), ()),
+    ],
+)
+def test_the_run_with_cheaper_handshakes_can_be_planned(
+    words: tuple[str, ...], added: tuple[str, ...]
+) -> None:
+    """A printed command that ends with "cannot resume" would be no experiment."""
+    plan = prepare(parse(["127.0.0.1:4433", "-n", "50", *words]))
+
+    argv = run_argv(plan, cheaper(plan, RunChange()))
+
+    assert prepare(parse(argv[2:])).resumption == 0.9
+    assert all(one in argv for one in added)
+    assert ("openssl" in argv) is ("openssl" in (*words, *added))
