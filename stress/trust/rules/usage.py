@@ -89,7 +89,7 @@ class UsageSettings(Settings, frozen=True):
     ca_leaf: Refusal = Refusal.NO
     """The effect of a leaf that claims to be a CA."""
     lone_leaf: bool = True
-    """A leaf that is itself an anchor needs no issuer."""
+    """A leaf that is itself an anchor, and no CA, needs no issuer."""
     ca_anchor_leaf: bool = False
     """Also of one that is itself an anchor."""
 
@@ -234,7 +234,8 @@ def leaf_findings(context: Context) -> Iterator[Finding]:
     if applies and context.leaf.is_ca:
         detail = "the server's own certificate claims to be a CA"
         yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal, check="ca-leaf")
-    if context.anchored and not context.issuers and not settings.lone_leaf:
+    lone = context.anchored and not context.issuers and not context.leaf.is_ca
+    if lone and not settings.lone_leaf:
         own = context.leaf.self_issued
         category = Category.SELF_SIGNED if own else Category.UNTRUSTED_ROOT
         yield Finding(category, 0, "it is itself the anchor, and a path needs two certificates")

@@ -59,6 +59,7 @@ FACTS = frozenset(
         "before-tls",
         "staple-of-another",
         "staple-out-of-date",
+        "through-proxy",
         "starttls-port",
         "starttls-spoken",
         "steady-load",
