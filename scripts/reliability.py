@@ -49,7 +49,7 @@ Visits = Mapping[str, Sequence[tuple[str, float, float, bool]]]
 """By door: the file, CPU seconds, MB, and whether there was a traceback, of each visit."""
 DOORS = (
     *("report", "compare", "export", "evidence", "replay", "run --continue"),
-    *("run --profile", "explain", "clients import", "judge", "isolate", "join"),
+    *("run --profile", "explain", "clients import", "judge", "isolate", "join", "merge"),
 )
 """The commands that open a file that may be a stranger's."""
 
