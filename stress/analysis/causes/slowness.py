@@ -188,7 +188,9 @@ class _Timed:
         begun, ended = (np.bincount(one.astype(int), minlength=size) for one in (began_s, ended_s))
         waiting = (np.cumsum(begun) - np.cumsum(ended)) / part
         busy = np.minimum(waiting[:-1], waiting[1:]) >= FEWEST_WAITING
-        paces = np.sort(ended[1:][busy & (np.arange(1, size) >= first)] / part)
+        # Only while more was offered: what waits at the end may be let through in another way.
+        second, last = np.arange(1, size), int(began_s.max())
+        paces = np.sort(ended[1:][busy & (second >= first) & (second < last)] / part)
         if len(paces) < FEWEST_BUSY:
             return None
         low, pace, high = _bounds(paces, 50.0, np.ones(len(paces)))

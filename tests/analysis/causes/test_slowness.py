@@ -122,6 +122,24 @@ def test_a_limit_that_delays_is_told_with_the_rate_that_passes(
     assert claim.ceiling.offered_per_s == per_s
 
 
+def test_what_is_let_through_when_the_load_has_ended_hides_no_limit(worlds: ModuleType) -> None:
+    """As HAProxy's `rate-limit sessions` does: then nothing for seconds, then all at once."""
+    farm = worlds.Farm(passes=60.0, per_s=100.0, addresses=1, attempts=1_500)
+    recording = farm.recording(np.random.default_rng(103))
+    begins = [one.started_ns for one in recording.good]
+    last, rows = max(begins), []
+    for one in recording.good:
+        late = one.started_ns + (one.server_ns or 0) > last
+        until = last + 9_000_000_000 + 4_000_000_000 * (one.id % 3 == 0)
+        rows.append(one._replace(server_ns=until - one.started_ns) if late else one)
+
+    (claim, *_) = slowness(replace(recording, good=tuple(rows)))
+
+    assert claim.category == "ceiling"
+    assert claim.ceiling is not None
+    assert claim.ceiling.per_s == pytest.approx(60.0, rel=0.08)
+
+
 def test_a_limit_of_one_address_is_told_there(worlds: ModuleType) -> None:
     farm = worlds.Farm(addresses=4, per_s=200.0, attempts=4_000)
     recording = farm.recording(np.random.default_rng(101))
