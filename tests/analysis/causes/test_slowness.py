@@ -130,7 +130,7 @@ def test_what_is_let_through_when_the_load_has_ended_hides_no_limit(worlds: Modu
     last, rows = max(begins), []
     for one in recording.good:
         late = one.started_ns + (one.server_ns or 0) > last
-        until = last + 9_000_000_000 + 4_000_000_000 * (one.id % 3 == 0)
+        until = last + 25_000_000_000 + 4_000_000_000 * (one.id % 3 == 0)
         rows.append(one._replace(server_ns=until - one.started_ns) if late else one)
 
     (claim, *_) = slowness(replace(recording, good=tuple(rows)))
