@@ -72,6 +72,7 @@ def steps(farm: Farm, folder: Path, **inputs: str) -> tuple[int, dict[str, str]]
     return code, dict(line.split("=", 1) for line in written)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("goals", "code"),

@@ -264,7 +264,7 @@ class _Reader:
         if self.choice.dimensions:
             return name in self.choice.dimensions
         if self.ours:
-            return name in _our_dimensions()
+            return name in {*_our_dimensions(), "sampled"}
         latency = self.latencies.column if self.latencies else None
         return name not in {self.failed.column, self.time, self.choice.count, latency}
 
@@ -308,6 +308,12 @@ class _Reader:
 
     def dimensions(self, rows: Rows) -> Iterator[RecordColumn]:
         """The columns that are dimensions; the others are left out with their reasons."""
+        # Where the tickets of a sample were read, a backend is known rather of those that failed.
+        unasked = self.ours and not self.choice.dimensions and "sampled" in self.columns
+        drawn = self.columns.pop("sampled").column("sampled", rows, wanted=True) if unasked else ""
+        if unasked and drawn != "no values":
+            self.columns.pop("backend")
+            self.left_out["backend"] = "it is known of a sample only"
         for name in list(self.columns):
             shown = _our_dimensions().get(name, name) if self.ours else printable(name)
             if shown in RESERVED and not self.ours:
@@ -443,7 +449,7 @@ def _our_dimensions() -> Mapping[str, str]:
 
 def spelled(column: RecordColumn) -> RecordColumn:
     """A column of an export of ours, its flags as the report spells them."""
-    flags = {str(each.dimensions[0]) for each in ATTRIBUTES if each.form is Form.FLAG}
+    flags = {str(one) for each in ATTRIBUTES if each.form is Form.FLAG for one in each.dimensions}
     if column.name not in flags:
         return column
     spelled = tuple({"1": "yes", "0": "no"}.get(value, value) for value in column.values)

@@ -165,6 +165,7 @@ def test_too_few_file_descriptors_are_told_before_anything_is_sent(program: Prog
     assert not program.file.exists()
 
 
+@pytest.mark.long
 def test_half_a_gigabyte_is_enough(program: Program) -> None:
     """Of data, for each process."""
     process = program.run(

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 AT_100 = ("--rate", "100", "-d", "60s", "--processes", "2")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_well_and_the_counts_add_up(
     program: Program, number: signal.Signals

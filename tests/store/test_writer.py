@@ -56,6 +56,8 @@ records = st.builds(
     tcp_retransmits=st.none() | st.integers(1, 2**31),
     backend=st.none() | texts,
     starttls_ns=maybe_ns,
+    proxy_ns=maybe_ns,
+    sampled=st.none() | st.booleans(),
     vantage=st.none() | st.integers(0, 3),
 )
 
