@@ -23,7 +23,7 @@ from stress.model.summary import (
     Summary,
     VantageLine,
 )
-from stress.report.wording.backends import backends_title
+from stress.report.wording.backends import ABOUT_SERVERS, backends_title
 from stress.report.wording.clients import MEASURED
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
@@ -114,6 +114,9 @@ class TerminalReport:
             causes += _likely(summary.unexplained.likely)
             if following := summary.unexplained.next:
                 causes += [_indented("", "next:"), _command(following)]
+        for one in summary.commands:
+            if one.why in ABOUT_SERVERS:
+                causes += [_indented("", f"{one.why}:"), _command(shell_line(one.argv))]
         if len(causes) > 1:
             parts.append(Group(*causes))
         tables = (

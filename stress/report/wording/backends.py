@@ -18,6 +18,13 @@ SHOWN = 3
 """Files that are named."""
 
 
+ABOUT_SERVERS = (
+    "To tell servers apart by the sessions they accept",
+    "To name the server, by a header that yours set",
+)
+"""What the commands are for that belong to no single cause."""
+
+
 def joined_sentences(result: JoinedLog) -> tuple[str, str]:
     """How many attempts were found in a balancer's log, and how far its clock is from ours."""
     attempts = result.joined + result.ambiguous + result.unmatched

@@ -23,7 +23,7 @@ from stress.model.outcome import Category, Kind, Stage, kind_of
 from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
-from stress.report.wording.backends import group_words, named_words
+from stress.report.wording.backends import ABOUT_SERVERS, group_words, named_words
 from stress.report.wording.causes import (
     experiment,
     fix_of,
@@ -375,9 +375,9 @@ def experiments(findings: Findings) -> Iterator[Command]:
     ):
         if server.seen != 1 and facts.matrix is None and server.named < server.unnamed:
             argv = run_argv(facts.plan, OFFERING, made_now=facts.made_now)
-            yield Command(Purpose.NEXT, argv, "To tell servers apart by the sessions they accept")
+            yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[0])
         argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
-        yield Command(Purpose.NEXT, argv, "To name the server, by a header that yours set")
+        yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[1])
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
         yield Command(Purpose.NEXT, settling, "To settle the goals")
 
