@@ -376,8 +376,9 @@ def experiments(findings: Findings) -> Iterator[Command]:
         if server.seen != 1 and facts.matrix is None and server.named < server.unnamed:
             argv = run_argv(facts.plan, OFFERING, made_now=facts.made_now)
             yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[0])
-        argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
-        yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[1])
+        if facts.plan.starttls is None:  # mail servers and databases have no headers
+            argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
+            yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[1])
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
         yield Command(Purpose.NEXT, settling, "To settle the goals")
 
