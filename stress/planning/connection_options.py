@@ -62,6 +62,11 @@ def connection_of(request: Request, target: Target) -> Plan:
         client_key=key,
     )
     plan = _with_starttls(plan, request.value("starttls", str))
+    if request.identify and plan.starttls is not None:
+        raise UsageError(
+            f"--identify asks by HTTP, and {plan.starttls} is spoken to this target",
+            "Leave it out; the balancer's log names servers, too: tls-stress join RUN LOG.",
+        )
     check_stack(plan)
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)

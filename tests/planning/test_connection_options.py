@@ -267,3 +267,16 @@ def test_an_unknown_protocol_gets_the_nearest_name() -> None:
 )
 def test_the_protocol_says_which_port_is_meant(option: str | None, port: int) -> None:
     assert default_port(Request(starttls=option)) == port
+
+
+@pytest.mark.parametrize("words", [{"starttls": "imap"}, {}])
+def test_a_header_is_asked_of_no_protocol_but_http(words: dict[str, str]) -> None:
+    port = 443 if words else 25  # the port implies it, too
+    request = Request(identify="header:Via", **words)  # type: ignore[arg-type]  # of options
+
+    with pytest.raises(UsageError, match="--identify asks by HTTP") as raised:
+        connection_of(request, Target("127.0.0.1", port))
+
+    assert "tls-stress join" in (raised.value.hint or "")
+    plain = Request(identify="header:Via", starttls="none")
+    assert connection_of(plain, Target("127.0.0.1", 25)).starttls is None

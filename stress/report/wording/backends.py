@@ -150,7 +150,8 @@ def group_words(facts: RunFacts) -> str:
     offered, accepted = failing.offered + good.offered, failing.accepted + good.accepted
     told = f"{of(accepted, offered)} sessions that were offered again were accepted"
     log = command("join", facts.name, "LOG")
-    ways = f"a header does (--identify header:NAME), or the balancer's log: {log}"
+    header = "" if facts.plan.starttls else "a header does (--identify header:NAME), or "
+    ways = f"{header}the balancer's log{'' if header else ' does'}: {log}"
     if not offered:
         return f"No session was given that can be resumed, so none tells servers apart; {ways}."
     if found.all_shared:
