@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def test_a_resumed_run_has_the_same_live_view_and_holds_both_parts(
     os.utime(file, (0, 0))  # as if it had died a while ago
 
     first_part, plan = read_first_part(Request(interrupted="part"), tmp_path)
+    plan = replace(plan, load=replace(plan.load, rate=100.0))  # slow enough for a frame
     path = record(plan, RunLocation(tmp_path), Display(said.append, terminal, True), first_part)
 
     assert first_part.next_id >= 50
