@@ -114,6 +114,10 @@ class Vantage:
     """Of the offset, plus or minus."""
 
 
+ONE_SOURCE = "one-source"
+"""How the doubt begins that all load of a run came from one address."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunEnd:
     """How the engine ended; stored as the end mark of the run file."""

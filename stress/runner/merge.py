@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stress.errors import UsageError
 from stress.model.plan import Address, Load, Plan
-from stress.model.run import End, JoinedLog, RunEnd, RunFacts, Vantage
+from stress.model.run import ONE_SOURCE, End, JoinedLog, RunEnd, RunFacts, Vantage
 from stress.runner.rejudge import refuse_records
 from stress.text.escape import command, printable
 from stress.text.numbers import counted, thousands
@@ -346,10 +346,12 @@ def _ending(files: Sequence[_File], doubts: Sequence[str]) -> RunEnd:
 
 def _reasons(files: Sequence[_File], told_once: Sequence[str]) -> Iterator[str]:
     """The doubts about each part, with its name; then what comes of their being many."""
+    places = {(one.host, one.networks) for file in files for one in file.vantages}
     for file in files:
         name = ", ".join(one.name for one in file.vantages)
         for reason in file.facts.reasons:
-            if reason not in told_once:
+            alone = reason.startswith(ONE_SOURCE) and len(places) > 1
+            if reason not in told_once and not alone:
                 yield reason if file.merged else f"{name}: {reason}"
         if file.facts.end is End.UNFINISHED:
             yield f"{name}: its run has no end mark, so it died or was still running"

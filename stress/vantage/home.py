@@ -470,7 +470,14 @@ class _Run:
             rate=sum(one.rate for one in live),
             lag_ns=max((one.lag_ns for one in live), default=0),
             stood_s=max((one.stood_s for one in every), default=0.0),
-            vantages=tuple(VantageProgress(part.name, one, bool(part.lost)) for part, one in told),
+            vantages=tuple(
+                VantageProgress(
+                    part.name,
+                    replace(one, in_flight=0, rate=0.0) if part.over else one,
+                    lost=bool(part.lost),
+                )
+                for part, one in told
+            ),
         )
 
     def doubts(self) -> list[str]:

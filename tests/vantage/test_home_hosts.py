@@ -229,7 +229,8 @@ def test_what_is_wrong_with_one_host_ends_all_before_anything_is_sent(
     elif fault == "no Python":
         python.write_text("#!/bin/sh\necho python3: not found >&2; exit 127\n")
     else:
-        three.state("sfo").parent.joinpath("state").rename(tmp_path / "state")
+        three.state("sfo").mkdir(exist_ok=True)
+        three.state("sfo").rename(tmp_path / "state")
         three.state("sfo").write_text("")
     code, _, err = finished(three.start("-n", "30", "--name", "never", *vantages))
     gone(three, *AHEAD_S)
