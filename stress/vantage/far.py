@@ -202,13 +202,15 @@ class _Part(Observer):
                 "Lower --concurrency, or raise the limit there.",
             ) from None
 
+        from stress.engine.coordinator import LEAD_NS  # noqa: PLC0415 - with the engine
+
         def begin() -> int | None:
             self.say(messages.PartReady(str(place / f"{assigned.name}.db")))
             while (message := self._inbox.get()) is not None:
                 if isinstance(message, messages.Go):
                     self._begun = self._running = True
                     start_ns = message.at_ns - time_ns() + monotonic_ns()
-                    self.say(messages.Started(max(0, monotonic_ns() - start_ns)))
+                    self.say(messages.Started(max(0, monotonic_ns() + LEAD_NS - start_ns)))
                     return start_ns
             return None
 

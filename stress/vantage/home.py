@@ -50,6 +50,8 @@ READY_S = 120.0
 """Until all parts are ready; the imports of a busy machine take many seconds."""
 LEAD_NS = 500_000_000
 """Between the last *Ready* and the start, so that every part has its *Go* by then."""
+MOST_SPREAD_NS = 50_000_000
+"""A start that is spread further is a doubt about the run."""
 BEAT_S = 0.5
 SILENCE_S = 8.0
 """Without a message for so long, a part counts as lost; it ends by itself before that."""
@@ -75,7 +77,8 @@ class RemotePart:
     examined: messages.Examined | None = None
     there: str = ""
     """Path of its run file, there."""
-    late_ns: int = 0
+    late_ns: int | None = None
+    """How long after the common start it began; None: it has not told."""
     progress: Progress | None = None
     heard_s: float = field(default_factory=monotonic)
     home: bool = False
@@ -239,7 +242,10 @@ class _Run:
         self.plan, self.parts, self.display = plan, parts, display
         self._inbox = parts[0].inbox
         self._stopped: str | None = None
-        self._interrupts = 0
+        self.spread_ns = 0
+        """How far apart the starts were at most; 0: not known."""
+        self._interrupts = self._obeyed = 0
+        self._pausing = False
         self._chains: set[bytes] = set()
         self._numbers: dict[str, tuple[int, int, list[int]]] = {}
         """By vantage: its processes, the first of them among all, and where its addresses are."""
@@ -368,30 +374,38 @@ class _Run:
         for part in self.parts:
             part.say(messages.Go(at_ns + part.offset_ns))
         begun_s = monotonic() + (at_ns - time_ns()) / 1e9
+        notices: list[str] = []
+        shown = self.display
+        if shown.rewrites:  # a line in between would stay in the live view
+            self.display = replace(shown, notify=notices.append)
         with (
             self._interruptible(),
             observers_for(self.plan, self.display) as observers,
         ):
-            pausing, told = False, 0
             while not all(part.over for part in self.parts):
                 for part, message in self._events(monotonic() + TICK_S):
                     self._take(part, message, observers)
                 for part in self.parts:
                     if not part.over and monotonic() - part.heard_s > SILENCE_S:
                         self._lose(part, f"nothing was heard of it for {SILENCE_S:.0f} s")
-                if told < self._interrupts:
-                    told += 1
-                    self._tell(messages.Stop())
-                progress = self._progress(max(0.0, monotonic() - begun_s))
-                reasons = [observer.on_progress(progress) for observer in observers]
-                reason = next(filter(None, reasons), None)
-                if reason is not None and self._stopped is None:
-                    self._stopped = reason
-                    self._tell(messages.Stop(reason))
-                wish = self._stopped is None and any(one.wants_pause() for one in observers)
-                if wish != pausing:
-                    pausing = wish
-                    self._tell(messages.Pause(wish))
+                self._steer(self._progress(max(0.0, monotonic() - begun_s)), observers)
+        for notice in notices:
+            shown.notify(notice)
+
+    def _steer(self, progress: Progress, observers: Sequence[Observer]) -> None:
+        """Pass on what the user and the observers want: interrupt, stop, pause."""
+        reasons = [observer.on_progress(progress) for observer in observers]
+        reason = next(filter(None, reasons), None)
+        if self._obeyed < self._interrupts:
+            self._obeyed += 1
+            self._tell(messages.Stop())
+        elif reason is not None and self._stopped is None:
+            self._stopped = reason
+            self._tell(messages.Stop(reason))
+        wish = self._stopped is None and any(one.wants_pause() for one in observers)
+        if wish != self._pausing:
+            self._pausing = wish
+            self._tell(messages.Pause(wish))
 
     def _tell(self, message: ToPart) -> None:
         for part in self.parts:
@@ -421,6 +435,7 @@ class _Run:
     ) -> None:
         if isinstance(message, messages.Started):
             part.late_ns = message.late_ns
+            self._tell_spread()
         elif isinstance(message, messages.News):
             part.progress = message.progress
             records = [self._renumbered(part, record) for record in message.records]
@@ -438,6 +453,16 @@ class _Run:
         part.over, part.lost = True, why
         self.display.notify(f"{part.name} is lost: {why}")
         Thread(target=part.gateway.close, args=(0.0,), daemon=True).start()
+
+    def _tell_spread(self) -> None:
+        """Say how far apart the starts were, once all have begun."""
+        late = [part.late_ns for part in self.parts]
+        begun = [each for each in late if each is not None]
+        if len(self.parts) > 1 and len(begun) == len(late):
+            self.spread_ns = max(begun) - min(begun) + 2 * max(one.error_ns for one in self.parts)
+            self.display.notify(
+                f"{len(late)} vantages began within {self.spread_ns / 1e6:.1f} ms, by their clocks"
+            )
 
     def _renumbered(self, part: RemotePart, record: Record) -> Record:
         """The record with an id, an address and a vantage that all parts share."""
@@ -483,6 +508,8 @@ class _Run:
     def doubts(self) -> list[str]:
         """What the run file says about the vantages that are lost, and about the start."""
         found = [] if self._stopped is None else [self._stopped]
+        if self.spread_ns > MOST_SPREAD_NS:
+            found.append(f"the vantages began up to {self.spread_ns / 1e6:,.0f} ms apart")
         for part in self.parts:
             if not part.home:
                 begun = part.progress.started if part.progress else 0
