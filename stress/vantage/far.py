@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
-from time import monotonic, monotonic_ns, time_ns
+from time import monotonic_ns, time_ns
 from typing import TypeVar
 
 import trio
@@ -44,8 +44,11 @@ from stress.vantage import messages
 from stress.vantage.link import VantageLink
 from stress.vantage.messages import FromPart, ToPart, encode, to_part
 
-SILENCE_S = 4.0
-"""Without a message for so long, the initiator counts as gone: it sends one twice a second."""
+LOOK_S = 0.5
+SILENT_LOOKS, PATIENT_LOOKS = 8, 120
+"""After so many looks without a message in between, the initiator counts as gone: it sends one as
+often. Looks are counted, not seconds: a machine too busy to look is too busy to hear. Before the
+start nothing is sent, so there is no hurry."""
 HURRY_S = 1.0
 """When it is gone, attempts in flight get so long, so that the part ends within 5 s."""
 _MOST_UNSENT = 64
@@ -90,7 +93,8 @@ class _Part(Observer):
     """The initiator."""
     _inbox: Queue[ToPart | None] = field(default_factory=Queue)
     """Messages that the main thread waits for; None: the initiator is gone."""
-    _heard_s: float = field(default_factory=monotonic)
+    _heard: bool = False
+    """Since the last look."""
     _begun: bool = False
     _running: bool = False
     """The engine is, and listens to signals."""
@@ -106,7 +110,7 @@ class _Part(Observer):
         with suppress(EOFError, OSError):
             while True:
                 message = to_part.decode(self.link.receive())
-                self._heard_s = monotonic()
+                self._heard = True
                 if isinstance(message, messages.Ping):
                     with suppress(Full):
                         pong = messages.Pong(message.sent_ns, time_ns())
@@ -123,8 +127,10 @@ class _Part(Observer):
 
     def watch(self) -> None:
         """Notice that the link is cut, which no operating system tells at once."""
-        while not self.spoken.wait(HURRY_S / 2):
-            if monotonic() - self._heard_s > SILENCE_S:
+        silent = 0
+        while not self.spoken.wait(LOOK_S):
+            silent, self._heard = 0 if self._heard else silent + 1, False
+            if silent >= (SILENT_LOOKS if self._begun else PATIENT_LOOKS):
                 self._lose()
 
     def speak(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from secrets import token_hex
 from tempfile import TemporaryDirectory
-from threading import Thread, current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 from time import monotonic, time_ns
 from typing import IO, TypeVar
 
@@ -54,7 +54,8 @@ MOST_SPREAD_NS = 50_000_000
 """A start that is spread further is a doubt about the run."""
 BEAT_S = 0.5
 SILENCE_S = 8.0
-"""Without a message for so long, a part counts as lost; it ends by itself before that."""
+"""Without a message for so long, a part counts as lost; it ends by itself before that. Looks are
+counted, as there."""
 TICK_S = 0.2
 _MOST_FILE = 1 << 40
 
@@ -80,7 +81,9 @@ class RemotePart:
     late_ns: int | None = None
     """How long after the common start it began; None: it has not told."""
     progress: Progress | None = None
-    heard_s: float = field(default_factory=monotonic)
+    heard: bool = True
+    silent: int = 0
+    """Looks since something was heard."""
     home: bool = False
     """Its file came home whole."""
     over: bool = False
@@ -106,7 +109,7 @@ class RemotePart:
         with suppress(EOFError, OSError, ValueError, zlib.error):
             while True:
                 message = from_part.decode(self.gateway.link.receive())
-                now_ns, self.heard_s = time_ns(), monotonic()
+                now_ns, self.heard = time_ns(), True
                 if isinstance(message, messages.Pong):
                     error_ns = (now_ns - message.sent_ns + 1) // 2
                     if 0 <= error_ns < self.error_ns:
@@ -246,6 +249,7 @@ class _Run:
         """How far apart the starts were at most; 0: not known."""
         self._interrupts = self._obeyed = 0
         self._pausing = False
+        self._over = Event()
         self._chains: set[bytes] = set()
         self._numbers: dict[str, tuple[int, int, list[int]]] = {}
         """By vantage: its processes, the first of them among all, and where its addresses are."""
@@ -262,8 +266,8 @@ class _Run:
         Raises:
             UsageError: one cannot do its part, or the total needs consent that is not given.
         """
-        for part in self.parts:
-            Thread(target=part.listen, daemon=True).start()
+        for thread in (*(part.listen for part in self.parts), self.beat):
+            Thread(target=thread, daemon=True).start()
         for _ in range(EXCHANGES):
             self._gather(messages.Pong, lambda _: messages.Ping(time_ns()))
         for part, answer in self._gather(
@@ -355,16 +359,15 @@ class _Run:
         )
 
     def _events(self, end_s: float) -> Iterator[tuple[RemotePart, FromPart | None]]:
-        """What the parts send until then, while they are told that we are here."""
-        beat_s = monotonic()
-        while (now_s := monotonic()) < end_s:
-            if now_s >= beat_s:
-                beat_s = now_s + BEAT_S
-                for part in self.parts:
-                    if not part.over:
-                        part.say(messages.Ping(time_ns()))
+        """What the parts send until then."""
+        while (left_s := end_s - monotonic()) > 0:
             with suppress(Empty):
-                yield self._inbox.get(timeout=max(0.001, min(beat_s, end_s) - monotonic()))
+                yield self._inbox.get(timeout=left_s)
+
+    def beat(self) -> None:
+        """Tell the parts that we are here, in a thread of its own, until all are over."""
+        while not self._over.wait(BEAT_S):
+            self._tell(messages.Ping(time_ns()))
 
     # -- the run -----------------------------------------------------------------------------------
 
@@ -386,9 +389,11 @@ class _Run:
                 for part, message in self._events(monotonic() + TICK_S):
                     self._take(part, message, observers)
                 for part in self.parts:
-                    if not part.over and monotonic() - part.heard_s > SILENCE_S:
+                    part.silent, part.heard = 0 if part.heard else part.silent + 1, False
+                    if not part.over and part.silent * TICK_S > SILENCE_S:
                         self._lose(part, f"nothing was heard of it for {SILENCE_S:.0f} s")
                 self._steer(self._progress(max(0.0, monotonic() - begun_s)), observers)
+        self._over.set()
         for notice in notices:
             shown.notify(notice)
 
