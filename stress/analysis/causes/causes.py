@@ -444,7 +444,8 @@ class _Claimant:
             return {}
         chain = self.chain(failing)
         if chain is None:
-            return client_views(failing.outcome)
+            named = self.recording.facts.plan.names_server
+            return client_views(failing.outcome, named=named)
         met: dict[str, Verdict] = {}
         for one in self.recording.verdicts:
             # Judged again when a date was crossed; the verdict that refuses is the one in question.

@@ -378,7 +378,7 @@ def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
     change, new = experiment(found.likely, facts.plan), facts.made_now
     following = shell_line(run_argv(facts.plan, change, made_now=new)) if change else ""
     named = found.category and not facts.records
-    views = client_views(found.category) if named else {}
+    views = client_views(found.category, named=facts.plan.names_server) if named else {}
     return Unexplained(found.failures, likely(found.likely), following, views)
 
 
