@@ -140,14 +140,14 @@ def headlines(
 
 def _who_fails(findings: Findings, causes: Sequence[Cause], category: str) -> str:
     """What this run measured for each client, then what each client family does."""
-    tally = findings.tally
+    tally, plan = findings.tally, findings.facts.plan
     first = next((one for one in causes if one.category == category), None)
-    views = first.clients if first else client_views(category)
+    views = first.clients if first else client_views(category, named=plan.names_server)
     failing = _failing_chain(findings, category)[0]
     versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
     who = f"{who_sees(views) or 'Every client.'} {versions}"
     who = who if len(tally.categories) == 1 else f"{category}: {who}"
-    return f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
+    return f"{met_by(plan.clients, tally.clients)} {who}".strip()
 
 
 def _nothing_to_fix(findings: Findings, who: str) -> str:
