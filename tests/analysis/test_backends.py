@@ -182,6 +182,32 @@ def test_a_server_that_was_mended_and_has_a_new_key_is_compared_overall(
     assert "that ticket key was not met again" in change.sentence
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((None, None), "where no backend is named"),
+        ((A, B), "where no backend is named"),
+        (("node-1", "node-2"), "where that backend was not met again"),
+    ],
+)
+def test_a_server_that_the_second_run_does_not_name_is_compared_over_all(
+    names: tuple[str | None, str | None],
+    said: str,
+    cell: Callable[..., Cell],
+    recorded: Callable[..., Run],
+) -> None:
+    """The first run was joined with a log."""
+    nodes = [behind(cell(100, chain=1), f"node-{number}") for number in range(11)]
+    before = recorded([*nodes, behind(cell(100, chain=2, outcome=BAD), "node-12")])
+    after = recorded([behind(cell(600, chain=1), name) for name in names])
+
+    (change,) = cause_changes(before, after, summarize(before).causes)
+
+    assert change.change is Change.BETTER
+    assert "0 of 1,200" in change.sentence
+    assert said in change.sentence
+
+
 def drawn(cell: Cell, name: str | None) -> Cell:
     values = {"backend": name, "sampled": True}
     return cell._replace(others=tuple(values.get(one) for one in CELL_OTHERS))
