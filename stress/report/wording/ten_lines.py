@@ -97,7 +97,8 @@ def headlines(
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     servers, keys = findings.backend_count, findings.failure_keys
-    named = named_words(causes, servers, keys, len(findings.backends))
+    failed = [part.count.failures for part in findings.backends.values()]
+    named = named_words(causes, servers, keys, failed)
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures), named]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
