@@ -162,8 +162,11 @@ def _nothing_to_fix(findings: Findings, who: str) -> str:
 def _fix_unexplained(findings: Findings, category: str) -> str:
     """What to do about failures without a cause. A fix for one of several would be a guess."""
     left = findings.explanation.unexplained.likely
-    decided = len(left) == 1 or experiment(left, findings.facts.plan) is None
-    return fix_of(category, likely(left)) if decided else undecided(left)
+    testable = experiment(left, findings.facts.plan) is not None
+    # A failing chain shows by itself what is wrong with it.
+    if len(left) < 2 or (kind_of(category) is Kind.TRUST and not testable):
+        return fix_of(category, likely(left))
+    return undecided(left, testable=testable)
 
 
 def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
