@@ -24,7 +24,7 @@ from time import monotonic_ns, time_ns
 import trio
 
 from stress.engine import messages
-from stress.engine.checks.circuit_breaker import CircuitBreaker
+from stress.engine.checks.refusals import CircuitBreaker
 from stress.engine.checks.run_validity import RunValidity
 from stress.engine.messages import from_worker, receive
 from stress.engine.recorder import Recorder

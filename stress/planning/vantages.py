@@ -59,7 +59,13 @@ def read_vantage(text: str) -> VantageAddress:
     if place == Scheme.LOCAL:
         return VantageAddress(name, Scheme.LOCAL, place)
     if colon and scheme == Scheme.EXEC:
-        return VantageAddress(name, Scheme.EXEC, place, _words(rest))
+        try:
+            words = tuple(shlex.split(rest))
+        except ValueError as error:
+            raise UsageError(f'"{quoted(rest)}" is no command line: {error}', _HINT) from None
+        if not words or not words[0] or words[0].startswith("-"):
+            raise UsageError(f'"{quoted(rest)}" does not begin with a program', _HINT)
+        return VantageAddress(name, Scheme.EXEC, place, words)
     if colon and scheme == Scheme.SSH and rest.startswith("//"):
         return VantageAddress(name, Scheme.SSH, place, _destination(rest[2:].rstrip("/")))
     raise UsageError(f'"{quoted(place)}" is no place that a run can be made from', _HINT)
@@ -98,16 +104,6 @@ _ALONE = {
     "interrupted": "a run is continued where its file is",
 }
 """Options of a run that is made from one place, and why."""
-
-
-def _words(command: str) -> tuple[str, ...]:
-    try:
-        words = tuple(shlex.split(command))
-    except ValueError as error:
-        raise UsageError(f'"{quoted(command)}" is no command line: {error}', _HINT) from None
-    if not words or not words[0] or words[0].startswith("-"):
-        raise UsageError(f'"{quoted(command)}" does not begin with a program', _HINT)
-    return words
 
 
 def _destination(place: str) -> tuple[str, ...]:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stress.errors import UsageError
 from stress.model.plan import Address, Load, Plan
-from stress.model.run import ONE_SOURCE, End, JoinedLog, RunEnd, RunFacts, Vantage
+from stress.model.run import (
+    ONE_SOURCE,
+    End,
+    JoinedLog,
+    Probe,
+    ResumptionMatrix,
+    RunEnd,
+    RunFacts,
+    Vantage,
+)
 from stress.runner.rejudge import refuse_records
 from stress.text.escape import command, printable
 from stress.text.numbers import counted, thousands
@@ -156,7 +165,7 @@ def _write(
     )
     try:
         writer.add_parts(addresses, parts)
-        writer.finish(_ending(files, doubts))
+        writer.finish(_ending(files, addresses, doubts))
     finally:
         writer.close()
 
@@ -316,7 +325,7 @@ def _distinct(values: Iterator[_T]) -> list[_T]:
     return list(dict.fromkeys(values))
 
 
-def _ending(files: Sequence[_File], doubts: Sequence[str]) -> RunEnd:
+def _ending(files: Sequence[_File], addresses: Sequence[Address], doubts: Sequence[str]) -> RunEnd:
     """The end mark of all parts together.
 
     A part that was lost makes nothing else invalid; it is named.
@@ -341,11 +350,46 @@ def _ending(files: Sequence[_File], doubts: Sequence[str]) -> RunEnd:
         lag_p99_ns=max(lags, default=None),
         stood_ns=min(one.stood_ns for one in facts),
         joined=reduce(_both, logs) if logs else None,
+        matrix=_matrix(files, addresses),
     )
+
+
+def _matrix(files: Sequence[_File], addresses: Sequence[Address]) -> ResumptionMatrix | None:
+    """The connections of each machine, one machine after the other; None: none offered sessions.
+
+    A session is offered by the machine that was given it, so what they saw adds up. How long it
+    is good differs by TLS version, so only the commonest version is kept (`_reasons` tells).
+    """
+    version, probes = _version(files), list[Probe]()
+    for file in files:
+        found = file.facts.matrix
+        if found is None or found.tls_version != version:
+            continue
+        begin, own = len(probes), file.addresses
+        probes += (
+            replace(
+                probe,
+                # A damaged file may name an address that is not there.
+                address=addresses.index(own[probe.address]) if probe.address < len(own) else 0,
+                offered=None if probe.offered is None else probe.offered + begin,
+            )
+            for probe in found.probes
+        )
+    return None if version is None else ResumptionMatrix(version, tuple(probes))
+
+
+def _version(files: Sequence[_File]) -> int | None:
+    """The TLS version in which most connections offered sessions, of two the lower; None: none."""
+    counts = Counter[int]()
+    for one in files:
+        if one.facts.matrix is not None:
+            counts[one.facts.matrix.tls_version] += len(one.facts.matrix.probes)
+    return min(counts, key=lambda version: (-counts[version], version), default=None)
 
 
 def _reasons(files: Sequence[_File], told_once: Sequence[str]) -> Iterator[str]:
     """The doubts about each part, with its name; then what comes of their being many."""
+    version = _version(files)
     places = {(one.host, one.networks) for file in files for one in file.vantages}
     for file in files:
         name = ", ".join(one.name for one in file.vantages)
@@ -353,6 +397,9 @@ def _reasons(files: Sequence[_File], told_once: Sequence[str]) -> Iterator[str]:
             alone = reason.startswith(ONE_SOURCE) and len(places) > 1
             if reason not in told_once and not alone:
                 yield reason if file.merged else f"{name}: {reason}"
+        matrix = file.facts.matrix
+        if matrix is not None and matrix.tls_version != version:
+            yield f"{name}: its sessions are of another TLS version and left out of the groups"
         if file.facts.end is End.UNFINISHED:
             yield f"{name}: its run has no end mark, so it died or was still running"
     vantages = [one for file in files for one in file.vantages]

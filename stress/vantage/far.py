@@ -227,7 +227,18 @@ class _Part(Observer):
             part=VantagePart(assigned.vantage, begin),
         )
         self._running = False
-        self._send_home(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            self.say(messages.Ended(file.tell(), digest))
+            file.seek(0)
+            packer = zlib.compressobj(1)
+            while data := file.read(messages.PIECE_BYTES):
+                if packed := packer.compress(data):
+                    self.say(messages.FilePiece(packed))
+            self.say(messages.FilePiece(packer.flush()))
+            self.say(messages.FilePiece(b""))
+        self._expect(messages.Keep)
+        path.unlink()
 
     def _examined(self, question: messages.Examine) -> messages.Examined:
         """What this machine can do, and what DNS answers here."""
@@ -258,21 +269,6 @@ class _Part(Observer):
             addresses=addresses,
             ttl_s=ttl_s,
         )
-
-    def _send_home(self, path: Path) -> None:
-        """Send the file, compressed, and remove it when it has arrived."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            self.say(messages.Ended(file.tell(), digest))
-            file.seek(0)
-            packer = zlib.compressobj(1)
-            while data := file.read(messages.PIECE_BYTES):
-                if packed := packer.compress(data):
-                    self.say(messages.FilePiece(packed))
-            self.say(messages.FilePiece(packer.flush()))
-            self.say(messages.FilePiece(b""))
-        self._expect(messages.Keep)
-        path.unlink()
 
     def _expect(self, kind: type[_Message]) -> _Message:
         """The next message, which must be of this kind.

@@ -292,7 +292,14 @@ class _Run:
             index = [addresses.index(address) for address in plan.addresses]
             self._numbers[part.name] = plan.load.processes, first, index
             assigned[part.name] = self._assignment(part, plan, part.examined)
-            self.display.notify(self._describe(part, part.examined))
+            answers = ", ".join(str(address) for address in plan.addresses[:3])
+            more = len(plan.addresses) - 3
+            self.display.notify(
+                f"{part.name}: {printable(part.examined.host, 60)},"
+                f" {printable(part.examined.capacity, 80)}; clock {part.offset_ns / 1e6:+.1f} ms"
+                f" ± {part.error_ns / 1e6:.1f}; target at {answers}"
+                + (f" and {more} more" if more > 0 else "")
+            )
         for part, ready in self._gather(messages.PartReady, lambda one: assigned[one.name]).items():
             part.there = ready.file
 
@@ -313,16 +320,6 @@ class _Run:
         name = f"{host}-{part.name}-{token_hex(4)}"
         watched = bool(self.plan.goals) or self.display.rewrites or bool(self.display.watching)
         return messages.Assign(plan, vantage, name, watched)
-
-    def _describe(self, part: RemotePart, examined: messages.Examined) -> str:
-        offset, error = part.offset_ns / 1e6, part.error_ns / 1e6
-        answers = ", ".join(str(address) for address in examined.addresses[:3])
-        more = len(examined.addresses) - 3
-        return (
-            f"{part.name}: {printable(examined.host, 60)}, {printable(examined.capacity, 80)};"
-            f" clock {offset:+.1f} ms ± {error:.1f}; target at {answers}"
-            + (f" and {more} more" if more > 0 else "")
-        )
 
     def _gather(
         self, kind: type[_Message], question: Callable[[RemotePart], ToPart]
@@ -382,22 +379,22 @@ class _Run:
         if shown.rewrites:  # a line in between would stay in the live view
             self.display = replace(shown, notify=notices.append)
         with (
-            self._interruptible(),
+            self.interruptible(),
             observers_for(self.plan, self.display) as observers,
         ):
             while not all(part.over for part in self.parts):
                 for part, message in self._events(monotonic() + TICK_S):
-                    self._take(part, message, observers)
+                    self.take(part, message, observers)
                 for part in self.parts:
                     part.silent, part.heard = 0 if part.heard else part.silent + 1, False
                     if not part.over and part.silent * TICK_S > SILENCE_S:
                         self._lose(part, f"nothing was heard of it for {SILENCE_S:.0f} s")
-                self._steer(self._progress(max(0.0, monotonic() - begun_s)), observers)
+                self.steer(self._progress(max(0.0, monotonic() - begun_s)), observers)
         self._over.set()
         for notice in notices:
             shown.notify(notice)
 
-    def _steer(self, progress: Progress, observers: Sequence[Observer]) -> None:
+    def steer(self, progress: Progress, observers: Sequence[Observer]) -> None:
         """Pass on what the user and the observers want: interrupt, stop, pause."""
         reasons = [observer.on_progress(progress) for observer in observers]
         reason = next(filter(None, reasons), None)
@@ -418,7 +415,7 @@ class _Run:
                 part.say(message)
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """Count signals instead of dying of them: the parts are told, and files come home."""
         if current_thread() is not main_thread():
             yield
@@ -435,7 +432,7 @@ class _Run:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
 
-    def _take(
+    def take(
         self, part: RemotePart, message: FromPart | None, observers: Sequence[Observer]
     ) -> None:
         if isinstance(message, messages.Started):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic_ns
 
 from stress.engine.checks.host_stats import HostStats, increase
-from stress.engine.checks.rate_limit_detector import RateLimitDetector
+from stress.engine.checks.refusals import RateLimitDetector
 from stress.host.addresses import is_loopback
 from stress.host.clocks import ClockSteps
 from stress.measure import Histogram
