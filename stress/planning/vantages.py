@@ -11,7 +11,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stress.errors import UsageError
@@ -44,6 +44,8 @@ class VantageAddress:
     """As the user wrote it, without the name."""
     command: tuple[str, ...] = ()
     """The program to start and its arguments; of ssh, without the program: port and destination."""
+    deploy: bool = False
+    """Whether tls-stress may be installed there."""
 
 
 def read_vantage(text: str) -> VantageAddress:
@@ -80,7 +82,15 @@ def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
     Raises:
         UsageError: one cannot be read or is there twice, or it is a run of one machine alone.
     """
-    found = tuple(named("--vantage", read_vantage, text) for text in request.vantages)
+    found = tuple(
+        replace(named("--vantage", read_vantage, text), deploy=request.deploy)
+        for text in request.vantages
+    )
+    if request.deploy and not found:
+        raise UsageError(
+            "--deploy: there is no other machine to install anything on",
+            "Name it: --vantage fra=ssh://fra.example.com",
+        )
     for name, times in Counter(each.name for each in found).items():
         if times > 1:
             raise UsageError(
