@@ -42,6 +42,8 @@ class Part:
     """How long good attempts took, from their start; of a sample where there are very many."""
     addresses: frozenset[int]
     """By index."""
+    cube: Cube
+    """Its attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +162,4 @@ def _parts(
         count = counted_by(here, lambda _: None).get(None, FailureCount(0, 0))
         interval = estimate(part, sampling, lost).interval
         addresses = frozenset(kind.address for kind in here.kinds)
-        yield value, Part(count, interval, latencies.get(value), addresses)
+        yield value, Part(count, interval, latencies.get(value), addresses, part)

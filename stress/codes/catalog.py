@@ -32,7 +32,7 @@ class OutcomeEntry:
     own_codes: bool = False
     """Clients do not report it with their general "certificate rejected" codes."""
     clients: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Family -> does it fail, and what it shows."""
+    """Family -> does it fail, and what it shows; `{says}` stands for what was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ class Hosts:
 
 
 _ACCEPTED = "ok"
+_SAYS = "{says}"
+"""In `outcomes.toml`: what was recorded."""
 _FIELD = re.compile(r"\{([a-z]+)\}")
 """A placeholder in a recorded message."""
 
@@ -279,18 +281,20 @@ def client_views(
     """
     shown = outcome_entry(outcome).clients
     said = {family: message(family, outcome, known) for family in FAMILIES}
-    views = {
-        family: ClientView(*shown[family]) if words is None else ClientView("yes", words)
-        for family, words in said.items()
-        if family in shown or words is not None
-    }
+    views = {}
+    for family, words in said.items():
+        fails, reports = shown.get(family, ("yes", ""))
+        if words is not None and _SAYS not in reports:
+            fails, reports = "yes", _SAYS
+        if reports:
+            views[family] = ClientView(fails, reports.replace(_SAYS, words or ""))
     number = Outcome.parse(outcome).alert
     if number is None:
         return views
     alert = alerts().get(number, Alert("unassigned", ""))
     other_hello = alert.depends_on_hello or (alert.depends_on_name and not named)
     fails = "sometimes" if other_hello else "yes"
-    words = {
+    spelled = {
         "name": alert.name,
         "apple": f", TLS code {alert.apple}" if alert.apple else "",
         "chrome": alert.chrome,
@@ -299,7 +303,7 @@ def client_views(
         "python": alert.python or alert.name,
     }
     return {
-        family: ClientView(fails, view.reports.format(**words)) for family, view in views.items()
+        family: ClientView(fails, view.reports.format(**spelled)) for family, view in views.items()
     }
 
 

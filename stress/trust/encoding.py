@@ -95,13 +95,17 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
-        limits = facts.constraints
+        limits, names = facts.constraints, facts.alternative_names or GeneralNames()
         odd = {
             "keyUsage bits: none": facts.usages == (),
-            "dNSName: empty": "" in (facts.alternative_names or GeneralNames()).dns,
+            "empty name: in the subjectAltName": "" in (*names.dns, *names.mails, *names.uris)
+            or b"" in names.networks,
             "notBefore early: before 1970": facts.not_before < 0,
             f"version number: {facts.version}": facts.version > 4,
             "nameConstraints bounds: spelt out": limits is not None and limits.spelt_out,
+            "nameConstraints size: an empty list": limits is not None and limits.hollow,
+            "extendedKeyUsage size: no purpose": facts.purposes == (),
+            "subjectAltName size: no name": facts.alternative_names == GeneralNames(),
             "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
             "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
             "subject name form: empty, and the subjectAltName is not critical": (

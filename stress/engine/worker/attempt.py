@@ -54,7 +54,7 @@ from stress.engine.worker.held_connections import HeldConnections
 from stress.engine.worker.identify import HeaderQuestion, Signals
 from stress.engine.worker.poller import READABLE, WRITABLE
 from stress.engine.worker.reactor import Reactor
-from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.schedule import SessionPool
 from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import (
     ABORTED,
@@ -151,7 +151,7 @@ class WorkerContext:
     """Words what tells servers apart without a finished handshake."""
     held: HeldConnections | None = None
     """Keeps finished connections open; None: each is closed at once."""
-    sessions: Sessions | None = None
+    sessions: SessionPool | None = None
     """What attempts may resume; None: every handshake is a full one."""
     reactor: Reactor = field(default_factory=Reactor)
     """Drives the attempts; its `run` has to run."""

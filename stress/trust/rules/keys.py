@@ -24,6 +24,9 @@ class KeySettings(Settings, frozen=True):
     rsa_bits: int = 1024
     ec_bits: int = 224
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
+    handshake_key: bool = False
+    """The kind of the leaf's key is a matter of the handshake, before the chain is judged (check
+    `handshake-key`)."""
     issuer_curves: tuple[str, ...] = ()
     """Curves that an issuer's key may use; empty: all."""
     raw_names: Literal["no", "odd", "all"] = "no"
@@ -54,7 +57,9 @@ def key_findings(context: Context) -> Iterator[Finding]:
         if reason:
             whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
             detail = f"{whose}{link.facts.key}, {reason}"
-            yield Finding(Category.WEAK_KEY, link.position, detail)
+            kind = settings.handshake_key and link.position == 0 and "not accepted" in reason
+            check = "handshake-key" if kind else ""
+            yield Finding(Category.WEAK_KEY, link.position, detail, check=check)
 
 
 def _weakness(link: Link, settings: KeySettings) -> str:
