@@ -57,7 +57,8 @@ def takes(policy: Policy, anchor: CertificateFacts) -> bool:
     settings = policy.settings(EncodingSettings)
     reader = settings.reader
     if reader == "java":
-        return anchor.critical_extensions.isdisjoint(undecodable(anchor))
+        decodes = anchor.critical_extensions.isdisjoint(undecodable(anchor))
+        return decodes and anchor.public_key.curve != "explicit"
     ignored = ("public key:",) if settings.any_anchor_key else ()
     return reader != "go" or all(one.startswith(ignored) for one in strict_problems(anchor))
 

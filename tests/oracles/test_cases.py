@@ -162,7 +162,7 @@ BROKEN = {
     **dict.fromkeys(("aia", "policies"), 1),
     **dict.fromkeys(("mappings", "policy-constraints", "any-policy"), 0),
 }
-"""Extensions that do not decode, and how many of Go, OpenSSL and Java, in this order, refuse them."""
+"""Extensions that do not decode, and how many of Go, OpenSSL and Java (in this order) refuse."""
 
 CASES = (
     Case("good", lambda draft: None),
