@@ -87,8 +87,8 @@ def main() -> int:
     began = monotonic()
     corpus = list(chains(each=20, pairs=12))
     fresh = list(chains(each=4, pairs=1, seed=61))
-    apart = _served(chains(each=20, pairs=0, apart=True))
-    apart_fresh = _served(chains(each=2, pairs=1, seed=62, apart=True))
+    apart = _served(chains(each=10, pairs=0, apart=True))
+    apart_fresh = _served(chains(each=4, pairs=0, seed=62, apart=True))
     found: dict[str, list[Comparison]] = {}
     lines = []
     for oracle in (*ORACLES, *BROWSERS):
