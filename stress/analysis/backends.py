@@ -16,7 +16,7 @@ from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.outcome import Side, Stage, side_of
-from stress.model.run import Cell, Cube, RunFacts, cell_reader
+from stress.model.run import Cell, Cells, Cube, RunFacts, cell_reader
 from stress.model.summary import BackendCount, NewKey
 from stress.text.datetimes import time_of_day
 
@@ -92,6 +92,27 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
         new_keys=tuple(new_keys(cube, facts)) if source(facts) == Source.TICKET else (),
         sample=sample,
     )
+
+
+def chains_met(cube: Cube) -> Mapping[int, int]:
+    """`SeenChain.id` -> attempts that received it, the commonest first."""
+    counts = Counter[int]()
+    for kind, count in Cells.of_cells(cube.cells).by_kind():
+        if kind.chain is not None:
+            counts[kind.chain] += count
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def blocks_met(cube: Cube) -> tuple[int, int, int | None]:
+    """The first and the last time block with an attempt, and the first with a failure."""
+    import numpy as np  # noqa: PLC0415 - the words of the report import this module
+
+    own = Cells.of_cells(cube.cells)
+    blocks = np.asarray(own.blocks)
+    bad = np.asarray([side_of(kind.outcome) is Side.TARGET for kind in own.kinds], dtype=np.bool_)
+    failing = blocks[bad[np.asarray(own.of)]]
+    since = int(failing.min()) if len(failing) else None
+    return int(blocks.min()), int(blocks.max()), since
 
 
 def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:

@@ -70,6 +70,8 @@ class Alert:
     go: str = ""
     depends_on_hello: bool = False
     """It answers what a ClientHello offers: another client's hello may not trigger it."""
+    depends_on_name: bool = False
+    """It answers the server's name in the ClientHello, which all families send."""
     categories: tuple[str, ...] = ()
     """Outcomes that it can stand for, besides the alert itself."""
     from_client: str = ""
@@ -264,12 +266,15 @@ def outcome_entry(outcome: str) -> OutcomeEntry:
     return outcome_entries()[Outcome.parse(outcome).category.value]
 
 
-def client_views(outcome: str, known: Mapping[str, str] | None = None) -> Mapping[str, ClientView]:
+def client_views(
+    outcome: str, known: Mapping[str, str] | None = None, *, named: bool = True
+) -> Mapping[str, ClientView]:
     """What each family would do and show on this outcome; empty unless the target failed.
 
     Args:
         outcome: `Outcome.name`, such as `expired-leaf`, `reset` or `alert-40`.
         known: of the chain, as for `message`.
+        named: the ClientHello named the server, as those of all families do.
 
     Raises:
         ValueError: there is no such outcome.
@@ -287,8 +292,9 @@ def client_views(outcome: str, known: Mapping[str, str] | None = None) -> Mappin
     if number is None:
         return views
     alert = alerts().get(number, Alert("unassigned", ""))
-    fails = "sometimes" if alert.depends_on_hello else "yes"
-    named = {
+    other_hello = alert.depends_on_hello or (alert.depends_on_name and not named)
+    fails = "sometimes" if other_hello else "yes"
+    spelled = {
         "name": alert.name,
         "apple": f", TLS code {alert.apple}" if alert.apple else "",
         "chrome": alert.chrome,
@@ -297,7 +303,7 @@ def client_views(outcome: str, known: Mapping[str, str] | None = None) -> Mappin
         "python": alert.python or alert.name,
     }
     return {
-        family: ClientView(fails, view.reports.format(**named)) for family, view in views.items()
+        family: ClientView(fails, view.reports.format(**spelled)) for family, view in views.items()
     }
 
 

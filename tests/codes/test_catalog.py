@@ -176,6 +176,17 @@ def test_alerts_are_shown_with_their_codes(number: int, family: str, shown: str)
     assert client_views(f"alert-{number}")[family].reports == shown
 
 
+def test_a_name_that_a_server_does_not_know_stops_every_family_that_sends_it() -> None:
+    """All of them send it always; only a hello without a name says nothing about them."""
+    sent, unsent = (client_views("alert-112", named=named) for named in (True, False))
+
+    assert {view.fails for view in sent.values()} == {"yes"}
+    assert {view.fails for view in unsent.values()} == {"sometimes"}
+    assert {family: view.reports for family, view in sent.items()} == {
+        family: view.reports for family, view in unsent.items()
+    }
+
+
 def test_the_fix_names_what_is_missing() -> None:
     assert "followed by Test CA 1, then reload" in fix_for("incomplete-chain", "Test CA 1")
     assert "followed by the intermediate certificate" in fix_for("incomplete-chain")

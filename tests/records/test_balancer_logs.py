@@ -71,6 +71,16 @@ def test_a_format_is_recognised_behind_other_lines(log: Log) -> None:
     assert recognised([other, log(haproxy(40001, "a"))]) == HAPROXY
 
 
+def test_lines_of_haproxy_without_a_server_make_it_no_log_of_nginx(log: Log) -> None:
+    """Without a syslog header in front its lines begin as nginx's do."""
+    begin = "10.0.1.2:33313 [09/Dec/2026:10:31:07.412] front"
+    failed = [f"{begin}/1: SSL handshake failure"] * 9
+
+    form = recognised([log(*failed, f"{begin} nodes/web7 1/0/5007 212 -- 0/0/0/0/3 0/0")])
+
+    assert form.title.startswith("HAProxy")
+
+
 def test_only_ports_and_times_of_the_run_are_kept(log: Log) -> None:
     path = log(haproxy(40001, "a"), haproxy(40002, "b"), haproxy(40001, "c", "59.000"))
     second = 1_796_812_267 * 1_000_000_000
