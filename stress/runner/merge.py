@@ -160,7 +160,7 @@ def _write(
         plan,
         started_ns=min(file.started_ns for file in files),
         versions=files[0].facts.versions,
-        host=f"{len(vantages)} vantages ({names}{more})",
+        host=f"{counted(len(vantages), 'vantage')} ({names}{more})",
         vantages=vantages,
     )
     try:

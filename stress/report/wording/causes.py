@@ -386,8 +386,16 @@ def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
     return Unexplained(found.failures, likely(found.likely), following, views)
 
 
-def undecided(fits: Sequence[RootCause]) -> str:
-    """That the evidence does not decide between root causes, and how to find out."""
+def undecided(fits: Sequence[RootCause], *, testable: bool) -> str:
+    """That the evidence does not decide between root causes, and how to find out, else what to do.
+
+    Args:
+        fits: two or more, the likeliest first.
+        testable: a run tells them apart.
+    """
+    if not testable:
+        fixes = (f"{fit.id}: {catalogue()[fit.id].fix}" for fit in fits)
+        return f"Undecided; no option of a run tells these apart. {' '.join(fixes)}"
     named = []
     for fit in fits:
         root = catalogue()[fit.id]

@@ -18,6 +18,7 @@ from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
+from stress.model.attributes import Dimension
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
@@ -162,8 +163,11 @@ def _nothing_to_fix(findings: Findings, who: str) -> str:
 def _fix_unexplained(findings: Findings, category: str) -> str:
     """What to do about failures without a cause. A fix for one of several would be a guess."""
     left = findings.explanation.unexplained.likely
-    decided = len(left) == 1 or experiment(left, findings.facts.plan) is None
-    return fix_of(category, likely(left)) if decided else undecided(left)
+    testable = experiment(left, findings.facts.plan) is not None
+    # A failing chain shows by itself what is wrong with it.
+    if len(left) < 2 or (kind_of(category) is Kind.TRUST and not testable):
+        return fix_of(category, likely(left))
+    return undecided(left, testable=testable)
 
 
 def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
@@ -354,8 +358,14 @@ def commands(findings: Findings) -> Iterator[Command]:
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
     options = ("--stores", stores) if stores else ()
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
+    claims = findings.explanation.claims if facts.vantages else ()
+    if not any(one.dimension == Dimension.VANTAGE for each in claims for one in each.conditions):
+        replay = with_names("replay", name, options=options)
+        yield Command(Purpose.VERIFY_FIX, replay, "After the fix")
     rare = "After the fix, if failures are rare"
+    rare = (
+        f"After the fix, from the same {len(facts.vantages)} vantages" if facts.vantages else rare
+    )
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
 

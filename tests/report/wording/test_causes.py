@@ -218,10 +218,20 @@ def test_where_evidence_does_not_decide_the_experiments_are_named() -> None:
     fits = [RootCause("split-clienthello"), header]
     plan = Plan(Target("a.test"), (), (Client("generic"),))
 
-    assert undecided([*fits, RootCause("weak-health-check")]) == (
+    assert undecided([*fits, RootCause("weak-health-check")], testable=True) == (
         "Undecided: split-clienthello (test: add --client no-mlkem), proxy-header-expected "
         "(test: add --proxy-protocol v2) or weak-health-check. Run the next experiment first."
     )
     assert experiment(fits, plan) == RunChange(clients=("generic", "no-mlkem"))
     assert experiment(fits[1:], plan) == RunChange(extra=("--proxy-protocol", "v2"))
     assert experiment(fits[1:], replace(plan, proxy_protocol="v1")) is None
+
+
+def test_where_no_run_decides_each_fix_is_told_with_its_cause() -> None:
+    fits = [RootCause("mtu-black-hole"), RootCause("weak-health-check")]
+
+    assert undecided(fits, testable=False) == (
+        "Undecided; no option of a run tells these apart. mtu-black-hole: Allow ICMP 'fragmentation"
+        " needed', or clamp the MSS on that path. weak-health-check: Let the health check complete"
+        " a TLS handshake."
+    )
