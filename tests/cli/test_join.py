@@ -41,6 +41,8 @@ def test_the_report_knows_the_backends_in_every_form(
         (["lb.log", "--format", "(?P<port>x)"], "no group named time or backend"),
         (["lb.log"], "is in no known format"),
         (["lb.log", "--format", "aws-nlb"], "lacks the target"),
+        (["lb.log", "--format", "nginx"], "the first is nobody knows this form"),
+        (["lb.log", "--format", "haproxy"], "Expected: 10.0.1.2:33313 [09/Dec/2026"),
     ],
 )
 def test_what_is_refused_says_why(
