@@ -9,7 +9,7 @@ from typing import Any
 
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
-from stress.analysis.latency import by_value, latency, retries
+from stress.analysis.latency import before_tls, by_value, latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
@@ -133,7 +133,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         chains=tuple(run.chains()),
         verdicts=tuple(run.verdicts()),
         addresses=addresses,
-        latency=latency(histograms, foreign=bool(facts.records)),
+        latency={**latency(histograms, foreign=bool(facts.records)), **before_tls(good)},
         by_address=dict(_parts("address", cube, good, sampling, lost)),
         backends=dict(_parts("backend", told[0], good, sampling, lost)),
         by_vantage=dict(_parts("vantage", cube, good, sampling, lost)),

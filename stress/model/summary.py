@@ -484,7 +484,8 @@ class Summary:
     chains: tuple[ChainLine, ...]
     addresses: tuple[AddressLine, ...]
     latency: Mapping[str, Quantiles]
-    """By phase, of good attempts; `failing-total` is how long the failing ones took."""
+    """By phase, of good attempts; `failing-total` is how long the failing ones took, `proxy` and
+    `starttls` what came before TLS."""
     validity: Validity
     assertions: tuple[Assertion, ...]
     lines: Headlines

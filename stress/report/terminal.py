@@ -72,6 +72,8 @@ _STANDINGS = {
 _QUANTILES = ("p50, ms", "p90, ms")
 PHASES = {
     "connect": "TCP connect time",
+    "proxy": "until the proxy's go-ahead",
+    "starttls": "from there until the go-ahead for TLS",
     "server": "the target's own time",
     "handshake": "as a client sees it",
     "total": "from the intended start",

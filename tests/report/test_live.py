@@ -9,7 +9,7 @@ from rich.console import Console
 from stress.analysis.causes.live_anomalies import LiveAnomalies
 from stress.model.limit import Knob, SearchState, Standing, Step
 from stress.model.record import Flag, Record
-from stress.model.run import Progress
+from stress.model.run import Progress, VantageProgress
 from stress.model.summary import Interval
 from stress.report.live import STOPPED, LiveView, ProgressLine, SearchLine, describe
 
@@ -277,6 +277,27 @@ def test_a_pipe_gets_plain_lines_every_five_seconds() -> None:
     lines = stream.getvalue().splitlines()
     assert [each.split("]")[0] for each in lines] == ["[5 s", "[10 s"]
     assert "\r" not in stream.getvalue()
+
+
+PARTED = replace(
+    HALFWAY,
+    vantages=(
+        VantageProgress("fra", HALFWAY),
+        VantageProgress("newyork", replace(HALFWAY, failed=0, chains=1), lost=True),
+    ),
+)
+
+
+def test_each_vantage_has_a_line_of_its_own_and_one_that_is_lost_is_told() -> None:
+    stream = io.StringIO()
+
+    ProgressLine(stream, Bounds()).on_progress(PARTED)
+
+    assert stream.getvalue().splitlines()[1:] == [
+        f"{' ' * 7}fra      10,000  800/s  failing 49  2 chains  lag 3.00 ms",
+        f"{' ' * 7}newyork  10,000  800/s  failing 0  1 chain  lost",
+    ]
+    assert "newyork  10,000  800/s  failing 0  1 chain  lost" in shown(PARTED)
 
 
 class ClosedPipe(io.StringIO):

@@ -387,8 +387,8 @@ def _gone(condition: Condition, table: Table) -> str:
 
 
 def matching(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    """The conditions that another run can meet: not its time, not its sample of ports."""
-    own = {Dimension.TIME, Dimension.LOCAL_PORT}
+    """The conditions that another run can meet: not its time, its sample of ports, or its modes."""
+    own = {Dimension.TIME, Dimension.LOCAL_PORT, Dimension.CONNECT_MODE}
     return tuple(one for one in conditions if one.dimension not in own)
 
 

@@ -41,7 +41,10 @@ from stress.text.escape import escape
 from stress.text.templates import markup, read_part, template
 
 _SIGNS = {Answer.CLEAN: "✓", Answer.FAILING: "✗", Answer.INCONCLUSIVE: "?"}
-_PHASES = ("connect", "server", "handshake", "total", "attempt", "failing-total", "lag")
+_PHASES = (
+    *("connect", "proxy", "starttls", "server", "handshake"),
+    *("total", "attempt", "failing-total", "lag"),
+)
 
 
 class PageReport:

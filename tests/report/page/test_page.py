@@ -13,12 +13,15 @@ from stress.model.summary import (
     Assertion,
     BackendCount,
     BackendLine,
+    Quantiles,
     Summary,
     Unexplained,
     Validity,
 )
+from stress.report.markdown import MarkdownReport
 from stress.report.page.page import PageReport
 from stress.report.summary import summarize
+from stress.report.terminal import TerminalReport
 from stress.store import RunFile, open_run
 from tests.report.page.test_pairs_timelines import transcript
 
@@ -231,6 +234,21 @@ def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
 
     assert "the difference is what a closed loop does not measure" in page.text
     assert "their difference" not in same.text
+
+
+def test_every_form_of_the_report_shows_the_time_before_tls(
+    page_run: RunFile, page_summary: Summary
+) -> None:
+    """A proxy's before that of STARTTLS, the order in which they pass."""
+    waited = Quantiles(123_456.0, 234_567.0, 345_678.0, 456_789.0, 567_891.0)
+    asked = {**page_summary.latency, "starttls": waited, "proxy": waited}
+    summary = replace(page_summary, latency=asked)
+
+    for form in (TerminalReport(), MarkdownReport(), PageReport(page_run)):
+        text = form.render(summary)
+        lines = [line for line in text.splitlines() if "123" in line and "568" in line]
+        assert ["starttls" in line for line in lines] == [False, True], text
+        assert "proxy" in lines[0]
 
 
 def test_a_run_in_which_nothing_was_attempted_has_a_page(write_page_run: Any) -> None:
