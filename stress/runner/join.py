@@ -125,8 +125,7 @@ def _found(
     lines = read_logs(logs, form, wanted, within)
     if lines.unknown and lines.unknown >= lines.read:
         raise UsageError(
-            f"{logs[0]}: no line is in the format of {form.title}; the first is"
-            f" {lines.first_unknown}",
+            f"{logs[0]}: no line is in the format of {form.title}: {lines.first_unknown}",
             f"Expected: {form.example or form.pattern}",
         )
     if nat:
