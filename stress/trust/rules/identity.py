@@ -52,6 +52,8 @@ class IdentitySettings(Settings, frozen=True):
     common_name: CommonName = CommonName.NEVER
     final_dot: bool = True
     """A final dot of a name in the certificate is ignored."""
+    equal_final_dots: bool = False
+    """Where it is not, a name and a host that both have one are the same."""
     host_final_dot: bool = True
     """A final dot of the host is ignored."""
     wildcard_letters: bool = False
@@ -68,8 +70,8 @@ class IdentitySettings(Settings, frozen=True):
     """Of which labels a `*` stands for any letters; else it is the whole first label."""
     host_names_only: bool = False
     """A host that is no host name (with an underscore) matches nothing."""
-    constraint_final_dot: bool = False
-    """In name constraints it is ignored, wherever `final_dot` is not."""
+    constraint_final_dot: bool | None = None
+    """It is ignored in name constraints; None: as in names."""
     constrained_issuers: bool = True
     """Name constraints limit the names of issuers, too."""
     anchor_constraints: bool = True
@@ -113,6 +115,9 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
         mapped = [getattr(one, "ipv4_mapped", None) for one in names.addresses]
         return address in names.addresses or (settings.mapped_addresses and address in mapped)
     wanted = ascii_name(host)
+    dotted = f"{wanted}." in map(str.lower, names.dns)
+    if settings.equal_final_dots and host.endswith(".") and dotted:
+        return True
     if not settings.host_final_dot and host.endswith("."):
         return False
     if settings.host_names_only and not _LETTERS_DIGITS_HYPHENS.fullmatch(wanted):
@@ -346,7 +351,8 @@ def _forbidden(
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
     if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "more names than clients compare"
-    final_dot = settings.final_dot or settings.constraint_final_dot
+    final_dot = settings.constraint_final_dot
+    final_dot = settings.final_dot if final_dot is None else final_dot
     subjects = (facts.subject_name,) if facts.subject_name.normal else ()
     compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
         "dns": (names.dns, partial(_in_domain, final_dot=final_dot)),

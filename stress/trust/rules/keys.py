@@ -37,6 +37,8 @@ class KeySettings(Settings, frozen=True):
     algorithms_signed: bool = True
     """A certificate that names two signature algorithms counts as not signed by its issuer; else
     only as one with a broken part."""
+    unissued_signature: bool = True
+    """The algorithm of a signature counts even where there is no issuer."""
     unknown_curves: bool = True
     """A curve that nobody knows is accepted."""
     points: bool = True
@@ -97,7 +99,10 @@ def signature_findings(context: Context) -> Iterator[Finding]:
     for link in context.below_anchor:
         facts = link.facts
         whose = "" if link.position == 0 else f"{short_name(facts)} "
-        own = facts.self_issued and link is context.path.top
+        top = link is context.path.top
+        own = facts.self_issued and top
+        if top and not context.anchored and not settings.unissued_signature:
+            continue
         if facts.signing.scheme not in context.policy.schemes and not own:
             detail = f"{whose}signed {facts.signature}, which is not known here"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)
