@@ -172,20 +172,24 @@ def read_logs(
         within_ns: which times are kept, Unix nanoseconds.
 
     Raises:
-        UsageError: a file cannot be read, or no line has the format.
+        UsageError: a file cannot be read.
     """
     pattern = form.compiled()
     port_at, time_at, backend_at, client_at = (
         pattern.groupindex.get(name, 0) - 1 for name in (*_NEEDED, "client")
     )
     wanted = None if ports is None else {str(port).encode(): port for port in ports}
-    backends, clients, times = dict[bytes, int](), dict[bytes, int](), _TimeReader()
+    backends: dict[bytes, int] = {}
+    clients: dict[bytes, int] = {}
+    times = _TimeReader()
     parts = [np.empty((0, 4), np.int64)]
-    read, unknown, first_unknown, no_time = 0, 0, "", ""
+    read = unknown = 0
+    first_unknown = ""
     for lines in chain.from_iterable(map(_batches, paths)):
         matches, count = pattern.findall(lines), lines.count(b"\n")
-        read, unknown = read + count, unknown + count - len(matches)
+        read += count
         if len(matches) < count:
+            unknown += count - len(matches)
             others = (one for one in lines.split(b"\n") if one.strip() and not pattern.search(one))
             first_unknown = first_unknown or next(map(_shown, others), "")
         rows = []
@@ -197,23 +201,19 @@ def read_logs(
             at = times.read(match[time_at])
             if at is None:
                 unknown += 1
-                no_time = no_time or _shown(match[time_at])
+                first_unknown = first_unknown or f"{_shown(match[time_at])}, which is no time"
             elif at in within_ns:
-                whose = match[client_at] if client_at >= 0 else b""
-                server = backends.setdefault(match[backend_at], len(backends))
-                rows.append((at, port, server, clients.setdefault(whose, len(clients))))
-        parts.append(np.array(rows, np.int64).reshape(-1, 4))
-    if read and unknown >= read:
-        what = f"{no_time} is no time" if no_time else f"the first is {first_unknown}"
-        raise UsageError(
-            f"{paths[0]}: no line has the format of {form.title}: {what}",
-            f"Expected: {form.example or form.pattern}",
-        )
+                client = match[client_at] if client_at >= 0 else b""
+                backend = backends.setdefault(match[backend_at], len(backends))
+                rows.append((at, port, backend, clients.setdefault(client, len(clients))))
+        if rows:
+            parts.append(np.array(rows, np.int64))
     whole = np.concatenate(parts)
-    small = whole[:, 1:].astype(np.int32)  # in the order of `rows`
     return LogLines(
-        whole[:, 0].copy(),
-        *(small[:, 0], small[:, 1], small[:, 2]),
+        time_ns=whole[:, 0].copy(),
+        port=whole[:, 1].astype(np.int32),
+        backend=whole[:, 2].astype(np.int32),
+        client=whole[:, 3].astype(np.int32),
         backends=[name.decode(errors="backslashreplace") for name in backends],
         clients=[name.decode(errors="backslashreplace") for name in clients],
         read=read,

@@ -125,24 +125,13 @@ def test_a_format_that_is_none_is_refused(word: str, said: str) -> None:
     assert "port" in f"{caught.value.message} {caught.value.hint}"
 
 
-@pytest.mark.parametrize(
-    ("word", "said", "expected"),
-    [
-        ("nginx", "the first is Dec", "10.0.1.2:33313 [1796812267.412] 10.0.0.7:443"),
-        ("(?P<port>[0-9]+)x(?P<time>y)(?P<backend>z)", "the first is Dec", "(?P<port>"),
-        (r"1\.2:(?P<port>[0-9]+) (?P<time>\S+) (?P<backend>\S+)", "front is no time", "(?P<port>"),
-    ],
-)
-def test_where_no_line_has_the_format_the_first_and_what_was_expected_are_shown(
-    log: Log, word: str, said: str, expected: str
-) -> None:
-    line = haproxy(40_001, "web1").replace(" [", " front [")
+def test_a_time_that_cannot_be_read_is_shown(log: Log) -> None:
+    form = chosen_format(r"1\.2:(?P<port>[0-9]+) (?P<time>\S+) (?P<backend>\S+)")
 
-    with pytest.raises(UsageError) as caught:
-        read_logs([log(line, line)], chosen_format(word), None, EVER)
+    lines = read_logs([log("10.0.1.2:40001 noon web1")], form, None, EVER)
 
-    assert said in caught.value.message
-    assert expected in (caught.value.hint or "")
+    assert (lines.read, lines.unknown) == (1, 1)
+    assert lines.first_unknown == "noon, which is no time"
 
 
 def test_an_expression_of_the_users_own(log: Log) -> None:

@@ -99,7 +99,7 @@ def headlines(
     several = len({cause.category for cause in causes}) > 1
     servers, keys = findings.backend_count, findings.failure_keys
     failed = [part.count.failures for part in findings.backends.values()]
-    named = named_words(causes, servers, keys, failed)
+    named = named_words(causes, servers, keys, failed, tally.failures)
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures), named]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
