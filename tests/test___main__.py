@@ -43,14 +43,14 @@ def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tup
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-@pytest.mark.parametrize("imported", ["typer.models", "stress.text.escape", "stress.errors"])
+@pytest.mark.parametrize("imported", ["typer.models", "stress.cli"])
 def test_an_interrupt_while_it_is_being_read_is_one_line(
     start: tuple[str, ...], imported: str
 ) -> None:
     for _ in range(TRIES):
         code, said = interrupted_at(start, imported)
         assert "Traceback" not in said
-        if said:  # else a busy machine let the interrupt come too late
+        if said not in {"", "interrupted"}:  # else a busy machine let the interrupt come too late
             break
 
     assert (code, said) == (ExitCode.INTERRUPTED, "interrupted before anything was done")
