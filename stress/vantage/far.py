@@ -49,8 +49,9 @@ SILENT_LOOKS, PATIENT_LOOKS = 8, 120
 """After so many looks without a message in between, the initiator counts as gone: it sends one as
 often. Looks are counted, not seconds: a machine too busy to look is too busy to hear. Before the
 start nothing is sent, so there is no hurry."""
-HURRY_S = 1.0
-"""When it is gone, attempts in flight get so long, so that the part ends within 5 s."""
+HURRY_S, LAST_S = 1.0, 0.25
+"""When it is gone, attempts in flight get so long, so that the part ends within 5 s; the shorter
+time where it took some seconds to notice."""
 _MOST_UNSENT = 64
 _GONE = b""
 """What the sending thread is told at the end."""
@@ -123,7 +124,7 @@ class _Part(Observer):
                     self._reason = message.reason
                 else:
                     self._interrupt()
-        self._lose()
+        self._lose(HURRY_S)
 
     def watch(self) -> None:
         """Notice that the link is cut, which no operating system tells at once."""
@@ -131,7 +132,7 @@ class _Part(Observer):
         while not self.spoken.wait(LOOK_S):
             silent, self._heard = 0 if self._heard else silent + 1, False
             if silent >= (SILENT_LOOKS if self._begun else PATIENT_LOOKS):
-                self._lose()
+                self._lose(LAST_S)
 
     def speak(self) -> None:
         """Send what is to be sent, in order."""
@@ -147,14 +148,14 @@ class _Part(Observer):
                 self.outbox.put(encode(message), timeout=HURRY_S)
                 return
 
-    def _lose(self) -> None:
+    def _lose(self, patience_s: float) -> None:
         """The initiator is gone: end as if interrupted twice, the second time in a hurry."""
         if self.gone:
             return
         self.gone = True
         self._inbox.put(None)
         self._interrupt()
-        Event().wait(HURRY_S)
+        Event().wait(patience_s)
         self._interrupt()
 
     def _interrupt(self) -> None:

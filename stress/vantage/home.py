@@ -23,7 +23,7 @@ from threading import Event, Thread, current_thread, main_thread
 from time import monotonic, time_ns
 from typing import IO, TypeVar
 
-from stress.errors import UsageError
+from stress.errors import RecordError, UsageError
 from stress.model.observer import Observer
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -166,7 +166,7 @@ def record_from(settings: Request, plan: Plan, location: RunLocation, display: D
 
     Raises:
         UsageError: a place cannot be reached or cannot do its part. Nothing was sent.
-        RecordError: the file could not be written.
+        RecordError: no file came home, or the one here could not be written.
         RunFileError: what came home is damaged.
     """
     places = vantages_of(settings)
@@ -190,7 +190,7 @@ def record_from(settings: Request, plan: Plan, location: RunLocation, display: D
         home = [part for part in run.parts if part.home]
         doubts = run.doubts()
         if not home:
-            raise UsageError(
+            raise RecordError(
                 "no vantage sent its run file home: there is nothing to report",
                 "\n".join(doubts),
             )
@@ -447,9 +447,9 @@ class _Run:
         elif isinstance(message, messages.Refused):
             part.lost = f"it stopped: {printable(message.message)}"
         elif message is None:
-            part.over = True
-            if not part.home:
+            if not part.home and not part.over:
                 self._lose(part, part.lost or "its link ended")
+            part.over = True
 
     def _lose(self, part: RemotePart, why: str) -> None:
         part.over, part.lost = True, why

@@ -152,6 +152,9 @@ def isolate(recording: Recording, failing: FailureClass, *, signals: bool = Fals
 
 def _by_signals(recording: Recording, failing: FailureClass, rows: Mask) -> Isolation | None:
     """What signals tell apart in these rows; None: they are the same in all of them."""
+    signals = (one for one in recording.table.columns if one.dimension.is_signal)
+    if not any(len(one.values) > 1 for one in signals):  # mostly so, and the rest costs
+        return None
     failures, reached = np.where(rows, failing.failures, 0), failing.reached & rows
     here = replace(failing, failures=failures, reached=reached)
     if here.count < FEWEST:
