@@ -68,17 +68,17 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
     if not looked or cube.records is not None or source(facts) == Source.LOG:
         return None
     names, finished = Counter[Hashable](), 0
-    for cell in representative(cube.cells, facts):
-        if Stage(cell.stage).order >= Stage.FINISHED.order:
-            finished += cell.count
-            names[_backend(cell)] += cell.count
+    for kind, number in Cells.of_cells(representative(cube.cells, facts)).by_kind():
+        if Stage(kind.stage).order >= Stage.FINISHED.order:
+            finished += number
+            names[_backend(kind)] += number
     sample = is_sample(facts)
     named = finished - names.pop(None, 0)
     if not finished or (sample and not named and finished < FEWEST):
         return None
     found = richness(names.values())
     if sample:  # tickets of rare chains have shown more
-        seen = len({_backend(cell) for cell in cube.cells} - {None})
+        seen = len({_backend(kind) for kind in Cells.of_cells(cube.cells).kinds} - {None})
         high = found.high and max(found.high, seen)
         found = Richness(seen, max(found.estimate, seen), high)
     return BackendCount(
@@ -171,15 +171,15 @@ def keys_of_failures(cube: Cube, facts: RunFacts) -> Mapping[str, FailureKeys]:
         return {}
     failing: dict[str, Counter[str]] = {}
     good, counts = Counter[str](), Counter[str]()
-    for cell in cube.cells:
-        side, name = side_of(cell.outcome), _backend(cell)
-        counts[cell.outcome] += cell.count
+    for kind, number in Cells.of_cells(cube.cells).by_kind():
+        side, name = side_of(kind.outcome), _backend(kind)
+        counts[kind.outcome] += number
         if not isinstance(name, str):
             continue
         if side is Side.TARGET:
-            failing.setdefault(cell.outcome, Counter())[name] += cell.count
-        elif side is Side.NOBODY and _sampled(cell) is not None:
-            good[name] += cell.count
+            failing.setdefault(kind.outcome, Counter())[name] += number
+        elif side is Side.NOBODY and _sampled(kind) is not None:
+            good[name] += number
     found = {}
     for category, names in failing.items():
         (name, most), read, others = names.most_common(1)[0], names.total(), good.total()
