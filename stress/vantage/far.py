@@ -228,6 +228,8 @@ class _Part(Observer):
             part=VantagePart(assigned.vantage, begin),
         )
         self._running = False
+        if self._unsent:  # since the last look
+            self.say(messages.News(None, self._unsent))
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
             self.say(messages.Ended(file.tell(), digest))

@@ -439,7 +439,7 @@ class _Run:
             part.late_ns = message.late_ns
             self._tell_spread()
         elif isinstance(message, messages.News):
-            part.progress = message.progress
+            part.progress = message.progress or part.progress
             records = [self._renumbered(part, record) for record in message.records]
             self._chains.update(record.chain for record in records if record.chain is not None)
             for observer in observers if records else ():

@@ -117,7 +117,8 @@ class Started(msgspec.Struct, frozen=True, tag=True):
 class News(msgspec.Struct, frozen=True, tag=True):
     """From a part, several times a second: how far it is."""
 
-    progress: Progress
+    progress: Progress | None
+    """None: as before."""
     records: list[Record]
     """Attempts that ended since; empty where they were not asked for."""
 

@@ -27,6 +27,8 @@ WORDS = {
     "addresses_inline": "--address 127.0.0.1:1=a --address ::1",
     "addresses_file": "--addresses -",
     "sources": "--source 127.0.0.2",
+    "vantages": "--vantage fra=ssh://fra.test --vantage home=local",
+    "deploy": "--deploy",
     "resolver": "--resolver 127.0.0.1",
     "proxy_protocol": "--proxy-protocol v2",
     "proxy": "--proxy http://10.0.0.1:3128",

@@ -10,7 +10,7 @@ from time import time_ns
 import pytest
 
 from stress.model.plan import Load, Plan
-from stress.model.run import End
+from stress.model.run import End, Progress
 from stress.store import open_run
 from stress.vantage import messages
 from stress.vantage.far import LOOK_S, SILENT_LOOKS
@@ -28,6 +28,13 @@ def end_of(path: str) -> tuple[End, int, int]:
     return facts.end, facts.recorded, facts.ended_ns or 0
 
 
+def told_of(far: FarSide) -> Progress:
+    """The next progress."""
+    while (progress := far.hear(messages.News).progress) is None:
+        pass
+    return progress
+
+
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["closed", "silent"])
@@ -37,7 +44,7 @@ def test_a_part_whose_initiator_is_gone_ends_as_interrupted_with_its_file_whole(
     far = far_side()
     ready = far.prepare(long_plan)
     far.say(messages.Go(time_ns()))
-    while not far.hear(messages.News).progress.ended:
+    while not told_of(far).ended:
         pass
     far.silent.set()
     if how == "closed":
@@ -74,7 +81,7 @@ def test_goals_are_not_judged_by_a_part_and_a_reason_from_home_stops_it(
     far = far_side()
     ready = far.prepare(replace(long_plan, goals=("failures>=1",)), records=False)
     far.say(messages.Go(time_ns()))
-    while far.hear(messages.News).progress.failed < 3:  # the goal would have ended it at the first
+    while told_of(far).failed < 3:  # the goal would have ended it at the first
         pass
     far.say(messages.Stop("enough"))
     far.hear(messages.Ended)
