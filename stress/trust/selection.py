@@ -63,6 +63,11 @@ def selection_gap(path: Path, sent: Sequence[CertificateFacts], *, found: bool) 
             detail = f"{short_name(link.facts)} has an extension that cannot be used"
             detail += ", so that OpenSSL finds no issuer"
             return Gap(Category.MALFORMED_CERTIFICATE, link.position, detail)
+    if not top.position and top.facts.self_issued and not _self_signed(top.facts):
+        detail = (
+            f"{short_name(top.facts)} names itself as the issuer, but cannot have signed itself"
+        )
+        return Gap(Category.UNTRUSTED_ROOT, top.position, detail)
     unused = [link for link in next_ones if link not in path.links]
     if unused and top is path.links[-1] and not top.facts.self_issued:
         detail = f"{short_name(unused[0].facts)} has the issuer's name, but another key identifier"

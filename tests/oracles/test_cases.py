@@ -126,6 +126,14 @@ def _other_algorithm(which: str) -> Callable[[Draft], None]:
     return _set(which, "inner", ALGORITHMS["ecdsa-sha384"])
 
 
+def _signed_by_itself_otherwise(draft: Draft) -> None:
+    from tests.oracles.making import ALGORITHMS  # noqa: PLC0415  only here
+
+    draft.signer = draft.leaf
+    draft.leaf.inner = ALGORITHMS["rsa-sha256"]
+    draft.arrange.append(lambda sent: sent[:1])
+
+
 def _two_issuers(draft: Draft) -> None:
     """The same CA by a root that nobody trusts, and then by the trusted one."""
     old = authority("Old Root", key("p256", 9))
@@ -191,6 +199,13 @@ CASES = (
         MALFORMED,
         "wrong-intermediate",
         MALFORMED,
+        MALFORMED,
+    ),
+    Case(
+        "self-signed-by-another-algorithm",
+        _signed_by_itself_otherwise,
+        MALFORMED,
+        "untrusted-root",
         MALFORMED,
     ),
     # 2. Extensions that do not decode.
