@@ -27,11 +27,21 @@ class Cost:
 
 
 def run(command: Sequence[str], sample_s: float | None = None) -> Cost:
-    """Run a command to its end. With `sample_s`, look at the tree's memory that often (Linux)."""
+    """Run a command to its end. With `sample_s`, look at the tree's memory that often (Linux).
+
+    Python may keep its byte code, as users let it: else each start compiles the program anew.
+    """
+    environment = {
+        name: os.environ[name] for name in os.environ.keys() - {"PYTHONDONTWRITEBYTECODE"}
+    }
     with tempfile.TemporaryFile("w+") as output:
         begin = time.perf_counter()
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         peak = _watch(child.pid, sample_s) if sample_s else 0
         _, status, usage = os.wait4(child.pid, 0)

@@ -16,13 +16,16 @@ HEADING = "## What is missed, and why"
 LARGEST = 6
 """Parts of a profile that are shown."""
 REASONS = {
-    "report of few rows": "More than half is imports: of NumPy and, where something failed, of"
-    " SciPy's special functions, which look at every attribute of NumPy, its Fortran tools and"
-    " tests included. To import SciPy lazily left half-imported modules of NumPy to others.",
+    "report of few rows": "More than half is imports: a quarter are SciPy's special functions,"
+    " needed where something failed, which look at every attribute of NumPy, its Fortran tools and"
+    " tests included. To import SciPy lazily left half-imported modules of NumPy to others; an"
+    " incomplete beta function of our own would change the last digits of every interval.",
     "run of one": "Much of it is imports: the worker is a process of its own and imports Trio and a"
     " TLS stack once more, and the report needs NumPy.",
-    "slow signer": "Not the cryptography. An ECDSA server that is offered as few a second costs the"
-    " client 1.3 to 1.6 times as much, too; the rest is not explained (decision 22).",
+    "slow signer": "Not the cryptography, nor the larger certificates: where the client does not"
+    " wait, RSA-4096 costs it no more than ECDSA. After each pause the same code runs slower; an"
+    " ECDSA server that is offered as few a second costs 1.3 to 1.6 times as much, too"
+    " (decision 22).",
     "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
     " loop and the record. What the library itself could spare stands in decision 23.",
     "in flight": "See the table: with one in flight each event is waited for by itself.",

@@ -22,8 +22,8 @@ import stress
 from scripts.man_pages import man_pages
 from stress.cli.main import PROGRAM, WIDTH, app
 from stress.clients.profiles import NAMES, clients
+from stress.codes import names
 from stress.codes.catalog import outcome_entries
-from stress.handshake import names
 from stress.lab.scenarios import scenarios
 from stress.model.outcome import Category, Kind, Stage
 from stress.model.plan import Client, Stack

@@ -44,7 +44,7 @@ def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tup
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-@pytest.mark.parametrize("imported", ["typer.models", "stress.text.escape", "stress.errors"])
+@pytest.mark.parametrize("imported", ["typer.models", "stress.cli"])
 def test_an_interrupt_while_it_is_being_read_is_one_line(
     start: tuple[str, ...], imported: str
 ) -> None:

@@ -33,6 +33,8 @@ Refused: type[Exception] = typer.BadParameter.__mro__[1]
 RECORDING = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
 FENCED = re.compile(r"^```$.*?^```$", re.DOTALL | re.MULTILINE)
 QUERY = re.compile(r"""sqlite3 \S+\.db\s+(?:\\\n)?\s*(['"])(.*?)\1""")
+QUOTING = {"casebook.md": FENCED, "backends.md": re.compile(r"^\|.*\|$", re.MULTILINE)}
+"""Pages that quote reports, and what holds the quotes."""
 COMMAND = re.compile(r"(?:^|`|\s)(?:\.venv/bin/)?tls-stress (?!\[)([a-z][^`|\n]*)", re.MULTILINE)
 
 
@@ -53,7 +55,7 @@ def commands_in(page: Path) -> Iterator[list[str]]:
 
     Not in a recording: the report there is wrapped, and has tests of its own.
     """
-    recorded = FENCED if page.name == "casebook.md" else RECORDING
+    recorded = QUOTING.get(page.name, RECORDING)
     for line in COMMAND.findall(recorded.sub("", page.read_text())):
         yield shlex.split(line.partition(" </")[0].partition(" > ")[0], comments=True)
 

@@ -68,17 +68,17 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
     if not looked or cube.records is not None or source(facts) == Source.LOG:
         return None
     names, finished = Counter[Hashable](), 0
-    for cell in representative(cube.cells, facts):
-        if Stage(cell.stage).order >= Stage.FINISHED.order:
-            finished += cell.count
-            names[_backend(cell)] += cell.count
+    for kind, number in Cells.of_cells(representative(cube.cells, facts)).by_kind():
+        if Stage(kind.stage).order >= Stage.FINISHED.order:
+            finished += number
+            names[_backend(kind)] += number
     sample = is_sample(facts)
     named = finished - names.pop(None, 0)
     if not finished or (sample and not named and finished < FEWEST):
         return None
     found = richness(names.values())
     if sample:  # tickets of rare chains have shown more
-        seen = len({_backend(cell) for cell in cube.cells} - {None})
+        seen = len({_backend(kind) for kind in Cells.of_cells(cube.cells).kinds} - {None})
         high = found.high and max(found.high, seen)
         found = Richness(seen, max(found.estimate, seen), high)
     return BackendCount(
@@ -119,16 +119,17 @@ def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
     """Pairs of keys of which one came as the other went: seen, and not to be told from a reload.
 
     A key has gone, or has come, only where chance would hardly (0.1%, over all keys) have put each
-    time that it was met into this part of the attempts. Each is told once, pairs that are close in
-    time first.
+    time that it was met into this part of the attempts. Each is told once: first pairs of keys with
+    which the same chain was sent most, then those that are close in time.
     """
     spans: dict[str, tuple[int, int, int]] = {}
-    attempts = Counter[int]()
+    attempts, sent = Counter[int](), dict[str, Counter[int | None]]()
     for cell in representative(cube.cells, facts):
         attempts[cell.block] += cell.count
         name = _backend(cell)
         if isinstance(name, str):
             first, last, count = spans.get(name, (cell.block, cell.block, 0))
+            sent.setdefault(name, Counter())[cell.chain] += cell.count
             spans[name] = min(first, cell.block), max(last, cell.block), count + cell.count
     until, sofar = dict[int, float](), 0
     for block in sorted(attempts):
@@ -141,8 +142,9 @@ def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
         before = until[first] - attempts[first] / attempts.total()
         if (1 - before) ** count * len(spans) <= SURELY:
             come[name] = first
+    chain = {name: counts.most_common(1)[0][0] for name, counts in sent.items()}
     pairs = sorted(
-        (abs(came - went), old, new)
+        (chain[old] != chain[new], abs(came - went), old, new)
         for old, went in gone.items()
         for new, came in come.items()
         if went <= came and old != new
@@ -151,7 +153,7 @@ def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
     def moment(block: int) -> str:
         return time_of_day(facts.started_ns + block * cube.block_ns, facts.started_ns)
 
-    for _, old, new in pairs:
+    for *_, old, new in pairs:
         if old in gone and new in come:
             yield NewKey(old, moment(gone.pop(old)), new, moment(come.pop(new)))
 
@@ -169,15 +171,15 @@ def keys_of_failures(cube: Cube, facts: RunFacts) -> Mapping[str, FailureKeys]:
         return {}
     failing: dict[str, Counter[str]] = {}
     good, counts = Counter[str](), Counter[str]()
-    for cell in cube.cells:
-        side, name = side_of(cell.outcome), _backend(cell)
-        counts[cell.outcome] += cell.count
+    for kind, number in Cells.of_cells(cube.cells).by_kind():
+        side, name = side_of(kind.outcome), _backend(kind)
+        counts[kind.outcome] += number
         if not isinstance(name, str):
             continue
         if side is Side.TARGET:
-            failing.setdefault(cell.outcome, Counter())[name] += cell.count
-        elif side is Side.NOBODY and _sampled(cell) is not None:
-            good[name] += cell.count
+            failing.setdefault(kind.outcome, Counter())[name] += number
+        elif side is Side.NOBODY and _sampled(kind) is not None:
+            good[name] += number
     found = {}
     for category, names in failing.items():
         (name, most), read, others = names.most_common(1)[0], names.total(), good.total()

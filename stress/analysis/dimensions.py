@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from stress.analysis.causes.table import Reading, Text
 from stress.analysis.chains import issuer, leaf_names, short, subject
-from stress.handshake.names import NAMES
+from stress.codes.names import NAMES
 from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.plan import Address
 from stress.model.run import RunFacts, SeenChain

@@ -158,9 +158,10 @@ def with_connect_modes(recording: Recording) -> Recording | None:
     Connecting takes a round trip, and is over before TLS can fail. So where it takes one of several
     times, these are several distances. None: they are not; or not all attempts are known.
     """
-    rows = (*recording.failing, *recording.good)
+    rows, facts = (*recording.failing, *recording.good), recording.facts
     whole = len(rows) == int(recording.table.counts.sum())
-    if not whole or recording.by_load or recording.facts.records is not None:
+    # Through a proxy it is the distance of the proxy.
+    if not whole or recording.by_load or facts.records is not None or facts.plan.proxy:
         return None
     ours = Flag.LOCAL_PRESSURE
     took = [
@@ -173,7 +174,7 @@ def with_connect_modes(recording: Recording) -> Recording | None:
     codes, values = modes(np.asarray(took))
     if len(values) < 2:
         return None
-    table = comparable(timed_table(recording, rows), met(recording.cube, recording.facts))
+    table = comparable(timed_table(recording, rows), met(recording.cube, facts))
     column = Column(Dimension.CONNECT_MODE, codes, values)
     return replace(recording, table=replace(table, columns=(*table.columns, column)))
 

@@ -16,6 +16,7 @@ from typing import Annotated
 from stress.cli import console
 from stress.cli.options import option_of
 from stress.errors import ExitCode, UsageError
+from stress.model.run import RunWithTranscripts
 from stress.model.summary import Answer, Summary
 from stress.planning.request import FORMS, Request
 from stress.report.document import DocumentReport, Report
@@ -120,11 +121,14 @@ class Output:
         """
         with ExitStack() as stack:
             with self.busy("making the report"):
-                from stress.evidence.redaction import SharedRun
                 from stress.store import open_run
 
                 opened = stack.enter_context(open_run(file, made_now=made_now))
-                run = SharedRun.of(opened) if share else opened
+                run: RunWithTranscripts = opened
+                if share:
+                    from stress.evidence.redaction import SharedRun
+
+                    run = SharedRun.of(opened)
                 summary = settings.summarize(run)
             if self.quiet:
                 for sentence in (summary.headline, *summary.validity.reasons):

@@ -47,7 +47,7 @@ def run(request: Request) -> int:
                 " options.",
             )
         first_part, plan = read_first_part(request, location.folder)
-    if settings.vantages:
+    if settings.vantages and first_part is None:
         from stress.vantage.home import record_from
 
         path = record_from(settings, plan, location, output.display())

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from stress.clients.hellos import NO_NAME, pick, read_hellos
 from stress.clients.profiles import NAMES, client_toml
+from stress.codes.names import extension_name
 from stress.errors import UsageError
 from stress.handshake.hello import PADDING, SUPPORTED_VERSIONS, ClientHello, is_grease
-from stress.handshake.names import extension_name
 from stress.handshake.stack import spoken_hello
 from stress.model.plan import Client, Stack
 from stress.text.escape import quoted

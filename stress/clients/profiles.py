@@ -11,8 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from stress.codes import names
 from stress.errors import UsageError
-from stress.handshake import names
 from stress.handshake.hello import ClientHello, is_grease
 from stress.model.plan import Client
 from stress.text.escape import did_you_mean, escape, nearest, quoted

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,8 +19,7 @@ from stress.model.chain import Verdict
 from stress.model.outcome import Category, ClientView, Kind, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeEntry:
+class OutcomeEntry(msgspec.Struct, frozen=True):
     """What one category means and how to fix it."""
 
     phrase: str
@@ -31,12 +29,11 @@ class OutcomeEntry:
     """`{missing}` stands for the certificate that was not sent. Empty: nothing to fix."""
     own_codes: bool = False
     """Clients do not report it with their general "certificate rejected" codes."""
-    clients: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    clients: Mapping[str, tuple[str, str]] = {}
     """Family -> does it fail, and what it shows; `{says}` stands for what was recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """One code of one client family."""
 
     name: str
@@ -48,8 +45,7 @@ class Code:
     """It says that something failed, not what: whatever says more decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeTable:
+class CodeTable(msgspec.Struct, frozen=True):
     """The codes of one family."""
 
     title: str
@@ -57,8 +53,7 @@ class CodeTable:
     codes: Mapping[str, Code]
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True):
     """A TLS alert, and what clients report when they receive it."""
 
     name: str
@@ -80,8 +75,7 @@ class Alert:
     """Outcomes that make a client send it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(msgspec.Struct, frozen=True):
     """A sentence in which a client reports a failure."""
 
     text: str
@@ -97,8 +91,7 @@ class Phrase:
     """Other wordings of the same sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogWriter:
+class LogWriter(msgspec.Struct, frozen=True):
     """Who wrote a line of a log, and by what it is known."""
 
     parts: tuple[str, ...]
@@ -110,8 +103,7 @@ class LogWriter:
     """It is about a connection behind the writer, so what the writer's own clients see differs."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredRow:
+class MeasuredRow(msgspec.Struct, frozen=True):
     """What real clients said to one fault."""
 
     fault: str
@@ -122,8 +114,7 @@ class MeasuredRow:
     """What must be known of the chain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """The messages of real clients, as recorded."""
 
     versions: Mapping[str, str]
@@ -132,8 +123,7 @@ class Measured:
     """Two faults at once; no category."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hosts:
+class Hosts(msgspec.Struct, frozen=True):
     """How logs name the host that a connection was for."""
 
     patterns: tuple[str, ...]
@@ -194,7 +184,9 @@ def phrases() -> tuple[Phrase, ...]:
     """The sentences in each of their wordings, longest first; `also` is the one in the table."""
     found = msgspec.convert(_table("phrases")["phrases"], tuple[Phrase, ...])
     every = [
-        replace(one, text=text, also=(one.text,)) for one in found for text in (one.text, *one.also)
+        msgspec.structs.replace(one, text=text, also=(one.text,))
+        for one in found
+        for text in (one.text, *one.also)
     ]
     return tuple(sorted(every, key=lambda one: -len(one.text)))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from xml.sax.saxutils import quoteattr
 
 from stress.dialogues.dialogue import Go, Reading, Talk, not_offered, refused, unexpected
 
@@ -25,6 +24,8 @@ _BEGIN: Final = b"<"
 
 def xmpp(talk: Talk) -> Go:
     """Open a stream, read its features, ask for TLS."""
+    from xml.sax.saxutils import quoteattr  # noqa: PLC0415 - heavy: it comes with HTTP and mail
+
     offers = yield from _until(talk, _FEATURES, _OPEN.format(quoteattr(talk.host)).encode())
     if b"<starttls" not in offers:
         raise not_offered()

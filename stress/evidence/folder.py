@@ -15,13 +15,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from stress.codes.names import NAMES
 from stress.errors import UsageError
 from stress.evidence import packets
 from stress.evidence.redaction import Mask
 from stress.evidence.reproduce import reproduce
 from stress.evidence.selection import Case, cases
 from stress.evidence.tls_decode import events, stage_words
-from stress.handshake.names import NAMES
 from stress.model.chain import Refusal, Verdict
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Summary

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stress.handshake.names import NAMES
+from stress.codes.names import NAMES
 from stress.model.outcome import Stage
 from stress.model.plan import Plan
 from stress.model.summary import Cause, Condition

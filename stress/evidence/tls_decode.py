@@ -20,9 +20,9 @@ from typing import Final
 
 from stress.clients.capture import HELLO_START
 from stress.codes.catalog import alert_name
+from stress.codes.names import message_name
 from stress.handshake.flight import decrypt
 from stress.handshake.keylog import secret_of
-from stress.handshake.names import message_name
 from stress.model.outcome import Stage
 from stress.model.record import Record
 from stress.model.transcript import Clock, Transcript, preamble_bytes

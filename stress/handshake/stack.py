@@ -17,11 +17,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from stress.codes.names import cipher_name, group_name, signature_name, version_name
 from stress.errors import UsageError
 from stress.handshake.hello import SUPPORTED_VERSIONS, ClientHello, is_grease, read_hello
 from stress.handshake.keylog import KeyLog
 from stress.handshake.machine import Credentials, HandshakeMachine, MachineFactory, Session
-from stress.handshake.names import cipher_name, group_name, signature_name, version_name
 from stress.model.plan import Client, Plan, Stack
 
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ class Form(StrEnum):
     FLAG = "flag"
     """True or false, stored as 1 or 0."""
     NAMED = "named"
-    """A number that has a name: `stress.handshake.names.NAMES`, and the table `name`."""
+    """A number that has a name: `stress.codes.names.NAMES`, and the table `name`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,10 @@ class Request:
         name="vantage",
         read=later("planning.vantages.read_vantage"),
     )
+    deploy: bool = CONNECTION.switch(
+        "Install this release for the user of a --vantage that lacks it, into a folder of its own.",
+        profile_key=False,
+    )
     resolver: str | None = CONNECTION.option(
         "DNS server to query instead of the system resolver.",
         "IP[:PORT]",

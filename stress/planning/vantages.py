@@ -11,7 +11,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stress.errors import UsageError
@@ -44,6 +44,8 @@ class VantageAddress:
     """As the user wrote it, without the name."""
     command: tuple[str, ...] = ()
     """The program to start and its arguments; of ssh, without the program: port and destination."""
+    deploy: bool = False
+    """Whether tls-stress may be installed there."""
 
 
 def read_vantage(text: str) -> VantageAddress:
@@ -59,7 +61,13 @@ def read_vantage(text: str) -> VantageAddress:
     if place == Scheme.LOCAL:
         return VantageAddress(name, Scheme.LOCAL, place)
     if colon and scheme == Scheme.EXEC:
-        return VantageAddress(name, Scheme.EXEC, place, _words(rest))
+        try:
+            words = tuple(shlex.split(rest))
+        except ValueError as error:
+            raise UsageError(f'"{quoted(rest)}" is no command line: {error}', _HINT) from None
+        if not words or not words[0] or words[0].startswith("-"):
+            raise UsageError(f'"{quoted(rest)}" does not begin with a program', _HINT)
+        return VantageAddress(name, Scheme.EXEC, place, words)
     if colon and scheme == Scheme.SSH and rest.startswith("//"):
         return VantageAddress(name, Scheme.SSH, place, _destination(rest[2:].rstrip("/")))
     raise UsageError(f'"{quoted(place)}" is no place that a run can be made from', _HINT)
@@ -74,7 +82,15 @@ def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
     Raises:
         UsageError: one cannot be read or is there twice, or it is a run of one machine alone.
     """
-    found = tuple(named("--vantage", read_vantage, text) for text in request.vantages)
+    found = tuple(
+        replace(named("--vantage", read_vantage, text), deploy=request.deploy)
+        for text in request.vantages
+    )
+    if request.deploy and not found:
+        raise UsageError(
+            "--deploy: there is no other machine to install anything on",
+            "Name it: --vantage fra=ssh://fra.example.com",
+        )
     for name, times in Counter(each.name for each in found).items():
         if times > 1:
             raise UsageError(
@@ -98,16 +114,6 @@ _ALONE = {
     "interrupted": "a run is continued where its file is",
 }
 """Options of a run that is made from one place, and why."""
-
-
-def _words(command: str) -> tuple[str, ...]:
-    try:
-        words = tuple(shlex.split(command))
-    except ValueError as error:
-        raise UsageError(f'"{quoted(command)}" is no command line: {error}', _HINT) from None
-    if not words or not words[0] or words[0].startswith("-"):
-        raise UsageError(f'"{quoted(command)}" does not begin with a program', _HINT)
-    return words
 
 
 def _destination(place: str) -> tuple[str, ...]:

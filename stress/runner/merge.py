@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _OWN = {"addresses", "sources", "load", "trust", "seed", "profile", "notes", "authorized"}
-_OWN |= {"client_certificate", "client_key"}
+_OWN |= {"client_certificate", "client_key", "resolve_again_s"}
 """Fields of the plan that each machine has for itself, or that are compared part by part."""
 _ADDED = ("count", "rate", "concurrency", "processes")
 """Fields of the load that are totals: each machine has its part of them."""

@@ -259,7 +259,7 @@ class Catalog:
         return [known[key] for key in keys], statements
 
     def _group_statements(self, number: int, record: Record) -> list[Statement]:
-        from stress.handshake.names import NAMES  # noqa: PLC0415 - heavy, and readers do without
+        from stress.codes.names import NAMES  # noqa: PLC0415 - a table that readers do without
 
         statements: list[Statement] = []
         if record.chain is not None and record.chain not in self._chains:

@@ -338,7 +338,9 @@ def fetch_all(
     rows: list[Any] = []
     for batch in fetch(connection, sql, kind, longest=longest):
         rows += batch
-        left -= sum(4 + len(v) for row in batch for v in row if isinstance(v, (str, bytes)))
+        for column in zip(*batch, strict=True):
+            if not {str, bytes}.isdisjoint(map(type, column)):  # most columns are numbers
+                left -= sum(4 + len(v) for v in column if isinstance(v, (str, bytes)))
         if left < 4 * len(rows):
             raise ValueError(_WHY["SQLITE_INTERRUPT"])
     return rows

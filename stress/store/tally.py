@@ -449,18 +449,20 @@ class Counts:
         sql = f"SELECT {', '.join(_COLUMNS)} FROM attempt_group ORDER BY id"  # noqa: S608 - our names
         rows = [list(row) for row in fetch_all(self._connection, sql, _GROUP_ROW)]
         check_numbers([row[0] for row in rows])
+        with naming("attempt_group.stage"):
+            for stage in dict.fromkeys(row[_STAGE] for row in rows):
+                Stage(stage)
         for row in rows:
-            with naming("attempt_group.stage"):
-                Stage(row[_STAGE])
             for place in _FLAGS:
                 row[place] = None if row[place] is None else bool(row[place])
         return rows
 
     @cached_property
     def _treatments(self) -> Sequence[Treatment]:
-        rows = self._groups
+        kinds = [(row[_OUTCOME], row[_MARKS]) for row in self._groups]
         with naming("attempt_group.outcome"):
-            return [Treatment.of(row[_OUTCOME], row[_MARKS]) for row in rows]
+            known = {kind: Treatment.of(*kind) for kind in dict.fromkeys(kinds)}
+        return [known[kind] for kind in kinds]
 
     @cached_property
     def _uncounted(self) -> Tally:

@@ -7,7 +7,6 @@ anchors, every chain of a healthy target would look untrusted.
 from __future__ import annotations
 
 import binascii
-import ssl
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -66,6 +65,8 @@ def load_anchors(ca: Path | None) -> Anchors:
     """
     if ca is not None:
         return Anchors(_user_file(ca), str(ca), private=True)
+    import ssl  # noqa: PLC0415 - heavy, and not needed where a run brings its anchors
+
     paths = ssl.get_default_verify_paths()
     places = [Path(file) for file in (paths.cafile, *_COMMON_FILES) if file]
     if paths.capath and Path(paths.capath).is_dir():

@@ -1,21 +1,24 @@
 """Runs first on the far side, on whatever Python is there: is there a tls-stress of our release?
 
 `execnet` sends the source of this module, so it imports nothing of ours before it has answered, and
-uses nothing that Python 3.8 lacks. The conversation: it is told where the package may lie (only on
-this machine), answers what it found, and is told whether to go on.
+uses nothing that Python 3.8 lacks. The conversation: it is told our release, and where the package
+may lie (only on this machine); it answers what it found, and is told to make a part, to install a
+wheel, or nothing.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 
 
-def found(folder: str) -> dict[str, str]:
-    """Return what is here: version of Python, of tls-stress, and the Python of its command.
+def found(release: str, folder: str) -> dict[str, str]:
+    """Return what is here: version of Python, of tls-stress, and another Python that may have it.
 
     Args:
+        release: that is wanted.
         folder: that holds the package, where it need not be installed; empty: it must be.
     """
     # What the working folder holds is not imported.
@@ -28,12 +31,52 @@ def found(folder: str) -> dict[str, str]:
         version = ""
     if folder:
         sys.path.remove(folder)
+    deployed = os.path.join(own_folder(release), "bin", "python")  # noqa: PTH118 - any Python
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
         "executable": sys.executable or "",
         "version": version,
-        "other": "" if version else of_command(),
+        "other": deployed if os.path.exists(deployed) else of_command(),  # noqa: PTH110 - the same
     }
+
+
+def own_folder(release: str) -> str:
+    """Return where a release is installed for runs from other machines (XDG Base Directory)."""
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")  # noqa: PTH111
+    return os.path.join(data, "tls-stress", release)  # noqa: PTH118 - any Python
+
+
+def install(release: str, name: str, wheel: bytes) -> dict[str, str]:
+    """Install a wheel into a folder of its own; returns its Python, or what went wrong."""
+    folder = own_folder(release)
+    python = os.path.join(folder, "bin", "python")  # noqa: PTH118 - any Python
+    file = os.path.join(folder, name)  # noqa: PTH118 - the same
+    said = ""
+    try:
+        os.makedirs(folder, mode=0o700)  # noqa: PTH103 - the same
+        for argv in (
+            [sys.executable, "-m", "venv", folder],
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", file],
+        ):
+            with open(file, "wb") as target:  # noqa: PTH123 - the same
+                target.write(wheel)
+            done = subprocess.run(  # noqa: S603 - our own words
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+            if done.returncode:
+                said = done.stdout.decode("utf-8", "replace") or "no word"
+                break
+        else:
+            os.unlink(file)  # noqa: PTH108 - the same
+            return {"python": python, "said": ""}
+    except OSError as error:
+        said = str(error)
+    shutil.rmtree(folder, ignore_errors=True)
+    return {"python": "", "said": said}
 
 
 def of_command() -> str:
@@ -57,8 +100,11 @@ def of_command() -> str:
 
 if __name__ == "__channelexec__":
     channel = globals()["channel"]
-    channel.send(found(channel.receive()))
-    if channel.receive():
+    channel.send(found(*channel.receive()))
+    order = channel.receive()
+    if isinstance(order, tuple):
+        channel.send(install(*order))
+    elif order:
         from stress.vantage.far import serve
 
         if not serve(channel):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
-from time import monotonic, monotonic_ns, time_ns
+from time import monotonic_ns, time_ns
 from typing import TypeVar
 
 import trio
@@ -44,10 +44,14 @@ from stress.vantage import messages
 from stress.vantage.link import VantageLink
 from stress.vantage.messages import FromPart, ToPart, encode, to_part
 
-SILENCE_S = 4.0
-"""Without a message for so long, the initiator counts as gone: it sends one twice a second."""
-HURRY_S = 1.0
-"""When it is gone, attempts in flight get so long, so that the part ends within 5 s."""
+LOOK_S = 0.5
+SILENT_LOOKS, PATIENT_LOOKS = 8, 120
+"""After so many looks without a message in between, the initiator counts as gone: it sends one as
+often. Looks are counted, not seconds: a machine too busy to look is too busy to hear. Before the
+start nothing is sent, so there is no hurry."""
+HURRY_S, LAST_S = 1.0, 0.25
+"""When it is gone, attempts in flight get so long, so that the part ends within 5 s; the shorter
+time where it took some seconds to notice."""
 _MOST_UNSENT = 64
 _GONE = b""
 """What the sending thread is told at the end."""
@@ -90,7 +94,8 @@ class _Part(Observer):
     """The initiator."""
     _inbox: Queue[ToPart | None] = field(default_factory=Queue)
     """Messages that the main thread waits for; None: the initiator is gone."""
-    _heard_s: float = field(default_factory=monotonic)
+    _heard: bool = False
+    """Since the last look."""
     _begun: bool = False
     _running: bool = False
     """The engine is, and listens to signals."""
@@ -106,7 +111,7 @@ class _Part(Observer):
         with suppress(EOFError, OSError):
             while True:
                 message = to_part.decode(self.link.receive())
-                self._heard_s = monotonic()
+                self._heard = True
                 if isinstance(message, messages.Ping):
                     with suppress(Full):
                         pong = messages.Pong(message.sent_ns, time_ns())
@@ -119,13 +124,15 @@ class _Part(Observer):
                     self._reason = message.reason
                 else:
                     self._interrupt()
-        self._lose()
+        self._lose(HURRY_S)
 
     def watch(self) -> None:
         """Notice that the link is cut, which no operating system tells at once."""
-        while not self.spoken.wait(HURRY_S / 2):
-            if monotonic() - self._heard_s > SILENCE_S:
-                self._lose()
+        silent = 0
+        while not self.spoken.wait(LOOK_S):
+            silent, self._heard = 0 if self._heard else silent + 1, False
+            if silent >= (SILENT_LOOKS if self._begun else PATIENT_LOOKS):
+                self._lose(LAST_S)
 
     def speak(self) -> None:
         """Send what is to be sent, in order."""
@@ -141,14 +148,14 @@ class _Part(Observer):
                 self.outbox.put(encode(message), timeout=HURRY_S)
                 return
 
-    def _lose(self) -> None:
+    def _lose(self, patience_s: float) -> None:
         """The initiator is gone: end as if interrupted twice, the second time in a hurry."""
         if self.gone:
             return
         self.gone = True
         self._inbox.put(None)
         self._interrupt()
-        Event().wait(HURRY_S)
+        Event().wait(patience_s)
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -202,13 +209,15 @@ class _Part(Observer):
                 "Lower --concurrency, or raise the limit there.",
             ) from None
 
+        from stress.engine.coordinator import LEAD_NS  # noqa: PLC0415 - with the engine
+
         def begin() -> int | None:
             self.say(messages.PartReady(str(place / f"{assigned.name}.db")))
             while (message := self._inbox.get()) is not None:
                 if isinstance(message, messages.Go):
                     self._begun = self._running = True
                     start_ns = message.at_ns - time_ns() + monotonic_ns()
-                    self.say(messages.Started(max(0, monotonic_ns() - start_ns)))
+                    self.say(messages.Started(max(0, monotonic_ns() + LEAD_NS - start_ns)))
                     return start_ns
             return None
 
@@ -219,7 +228,18 @@ class _Part(Observer):
             part=VantagePart(assigned.vantage, begin),
         )
         self._running = False
-        self._send_home(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            self.say(messages.Ended(file.tell(), digest))
+            file.seek(0)
+            packer = zlib.compressobj(1)
+            while data := file.read(messages.PIECE_BYTES):
+                if packed := packer.compress(data):
+                    self.say(messages.FilePiece(packed))
+            self.say(messages.FilePiece(packer.flush()))
+            self.say(messages.FilePiece(b""))
+        self._expect(messages.Keep)
+        path.unlink()
 
     def _examined(self, question: messages.Examine) -> messages.Examined:
         """What this machine can do, and what DNS answers here."""
@@ -250,21 +270,6 @@ class _Part(Observer):
             addresses=addresses,
             ttl_s=ttl_s,
         )
-
-    def _send_home(self, path: Path) -> None:
-        """Send the file, compressed, and remove it when it has arrived."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            self.say(messages.Ended(file.tell(), digest))
-            file.seek(0)
-            packer = zlib.compressobj(1)
-            while data := file.read(messages.PIECE_BYTES):
-                if packed := packer.compress(data):
-                    self.say(messages.FilePiece(packed))
-            self.say(messages.FilePiece(packer.flush()))
-            self.say(messages.FilePiece(b""))
-        self._expect(messages.Keep)
-        path.unlink()
 
     def _expect(self, kind: type[_Message]) -> _Message:
         """The next message, which must be of this kind.

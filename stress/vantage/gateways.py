@@ -31,6 +31,8 @@ CONNECT_S = 15
 """For ssh to connect."""
 ARRIVE_S = 45.0
 """Until a Python has answered, imports included."""
+DEPLOY_S = 600.0
+"""Until the package and what it depends on are installed."""
 OLDEST_PYTHON = (3, 11)
 _SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}")
 _BOOT = "import sys;exec(eval(sys.stdin.readline()))"
@@ -77,7 +79,7 @@ _LINES = 8
 
 def open_execnet(
     address: VantageAddress,
-    notify: Callable[[str], None],  # noqa: ARG001 - as every fleet is called
+    notify: Callable[[str], None],
 ) -> Sequence[ExecnetGateway]:
     """Open the gateway of a vantage; a `stress.vantage.link.Fleet`.
 
@@ -90,10 +92,15 @@ def open_execnet(
     python = sys.executable if local else "python3"
     folder = str(Path(stress.__file__).resolve().parents[1]) if local else ""
     gateway, there = _connect(address, python, folder)
-    if not there["version"] and there["other"]:
+    if there["version"] != stress.__version__ and there["other"]:
         gateway.close(1.0)
         gateway, there = _connect(address, there["other"], folder)
     refusal = unfit(there)
+    if refusal is not None and address.deploy and not too_old(there):
+        python = _deploy(address, gateway, notify)
+        gateway.close(1.0)
+        gateway, there = _connect(address, python, folder)
+        refusal = unfit(there)
     if refusal is not None:
         gateway.close(1.0)
         raise UsageError(f"--vantage {address.name}: {refusal.message}", refusal.hint)
@@ -103,9 +110,8 @@ def open_execnet(
 
 def unfit(there: Mapping[str, str]) -> UsageError | None:
     """Return why a part cannot be done by what was found there (`arrival.found`); None: it can."""
-    version = tuple(int(word) for word in there["python"].split(".")[:2])
     executable = printable(there["executable"])
-    if version < OLDEST_PYTHON:
+    if too_old(there):
         return UsageError(
             f"the Python there is {printable(there['python'])} ({executable}), and tls-stress needs"
             f" {'.'.join(map(str, OLDEST_PYTHON))} or newer",
@@ -115,15 +121,46 @@ def unfit(there: Mapping[str, str]) -> UsageError | None:
     if not there["version"]:
         return UsageError(
             f"there is no tls-stress for {executable}",
-            f"Install it there: pipx install tls-stress=={stress.__version__}",
+            f"Add --deploy, or install it there: pipx install tls-stress=={stress.__version__}",
         )
     if there["version"] != stress.__version__:
         return UsageError(
             f"it has tls-stress {printable(there['version'])}, and this is {stress.__version__}:"
             " the parts of a run are made by one release",
-            f"Install the same there: pipx install --force tls-stress=={stress.__version__}",
+            f"Add --deploy, or: pipx install --force tls-stress=={stress.__version__}",
         )
     return None
+
+
+def too_old(there: Mapping[str, str]) -> bool:
+    """Tell whether the Python there cannot run us."""
+    return tuple(int(word) for word in there["python"].split(".")[:2]) < OLDEST_PYTHON
+
+
+def _deploy(address: VantageAddress, gateway: ExecnetGateway, notify: Callable[[str], None]) -> str:
+    """Install this release there, into a folder of its own; returns its Python.
+
+    Raises:
+        UsageError: it cannot be done; with what was said there.
+    """
+    from stress.vantage.wheel import NAME, wheel  # noqa: PLC0415 - seldom needed
+
+    content = wheel()
+    notify(f"{address.name}: installing tls-stress {stress.__version__} there, for its user alone")
+    link: Any = gateway.link
+    link.send((stress.__version__, NAME, content))
+    try:
+        made: dict[str, str] = link.receive(DEPLOY_S)
+    except (OSError, EOFError) as error:  # execnet's time-out is an OSError
+        made = {"python": "", "said": f"no answer: {error}"}
+    if not made["python"]:
+        lines = [escape(line) for line in made["said"].splitlines() if line.strip()]
+        gateway.close(1.0)
+        raise UsageError(
+            f"--vantage {address.name}: tls-stress could not be installed there",
+            "It said:\n" + "\n".join(lines[-_LINES:]),
+        )
+    return made["python"]
 
 
 def _connect(
@@ -169,7 +206,7 @@ def _connect(
         gateway = ExecnetGateway(
             address.name, cast("VantageLink", channel), process, stderr, channel.gateway
         )
-        channel.send(folder)
+        channel.send((stress.__version__, folder))
         there: dict[str, str] = channel.receive()
     except (EOFError, OSError, AssertionError, RemoteError):  # of a shell that prints, for instance
         late.cancel()

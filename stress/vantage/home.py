@@ -19,11 +19,11 @@ from pathlib import Path
 from queue import Empty, Queue
 from secrets import token_hex
 from tempfile import TemporaryDirectory
-from threading import Thread, current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 from time import monotonic, time_ns
 from typing import IO, TypeVar
 
-from stress.errors import UsageError
+from stress.errors import RecordError, UsageError
 from stress.model.observer import Observer
 from stress.model.plan import Plan
 from stress.model.record import Record
@@ -50,9 +50,12 @@ READY_S = 120.0
 """Until all parts are ready; the imports of a busy machine take many seconds."""
 LEAD_NS = 500_000_000
 """Between the last *Ready* and the start, so that every part has its *Go* by then."""
+MOST_SPREAD_NS = 50_000_000
+"""A start that is spread further is a doubt about the run."""
 BEAT_S = 0.5
 SILENCE_S = 8.0
-"""Without a message for so long, a part counts as lost; it ends by itself before that."""
+"""Without a message for so long, a part counts as lost; it ends by itself before that. Looks are
+counted, as there."""
 TICK_S = 0.2
 _MOST_FILE = 1 << 40
 
@@ -75,9 +78,12 @@ class RemotePart:
     examined: messages.Examined | None = None
     there: str = ""
     """Path of its run file, there."""
-    late_ns: int = 0
+    late_ns: int | None = None
+    """How long after the common start it began; None: it has not told."""
     progress: Progress | None = None
-    heard_s: float = field(default_factory=monotonic)
+    heard: bool = True
+    silent: int = 0
+    """Looks since something was heard."""
     home: bool = False
     """Its file came home whole."""
     over: bool = False
@@ -103,7 +109,7 @@ class RemotePart:
         with suppress(EOFError, OSError, ValueError, zlib.error):
             while True:
                 message = from_part.decode(self.gateway.link.receive())
-                now_ns, self.heard_s = time_ns(), monotonic()
+                now_ns, self.heard = time_ns(), True
                 if isinstance(message, messages.Pong):
                     error_ns = (now_ns - message.sent_ns + 1) // 2
                     if 0 <= error_ns < self.error_ns:
@@ -160,7 +166,7 @@ def record_from(settings: Request, plan: Plan, location: RunLocation, display: D
 
     Raises:
         UsageError: a place cannot be reached or cannot do its part. Nothing was sent.
-        RecordError: the file could not be written.
+        RecordError: no file came home, or the one here could not be written.
         RunFileError: what came home is damaged.
     """
     places = vantages_of(settings)
@@ -184,7 +190,7 @@ def record_from(settings: Request, plan: Plan, location: RunLocation, display: D
         home = [part for part in run.parts if part.home]
         doubts = run.doubts()
         if not home:
-            raise UsageError(
+            raise RecordError(
                 "no vantage sent its run file home: there is nothing to report",
                 "\n".join(doubts),
             )
@@ -239,7 +245,11 @@ class _Run:
         self.plan, self.parts, self.display = plan, parts, display
         self._inbox = parts[0].inbox
         self._stopped: str | None = None
-        self._interrupts = 0
+        self.spread_ns = 0
+        """How far apart the starts were at most; 0: not known."""
+        self._interrupts = self._obeyed = 0
+        self._pausing = False
+        self._over = Event()
         self._chains: set[bytes] = set()
         self._numbers: dict[str, tuple[int, int, list[int]]] = {}
         """By vantage: its processes, the first of them among all, and where its addresses are."""
@@ -256,8 +266,8 @@ class _Run:
         Raises:
             UsageError: one cannot do its part, or the total needs consent that is not given.
         """
-        for part in self.parts:
-            Thread(target=part.listen, daemon=True).start()
+        for thread in (*(part.listen for part in self.parts), self.beat):
+            Thread(target=thread, daemon=True).start()
         for _ in range(EXCHANGES):
             self._gather(messages.Pong, lambda _: messages.Ping(time_ns()))
         for part, answer in self._gather(
@@ -282,7 +292,14 @@ class _Run:
             index = [addresses.index(address) for address in plan.addresses]
             self._numbers[part.name] = plan.load.processes, first, index
             assigned[part.name] = self._assignment(part, plan, part.examined)
-            self.display.notify(self._describe(part, part.examined))
+            answers = ", ".join(str(address) for address in plan.addresses[:3])
+            more = len(plan.addresses) - 3
+            self.display.notify(
+                f"{part.name}: {printable(part.examined.host, 60)},"
+                f" {printable(part.examined.capacity, 80)}; clock {part.offset_ns / 1e6:+.1f} ms"
+                f" ± {part.error_ns / 1e6:.1f}; target at {answers}"
+                + (f" and {more} more" if more > 0 else "")
+            )
         for part, ready in self._gather(messages.PartReady, lambda one: assigned[one.name]).items():
             part.there = ready.file
 
@@ -303,16 +320,6 @@ class _Run:
         name = f"{host}-{part.name}-{token_hex(4)}"
         watched = bool(self.plan.goals) or self.display.rewrites or bool(self.display.watching)
         return messages.Assign(plan, vantage, name, watched)
-
-    def _describe(self, part: RemotePart, examined: messages.Examined) -> str:
-        offset, error = part.offset_ns / 1e6, part.error_ns / 1e6
-        answers = ", ".join(str(address) for address in examined.addresses[:3])
-        more = len(examined.addresses) - 3
-        return (
-            f"{part.name}: {printable(examined.host, 60)}, {printable(examined.capacity, 80)};"
-            f" clock {offset:+.1f} ms ± {error:.1f}; target at {answers}"
-            + (f" and {more} more" if more > 0 else "")
-        )
 
     def _gather(
         self, kind: type[_Message], question: Callable[[RemotePart], ToPart]
@@ -349,16 +356,15 @@ class _Run:
         )
 
     def _events(self, end_s: float) -> Iterator[tuple[RemotePart, FromPart | None]]:
-        """What the parts send until then, while they are told that we are here."""
-        beat_s = monotonic()
-        while (now_s := monotonic()) < end_s:
-            if now_s >= beat_s:
-                beat_s = now_s + BEAT_S
-                for part in self.parts:
-                    if not part.over:
-                        part.say(messages.Ping(time_ns()))
+        """What the parts send until then."""
+        while (left_s := end_s - monotonic()) > 0:
             with suppress(Empty):
-                yield self._inbox.get(timeout=max(0.001, min(beat_s, end_s) - monotonic()))
+                yield self._inbox.get(timeout=left_s)
+
+    def beat(self) -> None:
+        """Tell the parts that we are here, in a thread of its own, until all are over."""
+        while not self._over.wait(BEAT_S):
+            self._tell(messages.Ping(time_ns()))
 
     # -- the run -----------------------------------------------------------------------------------
 
@@ -368,30 +374,40 @@ class _Run:
         for part in self.parts:
             part.say(messages.Go(at_ns + part.offset_ns))
         begun_s = monotonic() + (at_ns - time_ns()) / 1e9
+        notices: list[str] = []
+        shown = self.display
+        if shown.rewrites:  # a line in between would stay in the live view
+            self.display = replace(shown, notify=notices.append)
         with (
-            self._interruptible(),
+            self.interruptible(),
             observers_for(self.plan, self.display) as observers,
         ):
-            pausing, told = False, 0
             while not all(part.over for part in self.parts):
                 for part, message in self._events(monotonic() + TICK_S):
-                    self._take(part, message, observers)
+                    self.take(part, message, observers)
                 for part in self.parts:
-                    if not part.over and monotonic() - part.heard_s > SILENCE_S:
+                    part.silent, part.heard = 0 if part.heard else part.silent + 1, False
+                    if not part.over and part.silent * TICK_S > SILENCE_S:
                         self._lose(part, f"nothing was heard of it for {SILENCE_S:.0f} s")
-                if told < self._interrupts:
-                    told += 1
-                    self._tell(messages.Stop())
-                progress = self._progress(max(0.0, monotonic() - begun_s))
-                reasons = [observer.on_progress(progress) for observer in observers]
-                reason = next(filter(None, reasons), None)
-                if reason is not None and self._stopped is None:
-                    self._stopped = reason
-                    self._tell(messages.Stop(reason))
-                wish = self._stopped is None and any(one.wants_pause() for one in observers)
-                if wish != pausing:
-                    pausing = wish
-                    self._tell(messages.Pause(wish))
+                self.steer(self._progress(max(0.0, monotonic() - begun_s)), observers)
+        self._over.set()
+        for notice in notices:
+            shown.notify(notice)
+
+    def steer(self, progress: Progress, observers: Sequence[Observer]) -> None:
+        """Pass on what the user and the observers want: interrupt, stop, pause."""
+        reasons = [observer.on_progress(progress) for observer in observers]
+        reason = next(filter(None, reasons), None)
+        if self._obeyed < self._interrupts:
+            self._obeyed += 1
+            self._tell(messages.Stop())
+        elif reason is not None and self._stopped is None:
+            self._stopped = reason
+            self._tell(messages.Stop(reason))
+        wish = self._stopped is None and any(one.wants_pause() for one in observers)
+        if wish != self._pausing:
+            self._pausing = wish
+            self._tell(messages.Pause(wish))
 
     def _tell(self, message: ToPart) -> None:
         for part in self.parts:
@@ -399,7 +415,7 @@ class _Run:
                 part.say(message)
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """Count signals instead of dying of them: the parts are told, and files come home."""
         if current_thread() is not main_thread():
             yield
@@ -416,11 +432,12 @@ class _Run:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
 
-    def _take(
+    def take(
         self, part: RemotePart, message: FromPart | None, observers: Sequence[Observer]
     ) -> None:
         if isinstance(message, messages.Started):
             part.late_ns = message.late_ns
+            self._tell_spread()
         elif isinstance(message, messages.News):
             part.progress = message.progress
             records = [self._renumbered(part, record) for record in message.records]
@@ -430,14 +447,24 @@ class _Run:
         elif isinstance(message, messages.Refused):
             part.lost = f"it stopped: {printable(message.message)}"
         elif message is None:
-            part.over = True
-            if not part.home:
+            if not part.home and not part.over:
                 self._lose(part, part.lost or "its link ended")
+            part.over = True
 
     def _lose(self, part: RemotePart, why: str) -> None:
         part.over, part.lost = True, why
         self.display.notify(f"{part.name} is lost: {why}")
         Thread(target=part.gateway.close, args=(0.0,), daemon=True).start()
+
+    def _tell_spread(self) -> None:
+        """Say how far apart the starts were, once all have begun."""
+        late = [part.late_ns for part in self.parts]
+        begun = [each for each in late if each is not None]
+        if len(self.parts) > 1 and len(begun) == len(late):
+            self.spread_ns = max(begun) - min(begun) + 2 * max(one.error_ns for one in self.parts)
+            self.display.notify(
+                f"{len(late)} vantages began within {self.spread_ns / 1e6:.1f} ms, by their clocks"
+            )
 
     def _renumbered(self, part: RemotePart, record: Record) -> Record:
         """The record with an id, an address and a vantage that all parts share."""
@@ -483,6 +510,8 @@ class _Run:
     def doubts(self) -> list[str]:
         """What the run file says about the vantages that are lost, and about the start."""
         found = [] if self._stopped is None else [self._stopped]
+        if self.spread_ns > MOST_SPREAD_NS:
+            found.append(f"the vantages began up to {self.spread_ns / 1e6:,.0f} ms apart")
         for part in self.parts:
             if not part.home:
                 begun = part.progress.started if part.progress else 0

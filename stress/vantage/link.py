@@ -8,7 +8,7 @@ nothing of what is carried:
   the same release of tls-stress. A task that is started twice may call it twice: the second gets
   no *Go*, dials nothing and ends.
 
-A `VantageLink` is a two-way stream of small messages (`bytes`, at most some 300 KB each), in their
+A `VantageLink` is a two-way stream of small messages (`bytes`, at most some 100 KB each), in their
 order. That the other side is gone must be noticed on both sides, as soon as the transport can know;
 where it cannot (a link that is cut), both sides notice the silence by themselves. In
 `stress.vantage.home.FLEETS` each scheme of `--vantage` names its fleet.

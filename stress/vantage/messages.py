@@ -12,7 +12,7 @@ from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import Progress, Vantage
 
-PIECE_BYTES = 1 << 18
+PIECE_BYTES = 1 << 16
 """Of a run file, in one message."""
 
 

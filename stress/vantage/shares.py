@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from stress.errors import UsageError
 from stress.model.plan import Load, Plan
+from stress.planning.consent import exceeds
 from stress.text.numbers import counted
 from stress.vantage.messages import Examined
 
@@ -28,11 +29,13 @@ def shares_of(plan: Plan, vantages: Sequence[Examined], processes: int | None = 
         UsageError: there is too little for so many, or their open files do not suffice.
     """
     parts = divided(plan.load, vantages, processes)
+    # A part knows its own load only: it would let join what the total needs consent for.
+    unasked = plan.authorized is None and exceeds(plan.load)
     return [
         replace(
             plan,
             addresses=there.addresses,
-            resolve_again_s=there.ttl_s,
+            resolve_again_s=None if unasked else there.ttl_s,
             load=part,
             seed=(plan.seed + number) % (1 << 32),
         )

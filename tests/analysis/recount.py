@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from stress.handshake.names import NAMES
+from stress.codes.names import NAMES
 from stress.model.outcome import Outcome, Side, Stage
 from stress.model.record import Record
 from stress.model.summary import FAILURE, LATENCY, Cause, Comparator, Condition, Summary

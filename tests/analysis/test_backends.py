@@ -326,6 +326,27 @@ def test_a_new_key_in_the_place_of_another_is_told_with_its_time(
     assert told in summary.lines.asked
 
 
+def test_a_bad_server_that_was_reloaded_with_all_others_is_told_as_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    """Its two keys are a pair because of their chain: times alone would allow any pairs."""
+    cells = [cell(1, chain=2, outcome=BAD)]
+    for block in range(60):
+        turn = "old" if block < 30 else "new"
+        cells += [behind(cell(5, chain=1, block=block), f"ticket key {turn}{n}") for n in range(6)]
+        cells.append(behind(cell(5, chain=2, block=block, outcome=BAD), f"ticket key {turn}-bad"))
+
+    summary = summarize(recorded(cells, plan=looked))
+
+    assert summary.backend_count is not None
+    pairs = [(one.before, one.after) for one in summary.backend_count.new_keys]
+    assert ("ticket key old-bad", "ticket key new-bad") in pairs
+    assert len(pairs) == 7
+    assert "All 300 whose server is known came with ticket key old-bad or, from " in (
+        summary.headline
+    )
+
+
 @pytest.mark.parametrize("at", [1, 59])
 def test_a_key_that_may_have_been_missed_by_chance_is_no_new_one(
     cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan, at: int

@@ -164,12 +164,9 @@ def test_a_command_imports_only_what_it_needs(words: str) -> None:
 
 REPORT = (
     *OPTIONS,
-    *("msgspec", "typing_extensions", "cryptography", "_cffi_backend", "_openssl", "rich"),
-    *("numpy", "hdrh", "pyhdrh"),
+    *("msgspec", "typing_extensions", "rich", "numpy", "hdrh", "pyhdrh"),
     *("stress.model", "stress.report", "stress.runner", "stress.host", "stress.measure"),
-    *("stress.store", "stress.evidence", "stress.clients", "stress.handshake", "stress.codes"),
-    "stress.dialogues",
-    *("stress.analysis", "stress.trust"),
+    *("stress.store", "stress.codes", "stress.dialogues", "stress.analysis", "stress.trust"),
 )
 EXPORT = (
     *(*OPTIONS, "msgspec", "typing_extensions"),
@@ -183,7 +180,7 @@ EXPORT = (
 def test_a_run_without_failures_is_read_without_heavy_libraries(
     command: str, may: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """No SciPy, Trio, TLS stack, pydantic or matplotlib; an export needs no NumPy either."""
+    """No SciPy, Trio, TLS stack, cryptography or matplotlib; an export needs no NumPy either."""
     path, begun = tmp_path / "clean.db", 1_796_000_000_000_000_000
     address, chain = Address("192.0.2.1", 443), Chain((b"leaf", b"intermediate"))
     plan = Plan(Target("clean.test"), (address,), (Client("generic"), Client("chrome")))
@@ -201,6 +198,18 @@ def test_a_run_without_failures_is_read_without_heavy_libraries(
         "stress",
         "stress.analysis",
     }
+
+
+@pytest.mark.slow
+def test_a_worker_imports_nothing_that_only_its_parent_needs() -> None:
+    code = "import stress.engine.worker.process, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"email", "http", "urllib.request", "typer", "rich", "numpy", "scipy", "sqlite3"}
+    rooms = {
+        f"stress.{room}" for room in ("cli", "planning", "trust", "analysis", "store", "report")
+    }
+
+    assert set(done.stdout.split()) & (heavy | rooms) == set()
 
 
 @pytest.mark.slow

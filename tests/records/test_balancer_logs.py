@@ -125,6 +125,15 @@ def test_a_format_that_is_none_is_refused(word: str, said: str) -> None:
     assert "port" in f"{caught.value.message} {caught.value.hint}"
 
 
+def test_a_time_that_cannot_be_read_is_shown(log: Log) -> None:
+    form = chosen_format(r"1\.2:(?P<port>[0-9]+) (?P<time>\S+) (?P<backend>\S+)")
+
+    lines = read_logs([log("10.0.1.2:40001 noon web1")], form, None, EVER)
+
+    assert (lines.read, lines.unknown) == (1, 1)
+    assert lines.first_unknown == "noon, which is no time"
+
+
 def test_an_expression_of_the_users_own(log: Log) -> None:
     form = chosen_format(r"^(?P<time>\S+) (?P<backend>\S+) <- \S+:(?P<port>[0-9]+)$")
 

@@ -11,7 +11,7 @@ from stress.model.limit import Knob, SearchState, Standing, Step
 from stress.model.record import Flag, Record
 from stress.model.run import Progress, VantageProgress
 from stress.model.summary import Interval
-from stress.report.live import STOPPED, LiveView, ProgressLine, SearchLine, describe
+from stress.report.live import STOPPED, LiveView, ProgressLine, SearchLine, describe, of_vantages
 
 HALFWAY = Progress(
     elapsed_s=15.0,
@@ -298,6 +298,18 @@ def test_each_vantage_has_a_line_of_its_own_and_one_that_is_lost_is_told() -> No
         f"{' ' * 7}newyork  10,000  800/s  failing 0  1 chain  lost",
     ]
     assert "newyork  10,000  800/s  failing 0  1 chain  lost" in shown(PARTED)
+
+
+def test_of_many_vantages_the_worst_are_shown() -> None:
+    many = tuple(
+        VantageProgress(f"v{number:02}", replace(HALFWAY, failed=number), lost=number == 3)
+        for number in range(20)
+    )
+
+    lines = list(of_vantages(replace(HALFWAY, vantages=many)))
+
+    assert [line.split()[0] for line in lines[:3]] == ["v03", "v19", "v18"]
+    assert lines[8:] == ["and 12 more"]
 
 
 class ClosedPipe(io.StringIO):

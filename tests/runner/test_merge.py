@@ -236,6 +236,12 @@ def test_what_says_nothing_as_a_part_is_refused(part: Make) -> None:
         merged(part("alone"))
 
 
+def test_how_long_an_answer_of_dns_holds_may_differ(part: Make) -> None:
+    path = merged(part("fra", resolve_again_s=60.0), part("nyc", resolve_again_s=59.0))
+
+    assert len(answer(path).vantages) == 2
+
+
 def test_names_of_vantages(part: Make) -> None:
     a, b = part("a"), part("b")
 

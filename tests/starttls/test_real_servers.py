@@ -203,5 +203,7 @@ def test_the_limit_is_searched_for_as_with_plain_tls(
         "8s",
     )
 
-    (limit,) = summary["limits"]
-    assert limit["sustained"] is not None or limit["first_failing"] is not None
+    # Whether a step comes to its end within the time, a busy machine decides.
+    assert [limit["goal"] for limit in summary["limits"]] == ["failing<50%"]
+    assert summary["completed"] > 0
+    assert summary["failures"]["count"] == 0

@@ -8,8 +8,10 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Lock, Thread
 from typing import TypeVar
 
 import pytest
@@ -35,9 +37,11 @@ class SocketLink:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._reading = end.makefile("rb")
+        self._sending = Lock()
 
     def send(self, message: bytes) -> None:
-        self._end.sendall(_LENGTH.pack(len(message)) + message)
+        with self._sending:
+            self._end.sendall(_LENGTH.pack(len(message)) + message)
 
     def receive(self) -> bytes:
         head = self._reading.read(_LENGTH.size)
@@ -65,6 +69,13 @@ class FarSide:
 
     process: subprocess.Popen[bytes]
     link: SocketLink
+    silent: Event = field(default_factory=Event)
+    """We no longer say that we are here."""
+
+    def beat(self) -> None:
+        with suppress(OSError):
+            while not self.silent.wait(0.5):
+                self.say(messages.Ping(0))
 
     def say(self, message: ToPart) -> None:
         self.link.send(encode(message))
@@ -74,8 +85,6 @@ class FarSide:
         while True:
             message = from_part.decode(self.link.receive())
             assert not isinstance(message, messages.Refused), message
-            if isinstance(message, messages.News):
-                self.say(messages.Ping(0))  # we are here
             if isinstance(message, kind):
                 return message
 
@@ -105,10 +114,12 @@ def far_side(tmp_path: Path) -> Iterator[Callable[[], FarSide]]:
                 pass_fds=[theirs.fileno()],
             )
         started.append(FarSide(process, SocketLink(ours)))
+        Thread(target=started[-1].beat, daemon=True).start()
         return started[-1]
 
     yield start
     for one in started:
+        one.silent.set()
         one.link.close()
         one.process.kill()
         one.process.wait()

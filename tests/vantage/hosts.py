@@ -25,7 +25,8 @@ from tests.servers.process import ServerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("sshd", "ssh-keygen", "ip", "nginx", "faketime")
-OURS = "10.77.0.1"
+OURS, OTHER = "10.77.0.1", "10.77.0.2"
+"""Two addresses of the target."""
 _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 _SSHD = """\
 ListenAddress {address}:22
@@ -67,11 +68,27 @@ http {{
   }}
   server {{
     listen {address}:443 ssl backlog=8192;
+    listen {other}:443 ssl backlog=8192;
     ssl_certificate $chain;
     ssl_certificate_key {key};
     location / {{ return 200 "ok"; }}
   }}
 }}
+"""
+_NAMES = """
+import socket, sys
+import dns.message, dns.rrset
+ours, asking, other = sys.argv[1:]
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((ours, 53))
+while True:
+    data, client = server.recvfrom(4096)
+    answer = dns.message.make_response(query := dns.message.from_wire(data))
+    name = query.question[0]
+    if name.rdtype == 1:
+        ip = other if client[0] == asking else ours
+        answer.answer.append(dns.rrset.from_text(name.name, 60, "IN", "A", ip))
+    server.sendto(answer.to_wire(), client)
 """
 _LOGGED = re.compile(r": \*(\d+) .*, client: ([\d.]+)")
 
@@ -115,7 +132,8 @@ class Hosts:
         home = self._namespace("home")
         inside = ("ip", "-n", home)
         _run(*inside, "link", "add", "br0", "type", "bridge")
-        _run(*inside, "addr", "add", f"{OURS}/24", "dev", "br0")
+        for address in (OURS, OTHER):
+            _run(*inside, "addr", "add", f"{address}/24", "dev", "br0")
         _run(*inside, "link", "set", "br0", "up")
         for key in ("host_key", "user_key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key))
@@ -143,9 +161,16 @@ class Hosts:
                 broken="\n    ".join(broken),
                 key=self.certificates.key,
                 address=OURS,
+                other=OTHER,
             )
         )
         self._server("nginx", home, "nginx", "-c", str(configuration), "-e", "stderr")
+
+    def serve_names(self, other_for: str) -> None:
+        """Answer DNS in our namespace: the target is at `OURS`, for one host at `OTHER`."""
+        here = f"{self._prefix}-home"
+        words = (sys.executable, "-c", _NAMES, OURS, self.addresses[other_for], OTHER)
+        self._server("names", here, *words)
 
     def _namespace(self, name: str) -> str:
         namespace = f"{self._prefix}-{name}"
@@ -226,12 +251,13 @@ class Hosts:
             for word in ("--vantage", f"{name}=ssh://root@{self.addresses[name]}")
         ]
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start `tls-stress run` in our namespace."""
+    def start(self, *words: str, by_name: bool = False) -> subprocess.Popen[str]:
+        """Start `tls-stress run` in our namespace; by name: each place asks our DNS."""
+        where = ("--resolver", OURS) if by_name else ("--address", OURS)
         return subprocess.Popen(
             [
                 *("ip", "netns", "exec", f"{self._prefix}-home", sys.executable, "-m", "stress"),
-                *("run", HOST, "--address", OURS, "--ca", str(self.certificates.root)),
+                *("run", HOST, *where, "--ca", str(self.certificates.root)),
                 *("--results", str(self.folder / "results"), *words),
             ],
             cwd=self.folder,

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import trio
 
 import stress
 from stress.errors import UsageError
@@ -88,3 +91,36 @@ def test_any_command_that_runs_what_it_is_given_is_a_gateway(
     assert gateway.name == "pod"
     assert gateway.last_words() == ""
     gateway.close(30.0)
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ensurepip") is None, reason="no ensurepip for a venv")
+def test_what_is_missing_is_installed_when_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a network, so the dependencies are those that are here."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").symlink_to(Path(sys.base_prefix) / "bin/python3")
+    settings = {
+        "PATH": f"{tmp_path}/bin:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "PIP_NO_DEPS": "1",
+        "PYTHONPATH": str(Path(trio.__file__).parents[1]),
+    }
+    command = shlex.join(["env", *(f"{name}={value}" for name, value in settings.items())])
+    plain = read_vantage(f"box=exec:{command}")
+    said: list[str] = []
+
+    with pytest.raises(UsageError, match="there is no tls-stress") as refused:
+        open_execnet(plain, silent)
+    (gateway,) = open_execnet(replace(plain, deploy=True), said.append)
+    gateway.close(30.0)
+    (again,) = open_execnet(plain, silent)
+    again.close(30.0)
+
+    assert "Add --deploy" in str(refused.value.hint)
+    assert said == [f"box: installing tls-stress {stress.__version__} there, for its user alone"]
+    assert [path.name for path in (tmp_path / "data/tls-stress").iterdir()] == [stress.__version__]

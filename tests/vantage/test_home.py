@@ -35,6 +35,26 @@ def test_two_vantages_make_one_run(
     assert "target at 127.0.0.1:" in answered.err
 
 
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_goal_is_judged_over_all_and_stops_all(
+    farm_words: tuple[str, ...], tmp_path: Path, ask: Ask
+) -> None:
+    own = ("--results", tmp_path, "--json", "--until", "failures>=8", "--max-duration", "10m")
+    places = ("--vantage", "fra=local", "--vantage", "nyc=local")
+
+    answered = ask("run", *farm_words, "--rate", "40", "--processes", "3", *places, *own)
+    document = json.loads(answered.out)
+
+    assert answered.code == 0, answered.err
+    assert [one["holds"] for one in document["assertions"]] == ["yes"]
+    assert document["failures"]["count"] >= 8
+    assert all(one["failures"] for one in document["vantages"])
+    told = [one for one in document["validity"]["reasons"] if "'failures>=8' reached" in one]
+    assert len(told) == 1
+    assert told[0].startswith("stopped after")
+
+
 @pytest.mark.slow
 def test_a_place_that_cannot_be_reached_ends_all_before_anything_is_sent(
     farm_words: tuple[str, ...], tmp_path: Path, ask: Ask

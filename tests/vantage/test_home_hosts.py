@@ -17,7 +17,7 @@ import stress
 from stress.model.run import End
 from stress.store import open_run
 from tests.cli.conftest import Ask
-from tests.vantage.hosts import PROGRAMS, Hosts, RefusedError
+from tests.vantage.hosts import OTHER, OURS, PROGRAMS, Hosts, RefusedError
 
 pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.real(*PROGRAMS)]
 
@@ -101,6 +101,28 @@ def test_three_hosts_make_one_run_whose_counts_are_those_of_the_servers_log(
     assert "3 vantages (fra, nyc, sfo)" in text
     assert "nyc" in page.read_text()
     assert [three.files(name) for name in AHEAD_S] == [[], [], []]
+
+
+def test_each_host_goes_where_its_own_dns_sends_it_and_the_difference_is_told(
+    three: Hosts, ask: Ask
+) -> None:
+    three.serve_names(other_for="sfo")
+    own = ("-n", "60", "--rate", "60", "--name", "names")
+    code, _, err = finished(three.start(*own, *three.vantages(), by_name=True))
+    document = the_run(three, ask, "names")
+
+    assert code == 1, err
+    assert {one["address"]: one["attempts"] for one in document["addresses"]} == {
+        f"{OURS}:443": 40,
+        f"{OTHER}:443": 20,
+    }
+    assert {one["name"]: one["answers"] for one in document["vantages"]} == {
+        "fra": [OURS],
+        "nyc": [OURS],
+        "sfo": [OTHER],
+    }
+    (told,) = [one for one in document["validity"]["reasons"] if one.startswith("DNS answers")]
+    assert f"sfo {OTHER}" in told
 
 
 def test_a_host_that_is_lost_is_named_and_the_rest_stays_valid(three: Hosts, ask: Ask) -> None:

@@ -48,6 +48,21 @@ def test_a_part_has_the_addresses_that_its_machine_sees_and_a_seed_of_its_own() 
     assert [part.seed for part in parts] == [7, 8]
 
 
+@pytest.mark.parametrize(
+    ("rate", "authorized", "again_s"),
+    [(150.0, None, None), (150.0, "yes", 60.0), (9.0, None, 60.0)],
+)
+def test_no_address_joins_a_part_that_the_total_needs_consent_for(
+    rate: float, authorized: str | None, again_s: float | None
+) -> None:
+    load = Load(900, None, 64, rate)
+    plan = Plan(Target("a.test", 443), (), (Client("generic"),), load, authorized=authorized)
+
+    parts = shares_of(plan, [THERE] * 3)
+
+    assert [part.resolve_again_s for part in parts] == [again_s] * 3
+
+
 def replace_addresses(there: Examined, ip: str) -> Examined:
     return Examined(
         there.host,

@@ -29,7 +29,7 @@ from stress.analysis.causes.inconsistencies import (
     facts_of_what_was_agreed,
     inconsistencies,
 )
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
+from stress.analysis.causes.isolation import ALWAYS, SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -88,7 +88,6 @@ MOSTLY = 0.8
 """Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
-ALWAYS = 0.99
 FEWEST_TIMED = 200
 """Handshakes of an experiment about latency."""
 

@@ -7,7 +7,8 @@ block cannot judge these two dimensions; each has a test of its own.
 
 Signals (`Dimension.is_signal`) suggest a server and are never its fault. They take no part in the
 search: only among failures that it left unexplained are they searched for, together with all else.
-So nothing that can be explained otherwise is told by them, or doubted because of them.
+So nothing that can be explained otherwise is told by them, or doubted because of them. And inside a
+place that fails in part they may tell which part.
 
 Imported late: it needs numpy and scipy.
 """
@@ -55,6 +56,8 @@ FEW_BLOCKS = 3
 LONG_RUN = 6
 """Blocks of a run from which on one episode can be recognised."""
 SURE = 0.01
+ALWAYS = 0.99
+"""What fails more often fails always: nothing tells apart what does not."""
 STRONG_RATIO = 3.0
 _TIMES = frozenset({Dimension.TIME})
 _RATES = frozenset({Dimension.RATE})
@@ -125,21 +128,39 @@ def isolate(recording: Recording, failing: FailureClass, *, signals: bool = Fals
     found = _Isolator(recording, failing).isolate()
     if not signals:
         return found
+    slices = [*found.slices]
+    for place, one in enumerate(found.slices):
+        partly = one.worst is None and one.inside.failures < ALWAYS * one.inside.attempts
+        inner = _by_signals(recording, failing, one.rows) if partly else None
+        if inner is not None and inner.slices:
+            part = inner.slices[0]
+            counts = FailureCount(part.cohort.failures, part.cohort.attempts)
+            slices[place] = replace(one, worst=(part.conditions, counts))
     left = ~np.any([np.zeros_like(failing.reached), *(one.rows for one in found.slices)], axis=0)
-    rest = replace(
-        failing, failures=np.where(left, failing.failures, 0), reached=failing.reached & left
-    )
-    searcher = _Isolator(recording, rest, signals=True) if rest.count >= FEWEST else None
-    if searcher is None or not searcher.told_apart():
-        return found
-    more = searcher.isolate()
+    rest = _by_signals(recording, failing, left)
+    if rest is None:
+        return replace(found, slices=tuple(slices))
     return replace(
         found,
-        suggested=more.slices,
-        considered=max(found.considered, more.considered),
-        hypotheses=max(found.hypotheses, more.hypotheses),
+        slices=tuple(slices),
+        suggested=rest.slices,
+        considered=max(found.considered, rest.considered),
+        hypotheses=max(found.hypotheses, rest.hypotheses),
         varies=True,
     )
+
+
+def _by_signals(recording: Recording, failing: FailureClass, rows: Mask) -> Isolation | None:
+    """What signals tell apart in these rows; None: they are the same in all of them."""
+    signals = (one for one in recording.table.columns if one.dimension.is_signal)
+    if not any(len(one.values) > 1 for one in signals):  # mostly so, and the rest costs
+        return None
+    failures, reached = np.where(rows, failing.failures, 0), failing.reached & rows
+    here = replace(failing, failures=failures, reached=reached)
+    if here.count < FEWEST:
+        return None
+    searcher = _Isolator(recording, here, signals=True)
+    return searcher.isolate() if searcher.told_apart() else None
 
 
 class _Isolator:

@@ -339,10 +339,23 @@ def conclude(replay: Replay, records: Sequence[Record]) -> ReplayResult:
         found = _answer_at_load(replay, again, len(tried), prevented)
     else:
         found = answer(replayed(replay, records), replay.rate)
-    if not prevented:
-        return found
-    more = f"{thousands(prevented)} tries failed on this machine or were not sent: not counted."
-    return ReplayResult(found.answer, found.p_value, f"{found.sentence} {more}")
+    words = [found.sentence]
+    # A balancer chooses the server anew: what fails again may be a server and no combination.
+    ended = [(one.backend, one.outcome in replay.endings) for one in tried if one.backend]
+    failing = {name for name, failed_again in ended if failed_again}
+    if len(failing) == 1 and len({name for name, _ in ended}) > 1:
+        (name,) = failing
+        there = [failed_again for backend, failed_again in ended if backend == name]
+        where = Dimension.BACKEND.phrase(name).removeprefix("behind ")
+        words.append(
+            f"Of the tries known to have met {where} {of(sum(there), len(there))} failed again; "
+            f"of {thousands(len(ended) - len(there))} known to have met another, none."
+        )
+    if prevented:
+        words.append(
+            f"{thousands(prevented)} tries failed on this machine or were not sent: not counted."
+        )
+    return ReplayResult(found.answer, found.p_value, " ".join(words))
 
 
 def _answer_at_load(replay: Replay, again: int, tries: int, prevented: int) -> ReplayResult:

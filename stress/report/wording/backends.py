@@ -14,7 +14,6 @@ from stress.model.summary import (
     Cause,
     Comparator,
     NewKey,
-    ResumptionGroups,
     Spread,
     Summary,
 )
@@ -22,6 +21,7 @@ from stress.text.escape import command
 from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
 
 ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
+_AT_BACKEND = (Dimension.BACKEND, Comparator.IS)
 _ALWAYS = {"source": "source address", "local_port": "source port"}
 SHOWN = 3
 """Files that are named."""
@@ -154,16 +154,13 @@ def server_facts(summary: Summary) -> Mapping[str, str]:
     if groups is not None:
         offered = groups.failing.offered + groups.good.offered
         facts["sessions accepted"] = of(groups.failing.accepted + groups.good.accepted, offered)
-        facts["session groups"] = "one" if groups.all_shared else _groups(groups)
+        if groups.all_shared:
+            facts["session groups"] = "one"
+        elif groups.effective is not None:
+            interval = f"{groups.low or 0:.0f}–{groups.high or 0:.0f}"  # noqa: RUF001 - a range
+            facts["session groups"] = f"about {groups.effective:.0f} (95% CI {interval})"
         facts["failures from"] = "one group" if groups.one_group else ""
     return {name: words for name, words in facts.items() if words}
-
-
-def _groups(found: ResumptionGroups) -> str:
-    """How many groups there are, with the interval; empty: it is not known."""
-    if found.effective is None or found.low is None or found.high is None:
-        return ""
-    return f"about {found.effective:.0f} (95% CI {found.low:.0f}–{found.high:.0f})"  # noqa: RUF001
 
 
 def met_words(line: BackendLine, begun: str) -> str:
@@ -264,6 +261,7 @@ def named_words(
     count: BackendCount | None,
     keys: Mapping[str, FailureKeys],
     failures: Collection[int],
+    total: int,
 ) -> str:
     """The one server that all failures are from; empty: there is none, or it is not known.
 
@@ -275,6 +273,7 @@ def named_words(
         count: how many servers there are.
         keys: of the failures, where only a sample was read.
         failures: of each server.
+        total: all failures.
     """
     if keys:
         first = next(iter(keys.values()))
@@ -289,15 +288,25 @@ def named_words(
             f"1 of {about}{thousands(round(count.estimate))}."
         )
     known = sum(failures)
-    if len(causes) != 1 or causes[0].failures != known:
+    behind = {
+        one.conditions[0].text: one.failures
+        for one in causes
+        if [(each.dimension, each.op) for each in one.conditions] == [_AT_BACKEND]
+    }
+    if not behind or sum(behind.values()) != known:
         return ""
-    where = [one for one in causes[0].conditions if one.dimension == Dimension.BACKEND]
-    if len(where) != 1 or len(causes[0].conditions) != 1 or where[0].op is not Comparator.IS:
+    share = "All" if known > 1 else "It"
+    if known < total:
+        share = f"All {thousands(known)} whose server is known"
+    for pair in count.new_keys if count else ():
+        if set(behind) == {pair.before, pair.after}:
+            return (
+                f"{share} came with {pair.before} or, from {pair.first} on, {pair.after}: one "
+                "after the other, as from one server that was reloaded."
+            )
+    if len(behind) > 1:
         return ""
     about = "" if count is None or count.high == count.seen else "about "
     number = len(failures) if count is None else round(count.estimate)
-    share = "All" if known > 1 else "It"
-    if causes[0].recall < 1:
-        share = f"All {thousands(known)} whose server is known"
-    phrase = Dimension.BACKEND.phrase(where[0].text).removeprefix("behind ")
+    phrase = Dimension.BACKEND.phrase(next(iter(behind))).removeprefix("behind ")
     return f"{share} came from {phrase}, 1 of {about}{thousands(number)}."

@@ -193,7 +193,8 @@ def sentence(claim: Claim, findings: Findings) -> str:
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
             known: Mapping[str, str] = read_texts(__package__, "words.toml")["signal"]
-            signals = (known.get(one.dimension, "") for one in claim.conditions)
+            told = [*claim.conditions, *(claim.worst[0] if claim.worst else ())]
+            signals = dict.fromkeys(known.get(one.dimension, "") for one in told)
             words = " ".join([words, *filter(None, signals)])
             if mechanism is None:
                 return words

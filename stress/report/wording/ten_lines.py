@@ -18,6 +18,7 @@ from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
 from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
+from stress.model.attributes import Dimension
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
@@ -98,7 +99,7 @@ def headlines(
     several = len({cause.category for cause in causes}) > 1
     servers, keys = findings.backend_count, findings.failure_keys
     failed = [part.count.failures for part in findings.backends.values()]
-    named = named_words(causes, servers, keys, failed)
+    named = named_words(causes, servers, keys, failed, tally.failures)
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures), named]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
@@ -357,8 +358,14 @@ def commands(findings: Findings) -> Iterator[Command]:
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
     options = ("--stores", stores) if stores else ()
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
+    claims = findings.explanation.claims if facts.vantages else ()
+    if not any(one.dimension == Dimension.VANTAGE for each in claims for one in each.conditions):
+        replay = with_names("replay", name, options=options)
+        yield Command(Purpose.VERIFY_FIX, replay, "After the fix")
     rare = "After the fix, if failures are rare"
+    rare = (
+        f"After the fix, from the same {len(facts.vantages)} vantages" if facts.vantages else rare
+    )
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
 

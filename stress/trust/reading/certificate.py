@@ -364,7 +364,8 @@ class _Reader:
             sct_times=self.times(),
             problems=tuple(self.problems),
         )
-        return replace(facts, problems=(*self.problems, *_oddities(facts)))
+        odd = tuple(_oddities(facts))
+        return replace(facts, problems=(*self.problems, *odd)) if odd else facts
 
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
         """What `read` returns, or the default and a note."""

@@ -8,7 +8,7 @@ import pytest
 from stress.analysis.causes.causes import explain
 from stress.analysis.recording import record
 from stress.analysis.tally import count
-from stress.handshake.names import version_name
+from stress.codes.names import version_name
 from stress.model.claims import ClaimSet, Shape, Silence
 from stress.model.outcome import Stage
 from stress.model.plan import Load, Plan, Segment

@@ -184,7 +184,7 @@ def test_a_signal_suggests_a_server_where_nothing_else_explains_failures(
 def test_a_signal_takes_nothing_from_what_explains_failures(
     cell: Callable[..., Cell], recorded: Callable[..., Run]
 ) -> None:
-    """Of two servers at the second address one fails: the address is told, and no signal."""
+    """Of two servers at the second address one fails: the address is told, then which of them."""
     found = suggested(
         cell, recorded, lambda like, end: 5 if (like.address, end) == (1, "MSS 988") else 0
     )
@@ -192,6 +192,10 @@ def test_a_signal_takes_nothing_from_what_explains_failures(
     assert said(found) == [["10.0.0.2:443"]]
     assert found.slices[0].grade is Grade.STRONG
     assert found.suggested == ()
+    assert found.slices[0].worst is not None
+    (inner,), counts = found.slices[0].worst
+    assert (inner.dimension, inner.text) == ("tcp_options", "MSS 988")
+    assert (counts.failures, counts.attempts) == (200, 1000)
 
 
 def test_what_the_places_leave_is_searched_for_signals(

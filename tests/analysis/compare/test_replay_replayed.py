@@ -55,6 +55,25 @@ def test_the_rows_decide(
     assert words in found.sentence
 
 
+def test_the_server_that_fails_again_is_named(rows: Callable[..., list[Record]]) -> None:
+    """A balancer gave 6 of 60 tries to node-2; of three it is not known who answered."""
+    found = rows("ok", "ok")
+    tries = [
+        row._replace(backend="node-2", outcome="reset") if row.id < 6
+        else row._replace(backend="node-1" if row.id > 8 else None)
+        for row in found
+    ]  # fmt: skip
+
+    sentence = conclude(REPLAY, tries).sentence
+
+    assert (
+        "Of the tries known to have met backend node-2 6 of 6 (100%) failed again; of 51 known to "
+        "have met another, none."
+    ) in sentence
+    both = [row._replace(outcome="reset") if row.id == 20 else row for row in tries]
+    assert "known to have met" not in conclude(REPLAY, both).sentence
+
+
 def test_rows_are_counted_for_their_combination(rows: Callable[..., list[Record]]) -> None:
     records = [row for row in rows("reset", "ok") if row.id != 0]
     found = replayed(REPLAY, [*records, records[0]._replace(id=999)])

@@ -169,6 +169,10 @@ def test_recurrence_is_in_turn_or_in_time() -> None:
         (UnexplainedClaim(1, Silence.TOO_FEW), "1 failure is too few to say"),
         (UnexplainedClaim(5, Silence.ALL_FAILED), "Every handshake failed"),
         (UnexplainedClaim(5, Silence.NOTHING_DIFFERS), "what differs is behind that address"),
+        (
+            UnexplainedClaim(5, Silence.NOTHING_DIFFERS, alike=("ja3s", "tcp_options")),
+            "one TLS version, alike in ServerHello and TCP options)",
+        ),
         (UnexplainedClaim(5, Silence.SEVERAL_KINDS), "5 failures of several kinds"),
         (
             UnexplainedClaim(41, Silence.NOT_FOUND, 17_001, 17_001),

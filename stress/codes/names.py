@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Final
 
-_TABLES: Final = tomllib.loads((files("stress.handshake") / "iana.toml").read_text("utf-8"))
+_TABLES: Final = tomllib.loads((files("stress.codes") / "tables/iana.toml").read_text("utf-8"))
 _NUMBERS: Final[Mapping[str, Mapping[str, int]]] = {**_TABLES, "key_shares": _TABLES["groups"]}
 """Field of a client profile, or another registry -> name -> number."""
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stress.handshake import names
-from stress.handshake.names import message_name
+from stress.codes import names
+from stress.codes.names import message_name
 from stress.model.plan import Client
 
 FIELDS = ("versions", "cipher_suites", "groups", "key_shares", "signature_algorithms", "extensions")
