@@ -70,7 +70,9 @@ Browsers get a part of the corpus, through a real server with TLS 1.3, in which 
 names of its own: what a browser remembers of one chain (its intermediates) can do nothing for
 another, and one start of it is enough. It has no chains whose leaf is not the server's, nor under
 roots that cannot be given to them (with an ML-DSA or Ed25519 key, or without a name). Each client
-is asked twice: about the corpus that its policy was mended with, and about one of other seeds.
+is asked twice: about the corpus that its policy was mended with, and about one of other seeds. (Of
+those, two showed that the policies of OpenSSL took a leaf for self-signed that OpenSSL does not:
+they agreed on 998 of 1,000 before that was mended.)
 
 """
 
