@@ -192,7 +192,7 @@ def test_silence_after_the_go_ahead_is_silence_of_tls(stack: Stack, serve: Serve
         talks(*(says for _, says in SMTP), then=lambda one: one.recv(9999) and one.recv(9))
     )
 
-    record = attempt(address, worker_context(stack, limits=Limits(attempt_s=0.3)))
+    record = attempt(address, worker_context(stack, limits=Limits(attempt_s=1.0)))
 
     assert (record.outcome, record.stage) == ("timeout-handshake", Stage.CLIENT_HELLO)
     assert record.starttls_ns is not None
