@@ -49,8 +49,16 @@ class _File:
         return 0 if self.facts.vantages else self.vantages[0].offset_ns or 0
 
     @property
-    def started_ns(self) -> int:
-        return self.facts.started_ns - self.ahead_ns
+    def begun_ns(self) -> int:
+        return self.facts.begun_ns - self.ahead_ns
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """When its first and its last attempt were due."""
+        begun = self.facts.started_ns
+        first = begun if self.facts.first_ns is None else self.facts.first_ns
+        last = begun if self.facts.last_ns is None else self.facts.last_ns
+        return first - self.ahead_ns, last - self.ahead_ns
 
     @property
     def identity(self) -> list[tuple[int, str]]:
@@ -61,6 +69,8 @@ def merge(
     words: Sequence[str],
     location: RunLocation,
     notify: Callable[[str], None],
+    *,
+    thin: bool = False,
 ) -> Path:
     """Merges run files; they stay as they are.
 
@@ -69,15 +79,17 @@ def merge(
             vantage before it if it should have another (`frankfurt=a.db`).
         location: where the new file goes.
         notify: prints a message.
+        thin: leave out rows of good handshakes of which a report needs no more than the counts;
+            one file alone will do then.
 
     Raises:
         UsageError: the files are not parts of one run, or one is given twice.
         RunFileError: one cannot be read.
         RecordError: the new file cannot be written.
     """
-    from stress.store import default_name  # noqa: PLC0415 - heavy
+    from stress.store import default_name, open_run  # noqa: PLC0415 - heavy
 
-    if len(words) < 2:
+    if len(words) < 2 and not thin:
         raise UsageError(
             "one run file alone cannot be merged",
             f"Name at least two: {command('merge', 'A.db', 'B.db')}",
@@ -92,23 +104,30 @@ def merge(
         )
         _refuse_repeated(files, vantages)
         plan = _whole([file.facts.plan for file in files])
-        begun = datetime.fromtimestamp(min(file.started_ns for file in files) / 1e9, UTC)
+        begun = datetime.fromtimestamp(min(file.begun_ns for file in files) / 1e9, UTC)
         path = location.reserve(f"{default_name(plan.target.host, begun)}-merged", notify)
         try:
-            _write(path, plan, files, vantages)
+            _write(path, plan, files, vantages, thin=thin)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-    rows = sum(file.facts.recorded for file in files)
+    attempts = sum(file.facts.recorded for file in files)
     machines = counted(len(vantages), "vantage")
-    notify(f"{counted(len(files), 'run')} from {machines}: {thousands(rows)} rows")
+    with open_run(path) as run:
+        left = run.elsewhere
+    rows = f"{thousands(attempts)} rows"
+    if left:
+        rows = f"{thousands(attempts)} handshakes, and rows of {thousands(attempts - left)} of them"
+    notify(f"{counted(len(files), 'run')} from {machines}: {rows}")
     notify(f"run file: {path}")
     return path
 
 
-def _write(path: Path, plan: Plan, files: Sequence[_File], vantages: Sequence[Vantage]) -> None:
+def _write(
+    path: Path, plan: Plan, files: Sequence[_File], vantages: Sequence[Vantage], *, thin: bool
+) -> None:
     """Write the merged run."""
-    from stress.store.merging import MergePart, MergeWriter  # noqa: PLC0415 - heavy
+    from stress.store.merging import MergePart, MergeWriter, first_block_ns  # noqa: PLC0415 - heavy
 
     addresses = _distinct(address for file in files for address in file.addresses)
     places = {(one.started_ns, one.host): place for place, one in enumerate(vantages)}
@@ -116,12 +135,13 @@ def _write(path: Path, plan: Plan, files: Sequence[_File], vantages: Sequence[Va
         MergePart(
             file.run,
             file.path,
-            file.started_ns,
+            file.facts.started_ns - file.ahead_ns,
             [addresses.index(address) for address in file.addresses],
             [plan.sources.index(source) for source in file.facts.plan.sources],
             [places[one.started_ns, one.host] for one in file.vantages],
             len(plan.clients),
             file.ahead_ns,
+            file.span_ns,
         )
         for file in files
     ]
@@ -130,13 +150,15 @@ def _write(path: Path, plan: Plan, files: Sequence[_File], vantages: Sequence[Va
     writer = MergeWriter(
         path,
         plan,
-        started_ns=min(file.started_ns for file in files),
+        started_ns=first_block_ns(
+            min(file.begun_ns for file in files), max(file.span_ns[1] for file in files)
+        ),
         versions=files[0].facts.versions,
         host=f"{len(vantages)} vantages ({names}{more})",
         vantages=vantages,
     )
     try:
-        writer.add_parts(addresses, parts)
+        writer.add_parts(addresses, parts, thin=thin)
         writer.finish(_ending(files))
     finally:
         writer.close()
@@ -166,6 +188,7 @@ def _opened(words: Sequence[str], folder: Path, stack: ExitStack) -> list[_File]
                 f"Give the file without a name: {command('merge', str(path), '…')}",
             )
         vantages = facts.vantages or (_vantage(run, facts, given),)
+        run.forget()
         files.append(_File(path, run, facts, tuple(run.addresses()), vantages))
     return files
 
