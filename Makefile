@@ -6,7 +6,7 @@ ON_ALL_CORES := -n auto --dist worksteal \
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits simulate soak reliability fuzz oracles starttls audit docs compat dist install-check container-check lock clean
+.PHONY: help demo test long quick lint types imports bench scorecard cases commands limits backends simulate soak reliability fuzz oracles starttls audit docs compat dist install-check container-check lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -19,7 +19,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
 long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
-	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go
+	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
 quick: .venv/dev-installed  ## only tests that take less than a quarter second
@@ -61,6 +61,10 @@ limits: .venv/dev-installed  ## search for two known limits, five times each, an
 	scripts/servers nginx haproxy nft=nftables \
 		/usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
 	$(BIN)/python -m benchmarks.limits
+
+backends: .venv/dev-installed  ## name the bad one of twelve nginx behind HAProxy, in five ways; writes docs/backends.md
+	scripts/servers nginx haproxy
+	$(BIN)/python -m benchmarks.backends
 
 simulate: .venv/dev-installed  ## check the statistics in simulations; writes docs/simulations.md
 	$(BIN)/python -m benchmarks.simulate

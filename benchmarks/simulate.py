@@ -28,7 +28,7 @@ from benchmarks.adversarial import PARTS
 from benchmarks.agreed import agreed
 from benchmarks.full import full
 from benchmarks.queues import Fails
-from benchmarks.servers import how_many
+from benchmarks.servers import how_many, session_groups, signals
 from benchmarks.structures import STRUCTURES
 from benchmarks.worlds import (
     FACTS,
@@ -83,7 +83,9 @@ one part anew; each says how many trials it had.
 | `agreed` | nodes that agree on another ALPN, version, suite or key group; farms where none does |
 | `full` | a limit of our load, one that others reach, or a restart: which is named first |
 | `lockout` | nothing gets through after fifty attempts, against a steady failure rate |
+| `signals` | servers of a few kinds behind one address: is a bad one told by its TCP options |
 | `how many` | the interval of the number of servers, from whom each connection met; its width |
+| `groups` | the interval of the number of groups that share sessions; one of which may fail |
 
 Bounds: false claims at most 5% (each way), coverage at least 93%, no contradiction; one cause is
 found in 95% of the runs and two or three are in 90%, a doubled rate is called worse in 90%. An
@@ -133,6 +135,12 @@ BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     "full.*blamed": {"limiter blamed": (0.0, 0.05)},
     "full": {"right": (0.9, 1.0)},
     "how many": {"covers": (0.93, 1.0), "width": (0.0, 1.0)},
+    "signals.*failures": {"claimed": (0.0, 0.01)},
+    "signals.*one of": {"found": (0.95, 1.0), "false": (0.0, 0.05), "strong": (0.0, 0.0)},
+    "signals.*client": {"client found": (0.95, 1.0), "claimed": (0.0, 0.01)},
+    "groups": {"covers": (0.93, 1.0), "width": (0.0, 1.0)},
+    "groups.*1 failing": {"blamed": (0.95, 1.0)},
+    "groups.*0 failing": {"blamed": (0.0, 0.0)},
     "culprit": {"client found": (0.9, 1.0), "address found": (0.9, 1.0)},
 }
 """Beginning of a line -> words in it -> bounds of the figure after them."""
@@ -341,7 +349,10 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "nothing": nothing,
     "intervals": intervals,
     "kinds": kinds,
-    **{part.__name__: part for part in (*PARTS, *STRUCTURES, agreed, full, how_many)},
+    **{
+        part.__name__: part
+        for part in (*PARTS, *STRUCTURES, agreed, full, how_many, session_groups, signals)
+    },
 }
 
 

@@ -59,9 +59,9 @@ class Plan:
     def __init__(self, target: str, **options: Any) -> None:
         from stress.runner.run import RunLocation, prepare  # noqa: PLC0415 - heavy
 
-        request = _request((target,), options)
-        self._location = RunLocation.of(request)
-        self._plan = prepare(request)
+        self._request = _request((target,), options)
+        self._location = RunLocation.of(self._request)
+        self._plan = prepare(self._request)
 
     @property
     def full(self) -> FullPlan:
@@ -127,10 +127,17 @@ class Plan:
         return _opened(path, made_now=True)  # here: SQLite keeps to one thread
 
     def _perform(self, watching: tuple[Observer, ...]) -> Path:
+        from stress.planning.profile import filled  # noqa: PLC0415 - heavy
         from stress.runner.observers import Display  # noqa: PLC0415 - heavy
         from stress.runner.run import record  # noqa: PLC0415 - heavy
 
-        return record(self._plan, self._location, Display(_LOG.info, watching=watching))
+        display = Display(_LOG.info, watching=watching)
+        settings, _ = filled(self._request)
+        if settings.vantages:
+            from stress.vantage.home import record_from  # noqa: PLC0415 - heavy
+
+            return record_from(settings, self._plan, self._location, display)
+        return record(self._plan, self._location, display)
 
 
 @dataclass(slots=True)

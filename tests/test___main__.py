@@ -19,6 +19,7 @@ MODULE, NAME = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["proj
 SCRIPT = ("-c", f"import sys; from {MODULE} import {NAME}; sys.exit({NAME}())")
 TRIES = 10
 STARTS = {"script": SCRIPT, "module": ("-m", "stress")}
+EARLY = "interrupted before anything was done"
 
 
 def interrupted_at(start: tuple[str, ...], imported: str, **more: object) -> tuple[int, str]:
@@ -50,10 +51,10 @@ def test_an_interrupt_while_it_is_being_read_is_one_line(
     for _ in range(TRIES):
         code, said = interrupted_at(start, imported)
         assert "Traceback" not in said
-        if said:  # else a busy machine let the interrupt come too late
+        if said == EARLY:  # else a busy machine let the interrupt come too late
             break
 
-    assert (code, said) == (ExitCode.INTERRUPTED, "interrupted before anything was done")
+    assert (code, said) == (ExitCode.INTERRUPTED, EARLY)
 
 
 def test_python_m_stress_is_tls_stress() -> None:

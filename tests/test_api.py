@@ -119,6 +119,18 @@ def test_a_cancelled_run_ends_early_and_keeps_what_it_recorded(
     assert any("cancelled by the program" in reason for reason in summary.validity.reasons)
 
 
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_run_may_come_from_several_places(asked: dict[str, Any], tmp_path: Path) -> None:
+    places = ["fra=local", "nyc=local"]
+    more = {"processes": 2, "vantage": places, "results": tmp_path}
+
+    with stress.run("www.lab.test", count=16, **asked | more) as run:
+        vantages = {line.name: line.attempts for line in run.summary().vantages}
+
+    assert vantages == {"fra": 8, "nyc": 8}
+
+
 def test_a_blocking_run_is_refused_in_a_trio_task(asked: dict[str, Any], farm: Farm) -> None:
     plan = stress.Plan(farm.host, count=8, **asked)
 

@@ -45,7 +45,7 @@ def test_every_door_was_tried_with_many_files_and_held() -> None:
 
 def test_outcomes_are_counted_by_file_and_by_test() -> None:
     results = {
-        "engine/checks/test_circuit_breaker.py::test_other_stories_do_not": Counter(
+        "engine/checks/test_refusals_breaker.py::test_other_stories_do_not": Counter(
             passed=3, failed=1
         ),
         "planning/test_consent.py::test_x": Counter(passed=2),

@@ -16,7 +16,7 @@ from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.outcome import Side, Stage, side_of
-from stress.model.run import Cell, Cube, RunFacts, cell_reader
+from stress.model.run import Cell, Cells, Cube, RunFacts, cell_reader
 from stress.model.summary import BackendCount, NewKey
 from stress.text.datetimes import time_of_day
 
@@ -94,20 +94,42 @@ def met(cube: Cube, facts: RunFacts) -> BackendCount | None:
     )
 
 
+def chains_met(cube: Cube) -> Mapping[int, int]:
+    """`SeenChain.id` -> attempts that received it, the commonest first."""
+    counts = Counter[int]()
+    for kind, count in Cells.of_cells(cube.cells).by_kind():
+        if kind.chain is not None:
+            counts[kind.chain] += count
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def blocks_met(cube: Cube) -> tuple[int, int, int | None]:
+    """The first and the last time block with an attempt, and the first with a failure."""
+    import numpy as np  # noqa: PLC0415 - the words of the report import this module
+
+    own = Cells.of_cells(cube.cells)
+    blocks = np.asarray(own.blocks)
+    bad = np.asarray([side_of(kind.outcome) is Side.TARGET for kind in own.kinds], dtype=np.bool_)
+    failing = blocks[bad[np.asarray(own.of)]]
+    since = int(failing.min()) if len(failing) else None
+    return int(blocks.min()), int(blocks.max()), since
+
+
 def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
     """Pairs of keys of which one came as the other went: seen, and not to be told from a reload.
 
     A key has gone, or has come, only where chance would hardly (0.1%, over all keys) have put each
-    time that it was met into this part of the attempts. Each is told once, pairs that are close in
-    time first.
+    time that it was met into this part of the attempts. Each is told once: first pairs of keys with
+    which the same chain was sent most, then those that are close in time.
     """
     spans: dict[str, tuple[int, int, int]] = {}
-    attempts = Counter[int]()
+    attempts, sent = Counter[int](), dict[str, Counter[int | None]]()
     for cell in representative(cube.cells, facts):
         attempts[cell.block] += cell.count
         name = _backend(cell)
         if isinstance(name, str):
             first, last, count = spans.get(name, (cell.block, cell.block, 0))
+            sent.setdefault(name, Counter())[cell.chain] += cell.count
             spans[name] = min(first, cell.block), max(last, cell.block), count + cell.count
     until, sofar = dict[int, float](), 0
     for block in sorted(attempts):
@@ -120,8 +142,9 @@ def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
         before = until[first] - attempts[first] / attempts.total()
         if (1 - before) ** count * len(spans) <= SURELY:
             come[name] = first
+    chain = {name: counts.most_common(1)[0][0] for name, counts in sent.items()}
     pairs = sorted(
-        (abs(came - went), old, new)
+        (chain[old] != chain[new], abs(came - went), old, new)
         for old, went in gone.items()
         for new, came in come.items()
         if went <= came and old != new
@@ -130,7 +153,7 @@ def new_keys(cube: Cube, facts: RunFacts) -> Iterator[NewKey]:
     def moment(block: int) -> str:
         return time_of_day(facts.started_ns + block * cube.block_ns, facts.started_ns)
 
-    for _, old, new in pairs:
+    for *_, old, new in pairs:
         if old in gone and new in come:
             yield NewKey(old, moment(gone.pop(old)), new, moment(come.pop(new)))
 

@@ -29,10 +29,12 @@ LEAST_EXPECTED = 5.0
 def balancing_of(recording: Recording, attempts: int) -> Spread | None:
     """How the connections of a run to one address were spread; None: nothing decides it.
 
-    Only where each attempt can be looked at: a sample has no order.
+    Only where each attempt can be looked at, because a sample has no order, and from one machine:
+    the clocks of several do not tell which of two connections came first.
     """
     rows = (*recording.good, *recording.failing)
-    if len(recording.addresses) != 1 or len(rows) < attempts:
+    several = len(recording.addresses) != 1 or len(recording.facts.vantages) > 1
+    if several or len(rows) < attempts:
         return None
     return balancing(rows)
 
@@ -41,9 +43,13 @@ def balancing(rows: Sequence[Record]) -> Spread | None:
     """How connections were spread, from all attempts of one address; None: nothing decides it.
 
     Args:
-        rows: in any order; those whose server is not known count as a gap in the order.
+        rows: in any order; those whose server is not known count as a gap in the order. Where
+            tickets are read of a sample, so do those that were not drawn: that a failure names its
+            server always, and a success rarely, says nothing of the shares.
     """
     ordered = sorted(rows, key=lambda row: (row.started_ns, row.id))
+    if any(row.sampled for row in ordered):
+        ordered = [row if row.sampled else row._replace(backend=None) for row in ordered]
     names = Counter(row.backend for row in ordered if row.backend is not None)
     total = names.total()
     if len(names) < 2:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
-from stress.analysis.latency import by_value, latency, retries
+from stress.analysis.latency import before_tls, by_value, latency, retries
 from stress.analysis.proportions.binomial import detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
 from stress.analysis.proportions.sequence import confidence_sequence
@@ -42,6 +42,8 @@ class Part:
     """How long good attempts took, from their start; of a sample where there are very many."""
     addresses: frozenset[int]
     """By index."""
+    cube: Cube
+    """Its attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         chains=tuple(run.chains()),
         verdicts=tuple(run.verdicts()),
         addresses=addresses,
-        latency=latency(histograms, foreign=bool(facts.records)),
+        latency={**latency(histograms, foreign=bool(facts.records)), **before_tls(good)},
         by_address=dict(_parts("address", cube, good, sampling, lost)),
         backends=dict(_parts("backend", told[0], good, sampling, lost)),
         by_vantage=dict(_parts("vantage", cube, good, sampling, lost)),
@@ -160,4 +162,4 @@ def _parts(
         count = counted_by(here, lambda _: None).get(None, FailureCount(0, 0))
         interval = estimate(part, sampling, lost).interval
         addresses = frozenset(kind.address for kind in here.kinds)
-        yield value, Part(count, interval, latencies.get(value), addresses)
+        yield value, Part(count, interval, latencies.get(value), addresses, part)

@@ -74,6 +74,21 @@ def latency(rows: Sequence[HistogramRow], *, foreign: bool = False) -> Mapping[s
     return found if failing == NOTHING else {**found, FAILING_TOTAL: failing}
 
 
+def before_tls(good: Sequence[Record]) -> Mapping[str, Quantiles]:
+    """What a proxy and the way to STARTTLS took of these good attempts; only where there were any.
+
+    `proxy` is from the open connection to the proxy's go-ahead, `starttls` from there to the
+    server's go-ahead for TLS.
+    """
+    counted = [one for one in good if not one.flags & Flag.WARM_UP]
+    found = {}
+    for name in ("proxy", "starttls"):
+        histogram = Histogram()
+        histogram.record_many([getattr(one, f"{name}_ns") for one in counted])
+        found[name] = quantiles(histogram)
+    return {name: one for name, one in found.items() if one != NOTHING}
+
+
 Key = TypeVar("Key")
 
 

@@ -9,7 +9,8 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import sqrt
+from itertools import pairwise
+from math import exp, log, sqrt
 from operator import attrgetter
 from statistics import fmean
 from typing import Any, TypeAlias
@@ -18,9 +19,9 @@ import numpy as np
 
 from stress.analysis.backends import comparable, met
 from stress.analysis.causes.changes import series, time_profile
-from stress.analysis.causes.table import Reading, Table, tabulate
+from stress.analysis.causes.table import UNKNOWN, Column, Reading, Table, tabulate
 from stress.analysis.dimensions import readings
-from stress.analysis.proportions.binomial import Integers
+from stress.analysis.proportions.binomial import Floats, Integers
 from stress.analysis.tally import by_block
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension
@@ -28,7 +29,7 @@ from stress.model.chain import Verdict
 from stress.model.limit import Limit
 from stress.model.outcome import Side, side_of
 from stress.model.plan import Address, Load
-from stress.model.record import Record
+from stress.model.record import Flag, Record
 from stress.model.run import (
     CELL_FIELDS,
     CELL_OTHERS,
@@ -51,6 +52,20 @@ SAMPLE = 5_000
 MOST_MOMENTS = 2_000
 BEGUN = 0.1
 """A burst has begun once this part of its failure rate is reached; a stray failure is none."""
+
+# Modes: the peaks of a distribution that has several.
+WIDTH = log(1.05)
+"""Of the bins in which times are counted, on a logarithmic scale."""
+KERNEL = tuple(exp(-(step * step) / 8.0) for step in range(-6, 7))
+"""By which the counts are smoothed: a Gaussian of two bins."""
+VALLEY = 0.25
+"""Between two modes so small a part of the lower one is left."""
+FEWEST_TIMED, LEAST_MODE, FEWEST_OF_MODE = 100, 0.05, 20
+"""Times in all; the least part of them that is a mode, and the fewest."""
+APART_US = 1_000
+"""Modes are as far apart: less is the work of our own event loop."""
+RETRIED_US = 900_000
+"""What connects later does so after its SYN was lost (see `stress.analysis.latency.STEPS_S`)."""
 
 Moment: TypeAlias = tuple[int, int]
 """A time block and a load segment in it: segments come one after the other, so these do too."""
@@ -134,6 +149,70 @@ def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:
         cells.append(Cell(block, count=1, others=others, **known))
     own = _readings(recording.facts, recording.chains, recording.addresses, recording.cube)
     return tabulate(cells, own)
+
+
+def with_connect_modes(recording: Recording) -> Recording | None:
+    """The same run, each attempt by itself, with the mode of its time to connect as a dimension.
+
+    Connecting takes a round trip, and is over before TLS can fail. So where it takes one of several
+    times, these are several distances. None: they are not; or not all attempts are known.
+    """
+    rows, facts = (*recording.failing, *recording.good), recording.facts
+    whole = len(rows) == int(recording.table.counts.sum())
+    # Through a proxy it is the distance of the proxy.
+    if not whole or recording.by_load or facts.records is not None or facts.plan.proxy:
+        return None
+    ours = Flag.LOCAL_PRESSURE
+    took = [
+        np.nan
+        if one.connect_ns is None or one.tcp_retransmits or one.flags & ours
+        # As a float, so that nothing is shorter than what is counted.
+        else max(1.0, one.connect_ns / 1e3)
+        for one in rows
+    ]
+    codes, values = modes(np.asarray(took))
+    if len(values) < 2:
+        return None
+    table = comparable(timed_table(recording, rows), met(recording.cube, facts))
+    column = Column(Dimension.CONNECT_MODE, codes, values)
+    return replace(recording, table=replace(table, columns=(*table.columns, column)))
+
+
+def modes(took_us: Floats) -> tuple[Integers, tuple[str, ...]]:
+    """The mode of each time, or -1, and what people read for each mode, shortest first.
+
+    Args:
+        took_us: microseconds, one at least; NaN where it is not known.
+    """
+    codes = np.full(len(took_us), UNKNOWN, dtype=np.int64)
+    known = np.flatnonzero(took_us < RETRIED_US)
+    if len(known) < FEWEST_TIMED:
+        return codes, ()
+    places = (np.log(took_us[known]) / WIDTH).astype(np.int64) + len(KERNEL)
+    heights = np.convolve(np.bincount(places, minlength=2 * len(KERNEL)), KERNEL, mode="same")
+    edges = [0, *valleys(heights, 0, len(heights)), len(heights) + len(KERNEL)]
+    medians: list[float] = []
+    for begin, end in pairwise(edges):
+        mine = known[(places >= begin) & (places < end)]
+        if len(mine) < max(FEWEST_OF_MODE, LEAST_MODE * len(known)):
+            continue
+        median = float(np.median(took_us[mine]))
+        if not medians or median - medians[-1] >= APART_US:
+            medians.append(median)
+        codes[mine] = len(medians) - 1
+    return codes, tuple(f"about {float(f'{one / 1e3:.2g}'):g} ms" for one in medians)
+
+
+def valleys(heights: Floats, begin: int, end: int) -> list[int]:
+    """Where the modes in this part of a smooth histogram are cut from each other."""
+    part = heights[begin:end]
+    left, right = np.maximum.accumulate(part), np.maximum.accumulate(part[::-1])[::-1]
+    lower = np.minimum(left, right)
+    depths = np.divide(part, lower, out=np.ones_like(part), where=lower > 0)
+    cut = begin + int(depths.argmin())
+    if depths.min() >= VALLEY:
+        return []
+    return [*valleys(heights, begin, cut), cut, *valleys(heights, cut, end)]
 
 
 def reread_by_load(recording: Recording) -> Recording:

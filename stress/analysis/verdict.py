@@ -124,11 +124,13 @@ def untested(
     facts: RunFacts, tally: RunCounts, addresses: Sequence[Address]
 ) -> tuple[Untested, ...]:
     """What this run could not have seen."""
+    # In what is shared, nobody says where a machine was.
+    places = {(one.host, one.networks or one.name) for one in facts.vantages}
     families = {address.family for address in addresses}
     if "name" in families:  # which address it was, the proxy knows
         families = {*_FAMILIES}
     return (
-        *([Untested.OTHER_NETWORKS] if len(facts.vantages) < 2 else []),
+        *([Untested.OTHER_NETWORKS] if len(places) < 2 else []),
         *(gap for family, gap in _FAMILIES.items() if family not in families),
         *(gap for version, gap in _VERSIONS.items() if version not in tally.versions),
         *([Untested.OTHER_CLIENTS] if len(facts.plan.clients) == 1 else []),

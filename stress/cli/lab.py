@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,16 @@ Seed = Annotated[
     int, typer.Option("--seed", metavar="N", help="Random seed of balancers and faults.")
 ]
 
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="Append a line for each connection that has ended, as HAProxy's `option tcplog`;"
+        " `join` reads it.",
+    ),
+]
+
 STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
@@ -42,18 +53,19 @@ def list_scenarios() -> int:
     return ExitCode.CLEAN
 
 
-def up(scenario: Scenario, seed: Seed = 0) -> int:
+def up(scenario: Scenario, seed: Seed = 0, log: Log = None) -> int:
     """Keep the farm of a scenario running until Ctrl-C.
 
     Prints its addresses, its host name, its CA file and a command that tests it.
 
     Examples:
         tls-stress lab up missing-intermediate
+        tls-stress lab up one-ticket-key --log balancer.log
     """
     from stress.lab.farm import start
 
     with console.busy("starting the farm"):
-        started = start(scenario, seed=seed)
+        started = start(scenario, seed=seed, log=log)
     with started as farm:
         # Blocked only now, because the farm's processes would inherit it.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

@@ -47,7 +47,12 @@ def run(request: Request) -> int:
                 " options.",
             )
         first_part, plan = read_first_part(request, location.folder)
-    path = record(plan, location, output.display(), first_part)
+    if settings.vantages and first_part is None:
+        from stress.vantage.home import record_from
+
+        path = record_from(settings, plan, location, output.display())
+    else:
+        path = record(plan, location, output.display(), first_part)
     made_now = first_part is None  # the first part may come from a stranger
     summary = output.show(
         path,

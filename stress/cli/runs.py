@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from stress.cli import console
 from stress.cli.options import option_of
 from stress.cli.output import Results
-from stress.errors import ExitCode
+from stress.errors import ExitCode, RunFileError
+from stress.runner.rejudge import AS_RECORDED
 from stress.runner.run import RESULTS
-from stress.runner.runs import ListedRun
 from stress.text.datetimes import instant
 from stress.text.escape import escape
 from stress.text.numbers import of
@@ -29,7 +31,6 @@ def runs(*, json: Json = False, results: Results = None) -> int:
         tls-stress runs --results /srv/tls/results --json
     """
     from stress.report.document import json_document
-    from stress.runner.runs import list_runs
 
     folder = results or RESULTS
     with console.busy(f"reading {folder}", silent=json):
@@ -51,3 +52,63 @@ def _line(run: ListedRun) -> str:
     failed = of(run.failures, run.attempts)
     target = escape(run.target, longest=100)
     return f"{run.verdict}: {failed} failed, {target}, {started}, {show_size(run.size)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run file of a folder, in short."""
+
+    name: str
+    file: str
+    size: int
+    """Bytes."""
+    started_ns: int = 0
+    """Unix time."""
+    target: str = ""
+    """What was tested; of records that are not ours, the files that they came from."""
+    attempts: int = 0
+    failures: int = 0
+    verdict: str = ""
+    """As the report of the run gives it; empty where the file cannot be read."""
+    error: str = ""
+    """Why the file cannot be read."""
+
+
+def list_runs(folder: Path) -> tuple[ListedRun, ...]:
+    """Return the runs of a folder, the latest first; files that cannot be read come last.
+
+    Args:
+        folder: the results directory; without runs, or missing, it has none.
+    """
+    from stress.store import run_files
+
+    listed = [_listed(path) for path in run_files(folder)]
+    return tuple(sorted(listed, key=lambda run: (-run.started_ns, run.name)))
+
+
+def _listed(path: Path) -> ListedRun:
+    from stress.analysis.tally import count
+    from stress.analysis.verdict import validity, verdict
+    from stress.store import open_run
+
+    size = path.stat().st_size
+    try:
+        with open_run(path) as run:
+            facts, counts = run.facts(), count(run.cube().cells)
+            plan = facts.plan
+            if plan.goals or plan.assertions or plan.find_limit:  # these need the whole analysis
+                answer = AS_RECORDED.summarize(run).verdict
+            else:
+                answer = verdict(facts, counts, validity(facts, counts))
+            return ListedRun(
+                facts.name,
+                str(path),
+                size,
+                facts.begun_ns,
+                ", ".join(facts.records.files) if facts.records else str(plan.target),
+                counts.attempts,
+                counts.failures,
+                answer.value,
+            )
+    except RunFileError as error:
+        return ListedRun(path.stem, str(path), size, error=error.message)

@@ -32,7 +32,7 @@ class OutcomeEntry:
     own_codes: bool = False
     """Clients do not report it with their general "certificate rejected" codes."""
     clients: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Family -> does it fail, and what it shows."""
+    """Family -> does it fail, and what it shows; `{says}` stands for what was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Alert:
     go: str = ""
     depends_on_hello: bool = False
     """It answers what a ClientHello offers: another client's hello may not trigger it."""
+    depends_on_name: bool = False
+    """It answers the server's name in the ClientHello, which all families send."""
     categories: tuple[str, ...] = ()
     """Outcomes that it can stand for, besides the alert itself."""
     from_client: str = ""
@@ -141,6 +143,8 @@ class Hosts:
 
 
 _ACCEPTED = "ok"
+_SAYS = "{says}"
+"""In `outcomes.toml`: what was recorded."""
 _FIELD = re.compile(r"\{([a-z]+)\}")
 """A placeholder in a recorded message."""
 
@@ -262,29 +266,35 @@ def outcome_entry(outcome: str) -> OutcomeEntry:
     return outcome_entries()[Outcome.parse(outcome).category.value]
 
 
-def client_views(outcome: str, known: Mapping[str, str] | None = None) -> Mapping[str, ClientView]:
+def client_views(
+    outcome: str, known: Mapping[str, str] | None = None, *, named: bool = True
+) -> Mapping[str, ClientView]:
     """What each family would do and show on this outcome; empty unless the target failed.
 
     Args:
         outcome: `Outcome.name`, such as `expired-leaf`, `reset` or `alert-40`.
         known: of the chain, as for `message`.
+        named: the ClientHello named the server, as those of all families do.
 
     Raises:
         ValueError: there is no such outcome.
     """
     shown = outcome_entry(outcome).clients
     said = {family: message(family, outcome, known) for family in FAMILIES}
-    views = {
-        family: ClientView(*shown[family]) if words is None else ClientView("yes", words)
-        for family, words in said.items()
-        if family in shown or words is not None
-    }
+    views = {}
+    for family, words in said.items():
+        fails, reports = shown.get(family, ("yes", ""))
+        if words is not None and _SAYS not in reports:
+            fails, reports = "yes", _SAYS
+        if reports:
+            views[family] = ClientView(fails, reports.replace(_SAYS, words or ""))
     number = Outcome.parse(outcome).alert
     if number is None:
         return views
     alert = alerts().get(number, Alert("unassigned", ""))
-    fails = "sometimes" if alert.depends_on_hello else "yes"
-    words = {
+    other_hello = alert.depends_on_hello or (alert.depends_on_name and not named)
+    fails = "sometimes" if other_hello else "yes"
+    spelled = {
         "name": alert.name,
         "apple": f", TLS code {alert.apple}" if alert.apple else "",
         "chrome": alert.chrome,
@@ -293,7 +303,7 @@ def client_views(outcome: str, known: Mapping[str, str] | None = None) -> Mappin
         "python": alert.python or alert.name,
     }
     return {
-        family: ClientView(fails, view.reports.format(**words)) for family, view in views.items()
+        family: ClientView(fails, view.reports.format(**spelled)) for family, view in views.items()
     }
 
 

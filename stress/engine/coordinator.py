@@ -24,7 +24,7 @@ from time import monotonic_ns, time_ns
 import trio
 
 from stress.engine import messages
-from stress.engine.checks.circuit_breaker import CircuitBreaker
+from stress.engine.checks.refusals import CircuitBreaker
 from stress.engine.checks.run_validity import RunValidity
 from stress.engine.messages import from_worker, receive
 from stress.engine.recorder import Recorder
@@ -50,6 +50,8 @@ QUIET_NS = _SECOND
 """Without any outcome for this long, none are only waiting for their batch."""
 
 Resolve = Callable[[], Awaitable[Sequence[Address]]]
+Begin = Callable[[], int | None]
+"""Waits, in a thread, until the run may begin; the monotonic time of its start. None: never."""
 
 
 @dataclass(slots=True)
@@ -136,6 +138,7 @@ class Coordinator:
     resolve: Resolve | None = None
     first_id: int = 0
     canary: Address | None = None
+    begin: Begin | None = None
     _pauses: Pauses = field(default_factory=Pauses)
     _pool: WorkerPool = field(default_factory=WorkerPool)
     _meter: RateMeter = field(default_factory=RateMeter)
@@ -185,10 +188,16 @@ class Coordinator:
                         receiving.start_soon(self._receive, worker)
                     rejected = await self._pool.wait_until_ready()
                     # A signal may have come before all of them could be sent a stop.
+                    start_ns = monotonic_ns() + LEAD_NS
+                    if rejected is None and self.begin is not None:
+                        agreed = await trio.to_thread.run_sync(self.begin, abandon_on_cancel=True)
+                        start_ns = max(agreed or 0, monotonic_ns() + LEAD_NS)
+                        if agreed is None:
+                            rejected = messages.Rejected("the start was called off", None)
                     if rejected is None and self._end is End.COMPLETED:
-                        self._begun_ns = monotonic_ns()
+                        self._begun_ns = start_ns - LEAD_NS
                         self._meter.add(self._begun_ns, 0)
-                        await self._pool.broadcast(messages.StartRun(self._begun_ns + LEAD_NS))
+                        await self._pool.broadcast(messages.StartRun(start_ns))
                         for task in (self._tick, self._look_up_again, self._conduct):
                             service.start_soon(task)
                     else:
@@ -396,6 +405,7 @@ def run(
     resolve: Resolve | None = None,
     first_id: int = 0,
     canary: Address | None = None,
+    begin: Begin | None = None,
 ) -> RunEnd:
     """Run the plan with worker processes, feeding the sink; blocks until the run is over.
 
@@ -407,11 +417,12 @@ def run(
         resolve: resolves the target's addresses again (only called when the plan says so).
         first_id: the lowest id of an attempt; above all ids of a run that is resumed.
         canary: a known-good server on this machine, which the same workers test now and then.
+        begin: called when all workers are ready, if the start is agreed upon with other machines.
 
     Raises:
         UsageError: the plan cannot be done; nothing has been sent.
     """
-    coordinator = Coordinator(plan, sink, observers, controller, resolve, first_id, canary)
+    coordinator = Coordinator(plan, sink, observers, controller, resolve, first_id, canary, begin)
     try:
         return trio.run(coordinator.run)
     except BaseExceptionGroup as group:

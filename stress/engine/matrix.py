@@ -25,7 +25,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic_ns, time_ns
-from typing import cast
 
 import trio
 
@@ -35,7 +34,6 @@ from stress.engine.recorder import Recorder
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings
-from stress.engine.worker.schedule import Sessions
 from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import stamping
 from stress.handshake import Session, factories
@@ -62,8 +60,8 @@ _PATIENCE = 3
 _NS = 1_000_000_000
 
 
-class _Offers:
-    """The sessions that are offered; attempts call it as they call `Sessions`."""
+class Offered:
+    """A `SessionPool` that knows of each session from which probe it is."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(f"matrix {seed}")  # noqa: S311 - spreading load, no secret
@@ -142,7 +140,7 @@ def resumption_matrix(plan: Plan) -> ResumptionMatrix:
 
 async def _probe_all(plan: Plan, found: list[Probe]) -> None:
     """Fill the list, probe by probe."""
-    offers, names = _Offers(plan.seed), KeyNames()
+    offers, names = Offered(plan.seed), KeyNames()
     context = WorkerContext(
         factories(plan),
         plan.limits,
@@ -153,7 +151,7 @@ async def _probe_all(plan: Plan, found: list[Probe]) -> None:
         proxy=plan.proxy.address if plan.proxy else None,
         dialogues=openings(plan),
         tickets=TicketSampler(plan.seed, everything=True),
-        sessions=cast("Sessions", offers),
+        sessions=offers,
     )
     recorder = Recorder(replace(plan, ticket_names=False), _Nowhere())
     kind = DialogueAttempt if context.dialogues else Attempt

@@ -1,4 +1,4 @@
-"""A ClientHello as it was really sent: its fields, JA3 and JA4.
+"""A ClientHello as it was really sent: its fields, JA3 and JA4; and JA3S of a ServerHello.
 
 Libraries compute fingerprints from their settings. This module reads the bytes, because only they
 show what a library does not express. Sources: RFC 8446 section 4.1.2 for the layout, salesforce/ja3
@@ -9,7 +9,7 @@ GREASE (RFC 8701) stays in the fields as sent, but is left out of both fingerpri
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import md5, sha256
 from itertools import takewhile
@@ -175,6 +175,17 @@ class ClientHello:
             server_name=self.body(SERVER_NAME) is not None,
             session_tickets=self.body(SESSION_TICKET) is not None,
         )
+
+
+def ja3s(shape: Sequence[int]) -> str:
+    """JA3S of a ServerHello (salesforce/ja3): the MD5 in hexadecimal, as Wireshark shows it.
+
+    Args:
+        shape: its version field, its suite, and its extensions in their order.
+    """
+    version, suite, *numbers = shape
+    text = f"{version},{suite},{'-'.join(map(str, numbers))}"
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def read_hello(data: bytes) -> ClientHello:

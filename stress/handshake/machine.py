@@ -91,6 +91,9 @@ class Facts(NamedTuple):
     (a resumption; BoringSSL does not report it)."""
     hello_retry: bool | None = None
     """Whether the server sent a HelloRetryRequest; None before its first answer."""
+    hello_shape: tuple[int, ...] = ()
+    """Of the ServerHello: its version field, its suite, and its extensions in their order; empty:
+    none was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +283,7 @@ class HandshakeMachine:
             settled=self.settled,
             staple=engine.staple() if finished else None,
             hello_retry=wire.retried if wire.retried or wire.server_hello else None,
+            hello_shape=wire.hello_shape,
         )
 
     def session(self) -> Session | None:

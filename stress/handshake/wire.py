@@ -68,6 +68,8 @@ class Wire:
     """Suite the server chose, as IANA number."""
     key_group: int | None = None
     """Group of the key exchange, as IANA number; None for RSA key exchange."""
+    hello_shape: tuple[int, ...] = ()
+    """Of the ServerHello: its version field, its suite, and its extensions in their order."""
     certificates: tuple[bytes, ...] | None = None
     """DER as sent up to TLS 1.2; None in TLS 1.3 or if there was no such message."""
     certificate_requested: bool = False
@@ -163,17 +165,19 @@ class Wire:
         self.version = body[0] << 8 | body[1]
         self.cipher = body[after_session] << 8 | body[after_session + 1]
         # Version and group are in the extensions, as far as those are complete.
-        start = after_session + 9
+        start, shape = after_session + 9, [self.version, self.cipher]
         while start <= end:
             after = start + (body[start - 2] << 8 | body[start - 1])
             if after > end:
                 break
             number = body[start - 4] << 8 | body[start - 3]
+            shape.append(number)
             if number == _EXTENSION_SUPPORTED_VERSIONS and after - start == 2:
                 self.version = body[start] << 8 | body[start + 1]
             elif number == _EXTENSION_KEY_SHARE and after - start >= 2:
                 self.key_group = body[start] << 8 | body[start + 1]
             start = after + 4
+        self.hello_shape = tuple(shape)
         self.done = self.version >= _TLS_1_3
 
 

@@ -43,6 +43,11 @@ class Tickets(StrEnum):
     """Each node seals them with a key of its own."""
     SHARED = "shared"
     """All nodes have one key."""
+    CACHE = "cache"
+    """None; each node remembers its own sessions instead."""
+    NAMELESS = "nameless"
+    """The same in TLS 1.3 alone: what a node sends begins with no name of a key, as Go's tickets
+    do, and is good at that node only."""
     NONE = "none"
     """None, and no session cache: nothing can be resumed."""
 
@@ -190,6 +195,8 @@ class Process:
     """Where its files are."""
     temporary: bool = False
     """The folder is removed at the end, in case the farm has died."""
+    log: str | None = None
+    """File to which the balancer appends a line for each connection that has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,14 @@ class Farm:
         self.close()
 
 
-def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float = 1.0) -> Farm:
+def start(
+    name: str,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    pace: float = 1.0,
+    log: Path | None = None,
+) -> Farm:
     """Start the farm of a scenario; when this returns, all its addresses accept.
 
     Args:
@@ -235,6 +242,8 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
         seed: of random balancers and faults.
         folder: where certificates and keys go, created if missing; by default a temporary one.
         pace: factor on the times that a scenario plants; 0.1 makes ten seconds one.
+        log: file to which the balancers append a line for each connection that has ended, in the
+            format of HAProxy's `option tcplog`.
 
     Raises:
         UsageError: no scenario has that name.
@@ -242,26 +251,15 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
     """
     scenario = find(name)
     with ExitStack() as cleanup:
-        try:
-            if folder is None:
-                temporary = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
-                place = Path(cleanup.enter_context(temporary))
-            else:
-                place = folder
-                if not folder.exists():  # what existed before stays
-                    folder.mkdir(mode=0o700)
-                    cleanup.callback(folder.rmdir)
-        except OSError as error:
-            raise LabError(
-                f"the lab cannot use the folder {error.filename}: {error.strerror}",
-                "Its parent must exist and be writable.",
-            ) from error
+        place = _opened(folder, log, cleanup)
         site = Site(place, datetime.now(UTC), seed, pace)
         cleanup.callback(site.clear)
         built = scenario.build(site)
         children = []
         for number, process in enumerate(built.processes, 1):
-            serving = replace(process, temporary=folder is None)
+            serving = replace(
+                process, temporary=folder is None, log=str(log.absolute()) if log else None
+            )
             child = Child(serving, site.write(f"process-{number}.log", b""))
             cleanup.callback(child.end)
             children.append(child)
@@ -280,3 +278,27 @@ def start(name: str, *, seed: int = 0, folder: Path | None = None, pace: float =
             undo,
             stores_file,
         )
+
+
+def _opened(folder: Path | None, log: Path | None, cleanup: ExitStack) -> Path:
+    """Make the folder if it is missing, and the log; return the folder.
+
+    Raises:
+        LabError: one cannot be written.
+    """
+    try:
+        if log is not None:
+            log.open("ab").close()
+        if folder is None:
+            temporary = tempfile.TemporaryDirectory(prefix="tls-stress-lab-")
+            return Path(cleanup.enter_context(temporary))
+        if not folder.exists():  # what existed before stays
+            folder.mkdir(mode=0o700)
+            cleanup.callback(folder.rmdir)
+    except OSError as error:
+        what = "log" if log is not None and error.filename == str(log) else "folder"
+        raise LabError(
+            f"the lab cannot use the {what} {error.filename}: {error.strerror}",
+            "The folder it is in must exist and be writable.",
+        ) from error
+    return folder

@@ -21,8 +21,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import accumulate, count, cycle
+from pathlib import Path
 from random import Random
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -41,6 +44,7 @@ from stress.lab.node import Node, RateLimiter
 from stress.lab.session import server_context
 
 BURST = 256
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FULL_PAUSE_S = 0.02
 
 
@@ -81,6 +85,8 @@ class Host:
     def __init__(self, process: Process) -> None:
         self._pools = [(pool, _nodes(pool)) for pool in process.pools]
         self._process = process
+        # A line goes out at once, in one piece: several processes may append to one file.
+        self._log = Path(process.log).open("a", buffering=1) if process.log else None  # noqa: SIM115
         self._first_s = 0.0
         self._first_ns: int | None = None
 
@@ -123,7 +129,19 @@ class Host:
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._first_ns is None:
                     self._first_s, self._first_ns = trio.current_time(), time.time_ns()
-                nursery.start_soon(nodes[choose(address[1])].serve, peer, self._first_s)
+                nursery.start_soon(self._serve, nodes[choose(address[1])], peer, address)
+
+    async def _serve(self, node: Node, peer: socket.socket, client: tuple[Any, ...]) -> None:
+        """Serve a connection, and log it at its end as HAProxy does (`option tcplog`)."""
+        begun = datetime.now()  # noqa: DTZ005 - in local time, as HAProxy's
+        await node.serve(peer, self._first_s)
+        if self._log is not None:
+            took_ms = (datetime.now() - begun) / timedelta(milliseconds=1)  # noqa: DTZ005
+            day = f"{begun.day:02}/{_MONTHS[begun.month - 1]}/{begun.year}"
+            self._log.write(
+                f"{client[0]}:{client[1]} [{day}:{begun:%H:%M:%S}.{begun.microsecond // 1000:03}] "
+                f"front nodes/{node.name} 0/0/{took_ms:.0f} 0 -- 0/0/0/0/0 0/0\n"
+            )
 
     def _report(self) -> None:
         nodes = [node for _, group in self._pools for node in group]

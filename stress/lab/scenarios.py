@@ -42,6 +42,8 @@ class Planted:
     """Unix time from which it is active, if that time itself was planted."""
     likely: str = ""
     """A root cause that the report has to name by its id; empty: it is not asked for."""
+    says: str = ""
+    """Words that its first lines have to contain; empty: none in particular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Scenario:
     options: tuple[str, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
     likely: str = ""
+    says: str = ""
     limit_per_s: float | None = None
     one_port: bool = False
 
@@ -103,6 +106,7 @@ class Scenario:
                 windows_s,
                 int(known["expiring"].expires.timestamp()) if "expiring" in known else None,
                 self.likely,
+                self.says,
             ),
         )
 

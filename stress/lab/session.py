@@ -72,8 +72,13 @@ def server_context(identity: Identity, tickets: Tickets = Tickets.OWN) -> SSL.Co
     # Every client that supports ECDSA gets the ECDSA certificate, whatever it prefers.
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    if tickets is Tickets.NONE:
+    if tickets not in {Tickets.OWN, Tickets.SHARED}:
         context.set_options(SSL.OP_NO_TICKET)
+    if tickets in {Tickets.CACHE, Tickets.NAMELESS}:
+        context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
+        context.set_session_id(b"lab")
+    if tickets is Tickets.NAMELESS:
+        context.set_min_proto_version(SSL.TLS1_3_VERSION)
     if identity.alpn:
         context.set_alpn_select_callback(
             lambda _, offered: HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
@@ -137,20 +142,24 @@ class ServerSession:
         """Answer each request with a short page, until the client leaves."""
         tls = self._tls
         assert tls is not None, "requests come after the handshake"
-        while True:
-            # First what came together with the client's Finished, then what comes later.
-            try:
-                tls.recv(CHUNK)
-                tls.sendall(RESPONSE.replace(b"NAME", self._name.encode()))
-                tls.shutdown()
-            except SSL.WantReadError:
-                data = await self.hear()
-                if not data:
+        try:
+            while True:
+                # First what came together with the client's Finished, then what comes later.
+                try:
+                    tls.recv(CHUNK)
+                    tls.sendall(RESPONSE.replace(b"NAME", self._name.encode()))
+                    tls.shutdown()
+                except SSL.WantReadError:
+                    data = await self.hear()
+                    if not data:
+                        return
+                    tls.bio_write(data)
+                except SSL.Error:  # an alert or close_notify
                     return
-                tls.bio_write(data)
-            except SSL.Error:  # an alert or close_notify
-                return
-            await self._flush(tls)
+                await self._flush(tls)
+        finally:
+            # Else the library takes the session out of its cache, as that of a broken connection.
+            tls.set_shutdown(SSL.SENT_SHUTDOWN)
 
     async def fall_silent(self, context: SSL.Context, first: bytes) -> None:
         """Send the ServerHello alone, then wait until the client gives up."""

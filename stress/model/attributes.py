@@ -71,12 +71,20 @@ class Dimension(StrEnum):
     CHAIN = "chain"
     LEAF = "leaf"
     ISSUER = "issuer"
+    JA3S = "ja3s"
+    TCP_OPTIONS = "tcp_options"
+    CONNECT_MODE = "connect_mode"
     STAGE = "stage"
 
     @property
     def when(self) -> KnownFrom:
         """When its value is settled."""
         return KnownFrom(_TABLES["dimensions"].get(self, _COLUMN)["when"])
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether it suggests a server, and is nothing that was chosen or could be its fault."""
+        return bool(_TABLES["dimensions"].get(self, _COLUMN).get("signal"))
 
     @classmethod
     def _missing_(cls, value: object) -> Self:

@@ -285,6 +285,8 @@ class UnexplainedClaim:
     likely: tuple[RootCause, ...] = ()
     category: str = ""
     """The outcome that most of them have."""
+    alike: tuple[str, ...] = ()
+    """Signals that are known of them, and the same in all attempts."""
 
 
 @dataclass(frozen=True, slots=True)

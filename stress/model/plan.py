@@ -437,6 +437,11 @@ class Plan:
     notes: tuple[str, ...] = ()
     """Choices that planning made by itself and that the report mentions."""
 
+    @property
+    def names_server(self) -> bool:
+        """Whether every ClientHello names the server (SNI)."""
+        return self.server_name is not None and all(one.server_name for one in self.clients)
+
     def stack_of(self, client: Client) -> Stack:
         """The TLS library that sends this client's hello."""
         return self.stack or client.stack or Stack.BORINGSSL

@@ -78,6 +78,12 @@ class Record(NamedTuple):
     sampled: bool | None = None
     """Whether it was drawn at random, before it began, to have its session ticket read; None: it
     was not, or the run draws none. Of others the ticket is read only where their chain is rare."""
+    ja3s: str | None = None
+    """The shape of the ServerHello, as JA3S; None: there was none."""
+    tcp_options: str | None = None
+    """What the other end of TCP allows, such as `MSS 1448, window scale 7, SACK, timestamps`; None:
+    there was no connection, it went through a proxy, segments had to be sent again (the kernel may
+    lower the MSS then), or the system does not say."""
 
     @property
     def before_tls_ns(self) -> int:

@@ -114,6 +114,10 @@ class Vantage:
     """Of the offset, plus or minus."""
 
 
+ONE_SOURCE = "one-source"
+"""How the doubt begins that all load of a run came from one address."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunEnd:
     """How the engine ended; stored as the end mark of the run file."""
@@ -140,6 +144,16 @@ class RunEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class VantageProgress:
+    """How far one of several vantages is."""
+
+    name: str
+    progress: Progress
+    lost: bool = False
+    """Its link ended before its part did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Progress of a run, for the live line."""
 
@@ -163,6 +177,8 @@ class Progress:
     """Worst event-loop lag of the last second."""
     stood_s: float = 0.0
     """How much of `elapsed_s` the run was paused by its user."""
+    vantages: tuple[VantageProgress, ...] = ()
+    """Of each machine that makes a part of the run; empty: this one makes all of it."""
 
 
 @dataclass(frozen=True, slots=True)

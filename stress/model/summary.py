@@ -274,6 +274,14 @@ class BackendLine:
     interval: Interval
     latency: Quantiles | None = None
     """Of its good handshakes, from their start; of an even sample where there are very many."""
+    chains: Mapping[str, int] = field(default_factory=dict)
+    """SHA-256 of a chain -> attempts that received it, the commonest first."""
+    first: str = ""
+    """When it was met first, RFC 3339, UTC, to the beginning of a time block of the run."""
+    last: str = ""
+    """When it was met last, likewise."""
+    failing_since: str | None = None
+    """When it failed first, likewise; null: it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +484,8 @@ class Summary:
     chains: tuple[ChainLine, ...]
     addresses: tuple[AddressLine, ...]
     latency: Mapping[str, Quantiles]
-    """By phase, of good attempts; `failing-total` is how long the failing ones took."""
+    """By phase, of good attempts; `failing-total` is how long the failing ones took, `proxy` and
+    `starttls` what came before TLS."""
     validity: Validity
     assertions: tuple[Assertion, ...]
     lines: Headlines

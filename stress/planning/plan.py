@@ -34,6 +34,7 @@ from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
 from stress.planning.user_config import user_config
+from stress.planning.vantages import listed, vantages_of
 from stress.text.escape import command
 from stress.text.units import named
 
@@ -58,6 +59,7 @@ def plan_run(
     machine = machine or Machine.here()
     whole, profile = filled(request)
     target = one_target(whole.targets, default_port(whole))
+    vantages = vantages_of(whole)
     limits, seed = limits_of(whole), whole.value("seed", int)
     seed = randbits(32) if seed is None else seed
     load, load_notes = amount_of(whole, machine, limits.attempt_s, seed)
@@ -84,7 +86,12 @@ def plan_run(
         **passed,
     )
     check_headers(plan)
-    plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
+    try:
+        plan = _allowed(plan, request, profile, stops=whole.stop_on_refusal)
+    except UsageError as error:
+        if not vantages:
+            raise
+        raise UsageError(error.message, f"All from {listed(vantages)}.\n{error.hint}") from None
     # A search begins slowly and ends as fast as the target takes it: nothing bounds its ports.
     load = replace(plan.load, rate=None) if plan.find_limit else plan.load
     ports = machine.local_ports * max(1, len(plan.sources)) * len(plan.addresses)

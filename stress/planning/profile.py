@@ -51,6 +51,15 @@ _OURS = {
 """How a report that we wrote begins, by the option that names its file."""
 
 
+_OWN_ALONE = {
+    "proxy": "whoever carries the load sees all of it",
+    "proxy-authorization": "whoever carries the load sees all of it",
+    "resolver": "whoever answers decides where we connect",
+    "vantage": "what it names is executed",
+}
+"""Options that no stranger's profile sets, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadProfile:
     """A named set of options."""
@@ -175,10 +184,8 @@ def _check_stranger(profile: LoadProfile, option: Option, value: Any) -> None:
         ip = literal(host)
         if host and not (ip and ip_address(ip).is_loopback):
             raise UsageError(f"{where}: {quoted(value)} is not on loopback", hint)
-    if option.name in {"proxy", "proxy-authorization"}:
-        raise UsageError(f"{where}: whoever carries the load sees all of it", hint)
-    if option.name == "resolver":
-        raise UsageError(f"{where}: whoever answers decides where we connect", hint)
+    if option.name in _OWN_ALONE:
+        raise UsageError(f"{where}: {_OWN_ALONE[option.name]}", hint)
     if option.value is not ValueType.FILE or value == "-":
         return
     shown = quoted(value)

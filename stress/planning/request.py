@@ -175,6 +175,17 @@ class Request:
         read=later("planning.connection_options.own_address"),
         plan="sources",
     )
+    vantages: tuple[str, ...] = CONNECTION.repeated(
+        "Make the run from this place, too, such as a host by ssh; repeatable. Count, rate and"
+        " concurrency are the totals of all. Needs the extra tls-stress[many].",
+        "NAME=ssh://[USER@]HOST[:PORT]|exec:COMMAND|local",
+        name="vantage",
+        read=later("planning.vantages.read_vantage"),
+    )
+    deploy: bool = CONNECTION.switch(
+        "Install this release for the user of a --vantage that lacks it, into a folder of its own.",
+        profile_key=False,
+    )
     resolver: str | None = CONNECTION.option(
         "DNS server to query instead of the system resolver.",
         "IP[:PORT]",

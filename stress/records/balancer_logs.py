@@ -201,6 +201,7 @@ def read_logs(
             at = times.read(match[time_at])
             if at is None:
                 unknown += 1
+                first_unknown = first_unknown or f"{_shown(match[time_at])}, which is no time"
             elif at in within_ns:
                 client = match[client_at] if client_at >= 0 else b""
                 backend = backends.setdefault(match[backend_at], len(backends))

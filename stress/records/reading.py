@@ -19,10 +19,18 @@ from stress.model.attributes import ATTRIBUTES, Form
 from stress.model.outcome import OK, Kind, Side, kind_of
 from stress.model.records import RecordColumn, RecordSource
 from stress.model.run import MOST_BLOCKS, PortCount, Records
-from stress.records.columns import LONGEST_VALUE, Answers, Bytes, Collected, Numbers, Rows, joined
+from stress.records.columns import (
+    LONGEST_VALUE,
+    Answers,
+    Bytes,
+    Collected,
+    Latencies,
+    Numbers,
+    Rows,
+    joined,
+)
 from stress.records.expression import FORMS, MOST_SHOWN, Failed, as_number, no_column, parse_failed
 from stress.records.files import MOST_BROKEN, Broken, RowBatch, batches
-from stress.records.latency import Latencies
 from stress.records.times import FORMS as TIME_FORMS
 from stress.records.times import Times
 from stress.text.escape import printable, quoted

@@ -50,6 +50,7 @@ _STANDINGS = {
 }
 _MOST_OUTCOMES = 3
 _MOST_CHAINS = 4
+_MOST_VANTAGES = 8
 
 Bounds = Callable[[int, int], Interval]
 """From failures and attempts to the interval of the failure rate, valid whenever one looks."""
@@ -82,7 +83,8 @@ class ProgressLine(Observer):
         start = f"[{numbers.clock(progress.elapsed_s)}] "
         try:
             line = searched or describe(progress, self._bounds, self._width - len(start))
-            self._stream.write(f"{start}{line}\n")
+            parts = [f"{' ' * len(start)}{words}" for words in of_vantages(progress)]
+            self._stream.write("\n".join([f"{start}{line}", *parts, ""]))
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: the stream was closed
             self._stream = None
@@ -146,6 +148,25 @@ def describe(progress: Progress, bounds: Bounds, width: int = 100) -> str:
     chains, flying = numbers.counted(progress.chains, "chain"), f"{progress.in_flight:,} in flight"
     lines = ["  ".join(start + middle + end) for middle in ([chains, flying], [chains], [])]
     return next((line for line in lines if len(line) <= width), lines[-1])
+
+
+def of_vantages(progress: Progress) -> Iterator[str]:
+    """A line for each vantage, of many for the worst: done, rate, failures, chains and lag."""
+    shown = progress.vantages
+    if len(shown) > _MOST_VANTAGES:
+        worst = sorted(shown, key=lambda one: (not one.lost, -one.progress.failed))
+        shown = tuple(worst[:_MOST_VANTAGES])
+    wide = max((len(one.name) for one in shown), default=0)
+    for one in shown:
+        part = one.progress
+        busy = f"  lag {numbers.milliseconds(part.lag_ns / 1000)} ms"
+        state = "  lost" if one.lost else busy
+        yield (
+            f"{escape(one.name):<{wide}}  {part.ended:,}  {numbers.rate(part.rate)}"
+            f"  failing {part.failed:,}  {numbers.counted(part.chains, 'chain')}{state}"
+        )
+    if left := len(progress.vantages) - len(shown):
+        yield f"and {left:,} more"
 
 
 def left_s(progress: Progress) -> float | None:
@@ -327,6 +348,8 @@ class LiveView(Observer):
         lag, busy = f"{numbers.milliseconds(progress.lag_ns / 1000)} ms", progress.lag_ns >= BUSY_NS
         lag, style = (f"{lag}: this machine is busy", "yellow") if busy else (lag, "")
         grid.add_row("client lag", _bar(progress.lag_ns / _FULL_LAG_NS, lag, style=style))
+        for words in of_vantages(progress):
+            grid.add_row("vantage", _text(words, "yellow" if words.endswith("lost") else ""))
         ours, not_sent = progress.ours, progress.not_sent
         aside = [f"{ours:,} failed on this machine"] if ours else []
         aside += [f"{not_sent:,} not sent: concurrency limit reached"] if not_sent else []

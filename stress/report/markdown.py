@@ -10,7 +10,7 @@ import re
 
 from stress.model.summary import Answer, Summary
 from stress.report.terminal import LABELS
-from stress.report.wording.backends import backends_title
+from stress.report.wording.backends import backends_title, clock, met_words, server_facts
 from stress.text.escape import escape
 from stress.text.templates import template
 
@@ -32,6 +32,9 @@ class MarkdownReport:
         return template(__package__, "markdown.md.jinja", text, code=code).render(
             summary=summary,
             backends_title=backends_title,
+            server_facts=server_facts,
+            met_words=met_words,
+            clock=clock,
             sign=_SIGNS.get(summary.verdict, "⚠️"),
             labels=LABELS,
             longest=LONGEST_TABLE,

@@ -101,24 +101,32 @@ def going_on(progress: Progress | None, target: str) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - only needed here
 
     run = {"target": escape(target)}
-    for name, about, count in (
-        ("started", "Attempts that began, or were due and not sent.", progress.started),
-        ("ended", "Attempts that ended, with any outcome.", progress.ended),
-        ("failures", "Failures of the target.", progress.failed),
-        ("ours", "Attempts that failed on this machine.", progress.ours),
-        ("not_sent", "Attempts that were due and not sent.", progress.not_sent),
-        ("chains", "Distinct certificate chains seen.", progress.chains),
+    # Of several vantages each has its own line, and none says the sum: it would be counted twice.
+    parts = [(run | {"vantage": escape(one.name)}, one.progress) for one in progress.vantages]
+    parts = parts or [(run, progress)]
+    for name, about, field in (
+        ("started", "Attempts that began, or were due and not sent.", "started"),
+        ("ended", "Attempts that ended, with any outcome.", "ended"),
+        ("failures", "Failures of the target.", "failed"),
+        ("ours", "Attempts that failed on this machine.", "ours"),
+        ("not_sent", "Attempts that were due and not sent.", "not_sent"),
+        ("chains", "Distinct certificate chains seen.", "chains"),
     ):
         metric: Metric = CounterMetricFamily(f"tls_stress_{name}", about)
-        metric.add_sample(f"{metric.name}_total", run, count)
+        for labels, part in parts:
+            metric.add_sample(f"{metric.name}_total", labels, getattr(part, field))
         yield metric
-    for name, about, value in (
-        ("in_flight", "Handshakes in flight.", progress.in_flight),
-        ("rate", "Attempts completed per second, over the last few seconds.", progress.rate),
-        ("lag_seconds", "Worst event-loop lag of the last second.", progress.lag_ns / 1e9),
-        ("elapsed_seconds", "Since the first handshake.", progress.elapsed_s),
+    for name, about, field, unit in (
+        ("in_flight", "Handshakes in flight.", "in_flight", 1),
+        ("rate", "Attempts completed per second, over the last few seconds.", "rate", 1),
+        ("lag_seconds", "Worst event-loop lag of the last second.", "lag_ns", 1e9),
+        ("elapsed_seconds", "Since the first handshake.", "elapsed_s", 1),
     ):
-        yield _gauge(name, about, [(run, value)])
+        yield _gauge(name, about, [(one, getattr(part, field) / unit) for one, part in parts])
+    if progress.vantages:
+        up = [float(not one.lost) for one in progress.vantages]
+        rows = [(labels, value) for (labels, _), value in zip(parts, up, strict=True)]
+        yield _gauge("vantage_up", "1, or 0 for a vantage that is lost.", rows)
 
 
 def _gauge(name: str, about: str, rows: list[tuple[dict[str, str], float]]) -> Metric:

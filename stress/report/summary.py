@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from stress.analysis.backends import Source, source
+from stress.analysis.backends import Source, blocks_met, chains_met, source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
@@ -15,7 +15,7 @@ from stress.analysis.matrix import groups
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
-from stress.model.run import Run
+from stress.model.run import Cube, Run
 from stress.model.summary import (
     AddressLine,
     BackendLine,
@@ -29,7 +29,7 @@ from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, experiments, headlines
 
-_NOTHING = Part(FailureCount(0, 0), clopper_pearson(0, 0), None, frozenset())
+_NOTHING = Part(FailureCount(0, 0), clopper_pearson(0, 0), None, frozenset(), Cube(1, ()))
 
 
 def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = ()) -> Summary:
@@ -109,7 +109,8 @@ def _addresses(findings: Findings) -> Iterator[AddressLine]:
 
 def _backends(findings: Findings) -> Iterator[BackendLine]:
     """Those that failed most come first; one ticket key tells no servers apart."""
-    count = findings.backend_count
+    count, begun_ns = findings.backend_count, findings.facts.started_ns
+    hashes = {chain.id: chain.sha256.hex() for chain in findings.chains}
     if count is not None and count.how == Source.TICKET and count.seen == 1:
         return
     for name, here in sorted(
@@ -119,6 +120,10 @@ def _backends(findings: Findings) -> Iterator[BackendLine]:
         # A damaged file may name an address that is not there.
         known = {index for index in here.addresses if index < len(findings.addresses)}
         at = sorted(str(findings.addresses[index]) for index in known)
+        first, last, since = (
+            None if block is None else _moment(begun_ns + block * here.cube.block_ns)
+            for block in blocks_met(here.cube)
+        )
         yield BackendLine(
             name,
             source(findings.facts),
@@ -127,6 +132,10 @@ def _backends(findings: Findings) -> Iterator[BackendLine]:
             here.count.failures,
             here.interval,
             here.latency,
+            {hashes[one]: met for one, met in chains_met(here.cube).items() if one in hashes},
+            first or "",
+            last or "",
+            since,
         )
 
 

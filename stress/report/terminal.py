@@ -23,7 +23,7 @@ from stress.model.summary import (
     Summary,
     VantageLine,
 )
-from stress.report.wording.backends import ABOUT_SERVERS, backends_title
+from stress.report.wording.backends import ABOUT_SERVERS, backends_title, clock
 from stress.report.wording.clients import MEASURED
 from stress.text import numbers
 from stress.text.escape import escape, shell_line
@@ -39,6 +39,8 @@ NARROWEST, NARROWEST_TABLE = 40, 60
 LONGEST = 20
 """Rows of one table that are shown."""
 LONGEST_TEXT = 2000
+_NOTES = 4
+"""Chains of a server and its time that are shown."""
 _WIDE = 86
 """Columns from which each latency has its own."""
 _LONGEST_NAME = 21
@@ -59,6 +61,8 @@ LABELS = {
 """Fields of `Headlines` below the verdict, in the contract's order, and what readers see."""
 Cell = str | int | float | None
 """Words, a count, a fraction, or nothing that is known."""
+_Line = tuple[str, Sequence[str], AddressLine | BackendLine | VantageLine]
+"""A part of the target, with notes."""
 _STYLES = {Answer.CLEAN: "bold green", Answer.FAILING: "bold red"}
 _STANDINGS = {
     Standing.HELD: "held",
@@ -68,6 +72,8 @@ _STANDINGS = {
 _QUANTILES = ("p50, ms", "p90, ms")
 PHASES = {
     "connect": "TCP connect time",
+    "proxy": "until the proxy's go-ahead",
+    "starttls": "from there until the go-ahead for TLS",
     "server": "the target's own time",
     "handshake": "as a client sees it",
     "total": "from the intended start",
@@ -288,44 +294,47 @@ def addresses(summary: Summary, width: int = WIDTH) -> Table:
         summary.addresses,
         key=lambda line: (-line.failures / (line.attempts or 1), -line.failures),
     )
-    lines = [((one.label, one.address) if one.label else (one.address,), one) for one in ordered]
+    lines: list[_Line] = []
+    for one in ordered:
+        if one.label and width >= _WIDE:
+            lines.append((f"{one.label} {one.address}", (), one))
+        else:
+            lines.append((one.label or one.address, (one.address,) if one.label else (), one))
     more = _more(len(ordered), "address", "addresses")
     return _parts("Addresses", "address", lines, more, width)
 
 
 def backends(summary: Summary, width: int = WIDTH) -> Table:
-    """The servers behind the addresses; those that failed come first."""
-    lines = [((one.name,), one) for one in summary.backends]
-    title, more = backends_title(summary.backend_count), _more(len(lines), "backend", "backends")
-    return _parts(title, "backend", lines, more, width)
+    """The servers behind the addresses; those that failed come first, with chain and time."""
+    lines: list[_Line] = []
+    for one in summary.backends[:LONGEST]:
+        notes = [f"chain {chain[:SHORT_HASH]}" for chain in one.chains if one.failures]
+        if one.failing_since:
+            notes.append(f"since {clock(one.failing_since, summary.run.started)}")
+        lines.append((one.name, notes[:_NOTES], one))
+    more = _more(len(summary.backends), "backend", "backends")
+    return _parts(backends_title(summary.backend_count), "backend", lines, more, width)
 
 
 def vantages(summary: Summary, width: int = WIDTH) -> Table:
     """The machines whose runs were merged."""
-    lines = [((one.name,), one) for one in summary.vantages]
+    lines: list[_Line] = [(one.name, (), one) for one in summary.vantages]
     return _parts("Vantages", "vantage", lines, _more(len(lines), "vantage", "vantages"), width)
 
 
-def _parts(
-    title: str,
-    noun: str,
-    lines: Sequence[tuple[tuple[str, ...], AddressLine | BackendLine | VantageLine]],
-    note: str,
-    width: int,
-) -> Table:
-    """Attempts, failures and latencies of each part of the target, which may have two names."""
+def _parts(title: str, noun: str, lines: Sequence[_Line], note: str, width: int) -> Table:
+    """Attempts, failures and latencies of each part of the target; notes go below the interval."""
     wide = width >= _WIDE
     headings = [noun, "attempts", "failures", "rate"]
     headings += [*_QUANTILES, "95% CI"] if wide else ["95% CI; p50, p90"]
     rows: list[Sequence[Cell]] = []
-    for names, line in lines[:LONGEST]:
+    for name, notes, line in lines[:LONGEST]:
         rate = line.failures / line.attempts if line.attempts else None
         known = (line.latency.p50, line.latency.p90) if line.latency else (None, None)
         p50, p90 = map(numbers.milliseconds, known)
         interval = numbers.interval(line.interval)
-        last = [p50, p90, interval] if wide else [interval, f"{p50}, {p90} ms", *names[1:]]
-        name = " ".join(names) if wide else names[0]
-        rows.append((name, line.attempts, line.failures, rate, *last))
+        last = [p50, p90, interval] if wide else [interval, f"{p50}, {p90} ms"]
+        rows.append((name, line.attempts, line.failures, rate, *last, *notes))
     return _table(title, headings, rows, note)
 
 

@@ -147,7 +147,7 @@ def plan_replay(
             raise UsageError(
                 f"cause {each.rank} of {facts.name} is seen {place(told)} only:"
                 " a replay from this machine would say nothing about it",
-                "Replay the run file of that machine, there.",
+                "Replay the run file of that machine, there, or make the run from there again.",
             )
     replay = replay_of(
         recorded,

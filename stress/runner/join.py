@@ -129,6 +129,11 @@ def _found(
     within = range(int(at_ns.min()) - apart_ns, int(at_ns.max()) + apart_ns)
     wanted = None if nat else frozenset(ports.tolist())
     lines = read_logs(logs, form, wanted, within)
+    if lines.unknown and lines.unknown >= lines.read:
+        raise UsageError(
+            f"{logs[0]}: no line is in the format of {form.title}: {lines.first_unknown}",
+            f"Expected: {form.example or form.pattern}",
+        )
     if nat:
         found = by_time(at_ns, lines)
     else:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stress.errors import UsageError
 from stress.model.plan import Address, Load, Plan
-from stress.model.run import End, JoinedLog, RunEnd, RunFacts, Vantage
+from stress.model.run import (
+    ONE_SOURCE,
+    End,
+    JoinedLog,
+    Probe,
+    ResumptionMatrix,
+    RunEnd,
+    RunFacts,
+    Vantage,
+)
 from stress.runner.rejudge import refuse_records
 from stress.text.escape import command, printable
 from stress.text.numbers import counted, thousands
@@ -44,13 +53,23 @@ class _File:
     vantages: tuple[Vantage, ...]
 
     @property
+    def merged(self) -> bool:
+        """Whether it is merged already, so that its times are corrected and its reasons have names.
+
+        The file of one vantage of a run names that vantage, too, and starts by its own clock.
+        """
+        starts = [one.started_ns for one in self.facts.vantages]
+        return bool(self.run.elsewhere or (starts and starts != [self.facts.started_ns]))
+
+    @property
     def ahead_ns(self) -> int:
         """How far its clock was ahead; a file that is merged already is corrected."""
-        return 0 if self.facts.vantages else self.vantages[0].offset_ns or 0
+        return 0 if self.merged else self.vantages[0].offset_ns or 0
 
     @property
     def begun_ns(self) -> int:
-        return self.facts.begun_ns - self.ahead_ns
+        """When its first machine began, by the shared clock."""
+        return min(one.started_ns - (one.offset_ns or 0) for one in self.vantages)
 
     @property
     def span_ns(self) -> tuple[int, int]:
@@ -69,6 +88,7 @@ def merge(
     words: Sequence[str],
     location: RunLocation,
     notify: Callable[[str], None],
+    doubts: Sequence[str] | None = None,
     *,
     thin: bool = False,
 ) -> Path:
@@ -79,6 +99,8 @@ def merge(
             vantage before it if it should have another (`frankfurt=a.db`).
         location: where the new file goes.
         notify: prints a message.
+        doubts: what else the new file says about itself, such as a vantage that was lost. None: the
+            files are all that there is, so there must be two, and the new one is called merged.
         thin: leave out rows of good handshakes of which a report needs no more than the counts;
             one file alone will do then.
 
@@ -89,7 +111,7 @@ def merge(
     """
     from stress.store import default_name, open_run  # noqa: PLC0415 - heavy
 
-    if len(words) < 2 and not thin:
+    if doubts is None and len(words) < 2 and not thin:
         raise UsageError(
             "one run file alone cannot be merged",
             f"Name at least two: {command('merge', 'A.db', 'B.db')}",
@@ -105,9 +127,10 @@ def merge(
         _refuse_repeated(files, vantages)
         plan = _whole([file.facts.plan for file in files])
         begun = datetime.fromtimestamp(min(file.begun_ns for file in files) / 1e9, UTC)
-        path = location.reserve(f"{default_name(plan.target.host, begun)}-merged", notify)
+        name = default_name(plan.target.host, begun)
+        path = location.reserve(name if doubts is not None else f"{name}-merged", notify)
         try:
-            _write(path, plan, files, vantages, thin=thin)
+            _write(path, plan, files, vantages, doubts or (), thin=thin)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -124,7 +147,13 @@ def merge(
 
 
 def _write(
-    path: Path, plan: Plan, files: Sequence[_File], vantages: Sequence[Vantage], *, thin: bool
+    path: Path,
+    plan: Plan,
+    files: Sequence[_File],
+    vantages: Sequence[Vantage],
+    doubts: Sequence[str],
+    *,
+    thin: bool,
 ) -> None:
     """Write the merged run."""
     from stress.store.merging import MergePart, MergeWriter, first_block_ns  # noqa: PLC0415 - heavy
@@ -154,12 +183,12 @@ def _write(
             min(file.begun_ns for file in files), max(file.span_ns[1] for file in files)
         ),
         versions=files[0].facts.versions,
-        host=f"{len(vantages)} vantages ({names}{more})",
+        host=f"{counted(len(vantages), 'vantage')} ({names}{more})",
         vantages=vantages,
     )
     try:
         writer.add_parts(addresses, parts, thin=thin)
-        writer.finish(_ending(files))
+        writer.finish(_ending(files, addresses, doubts))
     finally:
         writer.close()
 
@@ -182,12 +211,14 @@ def _opened(words: Sequence[str], folder: Path, stack: ExitStack) -> list[_File]
                 f"the run {facts.name} is {what}, which says nothing as a part of another run",
                 f"Report it by itself: {command('report', facts.name)}",
             )
-        if given and facts.vantages:
+        if given and len(facts.vantages) > 1:
             raise UsageError(
                 f"{path} is merged already, and its vantages have names",
                 f"Give the file without a name: {command('merge', str(path), '…')}",
             )
         vantages = facts.vantages or (_vantage(run, facts, given),)
+        if given and facts.vantages:
+            vantages = (replace(vantages[0], name=printable(given, 80)),)
         run.forget()
         files.append(_File(path, run, facts, tuple(run.addresses()), vantages))
     return files
@@ -318,7 +349,7 @@ def _distinct(values: Iterator[_T]) -> list[_T]:
     return list(dict.fromkeys(values))
 
 
-def _ending(files: Sequence[_File]) -> RunEnd:
+def _ending(files: Sequence[_File], addresses: Sequence[Address], doubts: Sequence[str]) -> RunEnd:
     """The end mark of all parts together.
 
     A part that was lost makes nothing else invalid; it is named.
@@ -338,20 +369,61 @@ def _ending(files: Sequence[_File]) -> RunEnd:
             for f, one in zip(files, facts, strict=True)
         ),
         started=sum(one.started for one in facts),
-        reasons=tuple(_reasons(files)),
+        reasons=(*doubts, *_reasons(files, doubts)),
         invalid=all(one.invalid for one in facts),
         lag_p99_ns=max(lags, default=None),
         stood_ns=min(one.stood_ns for one in facts),
         joined=reduce(_both, logs) if logs else None,
+        matrix=_matrix(files, addresses),
     )
 
 
-def _reasons(files: Sequence[_File]) -> Iterator[str]:
+def _matrix(files: Sequence[_File], addresses: Sequence[Address]) -> ResumptionMatrix | None:
+    """The connections of each machine, one machine after the other; None: none offered sessions.
+
+    A session is offered by the machine that was given it, so what they saw adds up. How long it
+    is good differs by TLS version, so only the commonest version is kept (`_reasons` tells).
+    """
+    version, probes = _version(files), list[Probe]()
+    for file in files:
+        found = file.facts.matrix
+        if found is None or found.tls_version != version:
+            continue
+        begin, own = len(probes), file.addresses
+        probes += (
+            replace(
+                probe,
+                # A damaged file may name an address that is not there.
+                address=addresses.index(own[probe.address]) if probe.address < len(own) else 0,
+                offered=None if probe.offered is None else probe.offered + begin,
+            )
+            for probe in found.probes
+        )
+    return None if version is None else ResumptionMatrix(version, tuple(probes))
+
+
+def _version(files: Sequence[_File]) -> int | None:
+    """The TLS version in which most connections offered sessions, of two the lower; None: none."""
+    counts = Counter[int]()
+    for one in files:
+        if one.facts.matrix is not None:
+            counts[one.facts.matrix.tls_version] += len(one.facts.matrix.probes)
+    return min(counts, key=lambda version: (-counts[version], version), default=None)
+
+
+def _reasons(files: Sequence[_File], told_once: Sequence[str]) -> Iterator[str]:
     """The doubts about each part, with its name; then what comes of their being many."""
+    version = _version(files)
+    places = {(one.host, one.networks) for file in files for one in file.vantages}
     for file in files:
         name = ", ".join(one.name for one in file.vantages)
         for reason in file.facts.reasons:
-            yield reason if file.facts.vantages else f"{name}: {reason}"
+            alone = reason.startswith(ONE_SOURCE) and len(places) > 1
+            if reason not in told_once and not alone:
+                yield reason if file.merged else f"{name}: {reason}"
+        matrix = file.facts.matrix
+        if matrix is not None and matrix.tls_version != version:
+            yield f"{name}: its sessions are of another TLS version and left out of the groups"
         if file.facts.end is End.UNFINISHED:
             yield f"{name}: its run has no end mark, so it died or was still running"
     vantages = [one for file in files for one in file.vantages]
@@ -361,7 +433,7 @@ def _reasons(files: Sequence[_File]) -> Iterator[str]:
             f"{one.name} {', '.join(one.answers[:3]) or 'none'}" for one in vantages[:4]
         )
         yield f"DNS answers differ by vantage: {told}"
-    stores = {file.run.meta.get("anchors_sha256") for file in files if not file.facts.vantages}
+    stores = {file.run.meta.get("anchors_sha256") for file in files if not file.merged}
     if len(stores) > 1:
         yield "the trust stores of the machines differ, and so may their verdicts on one chain"
 

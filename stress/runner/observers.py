@@ -94,6 +94,8 @@ class Display:
     """Where metrics are served; None: nowhere."""
     watching: tuple[Observer, ...] = ()
     """Observers of whoever started the run; each may stop it."""
+    judges_goals: bool = True
+    """Whether the goals of the plan may stop it; those of a part are judged over all parts."""
 
 
 QUIET_S = 0.5
@@ -198,7 +200,7 @@ def observers_for(
             observers.append(server)
         if display.stream is not None:
             observers.append(_progress_view(plan, display, display.stream, search, stack))
-        if plan.goals:
+        if plan.goals and display.judges_goals:
             from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
 
             observers.append(StoppingRule(plan.goals, plan.load.processes))

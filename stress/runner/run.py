@@ -20,7 +20,7 @@ from stress.errors import LabError, UsageError
 from stress.host.addresses import source_address
 from stress.model.observer import Sink
 from stress.model.plan import PROBES, Address, Plan
-from stress.model.run import End, RunEnd
+from stress.model.run import End, RunEnd, Vantage
 from stress.planning.request import Request
 from stress.runner.again import FirstPart
 from stress.runner.observers import BusySign, Display, observers_for
@@ -67,6 +67,17 @@ class RunLocation:
         return path
 
 
+@dataclass(frozen=True, slots=True)
+class VantagePart:
+    """What a run is told that is a part of a run from several machines."""
+
+    vantage: Vantage
+    """This machine; the start is filled in."""
+    begin: Callable[[], int | None]
+    """Called when all workers are ready; waits for the others, and returns the monotonic time of
+    the common start, or None where there will be none."""
+
+
 def prepare(request: Request) -> Plan:
     """Checks everything that was requested; sends nothing but DNS queries.
 
@@ -85,7 +96,11 @@ def prepare(request: Request) -> Plan:
 
 
 def record(
-    plan: Plan, location: RunLocation, display: Display, first_part: FirstPart | None = None
+    plan: Plan,
+    location: RunLocation,
+    display: Display,
+    first_part: FirstPart | None = None,
+    part: VantagePart | None = None,
 ) -> Path:
     """Performs a plan and records it; returns the finished run file.
 
@@ -94,6 +109,7 @@ def record(
         location: where the file goes.
         display: how the run shows itself.
         first_part: the interrupted run that the plan completes; the file will hold both.
+        part: where the run is a part of one from several machines, what it is told about that.
 
     Raises:
         UsageError: the file cannot be made, or a worker cannot do the plan. Nothing was sent.
@@ -111,11 +127,12 @@ def record(
         for note in plan.notes:
             if not note.startswith(CLOSING):
                 display.notify(note)
-    path, writer = _create(plan, location, display, first_part)
+    path, writer = _create(plan, location, display, first_part, part)
     copied = writer.taken
     try:
         if first_part is None:
-            ending = _execute(plan, writer, controller, display)
+            begin = part.begin if part else None
+            ending = _execute(plan, writer, controller, display, begin=begin)
             writer.finish(_with_matrix(plan, ending, display))
         else:
             display.notify(first_part.gap)
@@ -136,7 +153,11 @@ def record(
 
 
 def _create(
-    plan: Plan, location: RunLocation, display: Display, first_part: FirstPart | None
+    plan: Plan,
+    location: RunLocation,
+    display: Display,
+    first_part: FirstPart | None,
+    part: VantagePart | None,
 ) -> tuple[Path, RunWriter]:
     """A new run file, in which the first part of a resumed run is already recorded."""
     from stress.engine.preflight import versions  # noqa: PLC0415 - heavy
@@ -161,6 +182,7 @@ def _create(
             host=host,
             stood_ns=stood_ns,
             before=first_part.facts.started if first_part is not None else 0,
+            vantages=(replace(part.vantage, host=host, started_ns=started_ns),) if part else (),
         )
         if first_part is not None:
             first_part.copy_to(writer)
@@ -173,7 +195,12 @@ def _create(
 
 
 def _execute(
-    plan: Plan, sink: Sink, controller: SearchSequence | None, display: Display, first_id: int = 0
+    plan: Plan,
+    sink: Sink,
+    controller: SearchSequence | None,
+    display: Display,
+    first_id: int = 0,
+    begin: Callable[[], int | None] | None = None,
 ) -> RunEnd:
     """Lets the engine do the plan, watched by all observers."""
     from stress.engine import coordinator  # noqa: PLC0415 - heavy
@@ -201,6 +228,7 @@ def _execute(
             resolve=resolve,
             first_id=first_id,
             canary=canary,
+            begin=begin,
         )
     return ending if controller is None else replace(ending, limits=controller.limits())
 

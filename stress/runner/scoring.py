@@ -66,6 +66,9 @@ def _missed(
     named = not planted.likely or planted.likely in {one.id for each in likely for one in each}
     if not named:
         yield f"{category} is not called {planted.likely}"
+    lines = summary.lines
+    if planted.says not in f"{lines.verdict} {lines.where} {lines.asked}":
+        yield f'the report does not say "{planted.says}"'
     stages = summary.failures.stages.get(category, {})
     # A lockout says itself since when it lasts, where no cause does.
     since = {"time"} if not causes and planted.likely and named else set()

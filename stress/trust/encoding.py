@@ -13,6 +13,7 @@ from stress.trust.policy import Policy, Settings
 from stress.trust.reading.certificate import CertificateFacts
 from stress.trust.reading.extension import GeneralNames
 from stress.trust.reading.java import undecodable
+from stress.trust.reading.oids import named
 from stress.trust.reading.strict import strict_problems
 
 _WITH_NULL = re.compile(rb"\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03[\x02-\x04]\x05\0")
@@ -45,6 +46,8 @@ class EncodingSettings(Settings, frozen=True):
     """The same for the leaf only."""
     broken_issuer_parts: tuple[str, ...] = ()
     """The same for all but the leaf."""
+    filled: tuple[str, ...] = ()
+    """Extensions whose value must not be empty, whether it is decoded or not."""
     late_parts: tuple[str, ...] = ()
     """Those of them that are read only when the certificate is checked (check `late-part`)."""
     undecodable_leaf: Mapping[str, str] = {}
@@ -57,7 +60,8 @@ def takes(policy: Policy, anchor: CertificateFacts) -> bool:
     settings = policy.settings(EncodingSettings)
     reader = settings.reader
     if reader == "java":
-        return anchor.critical_extensions.isdisjoint(undecodable(anchor))
+        decodes = anchor.critical_extensions.isdisjoint(undecodable(anchor))
+        return decodes and anchor.public_key.curve != "explicit"
     ignored = ("public key:",) if settings.any_anchor_key else ()
     return reader != "go" or all(one.startswith(ignored) for one in strict_problems(anchor))
 
@@ -92,25 +96,11 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
                 strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
             )
             if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
+            if position or one.partition(":")[0] not in settings.broken_issuer_parts
             if not one.startswith(settings.strict_except)
             and not one.endswith(settings.strict_except)
         ]
-        limits = facts.constraints
-        odd = {
-            "keyUsage bits: none": facts.usages == (),
-            "dNSName: empty": "" in (facts.alternative_names or GeneralNames()).dns,
-            "notBefore early: before 1970": facts.not_before < 0,
-            f"version number: {facts.version}": facts.version > 4,
-            "nameConstraints bounds: spelt out": limits is not None and limits.spelt_out,
-            "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
-            "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
-            "subject name form: empty, and the subjectAltName is not critical": (
-                not facts.subject_name.normal
-                and "subjectAltName" in facts.named_extensions - facts.critical_extensions
-            ),
-            "validity order: it ends before it begins": facts.not_after < facts.not_before,
-        }
-        more = [one for one, holds in odd.items() if holds and one.partition(":")[0] in parts]
+        more = [one for one in _odd_forms(facts, settings) if one.partition(":")[0] in parts]
         for problem in dict.fromkeys([*facts.problems, *more, *strict]):
             part = problem.partition(":")[0]
             refuses = problem in strict or part in parts
@@ -118,6 +108,33 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             detail = f"has an odd part: {printable(problem, 90)}"
             late = "late-part" if part in settings.late_parts else ""
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
+
+
+def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[str]:
+    """What decodes, but is not as it should be: the name of the part, and why."""
+    limits, names = facts.constraints, facts.alternative_names or GeneralNames()
+    odd = {
+        "keyUsage bits: none": facts.usages == (),
+        "empty name: in the subjectAltName": "" in (*names.dns, *names.mails, *names.uris)
+        or b"" in names.networks,
+        "notBefore early: before 1970": facts.not_before < 0,
+        f"version number: {facts.version}": facts.version > 4,
+        "nameConstraints bounds: spelt out": limits is not None and limits.spelt_out,
+        "nameConstraints size: an empty list": limits is not None and limits.hollow,
+        "extendedKeyUsage size: no purpose": facts.purposes == (),
+        "extension value: empty": any(
+            not one.value and named(one.oid) in settings.filled for one in facts.extensions
+        ),
+        "subjectAltName size: no name": facts.alternative_names == GeneralNames(),
+        "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
+        "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
+        "subject name form: empty, and the subjectAltName is not critical": (
+            not facts.subject_name.normal
+            and "subjectAltName" in facts.named_extensions - facts.critical_extensions
+        ),
+        "validity order: it ends before it begins": facts.not_after < facts.not_before,
+    }
+    yield from (one for one, holds in odd.items() if holds)
 
 
 def _undecodable(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,7 @@ from stress.analysis.findings import examine
 from stress.analysis.recording import record
 from stress.model.attributes import Dimension
 from stress.model.plan import Plan
-from stress.model.run import CELL_OTHERS, Cell, JoinedLog, Run
+from stress.model.run import CELL_OTHERS, Cell, JoinedLog, Run, SeenChain
 from stress.report.summary import summarize
 
 A, B, BAD = "ticket key aaaaaaaa", "ticket key bbbbbbbb", "incomplete-chain"
@@ -52,6 +53,45 @@ def test_the_server_of_all_failures_is_named(
     assert [(one.dimension, one.value) for one in cause.conditions] == [("backend", B)]
     assert (cause.failures, cause.attempts) == (180, 180)
     assert "All came from the backend with ticket key bbbbbbbb, 1 of 12." in summary.headline
+
+
+def test_a_few_failures_without_a_name_keep_no_server_from_being_named(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    """As at the beginning, before any name has come twice."""
+    others = [f"ticket key {number:08}" for number in range(11)]
+    cells = [behind(cell(20, chain=1, block=block), one) for one in others for block in range(9)]
+    cells += [behind(cell(20, chain=2, block=block, outcome=BAD), B) for block in range(9)]
+    cells += [cell(11, chain=1), cell(1, chain=2, outcome=BAD)]
+
+    headline = summarize(recorded(cells, plan=looked)).headline
+
+    assert "All 180 whose server is known came from the backend with ticket key bbb" in headline
+
+    cells.append(behind(cell(1, chain=2, outcome=BAD), A))
+    assert "came from" not in summarize(recorded(cells, plan=looked)).headline
+
+
+def test_each_server_has_its_chains_and_its_times(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    """B sends another chain from the sixth second on."""
+    chains = [SeenChain(number, bytes([number]) * 32, (), 1, 0, 0) for number in (1, 2)]
+    cells = [behind(cell(20, chain=1, block=block), A) for block in range(9)]
+    cells += [behind(cell(20, chain=1, block=block), B) for block in range(2, 5)]
+    cells += [behind(cell(30, chain=2, block=block, outcome=BAD), B) for block in (5, 7)]
+    run = recorded(cells, plan=looked, chains=chains)
+
+    bad, good = summarize(run).backends
+
+    begun = datetime.fromtimestamp(run.facts().started_ns / 1e9, UTC)
+    told = [
+        datetime.fromisoformat(moment) - begun
+        for moment in (good.first, good.last, bad.first, bad.last, bad.failing_since or "")
+    ]
+    assert [one.total_seconds() for one in told] == [0, 8, 2, 7, 5]
+    assert (good.chains, good.failing_since) == ({"01" * 32: 180}, None)
+    assert list(bad.chains.items()) == [("01" * 32, 60), ("02" * 32, 60)]
 
 
 def test_an_outage_while_names_were_read_is_not_blamed_on_those_that_have_one(
@@ -140,6 +180,32 @@ def test_a_server_that_was_mended_and_has_a_new_key_is_compared_overall(
     assert change.change is Change.BETTER
     assert "0 of 990" in change.sentence
     assert "that ticket key was not met again" in change.sentence
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((None, None), "where no backend is named"),
+        ((A, B), "where no backend is named"),
+        (("node-1", "node-2"), "where that backend was not met again"),
+    ],
+)
+def test_a_server_that_the_second_run_does_not_name_is_compared_over_all(
+    names: tuple[str | None, str | None],
+    said: str,
+    cell: Callable[..., Cell],
+    recorded: Callable[..., Run],
+) -> None:
+    """The first run was joined with a log."""
+    nodes = [behind(cell(100, chain=1), f"node-{number}") for number in range(11)]
+    before = recorded([*nodes, behind(cell(100, chain=2, outcome=BAD), "node-12")])
+    after = recorded([behind(cell(600, chain=1), name) for name in names])
+
+    (change,) = cause_changes(before, after, summarize(before).causes)
+
+    assert change.change is Change.BETTER
+    assert "0 of 1,200" in change.sentence
+    assert said in change.sentence
 
 
 def drawn(cell: Cell, name: str | None) -> Cell:
@@ -258,6 +324,27 @@ def test_a_new_key_in_the_place_of_another_is_told_with_its_time(
     assert pair.last < pair.first
     told = f"{B} was last met at {pair.last}, ticket key cccccccc first at {pair.first}"
     assert told in summary.lines.asked
+
+
+def test_a_bad_server_that_was_reloaded_with_all_others_is_told_as_one(
+    cell: Callable[..., Cell], recorded: Callable[..., Run], looked: Plan
+) -> None:
+    """Its two keys are a pair because of their chain: times alone would allow any pairs."""
+    cells = [cell(1, chain=2, outcome=BAD)]
+    for block in range(60):
+        turn = "old" if block < 30 else "new"
+        cells += [behind(cell(5, chain=1, block=block), f"ticket key {turn}{n}") for n in range(6)]
+        cells.append(behind(cell(5, chain=2, block=block, outcome=BAD), f"ticket key {turn}-bad"))
+
+    summary = summarize(recorded(cells, plan=looked))
+
+    assert summary.backend_count is not None
+    pairs = [(one.before, one.after) for one in summary.backend_count.new_keys]
+    assert ("ticket key old-bad", "ticket key new-bad") in pairs
+    assert len(pairs) == 7
+    assert "All 300 whose server is known came with ticket key old-bad or, from " in (
+        summary.headline
+    )
 
 
 @pytest.mark.parametrize("at", [1, 59])

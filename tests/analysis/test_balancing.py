@@ -82,3 +82,29 @@ def test_one_server_or_none_known_says_nothing() -> None:
     assert balancing(rows(["node-1"] * 400)) is None
     assert balancing(rows([None] * 400)) is None
     assert balancing_words(None) == ""
+
+
+def test_failures_that_name_their_server_oftener_than_successes_are_no_weight() -> None:
+    """Of 12 equal nodes one fails always: its ticket is read each time, else once in 16."""
+    chance = random.Random(5)
+    nodes = chance.choices(NODES, k=4_000)
+    drawn = [chance.random() < 1 / 16 or None for _ in nodes]
+    known = [
+        name if yes or name == NODES[-1] else None for name, yes in zip(nodes, drawn, strict=True)
+    ]
+
+    assert balancing(rows(known, sampled=drawn)) is None
+    assert balancing(rows(known)) is not None  # as if all had been read alike
+
+
+def test_weights_show_in_a_sample_too() -> None:
+    chance = random.Random(6)
+    nodes = chance.choices(NODES, weights=[1, *[20] * 11], k=20_000)
+    drawn = [chance.random() < 1 / 16 or None for _ in nodes]
+    known = [name if yes else None for name, yes in zip(nodes, drawn, strict=True)]
+
+    found = balancing(rows(known, sampled=drawn))
+
+    assert found is not None
+    assert found.least is not None
+    assert found.least < 0.01

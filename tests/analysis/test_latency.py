@@ -4,8 +4,17 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from stress.analysis.latency import FAILING_TOTAL, NOTHING, latency, merged, retries, retry_steps
+from stress.analysis.latency import (
+    FAILING_TOTAL,
+    NOTHING,
+    before_tls,
+    latency,
+    merged,
+    retries,
+    retry_steps,
+)
 from stress.measure import Histogram
+from stress.model.record import Flag, Record
 from stress.model.run import Cell, HistogramRow, Phase, Run
 from stress.report.summary import summarize
 
@@ -97,3 +106,22 @@ def test_the_report_explains_retries(
     (told,) = [one for one in summary.validity.reasons if "SYN" in one]
     assert "10 after 1 s, 4 after 3 s" in told
     assert summary.validity.valid
+
+
+def test_what_came_before_tls_has_a_line_where_there_was_anything(
+    recorded: Callable[..., Run],
+    cell: Callable[..., Cell],
+    record: Callable[..., Record],
+) -> None:
+    """Of good attempts after the warm-up; a failure that waited for its go-ahead is none."""
+    asked = [record(n, outcome="ok", starttls_ns=n * MILLISECOND) for n in range(1, 100)]
+    cold = record(100, outcome="ok", starttls_ns=SECOND, flags=Flag.WARM_UP)
+    late = record(101, starttls_ns=9 * SECOND)
+
+    found = summarize(recorded([cell(100)], records=[*asked, cold, late])).latency
+
+    assert found["starttls"].p50 == pytest.approx(50_000, rel=0.01)
+    assert found["starttls"].max == pytest.approx(99_000, rel=0.01)
+    assert "proxy" not in found
+    assert set(before_tls([record(1, outcome="ok", proxy_ns=1)])) == {"proxy"}
+    assert before_tls([record(1, outcome="ok")]) == {}

@@ -1,7 +1,7 @@
 """`python -m tests.cases [NAME…]`: asks every case, checks the answers, writes docs/casebook.md.
 
-With names only these are asked, and the others keep their place in the page. Exits 1 when an answer
-is not right.
+With names only these are asked, and the others keep their place in the page; so does what a case
+said before, where its answer is not right. Exits 1 then.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def main(names: Sequence[str]) -> int:
             sys.stdout.write(f"not played: {name} needs {', '.join(lacking)}\n")
             continue
         asked = ask(case)
-        entries[name] = entry(name, case, asked)
         wrong = list(differences(case, asked))
-        right += not wrong
+        if not wrong:
+            entries[name] = entry(name, case, asked)
+            right += 1
         result = "WRONG" if wrong else "right"
         sys.stdout.write(f"{result}  {name} ({monotonic() - begun:.0f} s)\n")
         sys.stdout.writelines(f"       {sentence}\n" for sentence in wrong)

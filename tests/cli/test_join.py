@@ -23,7 +23,7 @@ def test_the_report_knows_the_backends_in_every_form(
 
     assert shown.code in {0, 1}, shown.err
     assert "Backends: " in shown.err
-    assert "not in it. Balancing: servers take turns" in " ".join(shown.out.split())
+    assert "0 ambiguous, 0 not in it. " in " ".join(shown.out.split())
     names = sorted(line["name"] for line in document["backends"])
     assert names == ["web0", "web1", "web2"]
     assert {line["how"] for line in document["backends"]} == {"log"}
@@ -41,6 +41,11 @@ def test_the_report_knows_the_backends_in_every_form(
         (["lb.log", "--format", "(?P<port>x)"], "no group named time or backend"),
         (["lb.log"], "is in no known format"),
         (["lb.log", "--format", "aws-nlb"], "lacks the target"),
+        (
+            ["lb.log", "--format", "nginx"],
+            "nobody knows this form\n\nExpected: 10.0.1.2:33313 [1796",
+        ),
+        (["lb.log", "--format", "haproxy"], "Expected: 10.0.1.2:33313 [09/Dec/2026"),
     ],
 )
 def test_what_is_refused_says_why(

@@ -80,8 +80,8 @@ def test_what_was_recorded_from_real_clients_stands_in_one_table() -> None:
     assert not [
         (category, client)
         for category, entry in outcome_entries().items()
-        for client in entry.clients
-        if (category, client) in general
+        for client, (_, reports) in entry.clients.items()
+        if ((category, client) in general) != ("{says}" in reports)
     ]
 
 
@@ -174,6 +174,17 @@ def test_iphones_without_ats_show_1202_and_with_ats_1200() -> None:
 )
 def test_alerts_are_shown_with_their_codes(number: int, family: str, shown: str) -> None:
     assert client_views(f"alert-{number}")[family].reports == shown
+
+
+def test_a_name_that_a_server_does_not_know_stops_every_family_that_sends_it() -> None:
+    """All of them send it always; only a hello without a name says nothing about them."""
+    sent, unsent = (client_views("alert-112", named=named) for named in (True, False))
+
+    assert {view.fails for view in sent.values()} == {"yes"}
+    assert {view.fails for view in unsent.values()} == {"sometimes"}
+    assert {family: view.reports for family, view in sent.items()} == {
+        family: view.reports for family, view in unsent.items()
+    }
 
 
 def test_the_fix_names_what_is_missing() -> None:

@@ -6,8 +6,8 @@ what real servers said (Dovecot 2.3, PostgreSQL 15, MariaDB 10.11, Prosody 0.12)
 
 from __future__ import annotations
 
+from stress.dialogues import SCRIPTS
 from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.scripts import SCRIPTS
 from stress.model.plan import StartTls
 
 HOST, LOCAL = "mail.example.com", "192.0.2.9"

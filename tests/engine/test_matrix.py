@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from stress.engine.matrix import COLLECTED, KEPT, _Offers
+from stress.engine.matrix import COLLECTED, KEPT, Offered
 from stress.handshake import Session
 
 
-def left(offers: _Offers, number: int, *, failed: bool, reusable: bool = True) -> None:
+def left(offers: Offered, number: int, *, failed: bool, reusable: bool = True) -> None:
     offers.number = number
     offers.keep(0, Session(object(), reusable), resumed=False)
     offers.put(number, failed=failed)
 
 
 def test_nothing_is_offered_while_sessions_are_collected() -> None:
-    offers = _Offers(1)
+    offers = Offered(1)
     for number in range(COLLECTED):
         offers.number = number
         assert offers.offer(0) is None
@@ -24,7 +24,7 @@ def test_nothing_is_offered_while_sessions_are_collected() -> None:
 
 
 def test_half_of_the_offers_are_of_failed_connections() -> None:
-    offers = _Offers(1)
+    offers = Offered(1)
     for number in range(COLLECTED):
         left(offers, number, failed=number == 3)
     offers.number = COLLECTED
@@ -39,7 +39,7 @@ def test_half_of_the_offers_are_of_failed_connections() -> None:
 
 
 def test_a_session_of_tls_1_3_is_offered_once() -> None:
-    offers = _Offers(1)
+    offers = Offered(1)
     left(offers, COLLECTED, failed=False, reusable=False)
 
     assert offers.offer(0) is not None
@@ -47,7 +47,7 @@ def test_a_session_of_tls_1_3_is_offered_once() -> None:
 
 
 def test_sessions_stay_with_their_address() -> None:
-    offers = _Offers(1)
+    offers = Offered(1)
     left(offers, COLLECTED, failed=False)
     offers.address = 1
 

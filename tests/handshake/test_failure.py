@@ -43,6 +43,7 @@ def test_an_alert_means_what_its_stage_makes_of_it(
         (("UNSUPPORTED_PROTOCOL",), HELLO, "no-shared-version", HELLO),
         (("UNSUPPORTED_PROTOCOL",), SERVER, "no-shared-version", SERVER),
         (("ELLIPTIC:POINT_IS_NOT_ON_CURVE", "BAD_ECPOINT"), SERVER, "protocol-error", SERVER),
+        (("KEY_USAGE_BIT_INCORRECT",), SERVER, "wrong-eku", CERTIFICATE),
         (("MALLOC_FAILURE",), SERVER, "local-memory", SERVER),
         (("NEVER_HEARD_OF",), SERVER, "protocol-error", SERVER),
         ((), HELLO, "protocol-error", HELLO),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stress.errors import UsageError
 from stress.handshake import stack_for
-from stress.handshake.hello import is_grease, read_hello
+from stress.handshake.hello import is_grease, ja3s, read_hello
 from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import HANDSHAKE, message, record, vector
@@ -168,3 +168,8 @@ def test_any_bytes_are_a_hello_or_refused(data: bytes) -> None:
             continue
         assert hello.ja4.count("_") == 2
         assert hello.client("any").name == "any"
+
+
+def test_ja3s_is_that_of_its_specification() -> None:
+    """The example of salesforce/ja3, README.md, "JA3S"."""
+    assert ja3s((769, 47, 65281, 0, 11, 35, 5, 16)) == "836ce314215654b5b1f85f97c73e506f"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from stress.handshake import HangUp, State
 from stress.handshake.hello import read_hello
 from stress.model.outcome import Stage
+from stress.model.plan import Stack
 from tests.handshake.conftest import Begin
-from tests.handshake.ends import Pki, Server, shake
+from tests.handshake.ends import HOST, Pki, Server, shake
 from tests.handshake.scripted import (
     ALERT,
     DATA,
@@ -24,6 +27,7 @@ from tests.handshake.scripted import (
     record,
     server_hello,
 )
+from tests.oracles.making import key, server, usage
 
 OVER_AS = {
     HangUp.EOF: "eof",
@@ -192,6 +196,32 @@ def test_a_certificate_that_cannot_be_decoded_is_malformed(
     assert step.state is State.OVER
     assert (facts.outcome.name, facts.stage) == ("malformed-certificate", Stage.CERTIFICATE)
     if version == TLS12:
+        assert facts.chain == chain
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_key_that_may_not_sign_is_not_for_servers_where_the_library_looks(
+    fresh: Begin, stack: Stack, version: int
+) -> None:
+    """BoringSSL refuses it before it looks at anything else, OpenSSL with TLS 1.2 alone."""
+    leaf = server(HOST, key("p256", 2))
+    leaf.change("usage", usage("keyEncipherment"))
+    chain, private = (leaf.issue(leaf),), load_der_private_key(leaf.key.pkcs8, None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    machine = fresh(versions=(version,))
+    sent = machine.begin().send
+    old = version == TLS12
+    records = plain_flight(sent, chain, private) if old else Scripted13(chain, private).flight(sent)
+
+    step = machine.receive(b"".join(records))
+
+    facts = machine.facts()
+    if stack is Stack.OPENSSL and not old:
+        assert step.state is not State.OVER
+        return
+    assert step.state is State.OVER
+    assert (facts.outcome.name, facts.stage) == ("wrong-eku", Stage.CERTIFICATE)
+    if old:
         assert facts.chain == chain
 
 

@@ -67,6 +67,7 @@ def test_after_a_tls13_hello_nothing_more_is_read(cut: int | None) -> None:
 
     assert wire.done
     assert (wire.version, wire.cipher, wire.key_group) == (0x0304, 0x1302, 4588)
+    assert wire.hello_shape == (0x0303, 0x1302, 43, 51)
     assert wire.alerts == []
 
 
@@ -76,6 +77,7 @@ def test_a_retry_is_no_hello_and_its_change_cipher_spec_means_nothing() -> None:
     assert wire.retried
     assert not wire.server_hello
     assert wire.version is None
+    assert wire.hello_shape == ()
     assert not wire.done
 
     wire.feed(record(HANDSHAKE, HELLO_13))
@@ -136,7 +138,10 @@ def test_a_hello_that_ends_too_early_is_none(body: bytes) -> None:
 def test_extensions_that_end_too_early_are_read_as_far_as_whole() -> None:
     said = server_hello(HELLO, 0xC02B, RENEGOTIATION_INFO + b"\x00\x2b\x00\x09\x03\x04")
 
-    assert read(fragments(said)).version == 0x0303
+    wire = read(fragments(said))
+
+    assert wire.version == 0x0303
+    assert wire.hello_shape == (0x0303, 0xC02B, 0xFF01)
 
 
 def test_alerts_are_collected_even_when_they_come_in_pieces() -> None:

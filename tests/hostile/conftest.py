@@ -14,6 +14,7 @@ from time import time_ns
 import pytest
 
 from stress.engine import coordinator
+from stress.engine.worker.attempt import UNNOTICED, UNREAD
 from stress.engine.worker.loops import CLIENT_STALLED
 from stress.model.plan import Address, Client, Close, Limits, Load, Plan, Stack, Target, Trust
 from stress.model.record import Record
@@ -34,6 +35,10 @@ LOADS = {
 }
 
 
+TOO_BUSY = frozenset({CLIENT_STALLED, UNREAD, UNNOTICED})
+"""Why an attempt says nothing of its server: this machine had no time for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run against every server of the corpus."""
@@ -46,7 +51,7 @@ class Run:
     @property
     def has_asked_all(self) -> bool:
         """False where the machine was too busy to send anything to one of them."""
-        return all(any(row.detail != CLIENT_STALLED for row in rows) for rows in self.rows.values())
+        return all(any(row.detail not in TOO_BUSY for row in rows) for rows in self.rows.values())
 
 
 @pytest.fixture(scope="session")

@@ -114,8 +114,9 @@ def _ask(client: Client, lines: str, out: Path, proxy: str) -> list[str]:
     done = subprocess.run(command, input=lines, capture_output=True, check=True, text=True)
     sys.stderr.write(f"{client.name}: {done.stdout.partition(chr(10))[0]}\n")
     version, *said = done.stdout.splitlines()
-    numbers = re.findall(r"go[\d.]+|(?:^|\s)v?\d+\.[\d.]+|OpenSSL[ /][\d.]+", version)
-    return [", ".join(one.strip().replace("/", " ") for one in numbers[:2]), *said]
+    numbers = re.findall(r"go[\d.]+|(?:^Chrome/|^|\s)v?\d+\.[\d.]+|OpenSSL[ /][\d.]+", version)
+    named = (one.strip().removeprefix("Chrome/").replace("/", " ") for one in numbers[:2])
+    return [", ".join(named), *said]
 
 
 _HEAD = """\

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Names
 
+_LONGEST = ".".join(["a" * 61, *["a" * 60] * 3]) + ".lab.test"
+"""A name of 253 octets."""
+
 
 @defect
 def wrong_host(draft: Draft) -> None:
@@ -62,7 +65,9 @@ def names(draft: Draft) -> None:
             ("GOOD.test", "good.TEST"),
             ("good.test.", "good.test"),
             ("good.test", "good.test."),
+            ("good.test.", "good.test."),
             ("*.good.test.", "a.good.test"),
+            (_LONGEST, _LONGEST),
             ("xn--bcher-kva.test", "xn--bcher-kva.test"),
             ("*.xn--bcher-kva.test", "a.xn--bcher-kva.test"),
             ("xn--*.test", "xn--bcher-kva.test"),

@@ -193,7 +193,7 @@ def _ask_through_server(
 @cache
 def _messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ...]]:
     table = tomllib.loads((HERE / "messages.toml").read_text("utf-8"))
-    groups = {name: table.pop(name) for name in ("unknown-issuer", "path")}
+    groups = {"unknown-issuer": table.pop("unknown-issuer")}
     return {
         family: tuple(
             (

@@ -14,13 +14,23 @@ from tests.oracles.making import (
     AT,
     DAY,
     authority,
+    basic,
+    constraints,
+    directory,
     dns,
     key,
+    moment,
+    name,
+    oid,
     purposes,
     seq,
     server,
+    tlv,
+    uri,
     usage,
 )
+
+Spoil = Callable[[Draft], None]
 
 
 def _usage(draft: Draft) -> None:
@@ -58,6 +68,41 @@ def _old_digest(draft: Draft) -> None:
     draft.trusted = False
 
 
+def _leaf(kind: str, value: bytes, *, critical: bool = False) -> Spoil:
+    return lambda draft: draft.leaf.change(kind, value, critical=critical)
+
+
+def _middle(kind: str, value: bytes, *, critical: bool = False) -> Spoil:
+    return lambda draft: draft.middles[0].change(kind, value, critical=critical)
+
+
+def _root(kind: str, value: bytes, *, critical: bool = False) -> Spoil:
+    return lambda draft: draft.root.change(kind, value, critical=critical)
+
+
+def _large_curve(draft: Draft) -> None:
+    draft.leaf.key = key("p521", 7)
+
+
+def _leap_second(draft: Draft) -> None:
+    draft.leaf.validity = seq(moment(AT - DAY), tlv(0x17, b"270101000060Z"))
+
+
+def _lists(names: bytes) -> bytes:
+    """A CRL distribution point."""
+    return seq(seq(tlv(0xA0, tlv(0xA0, names))))
+
+
+_ANY_POLICY = "2.5.29.32.0"
+_HOLLOW = seq(tlv(0xA0, seq(dns("test"))), tlv(0xA1))
+_MAPPED = seq(seq(oid("1.2.3.4"), oid(_ANY_POLICY)))
+_MALFORMED, _UNHANDLED, _NAMES = (
+    "malformed-certificate",
+    "unhandled-critical-extension",
+    "name-constraints",
+)
+
+
 @pytest.mark.parametrize(
     ("spoil", "chrome", "firefox"),
     [
@@ -69,10 +114,28 @@ def _old_digest(draft: Draft) -> None:
         (_other_key, "wrong-intermediate", "wrong-intermediate"),
         (_any_purpose, "", "wrong-eku"),
         (_old_digest, "weak-signature", "untrusted-root"),
+        (_leaf("crl", _lists(uri("http://ca.test/c")), critical=True), _UNHANDLED, _UNHANDLED),
+        (_middle("1.3.6.1.5.5.7.1.3", seq(), critical=True), _UNHANDLED, ""),
+        (_root("unknown", b"\x05\0", critical=True), _UNHANDLED, _UNHANDLED),
+        (_middle("san", seq()), _MALFORMED, ""),
+        (_leaf("san", seq(dns("good.test"), uri("http://a b.test/"))), "", ""),
+        (_middle("purposes", seq()), _MALFORMED, "wrong-eku"),
+        (_middle("basic", basic(ca=True) + b"\0\0"), _MALFORMED, _MALFORMED),
+        (_root("mappings", _MAPPED), _MALFORMED, ""),
+        (_root("policy-constraints", seq(tlv(0x80, b"\0"))), _MALFORMED, ""),
+        (_large_curve, "weak-key", ""),
+        (_leap_second, "", _MALFORMED),
+        (_middle("constraints", constraints([dns("good.test.")], [])), "", _NAMES),
+        (_middle("constraints", constraints([], [directory(name("x"))])), "", _NAMES),
+        (
+            _middle("constraints", seq(tlv(0xA0, seq(dns("test"))), tlv(0xA1))),
+            _MALFORMED,
+            _MALFORMED,
+        ),
     ],
 )
 def test_a_browsers_policy_says_what_the_browser_says(
-    spoil: Callable[[Draft], None], chrome: str, firefox: str
+    spoil: Spoil, chrome: str, firefox: str
 ) -> None:
     made = Draft(
         random.Random(1),

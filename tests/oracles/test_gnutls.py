@@ -17,16 +17,19 @@ from tests.oracles.making import (
     address,
     authority,
     basic,
+    bit_string,
     constraints,
     directory,
     dns,
     integer,
     key,
     mail,
+    moment,
     name,
     purposes,
     seq,
     server,
+    tlv,
     uri,
     usage,
 )
@@ -108,6 +111,14 @@ def _named(pattern: str, host: str) -> Callable[[Draft], None]:
     return spoil
 
 
+def _leap_second(draft: Draft) -> None:
+    draft.leaf.validity = seq(moment(AT - DAY), tlv(0x17, b"270101000060Z"))
+
+
+def _empty_address(draft: Draft) -> None:
+    draft.leaf.change("san", seq(dns("good.test"), address(b"")))
+
+
 CASES = (
     Case("only a CN", _common_name(None)),
     Case("a CN and a mailbox", _common_name(seq(mail("a@b.test")))),
@@ -145,6 +156,10 @@ CASES = (
         "issuer-not-ca",
     ),
     Case("a negative path length", _middle("basic", seq(b"\x01\x01\xff", integer(-1)))),
+    Case("a usage in bits that do not count", _middle("usage", bit_string(b"\x06", 5))),
+    Case("a usage of other bits", _middle("usage", bit_string(b"\xa0", 5)), "issuer-not-ca"),
+    Case("a sixtieth second", _leap_second),
+    Case("an empty address", _empty_address, "malformed-certificate"),
     Case("too deep and too old", _deep_and_old, "expired-intermediate"),
     Case("too old behind a gap", _old_behind_a_gap, "expired-intermediate"),
     Case("an anchor below the root", _anchor_below_the_root),

@@ -71,6 +71,16 @@ def test_a_format_is_recognised_behind_other_lines(log: Log) -> None:
     assert recognised([other, log(haproxy(40001, "a"))]) == HAPROXY
 
 
+def test_lines_of_haproxy_without_a_server_make_it_no_log_of_nginx(log: Log) -> None:
+    """Without a syslog header in front its lines begin as nginx's do."""
+    begin = "10.0.1.2:33313 [09/Dec/2026:10:31:07.412] front"
+    failed = [f"{begin}/1: SSL handshake failure"] * 9
+
+    form = recognised([log(*failed, f"{begin} nodes/web7 1/0/5007 212 -- 0/0/0/0/3 0/0")])
+
+    assert form.title.startswith("HAProxy")
+
+
 def test_only_ports_and_times_of_the_run_are_kept(log: Log) -> None:
     path = log(haproxy(40001, "a"), haproxy(40002, "b"), haproxy(40001, "c", "59.000"))
     second = 1_796_812_267 * 1_000_000_000
@@ -113,6 +123,15 @@ def test_a_format_that_is_none_is_refused(word: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         chosen_format(word)
     assert "port" in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_time_that_cannot_be_read_is_shown(log: Log) -> None:
+    form = chosen_format(r"1\.2:(?P<port>[0-9]+) (?P<time>\S+) (?P<backend>\S+)")
+
+    lines = read_logs([log("10.0.1.2:40001 noon web1")], form, None, EVER)
+
+    assert (lines.read, lines.unknown) == (1, 1)
+    assert lines.first_unknown == "noon, which is no time"
 
 
 def test_an_expression_of_the_users_own(log: Log) -> None:

@@ -46,7 +46,8 @@ def told(summary: Summary, *, timed: bool) -> Sequence[object]:
     """What the causes say that an export can show, in order.
 
     A block of time begins with the run there and with the first attempt here, so windows may
-    begin a block apart: of causes in time only their kinds are compared.
+    begin a block apart: of causes in time only their kinds are compared, and the grade, which is
+    by block, of none.
     """
     causes = [cause for cause in summary.causes if cause.failures]
     named = [(one, {condition.dimension for condition in one.conditions}) for one in causes]
@@ -60,7 +61,6 @@ def told(summary: Summary, *, timed: bool) -> Sequence[object]:
             cause.failures,
             cause.attempts,
             cause.risk_ratio,
-            cause.grade,
         )
         for cause, names in named
         if not names & {"time", *UNKNOWN}

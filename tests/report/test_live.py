@@ -9,9 +9,9 @@ from rich.console import Console
 from stress.analysis.causes.live_anomalies import LiveAnomalies
 from stress.model.limit import Knob, SearchState, Standing, Step
 from stress.model.record import Flag, Record
-from stress.model.run import Progress
+from stress.model.run import Progress, VantageProgress
 from stress.model.summary import Interval
-from stress.report.live import STOPPED, LiveView, ProgressLine, SearchLine, describe
+from stress.report.live import STOPPED, LiveView, ProgressLine, SearchLine, describe, of_vantages
 
 HALFWAY = Progress(
     elapsed_s=15.0,
@@ -277,6 +277,39 @@ def test_a_pipe_gets_plain_lines_every_five_seconds() -> None:
     lines = stream.getvalue().splitlines()
     assert [each.split("]")[0] for each in lines] == ["[5 s", "[10 s"]
     assert "\r" not in stream.getvalue()
+
+
+PARTED = replace(
+    HALFWAY,
+    vantages=(
+        VantageProgress("fra", HALFWAY),
+        VantageProgress("newyork", replace(HALFWAY, failed=0, chains=1), lost=True),
+    ),
+)
+
+
+def test_each_vantage_has_a_line_of_its_own_and_one_that_is_lost_is_told() -> None:
+    stream = io.StringIO()
+
+    ProgressLine(stream, Bounds()).on_progress(PARTED)
+
+    assert stream.getvalue().splitlines()[1:] == [
+        f"{' ' * 7}fra      10,000  800/s  failing 49  2 chains  lag 3.00 ms",
+        f"{' ' * 7}newyork  10,000  800/s  failing 0  1 chain  lost",
+    ]
+    assert "newyork  10,000  800/s  failing 0  1 chain  lost" in shown(PARTED)
+
+
+def test_of_many_vantages_the_worst_are_shown() -> None:
+    many = tuple(
+        VantageProgress(f"v{number:02}", replace(HALFWAY, failed=number), lost=number == 3)
+        for number in range(20)
+    )
+
+    lines = list(of_vantages(replace(HALFWAY, vantages=many)))
+
+    assert [line.split()[0] for line in lines[:3]] == ["v03", "v19", "v18"]
+    assert lines[8:] == ["and 12 more"]
 
 
 class ClosedPipe(io.StringIO):

@@ -8,7 +8,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families as read_classic
 
-from stress.model.run import Progress
+from stress.model.run import Progress, VantageProgress
 from stress.model.summary import Summary
 from stress.report.openmetrics import OpenMetricsReport, going_on, registry
 
@@ -75,6 +75,19 @@ def test_a_run_that_goes_on_has_counters_and_gauges() -> None:
     assert 'tls_stress_ended_total{target="x.test:443"} 10000.0' in text
     assert 'tls_stress_failures_total{target="x.test:443"} 49.0' in text
     assert 'tls_stress_lag_seconds{target="x.test:443"} 0.002' in text
+
+
+def test_each_vantage_has_a_label_and_the_sum_is_not_said_again() -> None:
+    parts = (VantageProgress("fra", HALFWAY), VantageProgress("nyc", HALFWAY, lost=True))
+    progress = replace(HALFWAY, vantages=parts)
+
+    text = generate_latest(registry(lambda: going_on(progress, "x.test:443"))).decode()
+
+    for name in ("fra", "nyc"):
+        assert f'tls_stress_ended_total{{target="x.test:443",vantage="{name}"}} 10000.0' in text
+    assert 'tls_stress_ended_total{target="x.test:443"}' not in text
+    assert 'tls_stress_vantage_up{target="x.test:443",vantage="fra"} 1.0' in text
+    assert 'tls_stress_vantage_up{target="x.test:443",vantage="nyc"} 0.0' in text
 
 
 def test_before_the_first_word_of_a_run_there_is_nothing() -> None:

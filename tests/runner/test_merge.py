@@ -15,7 +15,7 @@ from stress.evidence.redaction import SharedRun
 from stress.model.chain import Chain
 from stress.model.plan import Address, Plan, Replay
 from stress.model.record import Record
-from stress.model.run import End, RunEnd
+from stress.model.run import End, Probe, ResumptionMatrix, RunEnd
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
 from stress.report.summary import summarize
@@ -59,6 +59,7 @@ def part(run_file: Path, tmp_path: Path) -> Make:
         end: End | None = End.COMPLETED,
         step_ns: int = 1_000_000,
         reasons: tuple[str, ...] = (),
+        matrix: ResumptionMatrix | None = None,
         **plan: Any,
     ) -> Path:
         path, later_ns = tmp_path / f"{name}.db", next(made) * step_ns
@@ -85,7 +86,7 @@ def part(run_file: Path, tmp_path: Path) -> Make:
             else:
                 assert facts.ended_ns is not None
                 ended_ns = facts.ended_ns + later_ns
-                writer.finish(RunEnd(end, ended_ns, facts.started, reasons))
+                writer.finish(RunEnd(end, ended_ns, facts.started, reasons, matrix=matrix))
         return path
 
     return make
@@ -316,3 +317,37 @@ def test_nothing_private_is_in_a_shared_report(part: Make) -> None:
     assert [(one.name, one.host) for one in summary.vantages] == [("b", ""), ("vantage-1", "")]
     assert "vm-a" not in repr(summary)
     assert not {"127.0.0.1"} & {net for one in summary.vantages for net in one.networks}
+
+
+def probes(version: int, *offers: int | None) -> ResumptionMatrix:
+    """Connections that each offered the session of that one; every one was accepted."""
+    return ResumptionMatrix(
+        version, tuple(Probe(0, 40_000 + n, one, one is not None) for n, one in enumerate(offers))
+    )
+
+
+def test_sessions_that_each_machine_offered_add_up(part: Make, tmp_path: Path) -> None:
+    one, two = probes(0x0303, None, 0, 0), probes(0x0303, None, 0)
+    parts = [part("a", matrix=one), part("b"), part("c", matrix=two)]
+
+    with open_run(merge(list(map(str, parts)), RunLocation(tmp_path), lambda _: None)) as run:
+        matrix, reasons = run.facts().matrix, run.facts().reasons
+
+    assert matrix is not None
+    assert matrix.tls_version == 0x0303
+    assert [probe.offered for probe in matrix.probes] == [None, 0, 0, None, 3]
+    assert reasons == ()
+
+
+def test_sessions_of_another_version_are_left_out_and_that_is_told(
+    part: Make, tmp_path: Path
+) -> None:
+    one, two = probes(0x0304, None, 0), probes(0x0303, None, 0, 0)
+    parts = [part("a", matrix=one), part("b", matrix=two)]
+
+    with open_run(merge(list(map(str, parts)), RunLocation(tmp_path), lambda _: None)) as run:
+        summary, matrix = summarize(run), run.facts().matrix
+
+    assert matrix == two
+    assert summary.resumption_groups is not None
+    assert any("a: its sessions are of another TLS" in one for one in summary.validity.reasons)

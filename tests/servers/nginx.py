@@ -42,7 +42,7 @@ _NODE = """\
     error_log {log} {level};
     ssl_certificate {chain};
     ssl_certificate_key {key};
-    ssl_protocols {protocols};
+    {protocols}
     {extra}
     location / {{ return 200 "ok"; }}
   }}"""
@@ -115,7 +115,10 @@ class Nginx(ServerProcess):
                 level="info" if node.logged else "crit",
                 chain=node.chain,
                 key=node.key,
-                protocols=" ".join(node.protocols),
+                # nginx adds up what it reads in two lines of `ssl_protocols`.
+                protocols=""
+                if "ssl_protocols" in node.extra
+                else f"ssl_protocols {' '.join(node.protocols)};",
                 extra=node.extra,
             )
             for node in nodes

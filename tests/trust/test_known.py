@@ -18,6 +18,8 @@ POLICY = {
     "python-3.13": "python-3.13",
     "curl-openssl": "curl",
     "node": "node",
+    "chrome": "chrome",
+    "firefox": "firefox",
 }
 """Client -> its policy."""
 RECORDED = {row.fault: row.says for row in (*measured().rows, *measured().double)}

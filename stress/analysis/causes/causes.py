@@ -21,7 +21,7 @@ from stress.analysis.causes.changes import (
     rhythm,
     round_robin,
 )
-from stress.analysis.causes.classes import FailureClass, failure_classes
+from stress.analysis.causes.classes import FailureClass, explaining, failure_classes
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.experiments import cheaper, confirm, more, pinned
 from stress.analysis.causes.inconsistencies import (
@@ -29,7 +29,7 @@ from stress.analysis.causes.inconsistencies import (
     facts_of_what_was_agreed,
     inconsistencies,
 )
-from stress.analysis.causes.isolation import SURE, Grade, Isolation, Slice, isolate
+from stress.analysis.causes.isolation import ALWAYS, SURE, Grade, Isolation, Slice, isolate
 from stress.analysis.causes.likely import Signs, likely
 from stress.analysis.causes.load import (
     CONCENTRATED,
@@ -56,7 +56,7 @@ from stress.analysis.chains import difference, issuer, reference, short, subject
 from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
 from stress.analysis.proportions.clusters import effective
-from stress.analysis.recording import Recording, reread_by_load
+from stress.analysis.recording import Recording, reread_by_load, with_connect_modes
 from stress.analysis.tally import RunCounts, chosen
 from stress.codes.catalog import chain_views, client_views
 from stress.model.chain import Verdict
@@ -88,7 +88,6 @@ MOSTLY = 0.8
 """Local ports may explain a class of failures that makes up this part of all failures."""
 FEWEST_LEFT = 3
 """Failures of a known mechanism outside its places: fewer are left unexplained."""
-ALWAYS = 0.99
 FEWEST_TIMED = 200
 """Handshakes of an experiment about latency."""
 
@@ -100,11 +99,17 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     load = follows_load(segments(facts.plan.load, cube)) if not facts.limits else None
     if facts.limits or (load and load.dependent):
         recording = reread_by_load(recording)
-    isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
+    isolations = isolated(recording)
     if load and not load.dependent and (rest := _load_elsewhere(recording, isolations)):
         load = replace(load, elsewhere=rest)
         recording = reread_by_load(recording)
-        isolations = [isolate(recording, one) for one in failure_classes(recording.table)]
+        isolations = isolated(recording)
+    alone = (one for one in isolations if one.failing.chain is None)
+    silent = any(not one.slices and not one.suggested for one in alone)
+    if silent and (told := with_connect_modes(recording)):
+        again = isolated(told)
+        if any(one.suggested for one in again):
+            recording, isolations = told, again
     finder = _Claimant(recording, tally, isolations, load)
     failing = [claim for isolation in isolations for claim in finder.claims(isolation)]
     # Ties are broken by name, so that the order of the rows changes nothing.
@@ -133,6 +138,15 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     elif recording.cube.records is not None:
         slow += slow_records(recording, recording.cube.records)
     return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
+
+
+def isolated(recording: Recording) -> list[Isolation]:
+    """Each class of failures; by signals only those that no chain decides.
+
+    A server that finishes a handshake has a name for that (`Dimension.BACKEND`).
+    """
+    classes = failure_classes(recording.table)
+    return [isolate(recording, one, signals=one.chain is None) for one in classes]
 
 
 def _load_elsewhere(recording: Recording, isolations: Sequence[Isolation]) -> LoadClaim | None:
@@ -173,10 +187,15 @@ class _Claimant:
     def claims(self, isolation: Isolation) -> Iterator[Claim]:
         """One claim for each place; the mechanism alone for failures in no special place.
 
+        Signals are told where there is no place, and ports do not explain it.
+
         Places may overlap. A failure counts for the first claim that it matches, the largest first.
         """
         failures, explained = isolation.failing.failures, 0
-        places = list(isolation.slices)
+        # Ports are counted over all kinds of failures, so this kind must make up most of them.
+        most = isolation.failing.count >= MOSTLY * self.tally.failures
+        by_port = port_structure(self.recording.ports) if most and not isolation.slices else None
+        places = [*isolation.slices, *(() if by_port else isolation.suggested)]
         earlier: list[tuple[tuple[Condition, ...], Mask]] = []
         free = np.ones(len(failures), dtype=np.bool_)
         while places:
@@ -192,13 +211,10 @@ class _Claimant:
             earlier.append((locus.conditions, locus.rows & free))
             free &= ~locus.rows
         left = isolation.failing.count - explained
-        # Ports are counted over all kinds of failures, so this kind must make up most of them.
-        if not explained and isolation.failing.count >= MOSTLY * self.tally.failures:
-            by_port = port_structure(self.recording.ports)
-            if by_port is not None:
-                claim = self.from_ports(isolation, by_port)
-                explained, left = claim.failures, left - claim.failures
-                yield claim
+        if by_port is not None:
+            claim = self.from_ports(isolation, by_port)
+            explained, left = claim.failures, left - claim.failures
+            yield claim
         if isolation.failing.chain is not None and (not explained or left >= FEWEST_LEFT):
             yield self.alone(isolation, left)
 
@@ -215,7 +231,8 @@ class _Claimant:
         found = facts_of_the_place(place, self.recording.facts.plan)
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
-        loci = set(place)
+        # A signal suggests a server.
+        loci = {Dimension.BACKEND if Dimension(one).is_signal else one for one in place}
         if loci == {Dimension.TIME}:
             loci.add(NO_PLACE if failing.chain is None else Dimension.CHAIN)
         dimensions = {one.dimension for one in locus.conditions}
@@ -355,10 +372,15 @@ class _Claimant:
         """The failures that no claim holds, and why there is none for them."""
         if not left:
             return UnexplainedClaim()
-        alone = [one for one in self.isolations if one.failing.chain is None and not one.slices]
+        alone = [
+            one
+            for one in self.isolations
+            if one.failing.chain is None and not one.slices and not one.suggested
+        ]
         recurrences = [found for found in map(self.recurrence, alone) if found]
         largest = next(iter(alone), self.isolations[0])
         widest = max(self.isolations, key=lambda isolation: isolation.considered)
+        known = explaining(self.recording.table, largest.failing)
         loci, shape, found = [NO_PLACE], largest.time_profile.shape, set[str]()
         if self.lockout:
             silence = Silence.LOCKED_OUT
@@ -382,6 +404,7 @@ class _Claimant:
             next(iter(recurrences), None),
             self.likely(largest.failing, loci, shape, found),
             largest.failing.outcome,
+            tuple(one.dimension.value for one in known if one.dimension.is_signal),
         )
 
     def recurrence(self, isolation: Isolation) -> Recurrence | None:
@@ -444,7 +467,8 @@ class _Claimant:
             return {}
         chain = self.chain(failing)
         if chain is None:
-            return client_views(failing.outcome)
+            named = self.recording.facts.plan.names_server
+            return client_views(failing.outcome, named=named)
         met: dict[str, Verdict] = {}
         for one in self.recording.verdicts:
             # Judged again when a date was crossed; the verdict that refuses is the one in question.

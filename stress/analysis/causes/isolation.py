@@ -5,13 +5,18 @@ time as a dimension, checks each proposal within strata, combines rates into a t
 what is left. Inside one block of time there is one time and one offered rate, so the checks by
 block cannot judge these two dimensions; each has a test of its own.
 
+Signals (`Dimension.is_signal`) suggest a server and are never its fault. They take no part in the
+search: only among failures that it left unexplained are they searched for, together with all else.
+So nothing that can be explained otherwise is told by them, or doubted because of them. And inside a
+place that fails in part they may tell which part.
+
 Imported late: it needs numpy and scipy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -21,6 +26,7 @@ from stress.analysis.causes.changes import TimeProfile, series, time_profile
 from stress.analysis.causes.classes import FailureClass, explaining
 from stress.analysis.causes.cohorts import (
     DENSE,
+    FEWEST,
     Cohort,
     Conjunction,
     Mask,
@@ -50,6 +56,8 @@ FEW_BLOCKS = 3
 LONG_RUN = 6
 """Blocks of a run from which on one episode can be recognised."""
 SURE = 0.01
+ALWAYS = 0.99
+"""What fails more often fails always: nothing tells apart what does not."""
 STRONG_RATIO = 3.0
 _TIMES = frozenset({Dimension.TIME})
 _RATES = frozenset({Dimension.RATE})
@@ -105,18 +113,63 @@ class Isolation:
     hypotheses: int
     varies: bool
     """Whether any recorded attribute differs among these attempts."""
+    suggested: tuple[Slice, ...] = ()
+    """Of what the slices leave: what signals tell apart."""
 
 
-def isolate(recording: Recording, failing: FailureClass) -> Isolation:
-    """Searches where one class of failures occurs."""
-    return _Isolator(recording, failing).isolate()
+def isolate(recording: Recording, failing: FailureClass, *, signals: bool = False) -> Isolation:
+    """Searches where one class of failures occurs.
+
+    Args:
+        recording: the run.
+        failing: these failures.
+        signals: search what is left for signals, too.
+    """
+    found = _Isolator(recording, failing).isolate()
+    if not signals:
+        return found
+    slices = [*found.slices]
+    for place, one in enumerate(found.slices):
+        partly = one.worst is None and one.inside.failures < ALWAYS * one.inside.attempts
+        inner = _by_signals(recording, failing, one.rows) if partly else None
+        if inner is not None and inner.slices:
+            part = inner.slices[0]
+            counts = FailureCount(part.cohort.failures, part.cohort.attempts)
+            slices[place] = replace(one, worst=(part.conditions, counts))
+    left = ~np.any([np.zeros_like(failing.reached), *(one.rows for one in found.slices)], axis=0)
+    rest = _by_signals(recording, failing, left)
+    if rest is None:
+        return replace(found, slices=tuple(slices))
+    return replace(
+        found,
+        slices=tuple(slices),
+        suggested=rest.slices,
+        considered=max(found.considered, rest.considered),
+        hypotheses=max(found.hypotheses, rest.hypotheses),
+        varies=True,
+    )
+
+
+def _by_signals(recording: Recording, failing: FailureClass, rows: Mask) -> Isolation | None:
+    """What signals tell apart in these rows; None: they are the same in all of them."""
+    signals = (one for one in recording.table.columns if one.dimension.is_signal)
+    if not any(len(one.values) > 1 for one in signals):  # mostly so, and the rest costs
+        return None
+    failures, reached = np.where(rows, failing.failures, 0), failing.reached & rows
+    here = replace(failing, failures=failures, reached=reached)
+    if here.count < FEWEST:
+        return None
+    searcher = _Isolator(recording, here, signals=True)
+    return searcher.isolate() if searcher.told_apart() else None
 
 
 class _Isolator:
     """The rows of one class as the search counts them, in full detail, and of the whole table."""
 
-    def __init__(self, recording: Recording, failing: FailureClass) -> None:
-        self.recording, self.failing = recording, failing
+    def __init__(
+        self, recording: Recording, failing: FailureClass, *, signals: bool = False
+    ) -> None:
+        self.recording, self.failing, self.signals = recording, failing, signals
         rows: Integers | slice = np.flatnonzero(failing.reached)
         if failing.reached.all():
             rows = slice(None)  # copies nothing
@@ -134,7 +187,9 @@ class _Isolator:
             dict(enumerate(sizes)),
         )
         self.time_profile = self.profile(slice(None))
-        columns = [*explaining(table, failing)]
+        columns = [
+            one for one in explaining(table, failing) if signals or not one.dimension.is_signal
+        ]
         if not recording.by_load:
             columns += time_columns(recording, self.time_profile, table.blocks)
         columns.sort(key=lambda column: column.dimension.priority)
@@ -142,6 +197,11 @@ class _Isolator:
         self.problem, self.groups = grouped(
             *(columns, self.attempts, self.failures), rows, tested=table.hypotheses
         )
+
+    def told_apart(self) -> bool:
+        """Whether any signal differs among the attempts."""
+        signals = (one for one in self.problem.columns if one.dimension.is_signal)
+        return any(len(np.unique(one.codes[one.codes != UNKNOWN])) > 1 for one in signals)
 
     def isolate(self) -> Isolation:
         found = search(self.problem, self.holds)
@@ -182,6 +242,8 @@ class _Isolator:
         A time needs no check by block; a rate has passed a test of its own
         (`stress.analysis.causes.load`), was chosen by a search for the limit, or is refused.
         """
+        if self.signals and (cohort.adjusted > SURE or not self.suggests(cohort.conditions)):
+            return False
         ways = [cohort.conditions, *cohort.aliases]
         if any(self.only(_CLOCKED, way) for way in ways):
             return self.recording.by_load or any(self.only(_TIMES, way) for way in ways)
@@ -253,6 +315,7 @@ class _Isolator:
         guessed = facts.joined is not None and facts.joined.by_time
         places = {self.whole.columns[one[0]].dimension for one in cohort.conditions}
         weak = (rated and facts.limits) or (guessed and Dimension.BACKEND in places)
+        weak = weak or self.suggests(cohort.conditions)
         strong = sure and ratio.low >= STRONG_RATIO and not weak
         return Grade.STRONG if strong else Grade.SUGGESTED
 
@@ -263,6 +326,10 @@ class _Isolator:
     def only(self, dimensions: frozenset[Dimension], conditions: Conjunction) -> bool:
         """Whether all of the conditions are of these dimensions."""
         return all(self.whole.columns[one[0]].dimension in dimensions for one in conditions)
+
+    def suggests(self, conditions: Conjunction) -> bool:
+        """Whether one of the conditions is a signal."""
+        return any(self.whole.columns[one[0]].dimension.is_signal for one in conditions)
 
     def counted(self, rows: Mask) -> FailureCount:
         """Failures and attempts in these rows of the table."""

@@ -66,7 +66,7 @@ def facts_of_the_plan(plan: Plan) -> set[str]:
             "one-address": len(plan.addresses) == 1,
             "address-target": plan.target.literal is not None and plan.server_name is None,
             "no-sni": not any(senders),
-            "sni-always-sent": all(senders),
+            "sni-always-sent": plan.names_server,
             "client-certificate-sent": bool(plan.client_certificate),
             "proxy-header-sent": bool(plan.proxy_protocol),
             "through-proxy": plan.proxy is not None,

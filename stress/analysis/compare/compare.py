@@ -347,9 +347,8 @@ def cause_changes(
     tables = table_of(before, named), table_of(after, named)
     for cause in failing:
         conditions = matching(cause.conditions)
-        # A server that was mended and reloaded has another key.
-        left = tuple(one for one in conditions if not _is_gone(one, tables[1]))
-        gone, conditions = len(left) < len(conditions), left
+        gone = {one: why for one in conditions if (why := _gone(one, tables[1]))}
+        conditions = tuple(one for one in conditions if one not in gone)
         was, now = (counted(table, conditions, cause.category) for table in tables)
         found = rates(was, now, effect)
         change = judge(found)
@@ -360,7 +359,7 @@ def cause_changes(
             Change.UNKNOWN: "too few attempts to tell",
         }
         where = place(conditions) if conditions else "overall"
-        where += ", where that ticket key was not met again" if gone else ""
+        where += "".join(f", where {why}" for why in gone.values())
         reference = percent(was[0] / was[1]) if was[1] else "nothing"
         sentence = f"{of(*now)} {where}, {reference} before: {verdicts[change]}."
         if not now[1]:
@@ -368,16 +367,28 @@ def cause_changes(
         yield CauseChange(cause.sentence, found, change, sentence)
 
 
-def _is_gone(condition: Condition, table: Table) -> bool:
-    """Whether a condition is a ticket key that a run did not meet."""
+def _gone(condition: Condition, table: Table) -> str:
+    """Why a condition names a server that a run did not meet by this name; empty: it did.
+
+    One that was mended and reloaded has another key, one may be out of the pool, and a run may
+    tell its servers apart by something else, or not at all. The balancer chose all the same.
+    """
+    if condition.dimension != Dimension.BACKEND:
+        return ""
     column = table.column(Dimension.BACKEND)
-    is_key = condition.dimension == Dimension.BACKEND and condition.text.startswith(KEY)
-    return is_key and (column is None or condition.text not in column.values)
+    names = () if column is None else column.values
+    if condition.text in names:
+        return ""
+    if condition.text.startswith(KEY):
+        return "that ticket key was not met again"
+    if all(name.startswith(KEY) for name in names):
+        return "no backend is named"
+    return "that backend was not met again"
 
 
 def matching(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    """The conditions that another run can meet: not its time, not its sample of ports."""
-    own = {Dimension.TIME, Dimension.LOCAL_PORT}
+    """The conditions that another run can meet: not its time, its sample of ports, or its modes."""
+    own = {Dimension.TIME, Dimension.LOCAL_PORT, Dimension.CONNECT_MODE}
     return tuple(one for one in conditions if one.dimension not in own)
 
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from time import monotonic_ns
 
 from stress.engine.checks.host_stats import HostStats, increase
-from stress.engine.checks.rate_limit_detector import RateLimitDetector
+from stress.engine.checks.refusals import RateLimitDetector
 from stress.host.addresses import is_loopback
 from stress.host.clocks import ClockSteps
 from stress.measure import Histogram
 from stress.model.outcome import NOT_SENT, Category, Side
 from stress.model.plan import Plan
 from stress.model.record import Flag, Record
+from stress.model.run import ONE_SOURCE
 from stress.text.numbers import seconds
 
 LAG_LIMIT_US = 10_000
@@ -192,7 +193,7 @@ class RunValidity:
         loopback = all(is_loopback(address.ip) for address in addresses)
         if ended and alone and self._rate_limit is not None and not loopback:
             self.note(
-                "one-source: all load came from one source address;"
+                f"{ONE_SOURCE}: all load came from one source address;"
                 " a balancer that hashes it sends everything to one node (see --source)"
             )
 

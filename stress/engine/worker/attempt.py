@@ -51,10 +51,10 @@ from typing import NamedTuple
 from stress.dialogues.dialogue import Dialogue
 from stress.engine.worker import dial, timestamps
 from stress.engine.worker.held_connections import HeldConnections
-from stress.engine.worker.identify import HeaderQuestion
+from stress.engine.worker.identify import HeaderQuestion, Signals
 from stress.engine.worker.poller import READABLE, WRITABLE
 from stress.engine.worker.reactor import Reactor
-from stress.engine.worker.schedule import Sessions
+from stress.engine.worker.schedule import SessionPool
 from stress.engine.worker.tickets import TicketSampler
 from stress.engine.worker.timestamps import (
     ABORTED,
@@ -82,7 +82,10 @@ SETTLE_FACTOR = 3
 PRESSURE_NS = 10_000_000
 """A row whose answers waited longer for us to read them is marked."""
 TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
-"""The socket option that counts retransmissions; None: this system has another one, or none."""
+"""The socket option that tells what TCP did; None: this system has another one, or none."""
+TCP_INFO_OCTETS = struct.Struct("=5xBB9xI80xI")
+"""Of struct tcp_info (linux/tcp.h): `tcpi_options`, both window scales, `tcpi_snd_mss`,
+`tcpi_total_retrans`."""
 KEY_NAME_BYTES = 16
 """At the front of a session ticket (RFC 5077 section 4); whether they are a name, the recorder
 finds out (`stress.engine.key_names`)."""
@@ -144,9 +147,11 @@ class WorkerContext:
     """Chooses the session tickets that are read, to name a backend; None: none is."""
     question: HeaderQuestion | None = None
     """What the server is asked after the handshake, to name itself; None: nothing."""
+    signals: Signals = field(default_factory=Signals)
+    """Words what tells servers apart without a finished handshake."""
     held: HeldConnections | None = None
     """Keeps finished connections open; None: each is closed at once."""
-    sessions: Sessions | None = None
+    sessions: SessionPool | None = None
     """What attempts may resume; None: every handshake is a full one."""
     reactor: Reactor = field(default_factory=Reactor)
     """Drives the attempts; its `run` has to run."""
@@ -208,6 +213,7 @@ class Attempt:
     _was_reset: bool = False
     """A send of ours was answered by RST."""
     _retransmits: int | None = None
+    _tcp_options: str | None = None
     _offered: bool | None = None
     _drawn: bool = False
     """Its session ticket is read, whatever becomes of it."""
@@ -478,18 +484,21 @@ class Attempt:
 
     def _close(self) -> None:
         """Close the connection, or give it to those that stay open."""
-        sock, reset, held = self._sock, self.context.reset, self.context.held
+        context, sock, reset = self.context, self._sock, self.context.reset
         if TCP_INFO is not None:
             with contextlib.suppress(OSError, struct.error):
-                info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
-                # `tcpi_total_retrans` of struct tcp_info (linux/tcp.h)
-                self._retransmits = struct.unpack_from("=I", info, 100)[0] or None
+                info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_OCTETS.size)
+                *end, again = TCP_INFO_OCTETS.unpack(info)
+                self._retransmits = again or None
+                # What is sent again may be sent in smaller segments, and a proxy is no server.
+                if not again and self._connect_ns is not None and context.proxy is None:
+                    self._tcp_options = context.signals.tcp(*end)
         last = b"" if reset else self._machine.hang_up(HangUp.CANCEL).send
-        if held is not None and self._outcome is None and self._facts.outcome == OK:
-            self.context.reactor.remove(sock.fileno(), closing=False)
-            held.add(sock, last)
+        if context.held is not None and self._outcome is None and self._facts.outcome == OK:
+            context.reactor.remove(sock.fileno(), closing=False)
+            context.held.add(sock, last)
             return
-        self.context.reactor.remove(sock.fileno(), closing=True)
+        context.reactor.remove(sock.fileno(), closing=True)
         if not reset:
             if last:
                 self._events.append(event(SENT, last))
@@ -538,4 +547,6 @@ class Attempt:
             offered=self._offered,
             backend=self._backend,
             sampled=True if self._drawn and tickets and not tickets.everything else None,
+            ja3s=self.context.signals.server_hello(facts.hello_shape),
+            tcp_options=self._tcp_options,
         )

@@ -23,10 +23,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic_ns
 
+from stress.dialogues import SCRIPTS
 from stress.dialogues.credentials import read_credentials
 from stress.dialogues.dialogue import Dialogue
 from stress.dialogues.proxies import ProxyDialogue
-from stress.dialogues.scripts import SCRIPTS
 from stress.engine.worker import timestamps
 from stress.engine.worker.attempt import (
     Attempt,

@@ -1,16 +1,20 @@
-"""Asks the server for its name: one HEAD after the handshake, and one header of the answer.
+"""By what a server is told from others: a header that it is asked for, and what it shows unasked.
 
-The answer comes from a server that may be hostile: of its first 16 KB only the one header is read,
-its value is shown escaped and cut, and a cookie is told by its name and a hash, because it may be
-somebody's session.
+* One HEAD after the handshake, and one header of the answer. The server may be hostile: of its
+  first 16 KB only the one header is read, its value is shown escaped and cut, and a cookie is told
+  by its name and a hash, because it may be somebody's session.
+* Signals: the shape of its ServerHello, and the TCP options of its end, which are there without a
+  finished handshake. They suggest a server, and are no name: alike servers have the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from stress.handshake.hello import ja3s
 from stress.model.plan import Plan
 from stress.text.escape import printable
 
@@ -18,6 +22,14 @@ MOST_BYTES: Final = 16_384
 """Of an answer that are read."""
 LONGEST: Final = 64
 """Characters of a value that is shown; of a longer one the beginning and a hash."""
+MOST_SIGNALS: Final = 64
+"""Different values of a signal that a worker tells apart; a hostile server could send a new one on
+each connection, and each would be stored."""
+_OPTIONS: Final = ((2, "SACK"), (1, "timestamps"))
+"""Bits of `tcpi_options` (linux/tcp.h); those of ECN are left out, because a path may clear them,
+and the window scale stands for its own."""
+_WINDOW_SCALE: Final = 4
+_LITTLE: Final = sys.byteorder == "little"
 _COOKIE: Final = b"set-cookie"
 _END: Final = b"\r\n\r\n"
 
@@ -78,3 +90,36 @@ def _digest(value: bytes) -> str:
 
 def _text(value: bytes) -> str:
     return printable(value.decode("ascii", "backslashreplace"))
+
+
+@dataclass(slots=True)
+class Signals:
+    """Words what connections show of the other end; equal values are one text."""
+
+    _shapes: dict[tuple[int, ...], str] = field(default_factory=dict)
+    _ends: dict[tuple[int, int, int], str] = field(default_factory=dict)
+
+    def server_hello(self, shape: tuple[int, ...]) -> str | None:
+        """JA3S of a ServerHello; None: there was none, or too many were different."""
+        known = self._shapes.get(shape)
+        if known is None and shape and len(self._shapes) < MOST_SIGNALS:
+            known = self._shapes[shape] = ja3s(shape)
+        return known
+
+    def tcp(self, options: int, scales: int, mss: int) -> str | None:
+        """The TCP options of the other end, as Linux has them; None: too many were different.
+
+        Args:
+            options: `tcpi_options` of struct tcp_info (linux/tcp.h).
+            scales: the octet behind it, two window scales of four bits each.
+            mss: `tcpi_snd_mss`: octets of data in a segment, at most so many as the other end and
+                the path allow, less the option of time stamps.
+        """
+        end = options, scales, mss
+        known = self._ends.get(end)
+        if known is None and len(self._ends) < MOST_SIGNALS:
+            scale = scales & 15 if _LITTLE else scales >> 4  # a bit field: its order is the CPU's
+            words = [f"MSS {mss}", *([f"window scale {scale}"] if options & _WINDOW_SCALE else [])]
+            words += [name for bit, name in _OPTIONS if options & bit]
+            known = self._ends[end] = ", ".join(words)
+        return known

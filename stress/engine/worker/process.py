@@ -189,7 +189,7 @@ async def run_segments(
     async for message in segments:
         segment, number, start_ns = message.segment, message.number, message.start_ns
         run.segment, run.client = number, segment.client
-        if sessions is not None:
+        if isinstance(sessions, Sessions):
             ours = plan.resumption if segment.resumption is None else segment.resumption
             sessions.resumption = ours
         if not run.over:  # the last segment may have been ended early

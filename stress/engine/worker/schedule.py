@@ -9,7 +9,7 @@ import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, cycle
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from stress.handshake import Session
 from stress.model.plan import Address, Client, Replay
@@ -56,6 +56,22 @@ def draws(
 def replayed(replay: Replay) -> Iterator[Draw]:
     """Yield the combinations of a replay, in their order."""
     return (Draw(each.address, each.client, each.source, each.local_port) for each in replay.order)
+
+
+class SessionPool(Protocol):
+    """Which TLS session an attempt offers, and what becomes of those that it leaves."""
+
+    def offer(self, client: int) -> Session | None:
+        """Return the session that the next attempt of a client offers; None: it offers none."""
+
+    def keep(self, client: int, session: Session | None, *, resumed: bool) -> None:
+        """Take what a good handshake left; None: nothing.
+
+        Args:
+            client: index of its client.
+            session: the new session.
+            resumed: the handshake resumed the one that it was offered.
+        """
 
 
 class Sessions:

@@ -27,13 +27,24 @@ from stress.model.summary import Answer, Cause, Summary
 from stress.model.transcript import Transcript
 from stress.report.page.drawing import draw_history, draw_knee, draw_panels
 from stress.report.page.pairs import pairs, timelines
-from stress.report.page.series import column_rates, failure_history, panels, shares
+from stress.report.page.series import (
+    MOST_ROWS,
+    column_rates,
+    failure_history,
+    panels,
+    scale_of,
+    shares,
+)
 from stress.report.terminal import LABELS, PHASES, without_codes
+from stress.report.wording.backends import backends_title, clock, met_words, server_facts
 from stress.text.escape import escape
 from stress.text.templates import markup, read_part, template
 
 _SIGNS = {Answer.CLEAN: "✓", Answer.FAILING: "✗", Answer.INCONCLUSIVE: "?"}
-_PHASES = ("connect", "server", "handshake", "total", "attempt", "failing-total", "lag")
+_PHASES = (
+    *("connect", "proxy", "starttls", "server", "handshake"),
+    *("total", "attempt", "failing-total", "lag"),
+)
 
 
 class PageReport:
@@ -78,13 +89,18 @@ class PageReport:
             policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
             "img-src data:; base-uri 'none'; form-action 'none'",
             summary=summary,
+            servers=server_facts(summary),
+            backends_title=backends_title(summary.backend_count),
+            most_backends=MOST_ROWS,
+            met_words=met_words,
+            clock=clock,
             labels=LABELS,
             who_fails=without_codes(who) if views else who,
             sign=_SIGNS.get(summary.verdict, "!"),
             phases=[name for name in _PHASES if name in summary.latency],
             pairs=pairs(chains, self._run.verdicts(), tally),
             shares=rates,
-            scale=max((table.scale for table in rates), default=1.0),
+            scale=scale_of([*summary.backends, *(row for each in rates for row in each.rows)]),
             panels=[
                 (f"{panel.phase}: {PHASES[panel.phase]}", markup(drawing))
                 for panel, drawing in zip(phases, draw_panels(phases), strict=True)

@@ -22,7 +22,7 @@ from stress.model.claims import FailureCount
 from stress.model.outcome import Side, side_of
 from stress.model.records import RecordTable
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
-from stress.model.summary import Interval, Summary
+from stress.model.summary import BackendLine, Interval, Summary
 
 MOST_ROWS = 200
 """Rows of one table; what is left out is counted in words."""
@@ -49,21 +49,20 @@ class RateTable:
     rows: tuple[RateRow, ...]
     left_out: int
 
-    @property
-    def scale(self) -> float:
-        """The rate at the right end of the bars: the highest end of an interval."""
-        ends = [row.interval.high for row in self.rows if row.attempts]
-        return max(ends, default=1.0) or 1.0
+
+def scale_of(rows: Sequence[RateRow | BackendLine]) -> float:
+    """The rate at the right end of the bars: the highest end of an interval."""
+    ends = [row.interval.high for row in rows if row.attempts]
+    return max(ends, default=1.0) or 1.0
 
 
 def shares(
     summary: Summary, tally: RunCounts, facts: RunFacts, chains: Sequence[SeenChain], cube: Cube
 ) -> tuple[RateTable, ...]:
-    """By address, backend, vantage, client and chain; a dimension without rows is left out.
+    """By address, vantage, client and chain; a dimension without rows is left out.
 
     All intervals come from the one estimate that knows how failures cluster in time.
     """
-    sample = summary.backend_count is not None and summary.backend_count.sample
     by_client, by_chain = (
         {value: estimate(Cube(cube.block_ns, cells), facts.end).interval for value, cells in found}
         for found in (
@@ -83,10 +82,6 @@ def shares(
                 one.interval,
             )
             for one in summary.addresses
-        ],
-        ("backend, drawn at random" if sample else "backend"): [
-            RateRow(one.name, one.address or "", one.attempts, one.failures, one.interval)
-            for one in summary.backends
         ],
         "vantage": [
             RateRow(one.name, one.host, one.attempts, one.failures, one.interval)

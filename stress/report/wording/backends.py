@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.run import JoinedLog, RunFacts
-from stress.model.summary import BackendCount, Cause, Comparator, NewKey, Spread
+from stress.model.summary import (
+    BackendCount,
+    BackendLine,
+    Cause,
+    Comparator,
+    NewKey,
+    Spread,
+    Summary,
+)
 from stress.text.escape import command
 from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
 
 ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
+_AT_BACKEND = (Dimension.BACKEND, Comparator.IS)
 _ALWAYS = {"source": "source address", "local_port": "source port"}
 SHOWN = 3
 """Files that are named."""
+_TOLD_BY = {
+    "ticket": "the key of their session tickets",
+    "header": "a header of their answer",
+    "log": "the balancer's log",
+}
 
 
 ABOUT_SERVERS = (
@@ -67,13 +81,6 @@ def server_words(count: BackendCount | None) -> str:
             "key: by one server, or by several that "
             f"share it ({known}). "
         )
-    if count.high is None:
-        number = f"at least {thousands(count.seen)}"
-    elif count.high == count.seen:
-        number = thousands(count.seen)
-    else:
-        number = f"about {thousands(round(count.estimate))}"
-        number += f" (95% CI {thousands(count.seen)}–{thousands(count.high)})"  # noqa: RUF001 - as a range is written
     what = "Servers by the header of their answer" if by_header else "Session ticket keys"
     beside = (
         ASKED
@@ -82,9 +89,19 @@ def server_words(count: BackendCount | None) -> str:
         + reload_words(count.new_keys)
     )
     return (
-        f"{what}: {thousands(count.seen)} seen in {known}, {number} in all; a server "
+        f"{what}: {thousands(count.seen)} seen in {known}, {_number(count)} in all; a server "
         f"with {percent_up(count.least_share)} of the connections would have been met. {beside}"
     )
+
+
+def _number(count: BackendCount) -> str:
+    """How many servers there may be, with the interval."""
+    if count.high is None:
+        return f"at least {thousands(count.seen)}"
+    if count.high == count.seen:
+        return thousands(count.seen)
+    interval = f"{thousands(count.seen)}–{thousands(count.high)}"  # noqa: RUF001 - as ranges are
+    return f"about {thousands(round(count.estimate))} (95% CI {interval})"
 
 
 def reload_words(pairs: Sequence[NewKey]) -> str:
@@ -117,6 +134,46 @@ def balancing_words(found: Spread | None) -> str:
     if found.least is not None and found.most is not None:
         told.append(f"shares are not equal ({percent(found.least)} to {percent(found.most)})")
     return f"Balancing: {'; '.join(told)}. "
+
+
+def server_facts(summary: Summary) -> Mapping[str, str]:
+    """What is known of the servers as a whole, in short: what it is -> its figures."""
+    count, spread, groups = summary.backend_count, summary.balancing, summary.resumption_groups
+    facts = {}
+    if how := next((one.how for one in summary.backends), count.how if count else ""):
+        facts["told apart by"] = _TOLD_BY[how]
+    if count is not None:
+        drawn = ", drawn at random" if count.sample else ""
+        facts["named"] = f"{of(count.named, count.named + count.unnamed)}{drawn}"
+    if count is not None and count.seen:
+        facts["seen"] = thousands(count.seen)
+        facts["in all"] = _number(count)
+        facts["would be seen"] = f"with {percent_up(count.least_share)} of the connections"
+        facts["new keys"] = reload_words(count.new_keys).removeprefix("New keys: ").rstrip(". ")
+    facts["balancing"] = balancing_words(spread).removeprefix("Balancing: ").rstrip(". ")
+    if groups is not None:
+        offered = groups.failing.offered + groups.good.offered
+        facts["sessions accepted"] = of(groups.failing.accepted + groups.good.accepted, offered)
+        if groups.all_shared:
+            facts["session groups"] = "one"
+        elif groups.effective is not None:
+            interval = f"{groups.low or 0:.0f}–{groups.high or 0:.0f}"  # noqa: RUF001 - a range
+            facts["session groups"] = f"about {groups.effective:.0f} (95% CI {interval})"
+        facts["failures from"] = "one group" if groups.one_group else ""
+    return {name: words for name, words in facts.items() if words}
+
+
+def met_words(line: BackendLine, begun: str) -> str:
+    """From when to when a server was met; with dates where they are not that of the begin."""
+    first, last = (clock(moment, begun) for moment in (line.first, line.last))
+    return first if first == last else f"{first}–{last}"  # noqa: RUF001 - as a range is written
+
+
+def clock(moment: str | None, begun: str) -> str:
+    """The time of day of a moment (RFC 3339), with its date where another began; empty: none."""
+    if not moment:
+        return ""
+    return moment[11:19] if moment[:10] == begun[:10] else moment[5:19].replace("T", " ")
 
 
 def backends_title(count: BackendCount | None) -> str:
@@ -175,8 +232,9 @@ def group_words(facts: RunFacts) -> str:
             f"of {thousands(refused)} connections that refused one failed{verdict}"
         )
     if found.effective is not None and found.low is not None and found.high is not None:
+        of_which = "Of other sessions" if failing.offered else "Of all sessions"
         parts.append(
-            f"Of other sessions {of(good.accepted, good.offered)} were accepted, as from "
+            f"{of_which} {of(good.accepted, good.offered)} were accepted: in all as many as from "
             f"{found.effective:.0f} groups of servers with equal shares "
             f"(95% CI {found.low:.0f}–{found.high:.0f})"  # noqa: RUF001 - as a range is written
         )
@@ -202,11 +260,20 @@ def named_words(
     causes: Sequence[Cause],
     count: BackendCount | None,
     keys: Mapping[str, FailureKeys],
-    seen: int,
+    failures: Collection[int],
+    total: int,
 ) -> str:
     """The one server that all failures are from; empty: there is none, or it is not known.
 
-    Of a key that only a sample has shown, what was seen of it.
+    Of a key that only a sample has shown, what was seen of it. Where the servers of some failures
+    are not known, how many that were known are from it.
+
+    Args:
+        causes: of the failures.
+        count: how many servers there are.
+        keys: of the failures, where only a sample was read.
+        failures: of each server.
+        total: all failures.
     """
     if keys:
         first = next(iter(keys.values()))
@@ -220,13 +287,26 @@ def named_words(
             f"{read} came from the backend with {first.name}, "
             f"1 of {about}{thousands(round(count.estimate))}."
         )
-    if len(causes) != 1 or causes[0].recall < 1:
+    known = sum(failures)
+    behind = {
+        one.conditions[0].text: one.failures
+        for one in causes
+        if [(each.dimension, each.op) for each in one.conditions] == [_AT_BACKEND]
+    }
+    if not behind or sum(behind.values()) != known:
         return ""
-    where = [one for one in causes[0].conditions if one.dimension == Dimension.BACKEND]
-    if len(where) != 1 or len(causes[0].conditions) != 1 or where[0].op is not Comparator.IS:
+    share = "All" if known > 1 else "It"
+    if known < total:
+        share = f"All {thousands(known)} whose server is known"
+    for pair in count.new_keys if count else ():
+        if set(behind) == {pair.before, pair.after}:
+            return (
+                f"{share} came with {pair.before} or, from {pair.first} on, {pair.after}: one "
+                "after the other, as from one server that was reloaded."
+            )
+    if len(behind) > 1:
         return ""
     about = "" if count is None or count.high == count.seen else "about "
-    number = seen if count is None else round(count.estimate)
-    share = "All" if causes[0].failures > 1 else "It"
-    phrase = Dimension.BACKEND.phrase(where[0].text).removeprefix("behind ")
+    number = len(failures) if count is None else round(count.estimate)
+    phrase = Dimension.BACKEND.phrase(next(iter(behind))).removeprefix("behind ")
     return f"{share} came from {phrase}, 1 of {about}{thousands(number)}."

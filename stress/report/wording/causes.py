@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import ceil, log
 
@@ -10,7 +10,7 @@ from stress.analysis.causes.likely import catalogue
 from stress.analysis.chains import difference
 from stress.analysis.findings import Findings
 from stress.codes.catalog import client_views, fix_for
-from stress.model.attributes import Dimension, place
+from stress.model.attributes import Dimension, listed, place
 from stress.model.claims import (
     Basis,
     Claim,
@@ -192,6 +192,10 @@ def sentence(claim: Claim, findings: Findings) -> str:
             return slow(claim, what) if claim.basis is Basis.SLOW else negotiated(claim)
         case Basis.PORTS | Basis.CONDITIONS:
             words, mechanism = _place(claim, findings), claim.mechanism
+            known: Mapping[str, str] = read_texts(__package__, "words.toml")["signal"]
+            told = [*claim.conditions, *(claim.worst[0] if claim.worst else ())]
+            signals = dict.fromkeys(known.get(one.dimension, "") for one in told)
+            words = " ".join([words, *filter(None, signals)])
             if mechanism is None:
                 return words
             words += f" The failing chain is {mechanism.name}; {_how_often(mechanism)}."
@@ -378,12 +382,20 @@ def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
     change, new = experiment(found.likely, facts.plan), facts.made_now
     following = shell_line(run_argv(facts.plan, change, made_now=new)) if change else ""
     named = found.category and not facts.records
-    views = client_views(found.category) if named else {}
+    views = client_views(found.category, named=facts.plan.names_server) if named else {}
     return Unexplained(found.failures, likely(found.likely), following, views)
 
 
-def undecided(fits: Sequence[RootCause]) -> str:
-    """That the evidence does not decide between root causes, and how to find out."""
+def undecided(fits: Sequence[RootCause], *, testable: bool) -> str:
+    """That the evidence does not decide between root causes, and how to find out, else what to do.
+
+    Args:
+        fits: two or more, the likeliest first.
+        testable: a run tells them apart.
+    """
+    if not testable:
+        fixes = (f"{fit.id}: {catalogue()[fit.id].fix}" for fit in fits)
+        return f"Undecided; no option of a run tells these apart. {' '.join(fixes)}"
     named = []
     for fit in fits:
         root = catalogue()[fit.id]
@@ -416,8 +428,11 @@ def silence(found: UnexplainedClaim, addresses: Sequence[Address] = ()) -> str:
     if found.silence is None:
         return ""
     told = [one.named for one in addresses]
+    texts: Mapping[str, Mapping[str, str]] = read_texts(__package__, "words.toml")
+    alike = listed([texts["alike"][one] for one in found.alike])
     place = f" to {told[0]}" if len(told) == 1 else f" to all {len(told)} addresses" if told else ""
-    return read_texts(__package__, "words.toml")["silence"][found.silence].format(
+    return texts["silence"][found.silence].format(
+        alike=f", alike in {alike}" if alike else "",
         failures=counted(found.failures, "failure"),
         are="is" if found.failures == 1 else "are",
         place=place,

@@ -148,7 +148,7 @@ def origin(findings: Findings) -> str:
     elapsed = duration_s(facts)
     rate = f" ({attempts / elapsed:,.0f}/s)" if elapsed else ""
     processes = facts.plan.load.processes
-    unnamed = f"{len(facts.vantages)} vantages" if facts.vantages else "this machine"
+    unnamed = counted(len(facts.vantages), "vantage") if facts.vantages else "this machine"
     return (
         f"{facts.host or unnamed}, {begun:%Y-%m-%d %H:%M:%S} UTC, "
         f"{counted(attempts, 'handshake')} in {_duration(findings)}{rate}, "

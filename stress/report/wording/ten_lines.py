@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from stress.analysis import chains as chain_words
@@ -16,10 +17,12 @@ from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
 from stress.analysis.verdict import duration_s
-from stress.codes.catalog import client_views, fix_for, phrase_for
+from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
+from stress.model.attributes import Dimension
 from stress.model.chain import Refusal
 from stress.model.claims import RunChange
 from stress.model.outcome import Category, Kind, Stage, kind_of
+from stress.model.plan import NO_POLICY
 from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
@@ -34,7 +37,6 @@ from stress.report.wording.causes import (
     silence,
     undecided,
 )
-from stress.report.wording.clean import NOBODY, upcoming, who_met_nothing
 from stress.report.wording.clients import met_by, who_sees
 from stress.report.wording.context import (
     goal_words,
@@ -46,14 +48,22 @@ from stress.report.wording.context import (
 )
 from stress.report.wording.differences import unasked
 from stress.report.wording.store_versions import store_versions
+from stress.text.datetimes import instant, span
 from stress.text.escape import printable, shell_line, with_names
 from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
-from stress.trust import describe
+from stress.trust import describe, known_of
 from stress.trust.reading.certificate import shown_names
 
 DAY = "%Y-%m-%d"
 RESULTS = "results"
 """The folder in which commands look for a run by its name."""
+NOBODY = "No client would have seen a failure in these handshakes."
+LAST_PART = 0.2
+"""Of its lifetime: by then a certificate should have been renewed, however short it lives."""
+MOST_CHAINS = 100
+"""The commonest chains, whose certificates are checked for it."""
+PATIENCE_US = 10_000_000
+"""How long OkHttp waits for a connection; browsers and iOS wait longer."""
 MOST_PLACES = 3
 """Sentences of places in one line: of more only the first are told there."""
 _WITH_VALUES = frozenset(
@@ -88,7 +98,8 @@ def headlines(
     causes = [cause for cause in causes if cause.kind == FAILURE]
     several = len({cause.category for cause in causes}) > 1
     servers, keys = findings.backend_count, findings.failure_keys
-    named = named_words(causes, servers, keys, len(findings.backends))
+    failed = [part.count.failures for part in findings.backends.values()]
+    named = named_words(causes, servers, keys, failed, tally.failures)
     verdict = [_failure_rate(findings, failures, validity), _too_few(failures), named]
     verdict.append(unfinished(findings) or goal_words(findings.assertions))
     if findings.facts.limits:
@@ -131,14 +142,14 @@ def headlines(
 
 def _who_fails(findings: Findings, causes: Sequence[Cause], category: str) -> str:
     """What this run measured for each client, then what each client family does."""
-    tally = findings.tally
+    tally, plan = findings.tally, findings.facts.plan
     first = next((one for one in causes if one.category == category), None)
-    views = first.clients if first else client_views(category)
+    views = first.clients if first else client_views(category, named=plan.names_server)
     failing = _failing_chain(findings, category)[0]
     versions = store_versions(findings.verdicts, failing.sha256 if failing else b"")
     who = f"{who_sees(views) or 'Every client.'} {versions}"
     who = who if len(tally.categories) == 1 else f"{category}: {who}"
-    return f"{met_by(findings.facts.plan.clients, tally.clients)} {who}".strip()
+    return f"{met_by(plan.clients, tally.clients)} {who}".strip()
 
 
 def _nothing_to_fix(findings: Findings, who: str) -> str:
@@ -152,8 +163,11 @@ def _nothing_to_fix(findings: Findings, who: str) -> str:
 def _fix_unexplained(findings: Findings, category: str) -> str:
     """What to do about failures without a cause. A fix for one of several would be a guess."""
     left = findings.explanation.unexplained.likely
-    decided = len(left) == 1 or experiment(left, findings.facts.plan) is None
-    return fix_of(category, likely(left)) if decided else undecided(left)
+    testable = experiment(left, findings.facts.plan) is not None
+    # A failing chain shows by itself what is wrong with it.
+    if len(left) < 2 or (kind_of(category) is Kind.TRUST and not testable):
+        return fix_of(category, likely(left))
+    return undecided(left, testable=testable)
 
 
 def _failure_rate(findings: Findings, failures: Failures, validity: Validity) -> str:
@@ -344,8 +358,14 @@ def commands(findings: Findings) -> Iterator[Command]:
     yield Command(Purpose.PROVE, proof, "Proof")
     stores = facts.plan.trust.stores
     options = ("--stores", stores) if stores else ()
-    yield Command(Purpose.VERIFY_FIX, with_names("replay", name, options=options), "After the fix")
+    claims = findings.explanation.claims if facts.vantages else ()
+    if not any(one.dimension == Dimension.VANTAGE for each in claims for one in each.conditions):
+        replay = with_names("replay", name, options=options)
+        yield Command(Purpose.VERIFY_FIX, replay, "After the fix")
     rare = "After the fix, if failures are rare"
+    rare = (
+        f"After the fix, from the same {len(facts.vantages)} vantages" if facts.vantages else rare
+    )
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
 
@@ -397,3 +417,56 @@ def _detectable(findings: Findings) -> str:
     # No episode in T: with 95% confidence there are fewer than 3 in T.
     rare = seconds(elapsed / 3.0)
     return f"{words} Outages less frequent than about one in {rare} could have been missed."
+
+
+def who_met_nothing(findings: Findings) -> str:
+    """Which clients would have seen a failure all the same, and of which nothing is known."""
+    doubts = list(_doubts(findings))
+    return " ".join(doubts) if doubts else NOBODY
+
+
+def _doubts(findings: Findings) -> Iterator[str]:
+    refused: dict[str, str] = {}
+    for chain in findings.chains:
+        by_policy = {one.policy: one for one in findings.verdicts if one.chain == chain.sha256}
+        wrong = next((one.headline for one in by_policy.values() if one.headline), None)
+        if wrong:
+            told = partial(known_of, chain.certificates)
+            views = chain_views(wrong.category.value, by_policy, told)
+            refusing = {name: view for name, view in views.items() if view.fails != "no"}
+            refused.setdefault(chain_words.subject(chain), who_sees(refusing))
+    for name, who in list(refused.items())[:2]:
+        yield f"No handshake of these clients failed, but others refuse {name}. {who}"
+    notes = [one for each in findings.verdicts for one in each.findings]
+    if any(
+        one.category is Category.MUST_STAPLE_MISSING and one.refusal is Refusal.NO for one in notes
+    ):
+        yield (
+            "The certificate demands an OCSP staple (Must-Staple), and none was requested: whether"
+            " Firefox accepts the answer is not known. Test it: --client firefox."
+        )
+    if findings.facts.plan.trust.policy == NO_POLICY:
+        yield "Chains were not judged (--policy none): no client's trust was tested."
+    for index, address in enumerate(findings.addresses):
+        if not findings.tally.addresses.get(index):
+            yield f"{address.named} was not reached by any handshake."
+    slow = findings.latency.get("handshake")
+    if slow and slow.p99 and slow.p99 > PATIENCE_US:
+        yield f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."
+
+
+def upcoming(findings: Findings) -> Iterator[str]:
+    """What will fail unless something is done: certificates in the last part of their lifetime."""
+    now = findings.facts.started_ns // 1_000_000_000
+    # With a certificate for each connection nobody renews them one by one.
+    for chain in chain_words.by_frequency(findings.chains)[:MOST_CHAINS]:
+        for der in chain.certificates:
+            one = describe(der)
+            left = one.not_after - now
+            if not (one.is_ca and one.self_issued) and 0 < left < LAST_PART * one.lifetime:
+                is_leaf = der == chain.certificates[0]
+                yield (
+                    f"Renew {chain_words.subject(chain) if is_leaf else one.subject}: it"
+                    f" expires {instant(one.not_after)}, in {span(left)}"
+                    f" ({percent(left / one.lifetime)} of its lifetime is left)."
+                )

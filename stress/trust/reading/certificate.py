@@ -150,6 +150,12 @@ class CertificateFacts:
         return self.usages is None or "keyCertSign" in self.usages
 
     @property
+    def unmasked_usages(self) -> tuple[str, ...] | None:
+        """As `usages`, with the bits that are declared unused."""
+        value = next((one.value for one in self.extensions if named(one.oid) == "keyUsage"), b"")
+        return extension.usages(value, masked=False) if self.usages is not None else None
+
+    @property
     def must_staple(self) -> bool:
         """Whether it demands a stapled OCSP response (`status_request`)."""
         return 5 in self.features

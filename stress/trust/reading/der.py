@@ -222,7 +222,9 @@ def seconds(element: Element) -> int:
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     if not (1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]):
         raise DerError(f"the day {year:04d}-{month:02d}-{day:02d}")
-    if hour > 23 or minute > 59 or second > 59:
+    if second == 60:
+        odd, kind = f"the time {hour:02d}:{minute:02d}:60", "second"
+    if hour > 23 or minute > 59 or second > 60:
         raise DerError(f"the time {hour:02d}:{minute:02d}:{second:02d}")
     # Days from civil: years begin in March, so that the leap day is the last of its year.
     years = year - (month <= 2)

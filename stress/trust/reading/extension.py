@@ -146,6 +146,8 @@ class NameConstraints:
     """A subtree gives bounds, even if they are the default."""
     bounded: bool = False
     """A subtree has a minimum or maximum, which RFC 5280 forbids."""
+    hollow: bool = False
+    """There are no subtrees where there could be some."""
 
 
 def general_names(data: bytes) -> GeneralNames:
@@ -167,7 +169,8 @@ def name_constraints(data: bytes) -> NameConstraints:
         found[part.tag] = _collect([base[0] for base in bases])
         bounded |= any(any(limit.body) or limit.tag == 0x81 for base in bases for limit in base[1:])
         spelt_out |= any(base[1:] for base in bases)
-    limits = NameConstraints(found[0xA0], found[0xA1], spelt_out, bounded)
+    hollow = not all(part.body for part in parts)
+    limits = NameConstraints(found[0xA0], found[0xA1], spelt_out, bounded, hollow)
     if [part.tag for part in parts] != sorted({part.tag for part in parts}):
         raise OddFormError("in another order", limits)
     return limits
@@ -208,11 +211,11 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
     return is_ca, path_length
 
 
-def usages(data: bytes) -> tuple[str, ...]:
-    """What a keyUsage allows."""
+def usages(data: bytes, *, masked: bool = True) -> tuple[str, ...]:
+    """What a keyUsage allows; masked: without the bits that it declares unused."""
     body = first(data).expect(BIT_STRING).body
     octets = bits(body)
-    unused = body[0] + 8 * (2 - len(octets)) if len(octets) <= 2 else 0
+    unused = body[0] + 8 * (2 - len(octets)) if masked and len(octets) <= 2 else 0
     value = int.from_bytes(octets[:2].ljust(2, b"\0"), "big") >> unused << unused
     return tuple(name for place, name in enumerate(_USAGES) if value & 1 << 15 - place)
 

@@ -52,6 +52,8 @@ class IdentitySettings(Settings, frozen=True):
     common_name: CommonName = CommonName.NEVER
     final_dot: bool = True
     """A final dot of a name in the certificate is ignored."""
+    equal_final_dots: bool = False
+    """Where it is not, a name and a host that both have one are the same."""
     host_final_dot: bool = True
     """A final dot of the host is ignored."""
     wildcard_letters: bool = False
@@ -68,16 +70,23 @@ class IdentitySettings(Settings, frozen=True):
     """Of which labels a `*` stands for any letters; else it is the whole first label."""
     host_names_only: bool = False
     """A host that is no host name (with an underscore) matches nothing."""
-    constraint_final_dot: bool = False
-    """In name constraints it is ignored, wherever `final_dot` is not."""
+    constraint_final_dot: bool | None = None
+    """It is ignored in name constraints; None: as in names."""
     constrained_issuers: bool = True
     """Name constraints limit the names of issuers, too."""
     anchor_constraints: bool = True
     """Name constraints of an anchor count."""
     mapped_addresses: bool = False
     """An IPv4 address written as IPv6 is that address."""
-    empty_constraints: Literal["all", "none", "refused"] = "all"
-    """What an empty name of a host in name constraints covers; Java 17 fails on it."""
+    uncompared_names: Literal["", "critical", "any"] = ""
+    """Below which constraints a name is refused that is of a kind that they hold, but that is not
+    compared: none, critical ones, or any."""
+    excluded_directories: bool = False
+    """An excluded directoryName covers every name; else what begins with it."""
+    readable_names: bool = False
+    """A dNSName in name constraints that is no name is refused when compared (mozilla::pkix)."""
+    empty_constraints: bool = True
+    """An empty dNSName in name constraints covers every name; else it is refused when compared."""
     readable_constraints: bool = False
     """Constraints that cannot be read, or of kinds that are not compared, allow nothing."""
     masked_constraints: bool = False
@@ -106,6 +115,9 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
         mapped = [getattr(one, "ipv4_mapped", None) for one in names.addresses]
         return address in names.addresses or (settings.mapped_addresses and address in mapped)
     wanted = ascii_name(host)
+    dotted = f"{wanted}." in map(str.lower, names.dns)
+    if settings.equal_final_dots and host.endswith(".") and dotted:
+        return True
     if not settings.host_final_dot and host.endswith("."):
         return False
     if settings.host_names_only and not _LETTERS_DIGITS_HYPHENS.fullmatch(wanted):
@@ -282,11 +294,12 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
         limited = between if settings.constrained_issuers else []
         below = [(one, one.alternative_names or GeneralNames()) for one in limited]
-        if settings.empty_constraints == "none":
-            named = tuple(filter(None, constraints.excluded.dns))
-            excluded = replace(constraints.excluded, dns=named)
-            constraints = replace(constraints, excluded=excluded)
-        forbidden = (_forbidden(*one, constraints, settings) for one in [(leaf, names), *below])
+        critical = "nameConstraints" in link.facts.critical_extensions
+        forbidden = (
+            printable(next(_outright(*one, constraints, settings, critical=critical), ""), 80)
+            or _forbidden(*one, constraints, settings)
+            for one in [(leaf, names), *below]
+        )
         first = next(filter(None, forbidden), "")
         if first:
             detail = f"{short_name(link.facts)} may not issue for {first}"
@@ -294,6 +307,37 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
 
 
 RULES = (name_findings, constraint_findings)
+
+
+def _outright(
+    facts: CertificateFacts,
+    names: GeneralNames,
+    constraints: NameConstraints,
+    settings: IdentitySettings,
+    *,
+    critical: bool,
+) -> Iterator[str]:
+    """Names that a client refuses without a comparison, by what the constraints hold."""
+    both = (constraints.permitted, constraints.excluded)
+    uris = any(one.uris for one in both)
+    if settings.uncompared_names == "any" or (settings.uncompared_names and critical):
+        yield from names.uris if uris else ()
+        if names.others and any(one.others for one in both):
+            yield "a name of a kind that is not compared"
+    if settings.named_uris == "any" or (settings.named_uris == "uris" and uris):
+        yield from (uri for uri in names.uris if literal(_host_of(uri)) is not None)
+    bases = [base.lower().removeprefix(".") for one in both for base in one.dns]
+    if settings.readable_names and any(base and not _HOST_NAME.fullmatch(base) for base in bases):
+        yield from names.dns
+    for name in names.dns if not settings.empty_constraints else ():
+        # The first subtree that permits a name ends the search for it.
+        permitting = (base for base in constraints.permitted.dns if _in_domain(name, base))
+        if next(permitting, None) == "" or "" in constraints.excluded.dns:
+            yield name
+    if settings.masked_constraints and any(one.addresses or _odd_networks(one) for one in both):
+        yield from map(str, names.addresses)
+    if constraints.excluded.directories and settings.excluded_directories:
+        yield facts.subject_name.text or "any name"
 
 
 def _forbidden(
@@ -307,18 +351,8 @@ def _forbidden(
     bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
     if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "more names than clients compare"
-    if settings.named_uris == "any" or (
-        settings.named_uris == "uris" and (permitted.uris or excluded.uris)
-    ):
-        numbered = next((uri for uri in names.uris if literal(_host_of(uri)) is not None), "")
-        if numbered:
-            return printable(numbered, 80)
-    if settings.empty_constraints == "refused" and names.dns and "" in permitted.dns + excluded.dns:
-        return printable(names.dns[0], 80)
-    unmasked = any(one.addresses or _odd_networks(one) for one in (permitted, excluded))
-    if settings.masked_constraints and names.addresses and unmasked:
-        return str(names.addresses[0])
-    final_dot = settings.final_dot or settings.constraint_final_dot
+    final_dot = settings.constraint_final_dot
+    final_dot = settings.final_dot if final_dot is None else final_dot
     subjects = (facts.subject_name,) if facts.subject_name.normal else ()
     compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
         "dns": (names.dns, partial(_in_domain, final_dot=final_dot)),

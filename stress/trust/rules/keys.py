@@ -24,6 +24,9 @@ class KeySettings(Settings, frozen=True):
     rsa_bits: int = 1024
     ec_bits: int = 224
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
+    handshake_key: bool = False
+    """The kind of the leaf's key is a matter of the handshake, before the chain is judged (check
+    `handshake-key`)."""
     issuer_curves: tuple[str, ...] = ()
     """Curves that an issuer's key may use; empty: all."""
     raw_names: Literal["no", "odd", "all"] = "no"
@@ -34,6 +37,8 @@ class KeySettings(Settings, frozen=True):
     algorithms_signed: bool = True
     """A certificate that names two signature algorithms counts as not signed by its issuer; else
     only as one with a broken part."""
+    unissued_signature: bool = True
+    """The algorithm of a signature counts even where there is no issuer."""
     unknown_curves: bool = True
     """A curve that nobody knows is accepted."""
     points: bool = True
@@ -54,7 +59,9 @@ def key_findings(context: Context) -> Iterator[Finding]:
         if reason:
             whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
             detail = f"{whose}{link.facts.key}, {reason}"
-            yield Finding(Category.WEAK_KEY, link.position, detail)
+            kind = settings.handshake_key and link.position == 0 and "not accepted" in reason
+            check = "handshake-key" if kind else ""
+            yield Finding(Category.WEAK_KEY, link.position, detail, check=check)
 
 
 def _weakness(link: Link, settings: KeySettings) -> str:
@@ -92,7 +99,10 @@ def signature_findings(context: Context) -> Iterator[Finding]:
     for link in context.below_anchor:
         facts = link.facts
         whose = "" if link.position == 0 else f"{short_name(facts)} "
-        own = facts.self_issued and link is context.path.top
+        top = link is context.path.top
+        own = facts.self_issued and top
+        if top and not context.anchored and not settings.unissued_signature:
+            continue
         if facts.signing.scheme not in context.policy.schemes and not own:
             detail = f"{whose}signed {facts.signature}, which is not known here"
             yield Finding(Category.WEAK_SIGNATURE, link.position, detail)

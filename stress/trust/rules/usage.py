@@ -77,6 +77,8 @@ class UsageSettings(Settings, frozen=True):
     """A critical subjectAltName without any name of a kind that is compared is unknown."""
     empty_usage: bool = False
     """A keyUsage without any bit counts as none."""
+    masked_usage: bool = True
+    """Of an issuer's keyUsage the bits that it declares unused do not count."""
     readable_basics: bool = False
     """A basicConstraints that does not decode, or with a path length of more than 32 bits, makes no
     CA."""
@@ -184,9 +186,10 @@ def _no_ca(facts: CertificateFacts, settings: UsageSettings, *, at_top: bool) ->
     by_usage = settings.root_by_usage and at_top and facts.usages is not None
     by_usage = by_usage and "basicConstraints" not in facts.named_extensions
     old_root = facts.version < 3 and facts.self_issued and not settings.strict_ca
-    if facts.usages and not facts.may_sign_certificates:
+    usages = facts.usages if settings.masked_usage else facts.unmasked_usages
+    if usages and "keyCertSign" not in usages:
         return "may not sign certificates (keyUsage)"
-    if facts.usages == () and not settings.empty_usage:
+    if usages == () and not settings.empty_usage:
         return "may not sign certificates (empty keyUsage)"
     broken = any(part.startswith("basicConstraints") for part in facts.broken)
     if settings.readable_basics and (broken or (facts.path_length or 0) >= 1 << 32):

@@ -11,7 +11,8 @@ from stress.analysis.causes.table import Column
 from stress.analysis.recording import record
 from stress.model.attributes import Dimension
 from stress.model.claims import Shape
-from stress.model.run import Cell, Run
+from stress.model.plan import Address
+from stress.model.run import CELL_OTHERS, Cell, Run
 
 
 def isolated(run: Run) -> Isolation:
@@ -140,3 +141,79 @@ def test_rows_are_grouped_in_the_order_of_their_attributes(values: int) -> None:
     assert groups.tolist() == [distinct.index(one) for one in combinations]
     assert problem.attempts.tolist() == np.bincount(groups, attempts).tolist()
     assert problem.failures.tolist() == np.bincount(groups, attempts // 2).tolist()
+
+
+def with_signals(cell: Cell, **signals: str) -> Cell:
+    return cell._replace(others=tuple(signals.get(name) for name in CELL_OTHERS))
+
+
+def suggested(
+    make: Callable[..., Cell], recorded: Callable[..., Run], failing: Callable[[Cell, str], int]
+) -> Isolation:
+    """Two addresses, behind each two kinds of servers, by what ends their TCP; 40 blocks."""
+    cells = []
+    for block in range(40):
+        for address in range(2):
+            for end in ("MSS 1448", "MSS 988"):
+                like = make(25, block=block, address=address)
+                failed = failing(like, end)
+                here = [
+                    like._replace(count=25 - failed),
+                    like._replace(count=failed, outcome="reset"),
+                ]
+                cells += [with_signals(one, tcp_options=end) for one in here if one.count]
+    addresses = (Address("10.0.0.1", 443), Address("10.0.0.2", 443))
+    recording = record(recorded(cells, addresses=addresses))
+    (failing_class,) = failure_classes(recording.table)
+    return isolate(recording, failing_class, signals=True)
+
+
+def test_a_signal_suggests_a_server_where_nothing_else_explains_failures(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    found = suggested(cell, recorded, lambda _, end: 5 if end == "MSS 988" else 0)
+
+    (one,) = found.suggested
+    assert found.slices == ()
+    assert [(each.dimension, each.text) for each in one.conditions] == [("tcp_options", "MSS 988")]
+    assert (one.inside.failures, one.inside.attempts) == (400, 2000)
+    assert one.ratio.low > 100
+    assert one.grade is Grade.SUGGESTED, "it is no name"
+
+
+def test_a_signal_takes_nothing_from_what_explains_failures(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    """Of two servers at the second address one fails: the address is told, then which of them."""
+    found = suggested(
+        cell, recorded, lambda like, end: 5 if (like.address, end) == (1, "MSS 988") else 0
+    )
+
+    assert said(found) == [["10.0.0.2:443"]]
+    assert found.slices[0].grade is Grade.STRONG
+    assert found.suggested == ()
+    assert found.slices[0].worst is not None
+    (inner,), counts = found.slices[0].worst
+    assert (inner.dimension, inner.text) == ("tcp_options", "MSS 988")
+    assert (counts.failures, counts.attempts) == (200, 1000)
+
+
+def test_what_the_places_leave_is_searched_for_signals(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    def failing(like: Cell, end: str) -> int:
+        return 25 if like.address else 2 if end == "MSS 988" else 0
+
+    found = suggested(cell, recorded, failing)
+
+    assert said(found) == [["10.0.0.2:443"]]
+    assert [one.conditions[0].text for one in found.suggested] == ["MSS 988"]
+    assert found.suggested[0].cohort.failures == 80
+
+
+def test_failures_that_no_signal_follows_suggest_none(
+    cell: Callable[..., Cell], recorded: Callable[..., Run]
+) -> None:
+    found = suggested(cell, recorded, lambda like, _: int(like.block % 5 == 0))
+
+    assert found.suggested == ()

@@ -78,6 +78,8 @@ def test_a_good_handshake_fills_every_column(
     assert record.key_group is not None
     assert record.bytes_received > sum(len(der) for der in one.chain)
     assert record.local_port is not None
+    assert len(record.ja3s or "") == 32
+    assert (record.tcp_options or "").startswith("MSS ") is (sys.platform == "linux")
 
 
 def test_durations_nest_as_they_happened(stack: Stack, serve: Serve, tls: ssl.SSLContext) -> None:
@@ -116,6 +118,8 @@ def test_what_the_target_does_ends_as_an_outcome(
     assert record.handshake_ns is None
     assert record.chain is None
     assert record.connect_ns is not None
+    assert record.ja3s is None
+    assert (record.tcp_options is not None) is (sys.platform == "linux"), "also after a RST"
 
 
 def test_a_closed_port_is_refused_at_once(stack: Stack) -> None:
@@ -130,6 +134,7 @@ def test_a_closed_port_is_refused_at_once(stack: Stack) -> None:
 
     assert {(record.outcome, record.stage) for _, record in tries} == {("refused", Stage.CONNECT)}
     assert all(record.connect_ns is None for _, record in tries)
+    assert {record.tcp_options for _, record in tries} == {None}, "there was no connection"
     assert any(one.ended_at_once for one, _ in tries)
 
 
@@ -155,6 +160,7 @@ def test_a_full_accept_queue_is_a_timeout_of_the_connect(
 
     assert (record.outcome, record.stage) == ("timeout-connect", Stage.CONNECT)
     assert record.tcp_retransmits == (retransmits if sys.platform == "linux" else None)
+    assert record.tcp_options is None
 
 
 def test_a_demand_for_a_client_certificate_is_seen_after_the_handshake(

@@ -314,6 +314,8 @@ def test_through_a_proxy_the_header_is_for_the_target_and_the_secret_is_not_kept
     assert record.proxy_ns is not None
     assert record.starttls_ns is not None
     assert record.before_tls_ns == record.connect_ns + record.proxy_ns + record.starttls_ns
+    assert record.tcp_options is None, "they are the proxy's"
+    assert record.ja3s is not None, "it is the server's"
     (kept,) = sampler.collect()
     sent = b"".join(flight.data for flight in kept.flights if flight.sent)
     assert b"Proxy-Authorization: Basic ***\r\n" in sent

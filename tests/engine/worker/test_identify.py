@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from stress.engine.worker.identify import LONGEST, MOST_BYTES, HeaderQuestion
+from stress.engine.worker.identify import (
+    LONGEST,
+    MOST_BYTES,
+    MOST_SIGNALS,
+    HeaderQuestion,
+    Signals,
+)
 from stress.model.plan import Address, Plan, Target
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: nginx\r\n"
@@ -78,3 +86,37 @@ def test_a_cookie_is_told_by_its_name_and_a_hash() -> None:
     assert one is not None
     assert one.startswith("route=#")
     assert "secret" not in one
+
+
+def scales(peer: int, own: int) -> int:
+    """Two window scales in one octet, as a bit field of this CPU has them."""
+    return peer | own << 4 if sys.byteorder == "little" else own | peer << 4
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (7, "MSS 1448, window scale 9, SACK, timestamps"),
+        (6, "MSS 1448, window scale 9, SACK"),
+        (0, "MSS 1448"),
+        (7 | 8 | 16 | 32, "MSS 1448, window scale 9, SACK, timestamps"),
+    ],
+)
+def test_tcp_options_are_those_of_the_other_end(options: int, words: str) -> None:
+    """Congestion marks (ECN) and data in a SYN depend on the path and on us."""
+    assert Signals().tcp(options, scales(9, 3), 1448) == words
+
+
+def test_a_server_with_ever_new_signals_does_not_fill_the_run_file() -> None:
+    """Those that are known already stay told apart."""
+    signals, more = Signals(), 3 * MOST_SIGNALS
+
+    shapes = [signals.server_hello((0x0303, 0x1301, n)) for n in range(more)]
+    ends = [signals.tcp(7, 0, n) for n in range(more)]
+
+    for told in (shapes, ends):
+        assert None not in told[:MOST_SIGNALS]
+        assert set(told[MOST_SIGNALS:]) == {None}
+        assert len(set(told[:MOST_SIGNALS])) == MOST_SIGNALS
+    assert signals.server_hello((0x0303, 0x1301, 5)) == shapes[5]
+    assert signals.server_hello(()) is None

@@ -11,9 +11,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 
 lines = [line.rstrip("\n").split("\t") for line in sys.stdin]
 """Host, port and file of roots."""
+_LOT = 10
+"""Roots that one process takes in: its start costs more than one root."""
 
 
 def store(folder: Path) -> None:
@@ -21,19 +24,24 @@ def store(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     where = f"sql:{folder}"
     subprocess.run(["certutil", "-N", "-d", where, "--empty-password"], check=True)
+    commands = []
     for number, (_, _, roots) in enumerate(lines):
         pem = Path(roots).read_text("ascii")
         for place, one in enumerate(
             re.findall(r"-----BEGIN.*?END CERTIFICATE-----\n", pem, re.DOTALL)
         ):
-            # A certificate that NSS cannot read stays out.
-            subprocess.run(
-                ["certutil", "-A", "-d", where, "-n", f"{number}-{place}", "-t", "C,,", "-a"],
-                input=one,
-                capture_output=True,
-                check=False,
-                text=True,
-            )
+            root = folder / f"{number}-{place}.der"
+            root.write_bytes(PEM_cert_to_DER_cert(one))
+            commands.append(f"-A -d {where} -n {number}-{place} -t C,, -i {root}\n")
+    lots = (commands[at : at + _LOT] for at in range(0, len(commands), _LOT))
+    for some in lots:
+        # It stops at a certificate that NSS cannot read, which stays out: the others one by one.
+        for again in [some, *([one] for one in some)]:
+            (folder / "commands").write_text("".join(again), "ascii")
+            batch = ["certutil", "-B", "-d", where, "-i", str(folder / "commands")]
+            done = subprocess.run(batch, capture_output=True, check=False)
+            if again is some and not done.returncode:
+                break
 
 
 def environment(home: Path) -> Mapping[str, str]:

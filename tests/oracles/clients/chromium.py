@@ -48,23 +48,42 @@ class Browser:
 
     def call(self, method: str, session: str = "", **parameters: object) -> dict[str, Any]:
         """The result of a command."""
+        self._ask(method, session, parameters)
+        while "id" not in (answer := self._answer()) or answer["id"] < self._asked:
+            pass
+        return dict(answer.get("result") or answer)
+
+    def navigate(self, session: str, url: str) -> str:
+        """The error of a page, or `ok`; its page of errors comes up to three seconds later."""
+        self._ask("Page.navigate", session, {"url": url})
+        request = ""
+        while True:
+            answer = self._answer()
+            told = answer.get("params") or answer.get("result") or answer
+            if answer.get("method") == "Network.requestWillBeSent" and told["documentURL"] == url:
+                request = told["requestId"]
+            failed = answer.get("method") == "Network.loadingFailed"
+            if answer.get("id") == self._asked or (failed and told["requestId"] == request):
+                return str(told.get("errorText", "ok")).removeprefix("net::")
+
+    def _ask(self, method: str, session: str, parameters: dict[str, object]) -> None:
         self._asked += 1
         message = {"id": self._asked, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
         os.write(self._writes, json.dumps(message).encode() + b"\0")
-        while True:
-            while b"\0" not in self._pending:
-                if not select([self._reads], [], [], _LONGEST)[0]:
-                    return {"errorText": "no answer"}
-                more = os.read(self._reads, 65536)
-                if not more:
-                    raise EOFError("Chromium has ended")
-                self._pending += more
-            told, _, self._pending = self._pending.partition(b"\0")
-            answer = json.loads(told)
-            if answer.get("id") == self._asked:
-                return dict(answer.get("result") or answer)
+
+    def _answer(self) -> dict[str, Any]:
+        """An answer or an event."""
+        while b"\0" not in self._pending:
+            if not select([self._reads], [], [], _LONGEST)[0]:
+                return {"id": self._asked, "errorText": "no answer"}
+            more = os.read(self._reads, 65536)
+            if not more:
+                raise EOFError("Chromium has ended")
+            self._pending += more
+        told, _, self._pending = self._pending.partition(b"\0")
+        return dict(json.loads(told))
 
 
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -74,10 +93,9 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         print(browser.call("Browser.getVersion")["product"], flush=True)  # noqa: T201
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         own = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        browser.call("Network.enable", own)
         for host, port, _ in lines:
-            found = browser.call("Page.navigate", own, url=address(host, port))
-            said = str(found.get("errorText", "ok")).removeprefix("net::")
-            print(said, flush=True)  # noqa: T201
+            print(browser.navigate(own, address(host, port)), flush=True)  # noqa: T201
         browser.call("Browser.close")
     finally:
         browser.process.terminate()

@@ -8,9 +8,20 @@ from typing import Any
 import pytest
 
 from stress.model.limit import Knob, Limit, Standing, Step
-from stress.model.summary import Answer, Assertion, Summary, Unexplained, Validity
+from stress.model.summary import (
+    Answer,
+    Assertion,
+    BackendCount,
+    BackendLine,
+    Quantiles,
+    Summary,
+    Unexplained,
+    Validity,
+)
+from stress.report.markdown import MarkdownReport
 from stress.report.page.page import PageReport
 from stress.report.summary import summarize
+from stress.report.terminal import TerminalReport
 from stress.store import RunFile, open_run
 from tests.report.page.test_pairs_timelines import transcript
 
@@ -107,6 +118,34 @@ def test_the_exact_figures_of_the_summary_stand_beside_the_rounded(
     assert repr(page_summary.latency["server"].p99) in document
 
 
+def test_servers_are_a_table_with_what_each_sends_and_since_when(
+    page_run: RunFile, page_summary: Summary
+) -> None:
+    where = page_summary.addresses[0]
+    lines = [
+        BackendLine(
+            *("<b>node-2</b>", "header", where.address, 100, 60, where.interval, where.latency),
+            *({"ab" * 32: 60, "cd" * 32: 40}, "2026-11-30T23:59:58.000Z"),
+            *("2026-12-01T00:00:03.000Z", "2026-12-01T00:00:01.000Z"),
+        ),
+        BackendLine("node-1", "header", None, 300, 0, where.interval),
+    ]
+    count = BackendCount("header", 400, 0, 2, 2.0, 2, 0.0075)
+    known = replace(page_summary, backends=tuple(lines), backend_count=count)
+    begun = replace(known.run, started="2026-12-01T00:00:00.000Z")
+
+    document = PageReport(page_run).render(replace(known, run=begun))
+
+    (table,) = re.findall(r'<table[^>]*data-name="backend">.*?</table>', document, re.DOTALL)
+    text = " ".join(Page(table).text.split())
+    assert "<b>node-2</b>" in text
+    assert "abababababab 60cdcdcdcdcdcd 40" in text
+    assert "11-30 23:59:58–00:00:03failing since 00:00:01" in text  # noqa: RUF001 - a range
+    assert [repr(0.6), repr(0.0)] == re.findall(r'class="figure" data-value="([01]\.\d+)"', table)
+    assert "a header of their answer" in document
+    assert "Servers behind the addresses" in document
+
+
 ODD: list[dict[str, Any]] = [
     {"verdict": Answer.CLEAN, "causes": ()},
     {"verdict": Answer.INVALID, "validity": Validity(valid=False, reasons=("no network",))},
@@ -195,6 +234,21 @@ def test_latency_from_the_intended_and_from_the_real_start_stand_side_by_side(
 
     assert "the difference is what a closed loop does not measure" in page.text
     assert "their difference" not in same.text
+
+
+def test_every_form_of_the_report_shows_the_time_before_tls(
+    page_run: RunFile, page_summary: Summary
+) -> None:
+    """A proxy's before that of STARTTLS, the order in which they pass."""
+    waited = Quantiles(123_456.0, 234_567.0, 345_678.0, 456_789.0, 567_891.0)
+    asked = {**page_summary.latency, "starttls": waited, "proxy": waited}
+    summary = replace(page_summary, latency=asked)
+
+    for form in (TerminalReport(), MarkdownReport(), PageReport(page_run)):
+        text = form.render(summary)
+        lines = [line for line in text.splitlines() if "123" in line and "568" in line]
+        assert ["starttls" in line for line in lines] == [False, True], text
+        assert "proxy" in lines[0]
 
 
 def test_a_run_in_which_nothing_was_attempted_has_a_page(write_page_run: Any) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from stress.analysis.tally import count
 from stress.model.summary import AddressLine, Interval, Summary
-from stress.report.page.series import MOST_ROWS, RateRow, RateTable, shares
+from stress.report.page.series import MOST_ROWS, RateRow, RateTable, scale_of, shares
 from stress.store import RunFile
 
 
@@ -29,7 +29,7 @@ def test_every_place_has_its_share(page_run: RunFile, page_summary: Summary) -> 
 def test_the_bars_end_at_the_highest_interval(page_run: RunFile, page_summary: Summary) -> None:
     table = tables(page_run, page_summary)["address"]
 
-    assert table.scale == max(row.interval.high for row in table.rows)
+    assert scale_of(table.rows) == max(row.interval.high for row in table.rows)
 
 
 def test_an_address_that_nothing_reached_stretches_no_scale() -> None:
@@ -37,8 +37,8 @@ def test_an_address_that_nothing_reached_stretches_no_scale() -> None:
     idle = RateRow("192.0.2.9:443", "", 0, 0, everything)
     busy = RateRow("192.0.2.1:443", "", 10, 1, replace(everything, low=0.1, high=0.4))
 
-    assert RateTable("address", (busy, idle), 0).scale == 0.4
-    assert RateTable("address", (idle,), 0).scale == 1.0
+    assert scale_of([busy, idle]) == 0.4
+    assert scale_of([idle]) == 1.0
 
 
 def test_a_thousand_addresses_are_cut_and_counted(page_run: RunFile, page_summary: Summary) -> None:

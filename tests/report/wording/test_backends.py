@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stress.model.run import JoinedLog
-from stress.report.wording.backends import joined_sentences
+from stress.model.summary import (
+    BackendCount,
+    BackendLine,
+    Interval,
+    Offers,
+    ResumptionGroups,
+    Spread,
+    Summary,
+)
+from stress.report.markdown import MarkdownReport
+from stress.report.terminal import TerminalReport
+from stress.report.wording.backends import joined_sentences, server_facts
 
 JOINED = JoinedLog(
     files=("a.log", "b.log", "c.log", "d.log"),
@@ -42,3 +55,70 @@ def test_large_differences_of_clocks_have_a_fitting_unit(offset_ns: int, words: 
 
     assert "a suggestion" in found
     assert f"clock was {words} ours" in clocks
+
+
+COUNT = BackendCount("ticket", 38, 2, 11, 12.4, 17, 0.0758, sample=True)
+SPREAD = Spread(399, 0, 33.3, by_turns=True, by="", least=None, most=None)
+GROUPS = ResumptionGroups(
+    *(0x0303, 480, Offers(212, 33), Offers(220, 26), 0),
+    one_group=True,
+    all_shared=False,
+    same_key_refused=0,
+    effective=8.5,
+    low=5.9,
+    high=12.8,
+)
+
+
+@pytest.fixture
+def known(summary: Summary) -> Summary:
+    interval = Interval(0.95, 0.93, 1.0, "exact")
+    times = ("2026-11-01T10:00:00.000Z", "2026-11-01T10:00:07.000Z", "2026-11-01T10:00:02.000Z")
+    bad = BackendLine("ticket key 8b9b", "ticket", None, 50, 50, interval, None, {"ab" * 32: 50})
+    lines = (replace(bad, first=times[0], last=times[1], failing_since=times[2]),)
+    begun = replace(summary.run, started=times[0])
+    return replace(
+        summary,
+        run=begun,
+        backends=lines,
+        backend_count=COUNT,
+        balancing=SPREAD,
+        resumption_groups=GROUPS,
+    )
+
+
+def test_what_is_known_of_the_servers_is_told_in_short(known: Summary) -> None:
+    assert server_facts(known) == {
+        "told apart by": "the key of their session tickets",
+        "named": "38 of 40 (95%), drawn at random",
+        "seen": "11",
+        "in all": "about 12 (95% CI 11–17)",  # noqa: RUF001 - a range
+        "would be seen": "with 7.6% of the connections",
+        "balancing": "servers take turns (0 of 399 connections in a row met the same server; 33 "
+        "would if each were drawn anew)",
+        "sessions accepted": "59 of 432 (13.7%)",
+        "session groups": "about 8 (95% CI 6–13)",  # noqa: RUF001 - a range
+        "failures from": "one group",
+    }
+
+
+def test_of_nothing_nothing_is_told(summary: Summary) -> None:
+    assert server_facts(summary) == {}
+    assert "Servers" not in MarkdownReport().render(summary)
+
+
+def test_markdown_and_terminal_have_chain_and_time_of_a_failing_server(known: Summary) -> None:
+    document = MarkdownReport().render(known)
+    printed = TerminalReport().render(known)
+
+    assert "- session groups: about 8" in document
+    assert "| abababababab | 10:00:00–10:00:07 | 10:00:02 |" in document  # noqa: RUF001 - a range
+    assert "chain abababababab" in printed
+    assert "since 10:00:02" in printed
+
+
+def test_groups_are_told_without_a_table_of_servers(known: Summary) -> None:
+    document = MarkdownReport().render(replace(known, backends=(), backend_count=None))
+
+    assert "<summary>Servers</summary>" in document
+    assert "- failures from: one group" in document

@@ -169,6 +169,10 @@ def test_recurrence_is_in_turn_or_in_time() -> None:
         (UnexplainedClaim(1, Silence.TOO_FEW), "1 failure is too few to say"),
         (UnexplainedClaim(5, Silence.ALL_FAILED), "Every handshake failed"),
         (UnexplainedClaim(5, Silence.NOTHING_DIFFERS), "what differs is behind that address"),
+        (
+            UnexplainedClaim(5, Silence.NOTHING_DIFFERS, alike=("ja3s", "tcp_options")),
+            "one TLS version, alike in ServerHello and TCP options)",
+        ),
         (UnexplainedClaim(5, Silence.SEVERAL_KINDS), "5 failures of several kinds"),
         (
             UnexplainedClaim(41, Silence.NOT_FOUND, 17_001, 17_001),
@@ -214,10 +218,20 @@ def test_where_evidence_does_not_decide_the_experiments_are_named() -> None:
     fits = [RootCause("split-clienthello"), header]
     plan = Plan(Target("a.test"), (), (Client("generic"),))
 
-    assert undecided([*fits, RootCause("weak-health-check")]) == (
+    assert undecided([*fits, RootCause("weak-health-check")], testable=True) == (
         "Undecided: split-clienthello (test: add --client no-mlkem), proxy-header-expected "
         "(test: add --proxy-protocol v2) or weak-health-check. Run the next experiment first."
     )
     assert experiment(fits, plan) == RunChange(clients=("generic", "no-mlkem"))
     assert experiment(fits[1:], plan) == RunChange(extra=("--proxy-protocol", "v2"))
     assert experiment(fits[1:], replace(plan, proxy_protocol="v1")) is None
+
+
+def test_where_no_run_decides_each_fix_is_told_with_its_cause() -> None:
+    fits = [RootCause("mtu-black-hole"), RootCause("weak-health-check")]
+
+    assert undecided(fits, testable=False) == (
+        "Undecided; no option of a run tells these apart. mtu-black-hole: Allow ICMP 'fragmentation"
+        " needed', or clamp the MSS on that path. weak-health-check: Let the health check complete"
+        " a TLS handshake."
+    )

@@ -9,7 +9,7 @@ from stress.model.outcome import Category
 from stress.model.plan import Address, Plan, Trust
 from stress.model.run import Cell, Run, SeenChain
 from stress.report.summary import summarize
-from stress.report.wording.clean import NOBODY, upcoming, who_met_nothing
+from stress.report.wording.ten_lines import NOBODY, upcoming, who_met_nothing
 from stress.trust import describe
 from tests.analysis.conftest import BEGUN, SECOND
 from tests.trust.certificates import DAY, Wanted, issue

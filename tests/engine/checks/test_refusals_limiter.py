@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from stress.engine.checks.rate_limit_detector import RateLimitDetector
+from stress.engine.checks.refusals import RateLimitDetector
 from stress.model.record import Record
 
 SECOND = 10**9

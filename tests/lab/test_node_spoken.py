@@ -7,10 +7,10 @@ import socket
 import pytest
 import trio
 
+from stress.dialogues import SCRIPTS
 from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.scripts import SCRIPTS
+from stress.lab.node import SPOKEN, speak
 from stress.lab.session import ServerSession
-from stress.lab.spoken import SPOKEN, speak
 from stress.model.plan import StartTls
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stress.errors import UsageError
 from stress.measure import Histogram
-from stress.records.latency import Latencies
+from stress.records.columns import Latencies
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stress.engine.checks.circuit_breaker import CircuitBreaker
+from stress.engine.checks.refusals import CircuitBreaker
 from stress.model.run import Progress
 
 

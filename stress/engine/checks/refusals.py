@@ -1,4 +1,11 @@
-"""Detects a rate limiter in the path: how many succeed does not depend on how many are offered.
+"""Notices a target that refuses load: everything from now on, or all above a rate.
+
+`CircuitBreaker` stops a run when the target begins to refuse everything: more load would only hurt
+it, or us. "Everything" is nearly all of what ended lately, and "begins" means that it was different
+before: a target that never worked is what the user wants to look at, not a reason to stop.
+
+`RateLimitDetector` sees a rate limiter in the path: how many succeed does not depend on how many
+are offered.
 
 In an open loop the starts are random, so some fifths of a second offer more than others. Where a
 fraction of the connections fails (one bad node of several), more succeed when more are offered.
@@ -13,7 +20,7 @@ good ones had to wait, or where the loop is closed (then the offer depends on th
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +30,46 @@ from statistics import fmean, linear_regression, pvariance
 from stress.measure import Histogram
 from stress.model.outcome import Category, Outcome, Side
 from stress.model.record import Record
+from stress.model.run import Progress
+
+RECENT_S = 5.0
+ENOUGH = 50
+"""Attempts that must have ended in the window before it is judged."""
+NEARLY_EVERY = 0.98
+HEALTHY = 0.5
+"""A failure rate below this, at any time before, shows that the target once worked."""
+
+
+class CircuitBreaker:
+    """Watches the failure rate of the last few seconds."""
+
+    def __init__(self) -> None:
+        self._past: deque[Progress] = deque()
+        self._has_worked = False
+
+    def reset(self) -> None:
+        """Forget the window, because another load begins."""
+        self._past.clear()
+
+    def reason_to_stop(self, progress: Progress) -> str | None:
+        """Return the reason to stop, or None."""
+        self._past.append(progress)
+        while progress.elapsed_s - self._past[0].elapsed_s > RECENT_S:
+            self._past.popleft()
+        before = self._past[0]
+        ended = progress.ended - before.ended
+        failed = progress.failed - before.failed
+        if ended < ENOUGH:
+            return None
+        if failed < HEALTHY * ended:
+            self._has_worked = True
+        if not self._has_worked or failed < NEARLY_EVERY * ended:
+            return None
+        return (
+            f"stopped: the target began to refuse everything ({failed:,} of the last {ended:,}"
+            f" attempts, {progress.elapsed_s:.0f} s after the start)"
+        )
+
 
 WINDOW_NS = 200_000_000
 OPEN_WINDOWS = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stress.dialogues.scripts import SCRIPTS
+from stress.dialogues import SCRIPTS
 from stress.model.plan import StartTls
 
 

@@ -1,0 +1,131 @@
+"""From where a run is made: what `--vantage NAME=…` says.
+
+A vantage is reached over the user's own `ssh`, by any command that connects to a Python there, or
+it is this machine. What is named here is executed, so the option comes from the command line or
+from a profile in the user's own configuration folder, never from a stranger's.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from stress.errors import UsageError
+from stress.planning.request import Request, options
+from stress.planning.targets import literal, split_port
+from stress.text.escape import quoted
+from stress.text.units import named
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\@+-]{0,127}")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
+_HINT = "Such as fra=ssh://user@fra.example.com, pod='exec:kubectl exec -i POD --' or home=local."
+
+
+class Scheme(StrEnum):
+    """How a vantage is reached."""
+
+    LOCAL = "local"
+    SSH = "ssh"
+    EXEC = "exec"
+
+
+@dataclass(frozen=True, slots=True)
+class VantageAddress:
+    """Where a vantage is."""
+
+    name: str
+    scheme: Scheme
+    text: str
+    """As the user wrote it, without the name."""
+    command: tuple[str, ...] = ()
+    """The program to start and its arguments; of ssh, without the program: port and destination."""
+    deploy: bool = False
+    """Whether tls-stress may be installed there."""
+
+
+def read_vantage(text: str) -> VantageAddress:
+    """Read `NAME=ssh://[USER@]HOST[:PORT]`, `NAME=exec:COMMAND` or `NAME=local`.
+
+    Raises:
+        UsageError: it is none of these, or would be taken for an option.
+    """
+    name, equals, place = text.strip().partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise UsageError(f'"{quoted(text)}" does not begin with a name and "="', _HINT)
+    scheme, colon, rest = place.partition(":")
+    if place == Scheme.LOCAL:
+        return VantageAddress(name, Scheme.LOCAL, place)
+    if colon and scheme == Scheme.EXEC:
+        try:
+            words = tuple(shlex.split(rest))
+        except ValueError as error:
+            raise UsageError(f'"{quoted(rest)}" is no command line: {error}', _HINT) from None
+        if not words or not words[0] or words[0].startswith("-"):
+            raise UsageError(f'"{quoted(rest)}" does not begin with a program', _HINT)
+        return VantageAddress(name, Scheme.EXEC, place, words)
+    if colon and scheme == Scheme.SSH and rest.startswith("//"):
+        return VantageAddress(name, Scheme.SSH, place, _destination(rest[2:].rstrip("/")))
+    raise UsageError(f'"{quoted(place)}" is no place that a run can be made from', _HINT)
+
+
+def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
+    """Return the places that a run shall be made from; empty: only this process.
+
+    Args:
+        request: with the profile filled in.
+
+    Raises:
+        UsageError: one cannot be read or is there twice, or it is a run of one machine alone.
+    """
+    found = tuple(
+        replace(named("--vantage", read_vantage, text), deploy=request.deploy)
+        for text in request.vantages
+    )
+    if request.deploy and not found:
+        raise UsageError(
+            "--deploy: there is no other machine to install anything on",
+            "Name it: --vantage fra=ssh://fra.example.com",
+        )
+    for name, times in Counter(each.name for each in found).items():
+        if times > 1:
+            raise UsageError(
+                f"--vantage: {times} vantages are called {name}",
+                "The report tells them apart by their names: give each its own.",
+            )
+    if found:
+        for field, why in _ALONE.items():
+            if field in request.given():
+                raise UsageError(
+                    f"{options()[field].shown} and --vantage do not go together: {why}",
+                    "Leave one of them out.",
+                )
+    return found
+
+
+_ALONE = {
+    "find_limit": "a search for the limit is a question to one generator",
+    "backends": "it offers the sessions of one machine to the servers that this machine reaches",
+    "sources": "a local address is one of one machine",
+    "interrupted": "a run is continued where its file is",
+}
+"""Options of a run that is made from one place, and why."""
+
+
+def _destination(place: str) -> tuple[str, ...]:
+    """The arguments of ssh for `[USER@]HOST[:PORT]`."""
+    user, at, rest = place.rpartition("@")
+    host, port = split_port(rest)
+    if not (_HOST.fullmatch(host) or literal(host)) or (at and not _USER.fullmatch(user)):
+        raise UsageError(f'"ssh://{quoted(place)}" has no host that ssh could be given', _HINT)
+    return (*(("-p", str(port)) if port else ()), f"{user}{at}{host}")
+
+
+def listed(places: Sequence[VantageAddress]) -> str:
+    """Name them, each with where it is, such as `fra (ssh://fra.example.com) and home (local)`."""
+    shown = [f"{each.name} ({quoted(each.text)})" for each in places]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

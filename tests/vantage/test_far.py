@@ -1,0 +1,87 @@
+"""The far side alone: the initiator vanishes, falls silent, or never says *Go*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import time_ns
+
+import pytest
+
+from stress.model.plan import Load, Plan
+from stress.model.run import End
+from stress.store import open_run
+from stress.vantage import messages
+from stress.vantage.far import LOOK_S, SILENT_LOOKS
+from tests.vantage.conftest import FarSide
+
+
+@pytest.fixture
+def long_plan(plan_40: Plan) -> Plan:
+    return replace(plan_40, load=Load(None, 600.0, 4, 20.0), goals=("failing<50%",))
+
+
+def end_of(path: str) -> tuple[End, int, int]:
+    with open_run(Path(path)) as run:
+        facts = run.facts()
+    return facts.end, facts.recorded, facts.ended_ns or 0
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["closed", "silent"])
+def test_a_part_whose_initiator_is_gone_ends_as_interrupted_with_its_file_whole(
+    how: str, long_plan: Plan, far_side: Callable[[], FarSide]
+) -> None:
+    far = far_side()
+    ready = far.prepare(long_plan)
+    far.say(messages.Go(time_ns()))
+    while not far.hear(messages.News).progress.ended:
+        far.say(messages.Ping(0))
+    far.say(messages.Ping(0))
+    if how == "closed":
+        far.link.close()
+    code = far.process.wait()
+    end, recorded, _ = end_of(ready.file)
+
+    assert code == 7
+    assert end is End.INTERRUPTED
+    assert recorded > 0
+    assert SILENT_LOOKS * LOOK_S < 5
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_without_go_nothing_is_dialled_and_nothing_stays(
+    long_plan: Plan, far_side: Callable[[], FarSide], tmp_path: Path
+) -> None:
+    far = far_side()
+    ready = far.prepare(long_plan)
+    far.link.close()
+    code = far.process.wait()
+
+    assert code == 7
+    assert ready.file.startswith(str(tmp_path))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_goals_are_not_judged_by_a_part_and_a_reason_from_home_stops_it(
+    long_plan: Plan, far_side: Callable[[], FarSide]
+) -> None:
+    far = far_side()
+    ready = far.prepare(replace(long_plan, goals=("failures>=1",)), records=False)
+    far.say(messages.Go(time_ns()))
+    while far.hear(messages.News).progress.failed < 3:  # the goal would have ended it at the first
+        far.say(messages.Ping(0))
+    far.say(messages.Stop("enough"))
+    far.hear(messages.Ended)
+    end, recorded, _ = end_of(ready.file)
+    with open_run(Path(ready.file)) as run:
+        reasons = run.facts().reasons
+
+    assert end is End.STOPPED
+    assert recorded >= 3
+    assert "enough" in reasons
