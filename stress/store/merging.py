@@ -43,7 +43,7 @@ MOST_FAILING = 20_000
 _FEWEST_ROWS = 500
 """Rows of each file at least: a smaller batch costs more than its rows."""
 _WRITTEN_AT_ONCE = 5_000
-_MOST_CELLS = 100_000
+_MOST_CELLS = 300_000
 _MOST_ID = 1 << 53
 _AHEAD = len(Columns._fields)
 _INSERT = insert_into("attempt", _AHEAD).partition("(")[0] + "({})".format(
