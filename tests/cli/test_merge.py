@@ -120,10 +120,8 @@ def test_report_page_and_comparison_are_the_same_without_the_rows(tmp_path: Path
         run = folder / "all.db"
         told = [
             ask("report", run, "--json"),
-            ask("report", run),
             ask("report", run, "-q", "--html", "-"),
             ask("compare", one, run, "--json"),
-            ask("compare", run, one),
             ask("report", run, "--policy", "none"),
             ask("export", run, "--format", "hlog"),
         ]
