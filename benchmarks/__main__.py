@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import missed, records, reports, starting
+from benchmarks import merging, missed, records, reports, starting
 from benchmarks.clients import CONCURRENCY, Aim
 from benchmarks.flight import LEVELS, Level, answer_times, bytes_per_row, memory_kib
 from benchmarks.handshakes import measure
@@ -54,6 +54,9 @@ class Extent:
     varied: Sequence[int] = reports.ROWS
     plain: Sequence[int] = reports.PLAIN_ROWS
     foreign: Sequence[int] = records.ROWS
+    merged: tuple[int, int] = (merging.FILES, merging.ROWS)
+    """Files, and rows of each."""
+    vantages: tuple[int, int] = (merging.VANTAGES, merging.ROWS)
 
 
 SHORT = Extent(
@@ -70,6 +73,8 @@ SHORT = Extent(
     varied=(10_000,),
     plain=(10_000, 20_000),
     foreign=(20_000,),
+    merged=(3, 10_000),
+    vantages=(10, 60_000),
 )
 
 
@@ -112,12 +117,15 @@ def _measured(extent: Extent, folder: Path, docs: Path) -> str:
     written_us = _timed("writer", lambda: writer_us(extent.written, folder))
     reading = _timed("reports", lambda: reports.measure(extent.varied, extent.plain, docs))
     foreign = _timed("records", lambda: [records.isolated(one, folder) for one in extent.foreign])
+    whole = _timed("merging", lambda: merging.with_rows(*extent.merged))
+    thin = _timed("merging, rows there", lambda: merging.without_rows(*extent.vantages))
     rest = Rest(memory, extent.in_flight, rest_row, written_us, more, levels, slow)
     text = page(machine, (figures, extent.rounds, CONCURRENCY, parts), answers, rest, seen)
     sections = (
         starting.section(started),
         reading.text,
         records.section(foreign),
+        merging.section([whole, thin]),
         missed.section([*missing(figures, answers, rest), *late, *reading.missed]),
     )
     return "\n\n".join(one.strip() for one in (text, *sections)) + "\n"

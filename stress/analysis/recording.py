@@ -34,6 +34,7 @@ from stress.model.run import (
     CELL_FIELDS,
     CELL_OTHERS,
     MOST_BLOCKS,
+    MOST_GOOD,
     Cell,
     Cells,
     Cube,
@@ -48,8 +49,6 @@ FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
 SAMPLE = 5_000
 """Failures whose start indices are looked at one by one."""
-MOST_TIMED = 50_000
-"""Good attempts whose durations are looked at one by one."""
 MOST_MOMENTS = 2_000
 BEGUN = 0.1
 """A burst has begun once this part of its failure rate is reached; a stray failure is none."""
@@ -113,7 +112,7 @@ def record(run: Run) -> Recording:
         tuple(run.addresses()),
         tuple(run.ports()),
         tuple(run.failures(SAMPLE)),
-        tuple(run.good(MOST_TIMED)),
+        tuple(run.good(MOST_GOOD)),
         tuple(run.verdicts()),
     )
 

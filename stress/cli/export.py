@@ -40,7 +40,8 @@ def export(
     """
     from stress.store import locate, open_run
     from stress.store.export import Format, export_run
-    from stress.text.escape import chosen
+    from stress.text.escape import chosen, command
+    from stress.text.numbers import thousands
     from stress.text.units import named
 
     form = named("--format", lambda text: chosen(Format, text), file_format)
@@ -51,6 +52,13 @@ def export(
         console.busy("exporting", silent=shown),
     ):
         try:
+            if form is not Format.HLOG and opened.elsewhere:
+                left, whole = thousands(opened.elsewhere), thousands(opened.recorded)
+                again = command("merge", "A.db", "B.db")
+                console.print_message(
+                    f"{left} of {whole} handshakes have no row here: those stayed where they were"
+                    f" made;\n  to have them all, merge the files that have them: {again}"
+                )
             export_run(opened, form, out or sys.stdout.buffer)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, such as `head`, has finished

@@ -104,7 +104,7 @@ def _listed(path: Path) -> ListedRun:
                 facts.name,
                 str(path),
                 size,
-                facts.started_ns,
+                facts.begun_ns,
                 ", ".join(facts.records.files) if facts.records else str(plan.target),
                 counts.attempts,
                 counts.failures,

@@ -113,7 +113,7 @@ def readme(facts: RunFacts, summary: Summary, cases: Sequence[Case], *, shared: 
         cases: what the folder holds.
         shared: without what is private.
     """
-    begun = datetime.fromtimestamp(facts.started_ns // _BILLION, UTC)
+    begun = datetime.fromtimestamp(facts.begun_ns // _BILLION, UTC)
     source = "" if shared else f", from {facts.host}"
     return template(__package__, "README.txt.jinja", printable, fill=_filled).render(
         summary=summary,

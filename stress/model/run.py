@@ -225,6 +225,15 @@ class RunFacts:
     vantages: tuple[Vantage, ...] = ()
     """The machines whose runs were merged, by index; empty: all attempts come from one."""
 
+    @property
+    def begun_ns(self) -> int:
+        """Unix time at which the first machine began.
+
+        Time blocks count from `started_ns`, which may be earlier where runs were merged.
+        """
+        begun = (one.started_ns - (one.offset_ns or 0) for one in self.vantages)
+        return min(begun, default=self.started_ns)
+
 
 @dataclass(frozen=True, slots=True)
 class SeenChain:
@@ -268,6 +277,8 @@ class Cell(NamedTuple):
 
 MOST_BLOCKS = 1000
 """Time blocks of a cube; where there would be more, their width doubles."""
+MOST_GOOD = 50_000
+"""Good attempts whose durations are looked at one by one."""
 CELL_FIELDS = tuple(name for name in Cell._fields if name not in {"block", "count", "others"})
 """Shared attributes that are fields of a `Cell`, between its block and its count."""
 CELL_OTHERS = tuple(

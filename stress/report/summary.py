@@ -61,7 +61,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
             target=", ".join(facts.records.files) if facts.records else str(plan.target),
             profile=plan.profile,
             clients=tuple(client.name for client in plan.clients),
-            started=_moment(facts.started_ns),
+            started=_moment(facts.begun_ns),
             duration_s=findings.duration_s,
             processes=plan.load.processes,
             seed=plan.seed,

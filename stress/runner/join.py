@@ -52,6 +52,12 @@ def join(
     with open_run(file) as run:
         facts = run.facts()
         refuse_records(facts, "there is nothing to join")
+        if run.elsewhere:
+            raise UsageError(
+                f"the run {facts.name} lacks rows of its good handshakes: they stayed where they"
+                " were made",
+                f"Merge the files with all rows: {command('merge', 'A.db', 'B.db')}",
+            )
         if facts.end is End.UNFINISHED:
             raise UsageError(
                 f"the run {facts.name} has no end mark",

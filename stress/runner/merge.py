@@ -59,7 +59,7 @@ class _File:
         The file of one vantage of a run names that vantage, too, and starts by its own clock.
         """
         starts = [one.started_ns for one in self.facts.vantages]
-        return bool(starts) and starts != [self.facts.started_ns]
+        return bool(self.run.elsewhere or (starts and starts != [self.facts.started_ns]))
 
     @property
     def ahead_ns(self) -> int:
@@ -67,8 +67,17 @@ class _File:
         return 0 if self.merged else self.vantages[0].offset_ns or 0
 
     @property
-    def started_ns(self) -> int:
-        return self.facts.started_ns - self.ahead_ns
+    def begun_ns(self) -> int:
+        """When its first machine began, by the shared clock."""
+        return min(one.started_ns - (one.offset_ns or 0) for one in self.vantages)
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """When its first and its last attempt were due."""
+        begun = self.facts.started_ns
+        first = begun if self.facts.first_ns is None else self.facts.first_ns
+        last = begun if self.facts.last_ns is None else self.facts.last_ns
+        return first - self.ahead_ns, last - self.ahead_ns
 
     @property
     def identity(self) -> list[tuple[int, str]]:
@@ -80,6 +89,8 @@ def merge(
     location: RunLocation,
     notify: Callable[[str], None],
     doubts: Sequence[str] | None = None,
+    *,
+    thin: bool = False,
 ) -> Path:
     """Merges run files; they stay as they are.
 
@@ -90,15 +101,17 @@ def merge(
         notify: prints a message.
         doubts: what else the new file says about itself, such as a vantage that was lost. None: the
             files are all that there is, so there must be two, and the new one is called merged.
+        thin: leave out rows of good handshakes of which a report needs no more than the counts;
+            one file alone will do then.
 
     Raises:
         UsageError: the files are not parts of one run, or one is given twice.
         RunFileError: one cannot be read.
         RecordError: the new file cannot be written.
     """
-    from stress.store import default_name  # noqa: PLC0415 - heavy
+    from stress.store import default_name, open_run  # noqa: PLC0415 - heavy
 
-    if doubts is None and len(words) < 2:
+    if doubts is None and len(words) < 2 and not thin:
         raise UsageError(
             "one run file alone cannot be merged",
             f"Name at least two: {command('merge', 'A.db', 'B.db')}",
@@ -113,17 +126,22 @@ def merge(
         )
         _refuse_repeated(files, vantages)
         plan = _whole([file.facts.plan for file in files])
-        begun = datetime.fromtimestamp(min(file.started_ns for file in files) / 1e9, UTC)
+        begun = datetime.fromtimestamp(min(file.begun_ns for file in files) / 1e9, UTC)
         name = default_name(plan.target.host, begun)
         path = location.reserve(name if doubts is not None else f"{name}-merged", notify)
         try:
-            _write(path, plan, files, vantages, doubts or ())
+            _write(path, plan, files, vantages, doubts or (), thin=thin)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-    rows = sum(file.facts.recorded for file in files)
+    attempts = sum(file.facts.recorded for file in files)
     machines = counted(len(vantages), "vantage")
-    notify(f"{counted(len(files), 'run')} from {machines}: {thousands(rows)} rows")
+    with open_run(path) as run:
+        left = run.elsewhere
+    rows = f"{thousands(attempts)} rows"
+    if left:
+        rows = f"{thousands(attempts)} handshakes, and rows of {thousands(attempts - left)} of them"
+    notify(f"{counted(len(files), 'run')} from {machines}: {rows}")
     notify(f"run file: {path}")
     return path
 
@@ -134,9 +152,11 @@ def _write(
     files: Sequence[_File],
     vantages: Sequence[Vantage],
     doubts: Sequence[str],
+    *,
+    thin: bool,
 ) -> None:
     """Write the merged run."""
-    from stress.store.merging import MergePart, MergeWriter  # noqa: PLC0415 - heavy
+    from stress.store.merging import MergePart, MergeWriter, first_block_ns  # noqa: PLC0415 - heavy
 
     addresses = _distinct(address for file in files for address in file.addresses)
     places = {(one.started_ns, one.host): place for place, one in enumerate(vantages)}
@@ -144,12 +164,13 @@ def _write(
         MergePart(
             file.run,
             file.path,
-            file.started_ns,
+            file.facts.started_ns - file.ahead_ns,
             [addresses.index(address) for address in file.addresses],
             [plan.sources.index(source) for source in file.facts.plan.sources],
             [places[one.started_ns, one.host] for one in file.vantages],
             len(plan.clients),
             file.ahead_ns,
+            file.span_ns,
         )
         for file in files
     ]
@@ -158,13 +179,15 @@ def _write(
     writer = MergeWriter(
         path,
         plan,
-        started_ns=min(file.started_ns for file in files),
+        started_ns=first_block_ns(
+            min(file.begun_ns for file in files), max(file.span_ns[1] for file in files)
+        ),
         versions=files[0].facts.versions,
         host=f"{counted(len(vantages), 'vantage')} ({names}{more})",
         vantages=vantages,
     )
     try:
-        writer.add_parts(addresses, parts)
+        writer.add_parts(addresses, parts, thin=thin)
         writer.finish(_ending(files, addresses, doubts))
     finally:
         writer.close()
@@ -196,6 +219,7 @@ def _opened(words: Sequence[str], folder: Path, stack: ExitStack) -> list[_File]
         vantages = facts.vantages or (_vantage(run, facts, given),)
         if given and facts.vantages:
             vantages = (replace(vantages[0], name=printable(given, 80)),)
+        run.forget()
         files.append(_File(path, run, facts, tuple(run.addresses()), vantages))
     return files
 

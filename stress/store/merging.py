@@ -8,40 +8,70 @@ What holds here, and what is subtle:
   of them have reached, so the memory grows neither with their number nor with their length.
 * An attempt's new id is `old id * files + place of the file`: unique, it grows with the intended
   start, and evidence, which refers to it, needs no table to find its row.
-* Counts are made anew from the rows, as the writer of a run makes them.
+* Counts are made anew from the rows, as the writer of a run makes them. Rows of good attempts may
+  be left out then (`thin`): what is counted is the same, and so are the rows that a report reads.
+  Counts of a file whose rows were left out are added. For that the time blocks of all of them must
+  have their edges in common: the start of a merged run is a whole number of blocks of Unix time.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain as joined
-from operator import add, itemgetter, sub
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from stress.measure import HistogramSum
 from stress.model.attributes import APART
-from stress.model.chain import Chain
 from stress.model.plan import Address
 from stress.model.record import Record
+from stress.model.run import MOST_GOOD, Phase
 from stress.model.transcript import Transcript
+from stress.store.catalog import FAILURES, Treatment
 from stress.store.opening import reading
-from stress.store.reader import RunFile
-from stress.store.schema import insert_into
-from stress.store.tally import Columns
-from stress.store.writer import RunWriter
+from stress.store.reader import FACTOR, LOT, LOTS, RunFile
+from stress.store.schema import FIRST_BLOCK_NS, insert_into
+from stress.store.tally import ABSENT, LATENCY_MOST_BLOCKS, NULLABLE, Columns, HistogramKey, Tally
+from stress.store.writer import SET_META, RunWriter, copy_chains
 
-ROWS_AT_ONCE = 40_000
+ROWS_AT_ONCE = 100_000
 """Rows in memory, of all files together."""
+MOST_FAILING = 20_000
+"""Failing rows of each file that are kept where others are left out: those with the lowest ids."""
 _FEWEST_ROWS = 500
 """Rows of each file at least: a smaller batch costs more than its rows."""
+_WRITTEN_AT_ONCE = 5_000
+_MOST_CELLS = 300_000
 _MOST_ID = 1 << 53
 _AHEAD = len(Columns._fields)
+_INSERT = insert_into("attempt", _AHEAD).partition("(")[0] + "({})".format(
+    ", ".join(f"nullif(?, {ABSENT})" if nullable else "?" for nullable in NULLABLE)
+)
 
-_Rows: TypeAlias = list[Sequence[Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Integers: TypeAlias = NDArray[np.int64]
+
+_Rows: TypeAlias = "list[Integers]"
 """Columns of rows: those of `Columns` (`arrival` holds the new id), the detail's new number, and
-those of the attributes that have a table of their own."""
+those of the attributes that have a table of their own; `ABSENT` for NULL."""
+
+
+def first_block_ns(started_ns: int, last_ns: int) -> int:
+    """Where the time blocks of a merged run begin: at a whole number of its widest blocks.
+
+    Args:
+        started_ns: Unix time at which the first of its parts began.
+        last_ns: Unix time at which its last attempt was due.
+    """
+    width = FIRST_BLOCK_NS
+    while (last_ns - started_ns // width * width) // width >= LATENCY_MOST_BLOCKS:
+        width *= 2
+    return started_ns // width * width
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,8 @@ class MergePart:
     clients: int
     ahead_ns: int = 0
     """How far its clock was ahead."""
+    span_ns: tuple[int, int] = (0, 0)
+    """Unix time at which its first attempt was due and its last one, by the shared clock."""
 
     def renumbered(self, record: Record) -> Record:
         """The record with the merged file's numbers; times and the id stay.
@@ -91,6 +123,9 @@ class MergeWriter(RunWriter):
         addresses: Sequence[Address],
         parts: Sequence[MergePart],
         rows_at_once: int = ROWS_AT_ONCE,
+        *,
+        thin: bool = False,
+        good: int = MOST_GOOD,
     ) -> None:
         """Write everything that the files hold.
 
@@ -98,42 +133,104 @@ class MergeWriter(RunWriter):
             addresses: of all files.
             parts: in an order that does not depend on the command line.
             rows_at_once: how many rows are in memory.
+            thin: leave out rows of which a report needs no more than the counts; where a part has
+                left some out, it is done in any case.
+            good: rows of good attempts that stay then, about.
 
         Raises:
             RunFileError: a file is damaged.
             RecordError: the merged file cannot be written.
         """
+        self._make_durable()
+        self._journal.trust_the_machine()  # who merges still has the files
         for index, address in enumerate(addresses):
             self.add_address(index, address)
         for part in parts:
-            verdicts = part.run.verdicts()
-            for seen in part.run.chains():
-                if seen.certificates:  # without them it is known by its rows alone
-                    about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
-                    self.add_chain(Chain(seen.certificates), about)
+            copy_chains(part.run, self)
+        attempts = sum(part.run.recorded for part in parts)
+        lots = LOTS
+        if thin or any(part.run.elsewhere for part in parts):
+            lots //= max(1, -(-attempts // good))
         sources = [
-            _Source(part, self._groups(part), self._details(part), place, len(parts))
+            _Source(
+                part,
+                self._groups(part),
+                self._details(part),
+                self._catalog.treatments,
+                _Place(place, len(parts)),
+                lots,
+            )
             for place, part in enumerate(parts)
         ]
-        # Rows are in no circles, and to look for those took a fifth of the time.
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            for rows in _by_end(sources, self._started_ns, rows_at_once):
-                columns, (details, *apart) = Columns._make(rows[:_AHEAD]), rows[_AHEAD:]
-                arrivals = range(self._arrived + 1, self._arrived + 1 + len(columns.due))
-                lead = list(map(sub, columns.arrival, arrivals))
-                values = dict(zip((each.name for each in APART), apart, strict=True))
-                columns = columns._replace(arrival=arrivals, lead=lead)
-                self._add_columns(columns, details, values, [])
-                self._make_durable()
-        finally:
-            if was_enabled:
-                gc.enable()
+        for part in parts:
+            part.run.forget()
+        with _no_circles():
+            self._add_sums([source for source in sources if source.part.run.elsewhere])
+            for rows in _by_end(sources, self._started_ns, rows_at_once, self._tally):
+                self._add_rows(rows)
+        self._elsewhere = attempts - self._arrived
         for source in sources:
             for transcript in source.part.run.transcripts():
                 self.add_transcripts([source.moved(transcript)])
                 self._make_durable()
+        if self._elsewhere:
+            firsts, lasts = zip(*(part.span_ns for part in parts), strict=True)
+            marks = {"attempts": attempts, "first_ns": min(firsts), "last_ns": max(lasts)}
+            self._write([(SET_META, [(name, str(value)) for name, value in marks.items()])])
+
+    def _add_rows(self, rows: _Rows) -> None:
+        """Write rows that are counted."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        columns, (details, *apart) = Columns._make(rows[:_AHEAD]), rows[_AHEAD:]
+        count = len(details)
+        arrivals = np.arange(self._arrived + 1, self._arrived + 1 + count)
+        lead: Any = np.subtract(columns.arrival, arrivals)
+        written: Any = columns._replace(arrival=arrivals.tolist(), lead=lead)
+        self._arrived += count
+        for first in range(0, count, _WRITTEN_AT_ONCE):
+            some = slice(first, first + _WRITTEN_AT_ONCE)
+            lists = [arrivals[some].tolist(), *(column[some].tolist() for column in written[1:])]
+            self._write([(_INSERT, list(zip(*lists, strict=True)))])
+        # A remark for each failure of the target, and for whatever has a detail.
+        failing = np.array([one in FAILURES for one in self._catalog.treatments])
+        marked = failing[np.asarray(columns.attempt_group)] | (details != ABSENT)
+        for table, values, chosen in (
+            ("remark", details, marked),
+            *((each.name, of, of != ABSENT) for each, of in zip(APART, apart, strict=True)),
+        ):
+            pairs = zip(arrivals[chosen].tolist(), values[chosen].tolist(), strict=True)
+            self._write([(f"INSERT INTO {table} VALUES (?, nullif(?, {ABSENT}))", list(pairs))])  # noqa: S608 - our names
+        if len(self._tally.cells) > _MOST_CELLS:
+            self._write(self._counts())
+        self._make_durable()
+
+    def _add_sums(self, sources: Sequence[_Source]) -> None:
+        """Add what was counted in files whose rows are not all there."""
+        found: dict[tuple[Phase, bool, int], HistogramSum] = {}
+        for source in sources:
+            part, shift_ns = source.part, source.part.started_ns - self._started_ns
+            with reading(part.path):
+                sums = part.run.sums()
+                self._tally.include(sums, source.groups, shift_ns, self._started_ns)
+                width = sums.latency_block_ns
+                if shift_ns % width:
+                    raise ValueError("its time blocks do not begin where those of the others do")
+                for row in sums.latencies:
+                    begin_ns = row.block * width + shift_ns
+                    key = (row.phase, row.good, begin_ns)
+                    if key not in found:
+                        found[key] = HistogramSum()
+                    if found[key].add(row.hdr, row.clamped) > part.run.recorded:
+                        raise ValueError("a histogram has more values than there are attempts")
+            part.run.forget()
+            self._write(self._counts())
+            self._make_durable()
+        latency = self._tally.latency
+        latency.block_of(max((begin_ns for _, _, begin_ns in found), default=0))
+        for (phase, good, begin_ns), total in sorted(found.items(), key=lambda one: one[0][2]):
+            key = HistogramKey(phase, good, latency.block_of(begin_ns))
+            latency.include(key, total.histogram())
 
     def _groups(self, part: MergePart) -> Sequence[int]:
         """The merged file's group for each group of a part."""
@@ -143,62 +240,118 @@ class MergeWriter(RunWriter):
         self._write(statements)
         return numbers
 
-    def _details(self, part: MergePart) -> dict[int | None, int | None]:
+    def _details(self, part: MergePart) -> dict[int, int]:
         """The merged file's detail for each detail of a part."""
         fresh: list[tuple[object, ...]] = []
-        numbers: dict[int | None, int | None] = {None: None}
-        for number, text in part.run.details().items():
-            numbers[number] = self._catalog.detail(text, fresh)
+        numbers = {
+            number: self._catalog.detail(text, fresh) for number, text in part.run.details().items()
+        }
         self._write([(insert_into("detail", 2), fresh)])
         return numbers
 
 
+@contextmanager
+def _no_circles() -> Iterator[None]:
+    """Rows are in no circles, and to look for those took a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Place(NamedTuple):
+    """Which of the files one is."""
+
+    number: int
+    of: int
+
+    def id(self, number: int) -> int:
+        """The merged file's id of an attempt.
+
+        Raises:
+            ValueError: its own is none.
+        """
+        if not 0 <= number < _MOST_ID // self.of:
+            raise ValueError(f"an attempt has the id {number}")
+        return number * self.of + self.number
+
+
 class _Source:
-    """The rows of one file, with the merged file's numbers, in the order in which they ended."""
+    """The rows of one file, with the merged file's numbers, in the order in which they ended.
+
+    Args:
+        part: the file.
+        groups: the merged file's group by that of the file.
+        details: and so its details.
+        treatments: how attempts are counted, by group of the merged file.
+        place: which of the files it is.
+        lots: a row of a lot below is kept; of all `LOTS`, every row is.
+    """
 
     def __init__(
         self,
         part: MergePart,
         groups: Sequence[int],
-        details: dict[int | None, int | None],
-        place: int,
-        files: int,
+        details: dict[int, int],
+        treatments: Sequence[Treatment],
+        place: _Place,
+        lots: int,
     ) -> None:
-        self.part = part
-        self._groups, self._details = groups, details
-        self._place, self._files = place, files
+        import numpy as np  # noqa: PLC0415 - heavy
 
-    def batches(self, at_once: int, started_ns: int) -> Iterator[_Rows]:
+        self.part = part
+        self.groups: Integers = np.array(groups, np.int64)
+        self._failing = np.array([treatments[group] in FAILURES for group in groups], np.bool_)
+        self._details, self._place, self._lots = details, place, lots
+
+    def batches(self, at_once: int, started_ns: int, tally: Tally) -> Iterator[_Rows]:
         """Batches of rows.
 
         Args:
             at_once: how many.
             started_ns: Unix time of the start of the merged run.
+            tally: counts the rows, unless they are counted already.
 
         Raises:
             RunFileError: the file is damaged.
         """
         shift, run = self.part.started_ns - started_ns, self.part.run
-        for of in run.attempts(at_once):
-            arrivals = of.arrival
-            ids = list(map(add, arrivals, of.lead))
-            files, place = self._files, self._id(max(ids)) - max(ids) * self._files
-            self._id(min(ids))
-            moved = of._replace(
-                arrival=[number * files + place for number in ids],
-                attempt_group=[self._groups[group] for group in of.attempt_group],
-                due=[due + shift for due in of.due],
+        counted, chosen = bool(run.elsewhere), "1"
+        if counted:
+            lot = LOT.replace("?", str(self.part.started_ns))
+            chosen = f"({lot} < {self._lots} OR arrival IN (SELECT arrival FROM remark))"  # noqa: S608 - numbers
+        last = run.failing_id(MOST_FAILING) if self._lots < LOTS and not counted else None
+        last = _MOST_ID if last is None else last - 1
+        for of in run.arrays(at_once, chosen):
+            columns: Any = of
+            ids = columns.arrival + columns.lead
+            self._place.id(int(ids.max()))
+            self._place.id(int(ids.min()))
+            moved = columns._replace(
+                arrival=ids * self._place.of + self._place.number,
+                attempt_group=self.groups[columns.attempt_group],
+                due=columns.due + shift,
             )
-            span = (arrivals[0], arrivals[-1])
-            found = run.numbers(
-                "SELECT arrival, detail FROM remark WHERE arrival BETWEEN ? AND ?", *span
-            )
-            new = {arrival: self._details[detail] for arrival, detail in found.items()}
-            rows: _Rows = [*moved, _of(arrivals, new)]
+            if not counted:
+                tally.add_arrays(moved)
+            span = int(columns.arrival[0]), int(columns.arrival[-1])
+            sql = "SELECT arrival, detail FROM remark WHERE arrival BETWEEN ? AND ?"
+            found = run.numbers(sql, *span)
+            remarks = {at: one if one is None else self._details[one] for at, one in found.items()}
+            rows: _Rows = [*moved, _of(columns.arrival, remarks)]
             for each in APART:
                 sql = f"SELECT arrival, value FROM {each.name} WHERE arrival BETWEEN ? AND ?"  # noqa: S608 - our names
-                rows.append(_of(arrivals, run.numbers(sql, *span)))
-            yield rows
+                rows.append(_of(columns.arrival, run.numbers(sql, *span)))
+            if self._lots < LOTS:
+                ended = self.part.started_ns + columns.due + columns.total
+                kept = ended % LOTS * FACTOR % LOTS < self._lots
+                kept |= self._failing[columns.attempt_group] & (ids <= last)
+                rows = [column[kept] for column in rows]
+            if len(rows[0]):
+                yield rows
 
     def moved(self, transcript: Transcript) -> Transcript:
         """A transcript with the merged file's numbers, its times by the shared clock.
@@ -212,7 +365,7 @@ class _Source:
             return replace(
                 transcript,
                 record=record._replace(
-                    id=self._id(record.id),
+                    id=self._place.id(record.id),
                     due_ns=record.due_ns - ahead_ns,
                     started_ns=record.started_ns - ahead_ns,
                 ),
@@ -225,18 +378,24 @@ class _Source:
                 ),
             )
 
-    def _id(self, number: int) -> int:
-        if not 0 <= number < _MOST_ID // self._files:
-            raise ValueError(f"an attempt has the id {number}")
-        return number * self._files + self._place
 
-
-def _of(arrivals: Sequence[int], values: Mapping[int, int | None]) -> Sequence[int | None]:
+def _of(arrivals: Integers, values: Mapping[int, int | None]) -> Integers:
     """The value of each row."""
-    return list(map(values.get, arrivals)) if values else [None] * len(arrivals)
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    found = np.full(len(arrivals), ABSENT)
+    known = {at: value for at, value in values.items() if value is not None}
+    if known:
+        at = np.fromiter(known, np.int64, len(known))
+        places = np.minimum(np.searchsorted(arrivals, at), len(arrivals) - 1)
+        there = arrivals[places] == at
+        found[places[there]] = np.fromiter(known.values(), np.int64, len(known))[there]
+    return found
 
 
-def _by_end(sources: Sequence[_Source], started_ns: int, rows_at_once: int) -> Iterator[_Rows]:
+def _by_end(
+    sources: Sequence[_Source], started_ns: int, rows_at_once: int, tally: Tally
+) -> Iterator[_Rows]:
     """The rows of all files in the order in which they ended.
 
     A row that ended before another of its file that stands above it counts as ended with that.
@@ -244,8 +403,8 @@ def _by_end(sources: Sequence[_Source], started_ns: int, rows_at_once: int) -> I
     import numpy as np  # noqa: PLC0415 - heavy
 
     at_once = max(min(_FEWEST_ROWS, rows_at_once), rows_at_once // len(sources))
-    batches = {number: one.batches(at_once, started_ns) for number, one in enumerate(sources)}
-    held: dict[int, tuple[_Rows, Any]] = {}
+    batches = {n: one.batches(at_once, started_ns, tally) for n, one in enumerate(sources)}
+    held: dict[int, tuple[_Rows, Integers]] = {}
     latest = dict.fromkeys(batches, -_MOST_ID)
     while batches or held:
         for number in [number for number in batches if number not in held]:
@@ -261,25 +420,16 @@ def _by_end(sources: Sequence[_Source], started_ns: int, rows_at_once: int) -> I
             held[number] = rows, ends
         # Of a file that is read to its end nothing can come that is earlier.
         horizon = min((latest[number] for number in batches), default=None)
-        chosen: list[tuple[_Rows, Any]] = []
+        chosen: list[tuple[_Rows, Integers]] = []
         for number, (rows, ends) in sorted(held.items()):
             cut = len(ends) if horizon is None else int(np.searchsorted(ends, horizon, "right"))
-            chosen.append(([column[:cut] for column in rows], ends[:cut]))
+            if cut:
+                chosen.append(([column[:cut] for column in rows], ends[:cut]))
             if cut == len(ends):
                 del held[number]
             else:
                 held[number] = [column[cut:] for column in rows], ends[cut:]
-        yield from _ordered([(rows, ends) for rows, ends in chosen if len(ends)])
-
-
-def _ordered(chosen: Sequence[tuple[_Rows, Any]]) -> Iterator[_Rows]:
-    """These rows as one batch in the order of their ends; none where there are none."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    if len(chosen) < 2:
-        yield from (rows for rows, _ in chosen)
-        return
-    order = np.argsort(np.concatenate([ends for _, ends in chosen]), kind="stable")
-    pick = itemgetter(*order.tolist())
-    columns = zip(*(rows for rows, _ in chosen), strict=True)
-    yield [pick(list(joined.from_iterable(column))) for column in columns]
+        if chosen:
+            order = np.argsort(np.concatenate([ends for _, ends in chosen]), kind="stable")
+            columns_of = zip(*(rows for rows, _ in chosen), strict=True)
+            yield [np.concatenate(column)[order] for column in columns_of]

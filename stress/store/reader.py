@@ -22,7 +22,7 @@ from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
 from stress.model.chain import Finding, Refusal, Verdict
 from stress.model.outcome import OK, Category
-from stress.model.plan import Address, check_place
+from stress.model.plan import Address, Plan, check_place
 from stress.model.record import Record
 from stress.model.run import (
     Cube,
@@ -36,6 +36,7 @@ from stress.model.run import (
     Vantage,
 )
 from stress.model.transcript import Transcript
+from stress.store.counts import Block, Counts
 from stress.store.opening import (
     LONG,
     SHORT,
@@ -66,7 +67,7 @@ from stress.store.schema import (
     text_columns,
     view_text,
 )
-from stress.store.tally import Block, Columns, Counts
+from stress.store.tally import WHOLE_RUN, Columns, Sums
 
 _T = TypeVar("_T")
 _COLUMNS = {
@@ -93,12 +94,19 @@ _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
     + "WHERE side = 'target' ORDER BY id LIMIT ?"
 )
-_GOOD = f"{_ALL}WHERE attempt_group.outcome = '{OK.name}' AND attempt.arrival % ? = 0"
+_GOOD = f"{_ALL}WHERE attempt_group.outcome = '{OK.name}' AND "
+LOTS = (1 << 31) - 1
+"""A prime: of so many lots each attempt of a merged run draws one, by the moment of its end. So
+each file knows its part of the sample of all of them, which has those that drew the lowest."""
+FACTOR = 1_597_334_677
+LOT = f"(? + attempt.due + attempt.total) % {LOTS} * {FACTOR} % {LOTS}"
+"""What an attempt drew; the value is the Unix time of the start."""
 _FLAGS = [Record._fields.index(each.name) for each in ATTRIBUTES if each.form is Form.FLAG]
 _MOST_VANTAGES = 10_000
 _NEAR = 50_000
 """Rows come as attempts end: among so many at each end of a run are its first and its last attempt.
 To look through all rows takes seconds in a long run."""
+_FEW_KIB = 100
 _EMPTY = Literal[""]
 _RANGES: dict[str, Any] = {"due_ns": Moment, "started_ns": Moment, "local_port": Port}
 _RANGES |= {each.name: Span for each in ATTRIBUTES if each.measured and each.name.endswith("_ns")}
@@ -155,6 +163,12 @@ class RunFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def forget(self) -> None:
+        """Free what memory keeps of the file, and keep less from now on: for many that are open."""
+        self._connection.execute(f"PRAGMA cache_size = {-_FEW_KIB}")
+        self._connection.execute("PRAGMA shrink_memory")
+        self._counts = Counts(self._connection, self.meta)
+
     def close(self) -> None:
         """Close the file; may be called again."""
         release(self._connection)
@@ -168,17 +182,8 @@ class RunFile:
             anchors = self._all(sql, tuple[bytes], longest=LONG)
             recorded = self._counts.recorded
             plan = read_plan(meta["plan"], [der for (der,) in anchors])
-            ((first,),) = self._all(
-                f"SELECT min(due) FROM attempt WHERE arrival <= {_NEAR}",  # noqa: S608 - a number
-                tuple[int | None],
-            )
-            near = recorded - _NEAR
-            ((due, ended),) = self._all(
-                f"SELECT max(due), max(due + total) FROM attempt WHERE arrival > {near}",  # noqa: S608 - a number
-                tuple[int | None, int | None],
-            )
+            first_ns, last_ns = self._span(plan)
             stood_ns = checked("meta.stood_ns", meta.get("stood_ns", "0"), Span)
-            last = due if plan.load.rate or plan.load.segments else ended
             return RunFacts(
                 name=self._path.stem,
                 file=str(self._path),
@@ -198,11 +203,30 @@ class RunFile:
                 # Without an end mark: what was known at the start.
                 stood_ns=end.stood_ns if end else stood_ns,
                 host=meta["host"],
-                first_ns=None if first is None else self._origin + first,
-                last_ns=None if last is None else self._origin + last,
+                first_ns=first_ns,
+                last_ns=last_ns,
                 made_now=self._made_now,
                 vantages=self._vantages,
             )
+
+    def _span(self, plan: Plan) -> tuple[int | None, int | None]:
+        """Unix time at which the first attempt was due, and of the last one (`RunFacts`)."""
+        if self._counts.elsewhere:
+            first, last = (self.meta[name] for name in ("first_ns", "last_ns"))
+            return checked("meta.first_ns", first, Moment), checked("meta.last_ns", last, Moment)
+        ((first_due,),) = self._all(
+            f"SELECT min(due) FROM attempt WHERE arrival <= {_NEAR}",  # noqa: S608 - a number
+            tuple[int | None],
+        )
+        near = self._counts.recorded - _NEAR
+        ((due, ended),) = self._all(
+            f"SELECT max(due), max(due + total) FROM attempt WHERE arrival > {near}",  # noqa: S608 - a number
+            tuple[int | None, int | None],
+        )
+        last_due = due if plan.load.rate or plan.load.segments else ended
+        if first_due is None or last_due is None:
+            return None, None
+        return self._origin + first_due, self._origin + last_due
 
     @cached_property
     def _vantages(self) -> tuple[Vantage, ...]:
@@ -307,7 +331,7 @@ class RunFile:
         """Attempts and failures of the target by local port, without `ours` and `not-sent`."""
         with reading(self._path):
             stored = self._stored_ports(self._counts.recorded)
-            if self._run_end() and stored:
+            if (self._run_end() and stored) or self._counts.elsewhere:
                 return stored
             tally = self._counts.whole
             return [
@@ -366,10 +390,16 @@ class RunFile:
         return self._records(_FAILURES, limit)
 
     def good(self, most: int) -> Iterator[Record]:
-        """Good attempts; where there are more than `most`, every second, third … attempt."""
+        """Good attempts; where there are more than `most`, every second, third … attempt.
+
+        Of a merged run about as many, by lot.
+        """
         with reading(self._path):
-            step = -(-self._counts.recorded // most)
-        return self._records(_GOOD, max(1, step))
+            step = max(1, -(-self._counts.recorded // most))
+            merged = bool(self._vantages)
+        if merged:
+            return self._records(f"{_GOOD}{LOT} < ?", self._origin, LOTS // step)
+        return self._records(f"{_GOOD}attempt.arrival % ? = 0", step)
 
     def records(self) -> Iterator[Record]:
         """All attempts, in the order in which they ended."""
@@ -398,10 +428,40 @@ class RunFile:
                 for shared in self._counts.groups()
             ]
 
-    def attempts(self, at_once: int) -> Iterator[Columns]:
-        """The table `attempt` as it is stored, in batches."""
+    @property
+    def recorded(self) -> int:
+        """How many attempts there are."""
         with reading(self._path):
-            yield from self._counts.attempts(at_once)
+            return self._counts.recorded
+
+    @property
+    def elsewhere(self) -> int:
+        """How many attempts are counted, and have no row: those stayed where they were made."""
+        with reading(self._path):
+            return self._counts.elsewhere
+
+    def arrays(self, at_once: int, chosen: str = "1") -> Iterator[Columns]:
+        """The table `attempt` as it is stored, or the rows that are chosen by an expression of SQL.
+
+        In batches, as arrays of numpy in which `ABSENT` stands for NULL.
+        """
+        with reading(self._path):
+            yield from self._counts.arrays(at_once, chosen)
+
+    def sums(self) -> Sums:
+        """What is counted."""
+        with reading(self._path):
+            blocks = [row for row in self._stored_histograms() if row.block != WHOLE_RUN]
+            ports = self._stored_ports(self._counts.recorded)
+            return self._counts.sums(ports, blocks, self.histogram_block_ns())
+
+    def failing_id(self, rank: int) -> int | None:
+        """The id of the failure of the target with this rank; None where there are not so many."""
+        sql = f"SELECT id FROM ({_FAILURES}) LIMIT 1 OFFSET ?"  # noqa: S608 - our names
+        with reading(self._path):
+            values = (self._origin, self._origin, rank + 1, rank)
+            found = next(fetch(self._connection, sql, tuple[Whole], values), None)
+        return found[0][0] if found else None
 
     def numbers(self, sql: str, first: int, last: int) -> Mapping[int, int | None]:
         """What a query gives of the attempts between two arrivals: a whole number by arrival."""

@@ -5,7 +5,8 @@
 --   2  the table `attribute` is called `attempt_group`, and so are the columns that refer to it.
 --      Later releases may add columns to attempt_group, client, finding and handshake without a new number:
 --      a reader takes a column that is missing for NULL. Files of older releases lack the
---      tables record_part and vantage.
+--      tables record_part and vantage. A merged run may lack rows of good attempts: meta.attempts
+--      then says how many attempts are counted in cell, port and histogram.
 --
 -- How to read it: `handshake` (a view, at the end) has one readable row for each attempt. The tables
 -- are compact: what many attempts share is stored once, in `attempt_group`, and `attempt` holds only

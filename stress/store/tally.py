@@ -10,38 +10,27 @@ any other is split into parts for which that holds. The code is dense for that r
 
 from __future__ import annotations
 
-import sqlite3
-from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from itertools import compress, product
-from operator import itemgetter, sub
+from operator import sub
 from types import GenericAlias
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, get_args, get_type_hints
-
-from msgspec import Meta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from stress.measure import Histogram, Packed
-from stress.model.attributes import SHARED, Form
-from stress.model.outcome import Stage
-from stress.model.run import CELL_FIELDS, CELL_OTHERS, MOST_BLOCKS, Cell, Cells, Phase
-from stress.store.catalog import FAILURES, GROUP_FIELDS, Treatment
+from stress.model.run import (
+    MOST_BLOCKS,
+    HistogramRow,
+    Phase,
+    PortCount,
+)
+from stress.store.catalog import FAILURES, Treatment
 from stress.store.opening import (
-    BATCH,
-    Bit,
-    Moment,
     Port,
     Span,
-    Text,
     Whole,
-    Width,
-    check_numbers,
-    checked,
-    fetch,
-    fetch_all,
 )
-from stress.store.schema import FIRST_BLOCK_NS, naming
+from stress.store.schema import FIRST_BLOCK_NS
 
 LATENCY_MOST_BLOCKS = 64
 """Blocks that have histograms; where there would be more, their width doubles."""
@@ -91,6 +80,12 @@ class Latency:
             self._pack()
         self._at(HistogramKey(phase, good, block)).record_many(durations_ns)
 
+    def include(self, key: HistogramKey, histogram: Histogram) -> None:
+        """Count what was counted before in a block."""
+        self._newest = max(self._newest, key.block)
+        self._at(key).merge(histogram)
+        self._pack()
+
     def blocks(self) -> Iterator[tuple[HistogramKey, Histogram]]:
         """The histograms of all blocks, in no order; packed ones stay packed."""
         yield from self._open.items()
@@ -139,6 +134,8 @@ class Latency:
             self._pack()
 
 
+ABSENT = -(1 << 62)
+"""What stands for NULL in arrays; no value that is read comes near it."""
 _COUNTED = ("late", "port", "connect", "server", "handshake", "total", "lag")
 """Columns that are counted beside block and group."""
 NEVER = 1 << 63
@@ -179,7 +176,32 @@ class Columns(NamedTuple):
 
 
 _TYPES = get_type_hints(Columns, include_extras=True).values()
-_ATTEMPT_ROW: Any = GenericAlias(tuple, tuple(get_args(kind)[0] for kind in _TYPES))
+_KINDS_OF: Any = [get_args(kind)[0] for kind in _TYPES]
+ATTEMPT_ROW: Any = GenericAlias(tuple, tuple(_KINDS_OF))
+NULLABLE = [type(None) in get_args(kind) for kind in _KINDS_OF]
+"""Which of the columns may be NULL."""
+BOUNDS: Sequence[Any] = [
+    next(one for one in (kind, *get_args(kind)) if hasattr(one, "__metadata__"))
+    for kind in _KINDS_OF
+]
+"""Their types without that."""
+
+
+class Sums(NamedTuple):
+    """What was counted of a run whose rows are not all in the file."""
+
+    block_ns: int
+    blocks: Integers
+    """Of each cell; and so `groups` and `counts`."""
+    groups: Integers
+    counts: Integers
+    first: Integers
+    """Unix time of the earliest start by group; `ABSENT` where there was none."""
+    last: Integers
+    ports: Sequence[PortCount]
+    latencies: Sequence[HistogramRow]
+    """By blocks alone."""
+    latency_block_ns: int
 
 
 class Tally:
@@ -209,7 +231,7 @@ class Tally:
     def add(self, columns: Columns) -> None:
         """Count a batch of at least one row; a large one is counted by numpy, with one result."""
         if len(columns.due) >= _WORTH_ARRAYS:
-            self._add_arrays(columns)
+            self.add_arrays(columns)
             return
         dues = [max(0, due) for due in columns.due]
         while max(dues) // self.block_ns >= MOST_BLOCKS:
@@ -233,11 +255,14 @@ class Tally:
             attempts = list(map(sub, rows.total, rows.late))
             self._count_latency(treatment, block, rows, attempts)
 
-    def _add_arrays(self, columns: Columns) -> None:
+    def add_arrays(self, columns: Columns) -> None:
+        """Count a batch, also one of arrays."""
         import numpy as np  # noqa: PLC0415 - heavy, and a run itself does without
 
         # As floating point, None is NaN, and numbers below 2**53 are exact.
         durations = {name: np.array(getattr(columns, name), np.float64) for name in _COUNTED}
+        for values in durations.values():
+            values[values == ABSENT] = np.nan
         groups = np.array(columns.attempt_group, np.int64)
         starts = np.array(columns.due, np.int64)
         dues = np.maximum(starts, 0)
@@ -266,6 +291,39 @@ class Tally:
                 if treatment in FAILURES:
                     self.failed_ports.update(ports)
             self._count_latency(treatment, block, rows, rows.total - rows.late)
+
+    def include(self, sums: Sums, groups: Integers, shift_ns: int, origin_ns: int) -> None:
+        """Count what was counted before; its latencies are left to the caller.
+
+        Args:
+            sums: the counts.
+            groups: of each of its groups, the number here.
+            shift_ns: how much later it starts.
+            origin_ns: Unix time of the start here.
+
+        Raises:
+            ValueError: its time blocks do not fit in those here.
+        """
+        import numpy as np  # noqa: PLC0415 - as above
+
+        if shift_ns % sums.block_ns or shift_ns < 0:
+            raise ValueError("its time blocks do not begin where those of the other files do")
+        begins = sums.blocks * sums.block_ns + shift_ns
+        while (
+            self.block_ns < sums.block_ns
+            or int(begins.max(initial=0)) // self.block_ns >= MOST_BLOCKS
+        ):
+            self._widen()
+        columns = (begins // self.block_ns, groups[sums.groups], sums.counts)
+        for block, group, count in zip(*(each.tolist() for each in columns), strict=True):
+            self.cells[block, group] += count
+        met = np.flatnonzero((sums.first != ABSENT) & (sums.last != ABSENT))
+        for starts in (sums.first, sums.last):
+            self._spans(groups[met], starts[met] - origin_ns)
+        for one in sums.ports:
+            self.ports[one.port] += one.attempts
+            if one.failures:
+                self.failed_ports[one.port] += one.failures
 
     def _spans(self, groups: Integers, starts: Integers) -> None:
         """Earliest and latest start of each group."""
@@ -328,196 +386,3 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Integers: TypeAlias = NDArray[np.int64]
-
-# The counts of a recorded run: those stored in its file, and the rest counted from the rows.
-
-Block = Annotated[int, Meta(ge=WHOLE_RUN, lt=MOST_BLOCKS)]
-_COLUMNS = ("id", *GROUP_FIELDS, "first_ns", "last_ns")
-_KINDS: Any = {Form.NUMBER: Whole, Form.TEXT: Text, Form.FLAG: Bit, Form.NAMED: Whole}
-_VALUES = [_KINDS[each.form] if each.always else _KINDS[each.form] | None for each in SHARED]
-_GROUP_ROW: Any = GenericAlias(tuple, (int, *_VALUES, Moment | None, Moment | None))
-"""A row of `attempt_group`, as far as the reader needs it."""
-_CELL = itemgetter(*map(_COLUMNS.index, CELL_FIELDS))
-_OTHERS = tuple(map(_COLUMNS.index, CELL_OTHERS))
-_FLAGS = [place for place, each in enumerate(SHARED, 1) if each.form is Form.FLAG]
-_CHAIN, _OUTCOME, _STAGE, _MARKS = map(_COLUMNS.index, ("chain", "outcome", "stage", "flags"))
-
-
-def _merged(
-    blocks: Integers, groups: Integers, counts: Integers
-) -> tuple[Integers, Integers, Integers]:
-    """The same with one row for each block and group, in their order."""
-    import numpy as np  # noqa: PLC0415 - as in `Counts.cells`
-
-    width = int(groups.max(initial=0)) + 1
-    codes, place = np.unique(blocks * width + groups, return_inverse=True)
-    # Sums below 2**53 are exact as floating-point numbers.
-    sums = np.bincount(place, counts, len(codes)).astype(np.int64)
-    return codes // width, codes % width, sums
-
-
-class Counts:
-    """Counts of all attempts in a file.
-
-    Args:
-        connection: in a read transaction, so that all counts are of one moment.
-        meta: the table `meta`.
-
-    Raises:
-        ValueError: the marks in `meta` make no sense.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
-        self._connection = connection
-        self._stored_block_ns = checked("meta.block_ns", meta["block_ns"], Width)
-        self._counted = checked("meta.counted", meta["counted"], Whole)
-        self._origin = int(meta["started_ns"])
-
-    @cached_property
-    def recorded(self) -> int:
-        """How many rows there are.
-
-        Raises:
-            ValueError: they are not numbered from 1 without gaps.
-        """
-        # Without the condition the rows are counted in one step, which no limit could end.
-        ((rows, first, last),) = fetch_all(
-            self._connection,
-            "SELECT (SELECT count(*) FROM attempt WHERE arrival > 0), "
-            "(SELECT coalesce(min(arrival), 1) FROM attempt), "
-            "(SELECT coalesce(max(arrival), 0) FROM attempt)",
-            tuple[int, int, int],
-        )
-        if (first, last) != (1, rows):
-            raise ValueError(f"its {rows:,} attempts are numbered from {first} to {last}")
-        return rows
-
-    @property
-    def block_ns(self) -> int:
-        """Width of the blocks of `cells`."""
-        return self._uncounted.block_ns
-
-    @cached_property
-    def cells(self) -> Cells:
-        """The cube; a report reads it more than once. Groups that differ in flags share a cell."""
-        import numpy as np  # noqa: PLC0415 - a live view reads no cells
-
-        numbers: dict[tuple[object, ...], int] = {}
-        keys = [
-            numbers.setdefault((_CELL(row), tuple(row[place] for place in _OTHERS)), len(numbers))
-            for row in self._groups
-        ]
-        blocks, groups, counts = self._cells
-        blocks, kinds, counts = _merged(blocks, np.array(keys, np.int64)[groups], counts)
-        # Of equal places the last assignment stands: the first cell of each kind.
-        first = np.full(len(numbers), len(kinds))
-        first[kinds[::-1]] = np.arange(len(kinds))[::-1]
-        order = np.argsort(first)[: np.count_nonzero(first < len(kinds))]
-        rank = np.zeros(len(numbers), np.int64)
-        rank[order] = np.arange(len(order))
-        values: Sequence[Any] = list(numbers)
-        met = [Cell._make((0, *values[key][0], 0, values[key][1])) for key in order.tolist()]
-        columns = (array("q", one.tobytes()) for one in (blocks, rank[kinds], counts))
-        return Cells(met, *columns)
-
-    @cached_property
-    def whole(self) -> Tally:
-        """Counts of all rows, not using the stored ones: ports, and latencies by blocks."""
-        return self._count(Tally(self._treatments), after=0)
-
-    def by_chain(self) -> Mapping[int, tuple[int, int, int]]:
-        """Attempts that met each chain, their first and their last start (Unix nanoseconds)."""
-        tally, origin = self._uncounted, self._origin
-        import numpy as np  # noqa: PLC0415 - as in `cells`
-
-        _, groups, counts = self._cells
-        seen = np.bincount(groups, counts, len(self._groups)).astype(np.int64).tolist()
-        met: dict[int, tuple[int, int, int]] = {}
-        for number, row in enumerate(self._groups):
-            starts = [start for start in row[-2:] if start is not None]
-            if number < len(tally.first) and tally.first[number] != NEVER:
-                starts += [origin + tally.first[number], origin + tally.last[number]]
-            if row[_CHAIN] is not None and seen[number]:
-                before, *span = met.get(row[_CHAIN], (0,))
-                starts += span
-                met[row[_CHAIN]] = (before + seen[number], min(starts), max(starts))
-        return met
-
-    @cached_property
-    def _groups(self) -> Sequence[Sequence[Any]]:
-        """The rows of `attempt_group`, in `_COLUMNS`."""
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM attempt_group ORDER BY id"  # noqa: S608 - our names
-        rows = [list(row) for row in fetch_all(self._connection, sql, _GROUP_ROW)]
-        check_numbers([row[0] for row in rows])
-        with naming("attempt_group.stage"):
-            for stage in dict.fromkeys(row[_STAGE] for row in rows):
-                Stage(stage)
-        for row in rows:
-            for place in _FLAGS:
-                row[place] = None if row[place] is None else bool(row[place])
-        return rows
-
-    @cached_property
-    def _treatments(self) -> Sequence[Treatment]:
-        kinds = [(row[_OUTCOME], row[_MARKS]) for row in self._groups]
-        with naming("attempt_group.outcome"):
-            known = {kind: Treatment.of(*kind) for kind in dict.fromkeys(kinds)}
-        return [known[kind] for kind in kinds]
-
-    @cached_property
-    def _uncounted(self) -> Tally:
-        """Counts of the rows after the mark, in blocks at least as wide as the stored ones."""
-        tally = Tally(self._treatments, block_ns=self._stored_block_ns)
-        return self._count(tally, after=self._counted)
-
-    @cached_property
-    def _cells(self) -> tuple[Integers, Integers, Integers]:
-        """Block, group and number of attempts of each cell, stored and uncounted ones."""
-        import numpy as np  # noqa: PLC0415 - as in `cells`
-
-        tally = self._uncounted
-        factor = tally.block_ns // self._stored_block_ns
-        # Before they are all in memory: each counts one of the attempts at least.
-        ((total, least, most),) = fetch_all(
-            self._connection,
-            "SELECT coalesce(sum(count), 0) AS counted_in_cells, coalesce(min(count), 1), count(*) "
-            "FROM cell",
-            tuple[int, int, int],
-        )
-        if total != self._counted or not most <= total <= self.recorded or least < 1:
-            raise ValueError(
-                f"it has {self.recorded:,} attempts, {self._counted:,} counted, {total:,} in cells"
-            )
-        stored = fetch(
-            self._connection,
-            "SELECT block, attempt_group, count FROM cell",
-            tuple[Annotated[int, Meta(ge=0, lt=MOST_BLOCKS)], Whole, Whole],
-        )
-        parts = [np.array([(*key, count) for key, count in tally.cells.items()], np.int64)]
-        parts = [part.reshape(-1, 3) for part in parts]
-        for batch in stored:
-            part = np.array(batch, np.int64)
-            part[:, 0] //= factor
-            parts.append(part)
-        blocks, groups, counts = np.concatenate(parts).T
-        if groups.max(initial=-1) >= len(self._groups):
-            raise ValueError(f"a cell is of group {groups.max()}; there are {len(self._groups)}")
-        return _merged(blocks, groups, counts)
-
-    def groups(self) -> Iterator[Mapping[str, Any]]:
-        """The shared attributes of each group, by number; `chain` is a number."""
-        for row, _ in zip(self._groups, self._treatments, strict=True):
-            yield dict(zip(GROUP_FIELDS, row[1:], strict=False))
-
-    def attempts(self, at_once: int = BATCH, *, after: int = 0) -> Iterator[Columns]:
-        """The rows after an arrival, in batches."""
-        if after > self.recorded:
-            raise ValueError(f"{after:,} attempts are counted, and {self.recorded:,} are there")
-        sql = f"SELECT {', '.join(Columns._fields)} FROM attempt WHERE arrival > ? ORDER BY arrival"  # noqa: S608 - our names
-        for batch in fetch(self._connection, sql, _ATTEMPT_ROW, [after], at_once=at_once):
-            yield Columns.of(batch)
-
-    def _count(self, tally: Tally, *, after: int) -> Tally:
-        for batch in self.attempts(after=after):
-            tally.add(batch)
-        return tally

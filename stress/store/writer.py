@@ -48,7 +48,7 @@ from stress.store.tally import Columns, Tally
 _COMMITS_BETWEEN_COUNTS = 10
 _ROWS_AT_ONCE = 1000
 """Rows that are written at once; as many are committed, so at most twice as many are at risk."""
-_SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_CELL = (
     "INSERT INTO cell VALUES (?, ?, ?) "
     "ON CONFLICT (block, attempt_group) DO UPDATE SET count = count + excluded.count"
@@ -101,6 +101,7 @@ class RunWriter:
         self._tally = Tally(self._catalog.treatments)
         self._stored_block_ns = FIRST_BLOCK_NS
         self._arrived = 0
+        self._elsewhere = 0
         self._committed = 0
         self._commits = 0
         self._started = 0
@@ -168,21 +169,9 @@ class RunWriter:
             text if text is None else self._catalog.detail(text, fresh) for text in of.detail
         ]
         statements.append((insert_into("detail", 2), fresh))
-        apart = {each.name: getattr(of, each.name) for each in APART}
-        self._add_columns(columns, details, apart, statements)
-
-    def _add_columns(
-        self,
-        columns: Columns,
-        details: Sequence[int | None],
-        apart: Mapping[str, Sequence[int | None]],
-        statements: list[Statement],
-    ) -> None:
-        """Write and count rows, after other statements; `details` are numbers of the table."""
         statements.append((insert_into("attempt", len(columns)), columns.rows()))
         # A remark for each failure of the target, and for whatever has a detail.
         treatments = self._catalog.treatments
-        groups, arrivals = columns.attempt_group, columns.arrival
         failing = {group for group in set(groups) if treatments[group] in FAILURES}
         remarks = [
             (arrival, number)
@@ -190,10 +179,11 @@ class RunWriter:
             if number is not None or group in failing
         ]
         statements.append((insert_into("remark", 2), remarks))
-        for name, values in apart.items():
+        for each in APART:
+            values = getattr(of, each.name)
             if values.count(None) < len(values):
                 rows = [(a, n) for a, n in zip(arrivals, values, strict=True) if n is not None]
-                statements.append((insert_into(name, 2), rows))
+                statements.append((insert_into(each.name, 2), rows))
         self._arrived += len(arrivals)
         self._tally.add(columns)
         self._write(statements)
@@ -216,7 +206,7 @@ class RunWriter:
             RecordError: it could not be written; it is kept and tried again.
         """
         self._started = max(self._before + started, self._started)
-        statements: list[Statement] = [(_SET_META, [("started", str(self._started))])]
+        statements: list[Statement] = [(SET_META, [("started", str(self._started))])]
         self._commits += 1
         if self._commits % _COMMITS_BETWEEN_COUNTS == 0:
             statements += self._counts()
@@ -231,7 +221,7 @@ class RunWriter:
         """
         end = replace(ending, started=max(self._before + ending.started, self._started))
         latency, failed = self._tally.latency, self._tally.failed_ports
-        large = self._arrived >= WORTH_KEEPING
+        large = self._elsewhere or self._arrived >= WORTH_KEEPING
         # One after the other: all of them unpacked at once would take more than the run did.
         histograms = [
             (
@@ -255,7 +245,7 @@ class RunWriter:
                 *self._counts(),
                 ("INSERT OR REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)", histograms),
                 ("INSERT OR REPLACE INTO port VALUES (?, ?, ?)", ports),
-                (_SET_META, meta),
+                (SET_META, meta),
             ]
         )
         self._make_durable()
@@ -290,17 +280,19 @@ class RunWriter:
             merge, forget, turn = _MERGE_CELLS
             statements += [(merge, [(factor,)]), (forget, [()]), (turn, [()])]
             self._stored_block_ns = tally.block_ns
-        cells = [(block, group, count) for (block, group), count in tally.cells.items()]
+        # In the order of the key, pages are filled one after the other.
+        cells = sorted((block, group, n) for (block, group), n in tally.cells.items())
         tally.cells.clear()
         origin = self._started_ns
         touched = {group for _, group, _ in cells}
         spans = [(origin + tally.first[g], origin + tally.last[g], g) for g in touched]
-        marks = [("counted", str(self._arrived)), ("block_ns", str(tally.block_ns))]
+        counted = self._arrived + self._elsewhere
+        marks = [("counted", str(counted)), ("block_ns", str(tally.block_ns))]
         return [
             *statements,
             (_ADD_CELL, cells),
             ("UPDATE attempt_group SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
-            (_SET_META, marks),
+            (SET_META, marks),
         ]
 
 
@@ -328,6 +320,15 @@ def extent(run: RunFile) -> tuple[int, int]:
     return next_id, last_ns
 
 
+def copy_chains(run: RunFile, sink: Sink) -> None:
+    """Copy the chains of a run into a sink, with their verdicts."""
+    verdicts = run.verdicts()
+    for seen in run.chains():
+        if seen.certificates:  # without them it is known by its rows alone
+            about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
+            sink.add_chain(Chain(seen.certificates), about)
+
+
 def copy_run(run: RunFile, sink: Sink, backends: Mapping[int, str] = NO_BACKENDS) -> None:
     """Copy everything that a run holds into a sink.
 
@@ -343,11 +344,7 @@ def copy_run(run: RunFile, sink: Sink, backends: Mapping[int, str] = NO_BACKENDS
     """
     for index, address in enumerate(run.addresses()):
         sink.add_address(index, address)
-    verdicts = run.verdicts()
-    for seen in run.chains():
-        if seen.certificates:  # without them it is known by its rows alone
-            about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
-            sink.add_chain(Chain(seen.certificates), about)
+    copy_chains(run, sink)
     records = (
         record if backends is NO_BACKENDS else record._replace(backend=backends.get(place))
         for place, record in enumerate(run.records())

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
+from shutil import copy
+from sqlite3 import connect
 
 import pytest
 
+from benchmarks.reports import write_varied
 from tests.cli.conftest import Ask
 
 
@@ -87,3 +91,51 @@ def test_what_is_refused_says_why(
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
     assert len(list((tmp_path / "results").iterdir())) == 2
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_report_page_and_comparison_are_the_same_without_the_rows(tmp_path: Path, ask: Ask) -> None:
+    """Of two varied files, each thinned where it was made, and then merged."""
+    rows = 55_000
+    one, two = tmp_path / "one.db", tmp_path / "two.db"
+    write_varied(rows, one, seed=5)
+    copy(one, two)
+    with closing(connect(two)) as file:  # as if another machine had made it a moment later
+        file.execute("UPDATE meta SET value = value + 1234567890 WHERE key = 'started_ns'")
+        file.execute("UPDATE meta SET value = 'vm-2 (192.0.2.9)' WHERE key = 'host'")
+        file.commit()
+    whole, thin = tmp_path / "whole", tmp_path / "thin"
+    own = ("--name", "all", "-q", "--results")
+
+    assert ask("merge", one, two, *own, whole).code == 1
+    for file_name in ("one", "two"):
+        words = ("--rows", "there", "--results", thin, "--name", f"{file_name}-small", "-q")
+        said = ask("merge", tmp_path / f"{file_name}.db", *words)
+        assert "1 run from 1 vantage: 55,000 handshakes, and rows of " in said.err
+    assert ask("merge", thin / "one-small.db", thin / "two-small.db", *own, thin).code == 1
+
+    answers = []
+    for folder in (whole, thin):
+        run = folder / "all.db"
+        told = [
+            ask("report", run, "--json"),
+            ask("report", run, "-q", "--html", "-"),
+            ask("compare", one, run, "--json"),
+            ask("report", run, "--policy", "none"),
+            ask("export", run, "--format", "hlog"),
+        ]
+        answers.append([(one.code, one.out.replace(str(folder), "")) for one in told])
+    for got, expected in zip(answers[1], answers[0], strict=True):
+        assert got == expected
+    exported = ask("export", thin / "all.db")
+    left = 2 * rows - (len(exported.out.splitlines()) - 1)
+    assert left > rows * 0.9
+    assert f"{left:,} of 110,000 handshakes have no row here" in exported.err
+    assert ask("export", whole / "all.db").err == ""
+    assert (thin / "all.db").stat().st_size < 0.6 * (whole / "all.db").stat().st_size
+    again = ask("merge", one, thin / "one-small.db", "--results", tmp_path / "no")
+    assert "hold the same run" in again.err
+    log = tmp_path / "proxy.log"
+    log.touch()
+    assert "lacks rows of its good handshakes" in ask("join", thin / "all.db", log).err

@@ -21,7 +21,9 @@ LEAF_ONLY = Chain((b"leaf",))
 
 
 class WriteRun(Protocol):
-    def __call__(self, records: Sequence[Record], *, name: str = "run") -> Path: ...
+    def __call__(
+        self, records: Sequence[Record], *, name: str = "run", started_ns: int = STARTED_NS
+    ) -> Path: ...
 
 
 @pytest.fixture
@@ -122,11 +124,11 @@ def refused(make_record: Callable[..., Record]) -> Callable[[int], Record]:
 def open_writer(tmp_path: Path, plan: Plan, verdict: Verdict) -> Callable[..., RunWriter]:
     """A writer that knows the addresses and the chains of the plan."""
 
-    def make(path: Path | None = None) -> RunWriter:
+    def make(path: Path | None = None, started_ns: int = STARTED_NS) -> RunWriter:
         writer = RunWriter(
             path or tmp_path / "run.db",
             plan,
-            started_ns=STARTED_NS,
+            started_ns=started_ns,
             versions={"tls-stress": "0.1"},
             host="here",
         )
@@ -151,13 +153,17 @@ def completed() -> Callable[[int], RunEnd]:
 
 @pytest.fixture
 def write_run(
-    tmp_path: Path, open_writer: Callable[[Path], RunWriter], completed: Callable[[int], RunEnd]
+    tmp_path: Path,
+    open_writer: Callable[[Path, int], RunWriter],
+    completed: Callable[[int], RunEnd],
 ) -> WriteRun:
     """The path of a finished run with these records."""
 
-    def write(records: Sequence[Record], *, name: str = "run") -> Path:
+    def write(
+        records: Sequence[Record], *, name: str = "run", started_ns: int = STARTED_NS
+    ) -> Path:
         path = tmp_path / f"{name}.db"
-        writer = open_writer(path)
+        writer = open_writer(path, started_ns)
         writer.add_records(records)
         writer.finish(completed(len(records)))
         return path

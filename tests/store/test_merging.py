@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from stress.measure import Histogram
 from stress.model.record import Record
 from stress.model.run import End, RunEnd, Vantage
 from stress.store import open_run
 from stress.store import tally as counting
 from stress.store.catalog import Treatment
-from stress.store.merging import MergePart, MergeWriter
-from stress.store.tally import Columns, Tally
+from stress.store.merging import MergePart, MergeWriter, first_block_ns
+from stress.store.tally import WHOLE_RUN, Columns, Tally
 from tests.store.conftest import STARTED_NS, WriteRun
 
 Make = Callable[..., Record]
@@ -23,7 +26,11 @@ AHEAD_NS = 3_000_000_000
 
 
 def merged(
-    path: Path, files: Sequence[Path], ahead_ns: Sequence[int], rows_at_once: int = 40_000
+    path: Path,
+    files: Sequence[Path],
+    ahead_ns: Sequence[int],
+    rows_at_once: int = 40_000,
+    **thin: Any,
 ) -> Path:
     """The file into which these are merged, each a vantage."""
     runs = [open_run(file) for file in files]
@@ -33,16 +40,18 @@ def merged(
         for file, one, ahead in zip(files, facts, ahead_ns, strict=True)
     ]
     starts = [one.started_ns - ahead for one, ahead in zip(facts, ahead_ns, strict=True)]
+    spans = [(one.first_ns or 0, one.last_ns or 0) for one in facts]
+    started_ns = first_block_ns(min(starts), max(last for _, last in spans))
     writer = MergeWriter(
-        path, facts[0].plan, started_ns=min(starts), versions={}, host="two", vantages=vantages
+        path, facts[0].plan, started_ns=started_ns, versions={}, host="two", vantages=vantages
     )
     parts = [
-        MergePart(run, file, start, [0, 1], [0, 1], [place], 2, ahead)
-        for place, (run, file, start, ahead) in enumerate(
-            zip(runs, files, starts, ahead_ns, strict=True)
+        MergePart(run, file, start, [0, 1], [0, 1], [place], 2, ahead, span)
+        for place, (run, file, start, ahead, span) in enumerate(
+            zip(runs, files, starts, ahead_ns, spans, strict=True)
         )
     ]
-    writer.add_parts(runs[0].addresses(), parts, rows_at_once)
+    writer.add_parts(runs[0].addresses(), parts, rows_at_once, **thin)
     rows = sum(one.recorded for one in facts)
     writer.finish(RunEnd(End.COMPLETED, STARTED_NS + 60_000_000_000, rows))
     for run in runs:
@@ -104,6 +113,78 @@ def test_a_long_file_and_a_short_one_take_turns(
     assert [ends(r) for r in rows] == sorted(ends(r) for r in rows)
 
 
+def answers(path: Path, good: int) -> dict[str, Any]:
+    """All that a report reads of a run (`stress.model.run.Run`)."""
+    with open_run(path) as run:
+        facts = run.facts()
+        cube = run.cube()
+        return {
+            "facts": replace(facts, name="", file=""),
+            "addresses": run.addresses(),
+            "chains": run.chains(),
+            "verdicts": run.verdicts(),
+            "cube": (cube.block_ns, list(cube.cells)),
+            "ports": run.ports(),
+            "histograms": sorted(
+                (row.phase, row.good, row.block, row.clamped, *Histogram.decode(row.hdr).bins())
+                for row in run.histograms()
+                if row.block == WHOLE_RUN or Histogram.decode(row.hdr).count
+            ),
+            "width": run.histogram_block_ns(),
+            "failures": list(run.failures(10_000)),
+            "good": list(run.good(good)),
+            "transcripts": list(run.transcripts()),
+        }
+
+
+@pytest.mark.parametrize("apart_ns", [0, 37_000_001, 190_000_000_000])
+def test_without_the_rows_of_good_attempts_a_report_reads_the_same(
+    write_run: WriteRun,
+    make_record: Make,
+    incomplete: Make,
+    refused: Make,
+    tmp_path: Path,
+    apart_ns: int,
+) -> None:
+    """Also from small files that were made apart, of which one lasted 30 times as long."""
+    kinds, good = (make_record, make_record, make_record, incomplete, make_record, refused), 60
+
+    def rows(count: int, step: int, later_ns: int) -> list[Record]:
+        made = [kinds[n % 6](n) for n in range(count)]
+        return [
+            one._replace(due_ns=due_ns, started_ns=due_ns + one.id % 7, total_ns=one.total_ns * 5)
+            for one in made
+            for due_ns in [one.due_ns + later_ns + one.id * step]
+        ]
+
+    files = [
+        write_run(rows(700, 3_000_000, 0), name="a"),
+        write_run(rows(900, 80_000_000, apart_ns), name="b", started_ns=STARTED_NS + apart_ns),
+        write_run(rows(300, 1, 5), name="c"),
+    ]
+    whole = merged(tmp_path / "whole.db", files, [0, 0, 0], good=good)
+    small = [
+        merged(tmp_path / f"{file.stem}-small.db", [file], [0], thin=True, good=good)
+        for file in files
+    ]
+    at_once = merged(tmp_path / "once.db", files, [0, 0, 0], thin=True, good=good)
+    later = merged(tmp_path / "later.db", small, [0, 0, 0], good=good)
+
+    expected = answers(whole, good)
+    expected_facts = expected.pop("facts")
+    for path in (at_once, later):
+        found = answers(path, good)
+        facts = found.pop("facts")
+        assert found == expected
+        assert replace(facts, vantages=()) == replace(expected_facts, vantages=())
+        with open_run(path) as run:
+            assert run.recorded == 1_900
+            kept = [record for record in run.records() if record.outcome == "ok"]
+            assert run.elsewhere == 1_900 - 633 - len(kept)
+            assert len(expected["good"]) <= len(kept) < 200
+    assert 20 < len(expected["good"]) < 120
+
+
 NUMBER = some.integers(-5, 130_000_000_000)
 MAYBE = some.none() | NUMBER
 ROW = some.tuples(
@@ -120,7 +201,7 @@ def test_numpy_counts_as_plain_python_does(batches: list[list[tuple[int, ...]]])
     for rows in batches:
         columns = Columns.of(rows)
         plain.add(columns)
-        fast._add_arrays(columns)
+        fast.add_arrays(columns)
 
     assert len(batches[0]) < counting._WORTH_ARRAYS
     for name in ("block_ns", "cells", "first", "last", "ports", "failed_ports"):

@@ -144,7 +144,7 @@ def sessions(findings: Findings) -> str:
 def origin(findings: Findings) -> str:
     """From where, when, how many and how fast."""
     facts, attempts = findings.facts, findings.tally.attempts
-    begun = datetime.fromtimestamp(facts.started_ns // NANOSECONDS, UTC)
+    begun = datetime.fromtimestamp(facts.begun_ns // NANOSECONDS, UTC)
     elapsed = duration_s(facts)
     rate = f" ({attempts / elapsed:,.0f}/s)" if elapsed else ""
     processes = facts.plan.load.processes

@@ -12,8 +12,8 @@ import pytest
 from stress.model.record import Flag, Record
 from stress.model.run import MOST_BLOCKS, RunEnd
 from stress.store import RunWriter
+from stress.store.counts import Counts
 from stress.store.schema import FIRST_BLOCK_NS
-from stress.store.tally import Counts
 
 SECOND = FIRST_BLOCK_NS
 
