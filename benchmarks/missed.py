@@ -24,8 +24,8 @@ REASONS = {
     "run of one": "Much of it is imports: the worker is a process of its own and imports Trio and a"
     " TLS stack once more, and the report needs NumPy.",
     "slow signer": "Not the cryptography, nor the larger certificates: where the client does not"
-    " wait, RSA-4096 costs it no more than ECDSA. After each pause the same code runs slower; an"
-    " ECDSA server that is offered as few a second costs 1.3 to 1.6 times as much, too"
+    " wait, RSA-4096 costs it no more than ECDSA. An ECDSA server that is offered as few a"
+    " second costs 1.3 to 1.6 times as much, too; why waiting costs so much is not known"
     " (decision 22).",
     "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
     " loop and the record. What the library itself could spare stands in decision 23.",
