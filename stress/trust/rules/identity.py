@@ -238,19 +238,16 @@ def _common_name_counts(context: Context, *, address: bool) -> bool:
     rule = context.policy.settings(IdentitySettings).common_name
     names = context.leaf.alternative_names or GeneralNames()
     if rule is CommonName.SINGLE:
-        return not address and _single_common_name_counts(context.leaf, names)
+        # As GnuTLS's hostname-verify.c: an IA5String is no DirectoryString, and not read.
+        leaf, purposes = context.leaf, {"serverAuth", "anyExtendedKeyUsage"}
+        purposes.intersection_update(leaf.purposes or purposes)
+        other = names.dns or names.addresses or names.uris
+        readable = _IA5_COMMON_NAME not in leaf.subject_name.der
+        single = readable and len(leaf.subject_name.common_names) == 1
+        return not address and not other and bool(purposes) and single
     if rule is CommonName.NAMES:
         return not address and not names.dns
     return rule is CommonName.ALONE and not names.dns and not names.addresses
-
-
-def _single_common_name_counts(leaf: CertificateFacts, names: GeneralNames) -> bool:
-    """As GnuTLS's hostname-verify.c: an IA5String is no DirectoryString, and not read."""
-    purposes = {"serverAuth", "anyExtendedKeyUsage"}
-    purposes.intersection_update(leaf.purposes or purposes)
-    other = names.dns or names.addresses or names.uris
-    readable = _IA5_COMMON_NAME not in leaf.subject_name.der
-    return not other and bool(purposes) and readable and len(leaf.subject_name.common_names) == 1
 
 
 def constraint_findings(context: Context) -> Iterator[Finding]:
