@@ -118,6 +118,11 @@ class Counts:
             raise ValueError(f"its {rows:,} attempts are numbered from {first} to {last}")
         return rows
 
+    def forget(self) -> None:
+        """Free what is in memory but the number of rows, for which all would be read again."""
+        for name in self.__dict__.keys() & {"cells", "whole", "_groups", "_uncounted", "_cells"}:
+            del self.__dict__[name]
+
     @property
     def elsewhere(self) -> int:
         """How many attempts are counted, and have no row in the file."""

@@ -167,7 +167,7 @@ class RunFile:
         """Free what memory keeps of the file, and keep less from now on: for many that are open."""
         self._connection.execute(f"PRAGMA cache_size = {-_FEW_KIB}")
         self._connection.execute("PRAGMA shrink_memory")
-        self._counts = Counts(self._connection, self.meta)
+        self._counts.forget()
 
     def close(self) -> None:
         """Close the file; may be called again."""
