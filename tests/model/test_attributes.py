@@ -17,6 +17,7 @@ NOT_OF_AN_ATTRIBUTE = {
     Dimension.TIME,
     Dimension.LOCAL_PORT,
     Dimension.STAGE,
+    Dimension.CONNECT_MODE,
 }
 """Dimensions that are made otherwise, or whose attribute is not recorded yet."""
 
