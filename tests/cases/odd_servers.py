@@ -122,6 +122,8 @@ def users(port: int, seconds: str) -> None:
             try:
                 raw = socket.create_connection(("127.0.0.1", port), 2)
                 held.append(context.wrap_socket(raw))
+                # A connection without any request nginx closes itself where it needs room.
+                held[-1].send(b"GET / HTTP/1.1\r\n")
             except OSError:
                 break
         threading.Event().wait(0.2)

@@ -22,6 +22,8 @@ MOST_BYTES: Final = 16_384
 """Of an answer that are read."""
 LONGEST: Final = 64
 """Characters of a value that is shown; of a longer one the beginning and a hash."""
+ETHERNET_MSS = 1_460
+"""Of IPv4 in frames of 1,500 octets (RFC 9293 section 3.7.1)."""
 MOST_SIGNALS: Final = 64
 """Different values of a signal that a worker tells apart; a hostile server could send a new one on
 each connection, and each would be stored."""
@@ -113,13 +115,16 @@ class Signals:
             options: `tcpi_options` of struct tcp_info (linux/tcp.h).
             scales: the octet behind it, two window scales of four bits each.
             mss: `tcpi_snd_mss`: octets of data in a segment, at most so many as the other end and
-                the path allow, less the option of time stamps.
+                the path allow, less the option of time stamps. Linux keeps it within half of the
+                largest window that was announced so far, which on loopback grows with the
+                handshake: so those above `ETHERNET_MSS` are not told apart.
         """
-        end = options, scales, mss
+        end = options, scales, min(mss, ETHERNET_MSS + 1)
         known = self._ends.get(end)
         if known is None and len(self._ends) < MOST_SIGNALS:
             scale = scales & 15 if _LITTLE else scales >> 4  # a bit field: its order is the CPU's
-            words = [f"MSS {mss}", *([f"window scale {scale}"] if options & _WINDOW_SCALE else [])]
+            words = [f"MSS {mss}" if mss <= ETHERNET_MSS else f"MSS over {ETHERNET_MSS}"]
+            words += [f"window scale {scale}"] if options & _WINDOW_SCALE else []
             words += [name for bit, name in _OPTIONS if options & bit]
             known = self._ends[end] = ", ".join(words)
         return known

@@ -107,6 +107,16 @@ def test_tcp_options_are_those_of_the_other_end(options: int, words: str) -> Non
     assert Signals().tcp(options, scales(9, 3), 1448) == words
 
 
+def test_a_segment_that_grows_with_the_window_is_one_value() -> None:
+    """On loopback the kernel's MSS is half of the largest window so far, not the server's word."""
+    signals = Signals()
+
+    assert {signals.tcp(7, scales(10, 7), mss) for mss in (32_768, 41_472, 1_461)} == {
+        "MSS over 1460, window scale 10, SACK, timestamps"
+    }
+    assert signals.tcp(7, scales(10, 7), 1_460) == "MSS 1460, window scale 10, SACK, timestamps"
+
+
 def test_a_server_with_ever_new_signals_does_not_fill_the_run_file() -> None:
     """Those that are known already stay told apart."""
     signals, more = Signals(), 3 * MOST_SIGNALS
