@@ -119,7 +119,10 @@ _ALONE = {
 def _destination(place: str) -> tuple[str, ...]:
     """The arguments of ssh for `[USER@]HOST[:PORT]`."""
     user, at, rest = place.rpartition("@")
-    host, port = split_port(rest)
+    try:
+        host, port = split_port(rest)
+    except UsageError as error:  # which tells how a target is written
+        raise UsageError(error.message, _HINT) from None
     if not (_HOST.fullmatch(host) or literal(host)) or (at and not _USER.fullmatch(user)):
         raise UsageError(f'"ssh://{quoted(place)}" has no host that ssh could be given', _HINT)
     return (*(("-p", str(port)) if port else ()), f"{user}{at}{host}")

@@ -60,6 +60,7 @@ def test_what_is_no_vantage_is_refused_in_a_sentence(text: str, told: str) -> No
         read_vantage(text)
 
     assert told in refused.value.message
+    assert "ssh://user@" in str(refused.value.hint)
     assert len(refused.value.message) <= 100
 
 
