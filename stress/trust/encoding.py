@@ -12,7 +12,7 @@ from stress.text.escape import printable
 from stress.trust.policy import Policy, Settings
 from stress.trust.reading.certificate import CertificateFacts
 from stress.trust.reading.extension import GeneralNames
-from stress.trust.reading.java import undecodable
+from stress.trust.reading.java import doubled, undecodable
 from stress.trust.reading.oids import named
 from stress.trust.reading.strict import strict_problems
 
@@ -34,6 +34,10 @@ class EncodingSettings(Settings, frozen=True):
     """Only what is on a path is read, and the leaf."""
     most_certificates: int = 1_000
     """That are sent."""
+    read_anchors: bool = False
+    """An anchor that was not sent is read like what was sent."""
+    broken_anchors: bool = True
+    """An anchor with one of the broken parts is in the store all the same."""
     any_anchor_key: bool = False
     """An anchor is read whatever its key is."""
     strict_except: tuple[str, ...] = ()
@@ -49,7 +53,8 @@ class EncodingSettings(Settings, frozen=True):
     filled: tuple[str, ...] = ()
     """Extensions whose value must not be empty, whether it is decoded or not."""
     late_parts: tuple[str, ...] = ()
-    """Those of them that are read only when the certificate is checked (check `late-part`)."""
+    """Those of them that are read only when the certificate is checked (check `late-part`); the
+    others before all else (check `unreadable`)."""
     undecodable_leaf: Mapping[str, str] = {}
     """Extensions of the leaf that are refused when they cannot be decoded, although they are not
     critical, and the check that comes upon them."""
@@ -59,11 +64,17 @@ def takes(policy: Policy, anchor: CertificateFacts) -> bool:
     """Whether the client reads this anchor of its store; one that it cannot read it leaves out."""
     settings = policy.settings(EncodingSettings)
     reader = settings.reader
+    parts = set(settings.broken_parts) - set(settings.late_parts)
+    parts -= {"public key", "EC point"} if settings.any_anchor_key else set()
+    if not settings.broken_anchors and not anchor.broken.isdisjoint(parts):
+        return False
     if reader == "java":
         decodes = anchor.critical_extensions.isdisjoint(undecodable(anchor))
         return decodes and anchor.public_key.curve != "explicit"
-    ignored = ("public key:",) if settings.any_anchor_key else ()
-    return reader != "go" or all(one.startswith(ignored) for one in strict_problems(anchor))
+    ignored = (*settings.strict_except, *(("public key:",) if settings.any_anchor_key else ()))
+    return reader != "go" or all(
+        one.startswith(ignored) or one.endswith(ignored) for one in strict_problems(anchor)
+    )
 
 
 def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
@@ -77,37 +88,46 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             refusal = Refusal.YES if position == 0 else settings.unreadable_issuer
             refusal = refusal if facts.der or refusal is Refusal.YES else settings.empty_entry
             detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
+            wrong = Category.MALFORMED_CERTIFICATE
+            yield Finding(wrong, position, detail, refusal, check="unreadable")
             continue
-        parts = set(settings.broken_parts)
-        own = settings.broken_issuer_parts if position else settings.broken_leaf_parts
-        parts.update(own)
-        if settings.reader == "java":
-            yield from _undecodable(facts, position, settings)
-            if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:
-                detail = "an empty subject needs a critical subjectAltName"
-                yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
-        if "duplicates" in settings.broken_parts and facts.duplicates:
-            detail = f"extension {printable(facts.duplicates[0], 60)} appears twice"
+        yield from certificate_findings(facts, position, policy)
+
+
+def certificate_findings(
+    facts: CertificateFacts, position: int | None, policy: Policy
+) -> Iterator[Finding]:
+    """Parts of one readable certificate that cannot be decoded."""
+    settings = policy.settings(EncodingSettings)
+    parts = set(settings.broken_parts)
+    own = settings.broken_leaf_parts if position == 0 else settings.broken_issuer_parts
+    parts.update(own)
+    if settings.reader == "java":
+        yield from _undecodable(facts, position, settings)
+        if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:
+            detail = "an empty subject needs a critical subjectAltName"
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
-        strict = [
-            one
-            for one in (
-                strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
-            )
-            if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
-            if position or one.partition(":")[0] not in settings.broken_issuer_parts
-            if not one.startswith(settings.strict_except)
-            and not one.endswith(settings.strict_except)
-        ]
-        more = [one for one in _odd_forms(facts, settings) if one.partition(":")[0] in parts]
-        for problem in dict.fromkeys([*facts.problems, *more, *strict]):
-            part = problem.partition(":")[0]
-            refuses = problem in strict or part in parts
-            refusal = Refusal.YES if refuses else Refusal.NO
-            detail = f"has an odd part: {printable(problem, 90)}"
-            late = "late-part" if part in settings.late_parts else ""
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
+    duplicates = doubled(facts) if settings.reader == "java" else facts.duplicates
+    if "duplicates" in settings.broken_parts and duplicates:
+        detail = f"extension {printable(duplicates[0], 60)} appears twice"
+        yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
+    strict = [
+        one
+        for one in (
+            strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
+        )
+        if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
+        if position != 0 or one.partition(":")[0] not in settings.broken_issuer_parts
+        if not one.startswith(settings.strict_except) and not one.endswith(settings.strict_except)
+    ]
+    more = [one for one in _odd_forms(facts, settings) if one.partition(":")[0] in parts]
+    for problem in dict.fromkeys([*facts.problems, *more, *strict]):
+        part = problem.partition(":")[0]
+        refuses = problem in strict or part in parts
+        refusal = Refusal.YES if refuses else Refusal.NO
+        detail = f"has an odd part: {printable(problem, 90)}"
+        late = "late-part" if part in settings.late_parts else "unreadable"
+        yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
 
 
 def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[str]:
@@ -125,6 +145,7 @@ def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[
         "extension value: empty": any(
             not one.value and named(one.oid) in settings.filled for one in facts.extensions
         ),
+        "basicConstraints octets: a path length over 127": (facts.path_length or 0) > 127,
         "subjectAltName size: no name": facts.alternative_names == GeneralNames(),
         "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
         "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
@@ -138,7 +159,7 @@ def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[
 
 
 def _undecodable(
-    facts: CertificateFacts, position: int, settings: EncodingSettings
+    facts: CertificateFacts, position: int | None, settings: EncodingSettings
 ) -> Iterator[Finding]:
     """Extensions that Java cannot decode, where that makes it refuse the chain."""
     for name, reason in undecodable(facts).items():

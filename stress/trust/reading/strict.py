@@ -7,6 +7,7 @@ golang.org/x/crypto/cryptobyte for DER.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
@@ -67,18 +68,25 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
     elsewhere = (
         "SCT list",
         "TLS feature",
+        "further fields",
+        "issuer strings",
+        "issuer types",
+        "subject strings",
+        "subject types",
+        "extension end",
+        "RSA",
+        "EC",
         "version",
         "later version",
         "issuerAltName",
         "issuer name",
         "subject name",
-        "RSA",
-        "EC",
         *_READERS,
     )
     yield from (one for one in facts.problems if not one.startswith(elsewhere))
     checks: list[tuple[str, Callable[[], object]]] = [
-        ("encoding", lambda: _minimal(facts.der)),
+        # Where further fields begin that are none, it reads no further.
+        ("encoding", lambda: _minimal(b"" if "further fields" in facts.broken else facts.der)),
         ("subject", lambda: _name(single(facts.subject_name.der))),
         ("issuer", lambda: _name(single(facts.issuer_name.der))),
         ("public key", lambda: _key(facts)),
@@ -139,7 +147,9 @@ def _string(value: Element) -> None:
         0x1E: lambda body: len(body) % 2 == 0,
     }.get(value.tag)
     try:
-        if fine is None or not fine(value.body):
+        if fine is None:
+            raise DerError(f"tag 0x{value.tag:02x} of no string")
+        if not fine(value.body):
             raise DerError(f"a string that is not of its type, 0x{value.tag:02x}")
     except UnicodeDecodeError as error:
         raise DerError("a string that is not UTF-8") from error
@@ -154,6 +164,8 @@ def _key(facts: CertificateFacts) -> None:
         numbers = first(bits(single(facts.spki).children()[1].body)).children()
         if len(numbers) < 2 or any(_integer(one) <= 0 for one in numbers[:2]):
             raise DerError("an RSA key without positive numbers")
+        if _integer(numbers[1]) > _MOST_INT:
+            raise DerError("an RSA exponent of more than 63 bits")
     if key.kind is KeyKind.EC and key.curve not in _CURVES:
         raise DerError(f"{key.text} is not supported")
     if key.kind is KeyKind.EC and ("EC point" in facts.broken or not is_point(facts.spki)):
@@ -212,6 +224,8 @@ def _alternative_names(data: bytes) -> None:
 
 def _uri(text: str) -> None:
     """As url.Parse and then a check of the host, roughly."""
+    if re.search("%(?![0-9A-Fa-f]{2})", text.partition("?")[0]):
+        raise DerError("a URI that cannot be parsed")
     try:
         host = urlsplit(text).netloc.rpartition("@")[2]
     except ValueError as error:
@@ -243,15 +257,21 @@ def _name_constraints(data: bytes) -> None:
         elif base.tag == 0x87:
             _mask(base.body)
         elif base.tag == 0x81:
-            mailbox, at, domain = _ascii(base.body).rpartition("@")
-            domain = domain if at else domain.removeprefix(".")
-            if (at and not mailbox) or not _is_domain(domain):
-                raise DerError("an rfc822Name that is none")
+            _mailbox(_ascii(base.body))
         elif base.tag == 0x86:
             domain = _ascii(base.body)
             is_address = domain.replace(".", "").isdecimal()
             if is_address or not _is_domain(domain.removeprefix(".")):
                 raise DerError("a URI constraint that is no domain")
+
+
+def _mailbox(text: str) -> None:
+    mailbox, at, domain = text.rpartition("@")
+    domain = domain if at else domain.removeprefix(".")
+    if (at and not mailbox) or not _is_domain(domain):
+        raise DerError("an rfc822Name that is none")
+    if "@" in mailbox and not mailbox.startswith('"'):
+        raise DerError("an rfc822Name with two @")
 
 
 def _mask(octets: bytes) -> None:
@@ -306,8 +326,10 @@ def _distribution_points(data: bytes) -> None:
         point.expect(SEQUENCE)
         for part in point.children():
             if part.tag == 0xA0:
-                for name in part.children():
-                    for one in name.children() if name.tag == 0xA0 else ():
+                for name in part.children()[:1]:
+                    if name.tag != 0xA0:
+                        raise DerError("a name of another kind")
+                    for one in name.children():
                         _ascii(one.body) if one.tag == 0x86 else None
 
 
