@@ -151,6 +151,7 @@ def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[
         "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
         "subject name form: empty, and the subjectAltName is not critical": (
             not facts.subject_name.normal
+            and bool(facts.subject_name.der)
             and "subjectAltName" in facts.named_extensions - facts.critical_extensions
         ),
         "validity order: it ends before it begins": facts.not_after < facts.not_before,

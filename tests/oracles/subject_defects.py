@@ -30,7 +30,7 @@ _V4, _OTHER_V4 = b"\xc0\0\2\x0a", b"\xc6\x33\x64\1"
 _V6 = bytes.fromhex("20010db8000000000000000000000a00")
 
 
-def _rdn(*pairs: tuple[str, int, bytes]) -> bytes:
+def rdn(*pairs: tuple[str, int, bytes]) -> bytes:
     return tlv(0x31, *(seq(oid(kind), tlv(tag, value)) for kind, tag, value in pairs))
 
 
@@ -261,7 +261,7 @@ def strings_of_subjects(draft: Draft) -> None:
     kind = chance.choice((_O, _CN, _C, "2.5.4.5", "1.2.840.113549.1.9.1", "1.2.3.4.5.6"))
     one: Spec = chance.choice([draft.leaf, draft.leaf, *draft.middles, draft.root])
     common = b"good.test" if one is draft.leaf else b"A CA"
-    pairs = [_rdn((kind, tag, value)), _rdn((_CN, 0x0C, common))]
+    pairs = [rdn((kind, tag, value)), rdn((_CN, 0x0C, common))]
     if chance.random() < 0.3:
         pairs.reverse()
     one.subject = seq(*pairs)
@@ -275,15 +275,15 @@ def forms_of_subjects(draft: Draft) -> None:
     one: Spec = chance.choice([draft.leaf, draft.leaf, *draft.middles])
     one.subject = chance.choice(
         (
-            seq(_rdn(org, cn)),
-            seq(_rdn(cn, org)),
-            seq(_rdn(cn, cn)),
-            seq(_rdn(cn), _rdn(cn)),
-            seq(_rdn((_CN, 0x0C, b"other.test")), _rdn(cn)),
-            seq(_rdn(cn), _rdn((_CN, 0x0C, b"other.test"))),
-            seq(*(_rdn((_O, 0x0C, b"Org %d" % number)) for number in range(50)), _rdn(cn)),
-            seq(_rdn((_C, 0x13, b"DEU")), _rdn(cn)),
-            seq(tlv(0x31), _rdn(cn)),
+            seq(rdn(org, cn)),
+            seq(rdn(cn, org)),
+            seq(rdn(cn, cn)),
+            seq(rdn(cn), rdn(cn)),
+            seq(rdn((_CN, 0x0C, b"other.test")), rdn(cn)),
+            seq(rdn(cn), rdn((_CN, 0x0C, b"other.test"))),
+            seq(*(rdn((_O, 0x0C, b"Org %d" % number)) for number in range(50)), rdn(cn)),
+            seq(rdn((_C, 0x13, b"DEU")), rdn(cn)),
+            seq(tlv(0x31), rdn(cn)),
             seq(tlv(0x30, seq(oid(_CN), tlv(0x0C, b"good.test")))),
             seq(tlv(0x31, seq(oid(_CN)))),
             seq(tlv(0x31, seq(oid(_CN), tlv(0x0C, b"good.test"), tlv(0x0C, b"x")))),
@@ -314,25 +314,23 @@ def spellings_of_issuers(draft: Draft) -> None:
     chain = [draft.root, *draft.middles, draft.leaf]
     at = chance.randrange(1, len(chain))
     above, below = chain[at - 1], chain[at]
-    above.subject = seq(_rdn((_O, 0x13, b"Big Org")), _rdn((_CN, 0x13, b"The Issuer")))
+    above.subject = seq(rdn((_O, 0x13, b"Big Org")), rdn((_CN, 0x13, b"The Issuer")))
     below.issuer = chance.choice(
         (
-            seq(_rdn((_O, 0x0C, b"Big Org")), _rdn((_CN, 0x0C, b"The Issuer"))),
-            seq(_rdn((_O, 0x13, b"BIG ORG")), _rdn((_CN, 0x13, b"the issuer"))),
-            seq(_rdn((_O, 0x13, b"Big  Org")), _rdn((_CN, 0x13, b" The Issuer "))),
-            seq(_rdn((_CN, 0x13, b"The Issuer")), _rdn((_O, 0x13, b"Big Org"))),
-            seq(_rdn((_O, 0x13, b"Big Org"), (_CN, 0x13, b"The Issuer"))),
-            seq(_rdn((_O, 0x14, b"Big Org")), _rdn((_CN, 0x14, b"The Issuer"))),
-            seq(_rdn((_O, 0x16, b"Big Org")), _rdn((_CN, 0x16, b"The Issuer"))),
+            seq(rdn((_O, 0x0C, b"Big Org")), rdn((_CN, 0x0C, b"The Issuer"))),
+            seq(rdn((_O, 0x13, b"BIG ORG")), rdn((_CN, 0x13, b"the issuer"))),
+            seq(rdn((_O, 0x13, b"Big  Org")), rdn((_CN, 0x13, b" The Issuer "))),
+            seq(rdn((_CN, 0x13, b"The Issuer")), rdn((_O, 0x13, b"Big Org"))),
+            seq(rdn((_O, 0x13, b"Big Org"), (_CN, 0x13, b"The Issuer"))),
+            seq(rdn((_O, 0x14, b"Big Org")), rdn((_CN, 0x14, b"The Issuer"))),
+            seq(rdn((_O, 0x16, b"Big Org")), rdn((_CN, 0x16, b"The Issuer"))),
             seq(
-                _rdn((_O, 0x1E, "Big Org".encode("utf-16-be"))),
-                _rdn((_CN, 0x1E, "The Issuer".encode("utf-16-be"))),
+                rdn((_O, 0x1E, "Big Org".encode("utf-16-be"))),
+                rdn((_CN, 0x1E, "The Issuer".encode("utf-16-be"))),
             ),
-            seq(_rdn((_O, 0x13, b"Big Org"))),
-            seq(_rdn((_O, 0x13, b"Big Org")), _rdn((_CN, 0x13, b"The Issuer 2"))),
-            seq(
-                _rdn((_O, 0x13, b"Big Org")), _rdn((_CN, 0x13, b"The Issuer")), _rdn((_C, 19, b"X"))
-            ),
+            seq(rdn((_O, 0x13, b"Big Org"))),
+            seq(rdn((_O, 0x13, b"Big Org")), rdn((_CN, 0x13, b"The Issuer 2"))),
+            seq(rdn((_O, 0x13, b"Big Org")), rdn((_CN, 0x13, b"The Issuer")), rdn((_C, 19, b"X"))),
             seq(),
         )
     )

@@ -87,8 +87,8 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
     checks: list[tuple[str, Callable[[], object]]] = [
         # Where further fields begin that are none, it reads no further.
         ("encoding", lambda: _minimal(b"" if "further fields" in facts.broken else facts.der)),
-        ("subject", lambda: _name(single(facts.subject_name.der))),
-        ("issuer", lambda: _name(single(facts.issuer_name.der))),
+        ("subject", lambda: _name(facts.subject_name.der)),
+        ("issuer", lambda: _name(facts.issuer_name.der)),
         ("public key", lambda: _key(facts)),
     ]
     if facts.serial_octets[:1] >= b"\x80":
@@ -131,8 +131,9 @@ def _minimal(data: bytes) -> None:
                 todo.append(element.body)
 
 
-def _name(element: Element) -> None:
-    for rdn in element.children():
+def _name(der: bytes) -> None:
+    """A name; one that cannot be read at all is noted already."""
+    for rdn in single(der).children() if der else ():
         for pair in rdn.children():
             _string(pair.children()[1])
 

@@ -95,8 +95,9 @@ class IdentitySettings(Settings, frozen=True):
     masked_constraints: bool = False
     """A constraint of addresses without a mask is refused when there is an address; any of
     addresses when there is one of another length."""
-    constrained_apart: bool = False
-    """IPv4 and IPv6 addresses are constrained apart, and URIs without a host not at all."""
+    constrained_apart: tuple[str, ...] = ()
+    """What is no matter of constraints: `networks` of the other version of IP, `ipv4` networks for
+    an IPv6 address, or `uris` without a host."""
     wildcards_excluded: bool = False
     """A `*` is excluded with any of the names that it stands for."""
     last_common_name: bool = False
@@ -420,9 +421,9 @@ def _forbidden(
     for kind, (those, within) in compared.items():
         for name in those if kind in settings.constrained else ():
             bases = getattr(permitted, kind)
-            if settings.constrained_apart and kind == "networks":
-                bases = [base for base in bases if len(base) == 2 * len(name.packed)]
-            if settings.constrained_apart and kind == "uris" and not _host_of(name):
+            if kind == "networks":
+                bases = [base for base in bases if _concerns(base, name, settings)]
+            if "uris" in settings.constrained_apart and kind == "uris" and not _host_of(name):
                 continue
             inside = [within(name, base) for base in bases]
             outside = any(within(name, base) for base in getattr(excluded, kind))
@@ -431,6 +432,12 @@ def _forbidden(
             if (inside and not any(inside)) or outside:
                 return printable(getattr(name, "text", str(name)), 80)
     return ""
+
+
+def _concerns(base: bytes, address: IPv4Address | IPv6Address, settings: IdentitySettings) -> bool:
+    """Whether a network can have something to do with an address."""
+    size, apart = 2 * len(address.packed), settings.constrained_apart
+    return len(base) == size or not ("networks" in apart or ("ipv4" in apart and len(base) < size))
 
 
 def _unusable(facts: CertificateFacts) -> bool:

@@ -136,11 +136,6 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
         detail = f"its key is for {listed}, not for {' or '.join(wanted)}"
         check = "handshake-usage" if settings.handshake_usage else ""
         yield Finding(Category.WRONG_EKU, 0, detail, check=check)
-    elif leaf.usages is not None and "digitalSignature" not in leaf.usages and settings.signing_in:
-        if settings.signing_in == "TLS 1.3" or leaf.public_key.kind in _SIGNING_KEYS:
-            detail = f"its key is for {', '.join(leaf.usages) or 'nothing'}, not for "
-            detail += f"digitalSignature, which is needed in {settings.signing_in}"
-            yield Finding(Category.WRONG_EKU, 0, detail, Refusal.SOMETIMES, check="handshake")
     if not settings.issuer_purpose.covers(public=context.public):
         return
     for link in context.issuers:
@@ -151,6 +146,17 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
         ):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
+
+
+def signing_findings(context: Context) -> Iterator[Finding]:
+    """The leaf's key must be for signatures in the versions of TLS in which the client looks."""
+    version, leaf = context.policy.settings(UsageSettings).signing_in, context.leaf
+    signs = leaf.usages is None or "digitalSignature" in leaf.usages
+    if not version or signs or (version == "TLS 1.2" and leaf.public_key.kind not in _SIGNING_KEYS):
+        return
+    listed = ", ".join(leaf.usages or ()) or "nothing"
+    detail = f"its key is for {listed}, not for digitalSignature, which is needed in {version}"
+    yield Finding(Category.WRONG_EKU, 0, detail, Refusal.SOMETIMES, check="handshake")
 
 
 def usable_findings(context: Context) -> Iterator[Finding]:
@@ -275,4 +281,11 @@ def leaf_findings(context: Context) -> Iterator[Finding]:
         yield Finding(category, 0, "it is itself the anchor, and a path needs two certificates")
 
 
-RULES = (purpose_findings, usable_findings, issuer_findings, extension_findings, leaf_findings)
+RULES = (
+    purpose_findings,
+    signing_findings,
+    usable_findings,
+    issuer_findings,
+    extension_findings,
+    leaf_findings,
+)
