@@ -25,8 +25,7 @@ from stress.analysis.verdict import (
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, FailureCount, FailureKeys, Untested, ValidityClaim
 from stress.model.plan import Address
-from stress.model.record import Record
-from stress.model.records import RecordTable
+from stress.model.record import Record, RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
 from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
 

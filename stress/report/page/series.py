@@ -20,7 +20,7 @@ from stress.analysis.tally import RunCounts, by_block, parted
 from stress.measure import Histogram
 from stress.model.claims import FailureCount
 from stress.model.outcome import Side, side_of
-from stress.model.records import RecordTable
+from stress.model.record import RecordTable
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import BackendLine, Interval, Summary
 
