@@ -40,10 +40,10 @@ from stress.model.summary import (
 from stress.planning.run_command import run_argv
 from stress.report.wording.backends import untold
 from stress.report.wording.differences import negotiated, slow
-from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
 from stress.text.templates import read_texts
+from stress.text.units import time_of_day
 from stress.trust import describe, known_missing, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
