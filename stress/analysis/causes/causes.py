@@ -53,12 +53,12 @@ from stress.analysis.causes.signs import (
 from stress.analysis.causes.slowness import slow_records, slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
-from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.estimate import effective
 from stress.analysis.recording import Recording, reread_by_load, with_connect_modes
 from stress.analysis.tally import RunCounts, chosen
 from stress.codes.catalog import chain_views, client_views
+from stress.model.attributes import Dimension
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
