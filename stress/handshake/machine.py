@@ -6,8 +6,8 @@
 * The library's errors become outcomes by one table (`reasons.toml`). Each adapter translates its
   library's reasons into one spelling (`spell`); nothing else looks at a library's error texts.
   Reasons are in the library's order, the deepest cause first; the outermost known one decides.
-* With a key log, an encrypted flight that failed is read again (`read_flight`). It shows certificates
-  that the library could not decode, and whether a client certificate was requested.
+* With a key log, an encrypted flight that failed is read again (`read_flight`). It shows
+  certificates that the library could not decode, and whether a client certificate was requested.
 * A library that gives up has queued its own alert: `send` carries it in the state `OVER`, too,
   or the server's log would stay empty.
 * In TLS 1.3 the client finishes before the server has checked it. A request for a client
