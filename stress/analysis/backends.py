@@ -9,11 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import erfc, exp, lgamma, log, sqrt
+from math import erfc, exp, log, sqrt
 from typing import TypeAlias
 
 from stress.analysis.causes.table import Column, Table
-from stress.analysis.proportions.binomial import LEVEL, exact_bounds
+from stress.analysis.proportions.binomial import LEVEL, exact_bounds, log_choose
 from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
@@ -186,8 +186,13 @@ def keys_of_failures(cube: Cube, facts: RunFacts) -> Mapping[str, FailureKeys]:
     found = {}
     for category, names in failing.items():
         (name, most), read, others = names.most_common(1)[0], names.total(), good.total()
+        # The chance that so many failures, or more, are among those with this key.
         with_it = most + good[name]
-        chance = _at_least(most, read=read, with_it=with_it, total=read + others)
+        every = log_choose(read + others, read)
+        chance = sum(
+            exp(log_choose(with_it, n) + log_choose(read + others - with_it, read - n) - every)
+            for n in range(max(most, with_it - others), min(read, with_it) + 1)
+        )
         found[category] = FailureKeys(
             failures=counts[category],
             read=read,
@@ -205,17 +210,6 @@ def told_apart(cube: Cube, facts: RunFacts) -> tuple[Cube, Mapping[str, FailureK
     """The attempts that speak for all in rates of servers, and the keys of the failures."""
     cells = representative(cube.cells, facts)
     return replace(cube, cells=cells), keys_of_failures(cube, facts)
-
-
-def _at_least(count: int, *, read: int, with_it: int, total: int) -> float:
-    """The chance that of `read` among `total`, `with_it` of which have it, so many or more do."""
-
-    def ways(of: int, some: int) -> float:
-        return lgamma(of + 1) - lgamma(some + 1) - lgamma(of - some + 1)
-
-    every = ways(total, read)
-    numbers = range(max(count, read + with_it - total), min(read, with_it) + 1)
-    return sum(exp(ways(with_it, n) + ways(total - with_it, read - n) - every) for n in numbers)
 
 
 def comparable(table: Table, count: BackendCount | None) -> Table:
@@ -384,8 +378,10 @@ def balancing(rows: Sequence[Record]) -> Spread | None:
         if _decides(ordered, key, again):
             by = what
             break
-    mean = total / len(names)
-    unequal = mean >= LEAST_EXPECTED and _spread(names, mean) > 4.0
+    mean, free = total / len(names), len(names) - 1
+    statistic = sum((count - mean) ** 2 / mean for count in names.values())
+    # Four standard deviations of chi-square.
+    unequal = mean >= LEAST_EXPECTED and statistic - free > 4.0 * sqrt(2 * free)
     if not (by_turns or by or unequal):
         return None
     return Spread(
@@ -418,13 +414,6 @@ def _decides(rows: Sequence[Record], key: Callable[[Record], Hashable], again: f
         repeats += 1
     repeats -= len(met)
     return len(met) > 1 and repeats >= LEAST_PAIRS and again**repeats <= SURE
-
-
-def _spread(names: Counter[str], mean: float) -> float:
-    """How far the counts are from equal, in standard deviations of a chi-square statistic."""
-    free = len(names) - 1
-    statistic = sum((count - mean) ** 2 / mean for count in names.values())
-    return (statistic - free) / sqrt(2 * free)
 
 
 # What the resumption matrix says: how many groups of servers share sessions, and which one fails.

@@ -37,7 +37,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         run: the recorded run; it is only read.
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
-        repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
+        repairs: what fetching missing issuers proved, as sentences (`stress.runner.judge`).
     """
     findings = examine(run, goals)
     if findings.facts.records is None:

@@ -19,8 +19,8 @@ from stress.model.attributes import Dimension
 from stress.model.run import End
 from stress.model.summary import FAILURE, LATENCY, Summary
 from stress.records.reading import Choice
-from stress.runner.isolate import isolate
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.judge import AS_RECORDED
+from stress.runner.records import isolate
 from stress.runner.run import RunLocation
 from stress.store import open_run
 from tests.records.conftest import START, Table

@@ -33,7 +33,16 @@ from stress.analysis.goals.goal import UPPER, Goal, Subject
 from stress.analysis.latency import phase_ns
 from stress.analysis.proportions.estimate import effective
 from stress.errors import UsageError
-from stress.model.limit import Knob, Limit, SearchState, Standing, Step
+from stress.model.limit import (
+    SLOW,
+    SLOW_ANSWER,
+    SLOW_CONNECT,
+    Knob,
+    Limit,
+    SearchState,
+    Standing,
+    Step,
+)
 from stress.model.observer import LoadController
 from stress.model.outcome import NOT_SENT as UNSENT
 from stress.model.outcome import Side, side_of
@@ -379,9 +388,6 @@ CANARY_NS = 100_000_000
 """A handshake with the healthy server on this machine that took longer waited for this machine."""
 FEWEST_SLOW, SLOW_SHARE = 2, 0.1
 """So many slow ones, and more than this part of them, are this machine's doing."""
-SLOW = "slow"
-SLOW_CONNECT = "slow-connect"
-SLOW_ANSWER = "slow-answer"
 
 
 class GoalResult(NamedTuple):
@@ -452,7 +458,10 @@ class Trial:
         for goal in missed:
             block[goal.text] += 1
         if side is Side.NOBODY:
-            (self.slow if missed else self.quick)[_slowest_part(record)] += 1
+            connect_ns, server_ns = record.connect_ns or 0, record.server_ns or 0
+            parts = {SLOW_ANSWER: server_ns, SLOW_CONNECT: connect_ns}
+            parts[SLOW] = record.total_ns - connect_ns - server_ns
+            (self.slow if missed else self.quick)[max(parts, key=parts.__getitem__)] += 1
 
     def warm(self) -> list[Counter[str]]:
         """The blocks after the warm-up; all, when the step was cut short before its end."""
@@ -540,13 +549,6 @@ def judge_goal(
     elif interval.low > allowed:
         holds = False
     return GoalResult(holds, not interval.low <= allowed <= interval.high, reason)
-
-
-def _slowest_part(record: Record) -> str:
-    """Where an attempt spent most of its time."""
-    connect_ns, server_ns = record.connect_ns or 0, record.server_ns or 0
-    most = max(connect_ns, server_ns, record.total_ns - connect_ns - server_ns)
-    return SLOW_ANSWER if most == server_ns else SLOW_CONNECT if most == connect_ns else SLOW
 
 
 def _misses(goal: Goal, record: Record, side: Side) -> bool:
