@@ -99,7 +99,13 @@ class _Reader:
     """Takes the rows of one file after the other."""
 
     def __init__(self, paths: Sequence[Path], choice: Choice) -> None:
-        self.choice, self.names = choice, _file_names(paths)
+        twice = [path for path, times in Counter(paths).items() if times > 1]
+        if twice:
+            raise UsageError(f"{twice[0]} is named twice", "Its rows would count twice.")
+        names = Counter(path.name for path in paths)
+        self.choice = choice
+        self.names = {one: one.name if names[one.name] == 1 else str(one) for one in paths}
+        """A name for each file; where two would be alike, their paths."""
         self.failed = Failed("", "", "never")
         self.ours = False
         self.time: str | None = None
@@ -426,15 +432,6 @@ def _weight(text: str | None) -> int:
     if number is None or not 0 <= number < 1 << 40 or number != int(number):
         return LEFT_OUT
     return int(number)
-
-
-def _file_names(paths: Sequence[Path]) -> Mapping[Path, str]:
-    """A name for each file; where two would be alike, their paths."""
-    twice = [path for path, times in Counter(paths).items() if times > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is named twice", "Its rows would count twice.")
-    names = Counter(path.name for path in paths)
-    return {path: path.name if names[path.name] == 1 else str(path) for path in paths}
 
 
 def _our_dimensions() -> Mapping[str, str]:

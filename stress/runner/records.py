@@ -159,11 +159,7 @@ def _found(
     """The backend of each attempt, by its place in the run, and how they were found."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    from stress.records.joining import (  # noqa: PLC0415 - heavy
-        by_port,
-        by_time,
-        read_logs,
-    )
+    from stress.records.joining import by_port, by_time, read_logs  # noqa: PLC0415 - heavy
 
     rows = [
         (place, one.started_ns, one.due_ns + one.total_ns, port)

@@ -405,9 +405,12 @@ def experiments(findings: Findings) -> Iterator[Command]:
     changes = [next_run(claim, facts.plan) for claim in explained.claims]
     if explained.unexplained.failures:
         changes.append(experiment(explained.unexplained.likely, facts.plan))
+
+    def following(change: RunChange, why: str) -> Command:
+        return Command(Purpose.NEXT, run_argv(facts.plan, change, made_now=facts.made_now), why)
+
     for change in filter(None, changes):
-        argv = run_argv(facts.plan, change, made_now=facts.made_now)
-        yield Command(Purpose.NEXT, argv, "Next experiment")
+        yield following(change, "Next experiment")
     server = findings.backend_count
     if (
         server is not None
@@ -415,11 +418,9 @@ def experiments(findings: Findings) -> Iterator[Command]:
         and any(one.mechanism is not None and not one.conditions for one in explained.claims)
     ):
         if server.seen != 1 and facts.matrix is None and server.named < server.unnamed:
-            argv = run_argv(facts.plan, OFFERING, made_now=facts.made_now)
-            yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[0])
+            yield following(OFFERING, ABOUT_SERVERS[0])
         if facts.plan.starttls is None:  # mail servers and databases have no headers
-            argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
-            yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[1])
+            yield following(ASKING, ABOUT_SERVERS[1])
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
         yield Command(Purpose.NEXT, settling, "To settle the goals")
 
