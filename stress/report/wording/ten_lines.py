@@ -443,11 +443,7 @@ def _detectable(findings: Findings) -> str:
 
 def who_met_nothing(findings: Findings) -> str:
     """Which clients would have seen a failure all the same, and of which nothing is known."""
-    doubts = list(_doubts(findings))
-    return " ".join(doubts) if doubts else NOBODY
-
-
-def _doubts(findings: Findings) -> Iterator[str]:
+    doubts = []
     refused: dict[str, str] = {}
     for chain in findings.chains:
         by_policy = {one.policy: one for one in findings.verdicts if one.chain == chain.sha256}
@@ -458,23 +454,26 @@ def _doubts(findings: Findings) -> Iterator[str]:
             refusing = {name: view for name, view in views.items() if view.fails != "no"}
             refused.setdefault(chain_words.subject(chain), who_sees(refusing))
     for name, who in list(refused.items())[:2]:
-        yield f"No handshake of these clients failed, but others refuse {name}. {who}"
+        doubts.append(f"No handshake of these clients failed, but others refuse {name}. {who}")
     notes = [one for each in findings.verdicts for one in each.findings]
     if any(
         one.category is Category.MUST_STAPLE_MISSING and one.refusal is Refusal.NO for one in notes
     ):
-        yield (
+        doubts.append(
             "The certificate demands an OCSP staple (Must-Staple), and none was requested: whether"
             " Firefox accepts the answer is not known. Test it: --client firefox."
         )
     if findings.facts.plan.trust.policy == NO_POLICY:
-        yield "Chains were not judged (--policy none): no client's trust was tested."
+        doubts.append("Chains were not judged (--policy none): no client's trust was tested.")
     for index, address in enumerate(findings.addresses):
         if not findings.tally.addresses.get(index):
-            yield f"{address.named} was not reached by any handshake."
+            doubts.append(f"{address.named} was not reached by any handshake.")
     slow = findings.latency.get("handshake")
     if slow and slow.p99 and slow.p99 > PATIENCE_US:
-        yield f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."
+        doubts.append(
+            f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."
+        )
+    return " ".join(doubts) or NOBODY
 
 
 def upcoming(findings: Findings) -> Iterator[str]:
