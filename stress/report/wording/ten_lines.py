@@ -15,7 +15,7 @@ from pathlib import Path
 from stress.analysis import chains as chain_words
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
-from stress.analysis.proportions.sequence import ANYTIME
+from stress.analysis.proportions.binomial import ANYTIME
 from stress.analysis.verdict import NANOSECONDS, duration_s
 from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
 from stress.model.attributes import Dimension
