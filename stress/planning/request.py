@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from stress.model.plan import Arrivals, Close, Stack, StartTls, Sweep
 from stress.planning.option import Option, Section, ValueType, choice, later
 from stress.text import units
-from stress.text.datetimes import moment
+from stress.text.units import moment
 
 Read = TypeVar("Read")
 
