@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runner.test_records_join import log_of
 
 from stress.analysis.compare.replay import matcher
 from stress.errors import UsageError
@@ -25,6 +24,7 @@ from stress.runner.merge import merge
 from stress.runner.records import join
 from stress.runner.run import RunLocation
 from stress.store import RunFile, RunWriter, open_run
+from tests.runner.test_records_join import log_of
 
 Make = Callable[..., Path]
 
