@@ -127,12 +127,7 @@ def socks5(address: Address, credentials: ProxyCredentials | None, talk: Talk) -
         if status:
             said = f"status {status}"
             raise BreachError(Category.PROXY_AUTHENTICATION, _wanted(said, credentials))
-    place = address.ip.encode()
-    kind, place = _NAME, bytes([len(place)]) + place
-    if address.family != "name":
-        place = ip_address(address.ip).packed
-        kind = _IPV4 if len(place) == 4 else _IPV6
-    request = bytes([_VERSION, _CONNECT, 0, kind]) + place + address.port.to_bytes(2, "big")
+    request = bytes([_VERSION, _CONNECT, 0]) + _place(address)
     head = yield from talk.exactly(4, request)
     version, code, _, kind = head
     if version != _VERSION:
@@ -152,6 +147,15 @@ def socks5(address: Address, credentials: ProxyCredentials | None, talk: Talk) -
 def _login(user: bytes, password: bytes) -> bytes:
     """Make the request of RFC 1929 section 2."""
     return bytes([_SUB_VERSION, len(user)]) + user + bytes([len(password)]) + password
+
+
+def _place(address: Address) -> bytes:
+    port = address.port.to_bytes(2, "big")
+    if address.family == "name":
+        name = address.ip.encode()
+        return bytes([_NAME, len(name)]) + name + port
+    ip = ip_address(address.ip).packed
+    return bytes([_IPV4 if len(ip) == 4 else _IPV6]) + ip + port
 
 
 def _no_socks(said: bytes) -> BreachError:

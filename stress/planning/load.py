@@ -266,11 +266,8 @@ def amount_of(
     notes: tuple[str, ...] = ()
     load = shaped(request, Load(total, seconds, in_flight or 1, rate, segments))
     if in_flight is None:
-        rate = highest(segments) or rate
-        in_flight = max(1, min(default_in_flight(rate, attempt_s), cap - held_open(load)))
-        if rate is not None and in_flight < (held := math.ceil(rate * attempt_s)):
-            silent = f"{held:,} ({show_rate(rate)} for {show_duration(attempt_s)})"
-            notes = (f"at most {in_flight:,} in flight; a silent target would hold {silent}",)
+        room = cap - held_open(load)
+        in_flight, notes = _fitting_in_flight(highest(segments) or rate, attempt_s, room)
         load = replace(load, concurrency=in_flight)
     load = _spread(load, processes, machine)
     if load.count is not None and load.count < load.concurrency:
@@ -330,6 +327,17 @@ def default_in_flight(rate: float | None, attempt_s: float) -> int:
     """Return the concurrency where none is given: in an open loop, what a silent target holds."""
     held = 0 if rate is None else math.ceil(rate * attempt_s)
     return min(max(held, FIRST_RUN.concurrency), _MOST_IN_FLIGHT)
+
+
+def _fitting_in_flight(
+    rate: float | None, attempt_s: float, cap: int
+) -> tuple[int, tuple[str, ...]]:
+    in_flight = max(1, min(default_in_flight(rate, attempt_s), cap))
+    if rate is None or in_flight >= (held := math.ceil(rate * attempt_s)):
+        return in_flight, ()
+    offered = f"{show_rate(rate)} for {show_duration(attempt_s)}"
+    note = f"at most {in_flight:,} in flight; a silent target would hold {held:,} ({offered})"
+    return in_flight, (note,)
 
 
 def _spread(load: Load, processes: int | None, machine: Machine) -> Load:
