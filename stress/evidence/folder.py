@@ -124,6 +124,7 @@ def readme(facts: RunFacts, summary: Summary, cases: Sequence[Case], *, shared: 
         f"{source}, SNI {facts.plan.server_name or 'none'}.",
         cases=cases,
         shared=shared,
+        secrets=[one for one in facts.vantages if one.secrets],
         private=facts.plan.trust.private,
         chains=any(pair.failing.record.chain for case in cases for pair in case.pairs),
     )

@@ -32,6 +32,13 @@ _ANY_TIME = 2**31
 """A "now" for checking the form of `at`; planning reads it again with the true one."""
 
 
+class Where(StrEnum):
+    """Where something stays that a vantage made."""
+
+    HERE = "here"
+    THERE = "there"
+
+
 class ProxyProtocol(StrEnum):
     """Versions of the PROXY header (haproxy.org, proxy-protocol.txt)."""
 
@@ -185,6 +192,23 @@ class Request:
     deploy: bool = CONNECTION.switch(
         "Install this release for the user of a --vantage that lacks it, into a folder of its own.",
         profile_key=False,
+    )
+    weights: tuple[str, ...] = CONNECTION.repeated(
+        "Give this --vantage so many times the load of one without a weight; repeatable. [default:"
+        " equal shares, as far as each machine can carry its own]",
+        "NAME=N",
+        name="weight",
+        read=later("planning.vantages.read_weight"),
+    )
+    rows: str | None = CONNECTION.option(
+        "Whether the row of each good handshake comes home from a --vantage, or stays there: then"
+        " little comes home, and the report says the same. [default: here]",
+        **choice(Where),
+    )
+    secrets: str | None = CONNECTION.option(
+        "Whether the TLS secrets of evidence come home from a --vantage with it, or stay there, in"
+        " a key log. [default: there]",
+        **choice(Where),
     )
     resolver: str | None = CONNECTION.option(
         "DNS server to query instead of the system resolver.",

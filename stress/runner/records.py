@@ -57,16 +57,11 @@ def isolate(
     records = read(paths, choice)
     if not records.source.time:  # then it is known by when it was read
         records = replace(records, started_ns=time_ns(), ended_ns=time_ns())
-    path = location.reserve(default_name(paths[0].stem, datetime.now(UTC)), notify)
     versions = {"tls-stress": stress.__version__, "python": platform.python_version()}
-    try:
+    with location.created(default_name(paths[0].stem, datetime.now(UTC)), notify) as path:
         write_records(
             path, records, assertions=assertions, versions=versions, host=socket.gethostname()
         )
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    notify(f"run file: {path}")
     return path
 
 
@@ -113,8 +108,7 @@ def join(
             )
         log_format = chosen_format(form) if form else recognised(logs)
         backends, result = _found(run, logs, log_format, nat=nat, notify=notify)
-        path = location.reserve(f"{facts.name}-joined", notify)
-        try:
+        with location.created(f"{facts.name}-joined", notify) as path:
             writer = RunWriter(
                 path,
                 facts.plan,
@@ -125,10 +119,6 @@ def join(
             )
             copy_run(run, writer, backends)
             writer.finish(_ending(facts, result))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    notify(f"run file: {path}")
     return path
 
 

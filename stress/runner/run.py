@@ -66,6 +66,17 @@ class RunLocation:
             notify(f'the name "{name}" is taken; this run is "{path.stem}"')
         return path
 
+    @contextmanager
+    def created(self, default: str, notify: Callable[[str], None]) -> Iterator[Path]:
+        """As `reserve`; the file is removed again where it could not be written."""
+        path = self.reserve(default, notify)
+        try:
+            yield path
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        notify(f"run file: {path}")
+
 
 @dataclass(frozen=True, slots=True)
 class VantagePart:

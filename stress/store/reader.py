@@ -235,9 +235,9 @@ class RunFile:
     @cached_property
     def _vantages(self) -> tuple[Vantage, ...]:
         rows = self._all(
-            "SELECT id, name, host, started_ns, networks, versions, answers, offset_ns, error_ns "  # noqa: S608 - a number
-            f"FROM vantage ORDER BY id LIMIT {_MOST_VANTAGES + 1}",
-            tuple[int, Text, Text, Moment, str, str, str, Span | None, Span | None],
+            "SELECT id, name, host, started_ns, networks, versions, answers, offset_ns, error_ns, "  # noqa: S608 - a number
+            f"rows, secrets FROM vantage ORDER BY id LIMIT {_MOST_VANTAGES + 1}",
+            tuple[int, Text, Text, Moment, str, str, str, Span | None, Span | None, Text, Text],
         )
         check_numbers([number for number, *_ in rows])
         if len(rows) > _MOST_VANTAGES:
@@ -252,8 +252,22 @@ class RunFile:
                 decoded("vantage.answers", answers, tuple[str, ...]),
                 offset_ns,
                 error_ns,
+                there,
+                secrets,
             )
-            for _, name, host, started_ns, networks, versions, answers, offset_ns, error_ns in rows
+            for (
+                _,
+                name,
+                host,
+                started_ns,
+                networks,
+                versions,
+                answers,
+                offset_ns,
+                error_ns,
+                there,
+                secrets,
+            ) in rows
         )
 
     def addresses(self) -> Sequence[Address]:

@@ -25,6 +25,8 @@ _AT_BACKEND = (Dimension.BACKEND, Comparator.IS)
 _ALWAYS = {"source": "source address", "local_port": "source port"}
 SHOWN = 3
 """Files that are named."""
+_QUARTER_NS, _KEPT_NS = 900 * 10**9, 5 * 10**9
+"""Time zones differ by quarters of an hour; clocks that are kept differ by less than 5 s."""
 _TOLD_BY = {
     "ticket": "the key of their session tickets",
     "header": "a header of their answer",
@@ -56,6 +58,11 @@ def joined_sentences(result: JoinedLog) -> tuple[str, str]:
         f"The balancer's clock was {offset} {side} ours; "
         f"95% of the lines are within {milliseconds(result.spread_ns / 1e3)} ms of that."
     )
+    zones = (offset_ns + _QUARTER_NS // 2) // _QUARTER_NS
+    if zones and abs(offset_ns - zones * _QUARTER_NS) <= _KEPT_NS:
+        clocks += (
+            " Time zones are so far apart: the log may be of another zone or date than was read."
+        )
     return found, clocks
 
 

@@ -384,9 +384,8 @@ def commands(findings: Findings) -> Iterator[Command]:
         replay = with_names("replay", name, options=options)
         yield Command(Purpose.VERIFY_FIX, replay, "After the fix")
     rare = "After the fix, if failures are rare"
-    rare = (
-        f"After the fix, from the same {len(facts.vantages)} vantages" if facts.vantages else rare
-    )
+    if facts.vantages:
+        rare = f"After the fix, from the same {counted(len(facts.vantages), 'vantage')}"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
 
