@@ -516,7 +516,7 @@ def record_headlines(
         places.append("No column could be searched: each has one value, or too many.")
     else:
         places.append(silence(found))
-    verdict = [failure_rate(findings, failures), goal_words(findings.assertions)]
+    verdict = [record_failure_rate(findings, failures), goal_words(findings.assertions)]
     if not failures.count and causes:  # then all of them are about latency
         verdict.append(f"But: {causes[0].sentence}")
     reasons = "; ".join(validity.reasons)
@@ -534,7 +534,7 @@ def record_headlines(
     )
 
 
-def failure_rate(findings: Findings, failures: Failures) -> str:
+def record_failure_rate(findings: Findings, failures: Failures) -> str:
     """How many failed, and of which kinds."""
     tally, episodes = findings.tally, findings.estimate.episodes
     rate = (
