@@ -18,7 +18,7 @@ from statistics import median
 from benchmarks.clients import Aim, run_command
 from benchmarks.cost import run
 from benchmarks.handshakes import ENDED_WELL
-from stress.lab.certificates import LeafKeyType
+from stress.lab.site import LeafKeyType
 from tests.servers.certificates import Certificates
 from tests.servers.nginx import Nginx, Node
 

@@ -252,7 +252,7 @@ class RecordedRun:
             UsageError: an assertion or the policy is wrong.
             RunFileError: the file is damaged.
         """
-        from stress.runner.rejudge import Rejudgement  # noqa: PLC0415 - heavy
+        from stress.runner.judge import Rejudgement  # noqa: PLC0415 - heavy
 
         return Rejudgement(tuple(assertions), policy, at).summarize(self._file)
 
@@ -448,7 +448,7 @@ def isolate(
         UsageError: a row, a column or the expression is wrong, or nothing (or everything) failed.
     """
     from stress.records.reading import Choice  # noqa: PLC0415 - heavy
-    from stress.runner.isolate import isolate as isolate_records  # noqa: PLC0415 - heavy
+    from stress.runner.records import isolate as isolate_records  # noqa: PLC0415 - heavy
     from stress.runner.run import RunLocation  # noqa: PLC0415 - heavy
 
     choice = Choice(failed, time, tuple(dimensions), count, latency)

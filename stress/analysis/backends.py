@@ -6,18 +6,19 @@ Imported late: it needs numpy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from math import exp, lgamma
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import erfc, exp, lgamma, log, sqrt
 
 from stress.analysis.causes.table import Column, Table
-from stress.analysis.proportions.richness import Richness, least_share, richness
 from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.outcome import Side, Stage, side_of
+from stress.model.record import Record
 from stress.model.run import Cell, Cells, Cube, RunFacts, cell_reader
-from stress.model.summary import BackendCount, NewKey
+from stress.model.summary import BackendCount, NewKey, Spread
 from stress.text.datetimes import time_of_day
 
 KEY = "ticket key "
@@ -235,3 +236,190 @@ def comparable(table: Table, count: BackendCount | None) -> Table:
         for one in kept
     )
     return replace(table, columns=columns)
+
+
+# How many there are, counted from how often each of those that were seen came.
+#
+# The lower end of the interval is the number seen; the estimate is Chao's lower bound, from those
+# that came once and twice (Chao 1984). The upper end is the larger of two. One is that of Chao's
+# log-normal interval (Chao 1987). The other is the largest number at which so few seen would still
+# not be unlikely (2.5%), if their shares were spread as widely as the counts say: they are
+# gamma-distributed, with the squared coefficient of variation that Chao and Lee (1992) estimate. It
+# is exact where few are missing and none came once, where Chao's interval is a point.
+# `benchmarks/simulate.py` has its coverage.
+#
+# It assumes that each draw is independent. A balancer that takes turns shows everybody sooner, so
+# the interval is then too wide, never too narrow. One that goes by the source address shows one of
+# many for ever: that cannot be seen from here.
+
+_TAIL = 0.025
+_NORMAL = 1.959964
+"""Two-sided 95% quantile of the normal distribution."""
+_FEW = 3.0
+"""Expected number of unseen below which their number is Poisson, else nearly normal."""
+MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Richness:
+    """How many there are."""
+
+    seen: int
+    estimate: float
+    high: int | None
+    """Upper end of the 95% interval, whose lower one is `seen`; None: unbounded."""
+
+
+def richness(counts: Iterable[int]) -> Richness:
+    """How many there are, from how often each that was seen came (above 0)."""
+    met = list(counts)
+    seen, draws = len(met), sum(met)
+    if not seen:
+        return Richness(0, 0.0, None)
+    once, twice = met.count(1), met.count(2)
+    part = (draws - 1) / draws
+    missing = part * once * (once - 1) / (2 * (twice + 1))
+    estimate = seen + missing
+    if once == draws:
+        return Richness(seen, estimate, None)
+    pairs = sum(one * (one - 1) for one in met) / (draws * (draws - 1))
+    spread = max(0.0, estimate * pairs - 1)
+    high = low = seen
+    high += 1
+    while high < MOST and _unlikely(high, seen, draws, spread) > _TAIL:
+        low, high = high, 2 * high - seen
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _unlikely(middle, seen, draws, spread) > _TAIL:
+            low = middle
+        else:
+            high = middle
+    return Richness(seen, estimate, max(low, int(_chao_high(met, missing))))
+
+
+def _unlikely(number: int, seen: int, draws: int, spread: float) -> float:
+    """The chance that no more than `seen` of so many are seen."""
+    if spread:
+        never = (1 + spread * draws / number) ** (-1 / spread)
+        expected = number * never
+        variance = expected * (1 - never)
+    else:
+        expected = number * (1 - 1 / number) ** draws
+        both = number * (number - 1) * (1 - 2 / number) ** draws
+        variance = both + expected - expected**2
+    missing = number - seen
+    if expected < _FEW:
+        term, below = exp(-expected), 0.0
+        for count in range(missing):
+            below += term
+            term *= expected / (count + 1)
+        return 1 - below
+    return erfc((missing - 0.5 - expected) / sqrt(2 * max(variance, 1e-9))) / 2
+
+
+def _chao_high(met: list[int], missing: float) -> float:
+    """The upper end of Chao's log-normal interval."""
+    seen, once, twice = len(met), met.count(1), met.count(2)
+    if missing <= 0:
+        return seen
+    part = 1 - 1 / sum(met)
+    if twice:
+        ratio = once / twice
+        variance = twice * (part * ratio**2 / 2 + part**2 * ratio**3 + part**2 * ratio**4 / 4)
+    else:
+        variance = part * once * (once - 1) / 2 + part**2 * once * (2 * once - 1) ** 2 / 4
+        variance -= part**2 * once**4 / (4 * (seen + missing))
+    return seen + missing * exp(_NORMAL * sqrt(log(1 + variance / missing**2)))
+
+
+def least_share(draws: int) -> float:
+    """The share that one of them needs to be among those seen with 95% confidence."""
+    return float(1 - 0.05 ** (1 / draws)) if draws else 1.0
+
+
+# What the order in which servers were met says about the balancer; or nothing.
+#
+# Three things show in rows whose server is known. A balancer that takes turns hardly ever gives two
+# connections in a row to one server; one that draws each anew does so with the sum of the squared
+# shares. One that goes by the client's port, or by its address, gives the same to the same. Shares
+# that are not equal are weights, or something that acts like them. Least connections and a random
+# choice look alike while a server is as fast as the others, so neither is named.
+
+SURE = 1e-3
+"""Chance at which an order is no accident."""
+LEAST = 20
+"""Pairs of which something is said."""
+LEAST_EXPECTED = 5.0
+"""Of two in a row at one server, or connections of a server."""
+
+
+def balancing(rows: Sequence[Record]) -> Spread | None:
+    """How connections were spread, from all attempts of one address by one machine.
+
+    None: nothing decides it.
+
+    Args:
+        rows: in any order; those whose server is not known count as a gap in the order. Where
+            tickets are read of a sample, so do those that were not drawn: that a failure names its
+            server always, and a success rarely, says nothing of the shares.
+    """
+    ordered = sorted(rows, key=lambda row: (row.started_ns, row.id))
+    if any(row.sampled for row in ordered):
+        ordered = [row if row.sampled else row._replace(backend=None) for row in ordered]
+    names = Counter(row.backend for row in ordered if row.backend is not None)
+    total = names.total()
+    if len(names) < 2:
+        return None
+    from scipy.special import bdtr  # noqa: PLC0415 - heavy, and one server is no balancer
+
+    again = sum((count / total) ** 2 for count in names.values())
+    pairs = [(a, b) for a, b in pairwise(ordered) if a.backend and b.backend]
+    same = sum(a.backend == b.backend for a, b in pairs)
+    expected = again * len(pairs)
+    by_turns = expected >= LEAST_EXPECTED and float(bdtr(same, len(pairs), again)) <= SURE
+    by = ""
+    for what, key in _KEYS.items():
+        if _decides(ordered, key, again):
+            by = what
+            break
+    mean = total / len(names)
+    unequal = mean >= LEAST_EXPECTED and _spread(names, mean) > 4.0
+    if not (by_turns or by or unequal):
+        return None
+    return Spread(
+        pairs=len(pairs),
+        same=same,
+        expected=expected,
+        by_turns=by_turns and not by,
+        by=by,
+        least=min(names.values()) / total if unequal else None,
+        most=max(names.values()) / total if unequal else None,
+    )
+
+
+_KEYS: dict[str, Callable[[Record], Hashable]] = {
+    "source": lambda row: row.source,
+    "local_port": lambda row: (row.source, row.local_port),
+}
+
+
+def _decides(rows: Sequence[Record], key: Callable[[Record], Hashable], again: float) -> bool:
+    """Whether rows with one key always met one server, and chance would not have done that."""
+    met: dict[Hashable, str] = {}
+    repeats = 0
+    for row in rows:
+        value = key(row)
+        if row.backend is None or value is None:
+            continue
+        if met.setdefault(value, row.backend) != row.backend:
+            return False
+        repeats += 1
+    repeats -= len(met)
+    return len(met) > 1 and repeats >= LEAST and again**repeats <= SURE
+
+
+def _spread(names: Counter[str], mean: float) -> float:
+    """How far the counts are from equal, in standard deviations of a chi-square statistic."""
+    free = len(names) - 1
+    statistic = sum((count - mean) ** 2 / mean for count in names.values())
+    return (statistic - free) / sqrt(2 * free)

@@ -25,8 +25,7 @@ from stress.analysis.verdict import (
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, FailureCount, FailureKeys, Untested, ValidityClaim
 from stress.model.plan import Address
-from stress.model.record import Record
-from stress.model.records import RecordTable
+from stress.model.record import Record, RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
 from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
 
@@ -95,8 +94,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
     """
-    facts = run.facts()
-    cube = run.cube()
+    facts, cube = run.facts(), run.cube()
     tally = count(cube.cells)
     addresses, histograms = tuple(run.addresses()), run.histograms()
     judged = validity(facts, tally, retries(histograms))
@@ -108,18 +106,20 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
-    explanation, good, servers = ClaimSet(), tuple[Record, ...](), None
-    spread: Spread | None = None
+    explanation, good = ClaimSet(), tuple[Record, ...]()
+    servers, spread = None, None
     told: tuple[Cube, Mapping[str, FailureKeys]] = cube, {}
     if tally.attempts:  # only then there is something to search in
-        from stress.analysis.backends import met, told_apart  # noqa: PLC0415 - numpy
-        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy
+        from stress.analysis.backends import balancing, met, told_apart  # noqa: PLC0415 - numpy
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
         recording = record(run)
         good, explanation = recording.good, explain(recording, tally)
-        spread = balancing_of(recording, tally.attempts)
+        rows = (*recording.good, *recording.failing)
+        # A sample has no order, and the clocks of several machines do not tell which was first.
+        if len(addresses) == 1 and len(facts.vantages) <= 1 and len(rows) >= tally.attempts:
+            spread = balancing(rows)
         servers, told = met(cube, facts), told_apart(cube, facts)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))

@@ -10,7 +10,7 @@ from stress.cli import console
 from stress.cli.options import option_of
 from stress.cli.output import Results
 from stress.errors import ExitCode, RunFileError
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.judge import AS_RECORDED
 from stress.runner.run import RESULTS
 from stress.text.datetimes import instant
 from stress.text.escape import escape

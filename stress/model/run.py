@@ -13,8 +13,7 @@ from stress.model.attributes import SHARED
 from stress.model.chain import Verdict
 from stress.model.limit import Limit
 from stress.model.plan import Address, Plan
-from stress.model.record import Record
-from stress.model.records import RecordSource, RecordTable
+from stress.model.record import Record, RecordSource, RecordTable
 from stress.model.transcript import Transcript
 
 

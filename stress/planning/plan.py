@@ -19,17 +19,20 @@ from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay
 from stress.model.run import End, RunFacts
 from stress.planning.addresses import SHORTEST_TTL_S, Resolve, places_of, resolve
 from stress.planning.connection_options import (
+    authorization_of,
+    authorized_again,
+    check_headers,
     check_stack,
     closing_of,
     connection_of,
     credentials_of,
     default_port,
     own_address,
+    proxy_of,
 )
 from stress.planning.consent import allow
 from stress.planning.load import amount_of, check_sweep, files_needed, limits_of
 from stress.planning.profile import LoadProfile, consents, filled, ignored_consent, names_addresses
-from stress.planning.proxy import authorization_of, authorized_again, check_headers, proxy_of
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of

@@ -200,7 +200,7 @@ class Request:
         "Connect through this proxy: by CONNECT, or SOCKS 5. It resolves the host, unless --address"
         " gives addresses.",
         "http|socks5://HOST:PORT",
-        read=later("planning.proxy.read_proxy"),
+        read=later("planning.connection_options.read_proxy"),
     )
     proxy_authorization: str | None = CONNECTION.path(
         "File with NAME:PASSWORD for --proxy, or with the value of its Proxy-Authorization header."

@@ -17,7 +17,7 @@ import numpy as np
 from stress.errors import UsageError
 from stress.model.attributes import ATTRIBUTES, Form
 from stress.model.outcome import OK, Kind, Side, kind_of
-from stress.model.records import RecordColumn, RecordSource
+from stress.model.record import RecordColumn, RecordSource
 from stress.model.run import MOST_BLOCKS, PortCount, Records
 from stress.records.columns import (
     LONGEST_VALUE,

@@ -19,7 +19,7 @@ from stress.model.attributes import Dimension, place
 from stress.model.plan import Plan
 from stress.model.run import End, RunFacts
 from stress.planning.request import Request
-from stress.runner.rejudge import refuse_records
+from stress.runner.judge import refuse_records
 from stress.text.escape import shell_line
 
 if TYPE_CHECKING:

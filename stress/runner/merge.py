@@ -23,7 +23,7 @@ from stress.model.run import (
     RunFacts,
     Vantage,
 )
-from stress.runner.rejudge import refuse_records
+from stress.runner.judge import refuse_records
 from stress.text.escape import command, printable
 from stress.text.numbers import counted, thousands
 

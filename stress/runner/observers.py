@@ -216,7 +216,7 @@ def _progress_view(
 ) -> Observer:
     """The live view, with keys from standard input, or plain lines."""
     from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
-    from stress.analysis.proportions.clusters import LiveInterval  # noqa: PLC0415 - heavy
+    from stress.analysis.proportions.estimate import LiveInterval  # noqa: PLC0415 - heavy
     from stress.report.live import LiveView, ProgressLine  # noqa: PLC0415 - heavy
 
     interval = LiveInterval()

@@ -273,7 +273,7 @@ def create_file(
 ) -> sqlite3.Connection:
     """A connection to a new run file that holds its plan and no attempt yet.
 
-    An empty file is taken for a reserved name (`stress.store.run_directory`).
+    An empty file is taken for a reserved name (`stress.store.opening`).
 
     Raises:
         RunFileError: there is a file of this name already.

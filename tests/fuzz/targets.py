@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stress.clients.hellos import hellos_in
+from stress.clients.importing import hellos_in
 from stress.codes.explain import explain
 from stress.errors import StressError
 from stress.handshake import HangUp, MachineFactory, stack_for

@@ -20,11 +20,11 @@ from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
 from stress.report.summary import summarize
 from stress.runner.again import plan_replay, read_first_part
-from stress.runner.join import join
 from stress.runner.merge import merge
+from stress.runner.records import join
 from stress.runner.run import RunLocation
 from stress.store import RunFile, RunWriter, open_run
-from tests.runner.test_join import log_of
+from tests.runner.test_records_join import log_of
 
 Make = Callable[..., Path]
 

@@ -26,10 +26,10 @@ from stress.analysis.causes.classes import OF_THE_CHAIN, FailureClass
 from stress.analysis.causes.cohorts import Mask
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.causes.table import UNKNOWN, Column, Table
-from stress.analysis.chains import issuer, short
-from stress.analysis.dimensions import Dimension, leaf_text
+from stress.analysis.chains import issuer, leaf_text, short
 from stress.analysis.proportions.binomial import Integers
 from stress.analysis.recording import Recording
+from stress.model.attributes import Dimension
 from stress.model.claims import Basis, Claim, FailureCount, Mechanism
 from stress.model.outcome import OK
 from stress.model.run import SeenChain

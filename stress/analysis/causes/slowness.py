@@ -41,8 +41,7 @@ from stress.analysis.recording import Recording, timed_table
 from stress.model.attributes import Dimension
 from stress.model.claims import Basis, Ceiling, Claim, FailureCount, Stalls
 from stress.model.outcome import OK
-from stress.model.record import Flag, Record
-from stress.model.records import RecordColumn, RecordTable
+from stress.model.record import Flag, Record, RecordColumn, RecordTable
 from stress.model.summary import Condition, LatencyShift
 
 FACTOR, FLOOR_MS = 1.5, 20.0

@@ -22,8 +22,7 @@ from math import ceil, log10
 
 from stress.analysis.goals.goal import COUNTED, LOWER, UPPER, Goal, Operator, Subject
 from stress.analysis.latency import WHOLE_RUN, whole_run
-from stress.analysis.proportions.clusters import Effective, effective
-from stress.analysis.proportions.estimate import Estimate
+from stress.analysis.proportions.estimate import Effective, Estimate, effective
 from stress.measure import Histogram
 from stress.model.run import End, HistogramRow, Phase, Run
 from stress.model.summary import Assertion, Interval

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from stress.analysis.goals.evidence import Evidence, Holds, count_slower, may_stop, while_running
 from stress.analysis.goals.goal import Goal, Subject, parse_goals
 from stress.analysis.latency import phase_ns
-from stress.analysis.proportions.clusters import Effective, effective
+from stress.analysis.proportions.estimate import Effective, effective
 from stress.errors import UsageError
 from stress.measure import Histogram
 from stress.model.observer import Observer

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from stress.analysis.goals.goal import Goal, Subject
 from stress.analysis.latency import phase_ns
-from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.estimate import effective
 from stress.model.outcome import NOT_SENT as UNSENT
 from stress.model.outcome import Side, side_of
 from stress.model.record import Flag, Record

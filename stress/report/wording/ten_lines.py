@@ -16,13 +16,14 @@ from stress.analysis import chains as chain_words
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
 from stress.analysis.proportions.sequence import ANYTIME
-from stress.analysis.verdict import duration_s
+from stress.analysis.verdict import NANOSECONDS, duration_s
 from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
 from stress.model.attributes import Dimension
 from stress.model.chain import Refusal
-from stress.model.claims import RunChange
+from stress.model.claims import RunChange, Silence
 from stress.model.outcome import Category, Kind, Stage, kind_of
 from stress.model.plan import NO_POLICY
+from stress.model.record import RecordSource
 from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
 from stress.planning.run_command import run_argv
@@ -470,3 +471,97 @@ def upcoming(findings: Findings) -> Iterator[str]:
                     f" expires {instant(one.not_after)}, in {span(left)}"
                     f" ({percent(left / one.lifetime)} of its lifetime is left)."
                 )
+
+
+# The lines about records that are not ours. What only a run can say (which certificate, who would
+# see it, how to prove it) is left out: the line is empty, and no form of the report shows it.
+
+MOST_KINDS = 3
+MOST_COLUMNS = 8
+"""Columns of one sort that a line names."""
+
+
+def record_headlines(
+    findings: Findings, failures: Failures, causes: Sequence[Cause], validity: Validity
+) -> Headlines:
+    """The lines that make sense of them."""
+    source = findings.facts.records
+    assert source is not None
+    several = len({cause.category for cause in causes if cause.kind == FAILURE}) > 1
+    places = [
+        f"{one.category}: {one.sentence}" if several and one.kind == FAILURE else one.sentence
+        for one in causes
+    ]
+    found = findings.explanation.unexplained
+    if found.silence is Silence.NOTHING_DIFFERS:
+        places.append("No column could be searched: each has one value, or too many.")
+    else:
+        places.append(silence(found))
+    verdict = [failure_rate(findings, failures), goal_words(findings.assertions)]
+    if not failures.count and causes:  # then all of them are about latency
+        verdict.append(f"But: {causes[0].sentence}")
+    reasons = "; ".join(validity.reasons)
+    return Headlines(
+        verdict=" ".join(filter(None, verdict)),
+        where=" ".join(filter(None, places)),
+        what="",
+        who="",
+        fix="",
+        prove="",
+        seen="",
+        asked=searched_columns(findings, source),
+        whence=time_span(findings, source),
+        valid=f"Valid, with warnings: {reasons}." if reasons else "Valid: every row was read.",
+    )
+
+
+def failure_rate(findings: Findings, failures: Failures) -> str:
+    """How many failed, and of which kinds."""
+    tally, episodes = findings.tally, findings.estimate.episodes
+    rate = (
+        f"{thousands(tally.failures)} of {thousands(tally.attempts)} attempts failed "
+        f"({percent(failures.share)}, 95% CI {interval(failures.interval)})"
+    )
+    if episodes is not None:
+        rate += f", in {counted(episodes.count, 'episode')}"
+        rate += f" (longest {seconds(episodes.longest_s)})"
+    kinds = [f"{thousands(n)} {name}" for name, n in list(tally.categories.items())[:MOST_KINDS]]
+    if len(tally.categories) < 2:
+        return f"{rate}."
+    more = len(tally.categories) - MOST_KINDS
+    return f"{rate}: {'; '.join(kinds)}{f'; {more} more kinds' if more > 0 else ''}."
+
+
+def searched_columns(findings: Findings, source: RecordSource) -> str:
+    """The files, the expression, the columns, and what was left out."""
+    table = findings.records
+    searched = [column.name for column in table.columns] if table else []
+    which = f"a row failed where {source.failed}" if source.failed else "no row counts as failed"
+    words = f"{_listed(source.files)}; {which}"
+    words += f"; its time is {source.time}" if source.time else ""
+    words += f". Searched: {_listed(searched) or 'no column'}."
+    if source.how:
+        words += f" {'; '.join(source.how)[:1].upper()}{'; '.join(source.how)[1:]}."
+    if source.left_out:
+        left_out = [f"{name} ({why})" for name, why in source.left_out.items()]
+        words += f" Left out: {_listed(left_out)}."
+    return words
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_COLUMNS
+    return ", ".join(names[:MOST_COLUMNS]) + (f" and {more} more" if more > 0 else "")
+
+
+def time_span(findings: Findings, source: RecordSource) -> str:
+    """How many rows, from when to when."""
+    facts = findings.facts
+    rows = counted(source.rows, "row")
+    if source.attempts != source.rows:
+        rows += f" that count for {counted(source.attempts, 'attempt')}"
+    if facts.first_ns is None or facts.last_ns is None:
+        return f"{rows} without times."
+    begin, end = (
+        datetime.fromtimestamp(at // NANOSECONDS, UTC) for at in (facts.first_ns, facts.last_ns)
+    )
+    return f"{rows} from {begin:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC."

@@ -32,6 +32,7 @@ from stress.trust.reading.der import (
     bits,
     first,
     integer,
+    named,
     oid,
     seconds,
     single,
@@ -46,7 +47,6 @@ from stress.trust.reading.extension import (
     read_name,
 )
 from stress.trust.reading.key import Key, Signing, key_problems, read_key, read_signing
-from stress.trust.reading.oids import named
 
 _T = TypeVar("_T")
 

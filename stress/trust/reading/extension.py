@@ -25,10 +25,10 @@ from stress.trust.reading.der import (
     elements,
     first,
     integer,
+    named,
     oid,
     single,
 )
-from stress.trust.reading.oids import named
 
 # Reads distinguished names: as text, in the form in which they are compared, and in parts.
 #

@@ -30,11 +30,11 @@ from stress.trust.reading.der import (
     bits,
     elements,
     integer,
+    named,
     oid,
     single,
 )
 from stress.trust.reading.extension import GeneralNames
-from stress.trust.reading.oids import named
 
 _Check = Callable[[Element], object]
 _MOST_INT = 2**31

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.engine.checks.host_stats import HostStats, increase
+from stress.engine.checks.run_validity import HostStats, increase
 
 NETSTAT = """\
 TcpExt: SyncookiesSent PruneCalled ListenOverflows TCPRcvQDrop

@@ -4,7 +4,7 @@ from stress.evidence.tls_decode import ConnectionEvent
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.model.transcript import Clock, Flight, Parting, Transcript
-from stress.report.page.pairs import MOST_EVENTS, timelines
+from stress.report.page.page import MOST_EVENTS, timelines
 
 BEGUN_NS = 1_795_392_000_000_000_000
 ADDRESS = Address("192.0.2.1", 443)

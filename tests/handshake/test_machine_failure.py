@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stress.handshake.failure import Failure, describe, judge, spell
+from stress.handshake.machine import Failure, describe, judge, spell
 from stress.model.outcome import Category, Outcome, Stage
 
 HELLO, SERVER, CERTIFICATE = Stage.CLIENT_HELLO, Stage.SERVER_HELLO, Stage.CERTIFICATE

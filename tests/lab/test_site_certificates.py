@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store
 from OpenSSL import SSL
 
-from stress.lab.certificates import Authority, LeafKeyType, LeafSpec, forged_key_pem, issue, key_pem
-from stress.lab.site import Site
+from stress.lab.site import Authority, LeafKeyType, LeafSpec, Site, forged_key_pem, issue, key_pem
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.codes.log import LONGEST, SMALL, condense
+from stress.codes.explain import LONGEST, SMALL, condense
 
 FILLER = "".join(f"nothing of note, item {chr(97 + n % 26) * (n // 26 + 1)}\n" for n in range(4000))
 """Lines that nothing can be known of, all different: more than a small log."""

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.handshake import HandshakeMachine, KeyLog, State, stack_for
-from stress.handshake.flight import read_flight
-from stress.handshake.keylog import secret_of
+from stress.handshake.keylog import read_flight, secret_of
 from stress.model.outcome import Stage
 from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Pki, Server

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stress.runner.rejudge import AS_RECORDED, Rejudgement
+from stress.runner.judge import AS_RECORDED, Rejudgement
 from stress.store import open_run
 
 

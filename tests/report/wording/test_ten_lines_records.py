@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from stress.model.records import RecordSource
+from stress.model.record import RecordSource
 from stress.report.summary import summarize
 from stress.store import open_run
 from tests.store.test_records import ROWS, records, written

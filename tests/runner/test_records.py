@@ -8,7 +8,7 @@ import pytest
 
 from stress.errors import UsageError
 from stress.records.reading import Choice
-from stress.runner.isolate import isolate
+from stress.runner.records import isolate
 from stress.runner.run import RunLocation
 from stress.store import open_run
 from tests.records.conftest import HEADER, telemetry

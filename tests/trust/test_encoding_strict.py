@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stress.trust import describe
-from stress.trust.reading.strict import strict_problems
+from stress.trust.encoding import strict_problems
 from tests.oracles.making import (
     AT,
     Spec,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.proportions.clusters import LiveInterval, effective
+from stress.analysis.proportions.estimate import LiveInterval, effective
 from stress.analysis.proportions.sequence import confidence_sequence
 
 

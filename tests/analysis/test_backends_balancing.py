@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stress.analysis.balancing import balancing
+from stress.analysis.backends import balancing
 from stress.model.record import Record
 from stress.report.wording.backends import balancing_words
 

@@ -4,7 +4,7 @@ import pytest
 
 from stress.analysis.tally import count
 from stress.model.run import Cell, SeenChain
-from stress.report.page.pairs import ChainPair, Difference, pairs
+from stress.report.page.page import ChainPair, Difference, pairs
 from stress.store import RunFile
 from tests.trust.certificates import Wanted, issue
 

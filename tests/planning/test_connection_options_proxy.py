@@ -10,8 +10,8 @@ from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.model.plan import Address, Plan, Proxy, ProxyScheme, Target
 from stress.planning.addresses import Resolution
+from stress.planning.connection_options import authorized_again, read_proxy
 from stress.planning.plan import plan_run
-from stress.planning.proxy import authorized_again, read_proxy
 from stress.planning.request import Request
 
 HOP = "http://hop.example.com:3128"

@@ -19,7 +19,7 @@ from stress.errors import RunFileError, UsageError
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.store import RunWriter
-from stress.store.run_directory import default_name, locate, reserve
+from stress.store.opening import default_name, locate, reserve
 
 NOW = datetime(2026, 10, 31, 10, 15, tzinfo=UTC)
 
@@ -94,7 +94,7 @@ def test_a_name_may_not_leave_the_folder_or_confuse_a_terminal(tmp_path: Path, n
 RESERVE = """
 import sys
 from pathlib import Path
-from stress.store.run_directory import reserve
+from stress.store.opening import reserve
 sys.stdin.readline()
 print(*[reserve(Path(sys.argv[1]), "x").name for _ in range(50)])
 """

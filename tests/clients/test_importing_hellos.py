@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.clients.hellos import hellos_in, pick, read_hellos
+from stress.clients.importing import hellos_in, pick, read_hellos
 from stress.errors import UsageError
 from tests.planning.packets import CLIENT_6, SERVER_6, ethernet, hello, pcap, pcapng, spoken, tcp
 

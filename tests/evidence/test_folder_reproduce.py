@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.evidence.folder import pem
-from stress.evidence.reproduce import reproduce, tries
+from stress.evidence.folder import pem, reproduce, tries
 from stress.model.plan import Address, Client, Plan, StartTls
 from stress.model.transcript import Transcript
 from tests.evidence.conftest import HOST, plan_for, transcript

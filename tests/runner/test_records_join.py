@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.runner.join import join
+from stress.runner.records import join
 from stress.runner.run import RunLocation
 from stress.store import open_run
 

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from stress.analysis.proportions.richness import least_share, richness
+from stress.analysis.backends import least_share, richness
 
 
 def test_all_that_came_often_are_all_there_are() -> None:

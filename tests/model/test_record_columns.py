@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.model.records import RecordSource
+from stress.model.record import RecordSource
 
 
 @given(

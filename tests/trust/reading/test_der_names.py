@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.x509 import oid as theirs
 
-from stress.trust.reading.oids import named, tables
+from stress.trust.reading.der import named, tables
 
 OTHER_NAMES = {
     "commonName": "CN",
