@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from stress.clients.profiles import client_mix
-from stress.dialogues.credentials import IN_VARIABLE, VARIABLE, read_credentials
+from stress.dialogues.proxies import IN_VARIABLE, VARIABLE, read_credentials
 from stress.errors import UsageError
 from stress.handshake import Credentials, stack_for, stack_speaking
 from stress.host.limits import Reaches, is_local
