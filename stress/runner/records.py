@@ -21,7 +21,7 @@ from stress.text.escape import command, printable
 from stress.text.numbers import counted, thousands
 
 if TYPE_CHECKING:
-    from stress.records.balancer_logs import LogFormat
+    from stress.records.joining import LogFormat
     from stress.records.reading import Choice
     from stress.store import RunFile
 
@@ -88,7 +88,7 @@ def join(
         UsageError: a log cannot be read, or is none of this balancer and this run.
         RunFileError: the run file is damaged.
     """
-    from stress.records.balancer_logs import chosen_format, recognised  # noqa: PLC0415 - heavy
+    from stress.records.joining import chosen_format, recognised  # noqa: PLC0415 - heavy
     from stress.store import RunWriter, open_run  # noqa: PLC0415 - heavy
     from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
@@ -149,8 +149,7 @@ def _found(
     """The backend of each attempt, by its place in the run, and how they were found."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    from stress.records.balancer_logs import read_logs  # noqa: PLC0415 - heavy
-    from stress.records.joining import by_port, by_time  # noqa: PLC0415 - heavy
+    from stress.records.joining import by_port, by_time, read_logs  # noqa: PLC0415 - heavy
 
     rows = [
         (place, one.started_ns, one.due_ns + one.total_ns, port)

@@ -95,7 +95,7 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goals.stopping_rule import check_ceiling, check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.evidence import check_ceiling, check_goals  # noqa: PLC0415 - heavy
     from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
     from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 

@@ -38,8 +38,11 @@ from stress.model.record import Record
 from stress.model.run import Progress
 from stress.planning.addresses import resolve
 from stress.planning.load import files_needed
+from stress.runner.merge import merge
 from stress.runner.observers import Display
 from stress.runner.run import RunLocation, VantagePart, record
+from stress.store.reader import open_run
+from stress.store.writer import leave_behind
 from stress.vantage import messages
 from stress.vantage.link import VantageLink
 from stress.vantage.messages import FromPart, ToPart, encode, to_part
@@ -230,18 +233,40 @@ class _Part(Observer):
         self._running = False
         if self._unsent:  # since the last look
             self.say(messages.News(None, self._unsent))
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            self.say(messages.Ended(file.tell(), digest))
-            file.seek(0)
-            packer = zlib.compressobj(1)
-            while data := file.read(messages.PIECE_BYTES):
-                if packed := packer.compress(data):
-                    self.say(messages.FilePiece(packed))
-            self.say(messages.FilePiece(packer.flush()))
-            self.say(messages.FilePiece(b""))
-        self._expect(messages.Keep)
-        path.unlink()
+        self._send_home(assigned, path)
+
+    def _send_home(self, assigned: messages.Assign, path: Path) -> None:
+        """Send the file of the run, without what shall stay here.
+
+        Raises:
+            EOFError: it did not arrive; it stays here.
+            StressError: there is no room to make ready what travels.
+        """
+        travels, stays = path, None
+        try:
+            if not assigned.rows_home:
+                small = RunLocation(path.parent, f"{assigned.name}-small")
+                travels = merge([str(path)], small, lambda _: None, thin=True)
+                with open_run(travels) as run:
+                    stays = path if run.elsewhere else None
+            key_log = None if assigned.secrets_home else path.with_suffix(".keys")
+            leave_behind(travels, rows=stays, secrets=key_log)
+            with travels.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+                self.say(messages.Ended(file.tell(), digest))
+                file.seek(0)
+                packer = zlib.compressobj(1)
+                while data := file.read(messages.PIECE_BYTES):
+                    if packed := packer.compress(data):
+                        self.say(messages.FilePiece(packed))
+                self.say(messages.FilePiece(packer.flush()))
+                self.say(messages.FilePiece(b""))
+            self._expect(messages.Keep)
+            if stays is None:
+                path.unlink()
+        finally:
+            if travels != path:
+                travels.unlink()
 
     def _examined(self, question: messages.Examine) -> messages.Examined:
         """What this machine can do, and what DNS answers here."""
