@@ -127,7 +127,14 @@ def _measured(extent: Extent, folder: Path, docs: Path) -> str:
         reading.text,
         records.section(foreign),
         merging.section([whole, thin]),
-        missed.section([*missing(figures, answers, rest), *late, *reading.missed]),
+        missed.section(
+            [
+                *missing(figures, answers, rest),
+                *late,
+                *reading.missed,
+                *merging.missed([whole, thin]),
+            ]
+        ),
     )
     return "\n\n".join(one.strip() for one in (text, *sections)) + "\n"
 

@@ -159,7 +159,7 @@ def missing(figures: Sequence[Figure], answers: Sequence[Answer], rest: Rest) ->
         for than, ratio in zip(("by the packets", "against 1"), _truths(one, alone), strict=True)
         if _within(ratio) == MISSED
     ]
-    whys = {"one more handshake with": "slow signer"}
+    whys = {"one more handshake with": "slow signer", "processes do": "processes"}
     return found + [
         Missed(row[0], row[1], row[2], next((w for k, w in whys.items() if k in row[0]), ""))
         for row in _rest_rows(rest, ours)
