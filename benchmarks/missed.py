@@ -29,6 +29,8 @@ REASONS = {
     " (decision 22).",
     "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
     " loop and the record. What the library itself could spare stands in decision 23.",
+    "server_ns": "See the column of the packets: where that one differs as well, the server itself"
+    " took so long.",
     "in flight": "See the table: with one in flight each event is waited for by itself.",
 }
 _CODE = """

@@ -205,26 +205,16 @@ class Histogram:
         encoded: bytes = hdr.encode()
         return encoded
 
-    @classmethod
-    def decode(cls, encoded: bytes, clamped: int = 0) -> Self:
+    @staticmethod
+    def decode(encoded: bytes, clamped: int = 0) -> Histogram:
         """Read what `encode` wrote.
 
         Raises:
             ValueError: the bytes are not an HDR histogram, or have another range or precision.
         """
-        import numpy as np  # noqa: PLC0415 - not needed to start
-        from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - not needed to start
-
-        _check(encoded)
-        try:
-            hdr: Any = HdrHistogram.decode(encoded)
-        except (IndexError, OverflowError) as error:  # from its C part, for invalid counters
-            raise ValueError(f"this is not an HDR histogram: {error}") from error
-        used = hdr.get_counts_array_index(hdr.max_value) + 1
-        buckets = np.frombuffer(hdr.counts, f"=u{hdr.word_size}", used)  # few of 20,000 are used
-        places = np.flatnonzero(buckets)
-        counts = dict(zip(places.tolist(), buckets[places].tolist(), strict=True))
-        return cls.of(counts, clamped)
+        total = HistogramSum()
+        total.add(encoded, clamped)
+        return total.histogram()
 
     @classmethod
     def of(cls, counts: dict[int, int], clamped: int) -> Self:
@@ -247,14 +237,10 @@ class Histogram:
     @classmethod
     def unpack(cls, packed: Packed) -> Self:
         """The histogram that was packed."""
-        body, histogram = zlib.decompress(packed.body), cls()
-        steps, counts = array("H"), array("Q")
+        body, steps, counts = zlib.decompress(packed.body), array("H"), array("Q")
         steps.frombytes(body[: packed.distinct * steps.itemsize])
         counts.frombytes(body[packed.distinct * steps.itemsize :])
-        histogram._counts = dict(zip(accumulate(steps), counts, strict=True))
-        histogram._count = sum(counts)
-        histogram._clamped = packed.clamped
-        return histogram
+        return cls.of(dict(zip(accumulate(steps), counts, strict=True)), packed.clamped)
 
     def _fold(self) -> None:
         """Move pending values into buckets; inlined, since it runs per distinct microsecond."""
@@ -336,7 +322,7 @@ class HistogramSum:
         counts = np.zeros(_MOST_BUCKETS, np.int64)
         try:
             decode(_check(encoded), _INNER.size, counts.ctypes.data, _MOST_BUCKETS, 8)
-        except (IndexError, OverflowError) as error:
+        except (IndexError, OverflowError) as error:  # from its C part, for invalid counters
             raise ValueError(f"this is not an HDR histogram: {error}") from error
         self._counts += counts
         self._clamped += clamped

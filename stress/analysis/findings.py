@@ -27,7 +27,15 @@ from stress.model.claims import ClaimSet, FailureCount, FailureKeys, Untested, V
 from stress.model.plan import Address
 from stress.model.record import Record, RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
+from stress.model.summary import (
+    Answer,
+    Assertion,
+    BackendCount,
+    Interval,
+    Quantiles,
+    ResumptionGroups,
+    Spread,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,15 @@ class Findings:
     """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
     records: RecordTable | None
     """The columns of records that are not ours; None: it was a run."""
+
+    @property
+    def resumption_groups(self) -> ResumptionGroups | None:
+        """What `--backends` found; None: it was not asked for."""
+        if self.facts.matrix is None:
+            return None
+        from stress.analysis.backends import groups  # noqa: PLC0415 - numpy
+
+        return groups(self.facts.matrix)
 
     @property
     def bound(self) -> float:

@@ -270,7 +270,12 @@ def read_proxy(text: str) -> Proxy:
     word, authority = found[1].lower(), found[2].removesuffix("/")
     known = {**{str(one): one for one in ProxyScheme}, **_ALIASES}
     if word not in known:
-        raise _unknown(word, known)
+        guess = nearest(word, known)
+        hint = f'Did you mean "{guess}"? {_FORMS}' if guess else _FORMS
+        if word == "https":
+            hint = "TLS to the proxy itself is not supported;"
+            hint += " most proxies take CONNECT by http:// too."
+        raise UsageError(f'the scheme "{quoted(word)}" is not supported', hint)
     scheme = known[word]
     if re.search(r"[/?#\\]", authority):
         raise UsageError(f'"{quoted(text)}" has a path or a query, which no proxy reads', _FORMS)
@@ -281,15 +286,6 @@ def read_proxy(text: str) -> Proxy:
             f"Many such proxies listen on {scheme.port}: --proxy {scheme}://{quoted(host)}:PORT",
         )
     return Proxy(scheme, literal(host) or host_name(host), port, "")
-
-
-def _unknown(word: str, known: dict[str, ProxyScheme]) -> UsageError:
-    if word == "https":
-        hint = "TLS to the proxy itself is not supported; most proxies take CONNECT by http:// too."
-    else:
-        guess = nearest(word, known)
-        hint = f'Did you mean "{guess}"? {_FORMS}' if guess else _FORMS
-    return UsageError(f'the scheme "{quoted(word)}" is not supported', hint)
 
 
 def proxy_of(

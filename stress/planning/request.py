@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from stress.model.plan import Arrivals, Close, Stack, StartTls, Sweep
 from stress.planning.option import Option, Section, ValueType, choice, later
 from stress.text import units
-from stress.text.datetimes import moment
+from stress.text.units import moment
 
 Read = TypeVar("Read")
 
@@ -184,8 +184,8 @@ class Request:
     )
     vantages: tuple[str, ...] = CONNECTION.repeated(
         "Make the run from this place, too, such as a host by ssh; repeatable. Count, rate and"
-        " concurrency are the totals of all. Needs the extra tls-stress[many].",
-        "NAME=ssh://[USER@]HOST[:PORT]|exec:COMMAND|local",
+        " concurrency are the totals of all. Needs the extra tls-stress[many] (tls-stress[dask]).",
+        "NAME=ssh://[USER@]HOST[:PORT]|exec:COMMAND|dask://HOST[:PORT][?workers=N]|local",
         name="vantage",
         read=later("planning.vantages.read_vantage"),
     )

@@ -1,8 +1,9 @@
 """From where a run is made: what `--vantage NAME=…` says.
 
-A vantage is reached over the user's own `ssh`, by any command that connects to a Python there, or
-it is this machine. What is named here is executed, so the option comes from the command line or
-from a profile in the user's own configuration folder, never from a stranger's.
+A vantage is reached over the user's own `ssh`, by any command that connects to a Python there, it
+is a worker of a Dask cluster, or this machine. What is named here is executed, so the option comes
+from the command line or from a profile in the user's own configuration folder, never from a
+stranger's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ from stress.text.units import named
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\@+-]{0,127}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
-_HINT = "Such as fra=ssh://user@fra.example.com, pod='exec:kubectl exec -i POD --' or home=local."
+_HINT = (
+    "Such as fra=ssh://user@fra.example.com, pod='exec:kubectl exec -i POD --', home=local\n"
+    "or all=dask://scheduler.example.com:8786?workers=3."
+)
+_DASK_PORT = 8786
 
 
 class Scheme(StrEnum):
@@ -32,6 +37,7 @@ class Scheme(StrEnum):
     LOCAL = "local"
     SSH = "ssh"
     EXEC = "exec"
+    DASK = "dask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,14 @@ class VantageAddress:
     """Whether TLS secrets of evidence do; those of this machine are at home."""
     weight: float = 1.0
     """How many times the load of others it gets."""
+    scheduler: tuple[str, int] = ("", 0)
+    """Host and port of a Dask scheduler."""
+    workers: int | None = None
+    """How many of its workers; None: all."""
 
 
 def read_vantage(text: str) -> VantageAddress:
-    """Read `NAME=ssh://[USER@]HOST[:PORT]`, `NAME=exec:COMMAND` or `NAME=local`.
+    """Read `NAME=` and `ssh://[USER@]HOST[:PORT]`, `exec:COMMAND`, `local` or `dask://HOST[:PORT]`.
 
     Raises:
         UsageError: it is none of these, or would be taken for an option.
@@ -76,6 +86,9 @@ def read_vantage(text: str) -> VantageAddress:
         return VantageAddress(name, Scheme.EXEC, place, words)
     if colon and scheme == Scheme.SSH and rest.startswith("//"):
         return VantageAddress(name, Scheme.SSH, place, _destination(rest[2:].rstrip("/")))
+    if colon and scheme == Scheme.DASK and rest.startswith("//"):
+        scheduler, workers = _scheduler(rest[2:])
+        return VantageAddress(name, Scheme.DASK, place, scheduler=scheduler, workers=workers)
     raise UsageError(f'"{quoted(place)}" is no place that a run can be made from', _HINT)
 
 
@@ -158,13 +171,34 @@ _ALONE = {
 def _destination(place: str) -> tuple[str, ...]:
     """The arguments of ssh for `[USER@]HOST[:PORT]`."""
     user, at, rest = place.rpartition("@")
-    try:
-        host, port = split_port(rest)
-    except UsageError as error:  # which tells how a target is written
-        raise UsageError(error.message, _HINT) from None
-    if not (_HOST.fullmatch(host) or literal(host)) or (at and not _USER.fullmatch(user)):
+    host, port = _host(rest)
+    if not host or (at and not _USER.fullmatch(user)):
         raise UsageError(f'"ssh://{quoted(place)}" has no host that ssh could be given', _HINT)
     return (*(("-p", str(port)) if port else ()), f"{user}{at}{host}")
+
+
+def _scheduler(place: str) -> tuple[tuple[str, int], int | None]:
+    """Host and port, and the number of workers, of `HOST[:PORT][?workers=N]`."""
+    server, question, query = place.partition("?")
+    host, port = _host(server.rstrip("/"))
+    if not host:
+        raise UsageError(f'"dask://{quoted(place)}" names no host of a Dask scheduler', _HINT)
+    key, _, number = query.partition("=")
+    if question and key != "workers":
+        raise UsageError(f'"?{quoted(query)}": of a Dask cluster only workers=N can be said', _HINT)
+    workers = int(number) if re.fullmatch("[0-9]{1,6}", number) else 0
+    if question and not workers:
+        raise UsageError(f'"?{quoted(query)}" does not say how many workers, at least 1', _HINT)
+    return (host, port or _DASK_PORT), workers or None
+
+
+def _host(text: str) -> tuple[str, int | None]:
+    """Host and port of `HOST[:PORT]`; an empty host: it is none."""
+    try:
+        host, port = split_port(text)
+    except UsageError as error:  # which tells how a target is written
+        raise UsageError(error.message, _HINT) from None
+    return (host if _HOST.fullmatch(host) or literal(host) else ""), port
 
 
 def listed(places: Sequence[VantageAddress]) -> str:

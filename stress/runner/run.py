@@ -66,6 +66,17 @@ class RunLocation:
             notify(f'the name "{name}" is taken; this run is "{path.stem}"')
         return path
 
+    @contextmanager
+    def created(self, default: str, notify: Callable[[str], None]) -> Iterator[Path]:
+        """As `reserve`; the file is removed again where it could not be written."""
+        path = self.reserve(default, notify)
+        try:
+            yield path
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        notify(f"run file: {path}")
+
 
 @dataclass(frozen=True, slots=True)
 class VantagePart:
@@ -84,7 +95,7 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goals.stopping_rule import check_ceiling, check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.evidence import check_ceiling, check_goals  # noqa: PLC0415 - heavy
     from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
     from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 

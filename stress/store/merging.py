@@ -337,7 +337,7 @@ class _Source:
                 due=columns.due + shift,
             )
             if not counted:
-                tally.add_arrays(moved)
+                tally.add(moved)
             span = int(columns.arrival[0]), int(columns.arrival[-1])
             sql = "SELECT arrival, detail FROM remark WHERE arrival BETWEEN ? AND ?"
             found = run.numbers(sql, *span)

@@ -65,7 +65,7 @@ _MERGE_CELLS = (
 
 
 class RunWriter:
-    """Stores what the engine saw in a run file; a `stress.model.sink.Sink`.
+    """Stores what the engine saw in a run file; a `stress.model.observer.Sink`.
 
     Args:
         path: of the new file: a name got from `reserve`, or a file that does not exist.
@@ -94,6 +94,8 @@ class RunWriter:
         before: int = 0,
         vantages: Sequence[Vantage] = (),
     ) -> None:
+        import numpy as np  # noqa: F401, PLC0415 - to count with: now, and not while others wait
+
         connection = create_file(
             path, plan, started_ns=started_ns, versions=versions, host=host, stood_ns=stood_ns
         )

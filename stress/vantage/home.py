@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -42,7 +43,10 @@ from stress.vantage.link import Fleet, Gateway
 from stress.vantage.messages import FromPart, ToPart, encode, from_part
 from stress.vantage.shares import shares_of
 
-FLEETS: Mapping[Scheme, str] = dict.fromkeys(Scheme, "gateways.open_execnet")
+FLEETS: Mapping[Scheme, str] = {
+    **dict.fromkeys(Scheme, "gateways.open_execnet"),
+    Scheme.DASK: "cluster.open_dask",
+}
 """What opens the gateways of each kind of address: a `Fleet` in this room, imported when needed."""
 EXCHANGES = 8
 """Of pings and pongs, before the start: the quickest one tells the offset of a clock best."""
@@ -247,6 +251,12 @@ def _open_all(
             parts.append(part)
     if errors:
         raise errors[0]
+    for name, times in Counter(part.name for part in parts).items():
+        if times > 1:
+            raise UsageError(
+                f"--vantage: {times} vantages are called {name}",
+                "The workers of a Dask cluster are numbered: give the other one another name.",
+            )
     return parts
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from stress.store import open_run
 from tests.cli.conftest import Ask
-from tests.vantage.conftest import ROOT
+from tests.vantage.hosts import ROOT
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ of a small report, and a run without failures needs none of it.
 
 from __future__ import annotations
 
-from math import exp, expm1, inf, log
+from math import exp, expm1, inf, lgamma, log
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -38,6 +38,11 @@ EXACT = "exact"
 """`Interval.method` of Clopper-Pearson, for runs whose end was planned."""
 _LARGEST_THETA = 700.0
 """exp() of more overflows; a tilt this strong already means "all of them"."""
+
+
+def log_choose(of: int, some: int) -> float:
+    """The logarithm of the number of ways to choose so many."""
+    return lgamma(of + 1) - lgamma(some + 1) - lgamma(of - some + 1)
 
 
 def upper_tail(hits: Floats, draws: float, share: Floats) -> Floats:

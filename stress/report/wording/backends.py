@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.run import JoinedLog, RunFacts
@@ -14,6 +13,7 @@ from stress.model.summary import (
     Cause,
     Comparator,
     NewKey,
+    ResumptionGroups,
     Spread,
     Summary,
 )
@@ -205,11 +205,10 @@ def untold(count: BackendCount | None, name: str, keys: FailureKeys | None = Non
     return f"{why}; the balancer's log does: tls-stress join {name} LOG"
 
 
-def group_words(facts: RunFacts) -> str:
+def group_words(found: ResumptionGroups | None, facts: RunFacts) -> str:
     """What offering sessions to more connections showed; empty: none were offered."""
-    if facts.matrix is None:
+    if found is None:
         return ""
-    found = groups(facts.matrix)
     failing, good = found.failing, found.good
     offered, accepted = failing.offered + good.offered, failing.accepted + good.accepted
     told = f"{of(accepted, offered)} sessions that were offered again were accepted"
