@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -283,6 +283,17 @@ class Hosts:
         """Take the link of a host down, so that nothing arrives and nothing is said; or up."""
         link = f"h{list(self.addresses).index(name)}"
         _run("ip", "-n", f"{self._prefix}-home", "link", "set", link, "up" if up else "down")
+
+    @contextmanager
+    def small_disk(self, name: str, kilobytes: int) -> Iterator[None]:
+        """Let a host keep its parts' files on a disk of this size; it is gone afterwards."""
+        place = self.state(name)
+        place.mkdir(exist_ok=True)
+        _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(place))
+        try:
+            yield
+        finally:
+            _run("umount", str(place))
 
     def processes(self, pattern: str, name: str = "home") -> list[int]:
         """Processes in a namespace whose command line has this text."""
