@@ -29,7 +29,7 @@ from benchmarks.writing import writer_us
 from stress.clients.profiles import load_client
 from stress.engine.messages import Batch
 from stress.engine.recorder import Recorder
-from stress.lab.certificates import Authority, LeafSpec, issue
+from stress.lab.site import Authority, LeafSpec, issue
 from stress.model.chain import chain_hash
 from stress.model.outcome import OK, Stage
 from stress.model.plan import Address, Load, Plan, Target, Trust

@@ -33,10 +33,9 @@ from stress.lab.blueprint import (
     Process,
     Window,
 )
-from stress.lab.certificates import LeafSpec
 from stress.lab.farm import Child, Farm
 from stress.lab.scenarios import Planted, Scenario
-from stress.lab.site import HOST, NAMES, Site
+from stress.lab.site import HOST, NAMES, LeafSpec, Site
 from stress.model.plan import Address, Client, Plan, Target
 from stress.model.record import Record
 from stress.store import RunWriter

@@ -80,6 +80,13 @@ def issuer(chain: SeenChain) -> str:
     return leaf_names(chain.certificates[0]).issuer if chain.certificates else ""
 
 
+def leaf_text(chain: SeenChain) -> str:
+    """The leaf by name and serial; two leaves of one name differ."""
+    if not chain.certificates:
+        return "no certificate"
+    return f"{subject(chain)} (serial {leaf_names(chain.certificates[0]).serial[:16]})"
+
+
 def difference(common: SeenChain, other: SeenChain, *, serial: bool = True) -> str:
     """What differs, in words; empty for the same chain. Without `serial` it names none."""
     if common.sha256 == other.sha256:

@@ -10,9 +10,8 @@ from typing import Any
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
 from stress.analysis.latency import before_tls, by_value, latency, retries
-from stress.analysis.proportions.binomial import detectable
+from stress.analysis.proportions.binomial import confidence_sequence, detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
-from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import RunCounts, count, counted_by, parted
 from stress.analysis.verdict import (
     NANOSECONDS,
@@ -25,10 +24,17 @@ from stress.analysis.verdict import (
 from stress.model.chain import Verdict
 from stress.model.claims import ClaimSet, FailureCount, FailureKeys, Untested, ValidityClaim
 from stress.model.plan import Address
-from stress.model.record import Record
-from stress.model.records import RecordTable
+from stress.model.record import Record, RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
+from stress.model.summary import (
+    Answer,
+    Assertion,
+    BackendCount,
+    Interval,
+    Quantiles,
+    ResumptionGroups,
+    Spread,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,15 @@ class Findings:
     """The columns of records that are not ours; None: it was a run."""
 
     @property
+    def resumption_groups(self) -> ResumptionGroups | None:
+        """What `--backends` found; None: it was not asked for."""
+        if self.facts.matrix is None:
+            return None
+        from stress.analysis.backends import groups  # noqa: PLC0415 - numpy
+
+        return groups(self.facts.matrix)
+
+    @property
     def bound(self) -> float:
         """Of a run without failures that may have stopped at any time: the rate is below, 95%."""
         return confidence_sequence(0, self.tally.attempts).high
@@ -95,8 +110,7 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
     """
-    facts = run.facts()
-    cube = run.cube()
+    facts, cube = run.facts(), run.cube()
     tally = count(cube.cells)
     addresses, histograms = tuple(run.addresses()), run.histograms()
     judged = validity(facts, tally, retries(histograms))
@@ -108,18 +122,20 @@ def examine(run: Run, goals: Sequence[Goal] = ()) -> Findings:
     elapsed = duration_s(facts)
     if elapsed is None:  # a file without an end mark lasted at least until its last block
         elapsed = (tally.last_block + 1) * cube.block_ns / NANOSECONDS
-    explanation, good, servers = ClaimSet(), tuple[Record, ...](), None
-    spread: Spread | None = None
+    explanation, good = ClaimSet(), tuple[Record, ...]()
+    servers, spread = None, None
     told: tuple[Cube, Mapping[str, FailureKeys]] = cube, {}
     if tally.attempts:  # only then there is something to search in
-        from stress.analysis.backends import met, told_apart  # noqa: PLC0415 - numpy
-        from stress.analysis.balancing import balancing_of  # noqa: PLC0415 - numpy
+        from stress.analysis.backends import balancing, met, told_apart  # noqa: PLC0415 - numpy
         from stress.analysis.causes.causes import explain  # noqa: PLC0415 - numpy and scipy
         from stress.analysis.recording import record  # noqa: PLC0415 - the same
 
         recording = record(run)
         good, explanation = recording.good, explain(recording, tally)
-        spread = balancing_of(recording, tally.attempts)
+        rows = (*recording.good, *recording.failing)
+        # A sample has no order, and the clocks of several machines do not tell which was first.
+        if len(addresses) == 1 and len(facts.vantages) <= 1 and len(rows) >= tally.attempts:
+            spread = balancing(rows)
         servers, told = met(cube, facts), told_apart(cube, facts)
     evidence = evidence_of(run, estimated, elapsed, len(explanation.failing), goals)
     assertions = (*assess(goals, evidence), *map(limit_assertion, facts.limits))

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import exp, log, sqrt
 from operator import attrgetter
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from stress.analysis.backends import comparable, met
 from stress.analysis.causes.changes import series, time_profile
-from stress.analysis.causes.table import UNKNOWN, Column, Reading, Table, tabulate
-from stress.analysis.dimensions import readings
+from stress.analysis.causes.table import UNKNOWN, Column, Reading, Table, Text, tabulate
+from stress.analysis.chains import issuer, leaf_text, short
 from stress.analysis.proportions.binomial import Floats, Integers
 from stress.analysis.tally import by_block
 from stress.analysis.verdict import NANOSECONDS
-from stress.model.attributes import Dimension
+from stress.codes.names import NAMES
+from stress.model.attributes import SHARED, Attribute, Dimension, Form
 from stress.model.chain import Verdict
 from stress.model.limit import Limit
 from stress.model.outcome import Side, side_of
@@ -43,7 +44,8 @@ from stress.model.run import (
     RunFacts,
     SeenChain,
 )
-from stress.text.datetimes import time_of_day
+from stress.text.escape import printable
+from stress.text.units import time_of_day
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
@@ -137,16 +139,16 @@ def table_of(run: Run, keep: Collection[str] | None = None) -> Table:
 
 def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:
     """These attempts, each a row of its own in the same order, by what a cause may be told in."""
-    numbers = {chain.sha256: number for number, chain in recording.chains.items()}
+    numbers: dict[object, int] = {one.sha256: number for number, one in recording.chains.items()}
     begun, block_ns = recording.facts.started_ns, recording.block_ns
-    cells = []
+    of_cell, others = attrgetter(*CELL_FIELDS), attrgetter(*CELL_OTHERS)
+    chain, cells = CELL_FIELDS.index("chain"), []
     for one in rows:
-        known: Any = {name: getattr(one, name) for name in CELL_FIELDS}
-        known["chain"] = numbers.get(one.chain) if one.chain else None
-        others = tuple(getattr(one, name) for name in CELL_OTHERS)
+        known = list(of_cell(one))
+        known[chain] = numbers.get(known[chain])
         # A file from elsewhere may say that a block is shorter than it can be.
         block = min(max(0, one.due_ns - begun) // block_ns, MOST_BLOCKS - 1)
-        cells.append(Cell(block, count=1, others=others, **known))
+        cells.append(Cell._make((block, *known, 1, others(one))))
     own = _readings(recording.facts, recording.chains, recording.addresses, recording.cube)
     return tabulate(cells, own)
 
@@ -352,3 +354,60 @@ def _segments(cells: Cells) -> Integers:
     """The load segment of each cell."""
     segments: Integers = np.asarray([kind.segment for kind in cells.kinds], dtype=np.int64)
     return segments[np.asarray(cells.of)] if len(cells) else segments
+
+
+# How the values of attributes read in each dimension. "Not reached" is never a value, else every
+# failure would be explained by not having come further.
+
+_T = TypeVar("_T")
+
+
+def readings(
+    facts: RunFacts, addresses: Sequence[Address], chains: Mapping[int, SeenChain]
+) -> list[Reading]:
+    """For each dimension the attribute that it is made of, and how a value of that reads.
+
+    A dimension that is not here (`rate`) depends on more than the value of one attribute. A vantage
+    is a machine where the runs of several were merged, else one of our own addresses (`--source`).
+    """
+
+    def of(things: Mapping[int, _T], text: Callable[[_T], str | None]) -> Text:
+        # A damaged file may name a thing that is not there.
+        def read(number: Any) -> str | None:
+            return text(things[number]) if number in things else None
+
+        return read
+
+    plan, vantages = facts.plan, dict(enumerate(facts.vantages))
+    name, at = plan.server_name or "none", dict(enumerate(addresses))
+    clients, sources = dict(enumerate(plan.clients)), dict(enumerate(plan.sources))
+    own: dict[Dimension, Text] = {
+        Dimension.ADDRESS: lambda index: of(at, str)(index) or f"#{index}",
+        Dimension.LABEL: of(at, lambda address: address.label),
+        Dimension.FAMILY: of(at, lambda address: address.family),
+        Dimension.CLIENT: of(clients, lambda client: client.name),
+        Dimension.SNI: of(clients, lambda client: name if client.server_name else "none"),
+        Dimension.VANTAGE: of(vantages, lambda vantage: printable(vantage.name))
+        if vantages
+        else of(sources, str),
+        Dimension.CHAIN: of(chains, short),
+        Dimension.LEAF: of(chains, leaf_text),
+        Dimension.ISSUER: of(chains, issuer),
+    }
+    other = "source" if vantages else "vantage"
+    return [
+        Reading(dimension, attribute.name, own.get(dimension) or _text(attribute))
+        for attribute in SHARED
+        for dimension in attribute.dimensions
+        if dimension is not Dimension.RATE and attribute.name != other
+    ]
+
+
+def _text(attribute: Attribute) -> Text:
+    """How the values of an attribute read when it is a dimension by itself."""
+    if attribute.form is Form.NAMED:
+        name: Any = NAMES[attribute.name]
+        return name  # type: ignore[no-any-return]  # it takes the numbers of this attribute
+    if attribute.form is Form.FLAG:
+        return lambda flag: "yes" if flag is True else "no"
+    return lambda value: printable(str(value))

@@ -47,7 +47,7 @@ def doctor(target: Target = None, *, proxy: Proxy = None) -> int:
     from stress.model.plan import StartTls
     from stress.model.plan import Target as Model
     from stress.planning.addresses import resolve
-    from stress.planning.proxy import ambient_proxy, read_proxy
+    from stress.planning.connection_options import ambient_proxy, read_proxy
     from stress.planning.targets import parse_target
     from stress.text.units import named
 

@@ -11,7 +11,7 @@ from stress.cli import console
 from stress.cli.output import Results
 from stress.cli.report import Run
 from stress.errors import ExitCode
-from stress.runner.rejudge import refuse_records
+from stress.runner.judge import refuse_records
 from stress.runner.run import RESULTS
 
 Out = Annotated[

@@ -101,7 +101,7 @@ def _decoded(log: BufferedReader) -> Iterator[str]:
     """The text of a log: UTF-8, or the UTF-16 of Windows tools; compressed by gzip or not."""
     source = gzip.GzipFile(fileobj=log) if log.peek(2)[:2] == b"\x1f\x8b" else log
     wide = source.peek(2)[:2] in {b"\xff\xfe", b"\xfe\xff"}
-    from stress.codes.log import SMALL
+    from stress.codes.explain import SMALL
 
     text = TextIOWrapper(source, "utf-16" if wide else "utf-8", errors="replace")
     try:

@@ -11,7 +11,7 @@ from stress.cli import console
 from stress.cli.options import takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.planning.request import FORMS, Request
-from stress.runner.isolate import isolate as isolate_records
+from stress.runner.records import isolate as isolate_records
 from stress.runner.run import RunLocation
 
 Files = Annotated[

@@ -11,7 +11,7 @@ from stress.cli import completion, console
 from stress.cli.options import takes
 from stress.cli.output import EXIT_CODES, Output
 from stress.planning.request import FORMS, Request
-from stress.runner.join import join as join_log
+from stress.runner.records import join as join_log
 from stress.runner.run import RunLocation
 
 Run = Annotated[

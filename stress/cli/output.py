@@ -21,9 +21,9 @@ from stress.model.summary import Answer, Summary
 from stress.planning.request import FORMS, Request
 from stress.report.document import DocumentReport, Report
 from stress.report.terminal import TerminalReport
+from stress.runner.judge import AS_RECORDED, Rejudgement
 from stress.runner.metrics import MetricsAddress
 from stress.runner.observers import BusySign, Display
-from stress.runner.rejudge import AS_RECORDED, Rejudgement
 from stress.runner.report_files import ReportFiles, render
 from stress.text.escape import escape
 

@@ -70,11 +70,10 @@ def report(
 
     from stress.cli.output import EXIT_CODES, Output
     from stress.planning.trust_options import policy_name
-    from stress.runner.rejudge import Rejudgement
+    from stress.runner.judge import Rejudgement
     from stress.runner.run import RunLocation
     from stress.store import locate
-    from stress.text.datetimes import moment
-    from stress.text.units import option
+    from stress.text.units import moment, option
 
     rejudgement = Rejudgement(
         tuple(assertion or ()),

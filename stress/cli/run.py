@@ -28,7 +28,7 @@ def run(request: Request) -> int:
     from stress.planning.profile import filled
     from stress.planning.user_config import user_config
     from stress.runner.again import read_first_part
-    from stress.runner.rejudge import Rejudgement
+    from stress.runner.judge import Rejudgement
     from stress.runner.run import RunLocation, prepare, record
 
     settings, _ = filled(request)

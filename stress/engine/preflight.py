@@ -20,8 +20,7 @@ from threading import Event
 from time import monotonic
 
 import stress
-from stress.engine.checks.host_stats import HostStats, read_number
-from stress.engine.checks.run_validity import LAG_LIMIT_US
+from stress.engine.checks.run_validity import LAG_LIMIT_US, HostStats, read_number
 from stress.handshake.stack import tls_flags
 from stress.host.clocks import enable_kernel_stamps
 from stress.host.limits import Machine

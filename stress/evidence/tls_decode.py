@@ -5,7 +5,7 @@ What is true and what is tricky:
 * Records and messages do not follow flights. A message is listed in the flight in which it ends.
 * Up to TLS 1.2 everything after ChangeCipherSpec is encrypted; in TLS 1.3 all but the hellos is,
   inside records that claim to be application data. With the secrets of the handshake they are
-  decrypted (`stress.handshake.flight`), up to Finished: application secrets are never kept.
+  decrypted (`stress.handshake.keylog`), up to Finished: application secrets are never kept.
 * Nothing here raises for what was on the wire: bytes that are not TLS are listed as such.
 """
 
@@ -21,8 +21,7 @@ from typing import Final
 from stress.clients.capture import HELLO_START
 from stress.codes.catalog import alert_name
 from stress.codes.names import message_name
-from stress.handshake.flight import decrypt
-from stress.handshake.keylog import secret_of
+from stress.handshake.keylog import decrypt, secret_of
 from stress.model.outcome import Stage
 from stress.model.record import Record
 from stress.model.transcript import Clock, Transcript, preamble_bytes

@@ -24,9 +24,8 @@ import utls
 from utls import _utls as core
 
 from stress.errors import UsageError
-from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
 from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import Credentials, Session, State
+from stress.handshake.machine import CLOSE_NOTIFY, Credentials, Failure, Session, State, spell
 from stress.model.plan import Client
 
 _VERSIONS: Final = {0x0303: utls.TLSVersion.TLSv1_2, 0x0304: utls.TLSVersion.TLSv1_3}

@@ -3,8 +3,11 @@
 * The library decides whether the handshake is good; `Wire` reports what was seen in the clear. The
   facts are assembled only on request, so a good handshake pays for neither.
 * An alert in the clear is taken from the bytes, an encrypted one from the library.
-* With a key log, an encrypted flight that failed is read again (`flight`). It shows certificates
-  that the library could not decode, and whether a client certificate was requested.
+* The library's errors become outcomes by one table (`reasons.toml`). Each adapter translates its
+  library's reasons into one spelling (`spell`); nothing else looks at a library's error texts.
+  Reasons are in the library's order, the deepest cause first; the outermost known one decides.
+* With a key log, an encrypted flight that failed is read again (`read_flight`). It shows
+  certificates that the library could not decode, and whether a client certificate was requested.
 * A library that gives up has queued its own alert: `send` carries it in the state `OVER`, too,
   or the server's log would stay empty.
 * In TLS 1.3 the client finishes before the server has checked it. A request for a client
@@ -19,17 +22,95 @@ no method raises for what the server sent.
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from stress.codes.catalog import alert_name
 from stress.errors import UsageError
-from stress.handshake.failure import CLOSE_NOTIFY, Failure, describe, judge
-from stress.handshake.flight import read_flight, read_ticket
-from stress.handshake.keylog import KeyLog, secret_of
+from stress.handshake.keylog import KeyLog, read_flight, read_ticket, secret_of
 from stress.handshake.wire import Wire, plaintext_alert
 from stress.model.outcome import CANCELLED, OK, Category, Outcome, Stage
+
+CLOSE_NOTIFY: Final = 0
+_CERTIFICATE_REQUIRED: Final = 116
+
+_BEFORE_SERVER_HELLO: Final[Mapping[int, Category]] = {
+    40: Category.NO_SHARED_CIPHER,  # handshake_failure: OpenSSL, BoringSSL, NSS, Go send it
+    70: Category.NO_SHARED_VERSION,  # protocol_version
+    71: Category.NO_SHARED_CIPHER,  # insufficient_security: NSS, Java
+}
+"""Alerts that reject the ClientHello itself."""
+
+_CERTIFICATE_REQUESTED: Final = frozenset({40, 41, 42, 46, 49})
+"""Alerts by which TLS 1.2 servers end a handshake in which the client sent no certificate."""
+
+_REASONS: Final[Mapping[str, tuple[Category, Stage]]] = {
+    reason: (Category(category), Stage.parse(stage))
+    for category, stages in tomllib.loads(
+        (files("stress.handshake") / "reasons.toml").read_text("utf-8")
+    ).items()
+    for stage, reasons in stages.items()
+    for reason in reasons
+}
+"""Reason -> outcome, and the stage that the reason proves. All others: `protocol-error`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The error with which a TLS library gives up."""
+
+    reasons: tuple[str, ...]
+    """In one spelling, deepest cause first; may be empty."""
+    alert: int | None = None
+    """Number of the received alert, None if the cause was not an alert."""
+
+
+def spell(library: str, reason: str) -> str:
+    """One spelling for both libraries: `BAD_SIGNATURE` of SSL itself, else `ASN1:DECODE_ERROR`.
+
+    Args:
+        library: such as `SSL routines` or `ASN.1 encoding routines`; its first word is kept.
+        reason: such as `bad signature` or `BAD_SIGNATURE`.
+    """
+    part = library.partition(" ")[0].replace(".", "").upper()
+    words = reason.strip().replace(" ", "_").upper()
+    return words if part in {"SSL", ""} else f"{part}:{words}"
+
+
+def judge(failure: Failure, stage: Stage, *, requested: bool) -> tuple[Outcome, Stage]:
+    """Names the outcome of a failed handshake, and the stage that it proves.
+
+    Args:
+        failure: the library's error.
+        stage: how far the handshake is known to have got.
+        requested: a client certificate was requested, and none was sent.
+    """
+    number = failure.alert
+    if number is not None:
+        outcome = Outcome(Category.ALERT, number)
+        if number == _CERTIFICATE_REQUIRED or (requested and number in _CERTIFICATE_REQUESTED):
+            outcome = Outcome(Category.CLIENT_CERTIFICATE_REQUIRED)
+        elif stage < Stage.SERVER_HELLO and number in _BEFORE_SERVER_HELLO:
+            outcome = Outcome(_BEFORE_SERVER_HELLO[number])
+        return outcome, stage
+    for reason in reversed(failure.reasons):
+        if reason in _REASONS:
+            category, proven = _REASONS[reason]
+            return Outcome(category), max(stage, proven)
+    return Outcome(Category.PROTOCOL_ERROR), stage
+
+
+def describe(failure: Failure, sent: int | None) -> str:
+    """Describes what happened: the alert received, or the reason and the alert sent."""
+    if failure.alert is not None:
+        return f"alert {failure.alert} {alert_name(failure.alert)} received"
+    reason = ", ".join(dict.fromkeys(failure.reasons)) or "no reason given"
+    return reason if sent is None else f"{reason}; alert {sent} {alert_name(sent)} sent"
 
 
 class State(Enum):

@@ -23,10 +23,9 @@ from OpenSSL._util import lib as _library
 from stress.codes.catalog import alert_number
 from stress.codes.names import cipher_name, group_name, signature_name
 from stress.errors import UsageError
-from stress.handshake.failure import CLOSE_NOTIFY, Failure, spell
 from stress.handshake.hello import STATUS_REQUEST
 from stress.handshake.keylog import KeyLog
-from stress.handshake.machine import Credentials, Session, State
+from stress.handshake.machine import CLOSE_NOTIFY, Credentials, Failure, Session, State, spell
 from stress.model.plan import Client
 
 _ALERT: Final = re.compile(r"(?:sslv3|tls|tlsv1|tlsv13) (?:alert )?(.+)")

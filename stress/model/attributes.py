@@ -86,6 +86,11 @@ class Dimension(StrEnum):
         """Whether it suggests a server, and is nothing that was chosen or could be its fault."""
         return bool(_TABLES["dimensions"].get(self, _COLUMN).get("signal"))
 
+    @property
+    def follows_hello(self) -> bool:
+        """Whether it is said in the ClientHello or follows from it, and so differs by client."""
+        return bool(_TABLES["dimensions"].get(self, _COLUMN).get("hello"))
+
     @classmethod
     def _missing_(cls, value: object) -> Self:
         """A column of records that are not ours; equal names are equal."""

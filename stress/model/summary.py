@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from stress.model.limit import Limit
 from stress.model.outcome import ClientView
-from stress.model.records import RecordSource
+from stress.model.record import RecordSource
 
 SCHEMA = "tls-stress/summary/1"
 

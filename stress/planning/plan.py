@@ -13,23 +13,26 @@ from operator import attrgetter
 from secrets import randbits
 
 from stress.errors import UsageError
+from stress.handshake import factories
 from stress.host.addresses import is_loopback, is_public
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay
 from stress.model.run import End, RunFacts
 from stress.planning.addresses import SHORTEST_TTL_S, Resolve, places_of, resolve
 from stress.planning.connection_options import (
-    check_stack,
+    authorization_of,
+    authorized_again,
+    check_headers,
     closing_of,
     connection_of,
     credentials_of,
     default_port,
     own_address,
+    proxy_of,
 )
 from stress.planning.consent import allow
 from stress.planning.load import amount_of, check_sweep, files_needed, limits_of
 from stress.planning.profile import LoadProfile, consents, filled, ignored_consent, names_addresses
-from stress.planning.proxy import authorization_of, authorized_again, check_headers, proxy_of
 from stress.planning.request import Request
 from stress.planning.targets import one_target
 from stress.planning.trust_options import trust_of
@@ -338,7 +341,7 @@ def _again(plan: Plan, request: Request) -> Plan:
         )
     plan = replace(plan, client_certificate=certificate, client_key=key)
     plan = authorized_again(plan, request)
-    check_stack(plan)
+    factories(plan)  # to check that each hello can be sent, with our certificate
     plan = allow(plan, consents(request, None, plan.target.host))
     _open_files(plan.load)
     if plan.resolve_again_s is not None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from stress.errors import UsageError
 from stress.measure import Histogram
-from stress.model.records import RecordColumn, RecordTable
+from stress.model.record import RecordColumn, RecordTable
 from stress.model.run import HistogramRow, Phase
 from stress.records.expression import as_number
 from stress.text.escape import printable, quoted

@@ -11,23 +11,14 @@ from stress.analysis.backends import Source, blocks_met, chains_met, source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
-from stress.analysis.matrix import groups
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
 from stress.model.run import Cube, Run
-from stress.model.summary import (
-    AddressLine,
-    BackendLine,
-    Failures,
-    RunLine,
-    Summary,
-    VantageLine,
-)
-from stress.report.wording import records
+from stress.model.summary import AddressLine, BackendLine, Failures, RunLine, Summary, VantageLine
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
-from stress.report.wording.ten_lines import commands, experiments, headlines
+from stress.report.wording.ten_lines import commands, experiments, headlines, record_headlines
 
 _NOTHING = Part(FailureCount(0, 0), clopper_pearson(0, 0), None, frozenset(), Cube(1, ()))
 
@@ -39,7 +30,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         run: the recorded run; it is only read.
         goals: goals and assertions (`parse_goals`); with any, they alone decide between clean,
             failing and inconclusive.
-        repairs: what fetching missing issuers proved, as sentences (`stress.runner.rejudge`).
+        repairs: what fetching missing issuers proved, as sentences (`stress.runner.judge`).
     """
     findings = examine(run, goals)
     if findings.facts.records is None:
@@ -50,7 +41,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
     stages = {} if facts.records else tally.stages
     failures = Failures(tally.failures, share, interval, tally.categories, stages, few)
     found, judged = causes(findings), validity(findings.validity)
-    write = records.headlines if facts.records else partial(headlines, repairs=repairs)
+    write = record_headlines if facts.records else partial(headlines, repairs=repairs)
     lines = write(findings, failures, found, judged)
     return Summary(
         verdict=findings.verdict,
@@ -84,7 +75,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         vantages=tuple(_vantages(findings)),
         backend_count=findings.backend_count,
         balancing=findings.balancing,
-        resumption_groups=groups(facts.matrix) if facts.matrix else None,
+        resumption_groups=findings.resumption_groups,
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,

@@ -201,7 +201,7 @@ def observers_for(
         if display.stream is not None:
             observers.append(_progress_view(plan, display, display.stream, search, stack))
         if plan.goals and display.judges_goals:
-            from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
+            from stress.analysis.goals.evidence import StoppingRule  # noqa: PLC0415 - heavy
 
             observers.append(StoppingRule(plan.goals, plan.load.processes))
         yield observers
@@ -216,7 +216,7 @@ def _progress_view(
 ) -> Observer:
     """The live view, with keys from standard input, or plain lines."""
     from stress.analysis.causes.live_anomalies import LiveAnomalies  # noqa: PLC0415 - heavy
-    from stress.analysis.proportions.clusters import LiveInterval  # noqa: PLC0415 - heavy
+    from stress.analysis.proportions.estimate import LiveInterval  # noqa: PLC0415 - heavy
     from stress.report.live import LiveView, ProgressLine  # noqa: PLC0415 - heavy
 
     interval = LiveInterval()

@@ -28,8 +28,7 @@ from stress.errors import UsageError
 from stress.measure import Histogram
 from stress.model.outcome import OK, Side, Stage, kind_of
 from stress.model.plan import Plan, Target
-from stress.model.record import Record
-from stress.model.records import RecordColumn, RecordSource, RecordTable
+from stress.model.record import Record, RecordColumn, RecordSource, RecordTable
 from stress.model.run import (
     MOST_BLOCKS,
     Cell,

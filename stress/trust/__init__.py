@@ -1,8 +1,7 @@
 """Judges chains as each client family would; it reads no clock, and only `download` connects."""
 
 from stress.trust.anchors import Anchors, load_anchors
-from stress.trust.families import Judge, judge_of, known_missing
-from stress.trust.known import known_of
+from stress.trust.families import Judge, judge_of, known_missing, known_of
 from stress.trust.path import open_end
 from stress.trust.policy import policy_names
 from stress.trust.reading.certificate import CertificateFacts, describe, name_of

@@ -15,7 +15,8 @@ a server means clients that have them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -24,7 +25,8 @@ from stress.codes.catalog import POLICY_OF
 from stress.model.chain import Finding, Refusal, Verdict, chain_hash
 from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY, Trust
-from stress.text.datetimes import instant
+from stress.text.escape import printable
+from stress.text.units import instant
 from stress.trust.anchors import Anchors
 from stress.trust.judge import STRENGTH, StoreJudge, strongest
 from stress.trust.path import Issuers, Known
@@ -32,6 +34,7 @@ from stress.trust.policy import Policy, StoreUse, find_policy
 from stress.trust.reading.certificate import (
     CertificateFacts,
     describe,
+    listed_names,
     short_name,
     shown_issuer,
     subject_of,
@@ -39,6 +42,7 @@ from stress.trust.reading.certificate import (
 )
 from stress.trust.reading.der import DerError
 from stress.trust.reading.extension import NormalName, organizations, sct_times
+from stress.trust.rules.identity import literal
 from stress.trust.stores import Distrust, StoredCertificate, Stores, open_stores
 
 _KEPT = 64
@@ -526,3 +530,47 @@ def _rank(finding: Finding) -> tuple[int, ...]:
     """Certain rejections before possible ones, notes last; the first finding is the headline."""
     place = 99 if finding.position is None else finding.position
     return -STRENGTH[finding.refusal], finding.category.precedence, place
+
+
+_MOST_NAMES = 5
+_BROKEN_USAGE = re.compile(
+    "odd part: keyUsage|keyUsage cannot be decoded|cannot be used, so that OpenSSL"
+)
+
+
+def known_of(certificates: tuple[bytes, ...], verdict: Verdict) -> Mapping[str, str]:
+    """Names and values for the rows of `measured.toml`: their `when`, and their placeholders.
+
+    Args:
+        certificates: DER, as sent.
+        verdict: of the client in question, for that very chain.
+    """
+    head, host = verdict.headline, verdict.host
+    if head is None or not certificates or describe(certificates[0]).unreadable:
+        return {}
+    leaf = describe(certificates[0])
+    common = leaf.common_name or ""
+    at_fault = describe(certificates[head.position]) if head.position is not None else None
+    addresses = leaf.alternative_names.addresses if leaf.alternative_names else ()
+    is_address, category = literal(host) is not None, head.category
+    holds = {
+        "address": is_address,
+        "addresses": bool(addresses),
+        "nameless": not leaf.sans and common.lower() != host.lower(),
+        "alone": len(certificates) == 1,
+        "root-sent": category is Category.UNTRUSTED_ROOT
+        and at_fault is not None
+        and at_fault.self_issued,
+        "usage": category is Category.WRONG_EKU and head.detail.startswith("its key is for"),
+        "issuer-usage": category is Category.ISSUER_NOT_CA and "keyUsage" in head.detail,
+        "no-key-id": "no authorityKeyIdentifier" in head.detail,
+        "signing-leaf": head.detail.startswith("keyUsage keyCertSign, but no CA"),
+        "broken-usage": bool(_BROKEN_USAGE.search(head.detail)),
+    }
+    values = {
+        "host": printable(host, 80),
+        "names": listed_names(leaf.sans, _MOST_NAMES),
+        "labelled": listed_names([f"DNS:{name}" for name in leaf.sans], _MOST_NAMES),
+        "common": printable(common, 80),
+    }
+    return values | {name: "yes" for name, found in holds.items() if found}

@@ -7,7 +7,7 @@ from stress.model.chain import Verdict
 from stress.model.outcome import Category
 from stress.model.run import Cell, Run, SeenChain
 from stress.report.summary import summarize
-from stress.runner.rejudge import repair_chains
+from stress.runner.judge import repair_chains
 from stress.trust import Anchors, Judge
 from tests.trust.certificates import AT, HOST, authorities
 from tests.trust.defects import good

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stress.lab.scenarios import scenarios
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.judge import AS_RECORDED
 from stress.store import open_run
 from tests.analysis.recount import untrue
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from stress.analysis.dimensions import leaf_text
+from stress.analysis.chains import leaf_text
 from stress.analysis.recording import offered_rates, record
 from stress.model.attributes import Dimension
 from stress.model.plan import Client, Plan

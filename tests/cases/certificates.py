@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stress.lab.certificates import PrivateKey, key_pem
+from stress.lab.site import PrivateKey, key_pem
 
 _PARTS = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME}
 ROOT, ANCHORS = "root", "anchors.pem"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ask
-from tests.runner.test_join import log_of
+from tests.runner.test_records_join import log_of
 
 
 def test_the_report_knows_the_backends_in_every_form(

@@ -7,7 +7,7 @@ import pytest
 from stress.cli.main import main
 from stress.cli.runs import list_runs
 from stress.lab.farm import start
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.judge import AS_RECORDED
 from stress.store import open_run
 
 GOALS = {

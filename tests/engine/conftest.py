@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.engine.worker.attempt import Attempt, AttemptSpec, WorkerContext
 from stress.errors import RecordError
-from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
+from stress.lab.site import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import Chain, Verdict
 from stress.model.observer import Observer
 from stress.model.plan import Address, Client, Close, Load, Plan, Target, Trust

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import stress
-from stress.engine.checks.host_stats import HostStats
+from stress.engine.checks.run_validity import HostStats
 from stress.engine.preflight import HostCapacity, examine, versions
 from stress.host.limits import Machine
 from stress.model.plan import Address, Stack

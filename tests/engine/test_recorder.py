@@ -11,7 +11,7 @@ from stress.codes.catalog import POLICY_OF
 from stress.engine.messages import Batch
 from stress.engine.recorder import Recorder
 from stress.errors import RecordError
-from stress.lab.certificates import Authority, LeafSpec, issue
+from stress.lab.site import Authority, LeafSpec, issue
 from stress.model.chain import chain_hash
 from stress.model.outcome import Side
 from stress.model.plan import Address, Client, Plan

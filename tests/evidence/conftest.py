@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stress.handshake import Facts, HandshakeMachine, KeyLog, State, stack_for
-from stress.lab.certificates import Authority, LeafSpec, issue, key_pem
+from stress.lab.site import Authority, LeafSpec, issue, key_pem
 from stress.model.chain import chain_hash
 from stress.model.plan import Address, Client, Plan, Stack, Target, Trust
 from stress.model.record import Record

@@ -7,7 +7,7 @@ import pytest
 from stress.evidence.redaction import Mask
 from stress.model.outcome import Stage
 from stress.model.plan import Address
-from stress.model.records import RecordSource
+from stress.model.record import RecordSource
 from stress.model.run import JoinedLog
 from stress.model.transcript import Clock, Flight
 from tests.evidence.conftest import ADDRESS, Shake, plan_for, transcript

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from stress.handshake.failure import Failure
 from stress.handshake.hello import read_hello
-from stress.handshake.machine import State
+from stress.handshake.machine import Failure, State
 from stress.model.plan import Client
 from tests.handshake.ends import HOST
 from tests.handshake.scripted import alert

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stress.handshake.failure import Failure
 from stress.handshake.hello import SESSION_TICKET, ClientHello, read_hello
-from stress.handshake.machine import State
+from stress.handshake.machine import Failure, State
 from stress.handshake.openssl import OpenContext, OpenEngine
 from stress.model.plan import Client
 from tests.handshake.ends import HOST

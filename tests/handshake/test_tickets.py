@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from stress.handshake import HandshakeMachine, KeyLog, stack_for
-from stress.handshake.flight import read_ticket
+from stress.handshake.keylog import read_ticket
 from stress.handshake.wire import Wire
 from stress.model.plan import Client, Stack
 from tests.handshake.ends import HOST, Cut, Pki, Server, shake, single_bytes, whole

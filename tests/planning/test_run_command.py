@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stress.cli.options import parse
-from stress.dialogues.credentials import IN_VARIABLE
+from stress.dialogues.proxies import IN_VARIABLE
 from stress.errors import UsageError
 from stress.host.limits import Machine
-from stress.lab.certificates import Authority
+from stress.lab.site import Authority
 from stress.model.claims import RunChange
 from stress.model.plan import (
     Address,

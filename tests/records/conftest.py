@@ -9,8 +9,8 @@ import pytest
 
 from stress.model.summary import Summary
 from stress.records.reading import Choice
-from stress.runner.isolate import isolate
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.judge import AS_RECORDED
+from stress.runner.records import isolate
 from stress.runner.run import RunLocation
 from stress.store import open_run
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.model.records import RecordColumn
+from stress.model.record import RecordColumn
 from stress.records.columns import (
     MOST_DISTINCT,
     MOST_VALUES,

@@ -17,9 +17,9 @@ from stress.errors import UsageError
 from stress.lab.farm import start
 from stress.lab.scenarios import scenarios
 from stress.model.summary import Summary
-from stress.runner.isolate import isolate
+from stress.runner.judge import AS_RECORDED
 from stress.runner.observers import Display
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.records import isolate
 from stress.runner.run import RunLocation, prepare, record
 from stress.store import open_run
 from stress.store.export import Format, export_run

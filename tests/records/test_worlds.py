@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from benchmarks.adversarial import DENSE, WORLDS, Bursts, cube, evidence, recorded, turns
 from stress.analysis.causes.isolation import isolate as search
-from stress.analysis.dimensions import Dimension
 from stress.analysis.goals.evidence import Stopping, holds
 from stress.analysis.goals.goal import parse_goal
 from stress.analysis.proportions.estimate import estimate
+from stress.model.attributes import Dimension
 from stress.model.run import End
 from stress.model.summary import FAILURE, LATENCY, Summary
 from stress.records.reading import Choice
-from stress.runner.isolate import isolate
-from stress.runner.rejudge import AS_RECORDED
+from stress.runner.judge import AS_RECORDED
+from stress.runner.records import isolate
 from stress.runner.run import RunLocation
 from stress.store import open_run
 from tests.records.conftest import START, Table

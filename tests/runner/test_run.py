@@ -12,8 +12,8 @@ from stress.model.plan import Address, Client, Load, Plan, Target
 from stress.model.summary import Answer
 from stress.planning.profile import filled
 from stress.planning.request import Request
+from stress.runner.judge import AS_RECORDED
 from stress.runner.observers import Display
-from stress.runner.rejudge import AS_RECORDED
 from stress.runner.run import RESULTS, RunLocation, canary_for, needs_canary, prepare, record
 from stress.store import open_run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stress.lab.certificates import Authority, LeafKeyType, LeafSpec, issue, key_pem
+from stress.lab.site import Authority, LeafKeyType, LeafSpec, issue, key_pem
 from stress.model.chain import chain_hash
 
 HOST = "real.test"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.clients.hellos import read_hellos
-from stress.clients.importing import import_client
+from stress.clients.importing import import_client, read_hellos
 from stress.clients.profiles import load_client
 from stress.errors import UsageError
 from stress.handshake import stack_for, stack_speaking

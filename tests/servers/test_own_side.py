@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from stress.lab.certificates import forged_key_pem
+from stress.lab.site import forged_key_pem
 from tests.servers.certificates import Certificates
 from tests.servers.nginx import Nginx, Node
 from tests.servers.terminator import Terminator

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.errors import RunFileError, UsageError
-from stress.model.records import RecordColumn, RecordSource, RecordTable
+from stress.model.record import RecordColumn, RecordSource, RecordTable
 from stress.model.run import Records
 from stress.store import open_run
 from stress.store import records as store

@@ -15,7 +15,7 @@ from stress.model.chain import Chain
 from stress.model.plan import Address, Client, Plan, Target, Trust
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
-from stress.runner.rejudge import Rejudgement
+from stress.runner.judge import Rejudgement
 from stress.store import RunWriter, open_run
 from stress.trust import Anchors, Judge
 from tests.strangers.doors import visit, wrongs

@@ -13,6 +13,7 @@ from math import sqrt
 
 import numpy as np
 
+from stress.analysis.causes import signs
 from stress.analysis.causes.changes import (
     TimeProfile,
     lockout,
@@ -39,26 +40,15 @@ from stress.analysis.causes.load import (
     segments,
 )
 from stress.analysis.causes.ports import PortFinding, port_structure
-from stress.analysis.causes.signs import (
-    facts_of_the_answers,
-    facts_of_the_chain,
-    facts_of_the_clients,
-    facts_of_the_place,
-    facts_of_the_plan,
-    facts_of_the_roots,
-    facts_of_the_staples,
-    facts_of_the_verdicts,
-    facts_of_what_passed,
-)
 from stress.analysis.causes.slowness import slow_records, slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
-from stress.analysis.dimensions import Dimension
 from stress.analysis.proportions.binomial import clopper_pearson, risk_ratio
-from stress.analysis.proportions.clusters import effective
+from stress.analysis.proportions.estimate import effective
 from stress.analysis.recording import Recording, reread_by_load, with_connect_modes
 from stress.analysis.tally import RunCounts, chosen
 from stress.codes.catalog import chain_views, client_views
+from stress.model.attributes import Dimension, place
 from stress.model.chain import Verdict
 from stress.model.claims import (
     Basis,
@@ -138,6 +128,18 @@ def explain(recording: Recording, tally: RunCounts) -> ClaimSet:
     elif recording.cube.records is not None:
         slow += slow_records(recording, recording.cube.records)
     return ClaimSet((*failing, *odd, *slow), finder.unexplained(left), load, finder.lockout)
+
+
+def _of_this_hello(
+    view: ClientView, family: str, hello: Sequence[Condition], tested: Collection[str]
+) -> ClientView:
+    """What a family would see of failures that follow the ClientHello, where one does not know."""
+    named = [one for one in hello if one.dimension == Dimension.CLIENT]
+    if not hello or view.fails == "no" or any(one.allows(family) for one in named):
+        return view
+    if named and family in tested:
+        return ClientView("no", "")
+    return ClientView("sometimes", f"{view.reports}; failed here {place(hello)}")
 
 
 def isolated(recording: Recording) -> list[Isolation]:
@@ -228,7 +230,7 @@ class _Claimant:
             for one in way
         }
         place |= {one.dimension: "" for one in locus.conditions if one.op is Comparator.IS_NOT}
-        found = facts_of_the_place(place, self.recording.facts.plan)
+        found = signs.facts_of_the_place(place, self.recording.facts.plan)
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
         # A signal suggests a server.
@@ -265,7 +267,9 @@ class _Claimant:
             onset_at_chain=isolation.time_profile.shape is not Shape.CONSTANT,
             backlog=rated and bool(self.recording.owed),
             searched=rated and bool(self.recording.facts.limits),
-            clients=self.clients(failing),
+            clients=self.clients(
+                failing, locus.conditions, none_elsewhere=inside.failures == failing.count
+            ),
             experiment=confirm(self.recording, locus, failing.outcome),
         )
 
@@ -461,14 +465,29 @@ class _Claimant:
             name = str(failing.chain)
         return Mechanism(name, chain, FailureCount(failing.count, met))
 
-    def clients(self, failing: FailureClass) -> Mapping[str, ClientView]:
-        """Who would see it: each family's answer to that very chain, where a chain decides."""
+    def clients(
+        self,
+        failing: FailureClass,
+        conditions: Sequence[Condition] = (),
+        *,
+        none_elsewhere: bool = False,
+    ) -> Mapping[str, ClientView]:
+        """Who would see it: each family's answer to that very chain, where a chain decides.
+
+        Where none does and the failures follow the ClientHello, a family meets them only if its own
+        is treated alike; one that was tested does not, if nothing failed outside the conditions.
+        """
         if self.recording.facts.records:
             return {}
         chain = self.chain(failing)
         if chain is None:
-            named = self.recording.facts.plan.names_server
-            return client_views(failing.outcome, named=named)
+            plan = self.recording.facts.plan
+            tested = {client.name for client in plan.clients if none_elsewhere}
+            hello = [one for one in conditions if Dimension(one.dimension).follows_hello]
+            return {
+                family: _of_this_hello(view, family, hello, tested)
+                for family, view in client_views(failing.outcome, named=plan.names_server).items()
+            }
         met: dict[str, Verdict] = {}
         for one in self.recording.verdicts:
             # Judged again when a date was crossed; the verdict that refuses is the one in question.
@@ -487,7 +506,7 @@ class _Claimant:
         if self.recording.facts.records:
             return ()
         chain, plan = self.chain(failing), self.recording.facts.plan
-        evidence = facts_of_the_plan(plan).union(found)
+        evidence = signs.facts_of_the_plan(plan).union(found)
         load = "dependent" if Dimension.RATE in loci and self.recording.by_load else self.load
         if load:
             evidence.add(f"load-{load}")
@@ -506,14 +525,14 @@ class _Claimant:
         if chain is None:
             values = self.without_chain(alike, failures)
         else:
-            values = facts_of_the_staples(alike)
+            values = signs.facts_of_the_staples(alike)
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
-            evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
-            evidence |= facts_of_the_clients(self.clients(failing))
-            evidence |= facts_of_the_roots([*filter(None, compress(others, same))])
+            evidence |= signs.facts_of_the_chain(chain, self.usual, plan.trust.anchors)
+            evidence |= signs.facts_of_the_clients(self.clients(failing))
+            evidence |= signs.facts_of_the_roots([*filter(None, compress(others, same))])
             verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
-            evidence |= facts_of_the_verdicts(verdicts)
+            evidence |= signs.facts_of_the_verdicts(verdicts)
             if len(self.tally.good_chains) > 1:
                 evidence.add("several-good-chains")
         return likely(
@@ -536,7 +555,7 @@ class _Claimant:
         passing, follow = passing_rate(plan.load, cube), follow_arrivals(plan.load, cube)
         met = sorted(one.id for one in alike)
         first = passed_first(met, self.tally.attempts, failures, follow=follow)
-        values = facts_of_the_answers(alike) | facts_of_what_passed(first, passing)
+        values = signs.facts_of_the_answers(alike) | signs.facts_of_what_passed(first, passing)
         if implied := StartTls.implied_by(plan.target.port):
             values.setdefault("starttls", implied.value)
         return values

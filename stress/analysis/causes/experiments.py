@@ -8,9 +8,9 @@ from math import ceil, log
 
 from stress.analysis.causes.isolation import Grade, Slice
 from stress.analysis.causes.signs import TLS_1_3
-from stress.analysis.dimensions import Dimension
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import duration_s
+from stress.model.attributes import Dimension
 from stress.model.claims import RunChange
 from stress.model.outcome import Category
 from stress.model.plan import Address, Plan, Stack

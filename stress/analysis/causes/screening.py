@@ -53,7 +53,7 @@ from stress.analysis.proportions.binomial import (
 )
 from stress.model.attributes import Dimension
 from stress.model.outcome import Stage
-from stress.model.records import RecordColumn, RecordTable
+from stress.model.record import RecordColumn, RecordTable
 from stress.text.scale import Scale, scale
 
 Codes: TypeAlias = NDArray[np.uint8]

@@ -7,7 +7,7 @@ A fix is proven soonest where it failed: fourteen clean handshakes refute a coho
 counted in the same cohort of the second.
 
 Failures of one burst are one observation, so the tests count in effective failures
-(`stress.analysis.proportions.clusters`), with the clusters of both runs pooled; what is shown are
+(`stress.analysis.proportions.estimate`), with the clusters of both runs pooled; what is shown are
 the rows' own counts. Runs that reached other addresses, or with other clients, are compared in the
 cells (address and client) that both have, each with its own part of the attempts: the failures of
 a cell are draws with that part, and their sum is a binomial of the same mean and variance. With no
@@ -29,9 +29,8 @@ from scipy.special import betainc, betaincinv
 
 from stress.analysis.backends import KEY
 from stress.analysis.causes.table import Table
-from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
-from stress.analysis.proportions.clusters import effective
-from stress.analysis.proportions.estimate import block_counts
+from stress.analysis.latency import RELEVANT, LatencyChange, latency_changes
+from stress.analysis.proportions.estimate import block_counts, effective
 from stress.analysis.recording import table_of
 from stress.analysis.tally import counted_by
 from stress.analysis.verdict import duration_s, policy_names

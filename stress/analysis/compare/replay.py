@@ -24,7 +24,7 @@ from itertools import cycle, islice
 from math import ceil, log
 from random import Random
 
-from stress.analysis.dimensions import readings
+from stress.analysis.recording import readings
 from stress.errors import UsageError
 from stress.model.attributes import SHARED, Dimension
 from stress.model.outcome import Kind, Outcome, Side, side_of

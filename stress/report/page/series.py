@@ -14,13 +14,12 @@ from operator import attrgetter
 
 from stress.analysis.latency import whole_run
 from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.proportions.clusters import effective
-from stress.analysis.proportions.estimate import estimate
+from stress.analysis.proportions.estimate import effective, estimate
 from stress.analysis.tally import RunCounts, by_block, parted
 from stress.measure import Histogram
 from stress.model.claims import FailureCount
 from stress.model.outcome import Side, side_of
-from stress.model.records import RecordTable
+from stress.model.record import RecordTable
 from stress.model.run import Cube, HistogramRow, Phase, RunFacts, SeenChain
 from stress.model.summary import BackendLine, Interval, Summary
 

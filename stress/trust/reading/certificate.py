@@ -33,6 +33,7 @@ from stress.trust.reading.der import (
     elements,
     first,
     integer,
+    named,
     oid,
     seconds,
     single,
@@ -47,7 +48,6 @@ from stress.trust.reading.extension import (
     read_name,
 )
 from stress.trust.reading.key import Key, Signing, key_problems, read_key, read_signing
-from stress.trust.reading.oids import named
 
 _T = TypeVar("_T")
 

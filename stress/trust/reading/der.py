@@ -1,4 +1,4 @@
-"""Reads DER: one element after the other, for any bytes, one level at a time.
+"""Reads DER, one element after the other, for any bytes; names object identifiers (`oids.toml`).
 
 Why our own reader besides `cryptography`: that library decodes all extensions of a certificate at
 once, so one odd part (a 2-byte iPAddress, a T61String, the year 0) hides all the others. Here each
@@ -6,14 +6,20 @@ part is cut out first and then decoded alone; what cannot be decoded becomes a n
 stays readable. Nothing here checks a signature or a policy.
 
 Invariants: a length never reaches beyond its parent; tags over 30 are errors; indefinite lengths
-(BER), which OpenSSL and Java read, are read, too; no recursion, so no depth can exhaust the stack.
+(BER), which OpenSSL and Java read, are read, too; one level at a time and no recursion, so no depth
+can exhaust the stack.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import msgspec
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
@@ -267,3 +273,32 @@ def seconds(element: Element) -> int:
     if odd:
         raise OddFormError(odd, value, kind)
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What object identifiers stand for; all keys of these tables are dotted identifiers."""
+
+    critical: frozenset[str]
+    """Names of the extensions that every client understands when they are critical."""
+    names: Mapping[str, str]
+    """Of extensions, purposes and attributes of distinguished names."""
+    curves: Mapping[str, tuple[str, int]]
+    """Name and bits."""
+    own_algorithms: Mapping[str, tuple[str, int]]
+    """Keys that are their own signature algorithm."""
+    signatures: Mapping[str, tuple[str, str]]
+    """Scheme and digest."""
+    digests: Mapping[str, str]
+
+
+@cache
+def tables() -> Tables:
+    """Everything in the file."""
+    text = (files("stress.trust.reading") / "oids.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text), Tables)
+
+
+def named(identifier: str) -> str:
+    """The name of an extension, purpose or attribute; the identifier if we know none."""
+    return tables().names.get(identifier, identifier)

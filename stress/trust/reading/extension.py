@@ -26,11 +26,11 @@ from stress.trust.reading.der import (
     elements,
     first,
     integer,
+    named,
     oid,
     oids,
     single,
 )
-from stress.trust.reading.oids import named
 
 # Reads distinguished names: as text, in the form in which they are compared, and in parts.
 #

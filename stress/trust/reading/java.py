@@ -2,9 +2,9 @@
 
 Java decodes every extension that it knows, and a critical one that it cannot decode makes it refuse
 the whole message; one that is not critical is as if it were not there. Its idea of what decodes is
-neither ours (`certificate.py`) nor Go's (`strict.py`): BER is fine, trailing octets are not, and
-names are parsed to the end. Sources: OpenJDK 17, sun.security.x509 (OIDMap and the constructors of
-the extensions), sun.security.util.DerValue and ObjectIdentifier.
+neither ours (`certificate.py`) nor Go's (`strict_problems`): BER is fine, trailing octets are not,
+and names are parsed to the end. Sources: OpenJDK 17, sun.security.x509 (OIDMap and the constructors
+of the extensions), sun.security.util.DerValue and ObjectIdentifier.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from stress.trust.reading.der import (
     bits,
     elements,
     integer,
+    named,
     oid,
     single,
 )
 from stress.trust.reading.extension import GeneralNames
-from stress.trust.reading.oids import named
 
 _Check = Callable[[Element], object]
 _MOST_INT = 2**31

@@ -19,8 +19,8 @@ from stress.trust.reading.der import (
     integer,
     oid,
     single,
+    tables,
 )
-from stress.trust.reading.oids import tables
 
 
 class KeyKind(StrEnum):

@@ -13,8 +13,8 @@ from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import CertificateFacts, short_name
+from stress.trust.reading.der import named, tables
 from stress.trust.reading.key import KeyKind
-from stress.trust.reading.oids import named, tables
 from stress.trust.rules.context import Context
 
 _NO_USE = frozenset({"encipherOnly", "decipherOnly"})

@@ -11,7 +11,7 @@ from stress.analysis.tally import count
 from stress.codes.names import version_name
 from stress.model.claims import ClaimSet, Shape, Silence
 from stress.model.outcome import Stage
-from stress.model.plan import Load, Plan, Segment
+from stress.model.plan import Client, Load, Plan, Segment
 from stress.model.record import Record
 from stress.model.run import Cell, PortCount, Run, SeenChain
 
@@ -37,6 +37,36 @@ def test_the_chain_alone_is_the_mechanism(leaf_alone: Run) -> None:
     assert cause.grade == "by-definition"
     assert cause.likely[0].id == "intermediate-not-deployed"
     assert cause.clients["java-17"].fails == "yes"
+
+
+def both_chrome_and_firefox_once(like: Cell) -> int:
+    """One failure of the other client leaves open whether it meets them, too."""
+    return 9 if like.client == 1 else int(like.block == 7)
+
+
+@pytest.mark.parametrize(
+    ("failing", "chrome", "firefox", "java"),
+    [
+        (lambda like: 9 * (like.address == 1), "yes", "yes", "yes"),
+        (lambda like: 9 * (like.client == 1), "no", "yes", "sometimes"),
+        (both_chrome_and_firefox_once, "sometimes", "yes", "sometimes"),
+        (lambda like: 9 * (like.tls_version == 0x0303), "sometimes", "sometimes", "sometimes"),
+    ],
+    ids=["an address", "a client", "a client, and one other failure", "a TLS version"],
+)
+def test_failures_that_follow_the_hello_are_met_by_those_who_send_it(
+    located: Callable[..., Run],
+    failing: Callable[[Cell], int],
+    chrome: str,
+    firefox: str,
+    java: str,
+) -> None:
+    plan = replace(located(failing).facts().plan, clients=(Client("chrome"), Client("firefox")))
+    views = explained(located(failing, plan=plan)).failing[0].clients
+
+    assert [views[one].fails for one in ("chrome", "firefox", "java-17")] == [chrome, firefox, java]
+    told = "SocketException: Connection reset"
+    assert (views["java-17"].reports == told) is (java == "yes")
 
 
 def test_the_chain_is_what_failed_and_the_address_is_where(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stress.analysis.causes.screening import tabulate_records
 from stress.analysis.causes.table import Table
 from stress.model.outcome import Stage
-from stress.model.records import RecordColumn, RecordTable
+from stress.model.record import RecordColumn, RecordTable
 
 ROWS = 60_000
 SIZES = (6, 12, 20, 24, 3, 2, 16)

@@ -8,7 +8,7 @@ from stress.analysis.causes.slowness import slow_records
 from stress.analysis.causes.table import tabulate
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
-from stress.model.records import RecordColumn, RecordTable
+from stress.model.record import RecordColumn, RecordTable
 from stress.model.run import Cube
 
 

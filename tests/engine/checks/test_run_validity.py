@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from stress.engine.checks.host_stats import HostStats
-from stress.engine.checks.run_validity import CanaryStats, RunValidity
+from stress.engine.checks.run_validity import CanaryStats, HostStats, RunValidity
 from stress.model.outcome import NOT_SENT, Side
 from stress.model.plan import Address
 from stress.model.record import Flag, Record

@@ -23,7 +23,7 @@ from stress.report.page.page import PageReport
 from stress.report.summary import summarize
 from stress.report.terminal import TerminalReport
 from stress.store import RunFile, open_run
-from tests.report.page.test_pairs_timelines import transcript
+from tests.report.page.test_page_timelines import transcript
 
 pytestmark = pytest.mark.slow
 
