@@ -107,8 +107,8 @@ see `stress/trust/policies/apple.toml` |
 `stress/trust/policies/android.toml` |
 
 Node tells only when the handshake has ended what it found, so it is asked through a real server, as
-browsers are, and not about chains whose leaf is not the server's. On some it crashes (on an issuer's
-key with explicit parameters, for one); those are left out.
+browsers are, and not about chains whose leaf is not the server's. On some it crashes: those are
+left out.
 
 What a leaf's keyUsage allows is looked at once more when the server signs: OpenSSL (curl, Python,
 Node) refuses an ECDSA or Edwards key without digitalSignature in TLS 1.2 and not in 1.3, GnuTLS any
