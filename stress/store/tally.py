@@ -204,6 +204,19 @@ class Sums(NamedTuple):
     latency_block_ns: int
 
 
+def merged_cells(
+    blocks: Integers, groups: Integers, counts: Integers
+) -> tuple[Integers, Integers, Integers]:
+    """The same cells with one for each block and group, in their order."""
+    import numpy as np  # noqa: PLC0415 - as in `Tally.add_arrays`
+
+    width = int(groups.max(initial=0)) + 1
+    codes, place = np.unique(blocks * width + groups, return_inverse=True)
+    # Sums below 2**53 are exact as floating-point numbers.
+    sums = np.bincount(place, counts, len(codes)).astype(np.int64)
+    return codes // width, codes % width, sums
+
+
 class Tally:
     """Counts rows.
 
@@ -216,8 +229,8 @@ class Tally:
         self._treatments = treatments
         self.block_ns = block_ns
         """Width of the cube's blocks; only ever doubles."""
-        self.cells: Counter[tuple[int, int]] = Counter()
-        """Attempts by block and group. The writer clears it when it has stored them."""
+        self._few: Counter[tuple[int, int]] = Counter()
+        self._many: list[Integers] = []
         self.first: list[int] = []
         """Earliest start by group, from the start of the run; `NEVER` before the first."""
         self.last: list[int] = []
@@ -228,6 +241,23 @@ class Tally:
         """Failures of the target by local port."""
         self.latency = Latency()
 
+    @property
+    def waiting(self) -> int:
+        """How many cells `take_cells` would give, or some more."""
+        return len(self._few) + sum(map(len, self._many))
+
+    def take_cells(self) -> Sequence[Sequence[int]]:
+        """Attempts by block and group since the last time: rows of these three, in their order."""
+        cells: Sequence[Sequence[int]] = sorted((*key, n) for key, n in self._few.items())
+        if self._many:
+            import numpy as np  # noqa: PLC0415 - as in `add_arrays`
+
+            rows = np.array(cells, np.int64).reshape(-1, 3)
+            cells = np.column_stack(merged_cells(*np.concatenate([rows, *self._many]).T)).tolist()
+        self._few.clear()
+        self._many.clear()
+        return cells
+
     def add(self, columns: Columns) -> None:
         """Count a batch of at least one row; a large one is counted by numpy, with one result."""
         if len(columns.due) >= _WORTH_ARRAYS:
@@ -237,7 +267,7 @@ class Tally:
         while max(dues) // self.block_ns >= MOST_BLOCKS:
             self._widen()
         blocks = [due // self.block_ns for due in dues]
-        self.cells.update(zip(blocks, columns.attempt_group, strict=True))
+        self._few.update(zip(blocks, columns.attempt_group, strict=True))
         first, last = self.first, self.last
         missing = len(self._treatments) - len(first)
         first.extend([NEVER] * missing)
@@ -270,8 +300,7 @@ class Tally:
         while latest // self.block_ns >= MOST_BLOCKS:
             self._widen()
         codes, counts = np.unique(dues // self.block_ns * most + groups, return_counts=True)
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            self.cells[code // most, code % most] += count
+        self._many.append(np.column_stack([*np.divmod(codes, most), counts]))
         self._spans(groups, starts + durations["late"].astype(np.int64))
         self.latency.block_of(latest)  # widens the blocks to fit
         kinds = np.array(self._treatments, np.int64)[groups]
@@ -315,15 +344,14 @@ class Tally:
         ):
             self._widen()
         columns = (begins // self.block_ns, groups[sums.groups], sums.counts)
-        for block, group, count in zip(*(each.tolist() for each in columns), strict=True):
-            self.cells[block, group] += count
+        self._many.append(np.column_stack(columns))
         met = np.flatnonzero((sums.first != ABSENT) & (sums.last != ABSENT))
         for starts in (sums.first, sums.last):
             self._spans(groups[met], starts[met] - origin_ns)
-        for one in sums.ports:
-            self.ports[one.port] += one.attempts
-            if one.failures:
-                self.failed_ports[one.port] += one.failures
+        for port, attempts, failures in sums.ports:
+            self.ports[port] += attempts
+            if failures:
+                self.failed_ports[port] += failures
 
     def _spans(self, groups: Integers, starts: Integers) -> None:
         """Earliest and latest start of each group."""
@@ -343,10 +371,12 @@ class Tally:
             self.last[group] = max(self.last[group], high)
 
     def _widen(self) -> None:
-        cells: Counter[tuple[int, int]] = Counter()
-        for (block, group), count in self.cells.items():
-            cells[block // 2, group] += count
-        self.cells = cells
+        few: Counter[tuple[int, int]] = Counter()
+        for (block, group), count in self._few.items():
+            few[block // 2, group] += count
+        self._few = few
+        for cells in self._many:
+            cells[:, 0] //= 2
         self.block_ns *= 2
 
     def _parts(
