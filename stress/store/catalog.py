@@ -115,6 +115,11 @@ class Journal:
             for pragma in ("journal_mode = MEMORY", "synchronous = OFF"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchone()
 
+    def fill_pages(self) -> None:
+        """Write the file anew without gaps, as far as there is room to do so."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("VACUUM")
+
     def close(self) -> None:
         """Close the file; what was not committed is lost.
 

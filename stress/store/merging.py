@@ -40,8 +40,9 @@ from stress.store.writer import SET_META, RunWriter, copy_chains
 
 ROWS_AT_ONCE = 100_000
 """Rows in memory, of all files together."""
-MOST_FAILING = 20_000
-"""Failing rows of each file that are kept where others are left out: those with the lowest ids."""
+MOST_FAILING = 5_000
+"""Failing rows of each file that are kept where others are left out: those with the lowest ids. As
+many are looked at of a whole run, by its report and by `replay`."""
 _FEWEST_ROWS = 500
 """Rows of each file at least: a smaller batch costs more than its rows."""
 _MOST_CELLS = 300_000

@@ -246,6 +246,8 @@ class RunWriter:
             ]
         )
         self._make_durable()
+        if self._elsewhere:  # a small file, to be carried
+            self._journal.fill_pages()
         self.close()
 
     def close(self) -> None:
