@@ -434,4 +434,7 @@ def _by_end(sources: Sequence[_Source], started_ns: int, rows_at_once: int) -> I
                 held[number] = rows[cut:], ends[cut:]
         if chosen:
             order = np.argsort(np.concatenate([ends for _, ends in chosen]), kind="stable")
-            yield np.concatenate([rows for rows, _ in chosen])[order]
+            ordered = np.concatenate([rows for rows, _ in chosen])[order]
+            # Of a thousand files the fewest rows of each are more than should be written at once.
+            for first in range(0, len(order), rows_at_once):
+                yield ordered[first : first + rows_at_once]
