@@ -54,7 +54,8 @@ def test_two_vantages_make_one_run(
 def test_a_goal_is_judged_over_all_and_stops_all(
     farm_words: tuple[str, ...], tmp_path: Path, ask: Ask
 ) -> None:
-    own = ("--results", tmp_path, "--json", "--until", "failures>=8", "--max-duration", "10m")
+    goal = ("--until", "failures>=8", "--max-duration", "10m", "--rows", "there")
+    own = ("--results", tmp_path, "--json", *goal)
     places = ("--vantage", "fra=local", "--vantage", "nyc=local")
 
     answered = ask("run", *farm_words, "--rate", "40", "--processes", "3", *places, *own)
