@@ -19,7 +19,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
 long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
-	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2
+	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2 pypy3
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
 quick: .venv/dev-installed  ## only tests that take less than a quarter second

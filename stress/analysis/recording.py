@@ -44,8 +44,8 @@ from stress.model.run import (
     RunFacts,
     SeenChain,
 )
-from stress.text.datetimes import time_of_day
 from stress.text.escape import printable
+from stress.text.units import time_of_day
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""

@@ -15,7 +15,7 @@ from stress.evidence.redaction import SharedRun
 from stress.model.chain import Chain
 from stress.model.plan import Address, Plan, Replay
 from stress.model.record import Record
-from stress.model.run import End, Probe, ResumptionMatrix, RunEnd
+from stress.model.run import End, Probe, ResumptionMatrix, RunEnd, Vantage
 from stress.model.summary import Answer, Summary
 from stress.planning.request import Request
 from stress.report.summary import summarize
@@ -179,6 +179,27 @@ def test_another_order_and_another_merge_give_the_same_answer(part: Make) -> Non
     assert told(at_once) == told(turned) == told(in_steps)
     with pytest.raises(UsageError, match=r"pair.db and .*hold the same run|hold the same run"):
         merged(a, pair, name="twice")
+
+
+def test_the_start_is_told_by_the_clock_of_all_other_times(part: Make) -> None:
+    """Of one vantage of a run that is its own clock, and of a merged run the shared one."""
+    a, ahead_ns = part("a"), 37_000_000_000
+    with open_run(a) as run:
+        facts = run.facts()
+    seen = Vantage("a", "vm-a", facts.started_ns, (), {}, (), ahead_ns, 5)
+
+    assert replace(facts, vantages=(seen,)).begun_ns == facts.started_ns
+    corrected = replace(facts, started_ns=facts.started_ns - ahead_ns - 5, vantages=(seen,))
+    assert corrected.begun_ns == facts.started_ns - ahead_ns
+
+
+def test_that_few_rows_all_stay_is_said(part: Make) -> None:
+    said: list[str] = []
+    a = part("a")
+
+    merge([str(a)], RunLocation(a.parent, "small"), said.append, thin=True)
+
+    assert said[0].endswith(" rows, all of which stay in the new file: a report reads as many")
 
 
 def test_a_file_given_twice_is_noticed_also_under_another_name(part: Make) -> None:

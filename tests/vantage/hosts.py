@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -251,12 +251,18 @@ class Hosts:
             for word in ("--vantage", f"{name}=ssh://root@{self.addresses[name]}")
         ]
 
-    def start(self, *words: str, by_name: bool = False) -> subprocess.Popen[str]:
+    def inside(self, name: str = "home") -> tuple[str, ...]:
+        """What starts a command in a namespace."""
+        return ("ip", "netns", "exec", f"{self._prefix}-{name}")
+
+    def start(
+        self, *words: str, by_name: bool = False, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start `tls-stress run` in our namespace; by name: each place asks our DNS."""
         where = ("--resolver", OURS) if by_name else ("--address", OURS)
         return subprocess.Popen(
             [
-                *("ip", "netns", "exec", f"{self._prefix}-home", sys.executable, "-m", "stress"),
+                *(*self.inside(), sys.executable, "-m", "stress"),
                 *("run", HOST, *where, "--ca", str(self.certificates.root)),
                 *("--results", str(self.folder / "results"), *words),
             ],
@@ -266,7 +272,8 @@ class Hosts:
                 "PATH": f"{self.folder / 'programs'}:{os.environ['PATH']}",
                 "PYTHONPATH": str(ROOT),
                 "COLUMNS": "100",
-            },
+            }
+            | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -283,6 +290,17 @@ class Hosts:
         """Take the link of a host down, so that nothing arrives and nothing is said; or up."""
         link = f"h{list(self.addresses).index(name)}"
         _run("ip", "-n", f"{self._prefix}-home", "link", "set", link, "up" if up else "down")
+
+    @contextmanager
+    def small_disk(self, name: str, kilobytes: int) -> Iterator[None]:
+        """Let a host keep its parts' files on a disk of this size; it is gone afterwards."""
+        place = self.state(name)
+        place.mkdir(exist_ok=True)
+        _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(place))
+        try:
+            yield
+        finally:
+            _run("umount", str(place))
 
     def processes(self, pattern: str, name: str = "home") -> list[int]:
         """Processes in a namespace whose command line has this text."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -126,7 +127,7 @@ def test_each_host_goes_where_its_own_dns_sends_it_and_the_difference_is_told(
 
 
 def test_a_host_that_is_lost_is_named_and_the_rest_stays_valid(three: Hosts, ask: Ask) -> None:
-    own = ("-d", "15s", "--rate", "30", "--name", "cut")
+    own = ("-d", "15s", "--rate", "30", "--name", "cut", "--rows", "there")
     process = three.start(*own, *three.vantages())
     when(process, "/s  failing")
     three.cut("sfo")
@@ -155,8 +156,11 @@ def test_a_host_that_is_lost_is_named_and_the_rest_stays_valid(three: Hosts, ask
     (told,) = [one for one in document["validity"]["reasons"] if one.startswith("sfo was lost")]
     assert str(left) in told
     assert (end, rows > 0) == (End.INTERRUPTED, True)
-    names = [one["name"] for one in json.loads(whole.out)["vantages"]]
-    assert names == ["fra", "nyc", "sfo"]
+    complete = json.loads(whole.out)
+    assert [one["name"] for one in complete["vantages"]] == ["fra", "nyc", "sfo"]
+    reasons = complete["validity"]["reasons"]
+    assert "sfo was lost in the run, and its file was added later" in reasons
+    assert not any("its part is not in this file" in one for one in reasons)
 
 
 def test_a_killed_ssh_loses_one_host(three: Hosts, ask: Ask) -> None:
@@ -192,7 +196,8 @@ def test_a_killed_far_worker_is_told_with_the_name_of_its_vantage(three: Hosts, 
 
 
 def test_ctrl_c_brings_home_what_there_is(three: Hosts, ask: Ask) -> None:
-    process = three.start("-d", "60s", "--rate", "60", "--name", "ctrl-c", *three.vantages())
+    own = ("-d", "60s", "--rate", "60", "--name", "ctrl-c", "--rows", "there")
+    process = three.start(*own, *three.vantages())
     when(process, "/s  failing")
     process.send_signal(signal.SIGINT)
     code, _, err = finished(process)
@@ -202,6 +207,33 @@ def test_ctrl_c_brings_home_what_there_is(three: Hosts, ask: Ask) -> None:
     assert document["verdict"] == "interrupted"
     assert {one["name"] for one in document["vantages"]} == set(AHEAD_S)
     assert [three.files(name) for name in AHEAD_S] == [[], [], []]
+
+
+@pytest.mark.parametrize("rows", ["here", "there"])
+def test_a_full_disk_there_ends_one_part_and_what_it_wrote_is_merged_later(
+    rows: str, three: Hosts, ask: Ask
+) -> None:
+    results = three.folder / "results"
+    own = ("-d", "12s", "--rate", "600", "--rows", rows, "--name", f"full-{rows}")
+    with three.small_disk("sfo", 500):
+        code, _, err = finished(three.start(*own, *three.vantages()))
+        gone(three, "sfo")
+        document = the_run(three, ask, f"full-{rows}")
+        kept = three.files("sfo")
+        copies = [Path(shutil.copy(file, three.folder)) for file in kept]
+    names = [one["name"] for one in document["vantages"]]
+    told = " ".join(document["validity"]["reasons"])
+
+    assert code == 1, err
+    assert "Traceback" not in err
+    assert "the disk is full" in told
+    assert names[:2] == ["fra", "nyc"]
+    if "sfo" not in names:
+        assert str(kept[0]) in told
+        words = ("merge", results / f"full-{rows}.db", copies[0], "--json", "--results", results)
+        whole = json.loads(ask(*words, "--name", f"all-{rows}").out)
+        assert [one["name"] for one in whole["vantages"]] == ["fra", "nyc", "sfo"]
+        assert whole["attempts"] > document["attempts"]
 
 
 def test_when_the_initiator_is_killed_every_part_ends_with_its_file_whole(three: Hosts) -> None:
@@ -229,6 +261,11 @@ def test_when_the_initiator_is_killed_every_part_ends_with_its_file_whole(three:
         ("not installed", "there is no tls-stress for"),
         ("no Python", "not found"),
         ("no room for files", "cannot make the folder"),
+        pytest.param(
+            "an old Python",
+            "the Python there is 3.9.",
+            marks=pytest.mark.real("pypy3"),  # PyPy of the distribution speaks 3.9
+        ),
     ],
 )
 def test_what_is_wrong_with_one_host_ends_all_before_anything_is_sent(
@@ -248,6 +285,8 @@ def test_what_is_wrong_with_one_host_ends_all_before_anything_is_sent(
         three.install_python("sfo", tmp_path)
     elif fault == "not installed":
         python.unlink()  # what is left is the system's
+    elif fault == "an old Python":
+        python.write_text(f'#!/bin/sh\nexec {shutil.which("pypy3")} "$@"\n')
     elif fault == "no Python":
         python.write_text("#!/bin/sh\necho python3: not found >&2; exit 127\n")
     else:

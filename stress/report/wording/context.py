@@ -10,10 +10,9 @@ from pathlib import Path
 from stress.analysis import chains as chain_words
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
-from stress.analysis.limit.trial import SLOW, SLOW_ANSWER, SLOW_CONNECT
 from stress.analysis.verdict import NANOSECONDS, SEARCH, duration_s, policy_names
 from stress.model.claims import RunChange, Untested, ValidityClaim
-from stress.model.limit import Limit
+from stress.model.limit import SLOW, SLOW_ANSWER, SLOW_CONNECT, Limit
 from stress.model.plan import Stack
 from stress.model.run import End
 from stress.model.summary import Assertion, Validity

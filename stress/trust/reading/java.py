@@ -2,9 +2,9 @@
 
 Java decodes every extension that it knows, and a critical one that it cannot decode makes it refuse
 the whole message; one that is not critical is as if it were not there. Its idea of what decodes is
-neither ours (`certificate.py`) nor Go's (`strict.py`): BER is fine, trailing octets are not, and
-names are parsed to the end. Sources: OpenJDK 17, sun.security.x509 (OIDMap and the constructors of
-the extensions), sun.security.util.DerValue and ObjectIdentifier.
+neither ours (`certificate.py`) nor Go's (`strict_problems`): BER is fine, trailing octets are not,
+and names are parsed to the end. Sources: OpenJDK 17, sun.security.x509 (OIDMap and the constructors
+of the extensions), sun.security.util.DerValue and ObjectIdentifier.
 """
 
 from __future__ import annotations
