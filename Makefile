@@ -36,7 +36,7 @@ imports: .venv/dev-installed  ## check which room may import which
 	$(BIN)/lint-imports
 
 bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benchmarks.md
-	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client
+	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client perf=linux-perf
 	$(BIN)/python -m benchmarks
 
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md

@@ -74,7 +74,7 @@ class Answer:
     """Median of what the client's own process added."""
     samples: int
     wire_us: float | None = None
-    """Median of the same handshakes by the time stamps of their packets; None: not allowed here."""
+    """Median of the same handshakes by the time stamps of their packets; None: not measured."""
     limited: bool = False
     """The run is invalid: this machine, not nginx, was the limit."""
 
@@ -112,22 +112,22 @@ def _at(level: Level, aim: Aim, silent: int) -> Answer:
     options += ["--address", f"127.0.0.1:{aim.port}"]
     if level.in_flight > 1:
         options += ["--address", f"127.0.0.1:{silent}"]
-    with _copies(aim.port) as copies:
+    with packet_copies(aim.port) as copies:
         cost = run(run_command(aim, round(level.rate * level.seconds), *options))
         if cost.code not in {CLEAN, FAILING, INVALID}:
             raise RuntimeError(f"code {cost.code}:\n{cost.output}")
-        answered = _answered(copies, aim.port) if copies else {}
-    answer = _read(level, aim.results / f"flight-{level.in_flight}.db", answered)
+        by_port = answered(copies, aim.port) if copies else {}
+    answer = _read(level, aim.results / f"flight-{level.in_flight}.db", by_port)
     return replace(answer, limited=cost.code == INVALID)
 
 
-def _read(level: Level, file: Path, answered: Mapping[int, int]) -> Answer:
+def _read(level: Level, file: Path, by_port: Mapping[int, int]) -> Answer:
     """The good handshakes that began when the level had been reached.
 
     Args:
         level: of the run.
         file: of the run.
-        answered: nanoseconds that each took by its packets, by its local port.
+        by_port: nanoseconds that each took by its packets, by its local port.
     """
     query = """
         SELECT server_ns, lag_ns, local_port FROM handshake
@@ -137,14 +137,14 @@ def _read(level: Level, file: Path, answered: Mapping[int, int]) -> Answer:
         filled_ns = int(level.timeout_s * 1e9) if level.in_flight > 1 else 0
         rows = database.execute(query, (filled_ns,)).fetchall()
     server, lag, ports = zip(*rows, strict=True)
-    # All of them or none: the kernel may have had no room for a copy.
-    wire = [answered[port] for port in ports if port in answered]
-    by_packets = median(wire) / 1e3 if len(wire) == len(rows) else None
+    # Nearly all of them or none: for many copies there may have been no room.
+    wire = [by_port[port] for port in ports if port in by_port]
+    by_packets = median(wire) / 1e3 if len(wire) >= 0.99 * len(rows) else None
     return Answer(level.in_flight, median(server) / 1e3, median(lag) / 1e3, len(rows), by_packets)
 
 
 @contextmanager
-def _copies(port: int) -> Iterator[socket.socket | None]:
+def packet_copies(port: int) -> Iterator[socket.socket | None]:
     """A socket that gets a copy of each IPv4 packet over loopback from or to that TCP port.
 
     None where that is not allowed. Nobody reads it meanwhile: it costs the kernel a copy each.
@@ -175,7 +175,7 @@ def _copies(port: int) -> Iterator[socket.socket | None]:
         yield copies
 
 
-def _answered(copies: socket.socket, server: int) -> Mapping[int, int]:
+def answered(copies: socket.socket, server: int) -> Mapping[int, int]:
     """Local port -> nanoseconds from the first octets of the client to the last of the answer.
 
     The answer ends where the client speaks again.

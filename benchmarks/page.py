@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from benchmarks.flight import TO_NGINX, Answer
 from benchmarks.handshakes import Figure
 from benchmarks.missed import Missed
-from benchmarks.parts import Part
 from benchmarks.truth import Seen
 from benchmarks.truth import rows as stall_rows
 
@@ -50,12 +49,6 @@ time. The server gives no tickets and keeps no sessions, so nobody resumes. Mean
 BoringSSL's own, with a post-quantum key share (X25519MLKEM768) that this nginx does not support
 and the other tools do not send. `no-mlkem` is the same ClientHello without it, which makes it
 comparable with the others; `ios-urlsession` is a phone's, also without it.
-"""
-
-_PARTS = """\
-Where the time goes: two parts measured separately, in this process, and the remainder of the figure
-above. The rest is the event loop, the time stamps, writing the row to the run file, and contention
-between the two processes.
 """
 
 _LEVELS = """\
@@ -112,13 +105,13 @@ class Rest:
 
 def page(
     machine: Sequence[tuple[str, str]],
-    handshakes: tuple[Sequence[Figure], int, int, Sequence[Part]],
+    handshakes: tuple[Sequence[Figure], int, int, str],
     answers: Sequence[Answer],
     rest: Rest,
     seen: Sequence[Seen] = (),
 ) -> str:
-    """The whole page. `handshakes` is the figures, the rounds, the concurrency and the parts."""
-    figures, rounds, concurrency, parts_alone = handshakes
+    """The whole page. `handshakes`: the figures, the rounds, the concurrency, where it goes."""
+    figures, rounds, concurrency, split = handshakes
     ours = _find(figures, OURS)
     count = max(figure.handshakes for figure in figures)
     cpu = _CPU.format(rounds=rounds, count=count, concurrency=concurrency)
@@ -128,8 +121,7 @@ def page(
         cpu,
         table(("client", "all in", "each", "each, tls-stress = 1"), _cpu_rows(figures)),
         _gates(figures),
-        _PARTS,
-        table(("part of `tls-stress`, each", "µs"), _part_rows(figures, parts_alone)),
+        split,
         _LEVELS,
         table(("in flight", "each", "against 100", "target", ""), _level_rows(rest.levels)),
         _FLIGHT.format(rate=TO_NGINX),
@@ -167,7 +159,7 @@ def missing(figures: Sequence[Figure], answers: Sequence[Answer], rest: Rest) ->
         for than, ratio in zip(("by the packets", "against 1"), _truths(one, alone), strict=True)
         if _within(ratio) == MISSED
     ]
-    whys = {"one more handshake with": "slow signer"}
+    whys = {"one more handshake with": "slow signer", "processes do": "processes"}
     return found + [
         Missed(row[0], row[1], row[2], next((w for k, w in whys.items() if k in row[0]), ""))
         for row in _rest_rows(rest, ours)
@@ -215,15 +207,6 @@ def _ratio(figures: Sequence[Figure], one: str, other: str) -> str:
     return f"{above.marginal_us / below.marginal_us:.2f}" if above and below else "not measured"
 
 
-def _part_rows(figures: Sequence[Figure], parts: Sequence[Part]) -> list[tuple[str, str]]:
-    ours = _find(figures, OURS)
-    rows = [(part.what, f"{part.us:.0f}") for part in parts]
-    if ours:
-        rest = ours.marginal_us - sum(part.us for part in parts)
-        rows.append(("the rest", f"{rest:.0f}"))
-    return rows
-
-
 def _find(figures: Sequence[Figure], name: str) -> Figure | None:
     return next((figure for figure in figures if figure.client == name), None)
 
@@ -249,7 +232,7 @@ def _flight_rows(answers: Sequence[Answer]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for answer in answers:
         by_packets, against_1 = _truths(answer, answers[0].server_us)
-        wire = "not allowed here" if answer.wire_us is None else f"{answer.wire_us:.0f} µs"
+        wire = "not measured" if answer.wire_us is None else f"{answer.wire_us:.0f} µs"
         rows.append(
             (
                 f"{answer.in_flight:,}",

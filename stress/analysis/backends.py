@@ -253,7 +253,7 @@ _NORMAL = 1.959964
 """Two-sided 95% quantile of the normal distribution."""
 _FEW = 3.0
 """Expected number of unseen below which their number is Poisson, else nearly normal."""
-MOST = 1_000_000
+MOST_SERVERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,7 @@ def richness(counts: Iterable[int]) -> Richness:
     spread = max(0.0, estimate * pairs - 1)
     high = low = seen
     high += 1
-    while high < MOST and _unlikely(high, seen, draws, spread) > _TAIL:
+    while high < MOST_SERVERS and _unlikely(high, seen, draws, spread) > _TAIL:
         low, high = high, 2 * high - seen
     while high - low > 1:
         middle = (low + high) // 2

@@ -10,9 +10,8 @@ from typing import Any
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
 from stress.analysis.latency import before_tls, by_value, latency, retries
-from stress.analysis.proportions.binomial import detectable
+from stress.analysis.proportions.binomial import confidence_sequence, detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
-from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import RunCounts, count, counted_by, parted
 from stress.analysis.verdict import (
     NANOSECONDS,

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from stress.clients.profiles import client_mix
-from stress.dialogues.credentials import IN_VARIABLE, VARIABLE, read_credentials
+from stress.dialogues.proxies import IN_VARIABLE, VARIABLE, read_credentials
 from stress.errors import UsageError
-from stress.handshake import Credentials, stack_for, stack_speaking
+from stress.handshake import factories, stack_speaking
 from stress.host.limits import Reaches, is_local
 from stress.model.plan import Close, Load, Plan, Proxy, ProxyScheme, Stack, StartTls, Target
 from stress.planning.addresses import Resolve
@@ -76,7 +76,7 @@ def connection_of(request: Request, target: Target) -> Plan:
             f"--identify asks by HTTP, and {plan.starttls} is spoken to this target",
             "Leave it out; the balancer's log names servers, too: tls-stress join RUN LOG.",
         )
-    check_stack(plan)
+    factories(plan)  # to check that each hello can be sent, with our certificate
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)
         # BoringSSL's binding keeps no TLS 1.3 tickets; such clients would silently never resume.
@@ -118,18 +118,6 @@ def _with_starttls(plan: Plan, word: str | None) -> Plan:
     if protocol is StartTls.MYSQL:
         notes.append(_MYSQL_COUNTS)
     return replace(plan, starttls=protocol, notes=(*plan.notes, *notes))
-
-
-def check_stack(plan: Plan) -> None:
-    """Check that its TLS stack can send the hello of each client, with our certificate.
-
-    Raises:
-        UsageError: it cannot, or the certificate and its key do not belong together.
-    """
-    certificate, key = plan.client_certificate, plan.client_key
-    both = Credentials(Path(certificate), Path(key)) if certificate and key else None
-    for client in plan.clients:
-        stack_for(client, plan.stack_of(client), server_name=plan.server_name, credentials=both)
 
 
 def stack_of(request: Request) -> Stack | None:

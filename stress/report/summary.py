@@ -15,14 +15,7 @@ from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
 from stress.model.run import Cube, Run
-from stress.model.summary import (
-    AddressLine,
-    BackendLine,
-    Failures,
-    RunLine,
-    Summary,
-    VantageLine,
-)
+from stress.model.summary import AddressLine, BackendLine, Failures, RunLine, Summary, VantageLine
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, experiments, headlines, record_headlines

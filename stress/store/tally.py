@@ -16,18 +16,9 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from stress.measure import Histogram, Packed
-from stress.model.run import (
-    MOST_BLOCKS,
-    HistogramRow,
-    Phase,
-    PortCount,
-)
+from stress.model.run import MOST_BLOCKS, HistogramRow, Phase, PortCount
 from stress.store.catalog import FAILURES, Treatment
-from stress.store.opening import (
-    Port,
-    Span,
-    Whole,
-)
+from stress.store.opening import Port, Span, Whole
 from stress.store.schema import FIRST_BLOCK_NS
 
 LATENCY_MOST_BLOCKS = 64

@@ -72,10 +72,13 @@ class SocketLink:
             self._end.sendall(_LENGTH.pack(len(message)) + message)
 
     def receive(self) -> bytes:
-        head = self._reading.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
+        return self._read(_LENGTH.unpack(self._read(_LENGTH.size))[0])
+
+    def _read(self, size: int) -> bytes:
+        data = self._reading.read(size)
+        if len(data) < size:
             raise EOFError
-        return self._reading.read(_LENGTH.unpack(head)[0])
+        return data
 
     def close(self) -> None:
         """End it for both sides."""
@@ -192,38 +195,53 @@ def open_dask(address: VantageAddress, notify: Callable[[str], None]) -> Sequenc
     """
     if find_spec("distributed") is None:
         raise UsageError("--vantage needs the library distributed, which is missing", _EXTRA)
+    where = f"--vantage {address.name}"
     client = _connected(address)
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    chosen = sorted(workers)[: address.workers]
-    few = len(chosen) < (address.workers or 1)
-    if few or len(chosen) > MOST_WORKERS:
-        client.close(timeout=_BYE_S)
-        has = f"--vantage {address.name}: that cluster has {counted(len(workers), 'worker')}"
-        if few:
-            raise UsageError(
-                f"{has}, and {address.workers or 'at least 1'} must be there",
-                "Start more, such as by: dask worker tcp://SCHEDULER:8786",
-            )
-        raise UsageError(
-            f"{has}, and one run takes at most {MOST_WORKERS} of them",
-            f"Take some of them: dask://HOST:PORT?workers={MOST_WORKERS}",
-        )
     gateways: list[DaskGateway] = []
     shared: set[DaskGateway] = set()
     try:
-        for number, worker in enumerate(chosen, 1):
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        for number, worker in enumerate(_chosen(address, sorted(workers)), 1):
             gateways.append(DaskGateway(f"{address.name}-{number}", worker, client, shared))
             gateways[-1].begin()
         end_s = monotonic() + ARRIVE_S
         for gateway in gateways:
             called = printable(str(workers[gateway.worker]["name"]), 40)
-            _greet(gateway, f"--vantage {address.name}: worker {called}", end_s - monotonic())
+            _greet(gateway, f"{where}: worker {called}", end_s - monotonic())
             notify(f"{gateway.name} is the worker {called} of that cluster")
-    except BaseException:
+    except BaseException as error:
         for gateway in gateways:
             gateway.close(0.0)
-        raise
+        if not gateways:
+            client.close(timeout=_BYE_S)
+        if isinstance(error, UsageError) or not isinstance(error, Exception):
+            raise
+        said = printable(str(error), 300)
+        raise UsageError(
+            f"{where}: the scheduler answers no more", f"Dask says: {said}\nLook at its log."
+        ) from None
     return gateways
+
+
+def _chosen(address: VantageAddress, workers: Sequence[str]) -> Sequence[str]:
+    """Return the workers that take part, of those that are there.
+
+    Raises:
+        UsageError: there are too few, or too many.
+    """
+    chosen = workers[: address.workers]
+    has = f"--vantage {address.name}: that cluster has {counted(len(workers), 'worker')}"
+    if len(chosen) < (address.workers or 1):
+        raise UsageError(
+            f"{has}, and {address.workers or 'at least 1'} must be there",
+            "Start more, such as by: dask worker tcp://SCHEDULER:8786",
+        )
+    if len(chosen) > MOST_WORKERS:
+        raise UsageError(
+            f"{has}, and one run takes at most {MOST_WORKERS} of them",
+            f"Take some of them: dask://HOST:PORT?workers={MOST_WORKERS}",
+        )
+    return chosen
 
 
 def _configured(where: str) -> tuple[Any, str, float]:

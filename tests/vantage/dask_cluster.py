@@ -85,7 +85,9 @@ class DaskCluster:
         self.workers: dict[str, str] = {}
         """Their addresses, by name."""
         words = ("--protocol", self.scheme, "--host", host, "--port", str(self.port))
-        self._start("scheduler", "Scheduler at", ("dask_scheduler", *words), prefix)
+        self._processes["scheduler"] = self._start(
+            "scheduler", "Scheduler at", ("dask_scheduler", *words), prefix
+        )
 
     @property
     def address(self) -> str:
@@ -173,7 +175,7 @@ class DaskCluster:
         return found
 
     def pid(self, name: str) -> int:
-        """Process id of a worker, or of its nanny."""
+        """Process id of the scheduler, of a worker, or of its nanny."""
         return self._processes[name].pid
 
     def close(self) -> None:

@@ -263,12 +263,18 @@ class Hosts:
             for word in ("--vantage", f"{name}=ssh://root@{self.addresses[name]}")
         ]
 
-    def start(self, *words: str, by_name: bool = False) -> subprocess.Popen[str]:
+    def inside(self, name: str = "home") -> tuple[str, ...]:
+        """What starts a command in a namespace."""
+        return ("ip", "netns", "exec", f"{self._prefix}-{name}")
+
+    def start(
+        self, *words: str, by_name: bool = False, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start `tls-stress run` in our namespace; by name: each place asks our DNS."""
         where = ("--resolver", OURS) if by_name else ("--address", OURS)
         return subprocess.Popen(
             [
-                *("ip", "netns", "exec", f"{self._prefix}-home", sys.executable, "-m", "stress"),
+                *(*self.inside(), sys.executable, "-m", "stress"),
                 *("run", HOST, *where, "--ca", str(self.certificates.root)),
                 *("--results", str(self.folder / "results"), *words),
             ],
@@ -278,7 +284,8 @@ class Hosts:
                 "PATH": f"{self.folder / 'programs'}:{os.environ['PATH']}",
                 "PYTHONPATH": str(ROOT),
                 "COLUMNS": "100",
-            },
+            }
+            | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -251,6 +251,26 @@ def test_when_the_initiator_is_killed_every_part_ends_with_its_file_whole(scene:
     assert all(rows > 0 for _, rows in ends.values())
 
 
+def test_when_the_scheduler_is_killed_every_part_ends_with_its_file_whole(
+    scene: Scene, tmp_path: Path
+) -> None:
+    with DaskCluster(tmp_path) as cluster:
+        cluster.add("odd")
+        own = ("-d", "60s", "--rate", "60", "--name", "never", "--vantage")
+        process = scene.start(*own, f"all={cluster.address}", environment=cluster.environment)
+        when(process, "/s  failing")
+        os.kill(cluster.pid("scheduler"), signal.SIGKILL)
+        code, _, err = finished(process)
+        while "odd" not in cluster.left():
+            os.sched_yield()
+        ((end, rows),) = cluster.left().values()
+
+    assert code == 3, err
+    assert "no vantage sent its run file home" in err
+    assert "Traceback" not in err
+    assert (end, rows > 0) == (End.INTERRUPTED, True)
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -275,8 +295,14 @@ def test_what_is_wrong_with_a_cluster_ends_all_before_anything_is_sent(
         fake = tmp_path / "fake" / "stress"
         fake.mkdir(parents=True)
         (fake / "__init__.py").write_text('__version__ = "0.0.1"\n')
-        if fault == "not installed":  # without the .pth files of site-packages
-            cluster.add("odd", environment={"PYTHONPATH": str(PACKAGES)}, options=("-S", "-P"))
+        if fault == "not installed":
+            others = tmp_path / "others"
+            others.mkdir()
+            for path in PACKAGES.iterdir():
+                if not path.name.startswith("stress"):
+                    (others / path.name).symlink_to(path)
+            # Without site-packages, whose .pth files find us.
+            cluster.add("odd", environment={"PYTHONPATH": str(others)}, options=("-S", "-P"))
         elif fault == "a release without Dask":
             cluster.add("odd", environment={"PYTHONPATH": str(fake.parent)}, options=("-P",))
         elif fault == "another release":

@@ -15,7 +15,7 @@ from pathlib import Path
 from stress.analysis import chains as chain_words
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
-from stress.analysis.proportions.sequence import ANYTIME
+from stress.analysis.proportions.binomial import ANYTIME
 from stress.analysis.verdict import NANOSECONDS, duration_s
 from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
 from stress.model.attributes import Dimension
@@ -516,7 +516,7 @@ def record_headlines(
         places.append("No column could be searched: each has one value, or too many.")
     else:
         places.append(silence(found))
-    verdict = [failure_rate(findings, failures), goal_words(findings.assertions)]
+    verdict = [record_failure_rate(findings, failures), goal_words(findings.assertions)]
     if not failures.count and causes:  # then all of them are about latency
         verdict.append(f"But: {causes[0].sentence}")
     reasons = "; ".join(validity.reasons)
@@ -534,7 +534,7 @@ def record_headlines(
     )
 
 
-def failure_rate(findings: Findings, failures: Failures) -> str:
+def record_failure_rate(findings: Findings, failures: Failures) -> str:
     """How many failed, and of which kinds."""
     tally, episodes = findings.tally, findings.estimate.episodes
     rate = (
