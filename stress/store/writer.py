@@ -327,11 +327,12 @@ def leave_behind(path: Path, *, rows: Path | None, secrets: Path | None) -> None
         if secrets is not None and lines:
             with os.fdopen(os.open(secrets, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f:
                 f.writelines(f"{line}\n" for line in lines)
-        noted = (str(rows or ""), str(secrets or "") if lines else "")
-        statements: list[Statement] = [
-            ("UPDATE vantage SET rows = ?, secrets = ?", [noted]),
-            ("UPDATE evidence SET transcript = ? WHERE id = ?", changed if lines else []),
-        ]
+        statements: list[Statement] = [("UPDATE vantage SET rows = ?", [(str(rows or ""),)])]
+        if lines:
+            statements += [
+                ("UPDATE vantage SET secrets = ?", [(str(secrets),)]),
+                ("UPDATE evidence SET transcript = ? WHERE id = ?", changed),
+            ]
         try:
             journal.write(statements)
             journal.commit()

@@ -82,6 +82,10 @@ def serve(link: VantageLink) -> bool:
             part.perform()
         except StressError as error:
             part.say(messages.Refused(error.message, error.hint))
+        except EOFError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told at home in a sentence, whatever it is
+            part.say(messages.Refused(f"{type(error).__name__} in tls-stress: {error}", None))
     if not part.gone:
         part.outbox.put(_GONE)
         part.spoken.wait()
@@ -248,6 +252,8 @@ class _Part(Observer):
             EOFError: it did not arrive; it stays here.
             StressError: there is no room to make ready what travels.
         """
+        if self.gone:  # nothing travels, and the file here stays as it is
+            raise EOFError
         travels, stays = path, None
         try:
             if not assigned.rows_home:
