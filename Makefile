@@ -19,7 +19,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
 long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
-	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2
+	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2 pypy3
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
 quick: .venv/dev-installed  ## only tests that take less than a quarter second
@@ -36,7 +36,7 @@ imports: .venv/dev-installed  ## check which room may import which
 	$(BIN)/lint-imports
 
 bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benchmarks.md
-	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client
+	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client perf=linux-perf
 	$(BIN)/python -m benchmarks
 
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md

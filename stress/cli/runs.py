@@ -12,10 +12,9 @@ from stress.cli.output import Results
 from stress.errors import ExitCode, RunFileError
 from stress.runner.judge import AS_RECORDED
 from stress.runner.run import RESULTS
-from stress.text.datetimes import instant
 from stress.text.escape import escape
 from stress.text.numbers import of
-from stress.text.units import show_size
+from stress.text.units import instant, show_size
 
 Json = Annotated[bool, option_of("json", "Print the list as one JSON document.")]
 

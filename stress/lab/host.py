@@ -40,8 +40,7 @@ from stress.lab.blueprint import (
     Tickets,
     to_line,
 )
-from stress.lab.node import Node, RateLimiter
-from stress.lab.session import server_context
+from stress.lab.node import Node, RateLimiter, server_context
 
 BURST = 256
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stress.errors import UsageError
-from stress.planning.request import Request, options
+from stress.planning.request import Request, Where, options
 from stress.planning.targets import literal, split_port
 from stress.text.escape import quoted
 from stress.text.units import named
@@ -52,6 +52,12 @@ class VantageAddress:
     """The program to start and its arguments; of ssh, without the program: port and destination."""
     deploy: bool = False
     """Whether tls-stress may be installed there."""
+    rows_home: bool = True
+    """Whether rows of good attempts come home."""
+    secrets_home: bool = False
+    """Whether TLS secrets of evidence do; those of this machine are at home."""
+    weight: float = 1.0
+    """How many times the load of others it gets."""
     scheduler: tuple[str, int] = ("", 0)
     """Host and port of a Dask scheduler."""
     workers: int | None = None
@@ -86,6 +92,23 @@ def read_vantage(text: str) -> VantageAddress:
     raise UsageError(f'"{quoted(place)}" is no place that a run can be made from', _HINT)
 
 
+def read_weight(text: str) -> tuple[str, float]:
+    """Read `NAME=N`: how many times the load of others a vantage gets.
+
+    Raises:
+        UsageError: it is none, or the number is not between 0.01 and 100.
+    """
+    name, equals, number = text.strip().partition("=")
+    hint = "Such as fra=2: twice the load of a vantage without a weight."
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = 0.0
+    if not equals or not _NAME.fullmatch(name) or not 0.01 <= weight <= 100:
+        raise UsageError(f'"{quoted(text)}" is no name with a number of 0.01 to 100', hint)
+    return name, weight
+
+
 def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
     """Return the places that a run shall be made from; empty: only this process.
 
@@ -95,13 +118,22 @@ def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
     Raises:
         UsageError: one cannot be read or is there twice, or it is a run of one machine alone.
     """
+    weights: dict[str, float] = dict(request.values("weights", tuple))
     found = tuple(
-        replace(named("--vantage", read_vantage, text), deploy=request.deploy)
+        replace(
+            (one := named("--vantage", read_vantage, text)),
+            weight=weights.get(one.name, 1.0),
+            deploy=request.deploy,
+            rows_home=request.value("rows", Where) is not Where.THERE,
+            secrets_home=request.value("secrets", Where) is Where.HERE,
+        )
         for text in request.vantages
     )
-    if request.deploy and not found:
+    alone = _OF_VANTAGES & request.given()
+    if alone and not found:
+        shown = "--deploy" if request.deploy else options()[min(alone)].shown
         raise UsageError(
-            "--deploy: there is no other machine to install anything on",
+            f"{shown}: there is no --vantage, and no other machine",
             "Name it: --vantage fra=ssh://fra.example.com",
         )
     for name, times in Counter(each.name for each in found).items():
@@ -110,6 +142,12 @@ def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
                 f"--vantage: {times} vantages are called {name}",
                 "The report tells them apart by their names: give each its own.",
             )
+    unknown = weights.keys() - {each.name for each in found}
+    if unknown:
+        raise UsageError(
+            f"--weight: no --vantage is called {min(unknown)}",
+            f"There are: {', '.join(each.name for each in found)}.",
+        )
     if found:
         for field, why in _ALONE.items():
             if field in request.given():
@@ -120,6 +158,7 @@ def vantages_of(request: Request) -> tuple[VantageAddress, ...]:
     return found
 
 
+_OF_VANTAGES = frozenset({"deploy", "weights", "rows", "secrets"})
 _ALONE = {
     "find_limit": "a search for the limit is a question to one generator",
     "backends": "it offers the sessions of one machine to the servers that this machine reaches",

@@ -11,9 +11,9 @@ from typing import Any, Final
 from stress.codes.catalog import POLICY_OF, client_views, message
 from stress.model.chain import Refusal, Verdict
 from stress.report.explanation import WIDTH, labelled
-from stress.report.wording.store_versions import store_versions
-from stress.text.datetimes import instant
+from stress.report.wording.clients import store_versions
 from stress.text.escape import escape_json, printable, with_letters
+from stress.text.units import instant
 from stress.trust import CertificateFacts, describe, known_of
 
 SCHEMA: Final = "tls-stress/judge/1"

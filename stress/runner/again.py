@@ -81,7 +81,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
     with open_run(file) as before:
         facts = before.facts()
         refuse_records(facts, "there is nothing to continue")
-        if facts.vantages:
+        if facts.merged:
             raise UsageError(
                 f"the run {facts.name} is merged from {len(facts.vantages)} machines",
                 "Continue the run file of each machine, there, and merge them again.",

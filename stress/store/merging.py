@@ -148,9 +148,8 @@ class MergeWriter(RunWriter):
         for part in parts:
             copy_chains(part.run, self)
         attempts = sum(part.run.recorded for part in parts)
-        lots = LOTS
-        if thin or any(part.run.elsewhere for part in parts):
-            lots //= max(1, -(-attempts // good))
+        some = thin or any(part.run.elsewhere for part in parts)
+        lots = LOTS // (max(1, -(-attempts // good)) if some else 1)
         sources = [
             _Source(
                 part,
@@ -173,10 +172,12 @@ class MergeWriter(RunWriter):
             for transcript in source.part.run.transcripts():
                 self.add_transcripts([source.moved(transcript)])
                 self._make_durable()
+        # Anchors of the system are in no file, so their mark is taken over.
+        marks: dict[str, object] = {"anchors_sha256": parts[0].run.meta.get("anchors_sha256", "")}
         if self._elsewhere:
             firsts, lasts = zip(*(part.span_ns for part in parts), strict=True)
-            marks = {"attempts": attempts, "first_ns": min(firsts), "last_ns": max(lasts)}
-            self._write([(SET_META, [(name, str(value)) for name, value in marks.items()])])
+            marks |= {"attempts": attempts, "first_ns": min(firsts), "last_ns": max(lasts)}
+        self._write([(SET_META, list(marks.items()))])
 
     def _add_rows(self, rows: _Rows) -> None:
         """Write rows that are counted."""
@@ -336,7 +337,7 @@ class _Source:
                 due=columns.due + shift,
             )
             if not counted:
-                tally.add_arrays(moved)
+                tally.add(moved)
             span = int(columns.arrival[0]), int(columns.arrival[-1])
             sql = "SELECT arrival, detail FROM remark WHERE arrival BETWEEN ? AND ?"
             found = run.numbers(sql, *span)

@@ -4,39 +4,26 @@ The writer counts what it writes; the reader counts what it finds uncounted, wit
 over the same rows, so both agree by construction.
 
 Everything is done a batch at a time and column by column, because the budget for a row is two
-microseconds. A batch whose attempts are all counted alike and fall into one block is counted whole;
-any other is split into parts for which that holds. The code is dense for that reason alone.
+microseconds: by numpy, which a process imports with its first batch.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import compress, product
-from operator import sub
+from itertools import product
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from stress.measure import Histogram, Packed
-from stress.model.run import (
-    MOST_BLOCKS,
-    HistogramRow,
-    Phase,
-    PortCount,
-)
+from stress.model.run import MOST_BLOCKS, HistogramRow, Phase, PortCount
 from stress.store.catalog import FAILURES, Treatment
-from stress.store.opening import (
-    Port,
-    Span,
-    Whole,
-)
+from stress.store.opening import Port, Span, Whole
 from stress.store.schema import FIRST_BLOCK_NS
 
 LATENCY_MOST_BLOCKS = 64
 """Blocks that have histograms; where there would be more, their width doubles."""
 _OPEN_BLOCKS = 2
-_WORTH_ARRAYS = 5_000
-"""Rows of a batch from which on numpy counts faster."""
 WHOLE_RUN = -1
 """The block number that stands for the whole run."""
 
@@ -170,10 +157,6 @@ class Columns(NamedTuple):
         """Transpose them back."""
         return list(zip(*self, strict=True))
 
-    def where(self, chosen: Sequence[bool]) -> Columns:
-        """The rows that are chosen."""
-        return Columns._make(list(compress(column, chosen)) for column in self)
-
 
 _TYPES = get_type_hints(Columns, include_extras=True).values()
 _KINDS_OF: Any = [get_args(kind)[0] for kind in _TYPES]
@@ -229,35 +212,8 @@ class Tally:
         self.latency = Latency()
 
     def add(self, columns: Columns) -> None:
-        """Count a batch of at least one row; a large one is counted by numpy, with one result."""
-        if len(columns.due) >= _WORTH_ARRAYS:
-            self.add_arrays(columns)
-            return
-        dues = [max(0, due) for due in columns.due]
-        while max(dues) // self.block_ns >= MOST_BLOCKS:
-            self._widen()
-        blocks = [due // self.block_ns for due in dues]
-        self.cells.update(zip(blocks, columns.attempt_group, strict=True))
-        first, last = self.first, self.last
-        missing = len(self._treatments) - len(first)
-        first.extend([NEVER] * missing)
-        last.extend([-NEVER] * missing)
-        for group, due, late in zip(columns.attempt_group, columns.due, columns.late, strict=True):
-            start = due + late
-            last[group] = max(last[group], start)
-            first[group] = min(first[group], start)
-        for (block, treatment), rows in self._parts(columns, dues):
-            if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
-                ports = [port for port in rows.port if port is not None]
-                self.ports.update(ports)
-                if treatment in FAILURES:
-                    self.failed_ports.update(ports)
-            attempts = list(map(sub, rows.total, rows.late))
-            self._count_latency(treatment, block, rows, attempts)
-
-    def add_arrays(self, columns: Columns) -> None:
-        """Count a batch, also one of arrays."""
-        import numpy as np  # noqa: PLC0415 - heavy, and a run itself does without
+        """Count a batch of at least one row; its columns may be arrays."""
+        import numpy as np  # noqa: PLC0415 - heavy, and not all that read a run count anything
 
         # As floating point, None is NaN, and numbers below 2**53 are exact.
         durations = {name: np.array(getattr(columns, name), np.float64) for name in _COUNTED}
@@ -282,11 +238,7 @@ class Tally:
             found = {name: array[chosen] for name, array in durations.items()}
             rows: Any = columns._replace(**found)
             if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
-                numbers = rows.port[~np.isnan(rows.port)].astype(np.int64)
-                pairs = zip(
-                    *(each.tolist() for each in np.unique(numbers, return_counts=True)), strict=True
-                )
-                ports = dict(pairs)
+                ports = rows.port[~np.isnan(rows.port)].astype(np.int64).tolist()
                 self.ports.update(ports)
                 if treatment in FAILURES:
                     self.failed_ports.update(ports)
@@ -348,21 +300,6 @@ class Tally:
             cells[block // 2, group] += count
         self.cells = cells
         self.block_ns *= 2
-
-    def _parts(
-        self, columns: Columns, dues: Sequence[int]
-    ) -> Iterator[tuple[tuple[int, Treatment], Columns]]:
-        """The batch by blocks of latency and by treatment: often one, of all rows."""
-        self.latency.block_of(max(dues))  # widens the blocks to fit
-        width, treatments = self.latency.block_ns, self._treatments
-        keys = [
-            (due // width, treatments[group])
-            for due, group in zip(dues, columns.attempt_group, strict=True)
-        ]
-        present = sorted(set(keys))
-        for key in present:
-            alike = len(present) == 1
-            yield key, columns if alike else columns.where([other == key for other in keys])
 
     def _count_latency(
         self, treatment: Treatment, block: int, rows: Columns, attempts: Durations

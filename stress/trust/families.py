@@ -25,8 +25,8 @@ from stress.codes.catalog import POLICY_OF
 from stress.model.chain import Finding, Refusal, Verdict, chain_hash
 from stress.model.outcome import Category
 from stress.model.plan import NO_POLICY, Trust
-from stress.text.datetimes import instant
 from stress.text.escape import printable
+from stress.text.units import instant
 from stress.trust.anchors import Anchors
 from stress.trust.judge import STRENGTH, StoreJudge, strongest
 from stress.trust.path import Issuers, Known

@@ -33,7 +33,7 @@ from stress.trust.policy import Aia, Memory, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
 from stress.trust.reading.extension import NormalName, organizations
 
-LONGEST = 30
+LONGEST = 101
 """Certificates in a path."""
 MOST_PATHS = 100
 MOST_CHECKS = 200
@@ -76,16 +76,18 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
         "ML-DSA-87": mldsa.MLDSA87PublicKey,
     }
 
-    def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
-        kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
+    def digest(name: str = child.signing.digest) -> hashes.HashAlgorithm:
+        # Also MD5 and SHA-1: to recognise them, not to rely on.
+        kind: type[hashes.HashAlgorithm] = getattr(hashes, name.replace("-", ""))
         return kind()
 
     try:
         key = load_der_public_key(issuer.spki)
         if isinstance(key, rsa.RSAPublicKey) and scheme == "RSA":
             key.verify(signature, signed, padding.PKCS1v15(), digest())
-        elif isinstance(key, rsa.RSAPublicKey) and scheme == "RSA-PSS":
-            salted = padding.PSS(padding.MGF1(digest()), padding.PSS.AUTO)
+        elif isinstance(key, rsa.RSAPublicKey) and scheme.startswith("RSA-PSS"):
+            signing = child.signing
+            salted = padding.PSS(padding.MGF1(digest(signing.mask)), signing.salt)
             key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
             key.verify(signature, signed, ec.ECDSA(digest()))

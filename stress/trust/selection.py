@@ -8,6 +8,7 @@ and a wrong signature is found although no path in the sense of `path.py` exists
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -32,15 +33,19 @@ _PARTS = frozenset(
 )
 """Extensions that are decoded before all else (`ossl_x509v3_cache_extensions`)."""
 _DEPTH = 100
+_IA5 = re.compile(rb"\x06\x03\x55\x04.\x16", re.DOTALL)
+"""An attribute of X.520 that is an IA5String."""
 
 
 def invalid(facts: CertificateFacts) -> bool:
     """Whether an extension cannot be used, so that the certificate neither has nor is an issuer."""
+    if facts.netscape_type == -1:
+        return True
     if "proxyCertInfo" in facts.named_extensions and (facts.is_ca or facts.sans):
         return True
     if facts.usages == () or (facts.is_ca and (facts.path_length or 0) < 0):
         return True
-    broken = {part.removesuffix(" form") for part in facts.broken}
+    broken = {part.removesuffix(" form").removesuffix(" padding") for part in facts.broken}
     return not _PARTS.isdisjoint(broken) or not _PARTS.isdisjoint(facts.duplicates)
 
 
@@ -249,8 +254,11 @@ def _anchored(
 
 def _may_follow(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     """By name, spelt alike, and key identifiers where both have one."""
-    alike = issuer.subject_name.text == child.issuer_name.text
-    return alike and _key_ids_differ(issuer, child) != 2
+    names = issuer.subject_name, child.issuer_name
+    alike = names[0].text == names[1].text
+    # It writes a string that is no DirectoryString as octets, with its type.
+    same = names[0].der == names[1].der or not any(_IA5.search(one.der) for one in names)
+    return alike and same and _key_ids_differ(issuer, child) != 2
 
 
 def last_tried(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, bool]:
@@ -331,7 +339,8 @@ def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:
 def _key_fits(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     """The issuer's key can make signatures of the child's kind."""
     key, scheme = issuer.public_key, child.inner_scheme
-    kinds = {"RSA": KeyKind.RSA, "RSA-PSS": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
+    scheme = "RSA" if scheme.startswith("RSA") else scheme
+    kinds = {"RSA": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
     if scheme in kinds:
         return key.kind is kinds[scheme]
     return bool(scheme) and key.curve == scheme

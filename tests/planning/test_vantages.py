@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,38 @@ def test_what_is_no_vantage_is_refused_in_a_sentence(text: str, told: str) -> No
     assert told in refused.value.message
     assert "ssh://user@" in str(refused.value.hint)
     assert len(refused.value.message) <= 100
+
+
+@pytest.mark.parametrize("text", ["fra", "fra=", "=2", "fra=0", "fra=nan", "fra=1e9", "-x=2"])
+def test_what_is_no_weight_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match="is no name with a number of"):
+        vantages_of(Request(vantages=("fra=local",), weights=(text,)))
+
+
+def test_what_belongs_to_vantages_is_given_to_each() -> None:
+    given = Request(vantages=("a=local", "b=local"), weights=("b=2",), rows="there")
+
+    found = vantages_of(given)
+
+    assert [one.weight for one in found] == [1.0, 2.0]
+    assert not any(one.rows_home or one.secrets_home for one in found)
+    assert all(one.secrets_home for one in vantages_of(replace(given, secrets="here")))
+    with pytest.raises(UsageError, match="--weight: no --vantage is called c"):
+        vantages_of(replace(given, weights=("c=2",)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "option"),
+    [
+        (Request(rows="there"), "--rows"),
+        (Request(secrets="here"), "--secrets"),
+        (Request(weights=("fra=2",)), "--weight"),
+        (Request(deploy=True), "--deploy"),
+    ],
+)
+def test_without_a_vantage_nothing_can_be_said_of_one(request_: Request, option: str) -> None:
+    with pytest.raises(UsageError, match=f"{option}: there is no --vantage"):
+        vantages_of(request_)
 
 
 def test_names_are_unique() -> None:

@@ -55,13 +55,13 @@ class FarSide:
                 return message
 
     def prepare(
-        self, plan: Plan, name: str = "part", *, records: bool = True
+        self, plan: Plan, name: str = "part", *, records: bool = True, rows_home: bool = True
     ) -> messages.PartReady:
         """Everything before the start."""
         self.say(messages.Examine(plan, lookup=False))
         there = self.hear(messages.Examined)
         seen = Vantage("fra", there.host, 0, there.networks, there.versions, (), 5, 7)
-        self.say(messages.Assign(plan, seen, name, records))
+        self.say(messages.Assign(plan, seen, name, records, rows_home, True))
         return self.hear(messages.PartReady)
 
 

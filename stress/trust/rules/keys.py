@@ -22,6 +22,10 @@ class KeySettings(Settings, frozen=True):
     """Which keys and digests are acceptable."""
 
     rsa_bits: int = 1024
+    rsa_tolerated: int = 20_000
+    """Fewer than `rsa_bits` that are accepted all the same."""
+    most_rsa_bits: int = 16_384
+    """Of a leaf."""
     ec_bits: int = 224
     leaf_keys: tuple[KeyKind, ...] = (KeyKind.RSA, KeyKind.EC)
     handshake_key: bool = False
@@ -74,7 +78,10 @@ def _weakness(link: Link, settings: KeySettings) -> str:
     limited = curves and (on_curve or (leaf and key.kind is KeyKind.EDWARDS))
     reasons = {
         f"at least RSA {settings.rsa_bits} is required": key.kind is KeyKind.RSA
-        and key.bits < settings.rsa_bits,
+        and key.bits < min(settings.rsa_bits, settings.rsa_tolerated),
+        f"at most RSA {settings.most_rsa_bits} is accepted": leaf
+        and key.kind is KeyKind.RSA
+        and key.bits > settings.most_rsa_bits,
         f"at least {settings.ec_bits} bits are required": on_curve
         and 0 < key.bits < settings.ec_bits,
         "which is no point of its curve": settings.points
