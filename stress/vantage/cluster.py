@@ -42,7 +42,7 @@ from stress.vantage.link import VantageLink
 
 CONNECT_S = 15.0
 """For the scheduler to answer, unless Dask's configuration allows less."""
-ARRIVE_S = 60.0
+ARRIVE_S = 120.0
 """Until every worker has started its task, which waits for whatever else the worker does."""
 MOST_WORKERS = 200
 """Of one cluster: each keeps two connections to the scheduler busy, and Dask has 512 at most."""
