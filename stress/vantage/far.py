@@ -243,9 +243,9 @@ class _Part(Observer):
         )
         self._running = False
         self.say(messages.News(self._latest, self._unsent))  # since the last one
-        self._send_home(assigned, path)
+        self.send_home(assigned, path)
 
-    def _send_home(self, assigned: messages.Assign, path: Path) -> None:
+    def send_home(self, assigned: messages.Assign, path: Path) -> None:
         """Send the file of the run, without what shall stay here.
 
         Raises:

@@ -243,6 +243,22 @@ def test_a_full_disk_there_ends_one_part_and_what_it_wrote_is_merged_later(
     assert whole["attempts"] > document["attempts"]
 
 
+def test_when_the_initiator_is_killed_every_part_ends_with_its_file_whole(three: Hosts) -> None:
+    process = three.start("-d", "60s", "--rate", "60", "--name", "killed", *three.vantages())
+    when(process, "/s  failing")
+    (initiator,) = [pid for pid in three.processes("-m stress run") if pid]
+    os.kill(initiator, signal.SIGKILL)
+    process.communicate()
+    gone(three, *AHEAD_S)
+    ends = {name: ended(file) for name in AHEAD_S for file in three.files(name)}
+    for name in AHEAD_S:
+        for file in three.files(name):
+            file.unlink()
+
+    assert {name: end for name, (end, _) in ends.items()} == dict.fromkeys(AHEAD_S, End.INTERRUPTED)
+    assert all(rows > 0 for _, rows in ends.values())
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
