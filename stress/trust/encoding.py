@@ -344,17 +344,11 @@ def _integer(element: Element) -> int:
     return value
 
 
-def _boolean(element: Element) -> bool:
-    if element.body not in {b"\0", b"\xff"}:
-        raise DerError("a boolean that is neither 0 nor 255")
-    return element.body == b"\xff"
-
-
 @_reads("basicConstraints")
 def _basic_constraints(data: bytes) -> None:
     parts = first(data).expect(SEQUENCE).children()
-    if parts and parts[0].tag == BOOLEAN:
-        _boolean(parts.pop(0))
+    if parts and parts[0].tag == BOOLEAN and parts.pop(0).body not in {b"\0", b"\xff"}:
+        raise DerError("a boolean that is neither 0 nor 255")
     if parts and parts[0].tag == INTEGER and not 0 <= _integer(parts[0]) <= _MOST_INT:
         raise DerError("a path length out of range")
 

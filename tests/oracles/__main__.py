@@ -85,9 +85,14 @@ Browsers get a part of the corpus, through a real server with TLS 1.3, in which 
 names of its own: what a browser remembers of one chain (its intermediates) can do nothing for
 another, and one start of it is enough. It has no chains whose leaf is not the server's, nor under
 roots that cannot be given to them (with an ML-DSA or Ed25519 key, or without a name). Each client
-is asked twice: about the corpus that its policy was mended with, and about one of other seeds. (Of
-those, two showed that the policies of OpenSSL took a leaf for self-signed that OpenSSL does not:
-they agreed on 998 of 1,000 before that was mended.)
+is asked twice: about the corpus that its policy was mended with, and about one of other seeds.
+
+The kinds are of two streams. One was drawn together with the policies, from their tables. The other
+(`profile_defects.py`, `subject_defects.py`, `more_shapes.py`) was drawn apart from them: from RFC
+5280, 6125 and 6962, the CA/Browser Forum's baseline requirements, and what x509-limbo, BetterTLS
+and Frankencert try; one of its kinds is any two kinds at once. When it was first asked about, Go
+agreed on 95.5 %, OpenSSL on 95.0 %, Java on 94.6 % and GnuTLS on 93.5 % of it, Chromium on 93.4 %
+and Firefox on 93.9 %: so much less does a policy agree with what nobody had thought of.
 
 """
 
@@ -100,9 +105,15 @@ _ELSEWHERE = """
 see `stress/trust/policies/apple.toml` |
 | `android` | runs on Android only | the source of Conscrypt and OkHttp; see \
 `stress/trust/policies/android.toml` |
-| `node` | it tells only after the handshake what it found: compared with the real program over \
-the recorded faults (`stress/codes/tables/measured.toml`) | Node's source and OpenSSL's; see \
-`stress/trust/policies/node.toml` |
+
+Node tells only when the handshake has ended what it found, so it is asked through a real server, as
+browsers are, and not about chains whose leaf is not the server's. On some it crashes: those are
+left out.
+
+What a leaf's keyUsage allows is looked at once more when the server signs: OpenSSL (curl, Python,
+Node) refuses an ECDSA or Edwards key without digitalSignature in TLS 1.2 and not in 1.3, GnuTLS any
+key in 1.3 and not in 1.2, Java in both, Go in neither (measured with real handshakes). The first
+flight does not come that far, so the tables here leave that out; the policies say "sometimes".
 
 curl compares the host's name only after the handshake, which does not end here; its column is about
 chains. A leaf with an ML-DSA key needs TLS 1.3, so in this corpus only CAs have one.
@@ -132,7 +143,7 @@ _PARTS = (
     Part(61, 3, 2, again=True),
     Part(63, 2, 0, again=True),
 )
-_PARTS_SERVED = (Part(51, 20, 0), Part(62, 3, 0, again=True))
+_PARTS_SERVED = (Part(51, 12, 0), Part(62, 3, 0, again=True))
 _AT_ONCE = 4
 """Clients that are asked at the same time."""
 

@@ -99,7 +99,7 @@ class Ports:
     def __post_init__(self) -> None:
         begin, end = (len(self.span) * n // self.workers for n in (self.worker, self.worker + 1))
         ports = list(self.span[begin:end])
-        self._order = _shuffled(ports, random.Random(self.seed))  # noqa: S311  # spreading load
+        self._order = in_random_order(ports, random.Random(self.seed))  # noqa: S311  # spreading load
         self._tries = range(min(PORT_TRIES, len(ports)))
 
     def bind(self, sock: _socket.socket, source: str) -> int:
@@ -121,7 +121,7 @@ class Ports:
         raise OSError(errno.EADDRINUSE, "no free local port")
 
 
-def _shuffled(ports: list[int], chance: random.Random) -> Iterator[int]:
+def in_random_order(ports: list[int], chance: random.Random) -> Iterator[int]:
     """Yield each in random order, then all of them again, without end.
 
     Each is drawn when it is needed: to shuffle a whole range takes as long as 20 handshakes.

@@ -256,10 +256,11 @@ def seconds(element: Element) -> int:
         raise DerError(f"the time {text!r}")
     year = int(text[:4])
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
-    if not (1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]):
+    leap = not year % 4 and (year % 100 != 0 or not year % 400)
+    if not (1 <= month <= 12 and 1 <= day <= 31):
         raise DerError(f"the day {year:04d}-{month:02d}-{day:02d}")
-    if month == 2 and day == 29 and (year % 4 or (year % 100 == 0 and year % 400)):
-        odd, kind = f"the day {year:04d}-02-29", "day"
+    if day > _DAYS[month - 1] - (month == 2 and not leap):
+        odd, kind = f"the day {year:04d}-{month:02d}-{day:02d}", "day"  # some count on
     if second == 60:
         odd, kind = f"the time {hour:02d}:{minute:02d}:60", "second"
     if hour > 23 or minute > 59 or second > 60:

@@ -196,7 +196,7 @@ def _as(tag: int, check: _Check) -> _Check:
 
 
 def _directory(element: Element) -> None:
-    for rdn in _parts(single(element.body)):
+    for rdn in _parts(single(element.body)) if element.body else ():
         for pair in elements(rdn.expect(SET).body):
             parts = list(_parts(pair))
             if len(parts) != 2:
