@@ -136,7 +136,7 @@ def test_every_worker_is_a_vantage_and_the_servers_log_has_as_many_connections(
 ) -> None:
     before = scene.dialled()
     all_ = ("--vantage", f"all={scene.cluster.address}")
-    code, out, err = finished(scene.start("-n", "300", "--rate", "200", "--json", *all_))
+    code, out, err = finished(scene.start("-n", "300", "--concurrency", "12", "--json", *all_))
     document = json.loads(out)
 
     assert code in ENDS, err
